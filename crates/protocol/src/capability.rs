@@ -1,0 +1,94 @@
+//! What a client declared that it can do.
+
+use crate::{Raw, json::Members, method::Method};
+
+/// The part of a client's capabilities that decides what it may be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Profile {
+    /// `elicitation.form`.
+    pub elicitation_form: bool,
+    /// `elicitation.url`.
+    pub elicitation_url: bool,
+    /// `sampling`.
+    pub sampling: bool,
+    /// `sampling.tools`.
+    pub sampling_tools: bool,
+    /// `sampling.context`.
+    pub sampling_context: bool,
+    /// `roots`.
+    pub roots: bool,
+    /// `roots.listChanged` (legacy).
+    pub roots_list_changed: bool,
+}
+
+impl Profile {
+    /// Reads a client's `capabilities` object.
+    pub fn of(capabilities: &Raw) -> Self {
+        let has = |object: Option<&str>, name| object.and_then(|text| Members::find(text, name)).is_some();
+        let find = |name| Members::find(capabilities.as_str(), name).filter(|value| value.starts_with('{'));
+        let (elicitation, sampling, roots) = (find("elicitation"), find("sampling"), find("roots"));
+        let elicitation_url = has(elicitation, "url");
+        Self {
+            // 2025-11-25, elicitation §Capabilities: "an empty capabilities object is equivalent to declaring
+            // support for `form` mode only".
+            elicitation_form: elicitation.is_some() && (has(elicitation, "form") || !elicitation_url),
+            elicitation_url,
+            sampling: sampling.is_some(),
+            sampling_tools: has(sampling, "tools"),
+            sampling_context: has(sampling, "context"),
+            roots: roots.is_some(),
+            roots_list_changed: roots.and_then(|text| Members::find(text, "listChanged")) == Some("true"),
+        }
+    }
+
+    /// The capabilities object that would have to be declared before the client may be asked this; `None` when
+    /// what is declared suffices.
+    pub fn lacks(&self, method: Method, params: &Raw) -> Option<Raw> {
+        let has = |name: &str| params.member(name).is_some();
+        let missing = match method {
+            Method::Elicit if params.member("mode").is_some_and(|mode| mode.as_str() == "\"url\"") => {
+                (!self.elicitation_url).then_some(r#"{"elicitation":{"url":{}}}"#)
+            }
+            Method::Elicit => (!self.elicitation_form).then_some(r#"{"elicitation":{"form":{}}}"#),
+            Method::CreateMessage if has("tools") || has("toolChoice") => {
+                (!self.sampling_tools).then_some(r#"{"sampling":{"tools":{}}}"#)
+            }
+            Method::CreateMessage => (!self.sampling).then_some(r#"{"sampling":{}}"#),
+            Method::ListRoots => (!self.roots).then_some(r#"{"roots":{}}"#),
+            _ => None,
+        };
+        missing.map(|text| Raw::trusted(text.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    fn raw(text: &'static str) -> Raw {
+        Raw::parse(text.into(), &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn a_bare_elicitation_means_form() {
+        assert!(Profile::of(&raw(r#"{"elicitation":{}}"#)).elicitation_form);
+        let url = Profile::of(&raw(r#"{"elicitation":{"url":{}}}"#));
+        assert!(url.elicitation_url && !url.elicitation_form);
+        assert_eq!(Profile::of(&raw("{}")), Profile::default());
+    }
+
+    #[test]
+    fn what_is_lacking_is_named() {
+        let none = Profile::default();
+        let lacking = |method, params| none.lacks(method, &raw(params)).unwrap().to_string();
+        assert_eq!(lacking(Method::CreateMessage, r#"{"tools":[]}"#), r#"{"sampling":{"tools":{}}}"#);
+        assert_eq!(lacking(Method::Elicit, r#"{"mode":"url"}"#), r#"{"elicitation":{"url":{}}}"#);
+        assert_eq!(lacking(Method::ListRoots, "{}"), r#"{"roots":{}}"#);
+        let all =
+            Profile::of(&raw(r#"{"elicitation":{},"sampling":{"tools":{}},"roots":{"listChanged":true}}"#));
+        assert_eq!(all.lacks(Method::Elicit, &raw("{}")), None);
+        assert_eq!(all.lacks(Method::CreateMessage, &raw(r#"{"tools":[]}"#)), None);
+        assert!(all.roots_list_changed);
+    }
+}

@@ -1,0 +1,15 @@
+//! JSON as text: scanned once, then passed on as it came.
+//!
+//! [`scan`] checks a whole message in one pass; [`Raw`] is a value that has passed; [`Members`] finds what is
+//! inside without building anything.
+
+mod canonical;
+mod raw;
+mod scan;
+pub mod string;
+mod walk;
+
+pub use canonical::canonical;
+pub use raw::{Raw, Splice};
+pub use scan::{Limits, ScanError, ScanErrorKind, scan};
+pub use walk::{Elements, Member, Members};

@@ -1,0 +1,109 @@
+//! The inside of JSON strings.
+
+use std::borrow::Cow;
+
+/// The text that the inside of a valid JSON string stands for; borrowed when nothing is escaped.
+///
+/// The input must have passed [`super::scan`]; escapes that it would refuse are dropped.
+pub fn unescape(inside: &str) -> Cow<'_, str> {
+    let Some(first) = memchr::memchr(b'\\', inside.as_bytes()) else {
+        return Cow::Borrowed(inside);
+    };
+    let mut plain = String::with_capacity(inside.len());
+    plain.push_str(&inside[..first]);
+    let mut rest = &inside[first..];
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        plain.push_str(&rest[..at]);
+        let (character, length) = escaped(&rest.as_bytes()[at..]);
+        plain.extend(character);
+        rest = rest.get(at + length..).unwrap_or_default();
+    }
+    plain.push_str(rest);
+    Cow::Owned(plain)
+}
+
+/// The character that an escape stands for, and how many bytes the escape takes.
+fn escaped(escape: &[u8]) -> (Option<char>, usize) {
+    let simple = match escape.get(1) {
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => {
+            let Some(high) = hex4(escape.get(2..6).unwrap_or_default()) else { return (None, 2) };
+            let low = escape.get(8..12).and_then(hex4).filter(|_| escape.get(6..8) == Some(b"\\u"));
+            let pair = low.map(|low| [high, low]).filter(|_| (0xd800..=0xdbff).contains(&high));
+            return match pair {
+                Some(units) => (char::decode_utf16(units).next().and_then(Result::ok), 12),
+                None => (char::from_u32(u32::from(high)), 6),
+            };
+        }
+        Some(&byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
+        _ => return (None, 2),
+    };
+    (Some(simple), 2)
+}
+
+/// Four hexadecimal digits as a number.
+pub(super) fn hex4(digits: &[u8]) -> Option<u16> {
+    if digits.len() != 4 {
+        return None;
+    }
+    digits.iter().try_fold(0u16, |value, digit| {
+        let digit = char::from(*digit).to_digit(16)?;
+        Some(value << 4 | digit as u16)
+    })
+}
+
+/// Appends `text` as a JSON string, quotes included.
+pub fn write(out: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut clean = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[clean..at]);
+        clean = at + 1;
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => out.extend_from_slice(&[
+                b'\\',
+                b'u',
+                b'0',
+                b'0',
+                HEX[usize::from(byte >> 4)],
+                HEX[usize::from(byte & 15)],
+            ]),
+        }
+    }
+    out.extend_from_slice(&bytes[clean..]);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unescape_reads_every_escape() {
+        assert_eq!(unescape("plain"), "plain");
+        assert_eq!(unescape(r#"a\"\\\/\b\f\n\r\tz"#), "a\"\\/\u{8}\u{c}\n\r\tz");
+        assert_eq!(unescape(r"\u00e9\ud83d\ude00!"), "é😀!");
+        assert!(matches!(unescape("plain"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn write_escapes_what_json_demands() {
+        let mut out = Vec::new();
+        write(&mut out, "a\"b\\c\n\u{1}é");
+        assert_eq!(out, r#""a\"b\\c\n\u0001é""#.as_bytes());
+    }
+}

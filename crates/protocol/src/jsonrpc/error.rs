@@ -1,0 +1,185 @@
+use std::{borrow::Cow, fmt};
+
+use crate::json::{Raw, ScanError, Splice};
+
+/// The codes that the protocol defines.
+pub mod code {
+    /// The message is not JSON.
+    pub const PARSE_ERROR: i64 = -32700;
+    /// The message is JSON but no request that may be made.
+    pub const INVALID_REQUEST: i64 = -32600;
+    /// No such method, or none in this revision.
+    pub const METHOD_NOT_FOUND: i64 = -32601;
+    /// The params are not what the method takes; since 2026-07-28 also a missing resource.
+    pub const INVALID_PARAMS: i64 = -32602;
+    /// The receiver failed.
+    pub const INTERNAL_ERROR: i64 = -32603;
+    /// 2025-11-25 and earlier: no such resource.
+    pub const RESOURCE_NOT_FOUND: i64 = -32002;
+    /// 2025-11-25 only: the call needs a URL to be visited first.
+    pub const URL_ELICITATION_REQUIRED: i64 = -32042;
+    /// 2026-07-28: an HTTP header and the body disagree, or a header is missing.
+    pub const HEADER_MISMATCH: i64 = -32020;
+    /// 2026-07-28: the request needs a capability that the client did not declare.
+    pub const MISSING_CLIENT_CAPABILITY: i64 = -32021;
+    /// 2026-07-28: the server does not speak the requested revision.
+    pub const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
+}
+
+/// An error as it goes out on the wire: a code, words for a person, and data for a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// One of [`code`], or a code of the application's outside -32768 to -32000.
+    pub code: i64,
+    /// What went wrong and what to do, for a person. Never holds a secret.
+    pub message: Cow<'static, str>,
+    /// More, for a program.
+    pub data: Option<Raw>,
+    /// Why, where the transport answers some reasons in its own way (an HTTP status). Part of `data` on the wire.
+    pub reason: Option<Reason>,
+}
+
+/// Why a request failed, beyond its code: `data.reason` on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// More calls are running than the limit allows; try again later.
+    Overloaded,
+    /// More calls were made in a while than the limit allows; try again later.
+    RateLimited,
+    /// The call took longer than its limit.
+    Timeout,
+    /// The caller may not do this.
+    Forbidden,
+    /// A `requestState` did not verify: altered, or not ours.
+    Tampered,
+    /// A `requestState` of another caller.
+    Foreign,
+    /// A `requestState` that was used up, with other answers.
+    Consumed,
+    /// A `requestState` of another request.
+    Mismatch,
+    /// A `requestState` past its time.
+    Expired,
+    /// `inputResponses` that are no answers to what was asked.
+    Malformed,
+    /// The client answered a question with an error.
+    ClientRefused,
+    /// Too many rounds of questions.
+    Rounds,
+    /// A service answered what the protocol does not allow.
+    InvalidUpstream,
+    /// The server is shutting down.
+    ShuttingDown,
+}
+
+impl Reason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overloaded => "overloaded",
+            Self::RateLimited => "rate_limited",
+            Self::Timeout => "timeout",
+            Self::Forbidden => "forbidden",
+            Self::Tampered => "tampered",
+            Self::Foreign => "foreign",
+            Self::Consumed => "consumed",
+            Self::Mismatch => "mismatch",
+            Self::Expired => "expired",
+            Self::Malformed => "malformed",
+            Self::ClientRefused => "client_refused",
+            Self::Rounds => "rounds",
+            Self::InvalidUpstream => "invalid_upstream",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
+impl Error {
+    /// An error of any code.
+    pub fn new(code: i64, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), data: None, reason: None }
+    }
+
+    /// -32600: JSON that is no valid request.
+    pub fn invalid_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(code::INVALID_REQUEST, message)
+    }
+
+    /// -32601: no such method.
+    pub fn method_not_found(method: &str) -> Self {
+        Self::new(code::METHOD_NOT_FOUND, format!("method not found: {method:.64}"))
+    }
+
+    /// -32602: wrong params.
+    pub fn invalid_params(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(code::INVALID_PARAMS, message)
+    }
+
+    /// -32603: our own failure.
+    pub fn internal(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(code::INTERNAL_ERROR, message)
+    }
+
+    /// -32602 with `data.uri`: there is no such resource.
+    ///
+    /// 2026-07-28, server/resources §Error Handling: "If the requested resource does not exist, servers MUST
+    /// return a JSON-RPC error with code `-32602`".
+    pub fn resource_not_found(uri: &str) -> Self {
+        Self::invalid_params(format!("resource not found: {uri:.256}"))
+            .with_data(Splice::new().with("uri", &Raw::string(uri)).finish())
+    }
+
+    /// -32020: an HTTP header and the body disagree.
+    pub fn header_mismatch(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(code::HEADER_MISMATCH, message)
+    }
+
+    /// -32021: `required` is the capabilities object that the client would have to declare.
+    pub fn missing_capability(required: &Raw) -> Self {
+        Self::new(code::MISSING_CLIENT_CAPABILITY, format!("this needs a client that declares {required}"))
+            .with_data(Splice::new().with("requiredCapabilities", required).finish())
+    }
+
+    /// -32022: the revision `requested` is none of `supported`.
+    pub fn unsupported_version(requested: &str, supported: &[crate::Revision]) -> Self {
+        let names: Vec<&str> = supported.iter().map(|revision| revision.as_str()).collect();
+        let list = Raw::from(serde_json::Value::from(names.clone()));
+        let data = Splice::new().with("supported", &list).with("requested", &Raw::string(requested)).finish();
+        let message =
+            format!("unsupported protocol version {requested:.32}; supported: {}", names.join(", "));
+        Self::new(code::UNSUPPORTED_PROTOCOL_VERSION, message).with_data(data)
+    }
+
+    /// Sets the data.
+    #[must_use]
+    pub fn with_data(mut self, data: Raw) -> Self {
+        self.data = Some(data);
+        self
+    }
+
+    /// Sets the reason, here and as `data.reason`; other members of the data stay.
+    #[must_use]
+    pub fn with_reason(mut self, reason: Reason) -> Self {
+        let old = self.data.take().unwrap_or(Raw::EMPTY_OBJECT);
+        let data = Splice::retain(&old, |key| key != "reason").with("reason", &Raw::string(reason.as_str()));
+        self.data = Some(data.finish());
+        self.reason = Some(reason);
+        self
+    }
+}
+
+impl From<ScanError> for Error {
+    fn from(error: ScanError) -> Self {
+        let code = if error.kind.is_parse_error() { code::PARSE_ERROR } else { code::INVALID_REQUEST };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (code {})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,11 @@
+//! JSON-RPC 2.0: ids, errors, and the envelope around every message.
+
+mod error;
+mod id;
+mod message;
+mod write;
+
+pub use error::{Error, Reason, code};
+pub use id::Id;
+pub use message::{Incoming, Malformed, Message, Notification, Outcome, Request, Response, read};
+pub use write::{write_error, write_notification, write_request, write_result};

@@ -1,0 +1,97 @@
+//! Envelopes written around text that is already JSON.
+
+use super::{Error, Id};
+use crate::json::{Raw, string};
+
+/// Appends a response that carries `result`.
+pub fn write_result(out: &mut Vec<u8>, id: &Id, result: &Raw) {
+    let (id, result) = (id.as_raw().as_str(), result.as_str());
+    out.reserve(id.len() + result.len() + 40);
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    out.extend_from_slice(id.as_bytes());
+    out.extend_from_slice(br#","result":"#);
+    out.extend_from_slice(result.as_bytes());
+    out.push(b'}');
+}
+
+/// Appends a response that carries `error`.
+///
+/// An id that could not be read is left out, or `null` where `null_id` says that the peer's revision wants it:
+/// up to 2025-06-18 the member is required (JSON-RPC 2.0 §5), from 2025-11-25 on it is optional and never null.
+pub fn write_error(out: &mut Vec<u8>, id: Option<&Id>, error: &Error, null_id: bool) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0""#);
+    let id = id.map(|id| id.as_raw().as_str()).or(null_id.then_some("null"));
+    if let Some(id) = id {
+        out.extend_from_slice(br#","id":"#);
+        out.extend_from_slice(id.as_bytes());
+    }
+    out.extend_from_slice(br#","error":{"code":"#);
+    out.extend_from_slice(error.code.to_string().as_bytes());
+    out.extend_from_slice(br#","message":"#);
+    string::write(out, &error.message);
+    if let Some(data) = &error.data {
+        out.extend_from_slice(br#","data":"#);
+        out.extend_from_slice(data.as_str().as_bytes());
+    }
+    out.extend_from_slice(b"}}");
+}
+
+/// Appends a notification.
+pub fn write_notification(out: &mut Vec<u8>, method: &str, params: Option<&Raw>) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0""#);
+    write_call(out, method, params);
+}
+
+/// Appends a request.
+pub fn write_request(out: &mut Vec<u8>, id: &Id, method: &str, params: Option<&Raw>) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    out.extend_from_slice(id.as_raw().as_str().as_bytes());
+    write_call(out, method, params);
+}
+
+fn write_call(out: &mut Vec<u8>, method: &str, params: Option<&Raw>) {
+    out.extend_from_slice(br#","method":"#);
+    string::write(out, method);
+    if let Some(params) = params {
+        out.extend_from_slice(br#","params":"#);
+        out.extend_from_slice(params.as_str().as_bytes());
+    }
+    out.push(b'}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jsonrpc::Reason;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn envelopes_are_written_as_json_rpc_says() {
+        let (id, params) = (Id::from(7), Raw::EMPTY_OBJECT);
+        assert_eq!(text(|out| write_result(out, &id, &params)), r#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
+        assert_eq!(
+            text(|out| write_request(out, &id, "a/b", Some(&params))),
+            r#"{"jsonrpc":"2.0","id":7,"method":"a/b","params":{}}"#
+        );
+        assert_eq!(text(|out| write_notification(out, "n", None)), r#"{"jsonrpc":"2.0","method":"n"}"#);
+        let error = Error::internal("a \"b\"").with_reason(Reason::Timeout);
+        assert_eq!(
+            text(|out| write_error(out, Some(&id), &error, false)),
+            r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32603,"message":"a \"b\"","data":{"reason":"timeout"}}}"#
+        );
+        let error = Error::new(-32700, "x");
+        assert_eq!(
+            text(|out| write_error(out, None, &error, true)),
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"x"}}"#
+        );
+        assert_eq!(
+            text(|out| write_error(out, None, &error, false)),
+            r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":"x"}}"#
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! What MCP says, without saying it to anyone.
+//!
+//! This crate holds the messages of the Model Context Protocol and the rules between them: JSON-RPC, the typed
+//! messages of the newest revision, the table of methods, the older revisions as their difference to the next
+//! newer one, and the dialogue of a session as a state machine. It performs no I/O, knows no clock and no
+//! async runtime: everything here is a function from messages (and a time) to messages.
+//!
+//! # Layout
+//! - [`json`]: text that is checked in one pass and then carried as it came.
+//! - [`jsonrpc`]: ids, errors, and the envelope around every message.
+//! - [`method`]: which methods exist, who sends them, in which revisions.
+//! - [`revision`]: the five revisions, and how a message is lifted and lowered between neighbours.
+//! - [`meta`]: the reserved members of `_meta`.
+//! - [`capability`]: what a client declared that it can do.
+//! - [`session`]: how a dialogue runs, stateless or after `initialize`.
+//! - [`types`]: the messages of 2026-07-28, typed.
+
+pub mod capability;
+pub mod json;
+pub mod jsonrpc;
+pub mod meta;
+pub mod method;
+pub mod revision;
+pub mod session;
+pub mod types;
+
+pub use json::{Limits, Raw};
+pub use jsonrpc::{Error, Id, Message};
+pub use method::Method;
+pub use revision::Revision;

@@ -1,0 +1,1 @@
+//! The messages of 2026-07-28, typed.
