@@ -1,0 +1,217 @@
+use std::{sync::Arc, time::Duration};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    json::{Members, Splice},
+    jsonrpc::Reason,
+};
+use tokio::{sync::oneshot, time};
+
+use crate::{Answer, Asking, Context, Emitter, Event, Outcome, Question, Reply, Request, Service, emit};
+
+/// Serves callers that are asked live from a service that asks by `input_required`.
+///
+/// Callers that retry by themselves pass straight through. For a live caller the shim puts the questions, then
+/// calls again with the answers and the state, until the call is complete. So a handler that replays serves
+/// clients of every revision.
+#[derive(Clone, Debug)]
+pub struct Shim<S> {
+    inner: Arc<S>,
+    limits: ShimLimits,
+}
+
+/// What bounds the dialogue of one call; the names are the configuration's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShimLimits {
+    /// Rounds of questions in one call. Default 10.
+    pub rounds: u32,
+    /// Questions in one round. Default 16.
+    pub questions: usize,
+    /// How long an answer may take. Default 10 minutes.
+    pub ask_timeout: Duration,
+}
+
+impl Default for ShimLimits {
+    fn default() -> Self {
+        Self { rounds: 10, questions: 16, ask_timeout: Duration::from_secs(600) }
+    }
+}
+
+impl<S: Service> Shim<S> {
+    /// Wraps `inner`.
+    pub fn new(inner: S, limits: ShimLimits) -> Self {
+        Self { inner: Arc::new(inner), limits }
+    }
+}
+
+impl<S: Service> Service for Shim<S> {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let may_ask = request.known().is_some_and(Method::may_ask);
+        if context.asking() == Asking::Retry || !may_ask {
+            return self.inner.call(request, context);
+        }
+        match self.inner.call(request.clone(), context.clone()).into_ready() {
+            Ok(outcome) if !matches!(outcome, Outcome::InputRequired(_)) => Reply::ready(outcome),
+            Ok(outcome) => self.dialogue(request, context, Reply::ready(outcome)),
+            Err(reply) => self.dialogue(request, context, reply),
+        }
+    }
+}
+
+impl<S: Service> Shim<S> {
+    fn dialogue(&self, request: Request, context: Context, first: Reply) -> Reply {
+        let dialogue = Dialogue { inner: self.inner.clone(), limits: self.limits, request, context };
+        emit::reply(|emitter| async move {
+            let outcome = dialogue.run(first, &emitter).await;
+            outcome.unwrap_or_else(|error| error)
+        })
+    }
+}
+
+struct Dialogue<S> {
+    inner: Arc<S>,
+    limits: ShimLimits,
+    request: Request,
+    context: Context,
+}
+
+impl<S: Service> Dialogue<S> {
+    /// Both arms are outcomes: `Err` is the one that ends the call early.
+    async fn run(self, mut reply: Reply, emitter: &Emitter) -> Result<Outcome, Outcome> {
+        let mut silent = 0;
+        for _ in 0..self.limits.rounds {
+            let required = match relay(&mut reply, emitter).await {
+                Outcome::InputRequired(required) => required,
+                outcome => return Ok(outcome),
+            };
+            let questions = self.questions(&required)?;
+            let state = required.member("requestState");
+            if questions.is_empty() {
+                if state.is_none() {
+                    return Err(invalid_upstream("neither questions nor a state"));
+                }
+                time::sleep(backoff(silent)).await;
+                silent += 1;
+            } else {
+                silent = 0;
+            }
+            let answers = self.ask(questions, emitter).await?;
+            let request = self.retry(answers, state.as_ref());
+            reply = self.inner.call(request, self.context.clone());
+        }
+        let message = format!("the call asked in more than {} rounds (rounds)", self.limits.rounds);
+        Err(self.end(Error::internal(message).with_reason(Reason::Rounds)))
+    }
+
+    /// The questions of a round, checked: the inner service must only ask what the client declared.
+    fn questions(&self, required: &Raw) -> Result<Vec<(String, Method, Raw)>, Outcome> {
+        let Some(requests) = required.member("inputRequests") else { return Ok(Vec::new()) };
+        let profile = self.context.profile();
+        let mut questions = Vec::new();
+        for member in requests.members() {
+            let name = Members::find(member.value, "method").map(|name| name.trim_matches('"'));
+            let method = match name.and_then(Method::named) {
+                Some(method @ (Method::Elicit | Method::CreateMessage | Method::ListRoots)) => method,
+                _ => return Err(invalid_upstream("a question that is no question")),
+            };
+            let params = Members::find(member.value, "params").map(|params| required.slice(params));
+            let params = params.unwrap_or(Raw::EMPTY_OBJECT);
+            if let Some(lacking) = profile.lacks(method, &params) {
+                return Err(invalid_upstream(&format!("a question that needs {lacking}")));
+            }
+            questions.push((member.key().into_owned(), method, params));
+        }
+        if questions.len() > self.limits.questions {
+            let message = format!("more than {} questions in one round (questions)", self.limits.questions);
+            return Err(Outcome::Error(Error::internal(message).with_reason(Reason::InvalidUpstream)));
+        }
+        Ok(questions)
+    }
+
+    /// Puts all questions at once. Returning early drops the receivers, which withdraws what is still open.
+    async fn ask(&self, questions: Vec<(String, Method, Raw)>, emitter: &Emitter) -> Result<Splice, Outcome> {
+        let mut open = Vec::with_capacity(questions.len());
+        for (key, method, params) in questions {
+            let (question, answer) = Question::new(method, params);
+            emitter.emit(Event::Question(question)).await;
+            open.push((key, method, answer));
+        }
+        let deadline = time::Instant::now() + self.limits.ask_timeout;
+        let mut answers = Splice::new();
+        for (key, method, answer) in open {
+            let answer = time::timeout_at(deadline, received(answer)).await.unwrap_or_else(|_| {
+                let message =
+                    format!("no answer within {} s (ask_timeout)", self.limits.ask_timeout.as_secs());
+                Err(Error::internal(message).with_reason(Reason::Timeout))
+            });
+            let answer = match answer {
+                Ok(answer) => answer,
+                // An elicitation can be refused in words of its own: `cancel`.
+                Err(error) if method == Method::Elicit && error.reason.is_none() => cancel(),
+                Err(error) => return Err(self.end(refused(error))),
+            };
+            answers = answers.with(&key, &answer);
+        }
+        Ok(answers)
+    }
+
+    /// The original request once more, with the answers and the state as they came.
+    fn retry(&self, answers: Splice, state: Option<&Raw>) -> Request {
+        let own = |key: &str| !matches!(key, "inputResponses" | "requestState");
+        let mut params = Splice::retain(&self.request.params, own).with("inputResponses", &answers.finish());
+        if let Some(state) = state {
+            params = params.with("requestState", state);
+        }
+        Request { method: self.request.method.clone(), params: params.finish() }
+    }
+
+    /// A tool's failure is told to the model; prompts and reads have no words for it but an error.
+    fn end(&self, error: Error) -> Outcome {
+        if self.request.known() != Some(Method::ToolsCall) {
+            return Outcome::Error(error);
+        }
+        let text = serde_json::json!({
+            "resultType": "complete",
+            "content": [{"type": "text", "text": error.message}],
+            "isError": true,
+        });
+        Outcome::Result(text.into())
+    }
+}
+
+/// Passes on everything but the outcome.
+async fn relay(reply: &mut Reply, emitter: &Emitter) -> Outcome {
+    loop {
+        match reply.next().await {
+            Event::Outcome(outcome) => return outcome,
+            event => emitter.emit(event).await,
+        }
+    }
+}
+
+async fn received(answer: oneshot::Receiver<Answer>) -> Answer {
+    let gone = |_| Err(Error::internal("the client went away").with_reason(Reason::ClientRefused));
+    answer.await.unwrap_or_else(gone)
+}
+
+fn refused(error: Error) -> Error {
+    if error.reason.is_some() {
+        return error;
+    }
+    Error::internal(format!("the client refused: {}", error.message)).with_reason(Reason::ClientRefused)
+}
+
+fn cancel() -> Raw {
+    serde_json::json!({"action": "cancel"}).into()
+}
+
+fn invalid_upstream(what: &str) -> Outcome {
+    Outcome::Error(
+        Error::internal(format!("the server answered {what}")).with_reason(Reason::InvalidUpstream),
+    )
+}
+
+/// 100 ms, doubled every time, up to 5 s.
+fn backoff(silent: u32) -> Duration {
+    Duration::from_millis(100 << silent.min(10)).min(Duration::from_secs(5))
+}

@@ -1,0 +1,203 @@
+//! The three ways to ask, proved on fakes: relayed live, replayed for a live caller, parked for one that retries.
+
+use std::sync::{Arc, Mutex};
+
+use anyport_protocol::{Error, Limits, Method, Raw, Revision};
+
+use super::*;
+use crate::{Context, Event, Outcome, Principal, Question, Reply, Request, Service, emit};
+
+fn raw(text: &str) -> Raw {
+    Raw::parse(text.to_owned().into(), &Limits::default()).unwrap()
+}
+
+fn call(params: &str) -> Request {
+    Request::new(Method::ToolsCall, raw(params))
+}
+
+fn context(revision: Revision) -> Context {
+    Context::new(Principal::local(), revision).with_client(raw(r#"{"elicitation":{},"sampling":{}}"#), None)
+}
+
+const LEGACY: Revision = Revision::V2025_11_25;
+const MODERN: Revision = Revision::V2026_07_28;
+
+/// Asks two questions, then one more, then answers with what it was told. Remembers every request.
+#[derive(Default)]
+struct Replaying(Mutex<Vec<Request>>);
+
+impl Service for Replaying {
+    fn call(&self, request: Request, _: Context) -> Reply {
+        let responses = request.params.member("inputResponses");
+        let state = request.params.member("requestState").and_then(|state| state.as_string());
+        self.0.lock().unwrap().push(request);
+        let outcome = match state.as_deref() {
+            None => Outcome::InputRequired(raw(
+                r#"{"resultType":"input_required","requestState":"one","inputRequests":{
+                    "name":{"method":"elicitation/create","params":{"message":"Who?","requestedSchema":{}}},
+                    "city":{"method":"sampling/createMessage","params":{"messages":[],"maxTokens":1}}}}"#,
+            )),
+            Some("one") => {
+                assert!(responses.unwrap().member("city").is_some());
+                Outcome::InputRequired(raw(
+                    r#"{"resultType":"input_required","requestState":"two","inputRequests":{
+                        "sure":{"method":"elicitation/create","params":{"message":"Sure?","requestedSchema":{}}}}}"#,
+                ))
+            }
+            _ => Outcome::Result(responses.unwrap()),
+        };
+        Reply::ready(outcome)
+    }
+}
+
+async fn question(reply: &mut Reply) -> Question {
+    match reply.next().await {
+        Event::Question(question) => question,
+        event => panic!("{event:?}"),
+    }
+}
+
+async fn outcome(reply: &mut Reply) -> Outcome {
+    match reply.next().await {
+        Event::Outcome(outcome) => outcome,
+        event => panic!("{event:?}"),
+    }
+}
+
+#[tokio::test]
+async fn shim_asks_in_parallel_and_replays() {
+    let inner = Arc::new(Replaying::default());
+    let shim = Shim::new(inner.clone(), ShimLimits::default());
+    let mut reply = shim.call(call(r#"{"name":"t","x":1}"#), context(LEGACY));
+    let (name, city) = (question(&mut reply).await, question(&mut reply).await);
+    assert_eq!((name.method, city.method), (Method::Elicit, Method::CreateMessage));
+    city.answerer.answer(Ok(raw(r#"{"role":"assistant"}"#)));
+    name.answerer.answer(Ok(raw(r#"{"action":"accept"}"#)));
+    question(&mut reply).await.answerer.answer(Ok(raw(r#"{"action":"decline"}"#)));
+    assert_eq!(outcome(&mut reply).await, Outcome::Result(raw(r#"{"sure":{"action":"decline"}}"#)));
+    let requests = inner.0.lock().unwrap();
+    assert_eq!(
+        requests[1].params.as_str(),
+        r#"{"name":"t","x":1,"inputResponses":{"name":{"action":"accept"},"city":{"role":"assistant"}},"requestState":"one"}"#
+    );
+}
+
+#[tokio::test]
+async fn shim_lets_a_caller_that_retries_pass() {
+    let shim = Shim::new(Arc::new(Replaying::default()), ShimLimits::default());
+    let ready = shim.call(call("{}"), context(MODERN)).into_ready().unwrap();
+    assert!(matches!(ready, Outcome::InputRequired(_)));
+}
+
+#[tokio::test]
+async fn shim_elicitation_error_is_cancel() {
+    let shim = Shim::new(Arc::new(Replaying::default()), ShimLimits::default());
+    let mut reply = shim.call(call("{}"), context(LEGACY));
+    let (name, city) = (question(&mut reply).await, question(&mut reply).await);
+    name.answerer.answer(Err(Error::internal("no")));
+    city.answerer.answer(Ok(raw("{}")));
+    let sure = question(&mut reply).await;
+    sure.answerer.answer(Err(Error::internal("no")));
+    assert_eq!(outcome(&mut reply).await, Outcome::Result(raw(r#"{"sure":{"action":"cancel"}}"#)));
+}
+
+#[tokio::test]
+async fn shim_sampling_error_is_tool_error_and_withdraws_the_others() {
+    let shim = Shim::new(Arc::new(Replaying::default()), ShimLimits::default());
+    let mut reply = shim.call(call("{}"), context(LEGACY));
+    let (name, city) = (question(&mut reply).await, question(&mut reply).await);
+    name.answerer.answer(Ok(raw(r#"{"action":"accept"}"#)));
+    city.answerer.answer(Err(Error::new(-1, "user said no")));
+    let Outcome::Result(result) = outcome(&mut reply).await else { panic!() };
+    assert_eq!(result.member("isError").unwrap().as_str(), "true");
+    assert!(result.as_str().contains("user said no"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn shim_ask_timeout() {
+    let shim = Shim::new(Arc::new(Replaying::default()), ShimLimits::default());
+    let mut reply = shim.call(call("{}"), context(LEGACY));
+    let (name, mut city) = (question(&mut reply).await, question(&mut reply).await);
+    let Outcome::Result(result) = outcome(&mut reply).await else { panic!() };
+    assert!(result.as_str().contains("ask_timeout"));
+    city.answerer.withdrawn().await;
+    assert!(name.answerer.is_withdrawn());
+}
+
+/// Asks for ever.
+struct Insatiable;
+
+impl Service for Insatiable {
+    fn call(&self, _: Request, _: Context) -> Reply {
+        let required = raw(r#"{"resultType":"input_required","requestState":"again"}"#);
+        Reply::ready(Outcome::InputRequired(required))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shim_round_limit() {
+    let shim = Shim::new(Insatiable, ShimLimits::default());
+    let Outcome::Result(result) = shim.call(call("{}"), context(LEGACY)).outcome().await else { panic!() };
+    assert!(result.as_str().contains("rounds"));
+}
+
+#[tokio::test]
+async fn shim_refuses_what_the_client_never_declared() {
+    let shim = Shim::new(Arc::new(Replaying::default()), ShimLimits::default());
+    let undeclared = Context::new(Principal::local(), LEGACY);
+    let Outcome::Error(error) = shim.call(call("{}"), undeclared).outcome().await else { panic!() };
+    assert_eq!(error.data.unwrap().as_str(), r#"{"reason":"invalid_upstream"}"#);
+}
+
+/// Asks live, as a legacy server does.
+struct Live;
+
+impl Service for Live {
+    fn call(&self, _: Request, _: Context) -> Reply {
+        emit::reply(|emitter| async move {
+            let (question, answer) = Question::new(Method::Elicit, Raw::EMPTY_OBJECT);
+            emitter.emit(Event::Question(question)).await;
+            match answer.await {
+                Ok(Ok(answer)) => Outcome::Result(answer),
+                _ => Outcome::Error(Error::internal("unanswered")),
+            }
+        })
+    }
+}
+
+/// A park in miniature: holds the open call and its question until the caller retries.
+#[derive(Default)]
+struct Park(Arc<Mutex<Option<(Reply, Question)>>>);
+
+impl Service for Park {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let (held, parked) = (self.0.lock().unwrap().take(), self.0.clone());
+        let mut reply = match (held, request.params.member("inputResponses")) {
+            (Some((reply, question)), Some(answers)) => {
+                question.answerer.answer(Ok(answers.member("q1").unwrap()));
+                reply
+            }
+            _ => Live.call(request, context),
+        };
+        Reply::future(async move {
+            match reply.next().await {
+                Event::Outcome(outcome) => outcome,
+                Event::Question(question) => {
+                    *parked.lock().unwrap() = Some((reply, question));
+                    Outcome::InputRequired(raw(r#"{"resultType":"input_required","requestState":"parked"}"#))
+                }
+                event => panic!("{event:?}"),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_live_question_can_be_parked_for_a_caller_that_retries() {
+    let park = Park::default();
+    let first = park.call(call("{}"), context(MODERN)).outcome().await;
+    assert!(matches!(first, Outcome::InputRequired(_)));
+    let retry = call(r#"{"inputResponses":{"q1":{"action":"accept"}},"requestState":"parked"}"#);
+    let second = park.call(retry, context(MODERN)).outcome().await;
+    assert_eq!(second, Outcome::Result(raw(r#"{"action":"accept"}"#)));
+}

@@ -1,0 +1,195 @@
+use std::sync::Arc;
+
+use anyport_protocol::{
+    Error, Raw, Revision,
+    capability::Profile,
+    meta::{LogLevel, Meta},
+};
+use tokio::time::Instant;
+
+use crate::Principal;
+
+/// What is known about one call. Cheap to clone; every clone is the same call.
+#[derive(Clone, Debug)]
+pub struct Context(Arc<Call>);
+
+#[derive(Clone, Debug)]
+struct Call {
+    principal: Principal,
+    revision: Revision,
+    asking: Asking,
+    capabilities: Raw,
+    client_info: Option<Raw>,
+    log_level: Option<LogLevel>,
+    progress_token: Option<Raw>,
+    traceparent: Option<Raw>,
+    param_headers: Option<ParamHeaders>,
+    deadline: Option<Instant>,
+}
+
+/// How the caller of a service can be asked something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// While the call is open: a legacy session, code in the same process. It is given questions as
+    /// [`crate::Event::Question`].
+    Live,
+    /// By `input_required`, whereupon it calls again: a modern client.
+    Retry,
+}
+
+/// The `Mcp-Param-*` headers of a call. The transport knows no schemas, so whoever owns a tool's schema compares
+/// them with its arguments (2026-07-28, streamable-http §Server Behavior for Custom Headers).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParamHeaders(Vec<(String, Vec<u8>)>);
+
+impl ParamHeaders {
+    /// Adds a header: `name` without `Mcp-Param-`, in lower case.
+    pub fn push(&mut self, name: String, value: Vec<u8>) {
+        self.0.push((name, value));
+    }
+
+    /// The values of the header called `name`, whatever its case.
+    pub fn get(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.0
+            .iter()
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Context {
+    /// A call by `principal`, whose hop speaks `revision`, and that declared nothing.
+    pub fn new(principal: Principal, revision: Revision) -> Self {
+        Self(Arc::new(Call {
+            principal,
+            revision,
+            asking: if revision.is_modern() { Asking::Retry } else { Asking::Live },
+            capabilities: Raw::EMPTY_OBJECT,
+            client_info: None,
+            log_level: None,
+            progress_token: None,
+            traceparent: None,
+            param_headers: None,
+            deadline: None,
+        }))
+    }
+
+    /// Takes over what a request says of itself in `_meta`.
+    ///
+    /// # Errors
+    /// -32602 for a log level that does not exist, or a progress token that is no string or integer.
+    pub fn with_meta(mut self, meta: Meta) -> Result<Self, Error> {
+        let (log_level, progress_token) = (meta.level()?, meta.token()?);
+        let call = Arc::make_mut(&mut self.0);
+        call.log_level = log_level.or(call.log_level);
+        call.progress_token = progress_token;
+        call.traceparent = meta.traceparent;
+        if let Some(capabilities) = meta.client_capabilities {
+            call.capabilities = capabilities;
+        }
+        if meta.client_info.is_some() {
+            call.client_info = meta.client_info;
+        }
+        Ok(self)
+    }
+
+    /// Sets what the client declared, for callers that declare it once.
+    #[must_use]
+    pub fn with_client(mut self, capabilities: Raw, info: Option<Raw>) -> Self {
+        let call = Arc::make_mut(&mut self.0);
+        call.capabilities = capabilities;
+        call.client_info = info;
+        self
+    }
+
+    /// Sets from which severity on the caller wants log messages.
+    #[must_use]
+    pub fn with_log_level(mut self, level: Option<LogLevel>) -> Self {
+        Arc::make_mut(&mut self.0).log_level = level;
+        self
+    }
+
+    /// Sets how the caller can be asked.
+    #[must_use]
+    pub fn with_asking(mut self, asking: Asking) -> Self {
+        Arc::make_mut(&mut self.0).asking = asking;
+        self
+    }
+
+    /// Sets the `Mcp-Param-*` headers; only a transport with headers does.
+    #[must_use]
+    pub fn with_param_headers(mut self, headers: ParamHeaders) -> Self {
+        Arc::make_mut(&mut self.0).param_headers = Some(headers);
+        self
+    }
+
+    /// Brings the deadline forward to `deadline`; a later one than is set changes nothing.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Instant) -> Self {
+        let call = Arc::make_mut(&mut self.0);
+        call.deadline = Some(call.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+        self
+    }
+
+    /// Who is calling.
+    pub fn principal(&self) -> &Principal {
+        &self.0.principal
+    }
+
+    /// The revision that the caller's hop speaks. What is inside is always the newest; this is for the few
+    /// rules that differ by revision in what they do, not in how it is said.
+    pub fn revision(&self) -> Revision {
+        self.0.revision
+    }
+
+    /// How the caller can be asked.
+    pub fn asking(&self) -> Asking {
+        self.0.asking
+    }
+
+    /// What the client declared, as it wrote it.
+    pub fn capabilities(&self) -> &Raw {
+        &self.0.capabilities
+    }
+
+    /// What the client can be asked.
+    pub fn profile(&self) -> Profile {
+        Profile::of(&self.0.capabilities)
+    }
+
+    /// Who the client says it is. Never decide anything by it (2026-07-28, basic §_meta: "Implementations
+    /// SHOULD NOT use them to change the behavior of the client or server").
+    pub fn client_info(&self) -> Option<&Raw> {
+        self.0.client_info.as_ref()
+    }
+
+    /// From which severity on the caller wants log messages of this call; `None`: not at all.
+    pub fn log_level(&self) -> Option<LogLevel> {
+        self.0.log_level
+    }
+
+    /// The token that progress notifications of this call must carry; `None`: the caller wants none.
+    pub fn progress_token(&self) -> Option<&Raw> {
+        self.0.progress_token.as_ref()
+    }
+
+    /// W3C trace context, as the client wrote it: a hostile string until parsed.
+    pub fn traceparent(&self) -> Option<&Raw> {
+        self.0.traceparent.as_ref()
+    }
+
+    /// The `Mcp-Param-*` headers; `None` when the call came over a transport without headers.
+    pub fn param_headers(&self) -> Option<&ParamHeaders> {
+        self.0.param_headers.as_ref()
+    }
+
+    /// When the caller stops waiting.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+}

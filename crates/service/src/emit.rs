@@ -1,0 +1,196 @@
+//! A reply written as an async function that emits events on its way.
+
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context as Task, Poll, Waker},
+};
+
+use futures_core::Stream;
+
+use crate::{Event, Outcome, Reply};
+
+/// Emits events of one reply. Clones emit into the same reply.
+#[derive(Clone, Debug, Default)]
+pub struct Emitter(Arc<Mutex<Queue>>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    /// Whoever reads the reply.
+    reader: Option<Waker>,
+    /// Whoever waits for room.
+    writers: Vec<Waker>,
+    closed: bool,
+}
+
+/// Events that wait for the reader before [`Emitter::emit`] does.
+const ROOM: usize = 16;
+
+impl Emitter {
+    /// Emits `event`, waiting until the reader has taken most of what was emitted before: a slow client slows
+    /// its own call down, and nothing piles up.
+    pub async fn emit(&self, event: Event) {
+        let mut event = Some(event);
+        poll_fn(|task| {
+            let mut queue = self.lock();
+            if queue.events.len() >= ROOM && !queue.closed {
+                queue.writers.push(task.waker().clone());
+                return Poll::Pending;
+            }
+            if let Some(event) = event.take() {
+                queue.push(event);
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Emits `event` without waiting. For events that come once.
+    pub fn push(&self, event: Event) {
+        self.lock().push(event);
+    }
+
+    /// Whether nothing was emitted that has not been read.
+    pub fn is_empty(&self) -> bool {
+        self.lock().events.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pop(&self) -> Option<Event> {
+        let mut queue = self.lock();
+        let event = queue.events.pop_front()?;
+        queue.writers.drain(..).for_each(Waker::wake);
+        Some(event)
+    }
+
+    fn watch(&self, task: &Task<'_>) {
+        let mut queue = self.lock();
+        match &mut queue.reader {
+            Some(waker) => waker.clone_from(task.waker()),
+            none => *none = Some(task.waker().clone()),
+        }
+    }
+
+    /// Makes a reply of this emitter's events and the outcome of `future`.
+    pub fn reply(self, future: impl Future<Output = Outcome> + Send + 'static) -> Reply {
+        Reply::stream(Emitting { emitter: self, future: Box::pin(future), outcome: None })
+    }
+}
+
+impl Queue {
+    fn push(&mut self, event: Event) {
+        if self.closed {
+            return;
+        }
+        self.events.push_back(event);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+/// The reply of an async function that is given an [`Emitter`].
+pub fn reply<F>(run: impl FnOnce(Emitter) -> F) -> Reply
+where
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    let emitter = Emitter::default();
+    let future = run(emitter.clone());
+    emitter.reply(future)
+}
+
+struct Emitting<F> {
+    emitter: Emitter,
+    future: Pin<Box<F>>,
+    outcome: Option<Outcome>,
+}
+
+impl<F: Future<Output = Outcome> + Send> Stream for Emitting<F> {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+        loop {
+            // What was emitted is read before the future runs on: that is the back-pressure.
+            if let Some(event) = self.emitter.pop() {
+                return Poll::Ready(Some(event));
+            }
+            if let Some(outcome) = self.outcome.take() {
+                return Poll::Ready(Some(Event::Outcome(outcome)));
+            }
+            self.emitter.watch(task);
+            match self.future.as_mut().poll(task) {
+                Poll::Ready(outcome) => self.outcome = Some(outcome),
+                Poll::Pending if self.emitter.is_empty() => return Poll::Pending,
+                Poll::Pending => {}
+            }
+        }
+    }
+}
+
+impl<F> Drop for Emitting<F> {
+    fn drop(&mut self) {
+        // A detached task may hold a clone; what it emits now goes nowhere, and must not wait for room.
+        let mut queue = self.emitter.lock();
+        queue.closed = true;
+        queue.events.clear();
+        queue.writers.drain(..).for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyport_protocol::{Method, Raw};
+
+    use super::*;
+    use crate::Notification;
+
+    fn progress() -> Event {
+        Event::Notification(Notification { method: Method::Progress, params: Raw::EMPTY_OBJECT })
+    }
+
+    #[tokio::test]
+    async fn events_come_before_the_outcome_and_the_writer_waits_for_the_reader() {
+        let emitted = Arc::new(Mutex::new(0));
+        let counter = emitted.clone();
+        let mut reply = reply(|emitter| async move {
+            for _ in 0..100 {
+                emitter.emit(progress()).await;
+                *counter.lock().unwrap() += 1;
+            }
+            Outcome::Result(Raw::EMPTY_OBJECT)
+        });
+        assert!(*emitted.lock().unwrap() <= ROOM);
+        for read in 0..100 {
+            assert!(matches!(reply.next().await, Event::Notification(_)));
+            assert!(*emitted.lock().unwrap() <= read + 1 + ROOM);
+        }
+        assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_waiting_is_ready() {
+        let reply = reply(|_| async { Outcome::Result(Raw::NULL) });
+        assert_eq!(reply.into_ready().unwrap(), Outcome::Result(Raw::NULL));
+    }
+
+    #[tokio::test]
+    async fn a_detached_emitter_never_blocks() {
+        let (send, receive) = tokio::sync::oneshot::channel();
+        let waiting = reply(|emitter| async move {
+            let _ = send.send(emitter);
+            std::future::pending().await
+        });
+        let emitter = receive.await.unwrap();
+        drop(waiting);
+        for _ in 0..100 {
+            emitter.emit(progress()).await;
+        }
+        assert!(emitter.is_empty());
+    }
+}

@@ -1,0 +1,19 @@
+//! General layers: services around a service.
+//!
+//! Each takes the service it wraps and its setting, and is itself a [`crate::Service`]; a stack is built inside out.
+//! A reply that is ready passes through every layer without a task, a timer or an allocation.
+
+mod concurrency;
+mod panic;
+mod rate;
+mod timeout;
+mod trace;
+
+pub use concurrency::Concurrency;
+pub use panic::CatchPanic;
+pub use rate::{Quota, Rate};
+pub use timeout::Timeout;
+pub use trace::Trace;
+
+#[cfg(test)]
+mod tests;

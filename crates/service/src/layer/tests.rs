@@ -1,0 +1,142 @@
+use std::{num::NonZeroU32, time::Duration};
+
+use anyport_protocol::{Method, Raw, Revision, jsonrpc::Reason};
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::{Context, Event, Outcome, Principal, Question, Reply, Request, Service, emit};
+
+/// A service that is a function.
+struct Fake<F>(F);
+
+impl<F: Fn(Request) -> Reply + Send + Sync + 'static> Service for Fake<F> {
+    fn call(&self, request: Request, _: Context) -> Reply {
+        (self.0)(request)
+    }
+}
+
+fn request(method: Method) -> Request {
+    Request::new(method, Raw::EMPTY_OBJECT)
+}
+
+fn context() -> Context {
+    Context::new(Principal::local(), Revision::NEWEST)
+}
+
+fn reason(outcome: Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Error(error) => error.reason,
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+fn slow(seconds: u64) -> Reply {
+    Reply::future(async move {
+        sleep(Duration::from_secs(seconds)).await;
+        Outcome::Result(Raw::EMPTY_OBJECT)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_over_its_timeout_ends_and_a_listen_stream_does_not() {
+    let service = Timeout::new(Fake(|_| slow(60)), Duration::from_secs(30));
+    let started = Instant::now();
+    let outcome = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!((reason(outcome), started.elapsed()), (Some(Reason::Timeout), Duration::from_secs(30)));
+    let outcome = service.call(request(Method::Listen), context()).outcome().await;
+    assert!(matches!(outcome, Outcome::Result(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timeout_stands_still_while_a_question_is_open() {
+    let service = Timeout::new(
+        Fake(|_| {
+            emit::reply(|emitter| async move {
+                sleep(Duration::from_secs(10)).await;
+                let (question, answer) = Question::new(Method::Elicit, Raw::EMPTY_OBJECT);
+                emitter.emit(Event::Question(question)).await;
+                let _ = answer.await;
+                sleep(Duration::from_secs(60)).await;
+                Outcome::Result(Raw::EMPTY_OBJECT)
+            })
+        }),
+        Duration::from_secs(30),
+    );
+    let started = Instant::now();
+    let mut reply = service.call(request(Method::ToolsCall), context());
+    let Event::Question(question) = reply.next().await else { panic!() };
+    let person = tokio::spawn(async move {
+        sleep(Duration::from_secs(300)).await;
+        question.answerer.answer(Ok(Raw::EMPTY_OBJECT));
+    });
+    assert_eq!(reason(reply.outcome().await), Some(Reason::Timeout));
+    // Ten seconds before the question, twenty after it: thirty in all, the person's five minutes aside.
+    assert_eq!(started.elapsed(), Duration::from_secs(330));
+    person.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_over_the_limit_are_refused_until_one_ends() {
+    let service = Concurrency::new(Fake(|_| slow(1)), 2);
+    let first = service.call(request(Method::ToolsCall), context());
+    let second = service.call(request(Method::ToolsCall), context());
+    assert_eq!(service.running(), 2);
+    let refused = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!(reason(refused), Some(Reason::Overloaded));
+    let listen = service.call(request(Method::Listen), context());
+    drop(first);
+    assert_eq!(service.running(), 1);
+    assert!(matches!(
+        service.call(request(Method::ToolsCall), context()).outcome().await,
+        Outcome::Result(_)
+    ));
+    drop((second, listen));
+    assert_eq!(service.running(), 0);
+}
+
+#[tokio::test]
+async fn each_principal_has_its_own_rate() {
+    let one = NonZeroU32::MIN;
+    let quota = Quota { per_second: one, burst: one.saturating_add(1) };
+    let service = Rate::new(Fake(|_| Reply::ready(Outcome::Result(Raw::EMPTY_OBJECT))), quota);
+    let call = |method, principal| {
+        let context = Context::new(principal, Revision::NEWEST);
+        service.call(request(method), context).into_ready().unwrap()
+    };
+    let alice = || Principal::named("alice");
+    assert!(matches!(call(Method::ToolsCall, alice()), Outcome::Result(_)));
+    assert!(matches!(call(Method::Complete, alice()), Outcome::Result(_)));
+    assert_eq!(reason(call(Method::ToolsCall, alice())), Some(Reason::RateLimited));
+    assert!(matches!(call(Method::ToolsList, alice()), Outcome::Result(_)));
+    assert!(matches!(call(Method::ToolsCall, Principal::named("bob")), Outcome::Result(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_becomes_an_error_that_says_nothing_of_the_inside() {
+    let at_once = CatchPanic::new(Fake(|_| panic!("secret")));
+    let later = CatchPanic::new(Fake(|_| {
+        Reply::future(async {
+            sleep(Duration::from_secs(1)).await;
+            panic!("secret")
+        })
+    }));
+    for reply in [
+        at_once.call(request(Method::ToolsCall), context()),
+        later.call(request(Method::ToolsCall), context()),
+    ] {
+        let Outcome::Error(error) = reply.outcome().await else { panic!() };
+        assert_eq!(error.code, -32603);
+        assert!(!error.message.contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn a_ready_reply_passes_every_layer_as_it_is() {
+    let one = NonZeroU32::MIN;
+    let service = Fake(|_: Request| Reply::ready(Outcome::Result(Raw::EMPTY_OBJECT)));
+    let service = CatchPanic::new(service);
+    let service = Timeout::new(service, Duration::from_secs(30));
+    let service = Rate::new(service, Quota { per_second: one, burst: one });
+    let service = Trace::new(Concurrency::new(service, 1));
+    assert!(service.call(request(Method::ToolsCall), context()).into_ready().is_ok());
+}

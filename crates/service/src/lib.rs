@@ -1,0 +1,32 @@
+//! Everything that answers a request is a [`Service`].
+//!
+//! A tool handler, a router, a connection to a server, a cache, a policy, a whole gateway: one trait. Transports
+//! stand at both ends and turn bytes into calls and calls into bytes; what MCP says is `anyport-protocol`.
+//!
+//! Inside, every call speaks the newest revision and is stateless: its [`Context`] carries the caller's revision,
+//! capabilities, principal and deadline. So what stands in the middle (auth, limits, policy, audit) holds for
+//! every revision and every transport alike.
+//!
+//! # Layout
+//! - [`Service`], [`Request`]: the trait and what it takes.
+//! - [`Context`], [`Principal`]: what is known about one call.
+//! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
+//! - [`emit`]: a reply written as an async function.
+//! - [`layer`]: timeout, concurrency, rate, panic, trace.
+//! - [`bridge`]: how a service that asks by result serves a caller that is asked live.
+//! - [`seal`]: state that travels through a client and comes back unaltered.
+
+pub mod bridge;
+mod context;
+pub mod emit;
+pub mod layer;
+mod principal;
+mod reply;
+pub mod seal;
+mod service;
+
+pub use context::{Asking, Context, ParamHeaders};
+pub use emit::Emitter;
+pub use principal::Principal;
+pub use reply::{Answer, Answerer, Event, Notification, Outcome, Question, Reply};
+pub use service::{Request, Service};

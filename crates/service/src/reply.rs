@@ -1,0 +1,261 @@
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context as Task, Poll, Waker},
+};
+
+use anyport_protocol::{Error, Method, Raw, json::Members};
+use futures_core::Stream;
+use tokio::sync::oneshot;
+
+/// What a call leads to: any number of notifications and questions, then exactly one [`Outcome`].
+///
+/// A call that is answered at once is just its outcome: it costs no task, no channel and no lock. Dropping a
+/// reply cancels the call.
+#[must_use = "dropping a reply cancels the call"]
+pub struct Reply(State);
+
+enum State {
+    Ready(Outcome),
+    Stream(Pin<Box<dyn Stream<Item = Event> + Send>>),
+    Over,
+}
+
+/// One step of a reply.
+#[derive(Debug)]
+pub enum Event {
+    /// Something about the call for its caller.
+    Notification(Notification),
+    /// Something that the caller must answer before the call goes on; only for callers that are asked live.
+    Question(Question),
+    /// The caller may be sent away until `retry` has passed; the call goes on and its messages are kept. Only
+    /// transports with resumable streams do so (2025-11-25, transports §Sending Messages to the Server), others
+    /// ignore it.
+    Hangup {
+        /// How long the client is told to wait before it comes back.
+        retry: std::time::Duration,
+    },
+    /// The end.
+    Outcome(Outcome),
+}
+
+/// A notification in the newest vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// Which.
+    pub method: Method,
+    /// Its params.
+    pub params: Raw,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A final result: the `result` object, `resultType` included.
+    Result(Raw),
+    /// An `InputRequiredResult`: the caller has to answer and call again.
+    InputRequired(Raw),
+    /// An error.
+    Error(Error),
+}
+
+impl Outcome {
+    /// Sorts a result object by its `resultType`; an absent one means complete.
+    pub fn of_result(result: Raw) -> Self {
+        match Members::find(result.as_str(), "resultType") {
+            Some("\"input_required\"") => Self::InputRequired(result),
+            _ => Self::Result(result),
+        }
+    }
+}
+
+impl From<Result<Raw, Error>> for Outcome {
+    fn from(result: Result<Raw, Error>) -> Self {
+        result.map_or_else(Self::Error, Self::Result)
+    }
+}
+
+impl Reply {
+    /// The end, at once.
+    pub fn ready(outcome: impl Into<Outcome>) -> Self {
+        Self(State::Ready(outcome.into()))
+    }
+
+    /// An error, at once.
+    pub fn error(error: Error) -> Self {
+        Self(State::Ready(Outcome::Error(error)))
+    }
+
+    /// A stream that ends with an outcome. What it yields after that is not read.
+    ///
+    /// The stream is polled once right here, so that a call which needs no waiting is [`Reply::ready`] for every
+    /// layer around it.
+    pub fn stream(stream: impl Stream<Item = Event> + Send + 'static) -> Self {
+        let mut stream: Pin<Box<dyn Stream<Item = Event> + Send>> = Box::pin(stream);
+        match stream.as_mut().poll_next(&mut Task::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Event::Outcome(outcome))) => Self(State::Ready(outcome)),
+            Poll::Ready(Some(event)) => {
+                Self(State::Stream(Box::pin(First { event: Some(event), rest: stream })))
+            }
+            Poll::Ready(None) => Self::error(unanswered()),
+            Poll::Pending => Self(State::Stream(stream)),
+        }
+    }
+
+    /// A stream that is known to have nothing yet.
+    pub fn pending(stream: impl Stream<Item = Event> + Send + 'static) -> Self {
+        Self(State::Stream(Box::pin(stream)))
+    }
+
+    /// A future of the outcome.
+    pub fn future(future: impl Future<Output = Outcome> + Send + 'static) -> Self {
+        let mut future = Box::pin(future);
+        match future.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => Self(State::Ready(outcome)),
+            Poll::Pending => Self(State::Stream(Box::pin(Only(future)))),
+        }
+    }
+
+    /// The outcome, when it is there already; else the reply itself.
+    ///
+    /// # Errors
+    /// The reply, unchanged.
+    pub fn into_ready(self) -> Result<Outcome, Self> {
+        match self.0 {
+            State::Ready(outcome) => Ok(outcome),
+            state => Err(Self(state)),
+        }
+    }
+
+    /// The next event. After the outcome the reply is over and stays pending for ever.
+    pub fn poll_event(&mut self, task: &mut Task<'_>) -> Poll<Event> {
+        match &mut self.0 {
+            State::Over => Poll::Pending,
+            State::Ready(_) => match std::mem::replace(&mut self.0, State::Over) {
+                State::Ready(outcome) => Poll::Ready(Event::Outcome(outcome)),
+                _ => Poll::Pending,
+            },
+            State::Stream(stream) => {
+                let event = std::task::ready!(stream.as_mut().poll_next(task));
+                let event = event.unwrap_or_else(|| Event::Outcome(Outcome::Error(unanswered())));
+                if matches!(event, Event::Outcome(_)) {
+                    self.0 = State::Over;
+                }
+                Poll::Ready(event)
+            }
+        }
+    }
+
+    /// The next event; cancel-safe.
+    pub async fn next(&mut self) -> Event {
+        poll_fn(|task| self.poll_event(task)).await
+    }
+
+    /// The outcome alone, for a caller that wants no notifications and answers no questions.
+    pub async fn outcome(mut self) -> Outcome {
+        loop {
+            if let Event::Outcome(outcome) = self.next().await {
+                return outcome;
+            }
+        }
+    }
+}
+
+/// A service broke the contract of [`Reply`].
+fn unanswered() -> Error {
+    Error::internal("the call ended without an answer")
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            State::Ready(outcome) => f.debug_tuple("Reply").field(outcome).finish(),
+            State::Stream(_) => f.write_str("Reply(..)"),
+            State::Over => f.write_str("Reply(over)"),
+        }
+    }
+}
+
+/// An event that was polled early, then the rest.
+struct First {
+    event: Option<Event>,
+    rest: Pin<Box<dyn Stream<Item = Event> + Send>>,
+}
+
+impl Stream for First {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+        match self.event.take() {
+            Some(event) => Poll::Ready(Some(event)),
+            None => self.rest.as_mut().poll_next(task),
+        }
+    }
+}
+
+struct Only<F>(Pin<Box<F>>);
+
+impl<F: Future<Output = Outcome>> Stream for Only<F> {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+        self.0.as_mut().poll(task).map(|outcome| Some(Event::Outcome(outcome)))
+    }
+}
+
+/// What the caller answered: the result object of the question, or its error.
+pub type Answer = Result<Raw, Error>;
+
+/// Something the caller is asked while its call is open.
+#[derive(Debug)]
+pub struct Question {
+    /// `elicitation/create`, `sampling/createMessage` or `roots/list`.
+    pub method: Method,
+    /// Its params.
+    pub params: Raw,
+    /// Takes the answer. Dropping it means that no answer will come.
+    pub answerer: Answerer,
+}
+
+impl Question {
+    /// A question, and where its answer arrives. Dropping the receiver withdraws the question.
+    pub fn new(method: Method, params: Raw) -> (Self, oneshot::Receiver<Answer>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self { method, params, answerer: Answerer { sender, held: Vec::new() } }, receiver)
+    }
+}
+
+/// Takes the answer to one question.
+pub struct Answerer {
+    sender: oneshot::Sender<Answer>,
+    held: Vec<Box<dyn Send>>,
+}
+
+impl Answerer {
+    /// Answers. When the question was withdrawn meanwhile, the answer goes nowhere.
+    pub fn answer(self, answer: Answer) {
+        let _ = self.sender.send(answer);
+    }
+
+    /// Completes when the question is withdrawn: nobody waits for its answer any more.
+    pub async fn withdrawn(&mut self) {
+        self.sender.closed().await;
+    }
+
+    /// Whether the question was withdrawn.
+    pub fn is_withdrawn(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Keeps `guard` until the question is settled: answered, withdrawn or given up.
+    pub fn hold(&mut self, guard: impl Send + 'static) {
+        self.held.push(Box::new(guard));
+    }
+}
+
+impl fmt::Debug for Answerer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answerer")
+    }
+}
