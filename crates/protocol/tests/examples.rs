@@ -173,6 +173,27 @@ fn every_example_passes_the_scan() {
     }
 }
 
+#[test]
+fn every_golden_message_of_this_revision_is_written_as_it_was_read() {
+    for file in entries(&data(&["golden", "2026-07-28"])) {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let (_, definition) = name.split_once('-').unwrap();
+        let definition = definition.split('.').next().unwrap();
+        let check: Check = match definition {
+            "JSONRPCErrorResponse" => failure::<Value>,
+            // It answers several requests; a `tools/call` is one of them.
+            "InputRequiredResult" => response::<Answer<CallToolResult>>,
+            _ => check_for(&definition.replace("Result", "ResultResponse")),
+        };
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(check(&text), serde_json::from_str::<Value>(&text).unwrap(), "{}", file.display());
+    }
+}
+
+fn check_for(name: &str) -> Check {
+    CHECKS.iter().find(|(folder, _)| *folder == name).unwrap_or_else(|| panic!("no check for {name}")).1
+}
+
 /// Applies `check` to the text of each example of `name`, compares, and counts them.
 fn each(name: &str, check: impl Fn(&str) -> (Value, Value)) -> usize {
     let files = entries(&folder().join(name));
@@ -184,7 +205,11 @@ fn each(name: &str, check: impl Fn(&str) -> (Value, Value)) -> usize {
 }
 
 fn folder() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "data", "spec", "2026-07-28", "examples"].iter().collect()
+    data(&["spec", "2026-07-28", "examples"])
+}
+
+fn data(path: &[&str]) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "data"].iter().chain(path).collect()
 }
 
 fn entries(folder: &PathBuf) -> Vec<PathBuf> {
