@@ -1,89 +1,124 @@
-//! The five revisions of the protocol.
+//! The five revisions, and how a message is carried between them.
+//!
+//! Inside, everything speaks the newest revision. An older one is written as its difference to the next newer
+//! one: a module with two functions, `lift` (older to newer) and `lower` (newer to older). A message of
+//! 2024-11-05 is lifted through four of them; one of the newest revision through none.
+//!
+//! Three principles hold for all:
+//! - What belongs to one hop (`resultType`, cache hints, reserved members of `_meta`) is removed or set anew.
+//! - A member that the older schema does not know but does not contradict stays. Only contradictions are
+//!   converted, and whatever no rule touches keeps its very bytes.
+//! - What an older revision cannot say at all is [`Refused`], never dropped in silence.
+//!
+//! What needs more than the message is not done here but by whoever holds the dialogue: ids and tokens, the
+//! `_meta` of a modern request, `elicitationId`, core tasks, `completions` of a 2024-11-05 server.
 
-use std::{fmt, str::FromStr};
+mod content;
+mod elicitation;
+mod error;
+mod hop;
+mod part;
+mod refused;
+mod tools;
+mod tree;
+mod v2024_11_05;
+mod v2025_03_26;
+mod v2025_06_18;
+mod v2025_11_25;
+mod version;
 
-/// A revision of the protocol; older ones are smaller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Revision {
-    /// 2024-11-05: stdio and HTTP+SSE.
-    V2024_11_05,
-    /// 2025-03-26: Streamable HTTP, batches, audio, tool annotations.
-    V2025_03_26,
-    /// 2025-06-18: no batches; elicitation, structured output, resource links, the version header.
-    V2025_06_18,
-    /// 2025-11-25: URL elicitation, tool use in sampling, tasks, icons, SSE polling.
-    V2025_11_25,
-    /// 2026-07-28: stateless; `server/discover`, `input_required`, `subscriptions/listen`.
-    V2026_07_28,
+pub use error::{lift_error, lower_error};
+pub use part::Part;
+pub use refused::Refused;
+pub use version::{Revision, UnknownRevision};
+
+use crate::{Method, Raw};
+use tree::Tree;
+
+/// Carries `raw`, said in the newest revision, to the revision `to`.
+///
+/// For [`Revision::NEWEST`] this is `raw` itself, unread.
+///
+/// # Errors
+/// When `to` has no words for it.
+pub fn lower(part: Part, to: Revision, raw: Raw) -> Result<Raw, Refused> {
+    if to == Revision::NEWEST {
+        return Ok(raw);
+    }
+    if let Some(method) = part.method().filter(|method| method.entry().since > to) {
+        return Err(Refused::Method { method, to });
+    }
+    let mut tree = Tree::from(raw);
+    for step in STEPS.iter().rev().filter(|step| step.older >= to) {
+        step.run(step.lower, part, &mut tree)?;
+    }
+    Ok(tree.into_raw())
 }
 
-impl Revision {
-    /// Every revision, oldest first.
-    pub const ALL: [Self; 5] =
-        [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
+/// Carries `raw`, said in the revision `from`, to the newest revision.
+///
+/// What only older revisions have (`notifications/roots/list_changed`, say) passes: it may be meant for
+/// another old peer. The answer to an elicitation goes through [`lift_answer`] instead.
+///
+/// # Errors
+/// None of today's rules refuses on the way up; a step may.
+pub fn lift(part: Part, from: Revision, raw: Raw) -> Result<Raw, Refused> {
+    if from == Revision::NEWEST {
+        return Ok(raw);
+    }
+    let mut tree = Tree::from(raw);
+    for step in STEPS.iter().filter(|step| step.older >= from) {
+        step.run(step.lift, part, &mut tree)?;
+    }
+    Ok(tree.into_raw())
+}
 
-    /// The newest revision.
-    pub const NEWEST: Self = Self::V2026_07_28;
+/// Carries a client's answer to a question to the newest revision, given the question's params as they were
+/// *before* they were lowered for that client.
+///
+/// Before 2025-11-25 nobody could choose several values: such a field was lowered to a string, and the string
+/// in the answer is split again here.
+///
+/// # Errors
+/// When the client chose what was not offered, or too few or too many; ask again, or treat it as "cancel".
+pub fn lift_answer(from: Revision, method: Method, question: &Raw, answer: Raw) -> Result<Raw, Refused> {
+    let answer = lift(Part::Answer(method), from, answer)?;
+    if method != Method::Elicit || from >= Revision::V2025_11_25 {
+        return Ok(answer);
+    }
+    let mut tree = Tree::from(answer);
+    elicitation::split_choices(question, &mut tree)?;
+    Ok(tree.into_raw())
+}
 
-    /// The newest revision that opens with `initialize`.
-    pub const NEWEST_LEGACY: Self = Self::V2025_11_25;
+/// What one step does to a message, in place.
+type Change = fn(Part, &mut Tree) -> Result<(), Refused>;
 
-    /// The revision that a Streamable HTTP request without a version header speaks.
-    ///
-    /// 2025-11-25, transports §Protocol Version Header: "the server SHOULD assume protocol version `2025-03-26`".
-    pub const WITHOUT_HEADER: Self = Self::V2025_03_26;
+/// The step between two neighbours, known by its older side.
+struct Step {
+    older: Revision,
+    lift: Change,
+    lower: Change,
+}
 
-    /// Its name on the wire: the date of the revision.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::V2024_11_05 => "2024-11-05",
-            Self::V2025_03_26 => "2025-03-26",
-            Self::V2025_06_18 => "2025-06-18",
-            Self::V2025_11_25 => "2025-11-25",
-            Self::V2026_07_28 => "2026-07-28",
+/// Every step, oldest first.
+const STEPS: [Step; 4] = [
+    Step { older: Revision::V2024_11_05, lift: v2024_11_05::lift, lower: v2024_11_05::lower },
+    Step { older: Revision::V2025_03_26, lift: v2025_03_26::lift, lower: v2025_03_26::lower },
+    Step { older: Revision::V2025_06_18, lift: v2025_06_18::lift, lower: v2025_06_18::lower },
+    Step { older: Revision::V2025_11_25, lift: v2025_11_25::lift, lower: v2025_11_25::lower },
+];
+
+impl Step {
+    /// Makes `change`, one of this step's two, to the message and to the capabilities that it carries.
+    fn run(&self, change: Change, part: Part, tree: &mut Tree) -> Result<(), Refused> {
+        change(part, tree)?;
+        match part.carries().and_then(|inner| Some((inner, tree.member("capabilities")?))) {
+            Some((inner, capabilities)) => change(inner, capabilities),
+            None => Ok(()),
         }
-    }
-
-    /// Whether every request carries its own version and capabilities (2026-07-28, versioning §Terminology).
-    pub const fn is_modern(self) -> bool {
-        matches!(self, Self::V2026_07_28)
-    }
-
-    /// Whether messages may come in arrays.
-    pub const fn has_batches(self) -> bool {
-        matches!(self, Self::V2025_03_26)
-    }
-}
-
-/// The text is the name of no revision that we speak.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown protocol version")]
-pub struct UnknownRevision;
-
-impl FromStr for Revision {
-    type Err = UnknownRevision;
-
-    fn from_str(name: &str) -> Result<Self, UnknownRevision> {
-        Self::ALL.into_iter().find(|revision| revision.as_str() == name).ok_or(UnknownRevision)
-    }
-}
-
-impl fmt::Display for Revision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn revisions_are_ordered_by_age_and_read_back() {
-        assert!(Revision::ALL.is_sorted());
-        for revision in Revision::ALL {
-            assert_eq!(revision.as_str().parse(), Ok(revision));
-        }
-        assert_eq!("1900-01-01".parse::<Revision>(), Err(UnknownRevision));
-    }
-}
+mod tests;

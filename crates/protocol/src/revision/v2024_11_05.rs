@@ -1,0 +1,49 @@
+//! 2024-11-05 beside 2025-03-26: there was no audio.
+
+use base64::Engine as _;
+use sha2::{Digest, Sha256};
+
+use super::{Part, Refused, content, tree::Tree};
+
+/// 2024-11-05 to 2025-03-26.
+pub(super) fn lift(_: Part, _: &mut Tree) -> Result<(), Refused> {
+    Ok(())
+}
+
+/// 2025-03-26 to 2024-11-05.
+pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Refused> {
+    content::each_block(part, value, embed_audio);
+    // Sampling has no embedded resources that audio could become.
+    content::each_sampled(part, value, |block| match block.says("type", "audio") {
+        true => Err(Refused::Audio),
+        false => Ok(()),
+    })
+}
+
+/// Makes a block of audio an embedded resource that holds the same bytes.
+fn embed_audio(block: &mut Tree) {
+    if !block.says("type", "audio") {
+        return;
+    }
+    let Some(data) = block.text("data") else { return };
+    let mut resource = Tree::empty();
+    resource.set("uri", Tree::string(&uri(&data)));
+    for (from, to) in [("mimeType", "mimeType"), ("data", "blob")] {
+        if let Some(member) = block.remove(from) {
+            resource.set(to, member);
+        }
+    }
+    block.set("type", Tree::string("resource"));
+    block.set("resource", resource);
+}
+
+/// A name for bytes that have none: their digest. Text that is no Base64 is named by its own.
+fn uri(data: &str) -> String {
+    use std::fmt::Write as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(data);
+    let digest = Sha256::digest(bytes.as_deref().unwrap_or(data.as_bytes()));
+    digest.iter().fold(String::from("urn:sha256:"), |mut uri, byte| {
+        let _ = write!(uri, "{byte:02x}");
+        uri
+    })
+}
