@@ -1,0 +1,14 @@
+//! A folder of Markdown as documents.
+//!
+//! This crate knows documents: where they lie, what their front matter says, which language and domain they are
+//! about, which sections they have, and which URI each of them bears. It reads folders, and only on request; it
+//! never writes, watches or serves.
+//!
+//! # Layout
+//! - [`path`]: the name of a document, and what it says about language and domain.
+//! - [`uri`]: that name as a URI.
+
+pub mod path;
+pub mod uri;
+
+pub use path::DocumentPath;
