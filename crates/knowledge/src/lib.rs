@@ -7,8 +7,16 @@
 //! # Layout
 //! - [`path`]: the name of a document, and what it says about language and domain.
 //! - [`uri`]: that name as a URI.
+//! - [`front_matter`]: the YAML at the head of a document.
+//! - [`document`]: the document itself.
+//! - [`section`]: its headings and the text under each.
 
+pub mod document;
+pub mod front_matter;
 pub mod path;
+pub mod section;
 pub mod uri;
 
+pub use document::Document;
 pub use path::DocumentPath;
+pub use section::Heading;
