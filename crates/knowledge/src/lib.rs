@@ -5,7 +5,7 @@
 //! never writes, watches or serves.
 //!
 //! Start at [`Folders`], which reads one or several folders and returns every document it could read together
-//! with a [`Warning`] for everything it could not.
+//! with a [`Warning`] for everything it could not, then put the documents into a [`Library`].
 //!
 //! # Layout
 //! - [`path`]: the name of a document, and what it says about language and domain.
@@ -15,10 +15,12 @@
 //! - [`section`]: its headings and the text under each.
 //! - [`folder`]: how documents are found and read.
 //! - [`warning`]: what was left out, and why.
+//! - [`library`]: all documents, and how one is found among them.
 
 pub mod document;
 pub mod folder;
 pub mod front_matter;
+pub mod library;
 pub mod path;
 pub mod section;
 pub mod uri;
@@ -26,6 +28,7 @@ pub mod warning;
 
 pub use document::Document;
 pub use folder::Folders;
+pub use library::{Found, Library};
 pub use path::DocumentPath;
 pub use section::Heading;
 pub use warning::Warning;
