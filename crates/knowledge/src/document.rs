@@ -1,0 +1,189 @@
+//! A document: its text, and what is known about it.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use crate::{
+    front_matter::{self, Fault, FrontMatter, one_line},
+    path::DocumentPath,
+    section::{self, Heading},
+    uri,
+};
+
+/// How far into a text its title and description are looked for. They stand at the top or nowhere.
+const MAX_OPENING_BYTES: usize = 16 << 10;
+/// A description taken from the text ends after so many characters; one from the front matter is never cut.
+const MAX_DESCRIPTION_CHARS: usize = 200;
+
+/// A Markdown document.
+///
+/// What its front matter does not say is taken from its path, its first heading and paragraph, and its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Document {
+    /// Its path below the folder.
+    pub path: DocumentPath,
+    /// What it is called.
+    pub title: String,
+    /// What it is about; empty if nothing says so.
+    pub description: String,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// The programming language it is about.
+    pub language: Option<String>,
+    /// The part of the craft it is about: testing, security, architecture.
+    pub domain: Option<String>,
+    /// When it was written: as its front matter says, or ISO 8601 in UTC.
+    pub created_at: String,
+    /// When it was last changed, in the same form.
+    pub updated_at: String,
+    /// The text without front matter.
+    pub content: String,
+    /// Bytes of the file, front matter included.
+    pub size: u64,
+}
+
+/// When a file was made and changed.
+#[derive(Clone, Copy, Debug)]
+pub struct FileTimes {
+    /// When it was made. Copying a file makes a new one, so this may well be after `modified`.
+    pub created: SystemTime,
+    /// When it was last changed.
+    pub modified: SystemTime,
+}
+
+impl Document {
+    /// Reads the text of a file as a document. The faults are those of its front matter.
+    pub fn parse(path: DocumentPath, text: &str, times: FileTimes) -> (Self, Vec<Fault>) {
+        let front_matter::Split { front_matter, content, faults } = front_matter::split(text);
+        let FrontMatter { title, description, tags, created_at, updated_at, language, domain } = front_matter;
+        let opening = if title.is_some() && description.is_some() {
+            (None, None)
+        } else {
+            section::opening(&content[..content.floor_char_boundary(MAX_OPENING_BYTES)])
+        };
+        let (path_language, path_domain) = path.topic();
+        let document = Self {
+            title: (title.or_else(|| opening.0.map(|heading| one_line(&heading))))
+                .unwrap_or_else(|| title_of(&path)),
+            description: (description.or_else(|| opening.1.map(|paragraph| shorten(&paragraph))))
+                .unwrap_or_default(),
+            tags,
+            language: language.or_else(|| path_language.map(str::to_owned)),
+            domain: domain.or_else(|| path_domain.map(str::to_owned)),
+            created_at: created_at.unwrap_or_else(|| iso_8601(times.created.min(times.modified))),
+            updated_at: updated_at.unwrap_or_else(|| iso_8601(times.modified)),
+            content: content.to_owned(),
+            size: text.len() as u64,
+            path,
+        };
+        (document, faults)
+    }
+
+    /// Its URI, `docs:///` and the path.
+    pub fn uri(&self) -> String {
+        uri::of(&self.path)
+    }
+
+    /// Its headings, in order.
+    pub fn outline(&self) -> Vec<Heading> {
+        section::outline(&self.content)
+    }
+
+    /// The text under one of its headings; see [`section::section`].
+    pub fn section(&self, title_or_slug: &str) -> Option<&str> {
+        section::section(&self.content, title_or_slug)
+    }
+}
+
+/// A title made of the file's name: `error-handling.md` is "Error handling".
+fn title_of(path: &DocumentPath) -> String {
+    let name = path.without_extension().rsplit('/').next().unwrap_or_default();
+    let words = one_line(&name.replace(['-', '_'], " "));
+    let mut characters = words.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        // Nothing but hyphens.
+        None => name.to_owned(),
+    }
+}
+
+/// The beginning of a paragraph, cut between words.
+fn shorten(paragraph: &str) -> String {
+    let line = one_line(paragraph);
+    let Some((cut, _)) = line.char_indices().nth(MAX_DESCRIPTION_CHARS) else { return line };
+    let kept = line[..cut].rsplit_once(' ').map_or(&line[..cut], |(kept, _)| kept);
+    format!("{}…", kept.trim_end_matches([',', ';', ':', '.', ' ']))
+}
+
+/// A file's time as ISO 8601 in UTC, to the millisecond.
+fn iso_8601(time: SystemTime) -> String {
+    // Some file systems can store years that no calendar has.
+    let end = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::try_from(time).unwrap_or(end).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn parse(path: &str, text: &str) -> Document {
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(1_751_038_748_522);
+        let times = FileTimes { created: modified + Duration::from_secs(9), modified };
+        Document::parse(DocumentPath::new(path).unwrap(), text, times).0
+    }
+
+    #[test]
+    fn front_matter_comes_first() {
+        let text = "---\ntitle: A\ndescription: B\nlanguage: Go\ncreatedAt: then\n---\n# C\n\nD\n";
+        let document = parse("python/testing.md", text);
+        assert_eq!((document.title.as_str(), document.description.as_str()), ("A", "B"));
+        assert_eq!(document.language.as_deref(), Some("Go"));
+        assert_eq!(document.domain.as_deref(), Some("testing"));
+        assert_eq!(document.created_at, "then");
+        assert_eq!(document.content, "# C\n\nD\n");
+        assert_eq!(document.size, text.len() as u64);
+    }
+
+    #[test]
+    fn path_text_and_file_say_the_rest() {
+        let document = parse("python/error-handling.md", "## The *title*\n\nSome\nwords.\n");
+        assert_eq!(document.title, "The title");
+        assert_eq!(document.description, "Some words.");
+        assert_eq!(document.language.as_deref(), Some("python"));
+        assert_eq!(document.domain.as_deref(), Some("error-handling"));
+        assert_eq!(document.created_at, "2025-06-27T15:39:08.522Z");
+        assert_eq!(document.updated_at, "2025-06-27T15:39:08.522Z");
+        assert_eq!(document.uri(), "docs:///python/error-handling.md");
+    }
+
+    #[test]
+    fn a_text_without_heading_is_called_after_its_file() {
+        assert_eq!(parse("a/error-handling_2.md", "").title, "Error handling 2");
+        assert_eq!(parse("über.md", "").title, "Über");
+        assert_eq!(parse("--.md", "").title, "--");
+    }
+
+    #[test]
+    fn long_openings_are_cut_between_words() {
+        let document = parse("a.md", &"wörd ".repeat(100_000));
+        assert_eq!(document.description, format!("{}…", ["wörd"; 40].join(" ")));
+        assert_eq!(parse("a.md", &"ö".repeat(50_000)).description.chars().count(), 201);
+    }
+
+    #[test]
+    fn times_no_calendar_has_are_clamped() {
+        let far = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 60);
+        assert!(iso_8601(far).starts_with("9999-12-"));
+    }
+
+    #[test]
+    fn sections_are_those_of_the_content() {
+        let document = parse("a.md", "---\ntitle: x\n---\n# A\n## B\nb\n");
+        assert_eq!(document.outline().len(), 2);
+        assert_eq!(document.section("b"), Some("## B\nb\n"));
+    }
+}

@@ -1,0 +1,110 @@
+//! The front matter of a document: YAML between two lines `---` at the very start.
+//!
+//! A document is never lost for its front matter. Text that is no front matter stays part of the document, a
+//! field that cannot be read is treated as absent, and a [`Fault`] says which line is to be mended.
+
+mod fields;
+
+/// The longest front matter that is read, its two fences included.
+pub const MAX_FRONT_MATTER_BYTES: usize = 64 << 10;
+
+/// What the front matter says; absent is what it does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FrontMatter {
+    /// `title`, on one line.
+    pub title: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `tags`: a list, or one string with commas.
+    pub tags: Vec<String>,
+    /// `createdAt`, as written.
+    pub created_at: Option<String>,
+    /// `updatedAt`, as written.
+    pub updated_at: Option<String>,
+    /// `language`.
+    pub language: Option<String>,
+    /// `domain`.
+    pub domain: Option<String>,
+}
+
+/// What is wrong with a front matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The line of the file, from 1.
+    pub line: usize,
+    /// What is wrong there, and what to do.
+    pub reason: String,
+}
+
+/// A text taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split<'a> {
+    /// What could be read of the front matter.
+    pub front_matter: FrontMatter,
+    /// The text after it, from the first line that is not blank.
+    pub content: &'a str,
+    /// What could not be read. A text without front matter has no fault.
+    pub faults: Vec<Fault>,
+}
+
+/// Takes a text apart into front matter and content. A byte order mark is dropped.
+pub fn split(text: &str) -> Split<'_> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let whole = |faults| Split { front_matter: FrontMatter::default(), content: text, faults };
+    let Some(first) = text.split_inclusive('\n').next().filter(|line| is_fence(line)) else {
+        return whole(Vec::new());
+    };
+    let Some((yaml, content)) = close(&text[first.len()..]) else {
+        let reason = format!(
+            "no second `---` within {MAX_FRONT_MATTER_BYTES} bytes closes the front matter; \
+             all of it is kept as text"
+        );
+        return whole(vec![Fault { line: 1, reason }]);
+    };
+    if let Some(line) = first_line_that_is_no_field(yaml) {
+        // Two thematic breaks with prose between them: dropping it would lose what somebody wrote.
+        let reason = "expected `key: value` between the `---` lines; all of it is kept as text".into();
+        return whole(vec![Fault { line: line + 1, reason }]);
+    }
+    let (front_matter, faults) = fields::read(yaml);
+    Split { front_matter, content: content.trim_start_matches(['\r', '\n']), faults }
+}
+
+fn is_fence(line: &str) -> bool {
+    line.trim_end() == "---"
+}
+
+/// What stands before the closing fence, and what after it.
+fn close(inside: &str) -> Option<(&str, &str)> {
+    let mut at = 0;
+    for line in inside.split_inclusive('\n') {
+        let end = at + line.len();
+        if end > MAX_FRONT_MATTER_BYTES - "---\n".len() {
+            return None;
+        }
+        if is_fence(line) {
+            return Some((&inside[..at], &inside[end..]));
+        }
+        at = end;
+    }
+    None
+}
+
+/// The first line with anything on it, counted from 1, if it does not begin a mapping.
+fn first_line_that_is_no_field(yaml: &str) -> Option<usize> {
+    let mut lines = yaml.lines().map(str::trim).enumerate();
+    let (index, line) = lines.find(|(_, line)| !line.is_empty() && !line.starts_with('#'))?;
+    let key = line.split_once(':').map_or("", |(key, _)| key);
+    let key = key.trim_end().trim_matches(['"', '\'']);
+    let is_key = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c));
+    (!is_key && !line.starts_with('{')).then_some(index + 1)
+}
+
+/// `text` with every run of white space as one space.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

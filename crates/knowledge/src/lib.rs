@@ -1,0 +1,34 @@
+//! A folder of Markdown as documents.
+//!
+//! This crate knows documents: where they lie, what their front matter says, which language and domain they are
+//! about, which sections they have, and which URI each of them bears. It reads folders, and only on request; it
+//! never writes, watches or serves.
+//!
+//! Start at [`Folders`], which reads one or several folders and returns every document it could read together
+//! with a [`Warning`] for everything it could not, then put the documents into a [`Library`].
+//!
+//! # Layout
+//! - [`path`]: the name of a document, and what it says about language and domain.
+//! - [`uri`]: that name as a URI.
+//! - [`front_matter`]: the YAML at the head of a document.
+//! - [`document`]: the document itself.
+//! - [`section`]: its headings and the text under each.
+//! - [`folder`]: how documents are found and read.
+//! - [`warning`]: what was left out, and why.
+//! - [`library`]: all documents, and how one is found among them.
+
+pub mod document;
+pub mod folder;
+pub mod front_matter;
+pub mod library;
+pub mod path;
+pub mod section;
+pub mod uri;
+pub mod warning;
+
+pub use document::Document;
+pub use folder::Folders;
+pub use library::{Found, Library};
+pub use path::DocumentPath;
+pub use section::Heading;
+pub use warning::Warning;

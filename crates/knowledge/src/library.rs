@@ -1,0 +1,256 @@
+//! All documents, and how one is found among them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{document::Document, path::DocumentPath};
+
+/// Most near misses that [`Library::find`] names.
+const MAX_CLOSE: usize = 3;
+
+/// Longest word that near misses are looked for; no language or domain has a name like that.
+const MAX_COMPARED_BYTES: usize = 128;
+
+/// An immutable collection of documents.
+#[derive(Debug, Default)]
+pub struct Library {
+    documents: Vec<Document>,
+    by_path: HashMap<DocumentPath, usize>,
+    by_topic: HashMap<Topic, Vec<usize>>,
+}
+
+/// A language and a domain in lower case.
+type Topic = (String, String);
+
+/// What came of a search by language and domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// The document on that domain of that language.
+    Document(&'a Document),
+    /// There is none; these have the most similar names, the most similar first. Often there are none of these.
+    Close(Vec<&'a Document>),
+}
+
+impl Library {
+    /// A library of `documents`, in their order. Of two with the same path the first is kept.
+    pub fn new(documents: impl IntoIterator<Item = Document>) -> Self {
+        let mut library = Self::default();
+        for document in documents {
+            let index = library.documents.len();
+            if library.by_path.contains_key(&document.path) {
+                continue;
+            }
+            library.by_path.insert(document.path.clone(), index);
+            for topic in topics(&document) {
+                library.by_topic.entry(topic).or_default().push(index);
+            }
+            library.documents.push(document);
+        }
+        library
+    }
+
+    /// The document at `path`.
+    pub fn get(&self, path: &str) -> Option<&Document> {
+        self.by_path.get(path).and_then(|index| self.documents.get(*index))
+    }
+
+    /// Every document, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Document> {
+        self.documents.iter()
+    }
+
+    /// How many documents there are.
+    pub fn len(&self) -> usize {
+        self.documents.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+    }
+
+    /// The document on a domain of a language, by front matter or by path, whatever the case.
+    ///
+    /// Of several the one at `LANGUAGE/DOMAIN.md` is found, else the first.
+    pub fn find(&self, language: &str, domain: &str) -> Found<'_> {
+        let wanted = topic(language, domain);
+        let matches = self.by_topic.get(&wanted).map(Vec::as_slice).unwrap_or_default();
+        let mut matches = matches.iter().filter_map(|index| self.documents.get(*index));
+        let first = matches.clone().next();
+        let at_its_place = |document: &&Document| {
+            let path = document.path.without_extension().to_lowercase();
+            path.split_once('/') == Some((&wanted.0, &wanted.1))
+        };
+        match matches.find(at_its_place).or(first) {
+            Some(document) => Found::Document(document),
+            None => Found::Close(self.close_to(&wanted)),
+        }
+    }
+
+    /// The languages of all documents, in lower case and in alphabetical order.
+    pub fn languages(&self) -> Vec<String> {
+        distinct(self.iter().filter_map(|document| document.language.as_deref()))
+    }
+
+    /// The domains of all documents, in lower case and in alphabetical order.
+    pub fn domains(&self) -> Vec<String> {
+        distinct(self.iter().filter_map(|document| document.domain.as_deref()))
+    }
+
+    fn close_to(&self, wanted: &Topic) -> Vec<&Document> {
+        // A stranger may ask for words of any length, and each would be compared with every topic.
+        if wanted.0.len().max(wanted.1.len()) > MAX_COMPARED_BYTES {
+            return Vec::new();
+        }
+        let mut close: Vec<_> = (self.by_topic.iter())
+            .filter_map(|(topic, indices)| {
+                let distance = distance(&wanted.0, &topic.0)? + distance(&wanted.1, &topic.1)?;
+                Some((distance, *indices.first()?))
+            })
+            .collect();
+        close.sort_unstable();
+        let mut documents: Vec<&Document> = Vec::new();
+        for (_, index) in close {
+            // A document may be known by two topics.
+            let document =
+                self.documents.get(index).filter(|new| documents.iter().all(|old| old.path != new.path));
+            documents.extend(document);
+            if documents.len() == MAX_CLOSE {
+                break;
+            }
+        }
+        documents
+    }
+}
+
+impl<'a> IntoIterator for &'a Library {
+    type Item = &'a Document;
+    type IntoIter = std::slice::Iter<'a, Document>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// What a document can be found by: what it says it is about, and what its path says.
+fn topics(document: &Document) -> BTreeSet<Topic> {
+    let said = document.language.as_deref().zip(document.domain.as_deref());
+    let (language, domain) = document.path.topic();
+    said.into_iter().chain(language.zip(domain)).map(|(language, domain)| topic(language, domain)).collect()
+}
+
+fn topic(language: &str, domain: &str) -> Topic {
+    (language.trim().to_lowercase(), domain.trim().to_lowercase())
+}
+
+fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
+    words.map(str::to_lowercase).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// How many letters have to change to make one word of the other; `None` if that is more than half of them.
+///
+/// An abbreviation counts as one change: `py` is close to `python`.
+fn distance(wanted: &str, known: &str) -> Option<usize> {
+    let (a, b) = (wanted.chars().count(), known.chars().count());
+    let most = a.max(b) / 2;
+    let abbreviated = a.min(b) >= 2 && (known.starts_with(wanted) || wanted.starts_with(known));
+    if abbreviated {
+        return Some(usize::from(a != b));
+    }
+    // Lengths so different need as many changes; comparing the words would only find out slowly.
+    let distance = || strsim::osa_distance(wanted, known);
+    (a.abs_diff(b) <= most).then(distance).filter(|distance| *distance <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::document::FileTimes;
+
+    fn document(path: &str, text: &str) -> Document {
+        let times = FileTimes { created: SystemTime::UNIX_EPOCH, modified: SystemTime::UNIX_EPOCH };
+        Document::parse(DocumentPath::new(path).unwrap(), text, times).0
+    }
+
+    fn library(files: &[(&str, &str)]) -> Library {
+        Library::new(files.iter().map(|(path, text)| document(path, text)))
+    }
+
+    fn found<'a>(library: &'a Library, language: &str, domain: &str) -> Option<&'a str> {
+        match library.find(language, domain) {
+            Found::Document(document) => Some(&document.path),
+            Found::Close(_) => None,
+        }
+    }
+
+    fn close<'a>(library: &'a Library, language: &str, domain: &str) -> Vec<&'a str> {
+        match library.find(language, domain) {
+            Found::Document(document) => panic!("found {}", document.path),
+            Found::Close(documents) => documents.into_iter().map(|document| &*document.path).collect(),
+        }
+    }
+
+    #[test]
+    fn documents_are_found_by_path() {
+        let library = library(&[("b.md", "1"), ("a/c.md", "2"), ("b.md", "3")]);
+        assert_eq!(library.get("b.md").unwrap().content, "1");
+        assert_eq!(library.get("B.md"), None);
+        assert_eq!(library.iter().map(|document| &*document.path).collect::<Vec<_>>(), ["b.md", "a/c.md"]);
+        assert_eq!(library.len(), 2);
+        assert!(!library.is_empty());
+    }
+
+    #[test]
+    fn topics_come_from_front_matter_and_path() {
+        let library = library(&[
+            ("python/testing.md", ""),
+            ("go-security.md", ""),
+            ("notes.md", "---\nlanguage: Rust\ndomain: Error Handling\n---\n"),
+            ("c/style.md", "---\ndomain: format\n---\n"),
+        ]);
+        assert_eq!(found(&library, "Python", " TESTING"), Some("python/testing.md"));
+        assert_eq!(found(&library, "go", "security"), Some("go-security.md"));
+        assert_eq!(found(&library, "rust", "error handling"), Some("notes.md"));
+        assert_eq!(found(&library, "c", "style"), Some("c/style.md"));
+        assert_eq!(found(&library, "c", "format"), Some("c/style.md"));
+        assert_eq!(found(&library, "python", "security"), None);
+        assert_eq!(library.languages(), ["c", "go", "python", "rust"]);
+        assert_eq!(library.domains(), ["error handling", "format", "security", "testing"]);
+    }
+
+    #[test]
+    fn of_several_the_one_at_its_place_is_found_else_the_first() {
+        let said = "---\nlanguage: python\ndomain: testing\n---\n";
+        let others = [("a.md", said), ("old/python/testing.md", ""), ("z.md", said)];
+        assert_eq!(found(&library(&others), "python", "testing"), Some("a.md"));
+        let all = [others[0], others[1], ("Python/Testing.markdown", ""), others[2]];
+        assert_eq!(found(&library(&all), "python", "testing"), Some("Python/Testing.markdown"));
+    }
+
+    #[test]
+    fn a_miss_names_at_most_three_close_ones_the_closest_first() {
+        let library = library(&[
+            ("python/testing.md", ""),
+            ("python/tests.md", ""),
+            ("python/test.md", ""),
+            ("python/texting.md", ""),
+            ("go/testing.md", ""),
+            ("python/security.md", ""),
+        ]);
+        assert_eq!(close(&library, "pyhton", "security"), ["python/security.md"]);
+        assert_eq!(close(&library, "py", "secruity"), ["python/security.md"]);
+        let near = close(&library, "python", "testin");
+        assert_eq!(near[0], "python/testing.md");
+        assert_eq!(near.len(), 3);
+        assert!(close(&library, "haskell", "monads").is_empty());
+        assert!(close(&library, "", "").is_empty());
+        assert!(close(&library, &"p".repeat(1 << 20), &"t".repeat(1 << 20)).is_empty());
+    }
+
+    #[test]
+    fn a_document_of_two_topics_is_named_once() {
+        let library = library(&[("go/test.md", "---\ndomain: tests\n---\n")]);
+        assert_eq!(close(&library, "go", "testa"), ["go/test.md"]);
+    }
+}

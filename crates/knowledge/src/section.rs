@@ -1,0 +1,163 @@
+//! The headings of a document, and the text under each.
+
+use std::collections::{HashMap, HashSet};
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+/// A heading of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heading {
+    /// 1 for the highest level, 6 for the lowest.
+    pub level: u8,
+    /// Its text, without Markdown.
+    pub title: String,
+    /// The fragment that leads to it, as GitHub makes it; no two headings of a document have the same.
+    pub slug: String,
+    /// Where its first line begins in the text, in bytes.
+    start: usize,
+}
+
+/// The headings of a Markdown text, in order.
+///
+/// Headings inside quotes and lists belong to what is quoted or listed and divide nothing: they are left out.
+pub fn outline(text: &str) -> Vec<Heading> {
+    let mut headings = Vec::new();
+    let mut slugs = Slugs::default();
+    // How many blocks that are no headings are open.
+    let mut depth = 0usize;
+    let mut open: Option<Heading> = None;
+    let mut images = 0usize;
+    for (event, range) in Parser::new_ext(text, extensions()).into_offset_iter() {
+        match event {
+            Event::Start(Tag::Heading { level, .. }) => {
+                let start = text[..range.start].rfind('\n').map_or(0, |newline| newline + 1);
+                open = Some(Heading { level: level as u8, title: String::new(), slug: String::new(), start });
+            }
+            Event::End(TagEnd::Heading(_)) => {
+                let Some(mut heading) = open.take() else { continue };
+                heading.title.truncate(heading.title.trim_end().len());
+                // Those in quotes count too: on the page that GitHub shows they have anchors of their own.
+                heading.slug = slugs.unique(&heading.title);
+                if depth == 0 {
+                    headings.push(heading);
+                }
+            }
+            Event::Start(Tag::Image { .. }) => images += 1,
+            Event::End(TagEnd::Image) => images = images.saturating_sub(1),
+            Event::Start(_) if open.is_none() => depth += 1,
+            Event::End(_) if open.is_none() => depth = depth.saturating_sub(1),
+            event => {
+                if let Some(heading) = open.as_mut().filter(|_| images == 0) {
+                    push_plain(&mut heading.title, &event);
+                }
+            }
+        }
+    }
+    headings
+}
+
+/// The section under a heading: from the heading's line up to the next heading of the same or a higher level.
+///
+/// `wanted` is the heading's title or slug, with or without a leading `#`; an exact title wins over a slug, and
+/// a slug over a title that differs in case or punctuation. Of several equal titles the first wins.
+pub fn section<'a>(text: &'a str, wanted: &str) -> Option<&'a str> {
+    let wanted = wanted.trim_start_matches('#').trim();
+    if wanted.is_empty() {
+        return None;
+    }
+    let headings = outline(text);
+    let wanted_slug = slug(wanted);
+    let at = (headings.iter().position(|heading| heading.title == wanted))
+        .or_else(|| headings.iter().position(|heading| heading.slug == wanted))
+        .or_else(|| headings.iter().position(|heading| heading.slug == wanted_slug))?;
+    let (heading, rest) = (&headings[at], &headings[at + 1..]);
+    let end = rest.iter().find(|next| next.level <= heading.level).map_or(text.len(), |next| next.start);
+    Some(&text[heading.start..end])
+}
+
+/// The first heading and the first paragraph under it, as plain text; without a heading, the first paragraph.
+pub(crate) fn opening(text: &str) -> (Option<String>, Option<String>) {
+    let (mut heading, mut before, mut under) = (None, None, None);
+    let mut plain = String::new();
+    let mut depth = 0usize;
+    let mut images = 0usize;
+    for event in Parser::new_ext(text, extensions()) {
+        match event {
+            Event::Start(tag) => {
+                if depth == 0 {
+                    plain.clear();
+                }
+                depth += 1;
+                images += usize::from(matches!(tag, Tag::Image { .. }));
+            }
+            Event::End(end) => {
+                depth = depth.saturating_sub(1);
+                images = images.saturating_sub(usize::from(end == TagEnd::Image));
+                // A paragraph of nothing but badges has no text.
+                let found = || Some(plain.trim().to_owned()).filter(|text| !text.is_empty());
+                match end {
+                    TagEnd::Heading(_) if depth == 0 => heading = heading.or_else(found),
+                    TagEnd::Paragraph if depth == 0 && heading.is_some() => under = found(),
+                    TagEnd::Paragraph if depth == 0 => before = before.or_else(found),
+                    _ => {}
+                }
+                if under.is_some() {
+                    break;
+                }
+            }
+            event if images == 0 => push_plain(&mut plain, &event),
+            _ => {}
+        }
+    }
+    (heading, under.or(before))
+}
+
+fn extensions() -> Options {
+    Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_FOOTNOTES
+}
+
+fn push_plain(plain: &mut String, event: &Event<'_>) {
+    match event {
+        Event::Text(text) | Event::Code(text) => plain.push_str(text),
+        Event::SoftBreak | Event::HardBreak => plain.push(' '),
+        _ => {}
+    }
+}
+
+/// Gives each heading of one document a slug of its own.
+#[derive(Default)]
+struct Slugs {
+    taken: HashSet<String>,
+    next: HashMap<String, usize>,
+}
+
+impl Slugs {
+    fn unique(&mut self, title: &str) -> String {
+        let slug = slug(title);
+        let mut candidate = slug.clone();
+        if self.taken.contains(&candidate) {
+            // Counting on from the last number keeps a thousand equal titles from being a million comparisons.
+            let next = self.next.entry(slug.clone()).or_insert(0);
+            while self.taken.contains(&candidate) {
+                *next += 1;
+                candidate = format!("{slug}-{next}");
+            }
+        }
+        self.taken.insert(candidate.clone());
+        candidate
+    }
+}
+
+/// A title as GitHub makes it a fragment: in lower case, spaces as hyphens, punctuation dropped.
+fn slug(title: &str) -> String {
+    let kept = |character| match character {
+        ' ' => Some('-'),
+        // Marks that join the letter or the emoji before them stay, as letters do.
+        '-' | '_' | '\u{300}'..='\u{36f}' | '\u{fe00}'..='\u{fe0f}' => Some(character),
+        _ => character.is_alphanumeric().then_some(character),
+    };
+    title.trim().to_lowercase().chars().filter_map(kept).collect()
+}
+
+#[cfg(test)]
+mod tests;
