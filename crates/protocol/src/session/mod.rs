@@ -1,1 +1,10 @@
-//! How a dialogue runs.
+//! How a dialogue runs, as state machines fed with messages.
+//!
+//! [`modern`] has no state: every request is admitted by what it carries. [`legacy`] opens with `initialize` and
+//! remembers what was agreed. Neither performs I/O; transports feed them and carry out what they say.
+
+pub mod legacy;
+pub mod modern;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! Stateless requests: each carries its version and capabilities (2026-07-28, basic §Statelessness).
+
+use bytestring::ByteString;
+
+use crate::{
+    Error, Method, Revision,
+    meta::{Meta, key},
+    method::{Kind, Sender},
+};
+
+/// Checks that the members of `_meta` that every request needs are there, and returns the version.
+///
+/// # Errors
+/// -32602. 2026-07-28, basic §_meta: "A request missing any required field is malformed; the server MUST reject
+/// it with JSON-RPC error code `-32602` (Invalid params)."
+pub fn required(meta: &Meta) -> Result<ByteString, Error> {
+    let missing =
+        |key: &str, what: &str| Err(Error::invalid_params(format!("_meta[\"{key}\"] must be {what}")));
+    let Some(version) = meta.protocol_version.as_ref().and_then(|version| version.as_string()) else {
+        return missing(key::PROTOCOL_VERSION, "the protocol version, a string");
+    };
+    if !meta.client_capabilities.as_ref().is_some_and(|capabilities| capabilities.is_object()) {
+        return missing(key::CLIENT_CAPABILITIES, "the client's capabilities, an object");
+    }
+    if meta.client_info.as_ref().is_some_and(|info| !info.is_object()) {
+        return missing(key::CLIENT_INFO, "an object");
+    }
+    Ok(version)
+}
+
+/// Checks that the requested version is a modern one that we speak.
+///
+/// # Errors
+/// -32022. 2026-07-28, versioning §Protocol Version Negotiation: if the server does not implement the requested
+/// version, "it MUST respond with an `UnsupportedProtocolVersionError` listing the versions it does support".
+pub fn version(requested: &str, supported: &[Revision]) -> Result<Revision, Error> {
+    let spoken = requested.parse().ok().filter(|revision: &Revision| revision.is_modern());
+    spoken
+        .filter(|revision| supported.contains(revision))
+        .ok_or_else(|| Error::unsupported_version(requested, supported))
+}
+
+/// Checks that the method is none that only other revisions have. A method that no revision has is the service's
+/// to refuse: it may be an extension's.
+///
+/// # Errors
+/// -32601.
+pub fn method(name: &str) -> Result<(), Error> {
+    match Method::named(name) {
+        Some(method) if !method.exists(Kind::Request, Sender::Client, Revision::NEWEST) => {
+            Err(Error::method_not_found(name))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Everything that a request must satisfy on a transport without headers.
+///
+/// # Errors
+/// The first that fails, in the order of the functions above.
+pub fn admit(name: &str, meta: &Meta, supported: &[Revision]) -> Result<Revision, Error> {
+    let revision = version(&required(meta)?, supported)?;
+    method(name)?;
+    Ok(revision)
+}

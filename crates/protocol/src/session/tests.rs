@@ -1,0 +1,171 @@
+use super::{
+    legacy::{Session, Step},
+    modern,
+};
+use crate::{
+    Error, Limits, Raw, Revision,
+    jsonrpc::{Incoming, Message, Request, read},
+    meta::{LogLevel, Meta},
+};
+
+fn raw(text: &str) -> Raw {
+    Raw::parse(text.to_owned().into(), &Limits::default()).unwrap()
+}
+
+fn request(method: &str, params: &str) -> Request {
+    let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+    match read(text.into(), &Limits::default()) {
+        Ok(Incoming::One(Message::Request(request))) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn admit(method: &str, params: &str) -> Result<Revision, Error> {
+    let request = request(method, params);
+    modern::admit(&request.method, &Meta::of(request.params.as_ref()), &Revision::ALL)
+}
+
+const META: &str =
+    r#""io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/protocolVersion""#;
+
+#[test]
+fn a_modern_request_needs_its_version_and_capabilities() {
+    assert_eq!(admit("tools/list", &format!(r#"{{"_meta":{{{META}:"2026-07-28"}}}}"#)), Ok(Revision::NEWEST));
+    assert_eq!(admit("tools/list", "{}").unwrap_err().code, -32602);
+    let only = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
+    assert_eq!(admit("tools/list", only).unwrap_err().code, -32602);
+    assert_eq!(admit("tools/list", &format!(r#"{{"_meta":{{{META}:7}}}}"#)).unwrap_err().code, -32602);
+}
+
+#[test]
+fn a_modern_request_with_another_version_is_told_which_are_spoken() {
+    for version in ["v999.0.0", "2025-11-25"] {
+        let error = admit("tools/list", &format!(r#"{{"_meta":{{{META}:"{version}"}}}}"#)).unwrap_err();
+        assert_eq!(error.code, -32022);
+        let data = error.data.unwrap();
+        assert_eq!(data.member("requested").unwrap(), Raw::string(version));
+        assert!(data.member("supported").unwrap().as_str().contains("2026-07-28"));
+    }
+}
+
+#[test]
+fn methods_of_other_eras_are_unknown_to_a_modern_request() {
+    for method in
+        ["initialize", "ping", "logging/setLevel", "resources/subscribe", "elicitation/create", "tasks/list"]
+    {
+        let params = format!(r#"{{"_meta":{{{META}:"2026-07-28"}}}}"#);
+        assert_eq!(admit(method, &params).unwrap_err().code, -32601, "{method}");
+    }
+}
+
+const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"instructions":"Be kind.",
+    "capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"logging":{}},
+    "_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}},"ttlMs":0,"cacheScope":"private"}"#;
+
+fn opened(version: &str) -> (Session, Raw) {
+    let mut session = Session::new(&Revision::ALL);
+    let params = raw(&format!(
+        r#"{{"protocolVersion":"{version}","capabilities":{{"roots":{{}}}},"clientInfo":{{"name":"c","version":"1"}}}}"#
+    ));
+    assert_eq!(session.request(&"initialize".into(), Some(&params)), Step::Discover);
+    let result = session.open(Ok(raw(DISCOVERED))).unwrap();
+    (session, result)
+}
+
+#[test]
+fn initialize_agrees_on_the_asked_version_or_the_newest_legacy_one() {
+    for (asked, agreed) in [
+        ("2024-11-05", "2024-11-05"),
+        ("2025-03-26", "2025-03-26"),
+        ("2025-06-18", "2025-06-18"),
+        ("2025-11-25", "2025-11-25"),
+        ("2026-07-28", "2025-11-25"),
+        ("1900-01-01", "2025-11-25"),
+    ] {
+        let (session, result) = opened(asked);
+        assert_eq!(session.revision().as_str(), agreed);
+        assert_eq!(result.member("protocolVersion").unwrap(), Raw::string(agreed));
+        assert_eq!(result.member("serverInfo").unwrap().as_str(), r#"{"name":"s","version":"1"}"#);
+        assert_eq!(result.member("instructions").unwrap().as_str(), "\"Be kind.\"");
+        assert!(result.member("resultType").is_none() && result.member("_meta").is_none());
+    }
+}
+
+#[test]
+fn everything_before_initialize_is_answered_at_once() {
+    let code = |method: &str| match Session::new(&Revision::ALL).request(&method.into(), None) {
+        Step::Answer(Err(error)) => error.code,
+        step => panic!("{step:?}"),
+    };
+    assert_eq!(code("tools/list"), -32600);
+    assert_eq!(code("server/discover"), -32601);
+    assert_eq!(code("unknown/method"), -32601);
+    assert_eq!(
+        Session::new(&Revision::ALL).request(&"ping".into(), None),
+        Step::Answer(Ok(Raw::EMPTY_OBJECT))
+    );
+    assert_eq!(code("initialize"), -32602);
+}
+
+#[test]
+fn a_second_initialize_is_refused_and_the_session_goes_on() {
+    let (mut session, _) = opened("2025-11-25");
+    let params = raw(r#"{"protocolVersion":"2024-11-05","capabilities":{}}"#);
+    assert!(matches!(session.request(&"initialize".into(), Some(&params)), Step::Answer(Err(_))));
+    assert_eq!(session.revision(), Revision::V2025_11_25);
+    assert!(session.initialized() && !session.initialized() && session.is_ready());
+}
+
+#[test]
+fn a_method_of_a_newer_revision_is_unknown_in_a_session() {
+    let (mut session, _) = opened("2025-11-25");
+    for method in ["server/discover", "subscriptions/listen"] {
+        let Step::Answer(Err(error)) = session.request(&method.into(), None) else { panic!() };
+        assert_eq!(error.code, -32601);
+    }
+    assert!(matches!(session.request(&"unknown/method".into(), None), Step::Call(..)));
+}
+
+#[test]
+fn set_level_becomes_log_level() {
+    let (mut session, _) = opened("2025-06-18");
+    assert_eq!(session.log_level(), LogLevel::Info);
+    let set =
+        |session: &mut Session, params: &str| session.request(&"logging/setLevel".into(), Some(&raw(params)));
+    assert_eq!(set(&mut session, r#"{"level":"error"}"#), Step::Answer(Ok(Raw::EMPTY_OBJECT)));
+    assert_eq!(session.log_level(), LogLevel::Error);
+    assert!(
+        matches!(set(&mut session, r#"{"level":"loud"}"#), Step::Answer(Err(error)) if error.code == -32602)
+    );
+}
+
+#[test]
+fn a_subscription_becomes_part_of_the_one_listen() {
+    let (mut session, _) = opened("2025-06-18");
+    let params = raw(r#"{"uri":"a:b"}"#);
+    let Step::Listen(wanted) = session.request(&"resources/subscribe".into(), Some(&params)) else {
+        panic!()
+    };
+    assert_eq!(
+        session.filter(&wanted).as_str(),
+        r#"{"notifications":{"toolsListChanged":true,"resourcesListChanged":true,"resourceSubscriptions":["a:b"]}}"#
+    );
+    session.subscribe(wanted);
+    let again = session.request(&"resources/subscribe".into(), Some(&params));
+    assert_eq!(again, Step::Answer(Ok(Raw::EMPTY_OBJECT)));
+    let Step::Listen(wanted) = session.request(&"resources/unsubscribe".into(), Some(&params)) else {
+        panic!()
+    };
+    assert!(wanted.is_empty());
+}
+
+#[test]
+fn ids_never_reused() {
+    let (mut session, _) = opened("2025-11-25");
+    let ids: Vec<String> = (0..3)
+        .map(|_| session.ask(crate::Method::ListRoots, Raw::EMPTY_OBJECT).unwrap().0.to_string())
+        .collect();
+    assert_eq!(ids, ["1", "2", "3"]);
+    let (mut old, _) = opened("2025-03-26");
+    assert!(old.ask(crate::Method::Elicit, Raw::EMPTY_OBJECT).is_err());
+}
