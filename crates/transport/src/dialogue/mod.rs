@@ -1,0 +1,45 @@
+//! What every transport shares: from a message of some revision to a call, and back.
+
+mod exchange;
+mod peer;
+mod session;
+
+pub(crate) use exchange::{Answer, Exchange, Fault, Outgoing};
+pub(crate) use peer::{Frame, Peer};
+pub(crate) use session::LegacySession;
+
+use anyport_protocol::{Error, Id, Raw, jsonrpc::write_error};
+use bytes::Bytes;
+
+/// Written messages stand on one line: line ends are white space in JSON, but end a message on stdio and an event
+/// line in an event stream.
+pub(crate) fn one_line(mut text: Vec<u8>) -> Bytes {
+    if memchr::memchr2(b'\n', b'\r', &text).is_some() {
+        for byte in &mut text {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+    }
+    text.into()
+}
+
+/// The answer to something that never became a call.
+pub(crate) fn refusal(id: Option<&Id>, error: &Error, null_id: bool) -> Answer {
+    let mut text = Vec::with_capacity(160);
+    write_error(&mut text, id, error, null_id);
+    Answer { text: one_line(text), fault: Some(Fault { code: error.code, reason: error.reason }) }
+}
+
+/// A random identifier of 144 bits in visible ASCII.
+pub(crate) fn random_id() -> Result<String, Error> {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let mut bytes = [0; 18];
+    getrandom::fill(&mut bytes).map_err(|_| Error::internal("no randomness from the operating system"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// `{"requestId": id}`, the params of `notifications/cancelled`.
+pub(crate) fn cancelled_params(id: &Id) -> Raw {
+    anyport_protocol::json::Splice::new().with("requestId", id.as_raw()).finish()
+}

@@ -1,0 +1,312 @@
+use std::{
+    collections::{BTreeSet, HashMap},
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Poll, Waker},
+};
+
+use anyport_protocol::{
+    Error, Id, Method, Raw, Revision,
+    json::{Members, Splice},
+    jsonrpc::{self, Notification, Response, write_request},
+    meta::Meta,
+    session::legacy::{Session, Step},
+};
+use anyport_service::{Answerer, Context, Event, Outcome, Principal, Question, Reply, Request, Service};
+use bytes::Bytes;
+use bytestring::ByteString;
+use tokio::sync::watch;
+
+use super::{
+    Exchange,
+    exchange::{QuestionState, notification_text},
+    one_line, random_id,
+};
+
+/// A session that opened with `initialize`, and what is under way in it.
+///
+/// What is agreed is `protocol::session::legacy`; this carries it out: it calls the service, keeps the open
+/// questions and holds the one listen stream that stands for the session's subscriptions.
+pub(crate) struct LegacySession {
+    state: Mutex<Session>,
+    service: Arc<dyn Service>,
+    principal: Principal,
+    questions: Mutex<HashMap<Id, Open>>,
+    listening: Mutex<Listening>,
+    ready: watch::Sender<bool>,
+}
+
+/// A question that the client has not answered.
+struct Open {
+    method: Method,
+    /// As it was before it was lowered.
+    params: Raw,
+    answerer: Answerer,
+}
+
+/// A question, ready to be sent.
+pub(super) struct Asked {
+    pub(super) id: Id,
+    pub(super) text: Bytes,
+    /// The id minted for a URL elicitation.
+    pub(super) elicitation: Option<Raw>,
+}
+
+#[derive(Default)]
+struct Listening {
+    reply: Option<Reply>,
+    /// Whoever waits in [`LegacySession::next_push`].
+    waker: Option<Waker>,
+}
+
+impl LegacySession {
+    pub(crate) fn new(service: Arc<dyn Service>, principal: Principal, supported: &[Revision]) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(Session::new(supported)),
+            service,
+            principal,
+            questions: Mutex::default(),
+            listening: Mutex::default(),
+            ready: watch::Sender::new(false),
+        })
+    }
+
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        lock(&self.state).revision()
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        lock(&self.state).is_open()
+    }
+
+    /// Begins to answer a request.
+    pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> Exchange {
+        let jsonrpc::Request { id, method, params } = request;
+        let step = lock(&self.state).request(&method, params.as_ref());
+        let (reply, lowered) = match step {
+            Step::Answer(outcome) => (Reply::ready(outcome), None),
+            Step::Discover => (self.clone().open(), None),
+            Step::Listen(wanted) => (self.clone().resubscribe(wanted), None),
+            Step::Call(method, params) => {
+                let known = Method::named(&method);
+                let reply = match self.context(Some(&params)) {
+                    Ok(context) => self.service.call(Request { method, params }, context),
+                    Err(error) => Reply::error(error),
+                };
+                return Exchange::legacy(id, reply, self.clone(), known);
+            }
+        };
+        Exchange::legacy(id, reply, self.clone(), lowered)
+    }
+
+    /// What a call of this session knows. A legacy request says nothing of its client by itself, so of its
+    /// `_meta` only the progress token and the trace count.
+    fn context(&self, params: Option<&Raw>) -> Result<Context, Error> {
+        let Meta { progress_token, traceparent, .. } = Meta::of(params);
+        let state = lock(&self.state);
+        Context::new(self.principal.clone(), state.revision())
+            .with_client(state.capabilities().clone(), state.client_info().cloned())
+            .with_log_level(Some(state.log_level()))
+            .with_meta(Meta { progress_token, traceparent, ..Meta::default() })
+    }
+
+    /// Answers `initialize` from what the service says of itself.
+    fn open(self: Arc<Self>) -> Reply {
+        let discovered = match self.context(None) {
+            Ok(context) => self.service.call(Request::new(Method::Discover, Raw::EMPTY_OBJECT), context),
+            Err(error) => Reply::error(error),
+        };
+        Reply::future(async move {
+            let discovered = match discovered.outcome().await {
+                Outcome::Result(result) => Ok(result),
+                Outcome::InputRequired(_) => {
+                    Err(Error::internal("the server asked before it said what it offers"))
+                }
+                Outcome::Error(error) => Err(error),
+            };
+            lock(&self.state).open(discovered).into()
+        })
+    }
+
+    /// Opens the listen stream for `wanted`, and puts it in the place of the old one once it is acknowledged.
+    fn resubscribe(self: Arc<Self>, wanted: BTreeSet<ByteString>) -> Reply {
+        Reply::future(async move {
+            let added: Vec<ByteString> =
+                wanted.difference(lock(&self.state).subscriptions()).cloned().collect();
+            match self.listen(&wanted, &added).await {
+                Ok(()) => {
+                    lock(&self.state).subscribe(wanted);
+                    Outcome::Result(Raw::EMPTY_OBJECT)
+                }
+                Err(error) => Outcome::Error(error),
+            }
+        })
+    }
+
+    async fn listen(&self, wanted: &BTreeSet<ByteString>, added: &[ByteString]) -> Result<(), Error> {
+        let filter = lock(&self.state).filter(wanted);
+        let mut reply = self.service.call(Request::new(Method::Listen, filter), self.context(None)?);
+        let acknowledged = match reply.next().await {
+            Event::Notification(first) if first.method == Method::Acknowledged => first.params,
+            Event::Outcome(Outcome::Error(error)) => return Err(error),
+            _ => return Err(Error::internal("the server did not acknowledge the subscription")),
+        };
+        let honoured = acknowledged.member("notifications").unwrap_or(Raw::EMPTY_OBJECT);
+        let uris: Vec<String> =
+            honoured.member("resourceSubscriptions").and_then(|uris| uris.decode().ok()).unwrap_or_default();
+        if let Some(refused) = added.iter().find(|uri| !uris.iter().any(|honoured| **honoured == ***uri)) {
+            return Err(Error::invalid_params(format!("cannot subscribe to {refused:.256}")));
+        }
+        self.replace(Some(reply));
+        Ok(())
+    }
+
+    fn replace(&self, reply: Option<Reply>) {
+        let mut listening = lock(&self.listening);
+        listening.reply = reply;
+        if let Some(waker) = listening.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Takes a notification of the client's. `cancelled` is the transport's.
+    pub(crate) fn notification(self: &Arc<Self>, notification: &Notification) {
+        if Method::named(&notification.method) != Some(Method::Initialized)
+            || !lock(&self.state).initialized()
+        {
+            return;
+        }
+        self.ready.send_replace(true);
+        // A subscription made before `initialized` has opened the stream already.
+        let (silent, subscribed) = {
+            let state = lock(&self.state);
+            let nothing = BTreeSet::new();
+            let filter = state.filter(&nothing);
+            (filter.as_str() == r#"{"notifications":{}}"#, !state.subscriptions().is_empty())
+        };
+        if silent || subscribed {
+            if let Some(waker) = lock(&self.listening).waker.take() {
+                waker.wake();
+            }
+            return;
+        }
+        let session = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = session.listen(&BTreeSet::new(), &[]).await {
+                tracing::warn!(error = %error, "a session cannot be told of changes");
+            }
+        });
+    }
+
+    /// The next message that belongs to no call. Changes that nobody waits for are coalesced by the service.
+    /// One caller at a time; cancel-safe.
+    pub(crate) async fn next_push(&self) -> Bytes {
+        poll_fn(|task| {
+            let mut listening = lock(&self.listening);
+            loop {
+                listening.waker = Some(task.waker().clone());
+                let ready = lock(&self.state).is_ready();
+                let Some(reply) = listening.reply.as_mut().filter(|_| ready) else { return Poll::Pending };
+                match std::task::ready!(reply.poll_event(task)) {
+                    Event::Notification(notification) => {
+                        if let Some(params) = self.notify(notification.method, notification.params) {
+                            return Poll::Ready(notification_text(notification.method, &params));
+                        }
+                    }
+                    Event::Outcome(_) => listening.reply = None,
+                    Event::Question(_) | Event::Hangup { .. } => {}
+                }
+            }
+        })
+        .await
+    }
+
+    /// Lowers a notification; `None` when the session's revision has no such notification.
+    pub(super) fn notify(&self, method: Method, params: Raw) -> Option<Raw> {
+        lock(&self.state).notify(method, params)
+    }
+
+    pub(super) fn lower(&self, method: Option<Method>, outcome: jsonrpc::Outcome) -> jsonrpc::Outcome {
+        lock(&self.state).lower(method, outcome)
+    }
+
+    /// Completes when the client has said `initialized`.
+    pub(super) async fn until_ready(self: Arc<Self>) {
+        let mut ready = self.ready.subscribe();
+        // The sender lives as long as the session does.
+        let _ = ready.wait_for(|ready| *ready).await;
+    }
+
+    /// Registers a question and writes it. `None` when this session's revision cannot say it: the asker has its
+    /// error already.
+    pub(super) fn ask(&self, question: Question) -> Option<Asked> {
+        let Question { method, params, answerer } = question;
+        let lowered = lock(&self.state).ask(method, params.clone());
+        let (id, mut lowered) = match lowered {
+            Ok(asked) => asked,
+            Err(error) => {
+                answerer.answer(Err(error));
+                return None;
+            }
+        };
+        let mut elicitation = None;
+        if Members::find(lowered.as_str(), "mode") == Some("\"url\"") {
+            // 2025-11-25, elicitation §URL Mode: every such request has an `elicitationId`.
+            let Ok(minted) = random_id() else {
+                answerer.answer(Err(Error::internal("no randomness from the operating system")));
+                return None;
+            };
+            let minted = Raw::string(&minted);
+            lowered = Splice::retain(&lowered, |key| key != "elicitationId")
+                .with("elicitationId", &minted)
+                .finish();
+            elicitation = Some(minted);
+        }
+        let mut text = Vec::with_capacity(lowered.as_str().len() + 80);
+        write_request(&mut text, &id, method.as_str(), Some(&lowered));
+        lock(&self.questions).insert(id.clone(), Open { method, params, answerer });
+        Some(Asked { id, text: one_line(text), elicitation })
+    }
+
+    /// Takes the client's answer to a question. One that answers nothing is dropped: it may have crossed the
+    /// withdrawal.
+    pub(crate) fn response(&self, response: Response) {
+        let Some(open) = response.id.and_then(|id| lock(&self.questions).remove(&id)) else {
+            tracing::debug!("a response to nothing that was asked");
+            return;
+        };
+        let answer = lock(&self.state).answered(open.method, &open.params, response.outcome);
+        open.answerer.answer(answer);
+    }
+
+    pub(super) fn question_state(&self, id: &Id) -> QuestionState {
+        let mut questions = lock(&self.questions);
+        match questions.get(id) {
+            None => QuestionState::Settled,
+            Some(open) if !open.answerer.is_withdrawn() => QuestionState::Open,
+            Some(_) => {
+                questions.remove(id);
+                QuestionState::Withdrawn
+            }
+        }
+    }
+
+    /// Gives up a question. Returns whether it was still open.
+    pub(super) fn forget(&self, id: &Id) -> bool {
+        lock(&self.questions).remove(id).is_some()
+    }
+
+    /// Gives up all questions that are open, when the client is gone for good.
+    pub(crate) fn close(&self) {
+        lock(&self.questions).clear();
+        self.replace(None);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
