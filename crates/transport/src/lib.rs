@@ -10,5 +10,7 @@
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
 
 mod dialogue;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "stdio")]
 pub mod stdio;

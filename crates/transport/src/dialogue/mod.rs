@@ -5,6 +5,9 @@ mod peer;
 mod session;
 
 pub(crate) use exchange::{Answer, Exchange, Fault, Outgoing};
+#[cfg(feature = "http")]
+pub(crate) use peer::array;
+#[cfg(feature = "stdio")]
 pub(crate) use peer::{Frame, Peer};
 pub(crate) use session::LegacySession;
 

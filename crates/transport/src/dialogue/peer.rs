@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::poll_fn, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Id, Limits, Method, Revision,
@@ -204,7 +204,13 @@ impl Peer {
         let session = self.legacy.get_or_insert_with(|| {
             let session = LegacySession::new(self.service.clone(), self.principal.clone(), &self.supported);
             let (pushing, out) = (session.clone(), self.out.clone());
-            self.pushes.spawn(async move { while out.send(pushing.next_push().await).await.is_ok() {} });
+            self.pushes.spawn(async move {
+                while let Some(text) = poll_fn(|task| pushing.poll_push(task)).await {
+                    if out.send(text).await.is_err() {
+                        return;
+                    }
+                }
+            });
             session
         });
         session.request(request)

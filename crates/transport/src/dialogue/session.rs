@@ -1,18 +1,19 @@
 use std::{
     collections::{BTreeSet, HashMap},
-    future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Poll, Waker},
+    task::{Context as Task, Poll, Waker},
 };
 
 use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
     json::{Members, Splice},
-    jsonrpc::{self, Notification, Response, write_request},
+    jsonrpc::{self, Response, write_request},
     meta::Meta,
     session::legacy::{Session, Step},
 };
-use anyport_service::{Answerer, Context, Event, Outcome, Principal, Question, Reply, Request, Service};
+use anyport_service::{
+    Answerer, Context, Event, Notification, Outcome, Principal, Question, Reply, Request, Service,
+};
 use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::sync::watch;
@@ -55,8 +56,9 @@ pub(super) struct Asked {
 #[derive(Default)]
 struct Listening {
     reply: Option<Reply>,
-    /// Whoever waits in [`LegacySession::next_push`].
+    /// Whoever waits in [`LegacySession::poll_push`].
     waker: Option<Waker>,
+    closed: bool,
 }
 
 impl LegacySession {
@@ -161,20 +163,17 @@ impl LegacySession {
         if let Some(refused) = added.iter().find(|uri| !uris.iter().any(|honoured| **honoured == ***uri)) {
             return Err(Error::invalid_params(format!("cannot subscribe to {refused:.256}")));
         }
-        self.replace(Some(reply));
+        self.replace(reply);
         Ok(())
     }
 
-    fn replace(&self, reply: Option<Reply>) {
-        let mut listening = lock(&self.listening);
-        listening.reply = reply;
-        if let Some(waker) = listening.waker.take() {
-            waker.wake();
-        }
+    fn replace(&self, reply: Reply) {
+        lock(&self.listening).reply = Some(reply);
+        self.wake_pushes();
     }
 
     /// Takes a notification of the client's. `cancelled` is the transport's.
-    pub(crate) fn notification(self: &Arc<Self>, notification: &Notification) {
+    pub(crate) fn notification(self: &Arc<Self>, notification: &jsonrpc::Notification) {
         if Method::named(&notification.method) != Some(Method::Initialized)
             || !lock(&self.state).initialized()
         {
@@ -189,9 +188,7 @@ impl LegacySession {
             (filter.as_str() == r#"{"notifications":{}}"#, !state.subscriptions().is_empty())
         };
         if silent || subscribed {
-            if let Some(waker) = lock(&self.listening).waker.take() {
-                waker.wake();
-            }
+            self.wake_pushes();
             return;
         }
         let session = self.clone();
@@ -202,27 +199,34 @@ impl LegacySession {
         });
     }
 
-    /// The next message that belongs to no call. Changes that nobody waits for are coalesced by the service.
-    /// One caller at a time; cancel-safe.
-    pub(crate) async fn next_push(&self) -> Bytes {
-        poll_fn(|task| {
-            let mut listening = lock(&self.listening);
-            loop {
-                listening.waker = Some(task.waker().clone());
-                let ready = lock(&self.state).is_ready();
-                let Some(reply) = listening.reply.as_mut().filter(|_| ready) else { return Poll::Pending };
-                match std::task::ready!(reply.poll_event(task)) {
-                    Event::Notification(notification) => {
-                        if let Some(params) = self.notify(notification.method, notification.params) {
-                            return Poll::Ready(notification_text(notification.method, &params));
-                        }
-                    }
-                    Event::Outcome(_) => listening.reply = None,
-                    Event::Question(_) | Event::Hangup { .. } => {}
-                }
+    /// The next message that belongs to no call; `None` when the session has ended. Changes that nobody waits for
+    /// are coalesced by the service. For one reader at a time.
+    pub(crate) fn poll_push(&self, task: &mut Task<'_>) -> Poll<Option<Bytes>> {
+        let mut listening = lock(&self.listening);
+        loop {
+            if listening.closed {
+                return Poll::Ready(None);
             }
-        })
-        .await
+            listening.waker = Some(task.waker().clone());
+            let ready = lock(&self.state).is_ready();
+            let Some(reply) = listening.reply.as_mut().filter(|_| ready) else { return Poll::Pending };
+            match std::task::ready!(reply.poll_event(task)) {
+                Event::Notification(Notification { method, params }) => {
+                    if let Some(params) = self.notify(method, params) {
+                        return Poll::Ready(Some(notification_text(method, &params)));
+                    }
+                }
+                Event::Outcome(_) => listening.reply = None,
+                Event::Question(_) | Event::Hangup { .. } => {}
+            }
+        }
+    }
+
+    /// Polls whoever waits in [`LegacySession::poll_push`] once more.
+    pub(crate) fn wake_pushes(&self) {
+        if let Some(waker) = lock(&self.listening).waker.take() {
+            waker.wake();
+        }
     }
 
     /// Lowers a notification; `None` when the session's revision has no such notification.
@@ -303,7 +307,16 @@ impl LegacySession {
     /// Gives up all questions that are open, when the client is gone for good.
     pub(crate) fn close(&self) {
         lock(&self.questions).clear();
-        self.replace(None);
+        self.end_pushes();
+    }
+
+    /// Nothing is said any more outside calls.
+    pub(crate) fn end_pushes(&self) {
+        let listening = Listening { closed: true, ..Listening::default() };
+        let closed = std::mem::replace(&mut *lock(&self.listening), listening);
+        if let Some(waker) = closed.waker {
+            waker.wake();
+        }
     }
 }
 

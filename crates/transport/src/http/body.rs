@@ -1,0 +1,153 @@
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::Future as _,
+    pin::Pin,
+    task::{Context as Task, Poll},
+    time::Duration,
+};
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// A response as hyper takes it.
+pub(super) type Response = http::Response<Body>;
+
+/// The body of a response: whole, or a stream of events.
+#[derive(Debug)]
+pub struct Body(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Whole(Option<Bytes>),
+    Events(Box<Events>),
+}
+
+impl Body {
+    pub(super) fn empty() -> Self {
+        Self(Kind::Whole(None))
+    }
+
+    pub(super) fn full(bytes: Bytes) -> Self {
+        Self(Kind::Whole(Some(bytes)))
+    }
+
+    /// A stream of events that `source` yields. It is polled when the connection has room, and dropped when the
+    /// client is gone: nothing stands between a slow reader and its call.
+    pub(super) fn events(source: impl Source, keep_alive: Duration) -> Self {
+        let silence = Box::pin(sleep(keep_alive));
+        Self(Kind::Events(Box::new(Events {
+            source: Some(Box::new(source)),
+            frames: VecDeque::new(),
+            keep_alive,
+            silence,
+        })))
+    }
+}
+
+/// Yields events; `None` ends the stream.
+pub(super) trait Source: Send + Sync + 'static {
+    fn poll_event(&mut self, task: &mut Task<'_>) -> Poll<Option<SseEvent>>;
+}
+
+/// One event of a stream.
+#[derive(Debug, Default)]
+pub(super) struct SseEvent {
+    /// Its id within the session, for clients that come back.
+    pub(super) id: Option<String>,
+    /// How long the client is to wait before it comes back.
+    pub(super) retry: Option<Duration>,
+    /// A message on one line; empty for an event that only carries the above.
+    pub(super) data: Bytes,
+}
+
+struct Events {
+    source: Option<Box<dyn Source>>,
+    frames: VecDeque<Bytes>,
+    keep_alive: Duration,
+    silence: Pin<Box<Sleep>>,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Events(..)")
+    }
+}
+
+impl Events {
+    fn poll_frame(&mut self, task: &mut Task<'_>) -> Poll<Option<Bytes>> {
+        if let Some(frame) = self.frames.pop_front() {
+            return Poll::Ready(Some(frame));
+        }
+        let Some(source) = &mut self.source else { return Poll::Ready(None) };
+        match source.poll_event(task) {
+            Poll::Ready(Some(event)) => {
+                self.silence.as_mut().reset(Instant::now() + self.keep_alive);
+                self.write(event);
+                Poll::Ready(self.frames.pop_front())
+            }
+            Poll::Ready(None) => {
+                self.source = None;
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                std::task::ready!(self.silence.as_mut().poll(task));
+                self.silence.as_mut().reset(Instant::now() + self.keep_alive);
+                // WHATWG HTML §9.2.6: a line that begins with a colon is a comment.
+                Poll::Ready(Some(Bytes::from_static(b":\n\n")))
+            }
+        }
+    }
+
+    /// A small message is copied between the field names; a large one travels as it is.
+    fn write(&mut self, event: SseEvent) {
+        let whole = event.data.len() <= COPIED;
+        let mut head = BytesMut::with_capacity(64 + if whole { event.data.len() } else { 0 });
+        if let Some(id) = &event.id {
+            head.put_slice(b"id: ");
+            head.put_slice(id.as_bytes());
+            head.put_u8(b'\n');
+        }
+        if let Some(retry) = event.retry {
+            head.put_slice(format!("retry: {}\n", retry.as_millis()).as_bytes());
+        }
+        head.put_slice(b"data: ");
+        if whole {
+            head.put_slice(&event.data);
+            head.put_slice(b"\n\n");
+            self.frames.push_back(head.freeze());
+        } else {
+            self.frames.extend([head.freeze(), event.data, Bytes::from_static(b"\n\n")]);
+        }
+    }
+}
+
+const COPIED: usize = 16 * 1024;
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let bytes = match &mut self.0 {
+            Kind::Whole(bytes) => bytes.take(),
+            Kind::Events(events) => std::task::ready!(events.poll_frame(task)),
+        };
+        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.0, Kind::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Events(_) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, atomic::AtomicUsize},
+    task::{Context as Task, Poll},
+    time::Duration,
+};
+
+use anyport_service::Service;
+use hyper::{rt::ReadBufCursor, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::{Instant, Sleep, interval, sleep, timeout},
+};
+
+use super::{
+    config::{Authentication, Config},
+    ladder::{self, State},
+    sessions::Sessions,
+};
+
+/// A bound listener that serves one service.
+#[derive(Debug)]
+pub struct Listener {
+    listener: TcpListener,
+    config: Config,
+}
+
+/// The listener was not opened, since its configuration would let anyone in.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Reachable from other machines, and without authentication.
+    #[error(
+        "{0} can be reached from other machines, and anyone could call; require a token, or allow anonymous callers explicitly"
+    )]
+    Open(SocketAddr),
+    /// The address could not be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Listener {
+    /// Listens on `address`. Beyond loopback, callers must authenticate, unless `allow_anonymous` says otherwise.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn bind(address: SocketAddr, config: Config, allow_anonymous: bool) -> Result<Self, Refused> {
+        // 2026-07-28, streamable-http §Security & Endpoint: "Servers SHOULD implement proper authentication for all
+        // connections."
+        let anonymous = matches!(config.authentication, Authentication::Anonymous);
+        if anonymous && !allow_anonymous && !address.ip().is_loopback() {
+            return Err(Refused::Open(address));
+        }
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| Refused::Bind { address, source })?;
+        Ok(Self { listener, config })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the operating system cannot tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` completes; then takes no new work and lets running calls finish within the drain time.
+    ///
+    /// # Errors
+    /// When the operating system cannot tell the address.
+    pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let port = self.address()?.port();
+        let limits = self.config.limits.clone();
+        let state = Arc::new(State {
+            service: Arc::new(service),
+            port,
+            sessions: Sessions::new(limits.clone()),
+            streams: Arc::new(AtomicUsize::new(0)),
+            config: self.config,
+        });
+        let places = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+        let (stopping, _) = watch::channel(false);
+        let mut connections = JoinSet::new();
+        let mut sweep = interval(SWEEP.min(limits.session_idle.max(Duration::from_millis(1))));
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                _ = sweep.tick() => state.sessions.sweep(),
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => match places.clone().try_acquire_owned() {
+                        Ok(place) => {
+                            let connection = serve(stream, state.clone(), stopping.subscribe());
+                            connections.spawn(async move {
+                                connection.await;
+                                drop(place);
+                            });
+                        }
+                        Err(_) => drop(tokio::spawn(turn_away(stream))),
+                    },
+                    // Out of file descriptors, or the client is gone already: neither ends the listener.
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection was not accepted");
+                        sleep(Duration::from_millis(50)).await;
+                    }
+                },
+            }
+        }
+        drop(self.listener);
+        stopping.send_replace(true);
+        state.sessions.end_pushes();
+        drain(connections, limits.drain).await;
+        state.sessions.close();
+        Ok(())
+    }
+}
+
+/// How often idle sessions are looked for.
+const SWEEP: Duration = Duration::from_secs(10);
+
+async fn drain(mut connections: JoinSet<()>, limit: Duration) {
+    let all = async { while connections.join_next().await.is_some() {} };
+    if timeout(limit, all).await.is_err() {
+        tracing::warn!("connections were cut at the end of the drain time");
+    }
+}
+
+/// Tells a client that there are too many, and closes.
+async fn turn_away(mut stream: TcpStream) {
+    const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let _ = timeout(Duration::from_secs(1), async {
+        let _ = stream.write_all(BUSY).await;
+        let _ = stream.shutdown().await;
+    })
+    .await;
+}
+
+async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiver<bool>) {
+    // Answers are small and awaited: they must not wait for more to send.
+    let _ = stream.set_nodelay(true);
+    let limits = &state.config.limits;
+    let io = Patient::new(TokioIo::new(stream), limits.write_timeout);
+    let shared = state.clone();
+    let service = service_fn(move |request| {
+        let state = shared.clone();
+        async move { Ok::<_, Infallible>(ladder::answer(state, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_headers(limits.max_headers)
+        .max_buf_size(limits.max_header_bytes.max(8 << 10))
+        .serve_connection(io, service);
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = &mut connection => result,
+        () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// A connection that is given up when its client leaves what was written unread for too long.
+struct Patient<T> {
+    io: T,
+    limit: Duration,
+    /// Runs only while a write waits.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T> Patient<T> {
+    fn new(io: T, limit: Duration) -> Self {
+        Self { io, limit, waiting: None }
+    }
+
+    fn judge<R>(&mut self, task: &mut Task<'_>, result: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+        if result.is_ready() {
+            self.waiting = None;
+            return result;
+        }
+        let limit = self.limit;
+        let waiting =
+            self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + limit)));
+        std::task::ready!(waiting.as_mut().poll(task));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read (write_timeout)")))
+    }
+}
+
+impl<T: hyper::rt::Read + Unpin> hyper::rt::Read for Patient<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(task, buffer)
+    }
+}
+
+impl<T: hyper::rt::Write + Unpin> hyper::rt::Write for Patient<T> {
+    fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.io).poll_write(task, bytes);
+        self.judge(task, result)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.io).poll_flush(task);
+        self.judge(task, result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(task)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.io).poll_write_vectored(task, buffers);
+        self.judge(task, result)
+    }
+}

@@ -1,0 +1,34 @@
+//! Streamable HTTP, every revision on one endpoint.
+//!
+//! A request that carries its version is served by itself: its answer is JSON, or an event stream as soon as there
+//! is something to say before the answer. A request that opens with `initialize` gets a session (2025-03-26 to
+//! 2025-11-25) with its GET stream, resumable streams and DELETE.
+//!
+//! The listener is our own on hyper: it bounds header, body and idle times, connections, sessions and streams, each
+//! under a name of [`Limits`]. HTTP/1.1 only, for now. Until a stricter scanner stands beneath it, put a reverse
+//! proxy that normalises requests in front where clients are hostile: hyper tolerates bare line feeds.
+//!
+//! # Layout
+//! - `config`: what can be set.
+//! - `listener`: connections, their limits and their end.
+//! - `gate`: who may speak: Host, Origin, browsers, tokens.
+//! - `ladder`: the checks of a request, first failure wins.
+//! - `modern`, `legacy`: the two eras' ways from a message to an answer.
+//! - `log`: what was said on a session's stream, for clients that come back.
+//! - `body`, `response`: what goes out.
+
+mod body;
+mod config;
+mod gate;
+mod ladder;
+mod legacy;
+mod listener;
+mod log;
+mod modern;
+mod response;
+mod sessions;
+
+pub use body::Body;
+pub use config::{Authentication, Config, Limits, Route, Token};
+pub use gate::{AllowedHost, AllowedOrigin, InvalidAllowance};
+pub use listener::{Listener, Refused};

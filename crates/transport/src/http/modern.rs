@@ -1,0 +1,234 @@
+//! Requests that carry their version (2026-07-28, streamable-http).
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context as Task, Poll},
+};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    jsonrpc::{Reason, Request},
+    meta::{Meta, decode_header},
+    session::modern,
+};
+use anyport_service::{Context, ParamHeaders, Principal};
+use http::{HeaderMap, StatusCode};
+use tokio::time::timeout;
+
+use super::{
+    body::{Body, Response, Source, SseEvent},
+    ladder::{Accept, State, VERSION},
+    response,
+};
+use crate::dialogue::{Answer, Exchange, Outgoing, refusal};
+
+/// Answers a modern request.
+pub(super) async fn answer(
+    state: &Arc<State>,
+    headers: &HeaderMap,
+    accept: Accept,
+    principal: Principal,
+    request: Request,
+    meta: Meta,
+) -> Response {
+    let context = match admit(state, headers, principal, &request, meta) {
+        Ok(context) => context,
+        Err(error) => return malformed(&request, &error),
+    };
+    let Request { id, method, params } = request;
+    let call = anyport_service::Request { method, params: params.unwrap_or(Raw::EMPTY_OBJECT) };
+    if call.is_listen() {
+        return listen(state, accept, id, call, context);
+    }
+    let reply = state.service.call(call, context);
+    match Exchange::modern(id, reply, false).into_ready() {
+        Ok(answer) => response::modern(answer),
+        Err(exchange) => pending(state, accept, exchange).await,
+    }
+}
+
+/// Every check of a modern request, in the order in which it is told of.
+fn admit(
+    state: &State,
+    headers: &HeaderMap,
+    principal: Principal,
+    request: &Request,
+    meta: Meta,
+) -> Result<Context, Error> {
+    let requested = modern::required(&meta)?;
+    check_headers(headers, request, &requested)?;
+    let revision = modern::version(&requested, &state.config.supported)?;
+    modern::method(&request.method)?;
+    Ok(Context::new(principal, revision).with_meta(meta)?.with_param_headers(param_headers(headers)))
+}
+
+/// A request that never became a call. Bad params of its own are HTTP's 400 here, not 200: basic §_meta.
+fn malformed(request: &Request, error: &Error) -> Response {
+    let mut response = response::modern(refusal(Some(&request.id), error, false));
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+    }
+    response
+}
+
+/// 2026-07-28, streamable-http §Server Validation: "Servers that process the request body MUST reject requests
+/// where the values specified in the headers do not match the corresponding values in the request body."
+fn check_headers(headers: &HeaderMap, request: &Request, version: &str) -> Result<(), Error> {
+    equal("MCP-Protocol-Version", plain(headers, VERSION)?, version)?;
+    equal("Mcp-Method", plain(headers, "mcp-method")?, &request.method)?;
+    let Some(member) = Method::named(&request.method).and_then(Method::header_name) else { return Ok(()) };
+    let named =
+        request.params.as_ref().and_then(|params| params.member(member)).and_then(|name| name.as_string());
+    // Without a name there is nothing to mirror; the call itself refuses such params.
+    let Some(name) = named else { return Ok(()) };
+    let header = plain(headers, "mcp-name")?;
+    let decoded = match header {
+        Some(header) => Some(decode_header(header).ok_or_else(|| {
+            Error::header_mismatch(format!(
+                "Header mismatch: Mcp-Name value {header:.64?} is not valid Base64"
+            ))
+        })?),
+        None => None,
+    };
+    equal("Mcp-Name", decoded.as_deref(), &name)
+}
+
+/// The one value of a header, without surrounding white space.
+fn plain<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Error> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Error::header_mismatch(format!("Header mismatch: {name} is there more than once")));
+    }
+    let text = value.to_str().map_err(|_| {
+        Error::header_mismatch(format!("Header mismatch: {name} has characters that are not visible ASCII"))
+    })?;
+    Ok(Some(text.trim_matches([' ', '\t'])))
+}
+
+fn equal(name: &str, header: Option<&str>, body: &str) -> Result<(), Error> {
+    match header {
+        Some(header) if header == body => Ok(()),
+        Some(header) => Err(Error::header_mismatch(format!(
+            "Header mismatch: {name} header value '{header:.64}' does not match body value '{body:.64}'"
+        ))),
+        None => Err(Error::header_mismatch(format!(
+            "Header mismatch: the {name} header is missing; the body's value is '{body:.64}'"
+        ))),
+    }
+}
+
+fn param_headers(headers: &HeaderMap) -> ParamHeaders {
+    let mut params = ParamHeaders::default();
+    for (name, value) in headers {
+        if let Some(name) = name.as_str().strip_prefix("mcp-param-") {
+            params.push(name.to_owned(), value.as_bytes().to_vec());
+        }
+    }
+    params
+}
+
+/// A call that is not answered at once. It stays JSON until it has something to say before its answer, or until
+/// silence would make a proxy cut it.
+async fn pending(state: &State, accept: Accept, mut exchange: Exchange) -> Response {
+    if !accept.events {
+        return loop {
+            // 2026-07-28 lets a client that accepts JSON alone have nothing but the answer.
+            if let Outgoing::Answer(answer) = exchange.next().await {
+                break response::modern(answer);
+            }
+        };
+    }
+    let keep_alive = state.config.limits.keep_alive;
+    match timeout(keep_alive, exchange.next()).await {
+        Ok(Outgoing::Answer(answer)) => response::modern(answer),
+        Ok(Outgoing::Message(first)) => stream(Streaming::new(exchange, Some(first), None), keep_alive),
+        Ok(Outgoing::Hangup(_)) | Err(_) => stream(Streaming::new(exchange, None, None), keep_alive),
+    }
+}
+
+/// Opens a listen stream.
+fn listen(
+    state: &Arc<State>,
+    accept: Accept,
+    id: anyport_protocol::Id,
+    call: anyport_service::Request,
+    context: Context,
+) -> Response {
+    if !accept.events {
+        let error = Error::invalid_request("a listen stream needs Accept: text/event-stream");
+        let answer = refusal(Some(&id), &error, false);
+        return response::json(StatusCode::NOT_ACCEPTABLE, answer.text);
+    }
+    let Some(place) = Place::take(state) else {
+        let message = format!("{} streams are open (max_streams)", state.config.limits.max_streams);
+        let error = Error::internal(message).with_reason(Reason::Overloaded);
+        return response::modern(refusal(Some(&id), &error, false));
+    };
+    let reply = state.service.call(call, context);
+    match Exchange::modern(id, reply, true).into_ready() {
+        // Refused: an error is no stream.
+        Ok(answer) => response::modern(answer),
+        Err(exchange) => stream(Streaming::new(exchange, None, Some(place)), state.config.limits.keep_alive),
+    }
+}
+
+fn stream(source: Streaming, keep_alive: std::time::Duration) -> Response {
+    response::events(Body::events(source, keep_alive))
+}
+
+/// An exchange as an event stream. Dropping it, when the client is gone, cancels the call.
+///
+/// 2026-07-28, patterns/cancellation: "The server MUST treat a client disconnect as cancellation of that request."
+struct Streaming {
+    // A reply need not be `Sync`, a body must be: the lock is never contended.
+    exchange: std::sync::Mutex<Option<Exchange>>,
+    first: Option<bytes::Bytes>,
+    _place: Option<Place>,
+}
+
+impl Streaming {
+    fn new(exchange: Exchange, first: Option<bytes::Bytes>, place: Option<Place>) -> Self {
+        Self { exchange: Some(exchange).into(), first, _place: place }
+    }
+}
+
+impl Source for Streaming {
+    fn poll_event(&mut self, task: &mut Task<'_>) -> Poll<Option<SseEvent>> {
+        if let Some(data) = self.first.take() {
+            return Poll::Ready(Some(SseEvent { data, ..SseEvent::default() }));
+        }
+        let slot = self.exchange.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(exchange) = slot else { return Poll::Ready(None) };
+        loop {
+            let data = match std::task::ready!(exchange.poll_next(task)) {
+                Outgoing::Message(text) => text,
+                Outgoing::Answer(Answer { text, .. }) => {
+                    *slot = None;
+                    text
+                }
+                Outgoing::Hangup(_) => continue,
+            };
+            return Poll::Ready(Some(SseEvent { data, ..SseEvent::default() }));
+        }
+    }
+}
+
+/// One of the streams that may be open at once.
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    pub(super) fn take(state: &State) -> Option<Self> {
+        let place = Self(state.streams.clone());
+        (place.0.fetch_add(1, Ordering::Relaxed) < state.config.limits.max_streams).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,87 @@
+//! Responses that stand by themselves.
+
+use anyport_protocol::{
+    Error,
+    jsonrpc::{Reason, code},
+};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+
+use super::body::{Body, Response};
+use crate::dialogue::{Answer, Fault, refusal};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// No body.
+pub(super) fn empty(status: StatusCode) -> Response {
+    let mut response = http::Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// JSON.
+pub(super) fn json(status: StatusCode, text: Bytes) -> Response {
+    let mut response = http::Response::new(Body::full(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}
+
+/// A JSON-RPC error without an id: nothing that could be answered was read.
+pub(super) fn error(status: StatusCode, error: &Error) -> Response {
+    json(status, refusal(None, error, false).text)
+}
+
+/// An answer to a modern request. Its status follows from what went wrong.
+pub(super) fn modern(answer: Answer) -> Response {
+    answered(answer, modern_status)
+}
+
+/// An answer to a request in a session: an error is an answer like any other.
+pub(super) fn legacy(answer: Answer) -> Response {
+    answered(answer, overload_status)
+}
+
+fn answered(answer: Answer, status: fn(Fault) -> StatusCode) -> Response {
+    let status = answer.fault.map_or(StatusCode::OK, status);
+    let mut response = json(status, answer.text);
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// 2026-07-28: streamable-http §Protocol Version Header ("`404 Not Found` and a JSON-RPC error with code
+/// `-32601`"), §Server Validation (400), basic §_meta (400 for a missing capability).
+fn modern_status(fault: Fault) -> StatusCode {
+    match fault.code {
+        code::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
+        code::PARSE_ERROR
+        | code::INVALID_REQUEST
+        | code::HEADER_MISMATCH
+        | code::MISSING_CLIENT_CAPABILITY
+        | code::UNSUPPORTED_PROTOCOL_VERSION => StatusCode::BAD_REQUEST,
+        _ => overload_status(fault),
+    }
+}
+
+fn overload_status(fault: Fault) -> StatusCode {
+    match fault.reason {
+        Some(Reason::Overloaded | Reason::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(Reason::RateLimited) => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::OK,
+    }
+}
+
+/// An event stream.
+///
+/// 2026-07-28, streamable-http §Receiving Messages: "servers SHOULD include the `X-Accel-Buffering: no` header".
+pub(super) fn events(body: Body) -> Response {
+    let mut response = http::Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, EVENTS);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
