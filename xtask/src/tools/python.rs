@@ -5,10 +5,10 @@ use std::{fs, path::PathBuf, process::Command};
 use super::{ask, keep};
 use crate::{Failure, process, workspace::Workspace};
 
-/// The oldest Python that the client runs on.
-const OLDEST: (u32, u32) = (3, 10);
+/// The oldest Python that the pinned packages run on.
+const OLDEST: (u32, u32) = (3, 11);
 
-const HOW: &str = "install Python 3.10 or newer with its `venv` module (`apt install python3 python3-venv`, \
+const HOW: &str = "install Python 3.11 or newer with its `venv` module (`apt install python3 python3-venv`, \
                    `brew install python`, or from python.org)";
 
 /// An environment of its own with the packages that `tests/python/requirements.txt` pins.
@@ -55,8 +55,11 @@ fn system() -> Result<(&'static str, String), Failure> {
     if is_enough(&version) {
         Ok((program, version))
     } else {
-        Err(format!("{program} is {version}, the official client needs {}.{}: {HOW}", OLDEST.0, OLDEST.1)
-            .into())
+        Err(format!(
+            "{program} is {version}, the official client as it is pinned needs {}.{}: {HOW}",
+            OLDEST.0, OLDEST.1
+        )
+        .into())
     }
 }
 
@@ -71,7 +74,7 @@ mod tests {
 
     #[test]
     fn an_old_python_is_refused() {
-        assert!(is_enough("3.10.0") && is_enough("3.14.0rc1") && is_enough("4.0"));
-        assert!(!is_enough("3.9.18") && !is_enough("2.7.18") && !is_enough("three"));
+        assert!(is_enough("3.11.0") && is_enough("3.14.0rc1") && is_enough("4.0"));
+        assert!(!is_enough("3.10.13") && !is_enough("2.7.18") && !is_enough("three"));
     }
 }
