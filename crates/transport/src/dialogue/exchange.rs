@@ -43,8 +43,10 @@ struct Legacy {
     /// URL elicitations whose end this client wants to hear of (2025-11-25 only).
     elicitations: Vec<Raw>,
     /// A question that waits for the client to be ready.
-    held: Option<(Question, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    held: Option<(Question, ClientReady)>,
 }
+
+type ClientReady = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// One step of an exchange.
 #[derive(Debug)]

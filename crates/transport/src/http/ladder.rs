@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::{
     body::Response,
-    config::{Authentication, Config, Route},
+    config::{Config, Route},
     gate, legacy, modern, response,
     sessions::Sessions,
 };
@@ -118,10 +118,10 @@ async fn beside(state: &Arc<State>, parts: http::request::Parts, body: Received)
             response::error(StatusCode::NOT_FOUND, &Error::invalid_request(message))
         };
     };
-    if !route.open && matches!(state.config.authentication, Authentication::Tokens(_)) {
-        if let Err(refused) = gate::authenticate(&parts.headers, &state.config) {
-            return refused;
-        }
+    if !route.open
+        && let Err(refused) = gate::authenticate(&parts.headers, &state.config)
+    {
+        return refused;
     }
     routed(state, route, parts, body).await
 }

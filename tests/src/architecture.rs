@@ -1,0 +1,321 @@
+//! Which crate may use which.
+//!
+//! ```text
+//! proving    testing   conformance   bench   fuzz   examples      see everything; nothing sees them, but `tests`
+//! ---------------------------------------------------------------------------------------------------------------
+//! product              cli
+//!             console -> gateway   knowledge   mesh
+//! ---------------------------------------------------------------------------------------------------------------
+//! library     server -> macros   client   transport   auth        `anyport` is the facade over this ring
+//! ---------------------------------------------------------------------------------------------------------------
+//! ground      service -> protocol        store
+//! ```
+//!
+//! Allowed is any arrow downwards, and the sideways arrows drawn. [`check`] holds a workspace against this; it sees
+//! only [`Package`]s, so that it can be shown packages that break the rules.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::Deserialize;
+
+/// A package as `cargo metadata` describes it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// What its manifest says it is.
+    pub description: Option<String>,
+    /// Its licence, as SPDX writes it.
+    pub license: Option<String>,
+    /// Where its manifest stands.
+    pub manifest_path: PathBuf,
+    /// What it depends on, for whatever purpose.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A dependency as its package declares it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Dependency {
+    /// The name of the package depended on.
+    pub name: String,
+    /// `None` for a normal dependency, else `dev` or `build`.
+    pub kind: Option<String>,
+    /// Whether only a feature brings it in.
+    pub optional: bool,
+}
+
+impl Dependency {
+    fn is_dev(&self) -> bool {
+        self.kind.as_deref() == Some("dev")
+    }
+}
+
+/// The rings, innermost first. A crate may use every crate of a ring further in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ring {
+    Ground,
+    Library,
+    /// Over the library, below the product: only re-exports.
+    Facade,
+    Product,
+    /// Over the product: names concrete parts and runs them.
+    Program,
+    Proving,
+    /// The package `anyport-tests`: the only one that may use what proves.
+    Tests,
+    /// Apart: the project's own commands use none of our crates, and none uses them.
+    Apart,
+}
+
+const CRATES: &[(&str, Ring)] = &[
+    ("anyport-protocol", Ring::Ground),
+    ("anyport-service", Ring::Ground),
+    ("anyport-store", Ring::Ground),
+    ("anyport-auth", Ring::Library),
+    ("anyport-client", Ring::Library),
+    ("anyport-macros", Ring::Library),
+    ("anyport-server", Ring::Library),
+    ("anyport-transport", Ring::Library),
+    ("anyport", Ring::Facade),
+    ("anyport-console", Ring::Product),
+    ("anyport-gateway", Ring::Product),
+    ("anyport-knowledge", Ring::Product),
+    ("anyport-mesh", Ring::Product),
+    ("anyport-cli", Ring::Program),
+    ("anyport-bench", Ring::Proving),
+    ("anyport-conformance", Ring::Proving),
+    ("anyport-examples", Ring::Proving),
+    ("anyport-fuzz", Ring::Proving),
+    ("anyport-testing", Ring::Proving),
+    ("anyport-tests", Ring::Tests),
+    ("xtask", Ring::Apart),
+];
+
+/// The arrows within a ring.
+const SIDEWAYS: &[(&str, &str)] = &[
+    ("anyport-service", "anyport-protocol"),
+    ("anyport-server", "anyport-macros"),
+    ("anyport-console", "anyport-gateway"),
+];
+
+/// Crates of others that are heavy, and the only crates of ours that may depend on them.
+const HEAVY: &[(&str, &[&str])] = &[
+    ("async-nats", &["anyport-store", "anyport-transport"]),
+    ("axum", &["anyport-console", "anyport-transport"]),
+    ("hyper", &["anyport-client", "anyport-transport"]),
+    ("hyper-util", &["anyport-client", "anyport-transport"]),
+    ("rusqlite", &["anyport-store"]),
+    ("tantivy", &["anyport-knowledge"]),
+];
+
+/// Heavy crates that must be behind a feature where they are allowed at all.
+const BEHIND_A_FEATURE: &[(&str, &str)] = &[("anyport-transport", "axum")];
+
+/// What a crate must never use, not even in its tests.
+const NEVER: &[(&str, &str)] = &[("anyport-protocol", "tokio")];
+
+/// Holds the packages of the workspace against the rules, and says in a sentence each where they break one.
+///
+/// `manifest` returns the text of a package's manifest.
+pub fn check(packages: &[Package], manifest: impl Fn(&Package) -> String) -> Vec<String> {
+    let rings: BTreeMap<_, _> = CRATES.iter().copied().collect();
+    let mut broken = Vec::new();
+    for package in packages {
+        let Some(&ring) = rings.get(package.name.as_str()) else {
+            broken.push(format!("{} stands in no ring: add it to tests/src/architecture.rs", package.name));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            if let Some(&other) = rings.get(dependency.name.as_str()) {
+                broken.extend(arrow((&package.name, ring), (&dependency.name, other), dependency.is_dev()));
+            } else {
+                broken.extend(heavy(&package.name, ring, dependency));
+            }
+        }
+        broken.extend(words(package));
+        if !inherits_lints(&manifest(package)) {
+            broken.push(format!(
+                "{} does not inherit the workspace's lints, which forbid unsafe code",
+                package.name
+            ));
+        }
+    }
+    broken
+}
+
+/// Whether the manifest of a workspace forbids unsafe code in the packages that inherit its lints.
+pub fn forbids_unsafe(manifest: &str) -> bool {
+    let lint = |manifest: toml::Table| {
+        let lints = manifest.get("workspace")?.get("lints")?.get("rust")?;
+        lints.get("unsafe_code")?.as_str().map(str::to_owned)
+    };
+    manifest.parse().ok().and_then(lint).as_deref() == Some("forbid")
+}
+
+fn arrow((from, outer): (&str, Ring), (to, inner): (&str, Ring), dev: bool) -> Option<String> {
+    let proving = inner >= Ring::Proving;
+    let allowed = match outer {
+        Ring::Apart => false,
+        Ring::Tests => inner != Ring::Apart,
+        // The tests of a crate may use crates further out, but not those that prove: a crate below the testing kit
+        // would meet its own types twice, as its own and as those that the kit was compiled with.
+        _ if dev => !proving,
+        _ => (inner < outer && !proving) || SIDEWAYS.contains(&(from, to)),
+    };
+    let purpose = if dev { " in its tests" } else { "" };
+    (!allowed).then(|| format!("{from} may not use {to}{purpose}"))
+}
+
+fn heavy(from: &str, ring: Ring, dependency: &Dependency) -> Option<String> {
+    let to = dependency.name.as_str();
+    if NEVER.contains(&(from, to)) {
+        return Some(format!("{from} may never use {to}"));
+    }
+    if dependency.is_dev() || ring >= Ring::Proving {
+        return None;
+    }
+    if BEHIND_A_FEATURE.contains(&(from, to)) && !dependency.optional {
+        return Some(format!("{from} may use {to} only behind a feature"));
+    }
+    let (_, users) = HEAVY.iter().find(|(name, _)| *name == to)?;
+    (!users.contains(&from))
+        .then(|| format!("{from} may not use {to}, which is for {} only", users.join(" and ")))
+}
+
+fn words(package: &Package) -> Vec<String> {
+    let lacks = |word: &Option<String>, what| {
+        word.as_deref().is_none_or(str::is_empty).then(|| format!("{} has no {what}", package.name))
+    };
+    let (description, license) =
+        (lacks(&package.description, "description"), lacks(&package.license, "license"));
+    description.into_iter().chain(license).collect()
+}
+
+fn inherits_lints(manifest: &str) -> bool {
+    let inherits = |manifest: toml::Table| manifest.get("lints")?.get("workspace")?.as_bool();
+    manifest.parse().ok().and_then(inherits).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINTS: &str = "[lints]\nworkspace = true\n";
+
+    fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Package {
+        let dependency = |&(name, kind): &(&str, Option<&str>)| Dependency {
+            name: name.to_owned(),
+            kind: kind.map(str::to_owned),
+            optional: false,
+        };
+        Package {
+            name: name.to_owned(),
+            description: Some("What it is.".to_owned()),
+            license: Some("MIT".to_owned()),
+            manifest_path: PathBuf::new(),
+            dependencies: dependencies.iter().map(dependency).collect(),
+        }
+    }
+
+    /// What is broken when `from` uses `to`.
+    fn uses(from: &str, to: &str, kind: Option<&str>) -> Vec<String> {
+        check(&[package(from, &[(to, kind)])], |_| LINTS.to_owned())
+    }
+
+    #[test]
+    fn arrows_go_down_and_as_drawn() {
+        for (from, to) in [
+            ("anyport-service", "anyport-protocol"),
+            ("anyport-server", "anyport-macros"),
+            ("anyport-server", "anyport-store"),
+            ("anyport", "anyport-server"),
+            ("anyport-knowledge", "anyport"),
+            ("anyport-console", "anyport-gateway"),
+            ("anyport-cli", "anyport-knowledge"),
+            ("anyport-conformance", "anyport-cli"),
+            ("anyport-tests", "anyport-testing"),
+        ] {
+            assert_eq!(uses(from, to, None), [""; 0], "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn no_arrow_goes_up_or_sideways() {
+        for (from, to) in [
+            ("anyport-protocol", "anyport-service"),
+            ("anyport-store", "anyport-protocol"),
+            ("anyport-macros", "anyport-server"),
+            ("anyport-client", "anyport-transport"),
+            ("anyport-server", "anyport"),
+            ("anyport-gateway", "anyport-console"),
+            ("anyport-gateway", "anyport-knowledge"),
+            ("anyport-knowledge", "anyport-cli"),
+            ("anyport-bench", "anyport-testing"),
+            ("anyport-cli", "anyport-tests"),
+            ("anyport-tests", "xtask"),
+            ("xtask", "anyport-protocol"),
+        ] {
+            assert_eq!(uses(from, to, None), [format!("{from} may not use {to}")]);
+            assert_eq!(uses(from, to, Some("build")), [format!("{from} may not use {to}")]);
+        }
+    }
+
+    #[test]
+    fn the_testing_kit_is_for_tests_only() {
+        assert_eq!(uses("anyport-tests", "anyport-testing", Some("dev")), [""; 0]);
+        let broken = uses("anyport-server", "anyport-testing", Some("dev"));
+        assert_eq!(broken, ["anyport-server may not use anyport-testing in its tests"]);
+        assert_eq!(uses("anyport-server", "anyport-transport", Some("dev")), [""; 0]);
+    }
+
+    #[test]
+    fn heavy_crates_have_their_users() {
+        assert_eq!(uses("anyport-store", "rusqlite", None), [""; 0]);
+        assert_eq!(uses("anyport-bench", "hyper", None), [""; 0]);
+        assert_eq!(
+            uses("anyport-server", "rusqlite", None),
+            ["anyport-server may not use rusqlite, which is for anyport-store only"]
+        );
+        assert_eq!(uses("anyport-cli", "hyper", None).len(), 1);
+        assert_eq!(uses("anyport-protocol", "tokio", Some("dev")), ["anyport-protocol may never use tokio"]);
+        assert_eq!(uses("anyport-service", "tokio", None), [""; 0]);
+    }
+
+    #[test]
+    fn axum_is_behind_a_feature_of_the_transport() {
+        let mut transport = package("anyport-transport", &[("axum", None)]);
+        let broken = check(&[transport.clone()], |_| LINTS.to_owned());
+        assert_eq!(broken, ["anyport-transport may use axum only behind a feature"]);
+        transport.dependencies[0].optional = true;
+        assert_eq!(check(&[transport], |_| LINTS.to_owned()), [""; 0]);
+    }
+
+    #[test]
+    fn a_crate_says_what_it_is_and_inherits_the_lints() {
+        let mut silent = package("anyport-protocol", &[]);
+        silent.description = None;
+        silent.license = Some(String::new());
+        assert_eq!(
+            check(&[silent], |_| LINTS.to_owned()),
+            ["anyport-protocol has no description", "anyport-protocol has no license"]
+        );
+        for manifest in
+            ["[package]\n", "[lints]\nworkspace = false\n", "[lints.rust]\nunsafe_code = \"allow\"\n"]
+        {
+            let broken = check(&[package("anyport-protocol", &[])], |_| manifest.to_owned());
+            assert_eq!(broken.len(), 1, "{manifest}");
+        }
+    }
+
+    #[test]
+    fn a_crate_that_nobody_placed_is_an_error() {
+        assert_eq!(check(&[package("anyport-surprise", &[])], |_| LINTS.to_owned()).len(), 1);
+    }
+
+    #[test]
+    fn the_workspace_must_forbid_not_deny() {
+        assert!(forbids_unsafe("[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
+        assert!(!forbids_unsafe("[workspace.lints.rust]\nunsafe_code = \"deny\"\n"));
+        assert!(!forbids_unsafe("[workspace]\n"));
+    }
+}

@@ -1,0 +1,64 @@
+//! The project's own commands.
+//!
+//! `cargo xtask test` is the one command for tests: whoever changes Anyport runs it, and so does CI. It needs
+//! cargo, npm and python3; the rest (a newer Node, the conformance suite, the official Python client) it
+//! installs below the target folder, once.
+//!
+//! # Layout
+//! - [`steps`]: what `cargo xtask test` does, as a list.
+//! - [`conformance`]: our server against the official suite.
+//! - [`interop`]: our program against other people's clients.
+//! - [`tools`]: what those two need, installed and kept.
+//! - [`workspace`], [`process`]: where we are, and running other programs.
+
+// A command speaks to the person who typed it.
+#![allow(clippy::print_stdout)]
+
+use std::{error::Error, process::ExitCode};
+
+use conformance::Selection;
+use workspace::Workspace;
+
+mod conformance;
+mod interop;
+mod process;
+mod steps;
+mod tools;
+mod workspace;
+
+/// What went wrong, in words for the person at the terminal.
+type Failure = Box<dyn Error>;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  test [--only STEP[,STEP...]]    run every step, or only these
+  test --list                     say which steps there are
+  conformance [--revision R] [--scenario S]
+                                  run the official suite and show all that it prints
+  interop                         run other people's clients against our program
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
+    match arguments {
+        [] | ["help" | "--help" | "-h", ..] => println!("{USAGE}"),
+        ["test", "--list"] => steps::list(),
+        ["test"] => return steps::run(&Workspace::find()?, None),
+        ["test", "--only", names] => return steps::run(&Workspace::find()?, Some(names)),
+        ["conformance", options @ ..] => conformance::show(&Workspace::find()?, &Selection::parse(options)?)?,
+        ["interop"] => interop::run(&Workspace::find()?)?,
+        other => return Err(format!("there is no command `{}`\n\n{USAGE}", other.join(" ")).into()),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,120 @@
+//! What `cargo xtask test` does, in the order in which a mistake shows soonest.
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use crate::{Failure, conformance, interop, process, workspace::Workspace};
+
+/// One thing that must hold before a change goes in.
+struct Step {
+    name: &'static str,
+    says: &'static str,
+    run: fn(&Workspace) -> Result<(), Failure>,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "fmt", says: "the code is formatted", run: fmt },
+    Step { name: "clippy", says: "no lint fires, in any target", run: clippy },
+    Step { name: "doc", says: "the documentation builds and its links hold", run: doc },
+    Step { name: "test", says: "every Rust test passes", run: test },
+    Step { name: "conformance", says: "the official suite finds what it requires", run: conformance::check },
+    Step { name: "interop", says: "other people's clients work with our program", run: interop::run },
+];
+
+/// Prints the names of the steps.
+pub(crate) fn list() {
+    for step in STEPS {
+        println!("{:<12} {}", step.name, step.says);
+    }
+}
+
+/// Runs the steps named in `only` (comma-separated), or all, and ends with the count of those that passed.
+///
+/// A step that fails does not keep the next from running: one run says everything that is wrong.
+///
+/// # Errors
+/// When `only` names a step that does not exist.
+pub(crate) fn run(workspace: &Workspace, only: Option<&str>) -> Result<ExitCode, Failure> {
+    let mut done = Vec::new();
+    for step in select(only)? {
+        println!("\n==> {}: {}", step.name, step.says);
+        let start = Instant::now();
+        let outcome = (step.run)(workspace);
+        if let Err(failure) = &outcome {
+            eprintln!("error: {}: {failure}", step.name);
+        }
+        done.push((step.name, start.elapsed(), outcome.is_ok()));
+    }
+    print!("\n{}", summary(&done));
+    Ok(if done.iter().all(|(.., passed)| *passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn select(only: Option<&str>) -> Result<Vec<&'static Step>, Failure> {
+    let Some(names) = only else { return Ok(STEPS.iter().collect()) };
+    let find = |name: &str| {
+        STEPS.iter().find(|step| step.name == name).ok_or_else(|| {
+            let known: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+            format!("there is no step `{name}`; there are {}", known.join(", ")).into()
+        })
+    };
+    names.split(',').map(str::trim).map(find).collect()
+}
+
+fn summary(done: &[(&str, Duration, bool)]) -> String {
+    let mut table = String::new();
+    for (name, time, passed) in done {
+        let verdict = if *passed { "passed" } else { "FAILED" };
+        table += &format!("{name:<12} {:>7.1} s  {verdict}\n", time.as_secs_f64());
+    }
+    let passed = done.iter().filter(|(.., passed)| *passed).count();
+    table + &format!("{passed} passed, {} failed\n", done.len() - passed)
+}
+
+fn fmt(workspace: &Workspace) -> Result<(), Failure> {
+    process::run(workspace.cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy(workspace: &Workspace) -> Result<(), Failure> {
+    let options = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    process::run(workspace.cargo().args(options))
+}
+
+fn doc(workspace: &Workspace) -> Result<(), Failure> {
+    let mut cargo = workspace.cargo();
+    process::run(
+        cargo.args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-Dwarnings"),
+    )
+}
+
+fn test(workspace: &Workspace) -> Result<(), Failure> {
+    process::run(workspace.cargo().args(["test", "--workspace", "--locked"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_counts_the_steps() {
+        let done = [
+            ("fmt", Duration::from_millis(1234), true),
+            ("test", Duration::from_secs(70), false),
+            ("doc", Duration::ZERO, true),
+        ];
+        let text = summary(&done);
+        assert_eq!(text.lines().last(), Some("2 passed, 1 failed"));
+        assert_eq!(text.lines().next(), Some("fmt              1.2 s  passed"));
+        assert!(text.contains("FAILED"));
+    }
+
+    #[test]
+    fn an_unknown_step_is_named_with_those_there_are() {
+        let Err(failure) = select(Some("fmt,lint")) else { panic!("`lint` is no step") };
+        assert!(failure.to_string().starts_with("there is no step `lint`; there are fmt, clippy"));
+        let names: Vec<_> = select(Some("test, fmt")).unwrap().iter().map(|step| step.name).collect();
+        assert_eq!(names, ["test", "fmt"]);
+        assert_eq!(select(None).unwrap().len(), STEPS.len());
+    }
+}

@@ -1,0 +1,133 @@
+//! Where the repository is, what it contains, and where cargo puts what it builds.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde::Deserialize;
+
+use crate::{Failure, process};
+
+/// The repository and its packages, as cargo sees them.
+pub(crate) struct Workspace {
+    root: PathBuf,
+    target: PathBuf,
+    packages: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    workspace_root: PathBuf,
+    target_directory: PathBuf,
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+}
+
+/// A line of `cargo build --message-format=json`; other kinds of message lack these members.
+#[derive(Deserialize)]
+struct Artifact {
+    executable: Option<PathBuf>,
+    target: Option<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+impl Workspace {
+    /// Asks cargo about the workspace around the current folder.
+    ///
+    /// # Errors
+    /// When cargo does not know it, for example for want of a lock file.
+    pub(crate) fn find() -> Result<Self, Failure> {
+        let mut cargo = cargo();
+        cargo.args(["metadata", "--format-version", "1", "--no-deps"]);
+        let Metadata { workspace_root: root, target_directory: target, packages } =
+            serde_json::from_slice(&process::stdout(&mut cargo)?)?;
+        Ok(Self { root, target, packages: packages.into_iter().map(|package| package.name).collect() })
+    }
+
+    /// A path in the repository.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// A path below the target folder, where everything that is made lives.
+    pub(crate) fn target(&self, relative: &str) -> PathBuf {
+        self.target.join(relative)
+    }
+
+    /// A cargo command in the root of the repository.
+    pub(crate) fn cargo(&self) -> Command {
+        let mut cargo = cargo();
+        cargo.current_dir(&self.root);
+        cargo
+    }
+
+    /// Builds the program `binary` of `package` in the dev profile.
+    ///
+    /// # Errors
+    /// When there is no such package or program, or it does not compile.
+    pub(crate) fn build(&self, package: &str, binary: &str) -> Result<PathBuf, Failure> {
+        if !self.packages.iter().any(|name| name == package) {
+            return Err(format!(
+                "the workspace has no package `{package}`, which has the program `{binary}`"
+            )
+            .into());
+        }
+        let mut cargo = self.cargo();
+        cargo.args(["build", "--locked", "--package", package, "--bin", binary]);
+        // Where cargo puts a program depends on its configuration, so it is asked rather than guessed.
+        let messages = process::stdout(cargo.args(["--message-format", "json-render-diagnostics"]))?;
+        executable(&String::from_utf8_lossy(&messages), binary)
+            .ok_or_else(|| format!("cargo built `{package}` but named no program `{binary}`").into())
+    }
+
+    /// `path` as a person in the root of the repository would write it.
+    pub(crate) fn shorten<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
+        path.strip_prefix(&self.root).unwrap_or(path).display()
+    }
+}
+
+/// The cargo that runs us, so that a toolchain chosen on the command line stays chosen.
+fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.stdin(Stdio::null());
+    cargo
+}
+
+fn executable(messages: &str, binary: &str) -> Option<PathBuf> {
+    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
+    artifacts
+        .filter(|artifact| artifact.target.as_ref().is_some_and(|target| target.name == binary))
+        .find_map(|artifact| artifact.executable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_found_among_cargos_messages() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"other"},"executable":"t/other"}
+{"reason":"compiler-artifact","target":{"name":"anyport"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"anyport"},"executable":"t/debug/anyport"}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(executable(messages, "anyport"), Some("t/debug/anyport".into()));
+        assert_eq!(executable(messages, "nothing"), None);
+    }
+
+    #[test]
+    fn a_missing_package_is_an_error() {
+        let workspace =
+            Workspace { root: ".".into(), target: "target".into(), packages: vec!["xtask".into()] };
+        let failure = workspace.build("anyport-nowhere", "nothing").unwrap_err();
+        assert!(failure.to_string().contains("no package `anyport-nowhere`"));
+    }
+}
