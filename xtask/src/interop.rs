@@ -42,7 +42,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     let port = process::free_port()?;
     let log = workspace.target("interop/server.log");
     fs::create_dir_all(workspace.target("interop"))?;
-    let mut command = serve(&program, &documents, &["--listen", &format!("127.0.0.1:{port}")]);
+    let mut command = serve(&program, &documents, &["--port", &port.to_string()]);
     let server = Server::start(&mut command, port, &log)?;
     for era in ERAS {
         let url = format!("http://127.0.0.1:{port}/mcp");
