@@ -53,6 +53,13 @@ pub struct FileTimes {
     pub modified: SystemTime,
 }
 
+/// The times of a text that is no file: the Unix epoch.
+impl Default for FileTimes {
+    fn default() -> Self {
+        Self { created: SystemTime::UNIX_EPOCH, modified: SystemTime::UNIX_EPOCH }
+    }
+}
+
 impl Document {
     /// Reads the text of a file as a document. The faults are those of its front matter.
     pub fn parse(path: DocumentPath, text: &str, times: FileTimes) -> (Self, Vec<Fault>) {

@@ -2,7 +2,7 @@
 //!
 //! This crate knows documents: where they lie, what their front matter says, which language and domain they are
 //! about, which sections they have, and which URI each of them bears. It reads folders, and only on request; it
-//! never writes, watches or serves.
+//! never writes. [`server`] offers them to MCP clients.
 //!
 //! Start at [`Folders`], which reads one or several folders and returns every document it could read together
 //! with a [`Warning`] for everything it could not, then put the documents into a [`Library`].
@@ -16,19 +16,24 @@
 //! - [`folder`]: how documents are found and read.
 //! - [`warning`]: what was left out, and why.
 //! - [`library`]: all documents, and how one is found among them.
+//! - [`answers`]: what the tools answer.
+//! - [`server`]: documents as an MCP server.
 
+pub mod answers;
 pub mod document;
 pub mod folder;
 pub mod front_matter;
 pub mod library;
 pub mod path;
 pub mod section;
+mod serve;
 pub mod uri;
 pub mod warning;
 
-pub use document::Document;
+pub use document::{Document, FileTimes};
 pub use folder::Folders;
 pub use library::{Found, Library};
 pub use path::DocumentPath;
 pub use section::Heading;
+pub use serve::server;
 pub use warning::Warning;

@@ -1,0 +1,45 @@
+//! The `anyport` program.
+//!
+//! This crate names concrete parts and puts them together: it reads what the user wants, builds, runs, and drains
+//! when told to stop. Everything it is made of stands in the libraries.
+
+mod failure;
+mod logging;
+mod secret;
+mod serve;
+mod state;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Any MCP client, any MCP server.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// How much to log on standard error: error, warn, info, debug or trace.
+    #[arg(long, global = true, env = "ANYPORT_LOG_LEVEL", default_value = "warn", ignore_case = true)]
+    log_level: logging::Level,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a folder of Markdown as an MCP server, over HTTP or on standard input and output.
+    Serve(Box<serve::Arguments>),
+}
+
+/// Exit codes: 0 done, 1 failed to start or to run, 2 wrong usage.
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    logging::start(arguments.log_level);
+    let result = match arguments.command {
+        Command::Serve(serve) => serve::run(*serve),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -1,0 +1,38 @@
+//! Anyport's own documentation, which is served when there is nothing else to serve.
+
+use anyport_knowledge::{Document, DocumentPath, FileTimes, Library};
+
+/// Every page, by its path under `docs/`.
+const PAGES: &[(&str, &str)] = &[
+    ("getting-started.md", include_str!("../../../../docs/getting-started.md")),
+    ("limits.md", include_str!("../../../../docs/limits.md")),
+    ("revisions.md", include_str!("../../../../docs/revisions.md")),
+    ("serve.md", include_str!("../../../../docs/serve.md")),
+];
+
+/// The documentation as documents.
+pub(super) fn library() -> Library {
+    let document = |(path, text): &(&str, &str)| {
+        let path = DocumentPath::new(*path).ok()?;
+        Some(Document::parse(path, text, FileTimes::default()).0)
+    };
+    Library::new(PAGES.iter().filter_map(document).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_is_embedded() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".md"))
+            .collect();
+        files.sort();
+        assert_eq!(files, PAGES.iter().map(|(path, _)| *path).collect::<Vec<_>>());
+        assert_eq!(library().len(), PAGES.len());
+    }
+}

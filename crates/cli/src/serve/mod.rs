@@ -1,0 +1,188 @@
+//! `anyport serve`: documents as an MCP server.
+
+mod arguments;
+mod banner;
+mod book;
+
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use anyport_knowledge::{Folders, Library};
+use anyport_protocol::Revision;
+use anyport_server::Server;
+use anyport_service::{
+    Service,
+    bridge::{Shim, ShimLimits},
+    layer::{CatchPanic, Concurrency, Quota, Rate, Timeout, Trace},
+    seal::Key,
+};
+use anyport_transport::{
+    http::{Authentication, Config, Limits, Listener, Refused, Route, Token},
+    stdio,
+};
+
+pub(crate) use self::arguments::Arguments;
+use self::{arguments::Transport, banner::Banner};
+use crate::{failure::Advice, state, stop::Stop};
+
+/// Serves until it is told to stop.
+pub(crate) fn run(arguments: Arguments) -> Result<()> {
+    arguments.check()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads that serve")?;
+    runtime.block_on(serve(arguments))
+}
+
+async fn serve(arguments: Arguments) -> Result<()> {
+    let (source, library) = documents(&arguments)?;
+    let count = library.len();
+    let supported: Arc<[Revision]> = arguments.era.revisions().into();
+    let server = anyport_knowledge::server(library, &arguments.name, &supported, key(&arguments))
+        .context("the documents cannot be served")?;
+    let service = Arc::new(stack(server.clone(), &arguments));
+    let stop = Stop::on_signals().context("cannot listen for signals")?;
+    let closing = stop.stopped();
+    tokio::spawn(async move {
+        closing.await;
+        // Ends the listen streams, which have no end of their own.
+        server.close();
+    });
+
+    let listener = match arguments.speaks(Transport::Http) {
+        true => Some(listen(&arguments, supported.clone()).await?),
+        false => None,
+    };
+    let address = listener.as_ref().map(Listener::address).transpose()?;
+    let banner = Banner { source: &source, count, address, arguments: &arguments };
+    eprint!("{banner}");
+
+    let http = async {
+        match listener {
+            Some(listener) => {
+                listener.serve(service.clone(), stop.stopped()).await.context("HTTP serving failed")
+            }
+            None => Ok(()),
+        }
+    };
+    let stdio = async {
+        if arguments.speaks(Transport::Stdio) {
+            let config =
+                stdio::Config { supported: supported.clone(), drain: DRAIN, ..stdio::Config::default() };
+            stdio::serve(service.clone(), config, stop.stopped()).await.context("stdio serving failed")?;
+            // The client that started us is gone, and with it the reason to run.
+            stop.stop();
+        }
+        Ok(())
+    };
+    tokio::try_join!(http, stdio).map(drop)
+}
+
+/// How long running calls may go on when the program is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What stands around the server, innermost first.
+fn stack(server: Server, arguments: &Arguments) -> impl Service {
+    // A handler that panics fails its call, not the process.
+    let service = CatchPanic::new(server);
+    // Handlers ask by result; clients of older revisions are asked live.
+    let service = Shim::new(service, ShimLimits::default());
+    // A call that hangs is ended; the time a person takes to answer does not count.
+    let service = Timeout::new(service, Duration::from_secs(arguments.timeout));
+    // One caller alone cannot take all there is.
+    let service = Rate::new(service, Quota { per_second: CALLS_PER_SECOND, burst: CALL_BURST });
+    // What runs at once is bounded, so that what runs stays fast.
+    let service = Concurrency::new(service, MAX_CONCURRENT_CALLS);
+    // Outermost, so that it sees what every other layer answers.
+    Trace::new(service)
+}
+
+const MAX_CONCURRENT_CALLS: usize = 1024;
+const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1000).unwrap();
+const CALL_BURST: NonZeroU32 = NonZeroU32::new(2000).unwrap();
+
+/// Where documents come from, in words, and the documents.
+fn documents(arguments: &Arguments) -> Result<(String, Library)> {
+    let beside = PathBuf::from("docs");
+    let folders = match &*arguments.docs {
+        [] if beside.is_dir() => vec![beside],
+        [] => {
+            return Ok((
+                "Anyport's own documentation (no --docs given, and there is no ./docs)".into(),
+                book::library(),
+            ));
+        }
+        folders => folders.to_vec(),
+    };
+    let source = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+    let mut loading = Folders::new(&folders[0]);
+    for folder in &folders[1..] {
+        loading = loading.and(folder);
+    }
+    for extension in &arguments.ext {
+        loading = loading.extension(extension);
+    }
+    let loaded = loading.load()?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok((source, Library::new(loaded.documents)))
+}
+
+/// The key for state that travels through clients. Without a place to keep it, it lives as long as the process.
+fn key(arguments: &Arguments) -> Option<Key> {
+    let folder = state::folder(arguments.state_dir.clone())?;
+    match state::key(&folder) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            tracing::warn!(folder = %folder.display(), %error, "the key is not kept: clients in mid-dialogue must start over after a restart; set --state-dir");
+            None
+        }
+    }
+}
+
+async fn listen(arguments: &Arguments, supported: Arc<[Revision]>) -> Result<Listener> {
+    let authentication = match &arguments.auth_token {
+        Some(secret) => Authentication::Tokens(vec![Token::new("token", &secret.read()?)]),
+        None => Authentication::Anonymous,
+    };
+    let (mut allow_hosts, mut allow_origins) = (arguments.allow_host.clone(), arguments.allow_origin.clone());
+    if let Some(public) = &arguments.public_url {
+        allow_hosts.push(public.host.clone());
+        allow_origins.push(public.origin.clone());
+    }
+    let limits = Limits { max_connections: arguments.max_connections, drain: DRAIN, ..Limits::default() };
+    let routes = vec![health()];
+    let config =
+        Config { supported, allow_hosts, allow_origins, authentication, routes, limits, ..Config::default() };
+    let address = SocketAddr::new(arguments.host, arguments.port);
+    let listener = Listener::bind(address, config, arguments.dangerously_allow_anonymous).await;
+    listener.map_err(|refused| match refused {
+        Refused::Open(_) => Advice::usage(
+            refused.to_string(),
+            "give --auth-token env:NAME or file:PATH, or say --dangerously-allow-anonymous",
+        ),
+        Refused::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => Advice::failed(
+            format!("port {} is in use", arguments.port),
+            "stop what uses it, choose another with --port, or let the system choose with --port 0",
+        ),
+        Refused::Bind { .. } => Advice::failed(
+            anyhow::Error::from(refused).to_string(),
+            "choose an address of this machine with --host and a free port with --port",
+        ),
+    })
+}
+
+/// `GET /health`, for load balancers and people: no token needed, and it tells nothing.
+fn health() -> Route {
+    let answer = |_| async {
+        let body =
+            serde_json::json!({"status": "healthy", "interface": "http", "protocol": "mcp"}).to_string();
+        let mut response = http::Response::new(body.into());
+        let json = http::HeaderValue::from_static("application/json");
+        response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+        response
+    };
+    Route::new(http::Method::GET, "/health", answer).open()
+}

@@ -1,0 +1,91 @@
+//! What the program keeps between runs.
+
+use std::{
+    env, fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use anyport_service::seal::Key;
+
+/// The folder for it: `--state-dir`, else `$XDG_STATE_HOME/anyport`, else the system's usual place.
+pub(crate) fn folder(chosen: Option<PathBuf>) -> Option<PathBuf> {
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    chosen
+        .or_else(|| variable("XDG_STATE_HOME").map(|home| home.join("anyport")))
+        .or_else(|| variable("LOCALAPPDATA").map(|home| home.join("anyport")))
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state/anyport")))
+}
+
+/// The key under which state travels through clients. It is kept, so that after a restart a client that comes back
+/// finds its state valid, and a forged one is told from a lost one.
+///
+/// # Errors
+/// When the file can be neither read nor made.
+pub(crate) fn key(folder: &Path) -> io::Result<Key> {
+    let path = folder.join("seal.key");
+    match fs::read(&path) {
+        Ok(bytes) => parse(&bytes).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{} is no key; delete it to get a new one", path.display()),
+            )
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(folder, &path),
+        Err(error) => Err(error),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Key> {
+    Some(Key::from_bytes(bytes.try_into().ok()?))
+}
+
+fn create(folder: &Path, path: &Path) -> io::Result<Key> {
+    fs::create_dir_all(folder)?;
+    let key = Key::random().map_err(io::Error::other)?;
+    // Written aside and linked into place: two programs that start at once agree on the one that came first, and
+    // neither reads half a key.
+    let aside = folder.join(format!("seal.key.{}", std::process::id()));
+    let _ = fs::remove_file(&aside);
+    private().open(&aside)?.write_all(key.as_bytes())?;
+    let linked = fs::hard_link(&aside, path);
+    let _ = fs::remove_file(&aside);
+    match linked {
+        Ok(()) => Ok(key),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            parse(&fs::read(path)?).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A new file that only its owner may read.
+fn private() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_kept_private() {
+        let folder = env::temp_dir().join(format!("anyport-state-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let first = key(&folder).unwrap();
+        assert_eq!(first.as_bytes(), key(&folder).unwrap().as_bytes());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(folder.join("seal.key")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        fs::write(folder.join("seal.key"), "short").unwrap();
+        assert_eq!(key(&folder).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,280 @@
+//! What the tools answer: the same over every interface.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Document, Found, Library};
+
+/// Which standard is wanted.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StandardQuery {
+    /// Programming language, such as python
+    pub language: String,
+    /// Domain area, such as testing
+    pub domain: String,
+}
+
+/// Which documents are wanted.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListQuery {
+    /// Only documents about this programming language
+    pub language: Option<String>,
+    /// Only documents about this domain area
+    pub domain: Option<String>,
+}
+
+/// Which document is wanted, and how much of it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentQuery {
+    /// Path of the document as list_docs names it
+    pub path: String,
+    /// Title or fragment of a heading; only that section is returned
+    #[serde(default)]
+    pub section: Option<String>,
+}
+
+/// A document, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct Answer {
+    /// Whether there is such a document
+    pub found: bool,
+    /// Why there is none, and what comes close
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Programming language
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Domain area
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Title
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The document, or its section, as Markdown
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// Tags
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// When the document was last updated, ISO 8601
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_updated: Option<String>,
+    /// Path of the document within its folder
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// URI of the document as a resource
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+}
+
+/// Every document, without its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Listing {
+    /// How many there are
+    pub count: usize,
+    /// The documents, in the order of their paths
+    pub documents: Vec<Summary>,
+}
+
+/// What there is to know of a document before reading it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Summary {
+    /// Path of the document within its folder
+    pub path: String,
+    /// Title
+    pub title: String,
+    /// What it is about, in a sentence
+    pub description: String,
+    /// Tags
+    pub tags: Vec<String>,
+    /// Programming language
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Domain area
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// When the document was last updated, ISO 8601
+    pub last_updated: String,
+    /// URI of the document as a resource
+    pub uri: String,
+}
+
+impl Library {
+    /// The standard for a language and a domain.
+    pub fn standard(&self, query: &StandardQuery) -> Answer {
+        match self.find(&query.language, &query.domain) {
+            Found::Document(document) => Answer {
+                // As asked for: a document may stand for several topics.
+                language: Some(query.language.to_lowercase()),
+                domain: Some(query.domain.to_lowercase()),
+                ..Answer::of(document, document.content.clone())
+            },
+            Found::Close(close) => {
+                let wanted = format!("No stdlib document found for {}/{}", query.language, query.domain);
+                Answer::none(wanted, close.iter().map(|document| document.path.as_str()))
+            }
+        }
+    }
+
+    /// One document, or one section of it.
+    pub fn document(&self, query: &DocumentQuery) -> Answer {
+        let Some(document) = self.get(query.path.trim_start_matches('/')) else {
+            let close = self.close_paths(&query.path);
+            return Answer::none(format!("No document at {}", query.path), close);
+        };
+        let Some(section) = query.section.as_deref() else {
+            return Answer::of(document, document.content.clone());
+        };
+        match document.section(section) {
+            Some(text) => Answer::of(document, text.to_owned()),
+            None => {
+                let titles: Vec<String> =
+                    document.outline().into_iter().map(|heading| heading.title).collect();
+                let wanted = format!("No section {section:?} in {}", document.path);
+                Answer::none(wanted, titles.iter().map(String::as_str).take(MAX_NAMED))
+            }
+        }
+    }
+
+    /// The documents about a language and a domain, or all.
+    pub fn list(&self, query: &ListQuery) -> Listing {
+        let fits = |wanted: &Option<String>, has: &Option<String>| {
+            wanted
+                .as_deref()
+                .is_none_or(|wanted| has.as_deref().is_some_and(|has| has.eq_ignore_ascii_case(wanted)))
+        };
+        let documents: Vec<Summary> = self
+            .iter()
+            .filter(|document| {
+                fits(&query.language, &document.language) && fits(&query.domain, &document.domain)
+            })
+            .map(Summary::of)
+            .collect();
+        Listing { count: documents.len(), documents }
+    }
+
+    /// Paths that end in the same file name, or in one a letter or two off.
+    fn close_paths(&self, path: &str) -> impl Iterator<Item = &str> {
+        let name = path.rsplit('/').next().unwrap_or_default().to_lowercase();
+        let close = move |document: &&Document| {
+            let other = document.path.as_str().rsplit('/').next().unwrap_or_default().to_lowercase();
+            // The distance is looked at only where the lengths allow it: a long name costs nothing.
+            other.len().abs_diff(name.len()) <= 2
+                && name.len() <= 128
+                && strsim::levenshtein(&other, &name) <= 2
+        };
+        self.iter().filter(close).map(|document| document.path.as_str()).take(MAX_NAMED)
+    }
+}
+
+/// Most alternatives that a message names.
+const MAX_NAMED: usize = 20;
+
+impl Answer {
+    fn of(document: &Document, content: String) -> Self {
+        Self {
+            found: true,
+            message: None,
+            language: document.language.clone(),
+            domain: document.domain.clone(),
+            title: Some(document.title.clone()),
+            content: Some(content),
+            tags: Some(document.tags.clone()),
+            last_updated: Some(document.updated_at.clone()),
+            path: Some(document.path.as_str().to_owned()),
+            uri: Some(document.uri()),
+        }
+    }
+
+    fn none<'a>(problem: String, close: impl Iterator<Item = &'a str>) -> Self {
+        let close: Vec<&str> = close.collect();
+        let message =
+            if close.is_empty() { problem } else { format!("{problem}; there is {}", close.join(", ")) };
+        Self { message: Some(message), ..Self::default() }
+    }
+}
+
+impl Summary {
+    fn of(document: &Document) -> Self {
+        Self {
+            path: document.path.as_str().to_owned(),
+            title: document.title.clone(),
+            description: document.description.clone(),
+            tags: document.tags.clone(),
+            language: document.language.clone(),
+            domain: document.domain.clone(),
+            last_updated: document.updated_at.clone(),
+            uri: document.uri(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DocumentPath, document::FileTimes};
+
+    fn library() -> Library {
+        let document = |(path, text): (&str, &str)| {
+            Document::parse(DocumentPath::new(path).unwrap(), text, FileTimes::default()).0
+        };
+        let front = "---\ntitle: Testing in Python\ntags: [pytest]\nupdatedAt: '2025-06-27'\n---\n# Tests\n\nAll.\n\n## Speed\n\nFast.\n";
+        Library::new(
+            [("python/testing.md", front), ("go/testing.md", "# Go\n"), ("intro.md", "# Hello\n")]
+                .map(document),
+        )
+    }
+
+    fn standard(language: &str, domain: &str) -> Answer {
+        library().standard(&StandardQuery { language: language.into(), domain: domain.into() })
+    }
+
+    fn document(path: &str, section: Option<&str>) -> Answer {
+        library().document(&DocumentQuery { path: path.into(), section: section.map(Into::into) })
+    }
+
+    #[test]
+    fn a_standard_has_the_fields_that_clients_know() {
+        let answer = serde_json::to_value(standard("Python", "testing")).unwrap();
+        let expected = serde_json::json!({
+            "found": true, "language": "python", "domain": "testing", "title": "Testing in Python",
+            "content": "# Tests\n\nAll.\n\n## Speed\n\nFast.\n", "tags": ["pytest"], "last_updated": "2025-06-27",
+            "path": "python/testing.md", "uri": "docs:///python/testing.md",
+        });
+        assert_eq!(answer, expected);
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_what_comes_close() {
+        let answer = standard("pyton", "testing");
+        assert!(!answer.found && answer.content.is_none());
+        assert!(answer.message.unwrap().contains("python/testing.md"));
+        assert_eq!(
+            standard("cobol", "payroll").message.unwrap(),
+            "No stdlib document found for cobol/payroll"
+        );
+        assert!(document("python/tseting.md", None).message.unwrap().contains("python/testing.md"));
+        assert!(document("python/testing.md", Some("nope")).message.unwrap().contains("Speed"));
+    }
+
+    #[test]
+    fn a_section_is_found_by_title_and_by_fragment() {
+        for section in ["Speed", "speed"] {
+            assert_eq!(document("python/testing.md", Some(section)).content.unwrap(), "## Speed\n\nFast.\n");
+        }
+    }
+
+    #[test]
+    fn lists_are_filtered() {
+        let paths = |language: Option<&str>| -> Vec<String> {
+            let query = ListQuery { language: language.map(Into::into), domain: None };
+            library().list(&query).documents.into_iter().map(|summary| summary.path).collect()
+        };
+        assert_eq!(paths(None), ["python/testing.md", "go/testing.md", "intro.md"]);
+        assert_eq!(paths(Some("GO")), ["go/testing.md"]);
+    }
+}
