@@ -133,7 +133,7 @@ methods! {
     Initialized = "notifications/initialized", Notification from Client, V2024_11_05 to V2025_11_25, "InitializedNotification";
     /// A request is no longer wanted; from a modern server: a listen stream ends.
     Cancelled = "notifications/cancelled", Notification from Both, V2024_11_05 to V2026_07_28, "CancelledNotification";
-    /// How far a request has come.
+    /// How far a request has come. Since 2026-07-28 only from the server.
     Progress = "notifications/progress", Notification from Both, V2024_11_05 to V2026_07_28, "ProgressNotification";
     /// A log message.
     LogMessage = "notifications/message", Notification from Server, V2024_11_05 to V2026_07_28, "LoggingMessageNotification";
@@ -169,14 +169,21 @@ impl Method {
     /// Whether `side` may send it as a message of its own in `revision`.
     ///
     /// 2026-07-28, transports/stdio §Receiving Messages: "The server MUST NOT write JSON-RPC requests to
-    /// `stdout`"; there, what a server asks stands inside an `input_required` result.
+    /// `stdout`"; there, what a server asks stands inside an `input_required` result. And the schema's
+    /// `ClientNotification` names only cancellation: what a client is asked it answers in a retry, so there is
+    /// nothing it could report the progress of.
     pub fn exists(self, kind: Kind, side: Sender, revision: Revision) -> bool {
         let entry = self.entry();
-        let pushed = kind == Kind::Request && side == Sender::Server && revision.is_modern();
+        let dropped = revision.is_modern()
+            && match (kind, side) {
+                (Kind::Request, Sender::Server) => true,
+                (Kind::Notification, Sender::Client) => self != Self::Cancelled,
+                _ => false,
+            };
         entry.kind == kind
             && entry.sender.includes(side)
             && (entry.since..=entry.until).contains(&revision)
-            && !pushed
+            && !dropped
     }
 
     /// Whether its result may be `input_required`.
@@ -227,6 +234,9 @@ mod tests {
         assert!(Method::Elicit.exists(Kind::Request, Sender::Server, V2025_06_18));
         assert!(!Method::Elicit.exists(Kind::Request, Sender::Server, V2025_03_26));
         assert!(!Method::Elicit.exists(Kind::Request, Sender::Server, V2026_07_28));
+        let progress = |side, revision| Method::Progress.exists(Kind::Notification, side, revision);
+        assert!(progress(Sender::Client, V2025_11_25) && !progress(Sender::Client, V2026_07_28));
+        assert!(progress(Sender::Server, V2026_07_28));
         assert!(!Method::Cancelled.exists(Kind::Request, Sender::Client, V2025_11_25));
     }
 }
