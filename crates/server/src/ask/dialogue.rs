@@ -1,0 +1,260 @@
+use std::{
+    cell::Cell,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context as Task, Waker},
+};
+
+use anyport_protocol::{Error, Method, Raw, capability::Profile, json::string};
+use anyport_service::Outcome;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Question,
+    replay::{Replay, Running},
+    state::{Binding, State, Vault, digest_json},
+};
+use crate::{
+    params::Params,
+    server::Inner,
+    write::{Identity, ResultWriter},
+};
+
+/// What one call has asked and been answered, so far and in this round.
+#[derive(Debug, Default)]
+pub(crate) struct Dialogue(Mutex<Round>);
+
+#[derive(Debug, Default)]
+struct Round {
+    /// What the client answered in this round, by key.
+    responses: Option<Raw>,
+    state: State,
+    /// What must be answered before the call can go on.
+    questions: Vec<(String, Method, Raw)>,
+    /// Why the call cannot go on at all.
+    failure: Option<Outcome>,
+    /// How many futures given to `once` are under way: the handler is not dropped in the middle of one.
+    once: usize,
+    /// Wakes the reply when a question is recorded by a task of the handler's.
+    waker: Option<Waker>,
+}
+
+/// How a request begins.
+pub(crate) enum Opening {
+    /// With this dialogue. Where a state can be used but once, its use is noted.
+    Open(Dialogue, Option<Running>),
+    /// It was made before just so, and ended like this.
+    Ended(Outcome),
+}
+
+/// What became of a question.
+pub(crate) enum Asked<A> {
+    /// It was answered.
+    Answer(A),
+    /// It is recorded, and waits for the next round.
+    Open,
+    /// It must not be asked: the client did not declare this.
+    Lacking(Raw),
+    /// It cannot be asked.
+    Impossible(Error),
+}
+
+impl Dialogue {
+    /// The dialogue that a request begins or continues.
+    ///
+    /// # Errors
+    /// -32602 for a state that does not verify or was used up.
+    pub(crate) fn open(
+        server: &Inner,
+        method: Method,
+        service: &anyport_service::Context,
+        params: &Params<'_>,
+        raw: &Raw,
+    ) -> Result<Opening, Error> {
+        let mut round = Round { responses: params.responses.map(|text| raw.slice(text)), ..Round::default() };
+        let Some(token) = &params.state else { return Ok(Opening::Open(Self(Mutex::new(round)), None)) };
+        let binding = Binding::of(service.principal(), method, params);
+        let vault = &server.vault;
+        let opened = vault.open(token, &binding)?;
+        round.state = opened.state;
+        if round.state.once.is_empty() {
+            return Ok(Opening::Open(Self(Mutex::new(round)), None));
+        }
+        let answers = digest_json(params.responses.unwrap_or("{}"));
+        Ok(match vault.replays.enter(opened.id, opened.expires, answers, vault.now())? {
+            Replay::Known(outcome) => Opening::Ended(outcome),
+            Replay::Run(running) => Opening::Open(Self(Mutex::new(round)), Some(running)),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Round> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers `question` from what the client sent, or records it.
+    ///
+    /// 2026-07-28, patterns/mrtr §Error Handling: if necessary information is missing, "the server SHOULD respond with
+    /// a new `InputRequiredResult` requesting the missing information again"; what it does not need "the server SHOULD
+    /// ignore". An answer that does not fit is as good as missing.
+    pub(crate) fn ask<Q: Question>(&self, key: &str, question: &Q, profile: Profile) -> Asked<Q::Answer> {
+        if IN_ONCE.get() {
+            let message = format!("the question {key:?} is asked inside of `once`; ask before it");
+            return Asked::Impossible(Error::internal(message));
+        }
+        let mut round = self.lock();
+        if let Some(answer) = round.state.answers.get(key).and_then(|raw| question.read(raw).ok()) {
+            return Asked::Answer(answer);
+        }
+        let response = round.responses.as_ref().and_then(|all| all.member(key));
+        if let Some(response) = response
+            && let Ok(answer) = question.read(&response)
+        {
+            round.state.answers.insert(key.to_owned(), response);
+            return Asked::Answer(answer);
+        }
+        let method = question.method();
+        let params = match question.params() {
+            Ok(params) => params,
+            Err(unfit) => {
+                return Asked::Impossible(Error::internal(format!("the question {key:?}: {unfit}")));
+            }
+        };
+        if let Some(required) = profile.lacks(method, &params) {
+            return Asked::Lacking(required);
+        }
+        match round.questions.iter().find(|(asked, ..)| asked == key) {
+            None => round.questions.push((key.to_owned(), method, params)),
+            Some((_, same, alike)) if (*same, alike) == (method, &params) => {}
+            Some(_) => {
+                let message = format!("two different questions have the key {key:?}");
+                return Asked::Impossible(Error::internal(message));
+            }
+        }
+        round.wake();
+        Asked::Open
+    }
+
+    /// What an earlier round remembers of a `once`.
+    pub(crate) fn remembered<T: DeserializeOwned>(&self, key: &str) -> Option<Result<T, Error>> {
+        let round = self.lock();
+        let raw = round.state.once.get(key)?;
+        Some(raw.decode().map_err(|error| {
+            Error::internal(format!("what `once` remembers as {key:?} cannot be read: {error}"))
+        }))
+    }
+
+    /// Begins a `once`.
+    pub(crate) fn begin_once(&self) -> Once<'_> {
+        self.lock().once += 1;
+        Once(self)
+    }
+
+    /// Ends the call with `outcome` as soon as the handler cannot go on.
+    pub(crate) fn fail(&self, outcome: Outcome) {
+        let mut round = self.lock();
+        round.failure.get_or_insert(outcome);
+        round.wake();
+    }
+
+    /// Has `task` woken when a question is recorded.
+    pub(crate) fn watch(&self, task: &Task<'_>) {
+        let mut round = self.lock();
+        match &mut round.waker {
+            Some(waker) => waker.clone_from(task.waker()),
+            none => *none = Some(task.waker().clone()),
+        }
+    }
+
+    /// How the call ends, now that its handler cannot go on; `None` when it waits for something else than answers.
+    pub(crate) fn verdict(
+        &self,
+        vault: &Vault,
+        binding: &Binding<'_>,
+        identity: &Identity,
+    ) -> Option<Outcome> {
+        let mut round = self.lock();
+        if round.once > 0 {
+            return None;
+        }
+        if let Some(failure) = round.failure.take() {
+            return Some(failure);
+        }
+        if round.questions.is_empty() {
+            return None;
+        }
+        if !binding.method.may_ask() {
+            // 2026-07-28, patterns/mrtr §Supported Requests: "Servers MUST NOT send `InputRequiredResult` responses on
+            // any other client requests."
+            let message = format!("{} must not ask its caller", binding.method.as_str());
+            return Some(Outcome::Error(Error::internal(message)));
+        }
+        let required = round.required(vault, binding, identity);
+        Some(required.map_or_else(Outcome::Error, Outcome::InputRequired))
+    }
+}
+
+impl Round {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// All questions of the round, and what must be known when their answers come.
+    fn required(&self, vault: &Vault, binding: &Binding<'_>, identity: &Identity) -> Result<Raw, Error> {
+        let state = vault.seal(&self.state, binding)?;
+        let size = self.questions.iter().map(|(key, _, params)| key.len() + params.as_str().len() + 64);
+        let mut result = ResultWriter::input_required(state.len() + size.sum::<usize>());
+        let out = result.member("inputRequests");
+        for (index, (key, method, params)) in self.questions.iter().enumerate() {
+            out.push(if index == 0 { b'{' } else { b',' });
+            string::write(out, key);
+            out.extend_from_slice(b":{\"method\":\"");
+            out.extend_from_slice(method.as_str().as_bytes());
+            out.extend_from_slice(b"\",\"params\":");
+            out.extend_from_slice(params.as_str().as_bytes());
+            out.push(b'}');
+        }
+        out.push(b'}');
+        result.text("requestState", &state);
+        result.finish(identity, None)
+    }
+}
+
+/// A future given to `once` that is under way.
+pub(crate) struct Once<'a>(&'a Dialogue);
+
+impl Once<'_> {
+    /// Remembers the result.
+    pub(crate) fn remember<T: Serialize>(&self, key: &str, value: &T) -> Result<(), Error> {
+        let raw = Raw::of(value).map_err(|error| {
+            Error::internal(format!("`once` cannot remember {key:?}: it is no JSON: {error}"))
+        })?;
+        self.0.lock().state.once.insert(key.to_owned(), raw);
+        Ok(())
+    }
+
+    /// Runs `poll`, in which nothing may be asked: the call could never go on.
+    pub(crate) fn polling<T>(poll: impl FnOnce() -> T) -> T {
+        let _restore = Restore(IN_ONCE.replace(true));
+        poll()
+    }
+}
+
+impl Drop for Once<'_> {
+    fn drop(&mut self) {
+        self.0.lock().once -= 1;
+    }
+}
+
+thread_local! {
+    /// Whether this thread polls a future that was given to `once`.
+    static IN_ONCE: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Restore(bool);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        IN_ONCE.set(self.0);
+    }
+}

@@ -1,0 +1,17 @@
+//! Asking the client in the middle of a call, and how the call goes on when the answers come.
+//!
+//! A handler that asks runs again from its top whenever answers arrive (2026-07-28, patterns/mrtr): what stands
+//! before an unanswered `ask` is done once per round, so side effects belong into [`crate::Context::once`].
+
+mod dialogue;
+mod fields;
+mod question;
+mod replay;
+mod run;
+mod state;
+
+pub(crate) use dialogue::{Asked, Dialogue, Once, Opening};
+pub use question::{Elicited, Form, Question, Unfit};
+pub(crate) use run::{Handling, run};
+pub(crate) use state::{Binding, Vault};
+pub use state::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL};

@@ -1,0 +1,206 @@
+//! `requestState`: what a call has learnt in earlier rounds, sealed, on its way through the client.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyport_protocol::{Error, Method, Raw, json::canonical, jsonrpc::Reason};
+use anyport_service::{
+    Principal,
+    seal::{Sealer, Unsealed},
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::replay::Replays;
+use crate::params::Params;
+
+/// How long a client may take to come back with answers, unless [`crate::Builder::state_ttl`] says otherwise.
+pub const DEFAULT_STATE_TTL: Duration = Duration::from_secs(600);
+/// The longest `requestState`, unless [`crate::Builder::state_bytes`] says otherwise.
+pub const DEFAULT_STATE_BYTES: usize = 64 << 10;
+
+/// What the time is. Expiry must hold across restarts and replicas, so it is the time of day.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl Clock {
+    /// A clock that reads `now`; for tests.
+    pub fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// Milliseconds since 1970.
+    fn millis(&self) -> u64 {
+        let since = (self.0)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new(SystemTime::now)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// Results by key.
+pub(crate) type Memory = BTreeMap<String, Raw>;
+
+/// What earlier rounds of a call left behind.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Answers that were good.
+    pub(crate) answers: Memory,
+    /// Results of [`crate::Context::once`].
+    pub(crate) once: Memory,
+    /// How many rounds there were.
+    pub(crate) round: u32,
+}
+
+/// A state that was verified, with the proof that it may be used.
+pub(crate) struct Opened {
+    pub(crate) state: State,
+    /// Until when it is good, in milliseconds since 1970.
+    pub(crate) expires: u64,
+    /// Names this very state among all.
+    pub(crate) id: [u8; 32],
+}
+
+/// The request that a state belongs to.
+///
+/// 2026-07-28, patterns/mrtr §Server Requirements: servers SHOULD include "the authenticated principal", "a short
+/// expiry" and "an identifier for the originating request, e.g. the method name and a digest of its salient
+/// parameters", and verify each on receipt.
+pub(crate) struct Binding<'a> {
+    pub(crate) principal: &'a Principal,
+    pub(crate) method: Method,
+    /// The tool's or prompt's name, the resource's URI.
+    pub(crate) name: &'a str,
+    /// The JSON of the arguments, if there are any.
+    pub(crate) arguments: Option<&'a str>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    #[serde(default, skip_serializing_if = "Memory::is_empty")]
+    answers: Memory,
+    #[serde(default, skip_serializing_if = "Memory::is_empty")]
+    once: Memory,
+    round: u32,
+    principal: String,
+    method: String,
+    name: String,
+    arguments: String,
+    expires: u64,
+}
+
+/// Seals states and opens them again.
+pub(crate) struct Vault {
+    pub(crate) sealer: Sealer,
+    pub(crate) ttl: Duration,
+    pub(crate) bytes: usize,
+    pub(crate) clock: Clock,
+    pub(crate) replays: Replays,
+}
+
+const PURPOSE: &str = "state";
+
+impl Vault {
+    /// Seals `state` for the request that `binding` names.
+    pub(crate) fn seal(&self, state: &State, binding: &Binding<'_>) -> Result<String, Error> {
+        let ttl = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
+        let sealed = Sealed {
+            answers: state.answers.clone(),
+            once: state.once.clone(),
+            round: state.round.saturating_add(1),
+            principal: binding.principal.to_string(),
+            method: binding.method.as_str().into(),
+            name: binding.name.into(),
+            arguments: binding.digest(),
+            expires: self.clock.millis().saturating_add(ttl),
+        };
+        let text = Raw::of(&sealed).map_err(|error| Error::internal(format!("the state: {error}")))?;
+        let sealed = self.sealer.seal(PURPOSE, text.as_str().as_bytes());
+        let sealed = sealed.map_err(|error| Error::internal(error.to_string()))?;
+        if sealed.len() > self.bytes {
+            let message = format!("what the call must remember is over {} bytes (state_bytes)", self.bytes);
+            return Err(Error::internal(message));
+        }
+        Ok(sealed)
+    }
+
+    /// Opens what a client brought back, and verifies that it belongs here.
+    ///
+    /// # Errors
+    /// -32602 with the reason. 2026-07-28, patterns/mrtr: servers "MUST treat `requestState` as an
+    /// attacker-controlled input" and "MUST reject state that fails verification".
+    pub(crate) fn open(&self, token: &str, binding: &Binding<'_>) -> Result<Opened, Error> {
+        let tampered = || refused("is not one that we gave out", Reason::Tampered);
+        if token.len() > self.bytes {
+            return Err(tampered());
+        }
+        let text = self.sealer.open(PURPOSE, token).map_err(|unsealed| match unsealed {
+            Unsealed::Tampered => tampered(),
+            // The key was changed or lost: to the client that is a state past its time.
+            Unsealed::OtherKey => refused("is of a time before our key was changed", Reason::Expired),
+        })?;
+        let sealed: Sealed = serde_json::from_slice(&text).map_err(|_| tampered())?;
+        if sealed.principal != binding.principal.to_string() {
+            return Err(refused("was given to another caller", Reason::Foreign));
+        }
+        let same = sealed.method == binding.method.as_str()
+            && sealed.name == binding.name
+            && sealed.arguments == binding.digest();
+        if !same {
+            return Err(refused("was given for another request", Reason::Mismatch));
+        }
+        if sealed.expires <= self.clock.millis() {
+            return Err(refused("has expired", Reason::Expired));
+        }
+        let Sealed { answers, once, round, expires, .. } = sealed;
+        let id = Sha256::digest(token.as_bytes()).into();
+        Ok(Opened { state: State { answers, once, round }, expires, id })
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.millis()
+    }
+}
+
+impl<'a> Binding<'a> {
+    /// The request of `principal` that `params` are those of.
+    pub(crate) fn of(principal: &'a Principal, method: Method, params: &'a Params<'_>) -> Self {
+        Self { principal, method, name: &params.name, arguments: params.arguments }
+    }
+
+    /// The digest of the arguments' canonical text; absent ones are `{}`.
+    fn digest(&self) -> String {
+        let digest = digest_json(self.arguments.unwrap_or("{}"));
+        digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+            use fmt::Write as _;
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+/// SHA-256 over the canonical text of `json`.
+pub(crate) fn digest_json(json: &str) -> [u8; 32] {
+    let text = serde_json::from_str(json).map_or_else(|_| json.into(), |value| canonical(&value));
+    Sha256::digest(&text).into()
+}
+
+fn refused(what: &str, reason: Reason) -> Error {
+    Error::invalid_params(format!("the requestState {what}; make the call anew without it"))
+        .with_reason(reason)
+}

@@ -1,0 +1,170 @@
+//! Completion: suggestions for arguments of prompts and variables of templates.
+
+use std::{fmt::Display, future::Future, sync::Arc};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    types::{CompleteRequestParams, Reference},
+};
+use anyport_service::Reply;
+
+use crate::{
+    Context, Failure, Values,
+    ask::{self, Dialogue, Handling},
+    server::Inner,
+    write::ResultWriter,
+};
+
+/// What is typed so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// The value, as far as it is typed.
+    pub value: String,
+    /// The other arguments that have their values already.
+    pub arguments: Values,
+}
+
+/// Suggestions, the most relevant first. At most 100 are sent.
+///
+/// 2026-07-28, completion §Completion Results: "Maximum 100 items per response".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// The suggestions.
+    pub values: Vec<String>,
+    /// How many there are in all; unless set, the number of `values`.
+    pub total: Option<u64>,
+    /// Whether there are more than `values`; more than 100 `values` imply it.
+    pub has_more: bool,
+}
+
+/// The most suggestions in one result.
+pub const MAX_COMPLETIONS: usize = 100;
+
+/// What a completing function may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a completion",
+    note = "return a `Vec<String>`, a `Completion`, or a `Result` of one of these"
+)]
+pub trait IntoCompletion {
+    /// The suggestions.
+    ///
+    /// # Errors
+    /// What ends the request instead.
+    fn into_completion(self) -> Result<Completion, Error>;
+}
+
+impl IntoCompletion for Completion {
+    fn into_completion(self) -> Result<Completion, Error> {
+        Ok(self)
+    }
+}
+
+impl<S: Into<String>> IntoCompletion for Vec<S> {
+    fn into_completion(self) -> Result<Completion, Error> {
+        let values: Vec<String> = self.into_iter().map(Into::into).collect();
+        Ok(Completion { values, ..Completion::default() })
+    }
+}
+
+impl<T: IntoCompletion, E: Display> IntoCompletion for Result<T, E> {
+    fn into_completion(self) -> Result<Completion, Error> {
+        self.map_err(|error| Error::internal(error.to_string()))?.into_completion()
+    }
+}
+
+impl<T: IntoCompletion> IntoCompletion for Result<T, Failure> {
+    fn into_completion(self) -> Result<Completion, Error> {
+        self.map_err(|Failure(error)| error)?.into_completion()
+    }
+}
+
+/// A function that completes one argument or variable.
+pub(crate) struct Completer(Box<Complete>);
+
+type Complete = dyn Fn(Partial, Context) -> Handling<Result<Completion, Error>> + Send + Sync;
+
+impl Completer {
+    pub(crate) fn new<F, R>(function: F) -> Self
+    where
+        F: Fn(Partial, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoCompletion> + Send + 'static,
+    {
+        Self(Box::new(move |partial, context| {
+            let completion = function(partial, context);
+            Box::pin(async move { completion.await.into_completion() })
+        }))
+    }
+}
+
+impl std::fmt::Debug for Completer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Completer")
+    }
+}
+
+/// What can be completed of one prompt or template: every argument's name, with its function if it has one.
+pub(crate) type Completers = Vec<(String, Option<Completer>)>;
+
+/// Answers `completion/complete`.
+///
+/// # Errors
+/// -32602 for a prompt, template or argument that does not exist (2026-07-28, completion §Error Handling).
+pub(crate) fn complete(
+    server: &Arc<Inner>,
+    params: Raw,
+    service: anyport_service::Context,
+) -> Result<Reply, Error> {
+    let read: CompleteRequestParams = params
+        .decode()
+        .map_err(|error| Error::invalid_params(format!("completion/complete: {error:.240}")))?;
+    let completers = find(server, &read.reference)?;
+    let argument = read.argument;
+    let Some(completers) = completers else { return Ok(Reply::ready(write(server, Completion::default()))) };
+    let Some((_, completer)) = completers.iter().find(|(name, _)| *name == argument.name) else {
+        return Err(Error::invalid_params(format!(
+            "there is no argument {:.64?} to complete",
+            argument.name
+        )));
+    };
+    let Some(completer) = completer else { return Ok(Reply::ready(write(server, Completion::default()))) };
+    let resolved = read.context.and_then(|context| context.arguments);
+    let resolved: Vec<(String, String)> = resolved.into_iter().flatten().collect();
+    let partial = Partial { value: argument.value, arguments: resolved.into() };
+    let context = Context::new(server.clone(), service, (Method::Complete, params), Dialogue::default());
+    let handling = completer.0(partial, context.clone());
+    Ok(ask::run(context, handling, None, |context, completion| {
+        completion.and_then(|completion| write(context.server(), completion)).into()
+    }))
+}
+
+/// What can be completed of what `reference` names; `None` for a resource, of which nothing can.
+fn find<'a>(server: &'a Inner, reference: &Reference) -> Result<Option<&'a Completers>, Error> {
+    match reference {
+        Reference::Prompt(prompt) => match server.prompts.get(&prompt.name) {
+            Some(entry) => Ok(Some(entry.completers())),
+            None => Err(Error::invalid_params(format!("unknown prompt: {:.128}", prompt.name))),
+        },
+        Reference::Resource(resource) => match server.template(&resource.uri) {
+            Some(entry) => Ok(Some(entry.completers())),
+            None if server.resources.contains_key(&resource.uri) => Ok(None),
+            None => Err(Error::invalid_params(format!("unknown resource template: {:.256}", resource.uri))),
+        },
+        _ => Err(Error::invalid_params("\"ref\" must be a ref/prompt or a ref/resource")),
+    }
+}
+
+fn write(server: &Inner, mut completion: Completion) -> Result<Raw, Error> {
+    let count = completion.values.len();
+    let total = completion.total.or_else(|| (!completion.has_more).then_some(count as u64));
+    completion.values.truncate(MAX_COMPLETIONS);
+    let mut inner = serde_json::json!({
+        "values": completion.values,
+        "hasMore": completion.has_more || count > MAX_COMPLETIONS,
+    });
+    if let Some(total) = total {
+        inner["total"] = total.into();
+    }
+    let mut result = ResultWriter::complete(256);
+    result.value("completion", &inner)?;
+    result.finish(&server.identity, None)
+}

@@ -1,0 +1,263 @@
+use std::{
+    future::{Future, pending, poll_fn},
+    ops::Deref,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Context as Task,
+    time::Duration,
+};
+
+use anyport_protocol::{Error, Method, Raw, json::string, meta::LogLevel};
+use anyport_service::{Emitter, Event, Notification, Outcome};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Mutex;
+
+use crate::{
+    Events, ToolResult,
+    ask::{Asked, Binding, Dialogue, Once, Question},
+    params::Params,
+    server::Inner,
+    write::write_number,
+};
+
+/// What a handler knows of its call, and how it talks to its caller. Cheap to clone; every clone is the same call.
+///
+/// What the caller said of itself is the service's context, which this one leads to: `context.principal()`,
+/// `context.revision()`, `context.profile()`, `context.deadline()` and so on.
+#[derive(Clone)]
+pub struct Context(Arc<Call>);
+
+struct Call {
+    service: anyport_service::Context,
+    server: Arc<Inner>,
+    method: Method,
+    params: Raw,
+    emitter: Emitter,
+    dialogue: Dialogue,
+    /// The last progress that was told. Held while a notification waits for its turn, so that they keep their order.
+    progress: Mutex<Option<f64>>,
+    over: AtomicBool,
+}
+
+impl Context {
+    pub(crate) fn new(
+        server: Arc<Inner>,
+        service: anyport_service::Context,
+        (method, params): (Method, Raw),
+        dialogue: Dialogue,
+    ) -> Self {
+        let (emitter, over) = (Emitter::default(), AtomicBool::new(false));
+        let progress = Mutex::const_new(None);
+        Self(Arc::new(Call { service, server, method, params, emitter, dialogue, progress, over }))
+    }
+
+    /// Where handlers tell of changes in what the server offers.
+    pub fn events(&self) -> &Events {
+        &self.0.server.events
+    }
+
+    /// Tells the caller how far the call has come, if it asked to be told. A value that is not larger than the last
+    /// one is dropped, and so is everything after the call has ended.
+    ///
+    /// 2026-07-28, progress §Progress Flow: "The `progress` value MUST increase with each notification, even if the
+    /// total is unknown."
+    pub async fn progress<'a>(
+        &self,
+        progress: f64,
+        total: impl Into<Option<f64>>,
+        message: impl Into<Option<&'a str>>,
+    ) {
+        let (total, message) = (total.into(), message.into());
+        let Some(token) = self.progress_token().filter(|_| progress.is_finite() && !self.is_over()) else {
+            return;
+        };
+        let mut last = self.0.progress.lock().await;
+        if last.is_some_and(|last| progress <= last) {
+            return;
+        }
+        *last = Some(progress);
+        let mut params = format!(r#"{{"progressToken":{token},"progress":"#);
+        write_number(&mut params, progress);
+        if let Some(total) = total.filter(|total| total.is_finite()) {
+            params.push_str(r#","total":"#);
+            write_number(&mut params, total);
+        }
+        let mut params = params.into_bytes();
+        if let Some(message) = message {
+            params.extend_from_slice(br#","message":"#);
+            string::write(&mut params, message);
+        }
+        params.push(b'}');
+        self.notify(Method::Progress, Raw::trusted(params)).await;
+    }
+
+    /// Sends the caller a log message, if it wants those of this severity. `logger` is a name for where it comes from;
+    /// `data` is any JSON, often text. Data that is no JSON is dropped, and said so in our own log.
+    ///
+    /// 2026-07-28, logging §Per-request log level: "The server MUST NOT emit `notifications/message` for a request
+    /// that does not include this field."
+    pub async fn log<'a>(&self, level: LogLevel, logger: impl Into<Option<&'a str>>, data: impl Serialize) {
+        let logger = logger.into();
+        if self.log_level().is_none_or(|least| level < least) || self.is_over() {
+            return;
+        }
+        let data = match Raw::of(&data) {
+            Ok(data) => data,
+            Err(error) => return tracing::warn!(%error, "the data of a log message is no JSON"),
+        };
+        let mut params = format!(r#"{{"level":"{}""#, level.as_str()).into_bytes();
+        if let Some(logger) = logger {
+            params.extend_from_slice(br#","logger":"#);
+            string::write(&mut params, logger);
+        }
+        params.extend_from_slice(br#","data":"#);
+        params.extend_from_slice(data.as_str().as_bytes());
+        params.push(b'}');
+        self.notify(Method::LogMessage, Raw::trusted(params)).await;
+    }
+
+    /// Lets the caller go and come back after `retry`: the call goes on meanwhile. Transports without resumable
+    /// streams ignore it.
+    pub async fn hangup(&self, retry: Duration) {
+        if !self.is_over() {
+            self.0.emitter.emit(Event::Hangup { retry }).await;
+        }
+    }
+
+    /// Asks the client, and waits until it has answered.
+    ///
+    /// The call ends here for now, with all questions that are open at this moment: join several `ask`s to put them at
+    /// once. When the answers come, the handler runs again from its top, and this returns the answer. So the same
+    /// call must ask the same questions under the same keys, and what has effects belongs into [`Context::once`].
+    ///
+    /// `key` stands on the wire as it is. A missing answer, or one that does not fit, is asked for again.
+    ///
+    /// When the client did not declare that it can be asked this, the call ends: with -32021 for a caller of
+    /// 2026-07-28, else with a result that `isError` (tools) or -32600. See [`Context::can_ask`].
+    pub async fn ask<Q: Question>(&self, key: &str, question: Q) -> Q::Answer {
+        let asked = self.0.dialogue.ask(key, &question, self.profile());
+        drop(question);
+        match asked {
+            Asked::Answer(answer) => return answer,
+            Asked::Open => {}
+            Asked::Lacking(required) => self.0.dialogue.fail(self.lacking(&required)),
+            Asked::Impossible(error) => self.fail(error),
+        }
+        pending().await
+    }
+
+    /// Whether the client declared that it can be asked `question`.
+    pub fn can_ask<Q: Question>(&self, question: &Q) -> bool {
+        question.params().is_ok_and(|params| self.profile().lacks(question.method(), &params).is_none())
+    }
+
+    /// Does `work` once, however many rounds the call takes: later rounds get the result that the first one had. It
+    /// travels in the sealed state, so that it must be JSON.
+    ///
+    /// "Once" is meant along the chain of rounds: a client that begins anew begins anew here too. A state that
+    /// remembers such a result can be used with one set of answers only. The handler is not dropped for an open
+    /// question while `work` runs, and `work` itself must not ask.
+    pub async fn once<T, F>(&self, key: &str, work: F) -> T
+    where
+        T: Serialize + DeserializeOwned,
+        F: Future<Output = T>,
+    {
+        let done = match self.0.dialogue.remembered(key) {
+            Some(remembered) => remembered,
+            None => {
+                let once = self.0.dialogue.begin_once();
+                let mut work = pin!(work);
+                let value = poll_fn(|task| Once::polling(|| work.as_mut().poll(task))).await;
+                once.remember(key, &value).map(|()| value)
+            }
+        };
+        match done {
+            Ok(value) => value,
+            Err(error) => {
+                self.fail(error);
+                pending().await
+            }
+        }
+    }
+
+    /// Ends the call with -32603 for a fault of the handler's own.
+    fn fail(&self, error: Error) {
+        tracing::error!(method = self.0.method.as_str(), error = &*error.message, "a handler is at fault");
+        self.0.dialogue.fail(Outcome::Error(error));
+    }
+
+    fn lacking(&self, required: &Raw) -> Outcome {
+        let error = Error::missing_capability(required);
+        if self.revision().is_modern() {
+            return Outcome::Error(error);
+        }
+        match self.0.method {
+            Method::ToolsCall => ToolResult::error(error.message).write(&self.0.server.identity).into(),
+            _ => Outcome::Error(Error::invalid_request(error.message)),
+        }
+    }
+
+    async fn notify(&self, method: Method, params: Raw) {
+        self.0.emitter.emit(Event::Notification(Notification { method, params })).await;
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.over.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn server(&self) -> &Inner {
+        &self.0.server
+    }
+
+    pub(crate) fn emitter(&self) -> Emitter {
+        self.0.emitter.clone()
+    }
+
+    pub(crate) fn has_emitted(&self) -> bool {
+        !self.0.emitter.is_empty()
+    }
+
+    pub(crate) fn watch(&self, task: &Task<'_>) {
+        self.0.dialogue.watch(task);
+    }
+
+    /// 2026-07-28, progress: "Progress notifications MUST stop after completion"; a task that the handler left behind
+    /// may still try.
+    pub(crate) fn end(&self) {
+        self.0.over.store(true, Ordering::Relaxed);
+    }
+
+    /// How the call ends, now that its handler cannot go on.
+    pub(crate) fn verdict(&self) -> Option<Outcome> {
+        let call = &*self.0;
+        // Only methods that may ask have these params; the others are refused by their method.
+        let params = if call.method.may_ask() {
+            Params::read(call.method, &call.params)
+        } else {
+            Ok(Params::default())
+        };
+        let params = match params {
+            Ok(params) => params,
+            Err(error) => return Some(Outcome::Error(error)),
+        };
+        let binding = Binding::of(call.service.principal(), call.method, &params);
+        call.dialogue.verdict(&call.server.vault, &binding, &call.server.identity)
+    }
+}
+
+impl Deref for Context {
+    type Target = anyport_service::Context;
+
+    fn deref(&self) -> &anyport_service::Context {
+        &self.0.service
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("method", &self.0.method).field("service", &self.0.service).finish()
+    }
+}

@@ -1,0 +1,85 @@
+//! Build an MCP server from functions.
+//!
+//! ```
+//! use anyport_server::{Context, Json, Resource, Server, Tool};
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Add {
+//!     a: i64,
+//!     b: i64,
+//! }
+//!
+//! #[derive(serde::Serialize, schemars::JsonSchema)]
+//! struct Sum {
+//!     value: i64,
+//! }
+//!
+//! let server = Server::builder("calculator", "1.0.0")
+//!     .tool(
+//!         Tool::new("add")
+//!             .description("Adds two numbers")
+//!             .run(async |Add { a, b }: Add, _: Context| Json(Sum { value: a + b })),
+//!     )
+//!     .resource(Resource::new("calculator:///pi").read(async |_: Context| "3.14159"))
+//!     .build()?;
+//! # let _ = server;
+//! # Ok::<(), anyport_server::BuildError>(())
+//! ```
+//!
+//! A [`Server`] is a [`Service`](anyport_service::Service) that speaks the newest revision only; transports translate
+//! for clients of older ones.
+//!
+//! # Asking
+//! A handler asks the client with [`Context::ask`], as if the answer came at once. What happens is that the call ends
+//! with `input_required`, the client calls again with its answers, and the handler runs again from its top. So:
+//! - code before an unanswered `ask` runs once per round; what has effects goes into [`Context::once`];
+//! - the keys of `ask` and `once` are the handler's own, and stay the same from round to round.
+//!
+//! # Layout
+//! - [`Server`], [`Builder`]: what is put together, and how it is answered.
+//! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers.
+//! - [`Context`]: what a handler is given.
+//! - [`Form`], [`Question`]: what a client can be asked.
+//! - [`Events`]: changes, and who listens.
+//!
+//! # Limits
+//! Schemas: [`MAX_SCHEMA_DEPTH`], [`MAX_SUBSCHEMAS`], [`MAX_PATTERN_BYTES`]; patterns run in linear time and have no
+//! look-around. States: [`DEFAULT_STATE_TTL`], [`DEFAULT_STATE_BYTES`]. Lists: [`DEFAULT_PAGE_SIZE`]. Listen streams:
+//! [`DEFAULT_MAX_LISTENERS`], [`DEFAULT_MAX_SUBSCRIPTIONS`]. Completion: [`MAX_COMPLETIONS`]. The size of arguments is
+//! bounded by the transport's [`anyport_protocol::Limits`].
+
+mod builder;
+mod server;
+
+mod prompt;
+mod resource;
+mod tool;
+
+mod ask;
+mod complete;
+mod context;
+mod events;
+mod listen;
+
+mod failure;
+mod list;
+mod names;
+mod params;
+mod schema;
+mod values;
+mod write;
+
+pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, Unfit};
+pub use builder::{BuildError, Builder, DEFAULT_LIST_TTL};
+pub use complete::{Completion, IntoCompletion, MAX_COMPLETIONS, Partial};
+pub use context::Context;
+pub use events::Events;
+pub use failure::Failure;
+pub use list::{DEFAULT_PAGE_SIZE, List};
+pub use listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTIONS};
+pub use prompt::{Argument, IntoMessages, Messages, Prompt, PromptHandler};
+pub use resource::{Contents, IntoContents, Resource, ResourceHandler, Template, TemplateHandler};
+pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
+pub use server::Server;
+pub use tool::{IntoToolResult, Json, NoArguments, Tool, ToolHandler, ToolResult};
+pub use values::Values;

@@ -1,0 +1,231 @@
+//! Resources and templates of resources: what can be read.
+
+mod contents;
+mod read;
+mod template;
+
+use std::{future::Future, time::Duration};
+
+use anyport_protocol::types::{self, Annotations, Icon, MetaObject};
+
+pub use contents::{Contents, IntoContents};
+pub(crate) use read::{ResourceEntry, TemplateEntry, read};
+
+use crate::{
+    Context, Partial, Values,
+    ask::Handling,
+    complete::{Completer, IntoCompletion},
+    write::Freshness,
+};
+use contents::Place;
+
+/// A resource: one URI, and the function that reads it.
+///
+/// ```
+/// use anyport_server::{Context, Resource};
+///
+/// let motd = Resource::new("notes:///motd")
+///     .name("motd")
+///     .mime_type("text/plain")
+///     .read(async |_: Context| "Be kind.");
+/// # let _ = motd;
+/// ```
+#[derive(Debug)]
+pub struct Resource<H = ResourceHandler> {
+    definition: types::Resource,
+    freshness: Freshness,
+    handler: H,
+}
+
+/// Resources whose URIs are made from a template, and the function that reads them.
+///
+/// The template is RFC 6570 with `{name}`, which stands for one or more characters without `/`, `?` and `#` (not even
+/// percent-encoded `/`), and `{+name}`, which stands for one or more of any. Values are given percent-decoded.
+///
+/// ```
+/// use anyport_server::{Context, Template, Values};
+///
+/// let note = Template::new("notes:///{id}")
+///     .mime_type("text/plain")
+///     .read(async |values: Values, _: Context| format!("note {}", values.get("id").unwrap_or_default()))
+///     .complete("id", async |_, _| vec!["first", "second"]);
+/// # let _ = note;
+/// ```
+#[derive(Debug)]
+pub struct Template<H = TemplateHandler> {
+    definition: types::ResourceTemplate,
+    freshness: Freshness,
+    completers: Vec<(String, Completer)>,
+    handler: H,
+}
+
+/// The function behind a resource.
+pub struct ResourceHandler(Box<dyn Fn(Place, Context) -> Handling<Contents> + Send + Sync>);
+
+/// The function behind a template.
+pub struct TemplateHandler(Box<dyn Fn(Values, Place, Context) -> Handling<Contents> + Send + Sync>);
+
+impl Resource<()> {
+    /// The resource at `uri`, whose function [`Resource::read`] adds. Its name is the URI until [`Resource::name`] sets
+    /// another.
+    pub fn new(uri: impl Into<String>) -> Self {
+        let uri = uri.into();
+        Self { definition: types::Resource::new(uri.clone(), uri), freshness: Freshness::NONE, handler: () }
+    }
+
+    /// Reads it with `function`.
+    pub fn read<F, R>(self, function: F) -> Resource
+    where
+        F: Fn(Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoContents> + Send + 'static,
+    {
+        let Self { definition, freshness, .. } = self;
+        let handler = ResourceHandler(Box::new(move |place, context| {
+            let contents = function(context);
+            Box::pin(async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) })
+        }));
+        Resource { definition, freshness, handler }
+    }
+}
+
+impl Template<()> {
+    /// The resources that `template` makes, whose function [`Template::read`] adds. Its name is the template until
+    /// [`Template::name`] sets another.
+    pub fn new(template: impl Into<String>) -> Self {
+        let template = template.into();
+        let definition = types::ResourceTemplate::new(template.clone(), template);
+        Self { definition, freshness: Freshness::NONE, completers: Vec::new(), handler: () }
+    }
+
+    /// Reads them with `function`, which is given the template's variables. A function that returns `None` says that
+    /// there is no such resource.
+    pub fn read<F, R>(self, function: F) -> Template
+    where
+        F: Fn(Values, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoContents> + Send + 'static,
+    {
+        let Self { definition, freshness, completers, .. } = self;
+        let handler = TemplateHandler(Box::new(move |values, place, context| {
+            let contents = function(values, context);
+            Box::pin(async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) })
+        }));
+        Template { definition, freshness, completers, handler }
+    }
+}
+
+impl<H> Template<H> {
+    /// Completes the variable `name` with `function`.
+    #[must_use]
+    pub fn complete<F, R>(mut self, name: impl Into<String>, function: F) -> Self
+    where
+        F: Fn(Partial, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoCompletion> + Send + 'static,
+    {
+        self.completers.push((name.into(), Completer::new(function)));
+        self
+    }
+
+    pub(crate) fn uri_template(&self) -> &str {
+        &self.definition.uri_template
+    }
+}
+
+/// What resources and templates say of themselves in the same words.
+macro_rules! described {
+    ($($kind:ident)*) => { $(
+        impl<H> $kind<H> {
+            /// Its name for programs.
+            #[must_use]
+            pub fn name(mut self, name: impl Into<String>) -> Self {
+                self.definition.name = name.into();
+                self
+            }
+
+            /// Its name for people.
+            #[must_use]
+            pub fn title(mut self, title: impl Into<String>) -> Self {
+                self.definition.title = Some(title.into());
+                self
+            }
+
+            /// What it is, for the model.
+            #[must_use]
+            pub fn description(mut self, description: impl Into<String>) -> Self {
+                self.definition.description = Some(description.into());
+                self
+            }
+
+            /// The type of its contents; those that do not name their own get it.
+            #[must_use]
+            pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
+                self.definition.mime_type = Some(mime_type.into());
+                self
+            }
+
+            /// How it may be used.
+            #[must_use]
+            pub fn annotations(mut self, annotations: Annotations) -> Self {
+                self.definition.annotations = Some(annotations);
+                self
+            }
+
+            /// Adds an icon.
+            #[must_use]
+            pub fn icon(mut self, icon: Icon) -> Self {
+                self.definition.icons.get_or_insert_default().push(icon);
+                self
+            }
+
+            /// Its metadata.
+            #[must_use]
+            pub fn meta(mut self, meta: MetaObject) -> Self {
+                self.definition.meta = Some(meta);
+                self
+            }
+
+            /// For how long clients may keep what was read. Unless set, it is stale at once.
+            #[must_use]
+            pub fn ttl(mut self, ttl: Duration) -> Self {
+                self.freshness.ttl = ttl;
+                self
+            }
+
+            /// Lets clients and proxies keep what was read for everyone. Only for what is the same for all callers.
+            ///
+            /// 2026-07-28, caching §Security: servers "MUST NOT rely on `cacheScope` alone to prevent unauthorized
+            /// access".
+            #[must_use]
+            pub fn public(mut self) -> Self {
+                self.freshness.public = true;
+                self
+            }
+        }
+    )* };
+}
+
+described! { Resource Template }
+
+impl<H> Resource<H> {
+    /// How large it is, in bytes.
+    #[must_use]
+    pub fn size(mut self, size: u64) -> Self {
+        self.definition.size = Some(size);
+        self
+    }
+
+    pub(crate) fn uri(&self) -> &str {
+        &self.definition.uri
+    }
+}
+
+impl std::fmt::Debug for ResourceHandler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ResourceHandler")
+    }
+}
+
+impl std::fmt::Debug for TemplateHandler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TemplateHandler")
+    }
+}

@@ -1,0 +1,140 @@
+use std::sync::Arc;
+
+use anyport_protocol::{Error, Method, Raw, types};
+use anyport_service::Reply;
+
+use super::{
+    Contents, Resource, ResourceHandler, Template, TemplateHandler, contents::Place, template::UriTemplate,
+};
+use crate::{
+    Context,
+    ask::{self, Dialogue, Opening},
+    complete::Completers,
+    params::Params,
+    server::Inner,
+    write::{Freshness, ResultWriter},
+};
+
+/// A resource as the server reads it.
+pub(crate) struct ResourceEntry {
+    mime_type: Option<String>,
+    freshness: Freshness,
+    handler: ResourceHandler,
+}
+
+/// A template as the server reads it.
+pub(crate) struct TemplateEntry {
+    pub(crate) text: String,
+    template: UriTemplate,
+    mime_type: Option<String>,
+    freshness: Freshness,
+    completers: Completers,
+    handler: TemplateHandler,
+}
+
+impl ResourceEntry {
+    /// Compiles `resource`; with it, what is listed.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn compile(resource: Resource) -> Result<(types::Resource, Self), Vec<String>> {
+        let Resource { definition, freshness, handler } = resource;
+        if !has_scheme(&definition.uri) {
+            return Err(vec!["a URI begins with a scheme, as in `notes:///today`".to_owned()]);
+        }
+        let mime_type = definition.mime_type.clone();
+        Ok((definition, Self { mime_type, freshness, handler }))
+    }
+}
+
+impl TemplateEntry {
+    /// Compiles `template`; with it, what is listed.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn compile(template: Template) -> Result<(types::ResourceTemplate, Self), Vec<String>> {
+        let Template { definition, freshness, completers: given, handler } = template;
+        let text = definition.uri_template.clone();
+        let template = UriTemplate::parse(&text).map_err(|error| vec![error.to_string()])?;
+        let mut completers: Completers = template.names().map(|name| (name.to_owned(), None)).collect();
+        let mut problems = Vec::new();
+        for (name, completer) in given {
+            match completers.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, slot @ None)) => *slot = Some(completer),
+                Some(_) => problems.push(format!("the variable {name:?} is completed twice")),
+                None => problems.push(format!("there is no variable {name:?} to complete")),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mime_type = definition.mime_type.clone();
+        Ok((definition, Self { text, template, mime_type, freshness, completers, handler }))
+    }
+
+    pub(crate) fn completers(&self) -> &Completers {
+        &self.completers
+    }
+}
+
+/// Answers `resources/read`: the resource of this very URI, else the first template that could have made it.
+///
+/// # Errors
+/// What ends the read before its handler is reached.
+pub(crate) fn read(
+    server: &Arc<Inner>,
+    params: Raw,
+    service: anyport_service::Context,
+) -> Result<Reply, Error> {
+    let read = Params::read(Method::ResourcesRead, &params)?;
+    let uri = &*read.name;
+    let resource = server.resources.get(uri);
+    let matched = || server.templates.iter().find_map(|entry| Some((entry, entry.template.read(uri)?)));
+    let template = if resource.is_some() { None } else { matched() };
+    if resource.is_none() && template.is_none() {
+        return Err(Error::resource_not_found(uri));
+    }
+    let (dialogue, running) = match Dialogue::open(server, Method::ResourcesRead, &service, &read, &params)? {
+        Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
+        Opening::Open(dialogue, running) => (dialogue, running),
+    };
+    let context = Context::new(server.clone(), service, (Method::ResourcesRead, params.clone()), dialogue);
+    let place = |mime_type: &Option<String>| Place { uri: uri.to_owned(), mime_type: mime_type.clone() };
+    let (handling, freshness) = match (resource, template) {
+        (Some(entry), _) => ((entry.handler.0)(place(&entry.mime_type), context.clone()), entry.freshness),
+        (None, Some((entry, values))) => {
+            let handling = (entry.handler.0)(values.into(), place(&entry.mime_type), context.clone());
+            (handling, entry.freshness)
+        }
+        (None, None) => return Err(Error::resource_not_found(uri)),
+    };
+    // 2026-07-28, caching §Cache Key: results of requests "carrying `inputResponses` or `requestState` MUST NOT be
+    // cached".
+    let freshness = if read.is_retry() { Freshness::NONE } else { freshness };
+    let uri = uri.to_owned();
+    Ok(ask::run(context, handling, running, move |context, contents| {
+        write(context.server(), &uri, contents, freshness).into()
+    }))
+}
+
+fn write(server: &Inner, uri: &str, contents: Contents, freshness: Freshness) -> Result<Raw, Error> {
+    let contents = match contents {
+        // 2026-07-28, resources §Error Handling: "Servers MUST NOT return an empty `contents` array for a
+        // non-existent resource."
+        Contents::Missing => return Err(Error::resource_not_found(uri)),
+        Contents::Failed(error) => return Err(error),
+        Contents::Found(contents) => contents,
+    };
+    let mut result = ResultWriter::complete(1024);
+    result.value("contents", &contents)?;
+    result.freshness(freshness);
+    result.finish(&server.identity, None)
+}
+
+/// RFC 3986 §3.1.
+fn has_scheme(uri: &str) -> bool {
+    let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    uri.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(is_scheme)
+    })
+}

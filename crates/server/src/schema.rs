@@ -1,0 +1,333 @@
+//! JSON Schemas: made from types, bounded, compiled once, and what is wrong with arguments told in words.
+//!
+//! Supported dialects: 2020-12 (the default), 2019-09, draft-07, draft-06 and draft-04.
+
+use std::fmt::Write as _;
+
+use jsonschema::{Draft, PatternOptions, Validator};
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::{Map, Value};
+
+/// The deepest nesting of subschemas that a schema may have.
+pub const MAX_SCHEMA_DEPTH: usize = 64;
+/// The most subschemas that a schema may have.
+pub const MAX_SUBSCHEMAS: usize = 5_000;
+/// The largest compiled regular expression of a `pattern`, in bytes.
+pub const MAX_PATTERN_BYTES: usize = 1 << 20;
+
+/// How many faults of one value are told.
+const MAX_FAULTS: usize = 8;
+/// How long the words for one fault may be.
+const MAX_FAULT_LENGTH: usize = 240;
+
+/// Why a schema was refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SchemaError {
+    #[error("a schema must be a JSON object")]
+    NoObject,
+    #[error("the dialect {0:?} is not supported; use 2020-12, 2019-09, draft-07, draft-06 or draft-04")]
+    Dialect(String),
+    #[error("the reference {0:?} points outside the schema; nothing is fetched, so put it into $defs")]
+    External(String),
+    #[error("nested deeper than {MAX_SCHEMA_DEPTH} levels (MAX_SCHEMA_DEPTH)")]
+    TooDeep,
+    #[error("more than {MAX_SUBSCHEMAS} subschemas (MAX_SUBSCHEMAS)")]
+    TooMany,
+    #[error("no valid schema: {0}")]
+    Invalid(String),
+}
+
+/// A compiled schema.
+pub(crate) struct Schema(Validator);
+
+impl Schema {
+    /// Compiles `schema` according to its dialect.
+    ///
+    /// 2026-07-28, basic §JSON Schema Usage: implementations "MUST validate schemas according to their declared
+    /// or default dialect", "MUST NOT automatically dereference `$ref` values that resolve to a network URI" and
+    /// "SHOULD apply reasonable bounds".
+    pub(crate) fn compile(schema: &Value) -> Result<Self, SchemaError> {
+        Self::build(schema, false)
+    }
+
+    /// Like [`Schema::compile`], but `format` is checked too.
+    pub(crate) fn with_formats(schema: &Value) -> Result<Self, SchemaError> {
+        Self::build(schema, true)
+    }
+
+    fn build(schema: &Value, formats: bool) -> Result<Self, SchemaError> {
+        let root = schema.as_object().ok_or(SchemaError::NoObject)?;
+        let draft = dialect(root)?;
+        check_references(schema)?;
+        // The `regex` engine runs in linear time, whatever the pattern and the text.
+        let patterns =
+            PatternOptions::regex().size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_PATTERN_BYTES);
+        let mut options = jsonschema::options().with_draft(draft).offline().with_pattern_options(patterns);
+        if formats {
+            options = options.should_validate_formats(true);
+        }
+        options.build(schema).map(Self).map_err(|error| SchemaError::Invalid(bounded(&error.to_string())))
+    }
+
+    /// Checks `value`.
+    ///
+    /// # Errors
+    /// Each fault in words: where, what was expected, and what was found. Bounded in number and length.
+    pub(crate) fn check(&self, value: &Value) -> Result<(), Vec<String>> {
+        if self.0.is_valid(value) {
+            return Ok(());
+        }
+        let mut errors = self.0.iter_errors(value);
+        let mut faults: Vec<String> = errors
+            .by_ref()
+            .take(MAX_FAULTS)
+            .map(|error| {
+                let mut place = error.instance_path().to_string();
+                if place.is_empty() {
+                    place.push_str("arguments");
+                }
+                bounded(&format!("{place}: {error}"))
+            })
+            .collect();
+        if errors.next().is_some() {
+            faults.push("and more".into());
+        }
+        Err(faults)
+    }
+}
+
+/// `text`, cut where it becomes too long.
+fn bounded(text: &str) -> String {
+    if text.len() <= MAX_FAULT_LENGTH {
+        return text.into();
+    }
+    let start = text.floor_char_boundary(MAX_FAULT_LENGTH * 2 / 3);
+    // What was expected stands at the end of a fault, behind the value that was found.
+    let end = text.ceil_char_boundary(text.len() - MAX_FAULT_LENGTH / 3);
+    let mut out = String::with_capacity(MAX_FAULT_LENGTH + 8);
+    let _ = write!(out, "{} … {}", &text[..start], &text[end..]);
+    out
+}
+
+fn dialect(root: &Map<String, Value>) -> Result<Draft, SchemaError> {
+    let Some(declared) = root.get("$schema") else { return Ok(Draft::Draft202012) };
+    let name = declared.as_str().map(|name| name.trim_end_matches('#')).unwrap_or_default();
+    let name = name.strip_prefix("http://").or_else(|| name.strip_prefix("https://")).unwrap_or(name);
+    match name {
+        "json-schema.org/draft/2020-12/schema" => Ok(Draft::Draft202012),
+        "json-schema.org/draft/2019-09/schema" => Ok(Draft::Draft201909),
+        "json-schema.org/draft-07/schema" => Ok(Draft::Draft7),
+        "json-schema.org/draft-06/schema" => Ok(Draft::Draft6),
+        "json-schema.org/draft-04/schema" => Ok(Draft::Draft4),
+        _ => Err(SchemaError::Dialect(declared.as_str().map_or_else(|| declared.to_string(), Into::into))),
+    }
+}
+
+/// Bounds the schema, and refuses references that cannot be meant to stay inside it. What is left to resolve
+/// against an `$id` fails when compiling, which is offline.
+fn check_references(schema: &Value) -> Result<(), SchemaError> {
+    let mut outside = None;
+    let mut has_id = false;
+    walk(schema, &mut |subschema, _| {
+        has_id |= subschema.contains_key("$id");
+        let references = ["$ref", "$dynamicRef", "$recursiveRef"];
+        let references = references.iter().filter_map(|keyword| subschema.get(*keyword)?.as_str());
+        if let Some(reference) = references.into_iter().find(|reference| !reference.starts_with('#')) {
+            outside.get_or_insert_with(|| reference.to_owned());
+        }
+    })?;
+    match outside {
+        Some(reference) if !has_id => Err(SchemaError::External(reference)),
+        _ => Ok(()),
+    }
+}
+
+/// Visits every subschema that is an object. The path is that of `properties` keys from the root, where nothing
+/// else lies between.
+pub(crate) fn walk<'a>(
+    schema: &'a Value,
+    visit: &mut impl FnMut(&'a Map<String, Value>, Option<&[&'a str]>),
+) -> Result<(), SchemaError> {
+    Walk { visit, left: MAX_SUBSCHEMAS }.step(schema, Some(&[]), MAX_SCHEMA_DEPTH)
+}
+
+struct Walk<'v, V> {
+    visit: &'v mut V,
+    left: usize,
+}
+
+impl<'a, V: FnMut(&'a Map<String, Value>, Option<&[&'a str]>)> Walk<'_, V> {
+    fn step(&mut self, schema: &'a Value, path: Option<&[&'a str]>, depth: usize) -> Result<(), SchemaError> {
+        let depth = depth.checked_sub(1).ok_or(SchemaError::TooDeep)?;
+        self.left = self.left.checked_sub(1).ok_or(SchemaError::TooMany)?;
+        let Some(object) = schema.as_object() else { return Ok(()) };
+        (self.visit)(object, path);
+        for (keyword, value) in object {
+            match (keyword.as_str(), value) {
+                ("properties", Value::Object(properties)) => {
+                    for (name, property) in properties {
+                        let path: Option<Vec<&str>> = path.map(|path| [path, &[name]].concat());
+                        self.step(property, path.as_deref(), depth)?;
+                    }
+                }
+                (
+                    "patternProperties" | "$defs" | "definitions" | "dependentSchemas" | "dependencies",
+                    Value::Object(schemas),
+                ) => {
+                    for schema in schemas.values() {
+                        self.step(schema, None, depth)?;
+                    }
+                }
+                ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Value::Array(schemas)) => {
+                    for schema in schemas {
+                        self.step(schema, None, depth)?;
+                    }
+                }
+                (
+                    "items"
+                    | "additionalItems"
+                    | "unevaluatedItems"
+                    | "additionalProperties"
+                    | "unevaluatedProperties"
+                    | "not"
+                    | "if"
+                    | "then"
+                    | "else"
+                    | "contains"
+                    | "propertyNames"
+                    | "contentSchema",
+                    schema,
+                ) => self.step(schema, None, depth)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The schema of the arguments `A`: closed against unknown members unless the type says otherwise.
+pub(crate) fn of_arguments<A: JsonSchema>() -> Value {
+    let mut schema = of::<A>(SchemaSettings::draft2020_12().for_deserialize());
+    if let Value::Object(root) = &mut schema
+        && !root.contains_key("additionalProperties")
+        && !root.contains_key("unevaluatedProperties")
+    {
+        // Beside an applicator, `additionalProperties` would refuse the properties that only the applicator names.
+        let applicators = ["$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"];
+        let composed = applicators.iter().any(|keyword| root.contains_key(*keyword));
+        let keyword = if composed { "unevaluatedProperties" } else { "additionalProperties" };
+        root.insert(keyword.into(), Value::Bool(false));
+    }
+    schema
+}
+
+/// The schema of the output `T`.
+pub(crate) fn of_output<T: JsonSchema>() -> Value {
+    of::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+/// The schema of a form's fields `T`, with everything in its place.
+pub(crate) fn of_fields<T: JsonSchema>() -> Value {
+    of::<T>(
+        SchemaSettings::draft2020_12().for_deserialize().with(|settings| settings.inline_subschemas = true),
+    )
+}
+
+/// The default dialect needs no naming, and the Rust type's name tells a model nothing.
+fn of<T: JsonSchema>(settings: SchemaSettings) -> Value {
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    if let Value::Object(root) = &mut schema {
+        root.shift_remove("$schema");
+        if root.get("title").and_then(Value::as_str) == Some(&*T::schema_name()) {
+            root.shift_remove("title");
+        }
+    }
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(schema: &Value) -> String {
+        Schema::compile(schema).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn faults_name_the_field_what_was_expected_and_what_was_found() {
+        let schema = json!({
+            "type": "object", "properties": {"a": {"type": "integer"}, "b": {"maxLength": 3}}, "required": ["c"]
+        });
+        let faults = Schema::compile(&schema).unwrap().check(&json!({"a": "one", "b": "long"})).unwrap_err();
+        let all = faults.join("\n");
+        for part in ["/a: \"one\" is not of type \"integer\"", "/b", "3", "arguments", "\"c\""] {
+            assert!(all.contains(part), "{part} in {all}");
+        }
+    }
+
+    #[test]
+    fn faults_are_bounded() {
+        let schema = Schema::compile(&json!({"items": {"type": "integer"}})).unwrap();
+        let value = Value::Array(vec![json!("x".repeat(10_000)); 1_000]);
+        let faults = schema.check(&value).unwrap_err();
+        assert_eq!(faults.len(), MAX_FAULTS + 1);
+        assert!(faults.iter().all(|fault| fault.len() < 2 * MAX_FAULT_LENGTH));
+        assert!(faults[0].ends_with("is not of type \"integer\""), "{}", faults[0]);
+    }
+
+    #[test]
+    fn a_schema_is_read_in_its_own_dialect() {
+        let draft7 = json!({"$schema": "http://json-schema.org/draft-07/schema#",
+            "definitions": {"n": {"type": "integer"}}, "items": [{"$ref": "#/definitions/n"}]});
+        let schema = Schema::compile(&draft7).unwrap();
+        assert!(schema.check(&json!([1, "rest"])).is_ok() && schema.check(&json!(["x"])).is_err());
+        assert!(refused(&json!({"$schema": "https://example.com/own"})).contains("https://example.com/own"));
+    }
+
+    #[test]
+    fn nothing_is_fetched() {
+        for reference in ["https://example.com/schema.json", "file:///etc/passwd", "other.json"] {
+            assert!(refused(&json!({"properties": {"a": {"$ref": reference}}})).contains(reference));
+        }
+        let with_id = json!({"$id": "https://example.com/root", "$ref": "https://example.com/other"});
+        assert!(!refused(&with_id).is_empty());
+        let local = json!({"$defs": {"a": {"$anchor": "here", "type": "string"}}, "$ref": "#here"});
+        assert!(Schema::compile(&local).unwrap().check(&json!(1)).is_err());
+    }
+
+    #[test]
+    fn schema_bombs_are_refused() {
+        let mut deep = json!({});
+        for _ in 0..=MAX_SCHEMA_DEPTH {
+            deep = json!({"not": deep});
+        }
+        assert!(refused(&deep).contains("MAX_SCHEMA_DEPTH"));
+        assert!(refused(&json!({"anyOf": vec![json!({}); MAX_SUBSCHEMAS]})).contains("MAX_SUBSCHEMAS"));
+        assert!(!refused(&json!({"pattern": "(a{1000}){1000}"})).is_empty());
+        assert!(!refused(&json!({"pattern": "^(?=a)"})).is_empty());
+    }
+
+    #[test]
+    fn arguments_are_closed_unless_the_type_says_otherwise() {
+        #[derive(JsonSchema)]
+        #[allow(dead_code, reason = "only its schema is used")]
+        struct Plain {
+            a: i64,
+        }
+        #[derive(JsonSchema)]
+        #[allow(dead_code, reason = "only its schema is used")]
+        struct Open {
+            #[serde(flatten)]
+            rest: std::collections::HashMap<String, i64>,
+        }
+        assert_eq!(
+            of_arguments::<Plain>(),
+            json!({"type": "object", "properties": {"a": {"type": "integer", "format": "int64"}},
+                   "required": ["a"], "additionalProperties": false})
+        );
+        assert_ne!(of_arguments::<Open>()["additionalProperties"], json!(false));
+    }
+}

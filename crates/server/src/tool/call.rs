@@ -1,0 +1,158 @@
+use std::sync::Arc;
+
+use anyport_protocol::{
+    Error, Method, Raw, Revision,
+    types::{self, JsonObject},
+};
+use anyport_service::{Outcome, Reply};
+use serde_json::{Value, json};
+
+use super::{Tool, ToolHandler, ToolResult, headers::Plan};
+use crate::{
+    Context,
+    ask::{self, Dialogue, Opening},
+    params::Params,
+    schema::Schema,
+    server::Inner,
+};
+
+/// A tool as the server calls it.
+pub(crate) struct Entry {
+    input: Schema,
+    output: Option<Schema>,
+    headers: Plan,
+    handler: ToolHandler,
+}
+
+impl Entry {
+    /// Compiles `tool`; with it, what is listed.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn compile(tool: Tool) -> Result<(types::Tool, Self), Vec<String>> {
+        let mut problems = Vec::new();
+        let mut definition = tool.definition;
+        if !is_name(&definition.name) {
+            problems.push("a name has 1 to 128 ASCII letters, digits, `_`, `-`, `.` or `/`".to_owned());
+        }
+        let schema = tool.input_schema.unwrap_or_else(|| json!({"type": "object"}));
+        if schema.get("type") != Some(&json!("object")) {
+            problems.push("the root of the input schema must have \"type\": \"object\"".to_owned());
+        }
+        let mut told = |problem: String| problems.push(problem);
+        let input = Schema::compile(&schema).map_err(|error| told(format!("input schema: {error}"))).ok();
+        let headers = Plan::compile(&schema).map_err(|error| told(format!("input schema: {error}"))).ok();
+        let mut output = None;
+        if let Some(schema) = tool.output_schema {
+            match Schema::compile(&schema) {
+                Ok(compiled) => output = tool.check_output.then_some(compiled),
+                Err(error) => told(format!("output schema: {error}")),
+            }
+            definition.output_schema = object(schema);
+        }
+        definition.input_schema = object(schema).unwrap_or_default();
+        match (input, headers, problems.is_empty()) {
+            (Some(input), Some(headers), true) => {
+                Ok((definition, Self { input, output, headers, handler: tool.handler }))
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// Validates the arguments (2026-07-28, server/tools §Security: servers MUST "validate all tool inputs").
+    fn check(&self, arguments: &str) -> Result<(), Vec<String>> {
+        let value: Value = serde_json::from_str(arguments).map_err(|error| vec![error.to_string()])?;
+        self.input.check(&value)
+    }
+
+    /// The result on the wire, once it is known to conform.
+    fn write(output: Option<&Schema>, context: &Context, result: ToolResult) -> Outcome {
+        if let Some(schema) = output.filter(|_| result.must_conform()) {
+            let value = result.output().map(Raw::decode::<Value>);
+            let faults = match value {
+                Some(Ok(value)) => schema.check(&value).err(),
+                _ => Some(vec!["there is no structured content".to_owned()]),
+            };
+            if let Some(faults) = faults {
+                let faults = faults.join("; ");
+                tracing::error!(faults, "a tool's result is not what its output schema says");
+                return Outcome::Error(Error::internal(
+                    "the tool's result is not what its output schema says",
+                ));
+            }
+        }
+        result.write(&context.server().identity).into()
+    }
+}
+
+/// Answers `tools/call`.
+///
+/// # Errors
+/// What ends the call before its handler is reached.
+pub(crate) fn call(
+    server: &Arc<Inner>,
+    params: Raw,
+    service: anyport_service::Context,
+) -> Result<Reply, Error> {
+    let read = Params::read(Method::ToolsCall, &params)?;
+    let entry = server.tools.get(&*read.name).ok_or_else(|| unknown(server, &read.name))?;
+    let arguments = read.arguments.unwrap_or("{}");
+    // Older revisions have no such headers.
+    if let Some(headers) = service.param_headers().filter(|_| service.revision().is_modern()) {
+        entry.headers.check(headers, arguments)?;
+    }
+    if let Err(faults) = entry.check(arguments) {
+        return invalid(server, &read.name, &faults, service.revision());
+    }
+    let (dialogue, running) = match Dialogue::open(server, Method::ToolsCall, &service, &read, &params)? {
+        Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
+        Opening::Open(dialogue, running) => (dialogue, running),
+    };
+    let revision = service.revision();
+    let context = Context::new(server.clone(), service, (Method::ToolsCall, params.clone()), dialogue);
+    let handling = match (entry.handler.0)(&params, read.arguments, context.clone()) {
+        Ok(handling) => handling,
+        // The schema cannot say all that a type demands.
+        Err(error) => return invalid(server, &read.name, &[format!("arguments: {error:.240}")], revision),
+    };
+    if entry.output.is_none() {
+        return Ok(ask::run(context, handling, running, |context, result| {
+            Entry::write(None, context, result)
+        }));
+    }
+    let name = read.name.into_owned();
+    Ok(ask::run(context, handling, running, move |context, result| {
+        let output = context.server().tools.get(&*name).and_then(|entry| entry.output.as_ref());
+        Entry::write(output, context, result)
+    }))
+}
+
+/// What is wrong with the arguments.
+///
+/// 2026-07-28, server/tools §Error Handling: "Input validation errors" are "Tool Execution Errors", which the model
+/// gets to read; so it is since 2025-11-25. Before, they were "Protocol Errors": "Invalid arguments".
+fn invalid(server: &Inner, name: &str, faults: &[String], revision: Revision) -> Result<Reply, Error> {
+    let text = format!("invalid arguments for {name}: {}", faults.join("; "));
+    if revision >= Revision::V2025_11_25 {
+        return Ok(Reply::ready(ToolResult::error(text).write(&server.identity)));
+    }
+    Err(Error::invalid_params(text))
+}
+
+fn unknown(server: &Inner, name: &str) -> Error {
+    let close = crate::names::close(name, server.tools.keys().map(String::as_str));
+    let hint = if close.is_empty() { String::new() } else { format!("; there is {}", close.join(", ")) };
+    Error::invalid_params(format!("unknown tool: {name:.128}{hint}"))
+}
+
+fn is_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
+    (1..=128).contains(&name.len()) && name.bytes().all(is_allowed)
+}
+
+fn object(schema: Value) -> Option<JsonObject> {
+    match schema {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}

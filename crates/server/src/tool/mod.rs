@@ -1,0 +1,175 @@
+//! Tools: functions that a model can call.
+
+mod call;
+mod headers;
+mod result;
+
+use std::future::Future;
+
+use anyport_protocol::{
+    Raw,
+    types::{self, Icon, JsonObject, MetaObject, ToolAnnotations},
+};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub(crate) use call::{Entry, call};
+pub use result::{IntoToolResult, Json, ToolResult};
+
+use crate::{Context, ask::Handling, schema};
+
+/// A tool: what it is called, what it takes, and the function behind it.
+///
+/// ```
+/// use anyport_server::{Context, Tool};
+///
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Add {
+///     /// First summand
+///     a: i64,
+///     /// Second summand
+///     b: i64,
+/// }
+///
+/// let tool = Tool::new("add")
+///     .description("Adds two numbers")
+///     .run(async |Add { a, b }: Add, _: Context| (a + b).to_string());
+/// # let _ = tool;
+/// ```
+#[derive(Debug)]
+pub struct Tool<H = ToolHandler> {
+    definition: types::Tool,
+    input_schema: Option<Value>,
+    output_schema: Option<Value>,
+    /// Whether results must be checked against the output schema; those of a typed handler cannot differ.
+    check_output: bool,
+    handler: H,
+}
+
+/// The function behind a tool.
+pub struct ToolHandler(Box<Run>);
+
+/// Is given the params and, borrowed from them, the arguments; the error is that of reading the arguments.
+type Run =
+    dyn Fn(&Raw, Option<&str>, Context) -> Result<Handling<ToolResult>, serde_json::Error> + Send + Sync;
+
+/// The arguments of a tool that has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+pub struct NoArguments {}
+
+impl Tool<()> {
+    /// The tool `name`, whose function [`Tool::run`] or [`Tool::run_raw`] adds.
+    ///
+    /// 2026-07-28, server/tools §Tool Names: 1 to 128 ASCII letters, digits, `_`, `-` and `.` (we allow `/` too).
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            definition: types::Tool::new(name, JsonObject::new()),
+            input_schema: None,
+            output_schema: None,
+            check_output: false,
+            handler: (),
+        }
+    }
+
+    /// Runs `function` with the arguments as an `A`. They are checked against the schema of `A` first, which refuses
+    /// members that `A` does not name, unless the type says otherwise.
+    pub fn run<A, F, R>(mut self, function: F) -> Tool
+    where
+        A: DeserializeOwned + JsonSchema + 'static,
+        F: Fn(A, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoToolResult> + Send + 'static,
+    {
+        self.input_schema.get_or_insert_with(schema::of_arguments::<A>);
+        self.handled::<R::Output>(ToolHandler(Box::new(move |_, arguments, context| {
+            let arguments: A = serde_json::from_str(arguments.unwrap_or("{}"))?;
+            let result = function(arguments, context);
+            Ok(Box::pin(async move { result.await.into_tool_result() }))
+        })))
+    }
+
+    /// Runs `function` with the arguments as they came, checked against [`Tool::input_schema`].
+    pub fn run_raw<F, R>(self, function: F) -> Tool
+    where
+        F: Fn(Raw, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoToolResult> + Send + 'static,
+    {
+        self.handled::<R::Output>(ToolHandler(Box::new(move |params, arguments, context| {
+            let arguments = arguments.map_or(Raw::EMPTY_OBJECT, |text| params.slice(text));
+            let result = function(arguments, context);
+            Ok(Box::pin(async move { result.await.into_tool_result() }))
+        })))
+    }
+
+    fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
+        let output_schema = self.output_schema.or_else(T::output_schema);
+        let Self { definition, input_schema, check_output, .. } = self;
+        Tool { definition, input_schema, output_schema, check_output, handler }
+    }
+}
+
+impl<H> Tool<H> {
+    /// Its name for people.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.definition.title = Some(title.into());
+        self
+    }
+
+    /// What it does, for the model.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.definition.description = Some(description.into());
+        self
+    }
+
+    /// What it does to the world.
+    #[must_use]
+    pub fn annotations(mut self, annotations: ToolAnnotations) -> Self {
+        self.definition.annotations = Some(annotations);
+        self
+    }
+
+    /// Adds an icon.
+    #[must_use]
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.definition.icons.get_or_insert_default().push(icon);
+        self
+    }
+
+    /// Its metadata.
+    #[must_use]
+    pub fn meta(mut self, meta: MetaObject) -> Self {
+        self.definition.meta = Some(meta);
+        self
+    }
+
+    /// The JSON Schema of its arguments, as it shall be listed; instead of the one that a typed function has.
+    #[must_use]
+    pub fn input_schema(mut self, schema: Value) -> Self {
+        self.input_schema = Some(schema);
+        self
+    }
+
+    /// The JSON Schema of its structured content, as it shall be listed. Results are checked against it: one that does
+    /// not conform ends the call with -32603.
+    ///
+    /// 2026-07-28, server/tools §Output Schema: "Servers MUST provide structured results that conform to this schema."
+    #[must_use]
+    pub fn output_schema(mut self, schema: Value) -> Self {
+        self.output_schema = Some(schema);
+        self.check_output = true;
+        self
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.definition.name
+    }
+}
+
+impl std::fmt::Debug for ToolHandler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ToolHandler")
+    }
+}

@@ -1,0 +1,227 @@
+use std::{borrow::Cow, fmt::Display};
+
+use anyport_protocol::{
+    Error, Raw,
+    json::string,
+    types::{ContentBlock, JsonObject},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    Failure, schema,
+    write::{Identity, ResultWriter, write_json},
+};
+
+/// What a tool's handler may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the result of a tool",
+    label = "this tool returns `{Self}`",
+    note = "return `()`, text, a `ContentBlock` or a list of them, `Json<T>` with `T: Serialize + JsonSchema`, a `ToolResult`",
+    note = "or a `Result` of one of these: an `Err` that can be displayed is told to the model, a `Failure` is a protocol error"
+)]
+pub trait IntoToolResult {
+    /// The result.
+    fn into_tool_result(self) -> ToolResult;
+
+    /// The JSON Schema of `structuredContent`, if the type has any.
+    fn output_schema() -> Option<Value> {
+        None
+    }
+}
+
+/// The result of a tool, in full.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolResult {
+    content: Content,
+    structured: Option<Raw>,
+    is_error: bool,
+    meta: Option<JsonObject>,
+    failure: Option<Error>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Content {
+    /// One block of text.
+    Text(Cow<'static, str>),
+    /// One block of text: the JSON of the structured content.
+    Twin,
+    Blocks(Vec<ContentBlock>),
+}
+
+/// A value as structured content, and the same as text for clients that read only that.
+///
+/// 2026-07-28, server/tools §Structured Content: "a tool that returns structured content SHOULD also return the
+/// serialized JSON in a TextContent block."
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+impl ToolResult {
+    /// A result of these blocks.
+    pub fn new(content: impl Into<Vec<ContentBlock>>) -> Self {
+        Self::of(Content::Blocks(content.into()))
+    }
+
+    /// A result that is text.
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::of(Content::Text(text.into()))
+    }
+
+    /// A failure in words that the model can read and act on.
+    ///
+    /// 2026-07-28, server/tools §Error Handling: "Tool Execution Errors contain actionable feedback that language
+    /// models can use to self-correct".
+    pub fn error(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { is_error: true, ..Self::text(text) }
+    }
+
+    /// A value as structured content, and the same as text. The value is written as JSON once. One that cannot be JSON
+    /// ends the call with -32603.
+    pub fn structured<T: Serialize + ?Sized>(value: &T) -> Self {
+        match Raw::of(value) {
+            Ok(json) => Self { structured: Some(json), ..Self::of(Content::Twin) },
+            Err(error) => Self::failure(Error::internal(format!("the result is no JSON: {error}"))),
+        }
+    }
+
+    /// Ends the call with a protocol error.
+    pub fn failure(error: Error) -> Self {
+        Self { failure: Some(error), ..Self::new([]) }
+    }
+
+    /// Replaces the blocks; for other words beside structured content than its JSON.
+    #[must_use]
+    pub fn with_content(mut self, content: impl Into<Vec<ContentBlock>>) -> Self {
+        self.content = Content::Blocks(content.into());
+        self
+    }
+
+    /// Marks the result as a failure that the model can read.
+    #[must_use]
+    pub fn with_error(mut self) -> Self {
+        self.is_error = true;
+        self
+    }
+
+    /// Adds metadata.
+    #[must_use]
+    pub fn with_meta(mut self, meta: JsonObject) -> Self {
+        self.meta = Some(meta);
+        self
+    }
+
+    /// The structured content's JSON, where the call succeeded.
+    pub(crate) fn output(&self) -> Option<&Raw> {
+        self.structured.as_ref()
+    }
+
+    /// Whether the result must be what the tool's output schema describes.
+    pub(crate) fn must_conform(&self) -> bool {
+        !self.is_error && self.failure.is_none()
+    }
+
+    /// Writes the `CallToolResult`.
+    pub(crate) fn write(self, identity: &Identity) -> Result<Raw, Error> {
+        if let Some(error) = self.failure {
+            return Err(error);
+        }
+        let structured = self.structured.as_ref().map_or("", Raw::as_str);
+        let mut result = ResultWriter::complete(match &self.content {
+            Content::Text(text) => text.len() + text.len() / 8 + structured.len(),
+            Content::Twin => 2 * structured.len() + structured.len() / 4,
+            Content::Blocks(blocks) => 128 * blocks.len() + structured.len(),
+        });
+        let out = result.member("content");
+        match &self.content {
+            Content::Text(text) => write_text(out, text),
+            Content::Twin => write_text(out, structured),
+            Content::Blocks(blocks) => write_json(out, blocks)?,
+        }
+        if let Some(structured) = &self.structured {
+            result.member("structuredContent").extend_from_slice(structured.as_str().as_bytes());
+        }
+        if self.is_error {
+            result.member("isError").extend_from_slice(b"true");
+        }
+        result.finish(identity, self.meta.as_ref())
+    }
+
+    fn of(content: Content) -> Self {
+        Self { content, structured: None, is_error: false, meta: None, failure: None }
+    }
+}
+
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(br#"[{"type":"text","text":"#);
+    string::write(out, text);
+    out.extend_from_slice(b"}]");
+}
+
+impl IntoToolResult for ToolResult {
+    fn into_tool_result(self) -> ToolResult {
+        self
+    }
+}
+
+impl IntoToolResult for () {
+    fn into_tool_result(self) -> ToolResult {
+        ToolResult::new([])
+    }
+}
+
+impl IntoToolResult for String {
+    fn into_tool_result(self) -> ToolResult {
+        ToolResult::text(self)
+    }
+}
+
+impl IntoToolResult for &'static str {
+    fn into_tool_result(self) -> ToolResult {
+        ToolResult::text(self)
+    }
+}
+
+impl IntoToolResult for ContentBlock {
+    fn into_tool_result(self) -> ToolResult {
+        ToolResult::new([self])
+    }
+}
+
+impl IntoToolResult for Vec<ContentBlock> {
+    fn into_tool_result(self) -> ToolResult {
+        ToolResult::new(self)
+    }
+}
+
+impl<T: Serialize + JsonSchema> IntoToolResult for Json<T> {
+    fn into_tool_result(self) -> ToolResult {
+        ToolResult::structured(&self.0)
+    }
+
+    fn output_schema() -> Option<Value> {
+        Some(schema::of_output::<T>()).filter(Value::is_object)
+    }
+}
+
+/// An `Err` is told to the model.
+impl<T: IntoToolResult, E: Display> IntoToolResult for Result<T, E> {
+    fn into_tool_result(self) -> ToolResult {
+        self.map_or_else(|error| ToolResult::error(error.to_string()), T::into_tool_result)
+    }
+
+    fn output_schema() -> Option<Value> {
+        T::output_schema()
+    }
+}
+
+/// An `Err` is a protocol error.
+impl<T: IntoToolResult> IntoToolResult for Result<T, Failure> {
+    fn into_tool_result(self) -> ToolResult {
+        self.map_or_else(|Failure(error)| ToolResult::failure(error), T::into_tool_result)
+    }
+
+    fn output_schema() -> Option<Value> {
+        T::output_schema()
+    }
+}
