@@ -284,14 +284,14 @@ impl Scanner<'_> {
         let mut escaped = false;
         self.at = start;
         loop {
+            self.at += string::plain_run(&self.bytes[self.at..]);
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
                     self.escape()?;
                 }
-                Some(0..=0x1f) => return grammar("control characters in strings must be escaped"),
-                Some(_) => self.at += 1,
+                Some(_) => return grammar("control characters in strings must be escaped"),
                 None => return grammar("expected '\"' at the end of a string"),
             }
         }
