@@ -1,0 +1,1 @@
+//! Host, Origin, browsers and tokens.
