@@ -75,9 +75,9 @@ fn find(state: &State, headers: &HeaderMap, principal: &Principal) -> Result<Arc
     })
 }
 
-/// Whether an error without a readable id says `null` to this client.
-pub(super) fn null_id(state: &State, headers: &HeaderMap, principal: &Principal) -> bool {
-    find(state, headers, principal).is_ok_and(|session| session.dialogue.revision() < Revision::V2025_11_25)
+/// The revision of the session that a request belongs to.
+pub(super) fn revision(state: &State, headers: &HeaderMap, principal: &Principal) -> Option<Revision> {
+    find(state, headers, principal).ok().map(|session| session.dialogue.revision())
 }
 
 async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Response {

@@ -57,6 +57,11 @@ async fn path_method_and_content_type_are_checked_first() {
 async fn a_method_that_is_not_allowed_names_those_that_are() {
     let both = Server::start(Config::default()).await;
     assert_eq!(both.ask(&Verb::new("PUT", "/mcp")).await.header("allow"), Some("GET, POST, DELETE"));
+    // Whoever names the newest revision is told what that one has.
+    for method in ["GET", "DELETE"] {
+        let answer = both.ask(&Verb::new(method, "/mcp").add("MCP-Protocol-Version", "2026-07-28")).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")), "{method}");
+    }
     let modern = Server::start(modern_only()).await;
     for method in ["GET", "DELETE", "PUT"] {
         let answer = modern.ask(&Verb::new(method, "/mcp")).await;
@@ -420,4 +425,42 @@ async fn an_earlier_rung_is_told_of_before_a_later_one() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn an_older_request_must_name_a_version_that_is_spoken_or_none() {
+    let spoken = [Revision::V2025_06_18, Revision::NEWEST];
+    let server = Server::start(Config { supported: spoken.into(), ..Config::default() }).await;
+    let list = post(r#"{"jsonrpc":"2.0","id":3,"method":"tools/list"}"#);
+    let get = Verb::new("GET", "/mcp").add("Accept", "text/event-stream");
+    let batch = post(r#"[{"jsonrpc":"2.0","id":3,"method":"tools/list"}]"#);
+    for version in ["2025-03-26", "2025-11-25", "1900-01-01", "newest", ""] {
+        let verbs = [list.clone(), get.clone(), Verb::new("DELETE", "/mcp"), batch.clone()];
+        for verb in verbs.map(|verb| verb.add("MCP-Protocol-Version", version)) {
+            let answer = server.ask(&verb).await;
+            assert_eq!((answer.status, answer.code()), (400, Some(-32022)), "{verb:?}: {answer:?}");
+            assert_eq!(answer.json()["error"]["data"]["supported"], json!(["2025-06-18", "2026-07-28"]));
+        }
+    }
+    let named = list.clone().add("MCP-Protocol-Version", "1900-01-01");
+    assert_eq!(server.ask(&named).await.json()["id"], 3);
+    let twice = list.add("MCP-Protocol-Version", "2025-06-18").add("MCP-Protocol-Version", "2025-06-18");
+    assert_eq!(server.ask(&twice).await.code(), Some(-32600));
+    let modern = batch.add("MCP-Protocol-Version", "2026-07-28");
+    assert_eq!(server.ask(&modern).await.code(), Some(-32600));
+}
+
+#[tokio::test]
+async fn an_id_that_cannot_be_read_is_null_before_2025_11_25_and_absent_since() {
+    let server = Server::start(Config::default()).await;
+    for (version, id) in [
+        ("2025-03-26", Some(Value::Null)),
+        ("2025-06-18", Some(Value::Null)),
+        ("2025-11-25", None),
+        ("2026-07-28", None),
+    ] {
+        let answer = server.ask(&post("{").add("MCP-Protocol-Version", version)).await;
+        assert_eq!((answer.status, answer.code()), (400, Some(-32700)), "{version}");
+        assert_eq!(answer.json().get("id"), id.as_ref(), "{version}");
+    }
 }
