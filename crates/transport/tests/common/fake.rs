@@ -90,7 +90,7 @@ impl Fake {
     }
 
     async fn run(self, tool: String, arguments: Value, context: Context, emitter: Emitter) -> Outcome {
-        let mut guard = self.guard(|counts| &mut counts.running);
+        let guard = self.guard(|counts| &mut counts.running);
         let number = |name: &str| arguments[name].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
         let text = match &*tool {
             "echo" => arguments["text"].as_str().unwrap_or_default().to_owned(),
@@ -127,7 +127,7 @@ impl Fake {
                 if arguments["later"] == true {
                     self.pass().await;
                 }
-                guard.finished = true;
+                guard.finish();
                 return Outcome::Error(failure(&arguments));
             }
             "panic" => {
@@ -140,11 +140,11 @@ impl Fake {
                 format!("{} {region}", context.principal())
             }
             _ => {
-                guard.finished = true;
+                guard.finish();
                 return Outcome::Error(Error::invalid_params(format!("no tool {tool}")));
             }
         };
-        guard.finished = true;
+        guard.finish();
         Outcome::Result(json!({"resultType": "complete", "content": [{"type": "text", "text": text}]}).into())
     }
 
@@ -153,13 +153,13 @@ impl Fake {
         let mut closed = self.closed.subscribe();
         let filter: Value =
             params.member("notifications").and_then(|raw| raw.decode().ok()).unwrap_or_default();
-        let mut guard = self.guard(|counts| &mut counts.listening);
+        let guard = self.guard(|counts| &mut counts.listening);
         emit::reply(|emitter| async move {
             if filter["resourceSubscriptions"]
                 .as_array()
                 .is_some_and(|uris| uris.contains(&json!("test://no")))
             {
-                guard.finished = true;
+                guard.finish();
                 return Outcome::Error(Error::invalid_params("no such resource"));
             }
             let say =
@@ -185,7 +185,7 @@ impl Fake {
                     _ => {}
                 }
             }
-            guard.finished = true;
+            guard.finish();
             Outcome::Result(json!({"resultType": "complete"}).into())
         })
     }
@@ -276,6 +276,12 @@ struct Guard {
     counts: watch::Sender<Counts>,
     pick: fn(&mut Counts) -> &mut usize,
     finished: bool,
+}
+
+impl Guard {
+    fn finish(mut self) {
+        self.finished = true;
+    }
 }
 
 impl Drop for Guard {
