@@ -34,6 +34,8 @@ pub(crate) struct LegacySession {
     principal: Principal,
     questions: Mutex<HashMap<Id, Open>>,
     listening: Mutex<Listening>,
+    /// Held while the listen stream is changed: one change after the other, each on what the one before led to.
+    changing: tokio::sync::Mutex<()>,
     ready: watch::Sender<bool>,
 }
 
@@ -69,6 +71,7 @@ impl LegacySession {
             principal,
             questions: Mutex::default(),
             listening: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
             ready: watch::Sender::new(false),
         })
     }
@@ -88,11 +91,16 @@ impl LegacySession {
     /// Begins to answer a request.
     pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> Exchange {
         let jsonrpc::Request { id, method, params } = request;
-        let step = lock(&self.state).request(&method, params.as_ref());
+        let (step, subscribed) = {
+            let mut state = lock(&self.state);
+            let step = state.request(&method, params.as_ref());
+            let subscribed = matches!(step, Step::Listen(_)).then(|| state.subscriptions().clone());
+            (step, subscribed.unwrap_or_default())
+        };
         let (reply, lowered) = match step {
             Step::Answer(outcome) => (Reply::ready(outcome), None),
             Step::Discover => (self.clone().open(), None),
-            Step::Listen(wanted) => (self.clone().resubscribe(wanted), None),
+            Step::Listen(wanted) => (self.clone().resubscribe(&subscribed, &wanted), None),
             Step::Call(method, params) => {
                 let known = Method::named(&method);
                 let reply = match self.context(Some(&params)) {
@@ -134,11 +142,21 @@ impl LegacySession {
         })
     }
 
-    /// Opens the listen stream for `wanted`, and puts it in the place of the old one once it is acknowledged.
-    fn resubscribe(self: Arc<Self>, wanted: BTreeSet<ByteString>) -> Reply {
+    /// Makes the change from `subscribed` to `wanted`: opens a listen stream, and puts it in the place of the old one
+    /// once it is acknowledged.
+    fn resubscribe(
+        self: Arc<Self>,
+        subscribed: &BTreeSet<ByteString>,
+        wanted: &BTreeSet<ByteString>,
+    ) -> Reply {
+        let added: Vec<ByteString> = wanted.difference(subscribed).cloned().collect();
+        let removed: Vec<ByteString> = subscribed.difference(wanted).cloned().collect();
         Reply::future(async move {
-            let added: Vec<ByteString> =
-                wanted.difference(lock(&self.state).subscriptions()).cloned().collect();
+            let _changing = self.changing.lock().await;
+            // Other changes may have been made since this one was asked for.
+            let mut wanted = lock(&self.state).subscriptions().clone();
+            wanted.extend(added.iter().cloned());
+            wanted.retain(|uri| !removed.contains(uri));
             match self.listen(&wanted, &added).await {
                 Ok(()) => {
                     lock(&self.state).subscribe(wanted);
@@ -168,7 +186,12 @@ impl LegacySession {
     }
 
     fn replace(&self, reply: Reply) {
-        lock(&self.listening).reply = Some(reply);
+        let old = {
+            let mut listening = lock(&self.listening);
+            if listening.closed { Some(reply) } else { listening.reply.replace(reply) }
+        };
+        // Dropped outside the lock, since what ends with it is the service's.
+        drop(old);
         self.wake_pushes();
     }
 
@@ -180,20 +203,18 @@ impl LegacySession {
             return;
         }
         self.ready.send_replace(true);
-        // A subscription made before `initialized` has opened the stream already.
-        let (silent, subscribed) = {
-            let state = lock(&self.state);
-            let nothing = BTreeSet::new();
-            let filter = state.filter(&nothing);
-            (filter.as_str() == r#"{"notifications":{}}"#, !state.subscriptions().is_empty())
-        };
-        if silent || subscribed {
-            self.wake_pushes();
-            return;
-        }
         let session = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = session.listen(&BTreeSet::new(), &[]).await {
+            let _changing = session.changing.lock().await;
+            // A subscription made before `initialized` has opened the stream already.
+            let (silent, subscribed) = {
+                let state = lock(&session.state);
+                let filter = state.filter(&BTreeSet::new());
+                (filter.as_str() == r#"{"notifications":{}}"#, !state.subscriptions().is_empty())
+            };
+            if silent || subscribed {
+                session.wake_pushes();
+            } else if let Err(error) = session.listen(&BTreeSet::new(), &[]).await {
                 tracing::warn!(error = %error, "a session cannot be told of changes");
             }
         });

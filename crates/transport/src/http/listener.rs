@@ -10,7 +10,11 @@ use std::{
 };
 
 use anyport_service::Service;
-use hyper::{rt::ReadBufCursor, server::conn::http1, service::service_fn};
+use hyper::{
+    rt::{ReadBuf, ReadBufCursor},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::AsyncWriteExt as _,
@@ -152,7 +156,7 @@ async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiv
     // Answers are small and awaited: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let limits = &state.config.limits;
-    let io = Patient::new(TokioIo::new(stream), limits.write_timeout);
+    let io = Patient::new(TokioIo::new(stream), limits.write_timeout, stopping.clone());
     let shared = state.clone();
     let service = service_fn(move |request| {
         let state = shared.clone();
@@ -177,17 +181,24 @@ async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiv
     }
 }
 
-/// A connection that is given up when its client leaves what was written unread for too long.
+/// A connection that is given up when its client leaves what was written unread for too long, and that is closed
+/// in a way that lets the client read what was written.
 struct Patient<T> {
     io: T,
     limit: Duration,
     /// Runs only while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    stopping: watch::Receiver<bool>,
+    /// Runs once our side is closed.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
+/// How long a client may go on sending what was refused.
+const LINGER: Duration = Duration::from_secs(1);
+
 impl<T> Patient<T> {
-    fn new(io: T, limit: Duration) -> Self {
-        Self { io, limit, waiting: None }
+    fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>) -> Self {
+        Self { io, limit, waiting: None, stopping, lingering: None }
     }
 
     fn judge<R>(&mut self, task: &mut Task<'_>, result: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
@@ -203,6 +214,26 @@ impl<T> Patient<T> {
     }
 }
 
+impl<T: hyper::rt::Read + Unpin> Patient<T> {
+    /// Passes over what the client still sends, for a while. A socket that is closed with bytes unread is reset, and
+    /// a reset takes away the answer that its client has not read yet (RFC 9112 §9.6).
+    fn poll_linger(&mut self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        let mut room = [0; 4096];
+        loop {
+            if let Some(lingering) = &mut self.lingering
+                && lingering.as_mut().poll(task).is_ready()
+            {
+                return Poll::Ready(Ok(()));
+            }
+            let mut buffer = ReadBuf::new(&mut room);
+            std::task::ready!(Pin::new(&mut self.io).poll_read(task, buffer.unfilled()))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
 impl<T: hyper::rt::Read + Unpin> hyper::rt::Read for Patient<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -213,7 +244,7 @@ impl<T: hyper::rt::Read + Unpin> hyper::rt::Read for Patient<T> {
     }
 }
 
-impl<T: hyper::rt::Write + Unpin> hyper::rt::Write for Patient<T> {
+impl<T: hyper::rt::Read + hyper::rt::Write + Unpin> hyper::rt::Write for Patient<T> {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.io).poll_write(task, bytes);
         self.judge(task, result)
@@ -225,7 +256,12 @@ impl<T: hyper::rt::Write + Unpin> hyper::rt::Write for Patient<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(task)
+        if self.lingering.is_none() {
+            std::task::ready!(Pin::new(&mut self.io).poll_shutdown(task))?;
+            let linger = if *self.stopping.borrow() { Duration::ZERO } else { LINGER };
+            self.lingering = Some(Box::pin(sleep(linger)));
+        }
+        self.poll_linger(task)
     }
 
     fn is_write_vectored(&self) -> bool {
