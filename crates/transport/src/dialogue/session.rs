@@ -90,7 +90,7 @@ impl LegacySession {
 
     /// Begins to answer a request.
     pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> Exchange {
-        let jsonrpc::Request { id, method, params } = request;
+        let jsonrpc::Request { id, method, params, meta } = request;
         let (step, subscribed) = {
             let mut state = lock(&self.state);
             let step = state.request(&method, params.as_ref());
@@ -103,7 +103,7 @@ impl LegacySession {
             Step::Listen(wanted) => (self.clone().resubscribe(&subscribed, &wanted), None),
             Step::Call(method, params) => {
                 let known = Method::named(&method);
-                let reply = match self.context(Some(&params)) {
+                let reply = match self.context(meta) {
                     Ok(context) => self.service.call(Request { method, params }, context),
                     Err(error) => Reply::error(error),
                 };
@@ -115,8 +115,8 @@ impl LegacySession {
 
     /// What a call of this session knows. A legacy request says nothing of its client by itself, so of its
     /// `_meta` only the progress token and the trace count.
-    fn context(&self, params: Option<&Raw>) -> Result<Context, Error> {
-        let Meta { progress_token, traceparent, .. } = Meta::of(params);
+    fn context(&self, meta: Meta) -> Result<Context, Error> {
+        let Meta { progress_token, traceparent, .. } = meta;
         let state = lock(&self.state);
         Context::new(self.principal.clone(), state.revision())
             .with_client(state.capabilities().clone(), state.client_info().cloned())
@@ -126,7 +126,7 @@ impl LegacySession {
 
     /// Answers `initialize` from what the service says of itself.
     fn open(self: Arc<Self>) -> Reply {
-        let discovered = match self.context(None) {
+        let discovered = match self.context(Meta::default()) {
             Ok(context) => self.service.call(Request::new(Method::Discover, Raw::EMPTY_OBJECT), context),
             Err(error) => Reply::error(error),
         };
@@ -169,7 +169,8 @@ impl LegacySession {
 
     async fn listen(&self, wanted: &BTreeSet<ByteString>, added: &[ByteString]) -> Result<(), Error> {
         let filter = lock(&self.state).filter(wanted);
-        let mut reply = self.service.call(Request::new(Method::Listen, filter), self.context(None)?);
+        let mut reply =
+            self.service.call(Request::new(Method::Listen, filter), self.context(Meta::default())?);
         let acknowledged = match reply.next().await {
             Event::Notification(first) if first.method == Method::Acknowledged => first.params,
             Event::Outcome(Outcome::Error(error)) => return Err(error),
