@@ -4,7 +4,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     task::{Context as Task, Poll},
     time::Duration,
 };
@@ -161,8 +164,10 @@ async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiv
     let _ = stream.set_nodelay(true);
     let limits = &state.config.limits;
     let io = Patient::new(TokioIo::new(stream), limits.write_timeout, stopping.clone());
-    let shared = state.clone();
+    let (shared, asked) = (state.clone(), Arc::new(AtomicBool::new(false)));
+    let was_asked = asked.clone();
     let service = service_fn(move |request| {
+        asked.store(true, Ordering::Relaxed);
         let state = shared.clone();
         async move { Ok::<_, Infallible>(ladder::answer(state, request).await) }
     });
@@ -178,6 +183,10 @@ async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiv
     let result = tokio::select! {
         result = &mut connection => result,
         () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
+            // hyper would wait for the first request of a connection that never made one.
+            if !was_asked.load(Ordering::Relaxed) {
+                return;
+            }
             connection.as_mut().graceful_shutdown();
             connection.await
         }
