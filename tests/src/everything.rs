@@ -10,8 +10,8 @@ use anyport::{
     protocol::{
         meta::LogLevel,
         types::{
-            self, ContentBlock, CreateMessageRequest, CreateMessageResult, ListRootsRequest,
-            ResourceContents, SamplingMessage, SamplingMessageContentBlock,
+            self, ContentBlock, CreateMessageRequest, CreateMessageResult, ElicitAction, ElicitRequest,
+            ListRootsRequest, ResourceContents, SamplingMessage, SamplingMessageContentBlock,
         },
     },
     server::{
@@ -134,7 +134,7 @@ pub fn server(probe: &Probe) -> Result<Server, BuildError> {
         .title("Everything")
         .instructions("Has one of everything.")
         .page_size(5);
-    let builder = asking(telling(answering(builder)), probe);
+    let builder = rounds(asking(telling(answering(builder)), probe));
     prompts(resources(builder)).build()
 }
 
@@ -281,6 +281,34 @@ fn asking(builder: Builder, probe: &Probe) -> Builder {
                 drop(guard);
             }
         }))
+}
+
+/// Tools for what only shows across rounds.
+fn rounds(builder: Builder) -> Builder {
+    builder
+        .tool(Tool::new("steps").description("Tells how far it has come, before and after it asks.").run(
+            async |_: NoArguments, context: Context| {
+                context.progress(1.0, 2.0, None).await;
+                let said = words(&context.ask("go", sampling("Shall I go on?")).await);
+                context.progress(2.0, 2.0, None).await;
+                said
+            },
+        ))
+        .tool(Tool::new("race").description("Asks two things at once.").run(
+            async |_: NoArguments, context: Context| {
+                let (one, two) =
+                    tokio::join!(context.ask("one", sampling("one")), context.ask("two", sampling("two")),);
+                format!("{} {}", words(&one), words(&two))
+            },
+        ))
+        .tool(Tool::new("visit").description("Sends the user to a page.").run(
+            async |_: NoArguments, context: Context| {
+                match context.ask("page", ElicitRequest::url("Look!", "https://example.com/")).await.action {
+                    ElicitAction::Accept => "visited",
+                    _ => "not visited",
+                }
+            },
+        ))
 }
 
 fn sampling(text: &str) -> CreateMessageRequest {

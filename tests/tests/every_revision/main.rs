@@ -8,5 +8,6 @@
 mod asking;
 mod calls;
 mod envelope;
+mod eras;
 mod lists;
 mod telling;

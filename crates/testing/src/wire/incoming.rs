@@ -87,13 +87,14 @@ impl Wire {
     ) -> Result<(), Lost> {
         let params = message["params"].clone();
         let question = Question { method: method.to_owned(), params, key: None, round: 0 };
-        let answer = (self.answerer)(&question);
+        let answer = self.answerer.as_mut().map(|answerer| answerer(&question));
         if let Some(place) = self.asking(exchange, &Value::Null) {
             self.open[place].questions.push(question);
         }
         let response = match answer {
-            Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
-            Err(refusal) => json!({"jsonrpc": "2.0", "id": id, "error": refusal.write()}),
+            None => return Ok(()),
+            Some(Ok(result)) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+            Some(Err(refusal)) => json!({"jsonrpc": "2.0", "id": id, "error": refusal.write()}),
         };
         self.send(&response).map(|_| ())
     }
@@ -112,7 +113,7 @@ impl Wire {
         }
         match self.asking(exchange, &params["progressToken"]) {
             Some(place) => self.open[place].notifications.push(notification),
-            None => self.strays.push(notification),
+            None => self.changes.push_back(notification),
         }
     }
 

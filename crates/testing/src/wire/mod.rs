@@ -23,7 +23,7 @@ pub struct Wire {
     link: Link,
     revision: Revision,
     capabilities: Value,
-    answerer: Box<Answerer>,
+    answerer: Option<Box<Answerer>>,
     log_level: Option<String>,
     patience: Duration,
     /// What `initialize` was answered with.
@@ -82,7 +82,7 @@ impl Wire {
             link,
             revision: Revision::NEWEST,
             capabilities: json!({}),
-            answerer: Box::new(|question| Err(Refusal::new(-1, format!("nobody answers {question}")))),
+            answerer: Some(Box::new(|question| Err(Refusal::new(-1, format!("nobody answers {question}"))))),
             log_level: None,
             patience: PATIENCE,
             initialized: None,
@@ -113,7 +113,27 @@ impl Wire {
         &mut self,
         answerer: impl FnMut(&Question) -> Result<Value, Refusal> + Send + 'static,
     ) {
-        self.answerer = Box::new(answerer);
+        self.answerer = Some(Box::new(answerer));
+    }
+
+    /// Leaves questions open, from now on.
+    pub fn leave_open(&mut self) {
+        self.answerer = None;
+    }
+
+    /// What `call` was asked, as soon as there are `count` questions, or it has come to its end.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    pub async fn questions(&mut self, call: &Call, count: usize) -> Result<Vec<Question>, Lost> {
+        loop {
+            let open = self.open.iter().find(|open| open.call == call.id);
+            let Some(open) = open else { return Ok(Vec::new()) };
+            if open.questions.len() >= count || open.response.is_some() {
+                return Ok(open.questions.clone());
+            }
+            self.pull("a question").await?;
+        }
     }
 
     /// Waits for anything at most this long. Unless set, 20 s.
@@ -285,7 +305,7 @@ impl Wire {
         if self.revision.is_modern() { self.listen_anew(uris).await } else { self.resubscribe(uris).await }
     }
 
-    /// The next change that was told: a notification that belongs to no call.
+    /// The next change that was told: a notification that belongs to no call that is under way.
     ///
     /// # Errors
     /// [`Lost`].
@@ -303,7 +323,7 @@ impl Wire {
     /// # Errors
     /// [`Lost`].
     pub async fn raw(&mut self, text: &str) -> Result<(Option<u16>, Option<Value>), Lost> {
-        let headers = self.headers(&Value::Null);
+        let headers = self.headers(&serde_json::from_str(text).unwrap_or_default());
         let exchange = self.link.send(text, headers)?;
         let before = self.strays.len();
         while self.strays.len() == before && !self.head(exchange).over {
@@ -313,7 +333,7 @@ impl Wire {
         Ok((self.head(exchange).status, message))
     }
 
-    /// Messages that belonged to nothing: answers to what was cancelled, notifications out of nowhere.
+    /// Responses that answered nothing, or what was cancelled.
     pub fn strays(&self) -> &[Value] {
         &self.strays
     }
