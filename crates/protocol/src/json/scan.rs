@@ -6,6 +6,8 @@
 
 use std::{borrow::Cow, fmt, ops::Range};
 
+use smallvec::SmallVec;
+
 use super::string;
 
 /// How large a message may be. Each bound has its own error, so that a refusal names the limit it hit.
@@ -94,11 +96,16 @@ pub fn scan<'a>(text: &'a [u8], limits: &Limits) -> Result<&'a str, ScanError> {
 ///
 /// # Errors
 /// As [`scan`].
-pub(crate) fn scan_message<'a>(text: &'a [u8], limits: &Limits) -> Result<(&'a str, Vec<Span>), ScanError> {
-    let mut spans = Vec::with_capacity(16);
-    let valid = run(text, limits, Some(&mut spans))?;
-    Ok((valid, spans))
+pub(crate) fn scan_message<'a>(
+    text: &'a [u8],
+    limits: &Limits,
+    spans: &mut Spans,
+) -> Result<&'a str, ScanError> {
+    run(text, limits, Some(spans))
 }
+
+/// Members, in the order in which they end. Those of an ordinary request need no allocation.
+pub(crate) type Spans = SmallVec<[Span; 20]>;
 
 /// Where a member lies in the text that was scanned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +138,7 @@ impl Part {
     }
 }
 
-fn run<'a>(text: &'a [u8], limits: &Limits, spans: Option<&mut Vec<Span>>) -> Result<&'a str, ScanError> {
+fn run<'a>(text: &'a [u8], limits: &Limits, spans: Option<&mut Spans>) -> Result<&'a str, ScanError> {
     let fail = |kind, at| Err(locate(text, kind, at));
     if text.len() > limits.bytes {
         return fail(ScanErrorKind::TooLarge(limits.bytes), limits.bytes);
@@ -147,7 +154,7 @@ fn run<'a>(text: &'a [u8], limits: &Limits, spans: Option<&mut Vec<Span>>) -> Re
         nodes: 0,
         max_nodes: limits.nodes,
         max_depth: limits.depth.min(Limits::MAX_DEPTH),
-        keys: Vec::with_capacity(16),
+        keys: SmallVec::new(),
         part: spans.is_some().then_some(Part::Message),
         spans,
     };
@@ -193,10 +200,10 @@ struct Scanner<'a, 's> {
     max_nodes: usize,
     max_depth: usize,
     /// The keys of every object that is still open, innermost last.
-    keys: Vec<Key>,
+    keys: SmallVec<[Key; 24]>,
     /// The part that the next value is, if its members are to be noted.
     part: Option<Part>,
-    spans: Option<&'s mut Vec<Span>>,
+    spans: Option<&'s mut Spans>,
 }
 
 impl Scanner<'_, '_> {

@@ -3,7 +3,7 @@ use bytestring::ByteString;
 
 use super::{Error, Id, code};
 use crate::{
-    json::{Elements, Limits, Members, Part, Raw, Span, scan_message, string},
+    json::{Elements, Limits, Members, Part, Raw, Spans, scan_message, string},
     meta::Meta,
 };
 
@@ -76,7 +76,8 @@ pub struct Malformed {
 /// What is wrong, ready to be answered; a [`Malformed`] never means that a connection must end.
 pub fn read(text: Bytes, limits: &Limits) -> Result<Incoming, Malformed> {
     let refused = |error| Malformed { error, id: None };
-    let (valid, spans) = scan_message(&text, limits).map_err(|error| refused(Error::from(error)))?;
+    let mut spans = Spans::new();
+    let valid = scan_message(&text, limits, &mut spans).map_err(|error| refused(Error::from(error)))?;
     let is_array = valid.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[');
     let raw = Raw::scanned(text);
     if !is_array {
@@ -120,7 +121,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes them from what the scan has noted.
-    fn of_spans(raw: &'a Raw, spans: &[Span]) -> Self {
+    fn of_spans(raw: &'a Raw, spans: &Spans) -> Self {
         let text = raw.as_str();
         let mut fields = Self { object: text.trim_ascii_start().starts_with('{'), ..Self::default() };
         for span in spans {
