@@ -47,7 +47,7 @@ pub(super) struct Accept {
 
 impl Accept {
     /// No `Accept` header accepts anything (RFC 9110 §12.5.1).
-    fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(header::ACCEPT).iter().peekable();
         let none = values.peek().is_none();
         let takes = |value: &HeaderValue| {
@@ -193,9 +193,8 @@ async fn post(state: &Arc<State>, headers: &HeaderMap, body: Received, principal
         Ok(text) => text,
         Err(refused) => return refused,
     };
-    let accept = Accept::of(headers);
     match read(text, &state.config.limits.message) {
-        Ok(Incoming::One(message)) => one(state, headers, accept, principal, message).await,
+        Ok(Incoming::One(message)) => one(state, headers, principal, message).await,
         Ok(Incoming::Batch(batch)) => {
             let error = if !speaks_legacy(state) || names_modern(headers) {
                 Err(Error::invalid_request("batches exist in 2025-03-26 only; send one message at a time"))
@@ -203,7 +202,7 @@ async fn post(state: &Arc<State>, headers: &HeaderMap, body: Received, principal
                 check_version(state, headers)
             };
             match error {
-                Ok(()) => legacy::batch(state, headers, accept, &principal, batch).await,
+                Ok(()) => legacy::batch(state, headers, Accept::of(headers), &principal, batch).await,
                 Err(error) => response::error(StatusCode::BAD_REQUEST, &error),
             }
         }
@@ -222,28 +221,19 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Chooses the era.
-async fn one(
-    state: &Arc<State>,
-    headers: &HeaderMap,
-    accept: Accept,
-    principal: Principal,
-    message: Message,
-) -> Response {
-    let params = match &message {
-        Message::Request(request) => request.params.as_ref(),
-        Message::Notification(notification) => notification.params.as_ref(),
-        Message::Response(_) => None,
+async fn one(state: &Arc<State>, headers: &HeaderMap, principal: Principal, message: Message) -> Response {
+    let modern = match &message {
+        Message::Request(request) => request.meta.is_modern(),
+        Message::Notification(notification) => Meta::of(notification.params.as_ref()).is_modern(),
+        Message::Response(_) => false,
     };
-    let meta = Meta::of(params);
     let legacy = speaks_legacy(state);
-    if !legacy || meta.is_modern() || names_modern(headers) {
+    if !legacy || modern || names_modern(headers) {
         return match message {
-            Message::Request(request) if !legacy && !meta.is_modern() && is_initialize(&request) => {
+            Message::Request(request) if !legacy && !modern && is_initialize(&request) => {
                 modern_only(state, &request)
             }
-            Message::Request(request) => {
-                modern::answer(state, headers, accept, principal, request, meta).await
-            }
+            Message::Request(request) => modern::answer(state, headers, principal, request).await,
             // 2026-07-28, streamable-http §Sending Messages: "If the server accepts it, the server MUST return HTTP
             // status code `202 Accepted` with no body". The core protocol defines none here that says anything.
             Message::Notification(_) => response::empty(StatusCode::ACCEPTED),
@@ -259,7 +249,7 @@ async fn one(
         let id = if let Message::Request(request) = &message { Some(&request.id) } else { None };
         return response::json(StatusCode::BAD_REQUEST, refusal(id, &error, false).text);
     }
-    legacy::answer(state, headers, accept, principal, message).await
+    legacy::answer(state, headers, Accept::of(headers), principal, message).await
 }
 
 fn is_initialize(request: &anyport_protocol::jsonrpc::Request) -> bool {

@@ -4,7 +4,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     task::{Context as Task, Poll},
     time::Duration,
 };
@@ -142,6 +145,10 @@ async fn drain(mut connections: JoinSet<()>, limit: Duration) {
     }
 }
 
+/// What hyper takes unless it is told a number. Told one, even this, it clears room for the headers of every request
+/// anew.
+const DEFAULT_MAX_HEADERS: usize = 100;
+
 /// Tells a client that there are too many, and closes.
 async fn turn_away(mut stream: TcpStream) {
     const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -157,21 +164,29 @@ async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiv
     let _ = stream.set_nodelay(true);
     let limits = &state.config.limits;
     let io = Patient::new(TokioIo::new(stream), limits.write_timeout, stopping.clone());
-    let shared = state.clone();
+    let (shared, asked) = (state.clone(), Arc::new(AtomicBool::new(false)));
+    let was_asked = asked.clone();
     let service = service_fn(move |request| {
+        asked.store(true, Ordering::Relaxed);
         let state = shared.clone();
         async move { Ok::<_, Infallible>(ladder::answer(state, request).await) }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_headers(limits.max_headers)
-        .max_buf_size(limits.max_header_bytes.max(8 << 10))
-        .serve_connection(io, service);
+        .max_buf_size(limits.max_header_bytes.max(8 << 10));
+    if limits.max_headers != DEFAULT_MAX_HEADERS {
+        http.max_headers(limits.max_headers);
+    }
+    let connection = http.serve_connection(io, service);
     tokio::pin!(connection);
     let result = tokio::select! {
         result = &mut connection => result,
         () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
+            // hyper would wait for the first request of a connection that never made one.
+            if !was_asked.load(Ordering::Relaxed) {
+                return;
+            }
             connection.as_mut().graceful_shutdown();
             connection.await
         }

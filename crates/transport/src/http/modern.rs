@@ -29,24 +29,24 @@ use crate::dialogue::{Answer, Exchange, Outgoing, refusal};
 pub(super) async fn answer(
     state: &Arc<State>,
     headers: &HeaderMap,
-    accept: Accept,
     principal: Principal,
-    request: Request,
-    meta: Meta,
+    mut request: Request,
 ) -> Response {
+    let meta = std::mem::take(&mut request.meta);
     let context = match admit(state, headers, principal, &request, meta) {
         Ok(context) => context,
         Err(error) => return malformed(&request, &error),
     };
-    let Request { id, method, params } = request;
+    let Request { id, method, params, .. } = request;
     let call = anyport_service::Request { method, params: params.unwrap_or(Raw::EMPTY_OBJECT) };
     if call.is_listen() {
-        return listen(state, accept, id, call, context);
+        return listen(state, Accept::of(headers), id, call, context);
     }
     let reply = state.service.call(call, context);
     match Exchange::modern(id, reply, false).into_ready() {
         Ok(answer) => response::modern(answer),
-        Err(exchange) => pending(state, accept, exchange).await,
+        // What a client takes matters only now: an answer that is ready is JSON for everyone.
+        Err(exchange) => pending(state, Accept::of(headers), exchange).await,
     }
 }
 

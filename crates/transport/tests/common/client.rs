@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use super::within;
@@ -188,7 +188,14 @@ impl Connection {
         Self::of(within(TcpStream::connect(address)).await.unwrap())
     }
 
-    pub(crate) fn of(stream: TcpStream) -> Self {
+    /// A connection on which little can lie that was not read.
+    pub(crate) async fn narrow(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self::of(within(socket.connect(address)).await.unwrap())
+    }
+
+    fn of(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self { io: BufReader::new(stream), stream: Vec::new(), ended: false }
     }
@@ -214,7 +221,7 @@ impl Connection {
     /// A head; `None` when the connection was closed instead.
     pub(crate) async fn try_head(&mut self) -> io::Result<Option<Head>> {
         let Some(first) = self.line().await? else { return Ok(None) };
-        let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse().ok());
         let status = status.ok_or_else(|| invalid(format!("no status line: {first:?}")))?;
         let mut headers = Vec::new();
         loop {
@@ -250,11 +257,19 @@ impl Connection {
         Ok(Some(Response { status, headers, body }))
     }
 
-    /// Whether the server has closed; what it says before that is passed over.
-    pub(crate) async fn closed(&mut self) {
+    /// So many bytes of a body.
+    pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
+        let mut body = vec![0; length];
+        within(self.io.read_exact(&mut body)).await.unwrap();
+        body
+    }
+
+    /// Waits until the server has closed, and returns what it said before.
+    pub(crate) async fn closed(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         // A reset is an end as well.
         let _ = within(self.io.read_to_end(&mut rest)).await;
+        rest
     }
 
     /// The next event of a stream, comments passed over; `None` at its end.
@@ -285,7 +300,7 @@ impl Connection {
     /// The next event or comment.
     pub(crate) async fn next(&mut self) -> Line {
         loop {
-            if let Some(end) = self.stream.windows(2).position(|pair| pair == b"\n\n") {
+            if let Some(end) = memchr::memmem::find(&self.stream, b"\n\n") {
                 let block: Vec<u8> = self.stream.drain(..end + 2).collect();
                 return parse(std::str::from_utf8(&block).unwrap());
             }

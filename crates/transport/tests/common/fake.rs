@@ -33,6 +33,8 @@ pub(crate) struct Counts {
     pub(crate) finished: usize,
     /// Listen streams that are open now.
     pub(crate) listening: usize,
+    /// Notifications that calls have said.
+    pub(crate) said: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +67,10 @@ impl Fake {
     /// Lets so many waiting calls go on.
     pub(crate) fn release(&self, calls: usize) {
         self.gate.add_permits(calls);
+    }
+
+    pub(crate) fn reset_said(&self) {
+        self.counts.send_modify(|counts| counts.said = 0);
     }
 
     pub(crate) fn tools_changed(&self) {
@@ -105,6 +111,7 @@ impl Fake {
                 let size = arguments["bytes"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
                 for index in 0..number("count") {
                     emitter.emit(said(index, size)).await;
+                    self.counts.send_modify(|counts| counts.said += 1);
                 }
                 if arguments["wait"] != false {
                     self.pass().await;

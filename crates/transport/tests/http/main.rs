@@ -5,4 +5,6 @@ mod common;
 
 mod gate;
 mod ladder;
+mod limits;
 mod modern;
+mod session;
