@@ -333,6 +333,15 @@ impl Wire {
         Ok((self.head(exchange).status, message))
     }
 
+    /// Sends any text, and waits for nothing. What comes back for it is a stray.
+    ///
+    /// # Errors
+    /// When the connection has ended.
+    pub fn tell(&mut self, text: &str) -> Result<(), Lost> {
+        let headers = self.headers(&serde_json::from_str(text).unwrap_or_default());
+        self.link.send(text, headers).map(|_| ())
+    }
+
     /// Responses that answered nothing, or what was cancelled.
     pub fn strays(&self) -> &[Value] {
         &self.strays
