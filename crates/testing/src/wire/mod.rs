@@ -73,7 +73,7 @@ struct Head {
 }
 
 /// How long a [`Wire`] waits for anything, unless [`Wire::patience`] says otherwise.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Wire {
     /// A client at this end of `link`. It declares no capabilities and refuses all questions.
@@ -136,7 +136,7 @@ impl Wire {
         }
     }
 
-    /// Waits for anything at most this long. Unless set, 20 s.
+    /// Waits for anything at most this long. Unless set, 5 s.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -331,6 +331,15 @@ impl Wire {
         }
         let message = if self.strays.len() > before { Some(self.strays.remove(before)) } else { None };
         Ok((self.head(exchange).status, message))
+    }
+
+    /// Sends any text, and waits for nothing. What comes back for it is a stray.
+    ///
+    /// # Errors
+    /// When the connection has ended.
+    pub fn tell(&mut self, text: &str) -> Result<(), Lost> {
+        let headers = self.headers(&serde_json::from_str(text).unwrap_or_default());
+        self.link.send(text, headers).map(|_| ())
     }
 
     /// Responses that answered nothing, or what was cancelled.

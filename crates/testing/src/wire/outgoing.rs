@@ -54,7 +54,9 @@ impl Wire {
         }
         // 2026-07-28, streamable-http §Standard Request Headers.
         let mut headers = vec![("mcp-protocol-version".to_owned(), self.revision.as_str().to_owned())];
-        let Some(method) = message["method"].as_str() else { return headers };
+        // A name that no header can hold goes without: what is wrong with it is the server's to say.
+        let fits = |name: &&str| name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let Some(method) = message["method"].as_str().filter(fits) else { return headers };
         headers.push(("mcp-method".into(), method.into()));
         let named = Method::named(method).and_then(Method::header_name);
         if let Some(name) = named.and_then(|member| message["params"][member].as_str()) {
