@@ -12,7 +12,7 @@ use anyport_protocol::{
 };
 use anyport_service::{Principal, Service};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming as Received;
 use tokio::time::timeout;
@@ -25,8 +25,8 @@ use super::{
 };
 use crate::dialogue::refusal;
 
-/// The header that names the revision, as `http` spells it.
-pub(super) const VERSION: &str = "mcp-protocol-version";
+/// The header that names the revision.
+pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// What every connection of a listener shares.
 pub(super) struct State {
@@ -85,7 +85,7 @@ pub(super) async fn answer(state: Arc<State>, request: Request<Received>) -> Res
 async fn dispatch(state: &Arc<State>, parts: http::request::Parts, body: Received) -> Response {
     let path = parts.uri.path();
     if path != state.config.path {
-        return beside(state, parts, body).await;
+        return Box::pin(beside(state, parts, body)).await;
     }
     let principal = match gate::authenticate(&parts.headers, &state.config) {
         Ok(principal) => principal,
@@ -100,7 +100,7 @@ async fn dispatch(state: &Arc<State>, parts: http::request::Parts, body: Receive
         Method::GET | Method::DELETE if legacy => match check_version(state, headers) {
             Err(error) => response::error(StatusCode::BAD_REQUEST, &error),
             Ok(()) if parts.method == Method::GET => {
-                legacy::get(state, headers, Accept::of(headers), &principal).await
+                Box::pin(legacy::get(state, headers, Accept::of(headers), &principal)).await
             }
             Ok(()) => legacy::delete(state, headers, &principal),
         },
@@ -202,7 +202,9 @@ async fn post(state: &Arc<State>, headers: &HeaderMap, body: Received, principal
                 check_version(state, headers)
             };
             match error {
-                Ok(()) => legacy::batch(state, headers, Accept::of(headers), &principal, batch).await,
+                Ok(()) => {
+                    Box::pin(legacy::batch(state, headers, Accept::of(headers), &principal, batch)).await
+                }
                 Err(error) => response::error(StatusCode::BAD_REQUEST, &error),
             }
         }
@@ -249,7 +251,8 @@ async fn one(state: &Arc<State>, headers: &HeaderMap, principal: Principal, mess
         let id = if let Message::Request(request) = &message { Some(&request.id) } else { None };
         return response::json(StatusCode::BAD_REQUEST, refusal(id, &error, false).text);
     }
-    legacy::answer(state, headers, Accept::of(headers), principal, message).await
+    // Boxed, like all that is not on the way of a modern call: futures are moved, and theirs are large.
+    Box::pin(legacy::answer(state, headers, Accept::of(headers), principal, message)).await
 }
 
 fn is_initialize(request: &anyport_protocol::jsonrpc::Request) -> bool {
