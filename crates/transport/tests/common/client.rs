@@ -242,7 +242,15 @@ impl Connection {
 
     /// A whole answer; `None` when the connection was closed instead.
     pub(crate) async fn try_response(&mut self) -> io::Result<Option<Response>> {
-        let Some(Head { status, headers }) = self.try_head().await? else { return Ok(None) };
+        match self.try_head().await? {
+            Some(head) => self.body(head).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What follows a head.
+    pub(crate) async fn body(&mut self, head: Head) -> io::Result<Response> {
+        let Head { status, headers } = head;
         let mut body = Vec::new();
         if header(&headers, "transfer-encoding") == Some("chunked") {
             while let Some(chunk) = self.chunk().await? {
@@ -251,10 +259,10 @@ impl Connection {
         } else if let Some(length) = header(&headers, "content-length") {
             body.resize(length.parse().map_err(|_| invalid("a bad length"))?, 0);
             within(self.io.read_exact(&mut body)).await?;
-        } else if status != 204 && status >= 200 {
+        } else if status != 204 {
             within(self.io.read_to_end(&mut body)).await?;
         }
-        Ok(Some(Response { status, headers, body }))
+        Ok(Response { status, headers, body })
     }
 
     /// So many bytes of a body.
@@ -274,13 +282,17 @@ impl Connection {
 
     /// The next event of a stream, comments passed over; `None` at its end.
     pub(crate) async fn event(&mut self) -> Option<Event> {
-        loop {
-            match self.next().await {
-                Line::Event(event) => return Some(event),
-                Line::Comment => {}
-                Line::End => return None,
+        // Comments are no progress: they come for as long as the stream is open.
+        within(async {
+            loop {
+                match self.next().await {
+                    Line::Event(event) => return Some(event),
+                    Line::Comment => {}
+                    Line::End => return None,
+                }
             }
-        }
+        })
+        .await
     }
 
     /// The message of the next event.

@@ -325,20 +325,24 @@ async fn subscriptions_that_are_made_at_once_all_hold() {
     let server = Server::start(Config::default()).await;
     let session = Session::new(&server, Revision::V2025_11_25).await;
     let mut pushes = session.stream(&server, &session.get()).await;
-    let uris: Vec<String> = (0..20).map(|index| format!("test://{index}")).collect();
+    server.fake.until(|counts| counts.listening == 1).await;
+    // The first is not acknowledged before the second is asked for.
     let mut open = Vec::new();
-    for (index, uri) in uris.iter().enumerate() {
+    for (id, uri) in [(1, "test://slow"), (2, "test://a")] {
         let mut connection = server.connect().await;
-        let verb = session.request(index as u64, "resources/subscribe", json!({"uri": uri}));
+        let verb = session.request(id, "resources/subscribe", json!({"uri": uri}));
         connection.send(&verb.bytes()).await;
+        server.fake.until(|counts| counts.listening == 2).await;
         open.push(connection);
     }
+    server.canary().await;
+    server.fake.release(2);
     for connection in &mut open {
         assert_eq!(connection.response().await.json()["result"], json!({}));
     }
-    for uri in &uris {
+    for uri in ["test://slow", "test://a"] {
         server.fake.updated(uri);
-        assert_eq!(pushes.message().await["params"]["uri"], **uri);
+        assert_eq!(pushes.message().await["params"]["uri"], uri);
     }
 }
 
