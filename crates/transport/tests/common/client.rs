@@ -253,9 +253,8 @@ impl Connection {
         let Head { status, headers } = head;
         let mut body = Vec::new();
         if header(&headers, "transfer-encoding") == Some("chunked") {
-            while let Some(chunk) = self.chunk().await? {
-                body.extend(chunk);
-            }
+            // A stream that does not end must not be read for ever.
+            body = within(self.chunks()).await?;
         } else if let Some(length) = header(&headers, "content-length") {
             body.resize(length.parse().map_err(|_| invalid("a bad length"))?, 0);
             within(self.io.read_exact(&mut body)).await?;
@@ -325,6 +324,14 @@ impl Connection {
                 None => self.ended = true,
             }
         }
+    }
+
+    async fn chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            body.extend(chunk);
+        }
+        Ok(body)
     }
 
     /// One chunk (RFC 9112 §7.1); `None` for the last.
