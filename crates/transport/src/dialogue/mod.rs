@@ -1,12 +1,11 @@
 //! What every transport shares: from a message of some revision to a call, and back.
 
 mod exchange;
+#[cfg(feature = "stdio")]
 mod peer;
 mod session;
 
 pub(crate) use exchange::{Answer, Exchange, Fault, Outgoing};
-#[cfg(feature = "http")]
-pub(crate) use peer::array;
 #[cfg(feature = "stdio")]
 pub(crate) use peer::{Frame, Peer};
 pub(crate) use session::LegacySession;
@@ -32,6 +31,17 @@ pub(crate) fn refusal(id: Option<&Id>, error: &Error, null_id: bool) -> Answer {
     let mut text = Vec::with_capacity(160);
     write_error(&mut text, id, error, null_id);
     Answer { text: one_line(text), fault: Some(Fault { code: error.code, reason: error.reason }) }
+}
+
+/// Messages as one batch.
+pub(crate) fn array(messages: &[Bytes]) -> Bytes {
+    let mut text = Vec::with_capacity(messages.iter().map(|message| message.len() + 1).sum::<usize>() + 1);
+    for message in messages {
+        text.push(if text.is_empty() { b'[' } else { b',' });
+        text.extend_from_slice(message);
+    }
+    text.push(b']');
+    text.into()
 }
 
 /// A random identifier of 144 bits in visible ASCII.

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Exchange, LegacySession, Outgoing, refusal};
+use super::{Exchange, LegacySession, Outgoing, array, refusal};
 
 /// One client on a channel that carries messages both ways: standard streams, a socket.
 ///
@@ -320,15 +320,4 @@ impl Peer {
             None
         });
     }
-}
-
-/// Messages as one batch.
-pub(crate) fn array(messages: &[Bytes]) -> Bytes {
-    let mut text = Vec::with_capacity(messages.iter().map(|message| message.len() + 1).sum::<usize>() + 1);
-    for message in messages {
-        text.push(if text.is_empty() { b'[' } else { b',' });
-        text.extend_from_slice(message);
-    }
-    text.push(b']');
-    text.into()
 }

@@ -98,6 +98,7 @@ impl LegacySession {
         })
     }
 
+    #[cfg(feature = "http")]
     pub(crate) fn principal(&self) -> &Principal {
         &self.principal
     }

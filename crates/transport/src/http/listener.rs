@@ -20,7 +20,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -98,6 +98,7 @@ impl Listener {
             config: self.config,
         });
         let places = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+        let lingers = Arc::new(Semaphore::new(MAX_LINGERS));
         let (stopping, _) = watch::channel(false);
         let mut connections = JoinSet::new();
         let mut sweep = interval(SWEEP.min(limits.session_idle.max(Duration::from_millis(1))));
@@ -116,7 +117,7 @@ impl Listener {
                                 drop(place);
                             });
                         }
-                        Err(_) => drop(tokio::spawn(turn_away(stream))),
+                        Err(_) => drop(tokio::spawn(turn_away(stream, lingers.clone()))),
                     },
                     // Out of file descriptors, or the client is gone already: neither ends the listener.
                     Err(error) => {
@@ -149,12 +150,20 @@ async fn drain(mut connections: JoinSet<()>, limit: Duration) {
 /// anew.
 const DEFAULT_MAX_HEADERS: usize = 100;
 
-/// Tells a client that there are too many, and closes.
-async fn turn_away(mut stream: TcpStream) {
+/// How many clients that were turned away may take their time to read so.
+const MAX_LINGERS: usize = 64;
+
+/// Tells a client that there are too many, and closes. What it sent is passed over, as far as there is room for
+/// that: see [`Patient::poll_linger`].
+async fn turn_away(mut stream: TcpStream, lingers: Arc<Semaphore>) {
     const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let _ = timeout(Duration::from_secs(1), async {
+    let _ = timeout(LINGER, async {
         let _ = stream.write_all(BUSY).await;
         let _ = stream.shutdown().await;
+        if let Ok(_linger) = lingers.try_acquire() {
+            let mut room = [0; 4096];
+            while matches!(stream.read(&mut room).await, Ok(read) if read > 0) {}
+        }
     })
     .await;
 }

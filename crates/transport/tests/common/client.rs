@@ -242,19 +242,26 @@ impl Connection {
 
     /// A whole answer; `None` when the connection was closed instead.
     pub(crate) async fn try_response(&mut self) -> io::Result<Option<Response>> {
-        let Some(Head { status, headers }) = self.try_head().await? else { return Ok(None) };
+        match self.try_head().await? {
+            Some(head) => self.body(head).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What follows a head.
+    pub(crate) async fn body(&mut self, head: Head) -> io::Result<Response> {
+        let Head { status, headers } = head;
         let mut body = Vec::new();
         if header(&headers, "transfer-encoding") == Some("chunked") {
-            while let Some(chunk) = self.chunk().await? {
-                body.extend(chunk);
-            }
+            // A stream that does not end must not be read for ever.
+            body = within(self.chunks()).await?;
         } else if let Some(length) = header(&headers, "content-length") {
             body.resize(length.parse().map_err(|_| invalid("a bad length"))?, 0);
             within(self.io.read_exact(&mut body)).await?;
-        } else if status != 204 && status >= 200 {
+        } else if status != 204 {
             within(self.io.read_to_end(&mut body)).await?;
         }
-        Ok(Some(Response { status, headers, body }))
+        Ok(Response { status, headers, body })
     }
 
     /// So many bytes of a body.
@@ -274,13 +281,17 @@ impl Connection {
 
     /// The next event of a stream, comments passed over; `None` at its end.
     pub(crate) async fn event(&mut self) -> Option<Event> {
-        loop {
-            match self.next().await {
-                Line::Event(event) => return Some(event),
-                Line::Comment => {}
-                Line::End => return None,
+        // Comments are no progress: they come for as long as the stream is open.
+        within(async {
+            loop {
+                match self.next().await {
+                    Line::Event(event) => return Some(event),
+                    Line::Comment => {}
+                    Line::End => return None,
+                }
             }
-        }
+        })
+        .await
     }
 
     /// The message of the next event.
@@ -313,6 +324,14 @@ impl Connection {
                 None => self.ended = true,
             }
         }
+    }
+
+    async fn chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            body.extend(chunk);
+        }
+        Ok(body)
     }
 
     /// One chunk (RFC 9112 §7.1); `None` for the last.

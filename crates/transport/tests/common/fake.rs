@@ -155,19 +155,24 @@ impl Fake {
         Outcome::Result(json!({"resultType": "complete", "content": [{"type": "text", "text": text}]}).into())
     }
 
+    /// Refuses `test://no`, and acknowledges `test://slow` only when a call is let go on.
     fn listen(&self, params: &Raw) -> Reply {
+        let fake = self.clone();
         let mut changes = self.changes.subscribe();
         let mut closed = self.closed.subscribe();
         let filter: Value =
             params.member("notifications").and_then(|raw| raw.decode().ok()).unwrap_or_default();
         let guard = self.guard(|counts| &mut counts.listening);
         emit::reply(|emitter| async move {
-            if filter["resourceSubscriptions"]
-                .as_array()
-                .is_some_and(|uris| uris.contains(&json!("test://no")))
-            {
+            let wants = |uri: &str| {
+                filter["resourceSubscriptions"].as_array().is_some_and(|uris| uris.contains(&json!(uri)))
+            };
+            if wants("test://no") {
                 guard.finish();
                 return Outcome::Error(Error::invalid_params("no such resource"));
+            }
+            if wants("test://slow") {
+                fake.pass().await;
             }
             let say =
                 |method, params: Value| Event::Notification(Notification { method, params: params.into() });
@@ -182,11 +187,7 @@ impl Fake {
                     Change::Tools if filter["toolsListChanged"] == true => {
                         emitter.emit(say(Method::ToolsChanged, json!({}))).await;
                     }
-                    Change::Updated(uri)
-                        if filter["resourceSubscriptions"]
-                            .as_array()
-                            .is_some_and(|uris| uris.contains(&json!(uri))) =>
-                    {
+                    Change::Updated(uri) if wants(&uri) => {
                         emitter.emit(say(Method::ResourceUpdated, json!({"uri": uri}))).await;
                     }
                     _ => {}

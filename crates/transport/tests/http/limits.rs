@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     common::{
-        Server,
+        PATIENCE, Server,
         client::{Connection, Verb, call, modern, post},
         within,
     },
@@ -147,9 +147,9 @@ async fn one_connection_too_many_is_told_to_come_back() {
         assert_eq!(connection.response().await.status, 200);
         open.push(connection);
     }
-    for verb in [echo(1), post(vec![b' '; 1 << 20])] {
+    for verb in [echo(1), post(vec![b' '; 8 << 20])] {
         let mut refused = server.connect().await;
-        let _ = refused.try_send(&verb.bytes()).await;
+        refused.send(&verb.bytes()).await;
         let answer = refused.response().await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
         assert_eq!(answer.header("connection"), Some("close"));
@@ -260,7 +260,8 @@ async fn a_client_may_vanish_at_every_byte() {
 
 #[tokio::test]
 async fn a_stop_lets_what_runs_come_to_its_end() {
-    let mut server = Server::start(Config::default()).await;
+    // Nothing here may wait until it is cut off.
+    let mut server = limited(Limits { drain: 3 * PATIENCE, ..Limits::default() }).await;
     let session = Session::new(&server, Revision::V2025_11_25).await;
     let mut pushes = session.stream(&server, &session.get()).await;
     let mut listening = server.connect().await;

@@ -248,17 +248,28 @@ async fn an_idle_session_ends_and_one_in_use_does_not() {
     let server = Server::start(with_limits(limits)).await;
     let used = Session::new(&server, Revision::V2025_11_25).await;
     let mut stream = used.stream(&server, &used.get()).await;
+    let called = Session::new(&server, Revision::V2025_11_25).await;
+    let mut calling = called.stream(&server, &called.call(1, "say", json!({}))).await;
+    calling.message().await;
+    let waited = Session::new(&server, Revision::V2025_11_25).await;
+    let mut waiting = server.connect().await;
+    waiting.send(&waited.call(1, "wait", json!({})).bytes()).await;
     let idle = Session::new(&server, Revision::V2025_11_25).await;
     // Calls without a client that waits for them do not keep a session.
     let left = Session::new(&server, Revision::V2025_11_25).await;
     let mut connection = left.stream(&server, &left.call(1, "say", json!({}))).await;
     connection.message().await;
     drop(connection);
-    server.fake.until(|counts| counts.listening == 1 && counts.running == 0).await;
+    server.fake.until(|counts| counts.listening <= 3 && counts.running <= 2).await;
     assert_eq!((idle.status(&server).await, left.status(&server).await), (404, 404));
     server.fake.tools_changed();
     assert_eq!(stream.message().await["method"], "notifications/tools/list_changed");
-    assert_eq!(used.status(&server).await, 200);
+    server.fake.release(2);
+    assert_eq!(text(&calling.message().await), "said");
+    assert_eq!(text(&waiting.response().await.json()), "waited");
+    for session in [used, called, waited] {
+        assert_eq!(session.status(&server).await, 200);
+    }
 }
 
 #[tokio::test]
@@ -325,20 +336,24 @@ async fn subscriptions_that_are_made_at_once_all_hold() {
     let server = Server::start(Config::default()).await;
     let session = Session::new(&server, Revision::V2025_11_25).await;
     let mut pushes = session.stream(&server, &session.get()).await;
-    let uris: Vec<String> = (0..20).map(|index| format!("test://{index}")).collect();
+    server.fake.until(|counts| counts.listening == 1).await;
+    // The first is not acknowledged before the second is asked for.
     let mut open = Vec::new();
-    for (index, uri) in uris.iter().enumerate() {
+    for (id, uri) in [(1, "test://slow"), (2, "test://a")] {
         let mut connection = server.connect().await;
-        let verb = session.request(index as u64, "resources/subscribe", json!({"uri": uri}));
+        let verb = session.request(id, "resources/subscribe", json!({"uri": uri}));
         connection.send(&verb.bytes()).await;
+        server.fake.until(|counts| counts.listening == 2).await;
         open.push(connection);
     }
+    server.canary().await;
+    server.fake.release(2);
     for connection in &mut open {
         assert_eq!(connection.response().await.json()["result"], json!({}));
     }
-    for uri in &uris {
+    for uri in ["test://slow", "test://a"] {
         server.fake.updated(uri);
-        assert_eq!(pushes.message().await["params"]["uri"], **uri);
+        assert_eq!(pushes.message().await["params"]["uri"], uri);
     }
 }
 
