@@ -32,6 +32,9 @@ impl fmt::Display for Banner<'_> {
         writeln!(f, "  protocol   {}", versions.join(", "))?;
         if let Some((address, url)) = self.address.zip(self.url()) {
             writeln!(f, "  http       {url}")?;
+            if self.arguments.public_url.is_some() {
+                writeln!(f, "             listening on {address}")?;
+            }
             if !address.ip().is_loopback() {
                 self.warn(address, f)?;
             }
