@@ -44,6 +44,11 @@ impl Server {
         Self { authority: authority.to_owned(), path: format!("/{path}") }
     }
 
+    /// Of the MCP endpoint.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}{}", self.authority, self.path)
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.authority).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
