@@ -121,8 +121,7 @@ fn rounds(builder: Builder) -> Builder {
             Tool::new("test_input_required_result_request_state")
                 .description("Asks, and keeps its state.")
                 .run(async |_: NoArguments, context: Context| {
-                    context.ask("confirm", Form::<Confirmed>::new("Please confirm")).await;
-                    "state-ok"
+                    format!("state-ok, {}", confirmed(&context).await)
                 }),
         )
         .tool(
@@ -155,8 +154,7 @@ fn rounds(builder: Builder) -> Builder {
             Tool::new("test_input_required_result_tampered_state")
                 .description("Notices an altered state.")
                 .run(async |_: NoArguments, context: Context| {
-                    context.ask("confirm", Form::<Confirmed>::new("Please confirm")).await;
-                    "The state was not altered"
+                    format!("the state was not altered, {}", confirmed(&context).await)
                 }),
         )
         .tool(
@@ -169,6 +167,11 @@ fn rounds(builder: Builder) -> Builder {
 #[derive(Deserialize, JsonSchema)]
 struct Color {
     color: String,
+}
+
+async fn confirmed(context: &Context) -> &'static str {
+    let answer = context.ask("confirm", Form::<Confirmed>::new("Please confirm")).await;
+    if answer.accepted().is_some_and(|Confirmed { ok }| ok) { "confirmed" } else { "not confirmed" }
 }
 
 async fn hello(context: &Context, key: &str) -> String {

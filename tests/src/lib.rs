@@ -3,6 +3,12 @@
 //! The tests themselves stand in `tests/tests/`, one file for each thing that must hold between crates; other
 //! languages' clients stand in `tests/python/`, the documents that they are served in `tests/data/`.
 //!
+//! - [`matrix`]: every revision on every transport, one server behind them all.
+//! - [`everything`]: that server.
+//! - [`schema`]: the schemas that what it says is held against.
 //! - [`architecture`]: which of our crates may use which, and which of other people's.
 
 pub mod architecture;
+pub mod everything;
+pub mod matrix;
+pub mod schema;

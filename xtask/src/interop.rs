@@ -6,7 +6,7 @@ use crate::{
     Failure,
     process::{self, Server},
     tools::Python,
-    workspace::Workspace,
+    workspace::{Build, Workspace},
 };
 
 const ERAS: [&str; 2] = ["modern", "legacy"];
@@ -16,7 +16,7 @@ const ERAS: [&str; 2] = ["modern", "legacy"];
 /// # Errors
 /// When our program does not build or start, or any client found fault; each that did is named.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
-    let program = workspace.build("anyport-cli", "anyport")?;
+    let program = workspace.build(&Build::of("anyport-cli", "anyport"))?;
     let python = Python::install(workspace)?;
     let client = || {
         let mut client = python.script(workspace.path("tests/python/interop.py"));

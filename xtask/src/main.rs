@@ -8,7 +8,8 @@
 //! - [`steps`]: what `cargo xtask test` does, as a list.
 //! - [`conformance`]: our server against the official suite.
 //! - [`interop`]: our program against other people's clients.
-//! - [`tools`]: what those two need, installed and kept.
+//! - [`bench`]: what a call costs, beside other servers.
+//! - [`tools`]: what those need, installed and kept.
 //! - [`workspace`], [`process`]: where we are, and running other programs.
 
 // A command speaks to the person who typed it.
@@ -16,9 +17,11 @@
 
 use std::{error::Error, process::ExitCode};
 
+use bench::Effort;
 use conformance::Selection;
 use workspace::Workspace;
 
+mod bench;
 mod conformance;
 mod interop;
 mod process;
@@ -37,6 +40,7 @@ Usage: cargo xtask COMMAND
   conformance [--revision R] [--scenario S]
                                   run the official suite and show all that it prints
   interop                         run other people's clients against our program
+  bench [--quick]                 measure what a call costs, beside other servers
 ";
 
 fn main() -> ExitCode {
@@ -57,6 +61,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["test"] => return steps::run(&Workspace::find()?, None),
         ["test", "--only", names] => return steps::run(&Workspace::find()?, Some(names)),
         ["conformance", options @ ..] => conformance::show(&Workspace::find()?, &Selection::parse(options)?)?,
+        ["bench", options @ ..] => return bench::run(&Workspace::find()?, Effort::parse(options)?),
         ["interop"] => interop::run(&Workspace::find()?)?,
         other => return Err(format!("there is no command `{}`\n\n{USAGE}", other.join(" ")).into()),
     }

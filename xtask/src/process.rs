@@ -58,11 +58,24 @@ impl Server {
     /// # Errors
     /// When it cannot start, ends at once, or does not listen in time; the error shows the end of the log.
     pub(crate) fn start(command: &mut Command, port: u16, log: &Path) -> Result<Self, Failure> {
+        Self::start_watched(command, port, log, Duration::from_millis(50))
+    }
+
+    /// As [`Server::start`], for those who need to know soon that it listens: it looks anew after each `pause`.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(crate) fn start_watched(
+        command: &mut Command,
+        port: u16,
+        log: &Path,
+        pause: Duration,
+    ) -> Result<Self, Failure> {
         let file = File::create(log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let child = command.spawn().map_err(|error| cannot_start(command, &error))?;
         let mut server = Self { child, log: log.into() };
-        match server.wait_for(port) {
+        match server.wait_for(port, pause) {
             Ok(()) => Ok(server),
             Err(what) => {
                 Err(format!("`{}` {what}; it wrote:\n{}", show(command), server.last_words()).into())
@@ -70,7 +83,7 @@ impl Server {
         }
     }
 
-    fn wait_for(&mut self, port: u16) -> Result<(), String> {
+    fn wait_for(&mut self, port: u16, pause: Duration) -> Result<(), String> {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let start = Instant::now();
         while start.elapsed() < START {
@@ -80,9 +93,30 @@ impl Server {
             if TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() {
                 return Ok(());
             }
-            pause();
+            sleep(pause);
         }
         Err(format!("did not listen on port {port} within {} s", START.as_secs()))
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end, as a terminal or a supervisor does, and waits until it has.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or does not end in time.
+    pub(crate) fn terminate(mut self) -> Result<(), Failure> {
+        run(Command::new("kill").args(["-TERM", &self.pid().to_string()]))?;
+        let start = Instant::now();
+        while start.elapsed() < START {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(10));
+        }
+        Err(format!("process {} goes on although it was told to end", self.pid()).into())
     }
 
     /// The last lines of the log.
@@ -102,8 +136,8 @@ impl Drop for Server {
 }
 
 #[expect(clippy::disallowed_methods, reason = "there is no runtime here whose worker could be blocked")]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(50));
+fn sleep(time: Duration) {
+    std::thread::sleep(time);
 }
 
 fn cannot_start(command: &Command, error: &io::Error) -> Failure {

@@ -70,19 +70,31 @@ impl Workspace {
         cargo
     }
 
-    /// Builds the program `binary` of `package` in the dev profile.
+    /// Builds a program.
     ///
     /// # Errors
     /// When there is no such package or program, or it does not compile.
-    pub(crate) fn build(&self, package: &str, binary: &str) -> Result<PathBuf, Failure> {
-        if !self.packages.iter().any(|name| name == package) {
+    pub(crate) fn build(&self, build: &Build<'_>) -> Result<PathBuf, Failure> {
+        let Build { manifest, package, binary, features, release } = *build;
+        // Of another workspace cargo says so itself.
+        if manifest == OURS && !self.packages.iter().any(|name| name == package) {
             return Err(format!(
                 "the workspace has no package `{package}`, which has the program `{binary}`"
             )
             .into());
         }
         let mut cargo = self.cargo();
-        cargo.args(["build", "--locked", "--package", package, "--bin", binary]);
+        cargo.args(["build", "--locked", "--manifest-path", manifest, "--package", package, "--bin", binary]);
+        if manifest != OURS {
+            // Below our own, since what is made lives there.
+            cargo.arg("--target-dir").arg(self.target("peers"));
+        }
+        if !features.is_empty() {
+            cargo.args(["--features", &features.join(",")]);
+        }
+        if release {
+            cargo.arg("--release");
+        }
         // Where cargo puts a program depends on its configuration, so it is asked rather than guessed.
         let messages = process::stdout(cargo.args(["--message-format", "json-render-diagnostics"]))?;
         executable(&String::from_utf8_lossy(&messages), binary)
@@ -92,6 +104,29 @@ impl Workspace {
     /// `path` as a person in the root of the repository would write it.
     pub(crate) fn shorten<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
         path.strip_prefix(&self.root).unwrap_or(path).display()
+    }
+}
+
+/// The manifest of the workspace.
+const OURS: &str = "Cargo.toml";
+
+/// A program to build.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Build<'a> {
+    /// The manifest of its workspace, seen from the root of the repository.
+    pub(crate) manifest: &'a str,
+    pub(crate) package: &'a str,
+    pub(crate) binary: &'a str,
+    /// Features besides the default ones.
+    pub(crate) features: &'a [&'a str],
+    /// Whether in the release profile, instead of the dev profile.
+    pub(crate) release: bool,
+}
+
+impl<'a> Build<'a> {
+    /// The program `binary` of our own `package`, in the dev profile.
+    pub(crate) fn of(package: &'a str, binary: &'a str) -> Self {
+        Self { manifest: OURS, package, binary, features: &[], release: false }
     }
 }
 
@@ -127,7 +162,7 @@ mod tests {
     fn a_missing_package_is_an_error() {
         let workspace =
             Workspace { root: ".".into(), target: "target".into(), packages: vec!["xtask".into()] };
-        let failure = workspace.build("anyport-nowhere", "nothing").unwrap_err();
+        let failure = workspace.build(&Build::of("anyport-nowhere", "nothing")).unwrap_err();
         assert!(failure.to_string().contains("no package `anyport-nowhere`"));
     }
 }

@@ -27,7 +27,7 @@ pub mod key {
 }
 
 /// The reserved members of one request's `_meta`, as text; they share the request's bytes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
     /// [`key::PROTOCOL_VERSION`].
     pub protocol_version: Option<Raw>,
@@ -53,18 +53,23 @@ impl Meta {
     pub fn read(object: &Raw) -> Self {
         let mut meta = Self::default();
         for member in object.members() {
-            let field = match &*member.key() {
-                key::PROTOCOL_VERSION => &mut meta.protocol_version,
-                key::CLIENT_INFO => &mut meta.client_info,
-                key::CLIENT_CAPABILITIES => &mut meta.client_capabilities,
-                key::LOG_LEVEL => &mut meta.log_level,
-                key::PROGRESS_TOKEN => &mut meta.progress_token,
-                key::TRACEPARENT => &mut meta.traceparent,
-                _ => continue,
-            };
-            *field = Some(object.slice(member.value));
+            meta.take(&member.key(), || object.slice(member.value));
         }
         meta
+    }
+
+    /// Takes one member, if it is a reserved one.
+    pub(crate) fn take(&mut self, name: &str, value: impl FnOnce() -> Raw) {
+        let field = match name {
+            key::PROTOCOL_VERSION => &mut self.protocol_version,
+            key::CLIENT_INFO => &mut self.client_info,
+            key::CLIENT_CAPABILITIES => &mut self.client_capabilities,
+            key::LOG_LEVEL => &mut self.log_level,
+            key::PROGRESS_TOKEN => &mut self.progress_token,
+            key::TRACEPARENT => &mut self.traceparent,
+            _ => return,
+        };
+        *field = Some(value());
     }
 
     /// Whether any member is here that only a modern request carries.

@@ -268,7 +268,9 @@ trait Wire: Serialize + DeserializeOwned + Debug + PartialEq {}
 impl<T: Serialize + DeserializeOwned + Debug + PartialEq> Wire for T {}
 
 fn request<T: Wire>(text: &str) -> Value {
-    let Message::Request(Request { id, method, params }) = read(text) else { panic!("no request: {text}") };
+    let Message::Request(Request { id, method, params, .. }) = read(text) else {
+        panic!("no request: {text}")
+    };
     let method = Method::named(&method).unwrap();
     let params = params.as_ref().map(round_trip::<T>);
     written(|out| jsonrpc::write_request(out, &id, method.as_str(), params.as_ref()))

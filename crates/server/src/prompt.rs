@@ -46,7 +46,9 @@ pub struct Argument {
 }
 
 /// The function behind a prompt.
-pub struct PromptHandler(Box<dyn Fn(Values, Context) -> Handling<Result<Messages, Error>> + Send + Sync>);
+pub struct PromptHandler(Box<Get>);
+
+type Get = dyn Fn(Values, Context) -> Handling<Result<Messages, Error>> + Send + Sync;
 
 /// The messages of a prompt.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -23,10 +23,8 @@ const MAX_FAULT_LENGTH: usize = 240;
 /// Why a schema was refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SchemaError {
-    #[error("{0} must be a JSON Schema object")]
-    NoObject(&'static str),
-    #[error("the root of the input schema must have \"type\": \"object\"")]
-    RootType,
+    #[error("a schema must be a JSON object")]
+    NoObject,
     #[error("the dialect {0:?} is not supported; use 2020-12, 2019-09, draft-07, draft-06 or draft-04")]
     Dialect(String),
     #[error("the reference {0:?} points outside the schema; nothing is fetched, so put it into $defs")]
@@ -58,7 +56,7 @@ impl Schema {
     }
 
     fn build(schema: &Value, formats: bool) -> Result<Self, SchemaError> {
-        let root = schema.as_object().ok_or(SchemaError::NoObject("a schema"))?;
+        let root = schema.as_object().ok_or(SchemaError::NoObject)?;
         let draft = dialect(root)?;
         check_references(schema)?;
         // The `regex` engine runs in linear time, whatever the pattern and the text.

@@ -108,12 +108,13 @@ pub(crate) fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) ->
     })
 }
 
-/// A number as a person writes it: 50, not 50.0.
+/// A finite number as a person writes it: 50, not 50.0.
 pub(crate) fn write_number(out: &mut String, number: f64) {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() < EXACT {
-        let _ = write!(out, "{number:.0}");
-    } else {
-        let _ = write!(out, "{number:e}");
-    }
+    let _ = match serde_json::Number::from_f64(number) {
+        Some(number) if number.as_f64().is_some_and(|exact| exact.fract() != 0.0 || exact.abs() >= EXACT) => {
+            write!(out, "{number}")
+        }
+        _ => write!(out, "{number:.0}"),
+    };
 }

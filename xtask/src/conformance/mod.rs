@@ -18,7 +18,7 @@ use crate::{
     Failure,
     process::{self, Server},
     tools::Suite,
-    workspace::Workspace,
+    workspace::{Build, Workspace},
 };
 
 mod expected;
@@ -86,7 +86,7 @@ pub(crate) fn show(workspace: &Workspace, selection: &Selection) -> Result<(), F
 }
 
 fn run(workspace: &Workspace, selection: &Selection, shown: bool) -> Result<(), Failure> {
-    let program = workspace.build("anyport-conformance", "everything_server")?;
+    let program = workspace.build(&Build::of("anyport-conformance", "everything_server"))?;
     let suite = Suite::install(workspace)?;
     let expected = Expected::read(&workspace.path("conformance/expected-failures.json"))?;
 

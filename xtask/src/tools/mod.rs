@@ -40,7 +40,10 @@ fn keep(
 }
 
 /// What `program` answers to `arguments`; `None` when there is no such program.
-fn ask(program: &str, arguments: &[&str]) -> Result<Option<String>, Failure> {
+///
+/// # Errors
+/// When it does not succeed.
+pub(crate) fn ask(program: &str, arguments: &[&str]) -> Result<Option<String>, Failure> {
     let mut command = Command::new(program);
     command.args(arguments);
     match command.output() {

@@ -26,8 +26,18 @@ impl Raw {
     pub fn parse(text: Bytes, limits: &Limits) -> Result<Self, ScanError> {
         let valid = scan(&text, limits)?.trim_matches([' ', '\t', '\r', '\n']);
         let text = text.slice_ref(valid.as_bytes());
+        Ok(Self::scanned(text))
+    }
+
+    /// Takes text that has passed the scan.
+    pub(crate) fn scanned(text: Bytes) -> Self {
         // The scan has just validated the UTF-8; `try_from` looks again, at memory speed.
-        Ok(Self(ByteString::try_from(text).unwrap_or_default()))
+        Self(ByteString::try_from(text).unwrap_or_default())
+    }
+
+    /// The part of the text in `range`.
+    pub(crate) fn range(&self, range: std::ops::Range<usize>) -> Self {
+        Self(self.0.slice_ref(self.0.get(range).unwrap_or_default()))
     }
 
     /// Writes `value` as JSON.

@@ -4,7 +4,9 @@
 //! all: two readers of one message may then act on different requests. So every message passes this scan
 //! first, and what passes means the same to every reader.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Range};
+
+use smallvec::SmallVec;
 
 use super::string;
 
@@ -86,6 +88,57 @@ impl fmt::Display for ScanErrorKind {
 /// # Errors
 /// The first thing that is wrong, with its position.
 pub fn scan<'a>(text: &'a [u8], limits: &Limits) -> Result<&'a str, ScanError> {
+    run(text, limits, None)
+}
+
+/// Scans a message like [`scan`] and notes on the way where the members lie that every request is asked for: those
+/// of the message, of its `params`, and of their `_meta`. So none of them has to be looked for again.
+///
+/// # Errors
+/// As [`scan`].
+pub(crate) fn scan_message<'a>(
+    text: &'a [u8],
+    limits: &Limits,
+    spans: &mut Spans,
+) -> Result<&'a str, ScanError> {
+    run(text, limits, Some(spans))
+}
+
+/// Members, in the order in which they end. Those of an ordinary request need no allocation.
+pub(crate) type Spans = SmallVec<[Span; 20]>;
+
+/// Where a member lies in the text that was scanned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Whose member it is.
+    pub(crate) of: Part,
+    /// Its key, without the quotes, and whether anything in it is escaped.
+    pub(crate) key: Range<usize>,
+    pub(crate) escaped: bool,
+    /// Its value.
+    pub(crate) value: Range<usize>,
+}
+
+/// The parts of a message whose members are noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Message,
+    Params,
+    Meta,
+}
+
+impl Part {
+    /// The part that the member `key` of this part is, if it is one.
+    fn inside(self, key: &str) -> Option<Self> {
+        match (self, key) {
+            (Self::Message, "params") => Some(Self::Params),
+            (Self::Params, "_meta") => Some(Self::Meta),
+            _ => None,
+        }
+    }
+}
+
+fn run<'a>(text: &'a [u8], limits: &Limits, spans: Option<&mut Spans>) -> Result<&'a str, ScanError> {
     let fail = |kind, at| Err(locate(text, kind, at));
     if text.len() > limits.bytes {
         return fail(ScanErrorKind::TooLarge(limits.bytes), limits.bytes);
@@ -101,7 +154,9 @@ pub fn scan<'a>(text: &'a [u8], limits: &Limits) -> Result<&'a str, ScanError> {
         nodes: 0,
         max_nodes: limits.nodes,
         max_depth: limits.depth.min(Limits::MAX_DEPTH),
-        keys: Vec::with_capacity(16),
+        keys: SmallVec::new(),
+        part: spans.is_some().then_some(Part::Message),
+        spans,
     };
     scanner.space();
     if let Err(Stop(kind)) = scanner.value(1) {
@@ -137,7 +192,7 @@ struct Key {
     escaped: bool,
 }
 
-struct Scanner<'a> {
+struct Scanner<'a, 's> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
@@ -145,10 +200,13 @@ struct Scanner<'a> {
     max_nodes: usize,
     max_depth: usize,
     /// The keys of every object that is still open, innermost last.
-    keys: Vec<Key>,
+    keys: SmallVec<[Key; 24]>,
+    /// The part that the next value is, if its members are to be noted.
+    part: Option<Part>,
+    spans: Option<&'s mut Spans>,
 }
 
-impl Scanner<'_> {
+impl Scanner<'_, '_> {
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -192,6 +250,7 @@ impl Scanner<'_> {
 
     fn object(&mut self, depth: usize) -> Result<(), Stop> {
         let first_key = self.keys.len();
+        let part = self.part.take();
         if self.peek() == Some(b'}') {
             self.at += 1;
             return Ok(());
@@ -208,7 +267,10 @@ impl Scanner<'_> {
             }
             self.at += 1;
             self.space();
-            self.value(depth + 1)?;
+            match part {
+                None => self.value(depth + 1)?,
+                Some(part) => self.noted(part, key, depth)?,
+            }
             self.space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -223,7 +285,23 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// Passes over a member's value and notes where it lies.
+    fn noted(&mut self, of: Part, key: Key, depth: usize) -> Result<(), Stop> {
+        self.part = of.inside(&self.name(&key));
+        let start = self.at;
+        self.value(depth + 1)?;
+        // A value that is no object has no members to note.
+        self.part = None;
+        let (key, escaped, value) = (key.start..key.end, key.escaped, start..self.at);
+        if let Some(spans) = &mut self.spans {
+            spans.push(Span { of, key, escaped, value });
+        }
+        Ok(())
+    }
+
     fn array(&mut self, depth: usize) -> Result<(), Stop> {
+        // The members of what stands in an array are nobody's.
+        self.part = None;
         if self.peek() == Some(b']') {
             self.at += 1;
             return Ok(());
@@ -275,7 +353,8 @@ impl Scanner<'_> {
     }
 
     fn name(&self, key: &Key) -> Cow<'_, str> {
-        string::unescape(&self.text[key.start..key.end])
+        let inside = &self.text[key.start..key.end];
+        if key.escaped { string::unescape(inside) } else { inside.into() }
     }
 
     /// Passes over a string, whose opening quote is next, and tells where its inside lies.
@@ -284,14 +363,14 @@ impl Scanner<'_> {
         let mut escaped = false;
         self.at = start;
         loop {
+            self.at += string::plain_run(&self.bytes[self.at..]);
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
                     self.escape()?;
                 }
-                Some(0..=0x1f) => return grammar("control characters in strings must be escaped"),
-                Some(_) => self.at += 1,
+                Some(_) => return grammar("control characters in strings must be escaped"),
                 None => return grammar("expected '\"' at the end of a string"),
             }
         }

@@ -56,35 +56,50 @@ pub(super) fn hex4(digits: &[u8]) -> Option<u16> {
     })
 }
 
+/// How many bytes at the start of `bytes` are neither `"`, `\\` nor a control character: a run that a string may hold
+/// as it stands. Eight bytes are looked at in one go, since strings are most of what a message is made of.
+pub(super) fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The high bit of every byte that is below `limit`; above the lowest such byte there may be false ones.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHS;
+    let (words, _) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
+        let escapes = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let special = quotes | escapes | below(word, 0x20);
+        if special != 0 {
+            return index * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let rest = words.len() * 8;
+    let tail = bytes[rest..].iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+    tail.map_or(bytes.len(), |at| rest + at)
+}
+
 /// Appends `text` as a JSON string, quotes included.
 pub fn write(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.reserve(text.len() + 2);
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut clean = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&bytes[clean..at]);
-        clean = at + 1;
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, special) = rest.split_at(plain_run(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = special.split_first() else { break };
+        rest = after;
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            _ => out.extend_from_slice(&[
-                b'\\',
-                b'u',
-                b'0',
-                b'0',
-                HEX[usize::from(byte >> 4)],
-                HEX[usize::from(byte & 15)],
-            ]),
+            _ => {
+                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            }
         }
     }
-    out.extend_from_slice(&bytes[clean..]);
     out.push(b'"');
 }
 
@@ -98,6 +113,22 @@ mod tests {
         assert_eq!(unescape(r#"a\"\\\/\b\f\n\r\tz"#), "a\"\\/\u{8}\u{c}\n\r\tz");
         assert_eq!(unescape(r"\u00e9\ud83d\ude00!"), "é😀!");
         assert!(matches!(unescape("plain"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_plain_run_ends_at_the_first_special_byte_wherever_it_stands() {
+        for special in (0..0x20).chain([b'"', b'\\']) {
+            for length in 0..40 {
+                for at in 0..length {
+                    let mut bytes = vec![b'a' + (at % 26) as u8; length];
+                    bytes[at] = special;
+                    bytes[length - 1] = if at == length - 1 { special } else { 0xff };
+                    assert_eq!(plain_run(&bytes), at, "{special:#x} at {at} of {length}");
+                }
+                assert_eq!(plain_run(&vec![0x7f; length]), length);
+                assert_eq!(plain_run(&vec![0x80; length]), length);
+            }
+        }
     }
 
     #[test]

@@ -44,10 +44,14 @@ impl<'a> Member<'a> {
         string::unescape(self.raw_key)
     }
 
+    fn is_escaped(&self) -> bool {
+        self.raw_key.contains('\\')
+    }
+
     /// Whether the key, unescaped, is `name`.
     pub fn is(&self, name: &str) -> bool {
-        // A key without a backslash stands for itself.
-        self.raw_key == name || (self.raw_key.len() > name.len() && self.key() == name)
+        // A key without a backslash stands for itself; one with is longer than what it stands for.
+        self.raw_key == name || (self.raw_key.len() > name.len() && self.is_escaped() && self.key() == name)
     }
 }
 
@@ -125,6 +129,7 @@ fn skip_space(bytes: &[u8], mut at: usize) -> usize {
 fn skip_string(bytes: &[u8], at: usize) -> usize {
     let mut at = at + 1;
     loop {
+        at += string::plain_run(bytes.get(at..).unwrap_or_default());
         match bytes.get(at) {
             Some(b'"') => return at + 1,
             Some(b'\\') => at += 2,

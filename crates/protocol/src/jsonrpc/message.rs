@@ -2,7 +2,10 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::{Error, Id, code};
-use crate::json::{Elements, Limits, Members, Raw};
+use crate::{
+    json::{Elements, Limits, Members, Part, Raw, Spans, scan_message, string},
+    meta::Meta,
+};
 
 /// One JSON-RPC message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct Request {
     pub method: ByteString,
     /// The params: an object.
     pub params: Option<Raw>,
+    /// The reserved members of the params' `_meta`.
+    pub meta: Meta,
 }
 
 /// A message without an answer.
@@ -70,29 +75,32 @@ pub struct Malformed {
 /// # Errors
 /// What is wrong, ready to be answered; a [`Malformed`] never means that a connection must end.
 pub fn read(text: Bytes, limits: &Limits) -> Result<Incoming, Malformed> {
-    let raw = Raw::parse(text, limits).map_err(|error| Malformed { error: error.into(), id: None })?;
-    if !raw.is_array() {
-        return envelope(&raw).map(Incoming::One);
+    let refused = |error| Malformed { error, id: None };
+    let mut spans = Spans::new();
+    let valid = scan_message(&text, limits, &mut spans).map_err(|error| refused(Error::from(error)))?;
+    let is_array = valid.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[');
+    let raw = Raw::scanned(text);
+    if !is_array {
+        return Fields::of_spans(&raw, &spans).read(&raw).map(Incoming::One);
     }
-    let batch: Vec<_> = Elements::of(raw.as_str()).map(|element| envelope(&raw.slice(element))).collect();
+    let element = |element| {
+        let raw = raw.slice(element);
+        Fields::of(&raw).read(&raw)
+    };
+    let batch: Vec<_> = Elements::of(raw.as_str()).map(element).collect();
     if batch.is_empty() {
         // JSON-RPC 2.0 §6: "an empty Array" is answered as an Invalid Request.
-        return Err(Malformed { error: Error::invalid_request("a batch must not be empty"), id: None });
+        return Err(refused(Error::invalid_request("a batch must not be empty")));
     }
     Ok(Incoming::Batch(batch))
-}
-
-fn envelope(raw: &Raw) -> Result<Message, Malformed> {
-    let fields = Fields::of(raw);
-    // 2026-07-28, basic §Error Responses: errors carry the request's id "except in error cases where the ID
-    // could not be read due a malformed request".
-    let id = fields.id.and_then(|id| Id::of(raw.slice(id)));
-    fields.message(raw, id.clone()).map_err(|error| Malformed { error, id })
 }
 
 /// The members of an envelope, as text.
 #[derive(Default)]
 struct Fields<'a> {
+    /// Whether the message is an object at all.
+    object: bool,
+    meta: Meta,
     jsonrpc: Option<&'a str>,
     id: Option<&'a str>,
     method: Option<&'a str>,
@@ -102,26 +110,55 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Finds them by walking over the text.
     fn of(raw: &'a Raw) -> Self {
-        let mut fields = Self::default();
+        let mut fields = Self { object: raw.is_object(), ..Self::default() };
         for member in raw.members() {
-            let field = match &*member.key() {
-                "jsonrpc" => &mut fields.jsonrpc,
-                "id" => &mut fields.id,
-                "method" => &mut fields.method,
-                "params" => &mut fields.params,
-                "result" => &mut fields.result,
-                "error" => &mut fields.error,
-                // JSON-RPC 2.0 knows no others; a receiver that ignores them stays compatible.
-                _ => continue,
-            };
-            *field = Some(member.value);
+            fields.take(&member.key(), member.value);
+        }
+        fields.meta = Meta::of(fields.params.map(|params| raw.slice(params)).as_ref());
+        fields
+    }
+
+    /// Takes them from what the scan has noted.
+    fn of_spans(raw: &'a Raw, spans: &Spans) -> Self {
+        let text = raw.as_str();
+        let mut fields = Self { object: text.trim_ascii_start().starts_with('{'), ..Self::default() };
+        for span in spans {
+            let inside = &text[span.key.clone()];
+            let key = if span.escaped { string::unescape(inside) } else { inside.into() };
+            match span.of {
+                Part::Message => fields.take(&key, &text[span.value.clone()]),
+                Part::Params => {}
+                Part::Meta => fields.meta.take(&key, || raw.range(span.value.clone())),
+            }
         }
         fields
     }
 
+    fn take(&mut self, key: &str, value: &'a str) {
+        let field = match key {
+            "jsonrpc" => &mut self.jsonrpc,
+            "id" => &mut self.id,
+            "method" => &mut self.method,
+            "params" => &mut self.params,
+            "result" => &mut self.result,
+            "error" => &mut self.error,
+            // JSON-RPC 2.0 knows no others; a receiver that ignores them stays compatible.
+            _ => return,
+        };
+        *field = Some(value);
+    }
+
+    fn read(self, raw: &Raw) -> Result<Message, Malformed> {
+        // 2026-07-28, basic §Error Responses: errors carry the request's id "except in error cases where the ID could
+        // not be read due a malformed request".
+        let id = self.id.and_then(|id| Id::of(raw.slice(id)));
+        self.message(raw, id.clone()).map_err(|error| Malformed { error, id })
+    }
+
     fn message(self, raw: &Raw, id: Option<Id>) -> Result<Message, Error> {
-        if !raw.is_object() {
+        if !self.object {
             return Err(Error::invalid_request("a message must be an object"));
         }
         if self.jsonrpc != Some("\"2.0\"") {
@@ -133,7 +170,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn call(&self, raw: &Raw, method: &str, id: Option<Id>) -> Result<Message, Error> {
+    fn call(self, raw: &Raw, method: &str, id: Option<Id>) -> Result<Message, Error> {
         if self.result.is_some() || self.error.is_some() {
             return Err(Error::invalid_request(
                 "a message with \"method\" must not have \"result\" or \"error\"",
@@ -148,7 +185,7 @@ impl<'a> Fields<'a> {
         }
         match (self.id, id) {
             (None, _) => Ok(Message::Notification(Notification { method, params })),
-            (Some(_), Some(id)) => Ok(Message::Request(Request { id, method, params })),
+            (Some(_), Some(id)) => Ok(Message::Request(Request { id, method, params, meta: self.meta })),
             (Some(_), None) => {
                 Err(Error::invalid_request("the member \"id\" must be a string or an integer, never null"))
             }
@@ -257,6 +294,36 @@ mod tests {
             (code::INVALID_REQUEST, Some("1".into()))
         );
         assert_eq!(refusal("17"), (code::INVALID_REQUEST, None));
+    }
+
+    #[test]
+    fn what_the_scan_notes_is_what_a_walk_finds() {
+        let meta = r#"{"progressToken":1,"io.modelcontextprotocol/logLevel":"info","traceparent":"t"}"#;
+        for params in [
+            format!(r#"{{"_meta":{meta},"arguments":{{"_meta":{{"progressToken":2}}}}}}"#),
+            format!(r#"{{"arguments":[{{"_meta":{{"progressToken":2}}}}],"\u005fmeta":{meta}}}"#),
+            format!(r#"{{"params":{{"_meta":{meta}}}}}"#),
+            format!(r#"{{"_meta":[{meta}]}}"#),
+            r#"{"_meta":"x"}"#.into(),
+            r#"{"_meta":{"progress\u0054oken":{"progressToken":3}}}"#.into(),
+            "{}".into(),
+        ] {
+            for message in [
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{params}}}"#),
+                format!(
+                    r#" {{ "p\u0061rams" : {params} , "method":"m","id":1,"jsonrpc":"2.0", "x":{{"params":{params}}} }} "#
+                ),
+            ] {
+                let Message::Request(noted) = one(&message).unwrap() else { panic!() };
+                let Ok(Incoming::Batch(batch)) = read(format!("[{message}]").into(), &Limits::default())
+                else {
+                    panic!()
+                };
+                let Ok(Message::Request(walked)) = &batch[0] else { panic!() };
+                assert_eq!(noted, *walked, "{message}");
+                assert_eq!(noted.meta, Meta::of(noted.params.as_ref()));
+            }
+        }
     }
 
     #[test]

@@ -5,11 +5,14 @@ use crate::json::{Raw, string};
 
 /// Appends a response that carries `result`.
 pub fn write_result(out: &mut Vec<u8>, id: &Id, result: &Raw) {
+    const ID: &[u8] = br#"{"jsonrpc":"2.0","id":"#;
+    const RESULT: &[u8] = br#","result":"#;
     let (id, result) = (id.as_raw().as_str(), result.as_str());
-    out.reserve(id.len() + result.len() + 40);
-    out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    // To the byte: a `Vec` without room to spare becomes `Bytes` as it is.
+    out.reserve_exact(ID.len() + id.len() + RESULT.len() + result.len() + 1);
+    out.extend_from_slice(ID);
     out.extend_from_slice(id.as_bytes());
-    out.extend_from_slice(br#","result":"#);
+    out.extend_from_slice(RESULT);
     out.extend_from_slice(result.as_bytes());
     out.push(b'}');
 }

@@ -34,6 +34,8 @@ struct Round {
     failure: Option<Outcome>,
     /// How many futures given to `once` are under way: the handler is not dropped in the middle of one.
     once: usize,
+    /// Whether one of these will never end, since it asked.
+    stuck: bool,
     /// Wakes the reply when a question is recorded by a task of the handler's.
     waker: Option<Waker>,
 }
@@ -152,6 +154,7 @@ impl Dialogue {
     pub(crate) fn fail(&self, outcome: Outcome) {
         let mut round = self.lock();
         round.failure.get_or_insert(outcome);
+        round.stuck |= IN_ONCE.get();
         round.wake();
     }
 
@@ -172,7 +175,7 @@ impl Dialogue {
         identity: &Identity,
     ) -> Option<Outcome> {
         let mut round = self.lock();
-        if round.once > 0 {
+        if round.once > 0 && !round.stuck {
             return None;
         }
         if let Some(failure) = round.failure.take() {

@@ -42,9 +42,9 @@ pub(crate) fn of<T: JsonSchema>() -> Result<RequestedSchema, NoForm> {
 fn field(property: Value) -> Option<PrimitiveSchemaDefinition> {
     let Value::Object(mut property) = property else { return None };
     unwrap_option(&mut property);
+    choices(&mut property, "oneOf");
     match property.get("type")?.as_str()? {
         "string" => {
-            choices(&mut property, "oneOf");
             keep(&mut property, &["type", "enum", "oneOf", "minLength", "maxLength", "format", "default"])?;
             let formats = ["email", "uri", "date", "date-time"];
             property.retain(|key, value| key != "format" || formats.iter().any(|format| value == format));

@@ -4,7 +4,7 @@ use anyport_protocol::{
     Method, Raw,
     types::{
         CreateMessageRequest, CreateMessageRequestParams, CreateMessageResult, ElicitAction, ElicitRequest,
-        ElicitRequestParams, ElicitResult, JsonObject, ListRootsRequest, ListRootsResult, RequestedSchema,
+        ElicitRequestParams, ElicitResult, ListRootsRequest, ListRootsResult, RequestedSchema,
     },
 };
 use schemars::JsonSchema;
@@ -194,7 +194,7 @@ fn written<T: Serialize>(params: &T) -> Result<Raw, Unfit> {
 fn answered(result: &Raw, form: Option<&RequestedSchema>) -> Result<ElicitResult, Unfit> {
     let mut result: ElicitResult = result.decode().map_err(Unfit::new)?;
     if let (ElicitAction::Accept, Some(form)) = (result.action, form) {
-        let content = Value::Object(result.content.take().unwrap_or_else(JsonObject::new));
+        let content = Value::Object(result.content.take().unwrap_or_default());
         let schema = serde_json::to_value(form).map_err(Unfit::new)?;
         let schema = Schema::with_formats(&schema).map_err(Unfit::new)?;
         schema.check(&content).map_err(|faults| Unfit(faults.join("; ")))?;

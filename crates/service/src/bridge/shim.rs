@@ -7,7 +7,9 @@ use anyport_protocol::{
 };
 use tokio::{sync::oneshot, time};
 
-use crate::{Answer, Asking, Context, Emitter, Event, Outcome, Question, Reply, Request, Service, emit};
+use crate::{
+    Answer, Asking, Context, Emitter, Event, Notification, Outcome, Question, Reply, Request, Service, emit,
+};
 
 /// Serves callers that are asked live from a service that asks by `input_required`.
 ///
@@ -79,8 +81,9 @@ impl<S: Service> Dialogue<S> {
     /// Both arms are outcomes: `Err` is the one that ends the call early.
     async fn run(self, mut reply: Reply, emitter: &Emitter) -> Result<Outcome, Outcome> {
         let mut silent = 0;
+        let mut progress = Progress::default();
         for _ in 0..self.limits.rounds {
-            let required = match relay(&mut reply, emitter).await {
+            let required = match relay(&mut reply, emitter, &mut progress).await {
                 Outcome::InputRequired(required) => required,
                 outcome => return Ok(outcome),
             };
@@ -179,13 +182,39 @@ impl<S: Service> Dialogue<S> {
     }
 }
 
-/// Passes on everything but the outcome.
-async fn relay(reply: &mut Reply, emitter: &Emitter) -> Outcome {
+/// Passes on everything but the outcome, and progress that was told in an earlier round.
+async fn relay(reply: &mut Reply, emitter: &Emitter, progress: &mut Progress) -> Outcome {
     loop {
         match reply.next().await {
             Event::Outcome(outcome) => return outcome,
+            Event::Notification(notification) if !progress.grows(&notification) => {}
             event => emitter.emit(event).await,
         }
+    }
+}
+
+/// How far the caller knows the call to be.
+///
+/// Every round begins anew, and so does its progress; to a caller that is asked live all rounds are one request, and
+/// 2025-11-25, progress §Progress Flow: "The `progress` value MUST increase with each notification".
+#[derive(Default)]
+struct Progress(Option<f64>);
+
+impl Progress {
+    /// Whether the notification is other than of progress, or of more than there was.
+    fn grows(&mut self, notification: &Notification) -> bool {
+        if notification.method != Method::Progress {
+            return true;
+        }
+        let told = notification.params.member("progress").and_then(|told| told.decode().ok());
+        let grows = match (told, self.0) {
+            (Some(told), Some(last)) => told > last,
+            _ => true,
+        };
+        if grows {
+            self.0 = told.or(self.0);
+        }
+        grows
     }
 }
 

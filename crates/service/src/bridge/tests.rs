@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use anyport_protocol::{Error, Limits, Method, Raw, Revision};
 
 use super::*;
-use crate::{Context, Event, Outcome, Principal, Question, Reply, Request, Service, emit};
+use crate::{Context, Event, Notification, Outcome, Principal, Question, Reply, Request, Service, emit};
 
 fn raw(text: &str) -> Raw {
     Raw::parse(text.to_owned().into(), &Limits::default()).unwrap()
@@ -122,6 +122,39 @@ async fn shim_ask_timeout() {
     assert!(result.as_str().contains("ask_timeout"));
     city.answerer.withdrawn().await;
     assert!(name.answerer.is_withdrawn());
+}
+
+/// Tells of progress 1, asks, and once it has its answer tells of progress 2 as well.
+struct Telling;
+
+impl Service for Telling {
+    fn call(&self, request: Request, _: Context) -> Reply {
+        emit::reply(|emitter| async move {
+            let answered = request.params.member("inputResponses").is_some();
+            for progress in 1..=if answered { 2 } else { 1 } {
+                let params = raw(&format!(r#"{{"progressToken":"t","progress":{progress}}}"#));
+                emitter.emit(Event::Notification(Notification { method: Method::Progress, params })).await;
+            }
+            let asking = r#"{"resultType":"input_required","requestState":"s","inputRequests":{
+                "q":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}}}"#;
+            if answered { Outcome::Result(raw("{}")) } else { Outcome::InputRequired(raw(asking)) }
+        })
+    }
+}
+
+#[tokio::test]
+async fn shim_progress_increases_over_all_rounds() {
+    let shim = Shim::new(Telling, ShimLimits::default());
+    let mut reply = shim.call(call("{}"), context(LEGACY));
+    let mut told = Vec::new();
+    loop {
+        match reply.next().await {
+            Event::Notification(Notification { params, .. }) => told.push(params.member("progress").unwrap()),
+            Event::Question(question) => question.answerer.answer(Ok(raw(r#"{"action":"decline"}"#))),
+            event => break assert!(matches!(event, Event::Outcome(Outcome::Result(_)))),
+        }
+    }
+    assert_eq!(told, [raw("1"), raw("2")]);
 }
 
 /// Asks for ever.

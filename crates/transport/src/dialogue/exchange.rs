@@ -185,6 +185,14 @@ impl Exchange {
         self.ready.push_back(Outgoing::Answer(answer));
     }
 
+    /// The client does not hear what the exchange says before its answer: nobody will answer its questions.
+    #[cfg(feature = "http")]
+    pub(crate) fn unheard(&mut self) {
+        if let Voice::Legacy(legacy) = &mut self.voice {
+            legacy.withdraw_all(&mut VecDeque::new());
+        }
+    }
+
     /// Cancels the call. Returns what must still be said: the withdrawal of its open questions.
     pub(crate) fn cancel(self) -> Vec<Bytes> {
         let Self { reply, voice, .. } = self;

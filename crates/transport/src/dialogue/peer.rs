@@ -196,10 +196,9 @@ impl Peer {
     }
 
     fn begin(&mut self, request: Request) -> Exchange {
-        let meta = Meta::of(request.params.as_ref());
         let legacy = self.supported.iter().any(|revision| !revision.is_modern());
-        if meta.is_modern() || !legacy {
-            return self.modern(request, meta);
+        if request.meta.is_modern() || !legacy {
+            return self.modern(request);
         }
         let session = self.legacy.get_or_insert_with(|| {
             let session = LegacySession::new(self.service.clone(), self.principal.clone(), &self.supported);
@@ -216,8 +215,8 @@ impl Peer {
         session.request(request)
     }
 
-    fn modern(&self, request: Request, meta: Meta) -> Exchange {
-        let Request { id, method, params } = request;
+    fn modern(&self, request: Request) -> Exchange {
+        let Request { id, method, params, meta } = request;
         let request = anyport_service::Request {
             method,
             params: params.unwrap_or(anyport_protocol::Raw::EMPTY_OBJECT),

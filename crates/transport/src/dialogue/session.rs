@@ -34,6 +34,8 @@ pub(crate) struct LegacySession {
     principal: Principal,
     questions: Mutex<HashMap<Id, Open>>,
     listening: Mutex<Listening>,
+    /// Held while the listen stream is changed: the next change begins with what this one has led to.
+    changing: tokio::sync::Mutex<()>,
     ready: watch::Sender<bool>,
 }
 
@@ -61,6 +63,28 @@ struct Listening {
     closed: bool,
 }
 
+/// What a request changes in the subscriptions of its session. Requests run side by side, so it is the change that is
+/// carried to the moment in which it is made, and not what it would have led to at first.
+#[derive(Default)]
+struct Change {
+    added: Vec<ByteString>,
+    removed: Vec<ByteString>,
+}
+
+impl Change {
+    fn between(old: &BTreeSet<ByteString>, new: &BTreeSet<ByteString>) -> Self {
+        Self {
+            added: new.difference(old).cloned().collect(),
+            removed: old.difference(new).cloned().collect(),
+        }
+    }
+
+    fn apply(&self, subscriptions: &BTreeSet<ByteString>) -> BTreeSet<ByteString> {
+        let stays = subscriptions.iter().filter(|uri| !self.removed.contains(uri));
+        stays.chain(&self.added).cloned().collect()
+    }
+}
+
 impl LegacySession {
     pub(crate) fn new(service: Arc<dyn Service>, principal: Principal, supported: &[Revision]) -> Arc<Self> {
         Arc::new(Self {
@@ -69,6 +93,7 @@ impl LegacySession {
             principal,
             questions: Mutex::default(),
             listening: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
             ready: watch::Sender::new(false),
         })
     }
@@ -87,15 +112,21 @@ impl LegacySession {
 
     /// Begins to answer a request.
     pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> Exchange {
-        let jsonrpc::Request { id, method, params } = request;
-        let step = lock(&self.state).request(&method, params.as_ref());
+        let jsonrpc::Request { id, method, params, meta } = request;
+        let mut state = lock(&self.state);
+        let step = state.request(&method, params.as_ref());
+        let change = match &step {
+            Step::Listen(wanted) => Change::between(state.subscriptions(), wanted),
+            _ => Change::default(),
+        };
+        drop(state);
         let (reply, lowered) = match step {
             Step::Answer(outcome) => (Reply::ready(outcome), None),
             Step::Discover => (self.clone().open(), None),
-            Step::Listen(wanted) => (self.clone().resubscribe(wanted), None),
+            Step::Listen(_) => (self.clone().resubscribe(change), None),
             Step::Call(method, params) => {
                 let known = Method::named(&method);
-                let reply = match self.context(Some(&params)) {
+                let reply = match self.context(meta) {
                     Ok(context) => self.service.call(Request { method, params }, context),
                     Err(error) => Reply::error(error),
                 };
@@ -107,8 +138,8 @@ impl LegacySession {
 
     /// What a call of this session knows. A legacy request says nothing of its client by itself, so of its
     /// `_meta` only the progress token and the trace count.
-    fn context(&self, params: Option<&Raw>) -> Result<Context, Error> {
-        let Meta { progress_token, traceparent, .. } = Meta::of(params);
+    fn context(&self, meta: Meta) -> Result<Context, Error> {
+        let Meta { progress_token, traceparent, .. } = meta;
         let state = lock(&self.state);
         Context::new(self.principal.clone(), state.revision())
             .with_client(state.capabilities().clone(), state.client_info().cloned())
@@ -118,7 +149,7 @@ impl LegacySession {
 
     /// Answers `initialize` from what the service says of itself.
     fn open(self: Arc<Self>) -> Reply {
-        let discovered = match self.context(None) {
+        let discovered = match self.context(Meta::default()) {
             Ok(context) => self.service.call(Request::new(Method::Discover, Raw::EMPTY_OBJECT), context),
             Err(error) => Reply::error(error),
         };
@@ -134,12 +165,12 @@ impl LegacySession {
         })
     }
 
-    /// Opens the listen stream for `wanted`, and puts it in the place of the old one once it is acknowledged.
-    fn resubscribe(self: Arc<Self>, wanted: BTreeSet<ByteString>) -> Reply {
+    /// Opens the listen stream for what is wanted now, and puts it in the place of the old one once it is acknowledged.
+    fn resubscribe(self: Arc<Self>, change: Change) -> Reply {
         Reply::future(async move {
-            let added: Vec<ByteString> =
-                wanted.difference(lock(&self.state).subscriptions()).cloned().collect();
-            match self.listen(&wanted, &added).await {
+            let _turn = self.changing.lock().await;
+            let wanted = change.apply(lock(&self.state).subscriptions());
+            match self.listen(&wanted, &change.added).await {
                 Ok(()) => {
                     lock(&self.state).subscribe(wanted);
                     Outcome::Result(Raw::EMPTY_OBJECT)
@@ -151,7 +182,8 @@ impl LegacySession {
 
     async fn listen(&self, wanted: &BTreeSet<ByteString>, added: &[ByteString]) -> Result<(), Error> {
         let filter = lock(&self.state).filter(wanted);
-        let mut reply = self.service.call(Request::new(Method::Listen, filter), self.context(None)?);
+        let mut reply =
+            self.service.call(Request::new(Method::Listen, filter), self.context(Meta::default())?);
         let acknowledged = match reply.next().await {
             Event::Notification(first) if first.method == Method::Acknowledged => first.params,
             Event::Outcome(Outcome::Error(error)) => return Err(error),
@@ -168,7 +200,12 @@ impl LegacySession {
     }
 
     fn replace(&self, reply: Reply) {
-        lock(&self.listening).reply = Some(reply);
+        let old = {
+            let mut listening = lock(&self.listening);
+            if listening.closed { Some(reply) } else { listening.reply.replace(reply) }
+        };
+        // Dropped outside the lock, since what ends with it is the service's.
+        drop(old);
         self.wake_pushes();
     }
 
@@ -180,19 +217,19 @@ impl LegacySession {
             return;
         }
         self.ready.send_replace(true);
-        // A subscription made before `initialized` has opened the stream already.
-        let (silent, subscribed) = {
-            let state = lock(&self.state);
-            let nothing = BTreeSet::new();
-            let filter = state.filter(&nothing);
-            (filter.as_str() == r#"{"notifications":{}}"#, !state.subscriptions().is_empty())
-        };
-        if silent || subscribed {
-            self.wake_pushes();
+        // What was subscribed to before `initialized` may be told from now on.
+        self.wake_pushes();
+        let nothing = BTreeSet::new();
+        if lock(&self.state).filter(&nothing).as_str() == r#"{"notifications":{}}"# {
             return;
         }
         let session = self.clone();
         tokio::spawn(async move {
+            let _turn = session.changing.lock().await;
+            // A subscription has opened the stream already, with more than this one would have.
+            if !lock(&session.state).subscriptions().is_empty() {
+                return;
+            }
             if let Err(error) = session.listen(&BTreeSet::new(), &[]).await {
                 tracing::warn!(error = %error, "a session cannot be told of changes");
             }

@@ -64,7 +64,8 @@ pub struct Limits {
     pub max_sessions: usize,
     /// How long a session may be idle. Default 1 hour.
     pub session_idle: Duration,
-    /// Bytes that a stream of a session keeps for clients that come back (`sse_log`). Default 4 MiB.
+    /// Bytes that a stream of a session keeps for clients that come back (`sse_log`), and those of its streams that
+    /// have ended keep together. Default 4 MiB.
     pub sse_log: usize,
     /// How long a stream that has ended is kept for them. Default 5 minutes.
     pub sse_log_ttl: Duration,

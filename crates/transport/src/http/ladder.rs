@@ -12,7 +12,7 @@ use anyport_protocol::{
 };
 use anyport_service::{Principal, Service};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming as Received;
 use tokio::time::timeout;
@@ -25,8 +25,8 @@ use super::{
 };
 use crate::dialogue::refusal;
 
-/// The header that names the revision, as `http` spells it.
-pub(super) const VERSION: &str = "mcp-protocol-version";
+/// The header that names the revision.
+pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// What every connection of a listener shares.
 pub(super) struct State {
@@ -47,13 +47,20 @@ pub(super) struct Accept {
 
 impl Accept {
     /// No `Accept` header accepts anything (RFC 9110 §12.5.1).
-    fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(header::ACCEPT).iter().peekable();
         let none = values.peek().is_none();
         let takes = |value: &HeaderValue| {
-            let ranges = value.to_str().unwrap_or_default().split(',');
-            ranges.map(|range| range.split(';').next().unwrap_or_default().trim()).any(|range| {
-                ["text/event-stream", "text/*", "*/*"].iter().any(|taken| range.eq_ignore_ascii_case(taken))
+            value.to_str().unwrap_or_default().split(',').any(|range| {
+                let mut parts = range.split(';').map(str::trim);
+                let kind = parts.next().unwrap_or_default();
+                // A weight of nothing says "not acceptable" (RFC 9110 §12.4.2).
+                let refused = |part: &str| {
+                    let weight = part.strip_prefix("q=").or(part.strip_prefix("Q="));
+                    weight.and_then(|weight| weight.parse::<f32>().ok()) == Some(0.0)
+                };
+                ["text/event-stream", "text/*", "*/*"].iter().any(|taken| kind.eq_ignore_ascii_case(taken))
+                    && !parts.any(refused)
             })
         };
         Self { events: none || values.any(takes) }
@@ -78,30 +85,73 @@ pub(super) async fn answer(state: Arc<State>, request: Request<Received>) -> Res
 async fn dispatch(state: &Arc<State>, parts: http::request::Parts, body: Received) -> Response {
     let path = parts.uri.path();
     if path != state.config.path {
-        return beside(state, parts, body).await;
+        return Box::pin(beside(state, parts, body)).await;
     }
     let principal = match gate::authenticate(&parts.headers, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };
-    let legacy = state.config.supported.iter().any(|revision| !revision.is_modern());
+    let headers = &parts.headers;
+    // 2026-07-28, streamable-http §Earlier Streamable HTTP Revisions: "HTTP GET or DELETE to the MCP endpoint:
+    // respond with `405 Method Not Allowed`."
+    let legacy = speaks_legacy(state) && (parts.method == Method::POST || !names_modern(headers));
     match parts.method {
-        Method::POST => post(state, &parts.headers, body, principal).await,
-        Method::GET if legacy => {
-            legacy::get(state, &parts.headers, Accept::of(&parts.headers), &principal).await
-        }
-        Method::DELETE if legacy => legacy::delete(state, &parts.headers, &principal),
-        // 2026-07-28, streamable-http §Earlier Streamable HTTP Revisions: "HTTP GET or DELETE to the MCP endpoint:
-        // respond with `405 Method Not Allowed`."
+        Method::POST => post(state, headers, body, principal).await,
+        Method::GET | Method::DELETE if legacy => match check_version(state, headers) {
+            Err(error) => response::error(StatusCode::BAD_REQUEST, &error),
+            Ok(()) if parts.method == Method::GET => {
+                Box::pin(legacy::get(state, headers, Accept::of(headers), &principal)).await
+            }
+            Ok(()) => legacy::delete(state, headers, &principal),
+        },
         _ => method_not_allowed(if legacy { "GET, POST, DELETE" } else { "POST" }),
     }
 }
 
-fn method_not_allowed(allow: &'static str) -> Response {
+fn method_not_allowed(allow: &str) -> Response {
     let error = Error::invalid_request(format!("method not allowed; use {allow}"));
     let mut response = response::error(StatusCode::METHOD_NOT_ALLOWED, &error);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
     response
+}
+
+fn speaks_legacy(state: &State) -> bool {
+    state.config.supported.iter().any(|revision| !revision.is_modern())
+}
+
+/// The revision that the header names, if it names one that exists.
+fn named(headers: &HeaderMap) -> Option<Revision> {
+    headers.get(VERSION)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn names_modern(headers: &HeaderMap) -> bool {
+    named(headers).is_some_and(Revision::is_modern)
+}
+
+/// 2025-11-25, transports §Protocol Version Header: "If the server receives a request with an invalid or
+/// unsupported `MCP-Protocol-Version`, it MUST respond with `400 Bad Request`." None is valid: it came with
+/// 2025-06-18.
+fn check_version(state: &State, headers: &HeaderMap) -> Result<(), Error> {
+    let mut values = headers.get_all(VERSION).iter();
+    let Some(value) = values.next() else { return Ok(()) };
+    if values.next().is_some() {
+        return Err(Error::invalid_request("MCP-Protocol-Version is there more than once"));
+    }
+    match named(headers) {
+        Some(revision) if state.config.supported.contains(&revision) => Ok(()),
+        _ => {
+            let requested = String::from_utf8_lossy(value.as_bytes());
+            Err(Error::unsupported_version(&requested, &state.config.supported))
+        }
+    }
+}
+
+/// Whether an error without a readable id says `null` to this client, as it does before 2025-11-25.
+fn null_id(state: &State, headers: &HeaderMap, principal: &Principal) -> bool {
+    let revision = legacy::revision(state, headers, principal).or_else(|| named(headers));
+    revision.is_some_and(|revision| revision < Revision::V2025_11_25)
 }
 
 /// A path beside the MCP endpoint.
@@ -110,13 +160,13 @@ async fn beside(state: &Arc<State>, parts: http::request::Parts, body: Received)
     let Some(route) =
         routes.iter().find(|route| route.path == parts.uri.path() && route.method == parts.method)
     else {
-        let known = routes.iter().any(|route| route.path == parts.uri.path());
-        return if known {
-            response::empty(StatusCode::METHOD_NOT_ALLOWED)
-        } else {
-            let message = format!("nothing is served here; the MCP endpoint is {}", state.config.path);
-            response::error(StatusCode::NOT_FOUND, &Error::invalid_request(message))
-        };
+        let here = routes.iter().filter(|route| route.path == parts.uri.path());
+        let methods: Vec<&str> = here.map(|route| route.method.as_str()).collect();
+        if !methods.is_empty() {
+            return method_not_allowed(&methods.join(", "));
+        }
+        let message = format!("nothing is served here; the MCP endpoint is {}", state.config.path);
+        return response::error(StatusCode::NOT_FOUND, &Error::invalid_request(message));
     };
     if !route.open
         && let Err(refused) = gate::authenticate(&parts.headers, &state.config)
@@ -143,12 +193,23 @@ async fn post(state: &Arc<State>, headers: &HeaderMap, body: Received, principal
         Ok(text) => text,
         Err(refused) => return refused,
     };
-    let accept = Accept::of(headers);
     match read(text, &state.config.limits.message) {
-        Ok(Incoming::One(message)) => one(state, headers, accept, principal, message).await,
-        Ok(Incoming::Batch(batch)) => legacy::batch(state, headers, accept, &principal, batch).await,
+        Ok(Incoming::One(message)) => one(state, headers, principal, message).await,
+        Ok(Incoming::Batch(batch)) => {
+            let error = if !speaks_legacy(state) || names_modern(headers) {
+                Err(Error::invalid_request("batches exist in 2025-03-26 only; send one message at a time"))
+            } else {
+                check_version(state, headers)
+            };
+            match error {
+                Ok(()) => {
+                    Box::pin(legacy::batch(state, headers, Accept::of(headers), &principal, batch)).await
+                }
+                Err(error) => response::error(StatusCode::BAD_REQUEST, &error),
+            }
+        }
         Err(Malformed { error, id }) => {
-            let null_id = legacy::null_id(state, headers, &principal);
+            let null_id = null_id(state, headers, &principal);
             response::json(StatusCode::BAD_REQUEST, refusal(id.as_ref(), &error, null_id).text)
         }
     }
@@ -162,30 +223,19 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Chooses the era.
-async fn one(
-    state: &Arc<State>,
-    headers: &HeaderMap,
-    accept: Accept,
-    principal: Principal,
-    message: Message,
-) -> Response {
-    let params = match &message {
-        Message::Request(request) => request.params.as_ref(),
-        Message::Notification(notification) => notification.params.as_ref(),
-        Message::Response(_) => None,
+async fn one(state: &Arc<State>, headers: &HeaderMap, principal: Principal, message: Message) -> Response {
+    let modern = match &message {
+        Message::Request(request) => request.meta.is_modern(),
+        Message::Notification(notification) => Meta::of(notification.params.as_ref()).is_modern(),
+        Message::Response(_) => false,
     };
-    let meta = Meta::of(params);
-    let version = headers.get(VERSION).map(|value| value.to_str().unwrap_or_default().trim());
-    let named: Option<Revision> = version.and_then(|version| version.parse().ok());
-    let legacy = state.config.supported.iter().any(|revision| !revision.is_modern());
-    if !legacy || meta.is_modern() || named.is_some_and(Revision::is_modern) {
+    let legacy = speaks_legacy(state);
+    if !legacy || modern || names_modern(headers) {
         return match message {
-            Message::Request(request) if !legacy && !meta.is_modern() && is_initialize(&request) => {
+            Message::Request(request) if !legacy && !modern && is_initialize(&request) => {
                 modern_only(state, &request)
             }
-            Message::Request(request) => {
-                modern::answer(state, headers, accept, principal, request, meta).await
-            }
+            Message::Request(request) => modern::answer(state, headers, principal, request).await,
             // 2026-07-28, streamable-http §Sending Messages: "If the server accepts it, the server MUST return HTTP
             // status code `202 Accepted` with no body". The core protocol defines none here that says anything.
             Message::Notification(_) => response::empty(StatusCode::ACCEPTED),
@@ -197,13 +247,12 @@ async fn one(
             ),
         };
     }
-    // 2025-11-25, transports §Protocol Version Header: "If the server receives a request with an invalid or
-    // unsupported `MCP-Protocol-Version`, it MUST respond with `400 Bad Request`."
-    if let (Some(version), None) = (version, named) {
-        let error = Error::unsupported_version(version, &state.config.supported);
-        return response::error(StatusCode::BAD_REQUEST, &error);
+    if let Err(error) = check_version(state, headers) {
+        let id = if let Message::Request(request) = &message { Some(&request.id) } else { None };
+        return response::json(StatusCode::BAD_REQUEST, refusal(id, &error, false).text);
     }
-    legacy::answer(state, headers, accept, principal, message).await
+    // Boxed, like all that is not on the way of a modern call: futures are moved, and theirs are large.
+    Box::pin(legacy::answer(state, headers, Accept::of(headers), principal, message)).await
 }
 
 fn is_initialize(request: &anyport_protocol::jsonrpc::Request) -> bool {
@@ -223,13 +272,14 @@ fn modern_only(state: &State, request: &anyport_protocol::jsonrpc::Request) -> R
 async fn collect(state: &State, headers: &HeaderMap, body: Received) -> Result<Bytes, Response> {
     let limits = &state.config.limits;
     let limit = limits.message.bytes;
-    let too_large = || {
-        let error = Error::invalid_request(format!("larger than {limit} bytes (max_message_bytes)"));
-        let mut response = response::error(StatusCode::PAYLOAD_TOO_LARGE, &error);
-        // The rest of the body is still on its way.
+    let unread = |status, message: String| {
+        let mut response = response::error(status, &Error::invalid_request(message));
+        // The rest of the body may still be on its way.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     };
+    let too_large =
+        || unread(StatusCode::PAYLOAD_TOO_LARGE, format!("larger than {limit} bytes (max_message_bytes)"));
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
@@ -238,14 +288,13 @@ async fn collect(state: &State, headers: &HeaderMap, body: Received) -> Result<B
     match timeout(limits.body_timeout, frames(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Unread::TooLarge)) => Err(too_large()),
-        Ok(Err(Unread::Broken)) => {
-            Err(response::error(StatusCode::BAD_REQUEST, &Error::invalid_request("the body broke off")))
-        }
+        Ok(Err(Unread::Broken)) => Err(unread(StatusCode::BAD_REQUEST, "the body broke off".into())),
         Err(_) => {
-            let seconds = limits.body_timeout.as_secs();
-            let error =
-                Error::invalid_request(format!("the body took longer than {seconds} s (body_timeout)"));
-            Err(response::error(StatusCode::REQUEST_TIMEOUT, &error))
+            let limit = limits.body_timeout;
+            Err(unread(
+                StatusCode::REQUEST_TIMEOUT,
+                format!("the body took longer than {limit:?} (body_timeout)"),
+            ))
         }
     }
 }

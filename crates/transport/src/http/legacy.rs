@@ -12,15 +12,15 @@ use anyport_protocol::{
 use anyport_service::Principal;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use tokio::{sync::oneshot, task::JoinSet, time::sleep};
+use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     body::{Body, Response, Source, SseEvent},
     ladder::{Accept, State},
-    log::{Log, Reader, parse_id},
+    log::{Reader, parse_id},
     modern::Place,
     response,
-    sessions::{Busy, HttpSession, lock},
+    sessions::{HttpSession, Running, Writing},
 };
 use crate::dialogue::{Answer, Exchange, LegacySession, Outgoing, array, refusal};
 
@@ -75,9 +75,9 @@ fn find(state: &State, headers: &HeaderMap, principal: &Principal) -> Result<Arc
     })
 }
 
-/// Whether an error without a readable id says `null` to this client.
-pub(super) fn null_id(state: &State, headers: &HeaderMap, principal: &Principal) -> bool {
-    find(state, headers, principal).is_ok_and(|session| session.dialogue.revision() < Revision::V2025_11_25)
+/// The revision of the session that a request belongs to.
+pub(super) fn revision(state: &State, headers: &HeaderMap, principal: &Principal) -> Option<Revision> {
+    find(state, headers, principal).ok().map(|session| session.dialogue.revision())
 }
 
 async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Response {
@@ -107,8 +107,8 @@ async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Res
 fn notify(session: &Arc<HttpSession>, notification: &Notification) {
     if Method::named(&notification.method) == Some(Method::Cancelled) {
         let id = notification.params.as_ref().and_then(|params| params.member("requestId")).and_then(Id::of);
-        if let Some(cancel) = id.and_then(|id| lock(&session.running).remove(&id)) {
-            let _ = cancel.send(());
+        if let Some(id) = id {
+            session.cancel(&id);
         }
     } else {
         session.dialogue.notification(notification);
@@ -121,8 +121,8 @@ async fn request(
     session: &Arc<HttpSession>,
     request: Request,
 ) -> Response {
-    if let Some(refused) = in_use(session, &request.id) {
-        return response::legacy(refused);
+    if session.runs(&request.id) {
+        return response::legacy(in_use(&request.id));
     }
     match session.dialogue.request(request).into_ready() {
         Ok(answer) => response::legacy(answer),
@@ -130,11 +130,9 @@ async fn request(
     }
 }
 
-fn in_use(session: &HttpSession, id: &Id) -> Option<Answer> {
-    lock(&session.running).contains_key(id).then(|| {
-        let error = Error::invalid_request(format!("id {id} belongs to a request that still runs"));
-        refusal(Some(id), &error, false)
-    })
+fn in_use(id: &Id) -> Answer {
+    let error = Error::invalid_request(format!("id {id} belongs to a request that still runs"));
+    refusal(Some(id), &error, false)
 }
 
 /// A call that is not answered at once gets its task, which goes on when the client is gone. The response stays
@@ -145,14 +143,24 @@ async fn pending(
     session: &Arc<HttpSession>,
     exchange: Exchange,
 ) -> Response {
+    let id = exchange.id().clone();
+    // Another request may have taken the id since it was looked at.
+    let Some(running) = session.run(&id) else { return response::legacy(in_use(&id)) };
     let (first, opened) = oneshot::channel();
-    let call = Call::new(state, session, accept);
-    tokio::spawn(call.run(exchange, first));
+    let call = Call { state: state.clone(), session: session.clone(), accept, first: Some(first) };
+    let busy = session.busy();
+    tokio::spawn(call.run(exchange, running));
     match opened.await {
         Ok(First::Answer(answer)) => response::legacy(answer),
-        Ok(First::Stream(reader)) => response::events(Body::events(reader, state.config.limits.keep_alive)),
-        // Cancelled before anything was said: there is no response, so the stream ends without one.
-        Err(_) => response::empty(StatusCode::ACCEPTED),
+        Ok(First::Stream(reader)) => {
+            let source = Held { source: reader, _guards: busy };
+            response::events(Body::events(source, state.config.limits.keep_alive))
+        }
+        // 2025-11-25, cancellation §Behavior Requirements: "Not send a response for the cancelled request". An
+        // event stream may say nothing; JSON may not.
+        Ok(First::Cancelled) if accept.events => response::events(Body::empty()),
+        Ok(First::Cancelled) => response::empty(StatusCode::ACCEPTED),
+        Err(_) => response::legacy(refusal(Some(&id), &Error::internal("the call failed"), false)),
     }
 }
 
@@ -160,58 +168,34 @@ async fn pending(
 enum First {
     Answer(Answer),
     Stream(Reader),
+    /// The client took the request back.
+    Cancelled,
 }
 
-/// A call that runs.
+/// A call that runs in a task of its own.
 struct Call {
     state: Arc<State>,
     session: Arc<HttpSession>,
     accept: Accept,
-    _busy: Busy,
+    first: Option<oneshot::Sender<First>>,
 }
 
 impl Call {
-    fn new(state: &Arc<State>, session: &Arc<HttpSession>, accept: Accept) -> Self {
-        Self { state: state.clone(), session: session.clone(), accept, _busy: session.busy() }
-    }
-
-    async fn run(self, mut exchange: Exchange, first: oneshot::Sender<First>) {
-        let (cancel, mut cancelled) = oneshot::channel();
-        let id = exchange.id().clone();
-        lock(&self.session.running).insert(id.clone(), cancel);
+    async fn run(mut self, mut exchange: Exchange, mut running: Running) {
         let begun = tokio::select! {
             biased;
-            _ = &mut cancelled => None,
-            begun = self.begin(&mut exchange, first) => Some(begun),
+            () = running.cancelled() => None,
+            begun = self.begin(&mut exchange) => Some(begun),
         };
-        let log = match begun {
-            Some(None) => return self.done(&id),
-            Some(Some(log)) => Some(log),
-            None => None,
-        };
-        let ended = match &log {
-            Some(log) => tokio::select! {
-                biased;
-                _ = &mut cancelled => false,
-                () = carry(&mut exchange, log) => true,
-            },
-            None => false,
-        };
-        if !ended {
-            for text in exchange.cancel() {
-                if let Some(log) = &log {
-                    log.push(text).await;
-                }
-            }
+        match begun {
+            Some(Some(stream)) => carry(exchange, running, &stream).await,
+            Some(None) => {}
+            None => self.say_first(First::Cancelled),
         }
-        if let Some(log) = log {
-            log.end();
-        }
-        self.done(&id);
     }
 
-    /// Waits for the first thing to say. `None` when that was the answer; else the log of the stream it opened.
-    async fn begin(&self, exchange: &mut Exchange, first: oneshot::Sender<First>) -> Option<Log> {
+    /// Waits for the first thing to say. `None` when that was the answer; else the stream that it opened.
+    async fn begin(&mut self, exchange: &mut Exchange) -> Option<Writing> {
         let silence = sleep(self.state.config.limits.keep_alive);
         tokio::pin!(silence);
         let said = loop {
@@ -222,40 +206,70 @@ impl Call {
             };
             match outgoing {
                 Outgoing::Answer(answer) => {
-                    let _ = first.send(First::Answer(answer));
+                    self.say_first(First::Answer(answer));
                     return None;
                 }
                 outgoing if self.accept.events => break Some(outgoing),
-                // A client that accepts JSON alone has nothing but the answer.
-                _ => {}
+                _ => exchange.unheard(),
             }
         };
-        let log = self.session.stream(&self.state.config.limits);
-        if let Ok(reader) = log.reader(None) {
+        let stream = self.session.stream(&self.state.config.limits);
+        if let Ok(reader) = stream.reader(None) {
             // Priming is 2025-11-25's; older clients may take an empty event for a broken message.
             let primes = self.session.dialogue.revision() >= Revision::V2025_11_25;
-            let _ = first.send(First::Stream(if primes { reader.primed() } else { reader }));
+            self.say_first(First::Stream(if primes { reader.primed() } else { reader }));
         }
         match said {
-            Some(Outgoing::Message(text)) => log.push(text).await,
-            Some(Outgoing::Hangup(retry)) => log.hangup(retry),
+            Some(Outgoing::Message(text)) => stream.push(text).await,
+            Some(Outgoing::Hangup(retry)) => stream.hangup(retry),
             _ => {}
         }
-        Some(log)
+        Some(stream)
     }
 
-    fn done(&self, id: &Id) {
-        lock(&self.session.running).remove(id);
+    fn say_first(&mut self, first: First) {
+        if let Some(opened) = self.first.take() {
+            // The client may be gone, which ends nothing.
+            let _ = opened.send(first);
+        }
     }
 }
 
-/// Writes what is left of an exchange to a log.
-async fn carry(exchange: &mut Exchange, log: &Log) {
+/// Writes what is left of an exchange to a stream, until its answer or its cancellation.
+async fn carry(mut exchange: Exchange, mut running: Running, stream: &Writing) {
+    let ended = tokio::select! {
+        biased;
+        () = running.cancelled() => false,
+        () = carry_on(&mut exchange, stream) => true,
+    };
+    if !ended {
+        for text in exchange.cancel() {
+            stream.push(text).await;
+        }
+    }
+}
+
+async fn carry_on(exchange: &mut Exchange, stream: &Writing) {
     loop {
         match exchange.next().await {
-            Outgoing::Message(text) => log.push(text).await,
-            Outgoing::Hangup(retry) => log.hangup(retry),
-            Outgoing::Answer(answer) => return log.push(answer.text).await,
+            Outgoing::Message(text) => stream.push(text).await,
+            Outgoing::Hangup(retry) => stream.hangup(retry),
+            Outgoing::Answer(answer) => return stream.push(answer.text).await,
+        }
+    }
+}
+
+/// The answer alone, for a client that accepts JSON alone; `None` when it was cancelled.
+async fn answer_alone(mut exchange: Exchange, mut running: Running) -> Option<Bytes> {
+    loop {
+        let outgoing = tokio::select! {
+            biased;
+            () = running.cancelled() => return None,
+            outgoing = exchange.next() => outgoing,
+        };
+        match outgoing {
+            Outgoing::Answer(answer) => return Some(answer.text),
+            _ => exchange.unheard(),
         }
     }
 }
@@ -268,99 +282,86 @@ pub(super) async fn batch(
     principal: &Principal,
     batch: Vec<Result<Message, Malformed>>,
 ) -> Response {
-    let refuse = |null_id| {
-        let error = Error::invalid_request("batches exist in 2025-03-26 only; send one message at a time");
-        response::json(StatusCode::BAD_REQUEST, refusal(None, &error, null_id).text)
-    };
-    if !headers.contains_key(SESSION) {
-        return refuse(false);
-    }
     let session = match find(state, headers, principal) {
         Ok(session) => session,
         Err(refused) => return refused,
     };
     let revision = session.dialogue.revision();
     if !revision.has_batches() {
-        return refuse(revision < Revision::V2025_11_25);
+        let error = Error::invalid_request("batches exist in 2025-03-26 only; send one message at a time");
+        let null_id = revision < Revision::V2025_11_25;
+        return response::json(StatusCode::BAD_REQUEST, refusal(None, &error, null_id).text);
     }
     let (mut answers, mut open) = (Vec::new(), Vec::new());
     for message in batch {
         match message {
-            Ok(Message::Request(request)) => match in_use(&session, &request.id) {
-                Some(refused) => answers.push(refused.text),
-                None => match session.dialogue.request(request).into_ready() {
-                    Ok(answer) => answers.push(answer.text),
-                    Err(exchange) => open.push(exchange),
-                },
+            Ok(Message::Request(request)) => match member(&session, request) {
+                Ok(answer) => answers.push(answer.text),
+                Err(call) => open.push(call),
             },
             Ok(Message::Notification(notification)) => notify(&session, &notification),
             Ok(Message::Response(answer)) => session.dialogue.response(answer),
             Err(Malformed { error, id }) => answers.push(refusal(id.as_ref(), &error, true).text),
         }
     }
-    match (answers.is_empty(), open.is_empty()) {
-        (true, true) => response::empty(StatusCode::ACCEPTED),
-        (false, true) => response::json(StatusCode::OK, array(&answers)),
-        _ => together(state, accept, &session, answers, open).await,
+    match (open.is_empty(), accept.events) {
+        (true, _) => whole(&answers),
+        (false, true) => together(state, &session, answers, open),
+        (false, false) => {
+            let _busy = session.busy();
+            // Tasks, since the calls go on when the client is gone.
+            let calls: Vec<_> =
+                open.into_iter().map(|(call, running)| tokio::spawn(answer_alone(call, running))).collect();
+            for call in calls {
+                answers.extend(call.await.ok().flatten());
+            }
+            whole(&answers)
+        }
     }
 }
 
-/// Answers what is still open of a batch: on one stream, or as one array for a client that accepts JSON alone.
-async fn together(
-    state: &Arc<State>,
-    accept: Accept,
+/// One request of a batch: its answer, or the call that runs.
+fn member(session: &Arc<HttpSession>, request: Request) -> Result<Answer, (Exchange, Running)> {
+    if session.runs(&request.id) {
+        return Ok(in_use(&request.id));
+    }
+    match session.dialogue.request(request).into_ready() {
+        Ok(answer) => Ok(answer),
+        Err(exchange) => match session.run(exchange.id()) {
+            Some(running) => Err((exchange, running)),
+            None => Ok(in_use(exchange.id())),
+        },
+    }
+}
+
+/// Answers as one array; a batch without requests has none.
+fn whole(answers: &[Bytes]) -> Response {
+    if answers.is_empty() {
+        return response::empty(StatusCode::ACCEPTED);
+    }
+    response::json(StatusCode::OK, array(answers))
+}
+
+/// Answers a batch on one stream.
+fn together(
+    state: &State,
     session: &Arc<HttpSession>,
-    mut answers: Vec<Bytes>,
-    open: Vec<Exchange>,
+    answers: Vec<Bytes>,
+    open: Vec<(Exchange, Running)>,
 ) -> Response {
-    if !accept.events {
-        let mut calls = JoinSet::new();
-        for mut exchange in open {
-            calls.spawn(async move {
-                loop {
-                    if let Outgoing::Answer(answer) = exchange.next().await {
-                        return answer.text;
-                    }
-                }
-            });
-        }
-        answers.extend(calls.join_all().await);
-        return response::json(StatusCode::OK, array(&answers));
+    let stream = Arc::new(session.stream(&state.config.limits));
+    let Ok(reader) = stream.reader(None) else { return response::empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    for (exchange, running) in open {
+        let stream = stream.clone();
+        tokio::spawn(async move { carry(exchange, running, &stream).await });
     }
-    let log = session.stream(&state.config.limits);
-    let Ok(reader) = log.reader(None) else { return response::empty(StatusCode::INTERNAL_SERVER_ERROR) };
-    let (busy, session) = (session.busy(), session.clone());
     tokio::spawn(async move {
-        let _busy = busy;
         for answer in answers {
-            log.push(answer).await;
+            stream.push(answer).await;
         }
-        let mut calls = JoinSet::new();
-        for exchange in open {
-            calls.spawn(member(exchange, log.clone(), session.clone()));
-        }
-        calls.join_all().await;
-        log.end();
     });
-    response::events(Body::events(reader, state.config.limits.keep_alive))
-}
-
-/// One call of a batch.
-async fn member(mut exchange: Exchange, log: Log, session: Arc<HttpSession>) {
-    let (cancel, mut cancelled) = oneshot::channel();
-    let id = exchange.id().clone();
-    lock(&session.running).insert(id.clone(), cancel);
-    let ended = tokio::select! {
-        biased;
-        _ = &mut cancelled => false,
-        () = carry(&mut exchange, &log) => true,
-    };
-    if !ended {
-        for text in exchange.cancel() {
-            log.push(text).await;
-        }
-    }
-    lock(&session.running).remove(&id);
+    let source = Held { source: reader, _guards: session.busy() };
+    response::events(Body::events(source, state.config.limits.keep_alive))
 }
 
 /// Opens the session's stream for what belongs to no call, or goes on with a stream that was cut.

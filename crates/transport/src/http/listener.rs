@@ -4,13 +4,20 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     task::{Context as Task, Poll},
     time::Duration,
 };
 
 use anyport_service::Service;
-use hyper::{rt::ReadBufCursor, server::conn::http1, service::service_fn};
+use hyper::{
+    rt::{ReadBuf, ReadBufCursor},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::AsyncWriteExt as _,
@@ -138,6 +145,10 @@ async fn drain(mut connections: JoinSet<()>, limit: Duration) {
     }
 }
 
+/// What hyper takes unless it is told a number. Told one, even this, it clears room for the headers of every request
+/// anew.
+const DEFAULT_MAX_HEADERS: usize = 100;
+
 /// Tells a client that there are too many, and closes.
 async fn turn_away(mut stream: TcpStream) {
     const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -152,22 +163,30 @@ async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiv
     // Answers are small and awaited: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let limits = &state.config.limits;
-    let io = Patient::new(TokioIo::new(stream), limits.write_timeout);
-    let shared = state.clone();
+    let io = Patient::new(TokioIo::new(stream), limits.write_timeout, stopping.clone());
+    let (shared, asked) = (state.clone(), Arc::new(AtomicBool::new(false)));
+    let was_asked = asked.clone();
     let service = service_fn(move |request| {
+        asked.store(true, Ordering::Relaxed);
         let state = shared.clone();
         async move { Ok::<_, Infallible>(ladder::answer(state, request).await) }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_headers(limits.max_headers)
-        .max_buf_size(limits.max_header_bytes.max(8 << 10))
-        .serve_connection(io, service);
+        .max_buf_size(limits.max_header_bytes.max(8 << 10));
+    if limits.max_headers != DEFAULT_MAX_HEADERS {
+        http.max_headers(limits.max_headers);
+    }
+    let connection = http.serve_connection(io, service);
     tokio::pin!(connection);
     let result = tokio::select! {
         result = &mut connection => result,
         () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
+            // hyper would wait for the first request of a connection that never made one.
+            if !was_asked.load(Ordering::Relaxed) {
+                return;
+            }
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -177,17 +196,24 @@ async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiv
     }
 }
 
-/// A connection that is given up when its client leaves what was written unread for too long.
+/// A connection that is given up when its client leaves what was written unread for too long, and that is closed
+/// in a way that lets the client read what was written.
 struct Patient<T> {
     io: T,
     limit: Duration,
     /// Runs only while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    stopping: watch::Receiver<bool>,
+    /// Runs once our side is closed.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
+/// How long a client may go on sending what was refused.
+const LINGER: Duration = Duration::from_secs(1);
+
 impl<T> Patient<T> {
-    fn new(io: T, limit: Duration) -> Self {
-        Self { io, limit, waiting: None }
+    fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>) -> Self {
+        Self { io, limit, waiting: None, stopping, lingering: None }
     }
 
     fn judge<R>(&mut self, task: &mut Task<'_>, result: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
@@ -203,6 +229,26 @@ impl<T> Patient<T> {
     }
 }
 
+impl<T: hyper::rt::Read + Unpin> Patient<T> {
+    /// Passes over what the client still sends, for a while. A socket that is closed with bytes unread is reset, and
+    /// a reset takes away the answer that its client has not read yet (RFC 9112 §9.6).
+    fn poll_linger(&mut self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        let mut room = [0; 4096];
+        loop {
+            if let Some(lingering) = &mut self.lingering
+                && lingering.as_mut().poll(task).is_ready()
+            {
+                return Poll::Ready(Ok(()));
+            }
+            let mut buffer = ReadBuf::new(&mut room);
+            std::task::ready!(Pin::new(&mut self.io).poll_read(task, buffer.unfilled()))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
 impl<T: hyper::rt::Read + Unpin> hyper::rt::Read for Patient<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -213,7 +259,7 @@ impl<T: hyper::rt::Read + Unpin> hyper::rt::Read for Patient<T> {
     }
 }
 
-impl<T: hyper::rt::Write + Unpin> hyper::rt::Write for Patient<T> {
+impl<T: hyper::rt::Read + hyper::rt::Write + Unpin> hyper::rt::Write for Patient<T> {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.io).poll_write(task, bytes);
         self.judge(task, result)
@@ -225,7 +271,12 @@ impl<T: hyper::rt::Write + Unpin> hyper::rt::Write for Patient<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(task)
+        if self.lingering.is_none() {
+            std::task::ready!(Pin::new(&mut self.io).poll_shutdown(task))?;
+            let linger = if *self.stopping.borrow() { Duration::ZERO } else { LINGER };
+            self.lingering = Some(Box::pin(sleep(linger)));
+        }
+        self.poll_linger(task)
     }
 
     fn is_write_vectored(&self) -> bool {

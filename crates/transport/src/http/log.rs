@@ -30,7 +30,7 @@ struct Inner {
     ended: Option<Instant>,
     /// The reader that may read now; a newer one takes its place.
     reader: u64,
-    /// Entries below this were given to a reader.
+    /// Entries below this were given to the newest reader.
     read: u64,
     attached: bool,
     waker: Option<Waker>,
@@ -103,6 +103,11 @@ impl Log {
         log.wake_reader();
     }
 
+    /// How many bytes of it are kept.
+    pub(super) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
     /// When it ended.
     pub(super) fn ended(&self) -> Option<Instant> {
         self.lock().ended
@@ -112,12 +117,15 @@ impl Log {
     /// stream only (2025-11-25, transports §Multiple Connections).
     pub(super) fn reader(&self, after: Option<u64>) -> Result<Reader, Forgotten> {
         let mut log = self.lock();
-        let next = after.map_or(0, |after| after + 1);
+        // The id is the client's: any number may stand there.
+        let next = after.map_or(Some(0), |after| after.checked_add(1)).ok_or(Forgotten)?;
         if next < log.first || next > log.next() {
             return Err(Forgotten);
         }
         log.reader += 1;
         log.attached = true;
+        // What an earlier reader took may have been lost on its way; this one has it still before it.
+        log.read = next;
         log.wake_reader();
         Ok(Reader { log: self.clone(), number: log.reader, next, prime: false })
     }
@@ -191,7 +199,7 @@ impl Source for Reader {
         };
         let event = SseEvent { id, retry: entry.hangup, data: entry.data.clone() };
         self.next += 1;
-        log.read = log.read.max(self.next);
+        log.read = self.next;
         log.shrink();
         log.writers.drain(..).for_each(Waker::wake);
         if event.retry.is_some() {
@@ -259,6 +267,31 @@ mod tests {
         let mut reader = log.reader(Some(2)).unwrap();
         assert_eq!(next(&mut reader).await.unwrap().0, "0-3");
         assert_eq!(log.reader(Some(99)).unwrap_err(), Forgotten);
+    }
+
+    #[tokio::test]
+    async fn what_a_client_came_back_for_stays_until_it_is_read_again() {
+        let log = Log::new(0, 10);
+        let mut lost = log.reader(None).unwrap();
+        for text in ["1234", "5678"] {
+            log.push(text.into()).await;
+            next(&mut lost).await.unwrap();
+        }
+        drop(lost);
+        let mut reader = log.reader(None).unwrap();
+        log.push("9abc".into()).await;
+        assert_eq!(next(&mut reader).await.unwrap(), ("0-0".into(), "1234".into()));
+        assert_eq!(next(&mut reader).await.unwrap(), ("0-1".into(), "5678".into()));
+        assert_eq!(next(&mut reader).await.unwrap(), ("0-2".into(), "9abc".into()));
+    }
+
+    #[tokio::test]
+    async fn any_number_may_stand_in_an_event_id() {
+        let (_, after) = parse_id("0-18446744073709551615").unwrap();
+        assert_eq!(Log::new(0, 10).reader(after).unwrap_err(), Forgotten);
+        for id in ["", "0", "-", "a-b", "0-", "-0", "0-0-0", "0-p-p", "0-18446744073709551616"] {
+            assert_eq!(parse_id(id), None, "{id}");
+        }
     }
 
     #[tokio::test]

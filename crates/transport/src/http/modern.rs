@@ -15,7 +15,7 @@ use anyport_protocol::{
     session::modern,
 };
 use anyport_service::{Context, ParamHeaders, Principal};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::time::timeout;
 
 use super::{
@@ -29,24 +29,25 @@ use crate::dialogue::{Answer, Exchange, Outgoing, refusal};
 pub(super) async fn answer(
     state: &Arc<State>,
     headers: &HeaderMap,
-    accept: Accept,
     principal: Principal,
-    request: Request,
-    meta: Meta,
+    mut request: Request,
 ) -> Response {
+    let meta = std::mem::take(&mut request.meta);
     let context = match admit(state, headers, principal, &request, meta) {
         Ok(context) => context,
         Err(error) => return malformed(&request, &error),
     };
-    let Request { id, method, params } = request;
+    let Request { id, method, params, .. } = request;
     let call = anyport_service::Request { method, params: params.unwrap_or(Raw::EMPTY_OBJECT) };
     if call.is_listen() {
-        return listen(state, accept, id, call, context);
+        return listen(state, Accept::of(headers), id, call, context);
     }
     let reply = state.service.call(call, context);
     match Exchange::modern(id, reply, false).into_ready() {
         Ok(answer) => response::modern(answer),
-        Err(exchange) => pending(state, accept, exchange).await,
+        // What a client takes matters only now: an answer that is ready is JSON for everyone.
+        // Boxed, as all that is rare: the future of an answer that is ready stays small, and is moved often.
+        Err(exchange) => Box::pin(pending(state, Accept::of(headers), exchange)).await,
     }
 }
 
@@ -78,13 +79,13 @@ fn malformed(request: &Request, error: &Error) -> Response {
 /// where the values specified in the headers do not match the corresponding values in the request body."
 fn check_headers(headers: &HeaderMap, request: &Request, version: &str) -> Result<(), Error> {
     equal("MCP-Protocol-Version", plain(headers, VERSION)?, version)?;
-    equal("Mcp-Method", plain(headers, "mcp-method")?, &request.method)?;
+    equal("Mcp-Method", plain(headers, METHOD)?, &request.method)?;
     let Some(member) = Method::named(&request.method).and_then(Method::header_name) else { return Ok(()) };
     let named =
         request.params.as_ref().and_then(|params| params.member(member)).and_then(|name| name.as_string());
     // Without a name there is nothing to mirror; the call itself refuses such params.
     let Some(name) = named else { return Ok(()) };
-    let header = plain(headers, "mcp-name")?;
+    let header = plain(headers, NAME)?;
     let decoded = match header {
         Some(header) => Some(decode_header(header).ok_or_else(|| {
             Error::header_mismatch(format!(
@@ -97,8 +98,8 @@ fn check_headers(headers: &HeaderMap, request: &Request, version: &str) -> Resul
 }
 
 /// The one value of a header, without surrounding white space.
-fn plain<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Error> {
-    let mut values = headers.get_all(name).iter();
+fn plain(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Error> {
+    let mut values = headers.get_all(&name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(Error::header_mismatch(format!("Header mismatch: {name} is there more than once")));
@@ -120,6 +121,9 @@ fn equal(name: &str, header: Option<&str>, body: &str) -> Result<(), Error> {
         ))),
     }
 }
+
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 fn param_headers(headers: &HeaderMap) -> ParamHeaders {
     let mut params = ParamHeaders::default();

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -22,17 +22,37 @@ pub(super) struct Sessions {
 /// A session, and what is under way in it.
 pub(super) struct HttpSession {
     pub(super) dialogue: Arc<LegacySession>,
-    /// How to cancel each call that runs.
-    pub(super) running: Mutex<HashMap<Id, oneshot::Sender<()>>>,
-    /// What was said on each stream, by the stream's number.
-    logs: Mutex<HashMap<u64, Log>>,
+    calls: Mutex<Calls>,
+    logs: Mutex<Logs>,
     last_stream: AtomicU64,
     /// The number of the newest stream for what belongs to no call.
     last_pushes: AtomicU64,
     used: Mutex<Instant>,
-    /// Calls and streams that are open.
+    /// Responses that the client waits for or reads. A call whose client is gone keeps no session alive.
     busy: AtomicUsize,
 }
+
+/// The calls of a session that run.
+#[derive(Default)]
+struct Calls {
+    /// How to cancel each; `None` once that was done.
+    running: HashMap<Id, Option<oneshot::Sender<()>>>,
+    /// The session has ended: what begins now is cancelled at once.
+    ended: bool,
+}
+
+/// What was said on the streams of a session, by the stream's number.
+#[derive(Default)]
+struct Logs {
+    by_stream: HashMap<u64, Log>,
+    /// Streams that have ended, oldest first, and the bytes that each keeps.
+    ended: VecDeque<(u64, usize)>,
+    /// The bytes of all of these.
+    bytes: usize,
+}
+
+/// Streams of one session that are kept after their end, however little was said on them.
+const MAX_ENDED: usize = 64;
 
 impl Sessions {
     pub(super) fn new(limits: Limits) -> Self {
@@ -46,21 +66,19 @@ impl Sessions {
     pub(super) fn add(&self, dialogue: Arc<LegacySession>) -> Result<(String, Arc<HttpSession>), Error> {
         let id = random_id()?;
         let mut by_id = lock(&self.by_id);
+        let mut oldest = None;
         if by_id.len() >= self.limits.max_sessions {
             let idle = by_id.iter().filter(|(_, session)| session.busy.load(Ordering::Relaxed) == 0);
-            let oldest = idle.min_by_key(|(_, session)| *lock(&session.used)).map(|(id, _)| id.clone());
-            match oldest.and_then(|oldest| by_id.remove(&oldest)) {
-                Some(session) => session.end(),
-                None => {
-                    let message =
-                        format!("{} sessions are busy (max_sessions); try again later", by_id.len());
-                    return Err(Error::internal(message).with_reason(Reason::Overloaded));
-                }
+            let longest = idle.min_by_key(|(_, session)| *lock(&session.used)).map(|(id, _)| id.clone());
+            oldest = longest.and_then(|id| by_id.remove(&id));
+            if oldest.is_none() {
+                let message = format!("{} sessions are busy (max_sessions); try again later", by_id.len());
+                return Err(Error::internal(message).with_reason(Reason::Overloaded));
             }
         }
         let session = Arc::new(HttpSession {
             dialogue,
-            running: Mutex::default(),
+            calls: Mutex::default(),
             logs: Mutex::default(),
             last_stream: AtomicU64::new(0),
             last_pushes: AtomicU64::new(0),
@@ -68,6 +86,10 @@ impl Sessions {
             busy: AtomicUsize::new(0),
         });
         by_id.insert(id.clone(), session.clone());
+        drop(by_id);
+        if let Some(oldest) = oldest {
+            oldest.end();
+        }
         Ok((id, session))
     }
 
@@ -101,9 +123,9 @@ impl Sessions {
             let stays = session.busy.load(Ordering::Relaxed) > 0
                 || now.duration_since(*lock(&session.used)) < self.limits.session_idle;
             if stays {
-                let ttl = self.limits.sse_log_ttl;
-                let kept = |log: &Log| log.ended().is_none_or(|ended| now.duration_since(ended) < ttl);
-                lock(&session.logs).retain(|_, log| kept(log));
+                lock(&session.logs).forget(|log| {
+                    log.ended().is_some_and(|ended| now.duration_since(ended) >= self.limits.sse_log_ttl)
+                });
             } else {
                 idle.push(session.clone());
             }
@@ -129,17 +151,42 @@ impl Sessions {
 }
 
 impl HttpSession {
+    /// Takes the id of a call for as long as it runs; `None` when another call has it.
+    pub(super) fn run(self: &Arc<Self>, id: &Id) -> Option<Running> {
+        let (cancel, cancelled) = oneshot::channel();
+        let mut calls = lock(&self.calls);
+        if calls.running.contains_key(id) {
+            return None;
+        }
+        let cancel = (!calls.ended).then_some(cancel);
+        calls.running.insert(id.clone(), cancel);
+        drop(calls);
+        Some(Running { session: self.clone(), id: id.clone(), cancelled })
+    }
+
+    /// Whether a call with this id runs.
+    pub(super) fn runs(&self, id: &Id) -> bool {
+        lock(&self.calls).running.contains_key(id)
+    }
+
+    /// Cancels the call with this id, if one runs.
+    pub(super) fn cancel(&self, id: &Id) {
+        if let Some(running) = lock(&self.calls).running.get_mut(id) {
+            drop(running.take());
+        }
+    }
+
     /// A stream of its own number and log.
-    pub(super) fn stream(&self, limits: &Limits) -> Log {
+    pub(super) fn stream(self: &Arc<Self>, limits: &Limits) -> Writing {
         let number = self.last_stream.fetch_add(1, Ordering::Relaxed);
         let log = Log::new(number, limits.sse_log);
-        lock(&self.logs).insert(number, log.clone());
-        log
+        lock(&self.logs).by_stream.insert(number, log.clone());
+        Writing { session: self.clone(), log, number, limit: limits.sse_log }
     }
 
     /// The log of a stream that is still kept.
     pub(super) fn log(&self, stream: u64) -> Option<Log> {
-        lock(&self.logs).get(&stream).cloned()
+        lock(&self.logs).by_stream.get(&stream).cloned()
     }
 
     /// Puts a new stream in the place of the one for what belongs to no call, and returns its number.
@@ -163,11 +210,89 @@ impl HttpSession {
 
     /// Cancels what runs and ends what is open.
     fn end(&self) {
-        lock(&self.running).clear();
-        for (_, log) in lock(&self.logs).drain() {
-            log.end();
+        {
+            let mut calls = lock(&self.calls);
+            calls.ended = true;
+            calls.running.values_mut().for_each(|cancel| drop(cancel.take()));
         }
+        let logs = std::mem::take(&mut *lock(&self.logs));
+        logs.by_stream.values().for_each(Log::end);
         self.dialogue.close();
+    }
+}
+
+impl Logs {
+    /// A stream has ended. The oldest that have make room for what it keeps.
+    fn ended(&mut self, number: u64, bytes: usize, limit: usize) {
+        if !self.by_stream.contains_key(&number) {
+            return;
+        }
+        self.ended.push_back((number, bytes));
+        self.bytes += bytes;
+        while self.bytes > limit || self.ended.len() > MAX_ENDED {
+            self.forget_oldest();
+        }
+    }
+
+    /// Forgets ended streams, oldest first, while `old` says so.
+    fn forget(&mut self, old: impl Fn(&Log) -> bool) {
+        while let Some((number, _)) = self.ended.front()
+            && self.by_stream.get(number).is_none_or(&old)
+        {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((number, bytes)) = self.ended.pop_front() {
+            self.bytes -= bytes;
+            self.by_stream.remove(&number);
+        }
+    }
+}
+
+/// A call that runs. Its id is free again when this is dropped.
+pub(super) struct Running {
+    session: Arc<HttpSession>,
+    id: Id,
+    cancelled: oneshot::Receiver<()>,
+}
+
+impl Running {
+    /// Completes when the call is cancelled, by its client or with its session.
+    pub(super) async fn cancelled(&mut self) {
+        let _ = (&mut self.cancelled).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        lock(&self.session.calls).running.remove(&self.id);
+    }
+}
+
+/// A stream that is written. It ends when this is dropped, however its writer ends.
+pub(super) struct Writing {
+    session: Arc<HttpSession>,
+    log: Log,
+    number: u64,
+    limit: usize,
+}
+
+impl std::ops::Deref for Writing {
+    type Target = Log;
+
+    fn deref(&self) -> &Log {
+        &self.log
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.log.end();
+        // What is beyond the limit is not kept once it is read.
+        let bytes = self.log.bytes().min(self.limit);
+        lock(&self.session.logs).ended(self.number, bytes, self.limit);
     }
 }
 

@@ -1,0 +1,64 @@
+//! The server that is measured, for the benchmark (`cargo xtask bench`) and for the test that counts allocations.
+//!
+//! Its first two tools are those of the servers it is compared with; the others stand beside them to show that a call
+//! costs the same however many there are.
+
+use std::{io, net::SocketAddr};
+
+use anyport::{
+    Context, Server, Service, Tool,
+    http::{Config, Listener},
+    server::{BuildError, Json},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize, JsonSchema)]
+struct Echo {
+    /// What to say
+    text: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Add {
+    a: f64,
+    b: f64,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Sum {
+    sum: f64,
+}
+
+/// A server with `tools` tools, as a program would serve it: `echo`, then `add`, then others that are as large as
+/// they.
+///
+/// # Errors
+/// When the server cannot be built, which would be a fault of this function.
+pub fn server(tools: usize) -> Result<impl Service, BuildError> {
+    let echo = Tool::new("echo")
+        .description("Says the text again")
+        .run(async |Echo { text }: Echo, _: Context| text);
+    let add = Tool::new("add")
+        .description("Adds two numbers")
+        .run(async |Add { a, b }: Add, _: Context| Json(Sum { sum: a + b }));
+    let others = (2..).map(|number| {
+        Tool::new(format!("echo-{number}"))
+            .description(format!("Says the text again, as number {number}"))
+            .run(async |Echo { text }: Echo, _: Context| text)
+    });
+    let mut builder = Server::builder("anyport-bench", env!("CARGO_PKG_VERSION"));
+    for tool in [echo, add].into_iter().chain(others).take(tools) {
+        builder = builder.tool(tool);
+    }
+    Ok(anyport::live(builder.build()?))
+}
+
+/// A listener for every revision on `port` of this machine; port 0 is one that is free.
+///
+/// # Errors
+/// When the port cannot be had.
+pub async fn listen(port: u16) -> io::Result<Listener> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    Listener::bind(address, Config::default(), false).await.map_err(io::Error::other)
+}

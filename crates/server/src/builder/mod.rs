@@ -1,0 +1,239 @@
+//! How a server is put together.
+
+mod assemble;
+
+use std::{collections::HashMap, fmt, time::Duration};
+
+use anyport_protocol::{
+    Revision,
+    types::{Icon, Implementation, JsonObject},
+};
+use anyport_service::seal::Key;
+
+use crate::{
+    List, Prompt, Resource, Server, Template, Tool,
+    ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL},
+    list::DEFAULT_PAGE_SIZE,
+    listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTIONS},
+    server::Limits,
+};
+
+/// For how long clients may keep lists and the discovery result, unless [`Builder::ttl`] and
+/// [`Builder::discover_ttl`] say otherwise: five minutes, as in the specification's examples.
+pub const DEFAULT_LIST_TTL: Duration = Duration::from_secs(300);
+
+/// A server that is being put together.
+#[derive(Debug)]
+pub struct Builder {
+    info: Implementation,
+    instructions: Option<String>,
+    versions: Vec<Revision>,
+    extensions: JsonObject,
+    tools: Vec<Tool>,
+    resources: Vec<Resource>,
+    templates: Vec<Template>,
+    prompts: Vec<Prompt>,
+    page_size: usize,
+    ttls: HashMap<List, Duration>,
+    discover_ttl: Duration,
+    keys: Vec<Key>,
+    state_ttl: Duration,
+    state_bytes: usize,
+    clock: Clock,
+    limits: Limits,
+}
+
+/// All that is wrong with a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildError {
+    /// One line per problem: what it is about, and what to do.
+    pub problems: Vec<String>,
+}
+
+impl Builder {
+    pub(crate) fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        let mut versions = Revision::ALL.to_vec();
+        versions.reverse();
+        Self {
+            info: Implementation::new(name, version),
+            instructions: None,
+            versions,
+            extensions: JsonObject::new(),
+            tools: Vec::new(),
+            resources: Vec::new(),
+            templates: Vec::new(),
+            prompts: Vec::new(),
+            page_size: DEFAULT_PAGE_SIZE,
+            ttls: HashMap::new(),
+            discover_ttl: DEFAULT_LIST_TTL,
+            keys: Vec::new(),
+            state_ttl: DEFAULT_STATE_TTL,
+            state_bytes: DEFAULT_STATE_BYTES,
+            clock: Clock::default(),
+            limits: Limits {
+                max_subscriptions: DEFAULT_MAX_SUBSCRIPTIONS,
+                max_listeners: DEFAULT_MAX_LISTENERS,
+            },
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.info.title = Some(title.into());
+        self
+    }
+
+    /// What it does, for people.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.info.description = Some(description.into());
+        self
+    }
+
+    /// Its website.
+    #[must_use]
+    pub fn website(mut self, url: impl Into<String>) -> Self {
+        self.info.website_url = Some(url.into());
+        self
+    }
+
+    /// Adds an icon.
+    #[must_use]
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.info.icons.get_or_insert_default().push(icon);
+        self
+    }
+
+    /// How to use the server, for the model.
+    #[must_use]
+    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
+        self.instructions = Some(instructions.into());
+        self
+    }
+
+    /// Adds a tool.
+    #[must_use]
+    pub fn tool(mut self, tool: Tool) -> Self {
+        self.tools.push(tool);
+        self
+    }
+
+    /// Adds a resource.
+    #[must_use]
+    pub fn resource(mut self, resource: Resource) -> Self {
+        self.resources.push(resource);
+        self
+    }
+
+    /// Adds a template of resources. Where several could have made a URI, the one that was added first reads it.
+    #[must_use]
+    pub fn template(mut self, template: Template) -> Self {
+        self.templates.push(template);
+        self
+    }
+
+    /// Adds a prompt.
+    #[must_use]
+    pub fn prompt(mut self, prompt: Prompt) -> Self {
+        self.prompts.push(prompt);
+        self
+    }
+
+    /// Declares an extension with its settings.
+    #[must_use]
+    pub fn extension(mut self, id: impl Into<String>, settings: JsonObject) -> Self {
+        self.extensions.insert(id.into(), settings.into());
+        self
+    }
+
+    /// The revisions that `server/discover` names; what the transport around the server speaks. Unless set, all five,
+    /// newest first.
+    #[must_use]
+    pub fn supported_versions(mut self, versions: &[Revision]) -> Self {
+        self.versions = versions.to_vec();
+        self
+    }
+
+    /// The most items on a page of a list.
+    #[must_use]
+    pub fn page_size(mut self, size: usize) -> Self {
+        self.page_size = size;
+        self
+    }
+
+    /// For how long clients may keep a list.
+    #[must_use]
+    pub fn ttl(mut self, list: List, ttl: Duration) -> Self {
+        self.ttls.insert(list, ttl);
+        self
+    }
+
+    /// For how long clients may keep the result of `server/discover`.
+    #[must_use]
+    pub fn discover_ttl(mut self, ttl: Duration) -> Self {
+        self.discover_ttl = ttl;
+        self
+    }
+
+    /// The key that seals states and cursors. Servers that share it continue each other's calls, and restarts do not
+    /// lose any. Without it the server makes up a key, and says so in the log. Called again, it adds an older key,
+    /// whose seals are still good.
+    #[must_use]
+    pub fn state_key(mut self, key: Key) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// How long a client may take to come back with answers.
+    #[must_use]
+    pub fn state_ttl(mut self, ttl: Duration) -> Self {
+        self.state_ttl = ttl;
+        self
+    }
+
+    /// The longest `requestState` that is given out or taken back.
+    #[must_use]
+    pub fn state_bytes(mut self, bytes: usize) -> Self {
+        self.state_bytes = bytes;
+        self
+    }
+
+    /// The clock by which states expire.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The most resources that one listen stream may subscribe to; what is beyond is not acknowledged.
+    #[must_use]
+    pub fn max_subscriptions(mut self, limit: usize) -> Self {
+        self.limits.max_subscriptions = limit;
+        self
+    }
+
+    /// The most listen streams that may be open at a time.
+    #[must_use]
+    pub fn max_listeners(mut self, limit: usize) -> Self {
+        self.limits.max_listeners = limit;
+        self
+    }
+
+    /// Puts the server together.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn build(self) -> Result<Server, BuildError> {
+        assemble::assemble(self)
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server cannot be built:")?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n- {problem}"))
+    }
+}
+
+impl std::error::Error for BuildError {}

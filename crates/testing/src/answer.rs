@@ -1,0 +1,95 @@
+use std::fmt;
+
+use serde_json::Value;
+
+/// All that came back for one call.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What the server said on the way, in its order.
+    pub notifications: Vec<Value>,
+    /// What it asked on the way, in its order.
+    pub questions: Vec<Question>,
+    /// The result, or the error. An `InputRequiredResult` only when a question was refused.
+    pub outcome: Result<Value, Refusal>,
+    /// The status of the last HTTP response.
+    pub status: Option<u16>,
+}
+
+/// An error that a server answered with, or that a client answers a question with.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message} (code {code})")]
+pub struct Refusal {
+    /// Its code.
+    pub code: i64,
+    /// Its words.
+    pub message: String,
+    /// What else it says; null if nothing.
+    pub data: Value,
+}
+
+/// Something that a server asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// `elicitation/create`, `sampling/createMessage` or `roots/list`.
+    pub method: String,
+    /// Its params; null if there are none.
+    pub params: Value,
+    /// Its key among `inputRequests`; a legacy server has none.
+    pub key: Option<String>,
+    /// In which round of the call it was asked. A legacy call has one round.
+    pub round: usize,
+}
+
+/// A request that is under way; [`crate::Wire::end`] waits for its answer.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a call that is under way is ended, or cancelled"]
+pub struct Call {
+    pub(crate) id: u64,
+}
+
+impl Answer {
+    /// The texts of the result's content, one a line.
+    pub fn text(&self) -> String {
+        let blocks = self.outcome.as_ref().ok().and_then(|result| result["content"].as_array());
+        let texts = blocks.into_iter().flatten().filter_map(|block| block["text"].as_str());
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The error's code, if there is one.
+    pub fn code(&self) -> Option<i64> {
+        self.outcome.as_ref().err().map(|refusal| refusal.code)
+    }
+
+    /// The notifications called `method`, their params.
+    pub fn said(&self, method: &str) -> Vec<&Value> {
+        let named = self.notifications.iter().filter(|notification| notification["method"] == method);
+        named.map(|notification| &notification["params"]).collect()
+    }
+}
+
+impl Refusal {
+    /// A refusal without data.
+    pub fn new(code: i64, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), data: Value::Null }
+    }
+
+    /// Reads the member `error` of a response. `None` if it is none.
+    pub(crate) fn read(error: &Value) -> Option<Self> {
+        let message = error["message"].as_str()?.to_owned();
+        Some(Self { code: error["code"].as_i64()?, message, data: error["data"].clone() })
+    }
+
+    pub(crate) fn write(&self) -> Value {
+        let mut error = serde_json::json!({"code": self.code, "message": self.message});
+        if !self.data.is_null() {
+            error["data"] = self.data.clone();
+        }
+        error
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.params)
+    }
+}

@@ -1,0 +1,250 @@
+use std::{
+    collections::HashMap,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use anyport_service::Service;
+use anyport_transport::http::{Config, Listener};
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{SendRequest, handshake},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, oneshot},
+    task::{AbortHandle, JoinHandle},
+};
+
+use super::{Arrival, Exchange, Lost};
+
+/// A client of one HTTP server. Connections are kept and used again.
+#[derive(Debug)]
+pub(super) struct Http {
+    connections: Connections,
+    out: mpsc::UnboundedSender<(Exchange, Arrival)>,
+    open: HashMap<Exchange, AbortHandle>,
+    last: u64,
+    server: Option<Server>,
+}
+
+/// The server, when it is ours.
+#[derive(Debug)]
+struct Server {
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<io::Result<()>>,
+}
+
+impl Http {
+    pub(super) async fn serve(
+        service: impl Service,
+        config: Config,
+        out: mpsc::UnboundedSender<(Exchange, Arrival)>,
+    ) -> Result<Self, Lost> {
+        let path = config.path.clone();
+        let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config, false).await?;
+        let mut http = Self::new(listener.address()?, path, out);
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(listener.serve(service, async {
+            let _ = stopped.await;
+        }));
+        http.server = Some(Server { stop, serving });
+        Ok(http)
+    }
+
+    pub(super) fn new(
+        address: SocketAddr,
+        path: String,
+        out: mpsc::UnboundedSender<(Exchange, Arrival)>,
+    ) -> Self {
+        let connections = Connections { address, path: path.into(), idle: Arc::default() };
+        Self { connections, out, open: HashMap::new(), last: 0, server: None }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.connections.address
+    }
+
+    pub(super) async fn close(self) -> io::Result<()> {
+        self.open.values().for_each(AbortHandle::abort);
+        lock(&self.connections.idle).clear();
+        let Some(Server { stop, serving }) = self.server else { return Ok(()) };
+        let _ = stop.send(());
+        serving.await.map_err(io::Error::other)?
+    }
+
+    pub(super) fn post(&mut self, text: &str, mut headers: Vec<(String, String)>) -> Exchange {
+        headers.push((header::CONTENT_TYPE.to_string(), "application/json".into()));
+        headers.push((header::ACCEPT.to_string(), "application/json, text/event-stream".into()));
+        self.begin(Method::POST, headers, Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    pub(super) fn get(&mut self, mut headers: Vec<(String, String)>) -> Exchange {
+        headers.push((header::ACCEPT.to_string(), "text/event-stream".into()));
+        self.begin(Method::GET, headers, Bytes::new())
+    }
+
+    /// Dropping the connection is how an HTTP client goes away.
+    pub(super) fn cut(&mut self, exchange: Exchange) -> bool {
+        self.open.remove(&exchange).map(|task| task.abort()).is_some()
+    }
+
+    fn begin(&mut self, method: Method, headers: Vec<(String, String)>, body: Bytes) -> Exchange {
+        self.open.retain(|_, task| !task.is_finished());
+        self.last += 1;
+        let exchange = Exchange(self.last);
+        let pump = Pump { exchange, out: self.out.clone() };
+        let request = self.connections.clone().exchange(method, headers, body, pump);
+        self.open.insert(exchange, tokio::spawn(request).abort_handle());
+        exchange
+    }
+}
+
+/// What is needed to make a request.
+#[derive(Clone, Debug)]
+struct Connections {
+    address: SocketAddr,
+    path: Arc<str>,
+    idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
+}
+
+impl Connections {
+    /// Makes a request, and passes on all that comes back.
+    async fn exchange(self, method: Method, headers: Vec<(String, String)>, body: Bytes, pump: Pump) {
+        // Whatever fails, the exchange is over, and whoever waits for its answer hears of it.
+        if let Err(error) = self.carry(method, headers, body, &pump).await {
+            pump.say(Arrival::Garbage(format!("the HTTP request failed: {error}")));
+        }
+        pump.say(Arrival::End);
+    }
+
+    async fn carry(
+        &self,
+        method: Method,
+        headers: Vec<(String, String)>,
+        body: Bytes,
+        pump: &Pump,
+    ) -> Result<(), Broken> {
+        let mut request = Request::builder().method(method).uri(&*self.path);
+        request = request.header(header::HOST, self.address.to_string());
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(body))?;
+        let mut connection = self.connection().await?;
+        let response = connection.send_request(request).await?;
+        let session = response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
+        pump.say(Arrival::Head { status: response.status().as_u16(), session: session.map(str::to_owned) });
+        pump.body(response).await?;
+        if connection.ready().await.is_ok() {
+            lock(&self.idle).push(connection);
+        }
+        Ok(())
+    }
+
+    async fn connection(&self) -> Result<SendRequest<Full<Bytes>>, Broken> {
+        loop {
+            // Taken out in a statement of its own, so that the lock is not held any longer.
+            let idle = lock(&self.idle).pop();
+            match idle {
+                Some(connection) if connection.is_closed() => {}
+                Some(connection) => return Ok(connection),
+                None => break,
+            }
+        }
+        let stream = TcpStream::connect(self.address).await?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+}
+
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+/// Takes what comes back for one request to the inbox.
+struct Pump {
+    exchange: Exchange,
+    out: mpsc::UnboundedSender<(Exchange, Arrival)>,
+}
+
+impl Pump {
+    fn say(&self, arrival: Arrival) {
+        // Nobody listens any more when the client is gone.
+        let _ = self.out.send((self.exchange, arrival));
+    }
+
+    async fn body(&self, response: Response<Incoming>) -> Result<(), Broken> {
+        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let events = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let mut body = response.into_body();
+        if !events {
+            let whole = body.collect().await?.to_bytes();
+            if !whole.is_empty() {
+                self.say(Arrival::of(&whole));
+            }
+            return Ok(());
+        }
+        let mut events = Events::default();
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                events.feed(&data, |event| self.say(Arrival::of(event)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads an event stream (WHATWG HTML §9.2.6) of UTF-8 with line feeds. Only the data of its events counts.
+#[derive(Debug, Default)]
+struct Events {
+    line: Vec<u8>,
+    data: Vec<u8>,
+}
+
+impl Events {
+    fn feed(&mut self, bytes: &[u8], mut event: impl FnMut(&[u8])) {
+        for byte in bytes {
+            if *byte != b'\n' {
+                self.line.push(*byte);
+                continue;
+            }
+            let line = std::mem::take(&mut self.line);
+            if line.is_empty() {
+                let data = std::mem::take(&mut self.data);
+                // An event without data carries only an id or a time to come back after.
+                if let Some(data) = data.strip_suffix(b"\n").filter(|data| !data.is_empty()) {
+                    event(data);
+                }
+            } else if let Some(data) = line.strip_prefix(b"data:") {
+                self.data.extend_from_slice(data.strip_prefix(b" ").unwrap_or(data));
+                self.data.push(b'\n');
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_read_whatever_the_pieces() {
+        let text = b": hello\n\nid: 1\ndata: \n\nid: 2\nretry: 5\ndata: {\"a\":\ndata:1}\n\ndata: 2\n\n";
+        for size in [1, 2, 7, text.len()] {
+            let (mut events, mut read) = (Events::default(), Vec::new());
+            for part in text.chunks(size) {
+                events.feed(part, |event| read.push(String::from_utf8(event.to_vec()).unwrap()));
+            }
+            assert_eq!(read, ["{\"a\":\n1}", "2"], "in pieces of {size}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What carries messages between a [`crate::Wire`] and a service.
+
+mod http;
+mod stdio;
+
+use std::{io, net::SocketAddr};
+
+use anyport_service::Service;
+use anyport_transport::{http as transport, stdio as standard};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use http::Http;
+use stdio::Stdio;
+
+/// A transport, and the service at its other end.
+#[derive(Debug)]
+pub struct Link {
+    way: Way,
+    inbox: mpsc::UnboundedReceiver<(Exchange, Arrival)>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Stdio(Stdio),
+    Http(Http),
+}
+
+/// What a message came on: the HTTP response to one request, or the one channel of standard streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Exchange(u64);
+
+impl Exchange {
+    /// The one channel that is always open.
+    const CHANNEL: Self = Self(0);
+}
+
+/// What comes out of a link.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// The head of an HTTP response.
+    Head { status: u16, session: Option<String> },
+    /// A message, or several in an array.
+    Message(Value),
+    /// Something that is no JSON.
+    Garbage(String),
+    /// The HTTP response is over.
+    End,
+}
+
+/// The other end said nothing, or something that is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum Lost {
+    /// Nothing came in time.
+    #[error("nothing came within {0} ms, while waiting for {1}")]
+    Silence(u128, String),
+    /// The other end closed the connection.
+    #[error("the connection ended, while waiting for {0}")]
+    Ended(String),
+    /// What came is no JSON.
+    #[error("not JSON: {0:?}")]
+    Garbage(String),
+    /// What came answers no request.
+    #[error("not an answer: {0}")]
+    Misfit(Value),
+    /// The server answered with an error where a result was needed.
+    #[error(transparent)]
+    Refusal(#[from] crate::Refusal),
+    /// The service could not be served, or not be reached.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The service could not be served.
+    #[error(transparent)]
+    Bind(#[from] transport::Refused),
+}
+
+impl Link {
+    /// Serves `service` on standard streams in memory.
+    pub fn stdio(service: impl Service) -> Self {
+        Self::stdio_with(service, standard::Config::default())
+    }
+
+    /// Serves `service` on standard streams in memory, as `config` says.
+    pub fn stdio_with(service: impl Service, config: standard::Config) -> Self {
+        let (out, inbox) = mpsc::unbounded_channel();
+        Self { way: Way::Stdio(Stdio::serve(service, config, out)), inbox }
+    }
+
+    /// Serves `service` over HTTP on a free port of loopback.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn http(service: impl Service, config: transport::Config) -> Result<Self, Lost> {
+        let (out, inbox) = mpsc::unbounded_channel();
+        Ok(Self { way: Way::Http(Http::serve(service, config, out).await?), inbox })
+    }
+
+    /// Reaches a server that runs already, by the address and the path of its MCP endpoint.
+    pub fn connect(address: SocketAddr, path: impl Into<String>) -> Self {
+        let (out, inbox) = mpsc::unbounded_channel();
+        Self { way: Way::Http(Http::new(address, path.into(), out)), inbox }
+    }
+
+    /// Whether this is HTTP.
+    pub fn is_http(&self) -> bool {
+        matches!(self.way, Way::Http(_))
+    }
+
+    /// Where the HTTP server listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.way {
+            Way::Http(http) => Some(http.address()),
+            Way::Stdio(_) => None,
+        }
+    }
+
+    /// Ends the client's side, and waits until the service is no longer served.
+    ///
+    /// # Errors
+    /// What serving ended with.
+    pub async fn close(self) -> io::Result<()> {
+        match self.way {
+            Way::Stdio(stdio) => stdio.close().await,
+            Way::Http(http) => http.close().await,
+        }
+    }
+
+    /// Sends the text of a message; `headers` are for HTTP only.
+    pub(crate) fn send(&mut self, text: &str, headers: Vec<(String, String)>) -> Result<Exchange, Lost> {
+        match &mut self.way {
+            Way::Stdio(stdio) => stdio.send(text).map(|()| Exchange::CHANNEL),
+            Way::Http(http) => Ok(http.post(text, headers)),
+        }
+    }
+
+    /// Opens the stream for what belongs to no request; `None` where there is none to open.
+    pub(crate) fn get(&mut self, headers: Vec<(String, String)>) -> Option<Exchange> {
+        match &mut self.way {
+            Way::Stdio(_) => None,
+            Way::Http(http) => Some(http.get(headers)),
+        }
+    }
+
+    /// Cuts an HTTP response off. Returns whether there was one to cut.
+    pub(crate) fn cut(&mut self, exchange: Exchange) -> bool {
+        match &mut self.way {
+            Way::Stdio(_) => false,
+            Way::Http(http) => http.cut(exchange),
+        }
+    }
+
+    /// What comes next; `None` when nothing will come any more.
+    pub(crate) async fn receive(&mut self) -> Option<(Exchange, Arrival)> {
+        self.inbox.recv().await
+    }
+}

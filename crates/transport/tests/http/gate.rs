@@ -1,0 +1,232 @@
+//! Host, Origin, browsers and tokens: who may speak (2026-07-28, streamable-http §Security & Endpoint).
+
+use std::net::SocketAddr;
+
+use anyport_transport::http::{Authentication, Config, Listener, Refused, Route, Token};
+use serde_json::json;
+
+use crate::common::{
+    Server,
+    client::{Response, Verb, call},
+};
+
+fn echo() -> Verb {
+    call(1, "echo", json!({"text": "hi"}))
+}
+
+/// What each method answers once it is let in. None of these has a session.
+const METHODS: [(&str, u16); 4] = [("POST", 200), ("GET", 400), ("DELETE", 400), ("OPTIONS", 405)];
+
+fn as_method(verb: &Verb, method: &str) -> Verb {
+    if method == "POST" {
+        return verb.clone();
+    }
+    // The other methods are those of older revisions.
+    Verb { method: method.into(), body: Vec::new(), ..verb.clone() }.without("MCP-Protocol-Version")
+}
+
+#[tokio::test]
+async fn every_method_checks_host_and_origin_by_themselves() {
+    let config = Config {
+        allow_hosts: vec!["mcp.example.com".parse().unwrap()],
+        allow_origins: vec!["https://app.example.com".parse().unwrap()],
+        ..Config::default()
+    };
+    let server = Server::start(config).await;
+    let port = server.address.port();
+    let (own, other) = (format!("http://localhost:{port}"), format!("http://127.0.0.1:{}", port ^ 1));
+    let (six, address) = (format!("http://[::1]:{port}"), format!("127.0.0.1:{port}"));
+    let suffixed = format!("http://localhost:{port}.evil.example");
+    let hosts = [
+        ("localhost", true),
+        (&address, true),
+        ("[::1]", true),
+        ("mcp.example.com", true),
+        ("evil.example", false),
+        ("localhost.evil.example", false),
+        ("evil@localhost", false),
+        ("localhost.", false),
+        ("#@localhost", false),
+        ("localhost, evil.example", false),
+        ("[::1", false),
+        ("", false),
+    ];
+    let origins: [(Option<&str>, bool); 9] = [
+        (None, true),
+        (Some(&own), true),
+        (Some(&six), true),
+        (Some("https://app.example.com"), true),
+        (Some(&other), false),
+        (Some(&suffixed), false),
+        (Some("http://evil.example"), false),
+        (Some("null"), false),
+        (Some("https://user@app.example.com"), false),
+    ];
+    for (method, let_in) in METHODS {
+        for (host, good_host) in hosts {
+            for (origin, good_origin) in origins {
+                let verb = as_method(&echo(), method).set("Host", host);
+                let verb = origin.map_or(verb.clone(), |origin| verb.set("Origin", origin));
+                let answer = server.ask(&verb).await;
+                let expected = match (good_host, good_origin) {
+                    (false, _) => 421,
+                    (_, false) => 403,
+                    _ => let_in,
+                };
+                assert_eq!(answer.status, expected, "{method} {host:?} {origin:?}: {answer:?}");
+                shared_with(&answer, origin.filter(|_| good_host && good_origin));
+            }
+        }
+    }
+}
+
+/// The answer may be read by pages of `origin`, and of no other.
+fn shared_with(answer: &Response, origin: Option<&str>) {
+    assert_eq!(answer.header("access-control-allow-origin"), origin, "{answer:?}");
+    let exposed = answer.header("access-control-expose-headers");
+    assert_eq!(exposed.is_some_and(|exposed| exposed.contains("Mcp-Session-Id")), origin.is_some());
+    assert!(answer.headers.iter().all(|(_, value)| value != "*"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_request_without_one_host_goes_nowhere() {
+    let server = Server::start(Config::default()).await;
+    for verb in [echo().without("Host"), echo().add("Host", "localhost"), echo().add("Host", "evil.example")]
+    {
+        assert_eq!(server.ask(&verb).await.status, 421, "{verb:?}");
+    }
+    // The request line may name a host as well, and it is the one that counts.
+    let absolute = |target: &str| Verb { target: target.into(), ..echo() };
+    assert_eq!(server.ask(&absolute("http://evil.example/mcp")).await.status, 421);
+    assert_eq!(server.ask(&absolute("http://localhost/mcp")).await.status, 200);
+    let two_origins = echo().add("Origin", "http://evil.example").add("Origin", "http://localhost");
+    assert_eq!(server.ask(&two_origins).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_page_that_may_call_is_told_what_it_may_send() {
+    let config =
+        Config { allow_origins: vec!["https://app.example.com".parse().unwrap()], ..Config::default() };
+    let server = Server::start(config).await;
+    let asked =
+        "content-type, Mcp-Method,mcp-param-region, Mcp-Session-Id, authorization, last-event-id, x-evil";
+    let preflight = Verb::new("OPTIONS", "/mcp")
+        .add("Origin", "https://app.example.com")
+        .add("Access-Control-Request-Method", "POST")
+        .add("Access-Control-Request-Headers", asked);
+    let answer = server.ask(&preflight).await;
+    assert_eq!((answer.status, answer.body.len()), (204, 0), "{answer:?}");
+    shared_with(&answer, Some("https://app.example.com"));
+    assert_eq!(
+        answer.header("access-control-allow-headers"),
+        Some("content-type, Mcp-Method, mcp-param-region, Mcp-Session-Id, authorization, last-event-id")
+    );
+    assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST, DELETE"));
+    assert_eq!(answer.header("vary"), Some("Origin"));
+    let foreign = preflight.clone().set("Origin", "https://evil.example");
+    assert_eq!(server.ask(&foreign).await.status, 403);
+    // No page asks.
+    assert_eq!(server.ask(&preflight.clone().without("Origin")).await.status, 405);
+}
+
+fn guarded() -> Config {
+    let tokens = vec![Token::new("alice", "sesame"), Token::new("bob", "mellon")];
+    let health = |_| async { http::Response::new("fine".into()) };
+    Config {
+        authentication: Authentication::Tokens(tokens),
+        routes: vec![
+            Route::new(http::Method::GET, "/health", health).open(),
+            Route::new(http::Method::GET, "/metrics", health),
+        ],
+        ..Config::default()
+    }
+}
+
+#[tokio::test]
+async fn a_token_says_who_calls() {
+    let server = Server::start(guarded()).await;
+    let who = call(1, "who", json!({})).add("Mcp-Param-Region", "us-west1");
+    for (header, name) in [
+        ("Bearer sesame", "name:alice"),
+        ("Bearer mellon", "name:bob"),
+        ("bearer sesame", "name:alice"),
+        ("BEARER  sesame", "name:alice"),
+    ] {
+        let answer = server.ask(&who.clone().set("Authorization", header)).await;
+        assert_eq!(answer.status, 200, "{header}: {answer:?}");
+        assert_eq!(answer.json()["result"]["content"][0]["text"], format!("{name} us-west1"), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_nothing_but_the_way_in_is_told() {
+    let server = Server::start(guarded()).await;
+    let with = |header: &str| echo().set("Authorization", header);
+    for verb in [
+        echo(),
+        with("Bearer wrong"),
+        with("Bearer "),
+        with("Bearer"),
+        with("Bearer sesam"),
+        with("Bearer sesamee"),
+        with("Bearer Sesame"),
+        with("Bearersesame"),
+        with("Basic sesame"),
+        with("sesame"),
+        with("Bearer sesame").add("Authorization", "Bearer sesame"),
+        with("Bearer sesame").add("Authorization", "Bearer wrong"),
+        Verb { target: "/mcp?access_token=sesame".into(), ..echo() },
+    ] {
+        for (method, _) in METHODS {
+            let answer = server.ask(&as_method(&verb, method)).await;
+            assert_eq!(answer.status, 401, "{verb:?}: {answer:?}");
+            assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"), "{answer:?}");
+            assert!(!answer.text().contains("sesame"), "{answer:?}");
+        }
+    }
+    // Before the body is looked at, and before what else may be wrong with it.
+    assert_eq!(server.ask(&echo().without("Content-Type").body("{")).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_page_reads_why_it_was_refused_and_asks_before_it_has_a_token() {
+    let server = Server::start(guarded()).await;
+    let origin = format!("http://localhost:{}", server.address.port());
+    let answer = server.ask(&echo().add("Origin", &origin)).await;
+    assert_eq!(answer.status, 401);
+    assert!(answer.header("access-control-expose-headers").unwrap().contains("WWW-Authenticate"));
+    shared_with(&answer, Some(&origin));
+    let preflight =
+        Verb::new("OPTIONS", "/mcp").add("Origin", &origin).add("Access-Control-Request-Method", "POST");
+    assert_eq!(server.ask(&preflight).await.status, 204);
+}
+
+#[tokio::test]
+async fn routes_beside_the_endpoint_stand_behind_the_same_gate() {
+    let server = Server::start(guarded()).await;
+    let get = |path: &str| Verb::new("GET", path);
+    let health = server.ask(&get("/health")).await;
+    assert_eq!((health.status, health.text()), (200, "fine"));
+    assert_eq!(server.ask(&get("/health").set("Host", "evil.example")).await.status, 421);
+    assert_eq!(server.ask(&get("/health").add("Origin", "null")).await.status, 403);
+    assert_eq!(server.ask(&get("/metrics")).await.status, 401);
+    assert_eq!(server.ask(&get("/metrics").add("Authorization", "Bearer sesame")).await.status, 200);
+    let wrong = server.ask(&Verb::new("POST", "/health")).await;
+    assert_eq!((wrong.status, wrong.header("allow")), (405, Some("GET")));
+    assert_eq!(server.ask(&get("/nothing")).await.status, 404);
+}
+
+#[tokio::test]
+async fn nobody_listens_to_other_machines_without_asking_who_calls() {
+    let everywhere: SocketAddr = ([0, 0, 0, 0], 0).into();
+    let refused = Listener::bind(everywhere, Config::default(), false).await.unwrap_err();
+    assert!(matches!(refused, Refused::Open(address) if address == everywhere), "{refused}");
+    assert!(Listener::bind(everywhere, Config::default(), true).await.is_ok());
+    assert!(Listener::bind(everywhere, guarded(), false).await.is_ok());
+    // Tokens of which there are none let nobody in.
+    let none = Config { authentication: Authentication::Tokens(Vec::new()), ..Config::default() };
+    let server = Server::start(none).await;
+    assert_eq!(server.ask(&echo().add("Authorization", "Bearer ")).await.status, 401);
+    let taken = Listener::bind(server.address, Config::default(), false).await.unwrap_err();
+    assert!(matches!(taken, Refused::Bind { .. }), "{taken}");
+}

@@ -1,0 +1,300 @@
+//! Every example does what it says, as a program of its own that talks over standard streams.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+/// An example that runs, and a client of the newest revision.
+struct Example {
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+    last: u64,
+    capabilities: Value,
+}
+
+impl Example {
+    fn start(program: &str) -> Self {
+        let mut command = Command::new(program);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, lines) = (child.stdin.take(), lines(child.stdout.take().unwrap()));
+        Self { child, input, lines, last: 0, capabilities: json!({}) }
+    }
+
+    fn declaring(mut self, capabilities: Value) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    fn send(&mut self, message: &Value) {
+        writeln!(self.input.as_mut().unwrap(), "{message}").unwrap();
+    }
+
+    fn receive(&self) -> Value {
+        serde_json::from_str(&self.lines.recv_timeout(PATIENCE).unwrap()).unwrap()
+    }
+
+    /// Sends a request and returns its id.
+    fn request(&mut self, method: &str, mut params: Value) -> u64 {
+        self.last += 1;
+        params["_meta"]["io.modelcontextprotocol/protocolVersion"] = "2026-07-28".into();
+        params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self.capabilities.clone();
+        self.send(&json!({"jsonrpc": "2.0", "id": self.last, "method": method, "params": params}));
+        self.last
+    }
+
+    /// Sends a request, and returns its result and what came before it.
+    fn call(&mut self, method: &str, params: Value) -> (Value, Vec<Value>) {
+        let id = self.request(method, params);
+        let mut before = Vec::new();
+        loop {
+            let message = self.receive();
+            if message["id"] == id {
+                return (message.get("result").unwrap_or_else(|| panic!("{message}")).clone(), before);
+            }
+            before.push(message);
+        }
+    }
+
+    fn tool(&mut self, name: &str, arguments: Value) -> Value {
+        self.call("tools/call", json!({"name": name, "arguments": arguments})).0
+    }
+
+    /// Calls a tool, and again with each of `answers`, of which every round takes one. Returns its last text.
+    fn ask(&mut self, name: &str, answers: &[(&str, Value)]) -> String {
+        let mut result = self.tool(name, json!({}));
+        for (key, answer) in answers {
+            assert_eq!(result["inputRequests"][key]["method"], "elicitation/create", "{result}");
+            let params = json!({
+                "name": name, "arguments": {}, "inputResponses": {*key: answer}, "requestState": result["requestState"]
+            });
+            result = self.call("tools/call", params).0;
+        }
+        text(&result).to_owned()
+    }
+
+    /// Ends the client's side, whereupon the example ends by itself.
+    fn end(mut self) {
+        self.input = None;
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        // A test that failed must not leave it behind; one that has ended is not hurt.
+        let _ = self.child.kill();
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Reads in a thread, so that a test can stop waiting.
+fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines() {
+            if sender.send(line.unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+fn text(result: &Value) -> &str {
+    result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{result}"))
+}
+
+fn accept(content: Value) -> Value {
+    json!({"action": "accept", "content": content})
+}
+
+#[test]
+fn hello_server() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_hello_server"));
+    let (listed, _) = example.call("tools/list", json!({}));
+    assert_eq!(listed["tools"][0]["inputSchema"]["properties"]["name"]["description"], "Who is greeted");
+    assert_eq!(text(&example.tool("hello", json!({"name": "Ada"}))), "Hello, Ada!");
+    assert_eq!(example.tool("hello", json!({"name": 5}))["isError"], true);
+    example.end();
+}
+
+#[test]
+fn hello_server_to_an_older_client() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_hello_server"));
+    let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
+    example.send(&json!({"jsonrpc": "2.0", "id": "i", "method": "initialize", "params": params}));
+    assert_eq!(example.receive()["result"]["protocolVersion"], "2025-06-18");
+    example.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    let params = json!({"name": "hello", "arguments": {"name": "Ada"}});
+    example.send(&json!({"jsonrpc": "2.0", "id": "c", "method": "tools/call", "params": params}));
+    assert_eq!(example.receive()["result"], json!({"content": [{"type": "text", "text": "Hello, Ada!"}]}));
+    example.end();
+}
+
+#[test]
+fn hello_server_over_http() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hello_server"));
+    let mut child = command.args(["--http", "0"]).stderr(Stdio::piped()).spawn().unwrap();
+    let said = lines(child.stderr.take().unwrap()).recv_timeout(PATIENCE).unwrap();
+    let address = said.strip_prefix("listening on http://").unwrap().strip_suffix("/mcp").unwrap().to_owned();
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}
+    });
+    let params = json!({"name": "hello", "arguments": {"name": "Ada"}, "_meta": meta});
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        stream,
+        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nConnection: close\r\n\
+         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: hello\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("Hello, Ada!"), "{response}");
+}
+
+#[test]
+fn structured_output() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_structured_output"));
+    let result = example.tool("measure", json!({"text": "to be or\nnot"}));
+    assert_eq!(result["structuredContent"], json!({"words": 4, "lines": 2, "longest": "not"}));
+    let result = example.tool("frequencies", json!({"text": "a b a"}));
+    assert_eq!(result["structuredContent"], json!([{"word": "a", "count": 2}, {"word": "b", "count": 1}]));
+    assert_eq!(text(&example.tool("parse", json!({"text": "1500"}))), "1.5e3");
+    let failed = example.tool("parse", json!({"text": "much"}));
+    assert_eq!((text(&failed), &failed["isError"]), ("\"much\": invalid float literal", &json!(true)));
+    example.end();
+}
+
+#[test]
+fn progress() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_progress"));
+    let params = json!({"name": "countdown", "arguments": {"from": 3}, "_meta": {"progressToken": "t"}});
+    let (result, told) = example.call("tools/call", params);
+    assert_eq!(text(&result), "Lift-off!");
+    let told: Vec<_> =
+        told.iter().map(|told| (&told["params"]["progress"], &told["params"]["message"])).collect();
+    assert_eq!(told, [(&json!(1), &json!("3...")), (&json!(2), &json!("2...")), (&json!(3), &json!("1..."))]);
+    let meta = json!({"io.modelcontextprotocol/logLevel": "info"});
+    let params = json!({"name": "countdown", "arguments": {"from": 1}, "_meta": meta});
+    let (_, told) = example.call("tools/call", params);
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["params"]["data"], "the tanks are full");
+    example.end();
+}
+
+#[test]
+fn ask_the_user() {
+    let mut example =
+        Example::start(env!("CARGO_BIN_EXE_ask_the_user")).declaring(json!({"elicitation": {"form": {}}}));
+    let trip = accept(json!({"city": "Oslo", "nights": 2, "room": "Double", "wishes": "a view"}));
+    let booked = example.ask("book", &[("trip", trip.clone()), ("sure", accept(json!({"sure": true})))]);
+    assert_eq!(booked, "Booked: 2 nights in Oslo, Double (a view)");
+    let unsure = example.ask("book", &[("trip", trip.clone()), ("sure", json!({"action": "cancel"}))]);
+    assert_eq!(unsure, "Nothing is booked.");
+    assert_eq!(example.ask("book", &[("trip", json!({"action": "decline"}))]), "As you wish: no trip.");
+    // What does not fit the form is asked for again.
+    let misfit = accept(json!({"city": "Oslo", "nights": 99, "room": "Double"}));
+    let decline = json!({"action": "decline"});
+    assert_eq!(example.ask("book", &[("trip", misfit), ("trip", decline)]), "As you wish: no trip.");
+    example.capabilities = json!({});
+    assert_eq!(example.ask("book", &[]), "Please call me from a client that can show forms.");
+    example.end();
+}
+
+#[test]
+fn once() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_once")).declaring(json!({"elicitation": {}}));
+    let stars = |stars: u8| [("rating", accept(json!({ "stars": stars })))];
+    assert_eq!(example.ask("queue", &stars(5)), "Number 1 gave 5 stars, on run 2.");
+    assert_eq!(example.ask("queue", &stars(1)), "Number 2 gave 1 stars, on run 4.");
+    example.end();
+}
+
+#[test]
+fn resources_and_templates() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_resources_and_templates"));
+    let (about, _) = example.call("resources/read", json!({"uri": "poems:///about"}));
+    assert_eq!((&about["ttlMs"], &about["cacheScope"]), (&json!(3_600_000), &json!("public")));
+    let (poem, _) = example.call("resources/read", json!({"uri": "poems:///by-name/autumn"}));
+    assert_eq!(poem["contents"][0]["text"], "The leaves fall, fall as from afar.");
+    let (seal, _) = example.call("resources/read", json!({"uri": "poems:///seal"}));
+    assert_eq!(seal["contents"][0]["blob"], "yv4=");
+    let params = json!({
+        "ref": {"type": "ref/resource", "uri": "poems:///by-name/{name}"}, "argument": {"name": "name", "value": "e"}
+    });
+    let (completed, _) = example.call("completion/complete", params);
+    assert_eq!(completed["completion"]["values"], json!(["evening"]));
+    example.request("resources/read", json!({"uri": "poems:///by-name/winter"}));
+    assert_eq!(example.receive()["error"]["code"], -32602);
+    example.end();
+}
+
+#[test]
+fn prompts_and_completion() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_prompts_and_completion"));
+    let params = json!({
+        "ref": {"type": "ref/prompt", "name": "explain"},
+        "argument": {"name": "framework", "value": "f"},
+        "context": {"arguments": {"language": "python"}},
+    });
+    let (completed, _) = example.call("completion/complete", params);
+    assert_eq!(completed["completion"]["values"], json!(["fastapi", "flask"]));
+    let arguments = json!({"language": "python", "framework": "flask"});
+    let (explained, _) = example.call("prompts/get", json!({"name": "explain", "arguments": arguments}));
+    let words = "Explain what flask is for, to someone who knows python.";
+    assert_eq!(explained["messages"][0]["content"]["text"], words);
+    let (proofread, _) =
+        example.call("prompts/get", json!({"name": "proofread", "arguments": {"text": "teh"}}));
+    assert_eq!(proofread["messages"][0]["role"], "assistant");
+    assert_eq!(proofread["messages"][1]["content"]["resource"]["text"], "teh");
+    example.end();
+}
+
+#[test]
+fn change_notifications() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_change_notifications"));
+    let filter = json!({"resourceSubscriptions": ["notes:///all"]});
+    example.request("subscriptions/listen", json!({ "notifications": filter }));
+    assert_eq!(example.receive()["method"], "notifications/subscriptions/acknowledged");
+    let (told, mut changes) =
+        example.call("tools/call", json!({"name": "remember", "arguments": {"text": "milk"}}));
+    assert_eq!(text(&told), "That makes 1.");
+    // The change may come before the answer or after it.
+    let change = changes.pop().unwrap_or_else(|| example.receive());
+    assert_eq!(change["method"], "notifications/resources/updated");
+    assert_eq!(change["params"]["uri"], "notes:///all");
+    let (notes, _) = example.call("resources/read", json!({"uri": "notes:///all"}));
+    assert_eq!(notes["contents"][0]["text"], "milk");
+    example.end();
+}
+
+#[test]
+fn raw_schema() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_raw_schema"));
+    let result = example.tool("convert", json!({"fahrenheit": 212}));
+    assert_eq!(result["structuredContent"], json!({"celsius": 100.0, "fahrenheit": 212.0}));
+    for wrong in
+        [json!({}), json!({"celsius": -300}), json!({"celsius": 1, "fahrenheit": 1}), json!({"kelvin": 1})]
+    {
+        assert_eq!(example.tool("convert", wrong)["isError"], true);
+    }
+    example.end();
+}

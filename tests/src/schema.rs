@@ -1,0 +1,122 @@
+//! The schemas of all revisions, to hold messages against.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use anyport::{Revision, protocol::Method};
+use anyport_testing::Heard;
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+/// The schema of a revision, and what was compiled of it.
+#[derive(Debug)]
+pub struct Schema {
+    revision: Revision,
+    root: Value,
+    /// Where its definitions lie: `definitions` up to 2025-06-18, `$defs` since.
+    key: &'static str,
+    compiled: Mutex<HashMap<String, Arc<Validator>>>,
+}
+
+impl Schema {
+    /// The schema of `revision`, read once.
+    ///
+    /// # Errors
+    /// When the file is not there or is no JSON.
+    pub fn of(revision: Revision) -> Result<Arc<Self>, Box<dyn std::error::Error>> {
+        static ALL: OnceLock<Mutex<HashMap<Revision, Arc<Schema>>>> = OnceLock::new();
+        let mut all = ALL.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(&revision) {
+            return Ok(known.clone());
+        }
+        let folder: PathBuf =
+            [env!("CARGO_MANIFEST_DIR"), "../crates/protocol/tests/data/spec", revision.as_str()]
+                .iter()
+                .collect();
+        let root: Value = serde_json::from_str(&fs::read_to_string(folder.join("schema.json"))?)?;
+        let key = if root.get("$defs").is_some() { "$defs" } else { "definitions" };
+        let schema = Arc::new(Self { revision, root, key, compiled: Mutex::default() });
+        all.insert(revision, schema.clone());
+        Ok(schema)
+    }
+
+    /// What is wrong with a message of the server's: as a message, and as what it is by its method.
+    pub fn faults(&self, heard: &Heard) -> Vec<String> {
+        let message = &heard.message;
+        // Up to 2025-06-18 the schemas have no words for an error about a request whose id could not be read;
+        // JSON-RPC 2.0 §5 has: the id is null.
+        if message.get("error").is_some() && message.get("id").is_none_or(Value::is_null) {
+            return Vec::new();
+        }
+        let mut faults = self.check("JSONRPCMessage", message);
+        let named = |value: &Value| value.as_str().and_then(Method::named);
+        if let Some(method) = named(&message["method"]) {
+            faults.extend(self.check(method.entry().schema, message));
+        } else if let Some(result) = message.get("result") {
+            let method = heard.answers.as_deref().and_then(Method::named);
+            let definition = match result["resultType"].as_str() {
+                Some("input_required") => Some("InputRequiredResult"),
+                _ => method.and_then(|method| method.entry().result),
+            };
+            faults.extend(definition.map(|definition| self.check(definition, result)).into_iter().flatten());
+        }
+        faults
+    }
+
+    fn check(&self, definition: &str, value: &Value) -> Vec<String> {
+        let validator = match self.validator(definition) {
+            Ok(validator) => validator,
+            Err(error) => return vec![format!("{definition} of {}: {error}", self.revision)],
+        };
+        let told = |error: jsonschema::ValidationError<'_>| {
+            format!(
+                "{definition} of {} at {:?}: {error}: {value}",
+                self.revision,
+                error.instance_path().to_string()
+            )
+        };
+        validator.iter_errors(value).map(told).collect()
+    }
+
+    fn validator(&self, definition: &str) -> Result<Arc<Validator>, String> {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = compiled.get(definition) {
+            return Ok(known.clone());
+        }
+        let definitions = &self.root[self.key];
+        definitions.get(definition).ok_or("the schema has no such definition")?;
+        let wrapper = json!({
+            "$schema": self.root["$schema"],
+            "$ref": format!("#/{}/{definition}", self.key),
+            self.key: definitions,
+        });
+        let validator = Arc::new(jsonschema::validator_for(&wrapper).map_err(|error| error.to_string())?);
+        compiled.insert(definition.to_owned(), validator.clone());
+        Ok(validator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_revision_does_not_allow_is_found() {
+        let heard =
+            |message: Value, answers: Option<&str>| Heard { message, answers: answers.map(str::to_owned) };
+        for revision in Revision::ALL {
+            let schema = Schema::of(revision).unwrap();
+            let wrong = json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": 5}]}});
+            assert_ne!(schema.faults(&heard(wrong, Some("tools/list"))), [""; 0], "{revision}");
+            let wrong =
+                json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": "x"}});
+            assert_ne!(schema.faults(&heard(wrong, None)), [""; 0], "{revision}");
+            let right = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "no"}});
+            assert_eq!(schema.faults(&heard(right, Some("tools/list"))), [""; 0], "{revision}");
+        }
+    }
+}

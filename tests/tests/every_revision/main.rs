@@ -1,0 +1,13 @@
+//! One server asks for the same answers from every revision on every transport, but for what the older ones cannot say.
+//!
+//! Every message that the server sends here is also held against the schema of its revision: see
+//! `anyport_tests::matrix`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod asking;
+mod calls;
+mod envelope;
+mod eras;
+mod lists;
+mod telling;

@@ -1,0 +1,48 @@
+//! What Linux tells about a process.
+
+use std::{fs, path::Path, time::Duration};
+
+use crate::Failure;
+
+/// Whether there is anything to read.
+pub(super) fn is_here() -> bool {
+    Path::new("/proc/self/schedstat").exists()
+}
+
+/// The resident memory of a process, in bytes.
+///
+/// # Errors
+/// When there is no such process.
+pub(super) fn resident(pid: u32) -> Result<u64, Failure> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    let kib: u64 = kib.ok_or("/proc tells no resident memory")?.trim().parse()?;
+    Ok(kib * 1024)
+}
+
+/// The time that all threads of a process spent on a core, in the kernel too.
+///
+/// # Errors
+/// When there is no such process.
+pub(super) fn cpu_time(pid: u32) -> Result<Duration, Failure> {
+    let mut time = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let nanoseconds = text.split(' ').next().unwrap_or_default().parse()?;
+        time += Duration::from_nanos(nanoseconds);
+    }
+    Ok(time)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_has_memory_and_has_run() {
+        let own = std::process::id();
+        assert!(resident(own).unwrap() > 100 * 1024);
+        assert!(cpu_time(own).unwrap() > Duration::ZERO);
+        assert!(resident(u32::MAX).is_err());
+    }
+}

@@ -1,0 +1,138 @@
+//! The servers that are measured.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use super::client::{Answer, Client, Tool};
+use crate::{
+    Failure,
+    process::{self, Server},
+    workspace::{Build, Workspace},
+};
+
+/// The row that the others are related to: the least that a server which reads its requests can cost.
+pub(super) const FLOOR: &str = "hyper, parsing";
+
+/// A server that can be started again and again.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) name: String,
+    /// Whether it is Anyport, which the gates are for.
+    pub(super) ours: bool,
+    /// Whether it says the same whatever it is asked.
+    constant: bool,
+    /// Whether it has the tool `add`.
+    adds: bool,
+    program: PathBuf,
+    arguments: Vec<String>,
+}
+
+/// Builds all servers, each alone: cargo would give a package the features that another one needs.
+///
+/// # Errors
+/// When one does not compile.
+pub(super) fn build(workspace: &Workspace, tools: &[usize]) -> Result<Vec<Subject>, Failure> {
+    let peer = |package| {
+        workspace.build(&Build {
+            manifest: "bench/peers/Cargo.toml",
+            features: &["mimalloc"],
+            release: true,
+            ..Build::of(package, package)
+        })
+    };
+    let hyper = peer("bench-peer-hyper")?;
+    let rmcp = peer("bench-peer-rmcp")?;
+    let anyport = workspace.build(&Build {
+        features: &["mimalloc"],
+        release: true,
+        ..Build::of("anyport-bench", "anyport_bench_server")
+    })?;
+
+    let subject = |name: &str, program: &PathBuf, arguments: &[&str]| Subject {
+        name: name.to_owned(),
+        ours: false,
+        constant: false,
+        adds: true,
+        program: program.clone(),
+        arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+    };
+    let mut subjects = vec![
+        Subject {
+            constant: true,
+            adds: false,
+            ..subject("hyper, constant", &hyper, &["--mode", "constant"])
+        },
+        subject(FLOOR, &hyper, &["--mode", "parse"]),
+    ];
+    for &count in tools {
+        let name = format!("anyport, {count} {}", if count == 1 { "tool" } else { "tools" });
+        let arguments = ["--tools", &count.to_string()];
+        subjects.push(Subject { ours: true, adds: count > 1, ..subject(&name, &anyport, &arguments) });
+    }
+    subjects.push(subject("rmcp", &rmcp, &[]));
+    Ok(subjects)
+}
+
+impl Subject {
+    /// Starts the server, below `wrapper` if that is not empty, and waits for its first correct answer.
+    ///
+    /// # Errors
+    /// When it does not start, or its answer is wrong.
+    pub(super) fn start(&self, workspace: &Workspace, wrapper: &[&str]) -> Result<Running, Failure> {
+        let folder = workspace.target("bench");
+        fs::create_dir_all(&folder)?;
+        let port = process::free_port()?;
+        let mut command = match wrapper {
+            [] => Command::new(&self.program),
+            [tool, options @ ..] => {
+                let mut command = Command::new(tool);
+                command.args(options).arg(&self.program);
+                command
+            }
+        };
+        command.args(&self.arguments).args(["--port", &port.to_string()]);
+        let start = Instant::now();
+        let log = folder.join("server.log");
+        let server = Server::start_watched(&mut command, port, &log, Duration::from_micros(200))?;
+        let mut client = Client::connect(port)?;
+        let answer = client.learn(Tool::Echo)?;
+        let first_answer = start.elapsed();
+        answer.check_echo().map_err(|failure| self.fault(&failure))?;
+        let answer = if self.constant { answer.constant() } else { answer };
+        Ok(Running { server, port, answer, first_answer })
+    }
+
+    /// Sees that the server does what is measured: it answers each id with that id, and adds.
+    ///
+    /// # Errors
+    /// When it does something else.
+    pub(super) fn check(&self, workspace: &Workspace) -> Result<(), Failure> {
+        let running = self.start(workspace, &[])?;
+        let mut client = Client::connect(running.port)?;
+        client.call(&running.answer, 7_654_321).map_err(|failure| self.fault(&failure))?;
+        if self.adds {
+            let answer = client.learn(Tool::Add).and_then(|answer| answer.check_add());
+            answer.map_err(|failure| self.fault(&failure))?;
+        }
+        Ok(())
+    }
+
+    /// `failure`, with the name of the server that is to blame.
+    fn fault(&self, failure: &Failure) -> Failure {
+        format!("{}: {failure}", self.name).into()
+    }
+}
+
+/// A server that runs; it ends when this is dropped.
+pub(super) struct Running {
+    pub(super) server: Server,
+    pub(super) port: u16,
+    /// What it said first, and will say again.
+    pub(super) answer: Answer,
+    /// From the start of the process to the end of its first answer.
+    pub(super) first_answer: Duration,
+}
