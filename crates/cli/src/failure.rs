@@ -2,6 +2,8 @@ use std::{fmt, process::ExitCode};
 
 use anyhow::Error;
 
+use crate::notice;
+
 /// A failure together with what to do about it.
 #[derive(Debug)]
 pub(crate) struct Advice {
@@ -35,13 +37,14 @@ impl std::error::Error for Advice {}
 
 /// Says what went wrong, why, and what to do, each on its line.
 pub(crate) fn report(error: &Error) -> ExitCode {
-    eprintln!("error: {error}");
+    let mut text = format!("error: {error}");
     for cause in error.chain().skip(1) {
-        eprintln!("  caused by: {cause}");
+        text += &format!("\n  caused by: {cause}");
     }
     let advice = error.downcast_ref::<Advice>();
     if let Some(advice) = advice {
-        eprintln!("  help: {}", advice.help);
+        text += &format!("\n  help: {}", advice.help);
     }
+    notice::say(text);
     ExitCode::from(if advice.is_some_and(|advice| advice.usage) { 2 } else { 1 })
 }

@@ -28,5 +28,7 @@ pub(crate) fn start(level: Level) {
         .with_max_level(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // It would say that with `eprintln!`, which panics where standard error is closed.
+        .log_internal_errors(false)
         .init();
 }

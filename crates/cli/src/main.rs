@@ -5,6 +5,7 @@
 
 mod failure;
 mod logging;
+mod notice;
 mod secret;
 mod serve;
 mod state;
@@ -16,12 +17,26 @@ use clap::{Parser, Subcommand};
 
 /// Any MCP client, any MCP server.
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    version,
+    about = "Any MCP client, any MCP server.",
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// How much to log on standard error: error, warn, info, debug or trace.
-    #[arg(long, global = true, env = "ANYPORT_LOG_LEVEL", default_value = "warn", ignore_case = true)]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        global = true,
+        env = "ANYPORT_LOG_LEVEL",
+        default_value = "warn",
+        ignore_case = true,
+        hide_env = true,
+        hide_possible_values = true
+    )]
     log_level: logging::Level,
 }
 
@@ -31,7 +46,7 @@ enum Command {
     Serve(Box<serve::Arguments>),
 }
 
-/// Exit codes: 0 done, 1 failed to start or to run, 2 wrong usage.
+/// Exit codes: 0 done, 1 failed to start or to run, 2 wrong usage, 128 and its number when cut by a second signal.
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     logging::start(arguments.log_level);
@@ -39,7 +54,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(*serve),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => failure::report(&error),
     }
 }

@@ -1,6 +1,6 @@
 use std::{fmt, fs, str::FromStr};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::failure::Advice;
 
@@ -12,15 +12,20 @@ pub(crate) enum Secret {
     File(String),
 }
 
-impl FromStr for Secret {
-    type Err = String;
+/// The text is neither `env:NAME` nor `file:PATH`. It may be the secret itself, so it is not repeated.
+#[derive(Debug)]
+pub(crate) struct NoPlace;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Secret {
+    type Err = NoPlace;
+
+    fn from_str(text: &str) -> Result<Self, NoPlace> {
         match text.split_once(':') {
-            Some(("env", name)) if !name.is_empty() => Ok(Self::Environment(name.into())),
+            Some(("env", name)) if !name.is_empty() && !name.contains(['=', '\0']) => {
+                Ok(Self::Environment(name.into()))
+            }
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            // What was given may be the secret itself, so it is not repeated.
-            _ => Err("must be env:NAME or file:PATH, never the secret itself".into()),
+            _ => Err(NoPlace),
         }
     }
 }
@@ -37,21 +42,27 @@ impl fmt::Display for Secret {
 /// A token shorter than this can be guessed.
 const SHORTEST: usize = 16;
 
+/// How to get a good one.
+const MAKE: &str = "make one with: openssl rand -hex 32";
+
 impl Secret {
     /// Reads the secret, without white space around it.
     pub(crate) fn read(&self) -> Result<String> {
         let text = match self {
-            Self::Environment(name) => {
-                std::env::var(name).with_context(|| format!("cannot read the environment variable {name}"))?
-            }
-            Self::File(path) => fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?,
+            Self::Environment(name) => std::env::var(name).map_err(|error| error.to_string()),
+            Self::File(path) => fs::read_to_string(path).map_err(|error| error.to_string()),
         };
+        let text = text
+            .map_err(|error| Advice::failed(format!("cannot read the token from {self}: {error}"), MAKE))?;
         let secret = text.trim();
         if secret.len() < SHORTEST {
-            return Err(Advice::failed(
-                format!("the token in {self} is shorter than {SHORTEST} characters"),
-                "make one with: openssl rand -hex 32",
-            ));
+            let problem = format!("the token in {self} is shorter than {SHORTEST} characters");
+            return Err(Advice::failed(problem, MAKE));
+        }
+        // No client could send it: a header holds one line, and a bearer token one word.
+        if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let problem = format!("the token in {self} is not one word of ASCII letters, digits and signs");
+            return Err(Advice::failed(problem, MAKE));
         }
         Ok(secret.to_owned())
     }

@@ -4,37 +4,63 @@ use std::future::Future;
 
 use tokio::sync::watch;
 
+use crate::notice;
+
 /// Tells every part of the program to stop.
 #[derive(Clone, Debug)]
-pub(crate) struct Stop(watch::Sender<bool>);
+pub(crate) struct Stop(watch::Sender<Phase>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// No new work; what runs may finish.
+    Stopping,
+    /// At once, by the signal of this number.
+    Cut(u8),
+}
 
 impl Stop {
-    /// Stops at the first SIGINT or SIGTERM. A second one ends the process at once: the first has asked nicely.
+    /// Stops at the first SIGINT or SIGTERM. At a second one nothing is waited for: the first has asked nicely.
     pub(crate) fn on_signals() -> std::io::Result<Self> {
-        let stop = Self(watch::Sender::new(false));
+        let stop = Self(watch::Sender::new(Phase::Running));
         let signalled = stop.clone();
         let mut signals = Signals::new()?;
         tokio::spawn(async move {
             signals.next().await;
-            tracing::info!("stopping; running calls may finish");
+            notice::say("stopping; running calls may finish, a second signal cuts them");
             signalled.stop();
-            signals.next().await;
-            std::process::abort();
+            let signal = signals.next().await;
+            signalled.0.send_replace(Phase::Cut(signal));
         });
         Ok(stop)
     }
 
     /// Stops.
     pub(crate) fn stop(&self) {
-        self.0.send_replace(true);
+        self.0.send_replace(Phase::Stopping);
     }
 
     /// Completes when it is time to stop.
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut stopped = self.0.subscribe();
-        async move { drop(stopped.wait_for(|stopped| *stopped).await) }
+        let mut phase = self.0.subscribe();
+        async move { drop(phase.wait_for(|phase| *phase != Phase::Running).await) }
+    }
+
+    /// Completes when nothing is to be waited for any more, with the number of the signal that said so.
+    pub(crate) async fn cut(&self) -> u8 {
+        let mut phase = self.0.subscribe();
+        loop {
+            if let Phase::Cut(signal) = *phase.borrow_and_update() {
+                return signal;
+            }
+            if phase.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }
+
+const SIGINT: u8 = 2;
 
 #[cfg(unix)]
 struct Signals {
@@ -49,10 +75,12 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    async fn next(&mut self) {
+    /// The number of the next signal.
+    async fn next(&mut self) -> u8 {
+        const SIGTERM: u8 = 15;
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => SIGINT,
+            _ = self.terminate.recv() => SIGTERM,
         }
     }
 }
@@ -66,10 +94,12 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
-        // Without a console there is nobody to press Ctrl-C.
+    /// The number that other systems give to what Ctrl-C sends.
+    async fn next(&mut self) -> u8 {
+        // Without a console there is nobody to press it.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        SIGINT
     }
 }

@@ -143,9 +143,7 @@ impl Library {
     /// The documents about a language and a domain, or all.
     pub fn list(&self, query: &ListQuery) -> Listing {
         let fits = |wanted: &Option<String>, has: &Option<String>| {
-            wanted
-                .as_deref()
-                .is_none_or(|wanted| has.as_deref().is_some_and(|has| has.eq_ignore_ascii_case(wanted)))
+            wanted.as_deref().is_none_or(|wanted| has.as_deref().is_some_and(|has| same(has, wanted)))
         };
         let documents: Vec<Summary> = self
             .iter()
@@ -169,6 +167,11 @@ impl Library {
         };
         self.iter().filter(close).map(|document| document.path.as_str()).take(MAX_NAMED)
     }
+}
+
+/// Whether two words are one, whatever the case and the white space around: as `get_stdlib` finds them.
+fn same(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
 /// Most alternatives that a message names.

@@ -41,12 +41,24 @@ pub struct Loaded {
 
 /// A folder cannot be read at all.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the folder {}: {cause}; {}", .folder.display(), advice(.cause))]
+#[error("cannot read the folder {}: {cause}", .folder.display())]
 pub struct FolderError {
     /// The folder, as it was named.
     pub folder: PathBuf,
     /// What the system says.
     pub cause: io::Error,
+}
+
+impl FolderError {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self.cause.kind() {
+            ErrorKind::NotFound => "create it, or name a folder that exists",
+            ErrorKind::NotADirectory => "name the folder that the file is in",
+            ErrorKind::PermissionDenied => "allow the user that runs this program to list it",
+            _ => "check that it is mounted and can be listed",
+        }
+    }
 }
 
 impl Folders {
@@ -181,16 +193,6 @@ fn unreadable(error: &io::Error) -> Problem {
     match error.kind() {
         ErrorKind::NotFound => Problem::Vanished,
         _ => Problem::Unreadable(error.to_string()),
-    }
-}
-
-/// What to do about a folder that cannot be read.
-fn advice(cause: &io::Error) -> &'static str {
-    match cause.kind() {
-        ErrorKind::NotFound => "create it, or name a folder that exists",
-        ErrorKind::NotADirectory => "name the folder that the file is in",
-        ErrorKind::PermissionDenied => "allow the user that runs this program to list it",
-        _ => "check that it is mounted and can be listed",
     }
 }
 

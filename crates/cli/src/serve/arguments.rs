@@ -1,4 +1,5 @@
 use std::{
+    env,
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
     str::FromStr,
@@ -9,33 +10,49 @@ use anyport_protocol::Revision;
 use anyport_transport::http::{AllowedHost, AllowedOrigin};
 use clap::ValueEnum;
 
-use crate::{failure::Advice, secret::Secret};
+use crate::{
+    failure::Advice,
+    secret::{NoPlace, Secret},
+};
 
 /// What `anyport serve` can be told.
+///
+/// `-h` shows what most people need on one screen, `--help` all. Values of the environment are never shown: one of
+/// them may be a secret in the wrong place.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  anyport serve --docs standards               over HTTP on 127.0.0.1:3020
-  anyport serve --docs standards --stdio       for a client that starts the program itself
-  anyport serve --docs a --docs b --port 8080  several folders, another port")]
+#[command(
+    help_template = HELP,
+    after_help = "anyport serve --help shows every option.",
+    after_long_help = "Every option with a value can stand in the environment too: --max-connections is \
+        ANYPORT_MAX_CONNECTIONS. Several values are separated by commas, folders as in PATH."
+)]
 pub(crate) struct Arguments {
-    /// A folder of Markdown; may be given several times. Without one ./docs, or Anyport's own documentation.
-    #[arg(long, value_name = "DIR", env = "ANYPORT_DOCS", value_delimiter = ':')]
-    pub(crate) docs: Vec<PathBuf>,
-    /// A further file name extension of documents, beside md and markdown; may be given several times.
-    #[arg(long, value_name = "EXT")]
+    /// A folder of Markdown, or several; else ./docs, else Anyport's own documentation.
+    // The environment has its own way to write several, see `folders`.
+    #[arg(long, value_name = "DIR")]
+    docs: Vec<PathBuf>,
+    /// A further ending of documents' names, beside md and markdown; may be given several times.
+    #[arg(
+        long,
+        value_name = "EXT",
+        env = "ANYPORT_EXT",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
     pub(crate) ext: Vec<String>,
     /// What the server calls itself.
-    #[arg(long, default_value = "anyport", env = "ANYPORT_NAME")]
+    #[arg(long, default_value = "anyport", env = "ANYPORT_NAME", value_parser = name, hide_env = true, hide_short_help = true)]
     pub(crate) name: String,
 
-    /// How clients reach the server; may be given several times. Without one HTTP.
+    /// How clients reach the server; give both for both. Else HTTP.
     #[arg(
         long,
         help_heading = "Transports",
         env = "ANYPORT_TRANSPORT",
         ignore_case = true,
-        value_delimiter = ','
+        value_delimiter = ',',
+        hide_env = true
     )]
     transport: Vec<Transport>,
     /// Short for --transport stdio.
@@ -47,42 +64,85 @@ pub(crate) struct Arguments {
         help_heading = "Transports",
         default_value = "both",
         env = "ANYPORT_ERA",
-        ignore_case = true
+        ignore_case = true,
+        hide_env = true,
+        hide_short_help = true
     )]
     pub(crate) era: Era,
     /// The address to listen on. Beyond loopback a token is needed.
-    #[arg(long, help_heading = "Transports", default_value_t = Ipv4Addr::LOCALHOST.into(), env = "ANYPORT_HOST", value_parser = host)]
+    #[arg(long, help_heading = "Transports", default_value_t = Ipv4Addr::LOCALHOST.into(), env = "ANYPORT_HOST", value_parser = host, hide_env = true)]
     pub(crate) host: IpAddr,
     /// The port to listen on; 0 lets the system choose.
-    #[arg(long, help_heading = "Transports", default_value_t = 3020, env = "ANYPORT_PORT")]
+    #[arg(long, help_heading = "Transports", default_value_t = 3020, env = "ANYPORT_PORT", hide_env = true)]
     pub(crate) port: u16,
     /// Where clients reach the server from outside, when that is behind a proxy.
-    #[arg(long, help_heading = "Transports", value_name = "URL", env = "ANYPORT_PUBLIC_URL")]
+    #[arg(
+        long,
+        help_heading = "Transports",
+        value_name = "URL",
+        env = "ANYPORT_PUBLIC_URL",
+        hide_env = true,
+        hide_short_help = true
+    )]
     pub(crate) public_url: Option<PublicUrl>,
 
-    /// The bearer token that callers must present, kept in env:NAME or file:PATH.
-    #[arg(long, help_heading = "Access", value_name = "SECRET", env = "ANYPORT_AUTH_TOKEN")]
-    pub(crate) auth_token: Option<Secret>,
+    /// Where the token is kept that callers must present: env:NAME or file:PATH.
+    // Read by `token`: clap repeats a wrong value, and this one may be the secret itself.
+    #[arg(long, help_heading = "Access", value_name = "PLACE", env = "ANYPORT_AUTH_TOKEN", hide_env = true)]
+    auth_token: Option<String>,
     /// Let anyone call who can reach the address, even from other machines.
     #[arg(long, help_heading = "Access")]
     pub(crate) dangerously_allow_anonymous: bool,
     /// A name, beside loopback ones, under which clients may reach the server; may be given several times.
-    #[arg(long, help_heading = "Access", value_name = "NAME[:PORT]")]
+    #[arg(
+        long,
+        help_heading = "Access",
+        value_name = "NAME[:PORT]",
+        env = "ANYPORT_ALLOW_HOST",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
     pub(crate) allow_host: Vec<AllowedHost>,
     /// A web origin whose pages may call the server; may be given several times.
-    #[arg(long, help_heading = "Access", value_name = "ORIGIN")]
+    #[arg(
+        long,
+        help_heading = "Access",
+        value_name = "ORIGIN",
+        env = "ANYPORT_ALLOW_ORIGIN",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
     pub(crate) allow_origin: Vec<AllowedOrigin>,
 
     /// Connections at once.
-    #[arg(long, help_heading = "Limits", default_value_t = 1024, env = "ANYPORT_MAX_CONNECTIONS", value_parser = positive)]
+    #[arg(long, help_heading = "Limits", value_name = "COUNT", default_value_t = 1024, env = "ANYPORT_MAX_CONNECTIONS", value_parser = positive, hide_env = true, hide_short_help = true)]
     pub(crate) max_connections: usize,
     /// Seconds that a call may take; the time a person takes to answer a question does not count.
-    #[arg(long, help_heading = "Limits", default_value_t = 30, env = "ANYPORT_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, help_heading = "Limits", value_name = "SECONDS", default_value_t = TIMEOUT, env = "ANYPORT_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=MAX_TIMEOUT), hide_env = true, hide_short_help = true)]
     pub(crate) timeout: u64,
     /// Where the program keeps what must outlive it. Without one the user's state folder.
-    #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR")]
+    #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true, hide_short_help = true)]
     pub(crate) state_dir: Option<PathBuf>,
 }
+
+/// Examples first: most people need one of them, changed a little.
+const HELP: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+Examples:
+  anyport serve --docs standards               over HTTP on 127.0.0.1:3020
+  anyport serve --docs standards --stdio       for a client that starts the program itself
+  anyport serve --docs a --docs b --port 8080  several folders, another port
+
+{all-args}{after-help}";
+
+/// Seconds that a call may take, unless something else is said.
+pub(crate) const TIMEOUT: u64 = 30;
+/// A day: what takes longer is no call.
+const MAX_TIMEOUT: u64 = 86_400;
 
 /// A way for clients to reach the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -94,7 +154,7 @@ pub(crate) enum Transport {
 }
 
 /// Which revisions are spoken.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Era {
     /// All.
     Both,
@@ -119,7 +179,8 @@ impl Era {
 /// Where clients reach the server from outside.
 #[derive(Clone, Debug)]
 pub(crate) struct PublicUrl {
-    pub(crate) url: String,
+    /// The MCP endpoint.
+    pub(crate) endpoint: String,
     pub(crate) host: AllowedHost,
     pub(crate) origin: AllowedOrigin,
 }
@@ -133,10 +194,25 @@ impl FromStr for PublicUrl {
         let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(wrong());
         };
-        let host = authority.as_str().parse().map_err(|_| wrong())?;
+        if uri.query().is_some() || text.contains('#') {
+            return Err(wrong());
+        }
+        // A browser leaves out the port that everyone knows, in Host and in Origin.
+        let usual = if scheme == "http" { ":80" } else { ":443" };
+        let authority = authority.as_str();
+        let authority = authority.strip_suffix(usual).unwrap_or(authority);
+        let host = authority.parse().map_err(|_| wrong())?;
         let origin = format!("{scheme}://{authority}").parse().map_err(|_| wrong())?;
-        Ok(Self { url: text.trim_end_matches('/').to_owned(), host, origin })
+        // Given with the endpoint's path or without it, it is the same server.
+        let path = uri.path().trim_end_matches('/');
+        let path = path.strip_suffix("/mcp").unwrap_or(path);
+        Ok(Self { endpoint: format!("{scheme}://{authority}{path}/mcp"), host, origin })
     }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let named = !text.trim().is_empty() && !text.contains(char::is_control);
+    named.then(|| text.to_owned()).ok_or_else(|| "must have letters, and no line breaks".into())
 }
 
 fn host(text: &str) -> Result<IpAddr, String> {
@@ -158,8 +234,39 @@ impl Arguments {
         }
     }
 
+    /// The folders that were named: by `--docs`, else in `ANYPORT_DOCS`, written as in `PATH`.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        if !self.docs.is_empty() {
+            return self.docs.clone();
+        }
+        let named = env::var_os("ANYPORT_DOCS").unwrap_or_default();
+        env::split_paths(&named).filter(|folder| !folder.as_os_str().is_empty()).collect()
+    }
+
+    /// Whether callers must present a token.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.auth_token.is_some()
+    }
+
+    /// Whether it is known under which names clients come from elsewhere.
+    pub(crate) fn is_named(&self) -> bool {
+        self.public_url.is_some() || !self.allow_host.is_empty()
+    }
+
+    /// Where the token is kept that callers must present.
+    pub(crate) fn token(&self) -> Result<Option<Secret>> {
+        let secret = self.auth_token.as_deref().map(Secret::from_str).transpose();
+        secret.map_err(|NoPlace| {
+            Advice::usage(
+                "--auth-token (or ANYPORT_AUTH_TOKEN) takes the place of the token, never the token itself",
+                "keep the token in a variable or a file, and give env:NAME or file:PATH",
+            )
+        })
+    }
+
     /// What no single argument shows to be wrong.
     pub(crate) fn check(&self) -> Result<()> {
+        self.token()?;
         if self.auth_token.is_some() && self.dangerously_allow_anonymous {
             return Err(Advice::usage(
                 "--auth-token and --dangerously-allow-anonymous contradict each other",

@@ -1,80 +1,129 @@
-use std::{env, fmt, net::SocketAddr, path::Path};
+use std::{
+    env, fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Arguments, arguments::Transport};
+use super::{
+    Arguments,
+    arguments::{self, Era, Transport},
+};
 
 /// What a person wants to know once the server is up: what is served, where, and what to tell a client.
 pub(super) struct Banner<'a> {
     pub(super) source: &'a str,
+    pub(super) folders: &'a [PathBuf],
     pub(super) count: usize,
     pub(super) address: Option<SocketAddr>,
     pub(super) arguments: &'a Arguments,
+    /// Whether a person reads it now. A log gets the JSON on one line: clients keep one of every server they start.
+    pub(super) terminal: bool,
 }
 
 impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let noun = if self.count == 1 { "document" } else { "documents" };
-        writeln!(
-            f,
-            "anyport {} serves {} {noun} from {}",
-            env!("CARGO_PKG_VERSION"),
-            self.count,
-            self.source
-        )?;
+        let version = env!("CARGO_PKG_VERSION");
+        writeln!(f, "anyport {version} serves {} {noun} from {}", self.count, self.source)?;
         let versions: Vec<_> =
             self.arguments.era.revisions().iter().map(|revision| revision.as_str()).collect();
         writeln!(f, "  protocol   {}", versions.join(", "))?;
-        if let Some(url) = self.url() {
+        if let Some((address, url)) = self.address.zip(self.url()) {
             writeln!(f, "  http       {url}")?;
-            if self.arguments.auth_token.is_none()
-                && self.address.is_some_and(|address| !address.ip().is_loopback())
-            {
-                writeln!(f, "  WARNING    anyone who can reach this address may call")?;
+            if self.arguments.public_url.is_some() {
+                writeln!(f, "             listening on {address}")?;
+            }
+            if !address.ip().is_loopback() {
+                self.warn(address, f)?;
             }
         }
         if self.arguments.speaks(Transport::Stdio) {
             writeln!(f, "  stdio      standard input and output")?;
         }
-        writeln!(
-            f,
-            "\nTo connect a client, put this into its configuration (mcp.json, \"servers\" in VS Code):"
-        )?;
+        let place = "(mcp.json, \"servers\" in VS Code)";
+        writeln!(f, "\nTo connect a client, put this into its configuration {place}:")?;
         let servers = json!({"mcpServers": {&self.arguments.name: self.entry()}});
-        writeln!(f, "{servers:#}\n")
+        if self.terminal { writeln!(f, "{servers:#}") } else { writeln!(f, "{servers}") }
     }
 }
 
 impl Banner<'_> {
+    /// What surprises people when other machines can reach the server.
+    fn warn(&self, address: SocketAddr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.arguments.is_authenticated() {
+            writeln!(f, "  WARNING    anyone who can reach {address} may call")?;
+        }
+        if address.ip().is_unspecified() && !self.arguments.is_named() {
+            writeln!(
+                f,
+                "  note       clients elsewhere are refused until --allow-host or --public-url says under which \
+                 name they come"
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Where a client of this machine finds the server, or everyone, if we know.
     fn url(&self) -> Option<String> {
-        let address = self.address?;
-        Some(match &self.arguments.public_url {
-            Some(public) => format!("{}/mcp", public.url),
-            None => format!("http://{address}/mcp"),
-        })
+        let mut address = self.address?;
+        if let Some(public) = &self.arguments.public_url {
+            return Some(public.endpoint.clone());
+        }
+        // "Every address" is none that a client could connect to.
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        Some(format!("http://{address}/mcp"))
     }
 
     /// How a client reaches us: by URL, or by starting the program itself.
-    fn entry(&self) -> serde_json::Value {
+    fn entry(&self) -> Value {
         match self.url() {
-            Some(url) if self.arguments.auth_token.is_some() => {
+            Some(url) if self.arguments.is_authenticated() => {
                 json!({"type": "http", "url": url, "headers": {"Authorization": "Bearer YOUR_TOKEN"}})
             }
             Some(url) => json!({"type": "http", "url": url}),
             None => {
                 let program =
                     env::current_exe().map_or_else(|_| "anyport".into(), |path| path.display().to_string());
-                let mut arguments = vec!["serve".to_owned(), "--stdio".to_owned()];
-                for folder in &self.arguments.docs {
-                    arguments.extend(["--docs".to_owned(), absolute(folder)]);
-                }
-                json!({"command": program, "args": arguments})
+                json!({"command": program, "args": self.command()})
             }
         }
     }
+
+    /// The arguments with which a client, which starts the program from another folder, gets the same server.
+    fn command(&self) -> Vec<String> {
+        let given = self.arguments;
+        let mut command = vec!["serve".to_owned(), "--stdio".to_owned()];
+        let mut add = |flag: &str, value: String| command.extend([flag.to_owned(), value]);
+        for folder in self.folders {
+            add("--docs", absolute(folder));
+        }
+        for extension in &given.ext {
+            add("--ext", extension.clone());
+        }
+        if given.name != "anyport" {
+            add("--name", given.name.clone());
+        }
+        match given.era {
+            Era::Both => {}
+            Era::Modern => add("--era", "modern".into()),
+            Era::Legacy => add("--era", "legacy".into()),
+        }
+        if given.timeout != arguments::TIMEOUT {
+            add("--timeout", given.timeout.to_string());
+        }
+        if let Some(folder) = &given.state_dir {
+            add("--state-dir", absolute(folder));
+        }
+        command
+    }
 }
 
-/// The client starts the program from another folder than the user did.
-fn absolute(folder: &Path) -> String {
-    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).display().to_string()
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }

@@ -4,10 +4,13 @@ mod arguments;
 mod banner;
 mod book;
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io::IsTerminal as _, net::SocketAddr, num::NonZeroU32, path::PathBuf, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
-use anyport_knowledge::{Folders, Library};
+use anyport_knowledge::{Folders, Library, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
@@ -23,26 +26,37 @@ use anyport_transport::{
 
 pub(crate) use self::arguments::Arguments;
 use self::{arguments::Transport, banner::Banner};
-use crate::{failure::Advice, state, stop::Stop};
+use crate::{failure::Advice, notice, state, stop::Stop};
 
 /// Serves until it is told to stop.
-pub(crate) fn run(arguments: Arguments) -> Result<()> {
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     arguments.check()?;
+    // Before signals are caught: until something is served, they may end the process as they always do.
+    let documents = documents(&arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads that serve")?;
-    runtime.block_on(serve(arguments))
+    let ended = runtime.block_on(async {
+        let stop = Stop::on_signals().context("cannot listen for signals")?;
+        tokio::select! {
+            biased;
+            signal = stop.cut() => Ok(ExitCode::from(128 + signal)),
+            served = serve(&arguments, documents, &stop) => served.map(|()| ExitCode::SUCCESS),
+        }
+    });
+    // What still runs has had its time; dropping the runtime would wait for it.
+    runtime.shutdown_background();
+    ended
 }
 
-async fn serve(arguments: Arguments) -> Result<()> {
-    let (source, library) = documents(&arguments)?;
+async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Result<()> {
+    let Documents { source, folders, library } = documents;
     let count = library.len();
     let supported: Arc<[Revision]> = arguments.era.revisions().into();
-    let server = anyport_knowledge::server(library, &arguments.name, &supported, key(&arguments))
+    let server = anyport_knowledge::server(library, &arguments.name, &supported, key(arguments))
         .context("the documents cannot be served")?;
-    let service = Arc::new(stack(server.clone(), &arguments));
-    let stop = Stop::on_signals().context("cannot listen for signals")?;
+    let service = Arc::new(stack(server.clone(), arguments));
     let closing = stop.stopped();
     tokio::spawn(async move {
         closing.await;
@@ -51,12 +65,12 @@ async fn serve(arguments: Arguments) -> Result<()> {
     });
 
     let listener = match arguments.speaks(Transport::Http) {
-        true => Some(listen(&arguments, supported.clone()).await?),
+        true => Some(listen(arguments, supported.clone()).await?),
         false => None,
     };
     let address = listener.as_ref().map(Listener::address).transpose()?;
-    let banner = Banner { source: &source, count, address, arguments: &arguments };
-    eprint!("{banner}");
+    let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());
+    notice::say(Banner { source, folders, count, address, arguments, terminal });
 
     let http = async {
         match listener {
@@ -102,19 +116,25 @@ const MAX_CONCURRENT_CALLS: usize = 1024;
 const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 const CALL_BURST: NonZeroU32 = NonZeroU32::new(2000).unwrap();
 
-/// Where documents come from, in words, and the documents.
-fn documents(arguments: &Arguments) -> Result<(String, Library)> {
+/// The documents, and where they come from.
+struct Documents {
+    /// In words.
+    source: String,
+    /// None for Anyport's own documentation.
+    folders: Vec<PathBuf>,
+    library: Library,
+}
+
+fn documents(arguments: &Arguments) -> Result<Documents> {
     let beside = PathBuf::from("docs");
-    let folders = match &*arguments.docs {
-        [] if beside.is_dir() => vec![beside],
-        [] => {
-            return Ok((
-                "Anyport's own documentation (no --docs given, and there is no ./docs)".into(),
-                book::library(),
-            ));
-        }
-        folders => folders.to_vec(),
-    };
+    let mut folders = arguments.folders();
+    if folders.is_empty() && beside.is_dir() {
+        folders.push(beside);
+    }
+    if folders.is_empty() {
+        let source = "Anyport's own documentation (no --docs given, and there is no ./docs)".to_owned();
+        return Ok(Documents { source, folders, library: book::library() });
+    }
     let source = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
     let mut loading = Folders::new(&folders[0]);
     for folder in &folders[1..] {
@@ -123,11 +143,19 @@ fn documents(arguments: &Arguments) -> Result<(String, Library)> {
     for extension in &arguments.ext {
         loading = loading.extension(extension);
     }
-    let loaded = loading.load()?;
+    let loaded = loading.load().map_err(|error| {
+        let help = FolderError::help(&error);
+        Advice::failed(error.to_string(), help)
+    })?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    Ok((source, Library::new(loaded.documents)))
+    if loaded.documents.is_empty() {
+        tracing::warn!(
+            "no documents in {source}: their names end in .md or .markdown; --ext takes other endings"
+        );
+    }
+    Ok(Documents { source, folders, library: Library::new(loaded.documents) })
 }
 
 /// The key for state that travels through clients. Without a place to keep it, it lives as long as the process.
@@ -143,7 +171,7 @@ fn key(arguments: &Arguments) -> Option<Key> {
 }
 
 async fn listen(arguments: &Arguments, supported: Arc<[Revision]>) -> Result<Listener> {
-    let authentication = match &arguments.auth_token {
+    let authentication = match arguments.token()? {
         Some(secret) => Authentication::Tokens(vec![Token::new("token", &secret.read()?)]),
         None => Authentication::Anonymous,
     };
@@ -151,6 +179,11 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>) -> Result<Lis
     if let Some(public) = &arguments.public_url {
         allow_hosts.push(public.host.clone());
         allow_origins.push(public.origin.clone());
+    }
+    // Who comes by the very address that we listen on means us: no page of another site has it as its name.
+    if !arguments.host.is_unspecified() {
+        let name = SocketAddr::new(arguments.host, 0).to_string();
+        allow_hosts.extend(name.trim_end_matches(":0").parse());
     }
     let limits = Limits { max_connections: arguments.max_connections, drain: DRAIN, ..Limits::default() };
     let routes = vec![health()];
