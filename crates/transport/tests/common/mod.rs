@@ -6,7 +6,7 @@ pub(crate) mod schema;
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyport_transport::http::{Config, Listener};
+use anyport_transport::http::{Config, Limits, Listener};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use client::{Connection, Response, Verb};
@@ -33,6 +33,10 @@ impl Server {
             let _ = stopped.await;
         }));
         Self { address, fake, stop: Some(stop), serving }
+    }
+
+    pub(crate) async fn limited(limits: Limits) -> Self {
+        Self::start(Config { limits, ..Config::default() }).await
     }
 
     pub(crate) async fn connect(&self) -> Connection {

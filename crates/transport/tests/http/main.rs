@@ -1,13 +1,24 @@
 //! Streamable HTTP over real sockets: what is sent and what comes back, byte by byte where that matters.
+//!
+//! # Layout
+//! - `gate`, `ladder`: what is refused, and in which order.
+//! - `modern`: requests that carry their version.
+//! - `session`: a client that opens with `initialize`; `lifecycle`, `pushes`, `calls`, `resume`, `batch` use it.
+//! - `limits`, `mutation`: hostile, slow and vanishing clients.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod batch;
+mod calls;
 mod gate;
 mod ladder;
+mod lifecycle;
 mod limits;
 mod modern;
 mod mutation;
+mod pushes;
+mod resume;
 mod session;
