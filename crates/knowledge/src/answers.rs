@@ -109,8 +109,8 @@ impl Library {
         match self.find(&query.language, &query.domain) {
             Found::Document(document) => Answer {
                 // As asked for: a document may stand for several topics.
-                language: Some(query.language.to_lowercase()),
-                domain: Some(query.domain.to_lowercase()),
+                language: Some(query.language.trim().to_lowercase()),
+                domain: Some(query.domain.trim().to_lowercase()),
                 ..Answer::of(document, document.content.clone())
             },
             Found::Close(close) => {
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_standard_has_the_fields_that_clients_know() {
-        let answer = serde_json::to_value(standard("Python", "testing")).unwrap();
+        let answer = serde_json::to_value(standard("Python", " Testing")).unwrap();
         let expected = serde_json::json!({
             "found": true, "language": "python", "domain": "testing", "title": "Testing in Python",
             "content": "# Tests\n\nAll.\n\n## Speed\n\nFast.\n", "tags": ["pytest"], "last_updated": "2025-06-27",
@@ -278,6 +278,6 @@ mod tests {
             library().list(&query).documents.into_iter().map(|summary| summary.path).collect()
         };
         assert_eq!(paths(None), ["python/testing.md", "go/testing.md", "intro.md"]);
-        assert_eq!(paths(Some("GO")), ["go/testing.md"]);
+        assert_eq!(paths(Some(" GO")), ["go/testing.md"]);
     }
 }
