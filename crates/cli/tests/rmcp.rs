@@ -118,6 +118,18 @@ async fn a_client_that_takes_either_era_finds_the_newest() {
 }
 
 #[tokio::test]
+async fn a_client_that_takes_either_era_falls_back_where_only_the_older_is_spoken() {
+    let (_program, server) = Program::http(&["--era", "legacy"]);
+    let either = ClientLifecycleMode::Auto {
+        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+        legacy_version: None,
+    };
+    let transport = StreamableHttpClientTransport::from_uri(server.url());
+    let client = ().serve_with_lifecycle(transport, either).await.unwrap();
+    use_documents(client, ProtocolVersion::V_2025_11_25).await;
+}
+
+#[tokio::test]
 async fn a_client_listens_and_stops_listening() {
     let home = folder(&[]);
     let (_program, server) = Program::http(&[]);

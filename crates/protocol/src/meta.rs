@@ -165,7 +165,7 @@ const SENTINEL: (&str, &str) = ("=?base64?", "?=");
 /// Reads a header value that may be in the Base64 sentinel form. `None` when it claims to be and is not.
 pub fn decode_header(value: &str) -> Option<std::borrow::Cow<'_, str>> {
     use base64::Engine as _;
-    let value = value.trim_matches([' ', '\t']);
+    let value = value.trim_ascii();
     let inside = value.strip_prefix(SENTINEL.0).and_then(|rest| rest.strip_suffix(SENTINEL.1));
     let Some(inside) = inside else { return Some(value.into()) };
     let bytes = base64::engine::general_purpose::STANDARD.decode(inside).ok()?;

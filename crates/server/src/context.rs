@@ -3,7 +3,7 @@ use std::{
     ops::Deref,
     pin::pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::Context as Task,
@@ -35,7 +35,8 @@ struct Call {
     server: Arc<Inner>,
     method: Method,
     params: Raw,
-    emitter: Emitter,
+    /// Made when there is something to emit: most calls have nothing to say before their answer.
+    emitter: OnceLock<Emitter>,
     dialogue: Dialogue,
     /// The last progress that was told. Held while a notification waits for its turn, so that they keep their order.
     progress: Mutex<Option<f64>>,
@@ -49,7 +50,7 @@ impl Context {
         (method, params): (Method, Raw),
         dialogue: Dialogue,
     ) -> Self {
-        let (emitter, over) = (Emitter::default(), AtomicBool::new(false));
+        let (emitter, over) = (OnceLock::new(), AtomicBool::new(false));
         let progress = Mutex::const_new(None);
         Self(Arc::new(Call { service, server, method, params, emitter, dialogue, progress, over }))
     }
@@ -123,7 +124,7 @@ impl Context {
     /// streams ignore it.
     pub async fn hangup(&self, retry: Duration) {
         if !self.is_over() {
-            self.0.emitter.emit(Event::Hangup { retry }).await;
+            self.emitter().emit(Event::Hangup { retry }).await;
         }
     }
 
@@ -201,7 +202,7 @@ impl Context {
     }
 
     async fn notify(&self, method: Method, params: Raw) {
-        self.0.emitter.emit(Event::Notification(Notification { method, params })).await;
+        self.emitter().emit(Event::Notification(Notification { method, params })).await;
     }
 
     fn is_over(&self) -> bool {
@@ -213,11 +214,11 @@ impl Context {
     }
 
     pub(crate) fn emitter(&self) -> Emitter {
-        self.0.emitter.clone()
+        self.0.emitter.get_or_init(Emitter::default).clone()
     }
 
     pub(crate) fn has_emitted(&self) -> bool {
-        !self.0.emitter.is_empty()
+        self.0.emitter.get().is_some_and(|emitter| !emitter.is_empty())
     }
 
     pub(crate) fn watch(&self, task: &Task<'_>) {

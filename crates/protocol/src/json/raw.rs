@@ -4,7 +4,11 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
-use super::{Limits, Members, ScanError, scan, string};
+use super::{
+    Limits, Members, ScanError, scan,
+    scan::{not_utf8, within},
+    string,
+};
 
 /// One JSON value as text that has passed the scan; cloning shares it.
 ///
@@ -26,13 +30,15 @@ impl Raw {
     pub fn parse(text: Bytes, limits: &Limits) -> Result<Self, ScanError> {
         let valid = scan(&text, limits)?.trim_matches([' ', '\t', '\r', '\n']);
         let text = text.slice_ref(valid.as_bytes());
-        Ok(Self::scanned(text))
+        // The scan has just validated the UTF-8; `try_from` looks again, at memory speed.
+        Ok(Self(ByteString::try_from(text).unwrap_or_default()))
     }
 
-    /// Takes text that has passed the scan.
-    pub(crate) fn scanned(text: Bytes) -> Self {
-        // The scan has just validated the UTF-8; `try_from` looks again, at memory speed.
-        Self(ByteString::try_from(text).unwrap_or_default())
+    /// Takes text that is small enough and UTF-8, and of which the rest is about to be scanned.
+    pub(crate) fn unscanned(text: Bytes, limits: &Limits) -> Result<Self, ScanError> {
+        within(&text, limits)?;
+        let bytes = text.clone();
+        ByteString::try_from(text).map(Self).map_err(|error| not_utf8(&bytes, &error))
     }
 
     /// The part of the text in `range`.

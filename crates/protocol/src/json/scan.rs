@@ -88,7 +88,22 @@ impl fmt::Display for ScanErrorKind {
 /// # Errors
 /// The first thing that is wrong, with its position.
 pub fn scan<'a>(text: &'a [u8], limits: &Limits) -> Result<&'a str, ScanError> {
-    run(text, limits, None)
+    within(text, limits)?;
+    let valid = std::str::from_utf8(text).map_err(|error| not_utf8(text, &error))?;
+    run(valid, limits, None)?;
+    Ok(valid)
+}
+
+/// Checks the size of a message.
+pub(super) fn within(text: &[u8], limits: &Limits) -> Result<(), ScanError> {
+    if text.len() <= limits.bytes {
+        return Ok(());
+    }
+    Err(locate(text, ScanErrorKind::TooLarge(limits.bytes), limits.bytes))
+}
+
+pub(super) fn not_utf8(text: &[u8], error: &std::str::Utf8Error) -> ScanError {
+    locate(text, ScanErrorKind::NotUtf8, error.valid_up_to())
 }
 
 /// Scans a message like [`scan`] and notes on the way where the members lie that every request is asked for: those
@@ -96,11 +111,7 @@ pub fn scan<'a>(text: &'a [u8], limits: &Limits) -> Result<&'a str, ScanError> {
 ///
 /// # Errors
 /// As [`scan`].
-pub(crate) fn scan_message<'a>(
-    text: &'a [u8],
-    limits: &Limits,
-    spans: &mut Spans,
-) -> Result<&'a str, ScanError> {
+pub(crate) fn scan_message(text: &str, limits: &Limits, spans: &mut Spans) -> Result<(), ScanError> {
     run(text, limits, Some(spans))
 }
 
@@ -138,15 +149,9 @@ impl Part {
     }
 }
 
-fn run<'a>(text: &'a [u8], limits: &Limits, spans: Option<&mut Spans>) -> Result<&'a str, ScanError> {
+fn run(text: &str, limits: &Limits, spans: Option<&mut Spans>) -> Result<(), ScanError> {
+    let (valid, text) = (text, text.as_bytes());
     let fail = |kind, at| Err(locate(text, kind, at));
-    if text.len() > limits.bytes {
-        return fail(ScanErrorKind::TooLarge(limits.bytes), limits.bytes);
-    }
-    let valid = match std::str::from_utf8(text) {
-        Ok(valid) => valid,
-        Err(error) => return fail(ScanErrorKind::NotUtf8, error.valid_up_to()),
-    };
     let mut scanner = Scanner {
         text: valid,
         bytes: text,
@@ -166,7 +171,7 @@ fn run<'a>(text: &'a [u8], limits: &Limits, spans: Option<&mut Spans>) -> Result
     if scanner.at < text.len() {
         return fail(ScanErrorKind::Grammar("expected the end of the message"), scanner.at);
     }
-    Ok(valid)
+    Ok(())
 }
 
 /// Finds line and column only once something is wrong: the good path never counts lines.
@@ -325,9 +330,16 @@ impl Scanner<'_, '_> {
     fn unique(&mut self, first_key: usize) -> Result<(), Stop> {
         let keys = &self.keys[first_key..];
         let twin = if keys.len() <= 8 {
-            keys.iter().enumerate().find_map(|(index, key)| {
-                keys[..index].iter().any(|other| self.equal(key, other)).then_some(*key)
-            })
+            // Plain loops: every object passes here, and most have a handful of keys.
+            let mut twin = None;
+            for (index, key) in keys.iter().enumerate() {
+                for other in &keys[..index] {
+                    if self.equal(key, other) {
+                        twin = twin.or(Some(*key));
+                    }
+                }
+            }
+            twin
         } else {
             let mut sorted: Vec<(Cow<'_, str>, Key)> =
                 keys.iter().map(|key| (self.name(key), *key)).collect();
@@ -346,10 +358,10 @@ impl Scanner<'_, '_> {
 
     fn equal(&self, a: &Key, b: &Key) -> bool {
         if a.escaped || b.escaped {
-            self.name(a) == self.name(b)
-        } else {
-            self.bytes[a.start..a.end] == self.bytes[b.start..b.end]
+            return self.name(a) == self.name(b);
         }
+        // Most keys of an object differ in length already.
+        a.end - a.start == b.end - b.start && self.bytes[a.start..a.end] == self.bytes[b.start..b.end]
     }
 
     fn name(&self, key: &Key) -> Cow<'_, str> {

@@ -6,9 +6,11 @@ use std::borrow::Cow;
 ///
 /// The input must have passed [`super::scan`]; escapes that it would refuse are dropped.
 pub fn unescape(inside: &str) -> Cow<'_, str> {
-    let Some(first) = memchr::memchr(b'\\', inside.as_bytes()) else {
+    // In text that has passed the scan, the first byte that is not plain is a backslash.
+    let first = plain_run(inside.as_bytes());
+    if first == inside.len() {
         return Cow::Borrowed(inside);
-    };
+    }
     let mut plain = String::with_capacity(inside.len());
     plain.push_str(&inside[..first]);
     let mut rest = &inside[first..];

@@ -53,6 +53,10 @@ pub struct Response {
 pub type Outcome = Result<Raw, Error>;
 
 /// What came in: one message, or a batch of them.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "taken apart as soon as it is made; a box would cost an allocation a message"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// One message.
@@ -77,9 +81,12 @@ pub struct Malformed {
 pub fn read(text: Bytes, limits: &Limits) -> Result<Incoming, Malformed> {
     let refused = |error| Malformed { error, id: None };
     let mut spans = Spans::new();
-    let valid = scan_message(&text, limits, &mut spans).map_err(|error| refused(Error::from(error)))?;
-    let is_array = valid.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[');
-    let raw = Raw::scanned(text);
+    let scanned = Raw::unscanned(text, limits).and_then(|raw| {
+        scan_message(raw.as_str(), limits, &mut spans)?;
+        Ok(raw)
+    });
+    let raw = scanned.map_err(|error| refused(Error::from(error)))?;
+    let is_array = raw.as_str().trim_ascii_start().starts_with('[');
     if !is_array {
         return Fields::of_spans(&raw, &spans).read(&raw).map(Incoming::One);
     }

@@ -197,7 +197,9 @@ impl Peer {
 
     fn begin(&mut self, request: Request) -> Exchange {
         let legacy = self.supported.iter().any(|revision| !revision.is_modern());
-        if request.meta.is_modern() || !legacy {
+        let modern = self.supported.iter().any(|revision| revision.is_modern());
+        // Where no modern revision is spoken, a probe gets a legacy server's error, so that its client falls back.
+        if !legacy || (modern && request.meta.is_modern()) {
             return self.modern(request);
         }
         let session = self.legacy.get_or_insert_with(|| {

@@ -121,6 +121,10 @@ fn speaks_legacy(state: &State) -> bool {
     state.config.supported.iter().any(|revision| !revision.is_modern())
 }
 
+fn speaks_modern(state: &State) -> bool {
+    state.config.supported.iter().any(|revision| revision.is_modern())
+}
+
 /// The revision that the header names, if it names one that exists.
 fn named(headers: &HeaderMap) -> Option<Revision> {
     headers.get(VERSION)?.to_str().ok()?.trim().parse().ok()
@@ -143,7 +147,9 @@ fn check_version(state: &State, headers: &HeaderMap) -> Result<(), Error> {
         Some(revision) if state.config.supported.contains(&revision) => Ok(()),
         _ => {
             let requested = String::from_utf8_lossy(value.as_bytes());
-            Err(Error::unsupported_version(&requested, &state.config.supported))
+            let error = Error::unsupported_version(&requested, &state.config.supported);
+            // The code is one that only modern servers know.
+            Err(if speaks_modern(state) { error } else { Error::invalid_request(error.message) })
         }
     }
 }
@@ -230,7 +236,9 @@ async fn one(state: &Arc<State>, headers: &HeaderMap, principal: Principal, mess
         Message::Response(_) => false,
     };
     let legacy = speaks_legacy(state);
-    if !legacy || modern || names_modern(headers) {
+    // Where no modern revision is spoken, a modern request is a legacy one that makes little sense: an error that only
+    // modern servers know would tell its client not to fall back to `initialize` (2026-07-28, versioning).
+    if !legacy || (speaks_modern(state) && (modern || names_modern(headers))) {
         return match message {
             Message::Request(request) if !legacy && !modern && is_initialize(&request) => {
                 modern_only(state, &request)

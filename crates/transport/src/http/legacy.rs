@@ -62,10 +62,9 @@ pub(super) async fn answer(
 /// ended "HTTP 404 Not Found".
 fn find(state: &State, headers: &HeaderMap, principal: &Principal) -> Result<Arc<HttpSession>, Response> {
     let Some(id) = headers.get(SESSION) else {
-        let error = Error::invalid_request(format!(
-            "send initialize first and its Mcp-Session-Id with every request, or speak {}",
-            Revision::NEWEST
-        ));
+        let error = Error::invalid_request(
+            "send initialize first, and its Mcp-Session-Id with every request after it",
+        );
         return Err(response::error(StatusCode::BAD_REQUEST, &error));
     };
     let session = id.to_str().ok().and_then(|id| state.sessions.get(id, principal));

@@ -10,6 +10,7 @@ use std::{
 
 use anyport_protocol::{
     Error, Method, Raw,
+    json::{Members, string},
     jsonrpc::{Reason, Request},
     meta::{Meta, decode_header},
     session::modern,
@@ -81,8 +82,8 @@ fn check_headers(headers: &HeaderMap, request: &Request, version: &str) -> Resul
     equal("MCP-Protocol-Version", plain(headers, VERSION)?, version)?;
     equal("Mcp-Method", plain(headers, METHOD)?, &request.method)?;
     let Some(member) = Method::named(&request.method).and_then(Method::header_name) else { return Ok(()) };
-    let named =
-        request.params.as_ref().and_then(|params| params.member(member)).and_then(|name| name.as_string());
+    let named = request.params.as_ref().and_then(|params| Members::find(params.as_str(), member));
+    let named = named.and_then(|name| name.strip_prefix('"')?.strip_suffix('"')).map(string::unescape);
     // Without a name there is nothing to mirror; the call itself refuses such params.
     let Some(name) = named else { return Ok(()) };
     let header = plain(headers, NAME)?;
@@ -107,7 +108,7 @@ fn plain(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Error> {
     let text = value.to_str().map_err(|_| {
         Error::header_mismatch(format!("Header mismatch: {name} has characters that are not visible ASCII"))
     })?;
-    Ok(Some(text.trim_matches([' ', '\t'])))
+    Ok(Some(text.trim_ascii()))
 }
 
 fn equal(name: &str, header: Option<&str>, body: &str) -> Result<(), Error> {

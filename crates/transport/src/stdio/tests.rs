@@ -177,6 +177,16 @@ async fn a_modern_server_names_its_versions_to_an_old_client() {
 }
 
 #[tokio::test]
+async fn a_legacy_server_lets_a_client_that_probes_fall_back() {
+    let supported = [Revision::V2025_11_25, Revision::V2025_06_18].into();
+    let input = modern(1, "server/discover") + &INITIALIZE.replace("VERSION", "2025-06-18") + "\n";
+    let answers = dialogue(&input, Config { supported, ..Config::default() }).await;
+    // No code that only modern servers know: -32020 to -32022 forbid the fallback.
+    assert_eq!(answers[0]["error"]["code"], -32601);
+    assert_eq!(answers[1]["result"]["protocolVersion"], "2025-06-18");
+}
+
+#[tokio::test]
 async fn unknown_methods_are_answered_before_initialize() {
     let input = r#"{"jsonrpc":"2.0","id":"server-discover-probe-1","method":"server/discover"}"#;
     let answers = dialogue(input, Config::default()).await;
