@@ -357,6 +357,18 @@ fn one_era_alone_can_be_served() {
 }
 
 #[test]
+fn any_limit_can_be_set_by_its_name() {
+    let (_program, server) = Program::http(&["--limit", "max_message_bytes=300", "--limit", "max_depth=3"]);
+    let large = server.post(&modern(1, "tools/call", json!({"name": "x".repeat(300)})), &[]);
+    assert!(large.status == 413 && large.body.contains("max_message_bytes"), "{large:?}");
+    let deep = server.post(&json!([[[[1]]]]), &[]);
+    assert!(deep.status == 400 && deep.body.contains("max_depth"), "{deep:?}");
+    let unknown = serve_to_the_end(&["--limit", "max_depths=3"]);
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.stderr.contains("max_depth,"), "{}", unknown.stderr);
+}
+
+#[test]
 fn help_shows_examples_first_and_fits_a_screen() {
     let mut command = anyport(std::path::Path::new("."));
     command.args(["serve", "-h"]);

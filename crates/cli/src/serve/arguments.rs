@@ -10,6 +10,7 @@ use anyport_protocol::Revision;
 use anyport_transport::http::{AllowedHost, AllowedOrigin};
 use clap::ValueEnum;
 
+use super::limits::Limit;
 use crate::{
     failure::Advice,
     secret::{NoPlace, Secret},
@@ -122,6 +123,17 @@ pub(crate) struct Arguments {
     /// Seconds that a call may take; the time a person takes to answer a question does not count.
     #[arg(long, help_heading = "Limits", value_name = "SECONDS", default_value_t = TIMEOUT, env = "ANYPORT_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=MAX_TIMEOUT), hide_env = true, hide_short_help = true)]
     pub(crate) timeout: u64,
+    /// Another bound by its name, such as max_message_bytes=8388608; may be given several times. See docs/limits.md.
+    #[arg(
+        long,
+        help_heading = "Limits",
+        value_name = "NAME=VALUE",
+        env = "ANYPORT_LIMIT",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) limit: Vec<Limit>,
     /// Where the program keeps what must outlive it. Without one the user's state folder.
     #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true, hide_short_help = true)]
     pub(crate) state_dir: Option<PathBuf>,

@@ -117,6 +117,9 @@ impl Banner<'_> {
         if given.timeout != arguments::TIMEOUT {
             add("--timeout", given.timeout.to_string());
         }
+        for limit in &given.limit {
+            add("--limit", limit.to_string());
+        }
         if let Some(folder) = &given.state_dir {
             add("--state-dir", absolute(folder));
         }

@@ -3,10 +3,10 @@
 mod arguments;
 mod banner;
 mod book;
+mod limits;
 
 use std::{
-    io::IsTerminal as _, net::SocketAddr, num::NonZeroU32, path::PathBuf, process::ExitCode, sync::Arc,
-    time::Duration,
+    io::IsTerminal as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -15,17 +15,17 @@ use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
     Service,
-    bridge::{Shim, ShimLimits},
-    layer::{CatchPanic, Concurrency, Quota, Rate, Timeout, Trace},
+    bridge::Shim,
+    layer::{CatchPanic, Concurrency, Rate, Timeout, Trace},
     seal::Key,
 };
 use anyport_transport::{
-    http::{Authentication, Config, Limits, Listener, Refused, Route, Token},
+    http::{Authentication, Config, Listener, Refused, Route, Token},
     stdio,
 };
 
 pub(crate) use self::arguments::Arguments;
-use self::{arguments::Transport, banner::Banner};
+use self::{arguments::Transport, banner::Banner, limits::Limits};
 use crate::{failure::Advice, notice, state, stop::Stop};
 
 /// Serves until it is told to stop.
@@ -56,7 +56,8 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let supported: Arc<[Revision]> = arguments.era.revisions().into();
     let server = anyport_knowledge::server(library, &arguments.name, &supported, key(arguments))
         .context("the documents cannot be served")?;
-    let service = Arc::new(stack(server.clone(), arguments));
+    let limits = Limits::with(&arguments.limit);
+    let service = Arc::new(stack(server.clone(), arguments, &limits));
     let closing = stop.stopped();
     tokio::spawn(async move {
         closing.await;
@@ -65,7 +66,7 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     });
 
     let listener = match arguments.speaks(Transport::Http) {
-        true => Some(listen(arguments, supported.clone()).await?),
+        true => Some(listen(arguments, supported.clone(), &limits).await?),
         false => None,
     };
     let address = listener.as_ref().map(Listener::address).transpose()?;
@@ -82,8 +83,12 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     };
     let stdio = async {
         if arguments.speaks(Transport::Stdio) {
-            let config =
-                stdio::Config { supported: supported.clone(), drain: DRAIN, ..stdio::Config::default() };
+            let config = stdio::Config {
+                supported: supported.clone(),
+                limits: limits.http.message,
+                max_open_requests: limits.max_open_requests,
+                drain: limits.http.drain,
+            };
             stdio::serve(service.clone(), config, stop.stopped()).await.context("stdio serving failed")?;
             // The client that started us is gone, and with it the reason to run.
             stop.stop();
@@ -97,24 +102,20 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// What stands around the server, innermost first.
-fn stack(server: Server, arguments: &Arguments) -> impl Service {
+fn stack(server: Server, arguments: &Arguments, limits: &Limits) -> impl Service {
     // A handler that panics fails its call, not the process.
     let service = CatchPanic::new(server);
     // Handlers ask by result; clients of older revisions are asked live.
-    let service = Shim::new(service, ShimLimits::default());
+    let service = Shim::new(service, limits.shim);
     // A call that hangs is ended; the time a person takes to answer does not count.
     let service = Timeout::new(service, Duration::from_secs(arguments.timeout));
     // One caller alone cannot take all there is.
-    let service = Rate::new(service, Quota { per_second: CALLS_PER_SECOND, burst: CALL_BURST });
+    let service = Rate::new(service, limits.quota);
     // What runs at once is bounded, so that what runs stays fast.
-    let service = Concurrency::new(service, MAX_CONCURRENT_CALLS);
+    let service = Concurrency::new(service, limits.max_concurrent_calls);
     // Outermost, so that it sees what every other layer answers.
     Trace::new(service)
 }
-
-const MAX_CONCURRENT_CALLS: usize = 1024;
-const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1000).unwrap();
-const CALL_BURST: NonZeroU32 = NonZeroU32::new(2000).unwrap();
 
 /// The documents, and where they come from.
 struct Documents {
@@ -170,7 +171,7 @@ fn key(arguments: &Arguments) -> Option<Key> {
     }
 }
 
-async fn listen(arguments: &Arguments, supported: Arc<[Revision]>) -> Result<Listener> {
+async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limits) -> Result<Listener> {
     let authentication = match arguments.token()? {
         Some(secret) => Authentication::Tokens(vec![Token::new("token", &secret.read()?)]),
         None => Authentication::Anonymous,
@@ -185,7 +186,8 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>) -> Result<Lis
         let name = SocketAddr::new(arguments.host, 0).to_string();
         allow_hosts.extend(name.trim_end_matches(":0").parse());
     }
-    let limits = Limits { max_connections: arguments.max_connections, drain: DRAIN, ..Limits::default() };
+    let limits =
+        anyport_transport::http::Limits { max_connections: arguments.max_connections, ..limits.http.clone() };
     let routes = vec![health()];
     let config =
         Config { supported, allow_hosts, allow_origins, authentication, routes, limits, ..Config::default() };

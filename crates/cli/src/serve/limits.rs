@@ -1,0 +1,137 @@
+//! Every bound of the program by its name: `--limit NAME=VALUE`.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use anyport_service::{bridge::ShimLimits, layer::Quota};
+use anyport_transport::http;
+
+use super::DRAIN;
+
+/// The bounds of a program that serves.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) http: http::Limits,
+    pub(crate) shim: ShimLimits,
+    pub(crate) quota: Quota,
+    pub(crate) max_concurrent_calls: usize,
+    pub(crate) max_open_requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1000).unwrap();
+        const CALL_BURST: NonZeroU32 = NonZeroU32::new(2000).unwrap();
+        Self {
+            http: http::Limits { drain: DRAIN, ..http::Limits::default() },
+            shim: ShimLimits::default(),
+            quota: Quota { per_second: CALLS_PER_SECOND, burst: CALL_BURST },
+            max_concurrent_calls: 1024,
+            max_open_requests: 1024,
+        }
+    }
+}
+
+/// One bound, as it was given: `NAME=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    name: String,
+    value: u32,
+}
+
+/// Every name, with its unit.
+const NAMES: &str = "max_message_bytes, max_depth, max_nodes, max_headers, max_header_bytes, max_streams, max_sessions, \
+    sse_log (bytes), header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
+    ask_timeout (seconds), max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions";
+
+impl std::str::FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+        let value = value.parse().ok().filter(|value| *value > 0);
+        let value = value.ok_or_else(|| format!("the value of {name} must be a whole number from 1 on"))?;
+        let limit = Self { name: name.to_ascii_lowercase(), value };
+        // Whether there is a bound of this name is found out by setting it.
+        Limits::default().set(&limit)?;
+        Ok(limit)
+    }
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.name, self.value)
+    }
+}
+
+impl Limits {
+    /// The default bounds, with these set.
+    pub(crate) fn with(limits: &[Limit]) -> Self {
+        let mut all = Self::default();
+        for limit in limits {
+            // Each was set once already, when it was read.
+            let _ = all.set(limit);
+        }
+        all
+    }
+
+    fn set(&mut self, limit: &Limit) -> Result<(), String> {
+        let count = usize::try_from(limit.value).unwrap_or(usize::MAX);
+        let rate = NonZeroU32::new(limit.value).unwrap_or(NonZeroU32::MIN);
+        let seconds = Duration::from_secs(limit.value.into());
+        let http = &mut self.http;
+        match limit.name.as_str() {
+            "max_message_bytes" => http.message.bytes = count,
+            "max_depth" => http.message.depth = count,
+            "max_nodes" => http.message.nodes = count,
+            "max_headers" => http.max_headers = count,
+            "max_header_bytes" => http.max_header_bytes = count,
+            "max_streams" => http.max_streams = count,
+            "max_sessions" => http.max_sessions = count,
+            "sse_log" => http.sse_log = count,
+            "header_timeout" => http.header_timeout = seconds,
+            "body_timeout" => http.body_timeout = seconds,
+            "write_timeout" => http.write_timeout = seconds,
+            "session_idle" => http.session_idle = seconds,
+            "sse_log_ttl" => http.sse_log_ttl = seconds,
+            "keep_alive" => http.keep_alive = seconds,
+            "drain" => http.drain = seconds,
+            "ask_timeout" => self.shim.ask_timeout = seconds,
+            "rounds" => self.shim.rounds = limit.value,
+            "questions" => self.shim.questions = count,
+            "max_concurrent_calls" => self.max_concurrent_calls = count,
+            "max_open_requests" => self.max_open_requests = count,
+            "calls_per_second" => self.quota.per_second = rate,
+            "call_burst" => self.quota.burst = rate,
+            name => return Err(format!("there is no limit {name:?}; there are {NAMES}")),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_that_is_told_is_a_limit_and_is_documented() {
+        let page = include_str!("../../../../docs/limits.md");
+        for name in NAMES.split(", ").map(|name| name.split(' ').next().unwrap()) {
+            assert!(format!("{name}=7").parse::<Limit>().is_ok(), "{name}");
+            assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/limits.md");
+        }
+    }
+
+    #[test]
+    fn limits_are_set_by_name_and_mistakes_are_explained() {
+        let limits = Limits::with(&["max_message_bytes=99".parse().unwrap(), "DRAIN=3".parse().unwrap()]);
+        assert_eq!((limits.http.message.bytes, limits.http.drain), (99, Duration::from_secs(3)));
+        for (wrong, told) in [
+            ("max_depth", "NAME=VALUE"),
+            ("max_depth=0", "from 1 on"),
+            ("max_dept=1", "max_depth"),
+            ("rounds=x", "rounds"),
+        ] {
+            assert!(wrong.parse::<Limit>().unwrap_err().contains(told), "{wrong}");
+        }
+    }
+}
