@@ -47,7 +47,7 @@ impl Body {
 }
 
 /// Yields events; `None` ends the stream.
-pub(super) trait Source: Send + Sync + 'static {
+pub(super) trait Source: Send + 'static {
     fn poll_event(&mut self, task: &mut Task<'_>) -> Poll<Option<SseEvent>>;
 }
 

@@ -189,15 +189,14 @@ fn stream(source: Streaming, keep_alive: std::time::Duration) -> Response {
 ///
 /// 2026-07-28, patterns/cancellation: "The server MUST treat a client disconnect as cancellation of that request."
 struct Streaming {
-    // A reply need not be `Sync`, a body must be: the lock is never contended.
-    exchange: std::sync::Mutex<Option<Exchange>>,
+    exchange: Option<Exchange>,
     first: Option<bytes::Bytes>,
     _place: Option<Place>,
 }
 
 impl Streaming {
     fn new(exchange: Exchange, first: Option<bytes::Bytes>, place: Option<Place>) -> Self {
-        Self { exchange: Some(exchange).into(), first, _place: place }
+        Self { exchange: Some(exchange), first, _place: place }
     }
 }
 
@@ -206,13 +205,12 @@ impl Source for Streaming {
         if let Some(data) = self.first.take() {
             return Poll::Ready(Some(SseEvent { data, ..SseEvent::default() }));
         }
-        let slot = self.exchange.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some(exchange) = slot else { return Poll::Ready(None) };
+        let Some(exchange) = &mut self.exchange else { return Poll::Ready(None) };
         loop {
             let data = match std::task::ready!(exchange.poll_next(task)) {
                 Outgoing::Message(text) => text,
                 Outgoing::Answer(Answer { text, .. }) => {
-                    *slot = None;
+                    self.exchange = None;
                     text
                 }
                 Outgoing::Hangup(_) => continue,
