@@ -37,9 +37,10 @@ fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
         );
     }
     assert!(one.asked <= ALLOWED * CALLS, "{} allocations per call", per_call(one.asked));
-    // Whole allocations: once in a while the runtime does something of its own.
-    assert_eq!(fifty.asked / CALLS, one.asked / CALLS, "50 tools against 1");
-    assert_eq!(many.asked / CALLS, one.asked / CALLS, "500 tools against 1");
+    // To the nearest whole allocation: one more or less among a thousand calls is the runtime's, or falls just outside.
+    let whole = |counted: Counted| (counted.asked + CALLS / 2) / CALLS;
+    assert_eq!(whole(fifty), whole(one), "50 tools against 1");
+    assert_eq!(whole(many), whole(one), "500 tools against 1");
 }
 
 /// What all calls of a measurement asked for.

@@ -8,7 +8,7 @@
 //! - [`steps`]: what `cargo xtask test` does, as a list.
 //! - [`conformance`]: our server against the official suite.
 //! - [`interop`]: our program against other people's clients.
-//! - [`bench`]: what a call costs, beside other servers.
+//! - [`mod@bench`]: what a call costs, beside other servers.
 //! - [`tools`]: what those need, installed and kept.
 //! - [`workspace`], [`process`]: where we are, and running other programs.
 
