@@ -224,6 +224,10 @@ async fn post(state: &Arc<State>, headers: &HeaderMap, body: Received, principal
 fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
+    // What almost every client writes needs no taking apart.
+    if value == "application/json" {
+        return true;
+    }
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/json")
 }
