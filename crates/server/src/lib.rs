@@ -37,7 +37,7 @@
 //!
 //! # Layout
 //! - [`Server`], [`Builder`]: what is put together, and how it is answered.
-//! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers.
+//! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers; each is a [`Part`].
 //! - [`Context`]: what a handler is given.
 //! - [`Form`], [`Question`]: what a client can be asked.
 //! - [`Events`]: changes, and who listens.
@@ -49,6 +49,7 @@
 //! bounded by the transport's [`anyport_protocol::Limits`].
 
 mod builder;
+mod part;
 mod server;
 
 mod prompt;
@@ -77,6 +78,7 @@ pub use events::Events;
 pub use failure::Failure;
 pub use list::{DEFAULT_PAGE_SIZE, List};
 pub use listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTIONS};
+pub use part::Part;
 pub use prompt::{Argument, IntoMessages, Messages, Prompt, PromptHandler};
 pub use resource::{Contents, IntoContents, Resource, ResourceHandler, Template, TemplateHandler};
 pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};

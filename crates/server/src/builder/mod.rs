@@ -11,7 +11,7 @@ use anyport_protocol::{
 use anyport_service::seal::Key;
 
 use crate::{
-    List, Prompt, Resource, Server, Template, Tool,
+    List, Part, Prompt, Resource, Server, Template, Tool,
     ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL},
     list::DEFAULT_PAGE_SIZE,
     listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTIONS},
@@ -112,31 +112,46 @@ impl Builder {
         self
     }
 
+    /// Adds a tool, a resource, a template or a prompt.
+    #[must_use]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "nobody takes this for `+`, and `Server::add` is its twin"
+    )]
+    pub fn add(self, part: impl Into<Part>) -> Self {
+        match part.into() {
+            Part::Tool(tool) => self.tool(tool),
+            Part::Resource(resource) => self.resource(resource),
+            Part::Template(template) => self.template(template),
+            Part::Prompt(prompt) => self.prompt(prompt),
+        }
+    }
+
     /// Adds a tool.
     #[must_use]
-    pub fn tool(mut self, tool: Tool) -> Self {
-        self.tools.push(tool);
+    pub fn tool(mut self, tool: impl Into<Tool>) -> Self {
+        self.tools.push(tool.into());
         self
     }
 
     /// Adds a resource.
     #[must_use]
-    pub fn resource(mut self, resource: Resource) -> Self {
-        self.resources.push(resource);
+    pub fn resource(mut self, resource: impl Into<Resource>) -> Self {
+        self.resources.push(resource.into());
         self
     }
 
     /// Adds a template of resources. Where several could have made a URI, the one that was added first reads it.
     #[must_use]
-    pub fn template(mut self, template: Template) -> Self {
-        self.templates.push(template);
+    pub fn template(mut self, template: impl Into<Template>) -> Self {
+        self.templates.push(template.into());
         self
     }
 
     /// Adds a prompt.
     #[must_use]
-    pub fn prompt(mut self, prompt: Prompt) -> Self {
-        self.prompts.push(prompt);
+    pub fn prompt(mut self, prompt: impl Into<Prompt>) -> Self {
+        self.prompts.push(prompt.into());
         self
     }
 

@@ -1,0 +1,39 @@
+use crate::{Prompt, Resource, Template, Tool};
+
+/// Anything that a server offers. What turns into one can be given to [`crate::Builder::add`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Part {
+    /// A function for models.
+    Tool(Tool),
+    /// Something to read.
+    Resource(Resource),
+    /// Many things to read, whose URIs are made from a template.
+    Template(Template),
+    /// Messages that a person picks.
+    Prompt(Prompt),
+}
+
+impl From<Tool> for Part {
+    fn from(tool: Tool) -> Self {
+        Self::Tool(tool)
+    }
+}
+
+impl From<Resource> for Part {
+    fn from(resource: Resource) -> Self {
+        Self::Resource(resource)
+    }
+}
+
+impl From<Template> for Part {
+    fn from(template: Template) -> Self {
+        Self::Template(template)
+    }
+}
+
+impl From<Prompt> for Part {
+    fn from(prompt: Prompt) -> Self {
+        Self::Prompt(prompt)
+    }
+}
