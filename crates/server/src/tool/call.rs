@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Method, Raw, Revision,
@@ -7,10 +7,11 @@ use anyport_protocol::{
 use anyport_service::{Outcome, Reply};
 use serde_json::{Value, json};
 
-use super::{Tool, ToolHandler, ToolResult, headers::Plan};
+use super::{Tool, ToolHandler, ToolResult, headers::Plan, timeout::Timeout};
 use crate::{
-    Context,
-    ask::{self, Dialogue, Opening},
+    CallError, Context,
+    ask::{self, Dialogue, Handling, Opening},
+    nested::Nested,
     params::Params,
     schema::Schema,
     server::Inner,
@@ -21,6 +22,7 @@ pub(crate) struct Entry {
     input: Schema,
     output: Option<Schema>,
     headers: Plan,
+    timeout: Option<Duration>,
     handler: ToolHandler,
 }
 
@@ -53,7 +55,8 @@ impl Entry {
         definition.input_schema = object(schema).unwrap_or_default();
         match (input, headers, problems.is_empty()) {
             (Some(input), Some(headers), true) => {
-                Ok((definition, Self { input, output, headers, handler: tool.handler }))
+                let (timeout, handler) = (tool.timeout, tool.handler);
+                Ok((definition, Self { input, output, headers, timeout, handler }))
             }
             _ => Err(problems),
         }
@@ -65,8 +68,8 @@ impl Entry {
         self.input.check(&value)
     }
 
-    /// The result on the wire, once it is known to conform.
-    fn write(output: Option<&Schema>, context: &Context, result: ToolResult) -> Outcome {
+    /// The result, if it conforms.
+    fn conform(output: Option<&Schema>, result: ToolResult) -> ToolResult {
         if let Some(schema) = output.filter(|_| result.must_conform()) {
             let value = result.output().map(Raw::decode::<Value>);
             let faults = match value {
@@ -76,12 +79,12 @@ impl Entry {
             if let Some(faults) = faults {
                 let faults = faults.join("; ");
                 tracing::error!(faults, "a tool's result is not what its output schema says");
-                return Outcome::Error(Error::internal(
+                return ToolResult::failure(Error::internal(
                     "the tool's result is not what its output schema says",
                 ));
             }
         }
-        result.write(&context.server().identity).into()
+        result
     }
 }
 
@@ -109,22 +112,63 @@ pub(crate) fn call(
         Opening::Open(dialogue, running) => (dialogue, running),
     };
     let revision = service.revision();
+    let (timeout, service) = Timeout::begin(entry.timeout, &server.life, service);
     let context = Context::new(server.clone(), service, (Method::ToolsCall, params.clone()), dialogue);
     let handling = match (entry.handler.0)(&params, read.arguments, context.clone()) {
         Ok(handling) => handling,
         // The schema cannot say all that a type demands.
         Err(error) => return invalid(server, &read.name, &[format!("arguments: {error:.240}")], revision),
     };
+    let handling = Timeout::bound(timeout, handling, &server.life);
     if entry.output.is_none() {
-        return Ok(ask::run(context, handling, running, |context, result| {
-            Entry::write(None, context, result)
-        }));
+        return Ok(ask::run(context, handling, running, write));
     }
     let name = read.name.into_owned();
     Ok(ask::run(context, handling, running, move |context, result| {
-        let output = context.server().tools.get(&*name).and_then(|entry| entry.output.as_ref());
-        Entry::write(output, context, result)
+        write(context, conform(context.server(), &name, result))
     }))
+}
+
+/// A call that a handler made.
+pub(crate) struct Called {
+    pub(crate) context: Context,
+    pub(crate) handling: Handling<ToolResult>,
+}
+
+/// Begins the call of `name` with `arguments` that `caller` makes: like any other, but for what only a client brings,
+/// headers and states.
+pub(crate) fn nested(
+    caller: &Context,
+    name: &str,
+    arguments: Raw,
+    place: Nested,
+) -> Result<Called, CallError> {
+    let server = caller.server();
+    let entry = server.tools.get(name);
+    let entry = entry.ok_or_else(|| CallError::Unknown(unknown(server, name).message.into_owned()))?;
+    let invalid = |faults: &[String]| CallError::Arguments(faulty(name, faults));
+    if !arguments.is_object() {
+        return Err(invalid(&["the arguments must be an object".to_owned()]));
+    }
+    entry.check(arguments.as_str()).map_err(|faults| invalid(&faults))?;
+    let (timeout, service) = Timeout::begin(entry.timeout, &server.life, (**caller).clone());
+    let context = caller.nest(service, arguments.clone(), place);
+    let handling = (entry.handler.0)(&arguments, Some(arguments.as_str()), context.clone());
+    let handling = handling.map_err(|error| invalid(&[format!("arguments: {error:.240}")]))?;
+    Ok(Called { context, handling: Timeout::bound(timeout, handling, &server.life) })
+}
+
+/// The result of the tool `name`, if it is what its output schema says.
+pub(crate) fn conform(server: &Inner, name: &str, result: ToolResult) -> ToolResult {
+    Entry::conform(server.tools.get(name).and_then(|entry| entry.output.as_ref()), result)
+}
+
+fn write(context: &Context, result: ToolResult) -> Outcome {
+    result.write(&context.server().identity).into()
+}
+
+fn faulty(name: &str, faults: &[String]) -> String {
+    format!("invalid arguments for {name}: {}", faults.join("; "))
 }
 
 /// What is wrong with the arguments.
@@ -132,7 +176,7 @@ pub(crate) fn call(
 /// 2026-07-28, server/tools §Error Handling: "Input validation errors" are "Tool Execution Errors", which the model
 /// gets to read; so it is since 2025-11-25. Before, they were "Protocol Errors": "Invalid arguments".
 fn invalid(server: &Inner, name: &str, faults: &[String], revision: Revision) -> Result<Reply, Error> {
-    let text = format!("invalid arguments for {name}: {}", faults.join("; "));
+    let text = faulty(name, faults);
     if revision >= Revision::V2025_11_25 {
         return Ok(Reply::ready(ToolResult::error(text).write(&server.identity)));
     }

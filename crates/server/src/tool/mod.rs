@@ -3,8 +3,9 @@
 mod call;
 mod headers;
 mod result;
+mod timeout;
 
-use std::future::Future;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Raw,
@@ -14,10 +15,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use call::{Entry, call};
+pub(crate) use call::{Entry, call, conform, nested};
 pub use result::{IntoToolResult, Json, ToolResult};
 
-use crate::{Context, ask::Handling, schema};
+use crate::{Context, ask::Handling, blocking, schema};
 
 /// A tool: what it is called, what it takes, and the function behind it.
 ///
@@ -44,6 +45,7 @@ pub struct Tool<H = ToolHandler> {
     output_schema: Option<Value>,
     /// Whether results must be checked against the output schema; those of a typed handler cannot differ.
     check_output: bool,
+    timeout: Option<Duration>,
     handler: H,
 }
 
@@ -68,6 +70,7 @@ impl Tool<()> {
             input_schema: None,
             output_schema: None,
             check_output: false,
+            timeout: None,
             handler: (),
         }
     }
@@ -101,10 +104,30 @@ impl Tool<()> {
         })))
     }
 
+    /// Runs `function`, which blocks its thread, with the arguments as an `A`, checked as [`Tool::run`] does. It runs on a
+    /// thread of its own out of [`crate::Builder::max_blocking`]; while all are taken, calls wait.
+    ///
+    /// A thread cannot be stopped: when the call is cancelled or timed out, the function goes on to its end, and its result
+    /// goes nowhere. [`Context::has_ended`] tells it. With [`Context::block_on`] it tells progress and asks.
+    pub fn run_blocking<A, F, R>(mut self, function: F) -> Tool
+    where
+        A: DeserializeOwned + JsonSchema + Send + 'static,
+        F: Fn(A, Context) -> R + Send + Sync + 'static,
+        R: IntoToolResult,
+    {
+        self.input_schema.get_or_insert_with(schema::of_arguments::<A>);
+        let function = Arc::new(function);
+        self.handled::<R>(ToolHandler(Box::new(move |_, arguments, context| {
+            let arguments: A = serde_json::from_str(arguments.unwrap_or("{}"))?;
+            let function = function.clone();
+            Ok(blocking::run(context, move |context| function(arguments, context).into_tool_result()))
+        })))
+    }
+
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
-        let Self { definition, input_schema, check_output, .. } = self;
-        Tool { definition, input_schema, output_schema, check_output, handler }
+        let Self { definition, input_schema, check_output, timeout, .. } = self;
+        Tool { definition, input_schema, output_schema, check_output, timeout, handler }
     }
 }
 
@@ -159,6 +182,15 @@ impl<H> Tool<H> {
     pub fn output_schema(mut self, schema: Value) -> Self {
         self.output_schema = Some(schema);
         self.check_output = true;
+        self
+    }
+
+    /// How long its function may run, instead of [`crate::Builder::default_timeout`]. Beyond that it is dropped, and the
+    /// result is an error that tells the model so. The time a client takes to answer questions does not count: the function
+    /// has the whole time in each round. [`Duration::MAX`] is no limit.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
         self
     }
 
