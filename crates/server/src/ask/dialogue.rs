@@ -37,11 +37,15 @@ struct Round {
     once: usize,
     /// Whether one of these will never end, since it asked.
     stuck: bool,
-    /// How often each tool was called by the handler and by tools that it called.
-    calls: BTreeMap<String, u32>,
+    /// Of tools that the handler called. Most call none, and a round is moved: so it is small.
+    calls: Option<Box<Calls>>,
     /// Wakes the reply when a question is recorded by a task of the handler's.
     waker: Option<Waker>,
 }
+
+/// How often each tool was called by the handler, and by tools that it called.
+#[derive(Debug, Default)]
+struct Calls(BTreeMap<String, u32>);
 
 /// How a request begins.
 pub(crate) enum Opening {
@@ -159,7 +163,7 @@ impl Dialogue {
     pub(crate) fn prefix(&self, outer: &str, name: &str) -> String {
         let whole = format!("{outer}{name}");
         let mut round = self.lock();
-        let calls = round.calls.entry(whole.clone()).or_default();
+        let calls = round.calls.get_or_insert_default().0.entry(whole.clone()).or_default();
         *calls += 1;
         if *calls == 1 { whole + "/" } else { format!("{whole}#{calls}/") }
     }
