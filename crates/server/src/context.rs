@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Method, Raw, json::string, meta::LogLevel};
+use anyport_protocol::{Error, Method, Raw, json::string, jsonrpc, meta::LogLevel};
 use anyport_service::{Emitter, Event, Notification, Outcome};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Mutex;
@@ -38,7 +38,7 @@ struct Call {
     service: anyport_service::Context,
     server: Arc<Inner>,
     method: Method,
-    params: Raw,
+    params: jsonrpc::Params,
     /// Made when there is something to emit: most calls have nothing to say before their answer.
     emitter: OnceLock<Emitter>,
     dialogue: Dialogue,
@@ -55,7 +55,7 @@ impl Context {
     pub(crate) fn new(
         server: Arc<Inner>,
         service: anyport_service::Context,
-        (method, params): (Method, Raw),
+        (method, params): (Method, jsonrpc::Params),
         dialogue: Dialogue,
     ) -> Self {
         Self::within(server, service, (method, params), dialogue, None)
@@ -64,7 +64,7 @@ impl Context {
     fn within(
         server: Arc<Inner>,
         service: anyport_service::Context,
-        (method, params): (Method, Raw),
+        (method, params): (Method, jsonrpc::Params),
         dialogue: Dialogue,
         nested: Option<Box<Nested>>,
     ) -> Self {
@@ -87,7 +87,7 @@ impl Context {
     /// The context of a call that this one makes. What it tells and asks is told and asked by the outermost call.
     pub(crate) fn nest(&self, service: anyport_service::Context, params: Raw, nested: Nested) -> Self {
         let (server, nested) = (self.0.server.clone(), Some(Box::new(nested)));
-        Self::within(server, service, (Method::ToolsCall, params), Dialogue::default(), nested)
+        Self::within(server, service, (Method::ToolsCall, params.into()), Dialogue::default(), nested)
     }
 
     /// Where handlers tell of changes in what the server offers.

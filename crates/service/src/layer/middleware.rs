@@ -164,7 +164,7 @@ impl Call {
     #[must_use]
     pub fn with_arguments(mut self, arguments: &Raw) -> Self {
         let others = Splice::retain(&self.request.params, |key| key != "arguments");
-        self.request.params = others.with("arguments", arguments).finish();
+        self.request.params = others.with("arguments", arguments).finish().into();
         self
     }
 }
