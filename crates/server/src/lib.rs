@@ -65,6 +65,7 @@ mod listen;
 
 mod error;
 mod failure;
+mod faults;
 mod list;
 mod names;
 mod params;

@@ -150,27 +150,44 @@ async fn invalid_arguments_are_for_the_model_since_2025_11_25_and_an_error_befor
     let params = json!({"name": "add", "arguments": {"a": "one", "c": 3}});
     for revision in Revision::ALL {
         let context = if revision.is_modern() { modern() } else { legacy(revision) };
-        let words = match outcome(&server, Method::ToolsCall, params.clone(), context).await {
+        let (words, faults) = match outcome(&server, Method::ToolsCall, params.clone(), context).await {
             Outcome::Result(result) => {
                 assert!(revision >= Revision::V2025_11_25, "{revision}");
                 let result = common::value(&result);
                 assert_eq!(result["isError"], true);
-                text(&result).to_owned()
+                assert_eq!(result["_meta"]["dev.anyport/error"], json!({"reason": "validation"}));
+                (text(&result).to_owned(), result["_meta"]["dev.anyport/faults"].clone())
             }
             Outcome::Error(error) => {
                 assert!(revision < Revision::V2025_11_25, "{revision}");
                 assert_eq!(error.code, -32602);
-                error.message.into_owned()
+                let data = common::value(&error.data.unwrap());
+                assert_eq!(data["reason"], "validation");
+                (error.message.into_owned(), data["faults"].clone())
             }
             outcome => panic!("{outcome:?}"),
         };
-        for part in ["add", "/a", "\"one\"", "integer", "\"b\"", "'c'"] {
-            assert!(words.contains(part), "{part} in {words}");
-        }
+        assert_eq!(
+            words,
+            "invalid arguments for add: missing: b (integer); a: expected integer, got \"one\"; \
+             c: unknown field, did you mean a or b?"
+        );
+        assert_eq!(
+            faults,
+            json!([
+                {"field": "b", "expected": "integer"},
+                {"field": "a", "expected": "integer", "got": "\"one\""},
+                {"field": "c", "expected": "the field a or b", "got": "an unknown field"},
+            ])
+        );
     }
     // What only the type knows.
     let large = call(&server, "add", json!({"a": 18_446_744_073_709_551_615u64, "b": 1})).await;
-    assert_eq!(large["isError"], true);
+    assert_eq!(
+        text(&large),
+        "invalid arguments for add: a: expected i64, got 18446744073709551615",
+        "{large}"
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@ use std::fmt;
 use serde::Serialize;
 
 /// How much of a value that was found is repeated.
-const MAX_GOT: usize = 48;
+const MAX_GOT: usize = 80;
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,6 +16,20 @@ pub struct Fault {
     /// What was there instead, cut short; absent when nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub got: Option<String>,
+    #[serde(skip)]
+    said: Said,
+}
+
+/// How a fault is put in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Said {
+    /// What was expected and what was found.
+    #[default]
+    Plainly,
+    /// It is not there; such faults are told together.
+    Missing,
+    /// In these words.
+    As(String),
 }
 
 /// The arguments are not what is taken, which only the handler could see: a day in the past, two fields that
@@ -35,7 +49,23 @@ pub struct InvalidParams {
 impl Fault {
     /// `field` is not what was `expected`.
     pub fn new(field: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { field: field.into(), expected: expected.into(), got: None }
+        Self { field: field.into(), expected: expected.into(), got: None, said: Said::Plainly }
+    }
+
+    /// `field` is not there, which should be what was `expected`.
+    pub(crate) fn missing(field: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { said: Said::Missing, ..Self::new(field, expected) }
+    }
+
+    /// Puts it in other words than what was expected and what was found.
+    #[must_use]
+    pub(crate) fn in_words(mut self, words: impl Into<String>) -> Self {
+        self.said = Said::As(words.into());
+        self
+    }
+
+    pub(crate) fn is_missing(&self) -> bool {
+        self.said == Said::Missing
     }
 
     /// What was there instead; what is long is cut.
@@ -48,6 +78,11 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.said {
+            Said::As(words) => return f.write_str(words),
+            Said::Missing => return write!(f, "missing: {} ({})", self.field, self.expected),
+            Said::Plainly => {}
+        }
         if !self.field.is_empty() {
             write!(f, "{}: ", self.field)?;
         }

@@ -53,6 +53,7 @@ mod named;
 mod told;
 
 pub use catch_all::ToolError;
+pub(crate) use fault::cut;
 pub use fault::{Fault, InvalidParams};
 pub use kind::ErrorKind;
 pub use named::{ContextError, InternalError, NotFound, PermissionDenied, RateLimited, StateError};

@@ -91,7 +91,7 @@ impl Told {
                 // Many repeat their cause in their own words.
                 if !words.contains(&more) {
                     words.push_str(": ");
-                    words.push_str(&super::fault::cut(&more, MAX_CHAIN_BYTES));
+                    words.push_str(&super::cut(&more, MAX_CHAIN_BYTES));
                 }
             }
             if known.is_none() {

@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 
 use super::{Tool, ToolHandler, ToolResult, headers::Plan};
 use crate::{
-    Context,
+    Context, ErrorKind, Fault,
     ask::{self, Dialogue, Opening},
+    error::Told,
+    faults,
     params::Params,
     schema::Schema,
     server::Inner,
@@ -60,8 +62,9 @@ impl Entry {
     }
 
     /// Validates the arguments (2026-07-28, server/tools §Security: servers MUST "validate all tool inputs").
-    fn check(&self, arguments: &str) -> Result<(), Vec<String>> {
-        let value: Value = serde_json::from_str(arguments).map_err(|error| vec![error.to_string()])?;
+    fn check(&self, arguments: &str) -> Result<(), Vec<Fault>> {
+        let value: Value = serde_json::from_str(arguments)
+            .map_err(|error| vec![Fault::new("", "JSON").in_words(error.to_string())])?;
         self.input.check(&value)
     }
 
@@ -71,10 +74,10 @@ impl Entry {
             let value = result.output().map(Raw::decode::<Value>);
             let faults = match value {
                 Some(Ok(value)) => schema.check(&value).err(),
-                _ => Some(vec!["there is no structured content".to_owned()]),
+                _ => Some(vec![Fault::new("", "structured content")]),
             };
             if let Some(faults) = faults {
-                let faults = faults.join("; ");
+                let faults = faults::words(&faults);
                 tracing::error!(faults, "a tool's result is not what its output schema says");
                 return Outcome::Error(Error::internal(
                     "the tool's result is not what its output schema says",
@@ -102,7 +105,7 @@ pub(crate) fn call(
         entry.headers.check(headers, arguments)?;
     }
     if let Err(faults) = entry.check(arguments) {
-        return invalid(server, &read.name, &faults, service.revision());
+        return invalid(server, &read.name, faults, service.revision());
     }
     let (dialogue, running) = match Dialogue::open(server, Method::ToolsCall, &service, &read, &params)? {
         Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
@@ -113,7 +116,7 @@ pub(crate) fn call(
     let handling = match (entry.handler.0)(&params, read.arguments, context.clone()) {
         Ok(handling) => handling,
         // The schema cannot say all that a type demands.
-        Err(error) => return invalid(server, &read.name, &[format!("arguments: {error:.240}")], revision),
+        Err(faults) => return invalid(server, &read.name, faults, revision),
     };
     if entry.output.is_none() {
         return Ok(ask::run(context, handling, running, |context, result| {
@@ -131,12 +134,13 @@ pub(crate) fn call(
 ///
 /// 2026-07-28, server/tools §Error Handling: "Input validation errors" are "Tool Execution Errors", which the model
 /// gets to read; so it is since 2025-11-25. Before, they were "Protocol Errors": "Invalid arguments".
-fn invalid(server: &Inner, name: &str, faults: &[String], revision: Revision) -> Result<Reply, Error> {
-    let text = format!("invalid arguments for {name}: {}", faults.join("; "));
+fn invalid(server: &Inner, name: &str, faults: Vec<Fault>, revision: Revision) -> Result<Reply, Error> {
+    let words = format!("invalid arguments for {name}: {}", faults::words(&faults));
+    let told = Told { kind: ErrorKind::Validation, words, faults, ..Told::default() };
     if revision >= Revision::V2025_11_25 {
-        return Ok(Reply::ready(ToolResult::error(text).write(&server.identity)));
+        return Ok(Reply::ready(told.into_tool_result().write(&server.identity)));
     }
-    Err(Error::invalid_params(text))
+    Err(told.into_error())
 }
 
 fn unknown(server: &Inner, name: &str) -> Error {

@@ -17,7 +17,7 @@ use serde_json::Value;
 pub(crate) use call::{Entry, call};
 pub use result::{IntoToolResult, Json, ToolResult};
 
-use crate::{Context, ask::Handling, schema};
+use crate::{Context, Fault, ask::Handling, faults, schema};
 
 /// A tool: what it is called, what it takes, and the function behind it.
 ///
@@ -50,9 +50,8 @@ pub struct Tool<H = ToolHandler> {
 /// The function behind a tool.
 pub struct ToolHandler(Box<Run>);
 
-/// Is given the params and, borrowed from them, the arguments; the error is that of reading the arguments.
-type Run =
-    dyn Fn(&Raw, Option<&str>, Context) -> Result<Handling<ToolResult>, serde_json::Error> + Send + Sync;
+/// Is given the params and, borrowed from them, the arguments; the error is what is wrong with the arguments.
+type Run = dyn Fn(&Raw, Option<&str>, Context) -> Result<Handling<ToolResult>, Vec<Fault>> + Send + Sync;
 
 /// The arguments of a tool that has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
@@ -82,7 +81,9 @@ impl Tool<()> {
     {
         self.input_schema.get_or_insert_with(schema::of_arguments::<A>);
         self.handled::<R::Output>(ToolHandler(Box::new(move |_, arguments, context| {
-            let arguments: A = serde_json::from_str(arguments.unwrap_or("{}"))?;
+            let arguments = arguments.unwrap_or("{}");
+            let read = serde_json::from_str(arguments);
+            let arguments: A = read.map_err(|error| faults::of_type::<A>(arguments, &error))?;
             let result = function(arguments, context);
             Ok(Box::pin(async move { result.await.into_tool_result() }))
         })))
