@@ -29,27 +29,20 @@ const MAX_DEPTH: usize = 3;
 /// How many names of fields are listed.
 const MAX_NAMES: usize = 12;
 
-/// The words for `faults`; what is missing stands together.
+/// The words for `faults`; what is missing stands together, where the first of it does.
 pub(crate) fn words(faults: &[Fault]) -> String {
-    let mut out = String::new();
-    let mut missing = faults.iter().filter(|fault| fault.is_missing());
-    let mut said_missing = false;
+    let mut parts = Vec::new();
+    let mut missing = faults.iter().filter(|fault| fault.is_missing()).peekable();
     for fault in faults {
-        if !out.is_empty() && !(fault.is_missing() && said_missing) {
-            out.push_str("; ");
-        }
         if !fault.is_missing() {
-            let _ = write!(out, "{fault}");
-        } else if !said_missing {
-            said_missing = true;
-            out.push_str("missing: ");
-            for (index, fault) in missing.by_ref().enumerate() {
-                let separator = if index > 0 { ", " } else { "" };
-                let _ = write!(out, "{separator}{} ({})", fault.field, fault.expected);
-            }
+            parts.push(fault.to_string());
+        } else if missing.peek().is_some() {
+            let all: Vec<String> =
+                missing.by_ref().map(|fault| format!("{} ({})", fault.field, fault.expected)).collect();
+            parts.push(format!("missing: {}", all.join(", ")));
         }
     }
-    out
+    parts.join("; ")
 }
 
 /// What `errors`, found in `value` with the schema `source`, say.
@@ -114,7 +107,7 @@ fn path(path: &serde_path_to_error::Path) -> Vec<LocationSegment<'static>> {
 /// The errors of the one alternative that was meant, where that is clear; else nothing.
 ///
 /// An alternative of another type was not meant.
-pub(crate) fn meant<'e>(error: &'e ValidationError<'_>) -> Option<&'e [ValidationError<'static>]> {
+fn meant<'e>(error: &'e ValidationError<'_>) -> Option<&'e [ValidationError<'static>]> {
     let (Kind::AnyOf { context } | Kind::OneOfNotValid { context }) = error.kind() else { return None };
     let is_other_type = |branch: &[ValidationError<'_>]| {
         branch.iter().any(|inner| {
@@ -125,6 +118,21 @@ pub(crate) fn meant<'e>(error: &'e ValidationError<'_>) -> Option<&'e [Validatio
     match (likely.next(), likely.next()) {
         (Some(branch), None) => Some(branch),
         _ => None,
+    }
+}
+
+/// Notes where `error` finds a value that is of another type, or none of those that are allowed.
+pub(crate) fn ill_typed(error: &ValidationError<'_>, places: &mut Vec<String>) {
+    if let Some(meant) = meant(error) {
+        return meant.iter().for_each(|error| ill_typed(error, places));
+    }
+    if let Kind::Type { .. }
+    | Kind::Enum { .. }
+    | Kind::Constant { .. }
+    | Kind::AnyOf { .. }
+    | Kind::OneOfNotValid { .. } = error.kind()
+    {
+        places.push(error.instance_path().to_string());
     }
 }
 

@@ -63,7 +63,7 @@ mod context;
 mod events;
 mod listen;
 
-mod error;
+pub mod error;
 mod failure;
 mod faults;
 mod list;

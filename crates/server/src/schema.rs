@@ -17,6 +17,8 @@ pub const MAX_SUBSCHEMAS: usize = 5_000;
 /// The largest compiled regular expression of a `pattern`, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 1 << 20;
 
+/// How many values of another type are looked for.
+const MAX_ILL_TYPED: usize = 1_000;
 /// How long the words for what is wrong with a schema may be.
 const MAX_FAULT_LENGTH: usize = 240;
 
@@ -80,11 +82,31 @@ impl Schema {
     /// # Errors
     /// Each fault: where, what was expected, and what was found. Bounded in number and length.
     pub(crate) fn check(&self, value: &Value) -> Result<(), Vec<Fault>> {
-        if self.validator.is_valid(value) {
+        if self.fits(value) {
             return Ok(());
         }
+        Err(self.faults(value))
+    }
+
+    /// Whether `value` is what the schema describes.
+    pub(crate) fn fits(&self, value: &Value) -> bool {
+        self.validator.is_valid(value)
+    }
+
+    /// What is wrong with a `value` that does not fit.
+    pub(crate) fn faults(&self, value: &Value) -> Vec<Fault> {
         let source: Value = serde_json::from_str(&self.source).unwrap_or_default();
-        Err(faults::of_schema(&source, value, self.validator.iter_errors(value)))
+        faults::of_schema(&source, value, self.validator.iter_errors(value))
+    }
+
+    /// Where values stand that are of another type, or none of the values that are allowed, as JSON pointers.
+    pub(crate) fn ill_typed(&self, value: &Value) -> Vec<String> {
+        let mut places = Vec::new();
+        for error in self.validator.iter_errors(value).take(MAX_ILL_TYPED) {
+            faults::ill_typed(&error, &mut places);
+        }
+        places.dedup();
+        places
     }
 }
 

@@ -191,6 +191,35 @@ async fn invalid_arguments_are_for_the_model_since_2025_11_25_and_an_error_befor
 }
 
 #[tokio::test]
+async fn lenient_arguments_are_given_to_the_handler_as_what_they_hold() {
+    let echo = |tool: Tool<()>| {
+        tool.input_schema(json!({"type": "object", "properties": {
+            "n": {"type": "integer", "x-mcp-header": "N"}, "list": {"type": "array"}
+        }}))
+        .run_raw(async |arguments: Raw, _: Context| ToolResult::structured(&arguments))
+    };
+    let add = async |Add { a, b }: Add, _: Context| (a + b).to_string();
+    let server = Server::builder("lenient", "1")
+        .tool(Tool::new("add").lenient().run(add))
+        .tool(Tool::new("strict").run(add))
+        .tool(echo(Tool::new("echo").lenient_fields(["n"]).lenient_fields(["list"])))
+        .build()
+        .unwrap();
+    let arguments = json!({"a": "1", "b": " 2 "});
+    assert_eq!(text(&call(&server, "add", arguments.clone()).await), "3");
+    assert_eq!(call(&server, "strict", arguments).await["isError"], true);
+    let wrong = call(&server, "add", json!({"a": "yes", "b": "2"})).await;
+    assert_eq!(text(&wrong), "invalid arguments for add: a: expected integer, got \"yes\"");
+    // The header mirrors what was sent.
+    let mut headers = ParamHeaders::default();
+    headers.push("n".into(), b"5".to_vec());
+    let request = json!({"name": "echo", "arguments": {"n": "5", "list": "[1]", "more": "6"}});
+    let context = modern().with_param_headers(headers);
+    let echoed = result(&server, Method::ToolsCall, request, context).await;
+    assert_eq!(echoed["structuredContent"], json!({"n": 5, "list": [1], "more": "6"}));
+}
+
+#[tokio::test]
 async fn requests_that_are_none_are_protocol_errors() {
     let server = server();
     let unknown = error(&server, Method::ToolsCall, json!({"name": "ehco"}), modern()).await;
@@ -311,6 +340,7 @@ fn a_build_names_every_problem() {
             json!({"type": "object", "properties": {"a": {"type": "number", "x-mcp-header": "A"}}}),
         ))
         .tool(tool("in").output_schema(json!(5)))
+        .tool(Tool::new("lenient").lenient_fields(["x"]).run(async |_: Add, _: Context| ()))
         .resource(anyport_server::Resource::new("no uri").read(async |_: Context| ""))
         .template(anyport_server::Template::new("a:{").read(async |_, _: Context| ""))
         .prompt(
@@ -330,6 +360,7 @@ fn a_build_names_every_problem() {
         "tool \"fetch\": input schema: the reference \"https://example.com/s\"",
         "tool \"header\": input schema: x-mcp-header \"A\"",
         "tool \"in\": output schema",
+        "tool \"lenient\": lenient_fields: there is no argument \"x\"",
         "resource \"no uri\"",
         "template \"a:{\"",
         "prompt \"p\": the argument \"a\" is declared twice",

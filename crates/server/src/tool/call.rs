@@ -7,7 +7,7 @@ use anyport_protocol::{
 use anyport_service::{Outcome, Reply};
 use serde_json::{Value, json};
 
-use super::{Tool, ToolHandler, ToolResult, headers::Plan};
+use super::{Tool, ToolHandler, ToolResult, headers::Plan, lenient::Lenient};
 use crate::{
     Context, ErrorKind, Fault,
     ask::{self, Dialogue, Opening},
@@ -23,6 +23,7 @@ pub(crate) struct Entry {
     input: Schema,
     output: Option<Schema>,
     headers: Plan,
+    lenient: Option<Lenient>,
     handler: ToolHandler,
 }
 
@@ -44,6 +45,11 @@ impl Entry {
         let mut told = |problem: String| problems.push(problem);
         let input = Schema::compile(&schema).map_err(|error| told(format!("input schema: {error}"))).ok();
         let headers = Plan::compile(&schema).map_err(|error| told(format!("input schema: {error}"))).ok();
+        if let (Some(Lenient::Fields(fields)), Some(known)) = (&tool.lenient, schema.get("properties")) {
+            for unknown in fields.iter().filter(|field| known.get(field).is_none()) {
+                told(format!("lenient_fields: there is no argument {unknown:?}"));
+            }
+        }
         let mut output = None;
         if let Some(schema) = tool.output_schema {
             match Schema::compile(&schema) {
@@ -54,18 +60,31 @@ impl Entry {
         }
         definition.input_schema = object(schema).unwrap_or_default();
         match (input, headers, problems.is_empty()) {
-            (Some(input), Some(headers), true) => {
-                Ok((definition, Self { input, output, headers, handler: tool.handler }))
-            }
+            (Some(input), Some(headers), true) => Ok((
+                definition,
+                Self { input, output, headers, lenient: tool.lenient, handler: tool.handler },
+            )),
             _ => Err(problems),
         }
     }
 
-    /// Validates the arguments (2026-07-28, server/tools §Security: servers MUST "validate all tool inputs").
-    fn check(&self, arguments: &str) -> Result<(), Vec<Fault>> {
-        let value: Value = serde_json::from_str(arguments)
+    /// Validates the arguments (2026-07-28, server/tools §Security: servers MUST "validate all tool inputs"). Gives
+    /// others in their place where it is lenient and they fit only so.
+    fn check(&self, params: &Raw, arguments: Option<&str>) -> Result<Option<Raw>, Vec<Fault>> {
+        let text = arguments.unwrap_or("{}");
+        let mut value: Value = serde_json::from_str(text)
             .map_err(|error| vec![Fault::new("", "JSON").in_words(error.to_string())])?;
-        self.input.check(&value)
+        if self.input.fits(&value) {
+            return Ok(None);
+        }
+        let coerced = match (&self.lenient, arguments) {
+            (Some(lenient), Some(text)) => lenient.coerce(&self.input, &params.slice(text), &mut value),
+            _ => None,
+        };
+        if coerced.is_some() && self.input.fits(&value) {
+            return Ok(coerced);
+        }
+        Err(self.input.faults(&value))
     }
 
     /// The result on the wire, once it is known to conform.
@@ -104,16 +123,21 @@ pub(crate) fn call(
     if let Some(headers) = service.param_headers().filter(|_| service.revision().is_modern()) {
         entry.headers.check(headers, arguments)?;
     }
-    if let Err(faults) = entry.check(arguments) {
-        return invalid(server, &read.name, faults, service.revision());
-    }
+    let coerced = match entry.check(&params, read.arguments) {
+        Ok(coerced) => coerced,
+        Err(faults) => return invalid(server, &read.name, faults, service.revision()),
+    };
     let (dialogue, running) = match Dialogue::open(server, Method::ToolsCall, &service, &read, &params)? {
         Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
         Opening::Open(dialogue, running) => (dialogue, running),
     };
     let revision = service.revision();
     let context = Context::new(server.clone(), service, (Method::ToolsCall, params.clone()), dialogue);
-    let handling = match (entry.handler.0)(&params, read.arguments, context.clone()) {
+    let handling = match &coerced {
+        None => (entry.handler.0)(&params, read.arguments, context.clone()),
+        Some(coerced) => (entry.handler.0)(coerced, Some(coerced.as_str()), context.clone()),
+    };
+    let handling = match handling {
         Ok(handling) => handling,
         // The schema cannot say all that a type demands.
         Err(faults) => return invalid(server, &read.name, faults, revision),

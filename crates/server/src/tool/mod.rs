@@ -2,6 +2,7 @@
 
 mod call;
 mod headers;
+mod lenient;
 mod result;
 
 use std::future::Future;
@@ -16,6 +17,8 @@ use serde_json::Value;
 
 pub(crate) use call::{Entry, call};
 pub use result::{IntoToolResult, Json, ToolResult};
+
+use lenient::Lenient;
 
 use crate::{Context, Fault, ask::Handling, faults, schema};
 
@@ -44,6 +47,7 @@ pub struct Tool<H = ToolHandler> {
     output_schema: Option<Value>,
     /// Whether results must be checked against the output schema; those of a typed handler cannot differ.
     check_output: bool,
+    lenient: Option<Lenient>,
     handler: H,
 }
 
@@ -67,6 +71,7 @@ impl Tool<()> {
             input_schema: None,
             output_schema: None,
             check_output: false,
+            lenient: None,
             handler: (),
         }
     }
@@ -104,8 +109,8 @@ impl Tool<()> {
 
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
-        let Self { definition, input_schema, check_output, .. } = self;
-        Tool { definition, input_schema, output_schema, check_output, handler }
+        let Self { definition, input_schema, check_output, lenient, .. } = self;
+        Tool { definition, input_schema, output_schema, check_output, lenient, handler }
     }
 }
 
@@ -160,6 +165,45 @@ impl<H> Tool<H> {
     pub fn output_schema(mut self, schema: Value) -> Self {
         self.output_schema = Some(schema);
         self.check_output = true;
+        self
+    }
+
+    /// Takes arguments whose types a model got wrong, where they can be read as what the schema wants: text that holds
+    /// a number, a boolean, `null`, an array or an object as JSON (`"5"`, `" true "`, `"[1, 2]"`), and a number or a
+    /// boolean where text is wanted. `1` is no boolean and `yes` neither. A value that fits as it came is left alone, so
+    /// a string stays one wherever the schema takes strings. Values inside of arrays and objects are read likewise.
+    ///
+    /// The function gets the arguments so changed, and what was sent is what headers and states are compared with.
+    /// Arguments that fit cost nothing more.
+    ///
+    /// ```
+    /// use anyport_server::{Context, Tool};
+    ///
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Add {
+    ///     a: i64,
+    ///     b: i64,
+    /// }
+    ///
+    /// // {"a": "1", "b": 2} is 3.
+    /// let tool = Tool::new("add").lenient().run(async |Add { a, b }: Add, _: Context| (a + b).to_string());
+    /// # let _ = tool;
+    /// ```
+    #[must_use]
+    pub fn lenient(mut self) -> Self {
+        self.lenient = Some(Lenient::All);
+        self
+    }
+
+    /// Like [`Tool::lenient`], for these arguments only. May be called several times.
+    #[must_use]
+    pub fn lenient_fields(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let fields = fields.into_iter().map(Into::into);
+        match &mut self.lenient {
+            None => self.lenient = Some(Lenient::Fields(fields.collect())),
+            Some(Lenient::Fields(known)) => known.extend(fields),
+            Some(Lenient::All) => {}
+        }
         self
     }
 
