@@ -126,7 +126,49 @@ async fn structured_content_has_a_text_twin_and_a_schema() {
 async fn a_result_that_its_schema_does_not_describe_is_not_sent() {
     assert_eq!(call(&server(), "raw", json!({"n": 1})).await["structuredContent"], json!({"n": 1}));
     let failed = error(&server(), Method::ToolsCall, json!({"name": "raw"}), modern()).await;
-    assert_eq!(failed.code, -32603);
+    assert_eq!(
+        (failed.code, &*failed.message),
+        (-32603, "the tool's result is not what its output schema says: missing: n (required)")
+    );
+}
+
+/// Says that its note is text, and writes null when there is none.
+#[derive(Serialize, JsonSchema)]
+struct Forgetful {
+    #[serde(serialize_with = "forget")]
+    note: String,
+}
+
+fn forget<S: serde::Serializer>(note: &String, serializer: S) -> Result<S::Ok, S::Error> {
+    if note.is_empty() { serializer.serialize_none() } else { serializer.serialize_str(note) }
+}
+
+fn forgetful(change: impl Fn(Tool<()>) -> Tool<()>) -> Server {
+    let run = async |Echo { text }: Echo, _: Context| Json(Forgetful { note: text });
+    Server::builder("forgetful", "1").tool(change(Tool::new("note")).run(run)).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_type_that_writes_something_else_than_its_schema_says_is_found_out() {
+    let bad = json!({"name": "note", "arguments": {"text": ""}});
+    let first = forgetful(|tool| tool);
+    for _ in 0..20 {
+        // Once found out, always checked.
+        assert_eq!(error(&first, Method::ToolsCall, bad.clone(), modern()).await.code, -32603);
+        call(&first, "note", json!({"text": "good"})).await;
+    }
+    let later = forgetful(|tool| tool);
+    for _ in 0..16 {
+        call(&later, "note", json!({"text": "good"})).await;
+    }
+    assert_eq!(call(&later, "note", json!({"text": ""})).await["structuredContent"], json!({"note": null}));
+    let never = forgetful(|tool| tool.validate_output(false));
+    assert_eq!(call(&never, "note", json!({"text": ""})).await["structuredContent"], json!({"note": null}));
+    let always = forgetful(|tool| tool.validate_output(true));
+    for _ in 0..16 {
+        call(&always, "note", json!({"text": "good"})).await;
+    }
+    assert_eq!(error(&always, Method::ToolsCall, bad, modern()).await.code, -32603);
 }
 
 #[tokio::test]

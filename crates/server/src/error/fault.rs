@@ -64,6 +64,11 @@ impl Fault {
         self
     }
 
+    /// Leaves out what was found.
+    pub(crate) fn without_got(self) -> Self {
+        Self { got: None, ..self }
+    }
+
     pub(crate) fn is_missing(&self) -> bool {
         self.said == Said::Missing
     }

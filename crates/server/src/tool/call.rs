@@ -7,7 +7,7 @@ use anyport_protocol::{
 use anyport_service::{Outcome, Reply};
 use serde_json::{Value, json};
 
-use super::{Tool, ToolHandler, ToolResult, headers::Plan, lenient::Lenient};
+use super::{Tool, ToolHandler, ToolResult, headers::Plan, lenient::Lenient, output::Output};
 use crate::{
     Context, ErrorKind, Fault,
     ask::{self, Dialogue, Opening},
@@ -21,7 +21,7 @@ use crate::{
 /// A tool as the server calls it.
 pub(crate) struct Entry {
     input: Schema,
-    output: Option<Schema>,
+    output: Option<Output>,
     headers: Plan,
     lenient: Option<Lenient>,
     handler: ToolHandler,
@@ -53,7 +53,13 @@ impl Entry {
         let mut output = None;
         if let Some(schema) = tool.output_schema {
             match Schema::compile(&schema) {
-                Ok(compiled) => output = tool.check_output.then_some(compiled),
+                Ok(compiled) => {
+                    output = match tool.check_output {
+                        Some(true) => Some(Output::always(compiled)),
+                        Some(false) => None,
+                        None => Some(Output::at_first(compiled)),
+                    }
+                }
                 Err(error) => told(format!("output schema: {error}")),
             }
             definition.output_schema = object(schema);
@@ -88,22 +94,11 @@ impl Entry {
     }
 
     /// The result on the wire, once it is known to conform.
-    fn write(output: Option<&Schema>, context: &Context, result: ToolResult) -> Outcome {
-        if let Some(schema) = output.filter(|_| result.must_conform()) {
-            let value = result.output().map(Raw::decode::<Value>);
-            let faults = match value {
-                Some(Ok(value)) => schema.check(&value).err(),
-                _ => Some(vec![Fault::new("", "structured content")]),
-            };
-            if let Some(faults) = faults {
-                let faults = faults::words(&faults);
-                tracing::error!(faults, "a tool's result is not what its output schema says");
-                return Outcome::Error(Error::internal(
-                    "the tool's result is not what its output schema says",
-                ));
-            }
+    fn write(output: Option<&Output>, context: &Context, result: ToolResult) -> Outcome {
+        match output.map_or(Ok(()), |output| output.check(&result)) {
+            Ok(()) => result.write(&context.server().identity).into(),
+            Err(error) => Outcome::Error(error),
         }
-        result.write(&context.server().identity).into()
     }
 }
 
@@ -142,7 +137,7 @@ pub(crate) fn call(
         // The schema cannot say all that a type demands.
         Err(faults) => return invalid(server, &read.name, faults, revision),
     };
-    if entry.output.is_none() {
+    if !entry.output.as_ref().is_some_and(Output::is_due) {
         return Ok(ask::run(context, handling, running, |context, result| {
             Entry::write(None, context, result)
         }));

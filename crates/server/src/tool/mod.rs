@@ -3,6 +3,7 @@
 mod call;
 mod headers;
 mod lenient;
+mod output;
 mod result;
 
 use std::future::Future;
@@ -45,8 +46,8 @@ pub struct Tool<H = ToolHandler> {
     definition: types::Tool,
     input_schema: Option<Value>,
     output_schema: Option<Value>,
-    /// Whether results must be checked against the output schema; those of a typed handler cannot differ.
-    check_output: bool,
+    /// Whether results are checked against the output schema; the first ones, unless said.
+    check_output: Option<bool>,
     lenient: Option<Lenient>,
     handler: H,
 }
@@ -70,7 +71,7 @@ impl Tool<()> {
             definition: types::Tool::new(name, JsonObject::new()),
             input_schema: None,
             output_schema: None,
-            check_output: false,
+            check_output: None,
             lenient: None,
             handler: (),
         }
@@ -157,14 +158,30 @@ impl<H> Tool<H> {
         self
     }
 
-    /// The JSON Schema of its structured content, as it shall be listed. Results are checked against it: one that does
-    /// not conform ends the call with -32603.
+    /// The JSON Schema of its structured content, as it shall be listed; instead of the one that a typed function has.
+    /// Results are checked against it: one that does not conform ends the call with -32603. See
+    /// [`Tool::validate_output`].
     ///
     /// 2026-07-28, server/tools §Output Schema: "Servers MUST provide structured results that conform to this schema."
     #[must_use]
     pub fn output_schema(mut self, schema: Value) -> Self {
         self.output_schema = Some(schema);
-        self.check_output = true;
+        self.check_output.get_or_insert(true);
+        self
+    }
+
+    /// Whether every result is checked against the output schema.
+    ///
+    /// Unless said, all are when [`Tool::output_schema`] gave the schema. When it is that of the result's type, the
+    /// first 16 are: the two cannot differ but for a `Serialize` that writes something else than `JsonSchema` says
+    /// (`serialize_with`, for one), which these find. A tool whose result did not conform is
+    /// checked from then on.
+    ///
+    /// 2026-07-28, server/tools §Output Schema: "Servers MUST provide structured results that conform to this schema."
+    /// So `false` is for tools that are known to, and cannot afford the check: it reads what was just written.
+    #[must_use]
+    pub fn validate_output(mut self, all: bool) -> Self {
+        self.check_output = Some(all);
         self
     }
 
