@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     task::{Context as Task, Poll},
     time::Duration,
@@ -24,13 +24,13 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
-    time::{Instant, Sleep, interval, sleep, timeout},
+    time::{Instant, Sleep, sleep, timeout},
 };
 
 use super::{
     config::{Authentication, Config},
+    endpoint::{Arrival, Endpoint},
     ladder::{self, State},
-    sessions::Sessions,
 };
 
 /// A bound listener that serves one service.
@@ -88,30 +88,22 @@ impl Listener {
     /// # Errors
     /// When the operating system cannot tell the address.
     pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let port = self.address()?.port();
+        let arrival = Arrival::on(self.address()?);
         let limits = self.config.limits.clone();
-        let state = Arc::new(State {
-            service: Arc::new(service),
-            port,
-            sessions: Sessions::new(limits.clone()),
-            streams: Arc::new(AtomicUsize::new(0)),
-            config: self.config,
-        });
+        let endpoint = Endpoint::new(service, self.config);
         let places = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
         let lingers = Arc::new(Semaphore::new(MAX_LINGERS));
         let (stopping, _) = watch::channel(false);
         let mut connections = JoinSet::new();
-        let mut sweep = interval(SWEEP.min(limits.session_idle.max(Duration::from_millis(1))));
         tokio::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                _ = sweep.tick() => state.sessions.sweep(),
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => match places.clone().try_acquire_owned() {
                         Ok(place) => {
-                            let connection = serve(stream, state.clone(), stopping.subscribe());
+                            let connection = serve(stream, endpoint.state().clone(), arrival, stopping.subscribe());
                             connections.spawn(async move {
                                 connection.await;
                                 drop(place);
@@ -129,15 +121,12 @@ impl Listener {
         }
         drop(self.listener);
         stopping.send_replace(true);
-        state.sessions.end_pushes();
+        endpoint.begin_close();
         drain(connections, limits.drain).await;
-        state.sessions.close();
+        endpoint.end();
         Ok(())
     }
 }
-
-/// How often idle sessions are looked for.
-const SWEEP: Duration = Duration::from_secs(10);
 
 async fn drain(mut connections: JoinSet<()>, limit: Duration) {
     let all = async { while connections.join_next().await.is_some() {} };
@@ -168,7 +157,7 @@ async fn turn_away(mut stream: TcpStream, lingers: Arc<Semaphore>) {
     .await;
 }
 
-async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiver<bool>) {
+async fn serve(stream: TcpStream, state: Arc<State>, arrival: Arrival, mut stopping: watch::Receiver<bool>) {
     // Answers are small and awaited: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let limits = &state.config.limits;
@@ -178,7 +167,7 @@ async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiv
     let service = service_fn(move |request| {
         asked.store(true, Ordering::Relaxed);
         let state = shared.clone();
-        async move { Ok::<_, Infallible>(ladder::answer(state, request).await) }
+        async move { Ok::<_, Infallible>(ladder::answer(state, request, arrival).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())

@@ -10,6 +10,7 @@
 //!
 //! # Layout
 //! - `config`: what can be set.
+//! - `endpoint`: answers requests, wherever they come from.
 //! - `listener`: connections, their limits and their end.
 //! - `gate`: who may speak: Host, Origin, browsers, tokens.
 //! - `ladder`: the checks of a request, first failure wins.
@@ -19,6 +20,7 @@
 
 mod body;
 mod config;
+mod endpoint;
 mod gate;
 mod ladder;
 mod legacy;
@@ -30,5 +32,6 @@ mod sessions;
 
 pub use body::Body;
 pub use config::{Authentication, Config, Limits, Route, Token};
+pub use endpoint::{Arrival, Endpoint};
 pub use gate::{AllowedHost, AllowedOrigin, InvalidAllowance};
 pub use listener::{Listener, Refused};
