@@ -23,3 +23,5 @@ pub mod memory;
 pub mod stdio;
 #[cfg(feature = "unix")]
 pub mod unix;
+#[cfg(feature = "websocket")]
+pub mod websocket;

@@ -53,7 +53,16 @@ impl Endpoint {
     pub fn new(service: impl Service, config: Config) -> Self {
         let sessions = Sessions::new(config.limits.clone());
         let (service, streams) = (Arc::new(service), Arc::new(AtomicUsize::new(0)));
-        Self { state: Arc::new(State { service, config, sessions, streams }) }
+        Self {
+            state: Arc::new(State {
+                service,
+                config,
+                sessions,
+                streams,
+                #[cfg(feature = "websocket")]
+                sockets: crate::websocket::Sockets::new(),
+            }),
+        }
     }
 
     /// What it was made with.
@@ -90,15 +99,26 @@ impl Endpoint {
     pub async fn close(&self) {
         self.begin_close();
         let drain = self.state.config.limits.drain;
-        if timeout(drain, self.state.sessions.idle()).await.is_err() {
-            tracing::warn!("calls of sessions were cut at the end of the drain time");
-        }
+        let sessions = async {
+            if timeout(drain, self.state.sessions.idle()).await.is_err() {
+                tracing::warn!("calls of sessions were cut at the end of the drain time");
+            }
+        };
+        tokio::join!(sessions, self.sockets_ended());
         self.end();
+    }
+
+    /// Completes when no connection is a WebSocket any more, within the drain time.
+    pub(super) async fn sockets_ended(&self) {
+        #[cfg(feature = "websocket")]
+        self.state.sockets.ended(self.state.config.limits.drain).await;
     }
 
     /// Opens no new sessions, and ends the streams that have no end of their own.
     pub(super) fn begin_close(&self) {
         self.state.sessions.begin_close();
+        #[cfg(feature = "websocket")]
+        self.state.sockets.begin_close();
     }
 
     /// Ends all sessions.

@@ -38,6 +38,9 @@ pub(super) struct State {
     pub(super) sessions: Arc<Sessions>,
     /// Streams that are open now.
     pub(super) streams: Arc<AtomicUsize>,
+    /// Connections that are WebSockets now.
+    #[cfg(feature = "websocket")]
+    pub(super) sockets: crate::websocket::Sockets,
 }
 
 /// What a client takes as an answer.
@@ -114,7 +117,7 @@ async fn dispatch<B: Received>(state: &Arc<State>, parts: http::request::Parts, 
     }
 }
 
-fn method_not_allowed(allow: &str) -> Response {
+pub(super) fn method_not_allowed(allow: &str) -> Response {
     let error = Error::invalid_request(format!("method not allowed; use {allow}"));
     let mut response = response::error(StatusCode::METHOD_NOT_ALLOWED, &error);
     if let Ok(allow) = HeaderValue::from_str(allow) {
@@ -168,6 +171,10 @@ fn null_id(state: &State, headers: &HeaderMap, principal: &Principal) -> bool {
 
 /// A path beside the MCP endpoint.
 async fn beside<B: Received>(state: &Arc<State>, parts: http::request::Parts, body: B) -> Response {
+    #[cfg(feature = "websocket")]
+    if let Some(config) = super::socket::at(&state.config, parts.uri.path()) {
+        return super::socket::open(state, config, parts);
+    }
     let routes = &state.config.routes;
     let Some(route) =
         routes.iter().find(|route| route.path == parts.uri.path() && route.method == parts.method)

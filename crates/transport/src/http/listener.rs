@@ -22,7 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
     time::{Instant, Sleep, sleep, timeout},
 };
@@ -103,11 +103,8 @@ impl Listener {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => match places.clone().try_acquire_owned() {
                         Ok(place) => {
-                            let connection = serve(stream, endpoint.state().clone(), arrival, stopping.subscribe());
-                            connections.spawn(async move {
-                                connection.await;
-                                drop(place);
-                            });
+                            let state = endpoint.state().clone();
+                            connections.spawn(serve(stream, place, state, arrival, stopping.subscribe()));
                         }
                         Err(_) => drop(tokio::spawn(turn_away(stream, lingers.clone()))),
                     },
@@ -122,7 +119,7 @@ impl Listener {
         drop(self.listener);
         stopping.send_replace(true);
         endpoint.begin_close();
-        drain(connections, limits.drain).await;
+        tokio::join!(drain(connections, limits.drain), endpoint.sockets_ended());
         endpoint.end();
         Ok(())
     }
@@ -157,11 +154,17 @@ async fn turn_away(mut stream: TcpStream, lingers: Arc<Semaphore>) {
     .await;
 }
 
-async fn serve(stream: TcpStream, state: Arc<State>, arrival: Arrival, mut stopping: watch::Receiver<bool>) {
+async fn serve(
+    stream: TcpStream,
+    place: OwnedSemaphorePermit,
+    state: Arc<State>,
+    arrival: Arrival,
+    mut stopping: watch::Receiver<bool>,
+) {
     // Answers are small and awaited: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let limits = &state.config.limits;
-    let io = Patient::new(TokioIo::new(stream), limits.write_timeout, stopping.clone());
+    let io = Patient::new(TokioIo::new(stream), limits.write_timeout, stopping.clone(), place);
     let (shared, asked) = (state.clone(), Arc::new(AtomicBool::new(false)));
     let was_asked = asked.clone();
     let service = service_fn(move |request| {
@@ -177,6 +180,8 @@ async fn serve(stream: TcpStream, state: Arc<State>, arrival: Arrival, mut stopp
         http.max_headers(limits.max_headers);
     }
     let connection = http.serve_connection(io, service);
+    #[cfg(feature = "websocket")]
+    let connection = connection.with_upgrades();
     tokio::pin!(connection);
     let result = tokio::select! {
         result = &mut connection => result,
@@ -204,14 +209,16 @@ struct Patient<T> {
     stopping: watch::Receiver<bool>,
     /// Runs once our side is closed.
     lingering: Option<Pin<Box<Sleep>>>,
+    /// Among the connections that may be open. It goes where the connection goes, if that is made a WebSocket.
+    _place: OwnedSemaphorePermit,
 }
 
 /// How long a client may go on sending what was refused.
 const LINGER: Duration = Duration::from_secs(1);
 
 impl<T> Patient<T> {
-    fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>) -> Self {
-        Self { io, limit, waiting: None, stopping, lingering: None }
+    fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>, place: OwnedSemaphorePermit) -> Self {
+        Self { io, limit, waiting: None, stopping, lingering: None, _place: place }
     }
 
     fn judge<R>(&mut self, task: &mut Task<'_>, result: Poll<io::Result<R>>) -> Poll<io::Result<R>> {

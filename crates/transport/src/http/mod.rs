@@ -16,6 +16,7 @@
 //! - `ladder`: the checks of a request, first failure wins.
 //! - `modern`, `legacy`: the two eras' ways from a message to an answer.
 //! - `log`: what was said on a session's stream, for clients that come back.
+//! - `socket`: the way to a [`websocket`](crate::websocket).
 //! - `body`, `response`: what goes out.
 
 mod body;
@@ -29,6 +30,8 @@ mod log;
 mod modern;
 mod response;
 mod sessions;
+#[cfg(feature = "websocket")]
+mod socket;
 
 pub use body::Body;
 pub use config::{Authentication, Config, Limits, Route, Token};
