@@ -11,6 +11,7 @@ use anyport_service::Reply;
 use crate::{
     Context, Failure, Values,
     ask::{self, Dialogue, Handling},
+    error::Told,
     server::Inner,
     write::ResultWriter,
 };
@@ -66,9 +67,9 @@ impl<S: Into<String>> IntoCompletion for Vec<S> {
     }
 }
 
-impl<T: IntoCompletion, E: Display> IntoCompletion for Result<T, E> {
+impl<T: IntoCompletion, E: Display + 'static> IntoCompletion for Result<T, E> {
     fn into_completion(self) -> Result<Completion, Error> {
-        self.map_err(|error| Error::internal(error.to_string()))?.into_completion()
+        self.map_err(|error| Told::of(&error).into_error())?.into_completion()
     }
 }
 

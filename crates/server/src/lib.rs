@@ -46,6 +46,7 @@
 //! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers; each is a [`Part`].
 //! - [`Context`]: what a handler is given.
 //! - [`Form`], [`Question`]: what a client can be asked.
+//! - [`NotFound`], [`InvalidParams`], [`ToolError`] ...: errors that say more than words ([`ErrorKind`]).
 //! - [`Events`]: changes, and who listens.
 //!
 //! # Limits
@@ -74,7 +75,9 @@ mod life;
 mod listen;
 mod nested;
 
+pub mod error;
 mod failure;
+mod faults;
 mod list;
 mod names;
 mod params;
@@ -88,6 +91,10 @@ pub use builder::{BuildError, Builder, DEFAULT_LIST_TTL};
 pub use complete::{Completion, IntoCompletion, MAX_COMPLETIONS, Partial};
 pub use context::Context;
 pub use detach::{DEFAULT_MAX_DETACHED, DetachError};
+pub use error::{
+    ContextError, ErrorKind, Fault, InternalError, InvalidParams, NotFound, PermissionDenied, RateLimited,
+    StateError, ToolError,
+};
 pub use events::Events;
 pub use failure::Failure;
 pub use life::{DEFAULT_DRAIN, StartError};

@@ -5,7 +5,7 @@ use std::future::Future;
 use anyport_protocol::{Error, Raw};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Context, ToolResult, tool};
+use crate::{Context, Fault, ToolResult, tool};
 
 /// How deep calls of tools by tools may go, unless [`crate::Builder::max_call_depth`] says otherwise.
 pub const DEFAULT_MAX_CALL_DEPTH: usize = 16;
@@ -30,8 +30,13 @@ pub enum CallError {
     #[error("{0}")]
     Unknown(String),
     /// The arguments are not what the tool takes.
-    #[error("{0}")]
-    Arguments(String),
+    #[error("{words}")]
+    Arguments {
+        /// In words for the model.
+        words: String,
+        /// Field by field.
+        faults: Vec<Fault>,
+    },
     /// Tools call each other without end.
     #[error("{name}: calls of tools by tools are {depth} deep (max_call_depth)")]
     TooDeep {
@@ -97,8 +102,10 @@ impl Context {
         A: Serialize + ?Sized,
     {
         let (caller, name) = (self.clone(), name.to_owned());
-        let arguments = Raw::of(arguments)
-            .map_err(|error| CallError::Arguments(format!("the arguments for {name} are no JSON: {error}")));
+        let arguments = Raw::of(arguments).map_err(|error| CallError::Arguments {
+            words: format!("the arguments for {name} are no JSON: {error}"),
+            faults: Vec::new(),
+        });
         // Now, not when it is first polled: the order in which calls stand in the code is that of every round.
         let nested = Nested::within(self, &name);
         async move { run(&caller, name, arguments?, nested).await }
@@ -157,12 +164,7 @@ async fn run(
     let called = tool::nested(caller, &name, arguments, nested)?;
     let over = Over(called.context);
     let result = called.handling.await;
-    let result = tool::conform(over.0.server(), &name, result);
-    drop(over);
-    match result.into_failure() {
-        Ok(error) => Err(CallError::Failed { name, error }),
-        Err(result) => Ok(result),
-    }
+    tool::conform(over.0.server(), &name, result).map_err(|error| CallError::Failed { name, error })
 }
 
 /// Ends a nested call however its future ends: what its handler left behind tells nobody any more.

@@ -14,6 +14,7 @@ use crate::{
     Context, Failure, Partial, Values,
     ask::{self, Dialogue, Handling, Opening},
     complete::{Completer, Completers, IntoCompletion},
+    error::Told,
     params::{Params, text},
     server::Inner,
     write::ResultWriter,
@@ -307,10 +308,10 @@ impl IntoMessages for &'static str {
     }
 }
 
-/// An `Err` ends the request with -32603 and its words.
-impl<T: IntoMessages, E: Display> IntoMessages for Result<T, E> {
+/// An `Err` ends the request with -32603 and its words; see [`crate::ErrorKind`] for those that say more than words.
+impl<T: IntoMessages, E: Display + 'static> IntoMessages for Result<T, E> {
     fn into_messages(self) -> Result<Messages, Error> {
-        self.map_err(|error| Error::internal(error.to_string()))?.into_messages()
+        self.map_err(|error| Told::of(&error).into_error())?.into_messages()
     }
 }
 

@@ -356,7 +356,7 @@ async fn what_is_wrong_with_a_called_tool_is_told_in_its_name() {
     let faults: Vec<&str> = text(&told).lines().collect();
     assert_eq!(faults[0], "unknown tool: dubble; there is double");
     assert!(faults[1].starts_with("invalid arguments for double:"), "{}", faults[1]);
-    assert_eq!(faults[2], "invalid arguments for double: the arguments must be an object");
+    assert_eq!(faults[2], "invalid arguments for double: expected an object");
     assert_eq!(faults[3], "fails: gone");
     assert_eq!(faults[4], "tells: no luck");
     assert_eq!(faults[5], "talks: there is no structured content");

@@ -342,6 +342,11 @@ impl LegacySession {
         lock(&self.questions).remove(id).is_some()
     }
 
+    /// Whether the client is being told of changes.
+    pub(super) fn is_listening(&self) -> bool {
+        lock(&self.listening).reply.is_some()
+    }
+
     /// Gives up all questions that are open, when the client is gone for good.
     pub(crate) fn close(&self) {
         lock(&self.questions).clear();
