@@ -8,6 +8,7 @@ use std::{future::Future, sync::Arc};
 use anyport_protocol::{
     Error, Method, Raw,
     json::Members,
+    jsonrpc,
     types::{self, Icon, MetaObject, PromptArgument},
 };
 use anyport_service::Reply;
@@ -17,9 +18,10 @@ use serde::de::DeserializeOwned;
 pub use messages::{IntoMessages, Messages};
 
 use crate::{
-    Context, Partial, Values,
+    Context, InvalidParams, Partial, Values,
     ask::{self, Dialogue, Handling, Opening},
     complete::{self, Completer, Completers, IntoCompletion},
+    error::Told,
     params::{Params, text},
     server::Inner,
     values::{Check, Fault, Source, Unreadable, check},
@@ -314,8 +316,11 @@ impl Entry {
                     "the prompt {prompt} declares no argument {field:?}, and its function needs one"
                 ))
             }
-            (Some(name), _) => Error::invalid_params(format!("the argument {name:?}: {}", error.words())),
-            (None, _) => Error::invalid_params(format!("arguments: {}", error.words())),
+            (name, Fault::Unfit { expected, got }) => {
+                let field = name.as_deref().unwrap_or_default();
+                Told::of(&InvalidParams::new(field, expected).got(got)).into_error()
+            }
+            (_, Fault::Other(_)) => Error::invalid_params(format!("invalid arguments: {error}")),
         }
     }
 }
@@ -326,7 +331,7 @@ impl Entry {
 /// -32602 for an unknown prompt or missing arguments (2026-07-28, prompts §Error Handling).
 pub(crate) fn get(
     server: &Arc<Inner>,
-    params: Raw,
+    params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::PromptsGet, &params)?;
