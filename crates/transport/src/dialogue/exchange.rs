@@ -96,7 +96,7 @@ impl Exchange {
     }
 
     /// Whether this is a listen stream.
-    #[cfg(feature = "stdio")]
+    #[cfg(any(feature = "http", feature = "stdio"))]
     pub(crate) fn is_listen(&self) -> bool {
         matches!(self.voice, Voice::Modern { listen: true })
     }

@@ -1,12 +1,12 @@
 //! What every transport shares: from a message of some revision to a call, and back.
 
 mod exchange;
-#[cfg(feature = "stdio")]
+#[cfg(any(feature = "http", feature = "stdio"))]
 mod peer;
 mod session;
 
 pub(crate) use exchange::{Answer, Exchange, Fault, Outgoing};
-#[cfg(feature = "stdio")]
+#[cfg(any(feature = "http", feature = "stdio"))]
 pub(crate) use peer::{Frame, Peer};
 pub(crate) use session::LegacySession;
 

@@ -1,4 +1,12 @@
-use std::{collections::HashMap, future::poll_fn, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use anyport_protocol::{
     Error, Id, Limits, Method, Revision,
@@ -29,6 +37,7 @@ pub(crate) struct Peer {
     out: mpsc::Sender<Bytes>,
     legacy: Option<Arc<LegacySession>>,
     running: HashMap<Id, Running>,
+    open: Arc<AtomicUsize>,
     tasks: JoinSet<Option<Id>>,
     /// Sends what the session has to say outside any call; ends with the peer.
     pushes: JoinSet<()>,
@@ -40,15 +49,37 @@ struct Running {
     cancel: oneshot::Sender<()>,
     /// It has no end of its own.
     listen: bool,
+    _counted: Counted,
+}
+
+/// One of the requests that are open.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(open.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What came in.
 #[derive(Debug)]
 pub(crate) enum Frame {
     /// One message, or what should be one.
+    #[cfg_attr(not(feature = "stdio"), allow(dead_code))]
     Message(Bytes),
     /// A message that was longer than may be; it was passed over.
+    #[cfg_attr(not(feature = "stdio"), allow(dead_code))]
     TooLong,
+    /// What a transport has read itself, within the same limits.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    Read(Box<Result<Incoming, Malformed>>),
 }
 
 impl Peer {
@@ -60,8 +91,43 @@ impl Peer {
         max_calls: usize,
         out: mpsc::Sender<Bytes>,
     ) -> Self {
-        let (running, tasks, pushes) = (HashMap::new(), JoinSet::new(), JoinSet::new());
-        Self { service, principal, supported, limits, max_calls, out, legacy: None, running, tasks, pushes }
+        let (running, open) = (HashMap::new(), Arc::default());
+        let (tasks, pushes) = (JoinSet::new(), JoinSet::new());
+        Self {
+            service,
+            principal,
+            supported,
+            limits,
+            max_calls,
+            out,
+            legacy: None,
+            running,
+            open,
+            tasks,
+            pushes,
+        }
+    }
+
+    /// How many requests are open, for whoever must not take a client that waits for one that is idle.
+    #[cfg(feature = "http")]
+    pub(crate) fn open(&self) -> Arc<AtomicUsize> {
+        self.open.clone()
+    }
+
+    /// The one legacy session of the channel, for a transport that has to know what was agreed.
+    pub(crate) fn session(&mut self) -> &Arc<LegacySession> {
+        self.legacy.get_or_insert_with(|| {
+            let session = LegacySession::new(self.service.clone(), self.principal.clone(), &self.supported);
+            let (pushing, out) = (session.clone(), self.out.clone());
+            self.pushes.spawn(async move {
+                while let Some(text) = poll_fn(|task| pushing.poll_push(task)).await {
+                    if out.send(text).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            session
+        })
     }
 
     /// Serves until the client ends its side, nobody reads ours any more, or `stop` completes. Calls that run
@@ -125,8 +191,14 @@ impl Peer {
                 let error = Error::invalid_request(format!("larger than {limit} bytes (max_message_bytes)"));
                 return self.send(refusal(None, &error, self.null_id()).text).await;
             }
+            Frame::Read(read) => return self.incoming(*read).await,
         };
-        match read(text, &self.limits) {
+        let read = read(text, &self.limits);
+        self.incoming(read).await;
+    }
+
+    async fn incoming(&mut self, incoming: Result<Incoming, Malformed>) {
+        match incoming {
             Ok(Incoming::One(message)) => self.message(message).await,
             Ok(Incoming::Batch(batch)) => self.batch(batch).await,
             // Whatever is wrong with a message, the connection goes on.
@@ -202,19 +274,7 @@ impl Peer {
         if !legacy || (modern && request.meta.is_modern()) {
             return self.modern(request);
         }
-        let session = self.legacy.get_or_insert_with(|| {
-            let session = LegacySession::new(self.service.clone(), self.principal.clone(), &self.supported);
-            let (pushing, out) = (session.clone(), self.out.clone());
-            self.pushes.spawn(async move {
-                while let Some(text) = poll_fn(|task| pushing.poll_push(task)).await {
-                    if out.send(text).await.is_err() {
-                        return;
-                    }
-                }
-            });
-            session
-        });
-        session.request(request)
+        self.session().request(request)
     }
 
     fn modern(&self, request: Request) -> Exchange {
@@ -247,7 +307,8 @@ impl Peer {
     fn spawn(&mut self, mut exchange: Exchange, answers: mpsc::Sender<Bytes>) {
         let (cancel, mut cancelled) = oneshot::channel();
         let id = exchange.id().clone();
-        self.running.insert(id.clone(), Running { cancel, listen: exchange.is_listen() });
+        let running = Running { cancel, listen: exchange.is_listen(), _counted: Counted::new(&self.open) };
+        self.running.insert(id.clone(), running);
         let out = self.out.clone();
         self.tasks.spawn(async move {
             loop {
