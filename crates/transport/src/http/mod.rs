@@ -19,7 +19,10 @@
 //! - `sse`: HTTP+SSE of 2024-11-05.
 //! - `log`: what was said on a session's stream, for clients that come back.
 //! - `body`, `response`: what goes out.
+//! - `tower`, `axum` (features of these names): the endpoint as a service of tower, and within an axum application.
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod body;
 mod config;
 mod endpoint;
@@ -32,6 +35,8 @@ mod modern;
 mod response;
 mod sessions;
 mod sse;
+#[cfg(feature = "tower")]
+mod tower;
 
 pub use body::Body;
 pub use config::{Authentication, Config, Limits, Route, Token};

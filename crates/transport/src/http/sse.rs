@@ -61,6 +61,14 @@ impl Part {
             _ => None,
         }
     }
+
+    /// Every path that names something.
+    #[cfg(feature = "axum")]
+    pub(super) fn paths(config: &Config) -> Vec<String> {
+        let endpoint = config.path.trim_end_matches('/');
+        let bases = if endpoint.is_empty() { vec![""] } else { vec!["", endpoint] };
+        bases.iter().flat_map(|base| [format!("{base}/sse"), format!("{base}/messages")]).collect()
+    }
 }
 
 /// Whether this transport is served.
@@ -164,7 +172,7 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
         Ok(registered) => registered,
         Err(error) => return response::legacy(refusal(None, &error, true)),
     };
-    let address = format!("{}{messages}?sessionId={}", prefix(state), registered.id());
+    let address = format!("{}{messages}?sessionId={}", prefix(state, parts), registered.id());
     let (outbox, queue) = Outbox::new(limits);
     tokio::spawn(run(peer, posted, said, outbox, registered, channel, limits.clone()));
     let source = Stream { address: Some(address.into()), queue, _place: place };
@@ -172,8 +180,15 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
 }
 
 /// What stands before our paths where the client sees them.
-fn prefix(state: &State) -> &str {
-    state.config.public_prefix.trim_end_matches('/')
+fn prefix(state: &State, parts: &Parts) -> String {
+    #[cfg(feature = "axum")]
+    let mounted = super::axum::prefix(parts);
+    #[cfg(not(feature = "axum"))]
+    let mounted = {
+        let _ = parts;
+        ""
+    };
+    format!("{}{mounted}", state.config.public_prefix.trim_end_matches('/'))
 }
 
 /// Carries a session until one of its ends is reached.
