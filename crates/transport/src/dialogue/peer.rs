@@ -281,7 +281,7 @@ impl Peer {
         let Request { id, method, params, meta } = request;
         let request = anyport_service::Request {
             method,
-            params: params.unwrap_or(anyport_protocol::Raw::EMPTY_OBJECT),
+            params: params.unwrap_or(anyport_protocol::jsonrpc::Params::EMPTY),
         };
         let listen = request.is_listen();
         let context = self.admit(&request, meta);
