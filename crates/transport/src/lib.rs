@@ -6,7 +6,8 @@
 //!
 //! # Layout
 //! - [`stdio`]: one client on standard input and output.
-//! - [`http`]: Streamable HTTP, with sessions for clients that open with `initialize`.
+//! - [`http`]: Streamable HTTP, with sessions for clients that open with `initialize`, and HTTP+SSE of 2024-11-05; on a
+//!   listener of our own or within another program.
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
 
 mod dialogue;
