@@ -139,7 +139,7 @@ struct Forgetful {
     note: String,
 }
 
-fn forget<S: serde::Serializer>(note: &String, serializer: S) -> Result<S::Ok, S::Error> {
+fn forget<S: serde::Serializer>(note: &str, serializer: S) -> Result<S::Ok, S::Error> {
     if note.is_empty() { serializer.serialize_none() } else { serializer.serialize_str(note) }
 }
 
