@@ -3,7 +3,7 @@
 use std::{fmt::Display, future::Future, sync::Arc};
 
 use anyport_protocol::{
-    Error, Method, Raw,
+    Error, Method, Raw, jsonrpc,
     types::{CompleteRequestParams, Reference},
 };
 use anyport_service::Reply;
@@ -112,7 +112,7 @@ pub(crate) type Completers = Vec<(String, Option<Completer>)>;
 /// -32602 for a prompt, template or argument that does not exist (2026-07-28, completion §Error Handling).
 pub(crate) fn complete(
     server: &Arc<Inner>,
-    params: Raw,
+    params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read: CompleteRequestParams = params

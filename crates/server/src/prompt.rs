@@ -5,6 +5,7 @@ use std::{fmt::Display, future::Future, sync::Arc};
 use anyport_protocol::{
     Error, Method, Raw,
     json::Members,
+    jsonrpc,
     types::{self, ContentBlock, Icon, MetaObject, PromptArgument, PromptMessage},
 };
 use anyport_service::Reply;
@@ -247,7 +248,7 @@ impl Entry {
 /// -32602 for an unknown prompt or missing arguments (2026-07-28, prompts §Error Handling).
 pub(crate) fn get(
     server: &Arc<Inner>,
-    params: Raw,
+    params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::PromptsGet, &params)?;

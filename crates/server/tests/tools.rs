@@ -324,7 +324,8 @@ async fn requests_that_are_none_are_protocol_errors() {
     for params in [json!({}), json!({"name": 5}), json!({"name": "echo", "arguments": []})] {
         assert_eq!(error(&server, Method::ToolsCall, params, modern()).await.code, -32602);
     }
-    let request = anyport_service::Request { method: "unknown/method".into(), params: Raw::EMPTY_OBJECT };
+    let request =
+        anyport_service::Request { method: "unknown/method".into(), params: Raw::EMPTY_OBJECT.into() };
     let reply = anyport_service::Service::call(&server, request, modern());
     assert!(matches!(reply.outcome().await, Outcome::Error(error) if error.code == -32601));
     // A server without prompts has no such methods.

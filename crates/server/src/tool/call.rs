@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use anyport_protocol::{
-    Error, Method, Raw, Revision,
+    Error, Method, Raw, Revision, jsonrpc,
     types::{self, JsonObject},
 };
 use anyport_service::{Outcome, Reply};
@@ -115,7 +115,7 @@ impl Entry {
 /// What ends the call before its handler is reached.
 pub(crate) fn call(
     server: &Arc<Inner>,
-    params: Raw,
+    params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::ToolsCall, &params)?;
