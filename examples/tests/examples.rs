@@ -184,6 +184,24 @@ fn structured_output() {
 }
 
 #[test]
+fn errors() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_errors"));
+    assert_eq!(text(&example.tool("order", json!({"fruit": "pear", "count": "3"}))), "225 cents");
+    let missing = example.tool("order", json!({"fruit": "melon", "count": 1}));
+    assert_eq!((text(&missing), &missing["isError"]), ("not found: a price of melon", &json!(true)));
+    assert_eq!(missing["_meta"]["dev.anyport/error"], json!({"reason": "not_found"}));
+    let unknown = example.tool("order", json!({"fruit": "plum", "count": 1}));
+    assert_eq!(text(&unknown), "the price of plum is unknown: invalid digit found in string");
+    let wrong = example.tool("order", json!({"fruits": "pear", "count": 0}));
+    assert_eq!(
+        text(&wrong),
+        "invalid arguments for order: missing: fruit (string: What is ordered); count: expected at least 1, got 0; \
+         fruits: unknown field, did you mean fruit?"
+    );
+    example.end();
+}
+
+#[test]
 fn progress() {
     let mut example = Example::start(env!("CARGO_BIN_EXE_progress"));
     let params = json!({"name": "countdown", "arguments": {"from": 3}, "_meta": {"progressToken": "t"}});
