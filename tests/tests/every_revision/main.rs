@@ -11,4 +11,5 @@ mod envelope;
 mod eras;
 mod lists;
 mod results;
+mod running;
 mod telling;
