@@ -14,6 +14,7 @@ use crate::{
     ask::{self, Dialogue, Handling, Opening},
     complete::{Completer, Completers, IntoCompletion},
     params::{Params, text},
+    registry::{Target, Visible},
     server::Inner,
     write::ResultWriter,
 };
@@ -35,6 +36,7 @@ use crate::{
 pub struct Prompt<H = PromptHandler> {
     definition: types::Prompt,
     arguments: Vec<Argument>,
+    pub(crate) visible: Option<Visible>,
     handler: H,
 }
 
@@ -115,7 +117,7 @@ impl Argument {
 impl Prompt<()> {
     /// The prompt `name`, whose function [`Prompt::get`] adds.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { definition: types::Prompt::new(name), arguments: Vec::new(), handler: () }
+        Self { definition: types::Prompt::new(name), arguments: Vec::new(), visible: None, handler: () }
     }
 
     /// Writes its messages with `function`, which is given those arguments that are declared.
@@ -124,12 +126,12 @@ impl Prompt<()> {
         F: Fn(Values, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoMessages> + Send + 'static,
     {
-        let Self { definition, arguments, .. } = self;
+        let Self { definition, arguments, visible, .. } = self;
         let handler = PromptHandler(Box::new(move |values, context| {
             let messages = function(values, context);
             Box::pin(async move { messages.await.into_messages() })
         }));
-        Prompt { definition, arguments, handler }
+        Prompt { definition, arguments, visible, handler }
     }
 }
 
@@ -187,7 +189,7 @@ impl Entry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(prompt: Prompt) -> Result<(types::Prompt, Self), Vec<String>> {
-        let Prompt { mut definition, arguments, handler } = prompt;
+        let Prompt { mut definition, arguments, handler, .. } = prompt;
         let mut problems = Vec::new();
         if definition.name.is_empty() {
             problems.push("a prompt needs a name".to_owned());
@@ -250,11 +252,18 @@ pub(crate) fn get(
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::PromptsGet, &params)?;
-    let entry = server.prompts.get(&*read.name).ok_or_else(|| {
-        let close = crate::names::close(&read.name, server.prompts.keys().map(String::as_str));
-        let hint = if close.is_empty() { String::new() } else { format!("; there is {}", close.join(", ")) };
-        Error::invalid_params(format!("unknown prompt: {:.128}{hint}", read.name))
+    let registry = server.registry.load();
+    let principal = service.principal();
+    let item = registry.prompts.find(&read.name, principal).ok_or_else(|| {
+        let hint = registry.prompts.hint(&read.name, principal);
+        Error::invalid_params(format!("unknown prompt: {:.128}{hint}", server.outward(&read.name)))
     })?;
+    let entry = match &item.target {
+        Target::Own(entry) => entry,
+        Target::Mounted(place, item) => {
+            return Ok(server.pass_named((*place, item), Method::PromptsGet, &params, service));
+        }
+    };
     let values = entry.values(read.arguments)?;
     let (dialogue, running) = match Dialogue::open(server, Method::PromptsGet, &service, &read, &params)? {
         Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
@@ -263,7 +272,7 @@ pub(crate) fn get(
     let context = Context::new(server.clone(), service, (Method::PromptsGet, params.clone()), dialogue);
     let handling = (entry.handler.0)(values, context.clone());
     Ok(ask::run(context, handling, running, |context, messages| {
-        messages.and_then(|messages| write(context.server(), &messages)).into()
+        messages.and_then(|messages| write(context.inner(), &messages)).into()
     }))
 }
 
