@@ -379,6 +379,12 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_is_small() {
+        // Ten thousand of them are allowed.
+        assert!(size_of::<(u64, Listener)>() <= 256, "{}", size_of::<(u64, Listener)>());
+    }
+
+    #[test]
     fn what_waits_for_a_slow_listener_is_bounded() {
         let events = Events::default();
         let filter = Filter { tools: true, uris: vec!["a:".into(), "a:/".into()], ..Filter::default() };
