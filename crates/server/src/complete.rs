@@ -3,7 +3,7 @@
 use std::{fmt::Display, future::Future, sync::Arc};
 
 use anyport_protocol::{
-    Error, Method, Raw,
+    Error, Method, Raw, jsonrpc,
     types::{CompleteRequestParams, Reference},
 };
 use anyport_service::{Principal, Reply};
@@ -11,6 +11,7 @@ use anyport_service::{Principal, Reply};
 use crate::{
     Context, Failure, Values,
     ask::{self, Dialogue, Handling},
+    error::Told,
     registry::{Registry, Target, renamed, replaced},
     server::Inner,
     write::ResultWriter,
@@ -67,9 +68,9 @@ impl<S: Into<String>> IntoCompletion for Vec<S> {
     }
 }
 
-impl<T: IntoCompletion, E: Display> IntoCompletion for Result<T, E> {
+impl<T: IntoCompletion, E: Display + 'static> IntoCompletion for Result<T, E> {
     fn into_completion(self) -> Result<Completion, Error> {
-        self.map_err(|error| Error::internal(error.to_string()))?.into_completion()
+        self.map_err(|error| Told::of(&error).into_error())?.into_completion()
     }
 }
 
@@ -112,7 +113,7 @@ pub(crate) type Completers = Vec<(String, Option<Completer>)>;
 /// -32602 for a prompt, template or argument that does not exist (2026-07-28, completion §Error Handling).
 pub(crate) fn complete(
     server: &Arc<Inner>,
-    params: Raw,
+    params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read: CompleteRequestParams = params
@@ -123,7 +124,7 @@ pub(crate) fn complete(
         Found::Nothing => None,
         Found::Own(completers) => Some(completers),
         Found::Mounted(place, name) => {
-            let params = name.map_or_else(|| params.clone(), |name| referring(&params, name));
+            let params = name.map_or_else(|| params.clone(), |name| referring(&params, name).into());
             return Ok(server.pass(place, Method::Complete, params, service));
         }
     };

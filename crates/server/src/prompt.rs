@@ -5,6 +5,7 @@ use std::{fmt::Display, future::Future, sync::Arc};
 use anyport_protocol::{
     Error, Method, Raw,
     json::Members,
+    jsonrpc,
     types::{self, ContentBlock, Icon, MetaObject, PromptArgument, PromptMessage},
 };
 use anyport_service::Reply;
@@ -13,6 +14,7 @@ use crate::{
     Context, Failure, Partial, Values,
     ask::{self, Dialogue, Handling, Opening},
     complete::{Completer, Completers, IntoCompletion},
+    error::Told,
     params::{Params, text},
     registry::{Target, Visible},
     server::Inner,
@@ -248,7 +250,7 @@ impl Entry {
 /// -32602 for an unknown prompt or missing arguments (2026-07-28, prompts §Error Handling).
 pub(crate) fn get(
     server: &Arc<Inner>,
-    params: Raw,
+    params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::PromptsGet, &params)?;
@@ -315,10 +317,10 @@ impl IntoMessages for &'static str {
     }
 }
 
-/// An `Err` ends the request with -32603 and its words.
-impl<T: IntoMessages, E: Display> IntoMessages for Result<T, E> {
+/// An `Err` ends the request with -32603 and its words; see [`crate::ErrorKind`] for those that say more than words.
+impl<T: IntoMessages, E: Display + 'static> IntoMessages for Result<T, E> {
     fn into_messages(self) -> Result<Messages, Error> {
-        self.map_err(|error| Error::internal(error.to_string()))?.into_messages()
+        self.map_err(|error| Told::of(&error).into_error())?.into_messages()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use anyport_protocol::{Method, Raw};
+use anyport_protocol::{Method, Raw, jsonrpc::Params};
 use anyport_service::{Reply, Request, Service};
 
 use super::{Item, Items, Kinds, Offered, Registry, Shelf, Target, Visible, change::Own};
@@ -134,7 +134,7 @@ impl Inner {
         self: &Arc<Self>,
         place: usize,
         method: Method,
-        params: Raw,
+        params: impl Into<Params>,
         context: anyport_service::Context,
     ) -> Reply {
         let Some(mounted) = self.mounts.get(place) else {
