@@ -18,12 +18,12 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use call::{Entry, call, conform, nested};
+pub(crate) use call::{Entry, call, conform, is_name, nested};
 pub use result::{IntoToolResult, Json, ToolResult};
 
 use lenient::Lenient;
 
-use crate::{Context, Fault, ask::Handling, blocking, faults, schema};
+use crate::{Context, Fault, ask::Handling, blocking, faults, registry::Visible, schema};
 
 /// A tool: what it is called, what it takes, and the function behind it.
 ///
@@ -52,6 +52,7 @@ pub struct Tool<H = ToolHandler> {
     check_output: Option<bool>,
     lenient: Option<Lenient>,
     timeout: Option<Duration>,
+    pub(crate) visible: Option<Visible>,
     handler: H,
 }
 
@@ -77,6 +78,7 @@ impl Tool<()> {
             check_output: None,
             lenient: None,
             timeout: None,
+            visible: None,
             handler: (),
         }
     }
@@ -136,8 +138,8 @@ impl Tool<()> {
 
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
-        let Self { definition, input_schema, check_output, lenient, timeout, .. } = self;
-        Tool { definition, input_schema, output_schema, check_output, lenient, timeout, handler }
+        let Self { definition, input_schema, check_output, lenient, timeout, visible, .. } = self;
+        Tool { definition, input_schema, output_schema, check_output, lenient, timeout, visible, handler }
     }
 }
 
