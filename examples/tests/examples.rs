@@ -148,26 +148,52 @@ fn hello_server_over_http() {
     let mut child = command.args(["--http", "0"]).stderr(Stdio::piped()).spawn().unwrap();
     let said = lines(child.stderr.take().unwrap()).recv_timeout(PATIENCE).unwrap();
     let address = said.strip_prefix("listening on http://").unwrap().strip_suffix("/mcp").unwrap().to_owned();
-    let meta = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}
-    });
-    let params = json!({"name": "hello", "arguments": {"name": "Ada"}, "_meta": meta});
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
-    let mut stream = TcpStream::connect(&address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(
-        stream,
-        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nConnection: close\r\n\
-         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: hello\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
+    let response = call(&address, "hello", json!({"name": "Ada"}));
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("Hello, Ada!"), "{response}");
+}
+
+#[test]
+fn axum_embedding() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_axum_embedding"));
+    let mut child = command.arg("0").stderr(Stdio::piped()).spawn().unwrap();
+    let said = lines(child.stderr.take().unwrap()).recv_timeout(PATIENCE).unwrap();
+    let address = said.strip_prefix("http://").unwrap().to_owned();
+    for visitor in 1..=2 {
+        let page = http(&address, "GET / HTTP/1.1\r\n", "");
+        assert!(page.contains(&format!("You are visitor number {visitor}.")), "{page}");
+    }
+    let response = call(&address, "visitors", json!({}));
+    assert!(response.contains(r#"{"type":"text","text":"2"}"#), "{response}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Calls a tool over HTTP.
+fn call(address: &str, tool: &str, arguments: Value) -> String {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}
+    });
+    let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2026-07-28\r\n\
+         Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
+    );
+    http(address, &head, &body)
+}
+
+/// Sends a request on a connection of its own, and reads all that comes back.
+fn http(address: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    write!(stream, "{head}Host: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+        .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
 #[test]

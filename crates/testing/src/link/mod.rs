@@ -1,6 +1,7 @@
 //! What carries messages between a [`crate::Wire`] and a service.
 
 mod http;
+mod sse;
 mod stdio;
 
 use std::{io, net::SocketAddr};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use http::Http;
+use sse::Sse;
 use stdio::Stdio;
 
 /// A transport, and the service at its other end.
@@ -24,9 +26,10 @@ pub struct Link {
 enum Way {
     Stdio(Stdio),
     Http(Http),
+    Sse(Sse),
 }
 
-/// What a message came on: the HTTP response to one request, or the one channel of standard streams.
+/// What a message came on: the HTTP response to one request, or the one channel of every other transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Exchange(u64);
 
@@ -95,13 +98,23 @@ impl Link {
         Ok(Self { way: Way::Http(Http::serve(service, config, out).await?), inbox })
     }
 
+    /// Serves `service` over HTTP on a free port of loopback, and reaches it by HTTP+SSE of 2024-11-05. No revision from
+    /// 2026-07-28 on can be spoken over it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn sse(service: impl Service, config: transport::Config) -> Result<Self, Lost> {
+        let (out, inbox) = mpsc::unbounded_channel();
+        Ok(Self { way: Way::Sse(Sse::serve(service, config, out).await?), inbox })
+    }
+
     /// Reaches a server that runs already, by the address and the path of its MCP endpoint.
     pub fn connect(address: SocketAddr, path: impl Into<String>) -> Self {
         let (out, inbox) = mpsc::unbounded_channel();
         Self { way: Way::Http(Http::new(address, path.into(), out)), inbox }
     }
 
-    /// Whether this is HTTP.
+    /// Whether this is Streamable HTTP, where every request has a response of its own.
     pub fn is_http(&self) -> bool {
         matches!(self.way, Way::Http(_))
     }
@@ -110,6 +123,7 @@ impl Link {
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.way {
             Way::Http(http) => Some(http.address()),
+            Way::Sse(sse) => Some(sse.address()),
             Way::Stdio(_) => None,
         }
     }
@@ -122,6 +136,7 @@ impl Link {
         match self.way {
             Way::Stdio(stdio) => stdio.close().await,
             Way::Http(http) => http.close().await,
+            Way::Sse(sse) => sse.close().await,
         }
     }
 
@@ -130,13 +145,14 @@ impl Link {
         match &mut self.way {
             Way::Stdio(stdio) => stdio.send(text).map(|()| Exchange::CHANNEL),
             Way::Http(http) => Ok(http.post(text, headers)),
+            Way::Sse(sse) => sse.send(text, headers).map(|()| Exchange::CHANNEL),
         }
     }
 
     /// Opens the stream for what belongs to no request; `None` where there is none to open.
     pub(crate) fn get(&mut self, headers: Vec<(String, String)>) -> Option<Exchange> {
         match &mut self.way {
-            Way::Stdio(_) => None,
+            Way::Stdio(_) | Way::Sse(_) => None,
             Way::Http(http) => Some(http.get(headers)),
         }
     }
@@ -144,7 +160,7 @@ impl Link {
     /// Cuts an HTTP response off. Returns whether there was one to cut.
     pub(crate) fn cut(&mut self, exchange: Exchange) -> bool {
         match &mut self.way {
-            Way::Stdio(_) => false,
+            Way::Stdio(_) | Way::Sse(_) => false,
             Way::Http(http) => http.cut(exchange),
         }
     }
