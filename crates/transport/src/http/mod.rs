@@ -13,11 +13,13 @@
 //! - `listener`: connections, their limits and their end.
 //! - `gate`: who may speak: Host, Origin, browsers, tokens.
 //! - `ladder`: the checks of a request, first failure wins.
+//! - `compat`: which clients may leave out headers.
 //! - `modern`, `legacy`: the two eras' ways from a message to an answer.
 //! - `log`: what was said on a session's stream, for clients that come back.
 //! - `body`, `response`: what goes out.
 
 mod body;
+mod compat;
 mod config;
 mod gate;
 mod ladder;
@@ -29,6 +31,7 @@ mod response;
 mod sessions;
 
 pub use body::Body;
+pub use compat::{Compat, KnownClient, UnknownClient};
 pub use config::{Authentication, Config, Limits, Route, Token};
 pub use gate::{AllowedHost, AllowedOrigin, InvalidAllowance};
 pub use listener::{Listener, Refused};
