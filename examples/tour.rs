@@ -1,6 +1,6 @@
 //! Some of everything, over standard streams or HTTP: the server that other people's clients are tried on.
 //!
-//! `tour` talks over standard streams, `tour --http 3020` over HTTP on that port of this machine. What it answers is
+//! `tour` talks over standard streams, `tour --http 3020` over HTTP and WebSockets on that port of this machine. What it answers is
 //! always the same, so that whoever writes a client can compare.
 
 use std::{env, error::Error, future::pending, time::Duration};
@@ -11,6 +11,7 @@ use anyport::{
     server::{Argument, Elicited, Form, Json, NoArguments, Partial, Values},
     stdio,
 };
+use anyport_transport::websocket;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
@@ -141,7 +142,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         [] => stdio::serve(live(server()?), stdio::Config::default(), pending()).await?,
         ["--http", port] => {
             let address = ([127, 0, 0, 1], port.parse()?).into();
-            let listener = http::Listener::bind(address, http::Config::default(), false).await?;
+            let config = http::Config { websocket: Some(websocket::Config::default()), ..Default::default() };
+            let listener = http::Listener::bind(address, config, false).await?;
             eprintln!("listening on http://{}/mcp", listener.address()?);
             listener.serve(live(server()?), pending()).await?;
         }

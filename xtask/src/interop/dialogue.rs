@@ -23,9 +23,11 @@ pub(super) fn all() -> Vec<Dialogue> {
     let mut all = Vec::new();
     for subject in [Subject::Tour, Subject::Documents] {
         for client in Client::ALL {
-            for over in [Over::Stdio, Over::Http] {
-                let eras = client.eras().iter();
-                all.extend(eras.map(|&era| Dialogue { client, subject, over, era }));
+            for over in [Over::Stdio, Over::Http, Over::WebSocket] {
+                if client.reaches(subject, over) {
+                    let eras = client.eras().iter();
+                    all.extend(eras.map(|&era| Dialogue { client, subject, over, era }));
+                }
             }
         }
     }
@@ -103,6 +105,14 @@ impl Client {
         }
     }
 
+    /// Whether both it and the server speak over the transport.
+    fn reaches(self, subject: Subject, over: Over) -> bool {
+        match over {
+            Over::Stdio | Over::Http => true,
+            Over::WebSocket => self == Self::TypeScript1 && subject == Subject::Tour,
+        }
+    }
+
     fn eras(self) -> &'static [Era] {
         match self {
             Self::TypeScript1 => &[Era::Legacy],
@@ -153,8 +163,9 @@ named!(Subject { Tour => "tour", Documents => "documents" });
 pub(super) enum Over {
     Stdio,
     Http,
+    WebSocket,
 }
-named!(Over { Stdio => "stdio", Http => "http" });
+named!(Over { Stdio => "stdio", Http => "http", WebSocket => "websocket" });
 
 /// Which revisions a client is told to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

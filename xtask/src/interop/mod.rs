@@ -134,6 +134,7 @@ impl Stage {
         match dialogue.over {
             Over::Stdio => command.arg(dialogue.client.script().before_command()).args(&server.command),
             Over::Http => command.args(["--url", &format!("http://127.0.0.1:{}/mcp", server.port)]),
+            Over::WebSocket => command.args(["--url", &format!("ws://127.0.0.1:{}/ws", server.port)]),
         };
         Outcome::of(&mut command)
     }
