@@ -389,3 +389,26 @@ fn raw_schema() {
     }
     example.end();
 }
+
+#[test]
+fn tour() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_tour")).declaring(json!({"elicitation": {}}));
+    assert_eq!(text(&example.tool("greet", json!({"name": "Ada"}))), "Hello, Ada!");
+    let result = example.tool("measure", json!({"text": "to be"}));
+    assert_eq!(result["structuredContent"], json!({"words": 2, "longest": "be"}));
+    assert_eq!(example.tool("picture", json!({}))["content"][0]["mimeType"], "image/png");
+    assert_eq!(example.tool("fail", json!({}))["isError"], true);
+    let trip = accept(json!({"city": "Oslo", "nights": 3}));
+    assert_eq!(example.ask("book", &[("trip", trip)]), "Booked: 3 nights in Oslo");
+    let params = json!({"name": "count", "arguments": {"to": 2}, "_meta": {"progressToken": "p"}});
+    let (result, before) = example.call("tools/call", params);
+    assert_eq!((text(&result), before.len()), ("counted to 2", 2), "{before:?}");
+    let (read, _) = example.call("resources/read", json!({"uri": "tour:///chapters/market"}));
+    assert_eq!(read["contents"][0]["text"], "They sell figs.");
+    let (prompt, _) = example.call("prompts/get", json!({"name": "explain", "arguments": {"language": "c"}}));
+    assert_eq!(prompt["messages"][0]["content"]["text"], "Explain c in one sentence.");
+    let argument = json!({"ref": {"type": "ref/prompt", "name": "explain"}, "argument": {"name": "language", "value": "ru"}});
+    let (completed, _) = example.call("completion/complete", argument);
+    assert_eq!(completed["completion"]["values"], json!(["rust", "ruby"]));
+    example.end();
+}
