@@ -20,7 +20,7 @@ use anyport_service::{
     seal::Key,
 };
 use anyport_transport::{
-    http::{Authentication, Config, Listener, Refused, Route, Token},
+    http::{Authentication, Compat, Config, Listener, Refused, Route, Token},
     stdio, unix,
 };
 
@@ -220,6 +220,7 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
         sse: arguments.speaks(Transport::Sse),
         public_prefix: arguments.public_url.as_ref().map(|public| public.prefix.clone()).unwrap_or_default(),
         websocket: arguments.speaks(Transport::Websocket).then_some(websocket),
+        compat: Compat::new(arguments.compat.iter().copied()),
         routes: vec![health()],
         limits,
         ..Config::default()
