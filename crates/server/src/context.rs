@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     future::{Future, pending, poll_fn},
     ops::Deref,
     pin::pin,
@@ -18,7 +19,7 @@ use tokio::sync::Mutex;
 use crate::{
     Events, ToolResult,
     ask::{Asked, Binding, Dialogue, Once, Question},
-    params::Params,
+    params::{Params, text},
     server::Inner,
     write::write_number,
 };
@@ -58,6 +59,12 @@ impl Context {
     /// Where handlers tell of changes in what the server offers.
     pub fn events(&self) -> &Events {
         &self.0.server.events
+    }
+
+    /// The URI of the resource that is read, as the client wrote it; `None` where no resource is read.
+    pub fn uri(&self) -> Option<String> {
+        let params = Some(&self.0.params).filter(|_| self.0.method == Method::ResourcesRead)?;
+        params.member("uri").and_then(|uri| text(uri.as_str()).map(Cow::into_owned))
     }
 
     /// Tells the caller how far the call has come, if it asked to be told. A value that is not larger than the last
