@@ -287,6 +287,53 @@ fn change_notifications() {
 }
 
 #[test]
+fn dynamic_tools() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_dynamic_tools"));
+    example.request("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
+    assert_eq!(example.receive()["method"], "notifications/subscriptions/acknowledged");
+    let learn = |example: &mut Example, steps: &[&str], said: &str| {
+        let recipe = json!({"name": "learn", "arguments": {"dish": "soup", "steps": steps}});
+        let (learnt, mut changes) = example.call("tools/call", recipe);
+        assert_eq!(text(&learnt), said);
+        let change = changes.pop().unwrap_or_else(|| example.receive());
+        assert_eq!(change["method"], "notifications/tools/list_changed");
+    };
+    learn(&mut example, &["boil"], "Learnt.");
+    learn(&mut example, &["cut", "boil"], "Better now.");
+    assert_eq!(text(&example.tool("soup", json!({}))), "cut, then boil");
+    // Whoever started the program is not anonymous.
+    assert_eq!(names(&mut example), ["learn", "forget_all", "taste", "soup"]);
+    let bad = json!({"name": "learn", "arguments": {"dish": "two words", "steps": []}});
+    assert_eq!(example.call("tools/call", bad).0["isError"], true);
+    let (_, mut changes) = example.call("tools/call", json!({"name": "forget_all", "arguments": {}}));
+    let change = changes.pop().unwrap_or_else(|| example.receive());
+    assert_eq!(change["method"], "notifications/tools/list_changed");
+    assert_eq!(names(&mut example), ["learn", "forget_all", "taste"]);
+    example.end();
+}
+
+#[test]
+fn mount() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_mount"));
+    assert_eq!(names(&mut example), ["ring", "weather_today", "clock-now"]);
+    assert_eq!(text(&example.tool("weather_today", json!({}))), "Sunny.");
+    assert_eq!(text(&example.tool("clock-now", json!({}))), "noon");
+    assert_eq!(text(&example.tool("clock-then", json!({}))), "noon, a while ago");
+    let (map, _) = example.call("resources/read", json!({"uri": "weather:///map"}));
+    assert_eq!(map["contents"][0]["text"], "o o o");
+    let (found, _) = example.call("server/discover", json!({}));
+    assert!(found["instructions"].as_str().unwrap().contains("begin with `weather_` here"));
+    example.end();
+}
+
+/// The names of the tools.
+fn names(example: &mut Example) -> Vec<String> {
+    let (list, _) = example.call("tools/list", json!({}));
+    let tools = list["tools"].as_array().unwrap().iter();
+    tools.map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
 fn raw_schema() {
     let mut example = Example::start(env!("CARGO_BIN_EXE_raw_schema"));
     let result = example.tool("convert", json!({"fahrenheit": 212}));

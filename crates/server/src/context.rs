@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Mutex;
 
 use crate::{
-    Events, ToolResult,
+    Events, Server, ToolResult,
     ask::{Asked, Binding, Dialogue, Once, Question},
     params::{Params, text},
     server::Inner,
@@ -54,6 +54,12 @@ impl Context {
         let (emitter, over) = (OnceLock::new(), AtomicBool::new(false));
         let progress = Mutex::const_new(None);
         Self(Arc::new(Call { service, server, method, params, emitter, dialogue, progress, over }))
+    }
+
+    /// The server whose handler this is; of one that is mounted in another, itself. What it offers can be changed
+    /// through it: see [`Server::change`].
+    pub fn server(&self) -> Server {
+        self.0.server.plain()
     }
 
     /// Where handlers tell of changes in what the server offers.
@@ -216,7 +222,7 @@ impl Context {
         self.0.over.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn server(&self) -> &Inner {
+    pub(crate) fn inner(&self) -> &Inner {
         &self.0.server
     }
 
@@ -252,7 +258,7 @@ impl Context {
             Err(error) => return Some(Outcome::Error(error)),
         };
         let binding = Binding::of(call.service.principal(), call.method, &params);
-        call.dialogue.verdict(&call.server.vault, &binding, &call.server.identity)
+        call.dialogue.verdict(&call.server, &binding)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     ask::{self, Dialogue, Opening},
     complete::{self, Completers},
     params::Params,
+    registry::{Outside, Target},
     server::Inner,
     values::{Fault, Unreadable},
     write::{Freshness, ResultWriter},
@@ -28,7 +29,6 @@ pub(crate) struct ResourceEntry {
 
 /// A template as the server reads it.
 pub(crate) struct TemplateEntry {
-    pub(crate) text: String,
     template: UriTemplate,
     mime_type: Option<String>,
     freshness: Freshness,
@@ -42,11 +42,12 @@ impl ResourceEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(resource: Resource) -> Result<(types::Resource, Self), Vec<String>> {
-        let Resource { definition, freshness, handler } = resource;
+        let Resource { definition, freshness, visible, handler } = resource;
         if !has_scheme(&definition.uri) {
             return Err(vec!["a URI begins with a scheme, as in `notes:///today`".to_owned()]);
         }
         let mime_type = definition.mime_type.clone();
+        let freshness = freshness.limited(visible.is_some());
         Ok((definition, Self { mime_type, freshness, handler }))
     }
 }
@@ -57,9 +58,9 @@ impl TemplateEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(template: Template) -> Result<(types::ResourceTemplate, Self), Vec<String>> {
-        let Template { definition, freshness, completers: given, handler } = template;
-        let text = definition.uri_template.clone();
-        let template = UriTemplate::parse(&text).map_err(|error| vec![error.to_string()])?;
+        let Template { definition, freshness, completers: given, visible, handler } = template;
+        let template =
+            UriTemplate::parse(&definition.uri_template).map_err(|error| vec![error.to_string()])?;
         let mut completers: Completers =
             template.variables().map(|variable| (variable.name.to_owned(), None)).collect();
         let mut problems = Vec::new();
@@ -70,11 +71,12 @@ impl TemplateEntry {
             return Err(problems);
         }
         let mime_type = definition.mime_type.clone();
-        Ok((definition, Self { text, template, mime_type, freshness, completers, handler }))
+        let freshness = freshness.limited(visible.is_some());
+        Ok((definition, Self { template, mime_type, freshness, completers, handler }))
     }
 
     /// Whether the template could have made `uri`.
-    pub(crate) fn makes(&self, uri: &str) -> bool {
+    pub(crate) fn reads(&self, uri: &str) -> bool {
         self.template.read(uri).is_some()
     }
 
@@ -84,23 +86,23 @@ impl TemplateEntry {
 
     /// What the caller hears when the variables in `uri` are not what the function takes: a number that is none names
     /// nothing that exists.
-    fn unreadable(&self, uri: &str, error: &Unreadable) -> Error {
+    fn unreadable(&self, template: &str, uri: &str, error: &Unreadable) -> Error {
         match &error.fault {
             // Some types do not tell which fields they have, so that this shows at the first read.
             Fault::Missing(field) if !self.template.variables().any(|variable| variable.name == field) => {
                 let message = format!(
                     "the template {} has no variable {field:?}, and its function needs one",
-                    self.text
+                    template
                 );
                 tracing::error!(
-                    template = self.text,
+                    template = template,
                     field,
                     "a template's function takes what it does not have"
                 );
                 Error::internal(message)
             }
             _ => {
-                tracing::debug!(template = self.text, %error, "the variables of a URI cannot be read");
+                tracing::debug!(template = template, %error, "the variables of a URI cannot be read");
                 Error::resource_not_found(uri)
             }
         }
@@ -118,12 +120,27 @@ pub(crate) fn read(
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::ResourcesRead, &params)?;
     let uri = &*read.name;
-    let resource = server.resources.get(uri);
-    let matched = || server.templates.iter().find_map(|entry| Some((entry, entry.template.read(uri)?)));
-    let template = if resource.is_some() { None } else { matched() };
-    if resource.is_none() && template.is_none() {
-        return Err(Error::resource_not_found(uri));
+    let registry = server.registry.load();
+    let resource = registry.resources.find(uri, service.principal());
+    let template = match resource {
+        Some(_) => None,
+        None => {
+            let mut seen = registry.templates.seen(service.principal());
+            seen.find_map(|item| Some((item, item.entry().template.read(uri)?)))
+        }
+    };
+    // URIs are the same on the inside of a mount.
+    let place = match (resource.map(|item| &item.target), template.as_ref().map(|(item, _)| &item.target)) {
+        (Some(Target::Mounted(place, _)), _) | (None, Some(Target::Mounted(place, _))) => Some(*place),
+        (None, None) => return Err(Error::resource_not_found(uri)),
+        _ => None,
+    };
+    if let Some(place) = place {
+        drop(read);
+        return Ok(server.pass(place, Method::ResourcesRead, params, service));
     }
+    let resource = resource.map(|item| item.entry());
+    let template = template.map(|(item, values)| (&*item.key, item.entry(), values));
     let (dialogue, running) = match Dialogue::open(server, Method::ResourcesRead, &service, &read, &params)? {
         Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
         Opening::Open(dialogue, running) => (dialogue, running),
@@ -132,11 +149,11 @@ pub(crate) fn read(
     let place = |mime_type: &Option<String>| Place { uri: uri.to_owned(), mime_type: mime_type.clone() };
     let (handling, freshness) = match (resource, template) {
         (Some(entry), _) => ((entry.handler.0)(place(&entry.mime_type), context.clone()), entry.freshness),
-        (None, Some((entry, values))) => {
+        (None, Some((text, entry, values))) => {
             let place = place(&entry.mime_type);
             match (entry.handler.read)(values.into(), place, context.clone()) {
                 Ok(handling) => (handling, entry.freshness),
-                Err(error) => return Err(entry.unreadable(uri, &error)),
+                Err(error) => return Err(entry.unreadable(text, uri, &error)),
             }
         }
         (None, None) => return Err(Error::resource_not_found(uri)),
@@ -144,9 +161,10 @@ pub(crate) fn read(
     // 2026-07-28, caching §Cache Key: results of requests "carrying `inputResponses` or `requestState` MUST NOT be
     // cached".
     let freshness = if read.is_retry() { Freshness::NONE } else { freshness };
+    let freshness = freshness.limited(server.outside.as_ref().is_some_and(Outside::is_private));
     let uri = uri.to_owned();
     Ok(ask::run(context, handling, running, move |context, contents| {
-        write(context.server(), &uri, contents, freshness).into()
+        write(context.inner(), &uri, contents, freshness).into()
     }))
 }
 

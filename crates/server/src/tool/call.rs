@@ -14,6 +14,7 @@ use crate::{
     error::Told,
     faults,
     params::Params,
+    registry::Target,
     schema::Schema,
     server::Inner,
 };
@@ -96,7 +97,7 @@ impl Entry {
     /// The result on the wire, once it is known to conform.
     fn write(output: Option<&Output>, context: &Context, result: ToolResult) -> Outcome {
         match output.map_or(Ok(()), |output| output.check(&result)) {
-            Ok(()) => result.write(&context.server().identity).into(),
+            Ok(()) => result.write(&context.inner().identity).into(),
             Err(error) => Outcome::Error(error),
         }
     }
@@ -112,7 +113,19 @@ pub(crate) fn call(
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::ToolsCall, &params)?;
-    let entry = server.tools.get(&*read.name).ok_or_else(|| unknown(server, &read.name))?;
+    let registry = server.registry.load();
+    let principal = service.principal();
+    let item = registry.tools.find(&read.name, principal);
+    let item = item.ok_or_else(|| {
+        let hint = registry.tools.hint(&read.name, principal);
+        Error::invalid_params(format!("unknown tool: {:.128}{hint}", server.outward(&read.name)))
+    })?;
+    let entry = match &item.target {
+        Target::Own(entry) => entry,
+        Target::Mounted(place, item) => {
+            return Ok(server.pass_named((*place, item), Method::ToolsCall, &params, service));
+        }
+    };
     let arguments = read.arguments.unwrap_or("{}");
     // Older revisions have no such headers.
     if let Some(headers) = service.param_headers().filter(|_| service.revision().is_modern()) {
@@ -142,10 +155,10 @@ pub(crate) fn call(
             Entry::write(None, context, result)
         }));
     }
-    let name = read.name.into_owned();
+    // It may be removed before the call ends.
+    let item = item.clone();
     Ok(ask::run(context, handling, running, move |context, result| {
-        let output = context.server().tools.get(&*name).and_then(|entry| entry.output.as_ref());
-        Entry::write(output, context, result)
+        Entry::write(item.entry().output.as_ref(), context, result)
     }))
 }
 
@@ -154,7 +167,7 @@ pub(crate) fn call(
 /// 2026-07-28, server/tools §Error Handling: "Input validation errors" are "Tool Execution Errors", which the model
 /// gets to read; so it is since 2025-11-25. Before, they were "Protocol Errors": "Invalid arguments".
 fn invalid(server: &Inner, name: &str, faults: Vec<Fault>, revision: Revision) -> Result<Reply, Error> {
-    let words = format!("invalid arguments for {name}: {}", faults::words(&faults));
+    let words = format!("invalid arguments for {}: {}", server.outward(name), faults::words(&faults));
     let told = Told { kind: ErrorKind::Validation, words, faults, ..Told::default() };
     if revision >= Revision::V2025_11_25 {
         return Ok(Reply::ready(told.into_tool_result().write(&server.identity)));
@@ -162,13 +175,8 @@ fn invalid(server: &Inner, name: &str, faults: Vec<Fault>, revision: Revision) -
     Err(told.into_error())
 }
 
-fn unknown(server: &Inner, name: &str) -> Error {
-    let close = crate::names::close(name, server.tools.keys().map(String::as_str));
-    let hint = if close.is_empty() { String::new() } else { format!("; there is {}", close.join(", ")) };
-    Error::invalid_params(format!("unknown tool: {name:.128}{hint}"))
-}
-
-fn is_name(name: &str) -> bool {
+/// 2026-07-28, server/tools §Tool Names.
+pub(crate) fn is_name(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
     (1..=128).contains(&name.len()) && name.bytes().all(is_allowed)
 }

@@ -16,12 +16,12 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use call::{Entry, call};
+pub(crate) use call::{Entry, call, is_name};
 pub use result::{IntoToolResult, Json, ToolResult};
 
 use lenient::Lenient;
 
-use crate::{Context, Fault, ask::Handling, faults, schema};
+use crate::{Context, Fault, ask::Handling, faults, registry::Visible, schema};
 
 /// A tool: what it is called, what it takes, and the function behind it.
 ///
@@ -49,6 +49,7 @@ pub struct Tool<H = ToolHandler> {
     /// Whether results are checked against the output schema; the first ones, unless said.
     check_output: Option<bool>,
     lenient: Option<Lenient>,
+    pub(crate) visible: Option<Visible>,
     handler: H,
 }
 
@@ -73,6 +74,7 @@ impl Tool<()> {
             output_schema: None,
             check_output: None,
             lenient: None,
+            visible: None,
             handler: (),
         }
     }
@@ -110,8 +112,8 @@ impl Tool<()> {
 
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
-        let Self { definition, input_schema, check_output, lenient, .. } = self;
-        Tool { definition, input_schema, output_schema, check_output, lenient, handler }
+        let Self { definition, input_schema, check_output, lenient, visible, .. } = self;
+        Tool { definition, input_schema, output_schema, check_output, lenient, visible, handler }
     }
 }
 
