@@ -56,6 +56,22 @@ impl Context {
         Self(Arc::new(Call { service, server, method, params, emitter, dialogue, progress, over }))
     }
 
+    /// The same call inside of `server`, which is mounted in this one. What it tells is told here.
+    pub(crate) fn inside(&self, server: Arc<Inner>) -> Self {
+        let call = &*self.0;
+        let (service, params) = (call.service.clone(), call.params.clone());
+        Self(Arc::new(Call {
+            service,
+            server,
+            method: call.method,
+            params,
+            emitter: OnceLock::from(self.emitter()),
+            dialogue: Dialogue::default(),
+            progress: Mutex::const_new(None),
+            over: AtomicBool::new(false),
+        }))
+    }
+
     /// The server whose handler this is; of one that is mounted in another, itself. What it offers can be changed
     /// through it: see [`Server::change`].
     pub fn server(&self) -> Server {
@@ -223,6 +239,10 @@ impl Context {
     }
 
     pub(crate) fn inner(&self) -> &Inner {
+        &self.0.server
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Inner> {
         &self.0.server
     }
 

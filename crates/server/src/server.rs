@@ -78,6 +78,8 @@ pub(crate) struct About {
 pub(crate) struct Ttls {
     pub(crate) tools: Duration,
     pub(crate) resources: Duration,
+    /// The list of resources, once templates list some: only their functions know when it changes.
+    pub(crate) listed: Duration,
     pub(crate) templates: Duration,
     pub(crate) prompts: Duration,
 }
@@ -207,6 +209,10 @@ impl Server {
         Self(Arc::new(Inner { core, identity, outside: Some(outside) }))
     }
 
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.0.core
     }
@@ -230,8 +236,7 @@ impl Server {
                 resource::read(server, request.params, context)
             }
             Some(Method::ResourcesList) if offers.resources => {
-                let ttl = server.about.ttls.resources;
-                server.list(List::Resources, ttl, |registry| &*registry.resources, &request, &context)
+                resource::list(server, request.params, context)
             }
             Some(Method::TemplatesList) if offers.resources => {
                 let ttl = server.about.ttls.templates;

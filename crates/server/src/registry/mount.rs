@@ -137,18 +137,28 @@ impl Inner {
         params: impl Into<Params>,
         context: anyport_service::Context,
     ) -> Reply {
-        let Some(mounted) = self.mounts.get(place) else {
+        match self.mounted(place) {
+            Some(server) => server.call(Request::new(method, params), context),
             // A registry and its mounts are made together.
-            return Reply::error(anyport_protocol::Error::internal("there is no such mount"));
-        };
+            None => Reply::error(anyport_protocol::Error::internal("there is no such mount")),
+        }
+    }
+
+    /// The server that is mounted at `place`, as it answers in this one.
+    fn mounted(self: &Arc<Self>, place: usize) -> Option<Server> {
+        let mounted = self.mounts.get(place)?;
         let outer = self.outside.as_ref();
         let outside = Outside {
             host: self.clone(),
             prefix: format!("{}{}", outer.map_or("", |outside| &outside.prefix), mounted.prefix),
             is_private: mounted.visible.is_some() || outer.is_some_and(|outside| outside.is_private),
         };
-        let server = Server::mounted(mounted.core().clone(), self.identity.clone(), outside);
-        server.call(Request::new(method, params), context)
+        Some(Server::mounted(mounted.core().clone(), self.identity.clone(), outside))
+    }
+
+    /// The inside of the server that is mounted at `place`.
+    pub(crate) fn inside(self: &Arc<Self>, place: usize) -> Option<Arc<Self>> {
+        self.mounted(place).map(|server| server.inner().clone())
     }
 
     /// The same for what is called by a name, which is another one there.

@@ -6,6 +6,7 @@ use anyport_service::Reply;
 use super::{
     Contents, Resource, ResourceHandler, Template, TemplateHandler,
     contents::Place,
+    listing::Lister,
     template::UriTemplate,
     typed::{self, Variable},
 };
@@ -33,6 +34,7 @@ pub(crate) struct TemplateEntry {
     mime_type: Option<String>,
     freshness: Freshness,
     completers: Completers,
+    lister: Option<Lister>,
     handler: TemplateHandler,
 }
 
@@ -58,7 +60,7 @@ impl TemplateEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(template: Template) -> Result<(types::ResourceTemplate, Self), Vec<String>> {
-        let Template { definition, freshness, completers: given, visible, handler } = template;
+        let Template { definition, freshness, completers: given, lister, visible, handler } = template;
         let template =
             UriTemplate::parse(&definition.uri_template).map_err(|error| vec![error.to_string()])?;
         let mut completers: Completers =
@@ -72,7 +74,17 @@ impl TemplateEntry {
         }
         let mime_type = definition.mime_type.clone();
         let freshness = freshness.limited(visible.is_some());
-        Ok((definition, Self { template, mime_type, freshness, completers, handler }))
+        Ok((definition, Self { template, mime_type, freshness, completers, lister, handler }))
+    }
+
+    /// Lists its resources, if it does.
+    pub(super) fn lister(&self) -> Option<&Lister> {
+        self.lister.as_ref()
+    }
+
+    /// The type of its resources.
+    pub(super) fn mime_type(&self) -> Option<&str> {
+        self.mime_type.as_deref()
     }
 
     /// Whether the template could have made `uri`.
@@ -90,19 +102,13 @@ impl TemplateEntry {
         match &error.fault {
             // Some types do not tell which fields they have, so that this shows at the first read.
             Fault::Missing(field) if !self.template.variables().any(|variable| variable.name == field) => {
-                let message = format!(
-                    "the template {} has no variable {field:?}, and its function needs one",
-                    template
-                );
-                tracing::error!(
-                    template = template,
-                    field,
-                    "a template's function takes what it does not have"
-                );
-                Error::internal(message)
+                tracing::error!(template, field, "a template's function takes what it does not have");
+                Error::internal(format!(
+                    "the template {template} has no variable {field:?}, and its function needs one"
+                ))
             }
             _ => {
-                tracing::debug!(template = template, %error, "the variables of a URI cannot be read");
+                tracing::debug!(template, %error, "the variables of a URI cannot be read");
                 Error::resource_not_found(uri)
             }
         }
