@@ -11,4 +11,5 @@ mod changing;
 mod envelope;
 mod eras;
 mod lists;
+mod reading;
 mod telling;
