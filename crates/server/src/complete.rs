@@ -245,23 +245,17 @@ fn find<'a>(
             }
         }
         Reference::Resource(resource) => {
-            match registry.template(&resource.uri, principal).map(|item| &item.target) {
-                Some(Target::Own(entry)) => Ok(Found::Own(entry.completers())),
-                Some(Target::Mounted(place, _)) => Ok(Found::Mounted(*place, None)),
-                None if registry.resources.find(&resource.uri, principal).is_some() => Ok(Found::Nothing),
-                // 2026-07-28, completion §CompleteRequest: "`uri` is a URI or URI template."
-                None => {
-                    match registry.templates.seen(principal).find(|item| item.entry().reads(&resource.uri)) {
-                        Some(item) => match &item.target {
-                            Target::Own(entry) => Ok(Found::Own(entry.completers())),
-                            Target::Mounted(place, _) => Ok(Found::Mounted(*place, None)),
-                        },
-                        None => Err(Error::invalid_params(format!(
-                            "unknown resource template: {:.256}",
-                            resource.uri
-                        ))),
-                    }
-                }
+            let uri = &resource.uri;
+            // 2026-07-28, completion §CompleteRequest: "`uri` is a URI or URI template."
+            let made = || registry.templates.seen(principal).find(|item| item.entry().makes(uri));
+            let resource = || registry.resources.find(uri, principal);
+            match registry.templates.find(uri, principal) {
+                None if resource().is_some() => Ok(Found::Nothing),
+                item => match item.or_else(made).map(|item| &item.target) {
+                    Some(Target::Own(entry)) => Ok(Found::Own(entry.completers())),
+                    Some(Target::Mounted(place, _)) => Ok(Found::Mounted(*place, None)),
+                    None => Err(Error::invalid_params(format!("unknown resource template: {uri:.256}"))),
+                },
             }
         }
         _ => Err(Error::invalid_params("\"ref\" must be a ref/prompt or a ref/resource")),

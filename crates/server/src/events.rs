@@ -74,6 +74,16 @@ enum Change {
 /// stands for all below it.
 const MAX_WAITING: usize = 1_024;
 
+/// Why someone cannot listen.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Closed(Error),
+    /// There are `max_listeners`.
+    Listeners(Error),
+    /// What is subscribed to takes `max_subscription_bytes`.
+    Bytes(Error),
+}
+
 impl Events {
     /// The tools changed.
     pub fn tools_changed(&self) {
@@ -140,23 +150,26 @@ impl Events {
         principal: Principal,
         limits: Limits,
         end: Raw,
-    ) -> Result<Listening, Error> {
+    ) -> Result<Listening, Refused> {
         let mut bus = lock(&self.0.bus);
         if bus.closed {
-            return Err(Error::internal("the server is shutting down").with_reason(Reason::ShuttingDown));
+            let error = Error::internal("the server is shutting down");
+            return Err(Refused::Closed(error.with_reason(Reason::ShuttingDown)));
         }
-        let overloaded = |message: String| Err(Error::internal(message).with_reason(Reason::Overloaded));
+        let overloaded = |message: String| Error::internal(message).with_reason(Reason::Overloaded);
         if bus.listeners.len() >= limits.max_listeners {
             let limit = limits.max_listeners;
-            return overloaded(format!("more than {limit} listen streams are open (max_listeners)"));
+            let message = format!("more than {limit} listen streams are open (max_listeners)");
+            return Err(Refused::Listeners(overloaded(message)));
         }
         let bytes = filter.bytes();
         if bytes > limits.max_subscription_bytes.saturating_sub(bus.bytes) {
             let limit = limits.max_subscription_bytes;
-            return overloaded(format!(
+            let message = format!(
                 "all subscriptions together are over {limit} bytes (max_subscription_bytes); subscribe to fewer \
                  resources, or try again later"
-            ));
+            );
+            return Err(Refused::Bytes(overloaded(message)));
         }
         bus.bytes += bytes;
         let id = bus.next;
@@ -402,7 +415,7 @@ mod tests {
         drop(listening);
         assert!(lock(&events.0.bus).listeners.is_empty());
         let many = |count| Filter { uris: vec!["x".repeat(76); count], ..Filter::default() };
-        assert!(listen(many(11)).err().unwrap().message.contains("max_subscription_bytes"));
+        assert!(matches!(listen(many(11)), Err(Refused::Bytes(_))));
         for _ in 0..3 {
             assert!(listen(many(10)).is_ok(), "what is over is given back");
         }

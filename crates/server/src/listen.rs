@@ -4,7 +4,12 @@ use anyport_protocol::{
 };
 use anyport_service::{Principal, Reply};
 
-use crate::{events::Filter, params::text, server::Inner, write::ResultWriter};
+use crate::{
+    events::{Filter, Refused},
+    params::text,
+    server::Inner,
+    write::ResultWriter,
+};
 
 /// The most resources that one listen stream may subscribe to, unless [`crate::Builder::max_subscriptions`] says
 /// otherwise.
@@ -33,11 +38,25 @@ pub(crate) fn listen(server: &Inner, params: &Raw, principal: &Principal) -> Res
         uris: if server.offers.resources { asked.uris } else { Vec::new() },
     };
     // 2026-07-28, subscriptions §Acknowledgment: "the subset the server agreed to honor".
+    if agreed.uris.len() > server.limits.max_subscriptions {
+        server.life.refused.max_subscriptions.increment();
+    }
     let registry = server.registry.load_full();
     let uris = agreed.uris.into_iter().take(server.limits.max_subscriptions);
     let uris = uris.filter(|uri| registry.may_subscribe(uri, principal)).collect();
     let end = ResultWriter::complete(0).finish(&server.identity, None)?;
-    let listening = server.events.listen(Filter { uris, ..agreed }, principal.clone(), server.limits, end)?;
+    let listening = server.events.listen(Filter { uris, ..agreed }, principal.clone(), server.limits, end);
+    let listening = listening.map_err(|refused| match refused {
+        Refused::Closed(error) => error,
+        Refused::Listeners(error) => {
+            server.life.refused.max_listeners.increment();
+            error
+        }
+        Refused::Bytes(error) => {
+            server.life.refused.max_subscription_bytes.increment();
+            error
+        }
+    })?;
     Ok(Reply::stream(listening))
 }
 

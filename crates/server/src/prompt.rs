@@ -361,8 +361,8 @@ pub(crate) fn get(
         Opening::Open(dialogue, running) => (dialogue, running),
     };
     let context = Context::new(server.clone(), service, (Method::PromptsGet, params.clone()), dialogue);
-    let handling =
-        (entry.handler.get)(values, context.clone()).map_err(|error| entry.unreadable(&read.name, &error))?;
+    let handling = (entry.handler.get)(values, context.clone())
+        .map_err(|error| entry.unreadable(&server.outward(&read.name), &error))?;
     Ok(ask::run(context, handling, running, |context, messages| {
         messages.and_then(|messages| write(context.inner(), &messages)).into()
     }))

@@ -13,6 +13,7 @@ use crate::{
     BuildError, Builder, Change, Events, List, Part,
     ask::Vault,
     complete,
+    life::Life,
     list::Listing,
     listen, prompt,
     registry::{Mounted, Outside, Registry, Shelf},
@@ -59,6 +60,7 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) vault: Vault,
     pub(crate) events: Events,
+    pub(crate) life: Life,
 }
 
 /// What a server says of itself.
@@ -199,18 +201,17 @@ impl Server {
         self.0.events.close();
     }
 
+    pub(crate) fn life(&self) -> &Life {
+        &self.0.life
+    }
+
     pub(crate) fn of(core: Arc<Core>) -> Self {
         let identity = core.about.identity.clone();
         Self(Arc::new(Inner { core, identity, outside: None }))
     }
 
-    /// The server as it answers for another.
-    pub(crate) fn mounted(core: Arc<Core>, identity: Identity, outside: Outside) -> Self {
-        Self(Arc::new(Inner { core, identity, outside: Some(outside) }))
-    }
-
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.0
+    pub(crate) fn at(inner: Arc<Inner>) -> Self {
+        Self(inner)
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -259,7 +260,26 @@ impl Server {
 
 impl Service for Server {
     fn call(&self, request: Request, context: Context) -> Reply {
-        self.answer(request, context).unwrap_or_else(Reply::error)
+        if self.0.life.middleware.is_empty() {
+            return self.answer(request, context).unwrap_or_else(Reply::error);
+        }
+        Inward { server: self.clone(), passed: 0 }.call(request, context)
+    }
+}
+
+/// A server within the middleware that a call has not passed yet.
+struct Inward {
+    server: Server,
+    passed: usize,
+}
+
+impl Service for Inward {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let Some(function) = self.server.0.life.middleware.get(self.passed) else {
+            return self.server.answer(request, context).unwrap_or_else(Reply::error);
+        };
+        let inner = Self { server: self.server.clone(), passed: self.passed + 1 };
+        function.call(Arc::new(inner), request, context)
     }
 }
 
@@ -277,6 +297,11 @@ impl Inner {
         let registry = self.registry.load();
         let page = shelf(&registry).page(&request.params, context.principal(), &listing)?;
         Ok(Reply::ready(Ok(page)))
+    }
+
+    /// The server as it answers for another.
+    pub(crate) fn mounted(core: Arc<Core>, identity: Identity, outside: Outside) -> Self {
+        Self { core, identity, outside: Some(outside) }
     }
 
     /// What the caller calls `name`, which is a tool or prompt of this server.

@@ -3,11 +3,17 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
+
 use anyport_protocol::{Method, Raw, Revision, types::CreateMessageRequest, types::SamplingMessage};
 use anyport_server::{
-    Argument, Context, List, Mount, Partial, Prompt, Resource, Server, Template, Tool, Values,
+    Argument, Builder, Context, List, Mount, Partial, Prompt, Resource, Server, Template, Tool, Values,
 };
-use anyport_service::{Event, ParamHeaders, Principal, Reply, seal::Key};
+use anyport_service::{
+    Event, ParamHeaders, Principal, Reply,
+    layer::{Call, Next},
+    seal::Key,
+};
 use common::{asked, call, error, modern, result, server_info, start, text, value};
 use serde_json::{Value, json};
 
@@ -338,4 +344,94 @@ async fn resources_that_are_left_out_are_not_told_of() {
     assert!(told(&mut listening).await.is_empty());
     let refused = error(&desk, Method::ResourcesRead, json!({"uri": "docs:///a"}), modern()).await;
     assert_eq!(value(&refused.data.unwrap())["uri"], "docs:///a");
+}
+
+/// A server that writes down when it starts and stops.
+fn lived(name: &'static str, diary: &Arc<Mutex<Vec<String>>>) -> Builder {
+    let (starts, stops) = (diary.clone(), diary.clone());
+    Server::builder(name, "1")
+        .on_start(move |_| {
+            starts.lock().unwrap().push(format!("{name} starts"));
+            async { Ok::<(), String>(()) }
+        })
+        .on_stop(move |_| {
+            stops.lock().unwrap().push(format!("{name} stops"));
+            async {}
+        })
+}
+
+#[tokio::test]
+async fn a_mounted_server_starts_once_and_stops_with_the_last_that_needs_it() {
+    let diary = Arc::new(Mutex::new(Vec::new()));
+    let inner = lived("inner", &diary).build().unwrap();
+    let one = lived("one", &diary).mount("a", inner.clone()).mount("b", inner.clone()).build().unwrap();
+    let two = lived("two", &diary).mount("c", inner.clone()).build().unwrap();
+    one.start().await.unwrap();
+    two.start().await.unwrap();
+    one.stop().await;
+    two.stop().await;
+    let told: Vec<String> = std::mem::take(&mut diary.lock().unwrap());
+    assert_eq!(told, ["inner starts", "one starts", "two starts", "one stops", "two stops", "inner stops"]);
+    // Who started it by itself stops it.
+    let inner = lived("inner", &diary).build().unwrap();
+    let one = lived("one", &diary).mount("a", inner.clone()).build().unwrap();
+    inner.start().await.unwrap();
+    one.start().await.unwrap();
+    one.stop().await;
+    assert_eq!(diary.lock().unwrap().last().unwrap(), "one stops");
+    inner.stop().await;
+    assert_eq!(diary.lock().unwrap().last().unwrap(), "inner stops");
+}
+
+#[tokio::test]
+async fn a_mounted_server_that_does_not_start_is_named() {
+    let broken =
+        Server::builder("broken", "1").on_start(|_| async { Err::<(), _>("no disk") }).build().unwrap();
+    let outer = Server::builder("outer", "1").mount("a", broken).build().unwrap();
+    let words = outer.start().await.unwrap_err().to_string();
+    assert!(words.contains("\"broken\"") && words.contains("no disk"), "{words}");
+}
+
+#[tokio::test]
+async fn the_middleware_of_a_mounted_server_stands_around_its_calls() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let guarded = |name: &'static str, builder: Builder| {
+        let seen = seen.clone();
+        builder.middleware(move |call: Call, next: Next| {
+            let called = call.name().map(|name| name.to_string()).unwrap_or_default();
+            seen.lock().unwrap().push(format!("{name} {called}"));
+            async move { next.run(call).await }
+        })
+    };
+    let inner = guarded("inner", Server::builder("inner", "1").tool(tool("t"))).build().unwrap();
+    let outer = guarded("outer", Server::builder("outer", "1").mount("in", inner)).build().unwrap();
+    assert_eq!(text(&call(&outer, "in_t", json!({})).await), "done");
+    assert_eq!(*seen.lock().unwrap(), ["outer in_t", "inner t"]);
+}
+
+#[tokio::test]
+async fn a_handler_calls_what_is_mounted_as_the_same_caller() {
+    let inner = Server::builder("inner", "1")
+        .tool(Tool::new("ask").run_raw(async |_: Raw, context: Context| {
+            context.ask("title", CreateMessageRequest::new(vec![SamplingMessage::user("?")], 10)).await;
+            format!("{:?}", context.server())
+        }))
+        .tool(tool("hidden").visible_to(|_| false))
+        .build()
+        .unwrap();
+    let outer = Server::builder("outer", "1")
+        .tool(Tool::new("relay").run_raw(async |_: Raw, context: Context| {
+            let hidden = context.call("in_hidden", &json!({})).await.unwrap_err().to_string();
+            let result = context.call("in_ask", &json!({})).await.unwrap();
+            format!("{hidden}; {}", result.words())
+        }))
+        .mount("in", inner)
+        .build()
+        .unwrap();
+    let (questions, state) = asked(&outer, Method::ToolsCall, json!({"name": "relay"}), modern()).await;
+    assert!(questions["in_ask/title"].is_object(), "{questions}");
+    let mut again = retry("relay", &state);
+    again["inputResponses"] = json!({"in_ask/title": answered()["title"]});
+    let done = result(&outer, Method::ToolsCall, again, modern()).await;
+    assert!(text(&done).starts_with("unknown tool: in_hidden; Server { name: \"inner\""), "{done}");
 }

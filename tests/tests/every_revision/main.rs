@@ -12,4 +12,6 @@ mod envelope;
 mod eras;
 mod lists;
 mod reading;
+mod results;
+mod running;
 mod telling;

@@ -20,7 +20,7 @@ use anyport_service::{
     seal::Key,
 };
 use anyport_transport::{
-    http::{Authentication, Config, Listener, Refused, Route, Token},
+    http::{Authentication, Compat, Config, Listener, Refused, Route, Token},
     stdio,
 };
 
@@ -103,16 +103,18 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// What stands around the server, innermost first.
 fn stack(server: Server, arguments: &Arguments, limits: &Limits) -> impl Service {
+    // What any of them refuses is counted beside what the server refuses.
+    let metrics = server.metrics().clone();
     // A handler that panics fails its call, not the process.
     let service = CatchPanic::new(server);
     // Handlers ask by result; clients of older revisions are asked live.
-    let service = Shim::new(service, limits.shim);
+    let service = Shim::new(service, limits.shim).metrics(&metrics);
     // A call that hangs is ended; the time a person takes to answer does not count.
-    let service = Timeout::new(service, Duration::from_secs(arguments.timeout));
+    let service = Timeout::new(service, Duration::from_secs(arguments.timeout)).metrics(&metrics);
     // One caller alone cannot take all there is.
-    let service = Rate::new(service, limits.quota);
+    let service = Rate::new(service, limits.quota).metrics(&metrics);
     // What runs at once is bounded, so that what runs stays fast.
-    let service = Concurrency::new(service, limits.max_concurrent_calls);
+    let service = Concurrency::new(service, limits.max_concurrent_calls).metrics(&metrics);
     // Outermost, so that it sees what every other layer answers.
     Trace::new(service)
 }
@@ -189,8 +191,17 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
     let limits =
         anyport_transport::http::Limits { max_connections: arguments.max_connections, ..limits.http.clone() };
     let routes = vec![health()];
-    let config =
-        Config { supported, allow_hosts, allow_origins, authentication, routes, limits, ..Config::default() };
+    let compat = Compat::new(arguments.compat.iter().copied());
+    let config = Config {
+        supported,
+        allow_hosts,
+        allow_origins,
+        authentication,
+        compat,
+        routes,
+        limits,
+        ..Config::default()
+    };
     let address = SocketAddr::new(arguments.host, arguments.port);
     let listener = Listener::bind(address, config, arguments.dangerously_allow_anonymous).await;
     listener.map_err(|refused| match refused {

@@ -15,6 +15,7 @@ use crate::{
     Events, List, Server,
     ask::Vault,
     complete::Completers,
+    life::Life,
     registry::{self, Item, Items, Mounted, Offered, Own, Registry, merge},
     server::{About, Core, Offers, Ttls},
     write::{Freshness, Identity, ResultWriter},
@@ -63,7 +64,9 @@ fn serve(
     let about = About { identity, name, title, instructions, extensions, page_size, ttls };
     let warning = builder.keys.is_empty().then(Once::new);
     let (ttl, bytes) = (builder.state_ttl, builder.state_bytes);
-    let vault = Vault { sealer, warning, ttl, bytes, clock, replays: Default::default() };
+    let life = Life::new(builder.life);
+    let over = life.refused.state_bytes.clone();
+    let vault = Vault { sealer, warning, ttl, bytes, clock, replays: Default::default(), over };
     let core = Arc::new(Core {
         about,
         registry: ArcSwap::from_pointee(registry),
@@ -74,6 +77,7 @@ fn serve(
         offers,
         limits,
         vault,
+        life,
         events: Events::default(),
     });
     core.events.belong_to(&core);

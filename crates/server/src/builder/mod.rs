@@ -1,6 +1,7 @@
 //! How a server is put together.
 
 mod assemble;
+mod life;
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -13,6 +14,7 @@ use anyport_service::seal::Key;
 use crate::{
     List, Mount, Part, Prompt, Resource, Server, Template, Tool,
     ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL},
+    life::Plan,
     list::DEFAULT_PAGE_SIZE,
     listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_MAX_SUBSCRIPTIONS},
     registry::Mounted,
@@ -44,6 +46,7 @@ pub struct Builder {
     state_bytes: usize,
     clock: Clock,
     limits: Limits,
+    life: Plan,
 }
 
 /// All that is wrong with a server.
@@ -80,6 +83,7 @@ impl Builder {
                 max_subscription_bytes: DEFAULT_MAX_SUBSCRIPTION_BYTES,
                 max_listeners: DEFAULT_MAX_LISTENERS,
             },
+            life: Plan::default(),
         }
     }
 
@@ -180,6 +184,7 @@ impl Builder {
     /// - Its handlers run as they would by themselves: with its state, its limits and its key, if it was given one.
     ///   Errors and results name what the caller called and the server that it called. What it puts around its calls
     ///   stands around these too.
+    /// - It starts before this server and stops after it; once, wherever it is mounted. See [`Server::start`].
     /// - It stays a server of its own: what it offers later is offered here as well, and whoever listens here is told of
     ///   its changes. The same server may be mounted several times, and served by itself.
     /// - Its instructions are added under its title, at most 4 KiB of them, and 32 KiB of all.

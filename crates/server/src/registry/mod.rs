@@ -85,11 +85,6 @@ impl Registry {
         self.resources.is_ruled() || self.templates.is_ruled()
     }
 
-    /// The template that is written like `text`, if `principal` may see it.
-    pub(crate) fn template(&self, text: &str, principal: &Principal) -> Option<&Arc<Item<TemplateEntry>>> {
-        self.templates.find(text, principal)
-    }
-
     /// Whether `principal` may hear that `uri` changed: it may read it, or the nearest thing that it is a part of.
     pub(crate) fn may_hear_of(&self, uri: &str, principal: &Principal) -> bool {
         if !self.guards_resources() || self.may_read(uri, principal) {
@@ -110,7 +105,7 @@ impl Registry {
 
     fn may_read(&self, uri: &str, principal: &Principal) -> bool {
         self.resources.find(uri, principal).is_some()
-            || self.templates.seen(principal).any(|item| item.entry().reads(uri))
+            || self.templates.seen(principal).any(|item| item.entry().makes(uri))
     }
 }
 

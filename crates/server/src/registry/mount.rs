@@ -127,6 +127,18 @@ impl Outside {
 }
 
 impl Inner {
+    /// The server that is mounted at `place`, as it answers here.
+    pub(crate) fn view(self: &Arc<Self>, place: usize) -> Option<Arc<Self>> {
+        let mounted = self.mounts.get(place)?;
+        let outer = self.outside.as_ref();
+        let outside = Outside {
+            host: self.clone(),
+            prefix: format!("{}{}", outer.map_or("", |outside| &outside.prefix), mounted.prefix),
+            is_private: mounted.visible.is_some() || outer.is_some_and(|outside| outside.is_private),
+        };
+        Some(Arc::new(Self::mounted(mounted.core().clone(), self.identity.clone(), outside)))
+    }
+
     /// Has the server that is mounted at `place` answer.
     ///
     /// It is called as any service is: what it puts around its calls stands around these too.
@@ -137,28 +149,11 @@ impl Inner {
         params: impl Into<Params>,
         context: anyport_service::Context,
     ) -> Reply {
-        match self.mounted(place) {
-            Some(server) => server.call(Request::new(method, params), context),
+        match self.view(place) {
+            Some(view) => Server::at(view).call(Request::new(method, params), context),
             // A registry and its mounts are made together.
             None => Reply::error(anyport_protocol::Error::internal("there is no such mount")),
         }
-    }
-
-    /// The server that is mounted at `place`, as it answers in this one.
-    fn mounted(self: &Arc<Self>, place: usize) -> Option<Server> {
-        let mounted = self.mounts.get(place)?;
-        let outer = self.outside.as_ref();
-        let outside = Outside {
-            host: self.clone(),
-            prefix: format!("{}{}", outer.map_or("", |outside| &outside.prefix), mounted.prefix),
-            is_private: mounted.visible.is_some() || outer.is_some_and(|outside| outside.is_private),
-        };
-        Some(Server::mounted(mounted.core().clone(), self.identity.clone(), outside))
-    }
-
-    /// The inside of the server that is mounted at `place`.
-    pub(crate) fn inside(self: &Arc<Self>, place: usize) -> Option<Arc<Self>> {
-        self.mounted(place).map(|server| server.inner().clone())
     }
 
     /// The same for what is called by a name, which is another one there.

@@ -127,7 +127,7 @@ type Begun = (Arc<Item<TemplateEntry>>, Handling<Result<Vec<types::Resource>, Er
 fn begin(context: &Context, item: Arc<Item<TemplateEntry>>) -> Option<Begun> {
     let (mut inside, mut at) = (context.clone(), &item);
     while let Target::Mounted(place, theirs) = &at.target {
-        let server = inside.shared().inside(*place)?;
+        let server = inside.inner().view(*place)?;
         (inside, at) = (inside.inside(server), theirs);
     }
     let handling = (item.entry().lister()?.0)(inside);
@@ -136,7 +136,7 @@ fn begin(context: &Context, item: Arc<Item<TemplateEntry>>) -> Option<Begun> {
 
 /// How `resource` is listed; `None` if it is none of the template's.
 fn line(item: &Item<TemplateEntry>, mut resource: types::Resource) -> Result<Option<Line>, Error> {
-    if !item.entry().reads(&resource.uri) {
+    if !item.entry().makes(&resource.uri) {
         tracing::warn!(
             template = &*item.key,
             uri = resource.uri,

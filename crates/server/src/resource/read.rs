@@ -30,6 +30,7 @@ pub(crate) struct ResourceEntry {
 
 /// A template as the server reads it.
 pub(crate) struct TemplateEntry {
+    text: String,
     template: UriTemplate,
     mime_type: Option<String>,
     freshness: Freshness,
@@ -72,9 +73,9 @@ impl TemplateEntry {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mime_type = definition.mime_type.clone();
+        let (text, mime_type) = (definition.uri_template.clone(), definition.mime_type.clone());
         let freshness = freshness.limited(visible.is_some());
-        Ok((definition, Self { template, mime_type, freshness, completers, lister, handler }))
+        Ok((definition, Self { text, template, mime_type, freshness, completers, lister, handler }))
     }
 
     /// Lists its resources, if it does.
@@ -88,7 +89,7 @@ impl TemplateEntry {
     }
 
     /// Whether the template could have made `uri`.
-    pub(crate) fn reads(&self, uri: &str) -> bool {
+    pub(crate) fn makes(&self, uri: &str) -> bool {
         self.template.read(uri).is_some()
     }
 
@@ -98,7 +99,8 @@ impl TemplateEntry {
 
     /// What the caller hears when the variables in `uri` are not what the function takes: a number that is none names
     /// nothing that exists.
-    fn unreadable(&self, template: &str, uri: &str, error: &Unreadable) -> Error {
+    fn unreadable(&self, uri: &str, error: &Unreadable) -> Error {
+        let template = &*self.text;
         match &error.fault {
             // Some types do not tell which fields they have, so that this shows at the first read.
             Fault::Missing(field) if !self.template.variables().any(|variable| variable.name == field) => {
@@ -146,7 +148,7 @@ pub(crate) fn read(
         return Ok(server.pass(place, Method::ResourcesRead, params, service));
     }
     let resource = resource.map(|item| item.entry());
-    let template = template.map(|(item, values)| (&*item.key, item.entry(), values));
+    let template = template.map(|(item, values)| (item.entry(), values));
     let (dialogue, running) = match Dialogue::open(server, Method::ResourcesRead, &service, &read, &params)? {
         Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
         Opening::Open(dialogue, running) => (dialogue, running),
@@ -155,11 +157,11 @@ pub(crate) fn read(
     let place = |mime_type: &Option<String>| Place { uri: uri.to_owned(), mime_type: mime_type.clone() };
     let (handling, freshness) = match (resource, template) {
         (Some(entry), _) => ((entry.handler.0)(place(&entry.mime_type), context.clone()), entry.freshness),
-        (None, Some((text, entry, values))) => {
+        (None, Some((entry, values))) => {
             let place = place(&entry.mime_type);
             match (entry.handler.read)(values.into(), place, context.clone()) {
                 Ok(handling) => (handling, entry.freshness),
-                Err(error) => return Err(entry.unreadable(text, uri, &error)),
+                Err(error) => return Err(entry.unreadable(uri, &error)),
             }
         }
         (None, None) => return Err(Error::resource_not_found(uri)),

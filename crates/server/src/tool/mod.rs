@@ -5,23 +5,25 @@ mod headers;
 mod lenient;
 mod output;
 mod result;
+mod timeout;
 
-use std::future::Future;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Raw,
+    meta::key,
     types::{self, Icon, JsonObject, MetaObject, ToolAnnotations},
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use call::{Entry, call, is_name};
+pub(crate) use call::{Entry, call, conform, is_name, nested};
 pub use result::{IntoToolResult, Json, ToolResult};
 
 use lenient::Lenient;
 
-use crate::{Context, Fault, ask::Handling, faults, registry::Visible, schema};
+use crate::{Context, Fault, ask::Handling, blocking, faults, registry::Visible, schema};
 
 /// A tool: what it is called, what it takes, and the function behind it.
 ///
@@ -49,6 +51,7 @@ pub struct Tool<H = ToolHandler> {
     /// Whether results are checked against the output schema; the first ones, unless said.
     check_output: Option<bool>,
     lenient: Option<Lenient>,
+    timeout: Option<Duration>,
     pub(crate) visible: Option<Visible>,
     handler: H,
 }
@@ -74,6 +77,7 @@ impl Tool<()> {
             output_schema: None,
             check_output: None,
             lenient: None,
+            timeout: None,
             visible: None,
             handler: (),
         }
@@ -110,10 +114,32 @@ impl Tool<()> {
         })))
     }
 
+    /// Runs `function`, which blocks its thread, with the arguments as an `A`, checked as [`Tool::run`] does. It runs on a
+    /// thread of its own out of [`crate::Builder::max_blocking`]; while all are taken, calls wait.
+    ///
+    /// A thread cannot be stopped: when the call is cancelled or timed out, the function goes on to its end, and its result
+    /// goes nowhere. [`Context::has_ended`] tells it. With [`Context::block_on`] it tells progress and asks.
+    pub fn run_blocking<A, F, R>(mut self, function: F) -> Tool
+    where
+        A: DeserializeOwned + JsonSchema + Send + 'static,
+        F: Fn(A, Context) -> R + Send + Sync + 'static,
+        R: IntoToolResult,
+    {
+        self.input_schema.get_or_insert_with(schema::of_arguments::<A>);
+        let function = Arc::new(function);
+        self.handled::<R>(ToolHandler(Box::new(move |_, arguments, context| {
+            let arguments = arguments.unwrap_or("{}");
+            let read = serde_json::from_str(arguments);
+            let arguments: A = read.map_err(|error| faults::of_type::<A>(arguments, &error))?;
+            let function = function.clone();
+            Ok(blocking::run(context, move |context| function(arguments, context).into_tool_result()))
+        })))
+    }
+
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
-        let Self { definition, input_schema, check_output, lenient, visible, .. } = self;
-        Tool { definition, input_schema, output_schema, check_output, lenient, visible, handler }
+        let Self { definition, input_schema, check_output, lenient, timeout, visible, .. } = self;
+        Tool { definition, input_schema, output_schema, check_output, lenient, timeout, visible, handler }
     }
 }
 
@@ -146,11 +172,78 @@ impl<H> Tool<H> {
         self
     }
 
-    /// Its metadata.
+    /// Adds metadata; a later value of the same key takes the place of an earlier one.
     #[must_use]
     pub fn meta(mut self, meta: MetaObject) -> Self {
-        self.definition.meta = Some(meta);
+        self.definition.meta.get_or_insert_default().extend(meta);
         self
+    }
+
+    /// Which category it belongs to, for whoever chooses among many tools. Listed in its metadata, under
+    /// [`key::CATEGORY`].
+    #[must_use]
+    pub fn category(mut self, category: impl Into<String>) -> Self {
+        self.set_meta(key::CATEGORY, category.into().into());
+        self
+    }
+
+    /// Its own version, apart from the server's. Listed in its metadata, under [`key::VERSION`].
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.set_meta(key::VERSION, version.into().into());
+        self
+    }
+
+    /// Adds an example of its arguments, which its input schema must accept. Listed in its metadata, under
+    /// [`key::EXAMPLES`].
+    ///
+    /// ```
+    /// use anyport_server::{Context, Tool};
+    /// use serde_json::json;
+    ///
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Add {
+    ///     a: i64,
+    ///     b: i64,
+    /// }
+    ///
+    /// let tool = Tool::new("add")
+    ///     .category("mathematics")
+    ///     .version("1.0")
+    ///     .example(json!({"a": 1, "b": 2}))
+    ///     .requires("nothing but patience")
+    ///     .run(async |Add { a, b }: Add, _: Context| (a + b).to_string());
+    /// assert_eq!(tool.definition().category(), Some("mathematics"));
+    /// ```
+    #[must_use]
+    pub fn example(mut self, arguments: Value) -> Self {
+        self.add_meta(key::EXAMPLES, arguments);
+        self
+    }
+
+    /// Adds something that it needs to work, in words. Listed in its metadata, under [`key::REQUIREMENTS`].
+    #[must_use]
+    pub fn requires(mut self, requirement: impl Into<String>) -> Self {
+        self.add_meta(key::REQUIREMENTS, requirement.into().into());
+        self
+    }
+
+    /// What is listed of it, so far; its schemas are added when the server is built.
+    pub fn definition(&self) -> &types::Tool {
+        &self.definition
+    }
+
+    fn set_meta(&mut self, key: &str, value: Value) {
+        self.definition.meta.get_or_insert_default().insert(key.to_owned(), value);
+    }
+
+    fn add_meta(&mut self, key: &str, value: Value) {
+        let meta = self.definition.meta.get_or_insert_default();
+        match meta.entry(key).or_insert_with(|| Value::Array(Vec::new())) {
+            Value::Array(list) => list.push(value),
+            // Somebody put something else there: that was the value of an earlier `meta`.
+            other => *other = Value::Array(vec![value]),
+        }
     }
 
     /// The JSON Schema of its arguments, as it shall be listed; instead of the one that a typed function has.
@@ -223,6 +316,15 @@ impl<H> Tool<H> {
             Some(Lenient::Fields(known)) => known.extend(fields),
             Some(Lenient::All) => {}
         }
+        self
+    }
+
+    /// How long its function may run, instead of [`crate::Builder::default_timeout`]. Beyond that it is dropped, and the
+    /// result is an error that tells the model so. The time a client takes to answer questions does not count: the function
+    /// has the whole time in each round. [`Duration::MAX`] is no limit.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
         self
     }
 
