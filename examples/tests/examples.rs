@@ -345,12 +345,18 @@ fn resources_and_templates() {
     let (seal, _) = example.call("resources/read", json!({"uri": "poems:///seal"}));
     assert_eq!(seal["contents"][0]["blob"], "yv4=");
     let params = json!({
-        "ref": {"type": "ref/resource", "uri": "poems:///by-name/{name}"}, "argument": {"name": "name", "value": "e"}
+        "ref": {"type": "ref/resource", "uri": "poems:///by-name/{name}{?from}"}, "argument": {"name": "name", "value": "E"}
     });
     let (completed, _) = example.call("completion/complete", params);
     assert_eq!(completed["completion"]["values"], json!(["evening"]));
-    example.request("resources/read", json!({"uri": "poems:///by-name/winter"}));
-    assert_eq!(example.receive()["error"]["code"], -32602);
+    let (listed, _) = example.call("resources/list", json!({}));
+    assert_eq!(listed["resources"][3]["uri"], "poems:///by-name/evening");
+    let (part, _) = example.call("resources/read", json!({"uri": "poems:///by-name/autumn?from=5"}));
+    assert_eq!(part["contents"][0]["text"], "from afar.");
+    for missing in ["poems:///by-name/winter", "poems:///by-name/autumn?from=here"] {
+        example.request("resources/read", json!({ "uri": missing }));
+        assert_eq!(example.receive()["error"]["code"], -32602);
+    }
     example.end();
 }
 
@@ -368,6 +374,9 @@ fn prompts_and_completion() {
     let (explained, _) = example.call("prompts/get", json!({"name": "explain", "arguments": arguments}));
     let words = "Explain what flask is for, to someone who knows python.";
     assert_eq!(explained["messages"][0]["content"]["text"], words);
+    let audience = json!({"ref": {"type": "ref/prompt", "name": "explain"}, "argument": {"name": "audience", "value": "e"}});
+    let (completed, _) = example.call("completion/complete", audience);
+    assert_eq!(completed["completion"]["values"], json!(["experts"]));
     let (proofread, _) =
         example.call("prompts/get", json!({"name": "proofread", "arguments": {"text": "teh"}}));
     assert_eq!(proofread["messages"][0]["role"], "assistant");
