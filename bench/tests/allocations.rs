@@ -27,8 +27,8 @@ const TEXT: &str = "The quick brown fox jumps over the lazy dog";
 // The only test of this file, and so of its process: the counter counts every thread.
 #[test]
 fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
-    let [one, fifty, many] = [1, 50, 500].map(measure);
-    for (tools, counted) in [(1, one), (50, fifty), (500, many)] {
+    let [one, fifty, many, most] = [1, 50, 500, 5_000].map(measure);
+    for (tools, counted) in [(1, one), (50, fifty), (500, many), (5_000, most)] {
         println!(
             "{tools} tools: {} allocations, of which {} grow one, and {} bytes per call",
             per_call(counted.asked),
@@ -41,6 +41,7 @@ fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
     let whole = |counted: Counted| (counted.asked + CALLS / 2) / CALLS;
     assert_eq!(whole(fifty), whole(one), "50 tools against 1");
     assert_eq!(whole(many), whole(one), "500 tools against 1");
+    assert_eq!(whole(most), whole(one), "5,000 tools against 1");
 }
 
 /// What all calls of a measurement asked for.

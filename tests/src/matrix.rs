@@ -7,7 +7,7 @@ use std::{
     task::Poll,
 };
 
-use anyport::{Revision, Service, http, live};
+use anyport::{Revision, Service, http, live, memory, unix};
 use anyport_testing::{Link, Lost, Refusal, Wire};
 use serde_json::{Value, json};
 
@@ -40,11 +40,18 @@ pub enum Transport {
     Http,
     /// HTTP+SSE of 2024-11-05.
     Sse,
+    /// A Unix socket.
+    Unix,
+    /// A WebSocket.
+    WebSocket,
+    /// Channels in the same process.
+    Memory,
 }
 
 impl Transport {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::Stdio, Self::Http, Self::Sse];
+    pub const ALL: [Self; 6] =
+        [Self::Stdio, Self::Http, Self::Sse, Self::Unix, Self::WebSocket, Self::Memory];
 
     /// Whether `revision` can be spoken over it.
     pub fn carries(self, revision: Revision) -> bool {
@@ -56,6 +63,9 @@ impl Transport {
             Self::Stdio => Ok(Link::stdio(service)),
             Self::Http => Link::http(service, http::Config::default()).await,
             Self::Sse => Link::sse(service, http::Config::default()).await,
+            Self::Unix => Link::unix(service, unix::Config::default()).await,
+            Self::WebSocket => Link::websocket(service, http::Config::default()).await,
+            Self::Memory => Ok(Link::memory(service, memory::Config::default())),
         }
     }
 }

@@ -7,8 +7,10 @@
 
 mod asking;
 mod calls;
+mod changing;
 mod envelope;
 mod eras;
 mod lists;
+mod results;
 mod running;
 mod telling;

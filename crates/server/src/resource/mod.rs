@@ -18,6 +18,7 @@ use crate::{
     Context, Partial, Values,
     ask::Handling,
     complete::{Completer, IntoCompletion},
+    registry::Visible,
     values::{Check, Source, Unreadable, check},
     write::Freshness,
 };
@@ -38,6 +39,7 @@ use contents::Place;
 pub struct Resource<H = ResourceHandler> {
     definition: types::Resource,
     freshness: Freshness,
+    pub(crate) visible: Option<Visible>,
     handler: H,
 }
 
@@ -74,6 +76,7 @@ pub struct Template<H = TemplateHandler> {
     definition: types::ResourceTemplate,
     freshness: Freshness,
     completers: Vec<(String, Completer)>,
+    pub(crate) visible: Option<Visible>,
     handler: H,
 }
 
@@ -95,7 +98,8 @@ impl Resource<()> {
     /// another.
     pub fn new(uri: impl Into<String>) -> Self {
         let uri = uri.into();
-        Self { definition: types::Resource::new(uri.clone(), uri), freshness: Freshness::NONE, handler: () }
+        let definition = types::Resource::new(uri.clone(), uri);
+        Self { definition, freshness: Freshness::NONE, visible: None, handler: () }
     }
 
     /// Reads it with `function`.
@@ -104,12 +108,12 @@ impl Resource<()> {
         F: Fn(Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
-        let Self { definition, freshness, .. } = self;
+        let Self { definition, freshness, visible, .. } = self;
         let handler = ResourceHandler(Box::new(move |place, context| {
             let contents = function(context);
             Box::pin(async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) })
         }));
-        Resource { definition, freshness, handler }
+        Resource { definition, freshness, visible, handler }
     }
 }
 
@@ -119,7 +123,8 @@ impl Template<()> {
     pub fn new(template: impl Into<String>) -> Self {
         let template = template.into();
         let definition = types::ResourceTemplate::new(template.clone(), template);
-        Self { definition, freshness: Freshness::NONE, completers: Vec::new(), handler: () }
+        let (freshness, completers) = (Freshness::NONE, Vec::new());
+        Self { definition, freshness, completers, visible: None, handler: () }
     }
 
     /// Reads them with `function`, which is given the template's variables as an `A`: [`Values`], or a struct with a
@@ -148,14 +153,15 @@ impl Template<()> {
         F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
-        let Self { definition, freshness, completers, .. } = self;
+        let Self { definition, freshness, completers, visible, .. } = self;
         let read = Box::new(move |values: Values, place: Place, context: Context| {
             let contents = function(values.read(Source::Uri)?, context);
             let contents =
                 async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) };
             Ok(Box::pin(contents) as Handling<Contents>)
         });
-        Template { definition, freshness, completers, handler: TemplateHandler { read, check: check::<A> } }
+        let handler = TemplateHandler { read, check: check::<A> };
+        Template { definition, freshness, completers, visible, handler }
     }
 }
 

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::gate::{AllowedHost, AllowedOrigin};
+use super::{
+    compat::Compat,
+    gate::{AllowedHost, AllowedOrigin},
+};
 
 /// How to serve over HTTP.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Config {
     pub allow_origins: Vec<AllowedOrigin>,
     /// Who may call.
     pub authentication: Authentication,
+    /// Which clients may leave out headers that 2026-07-28 requires. Default none.
+    pub compat: Compat,
     /// Whether and how WebSockets are served as well. Default not.
     #[cfg(feature = "websocket")]
     pub websocket: Option<crate::websocket::Config>,
@@ -46,6 +51,7 @@ impl Default for Config {
             allow_hosts: Vec::new(),
             allow_origins: Vec::new(),
             authentication: Authentication::Anonymous,
+            compat: Compat::default(),
             #[cfg(feature = "websocket")]
             websocket: None,
             sse: false,

@@ -15,6 +15,7 @@
 //! - `listener`: connections, their limits and their end.
 //! - `gate`: who may speak: Host, Origin, browsers, tokens.
 //! - `ladder`: the checks of a request, first failure wins.
+//! - `compat`: which clients may leave out headers.
 //! - `modern`, `legacy`: the two eras' ways from a message to an answer.
 //! - `sse`: HTTP+SSE of 2024-11-05.
 //! - `log`: what was said on a session's stream, for clients that come back.
@@ -25,6 +26,7 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 mod body;
+mod compat;
 mod config;
 mod endpoint;
 mod gate;
@@ -42,6 +44,7 @@ mod sse;
 mod tower;
 
 pub use body::Body;
+pub use compat::{Compat, KnownClient, UnknownClient};
 pub use config::{Authentication, Config, Limits, Route, Token};
 pub use endpoint::{Arrival, Endpoint};
 pub use gate::{AllowedHost, AllowedOrigin, InvalidAllowance};
