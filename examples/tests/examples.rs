@@ -149,8 +149,9 @@ fn hello_server_over_http() {
     let said = lines(child.stderr.take().unwrap()).recv_timeout(PATIENCE).unwrap();
     let address = said.strip_prefix("listening on http://").unwrap().strip_suffix("/mcp").unwrap().to_owned();
     let response = call(&address, "hello", json!({"name": "Ada"}));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    // Told to stop, it ends by itself and well.
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
     assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("Hello, Ada!"), "{response}");
 }
 
@@ -345,12 +346,18 @@ fn resources_and_templates() {
     let (seal, _) = example.call("resources/read", json!({"uri": "poems:///seal"}));
     assert_eq!(seal["contents"][0]["blob"], "yv4=");
     let params = json!({
-        "ref": {"type": "ref/resource", "uri": "poems:///by-name/{name}"}, "argument": {"name": "name", "value": "e"}
+        "ref": {"type": "ref/resource", "uri": "poems:///by-name/{name}{?from}"}, "argument": {"name": "name", "value": "E"}
     });
     let (completed, _) = example.call("completion/complete", params);
     assert_eq!(completed["completion"]["values"], json!(["evening"]));
-    example.request("resources/read", json!({"uri": "poems:///by-name/winter"}));
-    assert_eq!(example.receive()["error"]["code"], -32602);
+    let (listed, _) = example.call("resources/list", json!({}));
+    assert_eq!(listed["resources"][3]["uri"], "poems:///by-name/evening");
+    let (part, _) = example.call("resources/read", json!({"uri": "poems:///by-name/autumn?from=5"}));
+    assert_eq!(part["contents"][0]["text"], "from afar.");
+    for missing in ["poems:///by-name/winter", "poems:///by-name/autumn?from=here"] {
+        example.request("resources/read", json!({ "uri": missing }));
+        assert_eq!(example.receive()["error"]["code"], -32602);
+    }
     example.end();
 }
 
@@ -368,6 +375,9 @@ fn prompts_and_completion() {
     let (explained, _) = example.call("prompts/get", json!({"name": "explain", "arguments": arguments}));
     let words = "Explain what flask is for, to someone who knows python.";
     assert_eq!(explained["messages"][0]["content"]["text"], words);
+    let audience = json!({"ref": {"type": "ref/prompt", "name": "explain"}, "argument": {"name": "audience", "value": "e"}});
+    let (completed, _) = example.call("completion/complete", audience);
+    assert_eq!(completed["completion"]["values"], json!(["experts"]));
     let (proofread, _) =
         example.call("prompts/get", json!({"name": "proofread", "arguments": {"text": "teh"}}));
     assert_eq!(proofread["messages"][0]["role"], "assistant");

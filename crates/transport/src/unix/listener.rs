@@ -131,7 +131,7 @@ fn terms(config: &Config, principal: Principal) -> Terms {
         max_open_requests: limits.max_open_requests,
         drain: limits.drain,
         first_message: Some(limits.first_message),
-        idle: Some(limits.idle),
+        idle: Some(limits.connection_idle),
     }
 }
 
