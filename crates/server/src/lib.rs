@@ -38,7 +38,7 @@
 //! # Layout
 //! - [`Server`], [`Builder`]: what is put together, and how it is answered.
 //! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers; each is a [`Part`].
-//! - [`Context`]: what a handler is given.
+//! - [`Context`]: what a handler is given; [`State`]: what handlers share.
 //! - [`Form`], [`Question`]: what a client can be asked.
 //! - [`Events`]: changes, and who listens.
 //!
@@ -51,6 +51,8 @@
 mod builder;
 mod part;
 mod server;
+
+mod state;
 
 mod prompt;
 mod resource;
@@ -83,5 +85,6 @@ pub use prompt::{Argument, IntoMessages, Messages, Prompt, PromptHandler};
 pub use resource::{Contents, IntoContents, Resource, ResourceHandler, Template, TemplateHandler};
 pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
 pub use server::Server;
+pub use state::State;
 pub use tool::{IntoToolResult, Json, NoArguments, Tool, ToolHandler, ToolResult};
 pub use values::Values;

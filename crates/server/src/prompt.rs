@@ -15,6 +15,7 @@ use crate::{
     complete::{Completer, Completers, IntoCompletion},
     params::{Params, text},
     server::Inner,
+    state::Need,
     write::ResultWriter,
 };
 
@@ -35,6 +36,7 @@ use crate::{
 pub struct Prompt<H = PromptHandler> {
     definition: types::Prompt,
     arguments: Vec<Argument>,
+    pub(crate) needs: Vec<Need>,
     handler: H,
 }
 
@@ -115,7 +117,8 @@ impl Argument {
 impl Prompt<()> {
     /// The prompt `name`, whose function [`Prompt::get`] adds.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { definition: types::Prompt::new(name), arguments: Vec::new(), handler: () }
+        let (arguments, needs) = (Vec::new(), Vec::new());
+        Self { definition: types::Prompt::new(name), arguments, needs, handler: () }
     }
 
     /// Writes its messages with `function`, which is given those arguments that are declared.
@@ -124,12 +127,12 @@ impl Prompt<()> {
         F: Fn(Values, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoMessages> + Send + 'static,
     {
-        let Self { definition, arguments, .. } = self;
+        let Self { definition, arguments, needs, .. } = self;
         let handler = PromptHandler(Box::new(move |values, context| {
             let messages = function(values, context);
             Box::pin(async move { messages.await.into_messages() })
         }));
-        Prompt { definition, arguments, handler }
+        Prompt { definition, arguments, needs, handler }
     }
 }
 
@@ -187,7 +190,7 @@ impl Entry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(prompt: Prompt) -> Result<(types::Prompt, Self), Vec<String>> {
-        let Prompt { mut definition, arguments, handler } = prompt;
+        let Prompt { mut definition, arguments, handler, .. } = prompt;
         let mut problems = Vec::new();
         if definition.name.is_empty() {
             problems.push("a prompt needs a name".to_owned());

@@ -8,7 +8,9 @@ use crate::{
     ask::Vault,
     complete,
     list::{Pages, Writing},
-    listen, prompt, resource, tool,
+    listen, prompt, resource,
+    state::States,
+    tool,
     write::Identity,
 };
 
@@ -31,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) vault: Vault,
     pub(crate) events: Events,
+    pub(crate) states: States,
 }
 
 /// The four lists.

@@ -29,6 +29,8 @@ pub(super) fn assemble(mut builder: Builder) -> Result<Server, BuildError> {
     if builder.versions.is_empty() {
         problems.push("server: it must support a version".to_owned());
     }
+    problems.extend(builder.states.twice().map(|name| format!("server: the state `{name}` is given twice")));
+    problems.extend(lacking_states(&builder));
     let parts = Parts::compile(&mut builder, &mut problems);
     if !problems.is_empty() {
         return Err(BuildError { problems });
@@ -88,7 +90,7 @@ impl Parts {
             templates: pages(List::Templates, &self.templates, &builder, &writing)?,
             prompts: pages(List::Prompts, &self.prompts, &builder, &writing)?,
         };
-        let Builder { state_ttl: ttl, state_bytes: bytes, clock, limits, .. } = builder;
+        let Builder { state_ttl: ttl, state_bytes: bytes, clock, limits, states, .. } = builder;
         let vault = Vault { sealer, ttl, bytes, clock, replays: Default::default() };
         Ok(Server::of(Inner {
             identity,
@@ -102,8 +104,23 @@ impl Parts {
             limits,
             vault,
             events: Events::default(),
+            states,
         }))
     }
+}
+
+/// What the server's functions need and it does not have.
+fn lacking_states(builder: &Builder) -> Vec<String> {
+    let Builder { states, tools, resources, templates, prompts, .. } = builder;
+    let tools = tools.iter().map(|tool| ("tool", tool.name(), tool.needed()));
+    let resources = resources.iter().map(|resource| ("resource", resource.uri(), resource.needed()));
+    let templates = templates.iter().map(|template| ("template", template.uri_template(), template.needed()));
+    let prompts = prompts.iter().map(|prompt| ("prompt", prompt.name(), prompt.needed()));
+    let parts = tools.chain(resources).chain(templates).chain(prompts);
+    let lacking = |(kind, key, needs)| {
+        states.lacking(needs).into_iter().map(move |problem| format!("{kind} {key:?}: {problem}"))
+    };
+    parts.flat_map(lacking).collect()
 }
 
 /// Compiles things of one kind, each name once, and notes every problem under the thing's name.

@@ -16,6 +16,7 @@ use crate::{
     list::DEFAULT_PAGE_SIZE,
     listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTIONS},
     server::Limits,
+    state::States,
 };
 
 /// For how long clients may keep lists and the discovery result, unless [`Builder::ttl`] and
@@ -41,6 +42,7 @@ pub struct Builder {
     state_bytes: usize,
     clock: Clock,
     limits: Limits,
+    pub(crate) states: States,
 }
 
 /// All that is wrong with a server.
@@ -74,6 +76,7 @@ impl Builder {
                 max_subscriptions: DEFAULT_MAX_SUBSCRIPTIONS,
                 max_listeners: DEFAULT_MAX_LISTENERS,
             },
+            states: States::default(),
         }
     }
 

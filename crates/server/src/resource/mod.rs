@@ -15,6 +15,7 @@ use crate::{
     Context, Partial, Values,
     ask::Handling,
     complete::{Completer, IntoCompletion},
+    state::Need,
     write::Freshness,
 };
 use contents::Place;
@@ -34,6 +35,7 @@ use contents::Place;
 pub struct Resource<H = ResourceHandler> {
     definition: types::Resource,
     freshness: Freshness,
+    pub(crate) needs: Vec<Need>,
     handler: H,
 }
 
@@ -56,6 +58,7 @@ pub struct Template<H = TemplateHandler> {
     definition: types::ResourceTemplate,
     freshness: Freshness,
     completers: Vec<(String, Completer)>,
+    pub(crate) needs: Vec<Need>,
     handler: H,
 }
 
@@ -70,7 +73,8 @@ impl Resource<()> {
     /// another.
     pub fn new(uri: impl Into<String>) -> Self {
         let uri = uri.into();
-        Self { definition: types::Resource::new(uri.clone(), uri), freshness: Freshness::NONE, handler: () }
+        let definition = types::Resource::new(uri.clone(), uri);
+        Self { definition, freshness: Freshness::NONE, needs: Vec::new(), handler: () }
     }
 
     /// Reads it with `function`.
@@ -79,12 +83,12 @@ impl Resource<()> {
         F: Fn(Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
-        let Self { definition, freshness, .. } = self;
+        let Self { definition, freshness, needs, .. } = self;
         let handler = ResourceHandler(Box::new(move |place, context| {
             let contents = function(context);
             Box::pin(async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) })
         }));
-        Resource { definition, freshness, handler }
+        Resource { definition, freshness, needs, handler }
     }
 }
 
@@ -94,7 +98,8 @@ impl Template<()> {
     pub fn new(template: impl Into<String>) -> Self {
         let template = template.into();
         let definition = types::ResourceTemplate::new(template.clone(), template);
-        Self { definition, freshness: Freshness::NONE, completers: Vec::new(), handler: () }
+        let (completers, needs) = (Vec::new(), Vec::new());
+        Self { definition, freshness: Freshness::NONE, completers, needs, handler: () }
     }
 
     /// Reads them with `function`, which is given the template's variables. A function that returns `None` says that
@@ -104,12 +109,12 @@ impl Template<()> {
         F: Fn(Values, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
-        let Self { definition, freshness, completers, .. } = self;
+        let Self { definition, freshness, completers, needs, .. } = self;
         let handler = TemplateHandler(Box::new(move |values, place, context| {
             let contents = function(values, context);
             Box::pin(async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) })
         }));
-        Template { definition, freshness, completers, handler }
+        Template { definition, freshness, completers, needs, handler }
     }
 }
 

@@ -38,7 +38,7 @@ impl ResourceEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(resource: Resource) -> Result<(types::Resource, Self), Vec<String>> {
-        let Resource { definition, freshness, handler } = resource;
+        let Resource { definition, freshness, handler, .. } = resource;
         if !has_scheme(&definition.uri) {
             return Err(vec!["a URI begins with a scheme, as in `notes:///today`".to_owned()]);
         }
@@ -53,7 +53,7 @@ impl TemplateEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(template: Template) -> Result<(types::ResourceTemplate, Self), Vec<String>> {
-        let Template { definition, freshness, completers: given, handler } = template;
+        let Template { definition, freshness, completers: given, handler, .. } = template;
         let text = definition.uri_template.clone();
         let template = UriTemplate::parse(&text).map_err(|error| vec![error.to_string()])?;
         let mut completers: Completers = template.names().map(|name| (name.to_owned(), None)).collect();

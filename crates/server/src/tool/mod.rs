@@ -17,7 +17,7 @@ use serde_json::Value;
 pub(crate) use call::{Entry, call};
 pub use result::{IntoToolResult, Json, ToolResult};
 
-use crate::{Context, ask::Handling, schema};
+use crate::{Context, ask::Handling, schema, state::Need};
 
 /// A tool: what it is called, what it takes, and the function behind it.
 ///
@@ -44,6 +44,7 @@ pub struct Tool<H = ToolHandler> {
     output_schema: Option<Value>,
     /// Whether results must be checked against the output schema; those of a typed handler cannot differ.
     check_output: bool,
+    pub(crate) needs: Vec<Need>,
     handler: H,
 }
 
@@ -68,6 +69,7 @@ impl Tool<()> {
             input_schema: None,
             output_schema: None,
             check_output: false,
+            needs: Vec::new(),
             handler: (),
         }
     }
@@ -103,8 +105,8 @@ impl Tool<()> {
 
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
-        let Self { definition, input_schema, check_output, .. } = self;
-        Tool { definition, input_schema, output_schema, check_output, handler }
+        let Self { definition, input_schema, check_output, needs, .. } = self;
+        Tool { definition, input_schema, output_schema, check_output, needs, handler }
     }
 }
 
