@@ -185,7 +185,7 @@ impl Context {
     }
 
     /// Ends the call with -32603 for a fault of the handler's own.
-    fn fail(&self, error: Error) {
+    pub(crate) fn fail(&self, error: Error) {
         tracing::error!(method = self.0.method.as_str(), error = &*error.message, "a handler is at fault");
         self.0.dialogue.fail(Outcome::Error(error));
     }

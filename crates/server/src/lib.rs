@@ -48,6 +48,10 @@
 //! [`DEFAULT_MAX_LISTENERS`], [`DEFAULT_MAX_SUBSCRIPTIONS`]. Completion: [`MAX_COMPLETIONS`]. The size of arguments is
 //! bounded by the transport's [`anyport_protocol::Limits`].
 
+// The macros write `::anyport_server`, here too.
+#[allow(unused_extern_crates, reason = "only what macros write uses it")]
+extern crate self as anyport_server;
+
 mod builder;
 mod part;
 mod server;
@@ -72,6 +76,10 @@ mod schema;
 mod values;
 mod write;
 
+#[doc(hidden)]
+pub mod macros;
+
+pub use anyport_macros::tool;
 pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, Unfit};
 pub use builder::{BuildError, Builder, DEFAULT_LIST_TTL};
 pub use complete::{Completion, IntoCompletion, MAX_COMPLETIONS, Partial};

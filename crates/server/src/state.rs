@@ -47,7 +47,7 @@ impl Builder {
 
 impl Context {
     /// The server's value of this type, if [`Builder::state`] was given one.
-    pub fn state<T: Send + Sync + 'static>(&self) -> Option<State<T>> {
+    pub fn state<T: 'static>(&self) -> Option<State<T>> {
         self.server().states.get()
     }
 }
@@ -80,17 +80,17 @@ needing! { Tool Resource Template Prompt }
 
 /// The values of a server. There are few, so that looking at all of them is faster than hashing.
 #[derive(Default)]
-pub(crate) struct States(Vec<(Need, Arc<dyn Any + Send + Sync>)>);
+pub(crate) struct States(Vec<(Need, Box<dyn Any + Send + Sync>)>);
 
 impl States {
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.0.push((Need { id: TypeId::of::<T>(), name: type_name::<T>() }, Arc::new(value)));
+        self.0.push((Need { id: TypeId::of::<T>(), name: type_name::<T>() }, Box::new(State::new(value))));
     }
 
-    pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<State<T>> {
+    pub(crate) fn get<T: 'static>(&self) -> Option<State<T>> {
         let id = TypeId::of::<T>();
         let (_, value) = self.0.iter().find(|(need, _)| need.id == id)?;
-        value.clone().downcast().ok().map(State)
+        value.downcast_ref().cloned()
     }
 
     /// What is wrong with a thing that needs `needs`: a sentence for each type of which there is no value.

@@ -1,0 +1,56 @@
+//! What the code that `#[tool]`, `#[resource]` and `#[prompt]` write calls.
+//!
+//! No part of the API: it changes together with the macros, whose version is pinned to that of this crate.
+//!
+//! Where a type does not do what its place demands, the compiler shall say so once, at that very place and in words.
+//! A plain bound cannot: it is told of the innermost trait that is missing, with every type that has it. So the
+//! macros *probe* a type ([`Probe`]): method lookup prefers the trait whose bounds the type keeps, and falls back to
+//! one whose method demands what no type has, with a message of ours.
+
+#![allow(missing_docs, reason = "hidden, and of use to the macros only")]
+
+mod arguments;
+mod output;
+
+use std::marker::PhantomData;
+
+use anyport_protocol::Error;
+
+pub use anyport_protocol::types::{Icon, JsonObject, ToolAnnotations};
+pub use schemars::SchemaGenerator;
+pub use serde::de;
+pub use serde_json::json;
+
+pub use crate::{Argument, Context, Part, Prompt, Resource, Server, State, Template, Tool};
+pub use arguments::*;
+pub use output::*;
+
+/// A type to ask what it can do.
+#[derive(Debug)]
+pub struct Probe<T>(PhantomData<fn() -> T>);
+
+impl<T> Probe<T> {
+    pub const OF: Self = Self(PhantomData);
+
+    pub fn of(_: &T) -> Self {
+        Self::OF
+    }
+}
+
+impl Context {
+    /// The state that a macro's function takes.
+    ///
+    /// A server without it is not built; one that is given a part later is asked then. Should it be missing all the
+    /// same, this ends the call, as a fault of the server.
+    #[doc(hidden)]
+    pub async fn demand<T: 'static>(&self) -> State<T> {
+        match self.state() {
+            Some(state) => state,
+            None => {
+                let name = std::any::type_name::<T>();
+                self.fail(Error::internal(format!("the server lacks the state `{name}`")));
+                std::future::pending().await
+            }
+        }
+    }
+}
