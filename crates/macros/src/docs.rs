@@ -43,7 +43,11 @@ fn literal(value: &Expr) -> Option<String> {
 
 /// The lines of one comment; those of a block without the stars that line up on its left.
 fn lines(text: &str) -> Vec<&str> {
-    let lines: Vec<&str> = text.lines().collect();
+    let mut lines: Vec<&str> = text.lines().collect();
+    if lines.is_empty() {
+        // An empty line of comment keeps paragraphs apart.
+        lines.push("");
+    }
     let starred = |line: &&str| line.trim_start().starts_with('*') || line.trim().is_empty();
     let stars = lines.len() > 1 && lines[1..].iter().all(starred);
     let unstarred = |line| match stars {

@@ -2,13 +2,12 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::Path;
 
 use crate::{
-    arg, docs,
+    arg,
+    common::{self, Common},
     function::{Function, Kind},
-    settings::{self, Known, Problems, Setting},
-    support,
+    settings::{Known, Setting},
     write::{self, Names},
 };
 
@@ -32,99 +31,54 @@ const SETTINGS: Known = Known {
 };
 
 /// What the attribute says.
-#[derive(Default)]
 struct Tool {
-    name: Option<TokenStream>,
-    description: Option<TokenStream>,
-    /// Calls of the builder, in the order of the settings.
-    calls: Vec<TokenStream>,
-    /// Members of the annotations.
-    hints: Vec<TokenStream>,
-    support: Option<Path>,
+    common: Common,
+    /// Members of the annotations, and what they are.
+    hints: Vec<(Ident, bool)>,
 }
 
 /// The function that makes the tool, with the function that it calls.
-pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    let mut problems = Problems::default();
-    let tool = problems.take(Tool::read(attribute));
-    let function = problems.take(Function::read(item.clone(), KIND));
-    let given = tool.as_ref().and_then(|tool| tool.support.as_ref());
-    let support = support::path(given)?;
-    match (tool, function, problems.finish()) {
-        (Some(tool), Some(function), Ok(())) => Ok(tool.write(&function, &Names::new(support))),
-        (_, _, problems) => {
-            let problems = problems.err().map(|problems| problems.into_compile_error());
-            let refused = write::refused(&item, &support, "Tool");
-            Ok(quote!(#problems #refused))
-        }
-    }
+pub(crate) fn expand(attribute: TokenStream, item: &TokenStream) -> syn::Result<TokenStream> {
+    let tool = Tool::read(attribute);
+    common::expand(item, (KIND, "Tool"), tool, |tool| &tool.common, |_, _| Ok(()), Tool::write)
 }
 
 impl Tool {
     fn read(attribute: TokenStream) -> syn::Result<Self> {
-        let mut tool = Self::default();
-        let mut problems = Problems::default();
-        for setting in settings::read(attribute, &SETTINGS)? {
-            problems.take(tool.set(&setting));
-        }
-        problems.finish().map(|()| tool)
+        let mut hints = Vec::new();
+        let own = |_: &mut Common, setting: &Setting| {
+            let hint = match &*setting.name {
+                "read_only" => "read_only_hint",
+                "destructive" => "destructive_hint",
+                "idempotent" => "idempotent_hint",
+                "open_world" => "open_world_hint",
+                _ => return Ok(()),
+            };
+            hints.push((Ident::new(hint, Span::call_site()), setting.flag()?));
+            Ok(())
+        };
+        let common = Common::read(attribute, &SETTINGS, own)?;
+        Ok(Self { common, hints })
     }
 
-    fn set(&mut self, setting: &Setting) -> syn::Result<()> {
-        match &*setting.name {
-            "name" => self.name = Some(setting.text()?),
-            "description" => self.description = Some(setting.text()?),
-            "title" => self.call("title", setting.text()?),
-            "read_only" => self.hint("read_only_hint", setting.flag()?),
-            "destructive" => self.hint("destructive_hint", setting.flag()?),
-            "idempotent" => self.hint("idempotent_hint", setting.flag()?),
-            "open_world" => self.hint("open_world_hint", setting.flag()?),
-            "crate" => self.support = Some(crate_path(setting)?),
-            "icon" => self.calls.push(icon(setting)?),
-            "meta" => self.calls.push(meta(setting)?),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn call(&mut self, method: &str, value: TokenStream) {
-        let method = Ident::new(method, Span::call_site());
-        self.calls.push(quote!(.#method(#value)));
-    }
-
-    fn hint(&mut self, member: &str, value: bool) {
-        let member = Ident::new(member, Span::call_site());
-        self.hints.push(quote!(annotations.#member = ::core::option::Option::Some(#value);));
-    }
-
-    fn write(self, function: &Function, names: &Names) -> TokenStream {
-        let support = &names.support;
-        let name = self.name.unwrap_or_else(|| {
-            let name = function.name();
-            quote!(#name)
-        });
-        let description = self.description.or_else(|| docs::description(&function.docs));
-        let description = description.map(|text| quote!(.description(#text)));
-        let annotations = (!self.hints.is_empty()).then(|| {
-            let hints = &self.hints;
+    fn write(&self, function: &Function, names: &Names) -> TokenStream {
+        let (name, described) = (self.common.name(function), self.common.described(function));
+        let (members, hints): (Vec<_>, Vec<_>) = self.hints.iter().cloned().unzip();
+        let annotations = (!members.is_empty()).then(|| {
             quote! {
                 .annotations({
-                    let mut annotations = #support::ToolAnnotations::default();
-                    #(#hints)*
+                    let mut annotations = __anyport::ToolAnnotations::default();
+                    #(annotations.#members = ::core::option::Option::Some(#hints);)*
                     annotations
                 })
             }
         });
-        let calls = self.calls;
-        let needs = write::needs(function);
         let parameters = write::parameters(function, names, true);
-        let handler = write::handler(function, names, &output(function, names));
-        let make = quote! {
-            use #support as __anyport;
+        let handler = write::handler(function, names, true, &output(function, names));
+        quote! {
             #parameters
-            __anyport::Tool::new(#name) #description #annotations #(#calls)* #needs .run(#handler)
-        };
-        write::items(function, names, &Ident::new("Tool", Span::call_site()), &make)
+            __anyport::Tool::new(#name) #described #annotations .run(#handler)
+        }
     }
 }
 
@@ -133,36 +87,16 @@ fn output(function: &Function, names: &Names) -> TokenStream {
     let Names { support, value, .. } = names;
     let span = function.output_span();
     let layer = Ident::new("__anyport_layer", Span::mixed_site());
-    let probe = quote_spanned!(span=> (&&#support::Probe::of(&#value)).layer());
     let shape = quote_spanned!(span=> (&&&#layer.output()).shape().checked());
-    let fault = function.error_span().unwrap_or(span);
-    let fault = quote_spanned!(fault=> (&&#layer.fault()).telling().checked());
+    let fault =
+        quote_spanned!(function.error_span().unwrap_or(span)=> (&&#layer.fault()).telling().checked());
     quote! {
         #[allow(unused_imports)]
         use #support::{
             ProbeAsItIs as _, ProbeFallible as _, ProbeNoResult as _, ProbePlain as _, ProbeStructured as _,
             ProbeTold as _, ProbeUntold as _,
         };
-        let #layer = #probe;
+        let #layer = (&&#support::Probe::of(&#value)).layer();
         #layer.finish(#value, #shape, #fault)
     }
-}
-
-/// `crate = path`.
-pub(crate) fn crate_path(setting: &Setting) -> syn::Result<Path> {
-    syn::parse2(setting.tokens()?.clone()).map_err(|_| setting.expects("a path: `crate = ::anyport`"))
-}
-
-/// `icon = ".."`.
-pub(crate) fn icon(setting: &Setting) -> syn::Result<TokenStream> {
-    let source = setting.text()?;
-    Ok(quote!(.icon(__anyport::Icon::new(#source))))
-}
-
-/// `meta(key = json, ..)`.
-pub(crate) fn meta(setting: &Setting) -> syn::Result<TokenStream> {
-    let (keys, values): (Vec<_>, Vec<_>) = setting.members()?.into_iter().unzip();
-    Ok(quote! {
-        .meta([#((::std::string::String::from(#keys), __anyport::json!(#values))),*].into_iter().collect())
-    })
 }

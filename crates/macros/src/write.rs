@@ -162,8 +162,14 @@ fn describe(plain: &[&Plain], support: &TokenStream) -> TokenStream {
     }
 }
 
-/// The closure that calls the function with what it takes, and `output` behind it.
-pub(crate) fn handler(function: &Function, names: &Names, output: &TokenStream) -> TokenStream {
+/// The closure that calls the function with what it takes, and `output` behind it. Where nothing `is_sent`, it is given
+/// a context only.
+pub(crate) fn handler(
+    function: &Function,
+    names: &Names,
+    is_sent: bool,
+    output: &TokenStream,
+) -> TokenStream {
     let Names { support, parameters, context, value } = names;
     let name = &function.signature.ident;
     let locals: Vec<Ident> = (0..function.parameters.len())
@@ -189,8 +195,9 @@ pub(crate) fn handler(function: &Function, names: &Names, output: &TokenStream) 
     let uses_context = function.parameters.iter().any(|one| !matches!(one, Parameter::Plain(_)));
     let context = if uses_context { quote!(#context) } else { quote!(_) };
     let awaited = function.signature.asyncness.map(|_| quote!(.await));
+    let sent = is_sent.then(|| quote!(#support::Arguments((#(#taken,)*)): #support::Arguments<#parameters>,));
     quote! {
-        |#support::Arguments((#(#taken,)*)): #support::Arguments<#parameters>, #context: #support::Context| async move {
+        |#sent #context: #support::Context| async move {
             #(#states)*
             let #value = #name::call(#(#given),*) #awaited;
             #output

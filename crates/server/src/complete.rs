@@ -37,6 +37,51 @@ pub struct Completion {
     pub has_more: bool,
 }
 
+impl Completion {
+    /// Those `candidates` that begin with what is `typed`, whatever their case, in their order.
+    pub fn starting_with<S: Into<String>>(typed: &str, candidates: impl IntoIterator<Item = S>) -> Self {
+        let typed = typed.to_lowercase();
+        Self::of(
+            candidates.into_iter().map(Into::into).filter(|text| text.to_lowercase().starts_with(&typed)),
+        )
+    }
+
+    /// Those `candidates` that have what is `typed` anywhere in them, whatever their case: first those that begin with
+    /// it, then those in which a word does, then the others.
+    pub fn matching<S: Into<String>>(typed: &str, candidates: impl IntoIterator<Item = S>) -> Self {
+        let typed = typed.to_lowercase();
+        let rank = |text: &str| -> Option<usize> {
+            let text = text.to_lowercase();
+            let begins_word = |at: usize| !text[..at].ends_with(char::is_alphanumeric);
+            match text.find(&typed)? {
+                0 => Some(0),
+                _ if text.match_indices(&typed).any(|(at, _)| begins_word(at)) => Some(1),
+                _ => Some(2),
+            }
+        };
+        let candidates = candidates.into_iter().map(Into::into);
+        let mut found: Vec<(usize, String)> =
+            candidates.filter_map(|text: String| Some((rank(&text)?, text))).collect();
+        found.sort_by_key(|(rank, _)| *rank);
+        Self::of(found.into_iter().map(|(_, text)| text))
+    }
+
+    /// All of `values`, of which those are kept that can be sent.
+    fn of(values: impl Iterator<Item = String>) -> Self {
+        let mut completion = Self::default();
+        let mut total = 0;
+        for value in values {
+            total += 1;
+            if completion.values.len() < MAX_COMPLETIONS {
+                completion.values.push(value);
+            }
+        }
+        completion.total = Some(total);
+        completion.has_more = total > MAX_COMPLETIONS as u64;
+        completion
+    }
+}
+
 /// The most suggestions in one result.
 pub const MAX_COMPLETIONS: usize = 100;
 
@@ -94,6 +139,15 @@ impl Completer {
             Box::pin(async move { completion.await.into_completion() })
         }))
     }
+
+    /// Completes to those of `choices` that begin with what is typed.
+    pub(crate) fn choices<S: Into<String>>(choices: impl IntoIterator<Item = S>) -> Self {
+        let choices: Vec<String> = choices.into_iter().map(Into::into).collect();
+        Self(Box::new(move |partial, _| {
+            let completion = Completion::starting_with(&partial.value, choices.iter().map(String::as_str));
+            Box::pin(std::future::ready(Ok(completion)))
+        }))
+    }
 }
 
 impl std::fmt::Debug for Completer {
@@ -104,6 +158,22 @@ impl std::fmt::Debug for Completer {
 
 /// What can be completed of one prompt or template: every argument's name, with its function if it has one.
 pub(crate) type Completers = Vec<(String, Option<Completer>)>;
+
+/// Gives each of `given` to what it completes.
+pub(crate) fn assign(
+    completers: &mut Completers,
+    given: Vec<(String, Completer)>,
+    kind: &str,
+    problems: &mut Vec<String>,
+) {
+    for (name, completer) in given {
+        match completers.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, slot @ None)) => *slot = Some(completer),
+            Some(_) => problems.push(format!("the {kind} {name:?} is completed twice")),
+            None => problems.push(format!("there is no {kind} {name:?} to complete")),
+        }
+    }
+}
 
 /// Answers `completion/complete`.
 ///
@@ -147,7 +217,13 @@ fn find<'a>(server: &'a Inner, reference: &Reference) -> Result<Option<&'a Compl
         Reference::Resource(resource) => match server.template(&resource.uri) {
             Some(entry) => Ok(Some(entry.completers())),
             None if server.resources.contains_key(&resource.uri) => Ok(None),
-            None => Err(Error::invalid_params(format!("unknown resource template: {:.256}", resource.uri))),
+            // 2026-07-28, completion §CompleteRequest: "`uri` is a URI or URI template."
+            None => match server.templates.iter().find(|entry| entry.makes(&resource.uri)) {
+                Some(entry) => Ok(Some(entry.completers())),
+                None => {
+                    Err(Error::invalid_params(format!("unknown resource template: {:.256}", resource.uri)))
+                }
+            },
         },
         _ => Err(Error::invalid_params("\"ref\" must be a ref/prompt or a ref/resource")),
     }

@@ -79,7 +79,7 @@ mod write;
 #[doc(hidden)]
 pub mod macros;
 
-pub use anyport_macros::tool;
+pub use anyport_macros::{prompt, resource, tool};
 pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, Unfit};
 pub use builder::{BuildError, Builder, DEFAULT_LIST_TTL};
 pub use complete::{Completion, IntoCompletion, MAX_COMPLETIONS, Partial};

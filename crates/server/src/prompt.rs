@@ -1,21 +1,29 @@
 //! Prompts: messages that a person picks.
 
-use std::{fmt::Display, future::Future, sync::Arc};
+mod arguments;
+mod messages;
+
+use std::{future::Future, sync::Arc};
 
 use anyport_protocol::{
     Error, Method, Raw,
     json::Members,
-    types::{self, ContentBlock, Icon, MetaObject, PromptArgument, PromptMessage},
+    types::{self, Icon, MetaObject, PromptArgument},
 };
 use anyport_service::Reply;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+pub use messages::{IntoMessages, Messages};
 
 use crate::{
-    Context, Failure, Partial, Values,
+    Context, Partial, Values,
     ask::{self, Dialogue, Handling, Opening},
-    complete::{Completer, Completers, IntoCompletion},
+    complete::{self, Completer, Completers, IntoCompletion},
     params::{Params, text},
     server::Inner,
     state::Need,
+    values::{Check, Fault, Source, Unreadable, check},
     write::ResultWriter,
 };
 
@@ -36,6 +44,9 @@ use crate::{
 pub struct Prompt<H = PromptHandler> {
     definition: types::Prompt,
     arguments: Vec<Argument>,
+    completers: Vec<(String, Completer)>,
+    /// What is found wrong before it is built.
+    problems: Vec<String>,
     pub(crate) needs: Vec<Need>,
     handler: H,
 }
@@ -48,32 +59,14 @@ pub struct Argument {
 }
 
 /// The function behind a prompt.
-pub struct PromptHandler(Box<Get>);
-
-type Get = dyn Fn(Values, Context) -> Handling<Result<Messages, Error>> + Send + Sync;
-
-/// The messages of a prompt.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Messages {
-    /// What these messages are for, if it differs from what is listed.
-    pub description: Option<String>,
-    /// The messages.
-    pub messages: Vec<PromptMessage>,
+pub struct PromptHandler {
+    get: Box<Get>,
+    /// What the function's type makes of the arguments.
+    check: Check,
 }
 
-/// What a prompt's function may return.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the messages of a prompt",
-    note = "return text (one message of the user's), a `PromptMessage` or a list of them, `Messages`",
-    note = "or a `Result` of one of these"
-)]
-pub trait IntoMessages {
-    /// The messages.
-    ///
-    /// # Errors
-    /// What ends the request instead.
-    fn into_messages(self) -> Result<Messages, Error>;
-}
+/// The error is that of reading the arguments.
+type Get = dyn Fn(Values, Context) -> Result<Handling<Result<Messages, Error>>, Unreadable> + Send + Sync;
 
 impl Argument {
     /// The argument `name`, which may be left out.
@@ -112,27 +105,50 @@ impl Argument {
         self.completer = Some(Completer::new(function));
         self
     }
+
+    /// Completes it to those of `choices` that begin with what is typed.
+    #[must_use]
+    pub fn choices<S: Into<String>>(mut self, choices: impl IntoIterator<Item = S>) -> Self {
+        self.completer = Some(Completer::choices(choices));
+        self
+    }
 }
 
 impl Prompt<()> {
     /// The prompt `name`, whose function [`Prompt::get`] adds.
     pub fn new(name: impl Into<String>) -> Self {
-        let (arguments, needs) = (Vec::new(), Vec::new());
-        Self { definition: types::Prompt::new(name), arguments, needs, handler: () }
+        let definition = types::Prompt::new(name);
+        Self {
+            definition,
+            arguments: Vec::new(),
+            completers: Vec::new(),
+            problems: Vec::new(),
+            needs: Vec::new(),
+            handler: (),
+        }
     }
 
-    /// Writes its messages with `function`, which is given those arguments that are declared.
-    pub fn get<F, R>(self, function: F) -> Prompt
+    /// Writes its messages with `function`, which is given those arguments that are declared as an `A`: [`Values`], or
+    /// a struct with a field for each argument. An argument that `A` cannot be read from ends the request with -32602
+    /// and words that name it.
+    ///
+    /// Arguments are texts. An `Option` takes one that is empty for absent, since clients send what a person left
+    /// empty that way. Lists and structs are read as JSON. Whether `A` fits the arguments is checked when the server is
+    /// built; those that are enums or booleans there complete themselves.
+    pub fn get<A, F, R>(self, function: F) -> Prompt
     where
-        F: Fn(Values, Context) -> R + Send + Sync + 'static,
+        A: DeserializeOwned + 'static,
+        F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoMessages> + Send + 'static,
     {
-        let Self { definition, arguments, needs, .. } = self;
-        let handler = PromptHandler(Box::new(move |values, context| {
-            let messages = function(values, context);
-            Box::pin(async move { messages.await.into_messages() })
-        }));
-        Prompt { definition, arguments, needs, handler }
+        let Self { definition, arguments, completers, problems, needs, .. } = self;
+        let get = Box::new(move |values: Values, context: Context| {
+            let messages = function(values.read(Source::Prompt)?, context);
+            let messages = async move { messages.await.into_messages() };
+            Ok(Box::pin(messages) as Handling<Result<Messages, Error>>)
+        });
+        let handler = PromptHandler { get, check: check::<A> };
+        Prompt { definition, arguments, completers, problems, needs, handler }
     }
 }
 
@@ -155,6 +171,57 @@ impl<H> Prompt<H> {
     #[must_use]
     pub fn argument(mut self, argument: Argument) -> Self {
         self.arguments.push(argument);
+        self
+    }
+
+    /// Adds an argument for each field of `A`: with its description and title, and required unless it is an `Option`
+    /// or has a default. Types that are no struct with named fields have no arguments, and are refused when the server
+    /// is built.
+    ///
+    /// ```
+    /// use anyport_server::{Context, Prompt};
+    ///
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Review {
+    ///     /// The code
+    ///     code: String,
+    ///     /// How many remarks at most
+    ///     remarks: Option<u32>,
+    /// }
+    ///
+    /// let review = Prompt::new("review")
+    ///     .arguments::<Review>()
+    ///     .get(async |Review { code, .. }: Review, _: Context| format!("Please review:\n{code}"));
+    /// # let _ = review;
+    /// ```
+    #[must_use]
+    pub fn arguments<A: JsonSchema>(mut self) -> Self {
+        match arguments::of::<A>() {
+            Ok(arguments) => self.arguments.extend(arguments),
+            Err(problem) => self.problems.push(problem),
+        }
+        self
+    }
+
+    /// Completes the argument `name` with `function`.
+    #[must_use]
+    pub fn complete<F, R>(mut self, name: impl Into<String>, function: F) -> Self
+    where
+        F: Fn(Partial, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoCompletion> + Send + 'static,
+    {
+        self.completers.push((name.into(), Completer::new(function)));
+        self
+    }
+
+    /// Completes the argument `name` to those of `choices` that begin with what is typed.
+    #[must_use]
+    pub fn choices<S: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        choices: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.completers.push((name.into(), Completer::choices(choices)));
         self
     }
 
@@ -190,8 +257,7 @@ impl Entry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(prompt: Prompt) -> Result<(types::Prompt, Self), Vec<String>> {
-        let Prompt { mut definition, arguments, handler, .. } = prompt;
-        let mut problems = Vec::new();
+        let Prompt { mut definition, arguments, completers: given, mut problems, handler, .. } = prompt;
         if definition.name.is_empty() {
             problems.push("a prompt needs a name".to_owned());
         }
@@ -206,6 +272,8 @@ impl Entry {
             completers.push((argument.name.clone(), completer));
             definition.arguments.get_or_insert_default().push(argument);
         }
+        complete::assign(&mut completers, given, "argument", &mut problems);
+        arguments::fit(handler.check, &mut completers, &mut problems);
         if problems.is_empty() {
             Ok((definition, Self { required, completers, handler }))
         } else {
@@ -241,6 +309,24 @@ impl Entry {
         }
         Err(Error::invalid_params(format!("missing required arguments: {}", missing.join(", "))))
     }
+
+    /// What the caller hears when the arguments are not what the function takes.
+    fn unreadable(&self, prompt: &str, error: &Unreadable) -> Error {
+        match (&error.name, &error.fault) {
+            (_, Fault::Missing(field)) if self.completers.iter().any(|(name, _)| name == field) => {
+                Error::invalid_params(format!("missing required arguments: {field}"))
+            }
+            // Some types do not tell which fields they have, so that this shows at the first call.
+            (_, Fault::Missing(field)) => {
+                tracing::error!(prompt, field, "a prompt's function takes what is not declared");
+                Error::internal(format!(
+                    "the prompt {prompt} declares no argument {field:?}, and its function needs one"
+                ))
+            }
+            (Some(name), _) => Error::invalid_params(format!("the argument {name:?}: {}", error.words())),
+            (None, _) => Error::invalid_params(format!("arguments: {}", error.words())),
+        }
+    }
 }
 
 /// Answers `prompts/get`.
@@ -264,7 +350,8 @@ pub(crate) fn get(
         Opening::Open(dialogue, running) => (dialogue, running),
     };
     let context = Context::new(server.clone(), service, (Method::PromptsGet, params.clone()), dialogue);
-    let handling = (entry.handler.0)(values, context.clone());
+    let handling =
+        (entry.handler.get)(values, context.clone()).map_err(|error| entry.unreadable(&read.name, &error))?;
     Ok(ask::run(context, handling, running, |context, messages| {
         messages.and_then(|messages| write(context.server(), &messages)).into()
     }))
@@ -277,50 +364,6 @@ fn write(server: &Inner, messages: &Messages) -> Result<Raw, Error> {
     }
     result.value("messages", &messages.messages)?;
     result.finish(&server.identity, None)
-}
-
-impl IntoMessages for Messages {
-    fn into_messages(self) -> Result<Messages, Error> {
-        Ok(self)
-    }
-}
-
-impl IntoMessages for Vec<PromptMessage> {
-    fn into_messages(self) -> Result<Messages, Error> {
-        Ok(Messages { messages: self, description: None })
-    }
-}
-
-impl IntoMessages for PromptMessage {
-    fn into_messages(self) -> Result<Messages, Error> {
-        vec![self].into_messages()
-    }
-}
-
-impl IntoMessages for String {
-    fn into_messages(self) -> Result<Messages, Error> {
-        PromptMessage::user(ContentBlock::text(self)).into_messages()
-    }
-}
-
-impl IntoMessages for &'static str {
-    fn into_messages(self) -> Result<Messages, Error> {
-        PromptMessage::user(ContentBlock::text(self)).into_messages()
-    }
-}
-
-/// An `Err` ends the request with -32603 and its words.
-impl<T: IntoMessages, E: Display> IntoMessages for Result<T, E> {
-    fn into_messages(self) -> Result<Messages, Error> {
-        self.map_err(|error| Error::internal(error.to_string()))?.into_messages()
-    }
-}
-
-/// An `Err` is the protocol error that ends the request.
-impl<T: IntoMessages> IntoMessages for Result<T, Failure> {
-    fn into_messages(self) -> Result<Messages, Error> {
-        self.map_err(|Failure(error)| error)?.into_messages()
-    }
 }
 
 impl std::fmt::Debug for PromptHandler {

@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_server_that_lacks_a_state_is_not_built_and_says_who_needs_what() {
-        let prompt = Prompt::new("p").needs::<u8>().get(async |_, _: Context| "");
+        let prompt = Prompt::new("p").needs::<u8>().get(async |_: (), _: Context| "");
         let BuildError { problems } =
             Server::builder("s", "1").add(tool("a")).add(tool("b")).add(prompt).build().unwrap_err();
         let db = type_name::<Db>();

@@ -295,12 +295,12 @@ fn a_build_names_every_problem() {
         ))
         .tool(tool("in").output_schema(json!(5)))
         .resource(anyport_server::Resource::new("no uri").read(async |_: Context| ""))
-        .template(anyport_server::Template::new("a:{").read(async |_, _: Context| ""))
+        .template(anyport_server::Template::new("a:{").read(async |_: anyport_server::Values, _: Context| ""))
         .prompt(
             anyport_server::Prompt::new("p")
                 .argument(anyport_server::Argument::new("a"))
                 .argument(anyport_server::Argument::new("a"))
-                .get(async |_, _: Context| ""),
+                .get(async |_: (), _: Context| ""),
         )
         .build()
         .unwrap_err();

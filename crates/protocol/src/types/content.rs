@@ -78,6 +78,12 @@ impl From<String> for ContentBlock {
     }
 }
 
+impl From<ResourceContents> for ContentBlock {
+    fn from(contents: ResourceContents) -> Self {
+        Self::embedded(contents)
+    }
+}
+
 /// Text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TextContent {

@@ -27,7 +27,8 @@ pub trait Parameters: Sized {
     /// Fills in defaults.
     fn finish<E: de::Error>(self) -> Result<Self::Values, E>;
 
-    fn describe(schema: &mut Properties<'_>);
+    /// What the schema says of them; only that of a tool is told.
+    fn describe(_: &mut Properties<'_>) {}
 }
 
 /// The arguments of a call; what a derived struct would be, but for one type of fault: a parameter's type that cannot

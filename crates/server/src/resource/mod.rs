@@ -3,19 +3,23 @@
 mod contents;
 mod read;
 mod template;
+mod typed;
 
 use std::{future::Future, time::Duration};
 
 use anyport_protocol::types::{self, Annotations, Icon, MetaObject};
+use serde::de::DeserializeOwned;
 
 pub use contents::{Contents, IntoContents};
 pub(crate) use read::{ResourceEntry, TemplateEntry, read};
+pub(crate) use typed::{complete_choices, unknown};
 
 use crate::{
     Context, Partial, Values,
     ask::Handling,
     complete::{Completer, IntoCompletion},
     state::Need,
+    values::{Check, Source, Unreadable, check},
     write::Freshness,
 };
 use contents::Place;
@@ -66,7 +70,14 @@ pub struct Template<H = TemplateHandler> {
 pub struct ResourceHandler(Box<dyn Fn(Place, Context) -> Handling<Contents> + Send + Sync>);
 
 /// The function behind a template.
-pub struct TemplateHandler(Box<dyn Fn(Values, Place, Context) -> Handling<Contents> + Send + Sync>);
+pub struct TemplateHandler {
+    read: Box<ReadTemplate>,
+    /// What the function's type makes of the variables.
+    check: Check,
+}
+
+/// The error is that of reading the variables.
+type ReadTemplate = dyn Fn(Values, Place, Context) -> Result<Handling<Contents>, Unreadable> + Send + Sync;
 
 impl Resource<()> {
     /// The resource at `uri`, whose function [`Resource::read`] adds. Its name is the URI until [`Resource::name`] sets
@@ -102,18 +113,40 @@ impl Template<()> {
         Self { definition, freshness: Freshness::NONE, completers, needs, handler: () }
     }
 
-    /// Reads them with `function`, which is given the template's variables. A function that returns `None` says that
-    /// there is no such resource.
-    pub fn read<F, R>(self, function: F) -> Template
+    /// Reads them with `function`, which is given the template's variables as an `A`: [`Values`], or a struct with a
+    /// field for each variable. A function that returns `None` says that there is no such resource, and so does a
+    /// variable that is missing or that `A` cannot be read from.
+    ///
+    /// Whether `A` fits the template is checked when the server is built. Variables that are enums or booleans there
+    /// complete themselves.
+    ///
+    /// ```
+    /// use anyport_server::{Context, Template};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Page {
+    ///     book: String,
+    ///     number: u32,
+    /// }
+    ///
+    /// let page = Template::new("books:///{book}/{number}")
+    ///     .read(async |Page { book, number }: Page, _: Context| format!("page {number} of {book}"));
+    /// # let _ = page;
+    /// ```
+    pub fn read<A, F, R>(self, function: F) -> Template
     where
-        F: Fn(Values, Context) -> R + Send + Sync + 'static,
+        A: DeserializeOwned + 'static,
+        F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
         let Self { definition, freshness, completers, needs, .. } = self;
-        let handler = TemplateHandler(Box::new(move |values, place, context| {
-            let contents = function(values, context);
-            Box::pin(async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) })
-        }));
+        let read = Box::new(move |values: Values, place: Place, context: Context| {
+            let contents = function(values.read(Source::Uri)?, context);
+            let contents =
+                async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) };
+            Ok(Box::pin(contents) as Handling<Contents>)
+        });
+        let handler = TemplateHandler { read, check: check::<A> };
         Template { definition, freshness, completers, needs, handler }
     }
 }
@@ -127,6 +160,17 @@ impl<H> Template<H> {
         R: Future<Output: IntoCompletion> + Send + 'static,
     {
         self.completers.push((name.into(), Completer::new(function)));
+        self
+    }
+
+    /// Completes the variable `name` to those of `choices` that begin with what is typed.
+    #[must_use]
+    pub fn choices<S: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        choices: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.completers.push((name.into(), Completer::choices(choices)));
         self
     }
 

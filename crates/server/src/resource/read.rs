@@ -4,14 +4,18 @@ use anyport_protocol::{Error, Method, Raw, types};
 use anyport_service::Reply;
 
 use super::{
-    Contents, Resource, ResourceHandler, Template, TemplateHandler, contents::Place, template::UriTemplate,
+    Contents, Resource, ResourceHandler, Template, TemplateHandler,
+    contents::Place,
+    template::UriTemplate,
+    typed::{self, Variable},
 };
 use crate::{
     Context,
     ask::{self, Dialogue, Opening},
-    complete::Completers,
+    complete::{self, Completers},
     params::Params,
     server::Inner,
+    values::{Fault, Unreadable},
     write::{Freshness, ResultWriter},
 };
 
@@ -58,13 +62,9 @@ impl TemplateEntry {
         let template = UriTemplate::parse(&text).map_err(|error| vec![error.to_string()])?;
         let mut completers: Completers = template.names().map(|name| (name.to_owned(), None)).collect();
         let mut problems = Vec::new();
-        for (name, completer) in given {
-            match completers.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, slot @ None)) => *slot = Some(completer),
-                Some(_) => problems.push(format!("the variable {name:?} is completed twice")),
-                None => problems.push(format!("there is no variable {name:?} to complete")),
-            }
-        }
+        complete::assign(&mut completers, given, "variable", &mut problems);
+        let variables: Vec<Variable<'_>> = template.variables().collect();
+        typed::fit(handler.check, &variables, &mut completers, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -72,8 +72,37 @@ impl TemplateEntry {
         Ok((definition, Self { text, template, mime_type, freshness, completers, handler }))
     }
 
+    /// Whether the template could have made `uri`.
+    pub(crate) fn makes(&self, uri: &str) -> bool {
+        self.template.read(uri).is_some()
+    }
+
     pub(crate) fn completers(&self) -> &Completers {
         &self.completers
+    }
+
+    /// What the caller hears when the variables in `uri` are not what the function takes: a number that is none names
+    /// nothing that exists.
+    fn unreadable(&self, uri: &str, error: &Unreadable) -> Error {
+        match &error.fault {
+            // Some types do not tell which fields they have, so that this shows at the first read.
+            Fault::Missing(field) if !self.template.variables().any(|variable| variable.name == field) => {
+                let message = format!(
+                    "the template {} has no variable {field:?}, and its function needs one",
+                    self.text
+                );
+                tracing::error!(
+                    template = self.text,
+                    field,
+                    "a template's function takes what it does not have"
+                );
+                Error::internal(message)
+            }
+            _ => {
+                tracing::debug!(template = self.text, %error, "the variables of a URI cannot be read");
+                Error::resource_not_found(uri)
+            }
+        }
     }
 }
 
@@ -103,8 +132,11 @@ pub(crate) fn read(
     let (handling, freshness) = match (resource, template) {
         (Some(entry), _) => ((entry.handler.0)(place(&entry.mime_type), context.clone()), entry.freshness),
         (None, Some((entry, values))) => {
-            let handling = (entry.handler.0)(values.into(), place(&entry.mime_type), context.clone());
-            (handling, entry.freshness)
+            let place = place(&entry.mime_type);
+            match (entry.handler.read)(values.into(), place, context.clone()) {
+                Ok(handling) => (handling, entry.freshness),
+                Err(error) => return Err(entry.unreadable(uri, &error)),
+            }
         }
         (None, None) => return Err(Error::resource_not_found(uri)),
     };

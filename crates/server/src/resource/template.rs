@@ -2,6 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::typed::Variable;
+
 /// A URI template that tells which URIs it could have made, and from which values.
 ///
 /// - `{name}` stands for one or more characters, none of them `/`, `?` or `#`: not as they stand in the URI and,
@@ -59,6 +61,11 @@ impl UriTemplate {
             true => Ok(Self { parts }),
             false => Err(TemplateError::NoVariable),
         }
+    }
+
+    /// The variables, in order.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = Variable<'_>> {
+        self.names().map(|name| Variable { name, is_list: false })
     }
 
     /// The variables' names, in order.
