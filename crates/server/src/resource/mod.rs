@@ -45,8 +45,22 @@ pub struct Resource<H = ResourceHandler> {
 
 /// Resources whose URIs are made from a template, and the function that reads them.
 ///
-/// The template is RFC 6570 with `{name}`, which stands for one or more characters without `/`, `?` and `#` (not even
-/// percent-encoded `/`), and `{+name}`, which stands for one or more of any. Values are given percent-decoded.
+/// The template is one of RFC 6570, read backwards. Values are given percent-decoded.
+///
+/// | expression | what is read |
+/// |---|---|
+/// | `{a}` | one or more characters, none of them `/`, `?`, `#` or `\`, not even percent-encoded `/` and `\` |
+/// | `{+a}` | one or more of any characters; it may begin with `/`, so join it to a folder with care |
+/// | `{#a}`, `{.a}`, `{/a}` | the same behind `#`, `.` or `/`; or nothing, and the variable is absent |
+/// | `{/a,b}` | several, filled from the left; those at the end may be absent |
+/// | `{?a,b}`, `{&a,b}`, `{;a,b}` | parameters by name, in any order, each absent or there once |
+/// | `{/a*}`, `{?a*}` | a list |
+/// | `{a:3}` | at most three characters |
+///
+/// A URI with a parameter that the template does not name is not one of the template's: it would be another resource
+/// under another name. And no value is read that has a segment `..` or a NUL, in whatever encoding. A template of
+/// which URIs cannot be read back is refused when the server is built. Time is linear in the URI's length; URIs beyond
+/// 64 KiB are not read.
 ///
 /// ```
 /// use anyport_server::{Context, Template, Values};

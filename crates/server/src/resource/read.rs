@@ -60,7 +60,8 @@ impl TemplateEntry {
         let Template { definition, freshness, completers: given, handler, .. } = template;
         let text = definition.uri_template.clone();
         let template = UriTemplate::parse(&text).map_err(|error| vec![error.to_string()])?;
-        let mut completers: Completers = template.names().map(|name| (name.to_owned(), None)).collect();
+        let mut completers: Completers =
+            template.variables().map(|variable| (variable.name.to_owned(), None)).collect();
         let mut problems = Vec::new();
         complete::assign(&mut completers, given, "variable", &mut problems);
         let variables: Vec<Variable<'_>> = template.variables().collect();

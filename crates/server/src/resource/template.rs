@@ -1,39 +1,61 @@
-//! URI templates: RFC 6570 level 1 (`{name}`) and reserved expansion (`{+name}`), read backwards.
+//! URI templates (RFC 6570), read backwards: from a URI to the values that it was made of.
 
-use percent_encoding::percent_decode_str;
+mod form;
+mod parse;
+mod pattern;
+mod tokens;
+
+use form::Form;
+use parse::{Operator, Piece, Variables};
+use pattern::{Found, Pattern};
+use tokens::Token;
 
 use super::typed::Variable;
 
+pub(crate) use parse::TemplateError;
+
 /// A URI template that tells which URIs it could have made, and from which values.
 ///
-/// - `{name}` stands for one or more characters, none of them `/`, `?` or `#`: not as they stand in the URI and,
-///   so that nobody climbs out of a folder, not behind percent-encoding either (`%2F`).
-/// - `{+name}` stands for one or more of any characters.
+/// # What is read
+/// - `{a}`: one or more characters without `/`, `?`, `#` and `\`; in a query also without `&`. A `/` or `\` is not read
+///   behind percent-encoding either, so that nobody climbs out of a folder with `%2F`.
+/// - `{+a}`: one or more of any characters; without `?` or `#` where one stands further on in the template.
+/// - `{#a}`, `{.a}`, `{/a}`: the same behind a `#`, `.` or `/`, or nothing at all: then the variable is absent.
+/// - `{?a,b}`, `{&a,b}`, `{;a,b}`: parameters by name, in any order, each of them absent or there once. A parameter that
+///   the template does not name is not read: the template did not make it.
+/// - several variables in one expression, `{a,b}`, are filled from the left, and those at the end may be absent. Their
+///   values have no comma (in `{.a,b}`: no dot).
+/// - `{a:3}`: a value of at most three characters. Beside a whole `{a}` it must be its beginning.
+/// - `{a*}`: a list. Only as the last variable of its expression, and not with `+` and `#`, whose values may have commas
+///   of their own. Maps are not read.
 ///
-/// Values are percent-decoded and must be UTF-8. Where several readings are possible, earlier variables are as
-/// long as they can be. Time is linear in the URI's length.
+/// What cannot be told apart is refused when the template is parsed: see [`TemplateError`].
+///
+/// # What is never read
+/// Values are percent-decoded. One that is not UTF-8, that has a NUL, or a segment `..` (between `/` or `\`) is none,
+/// whatever the operator: nobody serves such a thing on purpose.
+///
+/// # Choice
+/// Where several readings are possible, what may be absent is there if it can be, later variables are as short as they
+/// can be, and so earlier ones are long. Time is linear in the URI's length, whatever the URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UriTemplate {
-    parts: Vec<Part>,
+    /// What every URI begins with, for a quick refusal.
+    start: String,
+    variables: Variables,
+    /// What stands before the query, or all of it if the template has no `{?..}` or `{&..}`.
+    head: Pattern,
+    query: Option<Query>,
+    /// The fragment behind the query.
+    tail: Pattern,
 }
 
+/// The parameters by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Literal(String),
-    Variable { name: String, reserved: bool },
-}
-
-/// Why a template was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum TemplateError {
-    #[error("a brace is not closed or not opened")]
-    Brace,
-    #[error("{{{0}}} is none of {{name}} and {{+name}}; names have letters, digits, `_` and `.`")]
-    Expression(String),
-    #[error("the variable {0:?} stands twice")]
-    Twice(String),
-    #[error("it has no variable: declare a resource instead")]
-    NoVariable,
+struct Query {
+    form: Form,
+    /// How many `&` stand in the fixed part of the query before it; `None` if there is no fixed part.
+    before: Option<usize>,
 }
 
 /// The longest URI that is matched.
@@ -41,209 +63,99 @@ const MAX_URI_BYTES: usize = 64 << 10;
 
 impl UriTemplate {
     /// Reads a template.
+    ///
+    /// # Errors
+    /// Why URIs could not be read back with it.
     pub(crate) fn parse(template: &str) -> Result<Self, TemplateError> {
-        let mut parts = Vec::new();
-        let mut rest = template;
-        while !rest.is_empty() {
-            let (literal, behind) = rest.split_at(rest.find(['{', '}']).unwrap_or(rest.len()));
-            if !literal.is_empty() {
-                parts.push(Part::Literal(literal.into()));
+        let pieces = parse::pieces(template)?;
+        let variables = parse::variables(&pieces)?;
+        let is_query = |piece: &Piece| match piece {
+            Piece::Expression(expression) => expression.operator.is_query(),
+            Piece::Literal(_) => false,
+        };
+        let begin = pieces.iter().position(is_query).unwrap_or(pieces.len());
+        let length = pieces[begin..].iter().take_while(|piece| is_query(piece)).count();
+        let (head, rest) = pieces.split_at(begin);
+        let (query, tail) = rest.split_at(length);
+        parse::check_query(head, query, tail)?;
+        let query = query.first().map(|first| Query {
+            form: Form::of(query, &variables),
+            before: first.is(Operator::Continuation).then(|| parse::separators(head)),
+        });
+        let start = match pieces.first() {
+            Some(Piece::Literal(text)) => {
+                text.split(|c: char| c == '%' || !c.is_ascii()).next().unwrap_or_default().to_owned()
             }
-            if behind.is_empty() {
-                break;
-            }
-            let inside = behind.strip_prefix('{').ok_or(TemplateError::Brace)?;
-            let (expression, behind) = inside.split_once('}').ok_or(TemplateError::Brace)?;
-            parts.push(variable(expression, &parts)?);
-            rest = behind;
-        }
-        match parts.iter().any(|part| matches!(part, Part::Variable { .. })) {
-            true => Ok(Self { parts }),
-            false => Err(TemplateError::NoVariable),
-        }
+            _ => String::new(),
+        };
+        let head = Pattern::compile(head, &pieces[begin..], &variables);
+        let tail = Pattern::compile(tail, &[], &variables);
+        Ok(Self { start, variables, head, query, tail })
     }
 
     /// The variables, in order.
     pub(crate) fn variables(&self) -> impl Iterator<Item = Variable<'_>> {
-        self.names().map(|name| Variable { name, is_list: false })
+        self.variables.iter().map(|declared| Variable { name: &declared.name, is_list: declared.is_list })
     }
 
-    /// The variables' names, in order.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Variable { name, .. } => Some(name.as_str()),
-            Part::Literal(_) => None,
-        })
-    }
-
-    /// The variables' values in `uri`, if the template could have made it.
+    /// The variables' values in `uri`, if the template could have made it. A list has a value for each item.
     pub(crate) fn read(&self, uri: &str) -> Option<Vec<(String, String)>> {
-        if uri.len() > MAX_URI_BYTES {
+        self.read_counting(uri, &mut 0)
+    }
+
+    /// The same; counts how often a character was looked at.
+    fn read_counting(&self, uri: &str, steps: &mut usize) -> Option<Vec<(String, String)>> {
+        if uri.len() > MAX_URI_BYTES || !uri.starts_with(&self.start) {
             return None;
         }
-        // Where each part may begin; then one way back from the end.
-        let mut begins = vec![Begins::at_start(uri.len())];
-        for part in &self.parts {
-            let next = part.ends(uri, begins.last()?);
-            begins.push(next);
+        let tokens = tokens::of(uri);
+        *steps += tokens.len();
+        let mut found = Found::new(self.variables.len());
+        let (head, query, tail) = match &self.query {
+            None => (&*tokens, None, &[][..]),
+            Some(query) => query.split(&tokens)?,
+        };
+        self.head.read(head, &mut found, steps)?;
+        if let (Some(tokens), Some(query)) = (query, &self.query) {
+            *steps += tokens.len();
+            query.form.read(tokens, &mut found)?;
         }
-        let mut end = uri.len();
-        if !begins.last()?.0[end] {
-            return None;
-        }
-        let mut values = Vec::new();
-        for (part, begins) in self.parts.iter().zip(&begins).rev() {
-            match part {
-                Part::Literal(text) => end -= text.len(),
-                Part::Variable { name, reserved } => {
-                    let begin = part.begin(uri, begins, end)?;
-                    values.push((name.clone(), decode(&uri[begin..end], *reserved)?));
-                    end = begin;
-                }
+        self.tail.read(tail, &mut found, steps)?;
+        let values = found.finish(&self.variables)?;
+        let named = self.variables.iter().zip(values);
+        let values =
+            named.flat_map(|(variable, texts)| texts.into_iter().map(|text| (variable.name.clone(), text)));
+        Some(values.collect())
+    }
+}
+
+/// What stands before the parameters, the parameters if there are any, and what stands behind.
+type Split<'a> = (&'a [Token], Option<&'a [Token]>, &'a [Token]);
+
+impl Query {
+    fn split<'a>(&self, tokens: &'a [Token]) -> Option<Split<'a>> {
+        let find = |from: usize, to: usize, c: char| {
+            tokens[from..to].iter().position(|token| token.is(c)).map(|place| from + place)
+        };
+        let fragment = find(0, tokens.len(), '#').unwrap_or(tokens.len());
+        let mut begin = find(0, fragment, '?');
+        if let Some(before) = self.before {
+            // Behind the fixed part: at the next `&`.
+            let mut place = begin?;
+            for _ in 0..before {
+                place = find(place + 1, fragment, '&')?;
             }
+            begin = find(place + 1, fragment, '&');
         }
-        values.reverse();
-        Some(values)
+        let (head, query) = match begin {
+            Some(begin) => (&tokens[..begin], Some(&tokens[begin + 1..fragment])),
+            None => (&tokens[..fragment], None),
+        };
+        Some((head, query, &tokens[fragment..]))
     }
-}
-
-/// At which bytes of a URI something may begin.
-struct Begins(Vec<bool>);
-
-impl Begins {
-    fn at_start(length: usize) -> Self {
-        let mut places = vec![false; length + 1];
-        places[0] = true;
-        Self(places)
-    }
-}
-
-impl Part {
-    /// Where this part may end, given where it may begin.
-    fn ends(&self, uri: &str, begins: &Begins) -> Begins {
-        let mut ends = vec![false; uri.len() + 1];
-        match self {
-            Self::Literal(text) => {
-                for (at, _) in uri.match_indices(text.as_str()).chain(overlapping(uri, text)) {
-                    ends[at + text.len()] |= begins.0[at];
-                }
-            }
-            Self::Variable { reserved, .. } => {
-                let mut open = false;
-                for (at, &byte) in uri.as_bytes().iter().enumerate() {
-                    open = (open || begins.0[at]) && (*reserved || !is_reserved(byte));
-                    ends[at + 1] = open && uri.is_char_boundary(at + 1);
-                }
-            }
-        }
-        Begins(ends)
-    }
-
-    /// The last place from which this variable reaches to `end`.
-    fn begin(&self, uri: &str, begins: &Begins, end: usize) -> Option<usize> {
-        let Self::Variable { reserved, .. } = self else { return None };
-        let bytes = uri.as_bytes();
-        let reaches = |at: &usize| *reserved || !is_reserved(bytes[*at]);
-        (0..end).rev().take_while(reaches).find(|&at| begins.0[at])
-    }
-}
-
-/// Occurrences that [`str::match_indices`] passes over because they overlap with one before.
-fn overlapping<'a>(uri: &'a str, text: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
-    let can_overlap =
-        (1..text.len()).any(|shift| text.is_char_boundary(shift) && text.starts_with(&text[shift..]));
-    let places = if can_overlap { uri.len() } else { 0 };
-    (0..places).filter(move |&at| uri.as_bytes()[at..].starts_with(text.as_bytes())).map(move |at| (at, text))
-}
-
-fn variable(expression: &str, before: &[Part]) -> Result<Part, TemplateError> {
-    let (reserved, name) = match expression.strip_prefix('+') {
-        Some(name) => (true, name),
-        None => (false, expression),
-    };
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
-    if name.is_empty() || !name.bytes().all(is_name) {
-        return Err(TemplateError::Expression(expression.into()));
-    }
-    let same = |part: &Part| matches!(part, Part::Variable { name: other, .. } if other == name);
-    if before.iter().any(same) {
-        return Err(TemplateError::Twice(name.into()));
-    }
-    Ok(Part::Variable { name: name.into(), reserved })
-}
-
-fn is_reserved(byte: u8) -> bool {
-    matches!(byte, b'/' | b'?' | b'#')
-}
-
-fn decode(text: &str, reserved: bool) -> Option<String> {
-    let plain = percent_decode_str(text).decode_utf8().ok()?;
-    (reserved || !plain.contains('/')).then(|| plain.into_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(template: &str, uri: &str) -> Option<Vec<String>> {
-        let template = UriTemplate::parse(template).unwrap();
-        let values = template.read(uri)?;
-        assert!(template.names().eq(values.iter().map(|(name, _)| name)));
-        Some(values.into_iter().map(|(_, value)| value).collect())
-    }
-
-    fn check(template: &str, uri: &str, expected: &[&str]) {
-        assert_eq!(read(template, uri), Some(expected.iter().map(|&value| value.into()).collect()), "{uri}");
-    }
-
-    #[test]
-    fn variables_are_read_back() {
-        check("test://template/{id}/data", "test://template/123/data", &["123"]);
-        check("docs:///{+path}", "docs:///a/b%20c.md", &["a/b c.md"]);
-        check("x:{a}-{b}", "x:1-2-3", &["1-2", "3"]);
-        check("x:{+p}/x/{v}", "x:a/x/b/x/c", &["a/x/b", "c"]);
-        check("x:{+p}aa{v}", "x:baaac", &["ba", "c"]);
-        check("{scheme}:{rest}", "é:%E4%B8%96", &["é", "世"]);
-    }
-
-    #[test]
-    fn what_the_template_could_not_have_made_is_not_read() {
-        for (template, uri) in [
-            ("test://template/{id}/data", "test://template/1/2/data"),
-            ("test://template/{id}/data", "test://template//data"),
-            ("test://template/{id}/data", "test://template/1/data/more"),
-            ("test://template/{id}/data", "other://template/1/data"),
-            ("a:{id}", "a:..%2f..%2Fetc"),
-            ("a:{id}", "a:b?c"),
-            ("a:{id}", "a:%ff"),
-            ("a:{+id}", "a:"),
-            ("a:{id}", ""),
-        ] {
-            assert_eq!(read(template, uri), None, "{uri}");
-        }
-    }
-
-    #[test]
-    fn long_uris_take_linear_time() {
-        let template = UriTemplate::parse("x:{+a}/a{+b}/a{+c}/a{+d}/z").unwrap();
-        let uri = format!("x:{}", "/a".repeat(MAX_URI_BYTES / 2 - 1));
-        assert_eq!(template.read(&uri), None);
-        assert_eq!(template.read(&"x".repeat(MAX_URI_BYTES + 1)), None);
-    }
-
-    #[test]
-    fn bad_templates_are_refused() {
-        use TemplateError::*;
-        for (template, error) in [
-            ("a:{b", Brace),
-            ("a:b}", Brace),
-            ("a:b", NoVariable),
-            ("a:{?q}", Expression("?q".into())),
-            ("a:{b*}", Expression("b*".into())),
-            ("a:{}", Expression(String::new())),
-            ("a:{b}/{+b}", Twice("b".into())),
-        ] {
-            assert_eq!(UriTemplate::parse(template), Err(error));
-        }
-    }
-}
+mod expand;
+#[cfg(test)]
+mod tests;
