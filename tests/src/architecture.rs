@@ -106,6 +106,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("hyper-util", &["anyport-client", "anyport-transport"]),
     ("rusqlite", &["anyport-store"]),
     ("tantivy", &["anyport-knowledge"]),
+    ("tokio-tungstenite", &["anyport-client", "anyport-transport"]),
 ];
 
 /// Heavy crates that must be behind a feature where they are allowed at all.

@@ -38,7 +38,10 @@ pub use anyport_transport::http;
 pub use anyport_transport::stdio;
 
 pub use anyport_protocol::{Error, Raw, Revision};
-pub use anyport_server::{Context, Prompt, Resource, Server, Template, Tool};
+pub use anyport_server::{
+    Context, InvalidParams, NotFound, PermissionDenied, Prompt, RateLimited, Resource, Server, Template,
+    Tool, ToolError,
+};
 pub use anyport_service::{
     Principal, Service,
     bridge::{Shim, ShimLimits},

@@ -24,6 +24,18 @@ pub mod key {
     pub const PROGRESS_TOKEN: &str = "progressToken";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
+    /// Ours, in a tool's result that `isError`: what kind of failure it is, for a program.
+    pub const ERROR: &str = "dev.anyport/error";
+    /// Ours, beside [`ERROR`]: what is wrong with which argument.
+    pub const FAULTS: &str = "dev.anyport/faults";
+    /// Ours, of a tool: which category it belongs to.
+    pub const CATEGORY: &str = "dev.anyport/category";
+    /// Ours, of a tool: its own version.
+    pub const VERSION: &str = "dev.anyport/version";
+    /// Ours, of a tool: examples of its arguments, a list.
+    pub const EXAMPLES: &str = "dev.anyport/examples";
+    /// Ours, of a tool: what it needs to work, a list of texts.
+    pub const REQUIREMENTS: &str = "dev.anyport/requirements";
 }
 
 /// The reserved members of one request's `_meta`, as text; they share the request's bytes.

@@ -3,7 +3,7 @@
 use std::{fmt::Display, future::Future, sync::Arc};
 
 use anyport_protocol::{
-    Error, Method, Raw,
+    Error, Method, Raw, jsonrpc,
     types::{CompleteRequestParams, Reference},
 };
 use anyport_service::Reply;
@@ -11,6 +11,7 @@ use anyport_service::Reply;
 use crate::{
     Context, Failure, Values,
     ask::{self, Dialogue, Handling},
+    error::Told,
     server::Inner,
     write::ResultWriter,
 };
@@ -111,9 +112,9 @@ impl<S: Into<String>> IntoCompletion for Vec<S> {
     }
 }
 
-impl<T: IntoCompletion, E: Display> IntoCompletion for Result<T, E> {
+impl<T: IntoCompletion, E: Display + 'static> IntoCompletion for Result<T, E> {
     fn into_completion(self) -> Result<Completion, Error> {
-        self.map_err(|error| Error::internal(error.to_string()))?.into_completion()
+        self.map_err(|error| Told::of(&error).into_error())?.into_completion()
     }
 }
 
@@ -181,7 +182,7 @@ pub(crate) fn assign(
 /// -32602 for a prompt, template or argument that does not exist (2026-07-28, completion §Error Handling).
 pub(crate) fn complete(
     server: &Arc<Inner>,
-    params: Raw,
+    params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read: CompleteRequestParams = params

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Method, Raw, json::string, meta::LogLevel};
+use anyport_protocol::{Error, Method, Raw, json::string, jsonrpc, meta::LogLevel};
 use anyport_service::{Emitter, Event, Notification, Outcome};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Mutex;
@@ -34,7 +34,7 @@ struct Call {
     service: anyport_service::Context,
     server: Arc<Inner>,
     method: Method,
-    params: Raw,
+    params: jsonrpc::Params,
     /// Made when there is something to emit: most calls have nothing to say before their answer.
     emitter: OnceLock<Emitter>,
     dialogue: Dialogue,
@@ -47,7 +47,7 @@ impl Context {
     pub(crate) fn new(
         server: Arc<Inner>,
         service: anyport_service::Context,
-        (method, params): (Method, Raw),
+        (method, params): (Method, jsonrpc::Params),
         dialogue: Dialogue,
     ) -> Self {
         let (emitter, over) = (OnceLock::new(), AtomicBool::new(false));

@@ -40,6 +40,7 @@
 //! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers; each is a [`Part`].
 //! - [`Context`]: what a handler is given; [`State`]: what handlers share.
 //! - [`Form`], [`Question`]: what a client can be asked.
+//! - [`NotFound`], [`InvalidParams`], [`ToolError`] ...: errors that say more than words ([`ErrorKind`]).
 //! - [`Events`]: changes, and who listens.
 //!
 //! # Limits
@@ -68,7 +69,9 @@ mod context;
 mod events;
 mod listen;
 
+pub mod error;
 mod failure;
+mod faults;
 mod list;
 mod names;
 mod params;
@@ -84,6 +87,10 @@ pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Que
 pub use builder::{BuildError, Builder, DEFAULT_LIST_TTL};
 pub use complete::{Completion, IntoCompletion, MAX_COMPLETIONS, Partial};
 pub use context::Context;
+pub use error::{
+    ContextError, ErrorKind, Fault, InternalError, InvalidParams, NotFound, PermissionDenied, RateLimited,
+    StateError, ToolError,
+};
 pub use events::Events;
 pub use failure::Failure;
 pub use list::{DEFAULT_PAGE_SIZE, List};

@@ -1,6 +1,10 @@
 use std::borrow::Cow;
 
-use anyport_protocol::{Error, Method, Raw, json::string, jsonrpc::Reason};
+use anyport_protocol::{
+    Error, Method,
+    json::string,
+    jsonrpc::{self, Reason},
+};
 
 /// The params of `tools/call`, `prompts/get` or `resources/read`, found in one pass and read no further.
 #[derive(Debug, Default)]
@@ -20,7 +24,7 @@ impl<'a> Params<'a> {
     ///
     /// # Errors
     /// -32602 when a member is missing or of another type.
-    pub(crate) fn read(method: Method, params: &'a Raw) -> Result<Self, Error> {
+    pub(crate) fn read(method: Method, params: &'a jsonrpc::Params) -> Result<Self, Error> {
         let key = method.header_name().unwrap_or("name");
         let (mut name, mut arguments, mut responses, mut state) = (None, None, None, None);
         for member in params.members() {

@@ -8,6 +8,7 @@ use std::{future::Future, sync::Arc};
 use anyport_protocol::{
     Error, Method, Raw,
     json::Members,
+    jsonrpc,
     types::{self, Icon, MetaObject, PromptArgument},
 };
 use anyport_service::Reply;
@@ -335,7 +336,7 @@ impl Entry {
 /// -32602 for an unknown prompt or missing arguments (2026-07-28, prompts §Error Handling).
 pub(crate) fn get(
     server: &Arc<Inner>,
-    params: Raw,
+    params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::PromptsGet, &params)?;

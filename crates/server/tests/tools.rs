@@ -126,7 +126,49 @@ async fn structured_content_has_a_text_twin_and_a_schema() {
 async fn a_result_that_its_schema_does_not_describe_is_not_sent() {
     assert_eq!(call(&server(), "raw", json!({"n": 1})).await["structuredContent"], json!({"n": 1}));
     let failed = error(&server(), Method::ToolsCall, json!({"name": "raw"}), modern()).await;
-    assert_eq!(failed.code, -32603);
+    assert_eq!(
+        (failed.code, &*failed.message),
+        (-32603, "the tool's result is not what its output schema says: missing: n (required)")
+    );
+}
+
+/// Says that its note is text, and writes null when there is none.
+#[derive(Serialize, JsonSchema)]
+struct Forgetful {
+    #[serde(serialize_with = "forget")]
+    note: String,
+}
+
+fn forget<S: serde::Serializer>(note: &String, serializer: S) -> Result<S::Ok, S::Error> {
+    if note.is_empty() { serializer.serialize_none() } else { serializer.serialize_str(note) }
+}
+
+fn forgetful(change: impl Fn(Tool<()>) -> Tool<()>) -> Server {
+    let run = async |Echo { text }: Echo, _: Context| Json(Forgetful { note: text });
+    Server::builder("forgetful", "1").tool(change(Tool::new("note")).run(run)).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_type_that_writes_something_else_than_its_schema_says_is_found_out() {
+    let bad = json!({"name": "note", "arguments": {"text": ""}});
+    let first = forgetful(|tool| tool);
+    for _ in 0..20 {
+        // Once found out, always checked.
+        assert_eq!(error(&first, Method::ToolsCall, bad.clone(), modern()).await.code, -32603);
+        call(&first, "note", json!({"text": "good"})).await;
+    }
+    let later = forgetful(|tool| tool);
+    for _ in 0..16 {
+        call(&later, "note", json!({"text": "good"})).await;
+    }
+    assert_eq!(call(&later, "note", json!({"text": ""})).await["structuredContent"], json!({"note": null}));
+    let never = forgetful(|tool| tool.validate_output(false));
+    assert_eq!(call(&never, "note", json!({"text": ""})).await["structuredContent"], json!({"note": null}));
+    let always = forgetful(|tool| tool.validate_output(true));
+    for _ in 0..16 {
+        call(&always, "note", json!({"text": "good"})).await;
+    }
+    assert_eq!(error(&always, Method::ToolsCall, bad, modern()).await.code, -32603);
 }
 
 #[tokio::test]
@@ -150,27 +192,73 @@ async fn invalid_arguments_are_for_the_model_since_2025_11_25_and_an_error_befor
     let params = json!({"name": "add", "arguments": {"a": "one", "c": 3}});
     for revision in Revision::ALL {
         let context = if revision.is_modern() { modern() } else { legacy(revision) };
-        let words = match outcome(&server, Method::ToolsCall, params.clone(), context).await {
+        let (words, faults) = match outcome(&server, Method::ToolsCall, params.clone(), context).await {
             Outcome::Result(result) => {
                 assert!(revision >= Revision::V2025_11_25, "{revision}");
                 let result = common::value(&result);
                 assert_eq!(result["isError"], true);
-                text(&result).to_owned()
+                assert_eq!(result["_meta"]["dev.anyport/error"], json!({"reason": "validation"}));
+                (text(&result).to_owned(), result["_meta"]["dev.anyport/faults"].clone())
             }
             Outcome::Error(error) => {
                 assert!(revision < Revision::V2025_11_25, "{revision}");
                 assert_eq!(error.code, -32602);
-                error.message.into_owned()
+                let data = common::value(&error.data.unwrap());
+                assert_eq!(data["reason"], "validation");
+                (error.message.into_owned(), data["faults"].clone())
             }
             outcome => panic!("{outcome:?}"),
         };
-        for part in ["add", "/a", "\"one\"", "integer", "\"b\"", "'c'"] {
-            assert!(words.contains(part), "{part} in {words}");
-        }
+        assert_eq!(
+            words,
+            "invalid arguments for add: missing: b (integer); a: expected integer, got \"one\"; \
+             c: unknown field, did you mean a or b?"
+        );
+        assert_eq!(
+            faults,
+            json!([
+                {"field": "b", "expected": "integer"},
+                {"field": "a", "expected": "integer", "got": "\"one\""},
+                {"field": "c", "expected": "the field a or b", "got": "an unknown field"},
+            ])
+        );
     }
     // What only the type knows.
     let large = call(&server, "add", json!({"a": 18_446_744_073_709_551_615u64, "b": 1})).await;
-    assert_eq!(large["isError"], true);
+    assert_eq!(
+        text(&large),
+        "invalid arguments for add: a: expected i64, got 18446744073709551615",
+        "{large}"
+    );
+}
+
+#[tokio::test]
+async fn lenient_arguments_are_given_to_the_handler_as_what_they_hold() {
+    let echo = |tool: Tool<()>| {
+        tool.input_schema(json!({"type": "object", "properties": {
+            "n": {"type": "integer", "x-mcp-header": "N"}, "list": {"type": "array"}
+        }}))
+        .run_raw(async |arguments: Raw, _: Context| ToolResult::structured(&arguments))
+    };
+    let add = async |Add { a, b }: Add, _: Context| (a + b).to_string();
+    let server = Server::builder("lenient", "1")
+        .tool(Tool::new("add").lenient().run(add))
+        .tool(Tool::new("strict").run(add))
+        .tool(echo(Tool::new("echo").lenient_fields(["n"]).lenient_fields(["list"])))
+        .build()
+        .unwrap();
+    let arguments = json!({"a": "1", "b": " 2 "});
+    assert_eq!(text(&call(&server, "add", arguments.clone()).await), "3");
+    assert_eq!(call(&server, "strict", arguments).await["isError"], true);
+    let wrong = call(&server, "add", json!({"a": "yes", "b": "2"})).await;
+    assert_eq!(text(&wrong), "invalid arguments for add: a: expected integer, got \"yes\"");
+    // The header mirrors what was sent.
+    let mut headers = ParamHeaders::default();
+    headers.push("n".into(), b"5".to_vec());
+    let request = json!({"name": "echo", "arguments": {"n": "5", "list": "[1]", "more": "6"}});
+    let context = modern().with_param_headers(headers);
+    let echoed = result(&server, Method::ToolsCall, request, context).await;
+    assert_eq!(echoed["structuredContent"], json!({"n": 5, "list": [1], "more": "6"}));
 }
 
 #[tokio::test]
@@ -181,7 +269,8 @@ async fn requests_that_are_none_are_protocol_errors() {
     for params in [json!({}), json!({"name": 5}), json!({"name": "echo", "arguments": []})] {
         assert_eq!(error(&server, Method::ToolsCall, params, modern()).await.code, -32602);
     }
-    let request = anyport_service::Request { method: "unknown/method".into(), params: Raw::EMPTY_OBJECT };
+    let request =
+        anyport_service::Request { method: "unknown/method".into(), params: Raw::EMPTY_OBJECT.into() };
     let reply = anyport_service::Service::call(&server, request, modern());
     assert!(matches!(reply.outcome().await, Outcome::Error(error) if error.code == -32601));
     // A server without prompts has no such methods.
@@ -294,6 +383,7 @@ fn a_build_names_every_problem() {
             json!({"type": "object", "properties": {"a": {"type": "number", "x-mcp-header": "A"}}}),
         ))
         .tool(tool("in").output_schema(json!(5)))
+        .tool(Tool::new("lenient").lenient_fields(["x"]).run(async |_: Add, _: Context| ()))
         .resource(anyport_server::Resource::new("no uri").read(async |_: Context| ""))
         .template(anyport_server::Template::new("a:{").read(async |_: anyport_server::Values, _: Context| ""))
         .prompt(
@@ -313,6 +403,7 @@ fn a_build_names_every_problem() {
         "tool \"fetch\": input schema: the reference \"https://example.com/s\"",
         "tool \"header\": input schema: x-mcp-header \"A\"",
         "tool \"in\": output schema",
+        "tool \"lenient\": lenient_fields: there is no argument \"x\"",
         "resource \"no uri\"",
         "template \"a:{\"",
         "prompt \"p\": the argument \"a\" is declared twice",

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use anyport_protocol::{Method, Raw};
+use anyport_protocol::{Method, jsonrpc::Params};
 use bytestring::ByteString;
 
 use crate::{Context, Reply};
@@ -32,13 +32,13 @@ pub struct Request {
     /// The method's name.
     pub method: ByteString,
     /// The params, an object; `{}` when the request had none.
-    pub params: Raw,
+    pub params: Params,
 }
 
 impl Request {
     /// A request for one of the protocol's methods.
-    pub fn new(method: Method, params: Raw) -> Self {
-        Self { method: ByteString::from_static(method.as_str()), params }
+    pub fn new(method: Method, params: impl Into<Params>) -> Self {
+        Self { method: ByteString::from_static(method.as_str()), params: params.into() }
     }
 
     /// The method, when it is one of the protocol's.

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// All that came back for one call.
@@ -53,6 +54,17 @@ impl Answer {
         let blocks = self.outcome.as_ref().ok().and_then(|result| result["content"].as_array());
         let texts = blocks.into_iter().flatten().filter_map(|block| block["text"].as_str());
         texts.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The result's structured content as a `T`. `None` when there is none, or it is no `T`.
+    pub fn structured<T: DeserializeOwned>(&self) -> Option<T> {
+        let result = self.outcome.as_ref().ok()?;
+        serde_json::from_value(result.get("structuredContent")?.clone()).ok()
+    }
+
+    /// Whether the call failed: an error, or a result that says so.
+    pub fn is_error(&self) -> bool {
+        self.outcome.as_ref().map_or(true, |result| result["isError"] == true)
     }
 
     /// The error's code, if there is one.

@@ -1,5 +1,24 @@
-//! Test an MCP server on the wire.
+//! Test an MCP server.
 //!
+//! A [`Client`] is in the same process as the server: `server.client().await?`, and call. Nothing but the server runs,
+//! so tokio's clock can be paused.
+//!
+//! ```
+//! use anyport_server::{Context, NoArguments, Server, Tool};
+//! use anyport_testing::TestServer;
+//! use serde_json::json;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hello = Tool::new("hello").run(async |_: NoArguments, _: Context| "Hello!");
+//! let server = Server::builder("hello", "1.0.0").add(hello).build()?;
+//! let mut client = server.client().await?;
+//! assert_eq!(client.call("hello", json!({})).await?.text(), "Hello!");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # On the wire
 //! A [`Wire`] is a client that speaks the messages of one revision, whichever that is, and shows them as they came:
 //! no type stands between a test and the bytes. It reaches any [`Service`](anyport_service::Service) over a [`Link`]:
 //! standard streams in memory, or Streamable HTTP on a real socket.
@@ -31,21 +50,25 @@
 //! ```
 //!
 //! # Layout
-//! - [`Wire`]: the client: requests, answers, questions, changes, cancellation.
+//! - [`Client`], [`Connect`]: the client in the same process.
+//! - [`Transcript`]: what it said and heard, to compare with a golden file.
+//! - [`Wire`]: the client on the wire: requests, answers, questions, changes, cancellation.
 //! - [`Answer`], [`Question`]: what came back.
 //! - [`Link`]: what carries the messages, and the service at its other end.
 //! - `generators` (feature of that name): JSON and messages for proptest.
 //!
 //! # Time
-//! The transports use threads and sockets, so do not pause tokio's clock around them: a paused clock runs ahead as soon
+//! The transports of a [`Wire`] use threads and sockets, so do not pause tokio's clock around them: a paused clock runs ahead as soon
 //! as the runtime waits for either. Whatever does not come within [`Wire::patience`] is [`Lost`].
 
 mod answer;
+mod client;
 #[cfg(feature = "generators")]
 pub mod generators;
 mod link;
 mod wire;
 
 pub use answer::{Answer, Call, Question, Refusal};
+pub use client::{Client, Connect, TestServer, Transcript};
 pub use link::{Link, Lost};
 pub use wire::{Heard, Wire};

@@ -7,10 +7,21 @@
 //! # Layout
 //! - [`stdio`]: one client on standard input and output.
 //! - [`http`]: Streamable HTTP, with sessions for clients that open with `initialize`.
+//! - [`websocket`]: clients that upgrade an HTTP connection; messages both ways, a text frame each.
+//! - [`unix`]: clients of this machine on a Unix socket; messages as on stdio.
+//! - [`memory`]: a client in the same process.
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
+//! - `lines`: messages on a stream of bytes.
 
 mod dialogue;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg_attr(not(any(feature = "stdio", all(feature = "unix", unix))), allow(dead_code))]
+mod lines;
+pub mod memory;
 #[cfg(feature = "stdio")]
 pub mod stdio;
+#[cfg(feature = "unix")]
+pub mod unix;
+#[cfg(feature = "websocket")]
+pub mod websocket;

@@ -12,5 +12,5 @@ mod walk;
 pub use canonical::canonical;
 pub use raw::{Raw, Splice};
 pub use scan::{Limits, ScanError, ScanErrorKind, scan};
-pub(crate) use scan::{Part, Spans, scan_message};
+pub(crate) use scan::{Part, Span, Spans, scan_message};
 pub use walk::{Elements, Member, Members};

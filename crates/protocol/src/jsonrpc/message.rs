@@ -1,13 +1,17 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::{Error, Id, code};
+use super::{Error, Id, Params, code, params::Notes};
 use crate::{
     json::{Elements, Limits, Members, Part, Raw, Spans, scan_message, string},
     meta::Meta,
 };
 
 /// One JSON-RPC message.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "taken apart as soon as it is made; a box would cost an allocation a request"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Wants an answer.
@@ -26,7 +30,7 @@ pub struct Request {
     /// The method's name.
     pub method: ByteString,
     /// The params: an object.
-    pub params: Option<Raw>,
+    pub params: Option<Params>,
     /// The reserved members of the params' `_meta`.
     pub meta: Meta,
 }
@@ -114,6 +118,8 @@ struct Fields<'a> {
     params: Option<&'a str>,
     result: Option<&'a str>,
     error: Option<&'a str>,
+    /// Where the members of the params lie, if they were noted.
+    notes: Option<Notes>,
 }
 
 impl<'a> Fields<'a> {
@@ -131,15 +137,22 @@ impl<'a> Fields<'a> {
     fn of_spans(raw: &'a Raw, spans: &Spans) -> Self {
         let text = raw.as_str();
         let mut fields = Self { object: text.trim_ascii_start().starts_with('{'), ..Self::default() };
+        let mut notes = Notes::default();
         for span in spans {
             let inside = &text[span.key.clone()];
             let key = if span.escaped { string::unescape(inside) } else { inside.into() };
             match span.of {
-                Part::Message => fields.take(&key, &text[span.value.clone()]),
-                Part::Params => {}
+                Part::Message => {
+                    fields.take(&key, &text[span.value.clone()]);
+                    if key == "params" {
+                        notes.begin(span);
+                    }
+                }
+                Part::Params => notes.take(span),
                 Part::Meta => fields.meta.take(&key, || raw.range(span.value.clone())),
             }
         }
+        fields.notes = Some(notes);
         fields
     }
 
@@ -192,7 +205,13 @@ impl<'a> Fields<'a> {
         }
         match (self.id, id) {
             (None, _) => Ok(Message::Notification(Notification { method, params })),
-            (Some(_), Some(id)) => Ok(Message::Request(Request { id, method, params, meta: self.meta })),
+            (Some(_), Some(id)) => {
+                let params = match (params, self.notes) {
+                    (Some(params), Some(notes)) => Some(notes.finish(params)),
+                    (params, _) => params.map(Params::from),
+                };
+                Ok(Message::Request(Request { id, method, params, meta: self.meta }))
+            }
             (Some(_), None) => {
                 Err(Error::invalid_request("the member \"id\" must be a string or an integer, never null"))
             }
@@ -328,7 +347,7 @@ mod tests {
                 };
                 let Ok(Message::Request(walked)) = &batch[0] else { panic!() };
                 assert_eq!(noted, *walked, "{message}");
-                assert_eq!(noted.meta, Meta::of(noted.params.as_ref()));
+                assert_eq!(noted.meta, Meta::of(noted.params.as_deref()));
             }
         }
     }

@@ -3,9 +3,11 @@
 mod error;
 mod id;
 mod message;
+mod params;
 mod write;
 
 pub use error::{Error, Reason, code};
 pub use id::Id;
 pub use message::{Incoming, Malformed, Message, Notification, Outcome, Request, Response, read};
+pub use params::Params;
 pub use write::{write_error, write_notification, write_request, write_result};

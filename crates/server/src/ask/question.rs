@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::fields;
-use crate::schema::Schema;
+use crate::{faults, schema::Schema};
 
 /// Something to ask the client with [`crate::Context::ask`]: a [`Form`], or one of the protocol's own requests:
 /// [`ElicitRequest`] (a form by its schema, or a URL), [`CreateMessageRequest`], [`ListRootsRequest`].
@@ -197,7 +197,7 @@ fn answered(result: &Raw, form: Option<&RequestedSchema>) -> Result<ElicitResult
         let content = Value::Object(result.content.take().unwrap_or_default());
         let schema = serde_json::to_value(form).map_err(Unfit::new)?;
         let schema = Schema::with_formats(&schema).map_err(Unfit::new)?;
-        schema.check(&content).map_err(|faults| Unfit(faults.join("; ")))?;
+        schema.check(&content).map_err(|faults| Unfit(faults::words(&faults)))?;
         let Value::Object(content) = content else { return Err(Unfit::new("the content is no object")) };
         result.content = Some(content);
     }

@@ -2,7 +2,7 @@ use std::fmt::Display;
 
 use anyport_protocol::{Error, types::ResourceContents};
 
-use crate::Failure;
+use crate::{Failure, error::Told};
 
 /// What a resource's function may return. Contents that name no URI and type get those of the resource.
 #[diagnostic::on_unimplemented(
@@ -82,12 +82,13 @@ impl<T: IntoContents> IntoContents for Option<T> {
     }
 }
 
-/// An `Err` ends the read with -32603 and its words.
-impl<T: IntoContents, E: Display> IntoContents for Result<T, E> {
+/// An `Err` ends the read with -32603 and its words; see [`crate::ErrorKind`] for those that say more than words. A
+/// [`crate::NotFound`] says that there is no such resource.
+impl<T: IntoContents, E: Display + 'static> IntoContents for Result<T, E> {
     fn into_contents(self, uri: &str, mime_type: Option<&str>) -> Contents {
         match self {
             Ok(contents) => contents.into_contents(uri, mime_type),
-            Err(error) => Contents::Failed(Error::internal(error.to_string())),
+            Err(error) => Contents::Failed(Told::of(&error).into_read_error(uri)),
         }
     }
 }

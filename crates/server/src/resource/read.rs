@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use anyport_protocol::{Error, Method, Raw, types};
+use anyport_protocol::{Error, Method, Raw, jsonrpc, types};
 use anyport_service::Reply;
 
 use super::{
@@ -113,7 +113,7 @@ impl TemplateEntry {
 /// What ends the read before its handler is reached.
 pub(crate) fn read(
     server: &Arc<Inner>,
-    params: Raw,
+    params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::ResourcesRead, &params)?;

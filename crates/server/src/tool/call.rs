@@ -1,16 +1,18 @@
 use std::sync::Arc;
 
 use anyport_protocol::{
-    Error, Method, Raw, Revision,
+    Error, Method, Raw, Revision, jsonrpc,
     types::{self, JsonObject},
 };
 use anyport_service::{Outcome, Reply};
 use serde_json::{Value, json};
 
-use super::{Tool, ToolHandler, ToolResult, headers::Plan};
+use super::{Tool, ToolHandler, ToolResult, headers::Plan, lenient::Lenient, output::Output};
 use crate::{
-    Context,
+    Context, ErrorKind, Fault,
     ask::{self, Dialogue, Opening},
+    error::Told,
+    faults,
     params::Params,
     schema::Schema,
     server::Inner,
@@ -19,8 +21,9 @@ use crate::{
 /// A tool as the server calls it.
 pub(crate) struct Entry {
     input: Schema,
-    output: Option<Schema>,
+    output: Option<Output>,
     headers: Plan,
+    lenient: Option<Lenient>,
     handler: ToolHandler,
 }
 
@@ -42,46 +45,60 @@ impl Entry {
         let mut told = |problem: String| problems.push(problem);
         let input = Schema::compile(&schema).map_err(|error| told(format!("input schema: {error}"))).ok();
         let headers = Plan::compile(&schema).map_err(|error| told(format!("input schema: {error}"))).ok();
+        if let (Some(Lenient::Fields(fields)), Some(known)) = (&tool.lenient, schema.get("properties")) {
+            for unknown in fields.iter().filter(|field| known.get(field).is_none()) {
+                told(format!("lenient_fields: there is no argument {unknown:?}"));
+            }
+        }
         let mut output = None;
         if let Some(schema) = tool.output_schema {
             match Schema::compile(&schema) {
-                Ok(compiled) => output = tool.check_output.then_some(compiled),
+                Ok(compiled) => {
+                    output = match tool.check_output {
+                        Some(true) => Some(Output::always(compiled)),
+                        Some(false) => None,
+                        None => Some(Output::at_first(compiled)),
+                    }
+                }
                 Err(error) => told(format!("output schema: {error}")),
             }
             definition.output_schema = object(schema);
         }
         definition.input_schema = object(schema).unwrap_or_default();
         match (input, headers, problems.is_empty()) {
-            (Some(input), Some(headers), true) => {
-                Ok((definition, Self { input, output, headers, handler: tool.handler }))
-            }
+            (Some(input), Some(headers), true) => Ok((
+                definition,
+                Self { input, output, headers, lenient: tool.lenient, handler: tool.handler },
+            )),
             _ => Err(problems),
         }
     }
 
-    /// Validates the arguments (2026-07-28, server/tools §Security: servers MUST "validate all tool inputs").
-    fn check(&self, arguments: &str) -> Result<(), Vec<String>> {
-        let value: Value = serde_json::from_str(arguments).map_err(|error| vec![error.to_string()])?;
-        self.input.check(&value)
+    /// Validates the arguments (2026-07-28, server/tools §Security: servers MUST "validate all tool inputs"). Gives
+    /// others in their place where it is lenient and they fit only so.
+    fn check(&self, params: &Raw, arguments: Option<&str>) -> Result<Option<Raw>, Vec<Fault>> {
+        let text = arguments.unwrap_or("{}");
+        let mut value: Value = serde_json::from_str(text)
+            .map_err(|error| vec![Fault::new("", "JSON").in_words(error.to_string())])?;
+        if self.input.fits(&value) {
+            return Ok(None);
+        }
+        let coerced = match (&self.lenient, arguments) {
+            (Some(lenient), Some(text)) => lenient.coerce(&self.input, &params.slice(text), &mut value),
+            _ => None,
+        };
+        if coerced.is_some() && self.input.fits(&value) {
+            return Ok(coerced);
+        }
+        Err(self.input.faults(&value))
     }
 
     /// The result on the wire, once it is known to conform.
-    fn write(output: Option<&Schema>, context: &Context, result: ToolResult) -> Outcome {
-        if let Some(schema) = output.filter(|_| result.must_conform()) {
-            let value = result.output().map(Raw::decode::<Value>);
-            let faults = match value {
-                Some(Ok(value)) => schema.check(&value).err(),
-                _ => Some(vec!["there is no structured content".to_owned()]),
-            };
-            if let Some(faults) = faults {
-                let faults = faults.join("; ");
-                tracing::error!(faults, "a tool's result is not what its output schema says");
-                return Outcome::Error(Error::internal(
-                    "the tool's result is not what its output schema says",
-                ));
-            }
+    fn write(output: Option<&Output>, context: &Context, result: ToolResult) -> Outcome {
+        match output.map_or(Ok(()), |output| output.check(&result)) {
+            Ok(()) => result.write(&context.server().identity).into(),
+            Err(error) => Outcome::Error(error),
         }
-        result.write(&context.server().identity).into()
     }
 }
 
@@ -91,7 +108,7 @@ impl Entry {
 /// What ends the call before its handler is reached.
 pub(crate) fn call(
     server: &Arc<Inner>,
-    params: Raw,
+    params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::ToolsCall, &params)?;
@@ -101,21 +118,26 @@ pub(crate) fn call(
     if let Some(headers) = service.param_headers().filter(|_| service.revision().is_modern()) {
         entry.headers.check(headers, arguments)?;
     }
-    if let Err(faults) = entry.check(arguments) {
-        return invalid(server, &read.name, &faults, service.revision());
-    }
+    let coerced = match entry.check(&params, read.arguments) {
+        Ok(coerced) => coerced,
+        Err(faults) => return invalid(server, &read.name, faults, service.revision()),
+    };
     let (dialogue, running) = match Dialogue::open(server, Method::ToolsCall, &service, &read, &params)? {
         Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
         Opening::Open(dialogue, running) => (dialogue, running),
     };
     let revision = service.revision();
     let context = Context::new(server.clone(), service, (Method::ToolsCall, params.clone()), dialogue);
-    let handling = match (entry.handler.0)(&params, read.arguments, context.clone()) {
+    let handling = match &coerced {
+        None => (entry.handler.0)(&params, read.arguments, context.clone()),
+        Some(coerced) => (entry.handler.0)(coerced, Some(coerced.as_str()), context.clone()),
+    };
+    let handling = match handling {
         Ok(handling) => handling,
         // The schema cannot say all that a type demands.
-        Err(error) => return invalid(server, &read.name, &[format!("arguments: {error:.240}")], revision),
+        Err(faults) => return invalid(server, &read.name, faults, revision),
     };
-    if entry.output.is_none() {
+    if !entry.output.as_ref().is_some_and(Output::is_due) {
         return Ok(ask::run(context, handling, running, |context, result| {
             Entry::write(None, context, result)
         }));
@@ -131,12 +153,13 @@ pub(crate) fn call(
 ///
 /// 2026-07-28, server/tools §Error Handling: "Input validation errors" are "Tool Execution Errors", which the model
 /// gets to read; so it is since 2025-11-25. Before, they were "Protocol Errors": "Invalid arguments".
-fn invalid(server: &Inner, name: &str, faults: &[String], revision: Revision) -> Result<Reply, Error> {
-    let text = format!("invalid arguments for {name}: {}", faults.join("; "));
+fn invalid(server: &Inner, name: &str, faults: Vec<Fault>, revision: Revision) -> Result<Reply, Error> {
+    let words = format!("invalid arguments for {name}: {}", faults::words(&faults));
+    let told = Told { kind: ErrorKind::Validation, words, faults, ..Told::default() };
     if revision >= Revision::V2025_11_25 {
-        return Ok(Reply::ready(ToolResult::error(text).write(&server.identity)));
+        return Ok(Reply::ready(told.into_tool_result().write(&server.identity)));
     }
-    Err(Error::invalid_params(text))
+    Err(told.into_error())
 }
 
 fn unknown(server: &Inner, name: &str) -> Error {

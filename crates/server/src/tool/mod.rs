@@ -2,6 +2,8 @@
 
 mod call;
 mod headers;
+mod lenient;
+mod output;
 mod result;
 
 use std::future::Future;
@@ -17,7 +19,9 @@ use serde_json::Value;
 pub(crate) use call::{Entry, call};
 pub use result::{IntoToolResult, Json, ToolResult};
 
-use crate::{Context, ask::Handling, schema, state::Need};
+use lenient::Lenient;
+
+use crate::{Context, Fault, ask::Handling, faults, schema, state::Need};
 
 /// A tool: what it is called, what it takes, and the function behind it.
 ///
@@ -42,8 +46,9 @@ pub struct Tool<H = ToolHandler> {
     definition: types::Tool,
     input_schema: Option<Value>,
     output_schema: Option<Value>,
-    /// Whether results must be checked against the output schema; those of a typed handler cannot differ.
-    check_output: bool,
+    /// Whether results are checked against the output schema; the first ones, unless said.
+    check_output: Option<bool>,
+    lenient: Option<Lenient>,
     pub(crate) needs: Vec<Need>,
     handler: H,
 }
@@ -51,9 +56,8 @@ pub struct Tool<H = ToolHandler> {
 /// The function behind a tool.
 pub struct ToolHandler(Box<Run>);
 
-/// Is given the params and, borrowed from them, the arguments; the error is that of reading the arguments.
-type Run =
-    dyn Fn(&Raw, Option<&str>, Context) -> Result<Handling<ToolResult>, serde_json::Error> + Send + Sync;
+/// Is given the params and, borrowed from them, the arguments; the error is what is wrong with the arguments.
+type Run = dyn Fn(&Raw, Option<&str>, Context) -> Result<Handling<ToolResult>, Vec<Fault>> + Send + Sync;
 
 /// The arguments of a tool that has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
@@ -68,7 +72,8 @@ impl Tool<()> {
             definition: types::Tool::new(name, JsonObject::new()),
             input_schema: None,
             output_schema: None,
-            check_output: false,
+            check_output: None,
+            lenient: None,
             needs: Vec::new(),
             handler: (),
         }
@@ -84,7 +89,9 @@ impl Tool<()> {
     {
         self.input_schema.get_or_insert_with(schema::of_arguments::<A>);
         self.handled::<R::Output>(ToolHandler(Box::new(move |_, arguments, context| {
-            let arguments: A = serde_json::from_str(arguments.unwrap_or("{}"))?;
+            let arguments = arguments.unwrap_or("{}");
+            let read = serde_json::from_str(arguments);
+            let arguments: A = read.map_err(|error| faults::of_type::<A>(arguments, &error))?;
             let result = function(arguments, context);
             Ok(Box::pin(async move { result.await.into_tool_result() }))
         })))
@@ -105,8 +112,8 @@ impl Tool<()> {
 
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
-        let Self { definition, input_schema, check_output, needs, .. } = self;
-        Tool { definition, input_schema, output_schema, check_output, needs, handler }
+        let Self { definition, input_schema, check_output, lenient, needs, .. } = self;
+        Tool { definition, input_schema, output_schema, check_output, lenient, needs, handler }
     }
 }
 
@@ -153,14 +160,69 @@ impl<H> Tool<H> {
         self
     }
 
-    /// The JSON Schema of its structured content, as it shall be listed. Results are checked against it: one that does
-    /// not conform ends the call with -32603.
+    /// The JSON Schema of its structured content, as it shall be listed; instead of the one that a typed function has.
+    /// Results are checked against it: one that does not conform ends the call with -32603. See
+    /// [`Tool::validate_output`].
     ///
     /// 2026-07-28, server/tools §Output Schema: "Servers MUST provide structured results that conform to this schema."
     #[must_use]
     pub fn output_schema(mut self, schema: Value) -> Self {
         self.output_schema = Some(schema);
-        self.check_output = true;
+        self.check_output.get_or_insert(true);
+        self
+    }
+
+    /// Whether every result is checked against the output schema.
+    ///
+    /// Unless said, all are when [`Tool::output_schema`] gave the schema. When it is that of the result's type, the
+    /// first 16 are: the two cannot differ but for a `Serialize` that writes something else than `JsonSchema` says
+    /// (`serialize_with`, for one), which these find. A tool whose result did not conform is
+    /// checked from then on.
+    ///
+    /// 2026-07-28, server/tools §Output Schema: "Servers MUST provide structured results that conform to this schema."
+    /// So `false` is for tools that are known to, and cannot afford the check: it reads what was just written.
+    #[must_use]
+    pub fn validate_output(mut self, all: bool) -> Self {
+        self.check_output = Some(all);
+        self
+    }
+
+    /// Takes arguments whose types a model got wrong, where they can be read as what the schema wants: text that holds
+    /// a number, a boolean, `null`, an array or an object as JSON (`"5"`, `" true "`, `"[1, 2]"`), and a number or a
+    /// boolean where text is wanted. `1` is no boolean and `yes` neither. A value that fits as it came is left alone, so
+    /// a string stays one wherever the schema takes strings. Values inside of arrays and objects are read likewise.
+    ///
+    /// The function gets the arguments so changed, and what was sent is what headers and states are compared with.
+    /// Arguments that fit cost nothing more.
+    ///
+    /// ```
+    /// use anyport_server::{Context, Tool};
+    ///
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Add {
+    ///     a: i64,
+    ///     b: i64,
+    /// }
+    ///
+    /// // {"a": "1", "b": 2} is 3.
+    /// let tool = Tool::new("add").lenient().run(async |Add { a, b }: Add, _: Context| (a + b).to_string());
+    /// # let _ = tool;
+    /// ```
+    #[must_use]
+    pub fn lenient(mut self) -> Self {
+        self.lenient = Some(Lenient::All);
+        self
+    }
+
+    /// Like [`Tool::lenient`], for these arguments only. May be called several times.
+    #[must_use]
+    pub fn lenient_fields(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let fields = fields.into_iter().map(Into::into);
+        match &mut self.lenient {
+            None => self.lenient = Some(Lenient::Fields(fields.collect())),
+            Some(Lenient::Fields(known)) => known.extend(fields),
+            Some(Lenient::All) => {}
+        }
         self
     }
 

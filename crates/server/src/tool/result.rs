@@ -10,7 +10,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    Failure, schema,
+    Failure,
+    error::Told,
+    schema,
     write::{Identity, ResultWriter, write_json},
 };
 
@@ -204,10 +206,10 @@ impl<T: Serialize + JsonSchema> IntoToolResult for Json<T> {
     }
 }
 
-/// An `Err` is told to the model.
-impl<T: IntoToolResult, E: Display> IntoToolResult for Result<T, E> {
+/// An `Err` is told to the model; see [`crate::ErrorKind`] for those that say more than words.
+impl<T: IntoToolResult, E: Display + 'static> IntoToolResult for Result<T, E> {
     fn into_tool_result(self) -> ToolResult {
-        self.map_or_else(|error| ToolResult::error(error.to_string()), T::into_tool_result)
+        self.map_or_else(|error| Told::of(&error).into_tool_result(), T::into_tool_result)
     }
 
     fn output_schema() -> Option<Value> {

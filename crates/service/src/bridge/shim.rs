@@ -165,7 +165,7 @@ impl<S: Service> Dialogue<S> {
         if let Some(state) = state {
             params = params.with("requestState", state);
         }
-        Request { method: self.request.method.clone(), params: params.finish() }
+        Request { method: self.request.method.clone(), params: params.finish().into() }
     }
 
     /// A tool's failure is told to the model; prompts and reads have no words for it but an error.

@@ -96,7 +96,6 @@ impl Exchange {
     }
 
     /// Whether this is a listen stream.
-    #[cfg(feature = "stdio")]
     pub(crate) fn is_listen(&self) -> bool {
         matches!(self.voice, Voice::Modern { listen: true })
     }

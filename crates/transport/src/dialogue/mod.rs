@@ -1,13 +1,11 @@
 //! What every transport shares: from a message of some revision to a call, and back.
 
 mod exchange;
-#[cfg(feature = "stdio")]
 mod peer;
 mod session;
 
 pub(crate) use exchange::{Answer, Exchange, Fault, Outgoing};
-#[cfg(feature = "stdio")]
-pub(crate) use peer::{Frame, Peer};
+pub(crate) use peer::{End, Frame, Peer, Terms};
 pub(crate) use session::LegacySession;
 
 use anyport_protocol::{Error, Id, Raw, jsonrpc::write_error};

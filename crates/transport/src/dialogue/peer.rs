@@ -1,4 +1,4 @@
-use std::{collections::HashMap, future::poll_fn, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Id, Limits, Method, Revision,
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::{Instant, timeout_at},
+    time::{Instant, Sleep, sleep},
 };
 
 use super::{Exchange, LegacySession, Outgoing, array, refusal};
@@ -22,16 +22,30 @@ use super::{Exchange, LegacySession, Outgoing, array, refusal};
 /// one legacy session that the channel has.
 pub(crate) struct Peer {
     service: Arc<dyn Service>,
-    principal: Principal,
-    supported: Arc<[Revision]>,
-    limits: Limits,
-    max_calls: usize,
+    terms: Terms,
     out: mpsc::Sender<Bytes>,
     legacy: Option<Arc<LegacySession>>,
     running: HashMap<Id, Running>,
     tasks: JoinSet<Option<Id>>,
     /// Sends what the session has to say outside any call; ends with the peer.
     pushes: JoinSet<()>,
+}
+
+/// On what terms a client is served.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// Who it is.
+    pub(crate) principal: Principal,
+    pub(crate) supported: Arc<[Revision]>,
+    pub(crate) limits: Limits,
+    /// Requests that may run at once.
+    pub(crate) max_open_requests: usize,
+    /// How long its running calls may go on once it ended its side, or we are to stop.
+    pub(crate) drain: Duration,
+    /// How long it may say nothing at all.
+    pub(crate) first_message: Option<Duration>,
+    /// How long it may say nothing while nothing runs.
+    pub(crate) idle: Option<Duration>,
 }
 
 /// A request that is being answered.
@@ -51,54 +65,91 @@ pub(crate) enum Frame {
     TooLong,
 }
 
+/// Why a dialogue is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The client ended its side, or does not hear us any more.
+    Closed,
+    /// We were told to stop.
+    Stopped,
+    /// The client never said anything.
+    Silent(Duration),
+    /// The client said nothing for long, and nothing ran.
+    Idle(Duration),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the client closed the connection"),
+            Self::Stopped => f.write_str("the server stops"),
+            Self::Silent(limit) => write!(f, "no message within {limit:?} (first_message)"),
+            Self::Idle(limit) => write!(f, "nothing said and nothing running for {limit:?} (idle)"),
+        }
+    }
+}
+
 impl Peer {
-    pub(crate) fn new(
-        service: Arc<dyn Service>,
-        principal: Principal,
-        supported: Arc<[Revision]>,
-        limits: Limits,
-        max_calls: usize,
-        out: mpsc::Sender<Bytes>,
-    ) -> Self {
+    pub(crate) fn new(service: Arc<dyn Service>, terms: Terms, out: mpsc::Sender<Bytes>) -> Self {
         let (running, tasks, pushes) = (HashMap::new(), JoinSet::new(), JoinSet::new());
-        Self { service, principal, supported, limits, max_calls, out, legacy: None, running, tasks, pushes }
+        Self { service, terms, out, legacy: None, running, tasks, pushes }
     }
 
-    /// Serves until the client ends its side, nobody reads ours any more, or `stop` completes. Calls that run
-    /// then may finish within `drain`.
+    /// Serves until the client ends its side, nobody reads ours any more, it has been quiet for too long, or `stop`
+    /// completes. Calls that run then may finish within the drain time.
     pub(crate) async fn run(
         mut self,
         mut input: mpsc::Receiver<Frame>,
         stop: impl Future<Output = ()>,
-        drain: Duration,
-    ) {
+    ) -> End {
         tokio::pin!(stop);
-        loop {
+        let mut patience = Patience::new(&self.terms);
+        let end = loop {
             tokio::select! {
-                () = &mut stop => break,
-                () = self.out.closed() => return,
-                Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => self.done(done),
+                () = &mut stop => break End::Stopped,
+                () = self.out.closed() => return End::Closed,
+                Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                    self.done(done);
+                    patience.renew();
+                }
                 frame = input.recv() => match frame {
-                    Some(frame) => self.frame(frame).await,
+                    Some(frame) => {
+                        patience.spoken();
+                        self.frame(frame).await;
+                    }
                     None => {
                         // Nobody is there to listen any more.
                         self.running.retain(|_, running| !running.listen);
-                        break;
+                        break End::Closed;
                     }
                 },
+                () = patience.ran_out() => if let Some(end) = patience.judge(self.is_busy()) {
+                    break end;
+                },
             }
-        }
-        self.drain(drain).await;
+        };
+        self.drain().await;
+        end
+    }
+
+    /// Whether something is under way for which a client waits in silence.
+    fn is_busy(&self) -> bool {
+        !self.running.is_empty() || self.legacy.as_ref().is_some_and(|session| session.is_listening())
     }
 
     /// Lets running calls finish. On `stop` the service is being closed, which ends the listen streams.
-    async fn drain(mut self, limit: Duration) {
-        let deadline = Instant::now() + limit;
+    async fn drain(mut self) {
+        let end = sleep(self.terms.drain);
+        tokio::pin!(end);
         loop {
-            match timeout_at(deadline, self.tasks.join_next()).await {
-                Ok(Some(done)) => self.done(done),
-                Ok(None) => break,
-                Err(_) => {
+            tokio::select! {
+                done = self.tasks.join_next() => match done {
+                    Some(done) => self.done(done),
+                    None => break,
+                },
+                // Nobody would hear the answers.
+                () = self.out.closed() => break,
+                () = &mut end => {
                     tracing::warn!(calls = self.running.len(), "cut at the end of the drain time");
                     break;
                 }
@@ -121,12 +172,12 @@ impl Peer {
         let text = match frame {
             Frame::Message(text) => text,
             Frame::TooLong => {
-                let limit = self.limits.bytes;
+                let limit = self.terms.limits.bytes;
                 let error = Error::invalid_request(format!("larger than {limit} bytes (max_message_bytes)"));
                 return self.send(refusal(None, &error, self.null_id()).text).await;
             }
         };
-        match read(text, &self.limits) {
+        match read(text, &self.terms.limits) {
             Ok(Incoming::One(message)) => self.message(message).await,
             Ok(Incoming::Batch(batch)) => self.batch(batch).await,
             // Whatever is wrong with a message, the connection goes on.
@@ -189,21 +240,23 @@ impl Peer {
                 request.id
             )));
         }
-        (self.running.len() >= self.max_calls).then(|| {
-            let message = format!("{} requests are open (max_open_requests)", self.max_calls);
+        let limit = self.terms.max_open_requests;
+        (self.running.len() >= limit).then(|| {
+            let message = format!("{limit} requests are open (max_open_requests)");
             Error::internal(message).with_reason(anyport_protocol::jsonrpc::Reason::Overloaded)
         })
     }
 
     fn begin(&mut self, request: Request) -> Exchange {
-        let legacy = self.supported.iter().any(|revision| !revision.is_modern());
-        let modern = self.supported.iter().any(|revision| revision.is_modern());
+        let legacy = self.terms.supported.iter().any(|revision| !revision.is_modern());
+        let modern = self.terms.supported.iter().any(|revision| revision.is_modern());
         // Where no modern revision is spoken, a probe gets a legacy server's error, so that its client falls back.
         if !legacy || (modern && request.meta.is_modern()) {
             return self.modern(request);
         }
         let session = self.legacy.get_or_insert_with(|| {
-            let session = LegacySession::new(self.service.clone(), self.principal.clone(), &self.supported);
+            let session =
+                LegacySession::new(self.service.clone(), self.terms.principal.clone(), &self.terms.supported);
             let (pushing, out) = (session.clone(), self.out.clone());
             self.pushes.spawn(async move {
                 while let Some(text) = poll_fn(|task| pushing.poll_push(task)).await {
@@ -221,7 +274,7 @@ impl Peer {
         let Request { id, method, params, meta } = request;
         let request = anyport_service::Request {
             method,
-            params: params.unwrap_or(anyport_protocol::Raw::EMPTY_OBJECT),
+            params: params.unwrap_or(anyport_protocol::jsonrpc::Params::EMPTY),
         };
         let listen = request.is_listen();
         let context = self.admit(&request, meta);
@@ -237,10 +290,13 @@ impl Peer {
         // it supports in any error it returns to an `initialize` request".
         if !meta.is_modern() && &*request.method == Method::Initialize.as_str() {
             let asked = request.params.member("protocolVersion").and_then(|version| version.as_string());
-            return Err(Error::unsupported_version(asked.as_deref().unwrap_or_default(), &self.supported));
+            return Err(Error::unsupported_version(
+                asked.as_deref().unwrap_or_default(),
+                &self.terms.supported,
+            ));
         }
-        let revision = modern::admit(&request.method, &meta, &self.supported)?;
-        Context::new(self.principal.clone(), revision).with_meta(meta)
+        let revision = modern::admit(&request.method, &meta, &self.terms.supported)?;
+        Context::new(self.terms.principal.clone(), revision).with_meta(meta)
     }
 
     /// Answers a request in a task of its own. The response goes to `answers`, everything else straight out.
@@ -321,5 +377,65 @@ impl Peer {
             }
             None
         });
+    }
+}
+
+/// How long a client may be quiet. One timer, set anew when it fires and not with every message.
+struct Patience {
+    timer: Option<Pin<Box<Sleep>>>,
+    first: Option<Duration>,
+    idle: Option<Duration>,
+    /// Whether the first message has come.
+    spoken: bool,
+    /// When something happened last.
+    last: Instant,
+}
+
+impl Patience {
+    fn new(terms: &Terms) -> Self {
+        let Terms { first_message: first, idle, .. } = *terms;
+        let timer = first.or(idle).map(|limit| Box::pin(sleep(limit)));
+        Self { timer, first, idle, spoken: false, last: Instant::now() }
+    }
+
+    fn renew(&mut self) {
+        if self.timer.is_some() {
+            self.last = Instant::now();
+        }
+    }
+
+    fn spoken(&mut self) {
+        self.renew();
+        if !std::mem::replace(&mut self.spoken, true) {
+            // From now on another limit counts.
+            self.timer = self.idle.map(|limit| Box::pin(sleep(limit)));
+        }
+    }
+
+    async fn ran_out(&mut self) {
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What the timer has found, or when it is to look again.
+    fn judge(&mut self, busy: bool) -> Option<End> {
+        let now = Instant::now();
+        if let (Some(limit), false) = (self.first, self.spoken) {
+            return Some(End::Silent(limit));
+        }
+        let limit = self.idle?;
+        if busy {
+            self.last = now;
+        }
+        let end = self.last + limit;
+        if end <= now {
+            return Some(End::Idle(limit));
+        }
+        if let Some(timer) = &mut self.timer {
+            timer.as_mut().reset(end);
+        }
+        None
     }
 }

@@ -115,7 +115,7 @@ impl LegacySession {
     pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> Exchange {
         let jsonrpc::Request { id, method, params, meta } = request;
         let mut state = lock(&self.state);
-        let step = state.request(&method, params.as_ref());
+        let step = state.request(&method, params.as_deref());
         let change = match &step {
             Step::Listen(wanted) => Change::between(state.subscriptions(), wanted),
             _ => Change::default(),
@@ -128,7 +128,7 @@ impl LegacySession {
             Step::Call(method, params) => {
                 let known = Method::named(&method);
                 let reply = match self.context(meta) {
-                    Ok(context) => self.service.call(Request { method, params }, context),
+                    Ok(context) => self.service.call(Request { method, params: params.into() }, context),
                     Err(error) => Reply::error(error),
                 };
                 return Exchange::legacy(id, reply, self.clone(), known);
@@ -340,6 +340,11 @@ impl LegacySession {
     /// Gives up a question. Returns whether it was still open.
     pub(super) fn forget(&self, id: &Id) -> bool {
         lock(&self.questions).remove(id).is_some()
+    }
+
+    /// Whether the client is being told of changes.
+    pub(super) fn is_listening(&self) -> bool {
+        lock(&self.listening).reply.is_some()
     }
 
     /// Gives up all questions that are open, when the client is gone for good.

@@ -21,6 +21,9 @@ pub struct Config {
     pub allow_origins: Vec<AllowedOrigin>,
     /// Who may call.
     pub authentication: Authentication,
+    /// Whether and how WebSockets are served as well. Default not.
+    #[cfg(feature = "websocket")]
+    pub websocket: Option<crate::websocket::Config>,
     /// What else is served beside the MCP endpoint.
     pub routes: Vec<Route>,
     /// Bounds.
@@ -35,6 +38,8 @@ impl Default for Config {
             allow_hosts: Vec::new(),
             allow_origins: Vec::new(),
             authentication: Authentication::Anonymous,
+            #[cfg(feature = "websocket")]
+            websocket: None,
             routes: Vec::new(),
             limits: Limits::default(),
         }
@@ -69,6 +74,8 @@ pub struct Limits {
     pub sse_log: usize,
     /// How long a stream that has ended is kept for them. Default 5 minutes.
     pub sse_log_ttl: Duration,
+    /// Requests that may be open at once on one WebSocket. Default 1,024.
+    pub max_open_requests: usize,
     /// Silence after which a stream says something empty, so that no proxy cuts it. Default 15 s.
     pub keep_alive: Duration,
     /// How long running calls may go on once the listener is told to stop. Default 10 s.
@@ -90,6 +97,7 @@ impl Default for Limits {
             session_idle: Duration::from_secs(3600),
             sse_log: 4 << 20,
             sse_log_ttl: Duration::from_secs(300),
+            max_open_requests: 1024,
             keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(10),
         }

@@ -7,11 +7,12 @@ use std::{net::IpAddr, str::FromStr};
 
 use anyport_protocol::Error;
 use anyport_service::Principal;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts};
 
 use super::{
     body::Response,
     config::{Authentication, Config},
+    endpoint::Arrival,
     response,
 };
 
@@ -98,9 +99,9 @@ pub(super) struct Passed {
 }
 
 /// Checks Host, then Origin.
-pub(super) fn pass(parts: &Parts, config: &Config, port: u16) -> Result<Passed, Response> {
+pub(super) fn pass(parts: &Parts, config: &Config, arrival: Arrival) -> Result<Passed, Response> {
     check_host(parts, config).map_err(|error| response::error(StatusCode::MISDIRECTED_REQUEST, &error))?;
-    let origin = check_origin(&parts.headers, config, port);
+    let origin = check_origin(parts, config, arrival);
     let origin = origin.map_err(|error| response::error(StatusCode::FORBIDDEN, &error))?;
     Ok(Passed { origin })
 }
@@ -120,13 +121,15 @@ fn check_host(parts: &Parts, config: &Config) -> Result<(), Error> {
             "host {host:.128?} is not allowed; start the server with --allow-host NAME[:PORT] to allow it"
         ))
     };
-    let Ok(Some(host)) = single(&parts.headers, header::HOST) else {
-        return Err(Error::invalid_request("exactly one Host header is needed"));
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    let host = match single(&parts.headers, header::HOST) {
+        Ok(Some(host)) => Some(host.to_str().map_err(|_| refused("?"))?),
+        // HTTP/2 names the host in `:authority` (RFC 9113 §8.3.1).
+        Ok(None) if parts.version >= Version::HTTP_2 && authority.is_some() => None,
+        _ => return Err(Error::invalid_request("exactly one Host header is needed")),
     };
-    let host = host.to_str().map_err(|_| refused("?"))?;
     // A request line may name a host of its own, and RFC 9112 §3.2.2 lets it win.
-    for host in [Some(host), parts.uri.authority().map(|authority| authority.as_str())].into_iter().flatten()
-    {
+    for host in [host, authority].into_iter().flatten() {
         let (name, port) = split_host(host).ok_or_else(|| refused(host))?;
         let allowed = |allowed: &AllowedHost| {
             allowed.name.eq_ignore_ascii_case(name) && (allowed.port.is_none() || allowed.port == port)
@@ -140,13 +143,13 @@ fn check_host(parts: &Parts, config: &Config) -> Result<(), Error> {
 
 /// 2026-07-28, streamable-http §Security & Endpoint: "Servers MUST validate the `Origin` header on all incoming
 /// connections to prevent DNS rebinding attacks."
-fn check_origin(headers: &HeaderMap, config: &Config, our_port: u16) -> Result<Option<HeaderValue>, Error> {
+fn check_origin(parts: &Parts, config: &Config, arrival: Arrival) -> Result<Option<HeaderValue>, Error> {
     let refused = |origin: &str| {
         Error::invalid_request(format!(
             "origin {origin:.128?} is not allowed; start the server with --allow-origin ORIGIN to allow it"
         ))
     };
-    let origin = match single(headers, header::ORIGIN) {
+    let origin = match single(&parts.headers, header::ORIGIN) {
         Ok(None) => return Ok(None),
         Ok(Some(origin)) => origin,
         Err(()) => return Err(refused("several")),
@@ -155,12 +158,23 @@ fn check_origin(headers: &HeaderMap, config: &Config, our_port: u16) -> Result<O
     let own = text
         .strip_prefix("http://")
         .and_then(split_host)
-        .is_some_and(|(name, port)| is_loopback(name) && port.unwrap_or(80) == our_port);
+        .is_some_and(|(name, port)| is_loopback(name) && port.unwrap_or(80) == our_port(parts, arrival));
     if own || config.allow_origins.iter().any(|allowed| allowed.0 == text.to_ascii_lowercase()) {
         Ok(Some(origin.clone()))
     } else {
         Err(refused(text))
     }
+}
+
+/// The port that a page of ours comes from. Where nobody knows on which one the request arrived, it is the one that
+/// the client named: a page can choose its own origin, but not the Host header of what it asks for.
+fn our_port(parts: &Parts, arrival: Arrival) -> u16 {
+    let named = || {
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = parts.uri.authority().map(|authority| authority.as_str()).or(host);
+        host.and_then(split_host).and_then(|(_, port)| port).unwrap_or(80)
+    };
+    arrival.port().unwrap_or_else(named)
 }
 
 /// Checks the token.
@@ -249,13 +263,18 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
+    fn here() -> Arrival {
+        Arrival::on(([127, 0, 0, 1], 3020).into())
+    }
+
     fn status(host: &[&str], origin: &[&str]) -> u16 {
         let config = Config {
             allow_hosts: vec!["mcp.example.com".parse().unwrap(), "other.example:8443".parse().unwrap()],
             allow_origins: vec!["https://app.example.com".parse().unwrap()],
             ..Config::default()
         };
-        pass(&parts(host, origin), &config, 3020).map_or_else(|response| response.status().as_u16(), |_| 200)
+        pass(&parts(host, origin), &config, here())
+            .map_or_else(|response| response.status().as_u16(), |_| 200)
     }
 
     #[test]
@@ -296,7 +315,35 @@ mod tests {
     fn a_host_in_the_request_line_is_checked_as_well() {
         let mut parts = parts(&["localhost"], &[]);
         parts.uri = "http://evil.example.com/mcp".parse().unwrap();
-        assert!(pass(&parts, &Config::default(), 3020).is_err());
+        assert!(pass(&parts, &Config::default(), here()).is_err());
+    }
+
+    #[test]
+    fn http_2_names_its_host_in_the_request_line_alone() {
+        let mut parts = parts(&[], &[]);
+        parts.uri = "http://localhost:3020/mcp".parse().unwrap();
+        assert!(pass(&parts, &Config::default(), here()).is_err());
+        parts.version = Version::HTTP_2;
+        assert!(pass(&parts, &Config::default(), here()).is_ok());
+        parts.uri = "http://evil.example/mcp".parse().unwrap();
+        assert!(pass(&parts, &Config::default(), here()).is_err());
+    }
+
+    #[test]
+    fn where_nobody_knows_the_port_a_page_of_ours_comes_from_the_one_that_was_asked() {
+        for (host, origin, let_in) in [
+            ("localhost:8080", "http://localhost:8080", true),
+            ("localhost:8080", "http://127.0.0.1:8080", true),
+            ("localhost", "http://localhost", true),
+            ("localhost:8080", "http://localhost:3000", false),
+            ("localhost:8080", "http://localhost", false),
+            ("localhost:8080", "https://localhost:8080", false),
+            ("localhost:8080", "http://evil.example:8080", false),
+            ("localhost:8080", "null", false),
+        ] {
+            let passed = pass(&parts(&[host], &[origin]), &Config::default(), Arrival::default());
+            assert_eq!(passed.is_ok(), let_in, "{host} {origin}");
+        }
     }
 
     #[test]

@@ -3,7 +3,10 @@
 //! Host and Origin (421, 403) → token (401) → method and content type (405, 415) → size (413) → scan (400) →
 //! envelope (400) → era; what follows is the era's own.
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use anyport_protocol::{
     Error, Method as McpMethod, Revision,
@@ -11,15 +14,15 @@ use anyport_protocol::{
     meta::Meta,
 };
 use anyport_service::{Principal, Service};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use http_body::Body as _;
-use hyper::body::Incoming as Received;
+use http_body::Body as Received;
 use tokio::time::timeout;
 
 use super::{
     body::Response,
     config::{Config, Route},
+    endpoint::Arrival,
     gate, legacy, modern, response,
     sessions::Sessions,
 };
@@ -28,14 +31,16 @@ use crate::dialogue::refusal;
 /// The header that names the revision.
 pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
-/// What every connection of a listener shares.
+/// What all requests of an endpoint share.
 pub(super) struct State {
     pub(super) service: Arc<dyn Service>,
     pub(super) config: Config,
-    pub(super) port: u16,
-    pub(super) sessions: Sessions,
+    pub(super) sessions: Arc<Sessions>,
     /// Streams that are open now.
     pub(super) streams: Arc<AtomicUsize>,
+    /// Connections that are WebSockets now.
+    #[cfg(feature = "websocket")]
+    pub(super) sockets: crate::websocket::Sockets,
 }
 
 /// What a client takes as an answer.
@@ -68,9 +73,13 @@ impl Accept {
 }
 
 /// Answers one HTTP request.
-pub(super) async fn answer(state: Arc<State>, request: Request<Received>) -> Response {
+pub(super) async fn answer<B: Received>(
+    state: Arc<State>,
+    request: Request<B>,
+    arrival: Arrival,
+) -> Response {
     let (parts, body) = request.into_parts();
-    let passed = match gate::pass(&parts, &state.config, state.port) {
+    let passed = match gate::pass(&parts, &state.config, arrival) {
         Ok(passed) => passed,
         Err(refused) => return refused,
     };
@@ -82,7 +91,7 @@ pub(super) async fn answer(state: Arc<State>, request: Request<Received>) -> Res
     response
 }
 
-async fn dispatch(state: &Arc<State>, parts: http::request::Parts, body: Received) -> Response {
+async fn dispatch<B: Received>(state: &Arc<State>, parts: http::request::Parts, body: B) -> Response {
     let path = parts.uri.path();
     if path != state.config.path {
         return Box::pin(beside(state, parts, body)).await;
@@ -108,7 +117,7 @@ async fn dispatch(state: &Arc<State>, parts: http::request::Parts, body: Receive
     }
 }
 
-fn method_not_allowed(allow: &str) -> Response {
+pub(super) fn method_not_allowed(allow: &str) -> Response {
     let error = Error::invalid_request(format!("method not allowed; use {allow}"));
     let mut response = response::error(StatusCode::METHOD_NOT_ALLOWED, &error);
     if let Ok(allow) = HeaderValue::from_str(allow) {
@@ -161,7 +170,11 @@ fn null_id(state: &State, headers: &HeaderMap, principal: &Principal) -> bool {
 }
 
 /// A path beside the MCP endpoint.
-async fn beside(state: &Arc<State>, parts: http::request::Parts, body: Received) -> Response {
+async fn beside<B: Received>(state: &Arc<State>, parts: http::request::Parts, body: B) -> Response {
+    #[cfg(feature = "websocket")]
+    if let Some(config) = super::socket::at(&state.config, parts.uri.path()) {
+        return super::socket::open(state, config, parts);
+    }
     let routes = &state.config.routes;
     let Some(route) =
         routes.iter().find(|route| route.path == parts.uri.path() && route.method == parts.method)
@@ -182,14 +195,19 @@ async fn beside(state: &Arc<State>, parts: http::request::Parts, body: Received)
     routed(state, route, parts, body).await
 }
 
-async fn routed(state: &State, route: &Route, parts: http::request::Parts, body: Received) -> Response {
+async fn routed<B: Received>(state: &State, route: &Route, parts: http::request::Parts, body: B) -> Response {
     match collect(state, &parts.headers, body).await {
         Ok(bytes) => (route.answer)(Request::from_parts(parts, bytes)).await.map(super::Body::full),
         Err(refused) => refused,
     }
 }
 
-async fn post(state: &Arc<State>, headers: &HeaderMap, body: Received, principal: Principal) -> Response {
+async fn post<B: Received>(
+    state: &Arc<State>,
+    headers: &HeaderMap,
+    body: B,
+    principal: Principal,
+) -> Response {
     // A page may send `text/plain` across origins without asking first; JSON it may not.
     if !is_json(headers) {
         let error = Error::invalid_request("the body must be application/json; set Content-Type");
@@ -281,7 +299,7 @@ fn modern_only(state: &State, request: &anyport_protocol::jsonrpc::Request) -> R
 }
 
 /// Reads a body within the limits of size and time.
-async fn collect(state: &State, headers: &HeaderMap, body: Received) -> Result<Bytes, Response> {
+async fn collect<B: Received>(state: &State, headers: &HeaderMap, body: B) -> Result<Bytes, Response> {
     let limits = &state.config.limits;
     let limit = limits.message.bytes;
     let unread = |status, message: String| {
@@ -317,15 +335,18 @@ enum Unread {
 }
 
 /// A body of one frame, as almost all are, is taken as it is.
-async fn frames(mut body: Received, limit: usize) -> Result<Bytes, Unread> {
+async fn frames<B: Received>(body: B, limit: usize) -> Result<Bytes, Unread> {
+    let mut body = pin!(body);
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
-    while let Some(frame) = std::future::poll_fn(|task| std::pin::Pin::new(&mut body).poll_frame(task)).await
-    {
-        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
-        if first.len() + whole.len() + data.len() > limit {
+    while let Some(frame) = std::future::poll_fn(|task| body.as_mut().poll_frame(task)).await {
+        let Ok(mut data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        let length = data.remaining();
+        if first.len() + whole.len() + length > limit {
             return Err(Unread::TooLarge);
         }
+        // What is `Bytes` already is not copied.
+        let data = data.copy_to_bytes(length);
         if first.is_empty() && whole.is_empty() {
             first = data;
         } else {

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     task::{Context as Task, Poll},
     time::Duration,
@@ -22,15 +22,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
-    time::{Instant, Sleep, interval, sleep, timeout},
+    time::{Instant, Sleep, sleep, timeout},
 };
 
 use super::{
     config::{Authentication, Config},
+    endpoint::{Arrival, Endpoint},
     ladder::{self, State},
-    sessions::Sessions,
 };
 
 /// A bound listener that serves one service.
@@ -88,34 +88,23 @@ impl Listener {
     /// # Errors
     /// When the operating system cannot tell the address.
     pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let port = self.address()?.port();
+        let arrival = Arrival::on(self.address()?);
         let limits = self.config.limits.clone();
-        let state = Arc::new(State {
-            service: Arc::new(service),
-            port,
-            sessions: Sessions::new(limits.clone()),
-            streams: Arc::new(AtomicUsize::new(0)),
-            config: self.config,
-        });
+        let endpoint = Endpoint::new(service, self.config);
         let places = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
         let lingers = Arc::new(Semaphore::new(MAX_LINGERS));
         let (stopping, _) = watch::channel(false);
         let mut connections = JoinSet::new();
-        let mut sweep = interval(SWEEP.min(limits.session_idle.max(Duration::from_millis(1))));
         tokio::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                _ = sweep.tick() => state.sessions.sweep(),
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => match places.clone().try_acquire_owned() {
                         Ok(place) => {
-                            let connection = serve(stream, state.clone(), stopping.subscribe());
-                            connections.spawn(async move {
-                                connection.await;
-                                drop(place);
-                            });
+                            let state = endpoint.state().clone();
+                            connections.spawn(serve(stream, place, state, arrival, stopping.subscribe()));
                         }
                         Err(_) => drop(tokio::spawn(turn_away(stream, lingers.clone()))),
                     },
@@ -129,15 +118,12 @@ impl Listener {
         }
         drop(self.listener);
         stopping.send_replace(true);
-        state.sessions.end_pushes();
-        drain(connections, limits.drain).await;
-        state.sessions.close();
+        endpoint.begin_close();
+        tokio::join!(drain(connections, limits.drain), endpoint.sockets_ended());
+        endpoint.end();
         Ok(())
     }
 }
-
-/// How often idle sessions are looked for.
-const SWEEP: Duration = Duration::from_secs(10);
 
 async fn drain(mut connections: JoinSet<()>, limit: Duration) {
     let all = async { while connections.join_next().await.is_some() {} };
@@ -168,17 +154,23 @@ async fn turn_away(mut stream: TcpStream, lingers: Arc<Semaphore>) {
     .await;
 }
 
-async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiver<bool>) {
+async fn serve(
+    stream: TcpStream,
+    place: OwnedSemaphorePermit,
+    state: Arc<State>,
+    arrival: Arrival,
+    mut stopping: watch::Receiver<bool>,
+) {
     // Answers are small and awaited: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let limits = &state.config.limits;
-    let io = Patient::new(TokioIo::new(stream), limits.write_timeout, stopping.clone());
+    let io = Patient::new(TokioIo::new(stream), limits.write_timeout, stopping.clone(), place);
     let (shared, asked) = (state.clone(), Arc::new(AtomicBool::new(false)));
     let was_asked = asked.clone();
     let service = service_fn(move |request| {
         asked.store(true, Ordering::Relaxed);
         let state = shared.clone();
-        async move { Ok::<_, Infallible>(ladder::answer(state, request).await) }
+        async move { Ok::<_, Infallible>(ladder::answer(state, request, arrival).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -188,6 +180,8 @@ async fn serve(stream: TcpStream, state: Arc<State>, mut stopping: watch::Receiv
         http.max_headers(limits.max_headers);
     }
     let connection = http.serve_connection(io, service);
+    #[cfg(feature = "websocket")]
+    let connection = connection.with_upgrades();
     tokio::pin!(connection);
     let result = tokio::select! {
         result = &mut connection => result,
@@ -215,14 +209,16 @@ struct Patient<T> {
     stopping: watch::Receiver<bool>,
     /// Runs once our side is closed.
     lingering: Option<Pin<Box<Sleep>>>,
+    /// Among the connections that may be open. It goes where the connection goes, if that is made a WebSocket.
+    _place: OwnedSemaphorePermit,
 }
 
 /// How long a client may go on sending what was refused.
 const LINGER: Duration = Duration::from_secs(1);
 
 impl<T> Patient<T> {
-    fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>) -> Self {
-        Self { io, limit, waiting: None, stopping, lingering: None }
+    fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>, place: OwnedSemaphorePermit) -> Self {
+        Self { io, limit, waiting: None, stopping, lingering: None, _place: place }
     }
 
     fn judge<R>(&mut self, task: &mut Task<'_>, result: Poll<io::Result<R>>) -> Poll<io::Result<R>> {

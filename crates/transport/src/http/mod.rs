@@ -10,15 +10,18 @@
 //!
 //! # Layout
 //! - `config`: what can be set.
+//! - `endpoint`: answers requests, wherever they come from.
 //! - `listener`: connections, their limits and their end.
 //! - `gate`: who may speak: Host, Origin, browsers, tokens.
 //! - `ladder`: the checks of a request, first failure wins.
 //! - `modern`, `legacy`: the two eras' ways from a message to an answer.
 //! - `log`: what was said on a session's stream, for clients that come back.
+//! - `socket`: the way to a [`websocket`](crate::websocket).
 //! - `body`, `response`: what goes out.
 
 mod body;
 mod config;
+mod endpoint;
 mod gate;
 mod ladder;
 mod legacy;
@@ -27,8 +30,11 @@ mod log;
 mod modern;
 mod response;
 mod sessions;
+#[cfg(feature = "websocket")]
+mod socket;
 
 pub use body::Body;
 pub use config::{Authentication, Config, Limits, Route, Token};
+pub use endpoint::{Arrival, Endpoint};
 pub use gate::{AllowedHost, AllowedOrigin, InvalidAllowance};
 pub use listener::{Listener, Refused};

@@ -9,9 +9,9 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Method, Raw,
-    json::{Members, string},
-    jsonrpc::{Reason, Request},
+    Error, Method,
+    json::string,
+    jsonrpc::{Params, Reason, Request},
     meta::{Meta, decode_header},
     session::modern,
 };
@@ -39,7 +39,7 @@ pub(super) async fn answer(
         Err(error) => return malformed(&request, &error),
     };
     let Request { id, method, params, .. } = request;
-    let call = anyport_service::Request { method, params: params.unwrap_or(Raw::EMPTY_OBJECT) };
+    let call = anyport_service::Request { method, params: params.unwrap_or(Params::EMPTY) };
     if call.is_listen() {
         return listen(state, Accept::of(headers), id, call, context);
     }
@@ -82,7 +82,7 @@ fn check_headers(headers: &HeaderMap, request: &Request, version: &str) -> Resul
     equal("MCP-Protocol-Version", plain(headers, VERSION)?, version)?;
     equal("Mcp-Method", plain(headers, METHOD)?, &request.method)?;
     let Some(member) = Method::named(&request.method).and_then(Method::header_name) else { return Ok(()) };
-    let named = request.params.as_ref().and_then(|params| Members::find(params.as_str(), member));
+    let named = request.params.as_ref().and_then(|params| params.find(member));
     let named = named.and_then(|name| name.strip_prefix('"')?.strip_suffix('"')).map(string::unescape);
     // Without a name there is nothing to mirror; the call itself refuses such params.
     let Some(name) = named else { return Ok(()) };

@@ -1,27 +1,43 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use anyport_protocol::{Error, Id, jsonrpc::Reason};
 use anyport_service::Principal;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::{oneshot, watch},
+    time::{Instant, sleep},
+};
 
 use super::{config::Limits, log::Log};
 use crate::dialogue::{LegacySession, random_id};
 
-/// The sessions of a listener: bound to who opened them, ended by DELETE, by being idle, or to make room.
+/// The sessions of an endpoint: bound to who opened them, ended by DELETE, by being idle, or to make room.
 pub(super) struct Sessions {
     limits: Limits,
-    by_id: Mutex<HashMap<String, Arc<HttpSession>>>,
+    open: Mutex<Open>,
+    /// How many calls of sessions run.
+    work: watch::Sender<usize>,
+}
+
+#[derive(Default)]
+struct Open {
+    by_id: HashMap<String, Arc<HttpSession>>,
+    /// A task looks for idle ones.
+    swept: bool,
+    /// No more are opened.
+    closing: bool,
 }
 
 /// A session, and what is under way in it.
 pub(super) struct HttpSession {
     pub(super) dialogue: Arc<LegacySession>,
+    work: watch::Sender<usize>,
     calls: Mutex<Calls>,
     logs: Mutex<Logs>,
     last_stream: AtomicU64,
@@ -55,29 +71,24 @@ struct Logs {
 const MAX_ENDED: usize = 64;
 
 impl Sessions {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, by_id: Mutex::default() }
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, open: Mutex::default(), work: watch::Sender::new(0) })
     }
 
     /// Adds a session under an identifier of its own.
     ///
     /// # Errors
-    /// When there are `max_sessions` and none of them is idle.
-    pub(super) fn add(&self, dialogue: Arc<LegacySession>) -> Result<(String, Arc<HttpSession>), Error> {
+    /// When there are `max_sessions` and none of them is idle, and when the endpoint is closing.
+    pub(super) fn add(
+        self: &Arc<Self>,
+        dialogue: Arc<LegacySession>,
+    ) -> Result<(String, Arc<HttpSession>), Error> {
         let id = random_id()?;
-        let mut by_id = lock(&self.by_id);
-        let mut oldest = None;
-        if by_id.len() >= self.limits.max_sessions {
-            let idle = by_id.iter().filter(|(_, session)| session.busy.load(Ordering::Relaxed) == 0);
-            let longest = idle.min_by_key(|(_, session)| *lock(&session.used)).map(|(id, _)| id.clone());
-            oldest = longest.and_then(|id| by_id.remove(&id));
-            if oldest.is_none() {
-                let message = format!("{} sessions are busy (max_sessions); try again later", by_id.len());
-                return Err(Error::internal(message).with_reason(Reason::Overloaded));
-            }
-        }
+        let mut open = lock(&self.open);
+        let oldest = open.make_room(&self.limits)?;
         let session = Arc::new(HttpSession {
             dialogue,
+            work: self.work.clone(),
             calls: Mutex::default(),
             logs: Mutex::default(),
             last_stream: AtomicU64::new(0),
@@ -85,8 +96,12 @@ impl Sessions {
             used: Mutex::new(Instant::now()),
             busy: AtomicUsize::new(0),
         });
-        by_id.insert(id.clone(), session.clone());
-        drop(by_id);
+        open.by_id.insert(id.clone(), session.clone());
+        if !std::mem::replace(&mut open.swept, true) {
+            let every = SWEEP.min(self.limits.session_idle.max(Duration::from_millis(1)));
+            tokio::spawn(sweep(Arc::downgrade(self), every));
+        }
+        drop(open);
         if let Some(oldest) = oldest {
             oldest.end();
         }
@@ -95,31 +110,36 @@ impl Sessions {
 
     /// The session `id`, if `principal` opened it. To anyone else it does not exist.
     pub(super) fn get(&self, id: &str, principal: &Principal) -> Option<Arc<HttpSession>> {
-        let session =
-            lock(&self.by_id).get(id).filter(|session| session.dialogue.principal() == principal)?.clone();
+        let session = lock(&self.open)
+            .by_id
+            .get(id)
+            .filter(|session| session.dialogue.principal() == principal)?
+            .clone();
         *lock(&session.used) = Instant::now();
         Some(session)
     }
 
     /// Ends the session `id`, if `principal` opened it.
     pub(super) fn remove(&self, id: &str, principal: &Principal) -> bool {
-        let mut by_id = lock(&self.by_id);
-        if by_id.get(id).is_none_or(|session| session.dialogue.principal() != principal) {
+        let mut open = lock(&self.open);
+        if open.by_id.get(id).is_none_or(|session| session.dialogue.principal() != principal) {
             return false;
         }
-        let session = by_id.remove(id);
-        drop(by_id);
+        let session = open.by_id.remove(id);
+        drop(open);
         if let Some(session) = session {
             session.end();
         }
         true
     }
 
-    /// Ends what has been idle for too long: sessions, and logs of streams that have ended.
-    pub(super) fn sweep(&self) {
+    /// Ends what has been idle for too long: sessions, and logs of streams that have ended. Returns whether there is
+    /// anything left to look after; if not, the next session says so.
+    fn sweep(&self) -> bool {
         let now = Instant::now();
         let mut idle = Vec::new();
-        lock(&self.by_id).retain(|_, session| {
+        let mut open = lock(&self.open);
+        open.by_id.retain(|_, session| {
             let stays = session.busy.load(Ordering::Relaxed) > 0
                 || now.duration_since(*lock(&session.used)) < self.limits.session_idle;
             if stays {
@@ -131,22 +151,67 @@ impl Sessions {
             }
             stays
         });
+        open.swept = !open.by_id.is_empty();
+        let swept = open.swept;
+        drop(open);
         for session in idle {
             session.end();
         }
+        swept
     }
 
-    /// Ends the streams for what belongs to no call, which have no end of their own.
-    pub(super) fn end_pushes(&self) {
-        lock(&self.by_id).values().for_each(|session| session.dialogue.end_pushes());
+    /// Opens no more, and ends the streams for what belongs to no call, which have no end of their own.
+    pub(super) fn begin_close(&self) {
+        let mut open = lock(&self.open);
+        open.closing = true;
+        open.by_id.values().for_each(|session| session.dialogue.end_pushes());
+    }
+
+    /// Completes when no call of a session runs.
+    pub(super) async fn idle(&self) {
+        // The sender is ours.
+        let _ = self.work.subscribe().wait_for(|running| *running == 0).await;
     }
 
     /// Ends all sessions.
     pub(super) fn close(&self) {
-        let all: Vec<_> = lock(&self.by_id).drain().collect();
+        let all: Vec<_> = lock(&self.open).by_id.drain().collect();
         for (_, session) in all {
             session.end();
         }
+    }
+}
+
+/// How often idle sessions are looked for.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// Looks for idle sessions for as long as there are any.
+async fn sweep(sessions: Weak<Sessions>, every: Duration) {
+    loop {
+        sleep(every).await;
+        if !sessions.upgrade().is_some_and(|sessions| sessions.sweep()) {
+            return;
+        }
+    }
+}
+
+impl Open {
+    /// Makes room for one more, if need be in the place of the session that has been idle for longest.
+    fn make_room(&mut self, limits: &Limits) -> Result<Option<Arc<HttpSession>>, Error> {
+        if self.closing {
+            let error = Error::internal("the server is being stopped; try again later");
+            return Err(error.with_reason(Reason::ShuttingDown));
+        }
+        if self.by_id.len() < limits.max_sessions {
+            return Ok(None);
+        }
+        let idle = self.by_id.iter().filter(|(_, session)| session.busy.load(Ordering::Relaxed) == 0);
+        let longest = idle.min_by_key(|(_, session)| *lock(&session.used)).map(|(id, _)| id.clone());
+        let oldest = longest.and_then(|id| self.by_id.remove(&id));
+        oldest.map(Some).ok_or_else(|| {
+            let message = format!("{} sessions are busy (max_sessions); try again later", self.by_id.len());
+            Error::internal(message).with_reason(Reason::Overloaded)
+        })
     }
 }
 
@@ -161,7 +226,7 @@ impl HttpSession {
         let cancel = (!calls.ended).then_some(cancel);
         calls.running.insert(id.clone(), cancel);
         drop(calls);
-        Some(Running { session: self.clone(), id: id.clone(), cancelled })
+        Some(Running { _work: Work::begin(&self.work), session: self.clone(), id: id.clone(), cancelled })
     }
 
     /// Whether a call with this id runs.
@@ -253,6 +318,7 @@ impl Logs {
 
 /// A call that runs. Its id is free again when this is dropped.
 pub(super) struct Running {
+    _work: Work,
     session: Arc<HttpSession>,
     id: Id,
     cancelled: oneshot::Receiver<()>,
@@ -268,6 +334,22 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         lock(&self.session.calls).running.remove(&self.id);
+    }
+}
+
+/// A call of a session that runs, counted.
+struct Work(watch::Sender<usize>);
+
+impl Work {
+    fn begin(work: &watch::Sender<usize>) -> Self {
+        work.send_modify(|running| *running += 1);
+        Self(work.clone())
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.send_modify(|running| *running -= 1);
     }
 }
 

@@ -16,7 +16,10 @@ use anyport_service::{Principal, Service};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::dialogue::{Frame, Peer};
+use crate::{
+    dialogue::{Frame, Peer, Terms},
+    lines::{self, Lines, QUEUE},
+};
 
 /// How to serve a client on standard input and output.
 #[derive(Clone, Debug)]
@@ -72,40 +75,32 @@ pub async fn serve_on(
         let _ = done.send(());
     })?;
     let Config { supported, limits, max_open_requests, drain } = config;
-    let peer = Peer::new(Arc::new(service), Principal::local(), supported, limits, max_open_requests, out);
-    peer.run(receive, stop, drain).await;
+    let terms = Terms {
+        principal: Principal::local(),
+        supported,
+        limits,
+        max_open_requests,
+        drain,
+        // The client started this process, and ends it when it likes.
+        first_message: None,
+        idle: None,
+    };
+    Peer::new(Arc::new(service), terms, out).run(receive, stop).await;
     // The last sender went with the peer, so the writer ends once everything is written. A client that reads no
     // more would hold it for ever.
     let _ = tokio::time::timeout(drain, written).await;
     Ok(())
 }
 
-/// Messages that may wait in either direction; beyond that the pipe fills up, and the other side waits.
-const QUEUE: usize = 64;
-
-/// Cuts the input into lines. Blank ones are passed over, a carriage return at the end too.
 fn read(mut input: impl Read, limit: usize, frames: &mpsc::Sender<Frame>) {
-    let mut buffer = BytesMut::with_capacity(CHUNK);
-    let mut scanned = 0;
-    let mut skipping = false;
+    let mut lines = Lines::new(limit);
     loop {
-        while let Some(end) = memchr::memchr(b'\n', &buffer[scanned..]) {
-            let line = buffer.split_to(scanned + end + 1).freeze();
-            scanned = 0;
-            if !std::mem::take(&mut skipping) && !send(frames, &line, limit) {
+        while let Some(frame) = lines.next() {
+            if frames.blocking_send(frame).is_err() {
                 return;
             }
         }
-        scanned = buffer.len();
-        if scanned > limit + 1 {
-            // The rest of the line is read and forgotten, so that the next message is found.
-            if !std::mem::replace(&mut skipping, true) && frames.blocking_send(Frame::TooLong).is_err() {
-                return;
-            }
-            buffer.clear();
-            scanned = 0;
-        }
-        match fill(&mut input, &mut buffer) {
+        match fill(&mut input, lines.buffer()) {
             Ok(0) => break,
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -115,9 +110,8 @@ fn read(mut input: impl Read, limit: usize, frames: &mpsc::Sender<Frame>) {
             }
         }
     }
-    // A last line without an end is a message all the same.
-    if !skipping && !buffer.is_empty() {
-        send(frames, &buffer.freeze(), limit);
+    if let Some(frame) = lines.last() {
+        let _ = frames.blocking_send(frame);
     }
 }
 
@@ -131,33 +125,15 @@ fn fill(input: &mut impl Read, buffer: &mut BytesMut) -> io::Result<usize> {
     read
 }
 
-fn send(frames: &mpsc::Sender<Frame>, line: &Bytes, limit: usize) -> bool {
-    let text = line.trim_ascii();
-    if text.is_empty() {
-        return true;
-    }
-    let frame = if text.len() > limit { Frame::TooLong } else { Frame::Message(line.slice_ref(text)) };
-    frames.blocking_send(frame).is_ok()
-}
-
 /// Writes messages, a line each, and flushes when there are no more for the moment.
 fn write(mut output: impl Write, mut messages: mpsc::Receiver<Bytes>) {
     let mut batch = Vec::with_capacity(CHUNK);
     while let Some(first) = messages.blocking_recv() {
-        batch.clear();
-        let mut next = Some(first);
-        while let Some(message) = next {
-            batch.extend_from_slice(&message);
-            batch.push(b'\n');
-            next = if batch.len() < CHUNK { messages.try_recv().ok() } else { None };
-        }
+        lines::batch(&mut batch, first, &mut messages);
         if let Err(error) = output.write_all(&batch).and_then(|()| output.flush()) {
             // The client closed its end, which ends the dialogue; dropping the receiver tells the peer.
             tracing::debug!(%error, "standard output is closed");
             return;
-        }
-        if batch.capacity() > 1 << 20 {
-            batch = Vec::with_capacity(CHUNK);
         }
     }
 }

@@ -20,7 +20,7 @@ impl Service for Fake {
                 let params = Raw::from(json!({"progressToken": 1, "progress": 1}));
                 emitter.emit(Event::Notification(Notification { method: Method::Progress, params })).await;
                 tokio::task::yield_now().await;
-                Outcome::Result(request.params)
+                Outcome::Result(request.params.into_raw())
             }),
             "server/discover" => Reply::ready(Outcome::Result(
                 json!({"resultType": "complete", "capabilities": {"tools": {}}}).into(),

@@ -1,0 +1,60 @@
+//! What a handler's `Err` says, and what becomes of it.
+//!
+//! Any error that can be displayed will do; its words are then all that the caller learns. The types here say more:
+//! what kind of failure it was, so that a program can act on it as well.
+//!
+//! | type | [`ErrorKind`] | of a tool | of a resource | of a prompt |
+//! |---|---|---|---|---|
+//! | anything that is `Display` | | `isError` | -32603 | -32603 |
+//! | [`ToolError`] (from any error, with `?`) | that of its causes, else `tool_execution` | `isError` | as its kind | as its kind |
+//! | [`NotFound`] | `not_found` | `isError` | no such resource | -32602 |
+//! | [`InvalidParams`] | `validation` | `isError` | -32602 | -32602 |
+//! | [`PermissionDenied`] | `permission_denied` | `isError` | -32603, `forbidden` | -32603, `forbidden` |
+//! | [`RateLimited`] | `rate_limited` | `isError` | -32603, `rate_limited` | -32603, `rate_limited` |
+//! | [`ContextError`], [`StateError`] | `context`, `state` | `isError` | -32603 | -32603 |
+//! | [`InternalError`] | `internal` | -32603 | -32603 | -32603 |
+//! | [`Failure`](crate::Failure) | | its own code | its own code | its own code |
+//!
+//! "No such resource" is -32602 with `data.uri` since 2026-07-28, and -32002 before; transports translate.
+//!
+//! A result that `isError` holds the words as text. A kind that is not plain execution stands in its `_meta` under
+//! [`key::ERROR`](anyport_protocol::meta::key::ERROR), as `{"reason": "rate_limited", "retryAfterMs": 30000}`; what is
+//! wrong with arguments under [`key::FAULTS`](anyport_protocol::meta::key::FAULTS), as a list of [`Fault`]s. In
+//! protocol errors the same stands in `data`, as `reason`, `retryAfterMs` and `faults`.
+//!
+//! ```
+//! use anyport_server::{Context, NotFound, Resource, Tool, ToolError};
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Id {
+//!     id: u32,
+//! }
+//!
+//! fn find(id: u32) -> Result<String, NotFound> {
+//!     Err(NotFound::new(format!("note {id}")))
+//! }
+//!
+//! // A tool tells the model: "not found: note 7".
+//! let tool = Tool::new("note").run(async |Id { id }: Id, _: Context| find(id));
+//! // A resource answers that there is none at its URI.
+//! let resource = Resource::new("notes:///7").read(async |_: Context| find(7));
+//! // Any error converts with `?`, and what it says of its kind is kept.
+//! let both = Tool::new("both").run(async |Id { id }: Id, _: Context| -> Result<String, ToolError> {
+//!     let port: u16 = "not a port".parse()?;
+//!     Ok(format!("{} {port}", find(id)?))
+//! });
+//! # let _ = (tool, resource, both);
+//! ```
+
+mod catch_all;
+mod fault;
+mod kind;
+mod named;
+mod told;
+
+pub use catch_all::ToolError;
+pub(crate) use fault::cut;
+pub use fault::{Fault, InvalidParams};
+pub use kind::ErrorKind;
+pub use named::{ContextError, InternalError, NotFound, PermissionDenied, RateLimited, StateError};
+pub(crate) use told::Told;

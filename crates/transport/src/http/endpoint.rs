@@ -1,0 +1,138 @@
+use std::{
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicUsize},
+};
+
+use anyport_service::Service;
+use http::Request;
+use tokio::time::timeout;
+
+use super::{
+    body::Response,
+    config::Config,
+    ladder::{self, State},
+    sessions::Sessions,
+};
+
+/// Answers HTTP requests with MCP, wherever they come from.
+///
+/// It knows no sockets: [`Listener`](super::Listener) is one way to bring requests to it, another program's HTTP
+/// server is another. Everything that [`Config`] says of a request holds in both: hosts, origins, tokens, sizes,
+/// sessions, streams. What bounds *connections* (`max_connections`, `max_headers`, `max_header_bytes`,
+/// `header_timeout`) is up to whoever has them; so is [`Authentication`](super::Authentication) that suits the
+/// address, which the listener insists on and this cannot.
+///
+/// A clone is another handle to the same endpoint.
+#[derive(Clone)]
+pub struct Endpoint {
+    state: Arc<State>,
+}
+
+/// How a request came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrival {
+    port: Option<u16>,
+}
+
+impl Arrival {
+    /// On a connection whose end on our side is `local`.
+    pub fn on(local: SocketAddr) -> Self {
+        Self { port: Some(local.port()) }
+    }
+
+    /// The port on our side, if it is known.
+    pub fn port(self) -> Option<u16> {
+        self.port
+    }
+}
+
+impl Endpoint {
+    /// An endpoint of `service`.
+    pub fn new(service: impl Service, config: Config) -> Self {
+        let sessions = Sessions::new(config.limits.clone());
+        let (service, streams) = (Arc::new(service), Arc::new(AtomicUsize::new(0)));
+        Self {
+            state: Arc::new(State {
+                service,
+                config,
+                sessions,
+                streams,
+                #[cfg(feature = "websocket")]
+                sockets: crate::websocket::Sockets::new(),
+            }),
+        }
+    }
+
+    /// What it was made with.
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// Answers a request. Must run on a tokio runtime with time.
+    ///
+    /// The answer to whatever a client sends is an HTTP response; there is nothing else that could go wrong. Dropping
+    /// the response's body says that the client is gone.
+    ///
+    /// `arrival` decides which pages are our own: those of a loopback host on the port on which the request came. Where
+    /// it does not know the port, the one in the Host header stands for it: no page can choose that.
+    pub fn handle<B>(
+        &self,
+        request: Request<B>,
+        arrival: Arrival,
+    ) -> impl Future<Output = Response> + Send + use<B>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+        B::Error: Send,
+    {
+        ladder::answer(self.state.clone(), request, arrival)
+    }
+
+    /// Ends its sessions: opens no new ones and no streams, ends the streams that have no end of their own, lets the
+    /// calls of sessions finish within the drain time, and cancels what then still runs.
+    ///
+    /// Requests that belong to no session are not its concern: whoever brings them waits for their answers. Await
+    /// this before the HTTP server is told to shut down gracefully, since it would wait for the streams; and close the
+    /// service first, which ends its listen streams.
+    pub async fn close(&self) {
+        self.begin_close();
+        let drain = self.state.config.limits.drain;
+        let sessions = async {
+            if timeout(drain, self.state.sessions.idle()).await.is_err() {
+                tracing::warn!("calls of sessions were cut at the end of the drain time");
+            }
+        };
+        tokio::join!(sessions, self.sockets_ended());
+        self.end();
+    }
+
+    /// Completes when no connection is a WebSocket any more, within the drain time.
+    pub(super) async fn sockets_ended(&self) {
+        #[cfg(feature = "websocket")]
+        self.state.sockets.ended(self.state.config.limits.drain).await;
+    }
+
+    /// Opens no new sessions, and ends the streams that have no end of their own.
+    pub(super) fn begin_close(&self) {
+        self.state.sessions.begin_close();
+        #[cfg(feature = "websocket")]
+        self.state.sockets.begin_close();
+    }
+
+    /// Ends all sessions.
+    pub(super) fn end(&self) {
+        self.state.sessions.close();
+    }
+
+    pub(super) fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("config", &self.state.config).finish_non_exhaustive()
+    }
+}

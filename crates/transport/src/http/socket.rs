@@ -1,0 +1,70 @@
+//! The way to a WebSocket. Host and Origin have been checked by now, as for every request; a browser names its origin
+//! on every one it opens, and asks nobody before (WHATWG Fetch has no preflight for them).
+
+use std::sync::Arc;
+
+use anyport_protocol::{Error, jsonrpc::Reason};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+
+use super::{
+    body::Response,
+    config::Config,
+    gate,
+    ladder::{State, method_not_allowed},
+    response,
+};
+use crate::{
+    dialogue::Terms,
+    websocket::{self, NoUpgrade, Upgrade},
+};
+
+/// How WebSockets are served at `path`, if they are.
+pub(super) fn at<'a>(config: &'a Config, path: &str) -> Option<&'a websocket::Config> {
+    config.websocket.as_ref().filter(|config| config.paths.iter().any(|known| known == path))
+}
+
+/// Checks the token, then the handshake, and makes the connection a WebSocket.
+pub(super) fn open(state: &Arc<State>, config: &websocket::Config, parts: Parts) -> Response {
+    let principal = match gate::authenticate(&parts.headers, &state.config) {
+        Ok(principal) => principal,
+        Err(refused) => return refused,
+    };
+    let upgrade = match Upgrade::of(parts) {
+        Ok(upgrade) => upgrade,
+        Err(refused) => return refuse(refused),
+    };
+    if state.sockets.is_closing() {
+        let error = Error::internal("the server stops").with_reason(Reason::ShuttingDown);
+        return response::error(StatusCode::SERVICE_UNAVAILABLE, &error);
+    }
+    let limits = &state.config.limits;
+    let terms = Terms {
+        principal,
+        supported: state.config.supported.clone(),
+        limits: limits.message,
+        max_open_requests: limits.max_open_requests,
+        drain: limits.drain,
+        first_message: Some(config.first_message),
+        idle: Some(config.idle),
+    };
+    let mut response = response::empty(StatusCode::SWITCHING_PROTOCOLS);
+    response.headers_mut().extend(state.sockets.open(upgrade, state.service.clone(), terms, config.clone()));
+    response
+}
+
+fn refuse(refused: NoUpgrade) -> Response {
+    let error = Error::invalid_request(refused.to_string());
+    match refused {
+        NoUpgrade::Method => method_not_allowed("GET"),
+        NoUpgrade::Key | NoUpgrade::Http => response::error(StatusCode::BAD_REQUEST, &error),
+        NoUpgrade::Required => {
+            // RFC 9110 §15.5.22 and RFC 6455 §4.2.2: what to upgrade to.
+            let mut response = response::error(StatusCode::UPGRADE_REQUIRED, &error);
+            let headers = response.headers_mut();
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            response
+        }
+    }
+}

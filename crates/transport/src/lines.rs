@@ -1,0 +1,131 @@
+//! Messages on a stream of bytes, a line each: standard streams and Unix sockets.
+//!
+//! 2026-07-28, stdio §Transport: "Messages are delimited by newlines, and **MUST NOT** contain embedded newlines."
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc;
+
+use crate::dialogue::Frame;
+
+/// Cuts what was read into lines. Blank ones are passed over, a carriage return at the end too.
+pub(crate) struct Lines {
+    buffer: BytesMut,
+    /// How much of the buffer is known to hold no line end.
+    scanned: usize,
+    /// Within a line that is too long.
+    skipping: bool,
+    limit: usize,
+}
+
+impl Lines {
+    /// Lines of up to `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { buffer: BytesMut::new(), scanned: 0, skipping: false, limit }
+    }
+
+    /// Where what is read next belongs: behind what is there already.
+    pub(crate) fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buffer
+    }
+
+    /// The next whole line, if there is one.
+    pub(crate) fn next(&mut self) -> Option<Frame> {
+        while let Some(end) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) {
+            let line = self.buffer.split_to(self.scanned + end + 1).freeze();
+            self.scanned = 0;
+            if !std::mem::take(&mut self.skipping)
+                && let Some(frame) = self.frame(&line)
+            {
+                return Some(frame);
+            }
+        }
+        self.scanned = self.buffer.len();
+        if self.scanned > self.limit + 1 {
+            // The rest of the line is read and forgotten, so that the next message is found.
+            self.buffer.clear();
+            self.scanned = 0;
+            return (!std::mem::replace(&mut self.skipping, true)).then_some(Frame::TooLong);
+        }
+        None
+    }
+
+    /// What stands behind the last line end: a last line without an end is a message all the same.
+    pub(crate) fn last(&mut self) -> Option<Frame> {
+        let line = self.buffer.split().freeze();
+        self.scanned = 0;
+        if std::mem::take(&mut self.skipping) { None } else { self.frame(&line) }
+    }
+
+    fn frame(&self, line: &Bytes) -> Option<Frame> {
+        let text = line.trim_ascii();
+        match text.len() {
+            0 => None,
+            length if length > self.limit => Some(Frame::TooLong),
+            _ => Some(Frame::Message(line.slice_ref(text))),
+        }
+    }
+}
+
+/// Fills `batch` with `first` and what else waits to be written, a line each, up to about [`BATCH`] bytes.
+pub(crate) fn batch(batch: &mut Vec<u8>, first: Bytes, messages: &mut mpsc::Receiver<Bytes>) {
+    // What one large message needed is not kept for the small ones.
+    if batch.capacity() > MAX_KEPT {
+        *batch = Vec::new();
+    }
+    batch.clear();
+    let mut next = Some(first);
+    while let Some(message) = next {
+        batch.extend_from_slice(&message);
+        batch.push(b'\n');
+        next = if batch.len() < BATCH { messages.try_recv().ok() } else { None };
+    }
+}
+
+/// Bytes that are written at once, if there is as much.
+const BATCH: usize = 64 * 1024;
+
+const MAX_KEPT: usize = 1 << 20;
+
+/// Messages that may wait in either direction; beyond that the stream fills up, and the other side waits.
+pub(crate) const QUEUE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &[u8], pieces: usize, limit: usize) -> Vec<String> {
+        let mut lines = Lines::new(limit);
+        let mut frames = Vec::new();
+        for piece in text.chunks(pieces) {
+            lines.buffer().extend_from_slice(piece);
+            frames.extend(std::iter::from_fn(|| lines.next()));
+        }
+        frames.extend(lines.last());
+        let word = |frame| match frame {
+            Frame::Message(text) => String::from_utf8(text.to_vec()).unwrap(),
+            Frame::TooLong => "(too long)".to_owned(),
+        };
+        frames.into_iter().map(word).collect()
+    }
+
+    #[test]
+    fn lines_are_found_whatever_the_pieces() {
+        let text = b"one\r\n\n   \ntwelve bytes and more\n two \nthree";
+        for pieces in 1..=text.len() {
+            assert_eq!(cut(text, pieces, 12), ["one", "(too long)", "two", "three"], "in pieces of {pieces}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_never_ends_is_told_once_and_holds_no_memory() {
+        let mut lines = Lines::new(10);
+        let mut told = 0;
+        for _ in 0..1000 {
+            lines.buffer().extend_from_slice(&[b'x'; 100]);
+            told += std::iter::from_fn(|| lines.next()).count();
+            assert!(lines.buffer().len() <= 100);
+        }
+        assert_eq!(told, 1);
+        assert!(lines.last().is_none());
+    }
+}

@@ -1,0 +1,247 @@
+use std::{future::Future, io, path::Path, sync::Arc, time::Duration};
+
+use anyport_protocol::{Error, jsonrpc::Reason};
+use anyport_service::{Principal, Service};
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{Semaphore, mpsc, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::{Config, Limits, Peers, Refused, file::SocketFile};
+use crate::{
+    dialogue::{End, Frame, Peer, Terms, refusal},
+    lines::{self, Lines, QUEUE},
+};
+
+/// A bound Unix socket that serves one service to any number of clients.
+#[derive(Debug)]
+pub struct Listener {
+    listener: UnixListener,
+    file: SocketFile,
+    config: Config,
+}
+
+impl Listener {
+    /// Listens at `path`, whose folder must be there.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn bind(path: impl AsRef<Path>, config: Config) -> Result<Self, Refused> {
+        let (listener, file) = SocketFile::listen(path.as_ref(), config.mode).await?;
+        Ok(Self { listener, file, config })
+    }
+
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    /// Serves until `stop` completes; then takes no new work, lets running calls finish within the drain time, and
+    /// removes the file.
+    ///
+    /// # Errors
+    /// None so far; that a connection fails ends that connection alone.
+    pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let Self { listener, file, config } = self;
+        let service: Arc<dyn Service> = Arc::new(service);
+        let places = Arc::new(Semaphore::new(config.limits.max_connections.min(Semaphore::MAX_PERMITS)));
+        let (stopping, _) = watch::channel(false);
+        let mut connections = JoinSet::new();
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        let Some(principal) = admit(&stream, &config.peers, file.owner) else { continue };
+                        match places.clone().try_acquire_owned() {
+                            Ok(place) => {
+                                let terms = terms(&config, principal);
+                                let limit = config.limits.write_timeout;
+                                let (service, stopping) = (service.clone(), stopping.subscribe());
+                                connections.spawn(async move {
+                                    serve(stream, service, terms, limit, stopping).await;
+                                    drop(place);
+                                });
+                            }
+                            Err(_) => turn_away(&stream, &config.limits),
+                        }
+                    }
+                    // Out of file descriptors, or the client is gone already: neither ends the listener.
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection was not accepted");
+                        sleep(Duration::from_millis(50)).await;
+                    }
+                },
+            }
+        }
+        // First the file, so that the next process finds its place free.
+        drop(file);
+        drop(listener);
+        stopping.send_replace(true);
+        let all = async { while connections.join_next().await.is_some() {} };
+        if timeout(config.limits.drain + LAST_WORDS, all).await.is_err() {
+            tracing::warn!("connections were cut at the end of the drain time");
+        }
+        Ok(())
+    }
+}
+
+/// How long a client may take to read what was still to be written to it once its dialogue is over.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Who stands at the other end, if it may. What the operating system says cannot be made up.
+fn admit(stream: &UnixStream, peers: &Peers, owner: u32) -> Option<Principal> {
+    let user = match stream.peer_cred() {
+        Ok(credentials) => credentials.uid(),
+        Err(error) => {
+            tracing::warn!(%error, "a connection was closed: the system does not tell whose it is");
+            return None;
+        }
+    };
+    const ROOT: u32 = 0;
+    if user == owner || user == ROOT {
+        return Some(Principal::local());
+    }
+    let allowed = match peers {
+        Peers::Owner => false,
+        Peers::Users(users) => users.contains(&user),
+        Peers::Anyone => true,
+    };
+    if !allowed {
+        tracing::warn!(user, "a connection was closed: its user may not call");
+    }
+    allowed.then(|| Principal::named(format!("uid:{user}")))
+}
+
+fn terms(config: &Config, principal: Principal) -> Terms {
+    let Config { supported, limits, .. } = config;
+    Terms {
+        principal,
+        supported: supported.clone(),
+        limits: limits.message,
+        max_open_requests: limits.max_open_requests,
+        drain: limits.drain,
+        first_message: Some(limits.first_message),
+        idle: Some(limits.idle),
+    }
+}
+
+/// Tells a client that there are too many, if it can be told without waiting, and closes.
+fn turn_away(stream: &UnixStream, limits: &Limits) {
+    let message =
+        format!("{} connections are open (max_connections); try again later", limits.max_connections);
+    let error = Error::internal(message).with_reason(Reason::Overloaded);
+    let mut text = refusal(None, &error, false).text.to_vec();
+    text.push(b'\n');
+    let _ = stream.try_write(&text);
+}
+
+async fn serve(
+    stream: UnixStream,
+    service: Arc<dyn Service>,
+    terms: Terms,
+    write_timeout: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let (input, output) = stream.into_split();
+    let (frames, receive) = mpsc::channel(QUEUE);
+    let (out, messages) = mpsc::channel(QUEUE);
+    let limit = terms.limits.bytes;
+    let farewell = out.clone();
+    let dialogue = async {
+        let stop = async { drop(stopping.wait_for(|stopping| *stopping).await) };
+        let end = Peer::new(service, terms, out).run(receive, stop).await;
+        if let End::Silent(_) | End::Idle(_) = end {
+            let error = Error::invalid_request(format!("the connection is closed: {end}"));
+            let _ = farewell.try_send(refusal(None, &error, false).text);
+        }
+        // The last sender: the writer ends once everything is written.
+        drop(farewell);
+    };
+    let reading = read(input, limit, frames);
+    let writing = write(output, messages, write_timeout);
+    tokio::pin!(dialogue, reading, writing);
+    let mut open = true;
+    let mut writes = true;
+    loop {
+        tokio::select! {
+            gone = &mut reading, if open => {
+                if gone {
+                    return;
+                }
+                open = false;
+            }
+            () = &mut writing, if writes => writes = false,
+            () = &mut dialogue => break,
+        }
+    }
+    if writes {
+        let _ = timeout(LAST_WORDS, writing).await;
+    }
+}
+
+/// Reads lines until there are no more, or nobody takes them. Returns whether the client is gone, and has not only ended
+/// its side.
+async fn read(mut input: OwnedReadHalf, limit: usize, frames: mpsc::Sender<Frame>) -> bool {
+    let mut lines = Lines::new(limit);
+    loop {
+        while let Some(frame) = lines.next() {
+            if frames.send(frame).await.is_err() {
+                return false;
+            }
+        }
+        lines.buffer().reserve(CHUNK);
+        match input.read_buf(lines.buffer()).await {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(%error, "a connection broke off");
+                return true;
+            }
+        }
+    }
+    // Nothing can be written to a client that has closed both sides, not even nothing.
+    if input.as_ref().try_write(&[]).is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return true;
+    }
+    if let Some(frame) = lines.last() {
+        let _ = frames.send(frame).await;
+    }
+    false
+}
+
+/// What an idle connection holds in readiness.
+const CHUNK: usize = 4 * 1024;
+
+/// Writes messages until there are no more, or the client does not read them.
+async fn write(mut output: OwnedWriteHalf, mut messages: mpsc::Receiver<Bytes>, limit: Duration) {
+    let mut batch = Vec::new();
+    while let Some(first) = messages.recv().await {
+        lines::batch(&mut batch, first, &mut messages);
+        let mut rest = batch.as_slice();
+        while !rest.is_empty() {
+            match timeout(limit, output.write(rest)).await {
+                Ok(Ok(written)) if written > 0 => rest = &rest[written..],
+                Ok(Ok(_)) => return,
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "a client is gone");
+                    return;
+                }
+                Err(_) => {
+                    tracing::debug!("a client does not read (write_timeout)");
+                    return;
+                }
+            }
+        }
+    }
+    let _ = output.shutdown().await;
+}
