@@ -1,8 +1,11 @@
 //! A server that has one of everything, for clients of every revision.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use anyport::{
@@ -15,13 +18,13 @@ use anyport::{
         },
     },
     server::{
-        Argument, BuildError, Builder, Elicited, Failure, Form, Json, NoArguments, Partial, ToolResult,
-        Values,
+        Argument, BlockOnError, BuildError, Builder, CallError, Elicited, Failure, Form, Json, NoArguments,
+        Partial, ToolResult, Values,
     },
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 /// What a test sees of the server from inside.
@@ -134,7 +137,7 @@ pub fn server(probe: &Probe) -> Result<Server, BuildError> {
         .title("Everything")
         .instructions("Has one of everything.")
         .page_size(5);
-    let builder = rounds(asking(telling(answering(builder)), probe));
+    let builder = running(rounds(asking(telling(answering(builder)), probe)));
     prompts(resources(builder)).build()
 }
 
@@ -307,6 +310,42 @@ fn rounds(builder: Builder) -> Builder {
                     ElicitAction::Accept => "visited",
                     _ => "not visited",
                 }
+            },
+        ))
+}
+
+/// Tools that run on threads, for a limited time, and through each other; and one whose work outlives its call.
+fn running(builder: Builder) -> Builder {
+    builder
+        .tool(Tool::new("thread").description("Tells and asks from a thread of its own.").run_blocking(
+            |_: NoArguments, context: Context| {
+                context.block_on(context.progress(1.0, 1.0, None))?;
+                let said = context.block_on(context.ask("thread", sampling("Still there?")))?;
+                Ok::<_, BlockOnError>(words(&said))
+            },
+        ))
+        .tool(
+            Tool::new("hang")
+                .description("Takes longer than it may.")
+                .timeout(Duration::from_millis(20))
+                .run(async |_: NoArguments, _: Context| std::future::pending::<()>().await),
+        )
+        .tool(Tool::new("delegate").description("Lets other tools do it, and asks first.").run(
+            async |Summands { a, b }: Summands, context: Context| {
+                let first = context.call("sample", &json!({})).await?;
+                let second = context.call("sample", &json!({})).await?;
+                let sum: Value = context.call_as("sum", &json!({"a": a, "b": b})).await?;
+                Ok::<_, CallError>(format!("{} {} {}", first.words(), second.words(), sum["value"]))
+            },
+        ))
+        .tool(Tool::new("leave").description("Goes on after its answer.").run(
+            async |_: NoArguments, context: Context| {
+                let events = context.events().clone();
+                let later = async move {
+                    tokio::task::yield_now().await;
+                    events.tools_changed();
+                };
+                context.detach(later).map(|()| "left")
             },
         ))
 }

@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     future::{Future, pending, poll_fn},
     ops::Deref,
     pin::pin,
@@ -14,10 +15,13 @@ use anyport_protocol::{Error, Method, Raw, json::string, jsonrpc, meta::LogLevel
 use anyport_service::{Emitter, Event, Notification, Outcome};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Events, ToolResult,
     ask::{Asked, Binding, Dialogue, Once, Question},
+    detach,
+    nested::Nested,
     params::Params,
     server::Inner,
     write::write_number,
@@ -41,6 +45,10 @@ struct Call {
     /// The last progress that was told. Held while a notification waits for its turn, so that they keep their order.
     progress: Mutex<Option<f64>>,
     over: AtomicBool,
+    /// Cancelled when the call is over; made by whoever waits for that.
+    ended: OnceLock<CancellationToken>,
+    /// Where the call stands in another one, if it was made with [`Context::call`].
+    nested: Option<Box<Nested>>,
 }
 
 impl Context {
@@ -50,9 +58,36 @@ impl Context {
         (method, params): (Method, jsonrpc::Params),
         dialogue: Dialogue,
     ) -> Self {
-        let (emitter, over) = (OnceLock::new(), AtomicBool::new(false));
+        Self::within(server, service, (method, params), dialogue, None)
+    }
+
+    fn within(
+        server: Arc<Inner>,
+        service: anyport_service::Context,
+        (method, params): (Method, jsonrpc::Params),
+        dialogue: Dialogue,
+        nested: Option<Box<Nested>>,
+    ) -> Self {
+        let (emitter, over, ended) = (OnceLock::new(), AtomicBool::new(false), OnceLock::new());
         let progress = Mutex::const_new(None);
-        Self(Arc::new(Call { service, server, method, params, emitter, dialogue, progress, over }))
+        Self(Arc::new(Call {
+            service,
+            server,
+            method,
+            params,
+            emitter,
+            dialogue,
+            progress,
+            over,
+            ended,
+            nested,
+        }))
+    }
+
+    /// The context of a call that this one makes. What it tells and asks is told and asked by the outermost call.
+    pub(crate) fn nest(&self, service: anyport_service::Context, params: Raw, nested: Nested) -> Self {
+        let (server, nested) = (self.0.server.clone(), Some(Box::new(nested)));
+        Self::within(server, service, (Method::ToolsCall, params.into()), Dialogue::default(), nested)
     }
 
     /// Where handlers tell of changes in what the server offers.
@@ -75,7 +110,7 @@ impl Context {
         let Some(token) = self.progress_token().filter(|_| progress.is_finite() && !self.is_over()) else {
             return;
         };
-        let mut last = self.0.progress.lock().await;
+        let mut last = self.root().progress.lock().await;
         if last.is_some_and(|last| progress <= last) {
             return;
         }
@@ -139,12 +174,16 @@ impl Context {
     /// When the client did not declare that it can be asked this, the call ends: with -32021 for a caller of
     /// 2026-07-28, else with a result that `isError` (tools) or -32600. See [`Context::can_ask`].
     pub async fn ask<Q: Question>(&self, key: &str, question: Q) -> Q::Answer {
-        let asked = self.0.dialogue.ask(key, &question, self.profile());
+        if detach::refuses(key) {
+            return pending().await;
+        }
+        let dialogue = &self.root().dialogue;
+        let asked = dialogue.ask(&self.key(key), &question, self.profile());
         drop(question);
         match asked {
             Asked::Answer(answer) => return answer,
             Asked::Open => {}
-            Asked::Lacking(required) => self.0.dialogue.fail(self.lacking(&required)),
+            Asked::Lacking(required) => dialogue.fail(self.lacking(&required)),
             Asked::Impossible(error) => self.fail(error),
         }
         pending().await
@@ -166,13 +205,17 @@ impl Context {
         T: Serialize + DeserializeOwned,
         F: Future<Output = T>,
     {
-        let done = match self.0.dialogue.remembered(key) {
+        if detach::refuses(key) {
+            return pending().await;
+        }
+        let (dialogue, key) = (&self.root().dialogue, self.key(key));
+        let done = match dialogue.remembered(&key) {
             Some(remembered) => remembered,
             None => {
-                let once = self.0.dialogue.begin_once();
+                let once = dialogue.begin_once();
                 let mut work = pin!(work);
                 let value = poll_fn(|task| Once::polling(|| work.as_mut().poll(task))).await;
-                once.remember(key, &value).map(|()| value)
+                once.remember(&key, &value).map(|()| value)
             }
         };
         match done {
@@ -187,7 +230,7 @@ impl Context {
     /// Ends the call with -32603 for a fault of the handler's own.
     pub(crate) fn fail(&self, error: Error) {
         tracing::error!(method = self.0.method.as_str(), error = &*error.message, "a handler is at fault");
-        self.0.dialogue.fail(Outcome::Error(error));
+        self.root().dialogue.fail(Outcome::Error(error));
     }
 
     fn lacking(&self, required: &Raw) -> Outcome {
@@ -195,7 +238,7 @@ impl Context {
         if self.revision().is_modern() {
             return Outcome::Error(error);
         }
-        match self.0.method {
+        match self.root().method {
             Method::ToolsCall => ToolResult::error(error.message).write(&self.0.server.identity).into(),
             _ => Outcome::Error(Error::invalid_request(error.message)),
         }
@@ -205,16 +248,54 @@ impl Context {
         self.emitter().emit(Event::Notification(Notification { method, params })).await;
     }
 
-    fn is_over(&self) -> bool {
-        self.0.over.load(Ordering::Relaxed)
+    /// Whether the call has ended or was cancelled. Handlers are simply dropped then; this is for those that cannot be:
+    /// functions given to [`crate::Tool::run_blocking`], and work that was detached.
+    pub fn has_ended(&self) -> bool {
+        self.is_over()
     }
 
-    pub(crate) fn server(&self) -> &Inner {
+    fn is_over(&self) -> bool {
+        self.0.over.load(Ordering::Relaxed) || self.root().over.load(Ordering::Relaxed)
+    }
+
+    /// Cancelled when the call is over.
+    pub(crate) fn ended(&self) -> &CancellationToken {
+        let ended = self.0.ended.get_or_init(CancellationToken::new);
+        // A read that also writes, as in `end`: of two such, one comes after the other and sees what was done before it.
+        if self.0.over.fetch_or(false, Ordering::AcqRel) {
+            ended.cancel();
+        }
+        ended
+    }
+
+    /// The outermost call.
+    fn root(&self) -> &Call {
+        self.0.nested.as_deref().map_or(&self.0, |nested| &nested.root.0)
+    }
+
+    /// Where this call stands in another one.
+    pub(crate) fn nested(&self) -> Option<&Nested> {
+        self.0.nested.as_deref()
+    }
+
+    pub(crate) fn dialogue(&self) -> &Dialogue {
+        &self.root().dialogue
+    }
+
+    /// The handler's own `key`, as it stands on the wire.
+    fn key<'a>(&self, key: &'a str) -> Cow<'a, str> {
+        match &self.0.nested {
+            None => Cow::Borrowed(key),
+            Some(nested) => Cow::Owned(format!("{}{key}", nested.prefix)),
+        }
+    }
+
+    pub(crate) fn server(&self) -> &Arc<Inner> {
         &self.0.server
     }
 
     pub(crate) fn emitter(&self) -> Emitter {
-        self.0.emitter.get_or_init(Emitter::default).clone()
+        self.root().emitter.get_or_init(Emitter::default).clone()
     }
 
     pub(crate) fn has_emitted(&self) -> bool {
@@ -228,7 +309,10 @@ impl Context {
     /// 2026-07-28, progress: "Progress notifications MUST stop after completion"; a task that the handler left behind
     /// may still try.
     pub(crate) fn end(&self) {
-        self.0.over.store(true, Ordering::Relaxed);
+        self.0.over.swap(true, Ordering::AcqRel);
+        if let Some(ended) = self.0.ended.get() {
+            ended.cancel();
+        }
     }
 
     /// How the call ends, now that its handler cannot go on.

@@ -35,6 +35,12 @@
 //! - code before an unanswered `ask` runs once per round; what has effects goes into [`Context::once`];
 //! - the keys of `ask` and `once` are the handler's own, and stay the same from round to round.
 //!
+//! # Life
+//! Whoever serves calls [`Server::start`] before and [`Server::stop`] after, which run what [`Builder::on_start`] and
+//! [`Builder::on_stop`] gave, once. A call lives as long as its reply: dropping that cancels the call, and what must go on
+//! is given to [`Context::detach`]. A function that blocks its thread is given to [`Tool::run_blocking`]; how long one may
+//! take, to [`Tool::timeout`]. Tools call each other with [`Context::call`].
+//!
 //! # Layout
 //! - [`Server`], [`Builder`]: what is put together, and how it is answered.
 //! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers; each is a [`Part`].
@@ -46,7 +52,9 @@
 //! # Limits
 //! Schemas: [`MAX_SCHEMA_DEPTH`], [`MAX_SUBSCHEMAS`], [`MAX_PATTERN_BYTES`]; patterns run in linear time and have no
 //! look-around. States: [`DEFAULT_STATE_TTL`], [`DEFAULT_STATE_BYTES`]. Lists: [`DEFAULT_PAGE_SIZE`]. Listen streams:
-//! [`DEFAULT_MAX_LISTENERS`], [`DEFAULT_MAX_SUBSCRIPTIONS`]. Completion: [`MAX_COMPLETIONS`]. The size of arguments is
+//! [`DEFAULT_MAX_LISTENERS`], [`DEFAULT_MAX_SUBSCRIPTIONS`]. Functions: [`DEFAULT_MAX_BLOCKING`],
+//! [`DEFAULT_MAX_BLOCKING_WAITING`], [`DEFAULT_MAX_DETACHED`], [`DEFAULT_MAX_CALL_DEPTH`]. What limits refuse is counted in
+//! [`Server::metrics`]. Completion: [`MAX_COMPLETIONS`]. The size of arguments is
 //! bounded by the transport's [`anyport_protocol::Limits`].
 
 // The macros write `::anyport_server`, here too.
@@ -64,10 +72,14 @@ mod resource;
 mod tool;
 
 mod ask;
+mod blocking;
 mod complete;
 mod context;
+mod detach;
 mod events;
+mod life;
 mod listen;
+mod nested;
 
 pub mod error;
 mod failure;
@@ -84,17 +96,21 @@ pub mod macros;
 
 pub use anyport_macros::{prompt, resource, tool};
 pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, Unfit};
+pub use blocking::{BlockOnError, DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING};
 pub use builder::{BuildError, Builder, DEFAULT_LIST_TTL};
 pub use complete::{Completion, IntoCompletion, MAX_COMPLETIONS, Partial};
 pub use context::Context;
+pub use detach::{DEFAULT_MAX_DETACHED, DetachError};
 pub use error::{
     ContextError, ErrorKind, Fault, InternalError, InvalidParams, NotFound, PermissionDenied, RateLimited,
     StateError, ToolError,
 };
 pub use events::Events;
 pub use failure::Failure;
+pub use life::{DEFAULT_DRAIN, StartError};
 pub use list::{DEFAULT_PAGE_SIZE, List};
 pub use listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTIONS};
+pub use nested::{CallError, DEFAULT_MAX_CALL_DEPTH};
 pub use part::Part;
 pub use prompt::{Argument, IntoMessages, Messages, Prompt, PromptHandler};
 pub use resource::{Contents, IntoContents, Resource, ResourceHandler, Template, TemplateHandler};

@@ -1,6 +1,7 @@
 use anyport_protocol::{
     Error, Raw,
     json::{Elements, Members},
+    jsonrpc::Reason,
 };
 use anyport_service::Reply;
 
@@ -27,9 +28,17 @@ pub(crate) fn listen(server: &Inner, params: &Raw) -> Result<Reply, Error> {
         uris: if server.offers.resources { asked.uris } else { Vec::new() },
     };
     // 2026-07-28, subscriptions §Acknowledgment: "the subset the server agreed to honor".
+    if agreed.uris.len() > server.limits.max_subscriptions {
+        server.life.refused.max_subscriptions.increment();
+    }
     let uris = agreed.uris.into_iter().take(server.limits.max_subscriptions).collect();
     let end = ResultWriter::complete(0).finish(&server.identity, None)?;
-    let listening = server.events.listen(Filter { uris, ..agreed }, server.limits.max_listeners, end)?;
+    let listening = server.events.listen(Filter { uris, ..agreed }, server.limits.max_listeners, end);
+    let listening = listening.inspect_err(|error| {
+        if error.reason == Some(Reason::Overloaded) {
+            server.life.refused.max_listeners.increment();
+        }
+    })?;
     Ok(Reply::stream(listening))
 }
 

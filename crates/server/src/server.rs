@@ -7,6 +7,7 @@ use crate::{
     Builder, Events,
     ask::Vault,
     complete,
+    life::Life,
     list::{Pages, Writing},
     listen, prompt, resource,
     state::States,
@@ -34,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) vault: Vault,
     pub(crate) events: Events,
     pub(crate) states: States,
+    pub(crate) life: Life,
 }
 
 /// The four lists.
@@ -76,6 +78,10 @@ impl Server {
         self.0.events.close();
     }
 
+    pub(crate) fn life(&self) -> &Life {
+        &self.0.life
+    }
+
     pub(crate) fn of(inner: Inner) -> Self {
         Self(Arc::new(inner))
     }
@@ -106,7 +112,26 @@ impl Server {
 
 impl Service for Server {
     fn call(&self, request: Request, context: Context) -> Reply {
-        self.answer(request, context).unwrap_or_else(Reply::error)
+        if self.0.life.middleware.is_empty() {
+            return self.answer(request, context).unwrap_or_else(Reply::error);
+        }
+        Inward { server: self.clone(), passed: 0 }.call(request, context)
+    }
+}
+
+/// A server within the middleware that a call has not passed yet.
+struct Inward {
+    server: Server,
+    passed: usize,
+}
+
+impl Service for Inward {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let Some(function) = self.server.0.life.middleware.get(self.passed) else {
+            return self.server.answer(request, context).unwrap_or_else(Reply::error);
+        };
+        let inner = Self { server: self.server.clone(), passed: self.passed + 1 };
+        function.call(Arc::new(inner), request, context)
     }
 }
 

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Raw, Revision,
@@ -133,6 +133,16 @@ impl Context {
     pub fn with_deadline(mut self, deadline: Instant) -> Self {
         let call = Arc::make_mut(&mut self.0);
         call.deadline = Some(call.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+        self
+    }
+
+    /// Moves the deadline, if there is one, to later: by a time in which the caller itself kept the call waiting.
+    #[must_use]
+    pub fn with_deadline_moved(mut self, by: Duration) -> Self {
+        if let Some(deadline) = self.0.deadline {
+            // One that is beyond what the clock can tell is as good as none.
+            Arc::make_mut(&mut self.0).deadline = deadline.checked_add(by);
+        }
         self
     }
 

@@ -76,6 +76,12 @@ impl From<Result<Raw, Error>> for Outcome {
     }
 }
 
+impl From<Error> for Outcome {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
 impl Reply {
     /// The end, at once.
     pub fn ready(outcome: impl Into<Outcome>) -> Self {

@@ -10,4 +10,5 @@ mod calls;
 mod envelope;
 mod eras;
 mod lists;
+mod running;
 mod telling;

@@ -103,16 +103,18 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// What stands around the server, innermost first.
 fn stack(server: Server, arguments: &Arguments, limits: &Limits) -> impl Service {
+    // What any of them refuses is counted beside what the server refuses.
+    let metrics = server.metrics().clone();
     // A handler that panics fails its call, not the process.
     let service = CatchPanic::new(server);
     // Handlers ask by result; clients of older revisions are asked live.
-    let service = Shim::new(service, limits.shim);
+    let service = Shim::new(service, limits.shim).metrics(&metrics);
     // A call that hangs is ended; the time a person takes to answer does not count.
-    let service = Timeout::new(service, Duration::from_secs(arguments.timeout));
+    let service = Timeout::new(service, Duration::from_secs(arguments.timeout)).metrics(&metrics);
     // One caller alone cannot take all there is.
-    let service = Rate::new(service, limits.quota);
+    let service = Rate::new(service, limits.quota).metrics(&metrics);
     // What runs at once is bounded, so that what runs stays fast.
-    let service = Concurrency::new(service, limits.max_concurrent_calls);
+    let service = Concurrency::new(service, limits.max_concurrent_calls).metrics(&metrics);
     // Outermost, so that it sees what every other layer answers.
     Trace::new(service)
 }

@@ -1,10 +1,11 @@
 use std::{
     cell::Cell,
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context as Task, Waker},
 };
 
-use anyport_protocol::{Error, Method, Raw, capability::Profile, json::string};
+use anyport_protocol::{Error, Method, Raw, capability::Profile, json::string, jsonrpc::Reason};
 use anyport_service::Outcome;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -36,9 +37,15 @@ struct Round {
     once: usize,
     /// Whether one of these will never end, since it asked.
     stuck: bool,
+    /// Of tools that the handler called. Most call none, and a round is moved: so it is small.
+    calls: Option<Box<Calls>>,
     /// Wakes the reply when a question is recorded by a task of the handler's.
     waker: Option<Waker>,
 }
+
+/// How often each tool was called by the handler, and by tools that it called.
+#[derive(Debug, Default)]
+struct Calls(BTreeMap<String, u32>);
 
 /// How a request begins.
 pub(crate) enum Opening {
@@ -82,7 +89,13 @@ impl Dialogue {
             return Ok(Opening::Open(Self(Mutex::new(round)), None));
         }
         let answers = digest_json(params.responses.unwrap_or("{}"));
-        Ok(match vault.replays.enter(opened.id, opened.expires, answers, vault.now())? {
+        let entered = vault.replays.enter(opened.id, opened.expires, answers, vault.now());
+        let entered = entered.inspect_err(|error| {
+            if error.reason == Some(Reason::Overloaded) {
+                server.life.refused.max_replays.increment();
+            }
+        })?;
+        Ok(match entered {
             Replay::Known(outcome) => Opening::Ended(outcome),
             Replay::Run(running) => Opening::Open(Self(Mutex::new(round)), Some(running)),
         })
@@ -142,6 +155,17 @@ impl Dialogue {
         Some(raw.decode().map_err(|error| {
             Error::internal(format!("what `once` remembers as {key:?} cannot be read: {error}"))
         }))
+    }
+
+    /// A prefix for the keys of the tool `name` that is called by the one whose keys begin with `outer`: `outer`, then
+    /// `name/`; where that is taken, since the tool is called again, `name#2/` and so on. Tools have no `#` in their
+    /// names.
+    pub(crate) fn prefix(&self, outer: &str, name: &str) -> String {
+        let whole = format!("{outer}{name}");
+        let mut round = self.lock();
+        let calls = round.calls.get_or_insert_default().0.entry(whole.clone()).or_default();
+        *calls += 1;
+        if *calls == 1 { whole + "/" } else { format!("{whole}#{calls}/") }
     }
 
     /// Begins a `once`.

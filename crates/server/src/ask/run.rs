@@ -26,7 +26,7 @@ where
             call.context.emitter().reply(async move { outcome })
         }
         Poll::Ready(outcome) => Reply::ready(outcome),
-        Poll::Pending => call.context.emitter().reply(call),
+        Poll::Pending => call.context.emitter().reply(Waiting(call)),
     }
 }
 
@@ -54,11 +54,20 @@ impl<T, W: Fn(&Context, T) -> Outcome> Call<T, W> {
     }
 }
 
-impl<T, W: Fn(&Context, T) -> Outcome + Unpin> Future for Call<T, W> {
+/// A call that was not answered at once. Dropping it is cancelling it.
+struct Waiting<T, W>(Call<T, W>);
+
+impl<T, W: Fn(&Context, T) -> Outcome + Unpin> Future for Waiting<T, W> {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Outcome> {
-        self.context.watch(task);
-        self.step(task)
+        self.0.context.watch(task);
+        self.0.step(task)
+    }
+}
+
+impl<T, W> Drop for Waiting<T, W> {
+    fn drop(&mut self) {
+        self.0.context.end();
     }
 }

@@ -10,6 +10,7 @@ use std::{
 use anyport_protocol::{Error, Method, Raw, json::canonical, jsonrpc::Reason};
 use anyport_service::{
     Principal,
+    metrics::Counter,
     seal::{Sealer, Unsealed},
 };
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,8 @@ pub(crate) struct Vault {
     pub(crate) bytes: usize,
     pub(crate) clock: Clock,
     pub(crate) replays: Replays,
+    /// Counts the states that are too long.
+    pub(crate) over: Counter,
 }
 
 const PURPOSE: &str = "state";
@@ -132,6 +135,7 @@ impl Vault {
         let sealed = self.sealer.seal(PURPOSE, text.as_str().as_bytes());
         let sealed = sealed.map_err(|error| Error::internal(error.to_string()))?;
         if sealed.len() > self.bytes {
+            self.over.increment();
             let message = format!("what the call must remember is over {} bytes (state_bytes)", self.bytes);
             return Err(Error::internal(message));
         }

@@ -12,6 +12,7 @@ use crate::{
     Events, List, Prompt, Resource, Server, Template, Tool,
     ask::Vault,
     complete::Completers,
+    life::Life,
     list::{Pages, Writing},
     prompt,
     resource::{ResourceEntry, TemplateEntry},
@@ -90,8 +91,10 @@ impl Parts {
             templates: pages(List::Templates, &self.templates, &builder, &writing)?,
             prompts: pages(List::Prompts, &self.prompts, &builder, &writing)?,
         };
-        let Builder { state_ttl: ttl, state_bytes: bytes, clock, limits, states, .. } = builder;
-        let vault = Vault { sealer, ttl, bytes, clock, replays: Default::default() };
+        let Builder { state_ttl: ttl, state_bytes: bytes, clock, limits, life, states, .. } = builder;
+        let life = Life::new(life);
+        let over = life.refused.state_bytes.clone();
+        let vault = Vault { sealer, ttl, bytes, clock, replays: Default::default(), over };
         Ok(Server::of(Inner {
             identity,
             tools: self.tools.into_iter().map(|(name, _, entry)| (name, entry)).collect(),
@@ -103,6 +106,7 @@ impl Parts {
             offers,
             limits,
             vault,
+            life,
             events: Events::default(),
             states,
         }))

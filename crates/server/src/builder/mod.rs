@@ -1,6 +1,7 @@
 //! How a server is put together.
 
 mod assemble;
+mod life;
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -13,6 +14,7 @@ use anyport_service::seal::Key;
 use crate::{
     List, Part, Prompt, Resource, Server, Template, Tool,
     ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL},
+    life::Plan,
     list::DEFAULT_PAGE_SIZE,
     listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTIONS},
     server::Limits,
@@ -43,6 +45,7 @@ pub struct Builder {
     clock: Clock,
     limits: Limits,
     pub(crate) states: States,
+    life: Plan,
 }
 
 /// All that is wrong with a server.
@@ -77,6 +80,7 @@ impl Builder {
                 max_listeners: DEFAULT_MAX_LISTENERS,
             },
             states: States::default(),
+            life: Plan::default(),
         }
     }
 

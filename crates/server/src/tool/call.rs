@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Method, Raw, Revision, jsonrpc,
@@ -7,12 +7,15 @@ use anyport_protocol::{
 use anyport_service::{Outcome, Reply};
 use serde_json::{Value, json};
 
-use super::{Tool, ToolHandler, ToolResult, headers::Plan, lenient::Lenient, output::Output};
+use super::{
+    Tool, ToolHandler, ToolResult, headers::Plan, lenient::Lenient, output::Output, timeout::Timeout,
+};
 use crate::{
-    Context, ErrorKind, Fault,
-    ask::{self, Dialogue, Opening},
+    CallError, Context, ErrorKind, Fault,
+    ask::{self, Dialogue, Handling, Opening},
     error::Told,
     faults,
+    nested::Nested,
     params::Params,
     schema::Schema,
     server::Inner,
@@ -23,6 +26,7 @@ pub(crate) struct Entry {
     input: Schema,
     output: Option<Output>,
     headers: Plan,
+    timeout: Option<Duration>,
     lenient: Option<Lenient>,
     handler: ToolHandler,
 }
@@ -66,10 +70,10 @@ impl Entry {
         }
         definition.input_schema = object(schema).unwrap_or_default();
         match (input, headers, problems.is_empty()) {
-            (Some(input), Some(headers), true) => Ok((
-                definition,
-                Self { input, output, headers, lenient: tool.lenient, handler: tool.handler },
-            )),
+            (Some(input), Some(headers), true) => {
+                let Tool { lenient, timeout, handler, .. } = tool;
+                Ok((definition, Self { input, output, headers, lenient, timeout, handler }))
+            }
             _ => Err(problems),
         }
     }
@@ -127,6 +131,7 @@ pub(crate) fn call(
         Opening::Open(dialogue, running) => (dialogue, running),
     };
     let revision = service.revision();
+    let (timeout, service) = Timeout::begin(entry.timeout, &server.life, service);
     let context = Context::new(server.clone(), service, (Method::ToolsCall, params.clone()), dialogue);
     let handling = match &coerced {
         None => (entry.handler.0)(&params, read.arguments, context.clone()),
@@ -137,6 +142,7 @@ pub(crate) fn call(
         // The schema cannot say all that a type demands.
         Err(faults) => return invalid(server, &read.name, faults, revision),
     };
+    let handling = Timeout::bound(timeout, handling, &server.life);
     if !entry.output.as_ref().is_some_and(Output::is_due) {
         return Ok(ask::run(context, handling, running, |context, result| {
             Entry::write(None, context, result)
@@ -149,12 +155,59 @@ pub(crate) fn call(
     }))
 }
 
+/// A call that a handler made.
+pub(crate) struct Called {
+    pub(crate) context: Context,
+    pub(crate) handling: Handling<ToolResult>,
+}
+
+/// Begins the call of `name` with `arguments` that `caller` makes: like any other, but for what only a client brings,
+/// headers and states.
+pub(crate) fn nested(
+    caller: &Context,
+    name: &str,
+    arguments: Raw,
+    place: Nested,
+) -> Result<Called, CallError> {
+    let server = caller.server();
+    let entry = server.tools.get(name);
+    let entry = entry.ok_or_else(|| CallError::Unknown(unknown(server, name).message.into_owned()))?;
+    let invalid = |faults: Vec<Fault>| CallError::Arguments { words: words(name, &faults), faults };
+    if !arguments.is_object() {
+        return Err(invalid(vec![Fault::new("", "an object")]));
+    }
+    let coerced = entry.check(&arguments, Some(arguments.as_str())).map_err(invalid)?;
+    let arguments = coerced.unwrap_or(arguments);
+    let (timeout, service) = Timeout::begin(entry.timeout, &server.life, (**caller).clone());
+    let context = caller.nest(service, arguments.clone(), place);
+    let handling = (entry.handler.0)(&arguments, Some(arguments.as_str()), context.clone());
+    let handling = handling.map_err(invalid)?;
+    Ok(Called { context, handling: Timeout::bound(timeout, handling, &server.life) })
+}
+
+/// The result of the tool `name`, if it is what its output schema says.
+///
+/// # Errors
+/// The protocol error that the tool ended with, or that of a result that is something else.
+pub(crate) fn conform(server: &Inner, name: &str, result: ToolResult) -> Result<ToolResult, Error> {
+    let output = server.tools.get(name).and_then(|entry| entry.output.as_ref());
+    output.filter(|output| output.is_due()).map_or(Ok(()), |output| output.check(&result))?;
+    match result.into_failure() {
+        Ok(error) => Err(error),
+        Err(result) => Ok(result),
+    }
+}
+
+fn words(name: &str, faults: &[Fault]) -> String {
+    format!("invalid arguments for {name}: {}", faults::words(faults))
+}
+
 /// What is wrong with the arguments.
 ///
 /// 2026-07-28, server/tools §Error Handling: "Input validation errors" are "Tool Execution Errors", which the model
 /// gets to read; so it is since 2025-11-25. Before, they were "Protocol Errors": "Invalid arguments".
 fn invalid(server: &Inner, name: &str, faults: Vec<Fault>, revision: Revision) -> Result<Reply, Error> {
-    let words = format!("invalid arguments for {name}: {}", faults::words(&faults));
+    let words = words(name, &faults);
     let told = Told { kind: ErrorKind::Validation, words, faults, ..Told::default() };
     if revision >= Revision::V2025_11_25 {
         return Ok(Reply::ready(told.into_tool_result().write(&server.identity)));

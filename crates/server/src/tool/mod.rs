@@ -5,8 +5,9 @@ mod headers;
 mod lenient;
 mod output;
 mod result;
+mod timeout;
 
-use std::future::Future;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Raw,
@@ -16,12 +17,12 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use call::{Entry, call};
+pub(crate) use call::{Entry, call, conform, nested};
 pub use result::{IntoToolResult, Json, ToolResult};
 
 use lenient::Lenient;
 
-use crate::{Context, Fault, ask::Handling, faults, schema, state::Need};
+use crate::{Context, Fault, ask::Handling, blocking, faults, schema, state::Need};
 
 /// A tool: what it is called, what it takes, and the function behind it.
 ///
@@ -50,6 +51,7 @@ pub struct Tool<H = ToolHandler> {
     check_output: Option<bool>,
     lenient: Option<Lenient>,
     pub(crate) needs: Vec<Need>,
+    timeout: Option<Duration>,
     handler: H,
 }
 
@@ -75,6 +77,7 @@ impl Tool<()> {
             check_output: None,
             lenient: None,
             needs: Vec::new(),
+            timeout: None,
             handler: (),
         }
     }
@@ -110,10 +113,32 @@ impl Tool<()> {
         })))
     }
 
+    /// Runs `function`, which blocks its thread, with the arguments as an `A`, checked as [`Tool::run`] does. It runs on a
+    /// thread of its own out of [`crate::Builder::max_blocking`]; while all are taken, calls wait.
+    ///
+    /// A thread cannot be stopped: when the call is cancelled or timed out, the function goes on to its end, and its result
+    /// goes nowhere. [`Context::has_ended`] tells it. With [`Context::block_on`] it tells progress and asks.
+    pub fn run_blocking<A, F, R>(mut self, function: F) -> Tool
+    where
+        A: DeserializeOwned + JsonSchema + Send + 'static,
+        F: Fn(A, Context) -> R + Send + Sync + 'static,
+        R: IntoToolResult,
+    {
+        self.input_schema.get_or_insert_with(schema::of_arguments::<A>);
+        let function = Arc::new(function);
+        self.handled::<R>(ToolHandler(Box::new(move |_, arguments, context| {
+            let arguments = arguments.unwrap_or("{}");
+            let read = serde_json::from_str(arguments);
+            let arguments: A = read.map_err(|error| faults::of_type::<A>(arguments, &error))?;
+            let function = function.clone();
+            Ok(blocking::run(context, move |context| function(arguments, context).into_tool_result()))
+        })))
+    }
+
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
-        let Self { definition, input_schema, check_output, lenient, needs, .. } = self;
-        Tool { definition, input_schema, output_schema, check_output, lenient, needs, handler }
+        let Self { definition, input_schema, check_output, lenient, needs, timeout, .. } = self;
+        Tool { definition, input_schema, output_schema, check_output, lenient, needs, timeout, handler }
     }
 }
 
@@ -223,6 +248,15 @@ impl<H> Tool<H> {
             Some(Lenient::Fields(known)) => known.extend(fields),
             Some(Lenient::All) => {}
         }
+        self
+    }
+
+    /// How long its function may run, instead of [`crate::Builder::default_timeout`]. Beyond that it is dropped, and the
+    /// result is an error that tells the model so. The time a client takes to answer questions does not count: the function
+    /// has the whole time in each round. [`Duration::MAX`] is no limit.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
         self
     }
 

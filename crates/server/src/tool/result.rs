@@ -113,6 +113,31 @@ impl ToolResult {
         self
     }
 
+    /// Whether it is a failure that the model can read.
+    pub fn is_error(&self) -> bool {
+        self.is_error
+    }
+
+    /// What it says: its text, or that of all its blocks of text, a line each.
+    pub fn words(&self) -> String {
+        let text = |block: &ContentBlock| match block {
+            ContentBlock::Text(text) => Some(text.text.clone()),
+            _ => None,
+        };
+        match &self.content {
+            Content::Text(text) => text.clone().into_owned(),
+            Content::Twin => {
+                self.structured.as_ref().map(|json| json.as_str().to_owned()).unwrap_or_default()
+            }
+            Content::Blocks(blocks) => blocks.iter().filter_map(text).collect::<Vec<_>>().join("\n"),
+        }
+    }
+
+    /// The error that ends the call, if that is what it is; else the result itself.
+    pub(crate) fn into_failure(mut self) -> Result<Error, Self> {
+        self.failure.take().ok_or(self)
+    }
+
     /// The structured content's JSON, where the call succeeded.
     pub(crate) fn output(&self) -> Option<&Raw> {
         self.structured.as_ref()

@@ -9,6 +9,7 @@ use tokio::{sync::oneshot, time};
 
 use crate::{
     Answer, Asking, Context, Emitter, Event, Notification, Outcome, Question, Reply, Request, Service, emit,
+    metrics::{Counter, Metrics},
 };
 
 /// Serves callers that are asked live from a service that asks by `input_required`.
@@ -20,6 +21,15 @@ use crate::{
 pub struct Shim<S> {
     inner: Arc<S>,
     limits: ShimLimits,
+    refused: Refused,
+}
+
+/// What the limits refused.
+#[derive(Clone, Debug, Default)]
+struct Refused {
+    rounds: Counter,
+    questions: Counter,
+    ask_timeout: Counter,
 }
 
 /// What bounds the dialogue of one call; the names are the configuration's.
@@ -42,7 +52,18 @@ impl Default for ShimLimits {
 impl<S: Service> Shim<S> {
     /// Wraps `inner`.
     pub fn new(inner: S, limits: ShimLimits) -> Self {
-        Self { inner: Arc::new(inner), limits }
+        Self { inner: Arc::new(inner), limits, refused: Refused::default() }
+    }
+
+    /// Counts what the limits refuse in `metrics`.
+    #[must_use]
+    pub fn metrics(mut self, metrics: &Metrics) -> Self {
+        self.refused = Refused {
+            rounds: metrics.refusals("rounds"),
+            questions: metrics.refusals("questions"),
+            ask_timeout: metrics.refusals("ask_timeout"),
+        };
+        self
     }
 }
 
@@ -62,7 +83,8 @@ impl<S: Service> Service for Shim<S> {
 
 impl<S: Service> Shim<S> {
     fn dialogue(&self, request: Request, context: Context, first: Reply) -> Reply {
-        let dialogue = Dialogue { inner: self.inner.clone(), limits: self.limits, request, context };
+        let (inner, refused) = (self.inner.clone(), self.refused.clone());
+        let dialogue = Dialogue { inner, limits: self.limits, refused, request, context };
         emit::reply(|emitter| async move {
             let outcome = dialogue.run(first, &emitter).await;
             outcome.unwrap_or_else(|error| error)
@@ -73,13 +95,14 @@ impl<S: Service> Shim<S> {
 struct Dialogue<S> {
     inner: Arc<S>,
     limits: ShimLimits,
+    refused: Refused,
     request: Request,
     context: Context,
 }
 
 impl<S: Service> Dialogue<S> {
     /// Both arms are outcomes: `Err` is the one that ends the call early.
-    async fn run(self, mut reply: Reply, emitter: &Emitter) -> Result<Outcome, Outcome> {
+    async fn run(mut self, mut reply: Reply, emitter: &Emitter) -> Result<Outcome, Outcome> {
         let mut silent = 0;
         let mut progress = Progress::default();
         for _ in 0..self.limits.rounds {
@@ -98,10 +121,14 @@ impl<S: Service> Dialogue<S> {
             } else {
                 silent = 0;
             }
+            let begun = time::Instant::now();
             let answers = self.ask(questions, emitter).await?;
+            // A person's time is not the server's.
+            self.context = self.context.with_deadline_moved(begun.elapsed());
             let request = self.retry(answers, state.as_ref());
             reply = self.inner.call(request, self.context.clone());
         }
+        self.refused.rounds.increment();
         let message = format!("the call asked in more than {} rounds (rounds)", self.limits.rounds);
         Err(self.end(Error::internal(message).with_reason(Reason::Rounds)))
     }
@@ -125,6 +152,7 @@ impl<S: Service> Dialogue<S> {
             questions.push((member.key().into_owned(), method, params));
         }
         if questions.len() > self.limits.questions {
+            self.refused.questions.increment();
             let message = format!("more than {} questions in one round (questions)", self.limits.questions);
             return Err(Outcome::Error(Error::internal(message).with_reason(Reason::InvalidUpstream)));
         }
@@ -143,6 +171,7 @@ impl<S: Service> Dialogue<S> {
         let mut answers = Splice::new();
         for (key, method, answer) in open {
             let answer = time::timeout_at(deadline, received(answer)).await.unwrap_or_else(|_| {
+                self.refused.ask_timeout.increment();
                 let message =
                     format!("no answer within {} s (ask_timeout)", self.limits.ask_timeout.as_secs());
                 Err(Error::internal(message).with_reason(Reason::Timeout))

@@ -1,11 +1,17 @@
 //! The three ways to ask, proved on fakes: relayed live, replayed for a live caller, parked for one that retries.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyport_protocol::{Error, Limits, Method, Raw, Revision};
 
 use super::*;
-use crate::{Context, Event, Notification, Outcome, Principal, Question, Reply, Request, Service, emit};
+use crate::{
+    Context, Event, Notification, Outcome, Principal, Question, Reply, Request, Service, emit,
+    metrics::Metrics,
+};
 
 fn raw(text: &str) -> Raw {
     Raw::parse(text.to_owned().into(), &Limits::default()).unwrap()
@@ -115,11 +121,13 @@ async fn shim_sampling_error_is_tool_error_and_withdraws_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn shim_ask_timeout() {
-    let shim = Shim::new(Arc::new(Replaying::default()), ShimLimits::default());
+    let metrics = Metrics::new();
+    let shim = Shim::new(Arc::new(Replaying::default()), ShimLimits::default()).metrics(&metrics);
     let mut reply = shim.call(call("{}"), context(LEGACY));
     let (name, mut city) = (question(&mut reply).await, question(&mut reply).await);
     let Outcome::Result(result) = outcome(&mut reply).await else { panic!() };
     assert!(result.as_str().contains("ask_timeout"));
+    assert_eq!(metrics.refusals("ask_timeout").value(), 1);
     city.answerer.withdrawn().await;
     assert!(name.answerer.is_withdrawn());
 }
@@ -169,9 +177,11 @@ impl Service for Insatiable {
 
 #[tokio::test(start_paused = true)]
 async fn shim_round_limit() {
-    let shim = Shim::new(Insatiable, ShimLimits::default());
+    let metrics = Metrics::new();
+    let shim = Shim::new(Insatiable, ShimLimits::default()).metrics(&metrics);
     let Outcome::Result(result) = shim.call(call("{}"), context(LEGACY)).outcome().await else { panic!() };
     assert!(result.as_str().contains("rounds"));
+    assert_eq!(metrics.refusals("rounds").value(), 1);
 }
 
 #[tokio::test]
@@ -180,6 +190,34 @@ async fn shim_refuses_what_the_client_never_declared() {
     let undeclared = Context::new(Principal::local(), LEGACY);
     let Outcome::Error(error) = shim.call(call("{}"), undeclared).outcome().await else { panic!() };
     assert_eq!(error.data.unwrap().as_str(), r#"{"reason":"invalid_upstream"}"#);
+}
+
+/// Asks once, and then says in how many seconds its caller stops waiting.
+struct Hurried;
+
+impl Service for Hurried {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        if request.params.member("inputResponses").is_none() {
+            return Telling.call(request, context);
+        }
+        let left = context.deadline().unwrap() - tokio::time::Instant::now();
+        Reply::ready(Outcome::Result(raw(&left.as_secs().to_string())))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shim_moves_the_deadline_on_while_a_person_thinks() {
+    let shim = Shim::new(Hurried, ShimLimits::default());
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let mut reply = shim.call(call("{}"), context(LEGACY).with_deadline(deadline));
+    let Event::Notification(_) = reply.next().await else { panic!() };
+    let question = question(&mut reply).await;
+    let person = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        question.answerer.answer(Ok(raw("{}")));
+    });
+    assert_eq!(outcome(&mut reply).await, Outcome::Result(raw("30")));
+    person.await.unwrap();
 }
 
 /// Asks live, as a legacy server does.

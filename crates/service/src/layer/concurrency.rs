@@ -8,7 +8,10 @@ use anyport_protocol::{Error, jsonrpc::Reason};
 use futures_core::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{Context, Event, Reply, Request, Service};
+use crate::{
+    Context, Event, Reply, Request, Service,
+    metrics::{Counter, Metrics},
+};
 
 /// Lets so many calls run at once and refuses the rest with -32603 `overloaded`.
 ///
@@ -19,13 +22,21 @@ pub struct Concurrency<S> {
     inner: S,
     limit: usize,
     running: Arc<Semaphore>,
+    refused: Counter,
 }
 
 impl<S> Concurrency<S> {
     /// At most `limit` calls at once (`max_concurrent_calls`).
     pub fn new(inner: S, limit: usize) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
-        Self { inner, limit, running: Arc::new(Semaphore::new(limit)) }
+        Self { inner, limit, running: Arc::new(Semaphore::new(limit)), refused: Counter::default() }
+    }
+
+    /// Counts refusals in `metrics`.
+    #[must_use]
+    pub fn metrics(mut self, metrics: &Metrics) -> Self {
+        self.refused = metrics.refusals("max_concurrent_calls");
+        self
     }
 
     /// Calls that run now.
@@ -40,6 +51,7 @@ impl<S: Service> Service for Concurrency<S> {
             return self.inner.call(request, context);
         }
         let Ok(permit) = self.running.clone().try_acquire_owned() else {
+            self.refused.increment();
             let message = format!("{} calls are running (max_concurrent_calls); try again later", self.limit);
             return Reply::error(Error::internal(message).with_reason(Reason::Overloaded));
         };

@@ -4,13 +4,15 @@
 //! A reply that is ready passes through every layer without a task, a timer or an allocation.
 
 mod concurrency;
+mod middleware;
 mod panic;
 mod rate;
 mod timeout;
 mod trace;
 
 pub use concurrency::Concurrency;
-pub use panic::CatchPanic;
+pub use middleware::{Call, Function, Middleware, Next};
+pub use panic::{CatchPanic, panicked};
 pub use rate::{Quota, Rate};
 pub use timeout::Timeout;
 pub use trace::Trace;

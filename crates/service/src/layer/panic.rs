@@ -31,7 +31,7 @@ impl<S: Service> Service for CatchPanic<S> {
         match catch_unwind(AssertUnwindSafe(|| self.inner.call(request, context).into_ready())) {
             Ok(Ok(outcome)) => Reply::ready(outcome),
             Ok(Err(reply)) => Reply::pending(Caught { reply: Some(reply), method }),
-            Err(panic) => Reply::error(report(&method, &*panic)),
+            Err(panic) => Reply::error(panicked(&method, &*panic)),
         }
     }
 }
@@ -52,14 +52,15 @@ impl Stream for Caught {
                 event.map(Some)
             }
             Err(panic) => {
-                let error = report(&self.method, &*panic);
+                let error = panicked(&self.method, &*panic);
                 Poll::Ready(Some(Event::Outcome(Outcome::Error(error))))
             }
         }
     }
 }
 
-fn report(method: &str, panic: &(dyn Any + Send)) -> Error {
+/// What a panic becomes for the caller of `method`. What it said goes to the log.
+pub fn panicked(method: &str, panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
     tracing::error!(method, panic = text, "a handler panicked");

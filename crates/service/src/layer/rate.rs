@@ -6,7 +6,10 @@ use governor::{
     clock::{Clock as _, DefaultClock},
 };
 
-use crate::{Context, Principal, Reply, Request, Service};
+use crate::{
+    Context, Principal, Reply, Request, Service,
+    metrics::{Counter, Metrics},
+};
 
 /// Limits how often each principal may call, and refuses the rest with -32603 `rate_limited`.
 ///
@@ -17,6 +20,7 @@ pub struct Rate<S> {
     limiter: DefaultKeyedRateLimiter<Principal>,
     clock: DefaultClock,
     quota: Quota,
+    refused: Counter,
 }
 
 /// How often a principal may call.
@@ -32,7 +36,15 @@ impl<S> Rate<S> {
     /// Lets every principal call `inner` within `quota`.
     pub fn new(inner: S, quota: Quota) -> Self {
         let limit = governor::Quota::per_second(quota.per_second).allow_burst(quota.burst);
-        Self { inner, limiter: DefaultKeyedRateLimiter::keyed(limit), clock: DefaultClock::default(), quota }
+        let (limiter, clock) = (DefaultKeyedRateLimiter::keyed(limit), DefaultClock::default());
+        Self { inner, limiter, clock, quota, refused: Counter::default() }
+    }
+
+    /// Counts refusals in `metrics`.
+    #[must_use]
+    pub fn metrics(mut self, metrics: &Metrics) -> Self {
+        self.refused = metrics.refusals("calls_per_second");
+        self
     }
 
     fn check(&self, principal: &Principal) -> Result<(), Error> {
@@ -41,6 +53,7 @@ impl<S> Rate<S> {
             self.limiter.retain_recent();
         }
         self.limiter.check_key(principal).map_err(|refused| {
+            self.refused.increment();
             let wait = refused.wait_time_from(self.clock.now()).as_millis();
             let message = format!(
                 "more than {} calls a second (calls_per_second); try again in {wait} ms",

@@ -1,10 +1,17 @@
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use anyport_protocol::{Method, Raw, Revision, jsonrpc::Reason};
+use anyport_protocol::{Error, Method, Raw, Revision, jsonrpc::Reason};
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::{Context, Event, Outcome, Principal, Question, Reply, Request, Service, emit};
+use crate::{
+    Context, Event, Notification, Outcome, Principal, Question, Reply, Request, Service, emit,
+    metrics::Metrics,
+};
 
 /// A service that is a function.
 struct Fake<F>(F);
@@ -139,4 +146,116 @@ async fn a_ready_reply_passes_every_layer_as_it_is() {
     let service = Rate::new(service, Quota { per_second: one, burst: one });
     let service = Trace::new(Concurrency::new(service, 1));
     assert!(service.call(request(Method::ToolsCall), context()).into_ready().is_ok());
+}
+
+/// What is told while a call runs, then how it ends.
+fn progress_then(outcome: Outcome) -> Reply {
+    emit::reply(|emitter| async move {
+        for _ in 0..40 {
+            let params = Raw::EMPTY_OBJECT;
+            emitter.emit(Event::Notification(Notification { method: Method::Progress, params })).await;
+        }
+        sleep(Duration::from_secs(1)).await;
+        let (question, answer) = Question::new(Method::Elicit, Raw::EMPTY_OBJECT);
+        emitter.emit(Event::Question(question)).await;
+        let _ = answer.await;
+        outcome
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn middleware_lets_pass_untouched_what_is_told_and_asked() {
+    let service = Fake(|_: Request| progress_then(Outcome::Result(Raw::EMPTY_OBJECT)));
+    let service = Middleware::new(service, async |call: Call, next: Next| next.run(call).await);
+    let mut reply = service.call(request(Method::ToolsCall), context());
+    for _ in 0..40 {
+        assert!(matches!(reply.next().await, Event::Notification(_)));
+    }
+    let Event::Question(question) = reply.next().await else { panic!() };
+    question.answerer.answer(Ok(Raw::EMPTY_OBJECT));
+    assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
+}
+
+#[tokio::test]
+async fn middleware_refuses_changes_arguments_and_outcomes_and_sees_questions() {
+    let service = Fake(|request: Request| match request.params.member("arguments") {
+        Some(arguments) => Reply::ready(Outcome::Result(arguments)),
+        None => Reply::ready(Outcome::InputRequired(Raw::EMPTY_OBJECT)),
+    });
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = seen.clone();
+    let service = Middleware::new(service, async |call: Call, next: Next| match call.principal().name() {
+        Some("eve") => Error::internal("not you").with_reason(Reason::Forbidden).into(),
+        Some("twice") => {
+            next.run(call.clone()).await;
+            next.run(call).await
+        }
+        _ if call.arguments().is_some() => next.run(call.with_arguments(&Raw::string("changed"))).await,
+        _ => next.run(call).await,
+    });
+    let service = Middleware::new(service, move |call: Call, next: Next| {
+        let told = told.clone();
+        async move {
+            let what = (call.method().to_owned(), call.name(), call.revision());
+            let outcome = next.run(call).await;
+            let asks = matches!(outcome, Outcome::InputRequired(_));
+            told.lock().unwrap().push((what, asks));
+            outcome
+        }
+    });
+    let call = |principal, params: &str| {
+        let params = Raw::parse(params.to_owned().into(), &anyport_protocol::Limits::default()).unwrap();
+        let context = Context::new(principal, Revision::NEWEST);
+        // Ready calls stay ready.
+        service.call(Request::new(Method::ToolsCall, params), context).into_ready().unwrap()
+    };
+    let params = r#"{"name":"x","arguments":{"a":1},"_meta":{"b":2}}"#;
+    assert_eq!(reason(call(Principal::named("eve"), params)), Some(Reason::Forbidden));
+    assert_eq!(call(Principal::local(), params), Outcome::Result(Raw::string("changed")));
+    assert!(matches!(call(Principal::local(), r#"{"name":"y"}"#), Outcome::InputRequired(_)));
+    assert!(matches!(call(Principal::named("twice"), params), Outcome::Result(_)));
+    let what = |name: &'static str| ("tools/call".to_owned(), Some(name.into()), Revision::NEWEST);
+    let expected = [(what("x"), false), (what("x"), false), (what("y"), true), (what("x"), false)];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_reply_cancels_through_middleware() {
+    struct Alive(Arc<()>);
+    let alive = Arc::new(());
+    let held = alive.clone();
+    let service = Fake(move |_: Request| {
+        let alive = Alive(held.clone());
+        Reply::future(async move {
+            sleep(Duration::from_secs(60)).await;
+            drop(alive.0);
+            Outcome::Result(Raw::EMPTY_OBJECT)
+        })
+    });
+    let service = Middleware::new(service, async |call: Call, next: Next| next.run(call).await);
+    let reply = service.call(request(Method::ToolsCall), context());
+    assert_eq!(Arc::strong_count(&alive), 3);
+    drop(reply);
+    assert_eq!(Arc::strong_count(&alive), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_refusal_is_counted_by_the_name_of_its_limit() {
+    let metrics = Metrics::new();
+    let one = NonZeroU32::MIN;
+    let quota = Quota { per_second: one, burst: one.saturating_add(1) };
+    let service = Timeout::new(Fake(|_| slow(60)), Duration::from_secs(30)).metrics(&metrics);
+    let service = Rate::new(service, quota).metrics(&metrics);
+    let service = Concurrency::new(service, 1).metrics(&metrics);
+    let first = service.call(request(Method::ToolsCall), context());
+    let refused = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!(reason(refused), Some(Reason::Overloaded));
+    drop(first);
+    let expired = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!(reason(expired), Some(Reason::Timeout));
+    let refused = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!(reason(refused), Some(Reason::RateLimited));
+    for limit in ["max_concurrent_calls", "call_timeout", "calls_per_second"] {
+        assert_eq!(metrics.refusals(limit).value(), 1, "{limit}");
+    }
 }

@@ -9,7 +9,10 @@ use anyport_protocol::{Error, jsonrpc::Reason};
 use futures_core::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::{Context, Event, Outcome, Reply, Request, Service};
+use crate::{
+    Context, Event, Outcome, Reply, Request, Service,
+    metrics::{Counter, Metrics},
+};
 
 /// Ends a call that takes longer than its limit with -32603 `timeout`.
 ///
@@ -19,12 +22,20 @@ use crate::{Context, Event, Outcome, Reply, Request, Service};
 pub struct Timeout<S> {
     inner: S,
     limit: Duration,
+    expired: Counter,
 }
 
 impl<S> Timeout<S> {
     /// Gives every call of `inner` at most `limit` (`call_timeout`).
     pub fn new(inner: S, limit: Duration) -> Self {
-        Self { inner, limit }
+        Self { inner, limit, expired: Counter::default() }
+    }
+
+    /// Counts the calls that were ended in `metrics`.
+    #[must_use]
+    pub fn metrics(mut self, metrics: &Metrics) -> Self {
+        self.expired = metrics.refusals("call_timeout");
+        self
     }
 }
 
@@ -39,6 +50,7 @@ impl<S: Service> Service for Timeout<S> {
             Err(reply) => Reply::pending(Timed {
                 reply,
                 limit: self.limit,
+                expired: self.expired.clone(),
                 sleep: Box::pin(sleep_until(deadline)),
                 clock: Arc::new(Mutex::new(Clock { deadline, open: 0, since: deadline, waker: None })),
             }),
@@ -49,6 +61,7 @@ impl<S: Service> Service for Timeout<S> {
 struct Timed {
     reply: Reply,
     limit: Duration,
+    expired: Counter,
     sleep: Pin<Box<Sleep>>,
     clock: Arc<Mutex<Clock>>,
 }
@@ -111,6 +124,7 @@ impl Stream for Timed {
             self.sleep.as_mut().reset(deadline);
         }
         std::task::ready!(self.sleep.as_mut().poll(task));
+        self.expired.increment();
         let message = format!("the call took longer than {} ms (call_timeout)", self.limit.as_millis());
         let error = Error::internal(message).with_reason(Reason::Timeout);
         Poll::Ready(Some(Event::Outcome(Outcome::Error(error))))

@@ -1,0 +1,280 @@
+//! The life of a server: what runs when it starts and stops, and what bounds the calls between.
+
+use std::{
+    fmt::{self, Display},
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyport_service::{
+    layer::Function,
+    metrics::{Counter, Metrics},
+};
+use tokio::{spawn, sync::Mutex, time::timeout};
+
+use crate::{
+    Server,
+    blocking::{DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING, Pool},
+    detach::{DEFAULT_MAX_DETACHED, Detached},
+    nested::DEFAULT_MAX_CALL_DEPTH,
+};
+
+/// How long [`Server::stop`] waits for detached work, unless [`crate::Builder::drain`] says otherwise.
+pub const DEFAULT_DRAIN: Duration = Duration::from_secs(10);
+
+/// What a builder was told of the life of its server.
+pub(crate) struct Plan {
+    pub(crate) start: Vec<Hook>,
+    pub(crate) stop: Vec<Hook>,
+    pub(crate) drain: Duration,
+    pub(crate) max_blocking: usize,
+    pub(crate) max_blocking_waiting: usize,
+    pub(crate) max_detached: usize,
+    pub(crate) max_call_depth: usize,
+    pub(crate) default_timeout: Option<Duration>,
+    pub(crate) middleware: Vec<Function>,
+    pub(crate) metrics: Metrics,
+}
+
+/// What runs once when the server starts or stops.
+pub(crate) type Hook =
+    Arc<dyn Fn(Server) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// What a server has beside what it offers.
+pub(crate) struct Life {
+    start: Vec<Hook>,
+    stop: Vec<Hook>,
+    drain: Duration,
+    stage: Mutex<Stage>,
+    /// Starts that failed.
+    failures: AtomicU64,
+    pub(crate) blocking: Pool,
+    pub(crate) detached: Detached,
+    pub(crate) max_call_depth: usize,
+    pub(crate) default_timeout: Option<Duration>,
+    /// Outermost first.
+    pub(crate) middleware: Vec<Function>,
+    pub(crate) metrics: Metrics,
+    pub(crate) refused: Refused,
+}
+
+/// What limits refused that have no place of their own to count it.
+pub(crate) struct Refused {
+    pub(crate) tool_timeout: Counter,
+    pub(crate) max_call_depth: Counter,
+    pub(crate) max_listeners: Counter,
+    pub(crate) max_subscriptions: Counter,
+    pub(crate) state_bytes: Counter,
+    pub(crate) max_replays: Counter,
+}
+
+#[derive(Default)]
+struct Stage {
+    /// How many of the hooks have run. Those do not run again when a start that failed is tried again.
+    begun: usize,
+    /// Whether any hook was called, successful or not.
+    touched: bool,
+    started: bool,
+    stopped: bool,
+    failure: Option<StartError>,
+}
+
+/// Why a server did not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A hook failed. The next start goes on with this one.
+    #[error("the server did not start: {reason}")]
+    Hook {
+        /// What it says.
+        reason: String,
+    },
+    /// The server was stopped, which is final.
+    #[error("the server was stopped, and does not start again; build another")]
+    Stopped,
+}
+
+impl Server {
+    /// Runs what [`crate::Builder::on_start`] gave, in that order; once, however many clones of the server and callers of
+    /// this there are. All wait for the one start, and are told how it ended. A start that failed can be tried again: it
+    /// goes on with the hook that failed.
+    ///
+    /// Transports know nothing of it: whoever serves calls this before, and [`Server::stop`] after. Calls do not start the
+    /// server: in one that was never started they work, and the hooks have not run.
+    ///
+    /// The start goes on when this future is dropped.
+    ///
+    /// # Errors
+    /// When a hook fails or panics, or the server was stopped.
+    pub async fn start(&self) -> Result<(), StartError> {
+        let (server, seen) = (self.clone(), self.life().failures.load(Ordering::Acquire));
+        let started = spawn(async move { server.life().start(&server, seen).await }).await;
+        started.unwrap_or_else(|error| Err(StartError::Hook { reason: error.to_string() }))
+    }
+
+    /// Ends the server for good: ends all listen streams ([`Server::close`]), waits for detached work and blocking
+    /// functions as long as [`crate::Builder::drain`] says, drops detached work that still runs, and then runs what
+    /// [`crate::Builder::on_stop`] gave, in reverse order. These run once, and only if the server was started, or at least
+    /// one hook of a start was called.
+    ///
+    /// Call it when the transports have drained: it does not end calls. The end goes on when this future is dropped; who
+    /// calls it again waits for the same end.
+    pub async fn stop(&self) {
+        let server = self.clone();
+        if let Err(error) = spawn(async move { server.life().stop(&server).await }).await {
+            tracing::error!(%error, "the server did not stop");
+        }
+    }
+
+    /// What is counted: what the server's limits refused, and how much runs. The numbers given to
+    /// [`crate::Builder::metrics`], else the server's own.
+    pub fn metrics(&self) -> &Metrics {
+        &self.life().metrics
+    }
+}
+
+impl Life {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let Plan { start, stop, drain, max_call_depth, default_timeout, middleware, metrics, .. } = plan;
+        Self {
+            start,
+            stop,
+            drain,
+            stage: Mutex::default(),
+            failures: AtomicU64::new(0),
+            blocking: Pool::new(plan.max_blocking, plan.max_blocking_waiting, &metrics),
+            detached: Detached::new(plan.max_detached, &metrics),
+            max_call_depth,
+            default_timeout,
+            middleware,
+            refused: Refused {
+                tool_timeout: metrics.refusals("tool_timeout"),
+                max_call_depth: metrics.refusals("max_call_depth"),
+                max_listeners: metrics.refusals("max_listeners"),
+                max_subscriptions: metrics.refusals("max_subscriptions"),
+                state_bytes: metrics.refusals("state_bytes"),
+                max_replays: metrics.refusals("max_replays"),
+            },
+            metrics,
+        }
+    }
+
+    /// Starts `server`, for a caller that came when `seen` starts had failed.
+    async fn start(&self, server: &Server, seen: u64) -> Result<(), StartError> {
+        let mut stage = self.stage.lock().await;
+        if stage.stopped {
+            return Err(StartError::Stopped);
+        }
+        if stage.started {
+            return Ok(());
+        }
+        // One failed while this caller waited for it: that is its answer too.
+        if let Some(failure) = stage.failure.clone().filter(|_| self.failures.load(Ordering::Acquire) > seen)
+        {
+            return Err(failure);
+        }
+        for hook in &self.start[stage.begun..] {
+            stage.touched = true;
+            if let Err(reason) = run(hook, server).await {
+                let failure = StartError::Hook { reason };
+                stage.failure = Some(failure.clone());
+                self.failures.fetch_add(1, Ordering::Release);
+                return Err(failure);
+            }
+            stage.begun += 1;
+        }
+        stage.started = true;
+        Ok(())
+    }
+
+    async fn stop(&self, server: &Server) {
+        server.close();
+        let mut stage = self.stage.lock().await;
+        if stage.stopped {
+            return;
+        }
+        let idle = async {
+            self.detached.idle().await;
+            self.blocking.idle().await;
+        };
+        if timeout(self.drain, idle).await.is_err() {
+            let drain = self.drain;
+            tracing::warn!(?drain, "work goes on for longer than the server waits for it (drain)");
+        }
+        self.detached.cut().await;
+        if stage.started || stage.touched {
+            for hook in self.stop.iter().rev() {
+                if let Err(reason) = run(hook, server).await {
+                    tracing::error!(reason, "a hook of the server's end failed; the others run");
+                }
+            }
+        }
+        stage.stopped = true;
+    }
+}
+
+/// Runs a hook in a task, so that a panic in it is an error like others.
+async fn run(hook: &Hook, server: &Server) -> Result<(), String> {
+    let (hook, server) = (hook.clone(), server.clone());
+    spawn(async move { hook(server).await }).await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+impl Plan {
+    pub(crate) fn on_start<F, R, E>(&mut self, hook: F)
+    where
+        F: Fn(Server) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display,
+    {
+        self.start.push(Arc::new(move |server| {
+            let run = hook(server);
+            Box::pin(async move { run.await.map_err(|error| error.to_string()) })
+        }));
+    }
+
+    pub(crate) fn on_stop<F, R>(&mut self, hook: F)
+    where
+        F: Fn(Server) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.stop.push(Arc::new(move |server| {
+            let run = hook(server);
+            Box::pin(async move {
+                run.await;
+                Ok(())
+            })
+        }));
+    }
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            start: Vec::new(),
+            stop: Vec::new(),
+            drain: DEFAULT_DRAIN,
+            max_blocking: DEFAULT_MAX_BLOCKING,
+            max_blocking_waiting: DEFAULT_MAX_BLOCKING_WAITING,
+            max_detached: DEFAULT_MAX_DETACHED,
+            max_call_depth: DEFAULT_MAX_CALL_DEPTH,
+            default_timeout: None,
+            middleware: Vec::new(),
+            metrics: Metrics::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("on_start", &self.start.len())
+            .field("on_stop", &self.stop.len())
+            .field("middleware", &self.middleware.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,85 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context as Task, Poll},
+    time::Duration,
+};
+
+use anyport_service::metrics::Counter;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::ToolResult;
+use crate::{ask::Handling, life::Life};
+
+/// Until when a tool's function may run.
+///
+/// It has its time anew in each round of questions: while one is open it does not run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timeout {
+    limit: Duration,
+    deadline: Instant,
+}
+
+impl Timeout {
+    /// The one that begins now; with it, the context that tells the handler of it.
+    pub(super) fn begin(
+        own: Option<Duration>,
+        life: &Life,
+        service: anyport_service::Context,
+    ) -> (Option<Self>, anyport_service::Context) {
+        let Some(limit) = own.or(life.default_timeout) else { return (None, service) };
+        // A limit that the clock cannot tell is none.
+        let Some(deadline) = Instant::now().checked_add(limit) else { return (None, service) };
+        (Some(Self { limit, deadline }), service.with_deadline(deadline))
+    }
+
+    /// Drops `handling` when its time is over; the result says so to the model, which can do something about it.
+    pub(super) fn bound(
+        timeout: Option<Self>,
+        handling: Handling<ToolResult>,
+        life: &Life,
+    ) -> Handling<ToolResult> {
+        match timeout {
+            None => handling,
+            Some(timeout) => {
+                let expired = life.refused.tool_timeout.clone();
+                Box::pin(Timed { handling: Some(handling), timeout, sleep: None, expired })
+            }
+        }
+    }
+
+    fn words(self) -> String {
+        let (seconds, rest) = (self.limit.as_secs(), self.limit.subsec_millis());
+        match rest {
+            0 => format!("timed out after {seconds} s"),
+            _ => format!("timed out after {} ms", self.limit.as_millis()),
+        }
+    }
+}
+
+struct Timed {
+    handling: Option<Handling<ToolResult>>,
+    timeout: Timeout,
+    /// Made when the handler has to wait: most calls end at once.
+    sleep: Option<Pin<Box<Sleep>>>,
+    expired: Counter,
+}
+
+impl Future for Timed {
+    type Output = ToolResult;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<ToolResult> {
+        let this = &mut *self;
+        if let Some(handling) = &mut this.handling
+            && let Poll::Ready(result) = handling.as_mut().poll(task)
+        {
+            return Poll::Ready(result);
+        }
+        let deadline = this.timeout.deadline;
+        let sleep = this.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        std::task::ready!(sleep.as_mut().poll(task));
+        this.handling = None;
+        this.expired.increment();
+        Poll::Ready(ToolResult::error(this.timeout.words()))
+    }
+}
