@@ -9,17 +9,18 @@ use std::{
 };
 
 use anyport::{
-    Context, Error, Prompt, Raw, Resource, Server, Template, Tool,
+    Context, Error, InvalidParams, NotFound, PermissionDenied, Prompt, RateLimited, Raw, Resource, Server,
+    Template, Tool, ToolError,
     protocol::{
         meta::LogLevel,
         types::{
             self, ContentBlock, CreateMessageRequest, CreateMessageResult, ElicitAction, ElicitRequest,
-            ListRootsRequest, ResourceContents, SamplingMessage, SamplingMessageContentBlock,
+            ListRootsRequest, ResourceContents, Role, SamplingMessage, SamplingMessageContentBlock,
         },
     },
     server::{
-        Argument, BlockOnError, BuildError, Builder, CallError, Elicited, Failure, Form, Json, NoArguments,
-        Partial, ToolResult, Values,
+        Argument, BlockOnError, BuildError, Builder, CallError, Elicited, Failure, Form, InternalError, Json,
+        NoArguments, Partial, ToolResult, Values,
     },
 };
 use schemars::JsonSchema;
@@ -99,6 +100,29 @@ struct Sum {
 }
 
 #[derive(Deserialize, JsonSchema)]
+struct Id {
+    /// Which note
+    id: u32,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Port {
+    port: String,
+    of: u32,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Maybe {
+    some: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+enum Shape {
+    Nothing,
+    Circle { radius: f64 },
+}
+
+#[derive(Deserialize, JsonSchema)]
 struct Steps {
     steps: u32,
 }
@@ -138,7 +162,67 @@ pub fn server(probe: &Probe) -> Result<Server, BuildError> {
         .instructions("Has one of everything.")
         .page_size(5);
     let builder = running(rounds(asking(telling(answering(builder)), probe)));
-    prompts(resources(builder)).build()
+    results(failing(prompts(resources(builder)))).build()
+}
+
+/// Errors that say more than words.
+fn failing(builder: Builder) -> Builder {
+    builder
+        .tool(Tool::new("find").description("Finds nothing.").run(async |Id { id }: Id, _: Context| find(id)))
+        .tool(Tool::new("port").description("Reads a number.").lenient().run(
+            async |Port { port, of }: Port, _: Context| -> Result<String, ToolError> {
+                let read: u16 = port.parse()?;
+                Ok(format!("{read} of {of}"))
+            },
+        ))
+        .tool(Tool::new("hurry").description("Is called too often.").run(
+            async |_: NoArguments, _: Context| Err::<(), _>(RateLimited::after(Duration::from_secs(30))),
+        ))
+        .tool(Tool::new("travel").description("Travels in time.").run(async |_: NoArguments, _: Context| {
+            Err::<(), _>(InvalidParams::new("day", "a day to come").got("2020-01-01"))
+        }))
+        .tool(
+            Tool::new("inside").description("Fails, and keeps why to itself.").run(
+                async |_: NoArguments, _: Context| Err::<(), _>(InternalError::hiding("/var/db is gone")),
+            ),
+        )
+        .resource(Resource::new("test:///gone").name("gone").read(async |_: Context| find(7)))
+        .resource(
+            Resource::new("test:///private")
+                .name("private")
+                .read(async |_: Context| Err::<String, _>(PermissionDenied::new("ask its owner"))),
+        )
+        .prompt(Prompt::new("gone").get(async |_: Values, _: Context| find(7)))
+}
+
+fn find(id: u32) -> Result<String, NotFound> {
+    Err(NotFound::new(format!("note {id}")))
+}
+
+/// Results of every shape, of which older revisions know some.
+fn results(builder: Builder) -> Builder {
+    builder
+        .tool(Tool::new("number").run(async |_: NoArguments, _: Context| Json(5)))
+        .tool(
+            Tool::new("maybe")
+                .run(async |Maybe { some }: Maybe, _: Context| Json(some.then_some(Sum { value: 5 }))),
+        )
+        .tool(Tool::new("shape").run(async |Maybe { some }: Maybe, _: Context| {
+            Json(if some { Shape::Circle { radius: 1.5 } } else { Shape::Nothing })
+        }))
+        .tool(Tool::new("picture").run(async |_: NoArguments, _: Context| {
+            let picture = ContentBlock::image(b"image", "image/png");
+            (Json(Sum { value: 5 }), picture.for_audience([Role::User]).with_priority(0.5))
+        }))
+        .tool(
+            Tool::new("described")
+                .category("mathematics")
+                .version("1.0")
+                .example(json!({"a": 1, "b": 2}))
+                .example(json!({"a": 2, "b": 2}))
+                .requires("patience")
+                .run(async |Summands { a, b }: Summands, _: Context| Json(Sum { value: a + b })),
+        )
 }
 
 fn answering(builder: Builder) -> Builder {

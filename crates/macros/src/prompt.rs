@@ -8,7 +8,7 @@ use crate::{
     common::{self, Common},
     function::{Function, Kind, Plain},
     settings::Known,
-    write::{self, Names},
+    write::{self, Names, Shape},
 };
 
 const KIND: Kind = Kind { attribute: "#[prompt]", noun: "a prompt", arg: &arg::OF_PROMPT };
@@ -31,7 +31,7 @@ fn write(prompt: &Common, function: &Function, names: &Names) -> TokenStream {
     let arguments = function.plain().map(argument);
     let parameters = write::parameters(function, names, false);
     let output = quote_spanned!(function.output_span()=> #support::messages(#value));
-    let handler = write::handler(function, names, true, &output);
+    let handler = write::handler(function, names, Shape::Sent, &output);
     let completions = common::completions(function.plain());
     quote! {
         #parameters

@@ -13,7 +13,7 @@ use crate::{
     function::{Function, Kind},
     settings::{Known, Problems, Setting},
     template,
-    write::{self, Names},
+    write::{self, Names, Shape},
 };
 
 const KIND: Kind = Kind { attribute: "#[resource]", noun: "a resource", arg: &arg::OF_RESOURCE };
@@ -123,11 +123,11 @@ impl Resource {
         let value = &names.value;
         let output = quote_spanned!(function.output_span()=> #support::contents(#value));
         if !self.is_template() {
-            let handler = write::handler(function, names, false, &output);
+            let handler = write::handler(function, names, Shape::Unsent, &output);
             return quote!(__anyport::Resource::new(#uri).name(#name) #described .read(#handler));
         }
         let parameters = write::parameters(function, names, false);
-        let handler = write::handler(function, names, true, &output);
+        let handler = write::handler(function, names, Shape::Sent, &output);
         let completions = common::completions(function.plain());
         quote! {
             #parameters

@@ -162,14 +162,19 @@ fn describe(plain: &[&Plain], support: &TokenStream) -> TokenStream {
     }
 }
 
-/// The closure that calls the function with what it takes, and `output` behind it. Where nothing `is_sent`, it is given
-/// a context only.
-pub(crate) fn handler(
-    function: &Function,
-    names: &Names,
-    is_sent: bool,
-    output: &TokenStream,
-) -> TokenStream {
+/// How the closure that calls a function is shaped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// It is given the parameters and a context, and returns a future.
+    Sent,
+    /// It is given a context, and returns a future.
+    Unsent,
+    /// It is given the parameters and a context, and blocks.
+    Blocking,
+}
+
+/// The closure that calls the function with what it takes, and `output` behind it.
+pub(crate) fn handler(function: &Function, names: &Names, shape: Shape, output: &TokenStream) -> TokenStream {
     let Names { support, parameters, context, value } = names;
     let name = &function.signature.ident;
     let locals: Vec<Ident> = (0..function.parameters.len())
@@ -183,7 +188,7 @@ pub(crate) fn handler(
             Parameter::Context { borrowed: true } => quote!(&#context),
             Parameter::Context { borrowed: false } => quote!(#context.clone()),
             Parameter::State { ty, borrowed } => {
-                states.push(quote_spanned!(ty.span()=> let #local = #context.demand::<#ty>().await;));
+                states.push(quote_spanned!(ty.span()=> let #local = #context.demand::<#ty>()?;));
                 if *borrowed { quote!(&#local) } else { quote!(#local) }
             }
             Parameter::Plain(_) => {
@@ -195,12 +200,14 @@ pub(crate) fn handler(
     let uses_context = function.parameters.iter().any(|one| !matches!(one, Parameter::Plain(_)));
     let context = if uses_context { quote!(#context) } else { quote!(_) };
     let awaited = function.signature.asyncness.map(|_| quote!(.await));
-    let sent = is_sent.then(|| quote!(#support::Arguments((#(#taken,)*)): #support::Arguments<#parameters>,));
+    let sent = (shape != Shape::Unsent)
+        .then(|| quote!(#support::Arguments((#(#taken,)*)): #support::Arguments<#parameters>,));
+    let is_async = (shape != Shape::Blocking).then(|| quote!(async move));
     quote! {
-        |#sent #context: #support::Context| async move {
+        |#sent #context: #support::Context| #is_async {
             #(#states)*
             let #value = #name::call(#(#given),*) #awaited;
-            #output
+            ::core::result::Result::<_, #support::Failure>::Ok(#output)
         }
     }
 }

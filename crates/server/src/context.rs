@@ -228,7 +228,7 @@ impl Context {
     }
 
     /// Ends the call with -32603 for a fault of the handler's own.
-    pub(crate) fn fail(&self, error: Error) {
+    fn fail(&self, error: Error) {
         tracing::error!(method = self.0.method.as_str(), error = &*error.message, "a handler is at fault");
         self.root().dialogue.fail(Outcome::Error(error));
     }

@@ -56,10 +56,15 @@ pub(crate) fn of_schema<'a>(
     for error in errors {
         source.tell(&error, &mut faults);
         if faults.len() > MAX_FAULTS {
-            faults.truncate(MAX_FAULTS);
-            faults.push(Fault::new("", "less that is wrong").in_words("and more"));
             break;
         }
+    }
+    let is_more = faults.len() > MAX_FAULTS;
+    faults.truncate(MAX_FAULTS);
+    // In which order the validator finds things depends on the schema.
+    faults.sort_by_key(|fault| !fault.is_missing());
+    if is_more {
+        faults.push(Fault::new("", "less that is wrong").in_words("and more"));
     }
     faults
 }

@@ -230,6 +230,63 @@ async fn a_function_stays_one_and_its_tool_can_be_changed() {
     assert_eq!(listed(&other, Method::ToolsList, "tools").await[0]["title"], "Twice as much");
 }
 
+#[tool(
+    category = "numbers",
+    version = "2.1.0",
+    example = {"seats": 2},
+    example = {"seats": -1},
+    requires = "a hall",
+    requires = "a curtain",
+    lenient,
+    timeout = "30s",
+    meta(team = "hall")
+)]
+async fn hall(seats: i64) -> i64 {
+    match seats {
+        0 => std::future::pending().await,
+        seats => seats,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_registry_wants_to_know_is_listed_and_limits_hold() {
+    let server = with(hall);
+    assert_eq!(
+        listed(&server, Method::ToolsList, "tools").await[0]["_meta"],
+        json!({
+            "team": "hall",
+            "dev.anyport/category": "numbers",
+            "dev.anyport/version": "2.1.0",
+            "dev.anyport/examples": [{"seats": 2}, {"seats": -1}],
+            "dev.anyport/requirements": ["a hall", "a curtain"],
+        })
+    );
+    assert_eq!(call(&server, "hall", json!({"seats": " 7 "})).await["structuredContent"], 7);
+    let late = call(&server, "hall", json!({"seats": 0})).await;
+    assert!(text(&late).contains("30 s"), "{}", text(&late));
+}
+
+#[tool]
+fn lenient_in_part(#[arg(lenient)] a: i64, b: Option<i64>) -> i64 {
+    a + b.unwrap_or_default()
+}
+
+#[tool(blocking, timeout = 5)]
+fn slow(seats: State<Seats>, wanted: u32, context: &Context) -> Result<u32, Refused> {
+    let on_its_own = context.block_on(async {}).is_ok();
+    if on_its_own { Ok(seats.0 + wanted) } else { Err(Refused("it is not a thread of its own")) }
+}
+
+#[tokio::test]
+async fn an_argument_can_be_lenient_alone_and_a_function_may_block() {
+    let server = Server::builder("s", "1").state(Seats(1)).add(lenient_in_part).add(slow).build().unwrap();
+    let taken = call(&server, "lenient_in_part", json!({"a": "4"})).await;
+    assert_eq!(taken["structuredContent"], 4);
+    let refused = call(&server, "lenient_in_part", json!({"a": "4", "b": "5"})).await;
+    assert!(text(&refused).contains('b'), "{}", text(&refused));
+    assert_eq!(call(&server, "slow", json!({"wanted": 2})).await["structuredContent"], 3);
+}
+
 /// The message of the day
 #[resource(
     "notes:///motd",

@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyport_protocol::{
     Error, Method, Raw, Revision,
     meta::LogLevel,
-    types::{ContentBlock, ResourceContents},
+    types::{ContentBlock, ImageContent, ResourceContents, ResourceLink},
 };
-use anyport_server::{Context, Failure, Json, NoArguments, Server, Tool, ToolResult};
+use anyport_server::{Context, Failure, Json, NoArguments, NotFound, Server, Tool, ToolResult};
 use anyport_service::{Event, Outcome, ParamHeaders};
 use common::{all, call, error, legacy, modern, outcome, result, start, text, with_meta};
 use schemars::JsonSchema;
@@ -106,6 +106,61 @@ async fn a_result_says_what_it_is_and_who_made_it() {
 }
 
 #[tokio::test]
+async fn results_of_many_shapes_are_blocks() {
+    fn link() -> ResourceLink {
+        ResourceLink::new("a:b", "b")
+    }
+    fn picture() -> ImageContent {
+        ImageContent { data: "AQ==".into(), mime_type: "image/png".into(), ..Default::default() }
+    }
+    let server = Server::builder("shapes", "1")
+        .tool(Tool::new("texts").run(async |_: NoArguments, _: Context| vec!["a".to_owned(), "b".to_owned()]))
+        .tool(Tool::new("links").run(async |_: NoArguments, _: Context| vec![link(), link()]))
+        .tool(Tool::new("none").run(async |_: NoArguments, _: Context| None::<Json<Sum>>))
+        .tool(Tool::new("some").run(async |_: NoArguments, _: Context| Some(Json(Sum { value: 1 }))))
+        .tool(Tool::new("pair").run(async |_: NoArguments, _: Context| (Json(Sum { value: 1 }), picture())))
+        .tool(
+            Tool::new("text")
+                .run(async |_: NoArguments, _: Context| ("a", (picture(), Json(Sum { value: 1 })))),
+        )
+        .tool(Tool::new("failed").run(async |_: NoArguments, _: Context| {
+            let failed: Result<String, NotFound> = Err(NotFound::new("b"));
+            ("a", failed)
+        }))
+        .tool(Tool::new("block").run(async |_: NoArguments, _: Context| {
+            ToolResult::structured(&Sum { value: 1 }).with_block(link())
+        }))
+        .build()
+        .unwrap();
+    let types = |result: &Value| -> Vec<String> {
+        let blocks = result["content"].as_array().unwrap().iter();
+        blocks.map(|block| block["type"].as_str().unwrap().to_owned()).collect()
+    };
+    for (name, blocks, structured) in [
+        ("texts", &["text", "text"][..], Value::Null),
+        ("links", &["resource_link", "resource_link"], Value::Null),
+        ("none", &[], Value::Null),
+        ("some", &["text"], json!({"value": 1})),
+        ("pair", &["text", "image"], json!({"value": 1})),
+        ("text", &["text", "image", "text"], json!({"value": 1})),
+        ("block", &["text", "resource_link"], json!({"value": 1})),
+    ] {
+        let result = call(&server, name, json!({})).await;
+        assert_eq!(
+            (types(&result), &result["structuredContent"]),
+            (blocks.iter().map(|&name| name.to_owned()).collect(), &structured),
+            "{name}"
+        );
+    }
+    let failed = call(&server, "failed", json!({})).await;
+    assert_eq!(
+        (&failed["isError"], types(&failed)),
+        (&json!(true), vec!["text".to_owned(), "text".to_owned()])
+    );
+    assert_eq!(failed["_meta"]["dev.anyport/error"]["reason"], "not_found");
+}
+
+#[tokio::test]
 async fn a_handler_that_needs_no_waiting_is_ready() {
     let params = json!({"name": "echo", "arguments": {"text": "x"}});
     assert!(start(&server(), Method::ToolsCall, &params, modern()).into_ready().is_ok());
@@ -139,7 +194,7 @@ struct Forgetful {
     note: String,
 }
 
-fn forget<S: serde::Serializer>(note: &String, serializer: S) -> Result<S::Ok, S::Error> {
+fn forget<S: serde::Serializer>(note: &str, serializer: S) -> Result<S::Ok, S::Error> {
     if note.is_empty() { serializer.serialize_none() } else { serializer.serialize_str(note) }
 }
 
@@ -383,6 +438,7 @@ fn a_build_names_every_problem() {
             json!({"type": "object", "properties": {"a": {"type": "number", "x-mcp-header": "A"}}}),
         ))
         .tool(tool("in").output_schema(json!(5)))
+        .tool(Tool::new("example").example(json!({"a": "x"})).run(async |_: Add, _: Context| ()))
         .tool(Tool::new("lenient").lenient_fields(["x"]).run(async |_: Add, _: Context| ()))
         .resource(anyport_server::Resource::new("no uri").read(async |_: Context| ""))
         .template(anyport_server::Template::new("a:{").read(async |_: anyport_server::Values, _: Context| ""))
@@ -403,6 +459,7 @@ fn a_build_names_every_problem() {
         "tool \"fetch\": input schema: the reference \"https://example.com/s\"",
         "tool \"header\": input schema: x-mcp-header \"A\"",
         "tool \"in\": output schema",
+        "tool \"example\": example {\"a\":\"x\"}: missing: b (integer); a: expected integer, got \"x\"",
         "tool \"lenient\": lenient_fields: there is no argument \"x\"",
         "resource \"no uri\"",
         "template \"a:{\"",

@@ -10,5 +10,6 @@ mod calls;
 mod envelope;
 mod eras;
 mod lists;
+mod results;
 mod running;
 mod telling;

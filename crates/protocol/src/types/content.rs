@@ -3,7 +3,9 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
 
-use super::{Annotations, JsonObject, MetaObject, ResourceContents, ResourceLink, tag, wire::union};
+use super::{
+    Annotations, JsonObject, MetaObject, Resource, ResourceContents, ResourceLink, Role, tag, wire::union,
+};
 
 union! {
     /// A piece of content in a prompt or in the result of a tool.
@@ -64,6 +66,102 @@ impl ContentBlock {
     pub fn embedded(contents: ResourceContents) -> Self {
         Self::Resource(EmbeddedResource::new(contents))
     }
+
+    /// How it may be used, where this revision knows the kind.
+    pub fn annotations(&self) -> Option<&Annotations> {
+        match self {
+            Self::Text(block) => block.annotations.as_ref(),
+            Self::Image(block) => block.annotations.as_ref(),
+            Self::Audio(block) => block.annotations.as_ref(),
+            Self::ResourceLink(block) => block.annotations.as_ref(),
+            Self::Resource(block) => block.annotations.as_ref(),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// Sets how it may be used. A block of a kind that this revision does not know stays as it is, here and below.
+    ///
+    /// ```
+    /// use anyport_protocol::types::{ContentBlock, Role};
+    ///
+    /// let chart = ContentBlock::image(b"...", "image/png").for_audience([Role::User]).with_priority(0.8);
+    /// assert_eq!(chart.annotations().unwrap().audience, Some(vec![Role::User]));
+    /// ```
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: Annotations) -> Self {
+        if let Some(place) = self.annotations_mut() {
+            *place = Some(annotations);
+        }
+        self
+    }
+
+    /// Sets whom it is for.
+    #[must_use]
+    pub fn for_audience(self, audience: impl IntoIterator<Item = Role>) -> Self {
+        self.annotate(|annotations| annotations.with_audience(audience))
+    }
+
+    /// Sets how important it is, from 0 (optional) to 1 (required).
+    #[must_use]
+    pub fn with_priority(self, priority: f64) -> Self {
+        self.annotate(|annotations| annotations.with_priority(priority))
+    }
+
+    /// Sets when it was last changed, in ISO 8601.
+    #[must_use]
+    pub fn with_last_modified(self, time: impl Into<String>) -> Self {
+        self.annotate(|annotations| annotations.with_last_modified(time))
+    }
+
+    /// Sets its metadata.
+    #[must_use]
+    pub fn with_meta(mut self, meta: MetaObject) -> Self {
+        match &mut self {
+            Self::Text(block) => block.meta = Some(meta),
+            Self::Image(block) => block.meta = Some(meta),
+            Self::Audio(block) => block.meta = Some(meta),
+            Self::ResourceLink(block) => block.meta = Some(meta),
+            Self::Resource(block) => block.meta = Some(meta),
+            Self::Unknown(_) => {}
+        }
+        self
+    }
+
+    fn annotate(mut self, change: impl FnOnce(Annotations) -> Annotations) -> Self {
+        if let Some(place) = self.annotations_mut() {
+            *place = Some(change(place.take().unwrap_or_default()));
+        }
+        self
+    }
+
+    fn annotations_mut(&mut self) -> Option<&mut Option<Annotations>> {
+        match self {
+            Self::Text(block) => Some(&mut block.annotations),
+            Self::Image(block) => Some(&mut block.annotations),
+            Self::Audio(block) => Some(&mut block.annotations),
+            Self::ResourceLink(block) => Some(&mut block.annotations),
+            Self::Resource(block) => Some(&mut block.annotations),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl From<ResourceContents> for ContentBlock {
+    fn from(contents: ResourceContents) -> Self {
+        Self::embedded(contents)
+    }
+}
+
+impl From<ResourceLink> for ContentBlock {
+    fn from(link: ResourceLink) -> Self {
+        Self::resource_link(link)
+    }
+}
+
+impl From<Resource> for ContentBlock {
+    fn from(resource: Resource) -> Self {
+        Self::resource_link(resource)
+    }
 }
 
 impl From<&str> for ContentBlock {
@@ -75,12 +173,6 @@ impl From<&str> for ContentBlock {
 impl From<String> for ContentBlock {
     fn from(text: String) -> Self {
         Self::text(text)
-    }
-}
-
-impl From<ResourceContents> for ContentBlock {
-    fn from(contents: ResourceContents) -> Self {
-        Self::embedded(contents)
     }
 }
 
@@ -191,7 +283,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::types::Resource;
 
     fn written(block: &ContentBlock) -> serde_json::Value {
         serde_json::to_value(block).unwrap()
@@ -216,6 +307,28 @@ mod tests {
             written(&ContentBlock::embedded(ResourceContents::text("a:b", "t"))),
             json!({ "type": "resource", "resource": { "uri": "a:b", "text": "t" } })
         );
+    }
+
+    #[test]
+    fn every_kind_can_be_annotated() {
+        for block in [
+            ContentBlock::text("t"),
+            ContentBlock::image([1], "image/png"),
+            ContentBlock::audio([1], "audio/wav"),
+            ResourceLink::new("a:b", "b").with_size(5).with_mime_type("text/plain").into(),
+            ResourceContents::text("a:b", "t").into(),
+        ] {
+            let block = block.for_audience([Role::User]).with_priority(0.5).with_last_modified("2026-01-01");
+            assert_eq!(
+                written(&block)["annotations"],
+                json!({ "audience": ["user"], "priority": 0.5, "lastModified": "2026-01-01" })
+            );
+            assert_eq!(written(&block.with_priority(7.0))["annotations"]["priority"], json!(1));
+        }
+        let video = json!({ "type": "video" });
+        let unknown: ContentBlock = serde_json::from_value(video.clone()).unwrap();
+        assert_eq!(written(&unknown.with_priority(1.0).with_meta(JsonObject::new())), video);
+        assert_eq!(Annotations::default().with_priority(f64::NAN).priority, None);
     }
 
     #[test]

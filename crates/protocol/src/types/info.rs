@@ -92,6 +92,33 @@ pub struct Annotations {
     pub extra: JsonObject,
 }
 
+impl Annotations {
+    /// Sets whom it is for.
+    #[must_use]
+    pub fn with_audience(mut self, audience: impl IntoIterator<Item = Role>) -> Self {
+        self.audience = Some(audience.into_iter().collect());
+        self
+    }
+
+    /// Sets how important it is, from 0 (optional) to 1 (required); what lies outside becomes the nearest of these, and
+    /// what is no number is ignored.
+    #[must_use]
+    pub fn with_priority(mut self, priority: f64) -> Self {
+        let priority = priority.clamp(0.0, 1.0);
+        // 0 and 1 as a person writes them.
+        self.priority =
+            if priority.fract() == 0.0 { Some((priority as u8).into()) } else { Number::from_f64(priority) };
+        self
+    }
+
+    /// Sets when it was last changed, in ISO 8601.
+    #[must_use]
+    pub fn with_last_modified(mut self, time: impl Into<String>) -> Self {
+        self.last_modified = Some(time.into());
+        self
+    }
+}
+
 words! {
     /// Who speaks in a conversation, or is spoken to.
     pub enum Role {

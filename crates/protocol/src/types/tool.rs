@@ -7,6 +7,7 @@ use super::{
     CacheScope, ContentBlock, Icon, InputResponses, JsonObject, MetaObject, RequestMeta, ResultMeta,
     ResultType, wire::present,
 };
+use crate::meta::key;
 
 /// A function that a model can call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,31 @@ impl Tool {
     /// The tool `name`, whose arguments `input_schema` describes.
     pub fn new(name: impl Into<String>, input_schema: JsonObject) -> Self {
         Self { name: name.into(), input_schema, ..Self::default() }
+    }
+
+    /// Which category it belongs to: [`key::CATEGORY`] in its metadata.
+    pub fn category(&self) -> Option<&str> {
+        self.meta.as_ref()?.get(key::CATEGORY)?.as_str()
+    }
+
+    /// Its own version: [`key::VERSION`] in its metadata.
+    pub fn version(&self) -> Option<&str> {
+        self.meta.as_ref()?.get(key::VERSION)?.as_str()
+    }
+
+    /// Examples of its arguments: [`key::EXAMPLES`] in its metadata.
+    pub fn examples(&self) -> &[Value] {
+        self.listed(key::EXAMPLES)
+    }
+
+    /// What it needs to work: [`key::REQUIREMENTS`] in its metadata.
+    pub fn requirements(&self) -> impl Iterator<Item = &str> {
+        self.listed(key::REQUIREMENTS).iter().filter_map(Value::as_str)
+    }
+
+    fn listed(&self, key: &str) -> &[Value] {
+        let list = self.meta.as_ref().and_then(|meta| meta.get(key)?.as_array());
+        list.map_or(&[], Vec::as_slice)
     }
 }
 

@@ -21,7 +21,8 @@ pub use schemars::SchemaGenerator;
 pub use serde::de;
 pub use serde_json::json;
 
-pub use crate::{Argument, Context, Part, Prompt, Resource, Server, State, Template, Tool};
+use crate::State;
+pub use crate::{Argument, Context, Failure, Prompt, Resource, Template, Tool};
 pub use arguments::*;
 pub use output::*;
 
@@ -40,17 +41,11 @@ impl<T> Probe<T> {
 impl Context {
     /// The state that a macro's function takes.
     ///
-    /// A server without it is not built; one that is given a part later is asked then. Should it be missing all the
-    /// same, this ends the call, as a fault of the server.
+    /// # Errors
+    /// A server without it is not built, so that this is a fault of ours.
     #[doc(hidden)]
-    pub async fn demand<T: 'static>(&self) -> State<T> {
-        match self.state() {
-            Some(state) => state,
-            None => {
-                let name = std::any::type_name::<T>();
-                self.fail(Error::internal(format!("the server lacks the state `{name}`")));
-                std::future::pending().await
-            }
-        }
+    pub fn demand<T: 'static>(&self) -> Result<State<T>, Failure> {
+        let name = std::any::type_name::<T>();
+        self.state().ok_or_else(|| Failure(Error::internal(format!("the server lacks the state `{name}`"))))
     }
 }

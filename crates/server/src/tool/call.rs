@@ -54,6 +54,13 @@ impl Entry {
                 told(format!("lenient_fields: there is no argument {unknown:?}"));
             }
         }
+        if let Some(input) = &input {
+            for example in definition.examples() {
+                if let Err(faults) = input.check(example) {
+                    told(format!("example {example:.80}: {}", faults::words(&faults)));
+                }
+            }
+        }
         let mut output = None;
         if let Some(schema) = tool.output_schema {
             match Schema::compile(&schema) {

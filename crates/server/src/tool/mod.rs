@@ -11,6 +11,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Raw,
+    meta::key,
     types::{self, Icon, JsonObject, MetaObject, ToolAnnotations},
 };
 use schemars::JsonSchema;
@@ -171,11 +172,78 @@ impl<H> Tool<H> {
         self
     }
 
-    /// Its metadata.
+    /// Adds metadata; a later value of the same key takes the place of an earlier one.
     #[must_use]
     pub fn meta(mut self, meta: MetaObject) -> Self {
-        self.definition.meta = Some(meta);
+        self.definition.meta.get_or_insert_default().extend(meta);
         self
+    }
+
+    /// Which category it belongs to, for whoever chooses among many tools. Listed in its metadata, under
+    /// [`key::CATEGORY`].
+    #[must_use]
+    pub fn category(mut self, category: impl Into<String>) -> Self {
+        self.set_meta(key::CATEGORY, category.into().into());
+        self
+    }
+
+    /// Its own version, apart from the server's. Listed in its metadata, under [`key::VERSION`].
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.set_meta(key::VERSION, version.into().into());
+        self
+    }
+
+    /// Adds an example of its arguments, which its input schema must accept. Listed in its metadata, under
+    /// [`key::EXAMPLES`].
+    ///
+    /// ```
+    /// use anyport_server::{Context, Tool};
+    /// use serde_json::json;
+    ///
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Add {
+    ///     a: i64,
+    ///     b: i64,
+    /// }
+    ///
+    /// let tool = Tool::new("add")
+    ///     .category("mathematics")
+    ///     .version("1.0")
+    ///     .example(json!({"a": 1, "b": 2}))
+    ///     .requires("nothing but patience")
+    ///     .run(async |Add { a, b }: Add, _: Context| (a + b).to_string());
+    /// assert_eq!(tool.definition().category(), Some("mathematics"));
+    /// ```
+    #[must_use]
+    pub fn example(mut self, arguments: Value) -> Self {
+        self.add_meta(key::EXAMPLES, arguments);
+        self
+    }
+
+    /// Adds something that it needs to work, in words. Listed in its metadata, under [`key::REQUIREMENTS`].
+    #[must_use]
+    pub fn requires(mut self, requirement: impl Into<String>) -> Self {
+        self.add_meta(key::REQUIREMENTS, requirement.into().into());
+        self
+    }
+
+    /// What is listed of it, so far; its schemas are added when the server is built.
+    pub fn definition(&self) -> &types::Tool {
+        &self.definition
+    }
+
+    fn set_meta(&mut self, key: &str, value: Value) {
+        self.definition.meta.get_or_insert_default().insert(key.to_owned(), value);
+    }
+
+    fn add_meta(&mut self, key: &str, value: Value) {
+        let meta = self.definition.meta.get_or_insert_default();
+        match meta.entry(key).or_insert_with(|| Value::Array(Vec::new())) {
+            Value::Array(list) => list.push(value),
+            // Somebody put something else there: that was the value of an earlier `meta`.
+            other => *other = Value::Array(vec![value]),
+        }
     }
 
     /// The JSON Schema of its arguments, as it shall be listed; instead of the one that a typed function has.

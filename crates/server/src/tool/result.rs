@@ -3,7 +3,10 @@ use std::{borrow::Cow, fmt::Display};
 use anyport_protocol::{
     Error, Raw,
     json::string,
-    types::{ContentBlock, JsonObject},
+    types::{
+        AudioContent, ContentBlock, EmbeddedResource, ImageContent, JsonObject, ResourceContents,
+        ResourceLink, TextContent,
+    },
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -20,7 +23,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a tool",
     label = "this tool returns `{Self}`",
-    note = "return `()`, text, a `ContentBlock` or a list of them, `Json<T>` with `T: Serialize + JsonSchema`, a `ToolResult`",
+    note = "return `()`, text, a `ContentBlock`, `ImageContent`, `ResourceLink` .. or a list of them, `Json<T>` with `T: Serialize + JsonSchema`, a `ToolResult`, or a pair of these",
     note = "or a `Result` of one of these: an `Err` that can be displayed is told to the model, a `Failure` is a protocol error"
 )]
 pub trait IntoToolResult {
@@ -99,6 +102,23 @@ impl ToolResult {
         self
     }
 
+    /// Adds a block behind those that are there: a picture beside structured content.
+    ///
+    /// ```
+    /// use anyport_protocol::types::ContentBlock;
+    /// use anyport_server::ToolResult;
+    ///
+    /// let result = ToolResult::structured(&[1, 2, 3]).with_block(ContentBlock::image(b"...", "image/png"));
+    /// # let _ = result;
+    /// ```
+    #[must_use]
+    pub fn with_block(mut self, block: impl Into<ContentBlock>) -> Self {
+        let mut blocks = self.take_blocks();
+        blocks.push(block.into());
+        self.content = Content::Blocks(blocks);
+        self
+    }
+
     /// Marks the result as a failure that the model can read.
     #[must_use]
     pub fn with_error(mut self) -> Self {
@@ -136,6 +156,28 @@ impl ToolResult {
     /// The error that ends the call, if that is what it is; else the result itself.
     pub(crate) fn into_failure(mut self) -> Result<Error, Self> {
         self.failure.take().ok_or(self)
+    }
+
+    /// This and `other` in one.
+    fn and(mut self, mut other: Self) -> Self {
+        let mut blocks = self.take_blocks();
+        blocks.append(&mut other.take_blocks());
+        Self {
+            content: Content::Blocks(blocks),
+            structured: self.structured.or(other.structured),
+            is_error: self.is_error || other.is_error,
+            meta: self.meta.or(other.meta),
+            failure: self.failure.or(other.failure),
+        }
+    }
+
+    /// The content as blocks.
+    fn take_blocks(&mut self) -> Vec<ContentBlock> {
+        match std::mem::replace(&mut self.content, Content::Blocks(Vec::new())) {
+            Content::Text(text) => vec![ContentBlock::text(text)],
+            Content::Twin => vec![ContentBlock::text(self.structured.as_ref().map_or("", Raw::as_str))],
+            Content::Blocks(blocks) => blocks,
+        }
     }
 
     /// The structured content's JSON, where the call succeeded.
@@ -218,6 +260,59 @@ impl IntoToolResult for ContentBlock {
 impl IntoToolResult for Vec<ContentBlock> {
     fn into_tool_result(self) -> ToolResult {
         ToolResult::new(self)
+    }
+}
+
+/// What is one block.
+macro_rules! blocks {
+    ($($kind:ty)*) => { $(
+        impl IntoToolResult for $kind {
+            fn into_tool_result(self) -> ToolResult {
+                ToolResult::new([self.into()])
+            }
+        }
+
+        /// One block each.
+        impl IntoToolResult for Vec<$kind> {
+            fn into_tool_result(self) -> ToolResult {
+                ToolResult::new(self.into_iter().map(ContentBlock::from).collect::<Vec<_>>())
+            }
+        }
+    )* };
+}
+
+blocks! { TextContent ImageContent AudioContent ResourceLink ResourceContents EmbeddedResource }
+
+/// One block of text each.
+impl IntoToolResult for Vec<String> {
+    fn into_tool_result(self) -> ToolResult {
+        ToolResult::new(self.into_iter().map(ContentBlock::from).collect::<Vec<_>>())
+    }
+}
+
+/// One block of text each.
+impl IntoToolResult for Vec<&'static str> {
+    fn into_tool_result(self) -> ToolResult {
+        ToolResult::new(self.into_iter().map(ContentBlock::from).collect::<Vec<_>>())
+    }
+}
+
+/// `None`: a result without content. It has no output schema, as there may be nothing that it would describe.
+impl<T: IntoToolResult> IntoToolResult for Option<T> {
+    fn into_tool_result(self) -> ToolResult {
+        self.map_or_else(|| ToolResult::new([]), T::into_tool_result)
+    }
+}
+
+/// Both: the blocks of the first, then those of the second. Structured content, metadata and failure are those of the
+/// first, and where it has none, those of the second; so `(Json(report), image)` is a report with a picture.
+impl<A: IntoToolResult, B: IntoToolResult> IntoToolResult for (A, B) {
+    fn into_tool_result(self) -> ToolResult {
+        self.0.into_tool_result().and(self.1.into_tool_result())
+    }
+
+    fn output_schema() -> Option<Value> {
+        A::output_schema().or_else(B::output_schema)
     }
 }
 
