@@ -1,24 +1,16 @@
 //! Write servers for the Model Context Protocol, once, for clients of every revision.
 //!
 //! ```no_run
-//! use anyport::{Context, Server, Tool, stdio};
-//! use schemars::JsonSchema;
-//! use serde::Deserialize;
+//! use anyport::{Server, stdio, tool};
 //!
-//! #[derive(Deserialize, JsonSchema)]
-//! struct Greeting {
-//!     /// Who is greeted.
-//!     name: String,
-//! }
+//! /// Says hello.
+//! #[tool]
+//! async fn hello(/** Who is greeted */ name: String) -> String { format!("Hello, {name}!") }
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let hello = Tool::new("hello")
-//!         .description("Says hello.")
-//!         .run(|greeting: Greeting, _: Context| async move { format!("Hello, {}!", greeting.name) });
-//!     let server = Server::builder("hello", "1.0.0").tool(hello).build()?;
-//!     stdio::serve(anyport::live(server), stdio::Config::default(), std::future::pending()).await?;
-//!     Ok(())
+//!     let server = Server::builder("hello", "1.0.0").add(hello).build()?;
+//!     Ok(stdio::serve(anyport::live(server), stdio::Config::default(), std::future::pending()).await?)
 //! }
 //! ```
 //!
@@ -29,6 +21,10 @@
 //! - [`protocol`]: the messages and rules, without I/O.
 //! - [`http`], [`stdio`]: how clients reach a server.
 
+// The macros write `::anyport`, in our own tests and documentation too.
+#[allow(unused_extern_crates, reason = "only what macros write uses it")]
+extern crate self as anyport;
+
 pub use anyport_protocol as protocol;
 pub use anyport_server as server;
 pub use anyport_service as service;
@@ -38,9 +34,11 @@ pub use anyport_transport::http;
 pub use anyport_transport::stdio;
 
 pub use anyport_protocol::{Error, Raw, Revision};
+#[doc(hidden)]
+pub use anyport_server::macros;
 pub use anyport_server::{
-    Context, InvalidParams, NotFound, PermissionDenied, Prompt, RateLimited, Resource, Server, Template,
-    Tool, ToolError,
+    Context, InvalidParams, NotFound, PermissionDenied, Prompt, RateLimited, Resource, Server, State,
+    Template, Tool, ToolError, prompt, resource, tool,
 };
 pub use anyport_service::{
     Principal, Service,

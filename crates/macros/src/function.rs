@@ -38,7 +38,7 @@ pub(crate) enum Parameter {
     /// A `Context` or `&Context`.
     Context { borrowed: bool },
     /// A `State<T>` or `&State<T>`, of which this is the `T`.
-    State { ty: Type, borrowed: bool },
+    State { ty: Box<Type>, borrowed: bool },
     /// What the client sends.
     Plain(Box<Plain>),
 }
@@ -130,7 +130,7 @@ impl Parameter {
         input.attrs.retain(|attribute| !docs::is_documentation(attribute));
         if let Some(cfg) = input.attrs.iter().find(|one| one.path().is_ident("cfg")) {
             let words = "a parameter is there or not for everybody: put `#[cfg]` on the whole function";
-            return Err(syn::Error::new_spanned(&cfg, words));
+            return Err(syn::Error::new_spanned(cfg, words));
         }
         let (ty, borrowed) = match &*input.ty {
             Type::Reference(TypeReference { elem, mutability: None, .. }) => (&**elem, true),
@@ -146,7 +146,7 @@ impl Parameter {
                 return Err(syn::Error::new_spanned(&args, words));
             }
             return Ok(match types::argument(ty) {
-                Some(state) => Self::State { ty: state.clone(), borrowed },
+                Some(state) => Self::State { ty: Box::new(state.clone()), borrowed },
                 None => Self::Context { borrowed },
             });
         }
@@ -163,7 +163,7 @@ impl Parameter {
             (None, pattern) => {
                 let words = "the name of a parameter is what clients call it: write `name: Type`, or name it with \
                              `#[arg(name = \"..\")]`";
-                return Err(syn::Error::new_spanned(&pattern, words));
+                return Err(syn::Error::new_spanned(pattern, words));
             }
         };
         Ok(Self::Plain(Box::new(Plain { name, ty: (*input.ty).clone(), arg })))
@@ -241,13 +241,13 @@ fn method(receiver: &Receiver, kind: Kind) -> syn::Error {
          `State<..>`, which the builder is given with `.state(..)`",
         kind.noun
     );
-    syn::Error::new_spanned(&receiver, words)
+    syn::Error::new_spanned(receiver, words)
 }
 
 /// Refuses a parameter that borrows, or has no type of its own.
 fn owned(ty: &Type, kind: Kind) -> syn::Result<()> {
     if let Type::Reference(TypeReference { elem, .. }) = ty {
-        return Err(syn::Error::new_spanned(&ty, borrowed(elem)));
+        return Err(syn::Error::new_spanned(ty, borrowed(elem)));
     }
     let mut look = Look { found: None, noun: kind.noun };
     look.visit_type(ty);
@@ -277,14 +277,14 @@ struct Look {
 
 impl<'ast> Visit<'ast> for Look {
     fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
-        self.found = Some(syn::Error::new_spanned(&reference, borrowed(&reference.elem)));
+        self.found = Some(syn::Error::new_spanned(reference, borrowed(&reference.elem)));
     }
 
     fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
         if lifetime.ident != "static" {
             let words =
                 "arguments are read for the function and are its own: take a type that borrows nothing";
-            self.found = Some(syn::Error::new_spanned(&lifetime, words));
+            self.found = Some(syn::Error::new_spanned(lifetime, words));
         }
     }
 
@@ -294,7 +294,7 @@ impl<'ast> Visit<'ast> for Look {
             self.noun,
             written(ty)
         );
-        self.found = Some(syn::Error::new_spanned(&ty, words));
+        self.found = Some(syn::Error::new_spanned(ty, words));
     }
 
     fn visit_type(&mut self, ty: &'ast Type) {

@@ -1,35 +1,51 @@
-//! `#[tool]`, `#[resource]` and `#[prompt]`.
-#![doc(test(attr(deny(warnings))))]
+//! `#[tool]`, `#[resource]` and `#[prompt]`: plain functions as parts of an MCP server.
+//!
+//! Users have them from `anyport` or `anyport-server`, to which this crate is pinned; so it knows them only by the
+//! names that it writes.
+//!
+//! They only save typing: what each writes is shown in its documentation, and could be written by hand in about as many
+//! lines.
+//!
+//! # Layout
+//! - `tool`, `resource`, `prompt`: what each makes of a function. `common`: what they have in common.
+//! - `function`, `arg`, `settings`, `docs`, `types`, `template`: what is read.
+//! - `write`, `support`: what is written, and where it finds what it calls. That is `anyport_server::macros`.
 
-mod arg;
 mod common;
-mod docs;
-mod function;
 mod prompt;
 mod resource;
-mod settings;
-mod support;
-mod template;
 mod tool;
+
+mod arg;
+mod docs;
+mod function;
+mod settings;
+mod template;
 mod types;
+
+mod support;
 mod write;
 
 use proc_macro::TokenStream;
 
-/// Makes a tool of a function.
+#[doc = include_str!("../docs/tool.md")]
 #[proc_macro_attribute]
 pub fn tool(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    tool::expand(attribute.into(), &item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+    finish(tool::expand(attribute.into(), &item.into()))
 }
 
-/// Makes a resource or a template of a function.
+#[doc = include_str!("../docs/resource.md")]
 #[proc_macro_attribute]
 pub fn resource(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    resource::expand(attribute.into(), &item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+    finish(resource::expand(attribute.into(), &item.into()))
 }
 
-/// Makes a prompt of a function.
+#[doc = include_str!("../docs/prompt.md")]
 #[proc_macro_attribute]
 pub fn prompt(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    prompt::expand(attribute.into(), &item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+    finish(prompt::expand(attribute.into(), &item.into()))
+}
+
+fn finish(written: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    written.unwrap_or_else(syn::Error::into_compile_error).into()
 }

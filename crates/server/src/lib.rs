@@ -41,6 +41,9 @@
 //! is given to [`Context::detach`]. A function that blocks its thread is given to [`Tool::run_blocking`]; how long one may
 //! take, to [`Tool::timeout`]. Tools call each other with [`Context::call`].
 //!
+//! A plain function becomes a tool, a resource or a prompt under [`macro@tool`], [`macro@resource`] or [`macro@prompt`]: they
+//! write what the builder would be told.
+//!
 //! # Layout
 //! - [`Server`], [`Builder`]: what is put together, and how it is answered.
 //! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers; each is a [`Part`].

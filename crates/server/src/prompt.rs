@@ -18,9 +18,10 @@ use serde::de::DeserializeOwned;
 pub use messages::{IntoMessages, Messages};
 
 use crate::{
-    Context, Partial, Values,
+    Context, InvalidParams, Partial, Values,
     ask::{self, Dialogue, Handling, Opening},
     complete::{self, Completer, Completers, IntoCompletion},
+    error::Told,
     params::{Params, text},
     server::Inner,
     state::Need,
@@ -324,8 +325,11 @@ impl Entry {
                     "the prompt {prompt} declares no argument {field:?}, and its function needs one"
                 ))
             }
-            (Some(name), _) => Error::invalid_params(format!("the argument {name:?}: {}", error.words())),
-            (None, _) => Error::invalid_params(format!("arguments: {}", error.words())),
+            (name, Fault::Unfit { expected, got }) => {
+                let field = name.as_deref().unwrap_or_default();
+                Told::of(&InvalidParams::new(field, expected).got(got)).into_error()
+            }
+            (_, Fault::Other(_)) => Error::invalid_params(format!("invalid arguments: {error}")),
         }
     }
 }

@@ -8,8 +8,7 @@ use super::{
 type Pairs = Vec<(String, String)>;
 
 fn read(template: &str, uri: &str) -> Option<Pairs> {
-    let read = UriTemplate::parse(template).unwrap_or_else(|error| panic!("{template}: {error}")).read(uri);
-    read
+    UriTemplate::parse(template).unwrap_or_else(|error| panic!("{template}: {error}")).read(uri)
 }
 
 fn pairs(values: &[(&str, &str)]) -> Pairs {
