@@ -115,10 +115,17 @@ impl Function {
         arguments.args.get(argument).map(Spanned::span)
     }
 
+    /// Where its return type is told.
+    pub(crate) fn return_span(&self) -> Span {
+        match &self.signature.output {
+            syn::ReturnType::Type(_, ty) => ty.span(),
+            syn::ReturnType::Default => self.signature.ident.span(),
+        }
+    }
+
     /// Where what it returns is told: inside of the `Result`, if there is one.
     pub(crate) fn output_span(&self) -> Span {
-        let syn::ReturnType::Type(_, ty) = &self.signature.output else { return self.signature.ident.span() };
-        self.in_result(0).unwrap_or_else(|| ty.span())
+        self.in_result(0).unwrap_or_else(|| self.return_span())
     }
 }
 

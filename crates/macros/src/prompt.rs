@@ -30,7 +30,13 @@ fn write(prompt: &Common, function: &Function, names: &Names) -> TokenStream {
     let (support, value) = (&names.support, &names.value);
     let arguments = function.plain().map(argument);
     let parameters = write::parameters(function, names, false);
-    let output = quote_spanned!(function.output_span()=> #support::messages(#value));
+    let output =
+        quote_spanned!(function.return_span()=> (&&#support::Probe::of(&#value)).messages().checked());
+    let output = quote!({
+        use #support::{ProbeMessages as _, ProbeNoMessages as _};
+        let shape = #output;
+        #support::shaped(shape, #value)
+    });
     let handler = write::handler(function, names, Shape::Sent, &output);
     let completions = common::completions(function.plain());
     quote! {

@@ -121,7 +121,13 @@ impl Resource {
         let (name, described) = (common.name(function), common.described(function));
         let support = &names.support;
         let value = &names.value;
-        let output = quote_spanned!(function.output_span()=> #support::contents(#value));
+        let output =
+            quote_spanned!(function.return_span()=> (&&#support::Probe::of(&#value)).contents().checked());
+        let output = quote!({
+            use #support::{ProbeContents as _, ProbeNoContents as _};
+            let shape = #output;
+            #support::shaped(shape, #value)
+        });
         if !self.is_template() {
             let handler = write::handler(function, names, Shape::Unsent, &output);
             return quote!(__anyport::Resource::new(#uri).name(#name) #described .read(#handler));

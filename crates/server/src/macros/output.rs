@@ -234,12 +234,101 @@ impl<E> Tell<E> for Untold<E> {
     }
 }
 
-/// The contents that a function returned, whose type is looked at here and nowhere else.
-pub fn contents(value: impl IntoContents) -> impl IntoContents {
-    value
+/// Says that a type is no contents of a resource. No type has it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the contents of a resource",
+    label = "this resource returns `{Self}`",
+    note = "return text, bytes (`Vec<u8>`), a `ResourceContents` or a list of them",
+    note = "or an `Option` (`None`: no such resource) or a `Result` of one of these"
+)]
+pub trait Contents {}
+
+/// Says that a type is no messages of a prompt. No type has it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the messages of a prompt",
+    label = "this prompt returns `{Self}`",
+    note = "return text (one message of the user's), `Messages`, a `PromptMessage` or a list of them",
+    note = "or a `Result` of one of these"
+)]
+pub trait Messages {}
+
+#[diagnostic::do_not_recommend]
+impl Contents for super::Nothing {}
+#[diagnostic::do_not_recommend]
+impl Messages for super::Nothing {}
+
+/// No contents.
+#[derive(Debug)]
+pub struct NoContents<T>(PhantomData<fn() -> T>);
+
+/// No messages.
+#[derive(Debug)]
+pub struct NoMessages<T>(PhantomData<fn() -> T>);
+
+pub trait ProbeContents {
+    fn contents(&self) -> AsItIs {
+        AsItIs
+    }
 }
 
-/// The messages that a function returned, whose type is looked at here and nowhere else.
-pub fn messages(value: impl IntoMessages) -> impl IntoMessages {
-    value
+pub trait ProbeNoContents<T> {
+    fn contents(&self) -> NoContents<T> {
+        NoContents(PhantomData)
+    }
+}
+
+pub trait ProbeMessages {
+    fn messages(&self) -> AsItIs {
+        AsItIs
+    }
+}
+
+pub trait ProbeNoMessages<T> {
+    fn messages(&self) -> NoMessages<T> {
+        NoMessages(PhantomData)
+    }
+}
+
+impl<T: IntoContents> ProbeContents for &Probe<T> {}
+impl<T> ProbeNoContents<T> for Probe<T> {}
+impl<T: IntoMessages> ProbeMessages for &Probe<T> {}
+impl<T> ProbeNoMessages<T> for Probe<T> {}
+
+impl<T> NoContents<T> {
+    pub fn checked(self) -> Self
+    where
+        T: Contents,
+    {
+        self
+    }
+}
+
+impl<T> NoMessages<T> {
+    pub fn checked(self) -> Self
+    where
+        T: Messages,
+    {
+        self
+    }
+}
+
+impl<T> Shape<T> for NoContents<T> {
+    type Result = &'static str;
+
+    fn shape(_: T) -> &'static str {
+        "it is no contents"
+    }
+}
+
+impl<T> Shape<T> for NoMessages<T> {
+    type Result = &'static str;
+
+    fn shape(_: T) -> &'static str {
+        "it is no messages"
+    }
+}
+
+/// The value, shaped.
+pub fn shaped<T, S: Shape<T>>(_: S, value: T) -> S::Result {
+    S::shape(value)
 }
