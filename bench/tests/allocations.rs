@@ -28,9 +28,10 @@ const TEXT: &str = "The quick brown fox jumps over the lazy dog";
 // The only test of this file, and so of its process: the counter counts every thread.
 #[test]
 fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
-    let [one, fifty, many] = [1, 50, 500].map(|tools| measure(move || anyport_bench::server(tools)));
+    let of_builder = |tools| measure(move || anyport_bench::server(tools));
+    let [one, fifty, many, most] = [1, 50, 500, 5_000].map(of_builder);
     let plain = measure(anyport_bench::of_a_plain_function);
-    for (tools, counted) in [(1, one), (50, fifty), (500, many)] {
+    for (tools, counted) in [(1, one), (50, fifty), (500, many), (5_000, most)] {
         println!(
             "{tools} tools: {} allocations, of which {} grow one, and {} bytes per call",
             per_call(counted.asked),
@@ -44,6 +45,7 @@ fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
     let whole = |counted: Counted| (counted.asked + CALLS / 2) / CALLS;
     assert_eq!(whole(fifty), whole(one), "50 tools against 1");
     assert_eq!(whole(many), whole(one), "500 tools against 1");
+    assert_eq!(whole(most), whole(one), "5,000 tools against 1");
     assert!(whole(plain) <= whole(one), "a plain function against the builder");
 }
 

@@ -148,26 +148,52 @@ fn hello_server_over_http() {
     let mut child = command.args(["--http", "0"]).stderr(Stdio::piped()).spawn().unwrap();
     let said = lines(child.stderr.take().unwrap()).recv_timeout(PATIENCE).unwrap();
     let address = said.strip_prefix("listening on http://").unwrap().strip_suffix("/mcp").unwrap().to_owned();
-    let meta = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}
-    });
-    let params = json!({"name": "hello", "arguments": {"name": "Ada"}, "_meta": meta});
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
-    let mut stream = TcpStream::connect(&address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(
-        stream,
-        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nConnection: close\r\n\
-         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: hello\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
+    let response = call(&address, "hello", json!({"name": "Ada"}));
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("Hello, Ada!"), "{response}");
+}
+
+#[test]
+fn axum_embedding() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_axum_embedding"));
+    let mut child = command.arg("0").stderr(Stdio::piped()).spawn().unwrap();
+    let said = lines(child.stderr.take().unwrap()).recv_timeout(PATIENCE).unwrap();
+    let address = said.strip_prefix("http://").unwrap().to_owned();
+    for visitor in 1..=2 {
+        let page = http(&address, "GET / HTTP/1.1\r\n", "");
+        assert!(page.contains(&format!("You are visitor number {visitor}.")), "{page}");
+    }
+    let response = call(&address, "visitors", json!({}));
+    assert!(response.contains(r#"{"type":"text","text":"2"}"#), "{response}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Calls a tool over HTTP.
+fn call(address: &str, tool: &str, arguments: Value) -> String {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}
+    });
+    let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2026-07-28\r\n\
+         Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
+    );
+    http(address, &head, &body)
+}
+
+/// Sends a request on a connection of its own, and reads all that comes back.
+fn http(address: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    write!(stream, "{head}Host: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+        .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
 #[test]
@@ -180,6 +206,24 @@ fn structured_output() {
     assert_eq!(text(&example.tool("parse", json!({"text": "1500"}))), "1.5e3");
     let failed = example.tool("parse", json!({"text": "much"}));
     assert_eq!((text(&failed), &failed["isError"]), ("\"much\": invalid float literal", &json!(true)));
+    example.end();
+}
+
+#[test]
+fn errors() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_errors"));
+    assert_eq!(text(&example.tool("order", json!({"fruit": "pear", "count": "3"}))), "225 cents");
+    let missing = example.tool("order", json!({"fruit": "melon", "count": 1}));
+    assert_eq!((text(&missing), &missing["isError"]), ("not found: a price of melon", &json!(true)));
+    assert_eq!(missing["_meta"]["dev.anyport/error"], json!({"reason": "not_found"}));
+    let unknown = example.tool("order", json!({"fruit": "plum", "count": 1}));
+    assert_eq!(text(&unknown), "the price of plum is unknown: invalid digit found in string");
+    let wrong = example.tool("order", json!({"fruits": "pear", "count": 0}));
+    assert_eq!(
+        text(&wrong),
+        "invalid arguments for order: missing: fruit (string: What is ordered); count: expected at least 1, got 0; \
+         fruits: unknown field, did you mean fruit?"
+    );
     example.end();
 }
 
@@ -287,6 +331,53 @@ fn change_notifications() {
 }
 
 #[test]
+fn dynamic_tools() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_dynamic_tools"));
+    example.request("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
+    assert_eq!(example.receive()["method"], "notifications/subscriptions/acknowledged");
+    let learn = |example: &mut Example, steps: &[&str], said: &str| {
+        let recipe = json!({"name": "learn", "arguments": {"dish": "soup", "steps": steps}});
+        let (learnt, mut changes) = example.call("tools/call", recipe);
+        assert_eq!(text(&learnt), said);
+        let change = changes.pop().unwrap_or_else(|| example.receive());
+        assert_eq!(change["method"], "notifications/tools/list_changed");
+    };
+    learn(&mut example, &["boil"], "Learnt.");
+    learn(&mut example, &["cut", "boil"], "Better now.");
+    assert_eq!(text(&example.tool("soup", json!({}))), "cut, then boil");
+    // Whoever started the program is not anonymous.
+    assert_eq!(names(&mut example), ["learn", "forget_all", "taste", "soup"]);
+    let bad = json!({"name": "learn", "arguments": {"dish": "two words", "steps": []}});
+    assert_eq!(example.call("tools/call", bad).0["isError"], true);
+    let (_, mut changes) = example.call("tools/call", json!({"name": "forget_all", "arguments": {}}));
+    let change = changes.pop().unwrap_or_else(|| example.receive());
+    assert_eq!(change["method"], "notifications/tools/list_changed");
+    assert_eq!(names(&mut example), ["learn", "forget_all", "taste"]);
+    example.end();
+}
+
+#[test]
+fn mount() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_mount"));
+    assert_eq!(names(&mut example), ["ring", "weather_today", "clock-now"]);
+    assert_eq!(text(&example.tool("weather_today", json!({}))), "Sunny.");
+    assert_eq!(text(&example.tool("clock-now", json!({}))), "noon");
+    assert_eq!(text(&example.tool("clock-then", json!({}))), "noon, a while ago");
+    let (map, _) = example.call("resources/read", json!({"uri": "weather:///map"}));
+    assert_eq!(map["contents"][0]["text"], "o o o");
+    let (found, _) = example.call("server/discover", json!({}));
+    assert!(found["instructions"].as_str().unwrap().contains("begin with `weather_` here"));
+    example.end();
+}
+
+/// The names of the tools.
+fn names(example: &mut Example) -> Vec<String> {
+    let (list, _) = example.call("tools/list", json!({}));
+    let tools = list["tools"].as_array().unwrap().iter();
+    tools.map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
 fn raw_schema() {
     let mut example = Example::start(env!("CARGO_BIN_EXE_raw_schema"));
     let result = example.tool("convert", json!({"fahrenheit": 212}));
@@ -296,5 +387,28 @@ fn raw_schema() {
     {
         assert_eq!(example.tool("convert", wrong)["isError"], true);
     }
+    example.end();
+}
+
+#[test]
+fn tour() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_tour")).declaring(json!({"elicitation": {}}));
+    assert_eq!(text(&example.tool("greet", json!({"name": "Ada"}))), "Hello, Ada!");
+    let result = example.tool("measure", json!({"text": "to be"}));
+    assert_eq!(result["structuredContent"], json!({"words": 2, "longest": "be"}));
+    assert_eq!(example.tool("picture", json!({}))["content"][0]["mimeType"], "image/png");
+    assert_eq!(example.tool("fail", json!({}))["isError"], true);
+    let trip = accept(json!({"city": "Oslo", "nights": 3}));
+    assert_eq!(example.ask("book", &[("trip", trip)]), "Booked: 3 nights in Oslo");
+    let params = json!({"name": "count", "arguments": {"to": 2}, "_meta": {"progressToken": "p"}});
+    let (result, before) = example.call("tools/call", params);
+    assert_eq!((text(&result), before.len()), ("counted to 2", 2), "{before:?}");
+    let (read, _) = example.call("resources/read", json!({"uri": "tour:///chapters/market"}));
+    assert_eq!(read["contents"][0]["text"], "They sell figs.");
+    let (prompt, _) = example.call("prompts/get", json!({"name": "explain", "arguments": {"language": "c"}}));
+    assert_eq!(prompt["messages"][0]["content"]["text"], "Explain c in one sentence.");
+    let argument = json!({"ref": {"type": "ref/prompt", "name": "explain"}, "argument": {"name": "language", "value": "ru"}});
+    let (completed, _) = example.call("completion/complete", argument);
+    assert_eq!(completed["completion"]["values"], json!(["rust", "ruby"]));
     example.end();
 }

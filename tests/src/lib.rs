@@ -1,7 +1,7 @@
 //! What the tests share that see more than one crate.
 //!
 //! The tests themselves stand in `tests/tests/`, one file for each thing that must hold between crates; other
-//! languages' clients stand in `tests/python/`, the documents that they are served in `tests/data/`.
+//! languages' clients stand in `tests/python/` and `tests/typescript/`, the documents that they are served in `tests/data/`.
 //!
 //! - [`matrix`]: every revision on every transport, one server behind them all.
 //! - [`everything`]: that server.

@@ -1,13 +1,13 @@
 //! The project's own commands.
 //!
 //! `cargo xtask test` is the one command for tests: whoever changes Anyport runs it, and so does CI. It needs
-//! cargo, npm and python3; the rest (a newer Node, the conformance suite, the official Python client) it
+//! cargo, npm and python3; the rest (a newer Node, the conformance suite, other people's clients) it
 //! installs below the target folder, once.
 //!
 //! # Layout
 //! - [`steps`]: what `cargo xtask test` does, as a list.
 //! - [`conformance`]: our server against the official suite.
-//! - [`interop`]: our program against other people's clients.
+//! - [`interop`]: our servers against other people's clients.
 //! - [`mod@bench`]: what a call costs, beside other servers.
 //! - [`tools`]: what those need, installed and kept.
 //! - [`workspace`], [`process`]: where we are, and running other programs.
@@ -39,7 +39,7 @@ Usage: cargo xtask COMMAND
   test --list                     say which steps there are
   conformance [--revision R] [--scenario S]
                                   run the official suite and show all that it prints
-  interop                         run other people's clients against our program
+  interop [--write]               run other people's clients against our servers; write docs/clients.md
   bench [--quick]                 measure what a call costs, beside other servers
 ";
 
@@ -62,7 +62,8 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["test", "--only", names] => return steps::run(&Workspace::find()?, Some(names)),
         ["conformance", options @ ..] => conformance::show(&Workspace::find()?, &Selection::parse(options)?)?,
         ["bench", options @ ..] => return bench::run(&Workspace::find()?, Effort::parse(options)?),
-        ["interop"] => interop::run(&Workspace::find()?)?,
+        ["interop"] => interop::check(&Workspace::find()?)?,
+        ["interop", "--write"] => interop::write(&Workspace::find()?)?,
         other => return Err(format!("there is no command `{}`\n\n{USAGE}", other.join(" ")).into()),
     }
     Ok(ExitCode::SUCCESS)

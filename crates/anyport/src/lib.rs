@@ -1,7 +1,7 @@
 //! Write servers for the Model Context Protocol, once, for clients of every revision.
 //!
 //! ```no_run
-//! use anyport::{Server, stdio, tool};
+//! use anyport::{Server, tool};
 //!
 //! /// Says hello.
 //! #[tool]
@@ -10,16 +10,22 @@
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let server = Server::builder("hello", "1.0.0").add(hello).build()?;
-//!     Ok(stdio::serve(anyport::live(server), stdio::Config::default(), std::future::pending()).await?)
+//!     Ok(anyport::serve(server).stdio().await?)
 //! }
 //! ```
 //!
-//! This crate is a facade: everything in it lives in one of the crates below, whose documentation says more.
+//! Beside [`serve`], which makes a program of a server, this crate is a facade: everything in it lives in one of the
+//! crates below, whose documentation says more.
 //!
 //! - [`server`]: tools, resources, prompts and completion from functions.
 //! - [`service`]: the one trait that everything answering a request implements, and layers around it.
 //! - [`protocol`]: the messages and rules, without I/O.
-//! - [`http`], [`stdio`]: how clients reach a server.
+//! - [`stdio`], [`http`], `websocket`, [`unix`], [`memory`]: how clients reach a server.
+
+mod serve;
+mod signals;
+
+pub use serve::{Place, Serve, ServeError, serve, serve_service};
 
 // The macros write `::anyport`, in our own tests and documentation too.
 #[allow(unused_extern_crates, reason = "only what macros write uses it")]
@@ -30,8 +36,13 @@ pub use anyport_server as server;
 pub use anyport_service as service;
 #[cfg(feature = "http")]
 pub use anyport_transport::http;
+pub use anyport_transport::memory;
 #[cfg(feature = "stdio")]
 pub use anyport_transport::stdio;
+#[cfg(feature = "unix")]
+pub use anyport_transport::unix;
+#[cfg(feature = "websocket")]
+pub use anyport_transport::websocket;
 
 pub use anyport_protocol::{Error, Raw, Revision};
 #[doc(hidden)]

@@ -163,6 +163,7 @@ fn wrong_usage_ends_with_2_and_names_what_is_wrong() {
         (&["--name", " "], &["--name"]),
         (&["--docs", ""], &["--docs"]),
         (&["--allow-host", "a/b"], &["--allow-host", "NAME:PORT"]),
+        (&["--compat", "emacs"], &["emacs", "vscode, copilot"]),
         (&["--allow-origin", "example.com"], &["--allow-origin", "https://"]),
         (&["--public-url", "mcp.example.com"], &["--public-url", "https://"]),
         (&["--public-url", "https://a.example/?q=1"], &["--public-url"]),

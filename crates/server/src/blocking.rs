@@ -101,7 +101,7 @@ pub(crate) fn run(
     work: impl FnOnce(Context) -> ToolResult + Send + 'static,
 ) -> Handling<ToolResult> {
     Box::pin(async move {
-        let server = context.server().clone();
+        let server = context.inner().clone();
         let pool = &server.life.blocking;
         let permit = match pool.permit().await {
             Ok(permit) => permit,

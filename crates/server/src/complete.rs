@@ -6,12 +6,13 @@ use anyport_protocol::{
     Error, Method, Raw, jsonrpc,
     types::{CompleteRequestParams, Reference},
 };
-use anyport_service::Reply;
+use anyport_service::{Principal, Reply};
 
 use crate::{
     Context, Failure, Values,
     ask::{self, Dialogue, Handling},
     error::Told,
+    registry::{Registry, Target, renamed, replaced},
     server::Inner,
     write::ResultWriter,
 };
@@ -188,7 +189,15 @@ pub(crate) fn complete(
     let read: CompleteRequestParams = params
         .decode()
         .map_err(|error| Error::invalid_params(format!("completion/complete: {error:.240}")))?;
-    let completers = find(server, &read.reference)?;
+    let registry = server.registry.load();
+    let completers = match find(&registry, &read.reference, service.principal(), server)? {
+        Found::Nothing => None,
+        Found::Own(completers) => Some(completers),
+        Found::Mounted(place, name) => {
+            let params = name.map_or_else(|| params.clone(), |name| referring(&params, name).into());
+            return Ok(server.pass(place, Method::Complete, params, service));
+        }
+    };
     let argument = read.argument;
     let Some(completers) = completers else { return Ok(Reply::ready(write(server, Completion::default()))) };
     let Some((_, completer)) = completers.iter().find(|(name, _)| *name == argument.name) else {
@@ -204,30 +213,60 @@ pub(crate) fn complete(
     let context = Context::new(server.clone(), service, (Method::Complete, params), Dialogue::default());
     let handling = completer.0(partial, context.clone());
     Ok(ask::run(context, handling, None, |context, completion| {
-        completion.and_then(|completion| write(context.server(), completion)).into()
+        completion.and_then(|completion| write(context.inner(), completion)).into()
     }))
 }
 
-/// What can be completed of what `reference` names; `None` for a resource, of which nothing can.
-fn find<'a>(server: &'a Inner, reference: &Reference) -> Result<Option<&'a Completers>, Error> {
+/// What a reference leads to.
+enum Found<'a> {
+    Own(&'a Completers),
+    /// It is what a mounted server offers, there under this name if that is another.
+    Mounted(usize, Option<&'a str>),
+    /// A resource, of which nothing can be completed.
+    Nothing,
+}
+
+/// What can be completed of what `reference` names, if `principal` may see it.
+fn find<'a>(
+    registry: &'a Registry,
+    reference: &Reference,
+    principal: &Principal,
+    server: &Inner,
+) -> Result<Found<'a>, Error> {
     match reference {
-        Reference::Prompt(prompt) => match server.prompts.get(&prompt.name) {
-            Some(entry) => Ok(Some(entry.completers())),
-            None => Err(Error::invalid_params(format!("unknown prompt: {:.128}", prompt.name))),
-        },
-        Reference::Resource(resource) => match server.template(&resource.uri) {
-            Some(entry) => Ok(Some(entry.completers())),
-            None if server.resources.contains_key(&resource.uri) => Ok(None),
-            // 2026-07-28, completion §CompleteRequest: "`uri` is a URI or URI template."
-            None => match server.templates.iter().find(|entry| entry.makes(&resource.uri)) {
-                Some(entry) => Ok(Some(entry.completers())),
+        Reference::Prompt(prompt) => {
+            match registry.prompts.find(&prompt.name, principal).map(|item| &item.target) {
+                Some(Target::Own(entry)) => Ok(Found::Own(entry.completers())),
+                Some(Target::Mounted(place, item)) => Ok(Found::Mounted(*place, Some(&item.key))),
                 None => {
-                    Err(Error::invalid_params(format!("unknown resource template: {:.256}", resource.uri)))
+                    let name = server.outward(&prompt.name);
+                    Err(Error::invalid_params(format!("unknown prompt: {name:.128}")))
                 }
-            },
-        },
+            }
+        }
+        Reference::Resource(resource) => {
+            let uri = &resource.uri;
+            // 2026-07-28, completion §CompleteRequest: "`uri` is a URI or URI template."
+            let made = || registry.templates.seen(principal).find(|item| item.entry().makes(uri));
+            let resource = || registry.resources.find(uri, principal);
+            match registry.templates.find(uri, principal) {
+                None if resource().is_some() => Ok(Found::Nothing),
+                item => match item.or_else(made).map(|item| &item.target) {
+                    Some(Target::Own(entry)) => Ok(Found::Own(entry.completers())),
+                    Some(Target::Mounted(place, _)) => Ok(Found::Mounted(*place, None)),
+                    None => Err(Error::invalid_params(format!("unknown resource template: {uri:.256}"))),
+                },
+            }
+        }
         _ => Err(Error::invalid_params("\"ref\" must be a ref/prompt or a ref/resource")),
     }
+}
+
+/// `params` with a reference to `name` instead.
+fn referring(params: &Raw, name: &str) -> Raw {
+    let reference = params.members().filter(|member| member.is("ref")).last().map(|member| member.value);
+    let Some(old) = reference else { return params.clone() };
+    replaced(params, Some(old), &renamed(&params.slice(old), name))
 }
 
 fn write(server: &Inner, mut completion: Completion) -> Result<Raw, Error> {

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Events, ToolResult,
+    Events, Server, ToolResult,
     ask::{Asked, Binding, Dialogue, Once, Question},
     detach,
     nested::Nested,
@@ -85,9 +85,20 @@ impl Context {
     }
 
     /// The context of a call that this one makes. What it tells and asks is told and asked by the outermost call.
-    pub(crate) fn nest(&self, service: anyport_service::Context, params: Raw, nested: Nested) -> Self {
-        let (server, nested) = (self.0.server.clone(), Some(Box::new(nested)));
+    pub(crate) fn nest(
+        server: Arc<Inner>,
+        service: anyport_service::Context,
+        params: Raw,
+        nested: Nested,
+    ) -> Self {
+        let nested = Some(Box::new(nested));
         Self::within(server, service, (Method::ToolsCall, params.into()), Dialogue::default(), nested)
+    }
+
+    /// The server whose handler this is; of one that is mounted in another, itself. What it offers can be changed
+    /// through it: see [`Server::change`].
+    pub fn server(&self) -> Server {
+        self.0.server.plain()
     }
 
     /// Where handlers tell of changes in what the server offers.
@@ -290,7 +301,7 @@ impl Context {
         }
     }
 
-    pub(crate) fn server(&self) -> &Arc<Inner> {
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.0.server
     }
 
@@ -329,7 +340,7 @@ impl Context {
             Err(error) => return Some(Outcome::Error(error)),
         };
         let binding = Binding::of(call.service.principal(), call.method, &params);
-        call.dialogue.verdict(&call.server.vault, &binding, &call.server.identity)
+        call.dialogue.verdict(&call.server, &binding)
     }
 }
 

@@ -65,7 +65,7 @@ impl Context {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let detached = &self.server().life.detached;
+        let detached = &self.inner().life.detached;
         if detached.cut.is_cancelled() {
             return Err(DetachError::Stopped);
         }

@@ -2,26 +2,44 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    fmt,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     task::{Context as Task, Poll, Waker},
 };
 
 use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason};
-use anyport_service::{Event, Notification, Outcome};
+use anyport_service::{Event, Notification, Outcome, Principal};
 use futures_core::Stream;
+
+use crate::{
+    registry::{Audience, Changed},
+    server::{Core, Limits},
+};
 
 /// Tells all listeners of changes. Clones tell the same listeners.
 ///
 /// A listener that does not read keeps at most one notification of each kind and resource waiting: later ones add
-/// nothing to what it has to do.
+/// nothing to what it has to do. Where the server is mounted in others, their listeners are told too. Nobody is told
+/// that something has changed which they may not see.
 #[derive(Clone, Debug, Default)]
-pub struct Events(Arc<Mutex<Bus>>);
+pub struct Events(Arc<Hub>);
+
+#[derive(Default)]
+struct Hub {
+    bus: Mutex<Bus>,
+    /// The server whose changes these are.
+    server: OnceLock<Weak<Core>>,
+    /// Where it is mounted; and whether what can be read is, too.
+    hosts: Mutex<Vec<(Weak<Self>, bool)>>,
+}
 
 #[derive(Debug, Default)]
 struct Bus {
     listeners: HashMap<u64, Listener>,
     next: u64,
+    /// How many bytes the URIs of all listeners take.
+    bytes: usize,
     closed: bool,
 }
 
@@ -37,6 +55,7 @@ pub(crate) struct Filter {
 #[derive(Debug)]
 struct Listener {
     filter: Filter,
+    principal: Principal,
     waiting: VecDeque<Change>,
     /// What waits, to find it fast.
     known: HashSet<Change>,
@@ -55,20 +74,30 @@ enum Change {
 /// stands for all below it.
 const MAX_WAITING: usize = 1_024;
 
+/// Why someone cannot listen.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Closed(Error),
+    /// There are `max_listeners`.
+    Listeners(Error),
+    /// What is subscribed to takes `max_subscription_bytes`.
+    Bytes(Error),
+}
+
 impl Events {
     /// The tools changed.
     pub fn tools_changed(&self) {
-        self.tell(|filter| filter.tools.then_some(Change::Tools));
+        self.tell(&Change::Tools, &Audience::Everybody);
     }
 
     /// The prompts changed.
     pub fn prompts_changed(&self) {
-        self.tell(|filter| filter.prompts.then_some(Change::Prompts));
+        self.tell(&Change::Prompts, &Audience::Everybody);
     }
 
     /// The list of resources changed.
     pub fn resources_changed(&self) {
-        self.tell(|filter| filter.resources.then_some(Change::Resources));
+        self.tell(&Change::Resources, &Audience::Everybody);
     }
 
     /// A resource changed. Who subscribed to it is told, or to one that it is a part of: `docs:///a/b` is a part of
@@ -77,52 +106,169 @@ impl Events {
     /// 2026-07-28, schema, `ResourceUpdatedNotification`: the URI "might be a sub-resource of the one that the client
     /// actually subscribed to".
     pub fn resource_updated(&self, uri: &str) {
-        let mut bus = self.lock();
-        for listener in bus.listeners.values_mut() {
-            let Some(subscribed) = listener.filter.uris.iter().find(|whole| contains(whole, uri)) else {
-                continue;
-            };
-            let named = if listener.waiting.len() < MAX_WAITING { uri } else { subscribed.as_str() };
-            let change = Change::Updated(named.to_owned());
-            listener.tell(change);
+        for hub in self.hubs(true) {
+            hub.updated(uri);
         }
+    }
+
+    /// What was changed at run time.
+    pub(crate) fn changed(&self, changed: &Changed) {
+        if changed.kinds.tools {
+            self.tell(&Change::Tools, &changed.tools);
+        }
+        if changed.kinds.prompts {
+            self.tell(&Change::Prompts, &changed.prompts);
+        }
+        if changed.kinds.resources || changed.kinds.templates {
+            self.tell(&Change::Resources, &changed.resources);
+        }
+    }
+
+    /// These are the changes of `server`.
+    pub(crate) fn belong_to(&self, server: &Arc<Core>) {
+        let _ = self.0.server.set(Arc::downgrade(server));
+    }
+
+    /// The server is mounted in the one whose listeners `host` tells.
+    pub(crate) fn mounted_in(&self, host: &Self, resources: bool) {
+        let mut hosts = lock(&self.0.hosts);
+        hosts.retain(|(host, _)| host.strong_count() > 0);
+        hosts.push((Arc::downgrade(&host.0), resources));
     }
 
     /// Ends all listening: every open stream gets its result, and no new one is opened.
     pub(crate) fn close(&self) {
-        let mut bus = self.lock();
+        let mut bus = lock(&self.0.bus);
         bus.closed = true;
         bus.listeners.values_mut().for_each(Listener::wake);
     }
 
     /// Begins to listen.
-    pub(crate) fn listen(&self, filter: Filter, limit: usize, end: Raw) -> Result<Listening, Error> {
-        let mut bus = self.lock();
+    pub(crate) fn listen(
+        &self,
+        filter: Filter,
+        principal: Principal,
+        limits: Limits,
+        end: Raw,
+    ) -> Result<Listening, Refused> {
+        let mut bus = lock(&self.0.bus);
         if bus.closed {
-            return Err(Error::internal("the server is shutting down").with_reason(Reason::ShuttingDown));
+            let error = Error::internal("the server is shutting down");
+            return Err(Refused::Closed(error.with_reason(Reason::ShuttingDown)));
         }
-        if bus.listeners.len() >= limit {
+        let overloaded = |message: String| Error::internal(message).with_reason(Reason::Overloaded);
+        if bus.listeners.len() >= limits.max_listeners {
+            let limit = limits.max_listeners;
             let message = format!("more than {limit} listen streams are open (max_listeners)");
-            return Err(Error::internal(message).with_reason(Reason::Overloaded));
+            return Err(Refused::Listeners(overloaded(message)));
         }
+        let bytes = filter.bytes();
+        if bytes > limits.max_subscription_bytes.saturating_sub(bus.bytes) {
+            let limit = limits.max_subscription_bytes;
+            let message = format!(
+                "all subscriptions together are over {limit} bytes (max_subscription_bytes); subscribe to fewer \
+                 resources, or try again later"
+            );
+            return Err(Refused::Bytes(overloaded(message)));
+        }
+        bus.bytes += bytes;
         let id = bus.next;
         bus.next += 1;
         let acknowledged = acknowledged(&filter);
-        let listener = Listener { filter, waiting: VecDeque::new(), known: HashSet::new(), waker: None };
-        bus.listeners.insert(id, listener);
-        Ok(Listening { events: self.clone(), id, acknowledged: Some(acknowledged), end })
+        let (waiting, known) = (VecDeque::new(), HashSet::new());
+        bus.listeners.insert(id, Listener { filter, principal, waiting, known, waker: None });
+        Ok(Listening { hub: self.0.clone(), id, acknowledged: Some(acknowledged), end })
     }
 
-    fn tell(&self, change: impl Fn(&Filter) -> Option<Change>) {
-        for listener in self.lock().listeners.values_mut() {
-            if let Some(change) = change(&listener.filter) {
-                listener.tell(change);
+    fn tell(&self, change: &Change, audience: &Audience) {
+        for hub in self.hubs(*change == Change::Resources) {
+            hub.tell(change, audience);
+        }
+    }
+
+    /// Whose listeners are told: these, and those of every server in which this one is mounted, however often it is.
+    fn hubs(&self, resources: bool) -> Vec<Arc<Hub>> {
+        let mut hubs = vec![self.0.clone()];
+        let mut next = 0;
+        while let Some(hub) = hubs.get(next) {
+            let hosts = lock(&hub.hosts).clone();
+            for host in hosts.iter().filter(|(_, readable)| *readable || !resources) {
+                if let Some(host) = host.0.upgrade()
+                    && !hubs.iter().any(|hub| Arc::ptr_eq(hub, &host))
+                {
+                    hubs.push(host);
+                }
+            }
+            next += 1;
+        }
+        hubs
+    }
+}
+
+impl Hub {
+    fn tell(&self, change: &Change, audience: &Audience) {
+        let told: Option<HashSet<u64>> = match audience {
+            Audience::Everybody => None,
+            // Rules are asked without the lock: they are not ours.
+            Audience::Some(_) => {
+                let wants = |listener: &Listener| change.is_wanted(&listener.filter).then_some(());
+                let wanting = self.listening(wants).into_iter();
+                Some(wanting.filter(|(_, caller, ())| audience.has(caller)).map(|(id, ..)| id).collect())
+            }
+        };
+        for (id, listener) in &mut lock(&self.bus).listeners {
+            let told = told.as_ref().is_none_or(|told| told.contains(id));
+            if told && change.is_wanted(&listener.filter) {
+                listener.tell(change.clone());
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Bus> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn updated(&self, uri: &str) {
+        let subscribed = |listener: &Listener| {
+            let whole = listener.filter.uris.iter().find(|whole| contains(whole, uri))?;
+            Some(whole.clone())
+        };
+        let registry = self.server.get().and_then(Weak::upgrade).map(|server| server.registry.load_full());
+        let may_hear =
+            |caller: &Principal| registry.as_ref().is_none_or(|registry| registry.may_hear_of(uri, caller));
+        let told: Vec<(u64, String)> = self
+            .listening(subscribed)
+            .into_iter()
+            .filter(|(_, caller, _)| may_hear(caller))
+            .map(|(id, _, whole)| (id, whole))
+            .collect();
+        let mut bus = lock(&self.bus);
+        for (id, whole) in told {
+            let Some(listener) = bus.listeners.get_mut(&id) else { continue };
+            let named = if listener.waiting.len() < MAX_WAITING { uri.to_owned() } else { whole };
+            listener.tell(Change::Updated(named));
+        }
+    }
+
+    /// The listeners of which `of` makes something, and who they are.
+    fn listening<T>(&self, of: impl Fn(&Listener) -> Option<T>) -> Vec<(u64, Principal, T)> {
+        let bus = lock(&self.bus);
+        let listeners = bus.listeners.iter();
+        listeners
+            .filter_map(|(id, listener)| Some((*id, listener.principal.clone(), of(listener)?)))
+            .collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Filter {
+    fn bytes(&self) -> usize {
+        self.uris.iter().map(|uri| uri.len() + size_of::<String>()).sum()
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("bus", &self.bus).finish_non_exhaustive()
     }
 }
 
@@ -147,7 +293,7 @@ impl Listener {
 /// first message"; §Graceful Closure: it SHOULD "respond to the original `subscriptions/listen` request with a
 /// completion result". Whoever knows the request's id adds it to all of these as `subscriptionId`.
 pub(crate) struct Listening {
-    events: Events,
+    hub: Arc<Hub>,
     id: u64,
     acknowledged: Option<Notification>,
     end: Raw,
@@ -160,7 +306,7 @@ impl Stream for Listening {
         if let Some(acknowledged) = self.acknowledged.take() {
             return Poll::Ready(Some(Event::Notification(acknowledged)));
         }
-        let mut bus = self.events.lock();
+        let mut bus = lock(&self.hub.bus);
         let closed = bus.closed;
         let Some(listener) = bus.listeners.get_mut(&self.id) else { return Poll::Ready(None) };
         if let Some(change) = listener.waiting.pop_front() {
@@ -180,11 +326,23 @@ impl Stream for Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.events.lock().listeners.remove(&self.id);
+        let mut bus = lock(&self.hub.bus);
+        if let Some(listener) = bus.listeners.remove(&self.id) {
+            bus.bytes -= listener.filter.bytes();
+        }
     }
 }
 
 impl Change {
+    fn is_wanted(&self, filter: &Filter) -> bool {
+        match self {
+            Self::Tools => filter.tools,
+            Self::Prompts => filter.prompts,
+            Self::Resources => filter.resources,
+            Self::Updated(uri) => filter.uris.iter().any(|whole| contains(whole, uri)),
+        }
+    }
+
     fn notification(self) -> Notification {
         let (method, params) = match self {
             Self::Tools => (Method::ToolsChanged, Raw::EMPTY_OBJECT),
@@ -218,7 +376,7 @@ fn acknowledged(filter: &Filter) -> Notification {
 }
 
 /// Whether `uri` is `whole` or a part of it.
-fn contains(whole: &str, uri: &str) -> bool {
+pub(crate) fn contains(whole: &str, uri: &str) -> bool {
     uri.strip_prefix(whole)
         .is_some_and(|rest| rest.is_empty() || whole.ends_with('/') || rest.starts_with(['/', '#', '?']))
 }
@@ -234,19 +392,32 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_is_small() {
+        // Ten thousand of them are allowed.
+        assert!(size_of::<(u64, Listener)>() <= 256, "{}", size_of::<(u64, Listener)>());
+    }
+
+    #[test]
     fn what_waits_for_a_slow_listener_is_bounded() {
         let events = Events::default();
         let filter = Filter { tools: true, uris: vec!["a:".into(), "a:/".into()], ..Filter::default() };
-        let listening = events.listen(filter, 1, Raw::EMPTY_OBJECT).unwrap();
+        let limits = Limits { max_listeners: 1, max_subscriptions: 2, max_subscription_bytes: 1_000 };
+        let listen = |filter| events.listen(filter, Principal::local(), limits, Raw::EMPTY_OBJECT);
+        let listening = listen(filter).unwrap();
         for index in 0..10_000 {
             events.tools_changed();
             events.prompts_changed();
             events.resource_updated(&format!("a:/{index}"));
         }
-        let waiting = events.lock().listeners[&listening.id].waiting.len();
+        let waiting = lock(&events.0.bus).listeners[&listening.id].waiting.len();
         assert!(waiting <= MAX_WAITING + 2, "{waiting}");
-        assert!(events.listen(Filter::default(), 1, Raw::EMPTY_OBJECT).is_err(), "over the limit");
+        assert!(listen(Filter::default()).is_err(), "over the limit");
         drop(listening);
-        assert!(events.lock().listeners.is_empty());
+        assert!(lock(&events.0.bus).listeners.is_empty());
+        let many = |count| Filter { uris: vec!["x".repeat(76); count], ..Filter::default() };
+        assert!(matches!(listen(many(11)), Err(Refused::Bytes(_))));
+        for _ in 0..3 {
+            assert!(listen(many(10)).is_ok(), "what is over is given back");
+        }
     }
 }

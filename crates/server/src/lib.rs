@@ -47,6 +47,7 @@
 //! # Layout
 //! - [`Server`], [`Builder`]: what is put together, and how it is answered.
 //! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers; each is a [`Part`].
+//! - [`Change`], [`Mount`]: what changes while it runs, and servers in servers.
 //! - [`Context`]: what a handler is given; [`State`]: what handlers share.
 //! - [`Form`], [`Question`]: what a client can be asked.
 //! - [`NotFound`], [`InvalidParams`], [`ToolError`] ...: errors that say more than words ([`ErrorKind`]).
@@ -55,9 +56,9 @@
 //! # Limits
 //! Schemas: [`MAX_SCHEMA_DEPTH`], [`MAX_SUBSCHEMAS`], [`MAX_PATTERN_BYTES`]; patterns run in linear time and have no
 //! look-around. States: [`DEFAULT_STATE_TTL`], [`DEFAULT_STATE_BYTES`]. Lists: [`DEFAULT_PAGE_SIZE`]. Listen streams:
-//! [`DEFAULT_MAX_LISTENERS`], [`DEFAULT_MAX_SUBSCRIPTIONS`]. Functions: [`DEFAULT_MAX_BLOCKING`],
-//! [`DEFAULT_MAX_BLOCKING_WAITING`], [`DEFAULT_MAX_DETACHED`], [`DEFAULT_MAX_CALL_DEPTH`]. What limits refuse is counted in
-//! [`Server::metrics`]. Completion: [`MAX_COMPLETIONS`]. The size of arguments is
+//! [`DEFAULT_MAX_LISTENERS`], [`DEFAULT_MAX_SUBSCRIPTIONS`], [`DEFAULT_MAX_SUBSCRIPTION_BYTES`]. Functions:
+//! [`DEFAULT_MAX_BLOCKING`], [`DEFAULT_MAX_BLOCKING_WAITING`], [`DEFAULT_MAX_DETACHED`], [`DEFAULT_MAX_CALL_DEPTH`]. What
+//! limits refuse is counted in [`Server::metrics`]. Completion: [`MAX_COMPLETIONS`]. The size of arguments is
 //! bounded by the transport's [`anyport_protocol::Limits`].
 
 // The macros write `::anyport_server`, here too.
@@ -66,6 +67,7 @@ extern crate self as anyport_server;
 
 mod builder;
 mod part;
+mod registry;
 mod server;
 
 mod state;
@@ -112,10 +114,11 @@ pub use events::Events;
 pub use failure::Failure;
 pub use life::{DEFAULT_DRAIN, StartError};
 pub use list::{DEFAULT_PAGE_SIZE, List};
-pub use listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTIONS};
+pub use listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_MAX_SUBSCRIPTIONS};
 pub use nested::{CallError, DEFAULT_MAX_CALL_DEPTH};
 pub use part::Part;
 pub use prompt::{Argument, IntoMessages, Messages, Prompt, PromptHandler};
+pub use registry::{Change, Mount};
 pub use resource::{Contents, IntoContents, Resource, ResourceHandler, Template, TemplateHandler};
 pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
 pub use server::Server;

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -51,6 +51,10 @@ pub(crate) struct Life {
     stop: Vec<Hook>,
     drain: Duration,
     stage: Mutex<Stage>,
+    /// Whether it has started and not stopped.
+    running: AtomicBool,
+    /// Whether someone started it who is no server in which it is mounted, and who therefore stops it.
+    held: AtomicBool,
     /// Starts that failed.
     failures: AtomicU64,
     pub(crate) blocking: Pool,
@@ -69,6 +73,7 @@ pub(crate) struct Refused {
     pub(crate) max_call_depth: Counter,
     pub(crate) max_listeners: Counter,
     pub(crate) max_subscriptions: Counter,
+    pub(crate) max_subscription_bytes: Counter,
     pub(crate) state_bytes: Counter,
     pub(crate) max_replays: Counter,
 }
@@ -107,14 +112,39 @@ impl Server {
     /// Transports know nothing of it: whoever serves calls this before, and [`Server::stop`] after. Calls do not start the
     /// server: in one that was never started they work, and the hooks have not run.
     ///
+    /// What is mounted starts first. However many servers it is mounted in, it starts once, and stops when the last of them
+    /// has stopped; if someone also started it by itself, when they stop it.
+    ///
     /// The start goes on when this future is dropped.
     ///
     /// # Errors
     /// When a hook fails or panics, or the server was stopped.
     pub async fn start(&self) -> Result<(), StartError> {
+        self.life().held.store(true, Ordering::Release);
+        self.begin().await
+    }
+
+    /// Starts, for whomever. Boxed, since servers start what is mounted in them.
+    fn begin(&self) -> Pin<Box<dyn Future<Output = Result<(), StartError>> + Send>> {
         let (server, seen) = (self.clone(), self.life().failures.load(Ordering::Acquire));
-        let started = spawn(async move { server.life().start(&server, seen).await }).await;
-        started.unwrap_or_else(|error| Err(StartError::Hook { reason: error.to_string() }))
+        Box::pin(async move {
+            let started = spawn(async move { server.life().start(&server, seen).await }).await;
+            started.unwrap_or_else(|error| Err(StartError::Hook { reason: error.to_string() }))
+        })
+    }
+
+    /// Ends the mounted servers that nobody else needs, the last first.
+    fn leave(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let core = self.core().clone();
+        Box::pin(async move {
+            for mounted in core.mounts.iter().rev() {
+                let life = mounted.server.life();
+                let is_needed = mounted.core().hosts().iter().any(|host| host.life.is_running());
+                if life.is_running() && !is_needed && !life.held.load(Ordering::Acquire) {
+                    mounted.server.stop().await;
+                }
+            }
+        })
     }
 
     /// Ends the server for good: ends all listen streams ([`Server::close`]), waits for detached work and blocking
@@ -146,6 +176,8 @@ impl Life {
             stop,
             drain,
             stage: Mutex::default(),
+            running: AtomicBool::new(false),
+            held: AtomicBool::new(false),
             failures: AtomicU64::new(0),
             blocking: Pool::new(plan.max_blocking, plan.max_blocking_waiting, &metrics),
             detached: Detached::new(plan.max_detached, &metrics),
@@ -157,6 +189,7 @@ impl Life {
                 max_call_depth: metrics.refusals("max_call_depth"),
                 max_listeners: metrics.refusals("max_listeners"),
                 max_subscriptions: metrics.refusals("max_subscriptions"),
+                max_subscription_bytes: metrics.refusals("max_subscription_bytes"),
                 state_bytes: metrics.refusals("state_bytes"),
                 max_replays: metrics.refusals("max_replays"),
             },
@@ -178,6 +211,16 @@ impl Life {
         {
             return Err(failure);
         }
+        // What is mounted is there before those who use it.
+        for mounted in &server.core().mounts {
+            if let Err(error) = mounted.server.begin().await {
+                let reason = format!("the mounted server {:?}: {error}", mounted.core().about.name);
+                let failure = StartError::Hook { reason };
+                stage.failure = Some(failure.clone());
+                self.failures.fetch_add(1, Ordering::Release);
+                return Err(failure);
+            }
+        }
         for hook in &self.start[stage.begun..] {
             stage.touched = true;
             if let Err(reason) = run(hook, server).await {
@@ -189,6 +232,7 @@ impl Life {
             stage.begun += 1;
         }
         stage.started = true;
+        self.running.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -215,6 +259,12 @@ impl Life {
             }
         }
         stage.stopped = true;
+        self.running.store(false, Ordering::Release);
+        server.leave().await;
+    }
+
+    fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
     }
 }
 

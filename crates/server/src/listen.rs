@@ -1,23 +1,33 @@
 use anyport_protocol::{
     Error, Raw,
     json::{Elements, Members},
-    jsonrpc::Reason,
 };
-use anyport_service::Reply;
+use anyport_service::{Principal, Reply};
 
-use crate::{events::Filter, params::text, server::Inner, write::ResultWriter};
+use crate::{
+    events::{Filter, Refused},
+    params::text,
+    server::Inner,
+    write::ResultWriter,
+};
 
 /// The most resources that one listen stream may subscribe to, unless [`crate::Builder::max_subscriptions`] says
 /// otherwise.
 pub const DEFAULT_MAX_SUBSCRIPTIONS: usize = 1_000;
 /// The most listen streams that are open at a time, unless [`crate::Builder::max_listeners`] says otherwise.
-pub const DEFAULT_MAX_LISTENERS: usize = 1_000;
+///
+/// Each takes about half a KiB, so all of them 5 MiB. There are as many as a transport has sessions and streams by
+/// default: it is the transport that refuses first, and says so in its own words.
+pub const DEFAULT_MAX_LISTENERS: usize = 10_000;
+/// The most bytes that the URIs of all listen streams take together, unless
+/// [`crate::Builder::max_subscription_bytes`] says otherwise.
+pub const DEFAULT_MAX_SUBSCRIPTION_BYTES: usize = 64 << 20;
 
 /// Answers `subscriptions/listen`.
 ///
 /// # Errors
 /// -32602 for a filter that is none; -32603 when too many listen or the server is shutting down.
-pub(crate) fn listen(server: &Inner, params: &Raw) -> Result<Reply, Error> {
+pub(crate) fn listen(server: &Inner, params: &Raw, principal: &Principal) -> Result<Reply, Error> {
     let filter = Members::find(params.as_str(), "notifications").filter(|value| value.starts_with('{'));
     let filter = filter.ok_or_else(|| Error::invalid_params("\"notifications\" must be an object"))?;
     let asked = read(filter)?;
@@ -31,12 +41,20 @@ pub(crate) fn listen(server: &Inner, params: &Raw) -> Result<Reply, Error> {
     if agreed.uris.len() > server.limits.max_subscriptions {
         server.life.refused.max_subscriptions.increment();
     }
-    let uris = agreed.uris.into_iter().take(server.limits.max_subscriptions).collect();
+    let registry = server.registry.load_full();
+    let uris = agreed.uris.into_iter().take(server.limits.max_subscriptions);
+    let uris = uris.filter(|uri| registry.may_subscribe(uri, principal)).collect();
     let end = ResultWriter::complete(0).finish(&server.identity, None)?;
-    let listening = server.events.listen(Filter { uris, ..agreed }, server.limits.max_listeners, end);
-    let listening = listening.inspect_err(|error| {
-        if error.reason == Some(Reason::Overloaded) {
+    let listening = server.events.listen(Filter { uris, ..agreed }, principal.clone(), server.limits, end);
+    let listening = listening.map_err(|refused| match refused {
+        Refused::Closed(error) => error,
+        Refused::Listeners(error) => {
             server.life.refused.max_listeners.increment();
+            error
+        }
+        Refused::Bytes(error) => {
+            server.life.refused.max_subscription_bytes.increment();
+            error
         }
     })?;
     Ok(Reply::stream(listening))

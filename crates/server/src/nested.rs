@@ -79,6 +79,7 @@ impl Context {
     /// - What it asks is asked by this call. Its keys of `ask` and `once` stand on the wire with `name/` before them, and
     ///   with `name#2/` when it is called for the second time. So call tools in the same order in each round.
     /// - Its timeout and the pool of blocking functions hold. Middleware sees this call only.
+    /// - A tool of a server that is mounted in this one is called by its name here; that server's state and limits hold.
     /// - Dropping the future cancels it.
     ///
     /// ```
@@ -156,15 +157,15 @@ async fn run(
     arguments: Raw,
     nested: Nested,
 ) -> Result<ToolResult, CallError> {
-    let life = &caller.server().life;
+    let life = &caller.inner().life;
     if nested.depth > life.max_call_depth {
         life.refused.max_call_depth.increment();
         return Err(CallError::TooDeep { name, depth: life.max_call_depth });
     }
     let called = tool::nested(caller, &name, arguments, nested)?;
-    let over = Over(called.context);
+    let _over = Over(called.context);
     let result = called.handling.await;
-    tool::conform(over.0.server(), &name, result).map_err(|error| CallError::Failed { name, error })
+    tool::conform(called.item.entry(), result).map_err(|error| CallError::Failed { name, error })
 }
 
 /// Ends a nested call however its future ends: what its handler left behind tells nobody any more.

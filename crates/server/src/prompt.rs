@@ -23,6 +23,7 @@ use crate::{
     complete::{self, Completer, Completers, IntoCompletion},
     error::Told,
     params::{Params, text},
+    registry::{Target, Visible},
     server::Inner,
     state::Need,
     values::{Check, Fault, Source, Unreadable, check},
@@ -49,6 +50,7 @@ pub struct Prompt<H = PromptHandler> {
     completers: Vec<(String, Completer)>,
     /// What is found wrong before it is built.
     problems: Vec<String>,
+    pub(crate) visible: Option<Visible>,
     pub(crate) needs: Vec<Need>,
     handler: H,
 }
@@ -119,12 +121,12 @@ impl Argument {
 impl Prompt<()> {
     /// The prompt `name`, whose function [`Prompt::get`] adds.
     pub fn new(name: impl Into<String>) -> Self {
-        let definition = types::Prompt::new(name);
         Self {
-            definition,
+            definition: types::Prompt::new(name),
             arguments: Vec::new(),
             completers: Vec::new(),
             problems: Vec::new(),
+            visible: None,
             needs: Vec::new(),
             handler: (),
         }
@@ -143,14 +145,14 @@ impl Prompt<()> {
         F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoMessages> + Send + 'static,
     {
-        let Self { definition, arguments, completers, problems, needs, .. } = self;
+        let Self { definition, arguments, completers, problems, visible, needs, .. } = self;
         let get = Box::new(move |values: Values, context: Context| {
             let messages = function(values.read(Source::Prompt)?, context);
             let messages = async move { messages.await.into_messages() };
             Ok(Box::pin(messages) as Handling<Result<Messages, Error>>)
         });
         let handler = PromptHandler { get, check: check::<A> };
-        Prompt { definition, arguments, completers, problems, needs, handler }
+        Prompt { definition, arguments, completers, problems, visible, needs, handler }
     }
 }
 
@@ -344,21 +346,28 @@ pub(crate) fn get(
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::PromptsGet, &params)?;
-    let entry = server.prompts.get(&*read.name).ok_or_else(|| {
-        let close = crate::names::close(&read.name, server.prompts.keys().map(String::as_str));
-        let hint = if close.is_empty() { String::new() } else { format!("; there is {}", close.join(", ")) };
-        Error::invalid_params(format!("unknown prompt: {:.128}{hint}", read.name))
+    let registry = server.registry.load();
+    let principal = service.principal();
+    let item = registry.prompts.find(&read.name, principal).ok_or_else(|| {
+        let hint = registry.prompts.hint(&read.name, principal);
+        Error::invalid_params(format!("unknown prompt: {:.128}{hint}", server.outward(&read.name)))
     })?;
+    let entry = match &item.target {
+        Target::Own(entry) => entry,
+        Target::Mounted(place, item) => {
+            return Ok(server.pass_named((*place, item), Method::PromptsGet, &params, service));
+        }
+    };
     let values = entry.values(read.arguments)?;
     let (dialogue, running) = match Dialogue::open(server, Method::PromptsGet, &service, &read, &params)? {
         Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
         Opening::Open(dialogue, running) => (dialogue, running),
     };
     let context = Context::new(server.clone(), service, (Method::PromptsGet, params.clone()), dialogue);
-    let handling =
-        (entry.handler.get)(values, context.clone()).map_err(|error| entry.unreadable(&read.name, &error))?;
+    let handling = (entry.handler.get)(values, context.clone())
+        .map_err(|error| entry.unreadable(&server.outward(&read.name), &error))?;
     Ok(ask::run(context, handling, running, |context, messages| {
-        messages.and_then(|messages| write(context.server(), &messages)).into()
+        messages.and_then(|messages| write(context.inner(), &messages)).into()
     }))
 }
 

@@ -1,15 +1,23 @@
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
-use anyport_protocol::{Error, Method, Raw};
-use anyport_service::{Context, Reply, Request, Service};
+use anyport_protocol::{Error, Method, Raw, types::JsonObject};
+use anyport_service::{Context, Reply, Request, Service, seal::Sealer};
+use arc_swap::ArcSwap;
 
 use crate::{
-    Builder, Events,
+    BuildError, Builder, Change, Events, List, Part,
     ask::Vault,
     complete,
     life::Life,
-    list::{Pages, Writing},
-    listen, prompt, resource,
+    list::Listing,
+    listen, prompt,
+    registry::{Mounted, Outside, Registry, Shelf},
+    resource,
     state::States,
     tool,
     write::Identity,
@@ -19,31 +27,64 @@ use crate::{
 ///
 /// It speaks the newest revision. What stands around it speaks older ones: transports translate messages, and
 /// [`anyport_service::bridge::Shim`] asks callers that are asked live.
+///
+/// # Changes
+/// What it offers can change while it runs: [`Server::add`], [`Server::replace`], [`Server::remove_tool`] and its
+/// like, and [`Server::change`] for several at once. Clients that listen are told, once for each list that changed. A
+/// call that runs keeps what it began with: a tool that is removed in the middle of a call still ends it.
+///
+/// Clients learn what kinds of things a server has when they connect, and only then. So a server that was built without
+/// tools, and may get some, says so with [`Builder::dynamic`]; without it, adding a tool is refused.
 #[derive(Clone)]
 pub struct Server(Arc<Inner>);
 
+/// A server as it is called: by itself, or mounted in another.
 pub(crate) struct Inner {
+    core: Arc<Core>,
+    /// Who signs the results: the outermost server.
     pub(crate) identity: Identity,
-    pub(crate) tools: HashMap<String, tool::Entry>,
-    pub(crate) resources: HashMap<String, resource::ResourceEntry>,
-    pub(crate) templates: Vec<resource::TemplateEntry>,
-    pub(crate) prompts: HashMap<String, prompt::Entry>,
-    pub(crate) lists: Lists,
+    /// Where it is mounted, if the call came that way.
+    pub(crate) outside: Option<Outside>,
+}
+
+/// A server, however it is called.
+pub(crate) struct Core {
+    pub(crate) about: About,
+    /// What is offered. Whoever reads it keeps it for as long as the call takes to reach its handler.
+    pub(crate) registry: ArcSwap<Registry>,
+    /// Held while a new registry is made.
+    pub(crate) writer: Mutex<()>,
+    pub(crate) mounts: Vec<Mounted>,
+    /// Where this server is mounted.
+    pub(crate) hosts: Mutex<Vec<Weak<Self>>>,
     pub(crate) discovery: Raw,
     pub(crate) offers: Offers,
     pub(crate) limits: Limits,
     pub(crate) vault: Vault,
     pub(crate) events: Events,
-    pub(crate) states: States,
     pub(crate) life: Life,
+    pub(crate) states: States,
 }
 
-/// The four lists.
-pub(crate) struct Lists {
-    pub(crate) tools: Pages,
-    pub(crate) resources: Pages,
-    pub(crate) templates: Pages,
-    pub(crate) prompts: Pages,
+/// What a server says of itself.
+pub(crate) struct About {
+    pub(crate) identity: Identity,
+    pub(crate) name: String,
+    pub(crate) title: Option<String>,
+    pub(crate) instructions: Option<String>,
+    pub(crate) extensions: JsonObject,
+    pub(crate) page_size: usize,
+    /// For how long clients may keep each list.
+    pub(crate) ttls: Ttls,
+}
+
+/// For how long clients may keep each list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ttls {
+    pub(crate) tools: Duration,
+    pub(crate) resources: Duration,
+    pub(crate) templates: Duration,
+    pub(crate) prompts: Duration,
 }
 
 /// What the server declares that it can do.
@@ -59,6 +100,7 @@ pub(crate) struct Offers {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_subscriptions: usize,
+    pub(crate) max_subscription_bytes: usize,
     pub(crate) max_listeners: usize,
 }
 
@@ -68,9 +110,91 @@ impl Server {
         Builder::new(name, version)
     }
 
-    /// Where to tell of changes in what the server offers.
+    /// Where to tell of changes in what the server offers. Changes made with [`Server::change`] and its like are told
+    /// without it.
     pub fn events(&self) -> &Events {
         &self.0.events
+    }
+
+    /// Adds a tool, a resource, a template or a prompt, behind everything else of its kind.
+    ///
+    /// # Errors
+    /// All that is wrong with it; that its name or URI is taken; that the server did not declare that it has such
+    /// things (see [`Builder::dynamic`]). Then nothing has changed.
+    pub fn add(&self, part: impl Into<Part>) -> Result<(), BuildError> {
+        self.change(|change| {
+            change.add(part);
+        })
+    }
+
+    /// Puts a tool, a resource, a template or a prompt in the place of the one that has the same name or URI. Returns
+    /// whether there was one; if not, it is added.
+    ///
+    /// # Errors
+    /// As [`Server::add`].
+    pub fn replace(&self, part: impl Into<Part>) -> Result<bool, BuildError> {
+        let mut change = Change::default();
+        change.replace(part);
+        self.0.core.change(change).map(|found| found > 0)
+    }
+
+    /// Removes the tool `name`. Returns whether there was one; those of mounted servers are removed there. Calls of it
+    /// that run go on to their end.
+    pub fn remove_tool(&self, name: &str) -> bool {
+        self.remove(List::Tools, name)
+    }
+
+    /// Removes the resource at `uri`. Returns whether there was one.
+    pub fn remove_resource(&self, uri: &str) -> bool {
+        self.remove(List::Resources, uri)
+    }
+
+    /// Removes the template that is written like `template`. Returns whether there was one.
+    pub fn remove_template(&self, template: &str) -> bool {
+        self.remove(List::Templates, template)
+    }
+
+    /// Removes the prompt `name`. Returns whether there was one.
+    pub fn remove_prompt(&self, name: &str) -> bool {
+        self.remove(List::Prompts, name)
+    }
+
+    /// Changes several things at once: all of it happens or none, no caller sees one without the other, and listeners
+    /// are told once of each list that is no longer the same.
+    ///
+    /// ```
+    /// use anyport_server::{Context, NoArguments, Server, Tool};
+    ///
+    /// let tool = |name: &str| Tool::new(name).run(async |_: NoArguments, _: Context| ());
+    /// let server = Server::builder("doors", "1.0.0").tool(tool("open")).build()?;
+    /// server.change(|change| {
+    ///     change.remove_tool("open").add(tool("close"));
+    ///     change.add(tool("lock"));
+    /// })?;
+    /// # Ok::<(), anyport_server::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// All that stands against any of it, as for [`Server::add`]. Removing what is not there is no error.
+    pub fn change(&self, describe: impl FnOnce(&mut Change)) -> Result<(), BuildError> {
+        let mut change = Change::default();
+        describe(&mut change);
+        self.0.core.change(change).map(|_| ())
+    }
+
+    /// Tells listeners that lists may look different to them, since what the rules of `visible_to` go by has changed.
+    /// Only lists are told of that have anything with such a rule. Rules themselves are asked anew for each request.
+    pub fn refresh_visibility(&self) {
+        let registry = self.0.registry.load_full();
+        if registry.tools.is_ruled() {
+            self.events().tools_changed();
+        }
+        if registry.prompts.is_ruled() {
+            self.events().prompts_changed();
+        }
+        if registry.guards_resources() {
+            self.events().resources_changed();
+        }
     }
 
     /// Ends all listen streams, each with its result, and refuses new ones. Calls go on.
@@ -82,29 +206,55 @@ impl Server {
         &self.0.life
     }
 
-    pub(crate) fn of(inner: Inner) -> Self {
-        Self(Arc::new(inner))
+    pub(crate) fn of(core: Arc<Core>) -> Self {
+        let identity = core.about.identity.clone();
+        Self(Arc::new(Inner { core, identity, outside: None }))
+    }
+
+    pub(crate) fn at(inner: Arc<Inner>) -> Self {
+        Self(inner)
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.0.core
+    }
+
+    fn remove(&self, list: List, key: &str) -> bool {
+        let mut change = Change::default();
+        change.remove(list, key.to_owned());
+        self.0.core.change(change).is_ok_and(|found| found > 0)
     }
 
     fn answer(&self, request: Request, context: Context) -> Result<Reply, Error> {
-        let Inner { lists, offers, .. } = &*self.0;
-        let list =
-            |pages: &Pages| pages.page(&request.params, &self.0.writing()).map(|page| Reply::ready(Ok(page)));
+        let server = &self.0;
+        let offers = server.offers;
         match request.known() {
-            Some(Method::ToolsCall) if offers.tools => tool::call(&self.0, request.params, context),
-            Some(Method::ToolsList) if offers.tools => list(&lists.tools),
+            Some(Method::ToolsCall) if offers.tools => tool::call(server, request.params, context),
+            Some(Method::ToolsList) if offers.tools => {
+                let ttl = server.about.ttls.tools;
+                server.list(List::Tools, ttl, |registry| &*registry.tools, &request, &context)
+            }
             Some(Method::ResourcesRead) if offers.resources => {
-                resource::read(&self.0, request.params, context)
+                resource::read(server, request.params, context)
             }
-            Some(Method::ResourcesList) if offers.resources => list(&lists.resources),
-            Some(Method::TemplatesList) if offers.resources => list(&lists.templates),
-            Some(Method::PromptsGet) if offers.prompts => prompt::get(&self.0, request.params, context),
-            Some(Method::PromptsList) if offers.prompts => list(&lists.prompts),
+            Some(Method::ResourcesList) if offers.resources => {
+                let ttl = server.about.ttls.resources;
+                server.list(List::Resources, ttl, |registry| &*registry.resources, &request, &context)
+            }
+            Some(Method::TemplatesList) if offers.resources => {
+                let ttl = server.about.ttls.templates;
+                server.list(List::Templates, ttl, |registry| &*registry.templates, &request, &context)
+            }
+            Some(Method::PromptsGet) if offers.prompts => prompt::get(server, request.params, context),
+            Some(Method::PromptsList) if offers.prompts => {
+                let ttl = server.about.ttls.prompts;
+                server.list(List::Prompts, ttl, |registry| &*registry.prompts, &request, &context)
+            }
             Some(Method::Complete) if offers.completions => {
-                complete::complete(&self.0, request.params, context)
+                complete::complete(server, request.params, context)
             }
-            Some(Method::Listen) => listen::listen(&self.0, &request.params),
-            Some(Method::Discover) => Ok(Reply::ready(Ok(self.0.discovery.clone()))),
+            Some(Method::Listen) => listen::listen(server, &request.params, context.principal()),
+            Some(Method::Discover) => Ok(Reply::ready(Ok(server.discovery.clone()))),
             _ => Err(Error::method_not_found(&request.method)),
         }
     }
@@ -136,23 +286,82 @@ impl Service for Inward {
 }
 
 impl Inner {
-    /// The template that is written like `text`.
-    pub(crate) fn template(&self, text: &str) -> Option<&resource::TemplateEntry> {
-        self.templates.iter().find(|entry| entry.text == text)
+    fn list<E>(
+        &self,
+        list: List,
+        ttl: Duration,
+        shelf: fn(&Registry) -> &Shelf<E>,
+        request: &Request,
+        context: &Context,
+    ) -> Result<Reply, Error> {
+        let size = self.about.page_size;
+        let listing = Listing { list, size, ttl, sealer: self.sealer(), identity: &self.identity };
+        let registry = self.registry.load();
+        let page = shelf(&registry).page(&request.params, context.principal(), &listing)?;
+        Ok(Reply::ready(Ok(page)))
     }
 
-    fn writing(&self) -> Writing<'_> {
-        Writing { sealer: &self.vault.sealer, identity: &self.identity }
+    /// The server as it answers for another.
+    pub(crate) fn mounted(core: Arc<Core>, identity: Identity, outside: Outside) -> Self {
+        Self { core, identity, outside: Some(outside) }
+    }
+
+    /// What the caller calls `name`, which is a tool or prompt of this server.
+    pub(crate) fn outward<'a>(&self, name: &'a str) -> std::borrow::Cow<'a, str> {
+        self.outside.as_ref().map_or(name.into(), |outside| outside.name(name))
+    }
+
+    /// What seals states and cursors: the server's own key if it was given one, else that of the server in which it is
+    /// mounted.
+    pub(crate) fn sealer(&self) -> &Sealer {
+        match &self.outside {
+            Some(outside) if !self.vault.is_lasting() => outside.host.sealer(),
+            _ => self.vault.sealer(),
+        }
+    }
+
+    /// Everything that may have sealed what comes back: the server's own keys, then those of where it is mounted.
+    pub(crate) fn sealers(&self) -> impl Iterator<Item = &Sealer> {
+        let mut next = Some(self);
+        std::iter::from_fn(move || {
+            let server = next?;
+            next = server.outside.as_ref().map(|outside| &*outside.host);
+            Some(&server.vault.sealer)
+        })
+    }
+
+    /// The server by itself.
+    pub(crate) fn plain(self: &Arc<Self>) -> Server {
+        if self.outside.is_some() { Server::of(self.core.clone()) } else { Server(self.clone()) }
+    }
+}
+
+impl Deref for Inner {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+impl Core {
+    /// The servers in which this one is mounted.
+    pub(crate) fn hosts(&self) -> Vec<Arc<Self>> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.retain(|host| host.strong_count() > 0);
+        hosts.iter().filter_map(Weak::upgrade).collect()
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let registry = self.0.registry.load();
         f.debug_struct("Server")
-            .field("tools", &self.0.tools.len())
-            .field("resources", &self.0.resources.len())
-            .field("templates", &self.0.templates.len())
-            .field("prompts", &self.0.prompts.len())
+            .field("name", &self.0.about.name)
+            .field("tools", &registry.tools.len())
+            .field("resources", &registry.resources.len())
+            .field("templates", &registry.templates.len())
+            .field("prompts", &registry.prompts.len())
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Builder, Context, Prompt, Resource, Template, Tool};
+use crate::{Builder, Context, Part, Prompt, Resource, Template, Tool, registry::Offered};
 
 /// A value that handlers share: what was given to [`Builder::state`]. Cheap to clone; every clone is the same value.
 ///
@@ -48,7 +48,7 @@ impl Builder {
 impl Context {
     /// The server's value of this type, if [`Builder::state`] was given one.
     pub fn state<T: 'static>(&self) -> Option<State<T>> {
-        self.server().states.get()
+        self.inner().states.get()
     }
 }
 
@@ -59,17 +59,47 @@ pub(crate) struct Need {
     name: &'static str,
 }
 
+/// A thing and what it needs.
+#[derive(Debug)]
+pub(crate) struct Needed {
+    what: String,
+    needs: Vec<Need>,
+}
+
+impl Needed {
+    pub(crate) fn of<T: Offered + Needs>(thing: &T) -> Self {
+        Self { what: format!("{} {:?}", T::KIND, thing.key()), needs: thing.needs().to_vec() }
+    }
+
+    pub(crate) fn of_part(part: &Part) -> Self {
+        match part {
+            Part::Tool(tool) => Self::of(tool),
+            Part::Resource(resource) => Self::of(resource),
+            Part::Template(template) => Self::of(template),
+            Part::Prompt(prompt) => Self::of(prompt),
+        }
+    }
+}
+
+/// What has needs.
+pub(crate) trait Needs {
+    fn needs(&self) -> &[Need];
+}
+
 macro_rules! needing {
     ($($kind:ident)*) => { $(
         impl<H> $kind<H> {
-            /// Says that its function cannot do without the state `T`: a server that has none is not built.
+            /// Says that its function cannot do without the state `T`: a server that has none is not built, and refuses
+            /// to be given it later.
             #[must_use]
             pub fn needs<T: Send + Sync + 'static>(mut self) -> Self {
                 self.needs.push(Need { id: TypeId::of::<T>(), name: type_name::<T>() });
                 self
             }
+        }
 
-            pub(crate) fn needed(&self) -> &[Need] {
+        impl Needs for $kind {
+            fn needs(&self) -> &[Need] {
                 &self.needs
             }
         }
@@ -93,17 +123,18 @@ impl States {
         value.downcast_ref().cloned()
     }
 
-    /// What is wrong with a thing that needs `needs`: a sentence for each type of which there is no value.
-    pub(crate) fn lacking(&self, needs: &[Need]) -> Vec<String> {
+    /// What is wrong with a thing that has needs: a sentence for each type of which there is no value.
+    pub(crate) fn lacking(&self, Needed { what, needs }: &Needed) -> Vec<String> {
         let mut lacking: Vec<&Need> = Vec::new();
         for need in needs {
-            let known = self.0.iter().map(|(given, _)| given).chain(lacking.iter().copied());
-            if !known.into_iter().any(|known| known.id == need.id) {
+            let mut known = self.0.iter().map(|(given, _)| given).chain(lacking.iter().copied());
+            if !known.any(|known| known.id == need.id) {
                 lacking.push(need);
             }
         }
         let words = |need: &&Need| {
-            format!("it needs the state `{0}`: give the builder one, `.state(..)` with a `{0}`", need.name)
+            let name = need.name;
+            format!("{what}: it needs the state `{name}`: give the builder one, `.state(..)` with a `{name}`")
         };
         lacking.iter().map(words).collect()
     }
@@ -164,7 +195,10 @@ mod tests {
             format!("{what}: it needs the state `{name}`: give the builder one, `.state(..)` with a `{name}`")
         };
         assert_eq!(problems, [needs("tool \"a\"", db), needs("tool \"b\"", db), needs("prompt \"p\"", "u8")]);
-        assert!(Server::builder("s", "1").state(Db).add(tool("a")).build().is_ok());
+        let server = Server::builder("s", "1").state(Db).add(tool("a")).build().unwrap();
+        let later = Tool::new("later").needs::<u8>().run(async |_: NoArguments, _: Context| ());
+        assert_eq!(server.add(later).unwrap_err().problems, [needs("tool \"later\"", "u8")]);
+        assert!(server.add(tool("b")).is_ok());
     }
 
     #[test]

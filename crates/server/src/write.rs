@@ -1,6 +1,6 @@
 //! Results, each written once into one buffer.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Raw,
@@ -13,12 +13,12 @@ use serde::Serialize;
 /// Who the server is, as the member of every result's `_meta`; written when the server is built.
 ///
 /// 2026-07-28, basic §_meta: servers SHOULD include `io.modelcontextprotocol/serverInfo` in every result.
-#[derive(Debug)]
-pub(crate) struct Identity(String);
+#[derive(Clone, Debug)]
+pub(crate) struct Identity(Arc<str>);
 
 impl Identity {
     pub(crate) fn of(info: &Implementation) -> Result<Self, serde_json::Error> {
-        Ok(Self(format!("{:?}:{}", key::SERVER_INFO, serde_json::to_string(info)?)))
+        Ok(Self(format!("{:?}:{}", key::SERVER_INFO, serde_json::to_string(info)?).into()))
     }
 }
 
@@ -33,6 +33,11 @@ pub(crate) struct Freshness {
 impl Freshness {
     /// Stale at once, and nobody else's.
     pub(crate) const NONE: Self = Self { ttl: Duration::ZERO, public: false };
+
+    /// The same, if `privately` for its caller alone.
+    pub(crate) fn limited(self, privately: bool) -> Self {
+        Self { public: self.public && !privately, ..self }
+    }
 }
 
 /// Writes a result object member by member.

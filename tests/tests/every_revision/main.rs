@@ -7,6 +7,7 @@
 
 mod asking;
 mod calls;
+mod changing;
 mod envelope;
 mod eras;
 mod lists;

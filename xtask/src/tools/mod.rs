@@ -7,11 +7,14 @@ use std::{fs, io, path::Path, process::Command};
 
 use crate::{Failure, process};
 
+mod javascript;
 mod node;
 mod python;
+mod suite;
 
-pub(crate) use node::Suite;
+pub(crate) use javascript::JavaScript;
 pub(crate) use python::Python;
+pub(crate) use suite::Suite;
 
 /// Sees that `folder` holds what `wanted` describes: if it was made from another description, or not to its end,
 /// or `program` is gone from it, it is made again from nothing.

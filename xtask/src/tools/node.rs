@@ -1,4 +1,4 @@
-//! The official conformance suite, and a Node new enough to run it.
+//! A Node that is new enough, and packages of npm.
 
 use std::{
     env, fs,
@@ -9,72 +9,56 @@ use std::{
 use super::{ask, keep};
 use crate::{Failure, process, workspace::Workspace};
 
-/// The suite calls `fs.globSync`, which older versions lack.
+/// The conformance suite calls `fs.globSync`, which older versions lack.
 const OLDEST: u32 = 22;
 
 /// What is installed where the system's Node is older.
 const NODE: &str = "22.23.3";
 
-/// The files that pin the suite and all that it depends on.
+/// The files that pin packages and all that they depend on.
 const PINS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
-/// Where the suite's package stands, and its program within it.
-const PACKAGE: &str = "node_modules/@modelcontextprotocol/conformance";
-const PROGRAM: &str = "dist/index.js";
-
-/// The installed conformance suite.
-pub(crate) struct Suite {
-    node: PathBuf,
-    package: PathBuf,
-}
-
-impl Suite {
-    /// Installs the suite as `conformance/package-lock.json` pins it, unless that was done.
-    ///
-    /// # Errors
-    /// When npm is missing, or cannot reach its registry.
-    pub(crate) fn install(workspace: &Workspace) -> Result<Self, Failure> {
-        let node = node(workspace)?;
-        let folder = workspace.target("tools/conformance");
-        let pins = PINS.map(|name| (name, workspace.path("conformance").join(name)));
-        let mut wanted = String::new();
-        for (_, path) in &pins {
-            wanted += &fs::read_to_string(path)
-                .map_err(|error| format!("cannot read {}: {error}", workspace.shorten(path)))?;
+/// Installs what the lock file in the folder `pins` pins into `folder` below the target folder, unless that was done,
+/// and returns that folder. `program` is a file in it that must be there then.
+///
+/// # Errors
+/// When npm is missing, or cannot reach its registry.
+pub(super) fn packages(
+    workspace: &Workspace,
+    what: &str,
+    pins: &Path,
+    folder: &str,
+    program: &str,
+) -> Result<PathBuf, Failure> {
+    let folder = workspace.target(folder);
+    let mut wanted = String::new();
+    for name in PINS {
+        let path = pins.join(name);
+        wanted += &fs::read_to_string(&path)
+            .map_err(|error| format!("cannot read {}: {error}", workspace.shorten(&path)))?;
+    }
+    keep(&folder, &wanted, &folder.join(program), |folder| {
+        println!("installing {what} into {}", workspace.shorten(folder));
+        for name in PINS {
+            fs::copy(pins.join(name), folder.join(name))?;
         }
-        let package = folder.join(PACKAGE);
-        keep(&folder, &wanted, &package.join(PROGRAM), |folder| {
-            println!("installing the conformance suite into {}", workspace.shorten(folder));
-            for (name, path) in &pins {
-                fs::copy(path, folder.join(name))?;
-            }
-            // npm warns when it runs on a Node older than the suite wants; the suite does not run on that one.
-            let options = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
-            process::run(npm()?.args(options).current_dir(folder))
-        })?;
-        Ok(Self { node, package })
-    }
-
-    /// A command of the suite, such as `server`.
-    pub(crate) fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(&self.node);
-        command.arg(self.package.join(PROGRAM)).arg(name);
-        command
-    }
-
-    /// The file in which the suite names what conforming to `revision` requires.
-    pub(crate) fn requirements(&self, revision: &str) -> PathBuf {
-        self.package.join("requirements").join(revision).with_extension("yaml")
-    }
+        // npm warns when it runs on a Node older than a package wants; the packages do not run on that one.
+        let options = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+        process::run(npm()?.args(options).current_dir(folder))
+    })?;
+    Ok(folder)
 }
 
 /// A Node that is new enough: the system's, or one of our own.
-fn node(workspace: &Workspace) -> Result<PathBuf, Failure> {
+///
+/// # Errors
+/// When it must be installed, and cannot be.
+pub(super) fn program(workspace: &Workspace) -> Result<PathBuf, Failure> {
     if ask("node", &["--version"])?.as_deref().and_then(major).is_some_and(|version| version >= OLDEST) {
         return Ok("node".into());
     }
     let (package, program) = distribution(env::consts::OS, env::consts::ARCH).ok_or_else(|| {
-        format!("the conformance suite needs Node {OLDEST} or newer: install it so that `node` is that one")
+        format!("the conformance suite and the clients need Node {OLDEST} or newer: install it so that `node` is that one")
     })?;
     let folder = workspace.target("tools/node");
     let program = folder.join("node_modules").join(&package).join(program);
@@ -111,7 +95,7 @@ fn npm() -> Result<Command, Failure> {
     match ask(program, &["--version"])? {
         Some(_) => Ok(Command::new(program)),
         None => Err(
-            "npm is missing: it installs the conformance suite. It comes with Node.js; install that from \
+            "npm is missing: it installs the conformance suite and clients. It comes with Node.js; install that from \
                      your system's packages (`apt install npm`, `brew install node`) or from nodejs.org"
                 .into(),
         ),

@@ -1,4 +1,4 @@
-//! A Python with the official client.
+//! A Python with other people's clients.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -29,7 +29,7 @@ impl Python {
         let folder = workspace.target("tools/python");
         let program = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
         keep(&folder, &format!("python {version}\n{wanted}"), &program, |folder| {
-            println!("installing the official Python client into {}", workspace.shorten(folder));
+            println!("installing the clients in Python into {}", workspace.shorten(folder));
             process::run(Command::new(system).args(["-m", "venv"]).arg(folder))
                 .map_err(|failure| format!("cannot make a Python environment ({failure}): {HOW}"))?;
             let options = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"];
@@ -51,12 +51,12 @@ impl Python {
 fn system() -> Result<(&'static str, String), Failure> {
     let program = if cfg!(windows) { "python" } else { "python3" };
     let version = ask(program, &["-c", "import platform; print(platform.python_version())"])?
-        .ok_or_else(|| format!("{program} is missing: it runs the official Python client; {HOW}"))?;
+        .ok_or_else(|| format!("{program} is missing: it runs clients in Python; {HOW}"))?;
     if is_enough(&version) {
         Ok((program, version))
     } else {
         Err(format!(
-            "{program} is {version}, the official client as it is pinned needs {}.{}: {HOW}",
+            "{program} is {version}, the clients as they are pinned need {}.{}: {HOW}",
             OLDEST.0, OLDEST.1
         )
         .into())

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Result;
 use anyport_protocol::Revision;
-use anyport_transport::http::{AllowedHost, AllowedOrigin};
+use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient};
 use clap::ValueEnum;
 
 use super::limits::Limit;
@@ -116,6 +116,17 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     pub(crate) allow_origin: Vec<AllowedOrigin>,
+    /// A client, such as vscode, that may leave out headers which 2026-07-28 requires; may be given several times.
+    #[arg(
+        long,
+        help_heading = "Access",
+        value_name = "NAME",
+        env = "ANYPORT_COMPAT",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) compat: Vec<KnownClient>,
 
     /// Connections at once.
     #[arg(long, help_heading = "Limits", value_name = "COUNT", default_value_t = 1024, env = "ANYPORT_MAX_CONNECTIONS", value_parser = positive, hide_env = true, hide_short_help = true)]

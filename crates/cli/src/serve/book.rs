@@ -4,6 +4,7 @@ use anyport_knowledge::{Document, DocumentPath, FileTimes, Library};
 
 /// Every page, by its path under `docs/`.
 const PAGES: &[(&str, &str)] = &[
+    ("clients.md", include_str!("../../../../docs/clients.md")),
     ("getting-started.md", include_str!("../../../../docs/getting-started.md")),
     ("limits.md", include_str!("../../../../docs/limits.md")),
     ("revisions.md", include_str!("../../../../docs/revisions.md")),

@@ -20,7 +20,7 @@ use anyport_service::{
     seal::Key,
 };
 use anyport_transport::{
-    http::{Authentication, Config, Listener, Refused, Route, Token},
+    http::{Authentication, Compat, Config, Listener, Refused, Route, Token},
     stdio,
 };
 
@@ -191,8 +191,17 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
     let limits =
         anyport_transport::http::Limits { max_connections: arguments.max_connections, ..limits.http.clone() };
     let routes = vec![health()];
-    let config =
-        Config { supported, allow_hosts, allow_origins, authentication, routes, limits, ..Config::default() };
+    let compat = Compat::new(arguments.compat.iter().copied());
+    let config = Config {
+        supported,
+        allow_hosts,
+        allow_origins,
+        authentication,
+        compat,
+        routes,
+        limits,
+        ..Config::default()
+    };
     let address = SocketAddr::new(arguments.host, arguments.port);
     let listener = Listener::bind(address, config, arguments.dangerously_allow_anonymous).await;
     listener.map_err(|refused| match refused {

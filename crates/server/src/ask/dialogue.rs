@@ -12,13 +12,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Question,
     replay::{Replay, Running},
-    state::{Binding, State, Vault, digest_json},
+    state::{Binding, State, digest_json},
 };
-use crate::{
-    params::Params,
-    server::Inner,
-    write::{Identity, ResultWriter},
-};
+use crate::{params::Params, server::Inner, write::ResultWriter};
 
 /// What one call has asked and been answered, so far and in this round.
 #[derive(Debug, Default)]
@@ -83,7 +79,7 @@ impl Dialogue {
         let Some(token) = &params.state else { return Ok(Opening::Open(Self(Mutex::new(round)), None)) };
         let binding = Binding::of(service.principal(), method, params);
         let vault = &server.vault;
-        let opened = vault.open(token, &binding)?;
+        let opened = vault.open(server.sealers(), token, &binding)?;
         round.state = opened.state;
         if round.state.once.is_empty() {
             return Ok(Opening::Open(Self(Mutex::new(round)), None));
@@ -192,12 +188,7 @@ impl Dialogue {
     }
 
     /// How the call ends, now that its handler cannot go on; `None` when it waits for something else than answers.
-    pub(crate) fn verdict(
-        &self,
-        vault: &Vault,
-        binding: &Binding<'_>,
-        identity: &Identity,
-    ) -> Option<Outcome> {
+    pub(crate) fn verdict(&self, server: &Inner, binding: &Binding<'_>) -> Option<Outcome> {
         let mut round = self.lock();
         if round.once > 0 && !round.stuck {
             return None;
@@ -214,7 +205,7 @@ impl Dialogue {
             let message = format!("{} must not ask its caller", binding.method.as_str());
             return Some(Outcome::Error(Error::internal(message)));
         }
-        let required = round.required(vault, binding, identity);
+        let required = round.required(server, binding);
         Some(required.map_or_else(Outcome::Error, Outcome::InputRequired))
     }
 }
@@ -227,8 +218,8 @@ impl Round {
     }
 
     /// All questions of the round, and what must be known when their answers come.
-    fn required(&self, vault: &Vault, binding: &Binding<'_>, identity: &Identity) -> Result<Raw, Error> {
-        let state = vault.seal(&self.state, binding)?;
+    fn required(&self, server: &Inner, binding: &Binding<'_>) -> Result<Raw, Error> {
+        let state = server.vault.seal(server.sealer(), &self.state, binding)?;
         let size = self.questions.iter().map(|(key, _, params)| key.len() + params.as_str().len() + 64);
         let mut result = ResultWriter::input_required(state.len() + size.sum::<usize>());
         let out = result.member("inputRequests");
@@ -243,7 +234,7 @@ impl Round {
         }
         out.push(b'}');
         result.text("requestState", &state);
-        result.finish(identity, None)
+        result.finish(&server.identity, None)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::Arc,
+    sync::{Arc, Once},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -107,6 +107,8 @@ struct Sealed {
 /// Seals states and opens them again.
 pub(crate) struct Vault {
     pub(crate) sealer: Sealer,
+    /// Set when the key was made up, and nobody has been warned of it yet.
+    pub(crate) warning: Option<Once>,
     pub(crate) ttl: Duration,
     pub(crate) bytes: usize,
     pub(crate) clock: Clock,
@@ -118,8 +120,31 @@ pub(crate) struct Vault {
 const PURPOSE: &str = "state";
 
 impl Vault {
+    /// Whether what it seals outlives the process.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.warning.is_none()
+    }
+
+    /// What seals. It is warned of when it does not last; not before, since the server may be mounted in one whose key
+    /// does.
+    pub(crate) fn sealer(&self) -> &Sealer {
+        if let Some(warning) = &self.warning {
+            warning.call_once(|| {
+                tracing::warn!(
+                    "no state key was given: calls that wait for answers, and cursors, will not outlive this process"
+                );
+            });
+        }
+        &self.sealer
+    }
+
     /// Seals `state` for the request that `binding` names.
-    pub(crate) fn seal(&self, state: &State, binding: &Binding<'_>) -> Result<String, Error> {
+    pub(crate) fn seal(
+        &self,
+        sealer: &Sealer,
+        state: &State,
+        binding: &Binding<'_>,
+    ) -> Result<String, Error> {
         let ttl = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
         let sealed = Sealed {
             answers: state.answers.clone(),
@@ -132,7 +157,7 @@ impl Vault {
             expires: self.clock.millis().saturating_add(ttl),
         };
         let text = Raw::of(&sealed).map_err(|error| Error::internal(format!("the state: {error}")))?;
-        let sealed = self.sealer.seal(PURPOSE, text.as_str().as_bytes());
+        let sealed = sealer.seal(PURPOSE, text.as_str().as_bytes());
         let sealed = sealed.map_err(|error| Error::internal(error.to_string()))?;
         if sealed.len() > self.bytes {
             self.over.increment();
@@ -142,19 +167,31 @@ impl Vault {
         Ok(sealed)
     }
 
-    /// Opens what a client brought back, and verifies that it belongs here.
+    /// Opens what a client brought back and one of `sealers` sealed, and verifies that it belongs here.
     ///
     /// # Errors
     /// -32602 with the reason. 2026-07-28, patterns/mrtr: servers "MUST treat `requestState` as an
     /// attacker-controlled input" and "MUST reject state that fails verification".
-    pub(crate) fn open(&self, token: &str, binding: &Binding<'_>) -> Result<Opened, Error> {
+    pub(crate) fn open<'a>(
+        &self,
+        sealers: impl Iterator<Item = &'a Sealer>,
+        token: &str,
+        binding: &Binding<'_>,
+    ) -> Result<Opened, Error> {
         let tampered = || refused("is not one that we gave out", Reason::Tampered);
         if token.len() > self.bytes {
             return Err(tampered());
         }
-        let text = self.sealer.open(PURPOSE, token).map_err(|unsealed| match unsealed {
+        // The key was changed or lost: to the client that is a state past its time.
+        let mut text = Err(Unsealed::OtherKey);
+        for sealer in sealers {
+            text = sealer.open(PURPOSE, token);
+            if text != Err(Unsealed::OtherKey) {
+                break;
+            }
+        }
+        let text = text.map_err(|unsealed| match unsealed {
             Unsealed::Tampered => tampered(),
-            // The key was changed or lost: to the client that is a state past its time.
             Unsealed::OtherKey => refused("is of a time before our key was changed", Reason::Expired),
         })?;
         let sealed: Sealed = serde_json::from_slice(&text).map_err(|_| tampered())?;

@@ -1,23 +1,24 @@
-use std::{collections::HashSet, mem::take};
+use std::{
+    mem::take,
+    sync::{Arc, Mutex, Once},
+};
 
 use anyport_protocol::{
     Error, Raw,
-    types::{self, JsonObject, PromptsCapability, ResourcesCapability, ServerCapabilities, ToolsCapability},
+    types::{JsonObject, PromptsCapability, ResourcesCapability, ServerCapabilities, ToolsCapability},
 };
 use anyport_service::seal::{Key, NoRandomness, Sealer};
-use serde::Serialize;
+use arc_swap::ArcSwap;
 
 use super::{BuildError, Builder, DEFAULT_LIST_TTL};
 use crate::{
-    Events, List, Prompt, Resource, Server, Template, Tool,
+    Events, List, Server,
     ask::Vault,
     complete::Completers,
     life::Life,
-    list::{Pages, Writing},
-    prompt,
-    resource::{ResourceEntry, TemplateEntry},
-    server::{Inner, Lists, Offers},
-    tool,
+    registry::{self, Item, Items, Mounted, Offered, Own, Registry, merge},
+    server::{About, Core, Offers, Ttls},
+    state::Needed,
     write::{Freshness, Identity, ResultWriter},
 };
 
@@ -32,143 +33,134 @@ pub(super) fn assemble(mut builder: Builder) -> Result<Server, BuildError> {
     }
     problems.extend(builder.states.twice().map(|name| format!("server: the state `{name}` is given twice")));
     problems.extend(lacking_states(&builder));
-    let parts = Parts::compile(&mut builder, &mut problems);
+    let own = Own {
+        tools: Some(compile(take(&mut builder.tools), &mut problems)),
+        resources: Some(compile(take(&mut builder.resources), &mut problems)),
+        templates: Some(compile(take(&mut builder.templates), &mut problems)),
+        prompts: Some(compile(take(&mut builder.prompts), &mut problems)),
+    };
+    for (id, settings) in builder.mounts.iter().flat_map(|mounted| &mounted.core().about.extensions) {
+        builder.extensions.entry(id.clone()).or_insert_with(|| settings.clone());
+    }
+    let registry = merge(own, &Registry::empty(), &builder.mounts, &mut problems);
     if !problems.is_empty() {
         return Err(BuildError { problems });
     }
     let failed = |error: String| BuildError { problems: vec![format!("server: {error}")] };
     let sealer = sealer(&builder.keys).map_err(|error| failed(error.to_string()))?;
     let identity = Identity::of(&builder.info).map_err(|error| failed(error.to_string()))?;
-    parts.serve(builder, sealer, identity).map_err(|error| failed(error.to_string()))
+    let core = serve(builder, registry, sealer, identity).map_err(|error| failed(error.to_string()))?;
+    Ok(Server::of(core))
 }
 
-/// Everything that a server offers, compiled.
-struct Parts {
-    tools: Entries<types::Tool, tool::Entry>,
-    resources: Entries<types::Resource, ResourceEntry>,
-    templates: Entries<types::ResourceTemplate, TemplateEntry>,
-    prompts: Entries<types::Prompt, prompt::Entry>,
-}
-
-/// Keys, what is listed, and what is called; in the order in which they were added.
-type Entries<D, E> = Vec<(String, D, E)>;
-
-impl Parts {
-    fn compile(builder: &mut Builder, problems: &mut Vec<String>) -> Self {
-        let Builder { tools, resources, templates, prompts, .. } = builder;
-        Self {
-            tools: compile("tool", take(tools), Tool::name, tool::Entry::compile, problems),
-            resources: compile("resource", take(resources), Resource::uri, ResourceEntry::compile, problems),
-            templates: compile(
-                "template",
-                take(templates),
-                Template::uri_template,
-                TemplateEntry::compile,
-                problems,
-            ),
-            prompts: compile("prompt", take(prompts), Prompt::name, prompt::Entry::compile, problems),
-        }
-    }
-
-    fn offers(&self) -> Offers {
-        let completes = |completers: &Completers| completers.iter().any(|(_, completer)| completer.is_some());
-        Offers {
-            tools: !self.tools.is_empty(),
-            resources: !self.resources.is_empty() || !self.templates.is_empty(),
-            prompts: !self.prompts.is_empty(),
-            completions: self.prompts.iter().any(|(.., entry)| completes(entry.completers()))
-                || self.templates.iter().any(|(.., entry)| completes(entry.completers())),
-        }
-    }
-
-    fn serve(self, builder: Builder, sealer: Sealer, identity: Identity) -> Result<Server, Error> {
-        let offers = self.offers();
-        let discovery = discovery(&builder, offers, &identity)?;
-        let writing = Writing { sealer: &sealer, identity: &identity };
-        let lists = Lists {
-            tools: pages(List::Tools, &self.tools, &builder, &writing)?,
-            resources: pages(List::Resources, &self.resources, &builder, &writing)?,
-            templates: pages(List::Templates, &self.templates, &builder, &writing)?,
-            prompts: pages(List::Prompts, &self.prompts, &builder, &writing)?,
-        };
-        let Builder { state_ttl: ttl, state_bytes: bytes, clock, limits, life, states, .. } = builder;
-        let life = Life::new(life);
-        let over = life.refused.state_bytes.clone();
-        let vault = Vault { sealer, ttl, bytes, clock, replays: Default::default(), over };
-        Ok(Server::of(Inner {
-            identity,
-            tools: self.tools.into_iter().map(|(name, _, entry)| (name, entry)).collect(),
-            resources: self.resources.into_iter().map(|(uri, _, entry)| (uri, entry)).collect(),
-            templates: self.templates.into_iter().map(|(.., entry)| entry).collect(),
-            prompts: self.prompts.into_iter().map(|(name, _, entry)| (name, entry)).collect(),
-            lists,
-            discovery,
-            offers,
-            limits,
-            vault,
-            life,
-            events: Events::default(),
-            states,
-        }))
-    }
+fn serve(
+    builder: Builder,
+    registry: Registry,
+    sealer: Sealer,
+    identity: Identity,
+) -> Result<Arc<Core>, Error> {
+    let offers = offers(&registry, &builder.mounts, &builder.dynamic);
+    let ttls = ttls(&builder);
+    let discovery = discovery(&builder, offers, &identity)?;
+    let Builder { info, instructions, extensions, mounts, page_size, clock, limits, .. } = builder;
+    let (title, name) = (info.title, info.name);
+    let about = About { identity, name, title, instructions, extensions, page_size, ttls };
+    let warning = builder.keys.is_empty().then(Once::new);
+    let (ttl, bytes) = (builder.state_ttl, builder.state_bytes);
+    let life = Life::new(builder.life);
+    let over = life.refused.state_bytes.clone();
+    let vault = Vault { sealer, warning, ttl, bytes, clock, replays: Default::default(), over };
+    let core = Arc::new(Core {
+        about,
+        registry: ArcSwap::from_pointee(registry),
+        writer: Mutex::new(()),
+        mounts,
+        hosts: Mutex::default(),
+        discovery,
+        offers,
+        limits,
+        vault,
+        life,
+        events: Events::default(),
+        states: builder.states,
+    });
+    core.events.belong_to(&core);
+    core.join();
+    Ok(core)
 }
 
 /// What the server's functions need and it does not have.
 fn lacking_states(builder: &Builder) -> Vec<String> {
     let Builder { states, tools, resources, templates, prompts, .. } = builder;
-    let tools = tools.iter().map(|tool| ("tool", tool.name(), tool.needed()));
-    let resources = resources.iter().map(|resource| ("resource", resource.uri(), resource.needed()));
-    let templates = templates.iter().map(|template| ("template", template.uri_template(), template.needed()));
-    let prompts = prompts.iter().map(|prompt| ("prompt", prompt.name(), prompt.needed()));
-    let parts = tools.chain(resources).chain(templates).chain(prompts);
-    let lacking = |(kind, key, needs)| {
-        states.lacking(needs).into_iter().map(move |problem| format!("{kind} {key:?}: {problem}"))
-    };
-    parts.flat_map(lacking).collect()
+    let tools = tools.iter().map(Needed::of);
+    let resources = resources.iter().map(Needed::of);
+    let templates = templates.iter().map(Needed::of);
+    let parts = tools.chain(resources).chain(templates).chain(prompts.iter().map(Needed::of));
+    parts.flat_map(|needed| states.lacking(&needed)).collect()
 }
 
 /// Compiles things of one kind, each name once, and notes every problem under the thing's name.
-fn compile<T, D, E>(
-    kind: &str,
-    things: Vec<T>,
-    key: impl Fn(&T) -> &str,
-    compile: impl Fn(T) -> Result<(D, E), Vec<String>>,
-    problems: &mut Vec<String>,
-) -> Entries<D, E> {
-    let mut seen = HashSet::new();
-    let mut compiled = Vec::with_capacity(things.len());
-    for thing in things {
-        let key = key(&thing).to_owned();
-        if !seen.insert(key.clone()) {
-            problems.push(format!("{kind} {key:?}: declared twice"));
-        }
-        match compile(thing) {
-            Ok((definition, entry)) => compiled.push((key, definition, entry)),
-            Err(found) => {
-                problems.extend(found.into_iter().map(|problem| format!("{kind} {key:?}: {problem}")))
+fn compile<T: Offered>(parts: Vec<T>, problems: &mut Vec<String>) -> Items<T::Entry> {
+    let mut items = Items::with_capacity(parts.len());
+    for part in parts {
+        match Item::compile(part) {
+            Ok(item) if items.contains_key(&item.key) => {
+                problems.push(format!("{} {:?}: declared twice", T::KIND, item.key));
             }
+            Ok(item) => {
+                items.insert(item.key.clone(), Arc::new(item));
+            }
+            Err(found) => problems.extend(found),
         }
     }
-    compiled
+    items
 }
 
-/// Writes a list. It is the same for all callers.
-fn pages<D: Serialize, E>(
-    list: List,
-    entries: &Entries<D, E>,
-    builder: &Builder,
-    writing: &Writing<'_>,
-) -> Result<Pages, Error> {
-    let ttl = builder.ttls.get(&list).copied().unwrap_or(DEFAULT_LIST_TTL);
-    let items: Vec<(String, &D)> = entries.iter().map(|(key, item, _)| (key.clone(), item)).collect();
-    Pages::build(list, &items, builder.page_size, Freshness { ttl, public: true }, writing)
+/// What the server has now, what it may get, and what is mounted.
+fn offers(registry: &Registry, mounts: &[Mounted], dynamic: &[List]) -> Offers {
+    let completes = |completers: &Completers| completers.iter().any(|(_, completer)| completer.is_some());
+    let may_have = |lists: &[List]| dynamic.iter().any(|list| lists.contains(list));
+    let own = Offers {
+        tools: registry.tools.len() > 0 || may_have(&[List::Tools]),
+        resources: registry.resources.len() > 0
+            || registry.templates.len() > 0
+            || may_have(&[List::Resources, List::Templates]),
+        prompts: registry.prompts.len() > 0 || may_have(&[List::Prompts]),
+        completions: registry.prompts.items().values().any(|item| completes(item.entry().completers()))
+            || registry.templates.items().values().any(|item| completes(item.entry().completers()))
+            || may_have(&[List::Prompts, List::Resources, List::Templates]),
+    };
+    mounts.iter().fold(own, |all, mounted| {
+        let theirs = mounted.core().offers;
+        Offers {
+            tools: all.tools || theirs.tools,
+            resources: all.resources || (theirs.resources && mounted.resources),
+            prompts: all.prompts || theirs.prompts,
+            completions: all.completions || theirs.completions,
+        }
+    })
+}
+
+/// A list is fresh for no longer than its parts are.
+fn ttls(builder: &Builder) -> Ttls {
+    let ttl = |list, of: fn(&Ttls) -> std::time::Duration| {
+        let own = builder.ttls.get(&list).copied().unwrap_or(DEFAULT_LIST_TTL);
+        builder
+            .mounts
+            .iter()
+            .map(|mounted| of(&mounted.core().about.ttls))
+            .fold(own, std::time::Duration::min)
+    };
+    Ttls {
+        tools: ttl(List::Tools, |ttls| ttls.tools),
+        resources: ttl(List::Resources, |ttls| ttls.resources),
+        templates: ttl(List::Templates, |ttls| ttls.templates),
+        prompts: ttl(List::Prompts, |ttls| ttls.prompts),
+    }
 }
 
 fn sealer(keys: &[Key]) -> Result<Sealer, NoRandomness> {
     let Some((first, older)) = keys.split_first() else {
-        tracing::warn!(
-            "no state key was given: calls that wait for answers, and cursors, will not outlive this process"
-        );
         return Ok(Sealer::new(&Key::random()?));
     };
     Ok(older.iter().fold(Sealer::new(first), Sealer::with_older))
@@ -198,8 +190,8 @@ fn discovery(builder: &Builder, offers: Offers, identity: &Identity) -> Result<R
     let mut result = ResultWriter::complete(512);
     result.value("supportedVersions", &versions)?;
     result.value("capabilities", &capabilities(offers, &builder.extensions))?;
-    if let Some(instructions) = &builder.instructions {
-        result.text("instructions", instructions);
+    if let Some(instructions) = registry::instructions(builder.instructions.as_deref(), &builder.mounts) {
+        result.text("instructions", &instructions);
     }
     result.freshness(Freshness { ttl: builder.discover_ttl, public: true });
     result.finish(identity, None)

@@ -12,11 +12,12 @@ use anyport_protocol::{
 use anyport_service::seal::Key;
 
 use crate::{
-    List, Part, Prompt, Resource, Server, Template, Tool,
+    List, Mount, Part, Prompt, Resource, Server, Template, Tool,
     ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL},
     life::Plan,
     list::DEFAULT_PAGE_SIZE,
-    listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTIONS},
+    listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_MAX_SUBSCRIPTIONS},
+    registry::Mounted,
     server::Limits,
     state::States,
 };
@@ -36,6 +37,8 @@ pub struct Builder {
     resources: Vec<Resource>,
     templates: Vec<Template>,
     prompts: Vec<Prompt>,
+    mounts: Vec<Mounted>,
+    dynamic: Vec<List>,
     page_size: usize,
     ttls: HashMap<List, Duration>,
     discover_ttl: Duration,
@@ -68,6 +71,8 @@ impl Builder {
             resources: Vec::new(),
             templates: Vec::new(),
             prompts: Vec::new(),
+            mounts: Vec::new(),
+            dynamic: Vec::new(),
             page_size: DEFAULT_PAGE_SIZE,
             ttls: HashMap::new(),
             discover_ttl: DEFAULT_LIST_TTL,
@@ -77,6 +82,7 @@ impl Builder {
             clock: Clock::default(),
             limits: Limits {
                 max_subscriptions: DEFAULT_MAX_SUBSCRIPTIONS,
+                max_subscription_bytes: DEFAULT_MAX_SUBSCRIPTION_BYTES,
                 max_listeners: DEFAULT_MAX_LISTENERS,
             },
             states: States::default(),
@@ -162,6 +168,40 @@ impl Builder {
         self
     }
 
+    /// Declares that the server has such things, though it may have none of them yet: they come and go at run time. See
+    /// [`Server::add`].
+    ///
+    /// Clients are told what a server has when they connect. A kind of which there is something when the server is built
+    /// is declared anyway. Prompts, resources and templates bring completion with them.
+    #[must_use]
+    pub fn dynamic(mut self, lists: impl IntoIterator<Item = List>) -> Self {
+        self.dynamic.extend(lists);
+        self
+    }
+
+    /// Offers what another server offers, too; give it a [`Mount`] to say how.
+    ///
+    /// - A tool or prompt `name` is called `PREFIX_name` here, or `name` if the prefix is empty.
+    /// - Resources and templates keep their URIs: handlers name them in links and changes, and clients may have kept
+    ///   them.
+    /// - Its handlers run as they would by themselves: with its state, its limits and its key, if it was given one.
+    ///   Errors and results name what the caller called and the server that it called. What it puts around its calls
+    ///   stands around these too.
+    /// - It starts before this server and stops after it; once, wherever it is mounted. See [`Server::start`].
+    /// - It stays a server of its own: what it offers later is offered here as well, and whoever listens here is told of
+    ///   its changes. The same server may be mounted several times, and served by itself.
+    /// - Its instructions are added under its title, at most 4 KiB of them, and 32 KiB of all.
+    /// - Lists show what is this server's own first, then what is mounted, in the order of mounting. A list is fresh for
+    ///   no longer than its shortest-lived part. Extensions that it declares are declared here, unless they are already.
+    ///
+    /// Two things of one name or URI are an error when the server is built; later, what comes second is left out, and
+    /// said so in the log. Only a [`Server`] can be mounted, not any service: its lists must be known.
+    #[must_use]
+    pub fn mount(mut self, prefix: impl AsRef<str>, mount: impl Into<Mount>) -> Self {
+        self.mounts.push(Mounted::new(prefix.as_ref(), mount.into()));
+        self
+    }
+
     /// Declares an extension with its settings.
     #[must_use]
     pub fn extension(mut self, id: impl Into<String>, settings: JsonObject) -> Self {
@@ -235,6 +275,13 @@ impl Builder {
         self
     }
 
+    /// The most bytes that the URIs of all listen streams may take together.
+    #[must_use]
+    pub fn max_subscription_bytes(mut self, limit: usize) -> Self {
+        self.limits.max_subscription_bytes = limit;
+        self
+    }
+
     /// The most listen streams that may be open at a time.
     #[must_use]
     pub fn max_listeners(mut self, limit: usize) -> Self {
@@ -253,7 +300,7 @@ impl Builder {
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server cannot be built:")?;
+        write!(f, "the server cannot offer this:")?;
         self.problems.iter().try_for_each(|problem| write!(f, "\n- {problem}"))
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     Context, Partial, Values,
     ask::Handling,
     complete::{Completer, IntoCompletion},
+    registry::Visible,
     state::Need,
     values::{Check, Source, Unreadable, check},
     write::Freshness,
@@ -39,6 +40,7 @@ use contents::Place;
 pub struct Resource<H = ResourceHandler> {
     definition: types::Resource,
     freshness: Freshness,
+    pub(crate) visible: Option<Visible>,
     pub(crate) needs: Vec<Need>,
     handler: H,
 }
@@ -76,6 +78,7 @@ pub struct Template<H = TemplateHandler> {
     definition: types::ResourceTemplate,
     freshness: Freshness,
     completers: Vec<(String, Completer)>,
+    pub(crate) visible: Option<Visible>,
     pub(crate) needs: Vec<Need>,
     handler: H,
 }
@@ -99,7 +102,7 @@ impl Resource<()> {
     pub fn new(uri: impl Into<String>) -> Self {
         let uri = uri.into();
         let definition = types::Resource::new(uri.clone(), uri);
-        Self { definition, freshness: Freshness::NONE, needs: Vec::new(), handler: () }
+        Self { definition, freshness: Freshness::NONE, visible: None, needs: Vec::new(), handler: () }
     }
 
     /// Reads it with `function`.
@@ -108,12 +111,12 @@ impl Resource<()> {
         F: Fn(Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
-        let Self { definition, freshness, needs, .. } = self;
+        let Self { definition, freshness, visible, needs, .. } = self;
         let handler = ResourceHandler(Box::new(move |place, context| {
             let contents = function(context);
             Box::pin(async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) })
         }));
-        Resource { definition, freshness, needs, handler }
+        Resource { definition, freshness, visible, needs, handler }
     }
 }
 
@@ -123,8 +126,8 @@ impl Template<()> {
     pub fn new(template: impl Into<String>) -> Self {
         let template = template.into();
         let definition = types::ResourceTemplate::new(template.clone(), template);
-        let (completers, needs) = (Vec::new(), Vec::new());
-        Self { definition, freshness: Freshness::NONE, completers, needs, handler: () }
+        let (freshness, completers) = (Freshness::NONE, Vec::new());
+        Self { definition, freshness, completers, visible: None, needs: Vec::new(), handler: () }
     }
 
     /// Reads them with `function`, which is given the template's variables as an `A`: [`Values`], or a struct with a
@@ -153,7 +156,7 @@ impl Template<()> {
         F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
-        let Self { definition, freshness, completers, needs, .. } = self;
+        let Self { definition, freshness, completers, visible, needs, .. } = self;
         let read = Box::new(move |values: Values, place: Place, context: Context| {
             let contents = function(values.read(Source::Uri)?, context);
             let contents =
@@ -161,7 +164,7 @@ impl Template<()> {
             Ok(Box::pin(contents) as Handling<Contents>)
         });
         let handler = TemplateHandler { read, check: check::<A> };
-        Template { definition, freshness, completers, needs, handler }
+        Template { definition, freshness, completers, visible, needs, handler }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     ask::{self, Dialogue, Opening},
     complete::{self, Completers},
     params::Params,
+    registry::{Outside, Target},
     server::Inner,
     values::{Fault, Unreadable},
     write::{Freshness, ResultWriter},
@@ -28,7 +29,7 @@ pub(crate) struct ResourceEntry {
 
 /// A template as the server reads it.
 pub(crate) struct TemplateEntry {
-    pub(crate) text: String,
+    text: String,
     template: UriTemplate,
     mime_type: Option<String>,
     freshness: Freshness,
@@ -42,11 +43,12 @@ impl ResourceEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(resource: Resource) -> Result<(types::Resource, Self), Vec<String>> {
-        let Resource { definition, freshness, handler, .. } = resource;
+        let Resource { definition, freshness, visible, handler, .. } = resource;
         if !has_scheme(&definition.uri) {
             return Err(vec!["a URI begins with a scheme, as in `notes:///today`".to_owned()]);
         }
         let mime_type = definition.mime_type.clone();
+        let freshness = freshness.limited(visible.is_some());
         Ok((definition, Self { mime_type, freshness, handler }))
     }
 }
@@ -57,9 +59,9 @@ impl TemplateEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(template: Template) -> Result<(types::ResourceTemplate, Self), Vec<String>> {
-        let Template { definition, freshness, completers: given, handler, .. } = template;
-        let text = definition.uri_template.clone();
-        let template = UriTemplate::parse(&text).map_err(|error| vec![error.to_string()])?;
+        let Template { definition, freshness, completers: given, visible, handler, .. } = template;
+        let template =
+            UriTemplate::parse(&definition.uri_template).map_err(|error| vec![error.to_string()])?;
         let mut completers: Completers =
             template.variables().map(|variable| (variable.name.to_owned(), None)).collect();
         let mut problems = Vec::new();
@@ -69,7 +71,8 @@ impl TemplateEntry {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mime_type = definition.mime_type.clone();
+        let (text, mime_type) = (definition.uri_template.clone(), definition.mime_type.clone());
+        let freshness = freshness.limited(visible.is_some());
         Ok((definition, Self { text, template, mime_type, freshness, completers, handler }))
     }
 
@@ -118,12 +121,27 @@ pub(crate) fn read(
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::ResourcesRead, &params)?;
     let uri = &*read.name;
-    let resource = server.resources.get(uri);
-    let matched = || server.templates.iter().find_map(|entry| Some((entry, entry.template.read(uri)?)));
-    let template = if resource.is_some() { None } else { matched() };
-    if resource.is_none() && template.is_none() {
-        return Err(Error::resource_not_found(uri));
+    let registry = server.registry.load();
+    let resource = registry.resources.find(uri, service.principal());
+    let template = match resource {
+        Some(_) => None,
+        None => {
+            let mut seen = registry.templates.seen(service.principal());
+            seen.find_map(|item| Some((item, item.entry().template.read(uri)?)))
+        }
+    };
+    // URIs are the same on the inside of a mount.
+    let place = match (resource.map(|item| &item.target), template.as_ref().map(|(item, _)| &item.target)) {
+        (Some(Target::Mounted(place, _)), _) | (None, Some(Target::Mounted(place, _))) => Some(*place),
+        (None, None) => return Err(Error::resource_not_found(uri)),
+        _ => None,
+    };
+    if let Some(place) = place {
+        drop(read);
+        return Ok(server.pass(place, Method::ResourcesRead, params, service));
     }
+    let resource = resource.map(|item| item.entry());
+    let template = template.map(|(item, values)| (item.entry(), values));
     let (dialogue, running) = match Dialogue::open(server, Method::ResourcesRead, &service, &read, &params)? {
         Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
         Opening::Open(dialogue, running) => (dialogue, running),
@@ -144,9 +162,10 @@ pub(crate) fn read(
     // 2026-07-28, caching §Cache Key: results of requests "carrying `inputResponses` or `requestState` MUST NOT be
     // cached".
     let freshness = if read.is_retry() { Freshness::NONE } else { freshness };
+    let freshness = freshness.limited(server.outside.as_ref().is_some_and(Outside::is_private));
     let uri = uri.to_owned();
     Ok(ask::run(context, handling, running, move |context, contents| {
-        write(context.server(), &uri, contents, freshness).into()
+        write(context.inner(), &uri, contents, freshness).into()
     }))
 }
 

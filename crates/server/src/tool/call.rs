@@ -17,6 +17,7 @@ use crate::{
     faults,
     nested::Nested,
     params::Params,
+    registry::{Item, Target},
     schema::Schema,
     server::Inner,
 };
@@ -107,7 +108,7 @@ impl Entry {
     /// The result on the wire, once it is known to conform.
     fn write(output: Option<&Output>, context: &Context, result: ToolResult) -> Outcome {
         match output.map_or(Ok(()), |output| output.check(&result)) {
-            Ok(()) => result.write(&context.server().identity).into(),
+            Ok(()) => result.write(&context.inner().identity).into(),
             Err(error) => Outcome::Error(error),
         }
     }
@@ -123,7 +124,19 @@ pub(crate) fn call(
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read = Params::read(Method::ToolsCall, &params)?;
-    let entry = server.tools.get(&*read.name).ok_or_else(|| unknown(server, &read.name))?;
+    let registry = server.registry.load();
+    let principal = service.principal();
+    let item = registry.tools.find(&read.name, principal);
+    let item = item.ok_or_else(|| {
+        let hint = registry.tools.hint(&read.name, principal);
+        Error::invalid_params(format!("unknown tool: {:.128}{hint}", server.outward(&read.name)))
+    })?;
+    let entry = match &item.target {
+        Target::Own(entry) => entry,
+        Target::Mounted(place, item) => {
+            return Ok(server.pass_named((*place, item), Method::ToolsCall, &params, service));
+        }
+    };
     let arguments = read.arguments.unwrap_or("{}");
     // Older revisions have no such headers.
     if let Some(headers) = service.param_headers().filter(|_| service.revision().is_modern()) {
@@ -155,15 +168,17 @@ pub(crate) fn call(
             Entry::write(None, context, result)
         }));
     }
-    let name = read.name.into_owned();
+    // It may be removed before the call ends.
+    let item = item.clone();
     Ok(ask::run(context, handling, running, move |context, result| {
-        let output = context.server().tools.get(&*name).and_then(|entry| entry.output.as_ref());
-        Entry::write(output, context, result)
+        Entry::write(item.entry().output.as_ref(), context, result)
     }))
 }
 
 /// A call that a handler made.
 pub(crate) struct Called {
+    /// The tool; it may be removed before the call ends.
+    pub(crate) item: Arc<Item<Entry>>,
     pub(crate) context: Context,
     pub(crate) handling: Handling<ToolResult>,
 }
@@ -176,9 +191,19 @@ pub(crate) fn nested(
     arguments: Raw,
     place: Nested,
 ) -> Result<Called, CallError> {
-    let server = caller.server();
-    let entry = server.tools.get(name);
-    let entry = entry.ok_or_else(|| CallError::Unknown(unknown(server, name).message.into_owned()))?;
+    let mut server = caller.inner().clone();
+    let tools = server.registry.load().tools.clone();
+    let mut item = tools.find(name, caller.principal()).cloned().ok_or_else(|| {
+        let hint = tools.hint(name, caller.principal());
+        CallError::Unknown(format!("unknown tool: {name:.128}{hint}"))
+    })?;
+    // Where it is mounted, it runs as a tool of the server that it belongs to.
+    while let Target::Mounted(place, inner) = &item.target {
+        let view = server.view(*place);
+        server = view.ok_or_else(|| CallError::Unknown(format!("unknown tool: {name:.128}")))?;
+        item = inner.clone();
+    }
+    let entry = item.entry();
     let invalid = |faults: Vec<Fault>| CallError::Arguments { words: words(name, &faults), faults };
     if !arguments.is_object() {
         return Err(invalid(vec![Fault::new("", "an object")]));
@@ -186,18 +211,19 @@ pub(crate) fn nested(
     let coerced = entry.check(&arguments, Some(arguments.as_str())).map_err(invalid)?;
     let arguments = coerced.unwrap_or(arguments);
     let (timeout, service) = Timeout::begin(entry.timeout, &server.life, (**caller).clone());
-    let context = caller.nest(service, arguments.clone(), place);
+    let context = Context::nest(server.clone(), service, arguments.clone(), place);
     let handling = (entry.handler.0)(&arguments, Some(arguments.as_str()), context.clone());
     let handling = handling.map_err(invalid)?;
-    Ok(Called { context, handling: Timeout::bound(timeout, handling, &server.life) })
+    let handling = Timeout::bound(timeout, handling, &server.life);
+    Ok(Called { item, context, handling })
 }
 
-/// The result of the tool `name`, if it is what its output schema says.
+/// The result of `entry`, if it is what its output schema says.
 ///
 /// # Errors
 /// The protocol error that the tool ended with, or that of a result that is something else.
-pub(crate) fn conform(server: &Inner, name: &str, result: ToolResult) -> Result<ToolResult, Error> {
-    let output = server.tools.get(name).and_then(|entry| entry.output.as_ref());
+pub(crate) fn conform(entry: &Entry, result: ToolResult) -> Result<ToolResult, Error> {
+    let output = entry.output.as_ref();
     output.filter(|output| output.is_due()).map_or(Ok(()), |output| output.check(&result))?;
     match result.into_failure() {
         Ok(error) => Err(error),
@@ -214,7 +240,7 @@ fn words(name: &str, faults: &[Fault]) -> String {
 /// 2026-07-28, server/tools §Error Handling: "Input validation errors" are "Tool Execution Errors", which the model
 /// gets to read; so it is since 2025-11-25. Before, they were "Protocol Errors": "Invalid arguments".
 fn invalid(server: &Inner, name: &str, faults: Vec<Fault>, revision: Revision) -> Result<Reply, Error> {
-    let words = words(name, &faults);
+    let words = words(&server.outward(name), &faults);
     let told = Told { kind: ErrorKind::Validation, words, faults, ..Told::default() };
     if revision >= Revision::V2025_11_25 {
         return Ok(Reply::ready(told.into_tool_result().write(&server.identity)));
@@ -222,13 +248,8 @@ fn invalid(server: &Inner, name: &str, faults: Vec<Fault>, revision: Revision) -
     Err(told.into_error())
 }
 
-fn unknown(server: &Inner, name: &str) -> Error {
-    let close = crate::names::close(name, server.tools.keys().map(String::as_str));
-    let hint = if close.is_empty() { String::new() } else { format!("; there is {}", close.join(", ")) };
-    Error::invalid_params(format!("unknown tool: {name:.128}{hint}"))
-}
-
-fn is_name(name: &str) -> bool {
+/// 2026-07-28, server/tools §Tool Names.
+pub(crate) fn is_name(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
     (1..=128).contains(&name.len()) && name.bytes().all(is_allowed)
 }

@@ -18,12 +18,12 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use call::{Entry, call, conform, nested};
+pub(crate) use call::{Entry, call, conform, is_name, nested};
 pub use result::{IntoToolResult, Json, ToolResult};
 
 use lenient::Lenient;
 
-use crate::{Context, Fault, ask::Handling, blocking, faults, schema, state::Need};
+use crate::{Context, Fault, ask::Handling, blocking, faults, registry::Visible, schema, state::Need};
 
 /// A tool: what it is called, what it takes, and the function behind it.
 ///
@@ -53,6 +53,7 @@ pub struct Tool<H = ToolHandler> {
     lenient: Option<Lenient>,
     pub(crate) needs: Vec<Need>,
     timeout: Option<Duration>,
+    pub(crate) visible: Option<Visible>,
     handler: H,
 }
 
@@ -79,6 +80,7 @@ impl Tool<()> {
             lenient: None,
             needs: Vec::new(),
             timeout: None,
+            visible: None,
             handler: (),
         }
     }
@@ -138,8 +140,18 @@ impl Tool<()> {
 
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
-        let Self { definition, input_schema, check_output, lenient, needs, timeout, .. } = self;
-        Tool { definition, input_schema, output_schema, check_output, lenient, needs, timeout, handler }
+        let Self { definition, input_schema, check_output, lenient, needs, timeout, visible, .. } = self;
+        Tool {
+            definition,
+            input_schema,
+            output_schema,
+            check_output,
+            lenient,
+            needs,
+            timeout,
+            visible,
+            handler,
+        }
     }
 }
 

@@ -133,6 +133,28 @@ impl ToolResult {
         self
     }
 
+    /// This and `other` in one.
+    fn and(mut self, mut other: Self) -> Self {
+        let mut blocks = self.take_blocks();
+        blocks.append(&mut other.take_blocks());
+        Self {
+            content: Content::Blocks(blocks),
+            structured: self.structured.or(other.structured),
+            is_error: self.is_error || other.is_error,
+            meta: self.meta.or(other.meta),
+            failure: self.failure.or(other.failure),
+        }
+    }
+
+    /// The content as blocks.
+    fn take_blocks(&mut self) -> Vec<ContentBlock> {
+        match std::mem::replace(&mut self.content, Content::Blocks(Vec::new())) {
+            Content::Text(text) => vec![ContentBlock::text(text)],
+            Content::Twin => vec![ContentBlock::text(self.structured.as_ref().map_or("", Raw::as_str))],
+            Content::Blocks(blocks) => blocks,
+        }
+    }
+
     /// Whether it is a failure that the model can read.
     pub fn is_error(&self) -> bool {
         self.is_error
@@ -156,28 +178,6 @@ impl ToolResult {
     /// The error that ends the call, if that is what it is; else the result itself.
     pub(crate) fn into_failure(mut self) -> Result<Error, Self> {
         self.failure.take().ok_or(self)
-    }
-
-    /// This and `other` in one.
-    fn and(mut self, mut other: Self) -> Self {
-        let mut blocks = self.take_blocks();
-        blocks.append(&mut other.take_blocks());
-        Self {
-            content: Content::Blocks(blocks),
-            structured: self.structured.or(other.structured),
-            is_error: self.is_error || other.is_error,
-            meta: self.meta.or(other.meta),
-            failure: self.failure.or(other.failure),
-        }
-    }
-
-    /// The content as blocks.
-    fn take_blocks(&mut self) -> Vec<ContentBlock> {
-        match std::mem::replace(&mut self.content, Content::Blocks(Vec::new())) {
-            Content::Text(text) => vec![ContentBlock::text(text)],
-            Content::Twin => vec![ContentBlock::text(self.structured.as_ref().map_or("", Raw::as_str))],
-            Content::Blocks(blocks) => blocks,
-        }
     }
 
     /// The structured content's JSON, where the call succeeded.

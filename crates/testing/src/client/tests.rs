@@ -38,7 +38,7 @@ fn server() -> Server {
         context.events().tools_changed();
     });
     let today = Resource::new("notes:///today").read(async |_: Context| "Be kind.");
-    let review = Prompt::new("review").get(async |_, _| "Review it.");
+    let review = Prompt::new("review").get(async |_: anyport_server::Values, _: Context| "Review it.");
     Server::builder("test", "1.0.0")
         .add(add)
         .add(greet)

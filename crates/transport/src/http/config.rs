@@ -6,7 +6,10 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::gate::{AllowedHost, AllowedOrigin};
+use super::{
+    compat::Compat,
+    gate::{AllowedHost, AllowedOrigin},
+};
 
 /// How to serve over HTTP.
 #[derive(Clone, Debug)]
@@ -21,9 +24,19 @@ pub struct Config {
     pub allow_origins: Vec<AllowedOrigin>,
     /// Who may call.
     pub authentication: Authentication,
+    /// Which clients may leave out headers that 2026-07-28 requires. Default none.
+    pub compat: Compat,
     /// Whether and how WebSockets are served as well. Default not.
     #[cfg(feature = "websocket")]
     pub websocket: Option<crate::websocket::Config>,
+    /// Whether HTTP+SSE, the transport of 2024-11-05, is served as well, for clients that know no other: its stream at
+    /// `/sse`, its messages at `/messages`, both also below [`Config::path`]; and a GET of the MCP endpoint itself by
+    /// such a client opens the stream. Default no: the specification has deprecated it (2026-07-28, streamable-http
+    /// §HTTP+SSE Transport). It takes a revision before 2026-07-28 among the supported ones.
+    pub sse: bool,
+    /// What a proxy in front cuts off our paths, such as `/tools`, so that HTTP+SSE can tell its clients where to post.
+    /// Default nothing. What an axum router is nested under is known without this.
+    pub public_prefix: String,
     /// What else is served beside the MCP endpoint.
     pub routes: Vec<Route>,
     /// Bounds.
@@ -38,8 +51,11 @@ impl Default for Config {
             allow_hosts: Vec::new(),
             allow_origins: Vec::new(),
             authentication: Authentication::Anonymous,
+            compat: Compat::default(),
             #[cfg(feature = "websocket")]
             websocket: None,
+            sse: false,
+            public_prefix: String::new(),
             routes: Vec::new(),
             limits: Limits::default(),
         }
@@ -65,7 +81,7 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Listen and GET streams at once. Default 10,000.
     pub max_streams: usize,
-    /// Sessions at once; the longest idle one makes room. Default 10,000.
+    /// Sessions at once; the longest idle one makes room. One of HTTP+SSE never does. Default 10,000.
     pub max_sessions: usize,
     /// How long a session may be idle. Default 1 hour.
     pub session_idle: Duration,
@@ -74,7 +90,10 @@ pub struct Limits {
     pub sse_log: usize,
     /// How long a stream that has ended is kept for them. Default 5 minutes.
     pub sse_log_ttl: Duration,
-    /// Requests that may be open at once on one WebSocket. Default 1,024.
+    /// Bytes that wait for the reader of a stream of HTTP+SSE (`sse_buffer`); beyond them its calls wait, and after the
+    /// write timeout its session ends. Default 1 MiB.
+    pub sse_buffer: usize,
+    /// Requests that may be open at once on one stream of HTTP+SSE, and on one WebSocket. Default 1,024.
     pub max_open_requests: usize,
     /// Silence after which a stream says something empty, so that no proxy cuts it. Default 15 s.
     pub keep_alive: Duration,
@@ -97,6 +116,7 @@ impl Default for Limits {
             session_idle: Duration::from_secs(3600),
             sse_log: 4 << 20,
             sse_log_ttl: Duration::from_secs(300),
+            sse_buffer: 1 << 20,
             max_open_requests: 1024,
             keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(10),

@@ -43,7 +43,7 @@ pub(super) async fn answer(
     }
     let session = match find(state, headers, &principal) {
         Ok(session) => session,
-        Err(refused) => return refused,
+        Err(refused) => return refused.answer(&message),
     };
     match message {
         Message::Request(request) => self::request(state, accept, &session, request).await,
@@ -60,18 +60,36 @@ pub(super) async fn answer(
 
 /// 2025-11-25, transports §Session Management: without a session id "HTTP 400 Bad Request"; with one that has
 /// ended "HTTP 404 Not Found".
-fn find(state: &State, headers: &HeaderMap, principal: &Principal) -> Result<Arc<HttpSession>, Response> {
+fn find(state: &State, headers: &HeaderMap, principal: &Principal) -> Result<Arc<HttpSession>, NoSession> {
     let Some(id) = headers.get(SESSION) else {
         let error = Error::invalid_request(
             "send initialize first, and its Mcp-Session-Id with every request after it",
         );
-        return Err(response::error(StatusCode::BAD_REQUEST, &error));
+        return Err(NoSession(StatusCode::BAD_REQUEST, error));
     };
     let session = id.to_str().ok().and_then(|id| state.sessions.get(id, principal));
     session.ok_or_else(|| {
         let error = Error::invalid_request("no such session: it has ended; send initialize again");
-        response::error(StatusCode::NOT_FOUND, &error)
+        NoSession(StatusCode::NOT_FOUND, error)
     })
+}
+
+/// A request belongs to no session.
+struct NoSession(StatusCode, Error);
+
+impl NoSession {
+    /// The answer to a message. A request is told under its id: clients that probe wait for that, and not for the
+    /// response as such.
+    fn answer(&self, message: &Message) -> Response {
+        let id = if let Message::Request(request) = message { Some(&request.id) } else { None };
+        response::json(self.0, refusal(id, &self.1, false).text)
+    }
+}
+
+impl From<NoSession> for Response {
+    fn from(NoSession(status, error): NoSession) -> Self {
+        response::error(status, &error)
+    }
 }
 
 /// The revision of the session that a request belongs to.
@@ -283,7 +301,7 @@ pub(super) async fn batch(
 ) -> Response {
     let session = match find(state, headers, principal) {
         Ok(session) => session,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into(),
     };
     let revision = session.dialogue.revision();
     if !revision.has_batches() {
@@ -376,7 +394,7 @@ pub(super) async fn get(
     }
     let session = match find(state, headers, principal) {
         Ok(session) => session,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into(),
     };
     let Some(place) = Place::take(state) else {
         let message = format!("{} streams are open (max_streams)", state.config.limits.max_streams);

@@ -61,10 +61,43 @@ fn admit(
     meta: Meta,
 ) -> Result<Context, Error> {
     let requested = modern::required(&meta)?;
-    check_headers(headers, request, &requested)?;
+    let mut params = Some(param_headers(headers));
+    if let Err(error) = check_headers(headers, request, &requested, Presence::Required) {
+        forgive(state, headers, request, &requested, &meta, error)?;
+        // Who leaves out the standard headers leaves out these as well. One of them that is there is compared.
+        params = params.filter(|params| !params.is_empty());
+    }
     let revision = modern::version(&requested, &state.config.supported)?;
     modern::method(&request.method)?;
-    Ok(Context::new(principal, revision).with_meta(meta)?.with_param_headers(param_headers(headers)))
+    let context = Context::new(principal, revision).with_meta(meta)?;
+    Ok(match params {
+        Some(params) => context.with_param_headers(params),
+        None => context,
+    })
+}
+
+/// Lets a request go on whose headers failed with `error`, if all that is wrong with them is that some are missing, and
+/// its client is one of those that may leave them out.
+#[cold]
+fn forgive(
+    state: &State,
+    headers: &HeaderMap,
+    request: &Request,
+    requested: &str,
+    meta: &Meta,
+    error: Error,
+) -> Result<(), Error> {
+    let Some(client) = state.config.compat.recognise(headers, meta) else { return Err(error) };
+    check_headers(headers, request, requested, Presence::Forgiven)?;
+    client.forgive(&request.method);
+    Ok(())
+}
+
+/// Whether a header may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Required,
+    Forgiven,
 }
 
 /// A request that never became a call. Bad params of its own are HTTP's 400 here, not 200: basic §_meta.
@@ -78,9 +111,14 @@ fn malformed(request: &Request, error: &Error) -> Response {
 
 /// 2026-07-28, streamable-http §Server Validation: "Servers that process the request body MUST reject requests
 /// where the values specified in the headers do not match the corresponding values in the request body."
-fn check_headers(headers: &HeaderMap, request: &Request, version: &str) -> Result<(), Error> {
-    equal("MCP-Protocol-Version", plain(headers, VERSION)?, version)?;
-    equal("Mcp-Method", plain(headers, METHOD)?, &request.method)?;
+fn check_headers(
+    headers: &HeaderMap,
+    request: &Request,
+    version: &str,
+    presence: Presence,
+) -> Result<(), Error> {
+    equal("MCP-Protocol-Version", plain(headers, VERSION)?, version, presence)?;
+    equal("Mcp-Method", plain(headers, METHOD)?, &request.method, presence)?;
     let Some(member) = Method::named(&request.method).and_then(Method::header_name) else { return Ok(()) };
     let named = request.params.as_ref().and_then(|params| params.find(member));
     let named = named.and_then(|name| name.strip_prefix('"')?.strip_suffix('"')).map(string::unescape);
@@ -95,7 +133,7 @@ fn check_headers(headers: &HeaderMap, request: &Request, version: &str) -> Resul
         })?),
         None => None,
     };
-    equal("Mcp-Name", decoded.as_deref(), &name)
+    equal("Mcp-Name", decoded.as_deref(), &name, presence)
 }
 
 /// The one value of a header, without surrounding white space.
@@ -111,12 +149,13 @@ fn plain(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Error> {
     Ok(Some(text.trim_ascii()))
 }
 
-fn equal(name: &str, header: Option<&str>, body: &str) -> Result<(), Error> {
+fn equal(name: &str, header: Option<&str>, body: &str, presence: Presence) -> Result<(), Error> {
     match header {
         Some(header) if header == body => Ok(()),
         Some(header) => Err(Error::header_mismatch(format!(
             "Header mismatch: {name} header value '{header:.64}' does not match body value '{body:.64}'"
         ))),
+        None if presence == Presence::Forgiven => Ok(()),
         None => Err(Error::header_mismatch(format!(
             "Header mismatch: the {name} header is missing; the body's value is '{body:.64}'"
         ))),

@@ -4,6 +4,7 @@
 //! - `gate`, `ladder`: what is refused, and in which order.
 //! - `modern`: requests that carry their version.
 //! - `session`: a client that opens with `initialize`; `lifecycle`, `pushes`, `calls`, `resume`, `batch` use it.
+//! - `compat`: clients that may leave out headers.
 //! - `limits`, `mutation`: hostile, slow and vanishing clients.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
@@ -13,6 +14,7 @@ mod common;
 
 mod batch;
 mod calls;
+mod compat;
 mod gate;
 mod ladder;
 mod lifecycle;

@@ -1,0 +1,70 @@
+use std::{fmt, sync::Arc};
+
+use anyport_service::Principal;
+
+/// Who may see something: a rule over principals.
+#[derive(Clone)]
+pub(crate) struct Visible(Arc<Rule>);
+
+type Rule = dyn Fn(&Principal) -> bool + Send + Sync;
+
+impl Visible {
+    pub(crate) fn new(rule: impl Fn(&Principal) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(rule))
+    }
+
+    pub(crate) fn allows(&self, principal: &Principal) -> bool {
+        (self.0)(principal)
+    }
+
+    /// Whom both let see it; no rule lets everybody.
+    pub(crate) fn both(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => {
+                Some(Self::new(move |principal| one.allows(principal) && other.allows(principal)))
+            }
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Whom either lets see it.
+    pub(crate) fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        let (one, other) = (one?, other?);
+        Some(Self::new(move |principal| one.allows(principal) || other.allows(principal)))
+    }
+}
+
+impl fmt::Debug for Visible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Visible")
+    }
+}
+
+/// What tools, resources, templates and prompts say of their visibility in the same words.
+macro_rules! visible_to {
+    ($($kind:ident)*) => { $(
+        impl<H> crate::$kind<H> {
+            /// Shows it to those callers only for whom `rule` returns true. To all others it does not exist: it is not
+            /// listed, called, read, completed or subscribed to, and the errors are those of something unknown.
+            /// Called again, all rules must agree.
+            ///
+            /// A list with anything in it that has a rule is `private` for everybody (2026-07-28, caching §Security:
+            /// servers "should ensure that the `cacheScope` correctly reflects the intended visibility of the
+            /// primitive"), and so is what is read from a resource that has one.
+            ///
+            /// The rule is asked anew for each request, so it must be quick and must not block. When its answers
+            /// change, tell clients with [`crate::Server::refresh_visibility`].
+            #[must_use]
+            pub fn visible_to(
+                mut self,
+                rule: impl Fn(&anyport_service::Principal) -> bool + Send + Sync + 'static,
+            ) -> Self {
+                let rule = $crate::registry::Visible::new(rule);
+                self.visible = $crate::registry::Visible::both(self.visible, Some(rule));
+                self
+            }
+        }
+    )* };
+}
+
+visible_to! { Tool Resource Template Prompt }

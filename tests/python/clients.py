@@ -1,0 +1,162 @@
+"""Other people's clients, each with the same few methods, so that the checks are written once.
+
+What a method returns is the client's own: results of the official types, lists where the answer is a list.
+"""
+
+from typing import Any, Self
+
+import fastmcp
+import mcp
+from fastmcp.client.elicitation import ElicitResult as Answered
+from fastmcp.client.transports import StdioTransport
+from mcp import StdioServerParameters, types
+
+# What the user answers to the question that the tour asks.
+TRIP = {"city": "Oslo", "nights": 3}
+
+
+class Heard:
+    """What reached the client beside its answers."""
+
+    def __init__(self) -> None:
+        self.questions: list[str] = []
+        self.logs: list[tuple[str, Any]] = []
+        self.progress: list[tuple[float, float | None, str | None]] = []
+
+    async def log(self, message: types.LoggingMessageNotificationParams) -> None:
+        self.logs.append((message.level, message.data))
+
+    async def step(self, progress: float, total: float | None, message: str | None) -> None:
+        self.progress.append((progress, total, message))
+
+
+class Official:
+    """The official client, `mcp.Client`."""
+
+    def __init__(self, url: str | None, command: list[str], mode: str) -> None:
+        self.heard = Heard()
+        server = url or StdioServerParameters(command=command[0], args=command[1:])
+
+        async def answer(_: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
+            self.heard.questions.append(params.message)
+            return types.ElicitResult(action="accept", content=TRIP)
+
+        # No cache: every question of a check is to reach the server.
+        self.client = mcp.Client(
+            server,
+            mode=mode,
+            cache=None,
+            elicitation_callback=answer,
+            logging_callback=self.heard.log,
+            log_level="info",
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.client.__aenter__()
+        return self
+
+    async def __aexit__(self, *failure: Any) -> None:
+        await self.client.__aexit__(*failure)
+
+    @property
+    def revision(self) -> str | None:
+        return self.client.protocol_version
+
+    @property
+    def server(self) -> Any:
+        return self.client.server_info
+
+    @property
+    def capabilities(self) -> Any:
+        return self.client.server_capabilities
+
+    async def tools(self) -> list[types.Tool]:
+        return (await self.client.list_tools()).tools
+
+    async def call(self, name: str, arguments: dict[str, Any]) -> Any:
+        return await self.client.call_tool(name, arguments, progress_callback=self.heard.step)
+
+    async def resources(self) -> list[types.Resource]:
+        return (await self.client.list_resources()).resources
+
+    async def templates(self) -> list[types.ResourceTemplate]:
+        return (await self.client.list_resource_templates()).resource_templates
+
+    async def read(self, uri: str) -> list[Any]:
+        return (await self.client.read_resource(uri)).contents
+
+    async def prompts(self) -> list[types.Prompt]:
+        return (await self.client.list_prompts()).prompts
+
+    async def prompt(self, name: str, arguments: dict[str, str]) -> types.GetPromptResult:
+        return await self.client.get_prompt(name, arguments)
+
+    async def complete(self, reference: Any, argument: dict[str, str]) -> list[str]:
+        return (await self.client.complete(reference, argument)).completion.values
+
+
+class FastMCP:
+    """The client of FastMCP, `fastmcp.Client`."""
+
+    def __init__(self, url: str | None, command: list[str], mode: str) -> None:
+        self.heard = Heard()
+
+        async def answer(message: str, _: Any, params: Any, context: Any) -> Any:
+            self.heard.questions.append(message)
+            return Answered(action="accept", content=TRIP)
+
+        self.client = fastmcp.Client(
+            # A process that outlives its dialogue would be left to the next one.
+            url or StdioTransport(command[0], command[1:], keep_alive=False),
+            mode=mode,
+            cache=False,
+            elicitation_handler=answer,
+            log_handler=self.heard.log,
+            progress_handler=self.heard.step,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.client.__aenter__()
+        return self
+
+    async def __aexit__(self, *failure: Any) -> None:
+        await self.client.__aexit__(*failure)
+
+    @property
+    def revision(self) -> str | None:
+        return self.client.protocol_version
+
+    @property
+    def server(self) -> Any:
+        return self.client.server_info
+
+    @property
+    def capabilities(self) -> Any:
+        return self.client.server_capabilities
+
+    async def tools(self) -> list[types.Tool]:
+        return await self.client.list_tools()
+
+    async def call(self, name: str, arguments: dict[str, Any]) -> Any:
+        return await self.client.call_tool(name, arguments, raise_on_error=False)
+
+    async def resources(self) -> list[types.Resource]:
+        return await self.client.list_resources()
+
+    async def templates(self) -> list[types.ResourceTemplate]:
+        return await self.client.list_resource_templates()
+
+    async def read(self, uri: str) -> list[Any]:
+        return await self.client.read_resource(uri)
+
+    async def prompts(self) -> list[types.Prompt]:
+        return await self.client.list_prompts()
+
+    async def prompt(self, name: str, arguments: dict[str, str]) -> types.GetPromptResult:
+        return await self.client.get_prompt(name, arguments)
+
+    async def complete(self, reference: Any, argument: dict[str, str]) -> list[str]:
+        return (await self.client.complete(reference, argument)).values
+
+
+CLIENTS = {"mcp": Official, "fastmcp": FastMCP}

@@ -1,0 +1,248 @@
+//! Who talks to whom, and what came of it.
+
+use std::{
+    fmt,
+    process::{Command, Stdio},
+};
+
+use serde::Deserialize;
+
+use crate::Failure;
+
+/// One client and one server, over one transport, in one era.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dialogue {
+    pub(super) client: Client,
+    pub(super) subject: Subject,
+    pub(super) over: Over,
+    pub(super) era: Era,
+}
+
+/// Every combination that there is.
+pub(super) fn all() -> Vec<Dialogue> {
+    let mut all = Vec::new();
+    for subject in [Subject::Tour, Subject::Documents] {
+        for client in Client::ALL {
+            for over in [Over::Stdio, Over::Http, Over::WebSocket] {
+                if client.reaches(subject, over) {
+                    let eras = client.eras().iter();
+                    all.extend(eras.map(|&era| Dialogue { client, subject, over, era }));
+                }
+            }
+        }
+    }
+    all
+}
+
+impl Dialogue {
+    /// What the client's script is told, but for where the server is.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["--client".to_owned(), self.client.argument().to_owned()];
+        arguments.extend(["--era".into(), self.era.to_string(), "--server".into(), self.subject.to_string()]);
+        if self.client.script() == Script::JavaScript {
+            arguments.extend(["--transport".into(), self.over.to_string()]);
+        }
+        arguments
+    }
+}
+
+impl fmt::Display for Dialogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} over {}, {}", self.client.name(), self.subject, self.over, self.era)
+    }
+}
+
+/// Someone else's client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Client {
+    Python,
+    FastMcp,
+    TypeScript1,
+    TypeScript2,
+    Inspector,
+}
+
+impl Client {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Python, Self::FastMcp, Self::TypeScript1, Self::TypeScript2, Self::Inspector];
+
+    /// Its name and the package that it comes in.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Python => "Python SDK",
+            Self::FastMcp => "FastMCP",
+            Self::TypeScript1 => "TypeScript SDK 1",
+            Self::TypeScript2 => "TypeScript SDK 2",
+            Self::Inspector => "MCP Inspector, `--cli`",
+        }
+    }
+
+    /// The package that it comes in, as the file that pins it writes it.
+    pub(super) fn package(self) -> &'static str {
+        match self {
+            Self::Python => "mcp",
+            Self::FastMcp => "fastmcp-slim",
+            Self::TypeScript1 => "@modelcontextprotocol/sdk",
+            Self::TypeScript2 => "@modelcontextprotocol/client",
+            Self::Inspector => "@modelcontextprotocol/inspector",
+        }
+    }
+
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Python => "mcp",
+            Self::FastMcp => "fastmcp",
+            Self::TypeScript1 => "sdk",
+            Self::TypeScript2 => "client",
+            Self::Inspector => "inspector",
+        }
+    }
+
+    pub(super) fn script(self) -> Script {
+        match self {
+            Self::Python | Self::FastMcp => Script::Python,
+            Self::TypeScript1 | Self::TypeScript2 | Self::Inspector => Script::JavaScript,
+        }
+    }
+
+    /// Whether both it and the server speak over the transport.
+    fn reaches(self, subject: Subject, over: Over) -> bool {
+        match over {
+            Over::Stdio | Over::Http => true,
+            Over::WebSocket => self == Self::TypeScript1 && subject == Subject::Tour,
+        }
+    }
+
+    fn eras(self) -> &'static [Era] {
+        match self {
+            Self::TypeScript1 => &[Era::Legacy],
+            _ => &[Era::Modern, Era::Legacy],
+        }
+    }
+}
+
+/// What a client is driven by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Script {
+    Python,
+    JavaScript,
+}
+
+impl Script {
+    /// What stands before the command that starts a server.
+    pub(super) fn before_command(self) -> &'static str {
+        match self {
+            Self::Python => "--stdio",
+            Self::JavaScript => "--",
+        }
+    }
+}
+
+macro_rules! named {
+    ($type:ident { $($variant:ident => $name:literal),+ }) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $name),+ })
+            }
+        }
+    };
+}
+
+/// One of our servers, by the name that the scripts know it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// `examples/tour.rs`.
+    Tour,
+    /// `anyport serve`.
+    Documents,
+}
+named!(Subject { Tour => "tour", Documents => "documents" });
+
+/// How a client reaches a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    Stdio,
+    Http,
+    WebSocket,
+}
+named!(Over { Stdio => "stdio", Http => "http", WebSocket => "websocket" });
+
+/// Which revisions a client is told to begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Era {
+    Modern,
+    Legacy,
+}
+named!(Era { Modern => "modern", Legacy => "legacy" });
+
+/// What came of a dialogue in which every expectation held.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Outcome {
+    /// The revision that was negotiated.
+    pub(super) revision: String,
+    /// The names of the checks that the client could be put to.
+    pub(super) works: Vec<String>,
+}
+
+impl Outcome {
+    /// Runs a client's script to its end, and reads its last line.
+    ///
+    /// # Errors
+    /// When it does not start, or found fault; the error shows all that it wrote.
+    pub(super) fn of(command: &mut Command) -> Result<Self, Failure> {
+        let output = command
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("cannot start `{}`: {error}", command.get_program().display()))?;
+        let (said, complained) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let report = said.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        match report {
+            Some(outcome) if output.status.success() => Ok(outcome),
+            _ => Err(format!("ended with {}; it wrote:\n{said}{complained}", output.status).into()),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.revision, self.works.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_client_meets_every_server_over_every_transport() {
+        let all = all();
+        for client in Client::ALL {
+            for (subject, over) in [(Subject::Tour, Over::Stdio), (Subject::Documents, Over::Http)] {
+                let eras: Vec<_> = all
+                    .iter()
+                    .filter(|dialogue| {
+                        dialogue.client == client && dialogue.subject == subject && dialogue.over == over
+                    })
+                    .map(|dialogue| dialogue.era)
+                    .collect();
+                assert_eq!(eras, client.eras(), "{client:?}");
+            }
+        }
+        assert_eq!(all[0].to_string(), "Python SDK with tour over stdio, modern");
+        assert_eq!(all[0].arguments(), ["--client", "mcp", "--era", "modern", "--server", "tour"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_script_that_fails_is_an_error_with_all_that_it_wrote() {
+        let run = |script: &str| Outcome::of(Command::new("sh").args(["-c", script]));
+        let outcome = run(r#"echo noise; echo '{"revision": "2025-11-25", "works": ["list"]}'"#).unwrap();
+        assert_eq!(outcome.to_string(), "2025-11-25: list");
+        let failure = run("echo found 5; echo expected 6 >&2; exit 1").unwrap_err().to_string();
+        assert!(failure.contains("found 5\nexpected 6"), "{failure}");
+        let report = r#"{"revision": "2025-11-25", "works": []}"#;
+        assert!(run(&format!("echo '{report}'; exit 1")).is_err(), "it says that it failed");
+        assert!(run("exit 0").is_err(), "it says nothing");
+    }
+}
