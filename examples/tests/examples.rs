@@ -245,6 +245,69 @@ fn progress() {
 }
 
 #[test]
+fn long_blocking() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_long_blocking"));
+    let params = json!({"name": "primes", "arguments": {"below": 10_000}, "_meta": {"progressToken": "t"}});
+    let (result, told) = example.call("tools/call", params);
+    assert_eq!(text(&result), "1229 primes below 10000");
+    assert_eq!(told.len(), 9);
+    // A long one that is cancelled ends, and the program with it.
+    let id = example.request("tools/call", json!({"name": "primes", "arguments": {"below": 1_000_000}}));
+    let params = json!({"requestId": id});
+    example.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}));
+    example.end();
+}
+
+#[test]
+fn middleware() {
+    let said = said_on_the_side(env!("CARGO_BIN_EXE_middleware"), &["open", "closed"]);
+    assert_eq!(said, ["local tools/call open answered", "local tools/call closed refused"]);
+}
+
+#[test]
+fn start_and_stop() {
+    let said = said_on_the_side(env!("CARGO_BIN_EXE_start_and_stop"), &["order"]);
+    assert_eq!(said, ["open", "packed", "closed"]);
+}
+
+/// What an example says on standard error while its tools are called, each without arguments.
+fn said_on_the_side(program: &str, tools: &[&str]) -> Vec<String> {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let answers = lines(child.stdout.take().unwrap());
+    for (id, tool) in tools.iter().enumerate() {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}
+        });
+        let params = json!({"name": tool, "_meta": meta});
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        writeln!(input, "{request}").unwrap();
+        answers.recv_timeout(PATIENCE).unwrap();
+    }
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stderr).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn compose() {
+    let mut example =
+        Example::start(env!("CARGO_BIN_EXE_compose")).declaring(json!({"elicitation": {"form": {}}}));
+    let mut params = json!({"name": "clean", "arguments": {"names": ["a", "b"]}});
+    for (key, name, sure) in [("delete/sure", "a", true), ("delete#2/sure", "b", false)] {
+        let (asked, _) = example.call("tools/call", params.clone());
+        assert_eq!(asked["inputRequests"][key]["params"]["message"], format!("Delete {name}?"), "{asked}");
+        params["inputResponses"] = json!({key: accept(json!({"sure": sure}))});
+        params["requestState"] = asked["requestState"].clone();
+    }
+    assert_eq!(text(&example.call("tools/call", params).0), "1 files are gone");
+    example.end();
+}
+
+#[test]
 fn ask_the_user() {
     let mut example =
         Example::start(env!("CARGO_BIN_EXE_ask_the_user")).declaring(json!({"elicitation": {"form": {}}}));
@@ -282,12 +345,18 @@ fn resources_and_templates() {
     let (seal, _) = example.call("resources/read", json!({"uri": "poems:///seal"}));
     assert_eq!(seal["contents"][0]["blob"], "yv4=");
     let params = json!({
-        "ref": {"type": "ref/resource", "uri": "poems:///by-name/{name}"}, "argument": {"name": "name", "value": "e"}
+        "ref": {"type": "ref/resource", "uri": "poems:///by-name/{name}{?from}"}, "argument": {"name": "name", "value": "E"}
     });
     let (completed, _) = example.call("completion/complete", params);
     assert_eq!(completed["completion"]["values"], json!(["evening"]));
-    example.request("resources/read", json!({"uri": "poems:///by-name/winter"}));
-    assert_eq!(example.receive()["error"]["code"], -32602);
+    let (listed, _) = example.call("resources/list", json!({}));
+    assert_eq!(listed["resources"][3]["uri"], "poems:///by-name/evening");
+    let (part, _) = example.call("resources/read", json!({"uri": "poems:///by-name/autumn?from=5"}));
+    assert_eq!(part["contents"][0]["text"], "from afar.");
+    for missing in ["poems:///by-name/winter", "poems:///by-name/autumn?from=here"] {
+        example.request("resources/read", json!({ "uri": missing }));
+        assert_eq!(example.receive()["error"]["code"], -32602);
+    }
     example.end();
 }
 
@@ -305,6 +374,9 @@ fn prompts_and_completion() {
     let (explained, _) = example.call("prompts/get", json!({"name": "explain", "arguments": arguments}));
     let words = "Explain what flask is for, to someone who knows python.";
     assert_eq!(explained["messages"][0]["content"]["text"], words);
+    let audience = json!({"ref": {"type": "ref/prompt", "name": "explain"}, "argument": {"name": "audience", "value": "e"}});
+    let (completed, _) = example.call("completion/complete", audience);
+    assert_eq!(completed["completion"]["values"], json!(["experts"]));
     let (proofread, _) =
         example.call("prompts/get", json!({"name": "proofread", "arguments": {"text": "teh"}}));
     assert_eq!(proofread["messages"][0]["role"], "assistant");

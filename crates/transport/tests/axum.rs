@@ -237,3 +237,28 @@ async fn a_client_that_goes_takes_its_call_with_it() {
     })
     .await;
 }
+
+#[cfg(feature = "websocket")]
+#[tokio::test]
+async fn websockets_are_opened_and_closed_there_as_well() {
+    use anyport_transport::websocket;
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
+
+    let config = Config { websocket: Some(websocket::Config::default()), ..Config::default() };
+    let mut app = App::start(config, |own, mcp| own.nest("/tools", mcp)).await;
+    let stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
+    let request = format!("ws://{}/tools/ws", app.address).into_client_request().unwrap();
+    let (mut socket, _) = within(tokio_tungstenite::client_async(request, stream)).await.unwrap();
+    let body = String::from_utf8(call(1, "echo", json!({"text": "hi"})).body).unwrap();
+    within(socket.send(Message::text(body))).await.unwrap();
+    let answer = within(socket.next()).await.unwrap().unwrap();
+    assert_eq!(text(&serde_json::from_str(answer.to_text().unwrap()).unwrap()), "hi");
+    drop(app.stop.take());
+    let Message::Close(Some(close)) = within(socket.next()).await.unwrap().unwrap() else {
+        panic!("no close frame");
+    };
+    assert_eq!(u16::from(close.code), 1001);
+    drop(socket);
+    within(app.serving).await.unwrap().unwrap();
+}

@@ -43,8 +43,9 @@ use super::{Config, Endpoint, sse};
 /// The routes of `endpoint`, to be merged into an application or nested under any path of it. An application that has
 /// routes of its own under the same paths has to nest it.
 ///
-/// It serves [`Config::path`], [`Config::routes`], and the paths of HTTP+SSE if [`Config::sse`] says so; whatever else
-/// is asked for is the application's to answer. `S` is the state of the application, which is not used.
+/// It serves [`Config::path`], [`Config::routes`], the paths of HTTP+SSE if [`Config::sse`] says so, and those of
+/// WebSockets if they are configured; whatever else is asked for is the application's to answer. `S` is the state of the
+/// application, which is not used.
 pub fn router<S: Clone + Send + Sync + 'static>(endpoint: &Endpoint) -> Router<S> {
     let mut router = Router::new().without_v07_checks();
     for path in paths(endpoint.config()) {
@@ -59,6 +60,8 @@ fn paths(config: &Config) -> Vec<String> {
     if sse::is_served(config) {
         paths.extend(sse::Part::paths(config));
     }
+    #[cfg(feature = "websocket")]
+    paths.extend(config.websocket.iter().flat_map(|config| config.paths.iter().cloned()));
     paths.extend(config.routes.iter().map(|route| route.path.clone()));
     // A path that begins otherwise is never asked for; axum would panic.
     paths.retain(|path| path.starts_with('/'));
