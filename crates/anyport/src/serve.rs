@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use anyport_server::{Server, StartError};
+use anyport_server::{BuildError, Server, StartError};
 use anyport_service::{
     Service,
     bridge::{Shim, ShimLimits},
@@ -124,10 +124,13 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why serving did not begin, or ended.
-#[derive(Debug, thiserror::Error)]
+/// Why serving did not begin, or ended: what a `main` may return that builds a server and serves it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
+    /// There is no server to serve.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// No way for clients was given.
     #[error(
         "no client could reach the server: say how, with stdio(), http(..) or unix(..), before awaiting serve(..)"
@@ -155,6 +158,13 @@ pub enum ServeError {
     /// A second signal cut what was still running.
     #[error("cut by a second signal")]
     Cut,
+}
+
+/// Its words: this is what people read when `main` returns it.
+impl fmt::Debug for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl ServeError {
