@@ -87,7 +87,7 @@ async fn pay(context: Context) -> &'static str {
 #[tool]
 async fn postcard(
     context: Context,
-    /** Where from */
+    /// Where from
     city: String,
 ) -> String {
     let wanted = SamplingMessage::user(format!("One sentence for a postcard from {city}."));

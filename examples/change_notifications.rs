@@ -28,7 +28,7 @@ fn notes(notes: State<Notes>) -> String {
 fn remember(
     notes: State<Notes>,
     context: Context,
-    /** What is to be remembered */
+    /// What is to be remembered
     text: String,
 ) -> String {
     let mut notes = notes.0.lock().unwrap_or_else(PoisonError::into_inner);

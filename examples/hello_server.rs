@@ -12,7 +12,7 @@ use anyport::{ServeError, Server, serve, tool};
 /// Says hello.
 #[tool]
 fn hello(
-    /** Who is greeted */
+    /// Who is greeted
     name: String,
 ) -> String {
     format!("Hello, {name}!")

@@ -23,7 +23,7 @@ struct Sugar {
 #[tool]
 async fn tea(
     context: Context,
-    /** For how long it draws */
+    /// For how long it draws
     minutes: u64,
 ) -> String {
     let sugar = context.ask("sugar", Form::new("With sugar?")).await.accepted();

@@ -61,7 +61,7 @@ async fn audiences(typed: Partial, _: Context) -> Completion {
 // Messages can hold more than text, and what the assistant is to have said.
 #[prompt]
 fn proofread(
-    /** The text */
+    /// The text
     text: String,
 ) -> Messages {
     Messages::new()

@@ -16,7 +16,7 @@ struct Tally(AtomicU64);
 #[tool]
 fn count(
     tally: State<Tally>,
-    /** By how much */
+    /// By how much
     by: u64,
 ) -> String {
     format!("That makes {}.", tally.0.fetch_add(by, Ordering::Relaxed) + by)

@@ -25,7 +25,7 @@ struct Statistics {
 /// Counts words and lines.
 #[tool(read_only)]
 fn measure(
-    /** The text to look at */
+    /// The text to look at
     text: String,
 ) -> Statistics {
     let longest = text.split_whitespace().max_by_key(|word| word.chars().count());
@@ -47,7 +47,7 @@ struct Word {
 /// A list, which the newest revision allows. Older clients get it as text alone: their revisions know only objects.
 #[tool(read_only)]
 fn frequencies(
-    /** The text to look at */
+    /// The text to look at
     text: String,
 ) -> Vec<Word> {
     let mut counts = BTreeMap::new();

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 /// Says hello.
 #[tool]
 fn greet(
-    /** Who is greeted */
+    /// Who is greeted
     name: String,
 ) -> String {
     format!("Hello, {name}!")
@@ -38,7 +38,7 @@ struct Measured {
 /// Counts words.
 #[tool]
 fn measure(
-    /** The text to look at */
+    /// The text to look at
     text: String,
 ) -> Measured {
     let longest = text.split_whitespace().max_by_key(|word| word.chars().count());

@@ -272,7 +272,8 @@ fn transports() {
 
     // Told to stop, it ends by itself and well, and takes its socket with it.
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert!(child.wait().unwrap().success());
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}: {:?}", said.iter().collect::<Vec<_>>());
     assert!(!socket.exists());
 }
 
@@ -424,6 +425,25 @@ fn middleware() {
 fn start_and_stop() {
     let said = said_on_the_side(env!("CARGO_BIN_EXE_start_and_stop"), &["order"]);
     assert_eq!(said, ["open", "ordered", "closed"]);
+}
+
+/// 2026-07-28, transports/stdio §Shutdown: clients close the input, wait, and then: "On POSIX systems, forced termination
+/// typically escalates from `SIGTERM` to `SIGKILL`."
+#[test]
+fn a_signal_after_the_end_of_the_input_is_the_first_one() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_long_blocking"));
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let answers = lines(child.stdout.take().unwrap());
+    // What it leaves behind is waited for.
+    let order = message("tools/call", json!({"name": "order"}));
+    writeln!(child.stdin.as_ref().unwrap(), "{order}").unwrap();
+    answers.recv_timeout(PATIENCE).unwrap();
+    child.stdin = None;
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.stderr, b"packed\n");
 }
 
 /// What an example says on standard error while its tools are called, each without arguments.

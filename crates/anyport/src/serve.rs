@@ -284,6 +284,8 @@ impl Serve {
             serving.spawn(bound.serve(service.clone(), stop));
         }
         let mut outcome = Ok(());
+        // Clients that started us close their side, and send a signal soon after: that is the first one.
+        let mut told = false;
         loop {
             tokio::select! {
                 ended = serving.join_next() => match ended {
@@ -299,18 +301,24 @@ impl Serve {
                 },
                 // The second time it says that nothing is to be waited for.
                 () = ends.next() => {
-                    let again = *stopping.borrow();
-                    if again {
+                    if told {
                         return Err(ServeError::Cut);
                     }
+                    told = true;
                     stop(server.as_ref(), &stopping);
                 }
             }
         }
         if let Some(server) = server {
+            let cut = async {
+                if !told {
+                    ends.next().await;
+                }
+                ends.next().await;
+            };
             tokio::select! {
                 () = server.stop() => {}
-                () = ends.next() => return Err(ServeError::Cut),
+                () = cut => return Err(ServeError::Cut),
             }
         }
         outcome
