@@ -2,11 +2,8 @@
 
 use std::{error::Error, future::pending, time::Duration};
 
-use anyport::{
-    Context, Resource, Server, Template, live,
-    server::{Partial, Values},
-    stdio,
-};
+use anyport::{Context, Resource, Server, Template, live, protocol::types, stdio};
+use serde::Deserialize;
 
 /// The poems: name and text.
 const POEMS: [(&str, &str); 3] = [
@@ -14,6 +11,14 @@ const POEMS: [(&str, &str); 3] = [
     ("evening", "The evening slowly changes its garments."),
     ("spring", "Spring is again. The earth is like a child that knows poems."),
 ];
+
+/// What the template below has variables for. Text becomes numbers, enums and so on; what does not fit names no poem.
+#[derive(Deserialize)]
+struct Poem {
+    name: String,
+    /// From which word on.
+    from: Option<usize>,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -32,19 +37,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .mime_type("application/octet-stream")
         .read(async |_: Context| vec![0xCA_u8, 0xFE]);
 
-    // RFC 6570: `{name}` stands for one segment of a path, `{+path}` for several.
-    let poem = Template::new("poems:///by-name/{name}")
+    // RFC 6570: `{name}` stands for one segment of a path, `{+path}` for several, `{?from}` for a parameter.
+    let poem = Template::new("poems:///by-name/{name}{?from}")
         .name("poem")
         .mime_type("text/plain")
         // Clients can ask what `name` may be while their user types it.
-        .complete("name", async |typed: Partial, _: Context| {
-            let names = POEMS.iter().map(|(name, _)| (*name).to_owned());
-            names.filter(|name| name.starts_with(&typed.value)).collect::<Vec<_>>()
+        .choices("name", POEMS.map(|(name, _)| name))
+        // What there is, for clients that show a list.
+        .list(async |_: Context| {
+            let poem = |(name, _)| types::Resource::new(format!("poems:///by-name/{name}"), name);
+            POEMS.map(poem).to_vec()
         })
         // `None` says that there is no such resource, in the way of the client's revision.
-        .read(async |values: Values, _: Context| {
-            let name = values.get("name")?;
-            POEMS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+        .read(async |Poem { name, from }: Poem, _: Context| {
+            let (_, text) = POEMS.iter().find(|(known, _)| *known == name)?;
+            let words: Vec<&str> = text.split(' ').skip(from.unwrap_or(0)).collect();
+            Some(words.join(" "))
         });
 
     let server = Server::builder("resources_and_templates", "1.0.0")

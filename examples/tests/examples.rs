@@ -148,26 +148,52 @@ fn hello_server_over_http() {
     let mut child = command.args(["--http", "0"]).stderr(Stdio::piped()).spawn().unwrap();
     let said = lines(child.stderr.take().unwrap()).recv_timeout(PATIENCE).unwrap();
     let address = said.strip_prefix("listening on http://").unwrap().strip_suffix("/mcp").unwrap().to_owned();
-    let meta = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}
-    });
-    let params = json!({"name": "hello", "arguments": {"name": "Ada"}, "_meta": meta});
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
-    let mut stream = TcpStream::connect(&address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(
-        stream,
-        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nConnection: close\r\n\
-         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: hello\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
+    let response = call(&address, "hello", json!({"name": "Ada"}));
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("Hello, Ada!"), "{response}");
+}
+
+#[test]
+fn axum_embedding() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_axum_embedding"));
+    let mut child = command.arg("0").stderr(Stdio::piped()).spawn().unwrap();
+    let said = lines(child.stderr.take().unwrap()).recv_timeout(PATIENCE).unwrap();
+    let address = said.strip_prefix("http://").unwrap().to_owned();
+    for visitor in 1..=2 {
+        let page = http(&address, "GET / HTTP/1.1\r\n", "");
+        assert!(page.contains(&format!("You are visitor number {visitor}.")), "{page}");
+    }
+    let response = call(&address, "visitors", json!({}));
+    assert!(response.contains(r#"{"type":"text","text":"2"}"#), "{response}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Calls a tool over HTTP.
+fn call(address: &str, tool: &str, arguments: Value) -> String {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}
+    });
+    let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2026-07-28\r\n\
+         Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
+    );
+    http(address, &head, &body)
+}
+
+/// Sends a request on a connection of its own, and reads all that comes back.
+fn http(address: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    write!(stream, "{head}Host: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+        .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
 #[test]
@@ -219,6 +245,69 @@ fn progress() {
 }
 
 #[test]
+fn long_blocking() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_long_blocking"));
+    let params = json!({"name": "primes", "arguments": {"below": 10_000}, "_meta": {"progressToken": "t"}});
+    let (result, told) = example.call("tools/call", params);
+    assert_eq!(text(&result), "1229 primes below 10000");
+    assert_eq!(told.len(), 9);
+    // A long one that is cancelled ends, and the program with it.
+    let id = example.request("tools/call", json!({"name": "primes", "arguments": {"below": 1_000_000}}));
+    let params = json!({"requestId": id});
+    example.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}));
+    example.end();
+}
+
+#[test]
+fn middleware() {
+    let said = said_on_the_side(env!("CARGO_BIN_EXE_middleware"), &["open", "closed"]);
+    assert_eq!(said, ["local tools/call open answered", "local tools/call closed refused"]);
+}
+
+#[test]
+fn start_and_stop() {
+    let said = said_on_the_side(env!("CARGO_BIN_EXE_start_and_stop"), &["order"]);
+    assert_eq!(said, ["open", "packed", "closed"]);
+}
+
+/// What an example says on standard error while its tools are called, each without arguments.
+fn said_on_the_side(program: &str, tools: &[&str]) -> Vec<String> {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let answers = lines(child.stdout.take().unwrap());
+    for (id, tool) in tools.iter().enumerate() {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}
+        });
+        let params = json!({"name": tool, "_meta": meta});
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        writeln!(input, "{request}").unwrap();
+        answers.recv_timeout(PATIENCE).unwrap();
+    }
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stderr).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn compose() {
+    let mut example =
+        Example::start(env!("CARGO_BIN_EXE_compose")).declaring(json!({"elicitation": {"form": {}}}));
+    let mut params = json!({"name": "clean", "arguments": {"names": ["a", "b"]}});
+    for (key, name, sure) in [("delete/sure", "a", true), ("delete#2/sure", "b", false)] {
+        let (asked, _) = example.call("tools/call", params.clone());
+        assert_eq!(asked["inputRequests"][key]["params"]["message"], format!("Delete {name}?"), "{asked}");
+        params["inputResponses"] = json!({key: accept(json!({"sure": sure}))});
+        params["requestState"] = asked["requestState"].clone();
+    }
+    assert_eq!(text(&example.call("tools/call", params).0), "1 files are gone");
+    example.end();
+}
+
+#[test]
 fn ask_the_user() {
     let mut example =
         Example::start(env!("CARGO_BIN_EXE_ask_the_user")).declaring(json!({"elicitation": {"form": {}}}));
@@ -256,12 +345,18 @@ fn resources_and_templates() {
     let (seal, _) = example.call("resources/read", json!({"uri": "poems:///seal"}));
     assert_eq!(seal["contents"][0]["blob"], "yv4=");
     let params = json!({
-        "ref": {"type": "ref/resource", "uri": "poems:///by-name/{name}"}, "argument": {"name": "name", "value": "e"}
+        "ref": {"type": "ref/resource", "uri": "poems:///by-name/{name}{?from}"}, "argument": {"name": "name", "value": "E"}
     });
     let (completed, _) = example.call("completion/complete", params);
     assert_eq!(completed["completion"]["values"], json!(["evening"]));
-    example.request("resources/read", json!({"uri": "poems:///by-name/winter"}));
-    assert_eq!(example.receive()["error"]["code"], -32602);
+    let (listed, _) = example.call("resources/list", json!({}));
+    assert_eq!(listed["resources"][3]["uri"], "poems:///by-name/evening");
+    let (part, _) = example.call("resources/read", json!({"uri": "poems:///by-name/autumn?from=5"}));
+    assert_eq!(part["contents"][0]["text"], "from afar.");
+    for missing in ["poems:///by-name/winter", "poems:///by-name/autumn?from=here"] {
+        example.request("resources/read", json!({ "uri": missing }));
+        assert_eq!(example.receive()["error"]["code"], -32602);
+    }
     example.end();
 }
 
@@ -279,6 +374,9 @@ fn prompts_and_completion() {
     let (explained, _) = example.call("prompts/get", json!({"name": "explain", "arguments": arguments}));
     let words = "Explain what flask is for, to someone who knows python.";
     assert_eq!(explained["messages"][0]["content"]["text"], words);
+    let audience = json!({"ref": {"type": "ref/prompt", "name": "explain"}, "argument": {"name": "audience", "value": "e"}});
+    let (completed, _) = example.call("completion/complete", audience);
+    assert_eq!(completed["completion"]["values"], json!(["experts"]));
     let (proofread, _) =
         example.call("prompts/get", json!({"name": "proofread", "arguments": {"text": "teh"}}));
     assert_eq!(proofread["messages"][0]["role"], "assistant");

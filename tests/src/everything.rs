@@ -20,7 +20,7 @@ use anyport::{
     },
     server::{
         Argument, BlockOnError, BuildError, Builder, CallError, Elicited, Failure, Form, InternalError, Json,
-        NoArguments, Partial, ToolResult, Values,
+        Messages, NoArguments, Partial, ToolResult, Values,
     },
 };
 use schemars::JsonSchema;
@@ -150,6 +150,31 @@ enum Topping {
     Ham,
     Olives,
     Basil,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    book: String,
+    number: Option<u32>,
+    tone: Option<Tone>,
+    #[serde(default)]
+    tag: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Tone {
+    Kind,
+    Strict,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Letter {
+    /// Who gets it
+    to: String,
+    tone: Tone,
+    /// How many
+    copies: Option<u8>,
 }
 
 /// Builds it. Pages are short, so that every list has several.
@@ -485,6 +510,23 @@ fn resources(builder: Builder) -> Builder {
                     let name = values.get("name").filter(|name| name.ends_with("day"))?;
                     Some(format!("the note of {name}"))
                 }),
+        )
+        .template(
+            Template::new("test:///books/{book}{/number}{?tone,tag*}")
+                .name("page")
+                .mime_type("text/plain")
+                .choices("book", ["Alice", "Alma", "Bambi"])
+                .list(async |_: Context| {
+                    let numbers = 1..=4;
+                    let page = |number| {
+                        types::Resource::new(format!("test:///books/Alma/{number}"), format!("page {number}"))
+                    };
+                    numbers.map(page).collect::<Vec<_>>()
+                })
+                .read(async |Page { book, number, tone, tag }: Page, context: Context| {
+                    let uri = context.uri().unwrap_or_default();
+                    format!("page {number:?} of {book} in {tone:?} with {tag:?} at {uri}")
+                }),
         );
     (0..4).fold(builder, |builder, number| {
         let resource = Resource::new(format!("test:///numbers/{number}")).name(format!("number {number}"));
@@ -511,4 +553,13 @@ fn prompts(builder: Builder) -> Builder {
         .prompt(Prompt::new("asking").get(async |_: Values, context: Context| {
             words(&context.ask("topic", sampling("About what?")).await)
         }))
+        .prompt(Prompt::new("letter").description("Writes a letter.").arguments::<Letter>().get(
+            async |Letter { to, tone, copies }: Letter, _: Context| {
+                let copies = copies.map_or(String::new(), |copies| format!(", {copies} times"));
+                Messages::new()
+                    .assistant("To whom?")
+                    .user(format!("To {to}, {tone:?}{copies}."))
+                    .user(ResourceContents::text("test:///paper", "white"))
+            },
+        ))
 }

@@ -7,7 +7,7 @@ use std::{
     task::Poll,
 };
 
-use anyport::{Revision, Service, http, live};
+use anyport::{Revision, Service, http, live, memory, unix};
 use anyport_testing::{Link, Lost, Refusal, Wire};
 use serde_json::{Value, json};
 
@@ -23,10 +23,51 @@ pub struct Cell {
     pub wire: Wire,
     /// The revision it speaks.
     pub revision: Revision,
-    /// Whether over HTTP.
+    /// What carries it.
+    pub transport: Transport,
+    /// Whether over Streamable HTTP, where every request has a response and a status of its own.
     pub http: bool,
     /// The inside of the server.
     pub probe: Probe,
+}
+
+/// What carries messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Standard streams.
+    Stdio,
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+    /// A Unix socket.
+    Unix,
+    /// A WebSocket.
+    WebSocket,
+    /// Channels in the same process.
+    Memory,
+}
+
+impl Transport {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Stdio, Self::Http, Self::Sse, Self::Unix, Self::WebSocket, Self::Memory];
+
+    /// Whether `revision` can be spoken over it.
+    pub fn carries(self, revision: Revision) -> bool {
+        self != Self::Sse || !revision.is_modern()
+    }
+
+    async fn link(self, service: impl Service) -> Result<Link, Lost> {
+        match self {
+            Self::Stdio => Ok(Link::stdio(service)),
+            Self::Http => Link::http(service, http::Config::default()).await,
+            Self::Sse => Link::sse(service, http::Config::default()).await,
+            Self::Unix => Link::unix(service, unix::Config::default()).await,
+            Self::WebSocket => Link::websocket(service, http::Config::default()).await,
+            Self::Memory => Ok(Link::memory(service, memory::Config::default())),
+        }
+    }
 }
 
 /// How a client of `revision` declares that it answers all questions which that revision knows.
@@ -97,15 +138,14 @@ pub async fn around<S: Service>(
 ) {
     let mut failures = Vec::new();
     for revision in Revision::ALL {
-        for http in [false, true] {
+        for transport in Transport::ALL.into_iter().filter(|transport| transport.carries(revision)) {
             let probe = Probe::default();
             let cell = async {
                 let service = service(&probe).map_err(|error| error.to_string())?;
-                run(service, probe.clone(), (revision, http), declared(revision), &check).await
+                run(service, probe.clone(), (revision, transport), declared(revision), &check).await
             };
             if let Err(failure) = caught(cell).await {
-                let transport = if http { "HTTP" } else { "stdio" };
-                failures.push(format!("{revision} over {transport}: {failure}"));
+                failures.push(format!("{revision} over {transport:?}: {failure}"));
             }
         }
     }
@@ -115,19 +155,15 @@ pub async fn around<S: Service>(
 async fn run(
     service: impl Service,
     probe: Probe,
-    (revision, http): (Revision, bool),
+    (revision, transport): (Revision, Transport),
     capabilities: Value,
     check: &impl AsyncFn(&mut Cell) -> Result<(), Lost>,
 ) -> Result<(), String> {
     let words = |error: Lost| error.to_string();
-    let link = if http {
-        Link::http(service, http::Config::default()).await.map_err(words)?
-    } else {
-        Link::stdio(service)
-    };
+    let link = transport.link(service).await.map_err(words)?;
     let mut wire = Wire::over(link).declaring(capabilities);
     wire.open(revision).await.map_err(words)?;
-    let mut cell = Cell { wire, revision, http, probe };
+    let mut cell = Cell { wire, revision, transport, http: transport == Transport::Http, probe };
     check(&mut cell).await.map_err(words)?;
     let schema = Schema::of(revision).map_err(|error| error.to_string())?;
     let faults: Vec<String> = cell.wire.heard().iter().flat_map(|heard| schema.faults(heard)).collect();

@@ -1,7 +1,7 @@
 //! Write servers for the Model Context Protocol, once, for clients of every revision.
 //!
 //! ```no_run
-//! use anyport::{Context, Server, Tool, stdio};
+//! use anyport::{Context, Server, Tool};
 //! use schemars::JsonSchema;
 //! use serde::Deserialize;
 //!
@@ -17,25 +17,36 @@
 //!         .description("Says hello.")
 //!         .run(|greeting: Greeting, _: Context| async move { format!("Hello, {}!", greeting.name) });
 //!     let server = Server::builder("hello", "1.0.0").tool(hello).build()?;
-//!     stdio::serve(anyport::live(server), stdio::Config::default(), std::future::pending()).await?;
+//!     anyport::serve(server).stdio().await?;
 //!     Ok(())
 //! }
 //! ```
 //!
-//! This crate is a facade: everything in it lives in one of the crates below, whose documentation says more.
+//! Beside [`serve`], which makes a program of a server, this crate is a facade: everything in it lives in one of the
+//! crates below, whose documentation says more.
 //!
 //! - [`server`]: tools, resources, prompts and completion from functions.
 //! - [`service`]: the one trait that everything answering a request implements, and layers around it.
 //! - [`protocol`]: the messages and rules, without I/O.
-//! - [`http`], [`stdio`]: how clients reach a server.
+//! - [`stdio`], [`http`], `websocket`, [`unix`], [`memory`]: how clients reach a server.
+
+mod serve;
+mod signals;
+
+pub use serve::{Place, Serve, ServeError, serve, serve_service};
 
 pub use anyport_protocol as protocol;
 pub use anyport_server as server;
 pub use anyport_service as service;
 #[cfg(feature = "http")]
 pub use anyport_transport::http;
+pub use anyport_transport::memory;
 #[cfg(feature = "stdio")]
 pub use anyport_transport::stdio;
+#[cfg(feature = "unix")]
+pub use anyport_transport::unix;
+#[cfg(feature = "websocket")]
+pub use anyport_transport::websocket;
 
 pub use anyport_protocol::{Error, Raw, Revision};
 pub use anyport_server::{

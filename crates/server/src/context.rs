@@ -22,7 +22,7 @@ use crate::{
     ask::{Asked, Binding, Dialogue, Once, Question},
     detach,
     nested::Nested,
-    params::Params,
+    params::{Params, text},
     server::Inner,
     write::write_number,
 };
@@ -95,6 +95,13 @@ impl Context {
         Self::within(server, service, (Method::ToolsCall, params.into()), Dialogue::default(), nested)
     }
 
+    /// The same call inside of `server`, which is mounted in this one. What it tells is told by this one.
+    pub(crate) fn inside(&self, server: Arc<Inner>) -> Self {
+        let call = (self.0.method, self.0.params.clone());
+        let nested = Some(Box::new(Nested::within(self, "")));
+        Self::within(server, self.0.service.clone(), call, Dialogue::default(), nested)
+    }
+
     /// The server whose handler this is; of one that is mounted in another, itself. What it offers can be changed
     /// through it: see [`Server::change`].
     pub fn server(&self) -> Server {
@@ -104,6 +111,12 @@ impl Context {
     /// Where handlers tell of changes in what the server offers.
     pub fn events(&self) -> &Events {
         &self.0.server.events
+    }
+
+    /// The URI of the resource that is read, as the client wrote it; `None` where no resource is read.
+    pub fn uri(&self) -> Option<String> {
+        let params = Some(&self.0.params).filter(|_| self.0.method == Method::ResourcesRead)?;
+        params.member("uri").and_then(|uri| text(uri.as_str()).map(Cow::into_owned))
     }
 
     /// Tells the caller how far the call has come, if it asked to be told. A value that is not larger than the last

@@ -106,7 +106,9 @@ pub use nested::{CallError, DEFAULT_MAX_CALL_DEPTH};
 pub use part::Part;
 pub use prompt::{Argument, IntoMessages, Messages, Prompt, PromptHandler};
 pub use registry::{Change, Mount};
-pub use resource::{Contents, IntoContents, Resource, ResourceHandler, Template, TemplateHandler};
+pub use resource::{
+    Contents, IntoContents, IntoResources, Resource, ResourceHandler, Template, TemplateHandler,
+};
 pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
 pub use server::Server;
 pub use tool::{IntoToolResult, Json, NoArguments, Tool, ToolHandler, ToolResult};

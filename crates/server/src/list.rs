@@ -74,6 +74,11 @@ impl Pages {
         Self { lines, size, public, ready }
     }
 
+    /// Each item's key, and how it is listed.
+    pub(crate) fn lines(&self) -> &[(Arc<str>, Raw)] {
+        &self.lines
+    }
+
     /// The page that `params` ask for.
     ///
     /// # Errors

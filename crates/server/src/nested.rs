@@ -142,7 +142,7 @@ impl Context {
 }
 
 impl Nested {
-    fn within(caller: &Context, name: &str) -> Self {
+    pub(crate) fn within(caller: &Context, name: &str) -> Self {
         let (root, outer, depth) = match caller.nested() {
             None => (caller, "", 0),
             Some(nested) => (&nested.root, nested.prefix.as_str(), nested.depth),

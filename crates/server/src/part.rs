@@ -3,6 +3,7 @@ use crate::{Prompt, Resource, Template, Tool};
 /// Anything that a server offers. What turns into one can be given to [`crate::Builder::add`].
 #[derive(Debug)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "each is moved once, when the server is put together")]
 pub enum Part {
     /// A function for models.
     Tool(Tool),

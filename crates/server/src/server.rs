@@ -80,6 +80,8 @@ pub(crate) struct About {
 pub(crate) struct Ttls {
     pub(crate) tools: Duration,
     pub(crate) resources: Duration,
+    /// The list of resources, once templates list some: only their functions know when it changes.
+    pub(crate) listed: Duration,
     pub(crate) templates: Duration,
     pub(crate) prompts: Duration,
 }
@@ -235,8 +237,7 @@ impl Server {
                 resource::read(server, request.params, context)
             }
             Some(Method::ResourcesList) if offers.resources => {
-                let ttl = server.about.ttls.resources;
-                server.list(List::Resources, ttl, |registry| &*registry.resources, &request, &context)
+                resource::list(server, request.params, context)
             }
             Some(Method::TemplatesList) if offers.resources => {
                 let ttl = server.about.ttls.templates;

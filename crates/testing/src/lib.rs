@@ -21,7 +21,8 @@
 //! # On the wire
 //! A [`Wire`] is a client that speaks the messages of one revision, whichever that is, and shows them as they came:
 //! no type stands between a test and the bytes. It reaches any [`Service`](anyport_service::Service) over a [`Link`]:
-//! standard streams in memory, or Streamable HTTP on a real socket.
+//! standard streams in memory, Streamable HTTP, HTTP+SSE or a WebSocket on a real port, a Unix socket, or no transport but
+//! memory.
 //!
 //! ```
 //! use anyport_protocol::{Raw, Revision};

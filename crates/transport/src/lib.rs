@@ -6,9 +6,10 @@
 //!
 //! # Layout
 //! - [`stdio`]: one client on standard input and output.
-//! - [`http`]: Streamable HTTP, with sessions for clients that open with `initialize`.
-//! - [`websocket`]: clients that upgrade an HTTP connection; messages both ways, a text frame each.
-//! - [`unix`]: clients of this machine on a Unix socket; messages as on stdio.
+//! - [`http`]: Streamable HTTP, with sessions for clients that open with `initialize`, and HTTP+SSE of 2024-11-05; on a
+//!   listener of our own or within another program.
+//! - `websocket` (feature of that name): clients that upgrade an HTTP connection; messages both ways, a text frame each.
+//! - `unix` (feature of that name): clients of this machine on a Unix socket; messages as on stdio.
 //! - [`memory`]: a client in the same process.
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
 //! - `lines`: messages on a stream of bytes.

@@ -104,6 +104,7 @@ mod tests {
         let word = |frame| match frame {
             Frame::Message(text) => String::from_utf8(text.to_vec()).unwrap(),
             Frame::TooLong => "(too long)".to_owned(),
+            Frame::Read(_) => unreachable!("lines are not read"),
         };
         frames.into_iter().map(word).collect()
     }

@@ -61,8 +61,8 @@ async fn lists_come_in_pages_and_in_order() {
         for (method, member, names) in [
             ("tools/list", "tools", &["greet", "sum", "divisors", "content", "echo", "fail", "refuse"][..]),
             ("resources/list", "resources", &["text", "bytes", "broken", "asking", "number 0", "number 1"]),
-            ("resources/templates/list", "resourceTemplates", &["note"]),
-            ("prompts/list", "prompts", &["review", "asking"]),
+            ("resources/templates/list", "resourceTemplates", &["note", "page"]),
+            ("prompts/list", "prompts", &["review", "asking", "letter"]),
         ] {
             let (items, pages) = all(cell, method, member).await?;
             let listed: Vec<&str> = items.iter().map(|item| item["name"].as_str().unwrap()).collect();

@@ -11,6 +11,7 @@ mod changing;
 mod envelope;
 mod eras;
 mod lists;
+mod reading;
 mod results;
 mod running;
 mod telling;

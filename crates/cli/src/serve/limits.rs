@@ -40,7 +40,7 @@ pub(crate) struct Limit {
 
 /// Every name, with its unit.
 const NAMES: &str = "max_message_bytes, max_depth, max_nodes, max_headers, max_header_bytes, max_streams, max_sessions, \
-    sse_log (bytes), header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
+    sse_log, sse_buffer (bytes), header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
     ask_timeout (seconds), max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions";
 
 impl std::str::FromStr for Limit {
@@ -87,6 +87,7 @@ impl Limits {
             "max_header_bytes" => http.max_header_bytes = count,
             "max_streams" => http.max_streams = count,
             "max_sessions" => http.max_sessions = count,
+            "sse_buffer" => http.sse_buffer = count,
             "sse_log" => http.sse_log = count,
             "header_timeout" => http.header_timeout = seconds,
             "body_timeout" => http.body_timeout = seconds,
@@ -99,7 +100,10 @@ impl Limits {
             "rounds" => self.shim.rounds = limit.value,
             "questions" => self.shim.questions = count,
             "max_concurrent_calls" => self.max_concurrent_calls = count,
-            "max_open_requests" => self.max_open_requests = count,
+            "max_open_requests" => {
+                http.max_open_requests = count;
+                self.max_open_requests = count;
+            }
             "calls_per_second" => self.quota.per_second = rate,
             "call_burst" => self.quota.burst = rate,
             name => return Err(format!("there is no limit {name:?}; there are {NAMES}")),

@@ -137,9 +137,11 @@ fn ttls(builder: &Builder) -> Ttls {
             .map(|mounted| of(&mounted.core().about.ttls))
             .fold(own, std::time::Duration::min)
     };
+    let resources = ttl(List::Resources, |ttls| ttls.resources);
     Ttls {
         tools: ttl(List::Tools, |ttls| ttls.tools),
-        resources: ttl(List::Resources, |ttls| ttls.resources),
+        resources,
+        listed: builder.ttls.get(&List::Resources).map_or(std::time::Duration::ZERO, |_| resources),
         templates: ttl(List::Templates, |ttls| ttls.templates),
         prompts: ttl(List::Prompts, |ttls| ttls.prompts),
     }

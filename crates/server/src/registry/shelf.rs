@@ -130,7 +130,8 @@ impl<E> Shelf<E> {
         self.pages(principal, listing.size).page(params, listing)
     }
 
-    fn pages(&self, principal: &Principal, size: usize) -> Arc<Pages> {
+    /// All pages of the list, as `principal` sees it.
+    pub(crate) fn pages(&self, principal: &Principal, size: usize) -> Arc<Pages> {
         let write = |items: &mut dyn Iterator<Item = &Arc<Item<E>>>| {
             let lines = items.map(|item| (item.key.clone(), item.written.clone())).collect();
             // 2026-07-28, caching §Cache Scope: "Servers MUST apply the same `cacheScope` to all response pages for

@@ -1,6 +1,7 @@
 //! Resources and templates of resources: what can be read.
 
 mod contents;
+mod listing;
 mod read;
 mod template;
 mod typed;
@@ -11,6 +12,8 @@ use anyport_protocol::types::{self, Annotations, Icon, MetaObject};
 use serde::de::DeserializeOwned;
 
 pub use contents::{Contents, IntoContents};
+pub use listing::IntoResources;
+pub(crate) use listing::list;
 pub(crate) use read::{ResourceEntry, TemplateEntry, read};
 pub(crate) use typed::{complete_choices, unknown};
 
@@ -23,6 +26,7 @@ use crate::{
     write::Freshness,
 };
 use contents::Place;
+use listing::Lister;
 
 /// A resource: one URI, and the function that reads it.
 ///
@@ -76,6 +80,7 @@ pub struct Template<H = TemplateHandler> {
     definition: types::ResourceTemplate,
     freshness: Freshness,
     completers: Vec<(String, Completer)>,
+    lister: Option<Lister>,
     pub(crate) visible: Option<Visible>,
     handler: H,
 }
@@ -124,7 +129,7 @@ impl Template<()> {
         let template = template.into();
         let definition = types::ResourceTemplate::new(template.clone(), template);
         let (freshness, completers) = (Freshness::NONE, Vec::new());
-        Self { definition, freshness, completers, visible: None, handler: () }
+        Self { definition, freshness, completers, lister: None, visible: None, handler: () }
     }
 
     /// Reads them with `function`, which is given the template's variables as an `A`: [`Values`], or a struct with a
@@ -153,7 +158,7 @@ impl Template<()> {
         F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
-        let Self { definition, freshness, completers, visible, .. } = self;
+        let Self { definition, freshness, completers, lister, visible, .. } = self;
         let read = Box::new(move |values: Values, place: Place, context: Context| {
             let contents = function(values.read(Source::Uri)?, context);
             let contents =
@@ -161,7 +166,7 @@ impl Template<()> {
             Ok(Box::pin(contents) as Handling<Contents>)
         });
         let handler = TemplateHandler { read, check: check::<A> };
-        Template { definition, freshness, completers, visible, handler }
+        Template { definition, freshness, completers, lister, visible, handler }
     }
 }
 
@@ -185,6 +190,33 @@ impl<H> Template<H> {
         choices: impl IntoIterator<Item = S>,
     ) -> Self {
         self.completers.push((name.into(), Completer::choices(choices)));
+        self
+    }
+
+    /// Lists its resources in `resources/list`, behind the fixed ones, with `function`. What it gives is told to the
+    /// one caller only, and must be resources of this template: others are left out, and so are those that are listed
+    /// already. Those without a type get that of the template.
+    ///
+    /// The function is called anew for each page that a client asks for. Its order should be the same each time: a
+    /// cursor is the last URI of a page, or its place if that is gone. Such a list is private, and stale at once unless
+    /// [`crate::Builder::ttl`] says otherwise; tell of changes with [`crate::Events::resources_changed`].
+    ///
+    /// ```
+    /// use anyport_protocol::types;
+    /// use anyport_server::{Context, Template, Values};
+    ///
+    /// let note = Template::new("notes:///{id}")
+    ///     .list(async |_: Context| vec![types::Resource::new("notes:///1", "first")])
+    ///     .read(async |note: Values, _: Context| format!("note {}", note.get("id").unwrap_or_default()));
+    /// # let _ = note;
+    /// ```
+    #[must_use]
+    pub fn list<F, R>(mut self, function: F) -> Self
+    where
+        F: Fn(Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoResources> + Send + 'static,
+    {
+        self.lister = Some(Lister::new(function));
         self
     }
 

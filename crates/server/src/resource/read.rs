@@ -6,6 +6,7 @@ use anyport_service::Reply;
 use super::{
     Contents, Resource, ResourceHandler, Template, TemplateHandler,
     contents::Place,
+    listing::Lister,
     template::UriTemplate,
     typed::{self, Variable},
 };
@@ -34,6 +35,7 @@ pub(crate) struct TemplateEntry {
     mime_type: Option<String>,
     freshness: Freshness,
     completers: Completers,
+    lister: Option<Lister>,
     handler: TemplateHandler,
 }
 
@@ -59,7 +61,7 @@ impl TemplateEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(template: Template) -> Result<(types::ResourceTemplate, Self), Vec<String>> {
-        let Template { definition, freshness, completers: given, visible, handler } = template;
+        let Template { definition, freshness, completers: given, lister, visible, handler } = template;
         let template =
             UriTemplate::parse(&definition.uri_template).map_err(|error| vec![error.to_string()])?;
         let mut completers: Completers =
@@ -73,7 +75,17 @@ impl TemplateEntry {
         }
         let (text, mime_type) = (definition.uri_template.clone(), definition.mime_type.clone());
         let freshness = freshness.limited(visible.is_some());
-        Ok((definition, Self { text, template, mime_type, freshness, completers, handler }))
+        Ok((definition, Self { text, template, mime_type, freshness, completers, lister, handler }))
+    }
+
+    /// Lists its resources, if it does.
+    pub(super) fn lister(&self) -> Option<&Lister> {
+        self.lister.as_ref()
+    }
+
+    /// The type of its resources.
+    pub(super) fn mime_type(&self) -> Option<&str> {
+        self.mime_type.as_deref()
     }
 
     /// Whether the template could have made `uri`.
@@ -88,22 +100,17 @@ impl TemplateEntry {
     /// What the caller hears when the variables in `uri` are not what the function takes: a number that is none names
     /// nothing that exists.
     fn unreadable(&self, uri: &str, error: &Unreadable) -> Error {
+        let template = &*self.text;
         match &error.fault {
             // Some types do not tell which fields they have, so that this shows at the first read.
             Fault::Missing(field) if !self.template.variables().any(|variable| variable.name == field) => {
-                let message = format!(
-                    "the template {} has no variable {field:?}, and its function needs one",
-                    self.text
-                );
-                tracing::error!(
-                    template = self.text,
-                    field,
-                    "a template's function takes what it does not have"
-                );
-                Error::internal(message)
+                tracing::error!(template, field, "a template's function takes what it does not have");
+                Error::internal(format!(
+                    "the template {template} has no variable {field:?}, and its function needs one"
+                ))
             }
             _ => {
-                tracing::debug!(template = self.text, %error, "the variables of a URI cannot be read");
+                tracing::debug!(template, %error, "the variables of a URI cannot be read");
                 Error::resource_not_found(uri)
             }
         }

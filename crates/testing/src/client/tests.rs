@@ -1,6 +1,6 @@
 use std::{path::Path, time::Duration};
 
-use anyport_server::{Context, Form, Json, NoArguments, Prompt, Resource, Server, Tool, Values};
+use anyport_server::{Context, Form, Json, NoArguments, Prompt, Resource, Server, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ fn server() -> Server {
         context.events().tools_changed();
     });
     let today = Resource::new("notes:///today").read(async |_: Context| "Be kind.");
-    let review = Prompt::new("review").get(async |_: Values, _| "Review it.");
+    let review = Prompt::new("review").get(async |_: anyport_server::Values, _: Context| "Review it.");
     Server::builder("test", "1.0.0")
         .add(add)
         .add(greet)

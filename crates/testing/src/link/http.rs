@@ -27,6 +27,7 @@ use super::{Arrival, Exchange, Lost};
 #[derive(Debug)]
 pub(super) struct Http {
     connections: Connections,
+    path: Arc<str>,
     out: mpsc::UnboundedSender<(Exchange, Arrival)>,
     open: HashMap<Exchange, AbortHandle>,
     last: u64,
@@ -35,9 +36,27 @@ pub(super) struct Http {
 
 /// The server, when it is ours.
 #[derive(Debug)]
-struct Server {
+pub(super) struct Server {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
+}
+
+impl Server {
+    /// Serves on a free port of loopback.
+    pub(super) async fn start(service: impl Service, config: Config) -> Result<(Self, SocketAddr), Lost> {
+        let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config, false).await?;
+        let address = listener.address()?;
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(listener.serve(service, async {
+            let _ = stopped.await;
+        }));
+        Ok((Self { stop, serving }, address))
+    }
+
+    pub(super) async fn stop(self) -> io::Result<()> {
+        let _ = self.stop.send(());
+        self.serving.await.map_err(io::Error::other)?
+    }
 }
 
 impl Http {
@@ -47,13 +66,9 @@ impl Http {
         out: mpsc::UnboundedSender<(Exchange, Arrival)>,
     ) -> Result<Self, Lost> {
         let path = config.path.clone();
-        let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config, false).await?;
-        let mut http = Self::new(listener.address()?, path, out);
-        let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(listener.serve(service, async {
-            let _ = stopped.await;
-        }));
-        http.server = Some(Server { stop, serving });
+        let (server, address) = Server::start(service, config).await?;
+        let mut http = Self::new(address, path, out);
+        http.server = Some(server);
         Ok(http)
     }
 
@@ -62,8 +77,8 @@ impl Http {
         path: String,
         out: mpsc::UnboundedSender<(Exchange, Arrival)>,
     ) -> Self {
-        let connections = Connections { address, path: path.into(), idle: Arc::default() };
-        Self { connections, out, open: HashMap::new(), last: 0, server: None }
+        let connections = Connections::new(address);
+        Self { connections, path: path.into(), out, open: HashMap::new(), last: 0, server: None }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -73,9 +88,10 @@ impl Http {
     pub(super) async fn close(self) -> io::Result<()> {
         self.open.values().for_each(AbortHandle::abort);
         lock(&self.connections.idle).clear();
-        let Some(Server { stop, serving }) = self.server else { return Ok(()) };
-        let _ = stop.send(());
-        serving.await.map_err(io::Error::other)?
+        match self.server {
+            Some(server) => server.stop().await,
+            None => Ok(()),
+        }
     }
 
     pub(super) fn post(&mut self, text: &str, mut headers: Vec<(String, String)>) -> Exchange {
@@ -99,7 +115,7 @@ impl Http {
         self.last += 1;
         let exchange = Exchange(self.last);
         let pump = Pump { exchange, out: self.out.clone() };
-        let request = self.connections.clone().exchange(method, headers, body, pump);
+        let request = self.connections.clone().exchange(method, self.path.clone(), headers, body, pump);
         self.open.insert(exchange, tokio::spawn(request).abort_handle());
         exchange
     }
@@ -107,17 +123,27 @@ impl Http {
 
 /// What is needed to make a request.
 #[derive(Clone, Debug)]
-struct Connections {
+pub(super) struct Connections {
     address: SocketAddr,
-    path: Arc<str>,
     idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
 }
 
 impl Connections {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Self { address, idle: Arc::default() }
+    }
+
     /// Makes a request, and passes on all that comes back.
-    async fn exchange(self, method: Method, headers: Vec<(String, String)>, body: Bytes, pump: Pump) {
+    async fn exchange(
+        self,
+        method: Method,
+        path: Arc<str>,
+        headers: Vec<(String, String)>,
+        body: Bytes,
+        pump: Pump,
+    ) {
         // Whatever fails, the exchange is over, and whoever waits for its answer hears of it.
-        if let Err(error) = self.carry(method, headers, body, &pump).await {
+        if let Err(error) = self.carry(method, &path, headers, body, &pump).await {
             pump.say(Arrival::Garbage(format!("the HTTP request failed: {error}")));
         }
         pump.say(Arrival::End);
@@ -126,25 +152,42 @@ impl Connections {
     async fn carry(
         &self,
         method: Method,
+        path: &str,
         headers: Vec<(String, String)>,
         body: Bytes,
         pump: &Pump,
     ) -> Result<(), Broken> {
-        let mut request = Request::builder().method(method).uri(&*self.path);
+        let (response, connection) = self.send(method, path, headers, body).await?;
+        let session = response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
+        pump.say(Arrival::Head { status: response.status().as_u16(), session: session.map(str::to_owned) });
+        pump.body(response).await?;
+        self.keep(connection).await;
+        Ok(())
+    }
+
+    /// Sends a request, and waits for the head of its response.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: Vec<(String, String)>,
+        body: Bytes,
+    ) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>), Broken> {
+        let mut request = Request::builder().method(method).uri(path);
         request = request.header(header::HOST, self.address.to_string());
         for (name, value) in headers {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(body))?;
         let mut connection = self.connection().await?;
-        let response = connection.send_request(request).await?;
-        let session = response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
-        pump.say(Arrival::Head { status: response.status().as_u16(), session: session.map(str::to_owned) });
-        pump.body(response).await?;
+        Ok((connection.send_request(request).await?, connection))
+    }
+
+    /// Keeps a connection whose response was read, to be used again.
+    pub(super) async fn keep(&self, mut connection: SendRequest<Full<Bytes>>) {
         if connection.ready().await.is_ok() {
             lock(&self.idle).push(connection);
         }
-        Ok(())
     }
 
     async fn connection(&self) -> Result<SendRequest<Full<Bytes>>, Broken> {
@@ -164,7 +207,7 @@ impl Connections {
     }
 }
 
-type Broken = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// Takes what comes back for one request to the inbox.
 struct Pump {
@@ -192,22 +235,23 @@ impl Pump {
         let mut events = Events::default();
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame?.into_data() {
-                events.feed(&data, |event| self.say(Arrival::of(event)));
+                events.feed(&data, |_, event| self.say(Arrival::of(event)));
             }
         }
         Ok(())
     }
 }
 
-/// Reads an event stream (WHATWG HTML §9.2.6) of UTF-8 with line feeds. Only the data of its events counts.
+/// Reads an event stream (WHATWG HTML §9.2.6) of UTF-8 with line feeds. Only the kind and the data of its events count.
 #[derive(Debug, Default)]
-struct Events {
+pub(super) struct Events {
     line: Vec<u8>,
+    kind: String,
     data: Vec<u8>,
 }
 
 impl Events {
-    fn feed(&mut self, bytes: &[u8], mut event: impl FnMut(&[u8])) {
+    pub(super) fn feed(&mut self, bytes: &[u8], mut event: impl FnMut(&str, &[u8])) {
         for byte in bytes {
             if *byte != b'\n' {
                 self.line.push(*byte);
@@ -215,11 +259,13 @@ impl Events {
             }
             let line = std::mem::take(&mut self.line);
             if line.is_empty() {
-                let data = std::mem::take(&mut self.data);
+                let (kind, data) = (std::mem::take(&mut self.kind), std::mem::take(&mut self.data));
                 // An event without data carries only an id or a time to come back after.
                 if let Some(data) = data.strip_suffix(b"\n").filter(|data| !data.is_empty()) {
-                    event(data);
+                    event(if kind.is_empty() { "message" } else { &kind }, data);
                 }
+            } else if let Some(kind) = line.strip_prefix(b"event:") {
+                self.kind = String::from_utf8_lossy(kind.strip_prefix(b" ").unwrap_or(kind)).into_owned();
             } else if let Some(data) = line.strip_prefix(b"data:") {
                 self.data.extend_from_slice(data.strip_prefix(b" ").unwrap_or(data));
                 self.data.push(b'\n');
@@ -238,13 +284,16 @@ mod tests {
 
     #[test]
     fn events_are_read_whatever_the_pieces() {
-        let text = b": hello\n\nid: 1\ndata: \n\nid: 2\nretry: 5\ndata: {\"a\":\ndata:1}\n\ndata: 2\n\n";
+        let text =
+            b": hello\n\nid: 1\ndata: \n\nid: 2\nretry: 5\ndata: {\"a\":\ndata:1}\n\nevent: x\ndata: 2\n\n";
         for size in [1, 2, 7, text.len()] {
             let (mut events, mut read) = (Events::default(), Vec::new());
             for part in text.chunks(size) {
-                events.feed(part, |event| read.push(String::from_utf8(event.to_vec()).unwrap()));
+                events.feed(part, |kind, event| {
+                    read.push(format!("{kind} {}", String::from_utf8_lossy(event)))
+                });
             }
-            assert_eq!(read, ["{\"a\":\n1}", "2"], "in pieces of {size}");
+            assert_eq!(read, ["message {\"a\":\n1}", "x 2"], "in pieces of {size}");
         }
     }
 }

@@ -1,16 +1,20 @@
 //! What carries messages between a [`crate::Wire`] and a service.
 
+mod channel;
 mod http;
+mod sse;
 mod stdio;
 
 use std::{io, net::SocketAddr};
 
 use anyport_service::Service;
-use anyport_transport::{http as transport, stdio as standard};
+use anyport_transport::{http as transport, memory, stdio as standard, unix};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use channel::Channel;
 use http::Http;
+use sse::Sse;
 use stdio::Stdio;
 
 /// A transport, and the service at its other end.
@@ -22,11 +26,13 @@ pub struct Link {
 
 #[derive(Debug)]
 enum Way {
+    Channel(Channel),
     Stdio(Stdio),
     Http(Http),
+    Sse(Sse),
 }
 
-/// What a message came on: the HTTP response to one request, or the one channel of standard streams.
+/// What a message came on: the HTTP response to one request, or the one channel of every other transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Exchange(u64);
 
@@ -72,6 +78,9 @@ pub enum Lost {
     /// The service could not be served.
     #[error(transparent)]
     Bind(#[from] transport::Refused),
+    /// The service could not be served on a Unix socket.
+    #[error(transparent)]
+    Unix(#[from] unix::Refused),
 }
 
 impl Link {
@@ -86,6 +95,30 @@ impl Link {
         Self { way: Way::Stdio(Stdio::serve(service, config, out)), inbox }
     }
 
+    /// Serves `service` in memory: messages as they are, without framing.
+    pub fn memory(service: impl Service, config: memory::Config) -> Self {
+        let (out, inbox) = mpsc::unbounded_channel();
+        Self { way: Way::Channel(Channel::memory(service, config, out)), inbox }
+    }
+
+    /// Serves `service` on a Unix socket in a folder of its own.
+    ///
+    /// # Errors
+    /// When there can be none.
+    pub async fn unix(service: impl Service, config: unix::Config) -> Result<Self, Lost> {
+        let (out, inbox) = mpsc::unbounded_channel();
+        Ok(Self { way: Way::Channel(Channel::unix(service, config, out).await?), inbox })
+    }
+
+    /// Serves `service` over HTTP on a free port of loopback, and opens a WebSocket there.
+    ///
+    /// # Errors
+    /// When there is no port.
+    pub async fn websocket(service: impl Service, config: transport::Config) -> Result<Self, Lost> {
+        let (out, inbox) = mpsc::unbounded_channel();
+        Ok(Self { way: Way::Channel(Channel::websocket(service, config, out).await?), inbox })
+    }
+
     /// Serves `service` over HTTP on a free port of loopback.
     ///
     /// # Errors
@@ -95,13 +128,23 @@ impl Link {
         Ok(Self { way: Way::Http(Http::serve(service, config, out).await?), inbox })
     }
 
+    /// Serves `service` over HTTP on a free port of loopback, and reaches it by HTTP+SSE of 2024-11-05. No revision from
+    /// 2026-07-28 on can be spoken over it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn sse(service: impl Service, config: transport::Config) -> Result<Self, Lost> {
+        let (out, inbox) = mpsc::unbounded_channel();
+        Ok(Self { way: Way::Sse(Sse::serve(service, config, out).await?), inbox })
+    }
+
     /// Reaches a server that runs already, by the address and the path of its MCP endpoint.
     pub fn connect(address: SocketAddr, path: impl Into<String>) -> Self {
         let (out, inbox) = mpsc::unbounded_channel();
         Self { way: Way::Http(Http::new(address, path.into(), out)), inbox }
     }
 
-    /// Whether this is HTTP.
+    /// Whether this is Streamable HTTP, where every request has a response of its own.
     pub fn is_http(&self) -> bool {
         matches!(self.way, Way::Http(_))
     }
@@ -110,7 +153,8 @@ impl Link {
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.way {
             Way::Http(http) => Some(http.address()),
-            Way::Stdio(_) => None,
+            Way::Sse(sse) => Some(sse.address()),
+            Way::Stdio(_) | Way::Channel(_) => None,
         }
     }
 
@@ -120,23 +164,27 @@ impl Link {
     /// What serving ended with.
     pub async fn close(self) -> io::Result<()> {
         match self.way {
+            Way::Channel(channel) => channel.close().await,
             Way::Stdio(stdio) => stdio.close().await,
             Way::Http(http) => http.close().await,
+            Way::Sse(sse) => sse.close().await,
         }
     }
 
     /// Sends the text of a message; `headers` are for HTTP only.
     pub(crate) fn send(&mut self, text: &str, headers: Vec<(String, String)>) -> Result<Exchange, Lost> {
         match &mut self.way {
+            Way::Channel(channel) => channel.send(text).map(|()| Exchange::CHANNEL),
             Way::Stdio(stdio) => stdio.send(text).map(|()| Exchange::CHANNEL),
             Way::Http(http) => Ok(http.post(text, headers)),
+            Way::Sse(sse) => sse.send(text, headers).map(|()| Exchange::CHANNEL),
         }
     }
 
     /// Opens the stream for what belongs to no request; `None` where there is none to open.
     pub(crate) fn get(&mut self, headers: Vec<(String, String)>) -> Option<Exchange> {
         match &mut self.way {
-            Way::Stdio(_) => None,
+            Way::Stdio(_) | Way::Sse(_) | Way::Channel(_) => None,
             Way::Http(http) => Some(http.get(headers)),
         }
     }
@@ -144,7 +192,7 @@ impl Link {
     /// Cuts an HTTP response off. Returns whether there was one to cut.
     pub(crate) fn cut(&mut self, exchange: Exchange) -> bool {
         match &mut self.way {
-            Way::Stdio(_) => false,
+            Way::Stdio(_) | Way::Sse(_) | Way::Channel(_) => false,
             Way::Http(http) => http.cut(exchange),
         }
     }

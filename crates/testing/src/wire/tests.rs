@@ -72,7 +72,11 @@ async fn answer(request: Request, context: Context, emitter: anyport_service::Em
 async fn wires() -> Vec<(Revision, Wire)> {
     let mut wires = Vec::new();
     for revision in Revision::ALL {
-        for link in [Link::stdio(Fake), Link::http(Fake, Config::default()).await.unwrap()] {
+        let mut links = vec![Link::stdio(Fake), Link::http(Fake, Config::default()).await.unwrap()];
+        if !revision.is_modern() {
+            links.push(Link::sse(Fake, Config::default()).await.unwrap());
+        }
+        for link in links {
             let mut wire = Wire::over(link).declaring(json!({"sampling": {}}));
             wire.open(revision).await.unwrap();
             wires.push((revision, wire));

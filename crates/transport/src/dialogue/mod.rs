@@ -5,7 +5,9 @@ mod peer;
 mod session;
 
 pub(crate) use exchange::{Answer, Exchange, Fault, Outgoing};
-pub(crate) use peer::{End, Frame, Peer, Terms};
+#[cfg_attr(not(any(feature = "unix", feature = "websocket")), allow(unused_imports))]
+pub(crate) use peer::End;
+pub(crate) use peer::{Frame, Peer, Terms};
 pub(crate) use session::LegacySession;
 
 use anyport_protocol::{Error, Id, Raw, jsonrpc::write_error};

@@ -1,4 +1,14 @@
-use std::{collections::HashMap, fmt, future::poll_fn, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use anyport_protocol::{
     Error, Id, Limits, Method, Revision,
@@ -26,6 +36,7 @@ pub(crate) struct Peer {
     out: mpsc::Sender<Bytes>,
     legacy: Option<Arc<LegacySession>>,
     running: HashMap<Id, Running>,
+    open: Arc<AtomicUsize>,
     tasks: JoinSet<Option<Id>>,
     /// Sends what the session has to say outside any call; ends with the peer.
     pushes: JoinSet<()>,
@@ -54,6 +65,23 @@ struct Running {
     cancel: oneshot::Sender<()>,
     /// It has no end of its own.
     listen: bool,
+    _counted: Counted,
+}
+
+/// One of the requests that are open.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(open.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What came in.
@@ -63,6 +91,9 @@ pub(crate) enum Frame {
     Message(Bytes),
     /// A message that was longer than may be; it was passed over.
     TooLong,
+    /// What a transport has read itself, within the same limits.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    Read(Box<Result<Incoming, Malformed>>),
 }
 
 /// Why a dialogue is over.
@@ -91,8 +122,32 @@ impl fmt::Display for End {
 
 impl Peer {
     pub(crate) fn new(service: Arc<dyn Service>, terms: Terms, out: mpsc::Sender<Bytes>) -> Self {
-        let (running, tasks, pushes) = (HashMap::new(), JoinSet::new(), JoinSet::new());
-        Self { service, terms, out, legacy: None, running, tasks, pushes }
+        let (running, open) = (HashMap::new(), Arc::default());
+        let (tasks, pushes) = (JoinSet::new(), JoinSet::new());
+        Self { service, terms, out, legacy: None, running, open, tasks, pushes }
+    }
+
+    /// How many requests are open, for whoever must not take a client that waits for one that is idle.
+    #[cfg(feature = "http")]
+    pub(crate) fn open(&self) -> Arc<AtomicUsize> {
+        self.open.clone()
+    }
+
+    /// The one legacy session of the channel, for a transport that has to know what was agreed.
+    pub(crate) fn session(&mut self) -> &Arc<LegacySession> {
+        self.legacy.get_or_insert_with(|| {
+            let Terms { principal, supported, .. } = &self.terms;
+            let session = LegacySession::new(self.service.clone(), principal.clone(), supported);
+            let (pushing, out) = (session.clone(), self.out.clone());
+            self.pushes.spawn(async move {
+                while let Some(text) = poll_fn(|task| pushing.poll_push(task)).await {
+                    if out.send(text).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            session
+        })
     }
 
     /// Serves until the client ends its side, nobody reads ours any more, it has been quiet for too long, or `stop`
@@ -176,8 +231,14 @@ impl Peer {
                 let error = Error::invalid_request(format!("larger than {limit} bytes (max_message_bytes)"));
                 return self.send(refusal(None, &error, self.null_id()).text).await;
             }
+            Frame::Read(read) => return self.incoming(*read).await,
         };
-        match read(text, &self.terms.limits) {
+        let read = read(text, &self.terms.limits);
+        self.incoming(read).await;
+    }
+
+    async fn incoming(&mut self, incoming: Result<Incoming, Malformed>) {
+        match incoming {
             Ok(Incoming::One(message)) => self.message(message).await,
             Ok(Incoming::Batch(batch)) => self.batch(batch).await,
             // Whatever is wrong with a message, the connection goes on.
@@ -254,20 +315,7 @@ impl Peer {
         if !legacy || (modern && request.meta.is_modern()) {
             return self.modern(request);
         }
-        let session = self.legacy.get_or_insert_with(|| {
-            let session =
-                LegacySession::new(self.service.clone(), self.terms.principal.clone(), &self.terms.supported);
-            let (pushing, out) = (session.clone(), self.out.clone());
-            self.pushes.spawn(async move {
-                while let Some(text) = poll_fn(|task| pushing.poll_push(task)).await {
-                    if out.send(text).await.is_err() {
-                        return;
-                    }
-                }
-            });
-            session
-        });
-        session.request(request)
+        self.session().request(request)
     }
 
     fn modern(&self, request: Request) -> Exchange {
@@ -303,7 +351,8 @@ impl Peer {
     fn spawn(&mut self, mut exchange: Exchange, answers: mpsc::Sender<Bytes>) {
         let (cancel, mut cancelled) = oneshot::channel();
         let id = exchange.id().clone();
-        self.running.insert(id.clone(), Running { cancel, listen: exchange.is_listen() });
+        let running = Running { cancel, listen: exchange.is_listen(), _counted: Counted::new(&self.open) };
+        self.running.insert(id.clone(), running);
         let out = self.out.clone();
         self.tasks.spawn(async move {
             loop {

@@ -54,6 +54,8 @@ pub(super) trait Source: Send + 'static {
 /// One event of a stream.
 #[derive(Debug, Default)]
 pub(super) struct SseEvent {
+    /// What kind of event it is; a message unless it says.
+    pub(super) event: Option<&'static str>,
     /// Its id within the session, for clients that come back.
     pub(super) id: Option<String>,
     /// How long the client is to wait before it comes back.
@@ -104,6 +106,11 @@ impl Events {
     fn write(&mut self, event: SseEvent) {
         let whole = event.data.len() <= COPIED;
         let mut head = BytesMut::with_capacity(64 + if whole { event.data.len() } else { 0 });
+        if let Some(kind) = event.event {
+            head.put_slice(b"event: ");
+            head.put_slice(kind.as_bytes());
+            head.put_u8(b'\n');
+        }
         if let Some(id) = &event.id {
             head.put_slice(b"id: ");
             head.put_slice(id.as_bytes());

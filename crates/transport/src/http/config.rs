@@ -29,6 +29,14 @@ pub struct Config {
     /// Whether and how WebSockets are served as well. Default not.
     #[cfg(feature = "websocket")]
     pub websocket: Option<crate::websocket::Config>,
+    /// Whether HTTP+SSE, the transport of 2024-11-05, is served as well, for clients that know no other: its stream at
+    /// `/sse`, its messages at `/messages`, both also below [`Config::path`]; and a GET of the MCP endpoint itself by
+    /// such a client opens the stream. Default no: the specification has deprecated it (2026-07-28, streamable-http
+    /// §HTTP+SSE Transport). It takes a revision before 2026-07-28 among the supported ones.
+    pub sse: bool,
+    /// What a proxy in front cuts off our paths, such as `/tools`, so that HTTP+SSE can tell its clients where to post.
+    /// Default nothing. What an axum router is nested under is known without this.
+    pub public_prefix: String,
     /// What else is served beside the MCP endpoint.
     pub routes: Vec<Route>,
     /// Bounds.
@@ -46,6 +54,8 @@ impl Default for Config {
             compat: Compat::default(),
             #[cfg(feature = "websocket")]
             websocket: None,
+            sse: false,
+            public_prefix: String::new(),
             routes: Vec::new(),
             limits: Limits::default(),
         }
@@ -71,7 +81,7 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Listen and GET streams at once. Default 10,000.
     pub max_streams: usize,
-    /// Sessions at once; the longest idle one makes room. Default 10,000.
+    /// Sessions at once; the longest idle one makes room. One of HTTP+SSE never does. Default 10,000.
     pub max_sessions: usize,
     /// How long a session may be idle. Default 1 hour.
     pub session_idle: Duration,
@@ -80,7 +90,10 @@ pub struct Limits {
     pub sse_log: usize,
     /// How long a stream that has ended is kept for them. Default 5 minutes.
     pub sse_log_ttl: Duration,
-    /// Requests that may be open at once on one WebSocket. Default 1,024.
+    /// Bytes that wait for the reader of a stream of HTTP+SSE (`sse_buffer`); beyond them its calls wait, and after the
+    /// write timeout its session ends. Default 1 MiB.
+    pub sse_buffer: usize,
+    /// Requests that may be open at once on one stream of HTTP+SSE, and on one WebSocket. Default 1,024.
     pub max_open_requests: usize,
     /// Silence after which a stream says something empty, so that no proxy cuts it. Default 15 s.
     pub keep_alive: Duration,
@@ -103,6 +116,7 @@ impl Default for Limits {
             session_idle: Duration::from_secs(3600),
             sse_log: 4 << 20,
             sse_log_ttl: Duration::from_secs(300),
+            sse_buffer: 1 << 20,
             max_open_requests: 1024,
             keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(10),

@@ -25,6 +25,7 @@ use super::{
     endpoint::Arrival,
     gate, legacy, modern, response,
     sessions::Sessions,
+    sse::{self, Part},
 };
 use crate::dialogue::refusal;
 
@@ -92,9 +93,14 @@ pub(super) async fn answer<B: Received>(
 }
 
 async fn dispatch<B: Received>(state: &Arc<State>, parts: http::request::Parts, body: B) -> Response {
+    // Where a route is chosen. First the one that almost every request takes.
     let path = parts.uri.path();
     if path != state.config.path {
-        return Box::pin(beside(state, parts, body)).await;
+        return match Part::of(path, &state.config).filter(|_| sse::is_served(&state.config)) {
+            Some(Part::Stream(messages)) => sse::stream(state, &parts, &messages),
+            Some(Part::Messages) => Box::pin(async move { sse::message(state, &parts, body).await }).await,
+            None => Box::pin(beside(state, parts, body)).await,
+        };
     }
     let principal = match gate::authenticate(&parts.headers, &state.config) {
         Ok(principal) => principal,
@@ -108,6 +114,9 @@ async fn dispatch<B: Received>(state: &Arc<State>, parts: http::request::Parts, 
         Method::POST => post(state, headers, body, principal).await,
         Method::GET | Method::DELETE if legacy => match check_version(state, headers) {
             Err(error) => response::error(StatusCode::BAD_REQUEST, &error),
+            Ok(()) if parts.method == Method::GET && sse::knocks(headers) => {
+                knocked(state, &parts, principal)
+            }
             Ok(()) if parts.method == Method::GET => {
                 Box::pin(legacy::get(state, headers, Accept::of(headers), &principal)).await
             }
@@ -117,8 +126,25 @@ async fn dispatch<B: Received>(state: &Arc<State>, parts: http::request::Parts, 
     }
 }
 
+/// A client of HTTP+SSE has come to the MCP endpoint.
+fn knocked(state: &Arc<State>, parts: &http::request::Parts, principal: Principal) -> Response {
+    if sse::is_served(&state.config) {
+        let messages = format!("{}/messages", state.config.path.trim_end_matches('/'));
+        return sse::open(state, parts, &messages, principal);
+    }
+    let error = Error::invalid_request(
+        "a GET opens the stream of a session: POST initialize first, and send its Mcp-Session-Id. HTTP+SSE of 2024-11-05 \
+         is not served here",
+    );
+    response::error(StatusCode::BAD_REQUEST, &error)
+}
+
 pub(super) fn method_not_allowed(allow: &str) -> Response {
-    let error = Error::invalid_request(format!("method not allowed; use {allow}"));
+    refuse_method(allow, format!("method not allowed; use {allow}"))
+}
+
+pub(super) fn refuse_method(allow: &str, message: String) -> Response {
+    let error = Error::invalid_request(message);
     let mut response = response::error(StatusCode::METHOD_NOT_ALLOWED, &error);
     if let Ok(allow) = HeaderValue::from_str(allow) {
         response.headers_mut().insert(header::ALLOW, allow);
@@ -139,14 +165,14 @@ fn named(headers: &HeaderMap) -> Option<Revision> {
     headers.get(VERSION)?.to_str().ok()?.trim().parse().ok()
 }
 
-fn names_modern(headers: &HeaderMap) -> bool {
+pub(super) fn names_modern(headers: &HeaderMap) -> bool {
     named(headers).is_some_and(Revision::is_modern)
 }
 
 /// 2025-11-25, transports §Protocol Version Header: "If the server receives a request with an invalid or
 /// unsupported `MCP-Protocol-Version`, it MUST respond with `400 Bad Request`." None is valid: it came with
 /// 2025-06-18.
-fn check_version(state: &State, headers: &HeaderMap) -> Result<(), Error> {
+pub(super) fn check_version(state: &State, headers: &HeaderMap) -> Result<(), Error> {
     let mut values = headers.get_all(VERSION).iter();
     let Some(value) = values.next() else { return Ok(()) };
     if values.next().is_some() {
@@ -208,12 +234,7 @@ async fn post<B: Received>(
     body: B,
     principal: Principal,
 ) -> Response {
-    // A page may send `text/plain` across origins without asking first; JSON it may not.
-    if !is_json(headers) {
-        let error = Error::invalid_request("the body must be application/json; set Content-Type");
-        return response::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error);
-    }
-    let text = match collect(state, headers, body).await {
+    let text = match json_body(state, headers, body).await {
         Ok(text) => text,
         Err(refused) => return refused,
     };
@@ -237,6 +258,20 @@ async fn post<B: Received>(
             response::json(StatusCode::BAD_REQUEST, refusal(id.as_ref(), &error, null_id).text)
         }
     }
+}
+
+/// The body of a POST, checked in the order of the ladder.
+pub(super) async fn json_body<B: Received>(
+    state: &State,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Bytes, Response> {
+    // A page may send `text/plain` across origins without asking first; JSON it may not.
+    if !is_json(headers) {
+        let error = Error::invalid_request("the body must be application/json; set Content-Type");
+        return Err(response::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error));
+    }
+    collect(state, headers, body).await
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -197,7 +197,7 @@ impl Source for Reader {
             log.waker = Some(task.waker().clone());
             return Poll::Pending;
         };
-        let event = SseEvent { id, retry: entry.hangup, data: entry.data.clone() };
+        let event = SseEvent { id, retry: entry.hangup, data: entry.data.clone(), ..SseEvent::default() };
         self.next += 1;
         log.read = self.next;
         log.shrink();

@@ -2,7 +2,8 @@
 //!
 //! A request that carries its version is served by itself: its answer is JSON, or an event stream as soon as there
 //! is something to say before the answer. A request that opens with `initialize` gets a session (2025-03-26 to
-//! 2025-11-25) with its GET stream, resumable streams and DELETE.
+//! 2025-11-25) with its GET stream, resumable streams and DELETE. Clients that know only HTTP+SSE of 2024-11-05 are
+//! served where [`Config::sse`] says so.
 //!
 //! The listener is our own on hyper: it bounds header, body and idle times, connections, sessions and streams, each
 //! under a name of [`Limits`]. HTTP/1.1 only, for now. Until a stricter scanner stands beneath it, put a reverse
@@ -16,10 +17,14 @@
 //! - `ladder`: the checks of a request, first failure wins.
 //! - `compat`: which clients may leave out headers.
 //! - `modern`, `legacy`: the two eras' ways from a message to an answer.
+//! - `sse`: HTTP+SSE of 2024-11-05.
 //! - `log`: what was said on a session's stream, for clients that come back.
 //! - `socket`: the way to a [`websocket`](crate::websocket).
 //! - `body`, `response`: what goes out.
+//! - `tower`, `axum` (features of these names): the endpoint as a service of tower, and within an axum application.
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod body;
 mod compat;
 mod config;
@@ -34,6 +39,9 @@ mod response;
 mod sessions;
 #[cfg(feature = "websocket")]
 mod socket;
+mod sse;
+#[cfg(feature = "tower")]
+mod tower;
 
 pub use body::Body;
 pub use compat::{Compat, KnownClient, UnknownClient};

@@ -14,24 +14,26 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{config::Limits, log::Log};
+use super::{config::Limits, log::Log, sse::Channel};
 use crate::dialogue::{LegacySession, random_id};
 
 /// The sessions of an endpoint: bound to who opened them, ended by DELETE, by being idle, or to make room.
 pub(super) struct Sessions {
     limits: Limits,
     open: Mutex<Open>,
-    /// How many calls of sessions run.
+    /// How many calls of sessions run, and streams of HTTP+SSE.
     work: watch::Sender<usize>,
+    /// No more are opened.
+    closing: watch::Sender<bool>,
 }
 
 #[derive(Default)]
 struct Open {
     by_id: HashMap<String, Arc<HttpSession>>,
+    /// Those of HTTP+SSE, which live as long as their streams and look after themselves.
+    channels: HashMap<String, Arc<Channel>>,
     /// A task looks for idle ones.
     swept: bool,
-    /// No more are opened.
-    closing: bool,
 }
 
 /// A session, and what is under way in it.
@@ -72,7 +74,8 @@ const MAX_ENDED: usize = 64;
 
 impl Sessions {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, open: Mutex::default(), work: watch::Sender::new(0) })
+        let (work, closing) = (watch::Sender::new(0), watch::Sender::new(false));
+        Arc::new(Self { limits, open: Mutex::default(), work, closing })
     }
 
     /// Adds a session under an identifier of its own.
@@ -85,7 +88,7 @@ impl Sessions {
     ) -> Result<(String, Arc<HttpSession>), Error> {
         let id = random_id()?;
         let mut open = lock(&self.open);
-        let oldest = open.make_room(&self.limits)?;
+        let oldest = self.make_room(&mut open)?;
         let session = Arc::new(HttpSession {
             dialogue,
             work: self.work.clone(),
@@ -106,6 +109,27 @@ impl Sessions {
             oldest.end();
         }
         Ok((id, session))
+    }
+
+    /// Adds a session of HTTP+SSE under an identifier of its own, for as long as what is returned lives.
+    ///
+    /// # Errors
+    /// As of [`Sessions::add`].
+    pub(super) fn register(self: &Arc<Self>, channel: Arc<Channel>) -> Result<Registered, Error> {
+        let id = random_id()?;
+        let mut open = lock(&self.open);
+        let oldest = self.make_room(&mut open)?;
+        open.channels.insert(id.clone(), channel);
+        drop(open);
+        if let Some(oldest) = oldest {
+            oldest.end();
+        }
+        Ok(Registered { _work: Work::begin(&self.work), sessions: self.clone(), id })
+    }
+
+    /// The session `id` of HTTP+SSE, if `principal` opened it.
+    pub(super) fn channel(&self, id: &str, principal: &Principal) -> Option<Arc<Channel>> {
+        lock(&self.open).channels.get(id).filter(|channel| channel.principal() == principal).cloned()
     }
 
     /// The session `id`, if `principal` opened it. To anyone else it does not exist.
@@ -162,12 +186,18 @@ impl Sessions {
 
     /// Opens no more, and ends the streams for what belongs to no call, which have no end of their own.
     pub(super) fn begin_close(&self) {
-        let mut open = lock(&self.open);
-        open.closing = true;
+        let open = lock(&self.open);
+        // Under the lock: whoever is added has come before, and is told.
+        self.closing.send_replace(true);
         open.by_id.values().for_each(|session| session.dialogue.end_pushes());
     }
 
-    /// Completes when no call of a session runs.
+    /// Whether no more are opened.
+    pub(super) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Completes when no call of a session runs, and no stream of HTTP+SSE is open.
     pub(super) async fn idle(&self) {
         // The sender is ours.
         let _ = self.work.subscribe().wait_for(|running| *running == 0).await;
@@ -175,10 +205,55 @@ impl Sessions {
 
     /// Ends all sessions.
     pub(super) fn close(&self) {
-        let all: Vec<_> = lock(&self.open).by_id.drain().collect();
-        for (_, session) in all {
-            session.end();
+        let mut open = lock(&self.open);
+        let (sessions, channels) = (std::mem::take(&mut open.by_id), std::mem::take(&mut open.channels));
+        drop(open);
+        sessions.values().for_each(|session| session.end());
+        channels.values().for_each(|channel| channel.end());
+    }
+
+    /// Makes room for one more, if need be in the place of the session that has been idle for longest.
+    fn make_room(&self, open: &mut Open) -> Result<Option<Arc<HttpSession>>, Error> {
+        if self.is_closing() {
+            let error = Error::internal("the server is being stopped; try again later");
+            return Err(error.with_reason(Reason::ShuttingDown));
         }
+        let count = open.by_id.len() + open.channels.len();
+        if count < self.limits.max_sessions {
+            return Ok(None);
+        }
+        let idle = open.by_id.iter().filter(|(_, session)| session.busy.load(Ordering::Relaxed) == 0);
+        let longest = idle.min_by_key(|(_, session)| *lock(&session.used)).map(|(id, _)| id.clone());
+        let oldest = longest.and_then(|id| open.by_id.remove(&id));
+        oldest.map(Some).ok_or_else(|| {
+            let message = format!("{count} sessions are busy (max_sessions); try again later");
+            Error::internal(message).with_reason(Reason::Overloaded)
+        })
+    }
+}
+
+/// A session of HTTP+SSE that can be found. Dropping this ends that.
+pub(super) struct Registered {
+    _work: Work,
+    sessions: Arc<Sessions>,
+    id: String,
+}
+
+impl Registered {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Completes when the endpoint begins to close.
+    pub(super) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut closing = self.sessions.closing.subscribe();
+        async move { drop(closing.wait_for(|closing| *closing).await) }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        lock(&self.sessions.open).channels.remove(&self.id);
     }
 }
 
@@ -192,26 +267,6 @@ async fn sweep(sessions: Weak<Sessions>, every: Duration) {
         if !sessions.upgrade().is_some_and(|sessions| sessions.sweep()) {
             return;
         }
-    }
-}
-
-impl Open {
-    /// Makes room for one more, if need be in the place of the session that has been idle for longest.
-    fn make_room(&mut self, limits: &Limits) -> Result<Option<Arc<HttpSession>>, Error> {
-        if self.closing {
-            let error = Error::internal("the server is being stopped; try again later");
-            return Err(error.with_reason(Reason::ShuttingDown));
-        }
-        if self.by_id.len() < limits.max_sessions {
-            return Ok(None);
-        }
-        let idle = self.by_id.iter().filter(|(_, session)| session.busy.load(Ordering::Relaxed) == 0);
-        let longest = idle.min_by_key(|(_, session)| *lock(&session.used)).map(|(id, _)| id.clone());
-        let oldest = longest.and_then(|id| self.by_id.remove(&id));
-        oldest.map(Some).ok_or_else(|| {
-            let message = format!("{} sessions are busy (max_sessions); try again later", self.by_id.len());
-            Error::internal(message).with_reason(Reason::Overloaded)
-        })
     }
 }
 

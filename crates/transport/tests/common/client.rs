@@ -156,6 +156,7 @@ impl Head {
 /// One event of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
+    pub(crate) event: Option<String>,
     pub(crate) id: Option<String>,
     pub(crate) retry: Option<u64>,
     pub(crate) data: String,
@@ -368,6 +369,7 @@ fn parse(block: &str) -> Line {
     for line in block.trim_end_matches('\n').split('\n') {
         match line.split_once(": ").or(line.split_once(':')) {
             Some(("", _)) => comments += 1,
+            Some(("event", kind)) => event.event = Some(kind.into()),
             Some(("id", id)) => event.id = Some(id.into()),
             Some(("retry", retry)) => event.retry = Some(retry.parse().unwrap()),
             Some(("data", text)) => data.push(text),

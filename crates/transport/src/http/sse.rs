@@ -1,0 +1,405 @@
+//! HTTP+SSE, the transport of 2024-11-05: what the server says comes on a stream that the client opens with GET, and
+//! what the client says is posted to the address that the stream names first.
+//!
+//! The stream is the session: when it ends, so do the calls that run in it. There is nothing to come back to. Any
+//! revision before 2026-07-28 can be agreed on in `initialize`, as many clients do.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context as Task, Poll, ready},
+    time::Duration,
+};
+
+use anyport_protocol::{
+    Error, Revision,
+    jsonrpc::{Incoming, Malformed, Message, Reason, read},
+};
+use anyport_service::Principal;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http_body::Body as Received;
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    body::{Body, Response, Source, SseEvent},
+    config::{Config, Limits},
+    gate,
+    ladder::{self, Accept, State},
+    modern::Place,
+    response,
+    sessions::{Registered, lock},
+};
+use crate::dialogue::{Frame, LegacySession, Peer, Terms, refusal};
+
+/// What a path names in this transport.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The stream; its messages are posted to this path.
+    Stream(String),
+    /// Where messages are posted.
+    Messages,
+}
+
+impl Part {
+    /// What `path` names: `/sse` and `/messages`, at the root and below the MCP endpoint.
+    pub(super) fn of(path: &str, config: &Config) -> Option<Self> {
+        let endpoint = config.path.trim_end_matches('/');
+        let below = path.strip_prefix(endpoint).filter(|_| !endpoint.is_empty());
+        let (base, rest) = match below {
+            Some(rest @ ("/sse" | "/messages")) => (endpoint, rest),
+            _ => ("", path),
+        };
+        match rest {
+            "/sse" => Some(Self::Stream(format!("{base}/messages"))),
+            "/messages" => Some(Self::Messages),
+            _ => None,
+        }
+    }
+
+    /// Every path that names something.
+    #[cfg(feature = "axum")]
+    pub(super) fn paths(config: &Config) -> Vec<String> {
+        let endpoint = config.path.trim_end_matches('/');
+        let bases = if endpoint.is_empty() { vec![""] } else { vec!["", endpoint] };
+        bases.iter().flat_map(|base| [format!("{base}/sse"), format!("{base}/messages")]).collect()
+    }
+}
+
+/// Whether this transport is served.
+pub(super) fn is_served(config: &Config) -> bool {
+    config.sse && config.supported.iter().any(|revision| !revision.is_modern())
+}
+
+/// Whether a GET of the MCP endpoint comes from a client of this transport, which knows neither sessions nor versions.
+///
+/// 2025-11-25, transports §Backwards Compatibility: such a client will "Issue a GET request to the server URL, expecting
+/// that this will open an SSE stream and return an `endpoint` event as the first event."
+pub(super) fn knocks(headers: &HeaderMap) -> bool {
+    let names_events = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("text/event-stream"))
+    };
+    !["mcp-session-id", "mcp-protocol-version", "last-event-id"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+        && headers.get_all(header::ACCEPT).iter().any(names_events)
+}
+
+/// One client: the stream that it opened, and the way for what it posts.
+pub(super) struct Channel {
+    session: Arc<LegacySession>,
+    input: mpsc::Sender<Frame>,
+    used: Mutex<Instant>,
+    end: Notify,
+}
+
+impl Channel {
+    pub(super) fn principal(&self) -> &Principal {
+        self.session.principal()
+    }
+
+    /// Ends the stream, and what runs in it.
+    pub(super) fn end(&self) {
+        self.end.notify_one();
+    }
+
+    /// Something was said.
+    fn touch(&self) {
+        *lock(&self.used) = Instant::now();
+    }
+}
+
+/// Messages that were posted and wait to be read.
+const QUEUE: usize = 16;
+
+/// Answers what comes to the stream's path.
+pub(super) fn stream(state: &Arc<State>, parts: &Parts, messages: &str) -> Response {
+    if parts.method != Method::GET {
+        // 2025-11-25, transports §Backwards Compatibility: a client that posts `initialize` here learns from "405 Method
+        // Not Allowed" that this is the old transport.
+        let message = format!(
+            "this is HTTP+SSE of 2024-11-05: GET it, and POST to the address in its first event; Streamable HTTP is \
+             at {}",
+            state.config.path
+        );
+        return ladder::refuse_method("GET", message);
+    }
+    let principal = match gate::authenticate(&parts.headers, &state.config) {
+        Ok(principal) => principal,
+        Err(refused) => return refused,
+    };
+    open(state, parts, messages, principal)
+}
+
+/// Opens the stream of a new session.
+pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal: Principal) -> Response {
+    let headers = &parts.headers;
+    if !Accept::of(headers).events {
+        let error = Error::invalid_request("a GET opens an event stream; send Accept: text/event-stream");
+        return response::error(StatusCode::NOT_ACCEPTABLE, &error);
+    }
+    if let Err(error) = check_version(state, headers) {
+        return response::error(StatusCode::BAD_REQUEST, &error);
+    }
+    let limits = &state.config.limits;
+    let Some(place) = Place::take(state) else {
+        let message = format!("{} streams are open (max_streams)", limits.max_streams);
+        let error = Error::internal(message).with_reason(Reason::Overloaded);
+        return response::legacy(refusal(None, &error, true));
+    };
+    // 2026-07-28 does not exist here, so the peer is told of the others only.
+    let legacy: Vec<Revision> =
+        state.config.supported.iter().copied().filter(|revision| !revision.is_modern()).collect();
+    let (out, said) = mpsc::channel(1);
+    let terms = Terms {
+        principal,
+        supported: legacy.into(),
+        limits: limits.message,
+        max_open_requests: limits.max_open_requests,
+        drain: limits.drain,
+        // A stream that is idle ends as every session does, see below.
+        first_message: None,
+        idle: None,
+    };
+    let mut peer = Peer::new(state.service.clone(), terms, out);
+    let (input, posted) = mpsc::channel(QUEUE);
+    let session = peer.session().clone();
+    let used = Mutex::new(Instant::now());
+    let channel = Arc::new(Channel { session, input, used, end: Notify::new() });
+    let registered = match state.sessions.register(channel.clone()) {
+        Ok(registered) => registered,
+        Err(error) => return response::legacy(refusal(None, &error, true)),
+    };
+    let address = format!("{}{messages}?sessionId={}", prefix(state, parts), registered.id());
+    let (outbox, queue) = Outbox::new(limits);
+    tokio::spawn(run(peer, posted, said, outbox, registered, channel, limits.clone()));
+    let source = Stream { address: Some(address.into()), queue, _place: place };
+    response::events(Body::events(source, limits.keep_alive))
+}
+
+/// What stands before our paths where the client sees them.
+fn prefix(state: &State, parts: &Parts) -> String {
+    #[cfg(feature = "axum")]
+    let mounted = super::axum::prefix(parts);
+    #[cfg(not(feature = "axum"))]
+    let mounted = {
+        let _ = parts;
+        ""
+    };
+    format!("{}{mounted}", state.config.public_prefix.trim_end_matches('/'))
+}
+
+/// Carries a session until one of its ends is reached.
+async fn run(
+    peer: Peer,
+    posted: mpsc::Receiver<Frame>,
+    said: mpsc::Receiver<Bytes>,
+    outbox: Outbox,
+    registered: Registered,
+    channel: Arc<Channel>,
+    limits: Limits,
+) {
+    let open = peer.open();
+    // On a stop, calls that run are still answered, and then the stream ends.
+    let dialogue = peer.run(posted, registered.closing());
+    // When the client is gone this ends, which the peer notices: its calls are cancelled with it.
+    let writing = outbox.carry(said, &channel);
+    tokio::select! {
+        _ = async { tokio::join!(dialogue, writing) } => {}
+        () = idle(&channel, &open, limits.session_idle) => {
+            tracing::debug!("a session of HTTP+SSE was idle (session_idle)");
+        }
+        () = channel.end.notified() => {}
+    }
+    channel.session.close();
+}
+
+/// Completes when nothing was said for so long, and no request is open.
+async fn idle(channel: &Channel, open: &AtomicUsize, limit: Duration) {
+    loop {
+        let used = *lock(&channel.used);
+        let Some(end) = used.checked_add(limit) else { return std::future::pending().await };
+        sleep_until(end).await;
+        if open.load(Ordering::Relaxed) > 0 {
+            channel.touch();
+        } else if *lock(&channel.used) == used {
+            return;
+        }
+    }
+}
+
+/// What waits for the reader of a stream: so many bytes, and at least one message.
+struct Outbox {
+    queue: mpsc::UnboundedSender<(Bytes, OwnedSemaphorePermit)>,
+    room: Arc<Semaphore>,
+    bytes: u32,
+    /// How long the reader may take nothing.
+    patience: Duration,
+}
+
+type Queue = mpsc::UnboundedReceiver<(Bytes, OwnedSemaphorePermit)>;
+
+impl Outbox {
+    fn new(limits: &Limits) -> (Self, Queue) {
+        let (queue, reader) = mpsc::unbounded_channel();
+        let bytes = u32::try_from(limits.sse_buffer).unwrap_or(u32::MAX).max(1);
+        let room = Arc::new(Semaphore::new(usize::try_from(bytes).unwrap_or(Semaphore::MAX_PERMITS)));
+        (Self { queue, room, bytes, patience: limits.write_timeout }, reader)
+    }
+
+    /// Passes on what is said. While there is no room, whoever has something to say waits. Ends when nobody says
+    /// anything any more, when the client is gone, and when it does not read.
+    async fn carry(self, mut said: mpsc::Receiver<Bytes>, channel: &Channel) {
+        loop {
+            let text = tokio::select! {
+                () = self.queue.closed() => return,
+                text = said.recv() => text,
+            };
+            let Some(text) = text else { return };
+            let size = u32::try_from(text.len()).unwrap_or(u32::MAX).clamp(1, self.bytes);
+            let room = tokio::select! {
+                () = self.queue.closed() => return,
+                room = timeout(self.patience, self.room.clone().acquire_many_owned(size)) => room,
+            };
+            let Ok(Ok(room)) = room else {
+                tracing::warn!("a client of HTTP+SSE does not read (write_timeout), so its session ends");
+                return;
+            };
+            channel.touch();
+            // A client that has gone meanwhile is noticed above.
+            let _ = self.queue.send((text, room));
+        }
+    }
+}
+
+/// The stream of a session.
+struct Stream {
+    address: Option<Bytes>,
+    queue: Queue,
+    _place: Place,
+}
+
+impl Source for Stream {
+    fn poll_event(&mut self, task: &mut Task<'_>) -> Poll<Option<SseEvent>> {
+        // 2024-11-05, transports §HTTP with SSE: "When a client connects, the server MUST send an `endpoint` event
+        // containing a URI for the client to use for sending messages."
+        if let Some(address) = self.address.take() {
+            return Poll::Ready(Some(SseEvent {
+                event: Some("endpoint"),
+                data: address,
+                ..SseEvent::default()
+            }));
+        }
+        // "Server messages are sent as SSE `message` events, with the message content encoded as JSON".
+        let next = ready!(self.queue.poll_recv(task));
+        Poll::Ready(next.map(|(data, _)| SseEvent { event: Some("message"), data, ..SseEvent::default() }))
+    }
+}
+
+/// Takes a message that was posted. Its answer comes on the stream.
+pub(super) async fn message<B: Received>(state: &Arc<State>, parts: &Parts, body: B) -> Response {
+    let headers = &parts.headers;
+    if parts.method != Method::POST {
+        let message = "messages of HTTP+SSE are posted here; their answers come on the stream";
+        return ladder::refuse_method("POST", message.into());
+    }
+    let principal = match gate::authenticate(headers, &state.config) {
+        Ok(principal) => principal,
+        Err(refused) => return refused,
+    };
+    let text = match ladder::json_body(state, headers, body).await {
+        Ok(text) => text,
+        Err(refused) => return refused,
+    };
+    if let Err(error) = check_version(state, headers) {
+        return response::error(StatusCode::BAD_REQUEST, &error);
+    }
+    let channel = match find(state, parts, &principal) {
+        Ok(channel) => channel,
+        Err(refused) => return refused,
+    };
+    if state.sessions.is_closing() {
+        let error = Error::internal("the server is being stopped; connect again later");
+        return response::legacy(refusal(None, &error.with_reason(Reason::ShuttingDown), true));
+    }
+    let incoming = match read(text, &state.config.limits.message) {
+        // Nobody could tell from the stream what is meant.
+        Err(Malformed { error, id: None }) => {
+            let null_id = channel.session.revision() < Revision::V2025_11_25;
+            return response::json(StatusCode::BAD_REQUEST, refusal(None, &error, null_id).text);
+        }
+        Ok(Incoming::One(Message::Request(request))) if request.meta.is_modern() => {
+            // No error that only modern servers know: it would keep the client from falling back to `initialize`
+            // (2026-07-28, versioning).
+            let path = &state.config.path;
+            let error = Error::invalid_request(format!(
+                "this connection is HTTP+SSE, which 2026-07-28 does not have: POST to {path}, or send initialize"
+            ));
+            Err(Malformed { error, id: Some(request.id) })
+        }
+        incoming => incoming,
+    };
+    channel.touch();
+    // Waits while the session reads nothing, since its client reads nothing; that ends with the write timeout.
+    match channel.input.send(Frame::Read(Box::new(incoming))).await {
+        Ok(()) => response::empty(StatusCode::ACCEPTED),
+        Err(_) => ended(),
+    }
+}
+
+/// The session that a message is for, if `principal` opened it. To anyone else it does not exist.
+fn find(state: &State, parts: &Parts, principal: &Principal) -> Result<Arc<Channel>, Response> {
+    let query = parts.uri.query().unwrap_or_default();
+    let Some(id) = query.split('&').find_map(|pair| pair.strip_prefix("sessionId=")) else {
+        let error = Error::invalid_request(
+            "sessionId is missing: open the stream with GET, and POST to the address in its first event",
+        );
+        return Err(response::error(StatusCode::BAD_REQUEST, &error));
+    };
+    state.sessions.channel(id, principal).ok_or_else(ended)
+}
+
+fn ended() -> Response {
+    let error = Error::invalid_request("no such session: it ended with its stream; open a new one with GET");
+    response::error(StatusCode::NOT_FOUND, &error)
+}
+
+/// Clients send the version that was agreed on here as well.
+fn check_version(state: &State, headers: &HeaderMap) -> Result<(), Error> {
+    if ladder::names_modern(headers) {
+        let path = &state.config.path;
+        return Err(Error::invalid_request(format!("2026-07-28 does not have HTTP+SSE: POST to {path}")));
+    }
+    ladder::check_version(state, headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stand_at_the_root_and_below_the_endpoint() {
+        let config = |path: &str| Config { path: path.into(), ..Config::default() };
+        let stream = |path: &str| Some(Part::Stream(path.into()));
+        for (endpoint, path, part) in [
+            ("/mcp", "/sse", stream("/messages")),
+            ("/mcp", "/mcp/sse", stream("/mcp/messages")),
+            ("/mcp", "/messages", Some(Part::Messages)),
+            ("/mcp", "/mcp/messages", Some(Part::Messages)),
+            ("/a/b/", "/a/b/sse", stream("/a/b/messages")),
+            ("/", "/sse", stream("/messages")),
+            ("/", "/messages", Some(Part::Messages)),
+            ("/mcp", "/mcp/sse/", None),
+            ("/mcp", "/mcpsse", None),
+            ("/mcp", "/other/sse", None),
+            ("/mcp", "/", None),
+        ] {
+            assert_eq!(Part::of(path, &config(endpoint)), part, "{endpoint} {path}");
+        }
+    }
+}

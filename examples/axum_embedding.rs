@@ -1,0 +1,68 @@
+//! MCP within a web application that exists already: beside its pages, with its state, and stopped with it.
+//!
+//! ```sh
+//! cargo run -p anyport-examples --bin axum_embedding    # http://127.0.0.1:3020, and MCP at /mcp; another port may follow
+//! ```
+//!
+//! The application keeps its routes, its state and its middleware. MCP keeps its checks: who may call, from which host and
+//! page, how large a message may be. See `anyport::http::axum` for what changes when the application is reached by others.
+
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use anyport::{
+    Context, Server, Tool,
+    http::{Config, Endpoint, axum::router},
+    live,
+};
+use axum::{Router, extract::State, routing::get};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+
+/// What the application is about. Pages and tools share it.
+type Visits = Arc<AtomicU64>;
+
+/// No arguments.
+#[derive(Deserialize, JsonSchema)]
+struct Nothing {}
+
+async fn page(State(visits): State<Visits>) -> String {
+    format!("You are visitor number {}.\n", visits.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let visits = Visits::default();
+
+    let counted = visits.clone();
+    let count = Tool::new("visitors").description("How many visitors the page has had.").run(
+        move |Nothing {}, _: Context| {
+            let counted = counted.clone();
+            async move { counted.load(Ordering::Relaxed).to_string() }
+        },
+    );
+    let server = Server::builder("visitors", "1.0.0").tool(count).build()?;
+    let mcp = Endpoint::new(live(server.clone()), Config::default());
+
+    // `.nest("/tools", router(&mcp))` would put it at /tools/mcp.
+    let app = Router::new().route("/", get(page)).merge(router(&mcp)).with_state(visits);
+
+    let port = std::env::args().nth(1).map_or(Ok(3020), |port| port.parse())?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    eprintln!("http://{}", listener.local_addr()?);
+    let stop = async move {
+        // Without signals there is nothing to stop for.
+        let _ = tokio::signal::ctrl_c().await;
+        // First what has no end of its own: streams that listen, then sessions. What runs is let come to its end.
+        server.close();
+        mcp.close().await;
+    };
+    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+    Ok(())
+}

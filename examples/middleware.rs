@@ -1,0 +1,61 @@
+//! Functions that stand around every call: one that keeps a record, one that refuses, one that measures.
+
+use std::{error::Error, future::pending, time::Duration};
+
+use anyport::{
+    Context, Server, Tool, live,
+    server::NoArguments,
+    service::{
+        Outcome,
+        layer::{Call, Next},
+    },
+    stdio,
+};
+use tokio::time::Instant;
+
+/// Says on standard error what was called, by whom, and how it ended.
+async fn audit(call: Call, next: Next) -> Outcome {
+    let (who, what) = (call.principal().clone(), call.request.clone());
+    let outcome = next.run(call).await;
+    let how = match &outcome {
+        Outcome::Result(_) => "answered",
+        // Not the end: the call comes again with answers.
+        Outcome::InputRequired(_) => "asked",
+        Outcome::Error(_) => "refused",
+    };
+    eprintln!("{who} {} {} {how}", what.method, what.name().unwrap_or_default());
+    outcome
+}
+
+/// Closes the shop for all but a process that holds our standard input.
+async fn local_only(call: Call, next: Next) -> Outcome {
+    if call.principal().is_anonymous() {
+        return anyport::Error::internal("only for callers that we know").into();
+    }
+    next.run(call).await
+}
+
+/// Says what takes longer than it should.
+async fn timed(call: Call, next: Next) -> Outcome {
+    let (method, begun) = (call.request.method.clone(), Instant::now());
+    let outcome = next.run(call).await;
+    // Listen streams live as long as their client.
+    if begun.elapsed() > Duration::from_secs(1) && method != "subscriptions/listen" {
+        eprintln!("{method} took {:?}", begun.elapsed());
+    }
+    outcome
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let open = Tool::new("open").run(async |_: NoArguments, _: Context| "come in");
+    // The first one is outermost: it sees what the others refuse.
+    let server = Server::builder("middleware", "1.0.0")
+        .middleware(audit)
+        .middleware(local_only)
+        .middleware(timed)
+        .tool(open)
+        .build()?;
+    stdio::serve(live(server), stdio::Config::default(), pending()).await?;
+    Ok(())
+}
