@@ -131,10 +131,12 @@ impl Stage {
         let server = self.servers.iter().find(|server| server.subject == dialogue.subject);
         let server = server.ok_or_else(|| format!("no server is {}", dialogue.subject))?;
         command.current_dir(workspace.path(".")).args(dialogue.arguments());
+        let url = |scheme: &str, path: &str| format!("{scheme}://127.0.0.1:{}/{path}", server.port);
         match dialogue.over {
             Over::Stdio => command.arg(dialogue.client.script().before_command()).args(&server.command),
-            Over::Http => command.args(["--url", &format!("http://127.0.0.1:{}/mcp", server.port)]),
-            Over::WebSocket => command.args(["--url", &format!("ws://127.0.0.1:{}/ws", server.port)]),
+            Over::Http => command.args(["--url", &url("http", "mcp")]),
+            Over::Sse => command.args(["--url", &url("http", "sse")]),
+            Over::WebSocket => command.args(["--url", &url("ws", "ws")]),
         };
         Outcome::of(&mut command)
     }
