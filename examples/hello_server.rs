@@ -7,9 +7,9 @@
 //!
 //! Clients of every revision of the protocol can call it: nothing in this file knows which one it talks to.
 
-use std::{error::Error, future::pending};
+use std::error::Error;
 
-use anyport::{Context, Server, Tool, http, live, stdio};
+use anyport::{Context, Server, Tool, serve};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -29,21 +29,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .run(async |Greeting { name }: Greeting, _: Context| format!("Hello, {name}!"));
     let server = Server::builder("hello", "1.0.0").tool(hello).build()?;
 
-    // `live` lets clients of older revisions be asked questions; see `ask_the_user`. It costs nothing otherwise.
-    let service = live(server);
-
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some("--http") {
-        let port = arguments.next().map_or(Ok(3020), |port| port.parse())?;
-        // On loopback anyone on this machine may call. Elsewhere `bind` refuses, unless callers authenticate.
-        let listener =
-            http::Listener::bind(([127, 0, 0, 1], port).into(), http::Config::default(), false).await?;
+        let port: u16 = arguments.next().map_or(Ok(3020), |port| port.parse())?;
+        // On loopback anyone on this machine may call. Elsewhere this refuses, unless callers authenticate.
         // Standard output belongs to the protocol in the other mode, so people are told on standard error.
-        eprintln!("listening on http://{}/mcp", listener.address()?);
-        listener.serve(service, pending()).await?;
+        let serving = serve(server).http(([127, 0, 0, 1], port));
+        serving.on_listening(|place| eprintln!("listening on {place}")).await?;
     } else {
         // Ends when the client closes its side.
-        stdio::serve(service, stdio::Config::default(), pending()).await?;
+        serve(server).stdio().await?;
     }
     Ok(())
 }

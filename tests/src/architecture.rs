@@ -55,7 +55,7 @@ impl Dependency {
 enum Ring {
     Ground,
     Library,
-    /// Over the library, below the product: only re-exports.
+    /// Over the library, below the product: re-exports, and the assembly of library parts into a program.
     Facade,
     Product,
     /// Over the product: names concrete parts and runs them.

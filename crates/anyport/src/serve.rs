@@ -84,9 +84,12 @@ pub struct Serve {
     bounded: Option<usize>,
     ways: Vec<Way>,
     open: bool,
-    until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    listening: Option<Box<dyn FnMut(&Place) + Send>>,
+    until: Option<Until>,
+    listening: Option<Tell>,
 }
+
+type Until = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Tell = Box<dyn FnMut(&Place) + Send>;
 
 /// A way for clients to reach the server.
 enum Way {
@@ -343,13 +346,13 @@ fn bound_and_traced(service: Arc<dyn Service>, limit: Option<usize>) -> Arc<dyn 
 /// What says that it is time to stop.
 enum Ends {
     Signals(Signals),
-    Future(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Future(Until),
     /// It has been said.
     Said,
 }
 
 impl Ends {
-    fn new(until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>) -> Result<Self, ServeError> {
+    fn new(until: Option<Until>) -> Result<Self, ServeError> {
         match until {
             Some(future) => Ok(Self::Future(future)),
             None => Signals::new().map(Self::Signals).map_err(ServeError::io("listen for signals")),
@@ -374,7 +377,7 @@ enum Bound {
     #[cfg(feature = "stdio")]
     Stdio(stdio::Config),
     #[cfg(feature = "http")]
-    Http(http::Listener, String),
+    Http(Box<http::Listener>, String),
     #[cfg(feature = "unix")]
     Unix(unix::Listener),
 }
@@ -387,7 +390,7 @@ impl Bound {
             #[cfg(feature = "http")]
             Way::Http(address, config) => {
                 let path = config.path.clone();
-                Self::Http(http::Listener::bind(address, *config, open).await?, path)
+                Self::Http(Box::new(http::Listener::bind(address, *config, open).await?), path)
             }
             #[cfg(feature = "unix")]
             Way::Unix(path, config) => Self::Unix(unix::Listener::bind(path, config).await?),

@@ -59,6 +59,15 @@ fn create(folder: &Path, path: &Path) -> io::Result<Key> {
     }
 }
 
+/// Makes a folder, and those above it that are missing, that only its owner can enter.
+pub(crate) fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// A new file that only its owner may read.
 fn private() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();

@@ -313,3 +313,32 @@ async fn middleware_changes_arguments_before_they_are_validated_and_may_answer_b
     };
     assert_eq!(value(&list)["structuredContent"], json!({"n": 8}), "it stands around every method");
 }
+
+#[tokio::test]
+async fn what_listen_streams_and_states_are_refused_is_counted() {
+    let asks = async |_: NoArguments, context: Context| {
+        context.once("long", async { "x".repeat(1_000) }).await;
+        context.ask("roots", anyport_protocol::types::ListRootsRequest::default()).await;
+    };
+    let server = builder()
+        .resource(anyport_server::Resource::new("a:r").read(async |_: Context| "r"))
+        .tool(Tool::new("asks").run(asks))
+        .max_listeners(2)
+        .max_subscriptions(1)
+        .max_subscription_bytes(200)
+        .state_bytes(1_000)
+        .build()
+        .unwrap();
+    let long = "a:".to_owned() + &"x".repeat(300);
+    let listen = |uris: &[&str]| {
+        let filter = json!({"notifications": {"resourceSubscriptions": uris}});
+        start(&server, Method::Listen, &filter, modern())
+    };
+    let open = (listen(&["a:r", "a:s"]), listen(&[&long]), listen(&[]), listen(&[]));
+    let asked = error(&server, Method::ToolsCall, json!({"name": "asks"}), modern()).await;
+    assert!(asked.message.contains("state_bytes"), "{}", asked.message);
+    for limit in ["max_listeners", "max_subscriptions", "max_subscription_bytes", "state_bytes"] {
+        assert_eq!(server.metrics().refusals(limit).value(), 1, "{limit}");
+    }
+    drop(open);
+}

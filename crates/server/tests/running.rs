@@ -18,7 +18,7 @@ use anyport_server::{
     BlockOnError, Builder, CallError, Context, Form, Json, NoArguments, Server, Tool, ToolResult,
 };
 use anyport_service::{
-    Event, Outcome,
+    Event, Outcome, Principal,
     bridge::{Shim, ShimLimits},
 };
 use common::{all, asked, call, error, legacy, modern, outcome, raw, result, start, text, value, with_meta};
@@ -401,4 +401,50 @@ async fn the_timeout_and_the_end_of_a_called_tool_are_its_own() {
     drop(start(&server, Method::ToolsCall, &json!({"name": "calls"}), modern()));
     assert!(ended.lock().unwrap().clone().unwrap().has_ended());
     let _ = outcome(&server, Method::ToolsList, json!({}), modern()).await;
+}
+
+#[tokio::test]
+async fn a_called_tool_is_seen_by_those_only_who_may_see_it() {
+    let calls = async |_: NoArguments, context: Context| {
+        context.call("secret", &json!({})).await.map(|result| result.words())
+    };
+    let server = Server::builder("s", "1")
+        .tool(
+            Tool::new("secret")
+                .visible_to(|principal| principal.name() == Some("ann"))
+                .run(async |_: NoArguments, _: Context| "treasure"),
+        )
+        .tool(Tool::new("calls").run(calls))
+        .build()
+        .unwrap();
+    for (name, expected) in [("ann", "treasure"), ("eve", "unknown tool: secret")] {
+        let caller = anyport_service::Context::new(Principal::named(name), Revision::NEWEST);
+        let told = result(&server, Method::ToolsCall, json!({"name": "calls"}), caller).await;
+        assert_eq!(text(&told), expected);
+    }
+}
+
+#[tokio::test]
+async fn tools_of_mounted_servers_are_called_and_call_their_own() {
+    let inner = nesting().build().unwrap();
+    let server = Server::builder("outer", "1")
+        .mount("in", inner)
+        .tool(Tool::new("clean").run(async |_: NoArguments, context: Context| {
+            context.call("in_delete", &json!({})).await.map(|result| result.words())
+        }))
+        .tool(Tool::new("four").run(async |_: NoArguments, context: Context| {
+            context.call("in_quadruple", &json!({"n": 1})).await
+        }))
+        .build()
+        .unwrap();
+    let four = call(&server, "four", json!({})).await;
+    assert_eq!(four["structuredContent"], json!({"n": 4}));
+    let mut params = json!({"name": "clean"});
+    for (name, key) in [("a", "in_delete/confirm/ok"), ("b", "in_delete/confirm#2/ok")] {
+        let (questions, state) = asked(&server, Method::ToolsCall, params, modern()).await;
+        assert_eq!(questions[key]["params"]["message"], format!("Delete {name}?"), "{questions}");
+        let answer = json!({key: {"action": "accept", "content": {"name": name}}});
+        params = json!({"name": "clean", "inputResponses": answer, "requestState": state});
+    }
+    assert_eq!(text(&result(&server, Method::ToolsCall, params, modern()).await), "7 a b");
 }

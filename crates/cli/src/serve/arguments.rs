@@ -14,6 +14,7 @@ use super::limits::Limit;
 use crate::{
     failure::Advice,
     secret::{NoPlace, Secret},
+    state,
 };
 
 /// What `anyport serve` can be told.
@@ -46,7 +47,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "anyport", env = "ANYPORT_NAME", value_parser = name, hide_env = true, hide_short_help = true)]
     pub(crate) name: String,
 
-    /// How clients reach the server; give both for both. Else HTTP.
+    /// How clients reach the server; give several for several. Else HTTP.
     #[arg(
         long,
         help_heading = "Transports",
@@ -59,6 +60,16 @@ pub(crate) struct Arguments {
     /// Short for --transport stdio.
     #[arg(long, help_heading = "Transports")]
     stdio: bool,
+    /// Where the Unix socket is. Else anyport.sock in the user's runtime folder, or in the state folder.
+    #[arg(
+        long,
+        help_heading = "Transports",
+        value_name = "PATH",
+        env = "ANYPORT_UNIX_PATH",
+        hide_env = true,
+        hide_short_help = true
+    )]
+    unix_path: Option<PathBuf>,
     /// Which clients are served: of either era, or only those that speak 2026-07-28 (modern) or older (legacy).
     #[arg(
         long,
@@ -172,8 +183,15 @@ const MAX_TIMEOUT: u64 = 86_400;
 pub(crate) enum Transport {
     /// Standard input and output.
     Stdio,
-    /// Streamable HTTP.
+    /// Streamable HTTP, at /mcp.
     Http,
+    /// HTTP, and HTTP+SSE of 2024-11-05 beside it, at /sse.
+    Sse,
+    /// HTTP, and WebSockets beside it, at /ws.
+    #[value(alias = "ws")]
+    Websocket,
+    /// A Unix socket, for processes of the same user.
+    Unix,
 }
 
 /// Which revisions are spoken.
@@ -206,6 +224,8 @@ pub(crate) struct PublicUrl {
     pub(crate) endpoint: String,
     pub(crate) host: AllowedHost,
     pub(crate) origin: AllowedOrigin,
+    /// What stands before our own paths.
+    pub(crate) prefix: String,
 }
 
 impl FromStr for PublicUrl {
@@ -229,7 +249,8 @@ impl FromStr for PublicUrl {
         // Given with the endpoint's path or without it, it is the same server.
         let path = uri.path().trim_end_matches('/');
         let path = path.strip_suffix("/mcp").unwrap_or(path);
-        Ok(Self { endpoint: format!("{scheme}://{authority}{path}/mcp"), host, origin })
+        let endpoint = format!("{scheme}://{authority}{path}/mcp");
+        Ok(Self { endpoint, host, origin, prefix: path.to_owned() })
     }
 }
 
@@ -253,7 +274,14 @@ impl Arguments {
         let chosen = self.transport.contains(&transport);
         match transport {
             Transport::Stdio => chosen || self.stdio,
-            Transport::Http => chosen || (self.transport.is_empty() && !self.stdio),
+            // What stands beside it needs its listener.
+            Transport::Http => {
+                let beside = [Transport::Sse, Transport::Websocket];
+                chosen
+                    || beside.iter().any(|transport| self.transport.contains(transport))
+                    || (self.transport.is_empty() && !self.stdio)
+            }
+            Transport::Sse | Transport::Websocket | Transport::Unix => chosen,
         }
     }
 
@@ -296,6 +324,53 @@ impl Arguments {
                 "leave one of them out",
             ));
         }
+        if self.unix_path.is_some() && !self.speaks(Transport::Unix) {
+            return Err(Advice::usage(
+                "--unix-path says where the Unix socket is, and none is to be served",
+                "add --transport unix, or leave the path out",
+            ));
+        }
+        if self.speaks(Transport::Sse) && self.era == Era::Modern {
+            return Err(Advice::usage(
+                "--transport sse is for clients of 2025-11-25 and older, and --era modern turns those away",
+                "leave one of them out",
+            ));
+        }
         Ok(())
+    }
+
+    /// What was given and does nothing here. It may come from the environment, so it is no mistake.
+    pub(crate) fn idle(&self) -> Vec<&'static str> {
+        if self.speaks(Transport::Http) {
+            return Vec::new();
+        }
+        let mut idle = Vec::new();
+        let mut check = |given: bool, words| {
+            if given {
+                idle.push(words);
+            }
+        };
+        check(
+            self.auth_token.is_some(),
+            "--auth-token is for HTTP, which is not served: on standard input and output, and on a Unix socket, the \
+             operating system knows who calls",
+        );
+        check(self.public_url.is_some(), "--public-url is for HTTP, which is not served");
+        check(!self.allow_host.is_empty(), "--allow-host is for HTTP, which is not served");
+        check(!self.allow_origin.is_empty(), "--allow-origin is for HTTP, which is not served");
+        idle
+    }
+
+    /// Where the Unix socket is to be, and whether that was said.
+    pub(crate) fn unix_path(&self) -> Result<(PathBuf, bool)> {
+        if let Some(path) = &self.unix_path {
+            return Ok((path.clone(), true));
+        }
+        let runtime = env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
+        let folder = runtime.map(|folder| PathBuf::from(folder).join("anyport"));
+        let folder = folder.or_else(|| state::folder(self.state_dir.clone())).ok_or_else(|| {
+            Advice::usage("there is no folder for the Unix socket", "say where it is to be with --unix-path")
+        })?;
+        Ok((folder.join("anyport.sock"), false))
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Banner<'a> {
     pub(super) folders: &'a [PathBuf],
     pub(super) count: usize,
     pub(super) address: Option<SocketAddr>,
+    /// Where the Unix socket is.
+    pub(super) path: Option<&'a Path>,
     pub(super) arguments: &'a Arguments,
     /// Whether a person reads it now. A log gets the JSON on one line: clients keep one of every server they start.
     pub(super) terminal: bool,
@@ -32,12 +34,23 @@ impl fmt::Display for Banner<'_> {
         writeln!(f, "  protocol   {}", versions.join(", "))?;
         if let Some((address, url)) = self.address.zip(self.url()) {
             writeln!(f, "  http       {url}")?;
+            let root = url.strip_suffix("/mcp").unwrap_or(&url);
+            if self.arguments.speaks(Transport::Sse) {
+                writeln!(f, "  sse        {root}/sse")?;
+            }
+            if self.arguments.speaks(Transport::Websocket) {
+                // http and https become ws and wss.
+                writeln!(f, "  websocket  ws{}/ws", root.strip_prefix("http").unwrap_or(root))?;
+            }
             if self.arguments.public_url.is_some() {
                 writeln!(f, "             listening on {address}")?;
             }
             if !address.ip().is_loopback() {
                 self.warn(address, f)?;
             }
+        }
+        if let Some(path) = self.path {
+            writeln!(f, "  unix       {}", absolute(path))?;
         }
         if self.arguments.speaks(Transport::Stdio) {
             writeln!(f, "  stdio      standard input and output")?;
@@ -80,13 +93,18 @@ impl Banner<'_> {
         Some(format!("http://{address}/mcp"))
     }
 
-    /// How a client reaches us: by URL, or by starting the program itself.
+    /// How a client reaches us: by URL, by starting the program itself, or, since clients know no Unix sockets, by
+    /// starting what connects one to its standard streams.
     fn entry(&self) -> Value {
         match self.url() {
             Some(url) if self.arguments.is_authenticated() => {
                 json!({"type": "http", "url": url, "headers": {"Authorization": "Bearer YOUR_TOKEN"}})
             }
             Some(url) => json!({"type": "http", "url": url}),
+            None if !self.arguments.speaks(Transport::Stdio) => {
+                let path = self.path.map(absolute).unwrap_or_default();
+                json!({"command": "socat", "args": ["STDIO", format!("UNIX-CONNECT:{}", for_socat(&path))]})
+            }
             None => {
                 let program =
                     env::current_exe().map_or_else(|_| "anyport".into(), |path| path.display().to_string());
@@ -125,6 +143,18 @@ impl Banner<'_> {
         }
         command
     }
+}
+
+/// In the addresses of socat these characters have a meaning.
+fn for_socat(path: &str) -> String {
+    let mut escaped = String::new();
+    for character in path.chars() {
+        if matches!(character, '\\' | ',' | ':' | '!' | '"' | '\'' | '(' | '[' | '{') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
 }
 
 fn absolute(path: &Path) -> String {

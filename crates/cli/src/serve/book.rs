@@ -9,6 +9,7 @@ const PAGES: &[(&str, &str)] = &[
     ("limits.md", include_str!("../../../../docs/limits.md")),
     ("revisions.md", include_str!("../../../../docs/revisions.md")),
     ("serve.md", include_str!("../../../../docs/serve.md")),
+    ("transports.md", include_str!("../../../../docs/transports.md")),
 ];
 
 /// The documentation as documents.

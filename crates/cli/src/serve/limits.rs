@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use anyport_service::{bridge::ShimLimits, layer::Quota};
-use anyport_transport::http;
+use anyport_transport::{http, unix, websocket};
 
 use super::DRAIN;
 
@@ -11,6 +11,7 @@ use super::DRAIN;
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) http: http::Limits,
+    pub(crate) websocket: websocket::Config,
     pub(crate) shim: ShimLimits,
     pub(crate) quota: Quota,
     pub(crate) max_concurrent_calls: usize,
@@ -23,6 +24,7 @@ impl Default for Limits {
         const CALL_BURST: NonZeroU32 = NonZeroU32::new(2000).unwrap();
         Self {
             http: http::Limits { drain: DRAIN, ..http::Limits::default() },
+            websocket: websocket::Config::default(),
             shim: ShimLimits::default(),
             quota: Quota { per_second: CALLS_PER_SECOND, burst: CALL_BURST },
             max_concurrent_calls: 1024,
@@ -40,8 +42,8 @@ pub(crate) struct Limit {
 
 /// Every name, with its unit.
 const NAMES: &str = "max_message_bytes, max_depth, max_nodes, max_headers, max_header_bytes, max_streams, max_sessions, \
-    sse_log, sse_buffer (bytes), header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
-    ask_timeout (seconds), max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions";
+    sse_log, sse_buffer, max_frame_bytes, max_pings, header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
+    ask_timeout, ping_interval, pong_timeout, first_message, connection_idle (seconds), max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions";
 
 impl std::str::FromStr for Limit {
     type Err = String;
@@ -74,6 +76,19 @@ impl Limits {
         all
     }
 
+    /// The bounds of a Unix socket: those that it shares with the other transports have the same values.
+    pub(crate) fn unix(&self, max_connections: usize) -> unix::Limits {
+        unix::Limits {
+            message: self.http.message,
+            max_connections,
+            max_open_requests: self.max_open_requests,
+            first_message: self.websocket.first_message,
+            connection_idle: self.websocket.connection_idle,
+            write_timeout: self.http.write_timeout,
+            drain: self.http.drain,
+        }
+    }
+
     fn set(&mut self, limit: &Limit) -> Result<(), String> {
         let count = usize::try_from(limit.value).unwrap_or(usize::MAX);
         let rate = NonZeroU32::new(limit.value).unwrap_or(NonZeroU32::MIN);
@@ -104,6 +119,12 @@ impl Limits {
                 http.max_open_requests = count;
                 self.max_open_requests = count;
             }
+            "max_frame_bytes" => self.websocket.max_frame_bytes = Some(count),
+            "max_pings" => self.websocket.max_pings = count,
+            "ping_interval" => self.websocket.ping_interval = seconds,
+            "pong_timeout" => self.websocket.pong_timeout = seconds,
+            "first_message" => self.websocket.first_message = seconds,
+            "connection_idle" => self.websocket.connection_idle = seconds,
             "calls_per_second" => self.quota.per_second = rate,
             "call_burst" => self.quota.burst = rate,
             name => return Err(format!("there is no limit {name:?}; there are {NAMES}")),

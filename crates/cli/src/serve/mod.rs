@@ -21,7 +21,7 @@ use anyport_service::{
 };
 use anyport_transport::{
     http::{Authentication, Compat, Config, Listener, Refused, Route, Token},
-    stdio,
+    stdio, unix,
 };
 
 pub(crate) use self::arguments::Arguments;
@@ -31,6 +31,9 @@ use crate::{failure::Advice, notice, state, stop::Stop};
 /// Serves until it is told to stop.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     arguments.check()?;
+    for idle in arguments.idle() {
+        tracing::warn!("{idle}");
+    }
     // Before signals are caught: until something is served, they may end the process as they always do.
     let documents = documents(&arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -58,11 +61,11 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
         .context("the documents cannot be served")?;
     let limits = Limits::with(&arguments.limit);
     let service = Arc::new(stack(server.clone(), arguments, &limits));
-    let closing = stop.stopped();
+    let (closing, closed) = (stop.stopped(), server.clone());
     tokio::spawn(async move {
         closing.await;
         // Ends the listen streams, which have no end of their own.
-        server.close();
+        closed.close();
     });
 
     let listener = match arguments.speaks(Transport::Http) {
@@ -70,14 +73,30 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
         false => None,
     };
     let address = listener.as_ref().map(Listener::address).transpose()?;
+    let socket = match arguments.speaks(Transport::Unix) {
+        true => Some(listen_locally(arguments, supported.clone(), &limits).await?),
+        false => None,
+    };
+    let path = socket.as_ref().map(unix::Listener::path);
+    // Every address is ours by now: what one that is in use prevents has not begun.
+    server.start().await?;
     let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());
-    notice::say(Banner { source, folders, count, address, arguments, terminal });
+    notice::say(Banner { source, folders, count, address, path, arguments, terminal });
 
     let http = async {
         match listener {
             Some(listener) => {
                 listener.serve(service.clone(), stop.stopped()).await.context("HTTP serving failed")
             }
+            None => Ok(()),
+        }
+    };
+    let unix = async {
+        match socket {
+            Some(socket) => socket
+                .serve(service.clone(), stop.stopped())
+                .await
+                .context("serving on the Unix socket failed"),
             None => Ok(()),
         }
     };
@@ -95,7 +114,9 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
         }
         Ok(())
     };
-    tokio::try_join!(http, stdio).map(drop)
+    let served = tokio::try_join!(http, unix, stdio).map(drop);
+    server.stop().await;
+    served
 }
 
 /// How long running calls may go on when the program is told to stop.
@@ -188,17 +209,19 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
         let name = SocketAddr::new(arguments.host, 0).to_string();
         allow_hosts.extend(name.trim_end_matches(":0").parse());
     }
+    let websocket = limits.websocket.clone();
     let limits =
         anyport_transport::http::Limits { max_connections: arguments.max_connections, ..limits.http.clone() };
-    let routes = vec![health()];
-    let compat = Compat::new(arguments.compat.iter().copied());
     let config = Config {
         supported,
         allow_hosts,
         allow_origins,
         authentication,
-        compat,
-        routes,
+        sse: arguments.speaks(Transport::Sse),
+        public_prefix: arguments.public_url.as_ref().map(|public| public.prefix.clone()).unwrap_or_default(),
+        websocket: arguments.speaks(Transport::Websocket).then_some(websocket),
+        compat: Compat::new(arguments.compat.iter().copied()),
+        routes: vec![health()],
         limits,
         ..Config::default()
     };
@@ -217,6 +240,32 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
             anyhow::Error::from(refused).to_string(),
             "choose an address of this machine with --host and a free port with --port",
         ),
+    })
+}
+
+async fn listen_locally(
+    arguments: &Arguments,
+    supported: Arc<[Revision]>,
+    limits: &Limits,
+) -> Result<unix::Listener> {
+    let (path, chosen) = arguments.unix_path()?;
+    if let Some(folder) = path.parent().filter(|_| !chosen) {
+        state::private_folder(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    let limits = limits.unix(arguments.max_connections);
+    let config = unix::Config { supported, limits, ..unix::Config::default() };
+    unix::Listener::bind(&path, config).await.map_err(|refused| {
+        let help = match &refused {
+            unix::Refused::InUse(_) => "stop what uses it, or choose another place with --unix-path",
+            unix::Refused::NotASocket(_) => "move it away, or choose another place with --unix-path",
+            unix::Refused::TooLong(_) => "choose a shorter path with --unix-path",
+            unix::Refused::Unsupported => "leave out --transport unix",
+            unix::Refused::Bind { .. } => {
+                "choose a folder that exists and that you may write to with --unix-path"
+            }
+        };
+        Advice::failed(anyhow::Error::from(refused).to_string(), help)
     })
 }
 

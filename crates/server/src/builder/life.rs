@@ -14,17 +14,15 @@ impl Builder {
     /// Adds what runs when the server starts: see [`Server::start`]. Hooks run one after the other, in the order in which
     /// they were added. They must not start or stop the server themselves, which would wait for them.
     ///
-    /// A server that stands in others, or that opens another, starts and stops that one here:
+    /// Servers that are mounted in this one have started by then.
     ///
     /// ```
     /// # use anyport_server::Server;
-    /// # fn program(inner: Server) -> Result<Server, anyport_server::BuildError> {
-    /// let (starting, stopping) = (inner.clone(), inner);
-    /// Server::builder("outer", "1.0.0")
-    ///     .on_start(move |_| { let inner = starting.clone(); async move { inner.start().await } })
-    ///     .on_stop(move |_| { let inner = stopping.clone(); async move { inner.stop().await } })
-    ///     .build()
-    /// # }
+    /// let server = Server::builder("shop", "1.0.0").on_start(async |_: Server| {
+    ///     // ... open what the tools need ...
+    ///     Ok::<_, std::io::Error>(())
+    /// });
+    /// # let _ = server;
     /// ```
     #[must_use]
     pub fn on_start<F, R, E>(mut self, hook: F) -> Self

@@ -115,7 +115,9 @@ impl fmt::Display for End {
             Self::Closed => f.write_str("the client closed the connection"),
             Self::Stopped => f.write_str("the server stops"),
             Self::Silent(limit) => write!(f, "no message within {limit:?} (first_message)"),
-            Self::Idle(limit) => write!(f, "nothing said and nothing running for {limit:?} (idle)"),
+            Self::Idle(limit) => {
+                write!(f, "nothing said and nothing running for {limit:?} (connection_idle)")
+            }
         }
     }
 }

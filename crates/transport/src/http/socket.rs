@@ -45,7 +45,7 @@ pub(super) fn open(state: &Arc<State>, config: &websocket::Config, parts: Parts)
         max_open_requests: limits.max_open_requests,
         drain: limits.drain,
         first_message: Some(config.first_message),
-        idle: Some(config.idle),
+        idle: Some(config.connection_idle),
     };
     let mut response = response::empty(StatusCode::SWITCHING_PROTOCOLS);
     response.headers_mut().extend(state.sockets.open(upgrade, state.service.clone(), terms, config.clone()));

@@ -77,7 +77,7 @@ pub struct Limits {
     /// How long a client may take to say anything once it is connected. Default 30 s.
     pub first_message: Duration,
     /// How long a client may say nothing while nothing of it runs and it is told of no changes. Default 1 day.
-    pub idle: Duration,
+    pub connection_idle: Duration,
     /// How long a client may leave what we send unread before its connection is closed. Default 60 s.
     pub write_timeout: Duration,
     /// How long running calls may go on once their client ended its side, or the listener is told to stop. Default 10 s.
@@ -91,7 +91,7 @@ impl Default for Limits {
             max_connections: 1024,
             max_open_requests: 1024,
             first_message: Duration::from_secs(30),
-            idle: Duration::from_secs(24 * 3600),
+            connection_idle: Duration::from_secs(24 * 3600),
             write_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(10),
         }

@@ -63,7 +63,7 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     let frames = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(READ_BUFFER)
-        .max_frame_size(Some(config.max_frame_bytes))
+        .max_frame_size(Some(config.max_frame_bytes.unwrap_or(terms.limits.bytes)))
         .max_message_size(Some(terms.limits.bytes));
     let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(frames)).await;
     let (mut sink, mut stream) = socket.split();

@@ -30,8 +30,9 @@ use std::time::Duration;
 pub struct Config {
     /// Where. Default `/mcp/ws` and `/ws`.
     pub paths: Vec<String>,
-    /// Bytes of one frame (`max_frame_bytes`); a message may consist of several. Default 4 MiB.
-    pub max_frame_bytes: usize,
+    /// Bytes of one frame (`max_frame_bytes`); a message may consist of several. Without one, as many as a message may
+    /// have, which is the default.
+    pub max_frame_bytes: Option<usize>,
     /// How often a client is asked whether it is still there. Default 30 s.
     pub ping_interval: Duration,
     /// How long it may take to show that it is. Default 60 s: before its answer it reads what was written before.
@@ -41,19 +42,19 @@ pub struct Config {
     /// How long a client may take to say anything once it is connected. Default 30 s.
     pub first_message: Duration,
     /// How long a client may say nothing while nothing of it runs and it is told of no changes. Default 1 day.
-    pub idle: Duration,
+    pub connection_idle: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             paths: vec!["/mcp/ws".into(), "/ws".into()],
-            max_frame_bytes: 4 << 20,
+            max_frame_bytes: None,
             ping_interval: Duration::from_secs(30),
             pong_timeout: Duration::from_secs(60),
             max_pings: 1000,
             first_message: Duration::from_secs(30),
-            idle: Duration::from_secs(24 * 3600),
+            connection_idle: Duration::from_secs(24 * 3600),
         }
     }
 }

@@ -79,7 +79,8 @@ async fn who_says_nothing_at_all_is_closed() {
 
 #[tokio::test]
 async fn who_has_nothing_to_say_is_closed_and_who_waits_is_not() {
-    let server = Server::limited(Limits { idle: Duration::from_millis(150), ..Limits::default() }).await;
+    let server =
+        Server::limited(Limits { connection_idle: Duration::from_millis(150), ..Limits::default() }).await;
     let mut waiting = server.connect().await;
     waiting.say(&call(1, "wait", json!({}))).await;
     let mut listening = server.connect().await;
@@ -97,7 +98,7 @@ async fn who_has_nothing_to_say_is_closed_and_who_waits_is_not() {
         idle.say(&call(id, "echo", json!({"text": "x"}))).await;
         idle.hear().await;
     }
-    told(&idle.hear().await, "idle");
+    told(&idle.hear().await, "connection_idle");
     assert_eq!(idle.next().await, None);
 
     server.fake.tools_changed();
@@ -106,7 +107,7 @@ async fn who_has_nothing_to_say_is_closed_and_who_waits_is_not() {
     server.fake.release(1);
     assert_eq!(waiting.hear().await["id"], 1);
     // Now it has nothing to wait for either.
-    told(&waiting.hear().await, "idle");
+    told(&waiting.hear().await, "connection_idle");
 }
 
 #[tokio::test]

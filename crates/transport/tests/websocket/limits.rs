@@ -22,7 +22,8 @@ async fn limited(limits: Limits, websocket: websocket::Config) -> Server {
 async fn frames_and_messages_have_a_size() {
     let message = MessageLimits { bytes: 2000, ..MessageLimits::default() };
     let limits = Limits { message, ..Limits::default() };
-    let server = limited(limits, websocket::Config { max_frame_bytes: 1000, ..Default::default() }).await;
+    let server =
+        limited(limits, websocket::Config { max_frame_bytes: Some(1000), ..Default::default() }).await;
     for bytes in [
         frame(0x81, &[b' '; 1001]),
         [frame(0x01, &[b' '; 1000]), frame(0x00, &[b' '; 1000]), frame(0x80, b"x")].concat(),
@@ -105,8 +106,8 @@ async fn who_says_nothing_at_all_is_closed() {
 
 #[tokio::test]
 async fn who_has_nothing_to_say_is_closed_and_who_listens_is_not() {
-    let idle = Duration::from_millis(150);
-    let server = Server::start(config(websocket::Config { idle, ..Default::default() })).await;
+    let connection_idle = Duration::from_millis(150);
+    let server = Server::start(config(websocket::Config { connection_idle, ..Default::default() })).await;
     let mut listening = Client::open(&server).await;
     let listen = json!({"notifications": {"toolsListChanged": true}, "_meta": meta()});
     listening.say(&request("l", "subscriptions/listen", listen)).await;
@@ -116,7 +117,7 @@ async fn who_has_nothing_to_say_is_closed_and_who_listens_is_not() {
     idle.hear().await;
     let (code, reason) = idle.closed().await;
     assert_eq!(code, 1008);
-    assert!(reason.contains("(idle)"), "{reason}");
+    assert!(reason.contains("(connection_idle)"), "{reason}");
     server.fake.tools_changed();
     assert_eq!(listening.hear().await["method"], "notifications/tools/list_changed");
 }
