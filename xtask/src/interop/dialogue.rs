@@ -24,7 +24,7 @@ pub(super) fn all() -> Vec<Dialogue> {
     for subject in [Subject::Tour, Subject::Documents] {
         for client in Client::ALL {
             for over in [Over::Stdio, Over::Http, Over::Sse, Over::WebSocket] {
-                let eras = client.eras(subject, over).iter();
+                let eras = client.eras(over).iter();
                 all.extend(eras.map(|&era| Dialogue { client, subject, over, era }));
             }
         }
@@ -101,15 +101,15 @@ impl Client {
         }
     }
 
-    /// The eras in which it can talk to the server over the transport; none if it cannot.
-    fn eras(self, subject: Subject, over: Over) -> &'static [Era] {
+    /// The eras in which it can talk over the transport; none if it cannot.
+    fn eras(self, over: Over) -> &'static [Era] {
         match over {
             Over::Stdio | Over::Http if self == Self::TypeScript1 => &[Era::Legacy],
             Over::Stdio | Over::Http => &[Era::Modern, Era::Legacy],
             // The transport ended with the older revisions.
-            Over::Sse if subject == Subject::Tour => &[Era::Legacy],
-            Over::WebSocket if subject == Subject::Tour && self == Self::TypeScript1 => &[Era::Legacy],
-            Over::Sse | Over::WebSocket => &[],
+            Over::Sse => &[Era::Legacy],
+            Over::WebSocket if self == Self::TypeScript1 => &[Era::Legacy],
+            Over::WebSocket => &[],
         }
     }
 }
@@ -221,7 +221,7 @@ mod tests {
                     })
                     .map(|dialogue| dialogue.era)
                     .collect();
-                assert_eq!(eras, client.eras(subject, over), "{client:?}");
+                assert_eq!(eras, client.eras(over), "{client:?}");
                 assert!(!eras.is_empty(), "{client:?}");
             }
         }

@@ -153,16 +153,16 @@ impl Running {
 
     fn documents(workspace: &Workspace) -> Result<Self, Failure> {
         let program = workspace.build(&Build::of("anyport-cli", "anyport"))?;
-        let over_http = vec![
+        let serve = vec![
             program.display().to_string(),
             "serve".into(),
             "--docs".into(),
             workspace.path("tests/data/docs").display().to_string(),
+            "--transport".into(),
         ];
-        let serve = [over_http.clone(), vec!["--stdio".into()]].concat();
-        Self::start(workspace, Subject::Documents, serve, |port| {
-            [over_http, vec!["--port".into(), port]].concat()
-        })
+        let over_http = [serve.clone(), vec!["http,sse,websocket".into(), "--port".into()]].concat();
+        let serve = [serve, vec!["stdio".into()]].concat();
+        Self::start(workspace, Subject::Documents, serve, |port| [over_http, vec![port]].concat())
     }
 
     fn start(
