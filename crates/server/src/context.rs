@@ -342,6 +342,9 @@ impl Context {
     /// How the call ends, now that its handler cannot go on.
     pub(crate) fn verdict(&self) -> Option<Outcome> {
         let call = &*self.0;
+        if !call.dialogue.is_due() {
+            return None;
+        }
         // Only methods that may ask have these params; the others are refused by their method.
         let params = if call.method.may_ask() {
             Params::read(call.method, &call.params)
@@ -352,8 +355,8 @@ impl Context {
             Ok(params) => params,
             Err(error) => return Some(Outcome::Error(error)),
         };
-        let binding = Binding::of(call.service.principal(), call.method, &params);
-        call.dialogue.verdict(&call.server, &binding)
+        let binding = Binding::of(&call.server, call.service.principal(), call.method, &params);
+        call.dialogue.verdict(&binding)
     }
 }
 
