@@ -257,6 +257,11 @@ impl Once<'_> {
         Ok(())
     }
 
+    /// Whether this thread polls a future that was given to `once`.
+    pub(crate) fn is_polling() -> bool {
+        IN_ONCE.get()
+    }
+
     /// Runs `poll`, in which nothing may be asked: the call could never go on.
     pub(crate) fn polling<T>(poll: impl FnOnce() -> T) -> T {
         let _restore = Restore(IN_ONCE.replace(true));
