@@ -17,7 +17,9 @@ use crate::{
     list::Listing,
     listen, prompt,
     registry::{Mounted, Outside, Registry, Shelf},
-    resource, tool,
+    resource,
+    state::States,
+    tool,
     write::Identity,
 };
 
@@ -61,6 +63,7 @@ pub(crate) struct Core {
     pub(crate) vault: Vault,
     pub(crate) events: Events,
     pub(crate) life: Life,
+    pub(crate) states: States,
 }
 
 /// What a server says of itself.
