@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin tour                # for a client that starts it
-//! cargo run -p anyport-examples --bin tour -- --http 3020 # http://127.0.0.1:3020/mcp, and WebSockets at /ws
+//! cargo run -p anyport-examples --bin tour -- --http 3020 # /mcp, HTTP+SSE at /sse and WebSockets at /ws, on this machine
 //! ```
 //!
 //! What it answers is always the same, so that whoever writes a client can compare.
@@ -10,8 +10,8 @@
 use std::{env, error::Error, time::Duration};
 
 use anyport::{
-    Completion, Context, Elicited, Form, LogLevel, Partial, Server, prompt, protocol::types::ContentBlock,
-    resource, serve, tool,
+    Completion, Context, Elicited, Form, LogLevel, Partial, Server, http, prompt,
+    protocol::types::ContentBlock, resource, serve, tool, websocket,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => serving.stdio().await?,
         ["--http", port] => {
-            let serving = serving.websocket(([127, 0, 0, 1], port.parse()?));
+            let websocket = Some(websocket::Config::default());
+            let config = http::Config { sse: true, websocket, ..Default::default() };
+            let serving = serving.http_with(([127, 0, 0, 1], port.parse()?), config);
             serving.on_listening(|place| eprintln!("listening on {place}")).await?;
         }
         _ => return Err("usage: tour [--http PORT]".into()),
