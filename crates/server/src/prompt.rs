@@ -42,7 +42,7 @@ use crate::{
 pub struct Prompt<H = PromptHandler> {
     definition: types::Prompt,
     arguments: Vec<Argument>,
-    completers: Vec<(String, Completer)>,
+    pub(crate) completers: Vec<(String, Completer)>,
     /// What is found wrong before it is built.
     problems: Vec<String>,
     pub(crate) visible: Option<Visible>,
@@ -202,28 +202,6 @@ impl<H> Prompt<H> {
         self
     }
 
-    /// Completes the argument `name` with `function`.
-    #[must_use]
-    pub fn complete<F, R>(mut self, name: impl Into<String>, function: F) -> Self
-    where
-        F: Fn(Partial, Context) -> R + Send + Sync + 'static,
-        R: Future<Output: IntoCompletion> + Send + 'static,
-    {
-        self.completers.push((name.into(), Completer::new(function)));
-        self
-    }
-
-    /// Completes the argument `name` to those of `choices` that begin with what is typed.
-    #[must_use]
-    pub fn choices<S: Into<String>>(
-        mut self,
-        name: impl Into<String>,
-        choices: impl IntoIterator<Item = S>,
-    ) -> Self {
-        self.completers.push((name.into(), Completer::choices(choices)));
-        self
-    }
-
     /// Adds an icon.
     #[must_use]
     pub fn icon(mut self, icon: Icon) -> Self {
@@ -231,10 +209,10 @@ impl<H> Prompt<H> {
         self
     }
 
-    /// Its metadata.
+    /// Adds metadata; a later value of the same key takes the place of an earlier one.
     #[must_use]
     pub fn meta(mut self, meta: MetaObject) -> Self {
-        self.definition.meta = Some(meta);
+        self.definition.meta.get_or_insert_default().extend(meta);
         self
     }
 
