@@ -57,9 +57,9 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let Documents { source, folders, library } = documents;
     let count = library.len();
     let supported: Arc<[Revision]> = arguments.era.revisions().into();
-    let server = anyport_knowledge::server(library, &arguments.name, &supported, key(arguments))
-        .context("the documents cannot be served")?;
     let limits = Limits::with(&arguments.limit);
+    let server = anyport_knowledge::builder(library, &arguments.name, &supported, key(arguments));
+    let server = limits.of_server(server).build().context("the documents cannot be served")?;
     let service = Arc::new(stack(server.clone(), arguments, &limits));
     let (closing, closed) = (stop.stopped(), server.clone());
     tokio::spawn(async move {
