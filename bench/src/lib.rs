@@ -9,6 +9,7 @@ use anyport::{
     Context, Server, Service, Tool,
     http::{Config, Listener},
     server::{BuildError, Json},
+    tool,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,23 @@ pub fn server(tools: usize) -> Result<impl Service, BuildError> {
         builder = builder.tool(tool);
     }
     Ok(anyport::live(builder.build()?))
+}
+
+/// The server of one tool, `echo` as [`server`] has it, but written as a plain function.
+///
+/// # Errors
+/// When the server cannot be built, which would be a fault of this function.
+pub fn of_a_plain_function() -> Result<impl Service, BuildError> {
+    /// Says the text again
+    #[tool]
+    async fn echo(
+        /** What to say */
+        text: String,
+    ) -> String {
+        text
+    }
+    let builder = Server::builder("anyport-bench", env!("CARGO_PKG_VERSION"));
+    Ok(anyport::live(builder.add(echo).build()?))
 }
 
 /// A listener for every revision on `port` of this machine; port 0 is one that is free.

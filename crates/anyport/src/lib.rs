@@ -1,24 +1,16 @@
 //! Write servers for the Model Context Protocol, once, for clients of every revision.
 //!
 //! ```no_run
-//! use anyport::{Context, Server, Tool};
-//! use schemars::JsonSchema;
-//! use serde::Deserialize;
+//! use anyport::{Server, tool};
 //!
-//! #[derive(Deserialize, JsonSchema)]
-//! struct Greeting {
-//!     /// Who is greeted.
-//!     name: String,
-//! }
+//! /// Says hello.
+//! #[tool]
+//! async fn hello(/** Who is greeted */ name: String) -> String { format!("Hello, {name}!") }
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let hello = Tool::new("hello")
-//!         .description("Says hello.")
-//!         .run(|greeting: Greeting, _: Context| async move { format!("Hello, {}!", greeting.name) });
-//!     let server = Server::builder("hello", "1.0.0").tool(hello).build()?;
-//!     anyport::serve(server).stdio().await?;
-//!     Ok(())
+//!     let server = Server::builder("hello", "1.0.0").add(hello).build()?;
+//!     Ok(anyport::serve(server).stdio().await?)
 //! }
 //! ```
 //!
@@ -35,6 +27,10 @@ mod signals;
 
 pub use serve::{Place, Serve, ServeError, serve, serve_service};
 
+// The macros write `::anyport`, in our own tests and documentation too.
+#[allow(unused_extern_crates, reason = "only what macros write uses it")]
+extern crate self as anyport;
+
 pub use anyport_protocol as protocol;
 pub use anyport_server as server;
 pub use anyport_service as service;
@@ -49,9 +45,11 @@ pub use anyport_transport::unix;
 pub use anyport_transport::websocket;
 
 pub use anyport_protocol::{Error, Raw, Revision};
+#[doc(hidden)]
+pub use anyport_server::macros;
 pub use anyport_server::{
-    Context, InvalidParams, NotFound, PermissionDenied, Prompt, RateLimited, Resource, Server, Template,
-    Tool, ToolError,
+    Context, InvalidParams, NotFound, PermissionDenied, Prompt, RateLimited, Resource, Server, State,
+    Template, Tool, ToolError, prompt, resource, tool,
 };
 pub use anyport_service::{
     Principal, Service,

@@ -41,11 +41,14 @@
 //! is given to [`Context::detach`]. A function that blocks its thread is given to [`Tool::run_blocking`]; how long one may
 //! take, to [`Tool::timeout`]. Tools call each other with [`Context::call`].
 //!
+//! A plain function becomes a tool, a resource or a prompt under [`macro@tool`], [`macro@resource`] or [`macro@prompt`]: they
+//! write what the builder would be told.
+//!
 //! # Layout
 //! - [`Server`], [`Builder`]: what is put together, and how it is answered.
 //! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers; each is a [`Part`].
 //! - [`Change`], [`Mount`]: what changes while it runs, and servers in servers.
-//! - [`Context`]: what a handler is given.
+//! - [`Context`]: what a handler is given; [`State`]: what handlers share.
 //! - [`Form`], [`Question`]: what a client can be asked.
 //! - [`NotFound`], [`InvalidParams`], [`ToolError`] ...: errors that say more than words ([`ErrorKind`]).
 //! - [`Events`]: changes, and who listens.
@@ -58,10 +61,16 @@
 //! limits refuse is counted in [`Server::metrics`]. Completion: [`MAX_COMPLETIONS`]. The size of arguments is
 //! bounded by the transport's [`anyport_protocol::Limits`].
 
+// The macros write `::anyport_server`, here too.
+#[allow(unused_extern_crates, reason = "only what macros write uses it")]
+extern crate self as anyport_server;
+
 mod builder;
 mod part;
 mod registry;
 mod server;
+
+mod state;
 
 mod prompt;
 mod resource;
@@ -87,6 +96,10 @@ mod schema;
 mod values;
 mod write;
 
+#[doc(hidden)]
+pub mod macros;
+
+pub use anyport_macros::{prompt, resource, tool};
 pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, Unfit};
 pub use blocking::{BlockOnError, DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING};
 pub use builder::{BuildError, Builder, DEFAULT_LIST_TTL};
@@ -111,5 +124,6 @@ pub use resource::{
 };
 pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
 pub use server::Server;
+pub use state::State;
 pub use tool::{IntoToolResult, Json, NoArguments, Tool, ToolHandler, ToolResult};
 pub use values::Values;

@@ -15,6 +15,27 @@ pub enum Part {
     Prompt(Prompt),
 }
 
+/// What makes a part is as good as the part: a function under `#[tool]`, `#[resource]` or `#[prompt]` becomes one that
+/// makes it, so that its name can be given to the builder.
+impl<F: Fn() -> P, P: Into<Self>> From<F> for Part {
+    fn from(make: F) -> Self {
+        make().into()
+    }
+}
+
+/// What makes it is as good as itself; see [`Part`].
+macro_rules! made {
+    ($($kind:ident)*) => { $(
+        impl<F: Fn() -> Self> From<F> for $kind {
+            fn from(make: F) -> Self {
+                make()
+            }
+        }
+    )* };
+}
+
+made! { Tool Resource Template Prompt }
+
 impl From<Tool> for Part {
     fn from(tool: Tool) -> Self {
         Self::Tool(tool)

@@ -25,6 +25,7 @@ use crate::{
     params::{Params, text},
     registry::{Target, Visible},
     server::Inner,
+    state::Need,
     values::{Check, Fault, Source, Unreadable, check},
     write::ResultWriter,
 };
@@ -50,6 +51,7 @@ pub struct Prompt<H = PromptHandler> {
     /// What is found wrong before it is built.
     problems: Vec<String>,
     pub(crate) visible: Option<Visible>,
+    pub(crate) needs: Vec<Need>,
     handler: H,
 }
 
@@ -125,6 +127,7 @@ impl Prompt<()> {
             completers: Vec::new(),
             problems: Vec::new(),
             visible: None,
+            needs: Vec::new(),
             handler: (),
         }
     }
@@ -142,14 +145,14 @@ impl Prompt<()> {
         F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoMessages> + Send + 'static,
     {
-        let Self { definition, arguments, completers, problems, visible, .. } = self;
+        let Self { definition, arguments, completers, problems, visible, needs, .. } = self;
         let get = Box::new(move |values: Values, context: Context| {
             let messages = function(values.read(Source::Prompt)?, context);
             let messages = async move { messages.await.into_messages() };
             Ok(Box::pin(messages) as Handling<Result<Messages, Error>>)
         });
         let handler = PromptHandler { get, check: check::<A> };
-        Prompt { definition, arguments, completers, problems, visible, handler }
+        Prompt { definition, arguments, completers, problems, visible, needs, handler }
     }
 }
 

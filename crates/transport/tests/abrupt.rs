@@ -54,7 +54,7 @@ async fn vanish(mut io: impl AsyncRead + AsyncWrite + Unpin, steps: &Steps, how:
         _ => last.len(),
     };
     io.write_all(&last[..end]).await.unwrap();
-    if how % 2 == 0 && end == last.len() {
+    if how.is_multiple_of(2) && end == last.len() {
         // Until the server is at work on it.
         tokio::task::yield_now().await;
     }

@@ -18,6 +18,7 @@ use crate::{
     life::Life,
     registry::{self, Item, Items, Mounted, Offered, Own, Registry, merge},
     server::{About, Core, Offers, Ttls},
+    state::Needed,
     write::{Freshness, Identity, ResultWriter},
 };
 
@@ -30,6 +31,8 @@ pub(super) fn assemble(mut builder: Builder) -> Result<Server, BuildError> {
     if builder.versions.is_empty() {
         problems.push("server: it must support a version".to_owned());
     }
+    problems.extend(builder.states.twice().map(|name| format!("server: the state `{name}` is given twice")));
+    problems.extend(lacking_states(&builder));
     let own = Own {
         tools: Some(compile(take(&mut builder.tools), &mut problems)),
         resources: Some(compile(take(&mut builder.resources), &mut problems)),
@@ -79,10 +82,21 @@ fn serve(
         vault,
         life,
         events: Events::default(),
+        states: builder.states,
     });
     core.events.belong_to(&core);
     core.join();
     Ok(core)
+}
+
+/// What the server's functions need and it does not have.
+fn lacking_states(builder: &Builder) -> Vec<String> {
+    let Builder { states, tools, resources, templates, prompts, .. } = builder;
+    let tools = tools.iter().map(Needed::of);
+    let resources = resources.iter().map(Needed::of);
+    let templates = templates.iter().map(Needed::of);
+    let parts = tools.chain(resources).chain(templates).chain(prompts.iter().map(Needed::of));
+    parts.flat_map(|needed| states.lacking(&needed)).collect()
 }
 
 /// Compiles things of one kind, each name once, and notes every problem under the thing's name.

@@ -19,6 +19,7 @@ use crate::{
     listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_MAX_SUBSCRIPTIONS},
     registry::Mounted,
     server::Limits,
+    state::States,
 };
 
 /// For how long clients may keep lists and the discovery result, unless [`Builder::ttl`] and
@@ -46,6 +47,7 @@ pub struct Builder {
     state_bytes: usize,
     clock: Clock,
     limits: Limits,
+    pub(crate) states: States,
     life: Plan,
 }
 
@@ -83,6 +85,7 @@ impl Builder {
                 max_subscription_bytes: DEFAULT_MAX_SUBSCRIPTION_BYTES,
                 max_listeners: DEFAULT_MAX_LISTENERS,
             },
+            states: States::default(),
             life: Plan::default(),
         }
     }

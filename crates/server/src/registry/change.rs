@@ -7,6 +7,7 @@ use crate::{
     BuildError, List, Part, prompt,
     resource::{ResourceEntry, TemplateEntry},
     server::{Core, Offers},
+    state::Needed,
     tool,
 };
 
@@ -14,6 +15,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Change {
     operations: Vec<Operation>,
+    /// What it cannot do without, of the server's state.
+    needs: Vec<Needed>,
     problems: Vec<String>,
 }
 
@@ -64,6 +67,7 @@ impl Change {
     }
 
     fn compiled(&mut self, part: Part, operation: fn(Compiled) -> Operation) -> &mut Self {
+        self.needs.push(Needed::of_part(&part));
         match Compiled::of(part) {
             Ok(compiled) => self.operations.push(operation(compiled)),
             Err(problems) => self.problems.extend(problems),
@@ -144,7 +148,8 @@ impl Audience {
         }
     }
 
-    fn join(&mut self, seen_by: Option<Visible>) {
+    /// Also those whom `seen_by` lets.
+    pub(crate) fn join(&mut self, seen_by: Option<Visible>) {
         match (&mut *self, seen_by) {
             (Self::Some(rules), Some(rule)) => rules.push(rule),
             _ => *self = Self::Everybody,
@@ -168,7 +173,9 @@ impl Core {
     ///
     /// # Errors
     /// All that stands against it; then nothing changes.
-    pub(crate) fn change(&self, change: Change) -> Result<usize, BuildError> {
+    pub(crate) fn change(&self, mut change: Change) -> Result<usize, BuildError> {
+        let lacking = change.needs.iter().flat_map(|needed| self.states.lacking(needed));
+        change.problems.extend(lacking);
         let changed = {
             let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let (next, changed) = apply(change, &self.registry.load_full(), &self.mounts, self.offers)?;
@@ -218,7 +225,7 @@ pub(crate) fn apply(
     mounts: &[Mounted],
     offers: Offers,
 ) -> Result<(Registry, Changed), BuildError> {
-    let Change { operations, mut problems } = change;
+    let Change { operations, mut problems, .. } = change;
     let mut tools = Draft::of(&now.tools);
     let mut resources = Draft::of(&now.resources);
     let mut templates = Draft::of(&now.templates);

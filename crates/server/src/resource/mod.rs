@@ -22,6 +22,7 @@ use crate::{
     ask::Handling,
     complete::{Completer, IntoCompletion},
     registry::Visible,
+    state::Need,
     values::{Check, Source, Unreadable, check},
     write::Freshness,
 };
@@ -44,6 +45,7 @@ pub struct Resource<H = ResourceHandler> {
     definition: types::Resource,
     freshness: Freshness,
     pub(crate) visible: Option<Visible>,
+    pub(crate) needs: Vec<Need>,
     handler: H,
 }
 
@@ -82,6 +84,7 @@ pub struct Template<H = TemplateHandler> {
     completers: Vec<(String, Completer)>,
     lister: Option<Lister>,
     pub(crate) visible: Option<Visible>,
+    pub(crate) needs: Vec<Need>,
     handler: H,
 }
 
@@ -104,7 +107,7 @@ impl Resource<()> {
     pub fn new(uri: impl Into<String>) -> Self {
         let uri = uri.into();
         let definition = types::Resource::new(uri.clone(), uri);
-        Self { definition, freshness: Freshness::NONE, visible: None, handler: () }
+        Self { definition, freshness: Freshness::NONE, visible: None, needs: Vec::new(), handler: () }
     }
 
     /// Reads it with `function`.
@@ -113,12 +116,12 @@ impl Resource<()> {
         F: Fn(Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
-        let Self { definition, freshness, visible, .. } = self;
+        let Self { definition, freshness, visible, needs, .. } = self;
         let handler = ResourceHandler(Box::new(move |place, context| {
             let contents = function(context);
             Box::pin(async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) })
         }));
-        Resource { definition, freshness, visible, handler }
+        Resource { definition, freshness, visible, needs, handler }
     }
 }
 
@@ -129,7 +132,15 @@ impl Template<()> {
         let template = template.into();
         let definition = types::ResourceTemplate::new(template.clone(), template);
         let (freshness, completers) = (Freshness::NONE, Vec::new());
-        Self { definition, freshness, completers, lister: None, visible: None, handler: () }
+        Self {
+            definition,
+            freshness,
+            completers,
+            lister: None,
+            visible: None,
+            needs: Vec::new(),
+            handler: (),
+        }
     }
 
     /// Reads them with `function`, which is given the template's variables as an `A`: [`Values`], or a struct with a
@@ -158,7 +169,7 @@ impl Template<()> {
         F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
-        let Self { definition, freshness, completers, lister, visible, .. } = self;
+        let Self { definition, freshness, completers, lister, visible, needs, .. } = self;
         let read = Box::new(move |values: Values, place: Place, context: Context| {
             let contents = function(values.read(Source::Uri)?, context);
             let contents =
@@ -166,7 +177,7 @@ impl Template<()> {
             Ok(Box::pin(contents) as Handling<Contents>)
         });
         let handler = TemplateHandler { read, check: check::<A> };
-        Template { definition, freshness, completers, lister, visible, handler }
+        Template { definition, freshness, completers, lister, visible, needs, handler }
     }
 }
 

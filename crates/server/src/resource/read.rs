@@ -45,7 +45,7 @@ impl ResourceEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(resource: Resource) -> Result<(types::Resource, Self), Vec<String>> {
-        let Resource { definition, freshness, visible, handler } = resource;
+        let Resource { definition, freshness, visible, handler, .. } = resource;
         if !has_scheme(&definition.uri) {
             return Err(vec!["a URI begins with a scheme, as in `notes:///today`".to_owned()]);
         }
@@ -61,7 +61,7 @@ impl TemplateEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(template: Template) -> Result<(types::ResourceTemplate, Self), Vec<String>> {
-        let Template { definition, freshness, completers: given, lister, visible, handler } = template;
+        let Template { definition, freshness, completers: given, lister, visible, handler, .. } = template;
         let template =
             UriTemplate::parse(&definition.uri_template).map_err(|error| vec![error.to_string()])?;
         let mut completers: Completers =

@@ -23,7 +23,7 @@ pub use result::{IntoToolResult, Json, ToolResult};
 
 use lenient::Lenient;
 
-use crate::{Context, Fault, ask::Handling, blocking, faults, registry::Visible, schema};
+use crate::{Context, Fault, ask::Handling, blocking, faults, registry::Visible, schema, state::Need};
 
 /// A tool: what it is called, what it takes, and the function behind it.
 ///
@@ -51,6 +51,7 @@ pub struct Tool<H = ToolHandler> {
     /// Whether results are checked against the output schema; the first ones, unless said.
     check_output: Option<bool>,
     lenient: Option<Lenient>,
+    pub(crate) needs: Vec<Need>,
     timeout: Option<Duration>,
     pub(crate) visible: Option<Visible>,
     handler: H,
@@ -77,6 +78,7 @@ impl Tool<()> {
             output_schema: None,
             check_output: None,
             lenient: None,
+            needs: Vec::new(),
             timeout: None,
             visible: None,
             handler: (),
@@ -115,7 +117,8 @@ impl Tool<()> {
     }
 
     /// Runs `function`, which blocks its thread, with the arguments as an `A`, checked as [`Tool::run`] does. It runs on a
-    /// thread of its own out of [`crate::Builder::max_blocking`]; while all are taken, calls wait.
+    /// thread of its own out of [`crate::Builder::max_blocking`]; while all are taken, calls wait. One that is called by
+    /// another ([`Context::call`]) may run in that one's place.
     ///
     /// A thread cannot be stopped: when the call is cancelled or timed out, the function goes on to its end, and its result
     /// goes nowhere. [`Context::has_ended`] tells it. With [`Context::block_on`] it tells progress and asks.
@@ -138,8 +141,18 @@ impl Tool<()> {
 
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
-        let Self { definition, input_schema, check_output, lenient, timeout, visible, .. } = self;
-        Tool { definition, input_schema, output_schema, check_output, lenient, timeout, visible, handler }
+        let Self { definition, input_schema, check_output, lenient, needs, timeout, visible, .. } = self;
+        Tool {
+            definition,
+            input_schema,
+            output_schema,
+            check_output,
+            lenient,
+            needs,
+            timeout,
+            visible,
+            handler,
+        }
     }
 }
 

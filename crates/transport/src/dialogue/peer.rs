@@ -24,7 +24,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::{Exchange, LegacySession, Outgoing, array, refusal};
+use super::{Exchange, LegacySession, Outgoing, array, in_use, refusal, too_many_open};
 
 /// One client on a channel that carries messages both ways: standard streams, a socket.
 ///
@@ -301,20 +301,13 @@ impl Peer {
         }
     }
 
-    /// 2026-07-28, basic §Requests: "The request ID MUST NOT match the ID of any other request the sender has
-    /// issued and not yet received a response for."
+    /// Why a request may not begin now.
     fn refuse(&self, request: &Request) -> Option<Error> {
         if self.running.contains_key(&request.id) {
-            return Some(Error::invalid_request(format!(
-                "id {} belongs to a request that still runs",
-                request.id
-            )));
+            return Some(in_use(&request.id));
         }
         let limit = self.terms.max_open_requests;
-        (self.running.len() >= limit).then(|| {
-            let message = format!("{limit} requests are open (max_open_requests)");
-            Error::internal(message).with_reason(anyport_protocol::jsonrpc::Reason::Overloaded)
-        })
+        (self.running.len() >= limit).then(|| too_many_open(limit))
     }
 
     fn begin(&mut self, request: Request) -> Exchange {

@@ -107,6 +107,15 @@ fn admit(stream: &UnixStream, peers: &Peers, owner: u32) -> Option<Principal> {
             return None;
         }
     };
+    let principal = principal(user, owner, peers);
+    if principal.is_none() {
+        tracing::warn!(user, "a connection was closed: its user may not call");
+    }
+    principal
+}
+
+/// Whom the calls of `user` are for, if it may call.
+fn principal(user: u32, owner: u32, peers: &Peers) -> Option<Principal> {
     const ROOT: u32 = 0;
     if user == owner || user == ROOT {
         return Some(Principal::local());
@@ -116,9 +125,6 @@ fn admit(stream: &UnixStream, peers: &Peers, owner: u32) -> Option<Principal> {
         Peers::Users(users) => users.contains(&user),
         Peers::Anyone => true,
     };
-    if !allowed {
-        tracing::warn!(user, "a connection was closed: its user may not call");
-    }
     allowed.then(|| Principal::named(format!("uid:{user}")))
 }
 
@@ -244,4 +250,24 @@ async fn write(mut output: OwnedWriteHalf, mut messages: mpsc::Receiver<Bytes>, 
         }
     }
     let _ = output.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_and_root_may_call_and_others_by_configuration() {
+        let named = |user: u32, peers: &Peers| principal(user, 1000, peers).map(|who| who.to_string());
+        let some = Peers::Users(vec![1001]);
+        for peers in [&Peers::Owner, &some, &Peers::Anyone] {
+            assert_eq!(named(1000, peers).as_deref(), Some("local"));
+            assert_eq!(named(0, peers).as_deref(), Some("local"));
+        }
+        assert_eq!(named(1001, &Peers::Owner), None);
+        // Told apart, so that none of them has what is another's.
+        assert_eq!(named(1001, &some).as_deref(), Some("name:uid:1001"));
+        assert_eq!(named(1002, &some), None);
+        assert_eq!(named(1002, &Peers::Anyone).as_deref(), Some("name:uid:1002"));
+    }
 }
