@@ -250,8 +250,10 @@ async fn listen_locally(
 ) -> Result<unix::Listener> {
     let (path, chosen) = arguments.unix_path()?;
     if let Some(folder) = path.parent().filter(|_| !chosen) {
-        state::private_folder(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        state::private_folder(folder).map_err(|error| {
+            let problem = format!("cannot make the folder {} for the Unix socket: {error}", folder.display());
+            Advice::failed(problem, "say where the socket is to be with --unix-path")
+        })?;
     }
     let limits = limits.unix(arguments.max_connections);
     let config = unix::Config { supported, limits, ..unix::Config::default() };
