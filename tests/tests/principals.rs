@@ -37,7 +37,7 @@ use tokio::{
 };
 
 /// Callers at once; each has a client for every way and revision.
-const CALLERS: usize = 12;
+const CALLERS: usize = 8;
 
 /// Rounds of calls of each client.
 const ROUNDS: usize = 3;
