@@ -75,10 +75,10 @@ impl Kinds {
 impl Registry {
     pub(crate) fn empty() -> Self {
         Self {
-            tools: Arc::new(Shelf::new(Items::new())),
-            resources: Arc::new(Shelf::new(Items::new())),
-            templates: Arc::new(Shelf::new(Items::new())),
-            prompts: Arc::new(Shelf::new(Items::new())),
+            tools: Arc::new(Shelf::new(Items::default())),
+            resources: Arc::new(Shelf::new(Items::default())),
+            templates: Arc::new(Shelf::new(Items::default())),
+            prompts: Arc::new(Shelf::new(Items::default())),
         }
     }
 
