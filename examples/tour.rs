@@ -1,7 +1,7 @@
 //! Some of everything, over standard streams or HTTP: the server that other people's clients are tried on.
 //!
-//! `tour` talks over standard streams, `tour --http 3020` over HTTP and WebSockets on that port of this machine. What it answers is
-//! always the same, so that whoever writes a client can compare.
+//! `tour` talks over standard streams, `tour --http 3020` over HTTP, HTTP+SSE and WebSockets on that port of this machine.
+//! What it answers is always the same, so that whoever writes a client can compare.
 
 use std::{env, error::Error, future::pending, time::Duration};
 
@@ -142,7 +142,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         [] => stdio::serve(live(server()?), stdio::Config::default(), pending()).await?,
         ["--http", port] => {
             let address = ([127, 0, 0, 1], port.parse()?).into();
-            let config = http::Config { websocket: Some(websocket::Config::default()), ..Default::default() };
+            let config = http::Config {
+                sse: true,
+                websocket: Some(websocket::Config::default()),
+                ..Default::default()
+            };
             let listener = http::Listener::bind(address, config, false).await?;
             eprintln!("listening on http://{}/mcp", listener.address()?);
             listener.serve(live(server()?), pending()).await?;

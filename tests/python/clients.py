@@ -8,8 +8,9 @@ from typing import Any, Self
 import fastmcp
 import mcp
 from fastmcp.client.elicitation import ElicitResult as Answered
-from fastmcp.client.transports import StdioTransport
+from fastmcp.client.transports import SSETransport, StdioTransport, StreamableHttpTransport
 from mcp import StdioServerParameters, types
+from mcp.client.sse import sse_client
 
 # What the user answers to the question that the tour asks.
 TRIP = {"city": "Oslo", "nights": 3}
@@ -33,9 +34,13 @@ class Heard:
 class Official:
     """The official client, `mcp.Client`."""
 
-    def __init__(self, url: str | None, command: list[str], mode: str) -> None:
+    def __init__(self, transport: str, url: str | None, command: list[str], mode: str) -> None:
         self.heard = Heard()
-        server = url or StdioServerParameters(command=command[0], args=command[1:])
+        over = {
+            "stdio": lambda: StdioServerParameters(command=command[0], args=command[1:]),
+            "http": lambda: url,
+            "sse": lambda: sse_client(url),
+        }
 
         async def answer(_: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
             self.heard.questions.append(params.message)
@@ -43,7 +48,7 @@ class Official:
 
         # No cache: every question of a check is to reach the server.
         self.client = mcp.Client(
-            server,
+            over[transport](),
             mode=mode,
             cache=None,
             elicitation_callback=answer,
@@ -98,16 +103,21 @@ class Official:
 class FastMCP:
     """The client of FastMCP, `fastmcp.Client`."""
 
-    def __init__(self, url: str | None, command: list[str], mode: str) -> None:
+    def __init__(self, transport: str, url: str | None, command: list[str], mode: str) -> None:
         self.heard = Heard()
+        over = {
+            # A process that outlives its dialogue would be left to the next one.
+            "stdio": lambda: StdioTransport(command[0], command[1:], keep_alive=False),
+            "http": lambda: StreamableHttpTransport(url),
+            "sse": lambda: SSETransport(url),
+        }
 
         async def answer(message: str, _: Any, params: Any, context: Any) -> Any:
             self.heard.questions.append(message)
             return Answered(action="accept", content=TRIP)
 
         self.client = fastmcp.Client(
-            # A process that outlives its dialogue would be left to the next one.
-            url or StdioTransport(command[0], command[1:], keep_alive=False),
+            over[transport](),
             mode=mode,
             cache=False,
             elicitation_handler=answer,

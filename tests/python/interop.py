@@ -1,7 +1,7 @@
 """A client in Python talks to one of our servers.
 
-    interop.py --client mcp --era modern --server documents --url http://127.0.0.1:3020/mcp
-    interop.py --client fastmcp --era legacy --server tour --stdio target/debug/tour
+    interop.py --client mcp --era modern --server documents --transport http --url http://127.0.0.1:3020/mcp
+    interop.py --client fastmcp --era legacy --server tour --transport stdio --stdio target/debug/tour
 
 It ends with a line of JSON that says which revision was negotiated and what works. Else it exits with 1 and says which
 expectation did not hold; the traceback of a failure of the client itself is its own explanation.
@@ -40,7 +40,7 @@ async def dialogue(options: argparse.Namespace) -> str:
     mode = "auto" if options.era == "modern" else "legacy"
     works = []
     with anyio.fail_after(PATIENCE):
-        async with CLIENTS[options.client](options.url, options.stdio, mode) as client:
+        async with CLIENTS[options.client](options.transport, options.url, options.stdio, mode) as client:
             negotiation(client, options.era)
             for name, check in SERVERS[options.server].items():
                 await check(client)
@@ -60,6 +60,7 @@ def main() -> int:
     parser.add_argument("--client", choices=CLIENTS, required=True)
     parser.add_argument("--era", choices=REVISIONS, required=True)
     parser.add_argument("--server", choices=SERVERS, required=True)
+    parser.add_argument("--transport", choices=("stdio", "http", "sse"), required=True)
     server = parser.add_mutually_exclusive_group(required=True)
     server.add_argument("--url", help="the endpoint of a server that runs already")
     server.add_argument("--stdio", nargs=argparse.REMAINDER, help="the command that starts a server")

@@ -5,6 +5,7 @@
 //!
 //! - [`matrix`]: every revision on every transport, one server behind them all.
 //! - [`everything`]: that server.
+//! - [`site`]: one server for many clients.
 //! - [`schema`]: the schemas that what it says is held against.
 //! - [`architecture`]: which of our crates may use which, and which of other people's.
 //! - [`book`]: the pages of `docs/`, whose code is compiled and run by `tests/tests/book/`.
@@ -14,3 +15,4 @@ pub mod book;
 pub mod everything;
 pub mod matrix;
 pub mod schema;
+pub mod site;

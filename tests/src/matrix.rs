@@ -7,13 +7,14 @@ use std::{
     task::Poll,
 };
 
-use anyport::{Revision, Service, http, live, memory, unix};
+use anyport::{Revision, Service, http, live, memory, protocol::Limits, stdio, unix};
 use anyport_testing::{Link, Lost, Refusal, Wire};
 use serde_json::{Value, json};
 
 use crate::{
     everything::{Probe, server},
     schema::Schema,
+    site::{Site, Way},
 };
 
 /// A revision on a transport, with a client of its own at a server of its own.
@@ -29,6 +30,8 @@ pub struct Cell {
     pub http: bool,
     /// The inside of the server.
     pub probe: Probe,
+    /// What the server runs in.
+    _site: Option<Site>,
 }
 
 /// What carries messages.
@@ -46,27 +49,94 @@ pub enum Transport {
     WebSocket,
     /// Channels in the same process.
     Memory,
+    /// Streamable HTTP within an axum application.
+    Axum,
+    /// HTTP+SSE within one.
+    AxumSse,
+    /// A WebSocket within one.
+    AxumWebSocket,
+}
+
+/// What bounds every transport alike.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Size, depth and node count of a message.
+    pub message: Limits,
+    /// Requests that a client may have open at once.
+    pub max_open_requests: usize,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { message: Limits::default(), max_open_requests: 1024 }
+    }
+}
+
+impl Terms {
+    fn http(self) -> http::Config {
+        let Self { message, max_open_requests } = self;
+        let limits = http::Limits { message, max_open_requests, ..http::Limits::default() };
+        http::Config { limits, ..http::Config::default() }
+    }
+
+    fn unix(self) -> unix::Config {
+        let Self { message, max_open_requests } = self;
+        let limits = unix::Limits { message, max_open_requests, ..unix::Limits::default() };
+        unix::Config { limits, ..unix::Config::default() }
+    }
 }
 
 impl Transport {
     /// Every one.
-    pub const ALL: [Self; 6] =
-        [Self::Stdio, Self::Http, Self::Sse, Self::Unix, Self::WebSocket, Self::Memory];
+    pub const ALL: [Self; 9] = [
+        Self::Stdio,
+        Self::Http,
+        Self::Sse,
+        Self::Unix,
+        Self::WebSocket,
+        Self::Memory,
+        Self::Axum,
+        Self::AxumSse,
+        Self::AxumWebSocket,
+    ];
 
     /// Whether `revision` can be spoken over it.
     pub fn carries(self, revision: Revision) -> bool {
-        self != Self::Sse || !revision.is_modern()
+        !matches!(self, Self::Sse | Self::AxumSse) || !revision.is_modern()
     }
 
-    async fn link(self, service: impl Service) -> Result<Link, Lost> {
-        match self {
-            Self::Stdio => Ok(Link::stdio(service)),
-            Self::Http => Link::http(service, http::Config::default()).await,
-            Self::Sse => Link::sse(service, http::Config::default()).await,
-            Self::Unix => Link::unix(service, unix::Config::default()).await,
-            Self::WebSocket => Link::websocket(service, http::Config::default()).await,
-            Self::Memory => Ok(Link::memory(service, memory::Config::default())),
-        }
+    /// Whether it is Streamable HTTP, where every request has a response and a status of its own.
+    pub fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Axum)
+    }
+
+    /// Whether it is a WebSocket.
+    pub fn is_websocket(self) -> bool {
+        matches!(self, Self::WebSocket | Self::AxumWebSocket)
+    }
+
+    /// Serves `service`, and reaches it. What is returned beside the link has to live as long as it is used.
+    async fn link(self, service: impl Service, terms: Terms) -> Result<(Link, Option<Site>), Lost> {
+        let Terms { message: limits, max_open_requests } = terms;
+        let way = match self {
+            Self::Stdio => {
+                let config = stdio::Config { limits, max_open_requests, ..stdio::Config::default() };
+                return Ok((Link::stdio_with(service, config), None));
+            }
+            Self::Memory => {
+                let config = memory::Config { limits, max_open_requests, ..memory::Config::default() };
+                return Ok((Link::memory(service, config), None));
+            }
+            Self::Http => return Ok((Link::http(service, terms.http()).await?, None)),
+            Self::Sse => return Ok((Link::sse(service, terms.http()).await?, None)),
+            Self::Unix => return Ok((Link::unix(service, terms.unix()).await?, None)),
+            Self::WebSocket => return Ok((Link::websocket(service, terms.http()).await?, None)),
+            Self::Axum => Way::Http,
+            Self::AxumSse => Way::Sse,
+            Self::AxumWebSocket => Way::WebSocket,
+        };
+        let site = Site::mount(service, terms.http()).await?;
+        Ok((site.link(way, &site.remote()).await?, Some(site)))
     }
 }
 
@@ -136,13 +206,26 @@ pub async fn around<S: Service>(
     declared: impl Fn(Revision) -> Value,
     check: impl AsyncFn(&mut Cell) -> Result<(), Lost>,
 ) {
+    within(Terms::default(), service, declared, check).await;
+}
+
+/// The same within other bounds.
+///
+/// # Panics
+/// As above.
+pub async fn within<S: Service>(
+    terms: Terms,
+    service: impl Fn(&Probe) -> Result<S, Box<dyn std::error::Error>>,
+    declared: impl Fn(Revision) -> Value,
+    check: impl AsyncFn(&mut Cell) -> Result<(), Lost>,
+) {
     let mut failures = Vec::new();
     for revision in Revision::ALL {
         for transport in Transport::ALL.into_iter().filter(|transport| transport.carries(revision)) {
             let probe = Probe::default();
             let cell = async {
                 let service = service(&probe).map_err(|error| error.to_string())?;
-                run(service, probe.clone(), (revision, transport), declared(revision), &check).await
+                run(service, probe.clone(), (revision, transport, terms), declared(revision), &check).await
             };
             if let Err(failure) = caught(cell).await {
                 failures.push(format!("{revision} over {transport:?}: {failure}"));
@@ -155,15 +238,15 @@ pub async fn around<S: Service>(
 async fn run(
     service: impl Service,
     probe: Probe,
-    (revision, transport): (Revision, Transport),
+    (revision, transport, terms): (Revision, Transport, Terms),
     capabilities: Value,
     check: &impl AsyncFn(&mut Cell) -> Result<(), Lost>,
 ) -> Result<(), String> {
     let words = |error: Lost| error.to_string();
-    let link = transport.link(service).await.map_err(words)?;
+    let (link, site) = transport.link(service, terms).await.map_err(words)?;
     let mut wire = Wire::over(link).declaring(capabilities);
     wire.open(revision).await.map_err(words)?;
-    let mut cell = Cell { wire, revision, transport, http: transport == Transport::Http, probe };
+    let mut cell = Cell { wire, revision, transport, http: transport.is_http(), probe, _site: site };
     check(&mut cell).await.map_err(words)?;
     let schema = Schema::of(revision).map_err(|error| error.to_string())?;
     let faults: Vec<String> = cell.wire.heard().iter().flat_map(|heard| schema.faults(heard)).collect();

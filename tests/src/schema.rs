@@ -106,8 +106,10 @@ mod tests {
 
     #[test]
     fn what_a_revision_does_not_allow_is_found() {
-        let heard =
-            |message: Value, answers: Option<&str>| Heard { message, answers: answers.map(str::to_owned) };
+        let heard = |message: Value, answers: Option<&str>| {
+            let text = message.to_string();
+            Heard { message, text, answers: answers.map(str::to_owned) }
+        };
         for revision in Revision::ALL {
             let schema = Schema::of(revision).unwrap();
             let wrong = json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": 5}]}});

@@ -5,17 +5,18 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use anyport::{
-    Context, Server, Tool, live,
+    Context, Error, Server, Tool, live,
+    protocol::{Limits, jsonrpc::Reason},
     server::NoArguments,
     service::{
-        Service,
-        layer::{CatchPanic, Concurrency, Quota, Rate, Timeout},
+        Outcome, Service,
+        layer::{Call, CatchPanic, Concurrency, Middleware, Next, Quota, Rate, Timeout},
     },
 };
 use anyport_testing::{Answer, Lost};
 use anyport_tests::{
     everything::{Probe, server},
-    matrix::{Cell, around, capabilities},
+    matrix::{Cell, Terms, around, capabilities, within},
 };
 use serde_json::{Value, json};
 
@@ -131,4 +132,249 @@ async fn a_panic_ends_its_call_alone_and_tells_no_secret() {
         Ok(())
     })
     .await;
+}
+
+/// Something that refuses, and what it refuses.
+struct Guard {
+    name: &'static str,
+    terms: Terms,
+    around: fn(Box<dyn Service>) -> Box<dyn Service>,
+    /// Calls that wait, and calls that were made, before it refuses.
+    waiting: usize,
+    made: usize,
+    trips: Vec<Trip>,
+    /// The code, the reason, and how the words begin.
+    refusal: (i64, Value, &'static str),
+    /// The status over HTTP.
+    status: u16,
+    /// Whether a modern request over HTTP is beyond it: it has a connection of its own, which is bounded elsewhere.
+    but_for_modern_http: bool,
+    /// Whether a WebSocket is closed for it, which is how WebSockets refuse frames.
+    closes_websockets: bool,
+    /// Whether what it refused before is let through once nothing waits any more.
+    recovers: bool,
+}
+
+/// What trips a guard.
+enum Trip {
+    Call(&'static str, Value),
+    /// A text as it is.
+    Text(String),
+}
+
+fn guards() -> Vec<Guard> {
+    let plain = || Guard {
+        name: "",
+        terms: Terms::default(),
+        around: |inner| inner,
+        waiting: 0,
+        made: 0,
+        trips: Vec::new(),
+        refusal: (0, Value::Null, ""),
+        status: 200,
+        but_for_modern_http: false,
+        closes_websockets: false,
+        recovers: true,
+    };
+    let bounded = |message: Limits| Terms { message, ..Terms::default() };
+    let calls = || {
+        let complete = json!({
+            "ref": {"type": "ref/prompt", "name": "review"}, "argument": {"name": "language", "value": ""},
+        });
+        vec![
+            Trip::Call("tools/call", json!({"name": "greet", "arguments": {"name": "Ada"}})),
+            Trip::Call("resources/read", json!({"uri": "test:///text"})),
+            Trip::Call("prompts/get", json!({"name": "review", "arguments": {"code": "x"}})),
+            Trip::Call("completion/complete", complete),
+            Trip::Call("tools/list", json!({})),
+            Trip::Call("resources/list", json!({})),
+            Trip::Call("resources/templates/list", json!({})),
+            Trip::Call("prompts/list", json!({})),
+        ]
+    };
+    let echo = |arguments: &str| {
+        let params = format!(r#"{{"name":"echo","arguments":{arguments}}}"#);
+        Trip::Text(format!(r#"{{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{params}}}"#))
+    };
+    vec![
+        Guard {
+            name: "call_timeout",
+            around: |inner| Box::new(Timeout::new(inner, Duration::from_millis(20))),
+            trips: vec![Trip::Call("tools/call", json!({"name": "wait"}))],
+            refusal: (-32603, json!("timeout"), "the call took longer than 20 ms (call_timeout)"),
+            ..plain()
+        },
+        Guard {
+            name: "max_concurrent_calls",
+            around: |inner| Box::new(Concurrency::new(inner, 2)),
+            waiting: 2,
+            trips: calls(),
+            refusal: (
+                -32603,
+                json!("overloaded"),
+                "2 calls are running (max_concurrent_calls); try again later",
+            ),
+            status: 503,
+            ..plain()
+        },
+        Guard {
+            name: "calls_per_second",
+            around: |inner| {
+                let quota = Quota { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN };
+                Box::new(Rate::new(inner, quota))
+            },
+            made: 1,
+            trips: calls().into_iter().take(1).collect(),
+            refusal: (
+                -32603,
+                json!("rate_limited"),
+                "more than 1 calls a second (calls_per_second); try again in ",
+            ),
+            status: 429,
+            recovers: false,
+            ..plain()
+        },
+        Guard {
+            name: "max_open_requests",
+            terms: Terms { max_open_requests: 2, ..Terms::default() },
+            waiting: 2,
+            trips: calls(),
+            refusal: (-32603, json!("overloaded"), "2 requests are open (max_open_requests)"),
+            status: 503,
+            but_for_modern_http: true,
+            ..plain()
+        },
+        Guard {
+            name: "a middleware",
+            around: |inner| Box::new(Middleware::new(inner, policy)),
+            trips: calls(),
+            refusal: (-32603, json!("forbidden"), "not on a Saturday"),
+            recovers: false,
+            ..plain()
+        },
+        Guard {
+            name: "max_message_bytes",
+            terms: bounded(Limits { bytes: 2000, ..Limits::default() }),
+            trips: vec![echo(&format!(r#"{{"a":"{}"}}"#, "x".repeat(2000)))],
+            refusal: (-32600, Value::Null, "larger than 2000 bytes (max_message_bytes)"),
+            status: 413,
+            closes_websockets: true,
+            ..plain()
+        },
+        Guard {
+            name: "max_depth",
+            terms: bounded(Limits { depth: 20, ..Limits::default() }),
+            trips: vec![echo(&format!(r#"{{"a":{}{}}}"#, "[".repeat(20), "]".repeat(20)))],
+            refusal: (-32600, Value::Null, "nested deeper than 20 levels (max_depth)"),
+            status: 400,
+            ..plain()
+        },
+        Guard {
+            name: "max_nodes",
+            terms: bounded(Limits { nodes: 100, ..Limits::default() }),
+            trips: vec![echo(&format!("{{\"a\":[0{}]}}", ",0".repeat(100)))],
+            refusal: (-32600, Value::Null, "more than 100 values (max_nodes)"),
+            status: 400,
+            ..plain()
+        },
+        Guard {
+            name: "keys that stand twice",
+            trips: vec![
+                echo(r#"{"a":1,"\u0061":2}"#),
+                Trip::Text(r#"{"jsonrpc":"2.0","id":"x","method":"tools/call","method":"ping"}"#.to_owned()),
+            ],
+            refusal: (-32600, Value::Null, "duplicate key "),
+            status: 400,
+            ..plain()
+        },
+    ]
+}
+
+async fn policy(call: Call, next: Next) -> Outcome {
+    match call.method() {
+        // What a dialogue begins with.
+        "server/discover" | "subscriptions/listen" => next.run(call).await,
+        _ => Error::internal("not on a Saturday").with_reason(Reason::Forbidden).into(),
+    }
+}
+
+/// What bounds a call must bound it however it comes: that a check stood on the way of one revision only was
+/// CVE-2026-11719 elsewhere. A batch of 2025-03-26 is a way of its own.
+#[tokio::test]
+async fn every_guard_stands_on_every_way() {
+    for guard in guards() {
+        let service = |probe: &Probe| Ok((guard.around)(Box::new(live(server(probe)?))));
+        within(guard.terms, service, capabilities, async |cell| trip(cell, &guard).await).await;
+        println!("{} holds", guard.name);
+    }
+}
+
+async fn trip(cell: &mut Cell, guard: &Guard) -> Result<(), Lost> {
+    for _ in 0..guard.made {
+        assert!(cell.tool("greet", json!({"name": "Ada"})).await?.outcome.is_ok());
+    }
+    let mut waiting = Vec::new();
+    for _ in 0..guard.waiting {
+        waiting.push(cell.wire.begin("tools/call", json!({"name": "wait"}))?);
+        cell.probe.begun().await;
+    }
+    let beyond = guard.but_for_modern_http && cell.http && cell.revision.is_modern();
+    for trip in guard.trips.iter().filter(|_| !beyond) {
+        for in_a_batch in [false, true] {
+            if in_a_batch && !cell.revision.has_batches() {
+                continue;
+            }
+            let (code, reason, words, status) = match refusal(cell, trip, in_a_batch).await {
+                Err(Lost::Ended(_)) if guard.closes_websockets && cell.transport.is_websocket() => {
+                    return Ok(());
+                }
+                refused => refused?,
+            };
+            assert!(
+                !guard.closes_websockets || !cell.transport.is_websocket(),
+                "{} let it through",
+                guard.name
+            );
+            assert_eq!((code, &reason), (guard.refusal.0, &guard.refusal.1), "{}: {words}", guard.name);
+            assert!(words.contains(guard.refusal.2), "{}: {words}", guard.name);
+            // The answers of a batch are not the status of its response, but for a text that is refused as a whole.
+            let whole = !in_a_batch || matches!(trip, Trip::Text(_));
+            assert_eq!(status, cell.http.then_some(if whole { guard.status } else { 200 }), "{}", guard.name);
+        }
+    }
+    for call in waiting {
+        cell.wire.cancel(call).await?;
+        cell.probe.dropped().await;
+    }
+    // The dialogue goes on. A place is free a moment after its call is gone.
+    for _ in 0..if guard.recovers { 1000 } else { 0 } {
+        match cell.tool("greet", json!({"name": "Ada"})).await? {
+            answer if answer.outcome.is_ok() => return Ok(()),
+            answer => assert_eq!(refused(answer).1, "overloaded"),
+        }
+    }
+    assert!(!guard.recovers, "{}: no place became free", guard.name);
+    Ok(())
+}
+
+/// How something is refused, alone or in a batch.
+async fn refusal(
+    cell: &mut Cell,
+    trip: &Trip,
+    in_a_batch: bool,
+) -> Result<(i64, Value, String, Option<u16>), Lost> {
+    match trip {
+        Trip::Call(method, params) if in_a_batch => {
+            let batch = [(*method, params.clone())];
+            Ok(refused(cell.wire.batch(&batch).await?.remove(0)))
+        }
+        Trip::Call(method, params) => Ok(refused(cell.wire.call(method, params.clone()).await?)),
+        Trip::Text(text) => {
+            let text = if in_a_batch { format!("[{text}]") } else { text.clone() };
+            let (status, answer) = cell.wire.raw(&text).await?;
+            let error = answer.unwrap()["error"].clone();
+            let words = error["message"].as_str().unwrap().to_owned();
+            Ok((error["code"].as_i64().unwrap(), error["data"]["reason"].clone(), words, status))
+        }
+    }
 }

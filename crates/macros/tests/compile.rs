@@ -2,9 +2,24 @@
 //!
 //! The words are those of the compiler in `rust-version`; `TRYBUILD=overwrite` writes them anew.
 
+use std::process::Command;
+
+/// Other compilers say the same in other words.
+fn words_are_known() -> bool {
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let version = Command::new(compiler).arg("--version").output();
+    let version =
+        version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    version.starts_with(&format!("rustc {}.", env!("CARGO_PKG_RUST_VERSION")))
+}
+
 #[test]
 fn mistakes_are_told_where_they_are_made() {
     let cases = trybuild::TestCases::new();
     cases.pass("tests/pass/*.rs");
-    cases.compile_fail("tests/fail/*.rs");
+    if words_are_known() {
+        cases.compile_fail("tests/fail/*.rs");
+    } else {
+        eprintln!("the messages are those of rustc {}; not compared", env!("CARGO_PKG_RUST_VERSION"));
+    }
 }

@@ -1,7 +1,7 @@
 //! Functions that block a thread, on a bounded pool.
 
 use std::{
-    cell::Cell,
+    cell::RefCell,
     future::Future,
     sync::{
         Arc,
@@ -55,8 +55,17 @@ pub enum BlockOnError {
 }
 
 thread_local! {
-    /// Whether this thread runs a blocking function of ours.
-    static BLOCKING: Cell<bool> = const { Cell::new(false) };
+    /// The blocking function of ours that this thread runs.
+    static BLOCKING: RefCell<Option<Place>> = const { RefCell::new(None) };
+}
+
+/// The place that a blocking function holds in its pool.
+#[derive(Clone)]
+struct Place {
+    pool: Arc<Semaphore>,
+    /// While the function waits for others that it calls, one of these at a time may run in its place: if they waited for
+    /// a place of their own, those who hold all of them could wait for each other.
+    lent: Arc<Semaphore>,
 }
 
 impl Context {
@@ -82,7 +91,7 @@ impl Context {
     /// # Errors
     /// See [`BlockOnError`].
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, BlockOnError> {
-        if !BLOCKING.get() {
+        if BLOCKING.with_borrow(Option::is_none) {
             return Err(BlockOnError::Elsewhere);
         }
         let runtime = Handle::try_current().map_err(|_| BlockOnError::Elsewhere)?;
@@ -108,10 +117,11 @@ pub(crate) fn run(
             Err(error) => return ToolResult::failure(error),
         };
         let (running, span) = (pool.running.hold(), tracing::Span::current());
+        let place = Place { pool: pool.permits.clone(), lent: Arc::new(Semaphore::new(1)) };
         let work = pool.tasks.spawn_blocking(move || {
             let _held = (permit, running);
             let _span = span.enter();
-            let _thread = Blocking::begin();
+            let _thread = Blocking::begin(place);
             work(context)
         });
         AbortOnDropHandle::new(work).await.unwrap_or_else(|error| {
@@ -150,9 +160,14 @@ impl Pool {
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Ok(permit);
         }
-        let _waiting = (self.wait()?, self.waiting.hold());
-        // It is never closed.
-        self.permits.clone().acquire_owned().await.map_err(|closed| Error::internal(closed.to_string()))
+        let caller = BLOCKING.with_borrow(Clone::clone);
+        let caller = caller.filter(|place| Arc::ptr_eq(&place.pool, &self.permits));
+        let (permits, _waiting) = match caller {
+            Some(place) => (place.lent, None),
+            None => (self.permits.clone(), Some((self.wait()?, self.waiting.hold()))),
+        };
+        // Neither is ever closed.
+        permits.acquire_owned().await.map_err(|closed| Error::internal(closed.to_string()))
     }
 
     fn wait(&self) -> Result<Waiting<'_>, Error> {
@@ -181,14 +196,14 @@ impl Drop for Waiting<'_> {
 struct Blocking;
 
 impl Blocking {
-    fn begin() -> Self {
-        BLOCKING.set(true);
+    fn begin(place: Place) -> Self {
+        BLOCKING.set(Some(place));
         Self
     }
 }
 
 impl Drop for Blocking {
     fn drop(&mut self) {
-        BLOCKING.set(false);
+        BLOCKING.set(None);
     }
 }

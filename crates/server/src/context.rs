@@ -198,19 +198,30 @@ impl Context {
     /// When the client did not declare that it can be asked this, the call ends: with -32021 for a caller of
     /// 2026-07-28, else with a result that `isError` (tools) or -32600. See [`Context::can_ask`].
     pub async fn ask<Q: Question>(&self, key: &str, question: Q) -> Q::Answer {
-        if detach::refuses(key) {
+        if detach::refuses(self, key) {
             return pending().await;
         }
         let dialogue = &self.root().dialogue;
-        let asked = dialogue.ask(&self.key(key), &question, self.profile());
+        let ask = || match dialogue.ask(&self.key(key), &question, self.profile()) {
+            Asked::Answer(answer) => Some(answer),
+            Asked::Open => None,
+            Asked::Lacking(required) => {
+                dialogue.fail(self.lacking(&required));
+                None
+            }
+            Asked::Impossible(error) => {
+                self.fail(error);
+                None
+            }
+        };
+        // On whichever thread it runs, what `once` waits for is a part of it.
+        let is_once = self.nested().is_some_and(|nested| nested.waited.once);
+        let answer = if is_once { Once::polling(ask) } else { ask() };
         drop(question);
-        match asked {
-            Asked::Answer(answer) => return answer,
-            Asked::Open => {}
-            Asked::Lacking(required) => dialogue.fail(self.lacking(&required)),
-            Asked::Impossible(error) => self.fail(error),
+        match answer {
+            Some(answer) => answer,
+            None => pending().await,
         }
-        pending().await
     }
 
     /// Whether the client declared that it can be asked `question`.
@@ -229,7 +240,7 @@ impl Context {
         T: Serialize + DeserializeOwned,
         F: Future<Output = T>,
     {
-        if detach::refuses(key) {
+        if detach::refuses(self, key) {
             return pending().await;
         }
         let (dialogue, key) = (&self.root().dialogue, self.key(key));
@@ -342,6 +353,9 @@ impl Context {
     /// How the call ends, now that its handler cannot go on.
     pub(crate) fn verdict(&self) -> Option<Outcome> {
         let call = &*self.0;
+        if !call.dialogue.is_due() {
+            return None;
+        }
         // Only methods that may ask have these params; the others are refused by their method.
         let params = if call.method.may_ask() {
             Params::read(call.method, &call.params)
@@ -352,8 +366,8 @@ impl Context {
             Ok(params) => params,
             Err(error) => return Some(Outcome::Error(error)),
         };
-        let binding = Binding::of(call.service.principal(), call.method, &params);
-        call.dialogue.verdict(&call.server, &binding)
+        let binding = Binding::of(&call.server, call.service.principal(), call.method, &params);
+        call.dialogue.verdict(&binding)
     }
 }
 

@@ -132,12 +132,23 @@ enum Polling {
     Stuck,
 }
 
+/// Whether this thread polls detached work.
+pub(crate) fn is_polling() -> bool {
+    POLLING.get() != Polling::Other
+}
+
 /// Whether it is detached work that uses `key` to ask or to remember, which it cannot.
-pub(crate) fn refuses(key: &str) -> bool {
-    let refused = POLLING.get() != Polling::Other;
+pub(crate) fn refuses(context: &Context, key: &str) -> bool {
+    let called = context.nested().is_some_and(|nested| nested.waited.detached);
+    let refused = is_polling() || called;
     if refused {
         tracing::error!(key, "detached work can neither ask nor use `once`: it is dropped");
-        POLLING.set(Polling::Stuck);
+        if is_polling() {
+            POLLING.set(Polling::Stuck);
+        } else {
+            // It is a tool that the work called, on a thread of its own: this much of it is dropped.
+            context.end();
+        }
     }
     refused
 }

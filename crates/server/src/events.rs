@@ -13,7 +13,7 @@ use anyport_service::{Event, Notification, Outcome, Principal};
 use futures_core::Stream;
 
 use crate::{
-    registry::{Audience, Changed},
+    registry::{Audience, Changed, Visible},
     server::{Core, Limits},
 };
 
@@ -30,8 +30,18 @@ struct Hub {
     bus: Mutex<Bus>,
     /// The server whose changes these are.
     server: OnceLock<Weak<Core>>,
-    /// Where it is mounted; and whether what can be read is, too.
-    hosts: Mutex<Vec<(Weak<Self>, bool)>>,
+    /// Where it is mounted.
+    hosts: Mutex<Vec<Host>>,
+}
+
+/// Where a server is mounted.
+#[derive(Clone)]
+struct Host {
+    hub: Weak<Hub>,
+    /// Whether what can be read is, too.
+    readable: bool,
+    /// Who sees it there.
+    visible: Option<Visible>,
 }
 
 #[derive(Debug, Default)]
@@ -106,8 +116,8 @@ impl Events {
     /// 2026-07-28, schema, `ResourceUpdatedNotification`: the URI "might be a sub-resource of the one that the client
     /// actually subscribed to".
     pub fn resource_updated(&self, uri: &str) {
-        for hub in self.hubs(true) {
-            hub.updated(uri);
+        for (hub, seen_by) in self.hubs(true) {
+            hub.updated(uri, &seen_by);
         }
     }
 
@@ -130,10 +140,10 @@ impl Events {
     }
 
     /// The server is mounted in the one whose listeners `host` tells.
-    pub(crate) fn mounted_in(&self, host: &Self, resources: bool) {
+    pub(crate) fn mounted_in(&self, host: &Self, readable: bool, visible: Option<Visible>) {
         let mut hosts = lock(&self.0.hosts);
-        hosts.retain(|(host, _)| host.strong_count() > 0);
-        hosts.push((Arc::downgrade(&host.0), resources));
+        hosts.retain(|host| host.hub.strong_count() > 0);
+        hosts.push(Host { hub: Arc::downgrade(&host.0), readable, visible });
     }
 
     /// Ends all listening: every open stream gets its result, and no new one is opened.
@@ -181,39 +191,46 @@ impl Events {
     }
 
     fn tell(&self, change: &Change, audience: &Audience) {
-        for hub in self.hubs(*change == Change::Resources) {
-            hub.tell(change, audience);
+        for (hub, seen_by) in self.hubs(*change == Change::Resources) {
+            hub.tell(change, audience, &seen_by);
         }
     }
 
-    /// Whose listeners are told: these, and those of every server in which this one is mounted, however often it is.
-    fn hubs(&self, resources: bool) -> Vec<Arc<Hub>> {
-        let mut hubs = vec![self.0.clone()];
-        let mut next = 0;
-        while let Some(hub) = hubs.get(next) {
-            let hosts = lock(&hub.hosts).clone();
-            for host in hosts.iter().filter(|(_, readable)| *readable || !resources) {
-                if let Some(host) = host.0.upgrade()
-                    && !hubs.iter().any(|hub| Arc::ptr_eq(hub, &host))
-                {
-                    hubs.push(host);
+    /// Whose listeners are told: these, and those of every server in which this one is mounted, however often it is. And
+    /// who among them sees what is mounted: whoever sees it in one of its places.
+    fn hubs(&self, resources: bool) -> Vec<(Arc<Hub>, Audience)> {
+        let mut hubs: Vec<(Arc<Hub>, Audience)> = Vec::new();
+        let mut next = vec![(self.0.clone(), None::<Visible>)];
+        while let Some((hub, visible)) = next.pop() {
+            for host in lock(&hub.hosts).iter().filter(|host| host.readable || !resources) {
+                if let Some(outer) = host.hub.upgrade() {
+                    next.push((outer, Visible::both(visible.clone(), host.visible.clone())));
                 }
             }
-            next += 1;
+            match hubs.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &hub)) {
+                Some((_, seen_by)) => seen_by.join(visible),
+                None => {
+                    let mut seen_by = Audience::Some(Vec::new());
+                    seen_by.join(visible);
+                    hubs.push((hub, seen_by));
+                }
+            }
         }
         hubs
     }
 }
 
 impl Hub {
-    fn tell(&self, change: &Change, audience: &Audience) {
-        let told: Option<HashSet<u64>> = match audience {
-            Audience::Everybody => None,
+    /// Tells those of a change who are in both audiences.
+    fn tell(&self, change: &Change, audience: &Audience, seen_by: &Audience) {
+        let told: Option<HashSet<u64>> = match (audience, seen_by) {
+            (Audience::Everybody, Audience::Everybody) => None,
             // Rules are asked without the lock: they are not ours.
-            Audience::Some(_) => {
+            _ => {
                 let wants = |listener: &Listener| change.is_wanted(&listener.filter).then_some(());
                 let wanting = self.listening(wants).into_iter();
-                Some(wanting.filter(|(_, caller, ())| audience.has(caller)).map(|(id, ..)| id).collect())
+                let told = wanting.filter(|(_, caller, ())| audience.has(caller) && seen_by.has(caller));
+                Some(told.map(|(id, ..)| id).collect())
             }
         };
         for (id, listener) in &mut lock(&self.bus).listeners {
@@ -224,7 +241,7 @@ impl Hub {
         }
     }
 
-    fn updated(&self, uri: &str) {
+    fn updated(&self, uri: &str, seen_by: &Audience) {
         let subscribed = |listener: &Listener| {
             let whole = listener.filter.uris.iter().find(|whole| contains(whole, uri))?;
             Some(whole.clone())
@@ -235,7 +252,7 @@ impl Hub {
         let told: Vec<(u64, String)> = self
             .listening(subscribed)
             .into_iter()
-            .filter(|(_, caller, _)| may_hear(caller))
+            .filter(|(_, caller, _)| seen_by.has(caller) && may_hear(caller))
             .map(|(id, _, whole)| (id, whole))
             .collect();
         let mut bus = lock(&self.bus);

@@ -5,7 +5,7 @@ use std::future::Future;
 use anyport_protocol::{Error, Raw};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Context, Fault, ToolResult, tool};
+use crate::{Context, Fault, ToolResult, ask::Once, detach, tool};
 
 /// How deep calls of tools by tools may go, unless [`crate::Builder::max_call_depth`] says otherwise.
 pub const DEFAULT_MAX_CALL_DEPTH: usize = 16;
@@ -18,6 +18,17 @@ pub(crate) struct Nested {
     pub(crate) prefix: String,
     /// 1 for a call that the outermost made.
     depth: usize,
+    /// What it is waited for by, if that is not the handler itself.
+    pub(crate) waited: Waited,
+}
+
+/// By what a called tool is waited for: no question can be answered meanwhile, on whichever thread it is asked.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Waited {
+    /// Work under [`Context::once`].
+    pub(crate) once: bool,
+    /// Work under [`Context::detach`].
+    pub(crate) detached: bool,
 }
 
 /// Why a tool that a handler called has no result.
@@ -147,7 +158,9 @@ impl Nested {
             None => (caller, "", 0),
             Some(nested) => (&nested.root, nested.prefix.as_str(), nested.depth),
         };
-        Self { root: root.clone(), prefix: caller.dialogue().prefix(outer, name), depth: depth + 1 }
+        let waited = caller.nested().map(|nested| nested.waited).unwrap_or_default();
+        let prefix = caller.dialogue().prefix(outer, name);
+        Self { root: root.clone(), prefix, depth: depth + 1, waited }
     }
 }
 
@@ -155,8 +168,11 @@ async fn run(
     caller: &Context,
     name: String,
     arguments: Raw,
-    nested: Nested,
+    mut nested: Nested,
 ) -> Result<ToolResult, CallError> {
+    // Now: where the call was made says nothing of what waits for it.
+    nested.waited.once |= Once::is_polling();
+    nested.waited.detached |= detach::is_polling();
     let life = &caller.inner().life;
     if nested.depth > life.max_call_depth {
         life.refused.max_call_depth.increment();

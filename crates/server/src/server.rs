@@ -312,23 +312,28 @@ impl Inner {
         self.outside.as_ref().map_or(name.into(), |outside| outside.name(name))
     }
 
-    /// What seals states and cursors: the server's own key if it was given one, else that of the server in which it is
-    /// mounted.
-    pub(crate) fn sealer(&self) -> &Sealer {
+    /// Whose key seals states and cursors: the server itself if it was given one, else that in which it is mounted.
+    pub(crate) fn keeper(&self) -> &Self {
         match &self.outside {
-            Some(outside) if !self.vault.is_lasting() => outside.host.sealer(),
-            _ => self.vault.sealer(),
+            Some(outside) if !self.vault.is_lasting() => outside.host.keeper(),
+            _ => self,
         }
     }
 
-    /// Everything that may have sealed what comes back: the server's own keys, then those of where it is mounted.
-    pub(crate) fn sealers(&self) -> impl Iterator<Item = &Sealer> {
-        let mut next = Some(self);
-        std::iter::from_fn(move || {
-            let server = next?;
-            next = server.outside.as_ref().map(|outside| &*outside.host);
-            Some(&server.vault.sealer)
-        })
+    /// What seals states and cursors.
+    pub(crate) fn sealer(&self) -> &Sealer {
+        self.keeper().vault.sealer()
+    }
+
+    /// Everybody whose key may have sealed what comes back: the server itself, then those in which it is mounted.
+    pub(crate) fn keepers(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |server| server.outside.as_ref().map(|outside| &*outside.host))
+    }
+
+    /// What callers of `keeper`, which is one of those, call what is `name` here.
+    pub(crate) fn name_at<'a>(&self, keeper: &Self, name: &'a str) -> std::borrow::Cow<'a, str> {
+        let Some(outside) = &self.outside else { return name.into() };
+        outside.name_within(keeper.outside.as_ref(), name)
     }
 
     /// The server by itself.

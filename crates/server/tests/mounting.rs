@@ -5,7 +5,11 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use anyport_protocol::{Method, Raw, Revision, types::CreateMessageRequest, types::SamplingMessage};
+use anyport_protocol::{
+    Method, Raw, Revision,
+    jsonrpc::Reason,
+    types::{CreateMessageRequest, SamplingMessage},
+};
 use anyport_server::{
     Argument, Builder, Context, List, Mount, Partial, Prompt, Resource, Server, Template, Tool, Values,
 };
@@ -434,4 +438,67 @@ async fn a_handler_calls_what_is_mounted_as_the_same_caller() {
     again["inputResponses"] = json!({"in_ask/title": answered()["title"]});
     let done = result(&outer, Method::ToolsCall, again, modern()).await;
     assert!(text(&done).starts_with("unknown tool: in_hidden; Server { name: \"inner\""), "{done}");
+}
+
+#[tokio::test]
+async fn a_state_is_good_for_the_tool_that_asked_and_for_no_other_of_its_name() {
+    // Two servers of one make, as for tests and for real.
+    let desk = Server::builder("desk", "1")
+        .mount("test", Mount::of(docs()).without_resources())
+        .mount("real", Mount::of(docs()).without_resources())
+        .build()
+        .unwrap();
+    let (_, state) = asked(&desk, Method::ToolsCall, json!({"name": "test_ask"}), modern()).await;
+    let moved = error(&desk, Method::ToolsCall, retry("real_ask", &state), modern()).await;
+    assert_eq!(moved.reason, Some(Reason::Mismatch), "{}", moved.message);
+    let done = result(&desk, Method::ToolsCall, retry("test_ask", &state), modern()).await;
+    assert_eq!(text(&done), "asked after 1");
+    // Where each has the same key of its own, their names tell them apart.
+    let named = |name: &str| {
+        let asks = Tool::new("ask").run_raw(async |_: Raw, context: Context| {
+            context.ask("title", CreateMessageRequest::new(vec![SamplingMessage::user("?")], 10)).await;
+        });
+        let key = Key::from_bytes([7; 32]);
+        Server::builder(name, "1").state_key(key).tool(asks).build().unwrap()
+    };
+    let desk =
+        Server::builder("desk", "1").mount("a", named("one")).mount("b", named("two")).build().unwrap();
+    let (_, state) = asked(&desk, Method::ToolsCall, json!({"name": "a_ask"}), modern()).await;
+    let moved = error(&desk, Method::ToolsCall, retry("b_ask", &state), modern()).await;
+    assert_eq!(moved.reason, Some(Reason::Mismatch), "{}", moved.message);
+}
+
+#[tokio::test]
+async fn what_happens_in_a_mount_is_told_to_those_only_who_see_the_mount() {
+    let staff = |principal: &Principal| principal.name() == Some("staff");
+    let docs = docs();
+    let desk = Server::builder("desk", "1")
+        .tool(tool("sit"))
+        .mount("d", Mount::of(docs.clone()).visible_to(staff))
+        .build()
+        .unwrap();
+    // Mounted twice, it is seen by whoever sees either.
+    let hall =
+        Server::builder("hall", "1").mount("desk", desk.clone()).mount("", docs.clone()).build().unwrap();
+    let filter = json!({
+        "toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true,
+        "resourceSubscriptions": ["docs:///"]
+    });
+    let listen = async |server: &Server, name: &'static str| {
+        let caller = anyport_service::Context::new(Principal::named(name), Revision::NEWEST);
+        let mut reply = start(server, Method::Listen, &json!({"notifications": filter}), caller);
+        reply.next().await;
+        reply
+    };
+    let (mut guest, mut clerk) = (listen(&desk, "guest").await, listen(&desk, "staff").await);
+    let mut visitor = listen(&hall, "guest").await;
+    docs.add(tool("later")).unwrap();
+    docs.add(Resource::new("docs:///b").read(async |_: Context| "b")).unwrap();
+    docs.events().prompts_changed();
+    docs.events().resource_updated("docs:///a");
+    let changes =
+        [Method::ToolsChanged, Method::ResourcesChanged, Method::PromptsChanged, Method::ResourceUpdated];
+    assert_eq!(told(&mut clerk).await, changes);
+    assert_eq!(told(&mut visitor).await, changes);
+    assert!(told(&mut guest).await.is_empty());
 }

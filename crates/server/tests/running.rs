@@ -20,6 +20,7 @@ use anyport_server::{
 use anyport_service::{
     Event, Outcome, Principal,
     bridge::{Shim, ShimLimits},
+    layer::CatchPanic,
 };
 use common::{all, asked, call, error, legacy, modern, outcome, raw, result, start, text, value, with_meta};
 use schemars::JsonSchema;
@@ -447,4 +448,89 @@ async fn tools_of_mounted_servers_are_called_and_call_their_own() {
         params = json!({"name": "clean", "inputResponses": answer, "requestState": state});
     }
     assert_eq!(text(&result(&server, Method::ToolsCall, params, modern()).await), "7 a b");
+}
+
+#[tokio::test]
+async fn blocking_functions_that_call_blocking_functions_do_not_wait_for_each_other() {
+    let calls = |name: &str, called: &'static str| {
+        Tool::new(name).run_blocking(move |_: NoArguments, context: Context| {
+            let call = |tool: &str| context.call(tool, &json!({}));
+            let both = async { tokio::join!(call(called), call(called)) };
+            let (one, two) = context.block_on(both).map_err(|error| error.to_string())?;
+            let words = |called: Result<ToolResult, CallError>| called.map_err(|error| error.to_string());
+            Ok::<_, String>(format!("{}{}", words(one)?.words(), words(two)?.words()))
+        })
+    };
+    let server = Server::builder("s", "1")
+        .max_blocking(2)
+        .max_blocking_waiting(100)
+        .tool(calls("top", "middle"))
+        .tool(calls("middle", "bottom"))
+        .tool(Tool::new("bottom").run_blocking(|_: NoArguments, _: Context| "x"))
+        .build()
+        .unwrap();
+    let running: Vec<_> = (0..6).map(|_| begin(&server, "top")).collect();
+    for running in running {
+        let ended = tokio::time::timeout(Duration::from_secs(20), running).await;
+        let Outcome::Result(result) = ended.expect("they wait for each other").unwrap() else { panic!() };
+        assert_eq!(text(&value(&result)), "xxxx");
+    }
+}
+
+#[tokio::test]
+async fn a_blocking_function_that_asks_where_nobody_can_answer_is_not_waited_for() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let asks = Tool::new("asks").run_blocking(move |_: NoArguments, context: Context| {
+        let answer = context.block_on(context.ask("q", Form::<Name>::new("Who?")));
+        tell.send(answer.is_err()).unwrap();
+        answer.map(|_| "answered")
+    });
+    let server = Server::builder("s", "1")
+        .tool(asks)
+        .tool(Tool::new("once").run(async |_: NoArguments, context: Context| {
+            context.once("k", async { context.call("asks", &json!({})).await.is_ok() }).await;
+        }))
+        .tool(Tool::new("detached").run(async |_: NoArguments, context: Context| {
+            let inner = context.clone();
+            context.detach(async move { drop(inner.call("asks", &json!({})).await) })
+        }))
+        .build()
+        .unwrap();
+    let in_once = error(&server, Method::ToolsCall, json!({"name": "once"}), modern());
+    let fault = tokio::time::timeout(Duration::from_secs(20), in_once).await.expect("it waits for ever");
+    assert!(fault.message.contains("inside of `once`"), "{fault}");
+    assert!(told.recv().await.unwrap());
+    call(&server, "detached", json!({})).await;
+    let ended = tokio::time::timeout(Duration::from_secs(20), told.recv()).await;
+    assert!(ended.expect("it waits for ever").unwrap());
+}
+
+#[tokio::test]
+async fn a_call_whose_handler_panics_is_over() {
+    let kept = Arc::new(Mutex::new(None));
+    let keep = kept.clone();
+    let server = Server::builder("s", "1")
+        .tool(Tool::new("panics").run(move |_: NoArguments, context: Context| {
+            *keep.lock().unwrap() = Some(context);
+            async {
+                if true {
+                    panic!("at once")
+                }
+            }
+        }))
+        .build()
+        .unwrap();
+    let server = CatchPanic::new(server);
+    let caller = with_meta(&json!({"progressToken": "t"}));
+    let failed = error(&server, Method::ToolsCall, json!({"name": "panics"}), caller).await;
+    assert_eq!(failed.code, -32603);
+    let left: Context = kept.lock().unwrap().take().unwrap();
+    assert!(left.has_ended());
+    // What it left behind does not wait for a reader that will never come.
+    let telling = async {
+        for step in 1..100 {
+            left.progress(f64::from(step), None, None).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(5), telling).await.is_ok());
 }

@@ -224,3 +224,30 @@ async fn rules_are_asked_anew_and_listeners_can_be_told() {
     result(&shop, Method::PromptsList, json!({}), caller("guest")).await;
     assert_eq!(asked.load(Ordering::SeqCst), before, "who asks for something else is not asked about");
 }
+
+#[tokio::test]
+async fn a_rule_that_panics_hides_and_harms_nobody_else() {
+    let broken = |principal: &Principal| -> bool {
+        assert!(principal.name() == Some("admin"), "broken");
+        true
+    };
+    let server = Server::builder("s", "1")
+        .tool(tool("open"))
+        .tool(tool("hidden").visible_to(broken))
+        .resource(Resource::new("x:/a").visible_to(broken).read(async |_: Context| "a"))
+        .build()
+        .unwrap();
+    assert_eq!(tools(&server, "guest").await.0, ["open"]);
+    assert_eq!(tools(&server, "admin").await.0, ["open", "hidden"]);
+    let refused = error(&server, Method::ToolsCall, json!({"name": "hidden"}), caller("guest")).await;
+    assert_eq!(refused.message, "unknown tool: hidden");
+    let (mut guest, _) = listen(&server, "guest", &["x:/"]).await;
+    let (mut admin, _) = listen(&server, "admin", &["x:/"]).await;
+    server.add(tool("new").visible_to(broken)).unwrap();
+    server.events().resource_updated("x:/a");
+    assert_eq!(
+        told(&mut admin).await,
+        ["notifications/tools/list_changed", "notifications/resources/updated x:/a"]
+    );
+    assert!(told(&mut guest).await.is_empty());
+}

@@ -37,7 +37,10 @@ impl Emitter {
         poll_fn(|task| {
             let mut queue = self.lock();
             if queue.events.len() >= ROOM && !queue.closed {
-                queue.writers.push(task.waker().clone());
+                // One that is polled again for another reason waits once all the same.
+                if !queue.writers.iter().any(|waiting| waiting.will_wake(task.waker())) {
+                    queue.writers.push(task.waker().clone());
+                }
                 return Poll::Pending;
             }
             if let Some(event) = event.take() {
@@ -56,6 +59,14 @@ impl Emitter {
     /// Whether nothing was emitted that has not been read.
     pub fn is_empty(&self) -> bool {
         self.lock().events.is_empty()
+    }
+
+    /// Ends a reply that nobody reads, if nothing was emitted; returns whether that is so. Whoever holds a clone emits
+    /// into nothing then, rather than wait for a reader.
+    pub(crate) fn close_unused(&self) -> bool {
+        let mut queue = self.lock();
+        queue.closed |= queue.events.is_empty();
+        queue.closed
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -192,5 +203,19 @@ mod tests {
             emitter.emit(progress()).await;
         }
         assert!(emitter.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_waits_is_noted_once_however_often_it_looks() {
+        let emitter = Emitter::default();
+        for _ in 0..ROOM {
+            emitter.push(progress());
+        }
+        let mut waiting = std::pin::pin!(emitter.emit(progress()));
+        for _ in 0..1_000 {
+            let waker = Waker::noop();
+            assert!(waiting.as_mut().poll(&mut Task::from_waker(waker)).is_pending());
+        }
+        assert_eq!(emitter.lock().writers.len(), 1);
     }
 }

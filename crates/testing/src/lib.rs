@@ -56,6 +56,7 @@
 //! - [`Wire`]: the client on the wire: requests, answers, questions, changes, cancellation.
 //! - [`Answer`], [`Question`]: what came back.
 //! - [`Link`]: what carries the messages, and the service at its other end.
+//! - [`Remote`]: a server that runs already, and the headers by which a client is known to it.
 //! - `generators` (feature of that name): JSON and messages for proptest.
 //!
 //! # Time
@@ -71,5 +72,5 @@ mod wire;
 
 pub use answer::{Answer, Call, Question, Refusal};
 pub use client::{Client, Connect, TestServer, Transcript};
-pub use link::{Link, Lost};
+pub use link::{Link, Lost, Remote};
 pub use wire::{Heard, Wire};

@@ -56,6 +56,9 @@ fn transports() -> String {
         Transport::Unix => "Unix socket",
         Transport::WebSocket => "WebSocket",
         Transport::Memory => "in the same process",
+        Transport::Axum => "Streamable HTTP within axum",
+        Transport::AxumSse => "HTTP+SSE within axum",
+        Transport::AxumWebSocket => "WebSocket within axum",
     };
     table(
         "transport",

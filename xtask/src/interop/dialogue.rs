@@ -23,11 +23,9 @@ pub(super) fn all() -> Vec<Dialogue> {
     let mut all = Vec::new();
     for subject in [Subject::Tour, Subject::Documents] {
         for client in Client::ALL {
-            for over in [Over::Stdio, Over::Http, Over::WebSocket] {
-                if client.reaches(subject, over) {
-                    let eras = client.eras().iter();
-                    all.extend(eras.map(|&era| Dialogue { client, subject, over, era }));
-                }
+            for over in [Over::Stdio, Over::Http, Over::Sse, Over::WebSocket] {
+                let eras = client.eras(over).iter();
+                all.extend(eras.map(|&era| Dialogue { client, subject, over, era }));
             }
         }
     }
@@ -39,9 +37,7 @@ impl Dialogue {
     pub(super) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["--client".to_owned(), self.client.argument().to_owned()];
         arguments.extend(["--era".into(), self.era.to_string(), "--server".into(), self.subject.to_string()]);
-        if self.client.script() == Script::JavaScript {
-            arguments.extend(["--transport".into(), self.over.to_string()]);
-        }
+        arguments.extend(["--transport".into(), self.over.to_string()]);
         arguments
     }
 }
@@ -105,18 +101,15 @@ impl Client {
         }
     }
 
-    /// Whether both it and the server speak over the transport.
-    fn reaches(self, subject: Subject, over: Over) -> bool {
+    /// The eras in which it can talk over the transport; none if it cannot.
+    fn eras(self, over: Over) -> &'static [Era] {
         match over {
-            Over::Stdio | Over::Http => true,
-            Over::WebSocket => self == Self::TypeScript1 && subject == Subject::Tour,
-        }
-    }
-
-    fn eras(self) -> &'static [Era] {
-        match self {
-            Self::TypeScript1 => &[Era::Legacy],
-            _ => &[Era::Modern, Era::Legacy],
+            Over::Stdio | Over::Http if self == Self::TypeScript1 => &[Era::Legacy],
+            Over::Stdio | Over::Http => &[Era::Modern, Era::Legacy],
+            // The transport ended with the older revisions.
+            Over::Sse => &[Era::Legacy],
+            Over::WebSocket if self == Self::TypeScript1 => &[Era::Legacy],
+            Over::WebSocket => &[],
         }
     }
 }
@@ -163,9 +156,11 @@ named!(Subject { Tour => "tour", Documents => "documents" });
 pub(super) enum Over {
     Stdio,
     Http,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
     WebSocket,
 }
-named!(Over { Stdio => "stdio", Http => "http", WebSocket => "websocket" });
+named!(Over { Stdio => "stdio", Http => "http", Sse => "sse", WebSocket => "websocket" });
 
 /// Which revisions a client is told to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,11 +221,15 @@ mod tests {
                     })
                     .map(|dialogue| dialogue.era)
                     .collect();
-                assert_eq!(eras, client.eras(), "{client:?}");
+                assert_eq!(eras, client.eras(over), "{client:?}");
+                assert!(!eras.is_empty(), "{client:?}");
             }
         }
         assert_eq!(all[0].to_string(), "Python SDK with tour over stdio, modern");
-        assert_eq!(all[0].arguments(), ["--client", "mcp", "--era", "modern", "--server", "tour"]);
+        assert_eq!(
+            all[0].arguments(),
+            ["--client", "mcp", "--era", "modern", "--server", "tour", "--transport", "stdio"]
+        );
     }
 
     #[cfg(unix)]

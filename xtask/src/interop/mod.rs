@@ -131,10 +131,12 @@ impl Stage {
         let server = self.servers.iter().find(|server| server.subject == dialogue.subject);
         let server = server.ok_or_else(|| format!("no server is {}", dialogue.subject))?;
         command.current_dir(workspace.path(".")).args(dialogue.arguments());
+        let url = |scheme: &str, path: &str| format!("{scheme}://127.0.0.1:{}/{path}", server.port);
         match dialogue.over {
             Over::Stdio => command.arg(dialogue.client.script().before_command()).args(&server.command),
-            Over::Http => command.args(["--url", &format!("http://127.0.0.1:{}/mcp", server.port)]),
-            Over::WebSocket => command.args(["--url", &format!("ws://127.0.0.1:{}/ws", server.port)]),
+            Over::Http => command.args(["--url", &url("http", "mcp")]),
+            Over::Sse => command.args(["--url", &url("http", "sse")]),
+            Over::WebSocket => command.args(["--url", &url("ws", "ws")]),
         };
         Outcome::of(&mut command)
     }
@@ -151,16 +153,16 @@ impl Running {
 
     fn documents(workspace: &Workspace) -> Result<Self, Failure> {
         let program = workspace.build(&Build::of("anyport-cli", "anyport"))?;
-        let over_http = vec![
+        let serve = vec![
             program.display().to_string(),
             "serve".into(),
             "--docs".into(),
             workspace.path("tests/data/docs").display().to_string(),
+            "--transport".into(),
         ];
-        let serve = [over_http.clone(), vec!["--stdio".into()]].concat();
-        Self::start(workspace, Subject::Documents, serve, |port| {
-            [over_http, vec!["--port".into(), port]].concat()
-        })
+        let over_http = [serve.clone(), vec!["http,sse,websocket".into(), "--port".into()]].concat();
+        let serve = [serve, vec!["stdio".into()]].concat();
+        Self::start(workspace, Subject::Documents, serve, |port| [over_http, vec![port]].concat())
     }
 
     fn start(

@@ -77,9 +77,9 @@ impl Dialogue {
     ) -> Result<Opening, Error> {
         let mut round = Round { responses: params.responses.map(|text| raw.slice(text)), ..Round::default() };
         let Some(token) = &params.state else { return Ok(Opening::Open(Self(Mutex::new(round)), None)) };
-        let binding = Binding::of(service.principal(), method, params);
+        let binding = Binding::of(server, service.principal(), method, params);
         let vault = &server.vault;
-        let opened = vault.open(server.sealers(), token, &binding)?;
+        let opened = vault.open(token, &binding)?;
         round.state = opened.state;
         if round.state.once.is_empty() {
             return Ok(Opening::Open(Self(Mutex::new(round)), None));
@@ -187,8 +187,14 @@ impl Dialogue {
         }
     }
 
+    /// Whether there may be a verdict: most often a handler waits for something of its own.
+    pub(crate) fn is_due(&self) -> bool {
+        let round = self.lock();
+        round.failure.is_some() || !round.questions.is_empty()
+    }
+
     /// How the call ends, now that its handler cannot go on; `None` when it waits for something else than answers.
-    pub(crate) fn verdict(&self, server: &Inner, binding: &Binding<'_>) -> Option<Outcome> {
+    pub(crate) fn verdict(&self, binding: &Binding<'_>) -> Option<Outcome> {
         let mut round = self.lock();
         if round.once > 0 && !round.stuck {
             return None;
@@ -205,7 +211,7 @@ impl Dialogue {
             let message = format!("{} must not ask its caller", binding.method.as_str());
             return Some(Outcome::Error(Error::internal(message)));
         }
-        let required = round.required(server, binding);
+        let required = round.required(binding);
         Some(required.map_or_else(Outcome::Error, Outcome::InputRequired))
     }
 }
@@ -218,8 +224,8 @@ impl Round {
     }
 
     /// All questions of the round, and what must be known when their answers come.
-    fn required(&self, server: &Inner, binding: &Binding<'_>) -> Result<Raw, Error> {
-        let state = server.vault.seal(server.sealer(), &self.state, binding)?;
+    fn required(&self, binding: &Binding<'_>) -> Result<Raw, Error> {
+        let state = binding.server.vault.seal(&self.state, binding)?;
         let size = self.questions.iter().map(|(key, _, params)| key.len() + params.as_str().len() + 64);
         let mut result = ResultWriter::input_required(state.len() + size.sum::<usize>());
         let out = result.member("inputRequests");
@@ -234,7 +240,7 @@ impl Round {
         }
         out.push(b'}');
         result.text("requestState", &state);
-        result.finish(&server.identity, None)
+        result.finish(&binding.server.identity, None)
     }
 }
 
@@ -249,6 +255,11 @@ impl Once<'_> {
         })?;
         self.0.lock().state.once.insert(key.to_owned(), raw);
         Ok(())
+    }
+
+    /// Whether this thread polls a future that was given to `once`.
+    pub(crate) fn is_polling() -> bool {
+        IN_ONCE.get()
     }
 
     /// Runs `poll`, in which nothing may be asked: the call could never go on.

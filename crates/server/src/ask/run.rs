@@ -66,8 +66,9 @@ impl<T, W: Fn(&Context, T) -> Outcome + Unpin> Future for Waiting<T, W> {
     }
 }
 
-impl<T, W> Drop for Waiting<T, W> {
+/// However it ends: what the handler left behind tells nobody any more, be it cancelled or a panic.
+impl<T, W> Drop for Call<T, W> {
     fn drop(&mut self) {
-        self.0.context.end();
+        self.context.end();
     }
 }

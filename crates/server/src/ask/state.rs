@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::replay::Replays;
-use crate::params::Params;
+use crate::{params::Params, server::Inner};
 
 /// How long a client may take to come back with answers, unless [`crate::Builder::state_ttl`] says otherwise.
 pub const DEFAULT_STATE_TTL: Duration = Duration::from_secs(600);
@@ -81,7 +81,11 @@ pub(crate) struct Opened {
 /// 2026-07-28, patterns/mrtr §Server Requirements: servers SHOULD include "the authenticated principal", "a short
 /// expiry" and "an identifier for the originating request, e.g. the method name and a digest of its salient
 /// parameters", and verify each on receipt.
+///
+/// One key may seal for many servers: those that are mounted without keys of their own, and those that were given the
+/// same. So the request is named by the server that answers it, and as it is called where the key is.
 pub(crate) struct Binding<'a> {
+    pub(crate) server: &'a Inner,
     pub(crate) principal: &'a Principal,
     pub(crate) method: Method,
     /// The tool's or prompt's name, the resource's URI.
@@ -98,6 +102,7 @@ struct Sealed {
     once: Memory,
     round: u32,
     principal: String,
+    server: String,
     method: String,
     name: String,
     arguments: String,
@@ -139,25 +144,22 @@ impl Vault {
     }
 
     /// Seals `state` for the request that `binding` names.
-    pub(crate) fn seal(
-        &self,
-        sealer: &Sealer,
-        state: &State,
-        binding: &Binding<'_>,
-    ) -> Result<String, Error> {
+    pub(crate) fn seal(&self, state: &State, binding: &Binding<'_>) -> Result<String, Error> {
+        let keeper = binding.server.keeper();
         let ttl = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
         let sealed = Sealed {
             answers: state.answers.clone(),
             once: state.once.clone(),
             round: state.round.saturating_add(1),
             principal: binding.principal.to_string(),
+            server: binding.server.about.name.clone(),
             method: binding.method.as_str().into(),
-            name: binding.name.into(),
+            name: binding.server.name_at(keeper, binding.name).into_owned(),
             arguments: binding.digest(),
             expires: self.clock.millis().saturating_add(ttl),
         };
         let text = Raw::of(&sealed).map_err(|error| Error::internal(format!("the state: {error}")))?;
-        let sealed = sealer.seal(PURPOSE, text.as_str().as_bytes());
+        let sealed = keeper.vault.sealer().seal(PURPOSE, text.as_str().as_bytes());
         let sealed = sealed.map_err(|error| Error::internal(error.to_string()))?;
         if sealed.len() > self.bytes {
             self.over.increment();
@@ -167,25 +169,20 @@ impl Vault {
         Ok(sealed)
     }
 
-    /// Opens what a client brought back and one of `sealers` sealed, and verifies that it belongs here.
+    /// Opens what a client brought back, and verifies that it belongs to the request that `binding` names.
     ///
     /// # Errors
     /// -32602 with the reason. 2026-07-28, patterns/mrtr: servers "MUST treat `requestState` as an
     /// attacker-controlled input" and "MUST reject state that fails verification".
-    pub(crate) fn open<'a>(
-        &self,
-        sealers: impl Iterator<Item = &'a Sealer>,
-        token: &str,
-        binding: &Binding<'_>,
-    ) -> Result<Opened, Error> {
+    pub(crate) fn open(&self, token: &str, binding: &Binding<'_>) -> Result<Opened, Error> {
         let tampered = || refused("is not one that we gave out", Reason::Tampered);
         if token.len() > self.bytes {
             return Err(tampered());
         }
         // The key was changed or lost: to the client that is a state past its time.
-        let mut text = Err(Unsealed::OtherKey);
-        for sealer in sealers {
-            text = sealer.open(PURPOSE, token);
+        let (mut text, mut keeper) = (Err(Unsealed::OtherKey), binding.server);
+        for holder in binding.server.keepers() {
+            (text, keeper) = (holder.vault.sealer.open(PURPOSE, token), holder);
             if text != Err(Unsealed::OtherKey) {
                 break;
             }
@@ -198,8 +195,9 @@ impl Vault {
         if sealed.principal != binding.principal.to_string() {
             return Err(refused("was given to another caller", Reason::Foreign));
         }
-        let same = sealed.method == binding.method.as_str()
-            && sealed.name == binding.name
+        let same = sealed.server == binding.server.about.name
+            && sealed.method == binding.method.as_str()
+            && sealed.name == binding.server.name_at(keeper, binding.name)
             && sealed.arguments == binding.digest();
         if !same {
             return Err(refused("was given for another request", Reason::Mismatch));
@@ -219,9 +217,14 @@ impl Vault {
 }
 
 impl<'a> Binding<'a> {
-    /// The request of `principal` that `params` are those of.
-    pub(crate) fn of(principal: &'a Principal, method: Method, params: &'a Params<'_>) -> Self {
-        Self { principal, method, name: &params.name, arguments: params.arguments }
+    /// The request of `principal` to `server` that `params` are those of.
+    pub(crate) fn of(
+        server: &'a Inner,
+        principal: &'a Principal,
+        method: Method,
+        params: &'a Params<'_>,
+    ) -> Self {
+        Self { server, principal, method, name: &params.name, arguments: params.arguments }
     }
 
     /// The digest of the arguments' canonical text; absent ones are `{}`.

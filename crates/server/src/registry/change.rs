@@ -148,7 +148,8 @@ impl Audience {
         }
     }
 
-    fn join(&mut self, seen_by: Option<Visible>) {
+    /// Also those whom `seen_by` lets.
+    pub(crate) fn join(&mut self, seen_by: Option<Visible>) {
         match (&mut *self, seen_by) {
             (Self::Some(rules), Some(rule)) => rules.push(rule),
             _ => *self = Self::Everybody,

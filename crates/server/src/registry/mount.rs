@@ -118,7 +118,14 @@ pub(crate) struct Outside {
 impl Outside {
     /// What the caller calls `name`.
     pub(crate) fn name<'a>(&self, name: &'a str) -> Cow<'a, str> {
-        if self.prefix.is_empty() { name.into() } else { format!("{}{name}", self.prefix).into() }
+        self.name_within(None, name)
+    }
+
+    /// What callers of the server that stands at `outer`, in which this is mounted, call `name`.
+    pub(crate) fn name_within<'a>(&self, outer: Option<&Self>, name: &'a str) -> Cow<'a, str> {
+        let known = outer.map_or("", |outer| &outer.prefix);
+        let prefix = self.prefix.strip_prefix(known).unwrap_or_default();
+        if prefix.is_empty() { name.into() } else { format!("{prefix}{name}").into() }
     }
 
     pub(crate) fn is_private(&self) -> bool {
@@ -329,7 +336,7 @@ impl Core {
         for mounted in &self.mounts {
             let core = mounted.core();
             core.hosts.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(self));
-            core.events.mounted_in(&self.events, mounted.resources);
+            core.events.mounted_in(&self.events, mounted.resources, mounted.visible.clone());
         }
         // They may have changed since the registry was made.
         self.refresh(Kinds::ALL);

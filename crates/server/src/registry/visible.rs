@@ -1,6 +1,10 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
-use anyport_service::Principal;
+use anyport_service::{Principal, layer::panicked};
 
 /// Who may see something: a rule over principals.
 #[derive(Clone)]
@@ -13,8 +17,13 @@ impl Visible {
         Self(Arc::new(rule))
     }
 
+    /// A rule that panics lets nobody: it is asked where changes are told too, and must harm no other listener.
     pub(crate) fn allows(&self, principal: &Principal) -> bool {
-        (self.0)(principal)
+        catch_unwind(AssertUnwindSafe(|| (self.0)(principal))).unwrap_or_else(|panic| {
+            // It goes to the log.
+            let _ = panicked("visible_to", &*panic);
+            false
+        })
     }
 
     /// Whom both let see it; no rule lets everybody.
@@ -53,7 +62,7 @@ macro_rules! visible_to {
             /// primitive"), and so is what is read from a resource that has one.
             ///
             /// The rule is asked anew for each request, so it must be quick and must not block. When its answers
-            /// change, tell clients with [`crate::Server::refresh_visibility`].
+            /// change, tell clients with [`crate::Server::refresh_visibility`]. One that panics hides.
             #[must_use]
             pub fn visible_to(
                 mut self,

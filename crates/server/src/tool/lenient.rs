@@ -12,6 +12,8 @@ use crate::schema::Schema;
 
 /// How often values are looked at again: text may hold an object whose values are text.
 const MAX_ROUNDS: usize = 4;
+/// How many numbers are looked up as they were written: each takes time in proportion to all arguments.
+const MAX_LOOKUPS: usize = 64;
 /// The largest integer that every JSON reader reads exactly: 2^53 - 1.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
@@ -30,6 +32,7 @@ impl Lenient {
     pub(crate) fn coerce(&self, schema: &Schema, arguments: &Raw, value: &mut Value) -> Option<Raw> {
         let mut tried = HashSet::new();
         let mut changed: HashMap<String, Value> = HashMap::new();
+        let mut lookups = 0;
         for _ in 0..MAX_ROUNDS {
             let mut progress = false;
             for place in schema.ill_typed(value) {
@@ -45,7 +48,11 @@ impl Lenient {
                     }
                     continue;
                 }
-                if let Some(other) = other(target, text_at(arguments.as_str(), &place))
+                let written = || {
+                    lookups += 1;
+                    (lookups <= MAX_LOOKUPS).then(|| text_at(arguments.as_str(), &place)).flatten()
+                };
+                if let Some(other) = other(target, written)
                     && let Entry::Vacant(slot) = changed.entry(place)
                 {
                     slot.insert(std::mem::replace(target, other));
@@ -75,8 +82,9 @@ impl Lenient {
     }
 }
 
-/// The same value as another type: what a text holds as JSON, or a number or boolean as text.
-fn other(value: &Value, text: Option<&str>) -> Option<Value> {
+/// The same value as another type: what a text holds as JSON, or a number or boolean as text. What was `written` is
+/// asked for only where the value does not tell it.
+fn other<'a>(value: &Value, written: impl FnOnce() -> Option<&'a str>) -> Option<Value> {
     match value {
         Value::String(inside) => {
             // It has not been scanned as part of the message: to that, it was only text.
@@ -93,11 +101,9 @@ fn other(value: &Value, text: Option<&str>) -> Option<Value> {
             }
         }
         Value::Bool(flag) => Some(flag.to_string().into()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string().into()),
         // As it was written: an identity of thirty digits, or 1.50, must not be rounded.
-        Value::Number(number) => match text {
-            Some(text) => Some(text.into()),
-            None => (number.is_i64() || number.is_u64()).then(|| number.to_string().into()),
-        },
+        Value::Number(_) => written().map(Into::into),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -256,6 +262,20 @@ mod tests {
         let mut value = raw.decode().unwrap();
         let coerced = Lenient::All.coerce(&schema(), &raw, &mut value).unwrap();
         assert_eq!(coerced.as_str(), r#"{"x" : 1.50e0,"other":[ 12345678901234567890123 ],"n":1}"#);
+    }
+
+    #[test]
+    fn many_values_take_no_longer_than_few_each() {
+        let schema = json!({"type": "object", "properties": {"l": {"items": {"type": "string"}}}});
+        let schema = Schema::compile(&schema).unwrap();
+        let coerced = |item: &Value| {
+            let raw = Raw::from(json!({"l": vec![item; 2 * MAX_LOOKUPS]}));
+            let mut value = raw.decode().unwrap();
+            let _ = Lenient::All.coerce(&schema, &raw, &mut value);
+            value["l"].as_array().unwrap().iter().filter(|item| item.is_string()).count()
+        };
+        assert_eq!(coerced(&json!(5)), 2 * MAX_LOOKUPS, "nothing is looked up");
+        assert_eq!(coerced(&json!(0.5)), MAX_LOOKUPS, "others are told as faults");
     }
 
     #[test]

@@ -117,7 +117,8 @@ impl Tool<()> {
     }
 
     /// Runs `function`, which blocks its thread, with the arguments as an `A`, checked as [`Tool::run`] does. It runs on a
-    /// thread of its own out of [`crate::Builder::max_blocking`]; while all are taken, calls wait.
+    /// thread of its own out of [`crate::Builder::max_blocking`]; while all are taken, calls wait. One that is called by
+    /// another ([`Context::call`]) may run in that one's place.
     ///
     /// A thread cannot be stopped: when the call is cancelled or timed out, the function goes on to its end, and its result
     /// goes nowhere. [`Context::has_ended`] tells it. With [`Context::block_on`] it tells progress and asks.

@@ -167,10 +167,15 @@ impl<S: Service> Dialogue<S> {
             emitter.emit(Event::Question(question)).await;
             open.push((key, method, answer));
         }
-        let deadline = time::Instant::now() + self.limits.ask_timeout;
+        // One that the clock cannot tell is none.
+        let deadline = time::Instant::now().checked_add(self.limits.ask_timeout);
         let mut answers = Splice::new();
         for (key, method, answer) in open {
-            let answer = time::timeout_at(deadline, received(answer)).await.unwrap_or_else(|_| {
+            let answer = match deadline {
+                Some(deadline) => time::timeout_at(deadline, received(answer)).await,
+                None => Ok(received(answer).await),
+            };
+            let answer = answer.unwrap_or_else(|_| {
                 self.refused.ask_timeout.increment();
                 let message =
                     format!("no answer within {} s (ask_timeout)", self.limits.ask_timeout.as_secs());

@@ -272,3 +272,13 @@ async fn a_live_question_can_be_parked_for_a_caller_that_retries() {
     let second = park.call(retry, context(MODERN)).outcome().await;
     assert_eq!(second, Outcome::Result(raw(r#"{"action":"accept"}"#)));
 }
+
+#[tokio::test]
+async fn shim_without_a_limit_on_answers_waits() {
+    let limits = ShimLimits { ask_timeout: Duration::MAX, ..ShimLimits::default() };
+    let mut reply = Shim::new(Replaying::default(), limits).call(call("{}"), context(LEGACY));
+    for answer in [r#"{"action":"accept"}"#, r#"{"role":"assistant"}"#, r#"{"action":"accept"}"#] {
+        question(&mut reply).await.answerer.answer(Ok(raw(answer)));
+    }
+    assert!(matches!(outcome(&mut reply).await, Outcome::Result(_)));
+}

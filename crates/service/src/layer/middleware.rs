@@ -204,7 +204,7 @@ impl fmt::Debug for Next {
 
 fn reply(mut running: Running, emitter: Emitter) -> Reply {
     match running.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
-        Poll::Ready(outcome) if emitter.is_empty() => Reply::ready(outcome),
+        Poll::Ready(outcome) if emitter.close_unused() => Reply::ready(outcome),
         Poll::Ready(outcome) => emitter.reply(async move { outcome }),
         Poll::Pending => emitter.reply(running),
     }

@@ -259,3 +259,38 @@ async fn every_refusal_is_counted_by_the_name_of_its_limit() {
         assert_eq!(metrics.refusals(limit).value(), 1, "{limit}");
     }
 }
+
+#[tokio::test]
+async fn a_limit_beyond_what_the_clock_can_tell_is_none() {
+    let service = Timeout::new(Fake(|_| slow(0)), Duration::MAX);
+    let outcome = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert!(matches!(outcome, Outcome::Result(_)));
+}
+
+#[tokio::test]
+async fn what_middleware_left_behind_does_not_wait_for_a_reader() {
+    let (end, ended) = tokio::sync::oneshot::channel();
+    let end = Mutex::new(Some(end));
+    let talking = Fake(|_| {
+        emit::reply(|emitter| async move {
+            for _ in 0..100 {
+                let method = Method::Progress;
+                emitter.emit(Event::Notification(Notification { method, params: Raw::EMPTY_OBJECT })).await;
+            }
+            Outcome::Result(Raw::EMPTY_OBJECT)
+        })
+    });
+    let service = Middleware::new(talking, move |call: Call, next: Next| {
+        let end = end.lock().unwrap().take();
+        async move {
+            tokio::spawn(async move {
+                next.run(call).await;
+                end.map(|end| end.send(()))
+            });
+            Outcome::Result(Raw::NULL)
+        }
+    });
+    let outcome = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!(outcome, Outcome::Result(Raw::NULL));
+    assert!(tokio::time::timeout(Duration::from_secs(5), ended).await.is_ok());
+}

@@ -44,7 +44,10 @@ impl<S: Service> Service for Timeout<S> {
         if request.is_listen() {
             return self.inner.call(request, context);
         }
-        let deadline = Instant::now() + self.limit;
+        // A limit that the clock cannot tell is none.
+        let Some(deadline) = Instant::now().checked_add(self.limit) else {
+            return self.inner.call(request, context);
+        };
         match self.inner.call(request, context.with_deadline(deadline)).into_ready() {
             Ok(outcome) => Reply::ready(outcome),
             Err(reply) => Reply::pending(Timed {
@@ -94,7 +97,7 @@ impl Drop for Open {
         state.open -= 1;
         if state.open == 0 {
             let stood_still = state.since.elapsed();
-            state.deadline += stood_still;
+            state.deadline = state.deadline.checked_add(stood_still).unwrap_or(state.deadline);
             if let Some(waker) = state.waker.take() {
                 waker.wake();
             }

@@ -1,7 +1,12 @@
 //! Links with one channel that is always open: memory, a Unix socket, a WebSocket.
 
-use std::{future::Future, io, net::Ipv4Addr};
+use std::{
+    future::Future,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
 
+use ::http::HeaderMap;
 use anyport_service::Service;
 use anyport_transport::{http, memory, unix};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -14,7 +19,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     client_async,
-    tungstenite::{self, Message},
+    tungstenite::{self, Message, client::IntoClientRequest as _},
 };
 
 use super::{Arrival, Exchange, Lost};
@@ -24,8 +29,9 @@ use super::{Arrival, Exchange, Lost};
 pub(super) struct Channel {
     to: mpsc::UnboundedSender<String>,
     carrying: JoinHandle<()>,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<io::Result<()>>,
+    stop: Option<oneshot::Sender<()>>,
+    /// The server, when it is ours.
+    serving: Option<JoinHandle<io::Result<()>>>,
     /// Where the socket is, if it is a file.
     _folder: Option<TempDir>,
 }
@@ -63,7 +69,7 @@ impl Channel {
             };
             tokio::join!(sending, receiving);
         });
-        Self { to, carrying, stop, serving, _folder: None }
+        Self { to, carrying, stop: Some(stop), serving: Some(serving), _folder: None }
     }
 
     pub(super) async fn unix(service: impl Service, config: unix::Config, out: Out) -> Result<Self, Lost> {
@@ -93,7 +99,7 @@ impl Channel {
             };
             tokio::join!(sending, receiving);
         });
-        Ok(Self { to, carrying, stop, serving, _folder: Some(folder) })
+        Ok(Self { to, carrying, stop: Some(stop), serving: Some(serving), _folder: Some(folder) })
     }
 
     pub(super) async fn websocket(
@@ -108,8 +114,22 @@ impl Channel {
         let address = listener.address()?;
         let (stop, stopped) = stop();
         let serving = tokio::spawn(listener.serve(service, stopped));
+        let channel = Self::open(address, &HeaderMap::new(), &path, out).await?;
+        Ok(Self { stop: Some(stop), serving: Some(serving), ..channel })
+    }
+
+    /// Opens a WebSocket at `path` of a server.
+    pub(super) async fn open(
+        address: SocketAddr,
+        own: &HeaderMap,
+        path: &str,
+        out: Out,
+    ) -> Result<Self, Lost> {
         let stream = TcpStream::connect(address).await?;
-        let (socket, _) = client_async(format!("ws://{address}{path}"), stream).await.map_err(broken)?;
+        stream.set_nodelay(true)?;
+        let mut request = format!("ws://{address}{path}").into_client_request().map_err(broken)?;
+        request.headers_mut().extend(own.clone());
+        let (socket, _) = client_async(request, stream).await.map_err(broken)?;
         let (mut sink, mut stream) = socket.split();
         let (to, mut from) = mpsc::unbounded_channel::<String>();
         let carrying = tokio::spawn(async move {
@@ -130,7 +150,7 @@ impl Channel {
             };
             tokio::join!(sending, receiving);
         });
-        Ok(Self { to, carrying, stop, serving, _folder: None })
+        Ok(Self { to, carrying, stop: None, serving: None, _folder: None })
     }
 
     pub(super) fn send(&self, text: &str) -> Result<(), Lost> {
@@ -142,10 +162,16 @@ impl Channel {
         drop(self.to);
         self.carrying.await.map_err(io::Error::other)?;
         drop(self.stop);
-        self.serving.await.map_err(io::Error::other)?
+        match self.serving {
+            Some(serving) => serving.await.map_err(io::Error::other)?,
+            None => Ok(()),
+        }
     }
 }
 
 fn broken(error: tungstenite::Error) -> Lost {
-    Lost::Io(io::Error::other(error))
+    match error {
+        tungstenite::Error::Http(response) => Lost::Status(response.status().as_u16()),
+        error => Lost::Io(io::Error::other(error)),
+    }
 }

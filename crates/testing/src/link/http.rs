@@ -8,7 +8,7 @@ use std::{
 use anyport_service::Service;
 use anyport_transport::http::{Config, Listener};
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     body::Incoming,
@@ -67,17 +67,18 @@ impl Http {
     ) -> Result<Self, Lost> {
         let path = config.path.clone();
         let (server, address) = Server::start(service, config).await?;
-        let mut http = Self::new(address, path, out);
+        let mut http = Self::new(address, HeaderMap::new(), path, out);
         http.server = Some(server);
         Ok(http)
     }
 
     pub(super) fn new(
         address: SocketAddr,
+        own: HeaderMap,
         path: String,
         out: mpsc::UnboundedSender<(Exchange, Arrival)>,
     ) -> Self {
-        let connections = Connections::new(address);
+        let connections = Connections::new(address, own);
         Self { connections, path: path.into(), out, open: HashMap::new(), last: 0, server: None }
     }
 
@@ -125,12 +126,14 @@ impl Http {
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     address: SocketAddr,
+    /// What every request says beside what it has to.
+    own: HeaderMap,
     idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
 }
 
 impl Connections {
-    pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, idle: Arc::default() }
+    pub(super) fn new(address: SocketAddr, own: HeaderMap) -> Self {
+        Self { address, own, idle: Arc::default() }
     }
 
     /// Makes a request, and passes on all that comes back.
@@ -178,6 +181,9 @@ impl Connections {
         for (name, value) in headers {
             request = request.header(name, value);
         }
+        for (name, value) in &self.own {
+            request = request.header(name, value);
+        }
         let request = request.body(Full::new(body))?;
         let mut connection = self.connection().await?;
         Ok((connection.send_request(request).await?, connection))
@@ -201,6 +207,7 @@ impl Connections {
             }
         }
         let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         Ok(sender)

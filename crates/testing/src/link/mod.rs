@@ -2,6 +2,7 @@
 
 mod channel;
 mod http;
+mod remote;
 mod sse;
 mod stdio;
 
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 
 use channel::Channel;
 use http::Http;
+pub use remote::Remote;
 use sse::Sse;
 use stdio::Stdio;
 
@@ -46,8 +48,8 @@ impl Exchange {
 pub(crate) enum Arrival {
     /// The head of an HTTP response.
     Head { status: u16, session: Option<String> },
-    /// A message, or several in an array.
-    Message(Value),
+    /// A message, or several in an array; and its text.
+    Message(Value, String),
     /// Something that is no JSON.
     Garbage(String),
     /// The HTTP response is over.
@@ -69,6 +71,9 @@ pub enum Lost {
     /// What came answers no request.
     #[error("not an answer: {0}")]
     Misfit(Value),
+    /// The server refused to open a stream or a WebSocket, with this HTTP status.
+    #[error("refused with the HTTP status {0}")]
+    Status(u16),
     /// The server answered with an error where a result was needed.
     #[error(transparent)]
     Refusal(#[from] crate::Refusal),
@@ -138,10 +143,10 @@ impl Link {
         Ok(Self { way: Way::Sse(Sse::serve(service, config, out).await?), inbox })
     }
 
-    /// Reaches a server that runs already, by the address and the path of its MCP endpoint.
+    /// Reaches a server that runs already, by the address and the path of its MCP endpoint. [`Remote`] does so over other
+    /// transports, and with headers.
     pub fn connect(address: SocketAddr, path: impl Into<String>) -> Self {
-        let (out, inbox) = mpsc::unbounded_channel();
-        Self { way: Way::Http(Http::new(address, path.into(), out)), inbox }
+        Remote::new(address).http(path)
     }
 
     /// Whether this is Streamable HTTP, where every request has a response of its own.
@@ -155,6 +160,14 @@ impl Link {
             Way::Http(http) => Some(http.address()),
             Way::Sse(sse) => Some(sse.address()),
             Way::Stdio(_) | Way::Channel(_) => None,
+        }
+    }
+
+    /// The path that a client of HTTP+SSE was told to post to; it names the session.
+    pub fn messages(&self) -> Option<&str> {
+        match &self.way {
+            Way::Sse(sse) => Some(sse.messages()),
+            Way::Stdio(_) | Way::Channel(_) | Way::Http(_) => None,
         }
     }
 

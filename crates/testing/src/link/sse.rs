@@ -3,8 +3,9 @@ use std::{io, net::SocketAddr, sync::Arc};
 use anyport_service::Service;
 use anyport_transport::http::Config;
 use bytes::Bytes;
-use http::{Method, header};
-use http_body_util::BodyExt as _;
+use http::{HeaderMap, Method, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use tokio::{
     sync::{mpsc, oneshot},
     task::AbortHandle,
@@ -21,8 +22,10 @@ use super::{
 pub(super) struct Sse {
     address: SocketAddr,
     posts: mpsc::UnboundedSender<Post>,
+    messages: Arc<str>,
     tasks: [AbortHandle; 2],
-    server: Server,
+    /// The server, when it is ours.
+    server: Option<Server>,
 }
 
 /// A message, and the headers that go with it.
@@ -35,15 +38,37 @@ impl Sse {
         out: mpsc::UnboundedSender<(Exchange, Arrival)>,
     ) -> Result<Self, Lost> {
         let (server, address) = Server::start(service, Config { sse: true, ..config }).await?;
-        let connections = Connections::new(address);
+        let mut sse = Self::open(address, HeaderMap::new(), "/sse", out).await?;
+        sse.server = Some(server);
+        Ok(sse)
+    }
+
+    /// Opens the stream at `path` of a server.
+    pub(super) async fn open(
+        address: SocketAddr,
+        own: HeaderMap,
+        path: &str,
+        out: mpsc::UnboundedSender<(Exchange, Arrival)>,
+    ) -> Result<Self, Lost> {
+        let connections = Connections::new(address, own);
+        let accept = vec![(header::ACCEPT.to_string(), "text/event-stream".to_owned())];
+        let opened = connections.send(Method::GET, path, accept, Bytes::new()).await;
+        let (response, connection) = opened.map_err(io::Error::other)?;
+        if response.status() != StatusCode::OK {
+            return Err(Lost::Status(response.status().as_u16()));
+        }
         let (found, messages) = oneshot::channel();
-        let reader = Reader { connections: connections.clone(), out: out.clone() };
-        let reading = tokio::spawn(reader.run(found)).abort_handle();
+        let reader = Reader { out: out.clone(), _connection: connection };
+        let reading = tokio::spawn(reader.run(response, found)).abort_handle();
         let ended = || Lost::Ended("the address to post to".into());
-        let messages = messages.await.map_err(|_| ended())?;
+        let messages: Arc<str> = messages.await.map_err(|_| ended())?.into();
         let (posts, queue) = mpsc::unbounded_channel();
-        let posting = tokio::spawn(post(connections, messages.into(), queue, out)).abort_handle();
-        Ok(Self { address, posts, tasks: [reading, posting], server })
+        let posting = tokio::spawn(post(connections, messages.clone(), queue, out)).abort_handle();
+        Ok(Self { address, posts, messages, tasks: [reading, posting], server: None })
+    }
+
+    pub(super) fn messages(&self) -> &str {
+        &self.messages
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -58,29 +83,29 @@ impl Sse {
     /// Dropping the stream is how a client goes away.
     pub(super) async fn close(self) -> io::Result<()> {
         self.tasks.iter().for_each(AbortHandle::abort);
-        self.server.stop().await
+        match self.server {
+            Some(server) => server.stop().await,
+            None => Ok(()),
+        }
     }
 }
 
 /// Reads the stream.
 struct Reader {
-    connections: Connections,
     out: mpsc::UnboundedSender<(Exchange, Arrival)>,
+    /// Held until the stream ends: dropping it would end the connection.
+    _connection: SendRequest<Full<Bytes>>,
 }
 
 impl Reader {
-    async fn run(self, found: oneshot::Sender<String>) {
-        if let Err(error) = self.read(found).await {
+    async fn run(self, response: Response<Incoming>, found: oneshot::Sender<String>) {
+        if let Err(error) = self.read(response, found).await {
             self.say(Arrival::Garbage(format!("the stream failed: {error}")));
         }
         self.say(Arrival::End);
     }
 
-    async fn read(&self, found: oneshot::Sender<String>) -> Result<(), Broken> {
-        let accept = vec![(header::ACCEPT.to_string(), "text/event-stream".to_owned())];
-        // Held until the stream ends: dropping it would end the connection.
-        let (response, _connection) =
-            self.connections.send(Method::GET, "/sse", accept, Bytes::new()).await?;
+    async fn read(&self, response: Response<Incoming>, found: oneshot::Sender<String>) -> Result<(), Broken> {
         let (mut body, mut events) = (response.into_body(), Events::default());
         // 2024-11-05, transports §HTTP with SSE: the `endpoint` event comes first.
         let mut found = Some(found);

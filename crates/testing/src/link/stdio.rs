@@ -91,7 +91,7 @@ impl Arrival {
     /// Reads a message.
     pub(super) fn of(text: &[u8]) -> Self {
         match serde_json::from_slice(text) {
-            Ok(message) => Self::Message(message),
+            Ok(message) => Self::Message(message, String::from_utf8_lossy(text).into_owned()),
             Err(_) => Self::Garbage(String::from_utf8_lossy(text).into_owned()),
         }
     }

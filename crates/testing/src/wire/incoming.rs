@@ -1,7 +1,7 @@
 //! What comes back, and where it belongs.
 
 use anyport_protocol::{Method, meta::key};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use tokio::time::timeout;
 
 use super::{Head, Heard, Open, Wire};
@@ -40,20 +40,21 @@ impl Wire {
             }
             Arrival::End => self.exchanges.entry(exchange).or_default().over = true,
             Arrival::Garbage(text) => return Err(Lost::Garbage(text)),
-            Arrival::Message(Value::Array(messages)) => {
-                for message in messages {
-                    self.sort(exchange, message)?;
+            Arrival::Message(Value::Array(messages), text) => {
+                let texts: Vec<&RawValue> = serde_json::from_str(&text).unwrap_or_default();
+                for (message, text) in messages.into_iter().zip(texts) {
+                    self.sort(exchange, message, text.get().to_owned())?;
                 }
             }
-            Arrival::Message(message) => self.sort(exchange, message)?,
+            Arrival::Message(message, text) => self.sort(exchange, message, text)?,
         }
         Ok(())
     }
 
-    pub(super) fn sort(&mut self, exchange: Exchange, message: Value) -> Result<(), Lost> {
+    pub(super) fn sort(&mut self, exchange: Exchange, message: Value, text: String) -> Result<(), Lost> {
         let answers = if message.get("method").is_none() { self.answered(exchange, &message) } else { None };
         let method = answers.map(|place| self.open[place].method.clone());
-        self.heard.push(Heard { message: message.clone(), answers: method });
+        self.heard.push(Heard { message: message.clone(), text, answers: method });
         match (message["method"].as_str(), message.get("id")) {
             (Some(method), Some(id)) => return self.ask(exchange, method, id, &message),
             (Some(_), None) => self.told(exchange, message),

@@ -46,6 +46,8 @@ type Answerer = dyn FnMut(&Question) -> Result<Value, Refusal> + Send;
 pub struct Heard {
     /// The message.
     pub message: Value,
+    /// Its text, to the byte.
+    pub text: String,
     /// The method of the request that it answers.
     pub answers: Option<String>,
 }
@@ -169,6 +171,18 @@ impl Wire {
             }
         }
         Ok(())
+    }
+
+    /// Goes on in a session that was opened before, on another connection or by another client, as those do that keep its
+    /// identifier. For Streamable HTTP; no other transport has one that outlives its connection.
+    pub fn resume(&mut self, revision: Revision, session: impl Into<String>) {
+        self.revision = revision;
+        self.session = Some(session.into());
+    }
+
+    /// The identifier of the session, where there is one: `Mcp-Session-Id`.
+    pub fn session(&self) -> Option<&str> {
+        self.session.as_deref()
     }
 
     /// What the server says of itself: what it answered `initialize` with, or answers `server/discover` with.

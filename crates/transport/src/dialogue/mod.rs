@@ -10,7 +10,10 @@ pub(crate) use peer::End;
 pub(crate) use peer::{Frame, Peer, Terms};
 pub(crate) use session::LegacySession;
 
-use anyport_protocol::{Error, Id, Raw, jsonrpc::write_error};
+use anyport_protocol::{
+    Error, Id, Raw,
+    jsonrpc::{Reason, write_error},
+};
 use bytes::Bytes;
 
 /// Written messages stand on one line: line ends are white space in JSON, but end a message on stdio and an event
@@ -31,6 +34,17 @@ pub(crate) fn refusal(id: Option<&Id>, error: &Error, null_id: bool) -> Answer {
     let mut text = Vec::with_capacity(160);
     write_error(&mut text, id, error, null_id);
     Answer { text: one_line(text), fault: Some(Fault { code: error.code, reason: error.reason }) }
+}
+
+/// 2026-07-28, basic §Requests: "The request ID MUST NOT match the ID of any other request the sender has issued and not
+/// yet received a response for."
+pub(crate) fn in_use(id: &Id) -> Error {
+    Error::invalid_request(format!("id {id} belongs to a request that still runs"))
+}
+
+/// A client has as many requests open as it may have.
+pub(crate) fn too_many_open(limit: usize) -> Error {
+    Error::internal(format!("{limit} requests are open (max_open_requests)")).with_reason(Reason::Overloaded)
 }
 
 /// Messages as one batch.

@@ -24,7 +24,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::{Exchange, LegacySession, Outgoing, array, refusal};
+use super::{Exchange, LegacySession, Outgoing, array, in_use, refusal, too_many_open};
 
 /// One client on a channel that carries messages both ways: standard streams, a socket.
 ///
@@ -160,10 +160,11 @@ impl Peer {
         stop: impl Future<Output = ()>,
     ) -> End {
         tokio::pin!(stop);
-        let mut patience = Patience::new(&self.terms);
+        let mut stop = Stop { future: stop, since: None };
+        let (mut patience, drain) = (Patience::new(&self.terms), self.terms.drain);
         let end = loop {
             tokio::select! {
-                () = &mut stop => break End::Stopped,
+                _ = stop.come() => break End::Stopped,
                 () = self.out.closed() => return End::Closed,
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     self.done(done);
@@ -172,7 +173,12 @@ impl Peer {
                 frame = input.recv() => match frame {
                     Some(frame) => {
                         patience.spoken();
-                        self.frame(frame).await;
+                        tokio::select! {
+                            biased;
+                            () = self.frame(frame) => {}
+                            // A client that reads nothing holds up itself, and not our end.
+                            () = stop.is_over(drain) => break End::Stopped,
+                        }
                     }
                     None => {
                         // Nobody is there to listen any more.
@@ -185,7 +191,8 @@ impl Peer {
                 },
             }
         };
-        self.drain().await;
+        let left = drain.saturating_sub(stop.since.map_or(Duration::ZERO, |since| since.elapsed()));
+        self.drain(left).await;
         end
     }
 
@@ -194,9 +201,9 @@ impl Peer {
         !self.running.is_empty() || self.legacy.as_ref().is_some_and(|session| session.is_listening())
     }
 
-    /// Lets running calls finish. On `stop` the service is being closed, which ends the listen streams.
-    async fn drain(mut self) {
-        let end = sleep(self.terms.drain);
+    /// Lets running calls finish, for so long. On `stop` the service is being closed, which ends the listen streams.
+    async fn drain(mut self, limit: Duration) {
+        let end = sleep(limit);
         tokio::pin!(end);
         loop {
             tokio::select! {
@@ -294,20 +301,13 @@ impl Peer {
         }
     }
 
-    /// 2026-07-28, basic §Requests: "The request ID MUST NOT match the ID of any other request the sender has
-    /// issued and not yet received a response for."
+    /// Why a request may not begin now.
     fn refuse(&self, request: &Request) -> Option<Error> {
         if self.running.contains_key(&request.id) {
-            return Some(Error::invalid_request(format!(
-                "id {} belongs to a request that still runs",
-                request.id
-            )));
+            return Some(in_use(&request.id));
         }
         let limit = self.terms.max_open_requests;
-        (self.running.len() >= limit).then(|| {
-            let message = format!("{limit} requests are open (max_open_requests)");
-            Error::internal(message).with_reason(anyport_protocol::jsonrpc::Reason::Overloaded)
-        })
+        (self.running.len() >= limit).then(|| too_many_open(limit))
     }
 
     fn begin(&mut self, request: Request) -> Exchange {
@@ -428,6 +428,31 @@ impl Peer {
             }
             None
         });
+    }
+}
+
+/// What says that it is time to stop, and when it has said so.
+struct Stop<'a, F> {
+    future: Pin<&'a mut F>,
+    since: Option<Instant>,
+}
+
+impl<F: Future<Output = ()>> Stop<'_, F> {
+    /// Completes when it is time, and at once when it has been; returns since when. Cancel-safe.
+    async fn come(&mut self) -> Instant {
+        match self.since {
+            Some(since) => since,
+            None => {
+                self.future.as_mut().await;
+                *self.since.insert(Instant::now())
+            }
+        }
+    }
+
+    /// Completes when the time to stop in is over.
+    async fn is_over(&mut self, drain: Duration) {
+        let since = self.come().await;
+        sleep(drain.saturating_sub(since.elapsed())).await;
     }
 }
 

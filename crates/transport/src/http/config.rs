@@ -93,7 +93,7 @@ pub struct Limits {
     /// Bytes that wait for the reader of a stream of HTTP+SSE (`sse_buffer`); beyond them its calls wait, and after the
     /// write timeout its session ends. Default 1 MiB.
     pub sse_buffer: usize,
-    /// Requests that may be open at once on one stream of HTTP+SSE, and on one WebSocket. Default 1,024.
+    /// Requests that may be open at once in one session, on one stream of HTTP+SSE, and on one WebSocket. Default 1,024.
     pub max_open_requests: usize,
     /// Silence after which a stream says something empty, so that no proxy cuts it. Default 15 s.
     pub keep_alive: Duration,

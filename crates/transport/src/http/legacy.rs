@@ -138,18 +138,13 @@ async fn request(
     session: &Arc<HttpSession>,
     request: Request,
 ) -> Response {
-    if session.runs(&request.id) {
-        return response::legacy(in_use(&request.id));
+    if let Err(error) = session.admit(&request.id) {
+        return response::legacy(refusal(Some(&request.id), &error, false));
     }
     match session.dialogue.request(request).into_ready() {
         Ok(answer) => response::legacy(answer),
         Err(exchange) => pending(state, accept, session, exchange).await,
     }
-}
-
-fn in_use(id: &Id) -> Answer {
-    let error = Error::invalid_request(format!("id {id} belongs to a request that still runs"));
-    refusal(Some(id), &error, false)
 }
 
 /// A call that is not answered at once gets its task, which goes on when the client is gone. The response stays
@@ -161,8 +156,11 @@ async fn pending(
     exchange: Exchange,
 ) -> Response {
     let id = exchange.id().clone();
-    // Another request may have taken the id since it was looked at.
-    let Some(running) = session.run(&id) else { return response::legacy(in_use(&id)) };
+    // Another request may have taken the id, or the last place, since it was looked at.
+    let running = match session.run(&id) {
+        Ok(running) => running,
+        Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
+    };
     let (first, opened) = oneshot::channel();
     let call = Call { state: state.clone(), session: session.clone(), accept, first: Some(first) };
     let busy = session.busy();
@@ -339,14 +337,14 @@ pub(super) async fn batch(
 
 /// One request of a batch: its answer, or the call that runs.
 fn member(session: &Arc<HttpSession>, request: Request) -> Result<Answer, (Exchange, Running)> {
-    if session.runs(&request.id) {
-        return Ok(in_use(&request.id));
+    if let Err(error) = session.admit(&request.id) {
+        return Ok(refusal(Some(&request.id), &error, false));
     }
     match session.dialogue.request(request).into_ready() {
         Ok(answer) => Ok(answer),
         Err(exchange) => match session.run(exchange.id()) {
-            Some(running) => Err((exchange, running)),
-            None => Ok(in_use(exchange.id())),
+            Ok(running) => Err((exchange, running)),
+            Err(error) => Ok(refusal(Some(exchange.id()), &error, false)),
         },
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{config::Limits, log::Log, sse::Channel};
-use crate::dialogue::{LegacySession, random_id};
+use crate::dialogue::{LegacySession, in_use, random_id, too_many_open};
 
 /// The sessions of an endpoint: bound to who opened them, ended by DELETE, by being idle, or to make room.
 pub(super) struct Sessions {
@@ -39,6 +39,8 @@ struct Open {
 /// A session, and what is under way in it.
 pub(super) struct HttpSession {
     pub(super) dialogue: Arc<LegacySession>,
+    /// Calls that may run at once.
+    max_open_requests: usize,
     work: watch::Sender<usize>,
     calls: Mutex<Calls>,
     logs: Mutex<Logs>,
@@ -57,6 +59,15 @@ struct Calls {
     running: HashMap<Id, Option<oneshot::Sender<()>>>,
     /// The session has ended: what begins now is cancelled at once.
     ended: bool,
+}
+
+impl Calls {
+    fn admit(&self, id: &Id, limit: usize) -> Result<(), Error> {
+        if self.running.contains_key(id) {
+            return Err(in_use(id));
+        }
+        if self.running.len() >= limit { Err(too_many_open(limit)) } else { Ok(()) }
+    }
 }
 
 /// What was said on the streams of a session, by the stream's number.
@@ -91,6 +102,7 @@ impl Sessions {
         let oldest = self.make_room(&mut open)?;
         let session = Arc::new(HttpSession {
             dialogue,
+            max_open_requests: self.limits.max_open_requests,
             work: self.work.clone(),
             calls: Mutex::default(),
             logs: Mutex::default(),
@@ -271,22 +283,27 @@ async fn sweep(sessions: Weak<Sessions>, every: Duration) {
 }
 
 impl HttpSession {
-    /// Takes the id of a call for as long as it runs; `None` when another call has it.
-    pub(super) fn run(self: &Arc<Self>, id: &Id) -> Option<Running> {
+    /// Takes the id of a call for as long as it runs.
+    ///
+    /// # Errors
+    /// As of [`HttpSession::admit`].
+    pub(super) fn run(self: &Arc<Self>, id: &Id) -> Result<Running, Error> {
         let (cancel, cancelled) = oneshot::channel();
         let mut calls = lock(&self.calls);
-        if calls.running.contains_key(id) {
-            return None;
-        }
+        calls.admit(id, self.max_open_requests)?;
         let cancel = (!calls.ended).then_some(cancel);
         calls.running.insert(id.clone(), cancel);
         drop(calls);
-        Some(Running { _work: Work::begin(&self.work), session: self.clone(), id: id.clone(), cancelled })
+        Ok(Running { _work: Work::begin(&self.work), session: self.clone(), id: id.clone(), cancelled })
     }
 
-    /// Whether a call with this id runs.
-    pub(super) fn runs(&self, id: &Id) -> bool {
-        lock(&self.calls).running.contains_key(id)
+    /// Whether a request with this id may begin.
+    ///
+    /// # Errors
+    /// When one with this id runs, and when as many run as may. A call here outlives the connection that it came on, so
+    /// the bound of connections is none of calls.
+    pub(super) fn admit(&self, id: &Id) -> Result<(), Error> {
+        lock(&self.calls).admit(id, self.max_open_requests)
     }
 
     /// Cancels the call with this id, if one runs.

@@ -56,7 +56,9 @@ fn refuse(refused: NoUpgrade) -> Response {
     let error = Error::invalid_request(refused.to_string());
     match refused {
         NoUpgrade::Method => method_not_allowed("GET"),
-        NoUpgrade::Key | NoUpgrade::Http => response::error(StatusCode::BAD_REQUEST, &error),
+        NoUpgrade::Key | NoUpgrade::Http | NoUpgrade::Body => {
+            response::error(StatusCode::BAD_REQUEST, &error)
+        }
         NoUpgrade::Required => {
             // RFC 9110 §15.5.22 and RFC 6455 §4.2.2: what to upgrade to.
             let mut response = response::error(StatusCode::UPGRADE_REQUIRED, &error);

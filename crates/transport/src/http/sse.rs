@@ -119,6 +119,10 @@ const QUEUE: usize = 16;
 
 /// Answers what comes to the stream's path.
 pub(super) fn stream(state: &Arc<State>, parts: &Parts, messages: &str) -> Response {
+    let principal = match gate::authenticate(&parts.headers, &state.config) {
+        Ok(principal) => principal,
+        Err(refused) => return refused,
+    };
     if parts.method != Method::GET {
         // 2025-11-25, transports §Backwards Compatibility: a client that posts `initialize` here learns from "405 Method
         // Not Allowed" that this is the old transport.
@@ -129,10 +133,6 @@ pub(super) fn stream(state: &Arc<State>, parts: &Parts, messages: &str) -> Respo
         );
         return ladder::refuse_method("GET", message);
     }
-    let principal = match gate::authenticate(&parts.headers, &state.config) {
-        Ok(principal) => principal,
-        Err(refused) => return refused,
-    };
     open(state, parts, messages, principal)
 }
 
@@ -304,14 +304,14 @@ impl Source for Stream {
 /// Takes a message that was posted. Its answer comes on the stream.
 pub(super) async fn message<B: Received>(state: &Arc<State>, parts: &Parts, body: B) -> Response {
     let headers = &parts.headers;
-    if parts.method != Method::POST {
-        let message = "messages of HTTP+SSE are posted here; their answers come on the stream";
-        return ladder::refuse_method("POST", message.into());
-    }
     let principal = match gate::authenticate(headers, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };
+    if parts.method != Method::POST {
+        let message = "messages of HTTP+SSE are posted here; their answers come on the stream";
+        return ladder::refuse_method("POST", message.into());
+    }
     let text = match ladder::json_body(state, headers, body).await {
         Ok(text) => text,
         Err(refused) => return refused,

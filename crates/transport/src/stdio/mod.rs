@@ -6,7 +6,7 @@
 use std::{
     future::Future,
     io::{self, Read, Write},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     thread,
     time::Duration,
 };
@@ -14,7 +14,10 @@ use std::{
 use anyport_protocol::{Limits, Revision};
 use anyport_service::{Principal, Service};
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout},
+};
 
 use crate::{
     dialogue::{Frame, Peer, Terms},
@@ -85,12 +88,21 @@ pub async fn serve_on(
         first_message: None,
         idle: None,
     };
+    let stopped = OnceLock::new();
+    let stop = async {
+        stop.await;
+        let _ = stopped.set(Instant::now());
+    };
     Peer::new(Arc::new(service), terms, out).run(receive, stop).await;
     // The last sender went with the peer, so the writer ends once everything is written. A client that reads no
     // more would hold it for ever.
-    let _ = tokio::time::timeout(drain, written).await;
+    let left = drain.saturating_sub(stopped.get().map_or(Duration::ZERO, Instant::elapsed));
+    let _ = timeout(left.max(LAST_WORDS), written).await;
     Ok(())
 }
+
+/// How long the client may take at least to read what was still to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 fn read(mut input: impl Read, limit: usize, frames: &mpsc::Sender<Frame>) {
     let mut lines = Lines::new(limit);

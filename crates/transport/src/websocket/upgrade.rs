@@ -47,6 +47,9 @@ pub(crate) enum NoUpgrade {
     Key,
     #[error("a WebSocket needs HTTP/1.1")]
     Http,
+    /// Whoever stands in front would take for a body what is taken for frames here.
+    #[error("a WebSocket is opened without a body; leave out Content-Length and Transfer-Encoding")]
+    Body,
 }
 
 const SUBPROTOCOL: &str = "mcp";
@@ -60,6 +63,10 @@ impl Upgrade {
         }
         if parts.method != Method::GET {
             return Err(NoUpgrade::Method);
+        }
+        let length = headers.get_all(header::CONTENT_LENGTH);
+        if headers.contains_key(header::TRANSFER_ENCODING) || length.iter().any(|length| length != "0") {
+            return Err(NoUpgrade::Body);
         }
         let version = headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
         if !lists(headers, header::CONNECTION, "upgrade")

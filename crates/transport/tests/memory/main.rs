@@ -74,6 +74,27 @@ async fn who_does_not_listen_is_waited_for_and_no_more_is_made() {
     assert!((4..50).contains(&said), "{said}");
 }
 
+/// A client that reads nothing must not keep the program from ending.
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_no_longer_than_the_drain_time_for_who_does_not_listen() {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let config = Config { queue: 1, drain: Duration::from_secs(5), ..Config::default() };
+    let (client, serving) = serve(Fake::default(), config, async { drop(stopped.await) });
+    let serving = tokio::spawn(serving);
+    let (sender, _receiver) = client.split();
+    let mut sent = 0;
+    while tokio::time::timeout(Duration::from_secs(1), sender.send(call(sent, "echo", json!({}))))
+        .await
+        .is_ok()
+    {
+        sent += 1;
+    }
+    drop(stop);
+    let begun = tokio::time::Instant::now();
+    within(serving).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn too_large_a_message_is_refused_and_the_rest_is_served() {
     let limits = Limits { bytes: 1000, ..Limits::default() };

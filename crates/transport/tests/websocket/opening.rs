@@ -7,7 +7,9 @@ use anyport_transport::{
 use serde_json::json;
 
 use crate::{
-    Client, Server, call, common::client::call as post, config, frame, handshake, raw, read_frame, start,
+    Client, Server, call,
+    common::client::{Verb, call as post},
+    config, frame, handshake, raw, read_frame, start,
 };
 
 #[tokio::test]
@@ -53,6 +55,25 @@ async fn what_is_no_handshake_is_told_what_is_missing() {
     put.method = "PUT".into();
     let answer = server.ask(&put).await;
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET")));
+    server.canary().await;
+}
+
+/// What a proxy in front takes for the body of a request would be taken for frames here.
+#[tokio::test]
+async fn a_handshake_has_no_body() {
+    let server = start().await;
+    let hidden = frame(0x81, call(1, "echo", json!({"text": "hidden"})).to_string().as_bytes());
+    let length = handshake().body(hidden.clone());
+    let chunked = Verb { length: false, ..handshake().add("Transfer-Encoding", "chunked") };
+    let mut chunks = format!("{:x}\r\n", hidden.len()).into_bytes();
+    chunks.extend([hidden.as_slice(), b"\r\n0\r\n\r\n"].concat());
+    for verb in [length, chunked.body(chunks)] {
+        let answer = server.ask(&verb).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(answer.text().contains("body"), "{answer:?}");
+    }
+    let none = handshake().add("Content-Length", "0");
+    assert_eq!(server.connect().await.begin(&none).await.status, 101);
     server.canary().await;
 }
 
