@@ -176,6 +176,15 @@ impl SamplingContent {
             Self::Many(blocks) => blocks,
         }
     }
+
+    /// The text of all its blocks that are text, a line each.
+    pub fn words(&self) -> String {
+        let text = |block: &SamplingMessageContentBlock| match block {
+            SamplingMessageContentBlock::Text(text) => Some(text.text.clone()),
+            _ => None,
+        };
+        self.blocks().iter().filter_map(text).collect::<Vec<_>>().join("\n")
+    }
 }
 
 impl Serialize for SamplingContent {
