@@ -14,6 +14,15 @@ use anyport::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Which way the tools are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// As plain functions, by the macro.
+    Functions,
+    /// With the builder.
+    Builder,
+}
+
 #[derive(Deserialize, JsonSchema)]
 struct Echo {
     /// What to say
@@ -31,45 +40,48 @@ struct Sum {
     sum: f64,
 }
 
+/// Says the text again
+#[tool]
+async fn echo(
+    /** What to say */
+    text: String,
+) -> String {
+    text
+}
+
+/// Adds two numbers
+#[tool]
+async fn add(a: f64, b: f64) -> Sum {
+    Sum { sum: a + b }
+}
+
 /// A server with `tools` tools, as a program would serve it: `echo`, then `add`, then others that are as large as
-/// they.
+/// they, which have names by number and so are the builder's.
 ///
 /// # Errors
 /// When the server cannot be built, which would be a fault of this function.
-pub fn server(tools: usize) -> Result<impl Service, BuildError> {
-    let echo = Tool::new("echo")
-        .description("Says the text again")
-        .run(async |Echo { text }: Echo, _: Context| text);
-    let add = Tool::new("add")
-        .description("Adds two numbers")
-        .run(async |Add { a, b }: Add, _: Context| Json(Sum { sum: a + b }));
+pub fn server(tools: usize, written: Written) -> Result<impl Service, BuildError> {
+    let first = match written {
+        Written::Functions => [echo(), add()],
+        Written::Builder => [
+            Tool::new("echo")
+                .description("Says the text again")
+                .run(async |Echo { text }: Echo, _: Context| text),
+            Tool::new("add")
+                .description("Adds two numbers")
+                .run(async |Add { a, b }: Add, _: Context| Json(Sum { sum: a + b })),
+        ],
+    };
     let others = (2..).map(|number| {
         Tool::new(format!("echo-{number}"))
             .description(format!("Says the text again, as number {number}"))
             .run(async |Echo { text }: Echo, _: Context| text)
     });
     let mut builder = Server::builder("anyport-bench", env!("CARGO_PKG_VERSION"));
-    for tool in [echo, add].into_iter().chain(others).take(tools) {
+    for tool in first.into_iter().chain(others).take(tools) {
         builder = builder.tool(tool);
     }
     Ok(anyport::live(builder.build()?))
-}
-
-/// The server of one tool, `echo` as [`server`] has it, but written as a plain function.
-///
-/// # Errors
-/// When the server cannot be built, which would be a fault of this function.
-pub fn of_a_plain_function() -> Result<impl Service, BuildError> {
-    /// Says the text again
-    #[tool]
-    async fn echo(
-        /** What to say */
-        text: String,
-    ) -> String {
-        text
-    }
-    let builder = Server::builder("anyport-bench", env!("CARGO_PKG_VERSION"));
-    Ok(anyport::live(builder.add(echo).build()?))
 }
 
 /// A listener for every revision on `port` of this machine; port 0 is one that is free.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use anyport::{Service, server::BuildError};
+use anyport_bench::Written;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -28,9 +28,8 @@ const TEXT: &str = "The quick brown fox jumps over the lazy dog";
 // The only test of this file, and so of its process: the counter counts every thread.
 #[test]
 fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
-    let of_builder = |tools| measure(move || anyport_bench::server(tools));
-    let [one, fifty, many, most] = [1, 50, 500, 5_000].map(of_builder);
-    let plain = measure(anyport_bench::of_a_plain_function);
+    let [one, fifty, many, most] = [1, 50, 500, 5_000].map(|tools| measure(tools, Written::Functions));
+    let built = measure(1, Written::Builder);
     for (tools, counted) in [(1, one), (50, fifty), (500, many), (5_000, most)] {
         println!(
             "{tools} tools: {} allocations, of which {} grow one, and {} bytes per call",
@@ -39,14 +38,14 @@ fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
             per_call(counted.bytes),
         );
     }
-    println!("a plain function: {} allocations per call", per_call(plain.asked));
+    println!("1 tool of the builder: {} allocations per call", per_call(built.asked));
     assert!(one.asked <= ALLOWED * CALLS, "{} allocations per call", per_call(one.asked));
     // To the nearest whole allocation: one more or less among a thousand calls is the runtime's, or falls just outside.
     let whole = |counted: Counted| (counted.asked + CALLS / 2) / CALLS;
     assert_eq!(whole(fifty), whole(one), "50 tools against 1");
     assert_eq!(whole(many), whole(one), "500 tools against 1");
     assert_eq!(whole(most), whole(one), "5,000 tools against 1");
-    assert!(whole(plain) <= whole(one), "a plain function against the builder");
+    assert_eq!(whole(one), whole(built), "a plain function against the builder");
 }
 
 /// What all calls of a measurement asked for.
@@ -63,9 +62,9 @@ fn per_call(count: usize) -> f64 {
     count as f64 / CALLS as f64
 }
 
-/// Counts what [`CALLS`] calls of `echo` cost the server that is `made`, on one connection that stays open.
-fn measure<S: Service>(made: impl FnOnce() -> Result<S, BuildError> + Send + 'static) -> Counted {
-    let mut client = Client::connect(start(made));
+/// Counts what [`CALLS`] calls of `echo` cost a server with `tools` tools, on one connection that stays open.
+fn measure(tools: usize, written: Written) -> Counted {
+    let mut client = Client::connect(start(tools, written));
     // Buffers grow to their size and lazy things are made.
     for id in 0..200 {
         client.call(id);
@@ -83,10 +82,10 @@ fn measure<S: Service>(made: impl FnOnce() -> Result<S, BuildError> + Send + 'st
 }
 
 /// Starts a server on a thread of its own, which lives as long as the process.
-fn start<S: Service>(made: impl FnOnce() -> Result<S, BuildError> + Send + 'static) -> SocketAddr {
+fn start(tools: usize, written: Written) -> SocketAddr {
     let (told, address) = mpsc::channel();
     thread::spawn(move || {
-        let server = made().unwrap();
+        let server = anyport_bench::server(tools, written).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = anyport_bench::listen(0).await.unwrap();

@@ -8,8 +8,10 @@
 //! - [`site`]: one server for many clients.
 //! - [`schema`]: the schemas that what it says is held against.
 //! - [`architecture`]: which of our crates may use which, and which of other people's.
+//! - [`book`]: the pages of `docs/`, whose code is compiled and run by `tests/tests/book/`.
 
 pub mod architecture;
+pub mod book;
 pub mod everything;
 pub mod matrix;
 pub mod schema;

@@ -21,6 +21,16 @@
 //! - [`service`]: the one trait that everything answering a request implements, and layers around it.
 //! - [`protocol`]: the messages and rules, without I/O.
 //! - [`stdio`], [`http`], `websocket`, [`unix`], [`memory`]: how clients reach a server.
+//!
+//! What stands at the top here is what most servers use; the rest is in [`server`]: `Form` and `Elicited` to ask, `Json`,
+//! `BuildError`, `Mount`, `Completion` and so on. Tests use the crate `anyport-testing`. The repository's `docs/` is the
+//! book: a page for each task, from getting started to testing.
+//!
+//! # Features
+//! - `http`, `stdio`, `unix` (default): these transports.
+//! - `websocket`: WebSockets on the HTTP listener.
+//! - `axum`, `tower`: MCP within an axum application, or as a service of tower.
+//! - `anyhow`: the kind of an error is known inside an `anyhow::Error`.
 
 mod serve;
 mod signals;
@@ -74,8 +84,10 @@ pub mod middleware {
     };
 }
 
-/// Makes a service that asks by result serve clients that are asked live as well, with the default limits. Every
-/// server that asks its clients anything needs this around it.
+/// Makes a service that asks by result serve clients that are asked live as well, with the default limits.
+///
+/// Every server that asks its clients anything needs this around it, else only those of the newest revision can be asked.
+/// [`serve`] puts it there by itself; this is for servers that are given to a transport by hand.
 pub fn live<S: Service>(service: S) -> Shim<S> {
     Shim::new(service, ShimLimits::default())
 }

@@ -261,18 +261,25 @@ impl Serve {
         for way in ways {
             bound.push(Bound::of(way, open).await?);
         }
-        if let Some(server) = &server
-            && let Err(error) = server.start().await
-        {
-            // What has started is stopped.
-            server.stop().await;
-            return Err(error.into());
+        let places = bound.iter().map(Bound::place).collect::<Result<Vec<_>, _>>()?;
+        if let Some(server) = &server {
+            // Of a start that is not waited for, `end` waits.
+            let started = tokio::select! {
+                biased;
+                started = server.start() => Some(started),
+                () = ends.next() => None,
+            };
+            if !matches!(started, Some(Ok(()))) {
+                // The next process finds the addresses free, and no client waits for us.
+                drop(bound);
+                end(server, &mut ends, 1).await?;
+                return started.unwrap_or(Ok(())).map_err(Into::into);
+            }
         }
-        for bound in &bound {
-            let place = bound.place()?;
+        for place in &places {
             tracing::info!(%place, "listening");
             if let Some(listening) = &mut listening {
-                listening(&place);
+                listening(place);
             }
         }
         let service = bound_and_traced(service, bounded);
@@ -310,16 +317,7 @@ impl Serve {
             }
         }
         if let Some(server) = server {
-            let cut = async {
-                if !told {
-                    ends.next().await;
-                }
-                ends.next().await;
-            };
-            tokio::select! {
-                () = server.stop() => {}
-                () = cut => return Err(ServeError::Cut),
-            }
+            end(&server, &mut ends, if told { 1 } else { 2 }).await?;
         }
         outcome
     }
@@ -350,6 +348,19 @@ fn stop(server: Option<&Server>, stopping: &watch::Sender<bool>) {
         server.close();
     }
     stopping.send_replace(true);
+}
+
+/// Ends what has been started, unless as many `signals` say that nothing is to be waited for.
+async fn end(server: &Server, ends: &mut Ends, signals: usize) -> Result<(), ServeError> {
+    let cut = async {
+        for _ in 0..signals {
+            ends.next().await;
+        }
+    };
+    tokio::select! {
+        () = server.stop() => Ok(()),
+        () = cut => Err(ServeError::Cut),
+    }
 }
 
 /// The outer layers, innermost first.

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpStream, UnixStream},
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::timeout,
 };
 
@@ -130,6 +130,44 @@ async fn a_start_that_fails_is_told_and_nothing_is_served() {
     assert!(matches!(error, ServeError::Start(_)) && error.to_string().contains("no database"), "{error}");
     assert_eq!(diary.read(), ["start", "stop"]);
     assert!(!path.exists());
+}
+
+/// A database that does not answer keeps nobody from ending the program.
+#[tokio::test]
+async fn what_is_stopped_while_it_starts_serves_nobody_and_ends_in_order() {
+    let (diary, folder) = (Diary::default(), TempDir::new().unwrap());
+    let path = folder.path().join("mcp.sock");
+    let (begun, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (started, slow) = (begun.clone(), done.clone());
+    let (begins, ended, noted) = (diary.clone(), diary.clone(), diary.clone());
+    let server = Server::builder("slow", "1.0.0")
+        .on_start(move |_| {
+            let (begun, done, diary) = (begun.clone(), done.clone(), begins.clone());
+            async move {
+                diary.note("start");
+                begun.notify_one();
+                done.notified().await;
+                Ok::<_, String>(())
+            }
+        })
+        .on_stop(move |_| {
+            let diary = ended.clone();
+            async move { diary.note("stop") }
+        })
+        .build()
+        .unwrap();
+    let serving = serve(server).unix(&path).on_listening(move |_| noted.note("listening"));
+    let serving = tokio::spawn(serving.until(async move { started.notified().await }).into_future());
+    // It has been told to stop once its address is free again, and what has begun to start may come to its end.
+    within(async {
+        while diary.read().is_empty() || path.exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    slow.notify_one();
+    within(serving).await.unwrap().unwrap();
+    assert_eq!(diary.read(), ["start", "stop"]);
 }
 
 #[tokio::test]

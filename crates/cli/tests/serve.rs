@@ -370,6 +370,18 @@ fn any_limit_can_be_set_by_its_name() {
 }
 
 #[test]
+fn limits_of_the_server_can_be_set_as_well() {
+    let (_program, server) = Program::http(&["--limit", "page_size=1"]);
+    let page = server.post(&modern(1, "tools/list", json!({})), &[]).json();
+    assert_eq!(page["result"]["tools"].as_array().map(Vec::len), Some(1), "{page}");
+    assert!(page["result"]["nextCursor"].is_string(), "{page}");
+    let (_program, server) = Program::http(&["--limit", "max_subscription_bytes=1"]);
+    let listen = json!({"notifications": {"resourceSubscriptions": ["docs:///a.md"]}});
+    let refused = server.post(&modern(1, "subscriptions/listen", listen), &[]);
+    assert!(refused.status == 503 && refused.body.contains("max_subscription_bytes"), "{refused:?}");
+}
+
+#[test]
 fn help_shows_examples_first_and_fits_a_screen() {
     let mut command = anyport(std::path::Path::new("."));
     command.args(["serve", "-h"]);

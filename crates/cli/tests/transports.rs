@@ -188,3 +188,11 @@ fn limits_hold_on_every_transport() {
     let refused = ask_unix(&path, &message);
     assert!(refused["error"]["message"].as_str().unwrap().contains("max_message_bytes"), "{refused}");
 }
+
+#[test]
+fn a_place_for_the_socket_that_cannot_be_made_is_told_with_what_to_do() {
+    let home = folder(&[("run/anyport", "no folder")]);
+    let mut program = start(home.path(), &["--transport", "unix"]);
+    program.error_line(|line| line.contains("run/anyport for the Unix socket"));
+    program.error_line(|line| line.contains("--unix-path"));
+}

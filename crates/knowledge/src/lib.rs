@@ -35,5 +35,5 @@ pub use folder::Folders;
 pub use library::{Found, Library};
 pub use path::DocumentPath;
 pub use section::Heading;
-pub use serve::server;
+pub use serve::{builder, server};
 pub use warning::Warning;

@@ -29,6 +29,11 @@ pub fn server(
     supported: &[Revision],
     key: Option<Key>,
 ) -> Result<Server, BuildError> {
+    builder(library, name, supported, key).build()
+}
+
+/// The same before it is built, for who wants other limits.
+pub fn builder(library: Library, name: &str, supported: &[Revision], key: Option<Key>) -> Builder {
     let library = Arc::new(library);
     let mut builder = Server::builder(name, env!("CARGO_PKG_VERSION"))
         .title("Knowledge")
@@ -38,7 +43,7 @@ pub fn server(
         builder = builder.state_key(key);
     }
     let builder = tools(builder, &library);
-    resources(builder, &library).build()
+    resources(builder, &library)
 }
 
 const INSTRUCTIONS: &str = "Documents in Markdown, coding standards among them. Use get_stdlib for the standard of a \

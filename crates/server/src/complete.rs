@@ -158,6 +158,37 @@ impl std::fmt::Debug for Completer {
     }
 }
 
+/// How templates and prompts say what completes their variables and arguments.
+macro_rules! completing {
+    ($($kind:ident $what:literal)*) => { $(
+        impl<H> crate::$kind<H> {
+            #[doc = concat!("Completes the ", $what, " `name` with `function`.")]
+            #[must_use]
+            pub fn complete<F, R>(mut self, name: impl Into<String>, function: F) -> Self
+            where
+                F: Fn(Partial, Context) -> R + Send + Sync + 'static,
+                R: Future<Output: IntoCompletion> + Send + 'static,
+            {
+                self.completers.push((name.into(), Completer::new(function)));
+                self
+            }
+
+            #[doc = concat!("Completes the ", $what, " `name` to those of `choices` that begin with what is typed.")]
+            #[must_use]
+            pub fn choices<S: Into<String>>(
+                mut self,
+                name: impl Into<String>,
+                choices: impl IntoIterator<Item = S>,
+            ) -> Self {
+                self.completers.push((name.into(), Completer::choices(choices)));
+                self
+            }
+        }
+    )* };
+}
+
+completing! { Template "variable" Prompt "argument" }
+
 /// What can be completed of one prompt or template: every argument's name, with its function if it has one.
 pub(crate) type Completers = Vec<(String, Option<Completer>)>;
 

@@ -1,16 +1,18 @@
 //! Changes of what the server offers, and who listens to them.
 
+mod listening;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     fmt,
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
-    task::{Context as Task, Poll, Waker},
+    task::Waker,
 };
 
 use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason};
-use anyport_service::{Event, Notification, Outcome, Principal};
-use futures_core::Stream;
+use anyport_service::{Notification, Principal};
+
+use listening::{Listening, acknowledged};
 
 use crate::{
     registry::{Audience, Changed, Visible},
@@ -304,52 +306,6 @@ impl Listener {
     }
 }
 
-/// The stream of one `subscriptions/listen`: the acknowledgement, then changes, and its result when the server closes.
-///
-/// 2026-07-28, subscriptions §Acknowledgment: the server "MUST send `notifications/subscriptions/acknowledged` as the
-/// first message"; §Graceful Closure: it SHOULD "respond to the original `subscriptions/listen` request with a
-/// completion result". Whoever knows the request's id adds it to all of these as `subscriptionId`.
-pub(crate) struct Listening {
-    hub: Arc<Hub>,
-    id: u64,
-    acknowledged: Option<Notification>,
-    end: Raw,
-}
-
-impl Stream for Listening {
-    type Item = Event;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
-        if let Some(acknowledged) = self.acknowledged.take() {
-            return Poll::Ready(Some(Event::Notification(acknowledged)));
-        }
-        let mut bus = lock(&self.hub.bus);
-        let closed = bus.closed;
-        let Some(listener) = bus.listeners.get_mut(&self.id) else { return Poll::Ready(None) };
-        if let Some(change) = listener.waiting.pop_front() {
-            listener.known.remove(&change);
-            return Poll::Ready(Some(Event::Notification(change.notification())));
-        }
-        if closed {
-            return Poll::Ready(Some(Event::Outcome(Outcome::Result(self.end.clone()))));
-        }
-        match &mut listener.waker {
-            Some(waker) => waker.clone_from(task.waker()),
-            none => *none = Some(task.waker().clone()),
-        }
-        Poll::Pending
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        let mut bus = lock(&self.hub.bus);
-        if let Some(listener) = bus.listeners.remove(&self.id) {
-            bus.bytes -= listener.filter.bytes();
-        }
-    }
-}
-
 impl Change {
     fn is_wanted(&self, filter: &Filter) -> bool {
         match self {
@@ -371,25 +327,6 @@ impl Change {
         };
         Notification { method, params }
     }
-}
-
-/// Only what the server agreed to tell is in it.
-fn acknowledged(filter: &Filter) -> Notification {
-    let mut agreed = Splice::new();
-    let kinds = [
-        ("toolsListChanged", filter.tools),
-        ("promptsListChanged", filter.prompts),
-        ("resourcesListChanged", filter.resources),
-    ];
-    for (name, _) in kinds.into_iter().filter(|(_, agreed)| *agreed) {
-        agreed = agreed.with(name, &Raw::from(serde_json::Value::Bool(true)));
-    }
-    if !filter.uris.is_empty() {
-        agreed =
-            agreed.with("resourceSubscriptions", &Raw::from(serde_json::Value::from(filter.uris.clone())));
-    }
-    let params = Splice::new().with("notifications", &agreed.finish()).finish();
-    Notification { method: Method::Acknowledged, params }
 }
 
 /// Whether `uri` is `whole` or a part of it.

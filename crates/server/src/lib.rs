@@ -26,6 +26,23 @@
 //! # Ok::<(), anyport_server::BuildError>(())
 //! ```
 //!
+//! A plain function becomes a tool, a resource or a prompt under [`macro@tool`], [`macro@resource`] or [`macro@prompt`]; they
+//! write what the builder is told here:
+//!
+//! ```
+//! # #[derive(serde::Serialize, schemars::JsonSchema)]
+//! # struct Sum { value: i64 }
+//! use anyport_server::{Server, tool};
+//!
+//! /// Adds two numbers
+//! #[tool]
+//! async fn add(a: i64, b: i64) -> Sum { Sum { value: a + b } }
+//!
+//! let server = Server::builder("calculator", "1.0.0").add(add).build()?;
+//! # let _ = server;
+//! # Ok::<(), anyport_server::BuildError>(())
+//! ```
+//!
 //! A [`Server`] is a [`Service`](anyport_service::Service) that speaks the newest revision only; transports translate
 //! for clients of older ones.
 //!
@@ -40,9 +57,6 @@
 //! [`Builder::on_stop`] gave, once. A call lives as long as its reply: dropping that cancels the call, and what must go on
 //! is given to [`Context::detach`]. A function that blocks its thread is given to [`Tool::run_blocking`]; how long one may
 //! take, to [`Tool::timeout`]. Tools call each other with [`Context::call`].
-//!
-//! A plain function becomes a tool, a resource or a prompt under [`macro@tool`], [`macro@resource`] or [`macro@prompt`]: they
-//! write what the builder would be told.
 //!
 //! # Layout
 //! - [`Server`], [`Builder`]: what is put together, and how it is answered.

@@ -118,8 +118,13 @@ impl Server {
     /// The start goes on when this future is dropped.
     ///
     /// # Errors
-    /// When a hook fails or panics, or the server was stopped.
+    /// When a hook fails or panics, or the server was stopped; and in a hook of the server's own, which would wait for
+    /// itself.
     pub async fn start(&self) -> Result<(), StartError> {
+        if self.is_in_hook() {
+            let reason = "a hook of the server starts it, and would wait for itself".to_owned();
+            return Err(StartError::Hook { reason });
+        }
         self.life().held.store(true, Ordering::Release);
         self.begin().await
     }
@@ -153,12 +158,23 @@ impl Server {
     /// one hook of a start was called.
     ///
     /// Call it when the transports have drained: it does not end calls. The end goes on when this future is dropped; who
-    /// calls it again waits for the same end.
+    /// calls it again waits for the same end. A hook of the server's own would wait for itself, so there it does nothing
+    /// but say so in the log.
     pub async fn stop(&self) {
+        if self.is_in_hook() {
+            return tracing::error!(
+                "a hook of the server stops it, and would wait for itself: it is not stopped"
+            );
+        }
         let server = self.clone();
         if let Err(error) = spawn(async move { server.life().stop(&server).await }).await {
             tracing::error!(%error, "the server did not stop");
         }
+    }
+
+    /// Whether this is asked by one of its own hooks.
+    fn is_in_hook(&self) -> bool {
+        HOOK_OF.try_with(|life| *life == self.life().address()).unwrap_or(false)
     }
 
     /// What is counted: what the server's limits refused, and how much runs. The numbers given to
@@ -263,15 +279,26 @@ impl Life {
         server.leave().await;
     }
 
+    /// Tells it from others while it lives.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     fn is_running(&self) -> bool {
         self.running.load(Ordering::Acquire)
     }
 }
 
+tokio::task_local! {
+    /// Whose hook this task runs.
+    static HOOK_OF: usize;
+}
+
 /// Runs a hook in a task, so that a panic in it is an error like others.
 async fn run(hook: &Hook, server: &Server) -> Result<(), String> {
     let (hook, server) = (hook.clone(), server.clone());
-    spawn(async move { hook(server).await }).await.unwrap_or_else(|error| Err(error.to_string()))
+    let hook = HOOK_OF.scope(server.life().address(), async move { hook(server).await });
+    spawn(hook).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 impl Plan {

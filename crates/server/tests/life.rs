@@ -99,6 +99,30 @@ async fn a_failed_start_is_told_to_all_that_wait_and_goes_on_where_it_failed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hook_that_starts_or_stops_its_own_server_does_not_wait_for_itself() {
+    let other = builder().build().unwrap();
+    let started = other.clone();
+    let server = builder()
+        .on_start(move |server: Server| {
+            let other = started.clone();
+            async move {
+                // Another server is its own affair.
+                other.start().await?;
+                server.stop().await;
+                assert!(matches!(server.start().await, Err(StartError::Hook { .. })));
+                Ok::<_, StartError>(())
+            }
+        })
+        .on_stop(|server: Server| async move { server.stop().await })
+        .build()
+        .unwrap();
+    let lived = async { (server.start().await, server.stop().await) };
+    let lived = tokio::time::timeout(Duration::from_secs(60), lived).await;
+    assert_eq!(lived.expect("it waits for itself"), (Ok(()), ()));
+    assert_eq!(other.start().await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_goes_on_when_its_caller_goes_away() {
     let diary = Diary::default();
     let server = diary.hooks(["one", "1"], builder()).build().unwrap();

@@ -10,7 +10,7 @@ use std::{
 
 use anyport_protocol::{Method, types::ResourceContents};
 use anyport_server::{
-    Contents, Context, IntoContents, Json, NoArguments, Resource, Server, Template, Tool, Values,
+    Contents, Context, IntoContents, Json, NoArguments, Prompt, Resource, Server, Template, Tool, Values,
 };
 use anyport_service::Event;
 use bytes::Bytes;
@@ -143,4 +143,31 @@ async fn a_read_sees_one_state_of_what_changes_and_the_next_read_the_next() {
     server.events().resource_updated("notes:///nobody-knows");
     let Event::Notification(change) = changes.next().await else { panic!() };
     assert_eq!(value(&change.params)["uri"], "notes:///nobody-knows");
+}
+
+#[tokio::test]
+async fn metadata_of_everything_is_added_to_and_replaced_by_key() {
+    let meta = |value: Value| value.as_object().unwrap().clone();
+    let (first, second) = (json!({"a": 1, "b": 1}), json!({"b": 2, "c": 2}));
+    macro_rules! with_both {
+        ($part:expr) => {
+            $part.meta(meta(first.clone())).meta(meta(second.clone()))
+        };
+    }
+    let server = Server::builder("s", "1")
+        .add(with_both!(Tool::new("t")).run(async |_: NoArguments, _: Context| ()))
+        .add(with_both!(Resource::new("x:1")).read(async |_: Context| ""))
+        .add(with_both!(Template::new("x:/{a}")).read(async |(): (), _: Context| ""))
+        .add(with_both!(Prompt::new("p")).get(async |(): (), _: Context| ""))
+        .build()
+        .unwrap();
+    for (method, member) in [
+        (Method::ToolsList, "tools"),
+        (Method::ResourcesList, "resources"),
+        (Method::TemplatesList, "resourceTemplates"),
+        (Method::PromptsList, "prompts"),
+    ] {
+        let list = result(&server, method, json!({}), modern()).await;
+        assert_eq!(list[member][0]["_meta"], json!({"a": 1, "b": 2, "c": 2}), "{member}");
+    }
 }

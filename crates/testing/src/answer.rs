@@ -49,11 +49,13 @@ pub struct Call {
 }
 
 impl Answer {
-    /// The texts of the result's content, one a line.
+    /// The texts of what came back, one a line: of a tool's content, of a resource's contents, or of a prompt's messages.
     pub fn text(&self) -> String {
-        let blocks = self.outcome.as_ref().ok().and_then(|result| result["content"].as_array());
-        let texts = blocks.into_iter().flatten().filter_map(|block| block["text"].as_str());
-        texts.collect::<Vec<_>>().join("\n")
+        let result = self.outcome.as_ref().ok();
+        let blocks = |member| result.and_then(|result| result[member].as_array()).into_iter().flatten();
+        let messages = blocks("messages").map(|message| &message["content"]);
+        let all = blocks("content").chain(blocks("contents")).chain(messages);
+        all.filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n")
     }
 
     /// The result's structured content as a `T`. `None` when there is none, or it is no `T`.

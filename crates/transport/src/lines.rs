@@ -86,8 +86,16 @@ const BATCH: usize = 64 * 1024;
 
 const MAX_KEPT: usize = 1 << 20;
 
-/// Messages that may wait in either direction; beyond that the stream fills up, and the other side waits.
+/// Messages that may wait in either direction where there is one client; beyond that the stream fills up, and the other
+/// side waits.
 pub(crate) const QUEUE: usize = 64;
+
+/// Messages of a client on a socket that may wait to be read. Each may be as large as any, and there are many clients:
+/// what one has sent and does not let us answer stays with it.
+pub(crate) const INPUT: usize = 1;
+
+/// Messages for a client on a socket that may wait to be written: enough for many small ones to go at once.
+pub(crate) const OUTPUT: usize = 16;
 
 #[cfg(test)]
 mod tests {

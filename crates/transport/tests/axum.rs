@@ -262,3 +262,29 @@ async fn websockets_are_opened_and_closed_there_as_well() {
     drop(socket);
     within(app.serving).await.unwrap().unwrap();
 }
+
+/// Once it is a WebSocket, the application looks after the connection no more.
+#[cfg(feature = "websocket")]
+#[tokio::test]
+async fn a_websocket_that_is_not_read_is_given_up_there_as_well() {
+    let config = Config {
+        websocket: Some(anyport_transport::websocket::Config::default()),
+        limits: Limits { write_timeout: Duration::from_millis(300), ..Limits::default() },
+        ..Config::default()
+    };
+    let app = App::start(config, merged).await;
+    let mut stuck = Connection::narrow(app.address).await;
+    let handshake = Verb::new("GET", "/ws")
+        .add("Connection", "Upgrade")
+        .add("Upgrade", "websocket")
+        .add("Sec-WebSocket-Version", "13")
+        .add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    assert_eq!(stuck.begin(&handshake).await.status, 101);
+    let body = call(1, "say", json!({"count": 1_000_000, "bytes": 10_000})).body;
+    let mut frame = vec![0x81, 0x80 | 126];
+    frame.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
+    frame.extend([0; 4]);
+    frame.extend(body);
+    stuck.send(&frame).await;
+    app.fake.until(|counts| counts.cancelled == 1).await;
+}

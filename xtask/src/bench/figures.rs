@@ -54,9 +54,9 @@ pub(super) fn table(rows: &[Row], floor: &str) -> String {
     table
 }
 
-/// What is promised, for each of `rows`.
-pub(super) fn gates<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<Gate> {
-    let rows: Vec<_> = rows.collect();
+/// What is promised, for each of `rows`, which have so many tools.
+pub(super) fn gates<'a>(rows: impl Iterator<Item = (usize, &'a Row)>) -> Vec<Gate> {
+    let (tools, rows): (Vec<usize>, Vec<&Row>) = rows.unzip();
     let each = |what: &str, of: fn(&Figures) -> Option<f64>, most: f64, digits: usize| -> Vec<Gate> {
         let gate = |&(name, figures): &&Row| Gate {
             name: format!("{name}: {what}"),
@@ -67,10 +67,15 @@ pub(super) fn gates<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<Gate> {
         rows.iter().map(gate).collect()
     };
     let mut gates = each("instructions per call", |figures| figures.instructions, 38_000.0, 0);
-    if let [(_, few), .., (_, many)] = rows.as_slice() {
+    if let [(_, first), others @ ..] = rows.as_slice()
+        && !others.is_empty()
+    {
+        let ratio = |(_, other): &&Row| Some(other.instructions? / first.instructions?);
+        // What could not be measured is not alike.
+        let ratios = others.iter().map(ratio).collect::<Option<Vec<_>>>();
         gates.push(Gate {
-            name: "anyport: instructions with many tools / with one".to_owned(),
-            value: few.instructions.zip(many.instructions).map(|(few, many)| many / few),
+            name: "anyport: instructions, the most / the first".to_owned(),
+            value: ratios.and_then(|ratios| ratios.into_iter().max_by(f64::total_cmp)),
             most: ALIKE,
             digits: 3,
         });
@@ -78,7 +83,9 @@ pub(super) fn gates<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<Gate> {
     // The server with the fewest tools: hundreds of compiled schemas take the room that they take, which is shown.
     let memory = each("MiB with 256 connections", |figures| figures.loaded.map(mib), 20.0, 1);
     gates.extend(memory.into_iter().take(1));
-    gates.extend(each("ms to first answer", |figures| Some(figures.start), 15.0, 1));
+    let starts = each("ms to first answer", |figures| Some(figures.start), 15.0, 1);
+    // Thousands of schemas take the time that they take to compile, which is shown as well.
+    gates.extend(starts.into_iter().zip(tools).filter(|(_, tools)| *tools <= 500).map(|(gate, _)| gate));
     gates
 }
 
@@ -161,14 +168,14 @@ mod tests {
     #[test]
     fn a_gate_fails_above_its_limit_and_without_a_value() {
         let rows = [("one".to_owned(), figures(38_000.0)), ("many".to_owned(), figures(38_001.0))];
-        let gates = gates(rows.iter());
+        let gates = gates(rows.iter().map(|row| (1, row)));
         let passed: Vec<_> = gates.iter().map(Gate::passed).collect();
         // Two for instructions, one that they are alike, one for memory, two for the start.
         assert_eq!(passed, [true, false, true, true, true, true]);
         assert!(gates[1].to_string().contains("38,001  at most 38,000  FAIL"), "{}", gates[1]);
 
         let unmeasured = [("one".to_owned(), Figures { instructions: None, ..figures(0.0) })];
-        let gates = super::gates(unmeasured.iter());
+        let gates = super::gates(unmeasured.iter().map(|row| (1, row)));
         assert!(gates[0].to_string().contains("not measured"), "{}", gates[0]);
         assert!(!gates[0].passed());
     }
@@ -176,7 +183,8 @@ mod tests {
     #[test]
     fn what_grows_with_the_tools_is_found() {
         let rows = [("one".to_owned(), figures(30_000.0)), ("many".to_owned(), figures(31_000.0))];
-        let failed: Vec<_> = gates(rows.iter()).into_iter().filter(|gate| !gate.passed()).collect();
+        let failed: Vec<_> =
+            gates(rows.iter().map(|row| (1, row))).into_iter().filter(|gate| !gate.passed()).collect();
         assert_eq!(failed.len(), 1);
         assert!(failed[0].to_string().contains("1.033"), "{}", failed[0]);
     }

@@ -28,7 +28,7 @@ pub(crate) struct Effort {
     rounds: usize,
 }
 
-const FULL: Effort = Effort { tools: &[1, 50, 500], starts: 9, rounds: 7 };
+const FULL: Effort = Effort { tools: &[1, 50, 500, 5_000], starts: 9, rounds: 7 };
 
 /// For a look while working: no comparison between numbers of tools, and medians of little.
 const QUICK: Effort = Effort { tools: &[50], starts: 3, rounds: 1 };
@@ -66,7 +66,7 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
     let rows: Vec<_> = names.zip(figures).collect();
     print!("\n{}", figures::table(&rows, subject::FLOOR));
     let ours = subjects.iter().zip(&rows).filter(|(subject, _)| subject.ours);
-    let gates = figures::gates(ours.map(|(_, row)| row));
+    let gates = figures::gates(ours.map(|(subject, row)| (subject.tools, row)));
     println!();
     for gate in &gates {
         println!("{gate}");

@@ -17,12 +17,17 @@ use crate::{
 /// The row that the others are related to: the least that a server which reads its requests can cost.
 pub(super) const FLOOR: &str = "hyper, parsing";
 
+/// The row of ours whose tools are not functions, but the builder's.
+const BUILT: &str = "anyport, 50 tools, builder";
+
 /// A server that can be started again and again.
 #[derive(Debug)]
 pub(super) struct Subject {
     pub(super) name: String,
     /// Whether it is Anyport, which the gates are for.
     pub(super) ours: bool,
+    /// How many tools it has, if it is Anyport.
+    pub(super) tools: usize,
     /// Whether it says the same whatever it is asked.
     constant: bool,
     /// Whether it has the tool `add`.
@@ -55,6 +60,7 @@ pub(super) fn build(workspace: &Workspace, tools: &[usize]) -> Result<Vec<Subjec
     let subject = |name: &str, program: &PathBuf, arguments: &[&str]| Subject {
         name: name.to_owned(),
         ours: false,
+        tools: 0,
         constant: false,
         adds: true,
         program: program.clone(),
@@ -71,8 +77,12 @@ pub(super) fn build(workspace: &Workspace, tools: &[usize]) -> Result<Vec<Subjec
     for &count in tools {
         let name = format!("anyport, {count} {}", if count == 1 { "tool" } else { "tools" });
         let arguments = ["--tools", &count.to_string()];
-        subjects.push(Subject { ours: true, adds: count > 1, ..subject(&name, &anyport, &arguments) });
+        let adds = count > 1;
+        subjects.push(Subject { ours: true, tools: count, adds, ..subject(&name, &anyport, &arguments) });
     }
+    // The same as functions and as the builder has them, which is to cost the same.
+    let arguments = ["--tools", "50", "--written", "builder"];
+    subjects.push(Subject { ours: true, tools: 50, ..subject(BUILT, &anyport, &arguments) });
     subjects.push(subject("rmcp", &rmcp, &[]));
     Ok(subjects)
 }

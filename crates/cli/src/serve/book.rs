@@ -4,11 +4,19 @@ use anyport_knowledge::{Document, DocumentPath, FileTimes, Library};
 
 /// Every page, by its path under `docs/`.
 const PAGES: &[(&str, &str)] = &[
+    ("asking.md", include_str!("../../../../docs/asking.md")),
     ("clients.md", include_str!("../../../../docs/clients.md")),
+    ("composing.md", include_str!("../../../../docs/composing.md")),
     ("getting-started.md", include_str!("../../../../docs/getting-started.md")),
+    ("life.md", include_str!("../../../../docs/life.md")),
     ("limits.md", include_str!("../../../../docs/limits.md")),
+    ("prompts.md", include_str!("../../../../docs/prompts.md")),
+    ("resources.md", include_str!("../../../../docs/resources.md")),
+    ("results-and-errors.md", include_str!("../../../../docs/results-and-errors.md")),
     ("revisions.md", include_str!("../../../../docs/revisions.md")),
     ("serve.md", include_str!("../../../../docs/serve.md")),
+    ("testing.md", include_str!("../../../../docs/testing.md")),
+    ("tools.md", include_str!("../../../../docs/tools.md")),
     ("transports.md", include_str!("../../../../docs/transports.md")),
 ];
 

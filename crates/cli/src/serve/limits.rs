@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use anyport_server::Builder;
 use anyport_service::{bridge::ShimLimits, layer::Quota};
 use anyport_transport::{http, unix, websocket};
 
@@ -16,6 +17,16 @@ pub(crate) struct Limits {
     pub(crate) quota: Quota,
     pub(crate) max_concurrent_calls: usize,
     pub(crate) max_open_requests: usize,
+    server: ServerLimits,
+}
+
+/// Those bounds of the server that were set.
+#[derive(Clone, Copy, Debug, Default)]
+struct ServerLimits {
+    max_listeners: Option<usize>,
+    max_subscriptions: Option<usize>,
+    max_subscription_bytes: Option<usize>,
+    page_size: Option<usize>,
 }
 
 impl Default for Limits {
@@ -29,6 +40,7 @@ impl Default for Limits {
             quota: Quota { per_second: CALLS_PER_SECOND, burst: CALL_BURST },
             max_concurrent_calls: 1024,
             max_open_requests: 1024,
+            server: ServerLimits::default(),
         }
     }
 }
@@ -43,21 +55,28 @@ pub(crate) struct Limit {
 /// Every name, with its unit.
 const NAMES: &str = "max_message_bytes, max_depth, max_nodes, max_headers, max_header_bytes, max_streams, max_sessions, \
     sse_log, sse_buffer, max_frame_bytes, max_pings, header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
-    ask_timeout, ping_interval, pong_timeout, first_message, connection_idle (seconds), max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions";
+    ask_timeout, ping_interval, pong_timeout, first_message, connection_idle (seconds), max_listeners, \
+    max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions";
 
 impl std::str::FromStr for Limit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
-        let value = value.parse().ok().filter(|value| *value > 0);
-        let value = value.ok_or_else(|| format!("the value of {name} must be a whole number from 1 on"))?;
+        let least = if name.eq_ignore_ascii_case("max_header_bytes") { LEAST_HEADER_BYTES } else { 1 };
+        let value = value.parse().ok().filter(|value| *value >= least);
+        let value = value.ok_or_else(|| {
+            format!("the value of {name} must be a whole number from {least} on, and {} at most", u32::MAX)
+        })?;
         let limit = Self { name: name.to_ascii_lowercase(), value };
         // Whether there is a bound of this name is found out by setting it.
         Limits::default().set(&limit)?;
         Ok(limit)
     }
 }
+
+/// The head of a request is read into a buffer that is never smaller.
+const LEAST_HEADER_BYTES: u32 = 8192;
 
 impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -86,6 +105,25 @@ impl Limits {
             connection_idle: self.websocket.connection_idle,
             write_timeout: self.http.write_timeout,
             drain: self.http.drain,
+        }
+    }
+
+    /// `server` with those of its own.
+    pub(crate) fn of_server(&self, mut server: Builder) -> Builder {
+        let ServerLimits { max_listeners, max_subscriptions, max_subscription_bytes, page_size } =
+            self.server;
+        if let Some(limit) = max_listeners {
+            server = server.max_listeners(limit);
+        }
+        if let Some(limit) = max_subscriptions {
+            server = server.max_subscriptions(limit);
+        }
+        if let Some(limit) = max_subscription_bytes {
+            server = server.max_subscription_bytes(limit);
+        }
+        match page_size {
+            Some(size) => server.page_size(size),
+            None => server,
         }
     }
 
@@ -127,6 +165,12 @@ impl Limits {
             "connection_idle" => self.websocket.connection_idle = seconds,
             "calls_per_second" => self.quota.per_second = rate,
             "call_burst" => self.quota.burst = rate,
+            "max_listeners" => self.server.max_listeners = Some(count),
+            "max_subscriptions" => self.server.max_subscriptions = Some(count),
+            "max_subscription_bytes" => self.server.max_subscription_bytes = Some(count),
+            "page_size" => self.server.page_size = Some(count),
+            "max_connections" => return Err("the connections are set by --max-connections".into()),
+            "call_timeout" | "timeout" => return Err("the time of a call is set by --timeout".into()),
             name => return Err(format!("there is no limit {name:?}; there are {NAMES}")),
         }
         Ok(())
@@ -141,7 +185,7 @@ mod tests {
     fn every_name_that_is_told_is_a_limit_and_is_documented() {
         let page = include_str!("../../../../docs/limits.md");
         for name in NAMES.split(", ").map(|name| name.split(' ').next().unwrap()) {
-            assert!(format!("{name}=7").parse::<Limit>().is_ok(), "{name}");
+            assert!(format!("{name}=9000").parse::<Limit>().is_ok(), "{name}");
             assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/limits.md");
         }
     }
@@ -155,6 +199,10 @@ mod tests {
             ("max_depth=0", "from 1 on"),
             ("max_dept=1", "max_depth"),
             ("rounds=x", "rounds"),
+            ("drain=99999999999", "4294967295 at most"),
+            ("max_header_bytes=100", "from 8192 on"),
+            ("max_connections=5", "--max-connections"),
+            ("timeout=5", "--timeout"),
         ] {
             assert!(wrong.parse::<Limit>().unwrap_err().contains(told), "{wrong}");
         }

@@ -57,9 +57,9 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let Documents { source, folders, library } = documents;
     let count = library.len();
     let supported: Arc<[Revision]> = arguments.era.revisions().into();
-    let server = anyport_knowledge::server(library, &arguments.name, &supported, key(arguments))
-        .context("the documents cannot be served")?;
     let limits = Limits::with(&arguments.limit);
+    let server = anyport_knowledge::builder(library, &arguments.name, &supported, key(arguments));
+    let server = limits.of_server(server).build().context("the documents cannot be served")?;
     let service = Arc::new(stack(server.clone(), arguments, &limits));
     let (closing, closed) = (stop.stopped(), server.clone());
     tokio::spawn(async move {
@@ -250,8 +250,10 @@ async fn listen_locally(
 ) -> Result<unix::Listener> {
     let (path, chosen) = arguments.unix_path()?;
     if let Some(folder) = path.parent().filter(|_| !chosen) {
-        state::private_folder(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        state::private_folder(folder).map_err(|error| {
+            let problem = format!("cannot make the folder {} for the Unix socket: {error}", folder.display());
+            Advice::failed(problem, "say where the socket is to be with --unix-path")
+        })?;
     }
     let limits = limits.unix(arguments.max_connections);
     let config = unix::Config { supported, limits, ..unix::Config::default() };

@@ -101,7 +101,7 @@ fn lacking_states(builder: &Builder) -> Vec<String> {
 
 /// Compiles things of one kind, each name once, and notes every problem under the thing's name.
 fn compile<T: Offered>(parts: Vec<T>, problems: &mut Vec<String>) -> Items<T::Entry> {
-    let mut items = Items::with_capacity(parts.len());
+    let mut items = Items::with_capacity_and_hasher(parts.len(), Default::default());
     for part in parts {
         match Item::compile(part) {
             Ok(item) if items.contains_key(&item.key) => {

@@ -2,11 +2,12 @@
 //!
 //! - [`Registry`]: all of it at one moment. It never changes; a call keeps the one that it began with.
 //! - [`Shelf`]: all of one kind, and its list.
-//! - [`change`]: the next registry.
+//! - [`change`]: what changes, and who sees it; [`draft`]: the next registry.
 //! - [`mount`]: what other servers contribute; [`instructions`]: what they say of themselves.
 //! - [`visible`]: who may see what.
 
 mod change;
+mod draft;
 mod instructions;
 mod mount;
 mod shelf;
@@ -19,7 +20,8 @@ use anyport_service::Principal;
 use serde::Serialize;
 
 pub use change::Change;
-pub(crate) use change::{Audience, Changed, Own};
+pub(crate) use change::{Audience, Changed};
+pub(crate) use draft::Own;
 pub(crate) use instructions::instructions;
 pub use mount::Mount;
 pub(crate) use mount::{Mounted, Outside, merge, renamed, replaced};
@@ -73,10 +75,10 @@ impl Kinds {
 impl Registry {
     pub(crate) fn empty() -> Self {
         Self {
-            tools: Arc::new(Shelf::new(Items::new())),
-            resources: Arc::new(Shelf::new(Items::new())),
-            templates: Arc::new(Shelf::new(Items::new())),
-            prompts: Arc::new(Shelf::new(Items::new())),
+            tools: Arc::new(Shelf::new(Items::default())),
+            resources: Arc::new(Shelf::new(Items::default())),
+            templates: Arc::new(Shelf::new(Items::default())),
+            prompts: Arc::new(Shelf::new(Items::default())),
         }
     }
 

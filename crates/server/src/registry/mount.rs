@@ -8,7 +8,7 @@ use std::{
 use anyport_protocol::{Method, Raw, jsonrpc::Params};
 use anyport_service::{Reply, Request, Service};
 
-use super::{Item, Items, Kinds, Offered, Registry, Shelf, Target, Visible, change::Own};
+use super::{Item, Items, Kinds, Offered, Own, Registry, Shelf, Target, Visible};
 use crate::{
     Prompt, Resource, Server, Template, Tool,
     server::{Core, Inner},

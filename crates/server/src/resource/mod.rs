@@ -18,9 +18,9 @@ pub(crate) use read::{ResourceEntry, TemplateEntry, read};
 pub(crate) use typed::{complete_choices, unknown};
 
 use crate::{
-    Context, Partial, Values,
+    Context, Values,
     ask::Handling,
-    complete::{Completer, IntoCompletion},
+    complete::Completer,
     registry::Visible,
     state::Need,
     values::{Check, Source, Unreadable, check},
@@ -81,7 +81,7 @@ pub struct Resource<H = ResourceHandler> {
 pub struct Template<H = TemplateHandler> {
     definition: types::ResourceTemplate,
     freshness: Freshness,
-    completers: Vec<(String, Completer)>,
+    pub(crate) completers: Vec<(String, Completer)>,
     lister: Option<Lister>,
     pub(crate) visible: Option<Visible>,
     pub(crate) needs: Vec<Need>,
@@ -182,28 +182,6 @@ impl Template<()> {
 }
 
 impl<H> Template<H> {
-    /// Completes the variable `name` with `function`.
-    #[must_use]
-    pub fn complete<F, R>(mut self, name: impl Into<String>, function: F) -> Self
-    where
-        F: Fn(Partial, Context) -> R + Send + Sync + 'static,
-        R: Future<Output: IntoCompletion> + Send + 'static,
-    {
-        self.completers.push((name.into(), Completer::new(function)));
-        self
-    }
-
-    /// Completes the variable `name` to those of `choices` that begin with what is typed.
-    #[must_use]
-    pub fn choices<S: Into<String>>(
-        mut self,
-        name: impl Into<String>,
-        choices: impl IntoIterator<Item = S>,
-    ) -> Self {
-        self.completers.push((name.into(), Completer::choices(choices)));
-        self
-    }
-
     /// Lists its resources in `resources/list`, behind the fixed ones, with `function`. What it gives is told to the
     /// one caller only, and must be resources of this template: others are left out, and so are those that are listed
     /// already. Those without a type get that of the template.
@@ -282,10 +260,10 @@ macro_rules! described {
                 self
             }
 
-            /// Its metadata.
+            /// Adds metadata; a later value of the same key takes the place of an earlier one.
             #[must_use]
             pub fn meta(mut self, meta: MetaObject) -> Self {
-                self.definition.meta = Some(meta);
+                self.definition.meta.get_or_insert_default().extend(meta);
                 self
             }
 

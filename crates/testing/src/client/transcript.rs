@@ -11,7 +11,7 @@ use crate::Answer;
 /// > tools/call {"name":"book","arguments":{}}
 /// ? elicitation/create trip {"mode":"form",...}
 /// < notifications/progress {"progress":1}
-/// < {"content":[{"type":"text","text":"Booked"}]}
+/// < {"resultType":"complete","content":[{"type":"text","text":"Booked"}]}
 /// ```
 ///
 /// `>` is what the client calls, `<` what the server says, `?` what it asks, `!` an error. What differs in every run is

@@ -15,6 +15,7 @@ use anyport_protocol::{
 };
 use anyport_service::{Event, Notification, Outcome, Question, Reply};
 use bytes::Bytes;
+use tokio::task::coop::consume_budget;
 
 use super::{LegacySession, cancelled_params, one_line};
 
@@ -111,6 +112,9 @@ impl Exchange {
 
     /// The next step; cancel-safe.
     pub(crate) async fn next(&mut self) -> Outgoing {
+        // A call that always has something to say, and that nobody holds up, gives others their turn, and whoever
+        // cancels it.
+        consume_budget().await;
         poll_fn(|task| self.poll_next(task)).await
     }
 

@@ -372,7 +372,10 @@ impl Peer {
                 };
                 match outgoing {
                     Outgoing::Message(text) => {
-                        let _ = out.send(text).await;
+                        // Nobody reads any more: `run` is about to notice, and nothing is to be made for nobody.
+                        if out.send(text).await.is_err() {
+                            return None;
+                        }
                     }
                     Outgoing::Answer(answer) => {
                         let _ = answers.send(answer.text).await;

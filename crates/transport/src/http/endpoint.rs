@@ -98,20 +98,22 @@ impl Endpoint {
     /// service first, which ends its listen streams.
     pub async fn close(&self) {
         self.begin_close();
+        self.drained().await;
+        self.end();
+    }
+
+    /// Completes when no call of a session runs and no connection is a WebSocket any more, within the drain time.
+    pub(super) async fn drained(&self) {
         let drain = self.state.config.limits.drain;
         let sessions = async {
             if timeout(drain, self.state.sessions.idle()).await.is_err() {
                 tracing::warn!("calls of sessions were cut at the end of the drain time");
             }
         };
-        tokio::join!(sessions, self.sockets_ended());
-        self.end();
-    }
-
-    /// Completes when no connection is a WebSocket any more, within the drain time.
-    pub(super) async fn sockets_ended(&self) {
         #[cfg(feature = "websocket")]
-        self.state.sockets.ended(self.state.config.limits.drain).await;
+        tokio::join!(sessions, self.state.sockets.ended(drain));
+        #[cfg(not(feature = "websocket"))]
+        sessions.await;
     }
 
     /// Opens no new sessions, and ends the streams that have no end of their own.

@@ -119,7 +119,8 @@ impl Listener {
         drop(self.listener);
         stopping.send_replace(true);
         endpoint.begin_close();
-        tokio::join!(drain(connections, limits.drain), endpoint.sockets_ended());
+        // Calls of sessions may run although nobody is connected.
+        tokio::join!(drain(connections, limits.drain), endpoint.drained());
         endpoint.end();
         Ok(())
     }

@@ -48,7 +48,8 @@ pub(super) fn open(state: &Arc<State>, config: &websocket::Config, parts: Parts)
         idle: Some(config.connection_idle),
     };
     let mut response = response::empty(StatusCode::SWITCHING_PROTOCOLS);
-    response.headers_mut().extend(state.sockets.open(upgrade, state.service.clone(), terms, config.clone()));
+    let (service, config) = (state.service.clone(), config.clone());
+    response.headers_mut().extend(state.sockets.open(upgrade, service, terms, config, limits.write_timeout));
     response
 }
 

@@ -17,7 +17,7 @@ use tokio::{
 use super::{Config, Limits, Peers, Refused, file::SocketFile};
 use crate::{
     dialogue::{End, Frame, Peer, Terms, refusal},
-    lines::{self, Lines, QUEUE},
+    lines::{self, INPUT, Lines, OUTPUT},
 };
 
 /// A bound Unix socket that serves one service to any number of clients.
@@ -159,8 +159,8 @@ async fn serve(
     mut stopping: watch::Receiver<bool>,
 ) {
     let (input, output) = stream.into_split();
-    let (frames, receive) = mpsc::channel(QUEUE);
-    let (out, messages) = mpsc::channel(QUEUE);
+    let (frames, receive) = mpsc::channel(INPUT);
+    let (out, messages) = mpsc::channel(OUTPUT);
     let limit = terms.limits.bytes;
     let farewell = out.clone();
     let dialogue = async {

@@ -108,7 +108,9 @@ pub enum Refused {
     #[error("{} is there already, and is no socket", .0.display())]
     NotASocket(PathBuf),
     /// The operating system takes no path of this length for a socket.
-    #[error("{} is too long for the path of a socket, which has {MAX_PATH} bytes at most", .0.display())]
+    #[error(
+        "{} is too long for the path of a socket, which has {MAX_PATH} bytes at most, and 12 less for its folder", .0.display()
+    )]
     TooLong(PathBuf),
     /// The socket could not be made.
     #[error("cannot listen on {}: {source}", path.display())]

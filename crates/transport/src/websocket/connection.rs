@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -39,7 +40,7 @@ use tokio_tungstenite::{
 use super::Config;
 use crate::{
     dialogue::{End, Frame, Peer, Terms},
-    lines::QUEUE,
+    lines::{INPUT, OUTPUT},
 };
 
 /// How long each step of the end may take: saying it, and hearing that it was heard.
@@ -58,6 +59,7 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     service: Arc<dyn Service>,
     terms: Terms,
     config: Config,
+    write_timeout: Duration,
     stop: impl Future<Output = ()>,
 ) {
     let frames = WebSocketConfig::default()
@@ -67,15 +69,15 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
         .max_message_size(Some(terms.limits.bytes));
     let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(frames)).await;
     let (mut sink, mut stream) = socket.split();
-    let (to_peer, from_client) = mpsc::channel(QUEUE);
-    let (out, messages) = mpsc::channel(QUEUE);
+    let (to_peer, from_client) = mpsc::channel(INPUT);
+    let (out, messages) = mpsc::channel(OUTPUT);
     let heard = AtomicBool::new(false);
     let dialogue = Peer::new(service, terms, out).run(from_client, stop);
     let talk = async {
         // What ends first ends the other, and with the channels the dialogue.
         tokio::select! {
             closing = read(&mut stream, to_peer, &config, &heard) => closing,
-            closing = write(&mut sink, messages, &config, &heard) => closing,
+            closing = write(&mut sink, messages, &config, write_timeout, &heard) => closing,
         }
     };
     let (end, closing) = tokio::join!(dialogue, talk);
@@ -202,6 +204,7 @@ async fn write<T: AsyncRead + AsyncWrite + Unpin>(
     sink: &mut SplitSink<WebSocketStream<T>, Message>,
     mut messages: mpsc::Receiver<Bytes>,
     config: &Config,
+    limit: Duration,
     heard: &AtomicBool,
 ) -> Closing {
     let Config { ping_interval, pong_timeout, .. } = *config;
@@ -212,7 +215,7 @@ async fn write<T: AsyncRead + AsyncWrite + Unpin>(
         let wake = asked.map_or(next_ping, |asked| next_ping.min(asked + pong_timeout));
         let written = tokio::select! {
             message = messages.recv() => match message {
-                Some(first) => all(sink, first, &mut messages).await,
+                Some(first) => all(sink, first, &mut messages, limit).await,
                 None => return Closing::Said,
             },
             () = sleep_until(wake) => {
@@ -227,7 +230,7 @@ async fn write<T: AsyncRead + AsyncWrite + Unpin>(
                 if now < next_ping {
                     continue;
                 }
-                let ping = sink.send(Message::Ping(Bytes::new())).await;
+                let ping = patiently(limit, sink.send(Message::Ping(Bytes::new()))).await;
                 // From when it was written: what stands before it may take its time.
                 asked = asked.or_else(|| Some(Instant::now()));
                 next_ping = Instant::now() + ping_interval;
@@ -246,17 +249,32 @@ async fn all<T: AsyncRead + AsyncWrite + Unpin>(
     sink: &mut SplitSink<WebSocketStream<T>, Message>,
     first: Bytes,
     messages: &mut mpsc::Receiver<Bytes>,
+    limit: Duration,
 ) -> Result<(), tungstenite::Error> {
     let mut next = Some(first);
     while let Some(mut message) = next {
         let mut kind = Data::Text;
         while message.len() > FRAGMENT {
             let part = message.split_to(FRAGMENT);
-            sink.feed(Message::Frame(WebFrame::message(part, OpCode::Data(kind), false))).await?;
+            let part = WebFrame::message(part, OpCode::Data(kind), false);
+            patiently(limit, sink.feed(Message::Frame(part))).await?;
             kind = Data::Continue;
         }
-        sink.feed(Message::Frame(WebFrame::message(message, OpCode::Data(kind), true))).await?;
+        let last = WebFrame::message(message, OpCode::Data(kind), true);
+        patiently(limit, sink.feed(Message::Frame(last))).await?;
         next = messages.try_recv().ok();
     }
-    sink.flush().await
+    patiently(limit, sink.flush()).await
+}
+
+/// Writes as much as a fragment. The connection may come from another program's HTTP server, which looks after it no
+/// more: so a client that does not read is noticed here.
+async fn patiently(
+    limit: Duration,
+    writing: impl Future<Output = Result<(), tungstenite::Error>>,
+) -> Result<(), tungstenite::Error> {
+    timeout(limit, writing).await.unwrap_or_else(|_| {
+        let late = io::Error::new(io::ErrorKind::TimedOut, "the client does not read (write_timeout)");
+        Err(late.into())
+    })
 }

@@ -106,6 +106,7 @@ impl Sockets {
         service: Arc<dyn Service>,
         terms: Terms,
         config: Config,
+        write_timeout: Duration,
     ) -> HeaderMap {
         let Upgrade { accept, subprotocol, request } = upgrade;
         let mut stopping = self.stopping.subscribe();
@@ -115,7 +116,8 @@ impl Sockets {
             match timeout(HANDOVER, upgrading).await {
                 Ok(Ok(upgraded)) => {
                     let stop = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
-                    connection::serve(TokioIo::new(upgraded), service, terms, config, stop).await;
+                    let io = TokioIo::new(upgraded);
+                    connection::serve(io, service, terms, config, write_timeout, stop).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "a connection did not become a WebSocket"),
                 Err(_) => tracing::debug!("a connection did not become a WebSocket in time"),

@@ -154,6 +154,35 @@ async fn an_idle_session_ends_and_one_in_use_does_not() {
     }
 }
 
+/// A disconnect is no cancellation, and a stop is none before the drain time is over.
+#[tokio::test]
+async fn a_stop_waits_for_calls_whose_clients_are_gone() {
+    let mut server = Server::start(Config::default()).await;
+    let fake = server.fake.clone();
+    let session = Session::new(&server, Revision::V2025_11_25).await;
+    let mut gone = server.connect().await;
+    gone.send(&session.call(1, "wait", json!({})).bytes()).await;
+    fake.until(|counts| counts.running == 1).await;
+    drop(gone);
+    server.stop();
+    let cut = fake.until(|counts| counts.running == 0);
+    assert!(tokio::time::timeout(Duration::from_millis(300), cut).await.is_err(), "{:?}", fake.counts());
+    fake.release(1);
+    server.stopped().await;
+    assert_eq!(fake.counts().finished, 1);
+}
+
+#[tokio::test]
+async fn a_call_that_never_stops_talking_to_nobody_holds_nobody_up() {
+    let server = Server::start(Config::default()).await;
+    let session = Session::new(&server, Revision::V2025_11_25).await;
+    let endless = json!({"count": usize::MAX, "bytes": 10});
+    drop(session.stream(&server, &session.call(1, "say", endless)).await);
+    server.canary().await;
+    assert_eq!(server.ask(&session.delete()).await.status, 204);
+    server.fake.until(|counts| counts.running == 0).await;
+}
+
 #[tokio::test]
 async fn the_longest_idle_session_makes_room() {
     let server = Server::limited(Limits { max_sessions: 2, ..Limits::default() }).await;

@@ -138,6 +138,25 @@ async fn who_does_not_read_slows_itself_alone_and_is_closed() {
 }
 
 #[tokio::test]
+async fn what_who_does_not_read_can_leave_with_us_is_little() {
+    let server = start().await;
+    let mut stuck = Connection::narrow(server.address).await;
+    assert_eq!(stuck.begin(&handshake()).await.status, 101);
+    let mut sent = 0;
+    loop {
+        let text = call(sent, "big", json!({"bytes": 1_000_000})).to_string();
+        let large = frame(0x81, format!("{text}{}", " ".repeat(1_000_000)).as_bytes());
+        if tokio::time::timeout(Duration::from_millis(500), stuck.try_send(&large)).await.is_err() {
+            break;
+        }
+        sent += 1;
+        // Messages of a megabyte, what the sockets hold included.
+        assert!(sent < 50);
+    }
+    server.canary().await;
+}
+
+#[tokio::test]
 async fn what_still_runs_at_the_end_of_the_drain_time_is_cut() {
     let drain = Duration::from_millis(100);
     let mut server = limited(Limits { drain, ..Limits::default() }, websocket::Config::default()).await;

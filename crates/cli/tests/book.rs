@@ -1,0 +1,160 @@
+//! What the book tells its readers to type works: every command is run as it stands there, on a port of the system's
+//! choice and with folders of ours.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod support;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
+use support::{Program, anyport, folder, http::Server, serve_to_the_end};
+
+/// Every page with its text.
+fn pages() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let page = |path: &Path| {
+        (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(path).unwrap())
+    };
+    let mut pages: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| page(&entry.unwrap().path())).collect();
+    pages.sort();
+    pages
+}
+
+/// The lines of `text` that stand in blocks of `language`.
+fn lines<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let mut inside = None;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if let Some(fence) = line.strip_prefix("```") {
+            inside = if inside.is_none() { Some(fence) } else { None };
+        } else if inside == Some(language) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// The words of a command, as a shell reads them: quotes hold words together.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for letter in line.chars() {
+        match letter {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(letter),
+        }
+    }
+    assert!(!quoted, "a quote is open: {line}");
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Runs `anyport serve` with `arguments` until it says that it serves, and, on HTTP, until it answers at `path`.
+fn serves(arguments: &[String], environment: &[(&str, &str)], path: Option<&str>) {
+    let home = folder(&[]);
+    let mut arguments = arguments.to_vec();
+    let stdio = arguments.iter().any(|argument| argument == "--stdio");
+    for index in 0..arguments.len() {
+        match arguments[index].as_str() {
+            "--docs" => {
+                let documents = home.path().join(arguments[index + 1].trim_start_matches('/'));
+                fs::create_dir_all(&documents).unwrap();
+                fs::write(documents.join("a.md"), "# A").unwrap();
+                arguments[index + 1] = documents.to_str().unwrap().to_owned();
+            }
+            "--port" => arguments[index + 1] = "0".to_owned(),
+            _ => {}
+        }
+    }
+    if !stdio && !arguments.iter().any(|argument| argument == "--port") {
+        arguments.extend(["--port".to_owned(), "0".to_owned()]);
+    }
+    let mut command = anyport(home.path());
+    command.arg("serve").args(&arguments).env("XDG_RUNTIME_DIR", home.path().join("run"));
+    command.envs(environment.iter().copied());
+    let mut program = Program::start(command);
+    let (banner, json) = program.banner();
+    assert!(json["mcpServers"].is_object(), "{banner}");
+    if stdio {
+        program.close_input();
+        assert!(program.wait().success());
+    } else if let Some(path) = path {
+        let place = banner.lines().find(|line| line.starts_with("  http ")).unwrap();
+        let server = Server::at(place.split_whitespace().last().unwrap());
+        assert_eq!(server.get(path, &[]).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn every_command_of_the_book_works() {
+    let mut seen = 0;
+    for (page, text) in pages() {
+        for line in lines(&text, "console") {
+            let words = words(line);
+            let start = words.iter().take_while(|word| word.contains('=')).count();
+            let environment: Vec<_> =
+                words[..start].iter().map(|word| word.split_once('=').unwrap()).collect();
+            match words[start..].iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                ["anyport", "serve", ..] => serves(&words[start + 2..], &environment, None),
+                ["curl", url] => {
+                    let (authority, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+                    assert_eq!(authority, "127.0.0.1:3020", "{line}");
+                    serves(&[], &[], Some(&format!("/{path}")));
+                }
+                ["cargo", "install", "--path", path] => {
+                    let manifest =
+                        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path).join("Cargo.toml");
+                    assert!(manifest.is_file(), "docs/{page}: {line}");
+                }
+                ["cargo", "new", _] => {}
+                _ => panic!("docs/{page}: nothing checks {line:?}"),
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 5, "the book has only {seen} commands");
+}
+
+#[test]
+fn every_configuration_that_starts_the_program_works() {
+    let mut seen = 0;
+    for (page, text) in pages() {
+        for line in lines(&text, "json") {
+            let json: Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("docs/{page}: {error}: {line}"));
+            for server in json["mcpServers"].as_object().into_iter().flat_map(|servers| servers.values()) {
+                if server["command"] != "anyport" {
+                    continue;
+                }
+                let arguments: Vec<String> = serde_json::from_value(server["args"].clone()).unwrap();
+                assert_eq!(arguments[0], "serve");
+                serves(&arguments[1..], &[], None);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn every_flag_that_the_book_names_exists() {
+    let help = serve_to_the_end(&["--help"]).stdout;
+    let known: BTreeSet<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
+    let mut named = 0;
+    for (page, text) in pages() {
+        // What other programs can be told stands in the page about them.
+        for (_, code) in
+            text.split('`').enumerate().filter(|(index, _)| index % 2 == 1 && page != "clients.md")
+        {
+            let flag = code.split([' ', '=']).next().unwrap_or_default();
+            if flag.starts_with("--") && flag.len() > 2 {
+                assert!(known.contains(flag), "docs/{page}: anyport serve knows no {flag}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 20, "the book names only {named} flags");
+}
