@@ -1,23 +1,25 @@
-//! A tool that asks the user before it answers.
+//! Tools that ask before they answer: the user, with a form or a page to open, and the client itself.
 //!
-//! Clients differ in how they are asked: older ones get a request while the call is open, those of the newest revision
-//! get the questions as a result and call again with the answers. A handler is written once for both, as if
-//! [`Context::ask`] just waited for the answer.
+//! ```sh
+//! cargo run -p anyport-examples --bin ask_the_user
+//! ```
 //!
-//! What really happens is that the handler ends at an `ask` that has no answer yet, and runs again from its top when the
-//! answers are there. So code before an `ask` may run several times; what must not is shown in the example `once`.
-
-use std::{error::Error, future::pending};
+//! Write `context.ask("key", question).await` where the answer is needed, and go on with it. This works with every client that
+//! can be asked. There is one rule: **what stands before an `ask` may run several times.** A question may end the call for
+//! now, and when the client comes back with the answer, the function runs again from its top, with the answers it has so far.
+//! What must not happen twice is in the example `once`.
+//!
+//! The key names the question within the call. It must be the same each time.
 
 use anyport::{
-    Context, Server, Tool, live,
-    server::{Elicited, Form, NoArguments},
-    stdio,
+    Context, Elicited, Form, ServeError, Server,
+    ask::{CreateMessageRequest, ElicitAction, ElicitRequest, ListRootsRequest, SamplingMessage},
+    serve, tool,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A form: its fields are primitive, and their doc comments are what the user reads beside them.
+/// A form: its fields are text, numbers, booleans and enums, and their doc comments are what the user reads beside them.
 #[derive(Deserialize, JsonSchema)]
 struct Booking {
     /// Where to
@@ -42,23 +44,23 @@ struct Confirmation {
     sure: bool,
 }
 
-async fn book(_: NoArguments, context: Context) -> String {
-    let form = Form::<Booking>::new("Where shall it go?");
-    // Not every client can ask its user. An `ask` that it cannot answer ends the call with an error that says so; who
-    // has something better to offer looks first.
+/// Books a trip, with the user's help.
+#[tool]
+async fn book(context: Context) -> String {
+    let form = Form::new("Where shall it go?");
+    // Not every client can show forms. An `ask` that it cannot answer ends the call with an error that says so; who has
+    // something better to offer looks first.
     if !context.can_ask(&form) {
         return "Please call me from a client that can show forms.".to_owned();
     }
-    // "trip" is the name of this question within the call. An answer that does not fit the form never arrives here: the
-    // user is asked again.
-    let booking = match context.ask("trip", form).await {
+    // An answer that does not fit the form never arrives here: the user is asked again.
+    let Booking { city, nights, room, wishes } = match context.ask("trip", form).await {
         Elicited::Accepted(booking) => booking,
         Elicited::Declined => return "As you wish: no trip.".to_owned(),
         Elicited::Cancelled => return "Let us talk about the trip another time.".to_owned(),
     };
-    let Booking { city, nights, room, wishes } = booking;
-    // A second round. `tokio::join!` of several `ask`s would put them all at once.
-    let question = Form::<Confirmation>::new(format!("{nights} nights in {city}: shall I book?"));
+    // The next question may depend on the last answer.
+    let question = Form::new(format!("{nights} nights in {city}: shall I book?"));
     match context.ask("sure", question).await.accepted() {
         Some(Confirmation { sure: true }) => {
             let wishes = wishes.map(|wishes| format!(" ({wishes})")).unwrap_or_default();
@@ -68,11 +70,37 @@ async fn book(_: NoArguments, context: Context) -> String {
     }
 }
 
+/// Takes a payment.
+// Passwords, cards and keys do not belong into a form, since the client would see them. It is given a page to open instead.
+// That the user agreed to open it does not say that something was done there.
+#[tool]
+async fn pay(context: Context) -> &'static str {
+    let page = ElicitRequest::url("Please pay for your trip.", "https://pay.example/trip/7");
+    match context.ask("payment", page).await.action {
+        ElicitAction::Accept => "The page is open.",
+        _ => "Not paid.",
+    }
+}
+
+/// Writes a postcard.
+// Two questions at once: the client's model, and the folders that the client works in. Several users' forms at once work alike.
+#[tool]
+async fn postcard(
+    context: Context,
+    /// Where from
+    city: String,
+) -> String {
+    let wanted = SamplingMessage::user(format!("One sentence for a postcard from {city}."));
+    let (said, folders) = tokio::join!(
+        context.ask("sentence", CreateMessageRequest::new(vec![wanted], 100)),
+        context.ask("folders", ListRootsRequest::default()),
+    );
+    let folder = folders.roots.first().map_or("nowhere", |root| root.uri.as_str());
+    format!("{} Saved in {folder}.", said.content.text())
+}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let book = Tool::new("book").description("Books a trip, with the user's help.").run(book);
-    let server = Server::builder("ask_the_user", "1.0.0").tool(book).build()?;
-    // Without `live`, only clients of the newest revision could be asked.
-    stdio::serve(live(server), stdio::Config::default(), pending()).await?;
-    Ok(())
+async fn main() -> Result<(), ServeError> {
+    let server = Server::builder("ask_the_user", "1.0.0").add(book).add(pay).add(postcard).build()?;
+    serve(server).stdio().await
 }

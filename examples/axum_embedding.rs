@@ -16,38 +16,32 @@ use std::{
 };
 
 use anyport::{
-    Context, Server, Tool,
+    Server,
     http::{Config, Endpoint, axum::router},
-    live,
+    live, tool,
 };
 use axum::{Router, extract::State, routing::get};
-use schemars::JsonSchema;
-use serde::Deserialize;
 use tokio::net::TcpListener;
 
 /// What the application is about. Pages and tools share it.
 type Visits = Arc<AtomicU64>;
 
-/// No arguments.
-#[derive(Deserialize, JsonSchema)]
-struct Nothing {}
-
 async fn page(State(visits): State<Visits>) -> String {
     format!("You are visitor number {}.\n", visits.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+/// How many visitors the page has had.
+// There are two kinds of `State` here: that of axum and that of Anyport.
+#[tool]
+fn visitors(visits: anyport::State<Visits>) -> String {
+    visits.load(Ordering::Relaxed).to_string()
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let visits = Visits::default();
-
-    let counted = visits.clone();
-    let count = Tool::new("visitors").description("How many visitors the page has had.").run(
-        move |Nothing {}, _: Context| {
-            let counted = counted.clone();
-            async move { counted.load(Ordering::Relaxed).to_string() }
-        },
-    );
-    let server = Server::builder("visitors", "1.0.0").tool(count).build()?;
+    let server = Server::builder("visitors", "1.0.0").state(visits.clone()).add(visitors).build()?;
+    // `live` is what `serve` puts around a server by itself: with it, clients of older revisions can be asked, too.
     let mcp = Endpoint::new(live(server.clone()), Config::default());
 
     // `.nest("/tools", router(&mcp))` would put it at /tools/mcp.

@@ -1,63 +1,46 @@
 //! A server that tells its clients when something has changed.
 //!
-//! Whoever knows of a change says so once, to [`anyport::server::Events`]. Who hears of it, and how, is not its concern:
-//! clients of the newest revision that listen to that resource, and those of older ones that are subscribed to it. A
-//! client that does not read keeps one message of each kind waiting, not a thousand.
+//! ```sh
+//! cargo run -p anyport-examples --bin change_notifications
+//! ```
+//!
+//! Whoever knows of a change says so once. Who hears of it, and how, is not its concern: clients that listen to that resource,
+//! or are subscribed to it, each in the way of its revision. A client that does not read keeps one message of each kind
+//! waiting, not a thousand.
 
-use std::{
-    error::Error,
-    future::pending,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
-use anyport::{Context, Resource, Server, Tool, live, stdio};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use anyport::{Context, ServeError, Server, State, resource, serve, tool};
 
-#[derive(Deserialize, JsonSchema)]
-struct Note {
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+const ALL: &str = "notes:///all";
+
+/// All notes
+#[resource("notes:///all", mime_type = "text/plain")]
+fn notes(notes: State<Notes>) -> String {
+    notes.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+}
+
+/// Writes a note.
+#[tool]
+fn remember(
+    notes: State<Notes>,
+    context: Context,
     /// What is to be remembered
     text: String,
+) -> String {
+    let mut notes = notes.0.lock().unwrap_or_else(PoisonError::into_inner);
+    notes.push(text);
+    // A handler finds the events in its context; a task of the server's own in `server.events()`, which is a handle to be
+    // cloned. Changes of the lists of tools and so on are told by themselves: see `dynamic_tools`.
+    context.events().resource_updated(ALL);
+    format!("That makes {}.", notes.len())
 }
-
-/// Notes that tools write and clients read.
-#[derive(Clone, Debug, Default)]
-struct Notes(Arc<Mutex<Vec<String>>>);
-
-impl Notes {
-    fn add(&self, text: String) -> usize {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.push(text);
-        notes.len()
-    }
-
-    fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
-    }
-}
-
-const URI: &str = "notes:///all";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let notes = Notes::default();
-    let (read, written) = (notes.clone(), notes);
-    let all = Resource::new(URI).name("notes").mime_type("text/plain").read(move |_: Context| {
-        let text = read.text();
-        async move { text }
-    });
-    let remember = Tool::new("remember").description("Writes a note.").run(
-        move |Note { text }: Note, context: Context| {
-            let count = written.add(text);
-            async move {
-                // A handler finds the events in its context; a task of the server's own in `server.events()`, which is a
-                // handle to be cloned. There are `tools_changed`, `prompts_changed` and `resources_changed` for the lists.
-                context.events().resource_updated(URI);
-                format!("That makes {count}.")
-            }
-        },
-    );
-    let server = Server::builder("change_notifications", "1.0.0").resource(all).tool(remember).build()?;
-    stdio::serve(live(server), stdio::Config::default(), pending()).await?;
-    Ok(())
+async fn main() -> Result<(), ServeError> {
+    let builder = Server::builder("change_notifications", "1.0.0").state(Notes::default());
+    serve(builder.add(notes).add(remember).build()?).stdio().await
 }

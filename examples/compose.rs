@@ -1,27 +1,16 @@
 //! Tools that call each other.
 //!
-//! What the called tool asks is asked as part of the call, and so is what it tells: the client sees one call.
+//! ```sh
+//! cargo run -p anyport-examples --bin compose
+//! ```
+//!
+//! What the called tool asks is asked as part of the call, and so is what it tells: the client sees one call. Where none of
+//! this matters, `delete::call(..)` is the plain function.
 
-use std::{error::Error, future::pending};
-
-use anyport::{
-    Context, Server, Tool, live,
-    server::{CallError, Form, Json},
-    stdio,
-};
+use anyport::{Context, Form, ServeError, Server, ToolError, serve, tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-
-#[derive(Deserialize, Serialize, JsonSchema)]
-struct File {
-    name: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct Files {
-    names: Vec<String>,
-}
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct Deleted {
@@ -33,13 +22,17 @@ struct Sure {
     sure: bool,
 }
 
-async fn delete(File { name }: File, context: Context) -> Json<Deleted> {
-    let question = Form::<Sure>::new(format!("Delete {name}?"));
-    let sure = context.ask("sure", question).await.accepted().is_some_and(|Sure { sure }| sure);
-    Json(Deleted { deleted: sure })
+/// Deletes a file.
+#[tool(destructive)]
+async fn delete(context: Context, name: String) -> Deleted {
+    let question = Form::new(format!("Delete {name}?"));
+    let answer = context.ask("sure", question).await.accepted();
+    Deleted { deleted: answer.is_some_and(|Sure { sure }| sure) }
 }
 
-async fn clean(Files { names }: Files, context: Context) -> Result<String, CallError> {
+/// Deletes several files.
+#[tool(destructive)]
+async fn clean(context: Context, names: Vec<String>) -> Result<String, ToolError> {
     let mut gone = 0;
     for name in names {
         // Validated as any call is. Its question has the key `delete/sure`, that of the second call `delete#2/sure`.
@@ -50,11 +43,6 @@ async fn clean(Files { names }: Files, context: Context) -> Result<String, CallE
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let server = Server::builder("compose", "1.0.0")
-        .tool(Tool::new("delete").description("Deletes a file.").run(delete))
-        .tool(Tool::new("clean").description("Deletes several files.").run(clean))
-        .build()?;
-    stdio::serve(live(server), stdio::Config::default(), pending()).await?;
-    Ok(())
+async fn main() -> Result<(), ServeError> {
+    serve(Server::builder("compose", "1.0.0").add(delete).add(clean).build()?).stdio().await
 }

@@ -1,65 +1,57 @@
-//! A server whose tools come and go while it runs.
+//! A server whose tools come and go while it runs, and differ from caller to caller.
 //!
-//! Clients that listen are told, and list again; a call that runs is not disturbed. `visible_to` is the other half: one
-//! server, and a list for each caller.
+//! ```sh
+//! cargo run -p anyport-examples --bin dynamic_tools
+//! ```
+//!
+//! Clients that listen are told, and list again; a call that runs is not disturbed.
 
-use std::{error::Error, future::pending};
+use anyport::{BuildError, Context, NoArguments, ServeError, Server, Tool, serve, server::List, tool};
 
-use anyport::{
-    Context, Server, Tool, live,
-    server::{BuildError, List, NoArguments},
-    stdio,
-};
-use schemars::JsonSchema;
-use serde::Deserialize;
-
-#[derive(Deserialize, JsonSchema)]
-struct Recipe {
+/// Learns a recipe.
+#[tool]
+fn learn(
+    context: Context,
     /// What it is called; a tool of this name will cook it
     dish: String,
     /// How it is cooked
     steps: Vec<String>,
-}
-
-/// Makes a tool of a recipe.
-fn cook(Recipe { dish, steps }: Recipe) -> Tool {
-    Tool::new(dish).description("Cooks a dish.").run(move |_: NoArguments, _: Context| {
+) -> Result<&'static str, BuildError> {
+    // A tool that is known only now is made with the builder.
+    let cook = Tool::new(dish).description("Cooks a dish.").run(move |_: NoArguments, _: Context| {
         let cooked = steps.join(", then ");
         async move { cooked }
+    });
+    // The name may be none: the error says so, and the model reads it. `add` would refuse one that is taken, too.
+    let known = context.server().replace(cook)?;
+    Ok(if known { "Better now." } else { "Learnt." })
+}
+
+/// Forgets everything.
+#[tool]
+fn forget_all(context: Context) -> Result<(), BuildError> {
+    // Several changes at once are one to everybody else, and clients are told once.
+    context.server().change(|change| {
+        change.remove_tool("soup").remove_tool("salad");
     })
 }
 
-fn kitchen() -> Result<Server, BuildError> {
-    let learn =
-        Tool::new("learn").description("Learns a recipe.").run(async |recipe: Recipe, context: Context| {
-            // The name may be taken or be none: the error says so, and the model gets to read it. `add` refuses a name
-            // that is taken; `replace` does not.
-            context.server().replace(cook(recipe)).map(|known| if known { "Better now." } else { "Learnt." })
-        });
-    let forget = Tool::new("forget_all").description("Forgets everything.").run(
-        async |_: NoArguments, context: Context| {
-            // Several changes at once are one to everybody else, and clients are told once.
-            context.server().change(|change| {
-                change.remove_tool("soup").remove_tool("salad");
-            })
-        },
-    );
-    // This one is for the cook at this machine only; to all others it does not exist.
-    let taste = Tool::new("taste")
-        .visible_to(|caller| !caller.is_anonymous())
-        .run(async |_: NoArguments, _: Context| "More salt.");
-    Server::builder("dynamic_tools", "1.0.0")
-        // Tools are there from the start. A server that has no prompts yet, but may get some, has to say so: clients are
-        // told what kinds of things there are when they connect.
-        .dynamic([List::Prompts])
-        .tool(learn)
-        .tool(forget)
-        .tool(taste)
-        .build()
+/// Tastes what is in the pot.
+#[tool]
+fn taste() -> &'static str {
+    "More salt."
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    stdio::serve(live(kitchen()?), stdio::Config::default(), pending()).await?;
-    Ok(())
+async fn main() -> Result<(), ServeError> {
+    let server = Server::builder("dynamic_tools", "1.0.0")
+        .add(learn)
+        .add(forget_all)
+        // For callers that we know only: the process that started this one is such, and whoever proved a name over HTTP. To
+        // all others it does not exist.
+        .add(taste().visible_to(|caller| !caller.is_anonymous()))
+        // Clients are told what kinds of things there are when they connect. A server that may get prompts later says so.
+        .dynamic([List::Prompts])
+        .build()?;
+    serve(server).stdio().await
 }

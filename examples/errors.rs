@@ -1,53 +1,51 @@
 //! Errors that a model can act on, and arguments that it got half right.
+//!
+//! ```sh
+//! cargo run -p anyport-examples --bin errors
+//! ```
+//!
+//! A tool may fail with anything that has words. [`ToolError`] takes every error with `?`; the named errors, such as
+//! [`NotFound`], tell programs as well of what kind it was.
 
-use std::{collections::BTreeMap, error::Error, future::pending};
+use anyport::{NotFound, ServeError, Server, ToolError, resource, serve, tool};
 
-use anyport::{Context, NotFound, Resource, Server, Tool, ToolError, live, stdio};
-use schemars::JsonSchema;
-use serde::Deserialize;
+/// Prices as somebody typed them.
+const PRICES: [(&str, &str); 3] = [("apple", "50"), ("pear", "75"), ("plum", "a lot")];
 
-#[derive(Deserialize, JsonSchema)]
-struct Order {
+fn price(fruit: &str) -> Result<&'static str, NotFound> {
+    let price = PRICES.iter().find(|(known, _)| *known == fruit);
+    price.map(|(_, price)| *price).ok_or_else(|| NotFound::new(format!("a price of {fruit}")))
+}
+
+/// Says what fruit costs.
+// What does not fit never reaches the function; the model is told field by field. A lenient tool takes "3" where a number is
+// wanted.
+#[tool(lenient)]
+fn order(
     /// What is ordered
     fruit: String,
     /// How many
-    #[schemars(range(min = 1))]
+    #[arg(range = 1..)]
     count: u32,
-}
-
-/// Prices as somebody typed them.
-fn prices() -> BTreeMap<&'static str, &'static str> {
-    BTreeMap::from([("apple", "50"), ("pear", "75"), ("plum", "a lot")])
-}
-
-fn price(fruit: &str) -> Result<&'static str, NotFound> {
-    prices().get(fruit).copied().ok_or_else(|| NotFound::new(format!("a price of {fruit}")))
-}
-
-/// Every error converts with `?`: the model reads its words and those of its causes, and a program finds out from the
-/// result's metadata that something was `not_found`.
-fn total(order: &Order) -> Result<String, ToolError> {
-    let price: u32 = price(&order.fruit)?.parse().map_err(|error| {
-        ToolError::from(error).because(format!("the price of {} is unknown", order.fruit))
-    })?;
-    let total = price.checked_mul(order.count).ok_or("that is more than we can count")?;
+) -> Result<String, ToolError> {
+    // The model reads "not found: a price of melon"; the result's metadata has `not_found`.
+    let price = price(&fruit)?;
+    // Words of ours before those of the cause.
+    let price: u32 = price
+        .parse()
+        .map_err(|error| ToolError::from(error).because(format!("the price of {fruit} is unknown")))?;
+    // Plain text is an error as well.
+    let total = price.checked_mul(count).ok_or("that is more than we can count")?;
     Ok(format!("{total} cents"))
 }
 
+/// The same error of a resource says that there is none at its URI, as the client's revision has it.
+#[resource("prices:///{fruit}")]
+fn price_tag(fruit: String) -> Result<&'static str, NotFound> {
+    price(&fruit)
+}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    // What does not fit the schema never reaches the function; the model is told field by field. A lenient tool takes
-    // "3" where a number is wanted.
-    let order = Tool::new("order")
-        .description("Says what fruit costs.")
-        .example(serde_json::json!({"fruit": "pear", "count": 2}))
-        .lenient()
-        .run(async |order: Order, _: Context| total(&order));
-
-    // The same error of a resource says that there is none at its URI.
-    let melon = Resource::new("prices:///melon").read(async |_: Context| price("melon"));
-
-    let server = Server::builder("errors", "1.0.0").tool(order).resource(melon).build()?;
-    stdio::serve(live(server), stdio::Config::default(), pending()).await?;
-    Ok(())
+async fn main() -> Result<(), ServeError> {
+    serve(Server::builder("errors", "1.0.0").add(order).add(price_tag).build()?).stdio().await
 }

@@ -1,44 +1,24 @@
-//! The smallest server that is worth having: one tool, over standard streams or over HTTP.
+//! The smallest server that is worth having: one function, and a program that serves it.
 //!
 //! ```sh
-//! cargo run -p anyport-examples --bin hello_server             # for a client that starts it
-//! cargo run -p anyport-examples --bin hello_server -- --http   # for clients on this machine, at http://127.0.0.1:3020/mcp; another port may follow
+//! cargo run -p anyport-examples --bin hello_server
 //! ```
 //!
-//! Clients of every revision of the protocol can call it: nothing in this file knows which one it talks to.
+//! A client starts the program and talks to it on standard input and output; the README says how to tell it to. Other ways
+//! are in `transports`. Clients of every revision of the protocol can call: nothing here knows which one it is.
 
-use std::error::Error;
+use anyport::{ServeError, Server, serve, tool};
 
-use anyport::{Context, Server, Tool, serve};
-use schemars::JsonSchema;
-use serde::Deserialize;
-
-/// What the tool takes. The schema that clients see is made of this type: of its fields, their types, and their doc
-/// comments. Arguments that do not fit never reach the function below.
-#[derive(Deserialize, JsonSchema)]
-struct Greeting {
+/// Says hello.
+#[tool]
+fn hello(
     /// Who is greeted
     name: String,
+) -> String {
+    format!("Hello, {name}!")
 }
 
-// A client on standard streams is one client, so one thread is enough. Use `#[tokio::main]` for a busy HTTP server.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let hello = Tool::new("hello")
-        .description("Says hello.")
-        .run(async |Greeting { name }: Greeting, _: Context| format!("Hello, {name}!"));
-    let server = Server::builder("hello", "1.0.0").tool(hello).build()?;
-
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("--http") {
-        let port: u16 = arguments.next().map_or(Ok(3020), |port| port.parse())?;
-        // On loopback anyone on this machine may call. Elsewhere this refuses, unless callers authenticate.
-        // Standard output belongs to the protocol in the other mode, so people are told on standard error.
-        let serving = serve(server).http(([127, 0, 0, 1], port));
-        serving.on_listening(|place| eprintln!("listening on {place}")).await?;
-    } else {
-        // Ends when the client closes its side.
-        serve(server).stdio().await?;
-    }
-    Ok(())
+async fn main() -> Result<(), ServeError> {
+    serve(Server::builder("hello", "1.0.0").add(hello).build()?).stdio().await
 }

@@ -1,15 +1,15 @@
 //! Functions that stand around every call: one that keeps a record, one that refuses, one that measures.
+//!
+//! ```sh
+//! cargo run -p anyport-examples --bin middleware
+//! ```
 
-use std::{error::Error, future::pending, time::Duration};
+use std::time::Duration;
 
 use anyport::{
-    Context, Server, Tool, live,
-    server::NoArguments,
-    service::{
-        Outcome,
-        layer::{Call, Next},
-    },
-    stdio,
+    Error, ServeError, Server,
+    middleware::{Call, Next, Outcome},
+    serve, tool,
 };
 use tokio::time::Instant;
 
@@ -27,10 +27,10 @@ async fn audit(call: Call, next: Next) -> Outcome {
     outcome
 }
 
-/// Closes the shop for all but a process that holds our standard input.
-async fn local_only(call: Call, next: Next) -> Outcome {
+/// Closes the shop for all but a process that holds our standard input, and callers that have proved their name.
+async fn known_only(call: Call, next: Next) -> Outcome {
     if call.principal().is_anonymous() {
-        return anyport::Error::internal("only for callers that we know").into();
+        return Error::internal("only for callers that we know").into();
     }
     next.run(call).await
 }
@@ -46,16 +46,16 @@ async fn timed(call: Call, next: Next) -> Outcome {
     outcome
 }
 
+/// Opens the door.
+#[tool]
+fn open() -> &'static str {
+    "come in"
+}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let open = Tool::new("open").run(async |_: NoArguments, _: Context| "come in");
+async fn main() -> Result<(), ServeError> {
     // The first one is outermost: it sees what the others refuse.
-    let server = Server::builder("middleware", "1.0.0")
-        .middleware(audit)
-        .middleware(local_only)
-        .middleware(timed)
-        .tool(open)
-        .build()?;
-    stdio::serve(live(server), stdio::Config::default(), pending()).await?;
-    Ok(())
+    let builder =
+        Server::builder("middleware", "1.0.0").middleware(audit).middleware(known_only).middleware(timed);
+    serve(builder.add(open).build()?).stdio().await
 }

@@ -1,44 +1,64 @@
 //! Servers in a server.
 //!
-//! Each is written and tested by itself. Mounted, its tools and prompts get a prefix, its resources keep their URIs, and
-//! what it adds later appears here too.
+//! ```sh
+//! cargo run -p anyport-examples --bin mount
+//! ```
+//!
+//! Each is written and tested by itself. Mounted, its tools and prompts get a prefix, its resources keep their URIs, and what
+//! it adds later appears here too. Starting and stopping the outer one starts and stops those in it.
 
-use std::{error::Error, future::pending};
+use anyport::{BuildError, Context, ServeError, Server, resource, serve, server::Mount, tool};
 
-use anyport::{
-    Context, Resource, Server, Tool, live,
-    server::{BuildError, Mount, NoArguments},
-    stdio,
-};
+/// Today's weather.
+#[tool]
+fn today() -> &'static str {
+    "Sunny."
+}
+
+#[resource("weather:///map")]
+fn map() -> &'static str {
+    "o o o"
+}
 
 fn weather() -> Result<Server, BuildError> {
     Server::builder("weather", "1.0.0")
         .title("Weather")
         .instructions("Ask for today before tomorrow.")
-        .tool(Tool::new("today").run(async |_: NoArguments, _: Context| "Sunny."))
-        .resource(Resource::new("weather:///map").read(async |_: Context| "o o o"))
+        .add(today)
+        .add(map)
         .build()
+}
+
+/// What the time was.
+#[tool]
+fn then() -> &'static str {
+    "noon, a while ago"
+}
+
+/// What time it is.
+#[tool]
+fn now(context: Context) -> Result<&'static str, BuildError> {
+    // Its own server, not the one that it is mounted in.
+    context.server().replace(then)?;
+    Ok("noon")
 }
 
 fn clock() -> Result<Server, BuildError> {
-    Server::builder("clock", "1.0.0")
-        .tool(Tool::new("now").run(async |_: NoArguments, context: Context| {
-            // Its own server, not the one that it is mounted in.
-            context
-                .server()
-                .replace(Tool::new("then").run(async |_: NoArguments, _: Context| "noon, a while ago"))
-                .map(|_| "noon")
-        }))
-        .build()
+    Server::builder("clock", "1.0.0").add(now).build()
+}
+
+/// Rings the bell.
+#[tool]
+fn ring() -> &'static str {
+    "Ring!"
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), ServeError> {
     let desk = Server::builder("mount", "1.0.0")
-        .tool(Tool::new("ring").run(async |_: NoArguments, _: Context| "Ring!"))
+        .add(ring)
         .mount("weather", weather()?)
         .mount("clock", Mount::of(clock()?).separator("-"))
         .build()?;
-    stdio::serve(live(desk), stdio::Config::default(), pending()).await?;
-    Ok(())
+    serve(desk).stdio().await
 }

@@ -1,23 +1,25 @@
 //! A long call that says how far it has come, and logs on its way.
 //!
-//! Both reach only callers that want them: progress those who sent a token with the call, log messages those who asked
-//! for their severity. A handler need not care.
+//! ```sh
+//! cargo run -p anyport-examples --bin progress
+//! ```
+//!
+//! Both reach only callers that want them: progress those who sent a token with the call, log messages those who asked for
+//! their severity. A handler need not care.
 
-use std::{error::Error, future::pending, time::Duration};
+use std::time::Duration;
 
-use anyport::{Context, Server, Tool, live, protocol::meta::LogLevel, stdio};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use anyport::{Context, LogLevel, ServeError, Server, serve, tool};
 use tokio::time::sleep;
 
-#[derive(Deserialize, JsonSchema)]
-struct Countdown {
+/// Counts down.
+#[tool]
+async fn countdown(
+    context: Context,
     /// Where it begins
-    #[schemars(range(min = 1, max = 100))]
+    #[arg(range = 1..=100)]
     from: u32,
-}
-
-async fn count(Countdown { from }: Countdown, context: Context) -> &'static str {
+) -> &'static str {
     context.log(LogLevel::Info, "countdown", "the tanks are full").await;
     for number in (1..=from).rev() {
         // The values must increase, so this counts what is done. What does not increase is not sent.
@@ -27,14 +29,12 @@ async fn count(Countdown { from }: Countdown, context: Context) -> &'static str 
         // belongs into a `Drop`.
         sleep(Duration::from_millis(10)).await;
     }
+    // Any data can be logged, not text alone.
     context.log(LogLevel::Debug, "countdown", serde_json::json!({"from": from})).await;
     "Lift-off!"
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let countdown = Tool::new("countdown").description("Counts down.").run(count);
-    let server = Server::builder("progress", "1.0.0").tool(countdown).build()?;
-    stdio::serve(live(server), stdio::Config::default(), pending()).await?;
-    Ok(())
+async fn main() -> Result<(), ServeError> {
+    serve(Server::builder("progress", "1.0.0").add(countdown).build()?).stdio().await
 }

@@ -1,14 +1,16 @@
 //! A tool whose schema is written by hand, or comes from elsewhere, and whose arguments stay JSON.
 //!
+//! ```sh
+//! cargo run -p anyport-examples --bin raw_schema
+//! ```
+//!
 //! For proxies, plug-ins and generated tools: what is known only when the program runs has no type of its own.
 
-use std::{error::Error, future::pending};
-
-use anyport::{Context, Raw, Server, Tool, live, server::ToolResult, stdio};
+use anyport::{Context, Raw, ServeError, Server, Tool, ToolResult, serve};
 use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), ServeError> {
     // The schema is compiled when the server is built, which fails if it is none, and listed exactly as it stands here.
     let convert = Tool::new("convert")
         .description("Converts a temperature.")
@@ -41,7 +43,5 @@ async fn main() -> Result<(), Box<dyn Error>> {
             // What does not conform to the output schema would end the call with an error, and not reach the client.
             ToolResult::structured(&json!({"celsius": celsius, "fahrenheit": celsius * 1.8 + 32.0}))
         });
-    let server = Server::builder("raw_schema", "1.0.0").tool(convert).build()?;
-    stdio::serve(live(server), stdio::Config::default(), pending()).await?;
-    Ok(())
+    serve(Server::builder("raw_schema", "1.0.0").add(convert).build()?).stdio().await
 }

@@ -1,35 +1,33 @@
-//! What runs once before the first call and once after the last, and work that outlives its call.
+//! What runs once before the first call, and once after the last.
+//!
+//! ```sh
+//! cargo run -p anyport-examples --bin start_and_stop
+//! ```
+//!
+//! Once for the program, however many clients and transports there are. `serve` sees to it, also at SIGINT and SIGTERM; who
+//! serves in another way calls `server.start()` and `server.stop()`.
 
-use std::{error::Error, future::pending};
+use anyport::{ServeError, Server, serve, tool};
 
-use anyport::{
-    Context, Server, Tool, live,
-    server::{DetachError, NoArguments},
-    stdio,
-};
+/// Orders something.
+#[tool]
+fn order() -> &'static str {
+    eprintln!("ordered");
+    "ordered"
+}
 
-async fn order(_: NoArguments, context: Context) -> Result<&'static str, DetachError> {
-    // The call does not wait for it, and when it is cancelled this goes on. `stop` waits for it.
-    context.detach(async {
-        tokio::task::yield_now().await;
-        eprintln!("packed");
-    })?;
-    Ok("ordered")
+/// An error here ends the program before a client has been let in.
+async fn open(_: Server) -> Result<(), std::io::Error> {
+    eprintln!("open");
+    Ok(())
+}
+
+async fn close(_: Server) {
+    eprintln!("closed");
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let server = Server::builder("start_and_stop", "1.0.0")
-        .on_start(async |_| {
-            eprintln!("open");
-            Ok::<_, std::io::Error>(())
-        })
-        .on_stop(async |_| eprintln!("closed"))
-        .tool(Tool::new("order").description("Orders something.").run(order))
-        .build()?;
-    // Who serves starts and stops: transports do not know of it.
-    server.start().await?;
-    stdio::serve(live(server.clone()), stdio::Config::default(), pending()).await?;
-    server.stop().await;
-    Ok(())
+async fn main() -> Result<(), ServeError> {
+    let builder = Server::builder("start_and_stop", "1.0.0").on_start(open).on_stop(close);
+    serve(builder.add(order).build()?).stdio().await
 }

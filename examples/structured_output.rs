@@ -1,18 +1,18 @@
-//! A tool whose answer is data, with a schema that clients can rely on.
+//! Tools whose answers are data, with a schema that clients can rely on.
+//!
+//! ```sh
+//! cargo run -p anyport-examples --bin structured_output
+//! ```
+//!
+//! Any type that is `Serialize` and `JsonSchema` can be returned. Its schema is listed as the tool's `outputSchema`, its value
+//! is the answer's `structuredContent`, and the same as text for clients that know nothing of structured answers.
 
-use std::{error::Error, future::pending};
+use std::collections::BTreeMap;
 
-use anyport::{Context, Server, Tool, live, server::Json, stdio};
+use anyport::{ServeError, Server, serve, tool};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-#[derive(Deserialize, JsonSchema)]
-struct Text {
-    /// The text to look at
-    text: String,
-}
-
-/// What the tool answers. Its schema is listed as the tool's `outputSchema`.
 #[derive(Serialize, JsonSchema)]
 struct Statistics {
     words: usize,
@@ -22,13 +22,12 @@ struct Statistics {
     longest: Option<String>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct Word {
-    word: String,
-    count: usize,
-}
-
-fn statistics(text: &str) -> Statistics {
+/// Counts words and lines.
+#[tool(read_only)]
+fn measure(
+    /// The text to look at
+    text: String,
+) -> Statistics {
     let longest = text.split_whitespace().max_by_key(|word| word.chars().count());
     Statistics {
         words: text.split_whitespace().count(),
@@ -37,42 +36,29 @@ fn statistics(text: &str) -> Statistics {
     }
 }
 
-fn frequencies(text: &str) -> Vec<Word> {
-    let mut words: Vec<Word> = Vec::new();
+#[derive(Serialize, JsonSchema)]
+struct Word {
+    word: String,
+    count: usize,
+}
+
+/// Counts how often each word is there.
+///
+/// A list, which the newest revision allows. Older clients get it as text alone: their revisions know only objects.
+#[tool(read_only)]
+fn frequencies(
+    /// The text to look at
+    text: String,
+) -> Vec<Word> {
+    let mut counts = BTreeMap::new();
     for word in text.split_whitespace() {
-        match words.iter_mut().find(|known| known.word == word) {
-            Some(known) => known.count += 1,
-            None => words.push(Word { word: word.to_owned(), count: 1 }),
-        }
+        *counts.entry(word).or_default() += 1;
     }
-    words
+    counts.into_iter().map(|(word, count)| Word { word: word.to_owned(), count }).collect()
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    // `Json` makes the value the answer's `structuredContent`, and says the same as text for clients that know nothing
-    // of structured answers.
-    let measure = Tool::new("measure")
-        .description("Counts words and lines.")
-        .run(async |Text { text }: Text, _: Context| Json(statistics(&text)));
-
-    // The newest revision allows any JSON here, such as this list. Older clients get it as text alone: their revisions
-    // allow nothing but objects.
-    let frequencies = Tool::new("frequencies")
-        .description("Counts how often each word is there.")
-        .run(async |Text { text }: Text, _: Context| Json(frequencies(&text)));
-
-    // An `Err` is an answer as well: the model reads it and can do better.
-    let parse =
-        Tool::new("parse").description("Reads a number.").run(async |Text { text }: Text, _: Context| {
-            text.trim()
-                .parse::<f64>()
-                .map(|number| format!("{number:e}"))
-                .map_err(|error| format!("{text:?}: {error}"))
-        });
-
-    let server =
-        Server::builder("structured_output", "1.0.0").tool(measure).tool(frequencies).tool(parse).build()?;
-    stdio::serve(live(server), stdio::Config::default(), pending()).await?;
-    Ok(())
+async fn main() -> Result<(), ServeError> {
+    let server = Server::builder("structured_output", "1.0.0").add(measure).add(frequencies).build()?;
+    serve(server).stdio().await
 }

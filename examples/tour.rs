@@ -1,35 +1,29 @@
 //! Some of everything, over standard streams or HTTP: the server that other people's clients are tried on.
 //!
-//! `tour` talks over standard streams, `tour --http 3020` over HTTP, HTTP+SSE and WebSockets on that port of this machine.
+//! ```sh
+//! cargo run -p anyport-examples --bin tour                # for a client that starts it
+//! cargo run -p anyport-examples --bin tour -- --http 3020 # /mcp, HTTP+SSE at /sse and WebSockets at /ws, on this machine
+//! ```
+//!
 //! What it answers is always the same, so that whoever writes a client can compare.
 
-use std::{env, error::Error, future::pending, time::Duration};
+use std::{env, error::Error, time::Duration};
 
 use anyport::{
-    Context, Prompt, Resource, Server, Template, Tool, http, live,
-    protocol::{meta::LogLevel, types::ContentBlock},
-    server::{Argument, Elicited, Form, Json, NoArguments, Partial, Values},
-    stdio,
+    Completion, Context, Elicited, Form, LogLevel, Partial, Server, http, prompt,
+    protocol::types::ContentBlock, resource, serve, tool, websocket,
 };
-use anyport_transport::websocket;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-#[derive(Deserialize, JsonSchema)]
-struct Greet {
+/// Says hello.
+#[tool]
+fn greet(
     /// Who is greeted
     name: String,
-}
-
-async fn greet(Greet { name }: Greet, _: Context) -> String {
+) -> String {
     format!("Hello, {name}!")
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct Measure {
-    /// The text to look at
-    text: String,
 }
 
 /// What `measure` answers.
@@ -41,26 +35,33 @@ struct Measured {
     longest: Option<String>,
 }
 
-async fn measure(Measure { text }: Measure, _: Context) -> Json<Measured> {
+/// Counts words.
+#[tool]
+fn measure(
+    /// The text to look at
+    text: String,
+) -> Measured {
     let longest = text.split_whitespace().max_by_key(|word| word.chars().count());
-    Json(Measured { words: text.split_whitespace().count(), longest: longest.map(str::to_owned) })
+    Measured { words: text.split_whitespace().count(), longest: longest.map(str::to_owned) }
 }
 
 /// A picture of one red pixel.
 const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\0\0\0\x0cIDATx\xdac\xf8\xcf\xc0\0\0\x03\x01\x01\0\xf7\x03AC\0\0\0\0IEND\xaeB`\x82";
 
-async fn picture(_: NoArguments, _: Context) -> ContentBlock {
+/// Shows a picture.
+#[tool]
+fn picture() -> ContentBlock {
     ContentBlock::image(PIXEL, "image/png")
 }
 
-#[derive(Deserialize, JsonSchema)]
-struct Count {
+/// Counts, and tells how far it is.
+#[tool]
+async fn count(
+    context: Context,
     /// Where it ends
-    #[schemars(range(min = 1, max = 100))]
+    #[arg(range = 1..=100)]
     to: u32,
-}
-
-async fn count(Count { to }: Count, context: Context) -> String {
+) -> String {
     context.log(LogLevel::Info, "tour", "here we go").await;
     for number in 1..=to {
         context.progress(f64::from(number), f64::from(to), format!("{number} of {to}").as_str()).await;
@@ -78,78 +79,70 @@ struct Trip {
     nights: u32,
 }
 
-async fn book(_: NoArguments, context: Context) -> String {
-    match context.ask("trip", Form::<Trip>::new("Where shall it go?")).await {
+/// Books a trip, with the user's help.
+#[tool]
+async fn book(context: Context) -> String {
+    match context.ask("trip", Form::new("Where shall it go?")).await {
         Elicited::Accepted(Trip { city, nights }) => format!("Booked: {nights} nights in {city}"),
         Elicited::Declined | Elicited::Cancelled => "Nothing is booked.".to_owned(),
     }
 }
 
-async fn fail(_: NoArguments, _: Context) -> Result<String, &'static str> {
+/// Always fails.
+#[tool]
+fn fail() -> Result<String, &'static str> {
     Err("this tool fails, and says so")
+}
+
+#[resource("tour:///about", mime_type = "text/markdown")]
+fn about() -> &'static str {
+    "# A tour\n\nSome of everything."
+}
+
+#[resource("tour:///pixel", mime_type = "image/png")]
+fn pixel() -> Vec<u8> {
+    PIXEL.to_vec()
 }
 
 const CHAPTERS: [(&str, &str); 3] =
     [("arrival", "We came by sea."), ("market", "They sell figs."), ("mountain", "The path is steep.")];
 
-/// What begins with what was typed.
-fn beginning(names: &[&str], typed: &Partial) -> Vec<String> {
-    let names = names.iter().filter(|name| name.starts_with(&typed.value));
-    names.map(|name| (*name).to_owned()).collect()
+#[resource("tour:///chapters/{name}", mime_type = "text/plain")]
+fn chapter(#[arg(complete = chapters)] name: String) -> Option<&'static str> {
+    CHAPTERS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
-fn server() -> Result<Server, Box<dyn Error>> {
-    let about = Resource::new("tour:///about").name("about").mime_type("text/markdown");
-    let pixel = Resource::new("tour:///pixel").name("pixel").mime_type("image/png");
-    let chapter = Template::new("tour:///chapters/{name}")
-        .name("chapter")
-        .mime_type("text/plain")
-        .complete("name", async |typed: Partial, _: Context| {
-            beginning(&CHAPTERS.map(|(name, _)| name), &typed)
-        })
-        .read(async |values: Values, _: Context| {
-            let name = values.get("name")?;
-            CHAPTERS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
-        });
-    let language = Argument::new("language").description("The language").required();
-    let explain = Prompt::new("explain")
-        .description("Explains a language.")
-        .argument(
-            language
-                .complete(async |typed: Partial, _: Context| beginning(&["python", "rust", "ruby"], &typed)),
-        )
-        .get(async |values: Values, _: Context| {
-            format!("Explain {} in one sentence.", values.get("language").unwrap_or_default())
-        });
-    let server = Server::builder("tour", "1.0.0")
-        .add(Tool::new("greet").description("Says hello.").run(greet))
-        .add(Tool::new("measure").description("Counts words.").run(measure))
-        .add(Tool::new("picture").description("Shows a picture.").run(picture))
-        .add(Tool::new("count").description("Counts, and tells how far it is.").run(count))
-        .add(Tool::new("book").description("Books a trip, with the user's help.").run(book))
-        .add(Tool::new("fail").description("Always fails.").run(fail))
-        .add(about.read(async |_: Context| "# A tour\n\nSome of everything."))
-        .add(pixel.read(async |_: Context| PIXEL.to_vec()))
-        .add(chapter)
-        .add(explain);
-    Ok(server.build()?)
+async fn chapters(typed: Partial, _: Context) -> Completion {
+    Completion::starting_with(&typed.value, CHAPTERS.map(|(name, _)| name))
+}
+
+/// Explains a language.
+#[prompt]
+fn explain(
+    /// The language
+    #[arg(complete = languages)]
+    language: String,
+) -> String {
+    format!("Explain {language} in one sentence.")
+}
+
+async fn languages(typed: Partial, _: Context) -> Completion {
+    Completion::starting_with(&typed.value, ["python", "rust", "ruby"])
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let builder = Server::builder("tour", "1.0.0");
+    let builder = builder.add(greet).add(measure).add(picture).add(count).add(book).add(fail);
+    let serving = serve(builder.add(about).add(pixel).add(chapter).add(explain).build()?);
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => stdio::serve(live(server()?), stdio::Config::default(), pending()).await?,
+        [] => serving.stdio().await?,
         ["--http", port] => {
-            let address = ([127, 0, 0, 1], port.parse()?).into();
-            let config = http::Config {
-                sse: true,
-                websocket: Some(websocket::Config::default()),
-                ..Default::default()
-            };
-            let listener = http::Listener::bind(address, config, false).await?;
-            eprintln!("listening on http://{}/mcp", listener.address()?);
-            listener.serve(live(server()?), pending()).await?;
+            let websocket = Some(websocket::Config::default());
+            let config = http::Config { sse: true, websocket, ..Default::default() };
+            let serving = serving.http_with(([127, 0, 0, 1], port.parse()?), config);
+            serving.on_listening(|place| eprintln!("listening on {place}")).await?;
         }
         _ => return Err("usage: tour [--http PORT]".into()),
     }

@@ -159,8 +159,9 @@ fn arrow((from, outer): (&str, Ring), (to, inner): (&str, Ring), dev: bool) -> O
         Ring::Apart => false,
         Ring::Tests => inner != Ring::Apart,
         // The tests of a crate may use crates further out, but not those that prove: a crate below the testing kit
-        // would meet its own types twice, as its own and as those that the kit was compiled with.
-        _ if dev => !proving,
+        // would meet its own types twice, as its own and as those that the kit was compiled with. Those of the examples
+        // show how to use the kit.
+        _ if dev => !proving || (from, to) == ("anyport-examples", "anyport-testing"),
         _ => (inner < outer && !proving) || SIDEWAYS.contains(&(from, to)),
     };
     let purpose = if dev { " in its tests" } else { "" };
@@ -264,6 +265,7 @@ mod tests {
     #[test]
     fn the_testing_kit_is_for_tests_only() {
         assert_eq!(uses("anyport-tests", "anyport-testing", Some("dev")), [""; 0]);
+        assert_eq!(uses("anyport-examples", "anyport-testing", Some("dev")), [""; 0]);
         let broken = uses("anyport-server", "anyport-testing", Some("dev"));
         assert_eq!(broken, ["anyport-server may not use anyport-testing in its tests"]);
         assert_eq!(uses("anyport-server", "anyport-transport", Some("dev")), [""; 0]);

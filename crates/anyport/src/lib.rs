@@ -8,9 +8,9 @@
 //! async fn hello(/** Who is greeted */ name: String) -> String { format!("Hello, {name}!") }
 //!
 //! #[tokio::main(flavor = "current_thread")]
-//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! async fn main() -> Result<(), anyport::ServeError> {
 //!     let server = Server::builder("hello", "1.0.0").add(hello).build()?;
-//!     Ok(anyport::serve(server).stdio().await?)
+//!     anyport::serve(server).stdio().await
 //! }
 //! ```
 //!
@@ -54,17 +54,35 @@ pub use anyport_transport::unix;
 #[cfg(feature = "websocket")]
 pub use anyport_transport::websocket;
 
-pub use anyport_protocol::{Error, Raw, Revision};
+pub use anyport_protocol::{Error, Raw, Revision, meta::LogLevel};
 #[doc(hidden)]
 pub use anyport_server::macros;
 pub use anyport_server::{
-    Context, InvalidParams, NotFound, PermissionDenied, Prompt, RateLimited, Resource, Server, State,
-    Template, Tool, ToolError, prompt, resource, tool,
+    BuildError, Completion, Context, Elicited, Form, InvalidParams, Json, Messages, NoArguments, NotFound,
+    Partial, PermissionDenied, Prompt, RateLimited, Resource, Server, State, Template, Tool, ToolError,
+    ToolResult, prompt, resource, tool,
 };
 pub use anyport_service::{
     Principal, Service,
     bridge::{Shim, ShimLimits},
 };
+
+/// What a handler can ask its caller with [`Context::ask`]: forms, pages to open, the client's model, its folders.
+pub mod ask {
+    pub use anyport_protocol::types::{
+        CreateMessageRequest, CreateMessageResult, ElicitAction, ElicitRequest, ElicitResult,
+        ListRootsRequest, ListRootsResult, SamplingMessage,
+    };
+    pub use anyport_server::{Elicited, Form, Question};
+}
+
+/// What functions around every call are made of: see [`Builder::middleware`](anyport_server::Builder::middleware).
+pub mod middleware {
+    pub use anyport_service::{
+        Outcome,
+        layer::{Call, Next},
+    };
+}
 
 /// Makes a service that asks by result serve clients that are asked live as well, with the default limits.
 ///

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use anyport_server::{Server, StartError};
+use anyport_server::{BuildError, Server, StartError};
 use anyport_service::{
     Service,
     bridge::{Shim, ShimLimits},
@@ -124,10 +124,13 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why serving did not begin, or ended.
-#[derive(Debug, thiserror::Error)]
+/// Why serving did not begin, or ended: what a `main` may return that builds a server and serves it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
+    /// There is no server to serve.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// No way for clients was given.
     #[error(
         "no client could reach the server: say how, with stdio(), http(..) or unix(..), before awaiting serve(..)"
@@ -155,6 +158,13 @@ pub enum ServeError {
     /// A second signal cut what was still running.
     #[error("cut by a second signal")]
     Cut,
+}
+
+/// Its words: this is what people read when `main` returns it.
+impl fmt::Debug for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl ServeError {
@@ -262,7 +272,8 @@ impl Serve {
             if !matches!(started, Some(Ok(()))) {
                 // The next process finds the addresses free, and no client waits for us.
                 drop(bound);
-                end(server, &mut ends).await?;
+                let told = started.is_none();
+                end(server, &mut ends, told).await?;
                 return started.unwrap_or(Ok(())).map_err(Into::into);
             }
         }
@@ -281,6 +292,8 @@ impl Serve {
             serving.spawn(bound.serve(service.clone(), stop));
         }
         let mut outcome = Ok(());
+        // Clients that started us close their side, and send a signal soon after: that is the first one.
+        let mut told = false;
         loop {
             tokio::select! {
                 ended = serving.join_next() => match ended {
@@ -296,16 +309,16 @@ impl Serve {
                 },
                 // The second time it says that nothing is to be waited for.
                 () = ends.next() => {
-                    let again = *stopping.borrow();
-                    if again {
+                    if told {
                         return Err(ServeError::Cut);
                     }
+                    told = true;
                     stop(server.as_ref(), &stopping);
                 }
             }
         }
         if let Some(server) = server {
-            end(&server, &mut ends).await?;
+            end(&server, &mut ends, told).await?;
         }
         outcome
     }
@@ -338,11 +351,17 @@ fn stop(server: Option<&Server>, stopping: &watch::Sender<bool>) {
     stopping.send_replace(true);
 }
 
-/// Ends what has been started, unless a signal says that nothing is to be waited for.
-async fn end(server: &Server, ends: &mut Ends) -> Result<(), ServeError> {
+/// Ends what has been started, unless the second signal says that nothing is to be waited for. `told`: there was one.
+async fn end(server: &Server, ends: &mut Ends, told: bool) -> Result<(), ServeError> {
+    let cut = async {
+        if !told {
+            ends.next().await;
+        }
+        ends.next().await;
+    };
     tokio::select! {
         () = server.stop() => Ok(()),
-        () = ends.next() => Err(ServeError::Cut),
+        () = cut => Err(ServeError::Cut),
     }
 }
 

@@ -209,3 +209,15 @@ async fn what_runs_at_once_is_bounded() {
     assert!(refused["error"]["message"].as_str().unwrap().contains("max_concurrent_calls"), "{refused}");
     serving.abort();
 }
+
+#[test]
+fn a_main_that_builds_and_serves_tells_what_is_wrong_in_words() {
+    fn main() -> Result<(), ServeError> {
+        let twice = || Tool::new("greet").run(async |_: NoArguments, _: Context| "hello");
+        drop(serve(Server::builder("s", "1").add(twice()).add(twice()).build()?));
+        Ok(())
+    }
+    let error = main().unwrap_err();
+    assert_eq!(format!("{error:?}"), "the server cannot offer this:\n- tool \"greet\": declared twice");
+    assert_eq!(format!("{error:?}"), error.to_string());
+}

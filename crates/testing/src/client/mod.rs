@@ -38,7 +38,8 @@ pub struct Connect {
     service: Arc<dyn Service>,
     principal: Principal,
     wire: Option<Revision>,
-    capabilities: Value,
+    /// `None`: all that there are.
+    capabilities: Option<Value>,
     answerer: Box<Answerer>,
 }
 
@@ -69,7 +70,7 @@ impl Connect {
             service: Arc::new(service),
             principal: Principal::local(),
             wire: None,
-            capabilities: json!({"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}, "roots": {}}),
+            capabilities: None,
             answerer: Box::new(|question| Err(Refusal::new(-1, format!("nobody answers {question}")))),
         }
     }
@@ -86,9 +87,9 @@ impl Connect {
         self
     }
 
-    /// Declares `capabilities`. Unless set, a client can be asked everything.
+    /// Declares `capabilities`. Unless set, a client can be asked everything that there is in its revision.
     pub fn declaring(mut self, capabilities: Value) -> Self {
-        self.capabilities = capabilities;
+        self.capabilities = Some(capabilities);
         self
     }
 
@@ -104,6 +105,7 @@ impl Connect {
 
     async fn connect(self) -> Result<Client, Lost> {
         let Self { service, principal, wire, capabilities, mut answerer } = self;
+        let capabilities = capabilities.unwrap_or_else(|| everything(wire.unwrap_or(Revision::NEWEST)));
         let way = match wire {
             None => Way::Direct(Direct::new(service, principal, capabilities, answerer)),
             Some(revision) => {
@@ -265,6 +267,16 @@ impl Client {
             }
         }
     }
+}
+
+/// The capabilities of a client that can be asked everything.
+fn everything(revision: Revision) -> Value {
+    let mut all = json!({"sampling": {"tools": {}}, "roots": {}});
+    // Earlier clients have never heard of it.
+    if revision >= Revision::V2025_06_18 {
+        all["elicitation"] = json!({"form": {}, "url": {}});
+    }
+    all
 }
 
 fn decode<T: DeserializeOwned>(value: Value) -> Result<T, Lost> {
