@@ -96,7 +96,7 @@ async fn postcard(
         context.ask("folders", ListRootsRequest::default()),
     );
     let folder = folders.roots.first().map_or("nowhere", |root| root.uri.as_str());
-    format!("{} Saved in {folder}.", said.content.words())
+    format!("{} Saved in {folder}.", said.content.text())
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -272,7 +272,8 @@ impl Serve {
             if !matches!(started, Some(Ok(()))) {
                 // The next process finds the addresses free, and no client waits for us.
                 drop(bound);
-                end(server, &mut ends, 1).await?;
+                let told = started.is_none();
+                end(server, &mut ends, told).await?;
                 return started.unwrap_or(Ok(())).map_err(Into::into);
             }
         }
@@ -317,7 +318,7 @@ impl Serve {
             }
         }
         if let Some(server) = server {
-            end(&server, &mut ends, if told { 1 } else { 2 }).await?;
+            end(&server, &mut ends, told).await?;
         }
         outcome
     }
@@ -350,12 +351,13 @@ fn stop(server: Option<&Server>, stopping: &watch::Sender<bool>) {
     stopping.send_replace(true);
 }
 
-/// Ends what has been started, unless as many `signals` say that nothing is to be waited for.
-async fn end(server: &Server, ends: &mut Ends, signals: usize) -> Result<(), ServeError> {
+/// Ends what has been started, unless the second signal says that nothing is to be waited for. `told`: there was one.
+async fn end(server: &Server, ends: &mut Ends, told: bool) -> Result<(), ServeError> {
     let cut = async {
-        for _ in 0..signals {
+        if !told {
             ends.next().await;
         }
+        ends.next().await;
     };
     tokio::select! {
         () = server.stop() => Ok(()),

@@ -177,13 +177,13 @@ impl SamplingContent {
         }
     }
 
-    /// The text of all its blocks that are text, a line each.
-    pub fn words(&self) -> String {
-        let text = |block: &SamplingMessageContentBlock| match block {
-            SamplingMessageContentBlock::Text(text) => Some(text.text.clone()),
+    /// The texts among the blocks, one a line.
+    pub fn text(&self) -> String {
+        let texts = self.blocks().iter().filter_map(|block| match block {
+            SamplingMessageContentBlock::Text(text) => Some(&*text.text),
             _ => None,
-        };
-        self.blocks().iter().filter_map(text).collect::<Vec<_>>().join("\n")
+        });
+        texts.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -332,6 +332,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_text_of_content_is_that_of_all_its_texts() {
+        let content = json!([
+            {"type": "text", "text": "a"},
+            {"type": "tool_use", "id": "1", "name": "n", "input": {}},
+            {"type": "text", "text": "b"}
+        ]);
+        let content: SamplingContent = serde_json::from_str(&content.to_string()).unwrap();
+        assert_eq!(content.text(), "a\nb");
+        assert_eq!(SamplingContent::from("c").text(), "c");
+    }
 
     #[test]
     fn one_block_and_a_list_of_one_stay_what_they_are() {
