@@ -32,9 +32,12 @@
 //! - `axum`, `tower`: MCP within an axum application, or as a service of tower.
 //! - `anyhow`: the kind of an error is known inside an `anyhow::Error`.
 
+#[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
 mod serve;
+#[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
 mod signals;
 
+#[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
 pub use serve::{Place, Serve, ServeError, serve, serve_service};
 
 // The macros write `::anyport`, in our own tests and documentation too.

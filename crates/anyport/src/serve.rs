@@ -5,7 +5,7 @@ use std::{
     future::{Future, IntoFuture},
     io,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     pin::Pin,
     sync::Arc,
 };
@@ -214,13 +214,13 @@ impl Serve {
 
     /// To processes of the same user, on a Unix socket at `path`.
     #[cfg(feature = "unix")]
-    pub fn unix(self, path: impl AsRef<Path>) -> Self {
+    pub fn unix(self, path: impl AsRef<std::path::Path>) -> Self {
         self.unix_with(path, unix::Config::default())
     }
 
     /// The same, with a configuration: other users, limits.
     #[cfg(feature = "unix")]
-    pub fn unix_with(mut self, path: impl AsRef<Path>, config: unix::Config) -> Self {
+    pub fn unix_with(mut self, path: impl AsRef<std::path::Path>, config: unix::Config) -> Self {
         self.ways.push(Way::Unix(path.as_ref().to_owned(), config));
         self
     }
@@ -414,6 +414,7 @@ enum Bound {
 }
 
 impl Bound {
+    #[cfg_attr(not(feature = "http"), allow(unused_variables, reason = "only HTTP can be reached by others"))]
     async fn of(way: Way, open: bool) -> Result<Self, ServeError> {
         Ok(match way {
             #[cfg(feature = "stdio")]

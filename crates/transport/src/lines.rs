@@ -92,9 +92,11 @@ pub(crate) const QUEUE: usize = 64;
 
 /// Messages of a client on a socket that may wait to be read. Each may be as large as any, and there are many clients:
 /// what one has sent and does not let us answer stays with it.
+#[cfg(any(feature = "websocket", all(feature = "unix", unix)))]
 pub(crate) const INPUT: usize = 1;
 
 /// Messages for a client on a socket that may wait to be written: enough for many small ones to go at once.
+#[cfg(any(feature = "websocket", all(feature = "unix", unix)))]
 pub(crate) const OUTPUT: usize = 16;
 
 #[cfg(test)]
