@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
 /// Any MCP client, any MCP server.
 #[derive(Debug, Parser)]
 #[command(
+    name = "anyport",
     version,
     about = "Any MCP client, any MCP server.",
     arg_required_else_help = true,
@@ -56,5 +57,18 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => failure::report(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_version_is_that_of_the_program() {
+        let version = Arguments::command().render_version();
+        assert_eq!(version.trim_end(), concat!("anyport ", env!("CARGO_PKG_VERSION")));
     }
 }
