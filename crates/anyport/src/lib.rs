@@ -22,9 +22,9 @@
 //! - [`protocol`]: the messages and rules, without I/O.
 //! - [`stdio`], [`http`], `websocket`, [`unix`], [`memory`]: how clients reach a server.
 //!
-//! What stands at the top here is what most servers use; the rest is in [`server`]: `Form` and `Elicited` to ask, `Json`,
-//! `BuildError`, `Mount`, `Completion` and so on. Tests use the crate `anyport-testing`. The repository's `docs/` is the
-//! book: a page for each task, from getting started to testing.
+//! What stands at the top here is what most servers use. What is asked is in [`ask`], what stands around calls in
+//! [`middleware`]; the rest is in [`server`]: `Mount`, `List`, `Argument` and so on. Tests use the crate
+//! `anyport-testing`. The repository's `docs/` is the book: a page for each task, from getting started to testing.
 //!
 //! # Features
 //! - `http`, `stdio`, `unix` (default): these transports.

@@ -149,7 +149,7 @@ impl Piece {
     }
 }
 
-/// The place of the variable `name`.
+/// The place of the variable `name`. It has one: the variables are gathered from the very pieces that name them.
 pub(super) fn index(variables: &Variables, name: &str) -> usize {
     variables.iter().position(|declared| declared.name == name).unwrap_or_default()
 }
