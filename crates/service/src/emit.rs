@@ -21,8 +21,10 @@ struct Queue {
     events: VecDeque<Event>,
     /// Whoever reads the reply.
     reader: Option<Waker>,
-    /// Whoever waits for room.
-    writers: Vec<Waker>,
+    /// Whoever waits for room, each under its own number: `Waker::will_wake` may say no of two clones of one waker,
+    /// since the tables that it compares can be there once per crate.
+    writers: Vec<(u64, Waker)>,
+    last_writer: u64,
     closed: bool,
 }
 
@@ -34,13 +36,11 @@ impl Emitter {
     /// its own call down, and nothing piles up.
     pub async fn emit(&self, event: Event) {
         let mut event = Some(event);
+        let mut writer = None;
         poll_fn(|task| {
             let mut queue = self.lock();
             if queue.events.len() >= ROOM && !queue.closed {
-                // One that is polled again for another reason waits once all the same.
-                if !queue.writers.iter().any(|waiting| waiting.will_wake(task.waker())) {
-                    queue.writers.push(task.waker().clone());
-                }
+                queue.wait(&mut writer, task.waker());
                 return Poll::Pending;
             }
             if let Some(event) = event.take() {
@@ -76,7 +76,7 @@ impl Emitter {
     fn pop(&self) -> Option<Event> {
         let mut queue = self.lock();
         let event = queue.events.pop_front()?;
-        queue.writers.drain(..).for_each(Waker::wake);
+        queue.writers.drain(..).for_each(|(_, waker)| waker.wake());
         Some(event)
     }
 
@@ -95,6 +95,17 @@ impl Emitter {
 }
 
 impl Queue {
+    /// Notes that `writer` waits; one that is polled again for another reason waits once all the same.
+    fn wait(&mut self, writer: &mut Option<u64>, waker: &Waker) {
+        if let Some((_, noted)) = self.writers.iter_mut().find(|(number, _)| Some(*number) == *writer) {
+            noted.clone_from(waker);
+            return;
+        }
+        self.last_writer += 1;
+        *writer = Some(self.last_writer);
+        self.writers.push((self.last_writer, waker.clone()));
+    }
+
     fn push(&mut self, event: Event) {
         if self.closed {
             return;
@@ -150,7 +161,7 @@ impl<F> Drop for Emitting<F> {
         let mut queue = self.emitter.lock();
         queue.closed = true;
         queue.events.clear();
-        queue.writers.drain(..).for_each(Waker::wake);
+        queue.writers.drain(..).for_each(|(_, waker)| waker.wake());
     }
 }
 
