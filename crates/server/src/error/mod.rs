@@ -48,13 +48,12 @@
 
 mod catch_all;
 mod fault;
-mod kind;
 mod named;
 mod told;
 
+pub use anyport_protocol::jsonrpc::ErrorKind;
 pub use catch_all::ToolError;
 pub(crate) use fault::cut;
 pub use fault::{Fault, InvalidParams};
-pub use kind::ErrorKind;
 pub use named::{ContextError, InternalError, NotFound, PermissionDenied, RateLimited, StateError};
 pub(crate) use told::Told;
