@@ -96,7 +96,7 @@ pub(super) fn status(error: &Error) -> StatusCode {
 }
 
 /// After how many seconds to come back: rounded up, as trying too early only costs another refusal.
-fn wait(error: &Error) -> u64 {
+pub(super) fn wait(error: &Error) -> u64 {
     let told = error.data.as_ref().and_then(|data| data.member("retryAfterMs")?.decode::<u64>().ok());
     told.map_or(1, |millis| millis.div_ceil(1000).max(1))
 }
@@ -204,32 +204,43 @@ fn text(block: &str) -> Option<&str> {
     text.filter(|_| is_text)
 }
 
-/// An error that ended the call, by a code of this interface. What has a code of its own keeps it.
-fn translated(mut error: Error, name: &Raw, endpoint: &str) -> Error {
+/// An error that ended the call, by a code of this interface.
+fn translated(error: Error, name: &Raw, endpoint: &str) -> Error {
+    let mut error = match error.code {
+        code::MISSING_CLIENT_CAPABILITY => return asks(error, endpoint),
+        _ => recoded(error),
+    };
+    if error.code == code::METHOD_NOT_FOUND {
+        let name = name.as_string().unwrap_or_default();
+        let none = Error::method_not_found(Method::ToolsCall.as_str());
+        if error.message == none.message {
+            error.message = format!("unknown tool: {name:.128}; there are no tools").into();
+        }
+        // Who posts MCP here has missed its place by a path.
+        if Method::named(&name).is_some() {
+            let there = format!("; \"method\" is the name of a tool here, MCP is at {endpoint}");
+            error.message = format!("{}{there}", error.message).into();
+        }
+    }
+    error
+}
+
+/// `error` by a code of this interface. What has a code of its own keeps it.
+pub(super) fn recoded(mut error: Error) -> Error {
     let told = error.data.as_ref().and_then(|data| data.member("reason")?.as_string());
     let reason = error.reason.map(Reason::as_str).or(told.as_deref()).unwrap_or_default();
     let is = |known: Reason| reason == known.as_str();
-    match error.code {
-        code::INVALID_PARAMS if is(Reason::UnknownTool) => error.code = code::METHOD_NOT_FOUND,
-        // A service without any tools.
-        code::METHOD_NOT_FOUND => {
-            let name = name.as_string().unwrap_or_default();
-            error.message = format!("unknown tool: {name:.128}; there are no tools").into();
+    let kind = match error.code {
+        code::INVALID_PARAMS if is(Reason::UnknownTool) => {
+            error.code = code::METHOD_NOT_FOUND;
+            return error;
         }
-        code::INTERNAL_ERROR if is(Reason::RateLimited) => error.code = ErrorKind::RateLimited.plain_code(),
-        code::INTERNAL_ERROR if is(Reason::Forbidden) => {
-            error.code = ErrorKind::PermissionDenied.plain_code()
-        }
-        code::INTERNAL_ERROR if is(Reason::Timeout) => error.code = ErrorKind::Execution.plain_code(),
-        code::MISSING_CLIENT_CAPABILITY => return asks(error, endpoint),
-        _ => {}
-    }
-    // Who posts MCP here has missed its place by a path.
-    let is_mcp = || name.as_string().is_some_and(|name| Method::named(&name).is_some());
-    if error.code == code::METHOD_NOT_FOUND && is_mcp() {
-        error.message =
-            format!("{}; \"method\" is the name of a tool here, MCP is at {endpoint}", error.message).into();
-    }
+        code::INTERNAL_ERROR if is(Reason::RateLimited) => ErrorKind::RateLimited,
+        code::INTERNAL_ERROR if is(Reason::Forbidden) => ErrorKind::PermissionDenied,
+        code::INTERNAL_ERROR if is(Reason::Timeout) => ErrorKind::Execution,
+        _ => return error,
+    };
+    error.code = kind.plain_code();
     error
 }
 

@@ -10,7 +10,11 @@ use anyport_service::{Outcome, Principal, Request};
 use http::{StatusCode, request::Parts};
 use tokio::task::coop::consume_budget;
 
-use super::{context, json, outcome, refused, unkept};
+use super::{
+    context, json,
+    outcome::{recoded, wait},
+    refused, unkept,
+};
 use crate::http::{body::Response, ladder::State};
 
 /// Lists the tools that `principal` may see: all pages together.
@@ -25,13 +29,13 @@ pub(super) async fn answer(state: &State, parts: &Parts, principal: Principal) -
         consume_budget().await;
         let request = Request::new(Method::ToolsList, params);
         let reply = state.service.call(request, context(&parts.headers, principal.clone()));
-        let page = match outcome(reply).await {
+        let page = match super::outcome(reply).await {
             Outcome::Result(page) => page,
             // A service that has none.
             Outcome::Error(error) if error.code == code::METHOD_NOT_FOUND => break,
-            Outcome::Error(error) => return failed(&error),
+            Outcome::Error(error) => return failed(recoded(error)),
             Outcome::InputRequired(_) => {
-                return failed(&Error::internal("the list of tools asks its client"));
+                return failed(Error::internal("the list of tools asks its client"));
             }
         };
         let next = listing.take(&page);
@@ -61,7 +65,7 @@ fn category(query: &str) -> Result<Option<String>, Error> {
 }
 
 /// A list that there is not. It is no answer to a call, so HTTP says how it went.
-fn failed(error: &Error) -> Response {
+fn failed(error: Error) -> Response {
     let status = match error.reason {
         Some(Reason::Overloaded | Reason::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
         Some(Reason::RateLimited) => StatusCode::TOO_MANY_REQUESTS,
@@ -69,9 +73,9 @@ fn failed(error: &Error) -> Response {
         Some(Reason::Timeout) => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    let mut response = refused(status, error);
+    let mut response = refused(status, &error);
     if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-        response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+        response.headers_mut().insert(http::header::RETRY_AFTER, wait(&error).into());
     }
     response
 }
