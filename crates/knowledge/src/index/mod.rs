@@ -23,7 +23,7 @@ use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
 use crate::{document::Document, path::DocumentPath};
 use schema::Fields;
 
-mod forms;
+pub(crate) mod forms;
 mod hits;
 mod query;
 mod schema;
@@ -32,6 +32,7 @@ mod split;
 mod stop;
 mod storage;
 
+pub(crate) use hits::Word;
 pub use hits::{Hit, Hits, Words};
 pub use query::{MAX_QUERY_CHARS, MAX_QUERY_WORDS, SearchQuery};
 pub use storage::Storage;

@@ -25,7 +25,7 @@ use super::{
 use crate::path::DocumentPath;
 
 /// What a word of the same stem weighs beside the word itself.
-const OF_STEM: f32 = 0.5;
+pub(super) const OF_STEM: f32 = 0.5;
 /// What a part of a name weighs beside the name.
 const OF_PART: f32 = 0.3;
 /// What a title that equals the query adds: more than any words do.
@@ -303,12 +303,8 @@ fn term(term: Term, record: IndexRecordOption) -> Box<dyn Query> {
 
 fn words(units: &[Unit]) -> Words {
     let mut words = Words::default();
-    for (index, unit) in units.iter().enumerate() {
-        let index = u8::try_from(index).unwrap_or(u8::MAX);
-        for word in unit.words() {
-            words.exact.insert(word.to_owned(), (index, 1.0));
-            words.stems.insert(stem(word).into_owned(), (index, OF_STEM));
-        }
+    for unit in units {
+        unit.words().for_each(|word| words.add(word, 1.0));
     }
     words
 }
