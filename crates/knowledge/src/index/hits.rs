@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::{forms::stem, search::OF_STEM};
+use super::{forms::stem, sought::OF_STEM};
 use crate::path::DocumentPath;
 
 /// What a search found.

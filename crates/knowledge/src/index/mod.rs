@@ -7,7 +7,7 @@
 //! - `split`, `forms`, `stop`: what a word is.
 //! - `schema`: what is indexed of a document.
 //! - `query`: what somebody asks for.
-//! - `search`: how it is found, in passes from strict to lenient.
+//! - `search`: how it is found, in passes from strict to lenient; `sought`: by which terms; `similar`: mistyped words.
 //! - `storage`: where the index lies.
 
 use std::{
@@ -28,6 +28,8 @@ mod hits;
 mod query;
 mod schema;
 mod search;
+mod similar;
+mod sought;
 mod split;
 mod stop;
 mod storage;
