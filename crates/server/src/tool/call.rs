@@ -30,6 +30,8 @@ pub(crate) struct Entry {
     headers: Plan,
     timeout: Option<Duration>,
     lenient: Option<Lenient>,
+    /// Stands for this very tool, when a cache may keep its results.
+    pub(super) cacheable: Option<u64>,
     handler: ToolHandler,
 }
 
@@ -40,6 +42,7 @@ impl Entry {
     /// All that is wrong with it.
     pub(crate) fn compile(tool: Tool) -> Result<(types::Tool, Self), Vec<String>> {
         let mut problems = Vec::new();
+        let cacheable = tool.cacheable();
         let mut definition = tool.definition;
         if !is_name(&definition.name) {
             problems.push("a name has 1 to 128 ASCII letters, digits, `_`, `-`, `.` or `/`".to_owned());
@@ -81,7 +84,7 @@ impl Entry {
         match (input, headers, problems.is_empty()) {
             (Some(input), Some(headers), true) => {
                 let Tool { lenient, timeout, handler, .. } = tool;
-                Ok((definition, Self { input, output, headers, lenient, timeout, handler }))
+                Ok((definition, Self { input, output, headers, lenient, timeout, cacheable, handler }))
             }
             _ => Err(problems),
         }
