@@ -2,18 +2,20 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
-    io::{self, ErrorKind, Read},
-    path::{Path, PathBuf},
+    io::{self, ErrorKind},
+    path::PathBuf,
 };
 
 use crate::{
-    document::{Document, FileTimes},
+    document::Document,
     folder::walk::Entry,
     warning::{Problem, Warning},
 };
 
+mod read;
 mod walk;
+
+pub(crate) use read::{FileRead, Refusal, read_text};
 
 /// Largest document, unless [`Folders::max_document_bytes`] says otherwise.
 pub const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
@@ -122,8 +124,8 @@ impl Folders {
     /// Reads one document; what stands in its way becomes a warning.
     fn read(&self, entry: Entry, warnings: &mut Vec<Warning>) -> Option<Document> {
         let mut warn = |line, problem| warnings.push(Warning { file: entry.shown.clone(), line, problem });
-        match read_text(&entry.file, self.max_document_bytes) {
-            Ok((text, times)) => {
+        match read_text(&entry.root, &entry.file, self.max_document_bytes) {
+            Ok(FileRead { text, times }) => {
                 let (document, faults) = Document::parse(entry.path, &text, times);
                 for fault in faults {
                     warn(Some(fault.line), Problem::FrontMatter(fault.reason));
@@ -135,64 +137,6 @@ impl Folders {
                 None
             }
         }
-    }
-}
-
-/// Why a file is no document.
-struct Refusal {
-    line: Option<usize>,
-    problem: Problem,
-}
-
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Self {
-        Self { line: None, problem }
-    }
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        unreadable(&error).into()
-    }
-}
-
-fn read_text(file: &Path, limit: u64) -> Result<(String, FileTimes), Refusal> {
-    // Asked before it is opened, because opening a pipe waits for its writer.
-    if !fs::symlink_metadata(file)?.is_file() {
-        return Err(Problem::NotAFile.into());
-    }
-    let file = File::open(file)?;
-    let metadata = file.metadata()?;
-    if metadata.len() > limit {
-        return Err(Problem::TooLarge(limit).into());
-    }
-    let modified = metadata.modified()?;
-    // Not every file system knows when a file was made.
-    let times = FileTimes { created: metadata.created().unwrap_or(modified), modified };
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    // It may grow while it is read.
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(Problem::TooLarge(limit).into());
-    }
-    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
-        return Err(Problem::Binary(at).into());
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok((text, times)),
-        Err(error) => {
-            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-            Err(Refusal { line: Some(line), problem: Problem::NotUtf8 })
-        }
-    }
-}
-
-/// What a failure to read something below the folder is to be called.
-fn unreadable(error: &io::Error) -> Problem {
-    match error.kind() {
-        ErrorKind::NotFound => Problem::Vanished,
-        _ => Problem::Unreadable(error.to_string()),
     }
 }
 

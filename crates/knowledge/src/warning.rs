@@ -26,6 +26,14 @@ impl fmt::Display for Warning {
     }
 }
 
+impl Problem {
+    /// What is the matter, without what became of the file.
+    pub(crate) fn reason(&self) -> String {
+        let said = self.to_string();
+        said.strip_prefix("skipped: ").map(str::to_owned).unwrap_or(said)
+    }
+}
+
 /// What is the matter with a file or folder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use anyport_knowledge::{Folders, Library, folder::FolderError};
+use anyport_knowledge::{Folders, Knowledge, Settings, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
@@ -54,11 +54,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Result<()> {
-    let Documents { source, folders, library } = documents;
-    let count = library.len();
+    let Documents { source, folders, knowledge } = documents;
+    let count = knowledge.library().len();
     let supported: Arc<[Revision]> = arguments.era.revisions().into();
     let limits = Limits::with(&arguments.limit);
-    let server = anyport_knowledge::builder(library, &arguments.name, &supported, key(arguments));
+    let server = anyport_knowledge::builder(&knowledge, &arguments.name, &supported, key(arguments));
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
     let service = Arc::new(stack(server.clone(), arguments, &limits));
     let (closing, closed) = (stop.stopped(), server.clone());
@@ -156,7 +156,7 @@ struct Documents {
     source: String,
     /// None for Anyport's own documentation.
     folders: Vec<PathBuf>,
-    library: Library,
+    knowledge: Knowledge,
 }
 
 fn documents(arguments: &Arguments) -> Result<Documents> {
@@ -167,7 +167,7 @@ fn documents(arguments: &Arguments) -> Result<Documents> {
     }
     if folders.is_empty() {
         let source = "Anyport's own documentation (no --docs given, and there is no ./docs)".to_owned();
-        return Ok(Documents { source, folders, library: book::library() });
+        return Ok(Documents { source, folders, knowledge: Knowledge::of(book::library()) });
     }
     let source = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
     let mut loading = Folders::new(&folders[0]);
@@ -177,19 +177,17 @@ fn documents(arguments: &Arguments) -> Result<Documents> {
     for extension in &arguments.ext {
         loading = loading.extension(extension);
     }
-    let loaded = loading.load().map_err(|error| {
+    let opened = Knowledge::open(loading, Settings::default());
+    let knowledge = opened.map_err(|error| {
         let help = FolderError::help(&error);
         Advice::failed(error.to_string(), help)
     })?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    if loaded.documents.is_empty() {
+    if knowledge.progress().documents == 0 {
         tracing::warn!(
             "no documents in {source}: their names end in .md or .markdown; --ext takes other endings"
         );
     }
-    Ok(Documents { source, folders, library: Library::new(loaded.documents) })
+    Ok(Documents { source, folders, knowledge })
 }
 
 /// The key for state that travels through clients. Without a place to keep it, it lives as long as the process.

@@ -6,9 +6,10 @@ use std::{
     fs::{self, DirEntry},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use super::unreadable;
+use super::read::unreadable;
 use crate::{
     path::{DocumentPath, check_segment},
     warning::{Problem, Warning},
@@ -19,7 +20,9 @@ use crate::{
 pub(super) struct Entry {
     /// Its path below the folder.
     pub(super) path: DocumentPath,
-    /// Where it really is, no link on the way.
+    /// The folder, no link on the way.
+    pub(super) root: Arc<Path>,
+    /// Where it really is below that, no link on the way.
     pub(super) file: PathBuf,
     /// Where a person finds it.
     pub(super) shown: PathBuf,
@@ -27,7 +30,7 @@ pub(super) struct Entry {
 
 /// Lists the documents below `root`, by path.
 pub(super) fn list(root: &Path, extensions: &[String]) -> io::Result<(Vec<Entry>, Vec<Warning>)> {
-    let real = fs::canonicalize(root)?;
+    let real: Arc<Path> = fs::canonicalize(root)?.into();
     let mut walk = Walk {
         real: &real,
         shown: root,
@@ -39,7 +42,7 @@ pub(super) fn list(root: &Path, extensions: &[String]) -> io::Result<(Vec<Entry>
     };
     // The folder itself must be there; of what is in it, all may vanish.
     let entries = fs::read_dir(&real)?;
-    let top = Folder { real: real.clone(), below: String::new(), linked: false };
+    let top = Folder { real: real.to_path_buf(), below: String::new(), linked: false };
     walk.folders(top, entries);
     // In the order they were met, so that a link counts before the links behind it.
     while let Some(link) = walk.links.pop_front() {
@@ -53,7 +56,7 @@ pub(super) fn list(root: &Path, extensions: &[String]) -> io::Result<(Vec<Entry>
 
 struct Walk<'a> {
     /// The folder, no link on the way.
-    real: &'a Path,
+    real: &'a Arc<Path>,
     /// The folder as it was named.
     shown: &'a Path,
     extensions: &'a [String],
@@ -151,7 +154,7 @@ impl Walk<'_> {
         if !is_dir && !self.is_document(&link.real) {
             return Ok(());
         }
-        let Ok(inside) = real.strip_prefix(self.real) else { return Err(Problem::LinkLeadsOut) };
+        let Ok(inside) = real.strip_prefix(&**self.real) else { return Err(Problem::LinkLeadsOut) };
         if inside.iter().any(is_ignored) {
             return Err(Problem::LinkLeadsToHidden);
         }
@@ -172,7 +175,8 @@ impl Walk<'_> {
     fn add(&mut self, file: PathBuf, below: String) -> Result<(), Problem> {
         let shown = self.shown.join(&below);
         let path = DocumentPath::new(below).map_err(Problem::Name)?;
-        self.files.push(Entry { path, file, shown });
+        let file = file.strip_prefix(&**self.real).map(Path::to_owned).unwrap_or(file);
+        self.files.push(Entry { path, root: self.real.clone(), file, shown });
         Ok(())
     }
 

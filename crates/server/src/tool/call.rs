@@ -1,7 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{
-    Error, Method, Raw, Revision, jsonrpc,
+    Error, Method, Raw, Revision,
+    jsonrpc::{self, Reason},
     types::{self, JsonObject},
 };
 use anyport_service::{Outcome, Reply};
@@ -133,6 +134,7 @@ pub(crate) fn call(
     let item = item.ok_or_else(|| {
         let hint = registry.tools.hint(&read.name, principal);
         Error::invalid_params(format!("unknown tool: {:.128}{hint}", server.outward(&read.name)))
+            .with_reason(Reason::UnknownTool)
     })?;
     let entry = match &item.target {
         Target::Own(entry) => entry,
@@ -244,7 +246,7 @@ fn words(name: &str, faults: &[Fault]) -> String {
 /// gets to read; so it is since 2025-11-25. Before, they were "Protocol Errors": "Invalid arguments".
 fn invalid(server: &Inner, name: &str, faults: Vec<Fault>, revision: Revision) -> Result<Reply, Error> {
     let words = words(&server.outward(name), &faults);
-    let told = Told { kind: ErrorKind::Validation, words, faults, ..Told::default() };
+    let told = Told { kind: ErrorKind::Validation, words, faults, by_schema: true, ..Told::default() };
     if revision >= Revision::V2025_11_25 {
         return Ok(Reply::ready(told.into_tool_result().write(&server.identity)));
     }
