@@ -3,6 +3,7 @@
 mod arguments;
 mod banner;
 mod book;
+mod cache;
 mod limits;
 
 use std::{
@@ -14,9 +15,9 @@ use anyport_knowledge::{Folders, Knowledge, Settings, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
-    Principal, Service,
+    Service,
     bridge::Shim,
-    layer::{Cache, CacheLimits, CatchPanic, Concurrency, Rate, Timeout, Trace},
+    layer::{CacheLimits, CatchPanic, Concurrency, Rate, Timeout, Trace},
     seal::Key,
 };
 use anyport_transport::{
@@ -60,7 +61,7 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let limits = Limits::with(&arguments.limit);
     let server = anyport_knowledge::builder(&knowledge, &arguments.name, &supported, key(arguments));
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
-    let service = Arc::new(stack(server.clone(), arguments, &limits));
+    let service = Arc::new(stack(server.clone(), knowledge, arguments, &limits));
     let (closing, closed) = (stop.stopped(), server.clone());
     tokio::spawn(async move {
         closing.await;
@@ -123,18 +124,17 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// What stands around the server, innermost first.
-fn stack(server: Server, arguments: &Arguments, limits: &Limits) -> impl Service {
+fn stack(server: Server, knowledge: Knowledge, arguments: &Arguments, limits: &Limits) -> impl Service {
     // What any of them refuses is counted beside what the server refuses.
     let metrics = server.metrics().clone();
-    let asked = server.clone();
+    let knows = server.clone();
     // A handler that panics fails its call, not the process.
     let service = CatchPanic::new(server);
-    // What only reads need not be asked again for the same; limits of rate and time hold all the same.
+    // What only reads is not asked again for the same; limits of rate and time hold all the same.
     let service: Box<dyn Service> = match arguments.cache() {
         Some(ttl) => {
             let limits = CacheLimits { ttl, ..limits.cache };
-            let which = move |tool: &str, caller: &Principal| asked.cacheable(tool, caller);
-            Box::new(Cache::new(service, limits, which).metrics(&metrics))
+            Box::new(cache::around(service, knows, knowledge, limits).metrics(&metrics))
         }
         None => Box::new(service),
     };
