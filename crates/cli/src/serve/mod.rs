@@ -5,6 +5,7 @@ mod banner;
 mod book;
 mod cache;
 mod limits;
+mod stray;
 
 use std::{
     io::IsTerminal as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
@@ -102,18 +103,22 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
         }
     };
     let stdio = async {
+        let config = stdio::Config {
+            supported: supported.clone(),
+            limits: limits.http.message,
+            max_open_requests: limits.max_open_requests,
+            drain: limits.http.drain,
+        };
         if arguments.speaks(Transport::Stdio) {
-            let config = stdio::Config {
-                supported: supported.clone(),
-                limits: limits.http.message,
-                max_open_requests: limits.max_open_requests,
-                drain: limits.http.drain,
-            };
             stdio::serve(service.clone(), config, stop.stopped()).await.context("stdio serving failed")?;
             // The client that started us is gone, and with it the reason to run.
             stop.stop();
+            return Ok(());
         }
-        Ok(())
+        // Its end is nothing to us: what was to be served is served elsewhere.
+        stray::answer(service.clone(), config, || stop.stopped())
+            .await
+            .context("answering standard input failed")
     };
     let served = tokio::try_join!(http, unix, stdio).map(drop);
     server.stop().await;
