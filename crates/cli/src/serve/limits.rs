@@ -62,7 +62,7 @@ pub(crate) struct Limit {
 
 /// Every name, with its unit.
 const NAMES: &str = "max_message_bytes, max_depth, max_nodes, max_headers, max_header_bytes, max_streams, max_sessions, \
-    sse_log, sse_buffer, max_frame_bytes, max_pings, header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
+    sse_log, sse_buffer, batch_concurrency, max_tools_listed, max_frame_bytes, max_pings, header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
     ask_timeout, ping_interval, pong_timeout, first_message, connection_idle (seconds), max_listeners, \
     max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions, \
     cache_entries, cache_bytes, log_file_bytes, log_files";
@@ -151,6 +151,8 @@ impl Limits {
             "max_sessions" => http.max_sessions = count,
             "sse_buffer" => http.sse_buffer = count,
             "sse_log" => http.sse_log = count,
+            "batch_concurrency" => http.batch_concurrency = count,
+            "max_tools_listed" => http.max_tools_listed = count,
             "header_timeout" => http.header_timeout = seconds,
             "body_timeout" => http.body_timeout = seconds,
             "write_timeout" => http.write_timeout = seconds,

@@ -22,7 +22,7 @@ use anyport_service::{
     seal::Key,
 };
 use anyport_transport::{
-    http::{Authentication, Compat, Config, Listener, Refused, Route, Token},
+    http::{Authentication, Compat, Config, Listener, Refused, Token},
     stdio, unix,
 };
 
@@ -234,7 +234,7 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
         public_prefix: arguments.public_url.as_ref().map(|public| public.prefix.clone()).unwrap_or_default(),
         websocket: arguments.speaks(Transport::Websocket).then_some(websocket),
         compat: Compat::new(arguments.compat.iter().copied()),
-        routes: vec![health()],
+        plain: true,
         limits,
         ..Config::default()
     };
@@ -282,17 +282,4 @@ async fn listen_locally(
         };
         Advice::failed(anyhow::Error::from(refused).to_string(), help)
     })
-}
-
-/// `GET /health`, for load balancers and people: no token needed, and it tells nothing.
-fn health() -> Route {
-    let answer = |_| async {
-        let body =
-            serde_json::json!({"status": "healthy", "interface": "http", "protocol": "mcp"}).to_string();
-        let mut response = http::Response::new(body.into());
-        let json = http::HeaderValue::from_static("application/json");
-        response.headers_mut().insert(http::header::CONTENT_TYPE, json);
-        response
-    };
-    Route::new(http::Method::GET, "/health", answer).open()
 }

@@ -1,12 +1,31 @@
 //! Documents that change while they are served.
 
-use std::{path::PathBuf, sync::Arc};
+mod catalog;
+mod indexing;
+mod keeper;
+mod mailbox;
+mod place;
+mod reading;
+mod watching;
 
-use arc_swap::ArcSwap;
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{broadcast, watch};
 
+use self::{keeper::Keeper, mailbox::Mailbox, place::Place};
 use crate::{
     folder::{FolderError, Folders},
+    index::{Hits, Index, IndexError, SearchQuery, Storage},
     library::Library,
     path::DocumentPath,
 };
@@ -14,6 +33,8 @@ use crate::{
 /// How many bytes of text are held in memory, unless [`Settings::max_held_bytes`] says otherwise.
 pub const MAX_HELD_BYTES: u64 = 64 << 20;
 
+/// How long [`Knowledge::open`] waits for all documents to be read.
+const OPENING: Duration = Duration::from_secs(1);
 /// How many changes wait for one who listens to them; see [`Knowledge::changes`].
 const CHANGES_WAITING: usize = 64;
 
@@ -21,13 +42,33 @@ const CHANGES_WAITING: usize = 64;
 ///
 /// Cheap to clone; all clones are the same documents.
 #[derive(Clone, Debug)]
-pub struct Knowledge(Arc<Shared>);
+pub struct Knowledge(Arc<Handle>);
 
+/// What ends with the last clone.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        self.mailbox.stop();
+    }
+}
+
+/// What the threads of one [`Knowledge`] have in common.
 #[derive(Debug)]
 struct Shared {
     library: ArcSwap<Library>,
+    /// None if it failed for good.
+    index: ArcSwapOption<Index>,
     progress: watch::Sender<Progress>,
     changes: broadcast::Sender<Arc<Change>>,
+    stopped: AtomicBool,
+    /// After the index that lies there.
+    _place: Option<Place>,
 }
 
 /// How documents are kept.
@@ -76,46 +117,114 @@ impl Knowledge {
     pub fn of(library: Library) -> Self {
         let documents = library.len();
         let progress = Progress { documents, read: documents, ..Progress::default() };
-        Self(Arc::new(Shared {
-            library: ArcSwap::from_pointee(library),
-            progress: watch::Sender::new(progress),
-            changes: broadcast::Sender::new(CHANGES_WAITING),
-        }))
+        let shared = Shared::new(library, progress, None);
+        let (queue, indexer) = indexing::queue(&shared);
+        for document in shared.library.load().iter() {
+            queue.put(document.clone());
+        }
+        // Without a thread it can be read, but not searched.
+        if let Err(error) = start("anyport-index", || indexer.run()) {
+            tracing::error!(%error, "cannot start the thread that indexes documents");
+        }
+        Self(Arc::new(Handle { shared, mailbox: Arc::default() }))
     }
 
-    /// The documents in `folders`.
+    /// The documents in `folders`. They are read, indexed and watched in the background; few are read when this returns.
+    ///
+    /// It waits a second at most, for the documents to be read. Threads of its own do the work, and end with the last
+    /// clone.
     ///
     /// # Errors
-    /// When a folder that was named cannot be listed.
+    /// When a folder that was named cannot be listed. What cannot be read within it is logged as a warning, once.
     pub fn open(folders: Folders, settings: Settings) -> Result<Self, FolderError> {
-        let _ = settings;
-        let loaded = folders.load()?;
-        for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
-        }
-        Ok(Self::of(Library::new(loaded.documents)))
+        let folder = folders.roots.first().cloned().unwrap_or_default();
+        let failed = |cause| FolderError { folder, cause };
+        let shared = {
+            let place = settings.index_dir.as_deref();
+            Shared::new(Library::default(), Progress::default(), place.and_then(new_place))
+        };
+        let mailbox = Arc::new(Mailbox::default());
+        let (queue, indexer) = indexing::queue(&shared);
+        let handle = Handle { shared: shared.clone(), mailbox: mailbox.clone() };
+        let (keeper, first) = Keeper::new(folders, settings.max_held_bytes, shared, mailbox, queue)?;
+        let (ready, read) = mpsc::channel();
+        let started = start("anyport-index", || indexer.run());
+        let started = started.and_then(|()| start("anyport-documents", move || keeper.run(first, &ready)));
+        started.map_err(failed)?;
+        // What is not read by then is served when it is.
+        let _ = read.recv_timeout(OPENING);
+        Ok(Self(Arc::new(handle)))
     }
 
     /// What there is now. It never changes; a change makes the next one.
     pub fn library(&self) -> Arc<Library> {
-        self.0.library.load_full()
+        self.0.shared.library.load_full()
     }
 
     /// How far reading and indexing are.
     pub fn progress(&self) -> Progress {
-        *self.0.progress.borrow()
+        *self.0.shared.progress.borrow()
+    }
+
+    /// Finds documents among those that are indexed so far, the best first. It takes some milliseconds, on this thread.
+    ///
+    /// A document that is found may have left the [`library`](Self::library) since, or not have arrived in it.
+    ///
+    /// # Errors
+    /// The index cannot be read. Nothing that a query says is an error.
+    pub fn search(&self, query: &SearchQuery) -> Result<Hits, IndexError> {
+        match &*self.0.shared.index.load() {
+            Some(index) => index.search(query),
+            None => Err(IndexError::Engine("it could not be kept; the log says why".into())),
+        }
     }
 
     /// Tells of every change of the set of documents, batched. Who reads too slowly is told that it missed some
     /// ([`broadcast::error::RecvError::Lagged`]).
     pub fn changes(&self) -> broadcast::Receiver<Arc<Change>> {
-        self.0.changes.subscribe()
+        self.0.shared.changes.subscribe()
     }
 
     /// Completes when all that was known is read and indexed.
     pub async fn settled(&self) {
-        let mut progress = self.0.progress.subscribe();
+        let mut progress = self.0.shared.progress.subscribe();
         // It fails only if there is nobody who could change it, and we are here.
         let _ = progress.wait_for(|progress| !progress.reading && !progress.indexing).await;
     }
+}
+
+impl Shared {
+    fn new(library: Library, progress: Progress, place: Option<Place>) -> Arc<Self> {
+        let storage =
+            place.as_ref().map_or(Storage::Memory, |place| Storage::Folder(place.folder().to_owned()));
+        let index = Index::new(storage).or_else(|error| {
+            tracing::warn!(%error, "the search index is in memory");
+            Index::new(Storage::Memory)
+        });
+        let index = index.map_err(|error| tracing::error!(%error, "documents cannot be searched"));
+        Arc::new(Self {
+            library: ArcSwap::from_pointee(library),
+            index: ArcSwapOption::new(index.ok().map(Arc::new)),
+            progress: watch::Sender::new(progress),
+            changes: broadcast::Sender::new(CHANGES_WAITING),
+            stopped: AtomicBool::new(false),
+            _place: place,
+        })
+    }
+
+    /// Whether nobody needs it any more.
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+fn new_place(parent: &Path) -> Option<Place> {
+    let place = Place::new(parent).map_err(|error| {
+        tracing::warn!(folder = %parent.display(), %error, "the search index is in memory: its folder cannot be used");
+    });
+    place.ok()
+}
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
