@@ -228,3 +228,6 @@ fn new_place(parent: &Path) -> Option<Place> {
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
+
+#[cfg(test)]
+mod tests;
