@@ -10,6 +10,7 @@ const PAGES: &[(&str, &str)] = &[
     ("getting-started.md", include_str!("../../../../docs/getting-started.md")),
     ("life.md", include_str!("../../../../docs/life.md")),
     ("limits.md", include_str!("../../../../docs/limits.md")),
+    ("plain.md", include_str!("../../../../docs/plain.md")),
     ("prompts.md", include_str!("../../../../docs/prompts.md")),
     ("resources.md", include_str!("../../../../docs/resources.md")),
     ("results-and-errors.md", include_str!("../../../../docs/results-and-errors.md")),
