@@ -119,6 +119,7 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     };
     let served = tokio::try_join!(http, unix, stdio).map(drop);
     server.stop().await;
+    knowledge.close();
     served
 }
 
@@ -197,7 +198,7 @@ fn documents(arguments: &Arguments) -> Result<Documents> {
         let help = FolderError::help(&error);
         Advice::failed(error.to_string(), help)
     })?;
-    if knowledge.progress().documents == 0 {
+    if knowledge.library().is_empty() && !knowledge.progress().reading {
         tracing::warn!(
             "no documents in {source}: their names end in .md or .markdown; --ext takes other endings"
         );

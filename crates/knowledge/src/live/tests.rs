@@ -423,6 +423,25 @@ async fn the_index_may_lie_in_a_folder_and_leaves_nothing_there() {
     assert_eq!(made(), 0);
 }
 
+#[tokio::test]
+async fn what_is_closed_can_be_read_but_not_searched() {
+    let (folder, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(folder.path(), "a.md", "apple");
+    let settings = Settings { index_dir: Some(place.path().to_owned()), ..Settings::default() };
+    let live = Live::open(folder, |folders| folders, settings).await;
+    assert_eq!(live.find("apple"), ["a.md"]);
+    live.knowledge.close();
+    assert_eq!(live.documents(), owned(&[("a.md", "apple")]));
+    let (language, domain, tags) = Default::default();
+    assert!(
+        live.knowledge
+            .search(&SearchQuery { query: "apple".into(), language, domain, tags, limit: 1 })
+            .is_err()
+    );
+    let left: Vec<_> = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["lock"]);
+}
+
 #[cfg(unix)]
 mod links {
     use std::os::unix::fs::symlink;
