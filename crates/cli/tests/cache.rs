@@ -70,3 +70,45 @@ fn what_is_wrong_is_asked_anew_each_time() {
     program.wait();
     assert_eq!(kept(&log), before);
 }
+
+#[test]
+fn what_was_kept_is_forgotten_when_a_document_changes_and_new_answers_are_kept_again() {
+    let docs = folder(&[("a.md", "apple"), ("b.md", "banana")]);
+    let (mut program, log) = start(&["--cache", "--docs", docs.path().to_str().unwrap()]);
+    let log = log.path().join("log");
+    let asked = json!({"name": "get_doc", "arguments": {"path": "a.md"}});
+    let content = |answer: &Value| answer["result"]["structuredContent"]["content"].clone();
+    for text in ["apricot", "avocado"] {
+        until_kept(&mut program, &log, &asked);
+        fs::write(docs.path().join("a.md"), text).unwrap();
+        let begun = Instant::now();
+        // Far sooner than after the 300 s for which an answer is kept.
+        while content(&program.call(&modern(1, "tools/call", asked.clone()))) != *text {
+            assert!(begun.elapsed() < PATIENCE, "it does not become {text}");
+        }
+        let (first, second) = until_kept(&mut program, &log, &asked);
+        assert_eq!((content(&first), content(&second)), (json!(text), json!(text)));
+    }
+}
+
+#[test]
+fn plain_calls_and_those_of_mcp_are_kept_alike() {
+    let log = folder(&[]);
+    let path = log.path().join("log");
+    let (_program, server) =
+        Program::http(&["--cache", "--log-level", "debug", "--log-file", path.to_str().unwrap()]);
+    let call =
+        json!({"method": "get_stdlib", "params": {"domain": "testing", "language": "python"}, "id": 1});
+    let plain = || {
+        let json = [("Content-Type", "application/json")];
+        server.ask("POST", "/mcp/call", &json, &call.to_string()).json()
+    };
+    let begun = Instant::now();
+    let first = plain();
+    while kept(&path) == 0 {
+        assert_eq!(plain(), first);
+        assert!(begun.elapsed() < PATIENCE, "nothing is kept");
+    }
+    let answer = server.post(&modern(1, "tools/call", standard()), &[]).json();
+    assert_eq!(answer["result"]["structuredContent"], first["result"]);
+}

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use anyport_knowledge::{Folders, Knowledge, Settings, folder::FolderError};
+use anyport_knowledge::{Folders, Knowledge, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
@@ -57,12 +57,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 
 async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Result<()> {
     let Documents { source, folders, knowledge } = documents;
-    let count = knowledge.library().len();
     let supported: Arc<[Revision]> = arguments.era.revisions().into();
     let limits = Limits::with(&arguments.limit);
     let server = anyport_knowledge::builder(&knowledge, &arguments.name, &supported, key(arguments));
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
-    let service = Arc::new(stack(server.clone(), knowledge, arguments, &limits));
+    let service = Arc::new(stack(server.clone(), &knowledge, arguments, &limits));
     let (closing, closed) = (stop.stopped(), server.clone());
     tokio::spawn(async move {
         closing.await;
@@ -82,8 +81,10 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let path = socket.as_ref().map(unix::Listener::path);
     // Every address is ours by now: what one that is in use prevents has not begun.
     server.start().await?;
+    let (progress, count) = (knowledge.progress(), knowledge.library().len());
+    let reading = progress.reading.then_some(progress.documents);
     let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());
-    logging::notice(Banner { source, folders, count, address, path, arguments, terminal });
+    logging::notice(Banner { source, folders, count, reading, address, path, arguments, terminal });
 
     let http = async {
         match listener {
@@ -122,6 +123,7 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     };
     let served = tokio::try_join!(http, unix, stdio).map(drop);
     server.stop().await;
+    knowledge.close();
     served
 }
 
@@ -129,7 +131,7 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// What stands around the server, innermost first.
-fn stack(server: Server, knowledge: Knowledge, arguments: &Arguments, limits: &Limits) -> impl Service {
+fn stack(server: Server, knowledge: &Knowledge, arguments: &Arguments, limits: &Limits) -> impl Service {
     // What any of them refuses is counted beside what the server refuses.
     let metrics = server.metrics().clone();
     let knows = server.clone();
@@ -139,7 +141,7 @@ fn stack(server: Server, knowledge: Knowledge, arguments: &Arguments, limits: &L
     let service: Box<dyn Service> = match arguments.cache() {
         Some(ttl) => {
             let limits = CacheLimits { ttl, ..limits.cache };
-            Box::new(cache::around(service, knows, knowledge, limits).metrics(&metrics))
+            Box::new(cache::around(service, knows, knowledge.clone(), limits).metrics(&metrics))
         }
         None => Box::new(service),
     };
@@ -175,19 +177,21 @@ fn documents(arguments: &Arguments) -> Result<Documents> {
         return Ok(Documents { source, folders, knowledge: Knowledge::of(book::library()) });
     }
     let source = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    let mut loading = Folders::new(&folders[0]);
+    let limits = Limits::with(&arguments.limit);
+    let mut loading = limits.of_documents(Folders::new(&folders[0]));
     for folder in &folders[1..] {
         loading = loading.and(folder);
     }
     for extension in &arguments.ext {
         loading = loading.extension(extension);
     }
-    let opened = Knowledge::open(loading, Settings::default());
+    let index_dir = state::folder(arguments.state_dir.clone()).map(|folder| folder.join("index"));
+    let opened = Knowledge::open(loading, limits.of_knowledge(index_dir));
     let knowledge = opened.map_err(|error| {
         let help = FolderError::help(&error);
         Advice::failed(error.to_string(), help)
     })?;
-    if knowledge.progress().documents == 0 {
+    if knowledge.library().is_empty() && !knowledge.progress().reading {
         tracing::warn!(
             "no documents in {source}: their names end in .md or .markdown; --ext takes other endings"
         );
