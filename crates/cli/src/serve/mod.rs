@@ -3,20 +3,22 @@
 mod arguments;
 mod banner;
 mod book;
+mod cache;
 mod limits;
+mod stray;
 
 use std::{
     io::IsTerminal as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
 };
 
 use anyhow::{Context as _, Result};
-use anyport_knowledge::{Folders, Knowledge, Settings, folder::FolderError};
+use anyport_knowledge::{Folders, Knowledge, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
-    Principal, Service,
+    Service,
     bridge::Shim,
-    layer::{Cache, CacheLimits, CatchPanic, Concurrency, Rate, Timeout, Trace},
+    layer::{CacheLimits, CatchPanic, Concurrency, Rate, Timeout, Trace},
     seal::Key,
 };
 use anyport_transport::{
@@ -55,12 +57,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 
 async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Result<()> {
     let Documents { source, folders, knowledge } = documents;
-    let count = knowledge.library().len();
     let supported: Arc<[Revision]> = arguments.era.revisions().into();
     let limits = Limits::with(&arguments.limit);
     let server = anyport_knowledge::builder(&knowledge, &arguments.name, &supported, key(arguments));
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
-    let service = Arc::new(stack(server.clone(), arguments, &limits));
+    let service = Arc::new(stack(server.clone(), &knowledge, arguments, &limits));
     let (closing, closed) = (stop.stopped(), server.clone());
     tokio::spawn(async move {
         closing.await;
@@ -80,8 +81,10 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let path = socket.as_ref().map(unix::Listener::path);
     // Every address is ours by now: what one that is in use prevents has not begun.
     server.start().await?;
+    let (progress, count) = (knowledge.progress(), knowledge.library().len());
+    let reading = progress.reading.then_some(progress.documents);
     let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());
-    logging::notice(Banner { source, folders, count, address, path, arguments, terminal });
+    logging::notice(Banner { source, folders, count, reading, address, path, arguments, terminal });
 
     let http = async {
         match listener {
@@ -101,21 +104,26 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
         }
     };
     let stdio = async {
+        let config = stdio::Config {
+            supported: supported.clone(),
+            limits: limits.http.message,
+            max_open_requests: limits.max_open_requests,
+            drain: limits.http.drain,
+        };
         if arguments.speaks(Transport::Stdio) {
-            let config = stdio::Config {
-                supported: supported.clone(),
-                limits: limits.http.message,
-                max_open_requests: limits.max_open_requests,
-                drain: limits.http.drain,
-            };
             stdio::serve(service.clone(), config, stop.stopped()).await.context("stdio serving failed")?;
             // The client that started us is gone, and with it the reason to run.
             stop.stop();
+            return Ok(());
         }
-        Ok(())
+        // Its end is nothing to us: what was to be served is served elsewhere.
+        stray::answer(service.clone(), config, || stop.stopped())
+            .await
+            .context("answering standard input failed")
     };
     let served = tokio::try_join!(http, unix, stdio).map(drop);
     server.stop().await;
+    knowledge.close();
     served
 }
 
@@ -123,18 +131,17 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// What stands around the server, innermost first.
-fn stack(server: Server, arguments: &Arguments, limits: &Limits) -> impl Service {
+fn stack(server: Server, knowledge: &Knowledge, arguments: &Arguments, limits: &Limits) -> impl Service {
     // What any of them refuses is counted beside what the server refuses.
     let metrics = server.metrics().clone();
-    let asked = server.clone();
+    let knows = server.clone();
     // A handler that panics fails its call, not the process.
     let service = CatchPanic::new(server);
-    // What only reads need not be asked again for the same; limits of rate and time hold all the same.
+    // What only reads is not asked again for the same; limits of rate and time hold all the same.
     let service: Box<dyn Service> = match arguments.cache() {
         Some(ttl) => {
             let limits = CacheLimits { ttl, ..limits.cache };
-            let which = move |tool: &str, caller: &Principal| asked.cacheable(tool, caller);
-            Box::new(Cache::new(service, limits, which).metrics(&metrics))
+            Box::new(cache::around(service, knows, knowledge.clone(), limits).metrics(&metrics))
         }
         None => Box::new(service),
     };
@@ -170,19 +177,21 @@ fn documents(arguments: &Arguments) -> Result<Documents> {
         return Ok(Documents { source, folders, knowledge: Knowledge::of(book::library()) });
     }
     let source = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    let mut loading = Folders::new(&folders[0]);
+    let limits = Limits::with(&arguments.limit);
+    let mut loading = limits.of_documents(Folders::new(&folders[0]));
     for folder in &folders[1..] {
         loading = loading.and(folder);
     }
     for extension in &arguments.ext {
         loading = loading.extension(extension);
     }
-    let opened = Knowledge::open(loading, Settings::default());
+    let index_dir = state::folder(arguments.state_dir.clone()).map(|folder| folder.join("index"));
+    let opened = Knowledge::open(loading, limits.of_knowledge(index_dir));
     let knowledge = opened.map_err(|error| {
         let help = FolderError::help(&error);
         Advice::failed(error.to_string(), help)
     })?;
-    if knowledge.progress().documents == 0 {
+    if knowledge.library().is_empty() && !knowledge.progress().reading {
         tracing::warn!(
             "no documents in {source}: their names end in .md or .markdown; --ext takes other endings"
         );
