@@ -1,9 +1,11 @@
 //! What the tools answer: the same over every interface.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, Found, Library};
+use crate::{Document, Found, Library, Unreadable, section};
 
 /// Which standard is wanted.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -105,39 +107,46 @@ pub struct Summary {
 
 impl Library {
     /// The standard for a language and a domain.
-    pub fn standard(&self, query: &StandardQuery) -> Answer {
-        match self.find(&query.language, &query.domain) {
+    ///
+    /// # Errors
+    /// When the text can no longer be read.
+    pub async fn standard(&self, query: &StandardQuery) -> Result<Answer, Unreadable> {
+        Ok(match self.find(&query.language, &query.domain) {
             Found::Document(document) => Answer {
                 // As asked for: a document may stand for several topics.
                 language: Some(query.language.trim().to_lowercase()),
                 domain: Some(query.domain.trim().to_lowercase()),
-                ..Answer::of(document, document.content.clone())
+                ..Answer::of(document, document.read().await?.to_string())
             },
             Found::Close(close) => {
                 let wanted = format!("No stdlib document found for {}/{}", query.language, query.domain);
                 Answer::none(wanted, close.iter().map(|document| document.path.as_str()))
             }
-        }
+        })
     }
 
     /// One document, or one section of it.
-    pub fn document(&self, query: &DocumentQuery) -> Answer {
+    ///
+    /// # Errors
+    /// When the text can no longer be read.
+    pub async fn document(&self, query: &DocumentQuery) -> Result<Answer, Unreadable> {
         let Some(document) = self.get(query.path.trim_start_matches('/')) else {
             let close = self.close_paths(&query.path);
-            return Answer::none(format!("No document at {}", query.path), close);
+            return Ok(Answer::none(format!("No document at {}", query.path), close));
         };
+        let text = document.read().await?;
         let Some(section) = query.section.as_deref() else {
-            return Answer::of(document, document.content.clone());
+            return Ok(Answer::of(document, text.to_string()));
         };
-        match document.section(section) {
-            Some(text) => Answer::of(document, text.to_owned()),
+        Ok(match section::section(&text, section) {
+            Some(section) => Answer::of(document, section.to_owned()),
             None => {
                 let titles: Vec<String> =
-                    document.outline().into_iter().map(|heading| heading.title).collect();
+                    section::outline(&text).into_iter().map(|heading| heading.title).collect();
                 let wanted = format!("No section {section:?} in {}", document.path);
                 Answer::none(wanted, titles.iter().map(String::as_str).take(MAX_NAMED))
             }
-        }
+        })
     }
 
     /// The documents about a language and a domain, or all.
@@ -150,7 +159,7 @@ impl Library {
             .filter(|document| {
                 fits(&query.language, &document.language) && fits(&query.domain, &document.domain)
             })
-            .map(Summary::of)
+            .map(|document| Summary::of(document))
             .collect();
         Listing { count: documents.len(), documents }
     }
@@ -158,7 +167,7 @@ impl Library {
     /// Paths that end in the same file name, or in one a letter or two off.
     fn close_paths(&self, path: &str) -> impl Iterator<Item = &str> {
         let name = path.rsplit('/').next().unwrap_or_default().to_lowercase();
-        let close = move |document: &&Document| {
+        let close = move |document: &&Arc<Document>| {
             let other = document.path.as_str().rsplit('/').next().unwrap_or_default().to_lowercase();
             // The distance is looked at only where the lengths allow it: a long name costs nothing.
             other.len().abs_diff(name.len()) <= 2
@@ -232,17 +241,19 @@ mod tests {
         )
     }
 
-    fn standard(language: &str, domain: &str) -> Answer {
-        library().standard(&StandardQuery { language: language.into(), domain: domain.into() })
+    async fn standard(language: &str, domain: &str) -> Answer {
+        let query = StandardQuery { language: language.into(), domain: domain.into() };
+        library().standard(&query).await.unwrap()
     }
 
-    fn document(path: &str, section: Option<&str>) -> Answer {
-        library().document(&DocumentQuery { path: path.into(), section: section.map(Into::into) })
+    async fn document(path: &str, section: Option<&str>) -> Answer {
+        let query = DocumentQuery { path: path.into(), section: section.map(Into::into) };
+        library().document(&query).await.unwrap()
     }
 
-    #[test]
-    fn a_standard_has_the_fields_that_clients_know() {
-        let answer = serde_json::to_value(standard("Python", " Testing")).unwrap();
+    #[tokio::test]
+    async fn a_standard_has_the_fields_that_clients_know() {
+        let answer = serde_json::to_value(standard("Python", " Testing").await).unwrap();
         let expected = serde_json::json!({
             "found": true, "language": "python", "domain": "testing", "title": "Testing in Python",
             "content": "# Tests\n\nAll.\n\n## Speed\n\nFast.\n", "tags": ["pytest"], "last_updated": "2025-06-27",
@@ -251,23 +262,26 @@ mod tests {
         assert_eq!(answer, expected);
     }
 
-    #[test]
-    fn what_is_missing_is_said_with_what_comes_close() {
-        let answer = standard("pyton", "testing");
+    #[tokio::test]
+    async fn what_is_missing_is_said_with_what_comes_close() {
+        let answer = standard("pyton", "testing").await;
         assert!(!answer.found && answer.content.is_none());
         assert!(answer.message.unwrap().contains("python/testing.md"));
         assert_eq!(
-            standard("cobol", "payroll").message.unwrap(),
+            standard("cobol", "payroll").await.message.unwrap(),
             "No stdlib document found for cobol/payroll"
         );
-        assert!(document("python/tseting.md", None).message.unwrap().contains("python/testing.md"));
-        assert!(document("python/testing.md", Some("nope")).message.unwrap().contains("Speed"));
+        assert!(document("python/tseting.md", None).await.message.unwrap().contains("python/testing.md"));
+        assert!(document("python/testing.md", Some("nope")).await.message.unwrap().contains("Speed"));
     }
 
-    #[test]
-    fn a_section_is_found_by_title_and_by_fragment() {
+    #[tokio::test]
+    async fn a_section_is_found_by_title_and_by_fragment() {
         for section in ["Speed", "speed"] {
-            assert_eq!(document("python/testing.md", Some(section)).content.unwrap(), "## Speed\n\nFast.\n");
+            assert_eq!(
+                document("python/testing.md", Some(section)).await.content.unwrap(),
+                "## Speed\n\nFast.\n"
+            );
         }
     }
 

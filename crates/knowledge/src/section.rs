@@ -14,7 +14,7 @@ pub struct Heading {
     /// The fragment that leads to it, as GitHub makes it; no two headings of a document have the same.
     pub slug: String,
     /// Where its first line begins in the text, in bytes.
-    start: usize,
+    pub(crate) start: usize,
 }
 
 /// The headings of a Markdown text, in order.
@@ -112,7 +112,7 @@ pub(crate) fn opening(text: &str) -> (Option<String>, Option<String>) {
     (heading, under.or(before))
 }
 
-fn extensions() -> Options {
+pub(crate) fn extensions() -> Options {
     Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_FOOTNOTES
 }
 

@@ -13,28 +13,27 @@ use anyport_server::{
 use anyport_service::seal::Key;
 
 use crate::{
-    Document, Library,
+    Document, Knowledge, Library, Unreadable,
     answers::{DocumentQuery, ListQuery, StandardQuery},
-    uri,
+    section, uri,
 };
 
-/// A server of the documents in `library`, called `name`, that speaks `supported`. State that travels through
+/// A server of the documents in `knowledge`, called `name`, that speaks `supported`. State that travels through
 /// clients is sealed under `key`, or under one that lives as long as the server.
 ///
 /// # Errors
 /// When a document cannot be offered.
 pub fn server(
-    library: Library,
+    knowledge: &Knowledge,
     name: &str,
     supported: &[Revision],
     key: Option<Key>,
 ) -> Result<Server, BuildError> {
-    builder(library, name, supported, key).build()
+    builder(knowledge, name, supported, key).build()
 }
 
 /// The same before it is built, for who wants other limits.
-pub fn builder(library: Library, name: &str, supported: &[Revision], key: Option<Key>) -> Builder {
-    let library = Arc::new(library);
+pub fn builder(knowledge: &Knowledge, name: &str, supported: &[Revision], key: Option<Key>) -> Builder {
     let mut builder = Server::builder(name, env!("CARGO_PKG_VERSION"))
         .title("Knowledge")
         .instructions(INSTRUCTIONS)
@@ -42,16 +41,16 @@ pub fn builder(library: Library, name: &str, supported: &[Revision], key: Option
     if let Some(key) = key {
         builder = builder.state_key(key);
     }
-    let builder = tools(builder, &library);
-    resources(builder, &library)
+    let builder = tools(builder, knowledge);
+    resources(builder, knowledge)
 }
 
 const INSTRUCTIONS: &str = "Documents in Markdown, coding standards among them. Use get_stdlib for the standard of a \
     language and a domain, list_docs to see what there is, and get_doc for a document or a section of it. \
     Every document is a resource too, at docs:///PATH.";
 
-fn tools(builder: Builder, library: &Arc<Library>) -> Builder {
-    let (standards, listed, documents) = (library.clone(), library.clone(), library.clone());
+fn tools(builder: Builder, knowledge: &Knowledge) -> Builder {
+    let (standards, listed, documents) = (knowledge.clone(), knowledge.clone(), knowledge.clone());
     builder
         .tool(
             Tool::new("get_stdlib")
@@ -59,8 +58,8 @@ fn tools(builder: Builder, library: &Arc<Library>) -> Builder {
                 .description("Retrieve the coding standards document for a language and a domain.")
                 .annotations(reading())
                 .run(move |query: StandardQuery, _: Context| {
-                    let answer = standards.standard(&query);
-                    async move { Json(answer) }
+                    let library = standards.library();
+                    async move { library.standard(&query).await.map(Json) }
                 }),
         )
         .tool(
@@ -69,7 +68,7 @@ fn tools(builder: Builder, library: &Arc<Library>) -> Builder {
                 .description("List the documents with title, description, tags, language and domain.")
                 .annotations(reading())
                 .run(move |query: ListQuery, _: Context| {
-                    let listing = listed.list(&query);
+                    let listing = listed.library().list(&query);
                     async move { Json(listing) }
                 }),
         )
@@ -79,8 +78,8 @@ fn tools(builder: Builder, library: &Arc<Library>) -> Builder {
                 .description("Retrieve a document by its path, or one section of it.")
                 .annotations(reading())
                 .run(move |query: DocumentQuery, _: Context| {
-                    let answer = documents.document(&query);
-                    async move { Json(answer) }
+                    let library = documents.library();
+                    async move { library.document(&query).await.map(Json) }
                 }),
         )
 }
@@ -96,10 +95,11 @@ fn reading() -> ToolAnnotations {
     }
 }
 
-fn resources(builder: Builder, library: &Arc<Library>) -> Builder {
+fn resources(builder: Builder, knowledge: &Knowledge) -> Builder {
+    let library = knowledge.library();
     let builder =
-        library.iter().fold(builder, |builder, document| builder.resource(resource(library, document)));
-    let (read, completed) = (library.clone(), library.clone());
+        library.iter().fold(builder, |builder, document| builder.resource(resource(knowledge, document)));
+    let (read, completed) = (knowledge.clone(), knowledge.clone());
     builder.template(
         Template::new(uri::TEMPLATE)
             .name("document")
@@ -107,48 +107,57 @@ fn resources(builder: Builder, library: &Arc<Library>) -> Builder {
             .description("A document by its path; a fragment names a section.")
             .mime_type(MARKDOWN)
             .complete("path", move |partial: Partial, _: Context| {
-                let completion = complete(&completed, &partial.value);
+                let completion = complete(&completed.library(), &partial.value);
                 async move { completion }
             })
             .read(move |values: Values, _: Context| {
-                let contents = section(&read, values.get("path").unwrap_or_default());
-                async move { contents }
+                let knowledge = read.clone();
+                async move { section(&knowledge, values.get("path").unwrap_or_default()).await }
             }),
     )
 }
 
 const MARKDOWN: &str = "text/markdown";
 
-fn resource(library: &Arc<Library>, document: &Document) -> Resource {
-    let (library, path) = (library.clone(), document.path.clone());
+fn resource(knowledge: &Knowledge, document: &Document) -> Resource {
+    let (knowledge, path) = (knowledge.clone(), document.path.clone());
     Resource::new(document.uri())
         .name(document.path.as_str())
         .title(&document.title)
         .description(&document.description)
         .mime_type(MARKDOWN)
-        .size(document.content.len() as u64)
+        .size(document.text.bytes())
         .read(move |_: Context| {
-            let content = library.get(path.as_str()).map(|document| document.content.clone());
-            async move { content }
+            let document = knowledge.library().get(path.as_str()).cloned();
+            async move {
+                match document {
+                    Some(document) => document.read().await.map(|text| Some(text.to_string())),
+                    None => Ok(None),
+                }
+            }
         })
 }
 
 /// What the template adds to the documents themselves: their sections.
-fn section(library: &Library, path: &str) -> Option<ResourceContents> {
+async fn section(knowledge: &Knowledge, path: &str) -> Result<Option<ResourceContents>, Unreadable> {
     let (path, fragment) =
         path.split_once('#').map_or((path, None), |(path, fragment)| (path, Some(fragment)));
-    let document = library.get(path)?;
+    let Some(document) = knowledge.library().get(path).cloned() else { return Ok(None) };
+    let text = document.read().await?;
     let (text, uri) = match fragment {
-        Some(fragment) => (document.section(fragment)?, format!("{}#{fragment}", document.uri())),
-        None => (document.content.as_str(), document.uri()),
+        Some(fragment) => {
+            let Some(text) = section::section(&text, fragment) else { return Ok(None) };
+            (text, format!("{}#{fragment}", document.uri()))
+        }
+        None => (&*text, document.uri()),
     };
-    Some(ResourceContents::text(uri, text).with_mime_type(MARKDOWN))
+    Ok(Some(ResourceContents::text(uri, text).with_mime_type(MARKDOWN)))
 }
 
 fn complete(library: &Library, typed: &str) -> Completion {
     let typed = typed.to_lowercase();
-    let fits = |document: &&Document| document.path.as_str().to_lowercase().contains(&typed);
-    let all: Vec<&Document> = library.iter().filter(fits).collect();
+    let fits = |document: &&Arc<Document>| document.path.as_str().to_lowercase().contains(&typed);
+    let all: Vec<&Arc<Document>> = library.iter().filter(fits).collect();
     let (total, has_more) = (Some(all.len() as u64), all.len() > MAX_COMPLETIONS);
     let values =
         all.into_iter().take(MAX_COMPLETIONS).map(|document| document.path.as_str().to_owned()).collect();
@@ -172,8 +181,8 @@ mod tests {
             ("python/testing.md", "---\ntitle: Testing\n---\n# Tests\n\nAll.\n\n## Speed\n\nFast.\n"),
             ("a b.md", "# Spaces\n"),
         ];
-        let library = Library::new(documents.map(document));
-        let server = server(library, "docs", &[Revision::NEWEST], None).unwrap();
+        let knowledge = Knowledge::of(Library::new(documents.map(document)));
+        let server = server(&knowledge, "docs", &[Revision::NEWEST], None).unwrap();
         let context = anyport_service::Context::new(Principal::local(), Revision::NEWEST);
         match server.call(Request::new(method, Raw::from(params)), context).into_ready().unwrap() {
             Outcome::Result(result) => result.decode().unwrap(),
