@@ -168,6 +168,10 @@ fn a_quoted_phrase_is_found_as_it_stands() {
     assert!(found(&index, "\"depth handling\"").is_empty());
     assert!(found(&index, "\"error handlings\" depth").is_empty());
     assert_eq!(found(&index, "\"error handling").len(), 3);
+    put(&index, "title.md", "# Errors\n\nMistakes, that is.");
+    index.commit().unwrap();
+    assert_eq!(found(&index, "\"error\"").len(), 3);
+    assert_eq!(found(&index, "\"errors\" mistake"), ["title.md"]);
 }
 
 #[test]
