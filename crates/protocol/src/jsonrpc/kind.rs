@@ -1,8 +1,11 @@
 use std::fmt;
 
-use anyport_protocol::jsonrpc::Reason;
+use super::Reason;
 
-/// What kind of failure an error is, for a program.
+/// What kind of failure an error of a tool, resource or prompt is, for a program.
+///
+/// A kind is ours, and no part of MCP: a result that `isError` tells it in `_meta`, under
+/// [`key::ERROR`](crate::meta::key::ERROR).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -71,7 +74,7 @@ impl ErrorKind {
     }
 
     /// The protocol's own reason, where it has one: transports act on it.
-    pub(crate) fn reason(self) -> Option<Reason> {
+    pub fn reason(self) -> Option<Reason> {
         match self {
             Self::PermissionDenied => Some(Reason::Forbidden),
             Self::RateLimited => Some(Reason::RateLimited),
