@@ -16,6 +16,8 @@
 //! - [`section`]: its headings and the text under each.
 //! - [`folder`]: how documents are found and read.
 //! - [`warning`]: what was left out, and why.
+//! - [`index`]: full-text search.
+//! - [`mod@snippet`]: the passage of a document that a search was about.
 //! - [`library`]: all documents, and how one is found among them.
 //! - [`live`]: documents that change while they are served.
 //! - [`answers`]: what the tools answer.
@@ -27,21 +29,25 @@ pub mod document;
 pub mod folder;
 pub mod front_matter;
 pub mod health;
+pub mod index;
 pub mod library;
 pub mod live;
 pub mod path;
 pub mod section;
 mod serve;
+pub mod snippet;
 pub mod text;
 pub mod uri;
 pub mod warning;
 
 pub use document::{Document, FileTimes};
 pub use folder::Folders;
+pub use index::{Hit, Hits, Index, IndexError, SearchQuery, Storage, Words};
 pub use library::{Found, Library};
 pub use live::{Change, Knowledge, Progress, Settings};
 pub use path::DocumentPath;
 pub use section::Heading;
 pub use serve::{MAX_CHOICES, Options, builder, builder_with, server};
+pub use snippet::{Snippet, snippet};
 pub use text::{Text, Unreadable};
 pub use warning::Warning;

@@ -86,7 +86,7 @@ impl fmt::Display for DocumentPath {
 }
 
 /// Why a text is not the path of a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum PathError {
     /// There is nothing in it.

@@ -1,6 +1,6 @@
 //! The text of a document: in memory, or in its file.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use crate::{
     folder::{self, Refusal},
@@ -23,9 +23,9 @@ pub enum Text {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextFile {
     /// The folder that no link may lead out of.
-    pub(crate) root: Arc<std::path::Path>,
-    /// Where the file is below it.
-    pub(crate) file: PathBuf,
+    pub(crate) root: Arc<Path>,
+    /// Where the file is below it, if that is elsewhere than the document's path says.
+    pub(crate) file: Option<Box<Path>>,
     /// How large it may be.
     pub(crate) limit: u64,
     /// How long the text was when it was last looked at, in bytes.
@@ -56,7 +56,8 @@ impl Text {
             Self::Held(text) => return Ok(text.clone()),
             Self::File(file) => file.clone(),
         };
-        let read = tokio::task::spawn_blocking(move || file.read()).await;
+        let document = path.clone();
+        let read = tokio::task::spawn_blocking(move || file.read(&document)).await;
         // It is cancelled when the runtime ends.
         let read = read.unwrap_or_else(|error| Err(Problem::Unreadable(error.to_string())));
         read.map_err(|problem| Unreadable { path: path.clone(), problem })
@@ -65,14 +66,15 @@ impl Text {
     pub(crate) fn read_blocking(&self, path: &DocumentPath) -> Result<Arc<str>, Unreadable> {
         match self {
             Self::Held(text) => Ok(text.clone()),
-            Self::File(file) => file.read().map_err(|problem| Unreadable { path: path.clone(), problem }),
+            Self::File(file) => file.read(path).map_err(|problem| Unreadable { path: path.clone(), problem }),
         }
     }
 }
 
 impl TextFile {
-    fn read(&self) -> Result<Arc<str>, Problem> {
-        let read = folder::read_text(&self.root, &self.file, self.limit);
+    fn read(&self, path: &DocumentPath) -> Result<Arc<str>, Problem> {
+        let file = self.file.as_deref().unwrap_or(Path::new(path.as_str()));
+        let read = folder::read_text(&self.root, file, self.limit);
         let file = read.map_err(|Refusal { problem, .. }| problem)?;
         Ok(front_matter::split(&file.text).content.into())
     }

@@ -1,9 +1,10 @@
 //! How one file is read, so that nothing outside of the folder is.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, ErrorKind, Read},
     path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{document::FileTimes, warning::Problem};
@@ -12,7 +13,43 @@ use crate::{document::FileTimes, warning::Problem};
 pub(crate) struct FileRead {
     pub(crate) text: String,
     pub(crate) times: FileTimes,
+    pub(crate) stamp: Stamp,
 }
+
+/// What the system says of a file without reading it: while that stays the same, the file most likely does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+    /// Which file it is, and when it was last touched in any way; not every system says.
+    identity: (u64, u64, i64, i64),
+}
+
+impl Stamp {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let identity = {
+            use std::os::unix::fs::MetadataExt;
+
+            (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+        };
+        #[cfg(not(unix))]
+        let identity = (0, 0, 0, 0);
+        Self { bytes: metadata.len(), modified: metadata.modified().ok(), identity }
+    }
+
+    /// Whether the file was last changed so long before `time` that another change would show: clocks of file systems
+    /// have steps, of 2 s on some.
+    pub(crate) fn is_older_than(&self, time: SystemTime) -> bool {
+        let touched =
+            u64::try_from(self.identity.2).ok().map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+        let last = self.modified.max(touched);
+        last.and_then(|last| time.duration_since(last).ok()).is_some_and(|age| age > STEP)
+    }
+}
+
+/// More than the longest step of any file system's clock.
+const STEP: Duration = Duration::from_millis(2_500);
 
 /// Why a file is no document.
 #[derive(Debug)]
@@ -57,7 +94,7 @@ pub(crate) fn read_text(root: &Path, file: &Path, limit: u64) -> Result<FileRead
         return Err(Problem::Binary(at).into());
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(FileRead { text, times }),
+        Ok(text) => Ok(FileRead { text, times, stamp: Stamp::of(&metadata) }),
         Err(error) => {
             let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();

@@ -133,10 +133,11 @@ fn a_warning_names_file_line_and_reason() {
 fn files_that_vanish_after_listing_are_skipped() {
     let folder = folder(&[("a.md", "a"), ("b.md", "b")]);
     let folders = Folders::new(folder.path());
-    let (entries, mut warnings) = walk::list(folder.path(), &folders.extensions).unwrap();
+    let mut scan = folders.scan(&mut |_, _| ());
+    let (root, mut warnings) = (scan.roots.remove(0).unwrap(), scan.warnings);
     fs::remove_file(folder.path().join("a.md")).unwrap();
-    let documents: Vec<_> =
-        entries.into_iter().filter_map(|entry| folders.read(entry, &mut warnings)).collect();
+    let mut read = |entry| folders.read(&root.real, &root.shown, entry, &mut warnings);
+    let documents: Vec<_> = root.files.into_iter().filter_map(&mut read).collect();
     let loaded = Loaded { documents, warnings };
     assert_eq!(paths(&loaded), ["b.md"]);
     check(self::warnings(&loaded, &folder), &[("a.md", None, Problem::Vanished)]);
@@ -289,10 +290,12 @@ mod unix {
     fn a_file_replaced_by_a_link_after_listing_is_not_read() {
         let (outside, folder) = (folder(&[("secret.md", "secret")]), folder(&[("a.md", "a")]));
         let folders = Folders::new(folder.path());
-        let (mut entries, mut warnings) = walk::list(folder.path(), &folders.extensions).unwrap();
+        let mut scan = folders.scan(&mut |_, _| ());
+        let (mut root, mut warnings) = (scan.roots.remove(0).unwrap(), scan.warnings);
         fs::remove_file(folder.path().join("a.md")).unwrap();
         link(&folder, "a.md", outside.path().join("secret.md"));
-        assert_eq!(folders.read(entries.remove(0), &mut warnings), None);
+        let entry = root.files.remove(0);
+        assert_eq!(folders.read(&root.real, &root.shown, entry, &mut warnings), None);
         assert_eq!(warnings[0].problem, Problem::NotAFile);
     }
 

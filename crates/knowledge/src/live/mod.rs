@@ -1,10 +1,23 @@
 //! Documents that change while they are served.
 
-use std::{path::PathBuf, sync::Arc};
+mod catalog;
+mod indexing;
+mod keeper;
+mod mailbox;
+mod reading;
+mod watching;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 
+use self::{keeper::Keeper, mailbox::Mailbox};
 use crate::{
     folder::{FolderError, Folders},
     library::Library,
@@ -14,6 +27,8 @@ use crate::{
 /// How many bytes of text are held in memory, unless [`Settings::max_held_bytes`] says otherwise.
 pub const MAX_HELD_BYTES: u64 = 64 << 20;
 
+/// How long [`Knowledge::open`] waits for all documents to be read.
+const OPENING: Duration = Duration::from_secs(1);
 /// How many changes wait for one who listens to them; see [`Knowledge::changes`].
 const CHANGES_WAITING: usize = 64;
 
@@ -21,8 +36,22 @@ const CHANGES_WAITING: usize = 64;
 ///
 /// Cheap to clone; all clones are the same documents.
 #[derive(Clone, Debug)]
-pub struct Knowledge(Arc<Shared>);
+pub struct Knowledge(Arc<Handle>);
 
+/// What ends with the last clone.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.mailbox.stop();
+    }
+}
+
+/// What the threads of one [`Knowledge`] have in common.
 #[derive(Debug)]
 struct Shared {
     library: ArcSwap<Library>,
@@ -76,46 +105,76 @@ impl Knowledge {
     pub fn of(library: Library) -> Self {
         let documents = library.len();
         let progress = Progress { documents, read: documents, ..Progress::default() };
-        Self(Arc::new(Shared {
-            library: ArcSwap::from_pointee(library),
-            progress: watch::Sender::new(progress),
-            changes: broadcast::Sender::new(CHANGES_WAITING),
-        }))
+        let shared = Shared::new(library, progress);
+        let (queue, indexer) = indexing::queue(&shared);
+        for document in shared.library.load().iter() {
+            queue.put(document.clone());
+        }
+        // Without a thread it can be read, but not searched.
+        if let Err(error) = start("anyport-index", || indexer.run()) {
+            tracing::error!(%error, "cannot start the thread that indexes documents");
+        }
+        Self(Arc::new(Handle { shared, mailbox: Arc::default() }))
     }
 
-    /// The documents in `folders`.
+    /// The documents in `folders`. They are read, indexed and watched in the background; few are read when this returns.
+    ///
+    /// It waits a second at most, for the documents to be read. Threads of its own do the work, and end with the last
+    /// clone.
     ///
     /// # Errors
-    /// When a folder that was named cannot be listed.
+    /// When a folder that was named cannot be listed. What cannot be read within it is logged as a warning, once.
     pub fn open(folders: Folders, settings: Settings) -> Result<Self, FolderError> {
-        let _ = settings;
-        let loaded = folders.load()?;
-        for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
-        }
-        Ok(Self::of(Library::new(loaded.documents)))
+        let folder = folders.roots.first().cloned().unwrap_or_default();
+        let failed = |cause| FolderError { folder, cause };
+        let shared = Shared::new(Library::default(), Progress::default());
+        let mailbox = Arc::new(Mailbox::default());
+        let (queue, indexer) = indexing::queue(&shared);
+        let handle = Handle { shared: shared.clone(), mailbox: mailbox.clone() };
+        let (keeper, first) = Keeper::new(folders, settings.max_held_bytes, shared, mailbox, queue)?;
+        let (ready, read) = mpsc::channel();
+        let started = start("anyport-index", || indexer.run());
+        let started = started.and_then(|()| start("anyport-documents", move || keeper.run(first, &ready)));
+        started.map_err(failed)?;
+        // What is not read by then is served when it is.
+        let _ = read.recv_timeout(OPENING);
+        Ok(Self(Arc::new(handle)))
     }
 
     /// What there is now. It never changes; a change makes the next one.
     pub fn library(&self) -> Arc<Library> {
-        self.0.library.load_full()
+        self.0.shared.library.load_full()
     }
 
     /// How far reading and indexing are.
     pub fn progress(&self) -> Progress {
-        *self.0.progress.borrow()
+        *self.0.shared.progress.borrow()
     }
 
     /// Tells of every change of the set of documents, batched. Who reads too slowly is told that it missed some
     /// ([`broadcast::error::RecvError::Lagged`]).
     pub fn changes(&self) -> broadcast::Receiver<Arc<Change>> {
-        self.0.changes.subscribe()
+        self.0.shared.changes.subscribe()
     }
 
     /// Completes when all that was known is read and indexed.
     pub async fn settled(&self) {
-        let mut progress = self.0.progress.subscribe();
+        let mut progress = self.0.shared.progress.subscribe();
         // It fails only if there is nobody who could change it, and we are here.
         let _ = progress.wait_for(|progress| !progress.reading && !progress.indexing).await;
     }
+}
+
+impl Shared {
+    fn new(library: Library, progress: Progress) -> Arc<Self> {
+        Arc::new(Self {
+            library: ArcSwap::from_pointee(library),
+            progress: watch::Sender::new(progress),
+            changes: broadcast::Sender::new(CHANGES_WAITING),
+        })
+    }
+}
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }

@@ -1,0 +1,162 @@
+//! Full-text search over documents.
+//!
+//! An [`Index`] takes documents, and finds them by their words, best first: by BM25, where a word weighs more in a title,
+//! tag, heading, description or path than in the text. It holds no text, only which words stand where.
+//!
+//! # Layout
+//! - `split`, `forms`, `stop`: what a word is.
+//! - `schema`: what is indexed of a document.
+//! - `query`: what somebody asks for.
+//! - `search`: how it is found, in passes from strict to lenient.
+//! - `storage`: where the index lies.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    hash::BuildHasher,
+    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use foldhash::fast::FixedState;
+use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
+
+use crate::{document::Document, path::DocumentPath};
+use schema::Fields;
+
+mod forms;
+mod hits;
+mod query;
+mod schema;
+mod search;
+mod split;
+mod stop;
+mod storage;
+
+pub use hits::{Hit, Hits, Words};
+pub use query::{MAX_QUERY_CHARS, MAX_QUERY_WORDS, SearchQuery};
+pub use storage::Storage;
+
+/// Threads that write. More would take the cores from those who ask.
+const WRITER_THREADS: usize = 2;
+/// What each of them gathers in memory before it writes a segment, in bytes.
+const WRITER_BYTES: usize = 50 << 20;
+
+/// A full-text index of documents.
+///
+/// All functions may be called at the same time from several threads. They block: a search for some milliseconds of
+/// work, the others for as long as the index is busy.
+pub struct Index {
+    fields: Fields,
+    writer: RwLock<IndexWriter>,
+    reader: IndexReader,
+    /// Hashes of the paths that may be in the index: what is new need not be removed first.
+    known: Mutex<HashSet<u64, FixedState>>,
+    /// Dropped last, since it removes the files.
+    _storage: storage::Opened,
+}
+
+/// The index cannot be kept or asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// The folder of [`Storage::Folder`] cannot be used.
+    #[error("cannot keep the search index in {}: {cause}; name a folder that can be written", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: std::path::PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// The engine failed, most likely for want of disk or memory.
+    #[error("the search index failed: {0}")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<TantivyError> for IndexError {
+    fn from(error: TantivyError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl Index {
+    /// An empty index.
+    ///
+    /// # Errors
+    /// The folder cannot be used, or no thread can be started.
+    pub fn new(storage: Storage) -> Result<Self, IndexError> {
+        let (schema, fields) = schema::schema();
+        let storage = storage.open()?;
+        let index = storage.create(schema)?;
+        let writer = index.writer_with_num_threads(WRITER_THREADS, WRITER_THREADS * WRITER_BYTES)?;
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        Ok(Self { fields, writer: RwLock::new(writer), reader, known: Mutex::default(), _storage: storage })
+    }
+
+    /// Takes in a document in place of the one at its path, if there is one. It is found after [`Index::commit`].
+    ///
+    /// `text` is what stands in the document, without front matter.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub fn put(&self, document: &Document, text: &str) -> Result<(), IndexError> {
+        let entry = self.fields.entry(document, text);
+        let writer = self.writer.read().unwrap_or_else(PoisonError::into_inner);
+        if !self.known().insert(hash(&document.path)) {
+            writer.delete_term(self.path_term(&document.path));
+        }
+        writer.add_document(entry)?;
+        Ok(())
+    }
+
+    /// Forgets the document at `path`, if there is one. It is found until [`Index::commit`].
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub fn remove(&self, path: &DocumentPath) -> Result<(), IndexError> {
+        let writer = self.writer.read().unwrap_or_else(PoisonError::into_inner);
+        // The hash stays: another path might have it too.
+        if self.known().contains(&hash(path)) {
+            writer.delete_term(self.path_term(path));
+        }
+        Ok(())
+    }
+
+    /// Makes everything that was put and removed until now count for the searches that begin from now on.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub fn commit(&self) -> Result<(), IndexError> {
+        self.writer.write().unwrap_or_else(PoisonError::into_inner).commit()?;
+        self.reader.reload()?;
+        Ok(())
+    }
+
+    /// Finds documents, the best first.
+    ///
+    /// # Errors
+    /// The index cannot be read. Nothing that a query says is an error.
+    pub fn search(&self, query: &SearchQuery) -> Result<Hits, IndexError> {
+        search::search(&self.reader.searcher(), self.fields, query)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashSet<u64, FixedState>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path_term(&self, path: &DocumentPath) -> Term {
+        Term::from_field_text(self.fields.path, path)
+    }
+}
+
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index").field("documents", &self.reader.searcher().num_docs()).finish_non_exhaustive()
+    }
+}
+
+fn hash(path: &DocumentPath) -> u64 {
+    FixedState::default().hash_one(path.as_str())
+}
+
+#[cfg(test)]
+mod tests;

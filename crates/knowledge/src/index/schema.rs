@@ -1,0 +1,107 @@
+//! What is indexed of a document, and what its parts weigh.
+
+use tantivy::{
+    schema::{
+        Field, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing, TextOptions,
+    },
+    tokenizer::TokenizerManager,
+};
+
+use super::{forms, query};
+use crate::{document::Document, section};
+
+/// The analyzers, as the schema names them.
+const WORDS_AND_STEMS: &str = "words_and_stems";
+const STEMS: &str = "stems";
+
+/// The fields of the index.
+///
+/// Every word of a document is in `text`; the fields after it only lift documents that have a word in a better place.
+/// So what matches is decided in one field, and the others are short and cheap.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields {
+    /// The path: names the document, and is all that is stored of it.
+    pub(super) path: Field,
+    /// The words of the title, joined: a query that is a title finds it here.
+    pub(super) title_key: Field,
+    /// In lower case, as are the next two: what searches are narrowed to.
+    pub(super) language: Field,
+    pub(super) domain: Field,
+    pub(super) tag: Field,
+    /// Title, description, tags, path and text, with the places of the words.
+    pub(super) text: Field,
+    /// Where a word weighs more than in the text, and how much more.
+    pub(super) lifting: [(Field, f32); 4],
+}
+
+/// How much more than in the text a word weighs in title, tags, headings, and description or path.
+const WEIGHTS: [f32; 4] = [4.0, 3.0, 2.0, 1.5];
+
+/// The schema and its fields.
+pub(super) fn schema() -> (Schema, Fields) {
+    let mut schema = Schema::builder();
+    let mut words = |name: &str, analyzer: &str, record| {
+        let indexing = TextFieldIndexing::default().set_tokenizer(analyzer).set_index_option(record);
+        schema.add_text_field(name, TextOptions::default().set_indexing_options(indexing))
+    };
+    let text = words("text", WORDS_AND_STEMS, IndexRecordOption::WithFreqsAndPositions);
+    let names = ["title", "tags", "headings", "about"];
+    let lifting = names.map(|name| words(name, STEMS, IndexRecordOption::WithFreqs));
+    let [title, tags, headings, about] = lifting;
+    let [of_title, of_tags, of_headings, of_about] = WEIGHTS;
+    let fields = Fields {
+        path: schema.add_text_field("path", STRING | STORED),
+        title_key: schema.add_text_field("title_key", STRING),
+        language: schema.add_text_field("language", STRING),
+        domain: schema.add_text_field("domain", STRING),
+        tag: schema.add_text_field("tag", STRING),
+        text,
+        lifting: [(title, of_title), (tags, of_tags), (headings, of_headings), (about, of_about)],
+    };
+    (schema.build(), fields)
+}
+
+/// The analyzers that the schema names.
+pub(super) fn analyzers() -> TokenizerManager {
+    let analyzers = TokenizerManager::default();
+    analyzers.register(WORDS_AND_STEMS, forms::words_and_stems());
+    analyzers.register(STEMS, forms::stems());
+    analyzers
+}
+
+impl Fields {
+    /// What the index is given of a document.
+    pub(super) fn entry(&self, document: &Document, text: &str) -> TantivyDocument {
+        let mut entry = TantivyDocument::new();
+        entry.add_text(self.path, document.path.as_str());
+        entry.add_text(self.title_key, query::title_key(&document.title));
+        for (field, value) in [(self.language, &document.language), (self.domain, &document.domain)] {
+            if let Some(value) = value {
+                entry.add_text(field, filter_key(value));
+            }
+        }
+        let [(title, _), (tags, _), (headings, _), (about, _)] = self.lifting;
+        for field in [title, self.text] {
+            entry.add_text(field, &document.title);
+        }
+        for tag in &document.tags {
+            entry.add_text(self.tag, filter_key(tag));
+            entry.add_text(tags, tag);
+            entry.add_text(self.text, tag);
+        }
+        for said in [document.description.as_str(), document.path.without_extension()] {
+            entry.add_text(about, said);
+            entry.add_text(self.text, said);
+        }
+        for heading in section::outline(text) {
+            entry.add_text(headings, heading.title);
+        }
+        entry.add_text(self.text, text);
+        entry
+    }
+}
+
+/// A language, domain or tag as it is compared: whatever its case and the space around it.
+pub(super) fn filter_key(value: &str) -> String {
+    value.trim().to_lowercase()
+}
