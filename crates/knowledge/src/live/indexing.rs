@@ -5,12 +5,22 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc,
+        mpsc::{self, TryRecvError},
     },
+    time::{Duration, Instant},
 };
 
 use super::{Change, Shared};
-use crate::{document::Document, path::DocumentPath};
+use crate::{
+    document::Document,
+    index::{Index, IndexError, Storage},
+    path::DocumentPath,
+};
+
+/// How long documents wait at first to be found while others are indexed; each wait is twice as long as the one before, up
+/// to the last. What is committed often is searched slowly.
+const FIRST_COMMIT: Duration = Duration::from_millis(500);
+const LAST_COMMIT: Duration = Duration::from_secs(8);
 
 /// Something to do to the index, in order.
 #[derive(Debug)]
@@ -37,6 +47,14 @@ pub(super) struct Indexer {
     shared: Arc<Shared>,
     /// The documents in the index.
     paths: HashSet<DocumentPath>,
+    /// Those whose change is told with the next commit.
+    changes: Vec<Arc<Change>>,
+    /// Jobs that are carried out, but not committed.
+    done: usize,
+    committed: Instant,
+    next_commit: Duration,
+    /// Whether the index failed before.
+    failed: bool,
 }
 
 /// A queue, and who works it off.
@@ -44,7 +62,18 @@ pub(super) fn queue(shared: &Arc<Shared>) -> (Queue, Indexer) {
     let (sender, jobs) = mpsc::channel();
     let waiting = Arc::new(AtomicUsize::new(0));
     let queue = Queue { jobs: sender, waiting: waiting.clone(), shared: shared.clone() };
-    (queue, Indexer { jobs, waiting, shared: shared.clone(), paths: HashSet::new() })
+    let indexer = Indexer {
+        jobs,
+        waiting,
+        shared: shared.clone(),
+        paths: HashSet::new(),
+        changes: Vec::new(),
+        done: 0,
+        committed: Instant::now(),
+        next_commit: FIRST_COMMIT,
+        failed: false,
+    };
+    (queue, indexer)
 }
 
 impl Queue {
@@ -68,7 +97,7 @@ impl Queue {
     fn push(&self, job: Job) {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         self.shared.progress.send_if_modified(|progress| !std::mem::replace(&mut progress.indexing, true));
-        // It ends only with the program.
+        // It ends only when all does.
         let _ = self.jobs.send(job);
     }
 }
@@ -76,36 +105,94 @@ impl Queue {
 impl Indexer {
     /// Works until there is nobody who could queue more.
     pub(super) fn run(mut self) {
-        let mut told = Vec::new();
-        while let Ok(job) = self.jobs.recv() {
-            let mut done = 1;
-            self.carry_out(job, &mut told);
-            while let Ok(job) = self.jobs.try_recv() {
-                self.carry_out(job, &mut told);
-                done += 1;
+        while !self.shared.is_stopped() {
+            let job = match self.jobs.try_recv() {
+                Ok(job) => job,
+                Err(TryRecvError::Empty) => {
+                    self.commit();
+                    self.next_commit = FIRST_COMMIT;
+                    let Ok(job) = self.jobs.recv() else { return };
+                    self.committed = Instant::now();
+                    job
+                }
+                Err(TryRecvError::Disconnected) => return self.commit(),
+            };
+            if let Err(error) = self.carry_out(job) {
+                self.renew(&error);
             }
-            let left = self.waiting.fetch_sub(done, Ordering::SeqCst) - done;
-            for change in told.drain(..) {
-                // Nobody may be listening.
-                let _ = self.shared.changes.send(change);
+            self.done += 1;
+            if self.committed.elapsed() >= self.next_commit {
+                self.commit();
+                self.next_commit = (self.next_commit * 2).min(LAST_COMMIT);
             }
-            let _ = left;
-            self.shared.progress.send_modify(|progress| {
-                progress.indexed = self.paths.len();
-                progress.indexing = self.waiting.load(Ordering::SeqCst) > 0;
-            });
         }
     }
 
-    fn carry_out(&mut self, job: Job, told: &mut Vec<Arc<Change>>) {
+    fn carry_out(&mut self, job: Job) -> Result<(), IndexError> {
+        let index = self.shared.index.load();
         match job {
             Job::Put(document) => {
+                // Held, or read again: it would take memory to keep all texts until it is their turn. One that cannot be
+                // read has changed since, and comes again.
+                let Ok(text) = document.read_blocking() else { return Ok(()) };
                 self.paths.insert(document.path.clone());
+                index.as_ref().map_or(Ok(()), |index| index.put(&document, &text))
             }
             Job::Remove(path) => {
                 self.paths.remove(&path);
+                index.as_ref().map_or(Ok(()), |index| index.remove(&path))
             }
-            Job::Tell(change) => told.push(change),
+            Job::Tell(change) => {
+                self.changes.push(change);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes what is done count, and tells of it.
+    fn commit(&mut self) {
+        self.committed = Instant::now();
+        if self.done == 0 {
+            return;
+        }
+        let committed = self.shared.index.load().as_ref().map_or(Ok(()), |index| index.commit());
+        if let Err(error) = committed {
+            self.renew(&error);
+        }
+        self.waiting.fetch_sub(std::mem::take(&mut self.done), Ordering::SeqCst);
+        for change in self.changes.drain(..) {
+            // Nobody may be listening.
+            let _ = self.shared.changes.send(change);
+        }
+        self.shared.progress.send_modify(|progress| {
+            progress.indexed = self.paths.len();
+            progress.indexing = self.waiting.load(Ordering::SeqCst) > 0;
+        });
+    }
+
+    /// The index failed, for want of disk most likely: what there is goes into another one, in memory.
+    fn renew(&mut self, error: &IndexError) {
+        if std::mem::replace(&mut self.failed, true) {
+            // That did not help, and need not be said for every document.
+            self.shared.index.store(None);
+            self.paths.clear();
+            return tracing::error!(%error, "documents can no longer be searched until the program is restarted");
+        }
+        tracing::warn!(%error, "the search index is made anew in memory");
+        let renewed = Index::new(Storage::Memory).and_then(|index| {
+            self.paths.clear();
+            for document in self.shared.library.load().iter() {
+                if let Ok(text) = document.read_blocking() {
+                    index.put(document, &text)?;
+                    self.paths.insert(document.path.clone());
+                }
+            }
+            index.commit()?;
+            Ok(index)
+        });
+        match renewed {
+            Ok(index) => self.shared.index.store(Some(Arc::new(index))),
+            Err(error) => self.renew(&error),
         }
     }
 }

@@ -4,22 +4,28 @@ mod catalog;
 mod indexing;
 mod keeper;
 mod mailbox;
+mod place;
 mod reading;
 mod watching;
 
 use std::{
-    path::PathBuf,
-    sync::{Arc, mpsc},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{broadcast, watch};
 
-use self::{keeper::Keeper, mailbox::Mailbox};
+use self::{keeper::Keeper, mailbox::Mailbox, place::Place};
 use crate::{
     folder::{FolderError, Folders},
+    index::{Hits, Index, IndexError, SearchQuery, Storage},
     library::Library,
     path::DocumentPath,
 };
@@ -47,6 +53,7 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
         self.mailbox.stop();
     }
 }
@@ -55,8 +62,13 @@ impl Drop for Handle {
 #[derive(Debug)]
 struct Shared {
     library: ArcSwap<Library>,
+    /// None if it failed for good.
+    index: ArcSwapOption<Index>,
     progress: watch::Sender<Progress>,
     changes: broadcast::Sender<Arc<Change>>,
+    stopped: AtomicBool,
+    /// After the index that lies there.
+    _place: Option<Place>,
 }
 
 /// How documents are kept.
@@ -105,7 +117,7 @@ impl Knowledge {
     pub fn of(library: Library) -> Self {
         let documents = library.len();
         let progress = Progress { documents, read: documents, ..Progress::default() };
-        let shared = Shared::new(library, progress);
+        let shared = Shared::new(library, progress, None);
         let (queue, indexer) = indexing::queue(&shared);
         for document in shared.library.load().iter() {
             queue.put(document.clone());
@@ -127,7 +139,10 @@ impl Knowledge {
     pub fn open(folders: Folders, settings: Settings) -> Result<Self, FolderError> {
         let folder = folders.roots.first().cloned().unwrap_or_default();
         let failed = |cause| FolderError { folder, cause };
-        let shared = Shared::new(Library::default(), Progress::default());
+        let shared = {
+            let place = settings.index_dir.as_deref();
+            Shared::new(Library::default(), Progress::default(), place.and_then(new_place))
+        };
         let mailbox = Arc::new(Mailbox::default());
         let (queue, indexer) = indexing::queue(&shared);
         let handle = Handle { shared: shared.clone(), mailbox: mailbox.clone() };
@@ -151,6 +166,19 @@ impl Knowledge {
         *self.0.shared.progress.borrow()
     }
 
+    /// Finds documents among those that are indexed so far, the best first. It takes some milliseconds, on this thread.
+    ///
+    /// A document that is found may have left the [`library`](Self::library) since, or not have arrived in it.
+    ///
+    /// # Errors
+    /// The index cannot be read. Nothing that a query says is an error.
+    pub fn search(&self, query: &SearchQuery) -> Result<Hits, IndexError> {
+        match &*self.0.shared.index.load() {
+            Some(index) => index.search(query),
+            None => Err(IndexError::Engine("it could not be kept; the log says why".into())),
+        }
+    }
+
     /// Tells of every change of the set of documents, batched. Who reads too slowly is told that it missed some
     /// ([`broadcast::error::RecvError::Lagged`]).
     pub fn changes(&self) -> broadcast::Receiver<Arc<Change>> {
@@ -166,13 +194,35 @@ impl Knowledge {
 }
 
 impl Shared {
-    fn new(library: Library, progress: Progress) -> Arc<Self> {
+    fn new(library: Library, progress: Progress, place: Option<Place>) -> Arc<Self> {
+        let storage =
+            place.as_ref().map_or(Storage::Memory, |place| Storage::Folder(place.folder().to_owned()));
+        let index = Index::new(storage).or_else(|error| {
+            tracing::warn!(%error, "the search index is in memory");
+            Index::new(Storage::Memory)
+        });
+        let index = index.map_err(|error| tracing::error!(%error, "documents cannot be searched"));
         Arc::new(Self {
             library: ArcSwap::from_pointee(library),
+            index: ArcSwapOption::new(index.ok().map(Arc::new)),
             progress: watch::Sender::new(progress),
             changes: broadcast::Sender::new(CHANGES_WAITING),
+            stopped: AtomicBool::new(false),
+            _place: place,
         })
     }
+
+    /// Whether nobody needs it any more.
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+fn new_place(parent: &Path) -> Option<Place> {
+    let place = Place::new(parent).map_err(|error| {
+        tracing::warn!(folder = %parent.display(), %error, "the search index is in memory: its folder cannot be used");
+    });
+    place.ok()
 }
 
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
