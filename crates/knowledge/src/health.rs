@@ -123,7 +123,7 @@ impl Health {
         let progress = knowledge.progress();
         let dependencies = Dependencies::of(knowledge);
         let is_busy = system.cpu_percent > BUSY_PERCENT || system.memory_percent > BUSY_PERCENT;
-        let is_well = dependencies.all().all(|status| status == Status::Healthy);
+        let is_well = dependencies.are_well();
         Report {
             status: if is_well && !is_busy { Status::Healthy } else { Status::Degraded },
             timestamp: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
@@ -184,12 +184,19 @@ fn rounded(number: f64) -> f64 {
 
 impl Dependencies {
     fn of(knowledge: &Knowledge) -> Self {
-        let _ = knowledge;
-        Self { documents: Status::Healthy, index: Status::Healthy, watcher: None }
+        let state = knowledge.state();
+        let or = |well: bool, otherwise: Status| if well { Status::Healthy } else { otherwise };
+        Self {
+            // What was read from a folder that is gone now is gone too, but the others are there.
+            documents: or(state.folders, Status::Degraded),
+            index: or(state.index, Status::Unhealthy),
+            watcher: state.watcher.map(|tells| or(tells, Status::Degraded)),
+        }
     }
 
-    fn all(&self) -> impl Iterator<Item = Status> {
-        [self.documents, self.index].into_iter().chain(self.watcher)
+    /// Whether all works. Without a watcher, which some file systems cannot have, changes are noticed a little later.
+    fn are_well(&self) -> bool {
+        self.documents == Status::Healthy && self.index == Status::Healthy
     }
 }
 
@@ -230,5 +237,49 @@ impl Readable for Report {
             progress.documents, progress.read, progress.indexed
         ));
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Document, DocumentPath, FileTimes, Library};
+
+    #[tokio::test]
+    async fn a_report_says_how_machine_program_and_documents_are() {
+        let document =
+            |path: &str| Document::parse(DocumentPath::new(path).unwrap(), "text", FileTimes::default()).0;
+        let knowledge = Knowledge::of(Library::new(["a.md", "b.md"].map(document)));
+        knowledge.settled().await;
+        let health = Health::new();
+        let before = Timestamp::now();
+        let waits = tokio::spawn(std::future::pending::<()>());
+        let report = health.report(&knowledge);
+        let at: Timestamp = report.timestamp.parse().unwrap();
+        assert!(at.as_millisecond() >= before.as_millisecond() && at <= Timestamp::now());
+        let Machine { cpu_percent, memory_percent, memory_available_mb } = report.system;
+        assert!((0.0..=100.0).contains(&cpu_percent) && (0.0..=100.0).contains(&memory_percent));
+        assert!(memory_percent > 0.0 && memory_available_mb > 0.0, "{report:?}");
+        assert!(report.application.pending_tasks >= 1 && report.application.uptime_seconds >= 0.0);
+        waits.abort();
+        let all = Reading { documents: 2, read: 2, indexed: 2, reading: false, indexing: false };
+        assert_eq!(report.progress, all);
+        let dependencies = report.dependencies;
+        assert_eq!((dependencies.documents, dependencies.index), (Status::Healthy, Status::Healthy));
+        assert_eq!(dependencies.watcher, None, "these never change");
+        let text = report.markdown();
+        assert!(
+            text.contains("documents healthy, index healthy\n- 2 documents known, 2 read, 2 indexed"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_degrades() {
+        let well = Dependencies { documents: Status::Healthy, index: Status::Healthy, watcher: None };
+        assert!(well.are_well());
+        assert!(Dependencies { watcher: Some(Status::Degraded), ..well }.are_well());
+        assert!(!Dependencies { documents: Status::Degraded, ..well }.are_well());
+        assert!(!Dependencies { index: Status::Unhealthy, ..well }.are_well());
     }
 }

@@ -44,7 +44,7 @@ pub use document::{Document, FileTimes};
 pub use folder::Folders;
 pub use index::{Hit, Hits, Index, IndexError, SearchQuery, Storage, Words};
 pub use library::{Found, Library};
-pub use live::{Change, Knowledge, Progress, Settings};
+pub use live::{Change, Knowledge, Progress, Settings, State};
 pub use path::DocumentPath;
 pub use section::Heading;
 pub use serve::{MAX_CHOICES, Options, builder, builder_with, server};

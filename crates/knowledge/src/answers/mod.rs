@@ -3,16 +3,19 @@
 //! - [`document`]: a standard, a document, or a section of one.
 //! - [`excerpt`]: as much of a text as an answer holds.
 //! - [`listing`]: which documents there are, page by page.
-//! - [`close`](mod@close): what someone may have meant.
+//! - [`search`]: what a search found, and where in each document.
+//! - `close`: what someone may have meant.
 
 mod close;
 pub mod document;
 pub mod excerpt;
 pub mod listing;
+pub mod search;
 
 pub use document::{Answer, DocumentQuery, StandardQuery};
 pub use excerpt::{DEFAULT_MAX_ANSWER_CHARS, Section};
 pub use listing::{ListQuery, Listing, Summary, WrongCursor};
+pub use search::{SearchAnswer, SearchArguments, SearchHit};
 
 use anyport_protocol::types::ResourceLink;
 

@@ -9,16 +9,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::offer::Offer;
-use crate::answers::{DocumentQuery, ListQuery, Readable, StandardQuery};
+use crate::answers::{DocumentQuery, ListQuery, Readable, SearchArguments, StandardQuery};
 
 /// The tools, in the order in which they are listed.
 pub(super) fn all(offer: &Arc<Offer>) -> Vec<Tool> {
-    vec![get_stdlib(offer), list_docs(offer), get_doc(offer), health_check(offer)]
+    vec![get_stdlib(offer), search_docs(offer), list_docs(offer), get_doc(offer), health_check(offer)]
 }
 
 /// Those of them that say what can be chosen.
 pub(super) fn with_topics(offer: &Arc<Offer>) -> Vec<Tool> {
-    vec![get_stdlib(offer), list_docs(offer)]
+    vec![get_stdlib(offer), search_docs(offer), list_docs(offer)]
 }
 
 fn get_stdlib(offer: &Arc<Offer>) -> Tool {
@@ -38,6 +38,23 @@ fn get_stdlib(offer: &Arc<Offer>) -> Tool {
             let (library, max) = (offer.knowledge.library(), offer.options.max_answer_chars);
             async move { library.standard(&query, max).await.map(Told) }
         })
+}
+
+fn search_docs(offer: &Arc<Offer>) -> Tool {
+    let schema = offer.topics().schema::<SearchArguments>();
+    let offer = offer.clone();
+    Tool::new("search_docs")
+        .title("Search the documents")
+        .description(
+            "Find where something is said: the documents that fit best, each with the section and the passage. get_doc \
+             retrieves the section.",
+        )
+        .annotations(reading())
+        .category(DOCUMENTS)
+        .example(json!({"query": "how are errors handled", "language": "rust"}))
+        .input_schema(schema)
+        // Some milliseconds of work, and files to read where texts are not in memory.
+        .run_blocking(move |query: SearchArguments, _: Context| offer.knowledge.find(query).map(Told))
 }
 
 fn list_docs(offer: &Arc<Offer>) -> Tool {
@@ -85,8 +102,8 @@ fn health_check(offer: &Arc<Offer>) -> Tool {
             "Tell how the server is: the machine's load, what it depends on, and how far the documents are read and \
              indexed.",
         )
-        // Asked again it says something else: no cache may answer for it.
-        .annotations(ToolAnnotations { idempotent_hint: Some(false), ..reading() })
+        .annotations(reading())
+        .uncached()
         .category(OPERATION)
         .run(move |_: NoArguments, _: Context| {
             let report = offer.health.report(&offer.knowledge);
