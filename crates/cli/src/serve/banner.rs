@@ -135,6 +135,9 @@ impl Banner<'_> {
         if given.timeout != arguments::TIMEOUT {
             add("--timeout", given.timeout.to_string());
         }
+        if let Some(time) = given.cache() {
+            add("--cache", time.as_secs().to_string());
+        }
         for limit in &given.limit {
             add("--limit", limit.to_string());
         }

@@ -3,10 +3,14 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use anyport_server::Builder;
-use anyport_service::{bridge::ShimLimits, layer::Quota};
+use anyport_service::{
+    bridge::ShimLimits,
+    layer::{CacheLimits, Quota},
+};
 use anyport_transport::{http, unix, websocket};
 
 use super::DRAIN;
+use crate::logging::Rotation;
 
 /// The bounds of a program that serves.
 #[derive(Clone, Debug)]
@@ -17,6 +21,8 @@ pub(crate) struct Limits {
     pub(crate) quota: Quota,
     pub(crate) max_concurrent_calls: usize,
     pub(crate) max_open_requests: usize,
+    pub(crate) cache: CacheLimits,
+    pub(crate) rotation: Rotation,
     server: ServerLimits,
 }
 
@@ -40,6 +46,8 @@ impl Default for Limits {
             quota: Quota { per_second: CALLS_PER_SECOND, burst: CALL_BURST },
             max_concurrent_calls: 1024,
             max_open_requests: 1024,
+            cache: CacheLimits::default(),
+            rotation: Rotation::default(),
             server: ServerLimits::default(),
         }
     }
@@ -56,7 +64,8 @@ pub(crate) struct Limit {
 const NAMES: &str = "max_message_bytes, max_depth, max_nodes, max_headers, max_header_bytes, max_streams, max_sessions, \
     sse_log, sse_buffer, max_frame_bytes, max_pings, header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
     ask_timeout, ping_interval, pong_timeout, first_message, connection_idle (seconds), max_listeners, \
-    max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions";
+    max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions, \
+    cache_entries, cache_bytes, log_file_bytes, log_files";
 
 impl std::str::FromStr for Limit {
     type Err = String;
@@ -165,11 +174,16 @@ impl Limits {
             "connection_idle" => self.websocket.connection_idle = seconds,
             "calls_per_second" => self.quota.per_second = rate,
             "call_burst" => self.quota.burst = rate,
+            "cache_entries" => self.cache.entries = count,
+            "cache_bytes" => self.cache.bytes = count,
+            "log_file_bytes" => self.rotation.bytes = limit.value.into(),
+            "log_files" => self.rotation.files = count,
             "max_listeners" => self.server.max_listeners = Some(count),
             "max_subscriptions" => self.server.max_subscriptions = Some(count),
             "max_subscription_bytes" => self.server.max_subscription_bytes = Some(count),
             "page_size" => self.server.page_size = Some(count),
             "max_connections" => return Err("the connections are set by --max-connections".into()),
+            "cache_ttl" => return Err("the time that answers are kept is set by --cache".into()),
             "call_timeout" | "timeout" => return Err("the time of a call is set by --timeout".into()),
             name => return Err(format!("there is no limit {name:?}; there are {NAMES}")),
         }
@@ -203,6 +217,7 @@ mod tests {
             ("max_header_bytes=100", "from 8192 on"),
             ("max_connections=5", "--max-connections"),
             ("timeout=5", "--timeout"),
+            ("cache_ttl=5", "--cache"),
         ] {
             assert!(wrong.parse::<Limit>().unwrap_err().contains(told), "{wrong}");
         }

@@ -14,9 +14,9 @@ use anyport_knowledge::{Folders, Knowledge, Settings, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
-    Service,
+    Principal, Service,
     bridge::Shim,
-    layer::{CatchPanic, Concurrency, Rate, Timeout, Trace},
+    layer::{Cache, CacheLimits, CatchPanic, Concurrency, Rate, Timeout, Trace},
     seal::Key,
 };
 use anyport_transport::{
@@ -26,7 +26,7 @@ use anyport_transport::{
 
 pub(crate) use self::arguments::Arguments;
 use self::{arguments::Transport, banner::Banner, limits::Limits};
-use crate::{failure::Advice, notice, state, stop::Stop};
+use crate::{failure::Advice, logging, state, stop::Stop};
 
 /// Serves until it is told to stop.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -81,7 +81,7 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     // Every address is ours by now: what one that is in use prevents has not begun.
     server.start().await?;
     let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());
-    notice::say(Banner { source, folders, count, address, path, arguments, terminal });
+    logging::notice(Banner { source, folders, count, address, path, arguments, terminal });
 
     let http = async {
         match listener {
@@ -126,12 +126,22 @@ const DRAIN: Duration = Duration::from_secs(10);
 fn stack(server: Server, arguments: &Arguments, limits: &Limits) -> impl Service {
     // What any of them refuses is counted beside what the server refuses.
     let metrics = server.metrics().clone();
+    let asked = server.clone();
     // A handler that panics fails its call, not the process.
     let service = CatchPanic::new(server);
+    // What only reads need not be asked again for the same; limits of rate and time hold all the same.
+    let service: Box<dyn Service> = match arguments.cache() {
+        Some(ttl) => {
+            let limits = CacheLimits { ttl, ..limits.cache };
+            let which = move |tool: &str, caller: &Principal| asked.cacheable(tool, caller);
+            Box::new(Cache::new(service, limits, which).metrics(&metrics))
+        }
+        None => Box::new(service),
+    };
     // Handlers ask by result; clients of older revisions are asked live.
     let service = Shim::new(service, limits.shim).metrics(&metrics);
     // A call that hangs is ended; the time a person takes to answer does not count.
-    let service = Timeout::new(service, Duration::from_secs(arguments.timeout)).metrics(&metrics);
+    let service = Timeout::new(service, arguments.timeout.0).metrics(&metrics);
     // One caller alone cannot take all there is.
     let service = Rate::new(service, limits.quota).metrics(&metrics);
     // What runs at once is bounded, so that what runs stays fast.
