@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use anyport_knowledge::{Folders, Knowledge, Settings, folder::FolderError};
+use anyport_knowledge::{Folders, Knowledge, Options, Settings, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
@@ -58,7 +58,13 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let count = knowledge.library().len();
     let supported: Arc<[Revision]> = arguments.era.revisions().into();
     let limits = Limits::with(&arguments.limit);
-    let server = anyport_knowledge::builder(&knowledge, &arguments.name, &supported, key(arguments));
+    let options = Options {
+        max_answer_chars: limits.max_answer_chars,
+        languages: arguments.languages.clone(),
+        domains: arguments.domains.clone(),
+    };
+    let (name, key) = (&arguments.name, key(arguments));
+    let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
     let service = Arc::new(stack(server.clone(), arguments, &limits));
     let (closing, closed) = (stop.stopped(), server.clone());
