@@ -11,7 +11,7 @@ mod resources;
 
 use anyport::{Revision, Server};
 use anyport_knowledge::{Document, DocumentPath, FileTimes, Knowledge, Library, Options, builder_with};
-use anyport_testing::{Client, TestServer};
+use anyport_testing::Client;
 use serde_json::{Value, json};
 
 /// A document at `path` that says `text`.

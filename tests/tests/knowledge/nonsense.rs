@@ -11,8 +11,16 @@ async fn what_does_not_fit_is_named_with_what_would() {
     let server = serve(&knowledge(&[("python/testing.md", STANDARD)]).await).await;
     let huge = "x".repeat(200_000);
     let cases: &[(&str, Value, &[&str])] = &[
-        ("get_stdlib", json!({"language": "pyhton", "domain": "testing"}), &["language", "pyhton", "python"]),
-        ("get_stdlib", json!({"language": "Python", "domain": "testing"}), &["language", "python"]),
+        (
+            "get_stdlib",
+            json!({"language": "pyhton", "domain": "testing"}),
+            &["language", "pyhton", "did you mean \"python\"?"],
+        ),
+        (
+            "get_stdlib",
+            json!({"language": "Python", "domain": "testing"}),
+            &["language", "did you mean \"python\"?"],
+        ),
         ("get_stdlib", json!({"language": "python"}), &["missing: domain"]),
         ("get_stdlib", json!({"language": 5, "domain": "testing"}), &["language", "5"]),
         ("get_stdlib", json!({"language": "python", "domain": "testing", "lines": 5}), &["lines", "unknown"]),

@@ -49,6 +49,7 @@ async fn what_was_deleted_after_it_was_listed_is_gone_and_no_failure_of_the_serv
     std::fs::remove_file(folder.path().join("a.md")).unwrap();
     let read = client.read("docs:///a.md").await.unwrap();
     assert_eq!(read.code(), Some(-32602), "{read:?}");
+    assert_eq!(crate::ask(&mut client, "get_doc", json!({"path": "a.md"})).await["found"], false);
     changes.recv().await.unwrap();
     let read = client.read("docs:///a.md").await.unwrap();
     assert_eq!(read.code(), Some(-32602), "{read:?}");

@@ -182,7 +182,13 @@ impl Answer {
         max: usize,
         long: Long,
     ) -> Result<Self, Unreadable> {
-        let text = document.read().await?;
+        let text = match document.read().await {
+            // It will be gone from the list in a moment.
+            Err(error) if error.is_gone() => {
+                return Ok(Self::none(format!("No document at {}; it was deleted just now", document.path)));
+            }
+            text => text?,
+        };
         // Most answers are whole documents, which need no headings.
         let headings = match section.is_none() && text.len() <= max {
             true => Vec::new(),

@@ -61,7 +61,11 @@ fn resource(document: &Arc<Document>) -> Resource {
 async fn contents(knowledge: &Knowledge, uri: &str) -> Result<Option<ResourceContents>, Unreadable> {
     let Some((path, fragment)) = uri::split(uri) else { return Ok(None) };
     let Some(document) = knowledge.library().get(&path).cloned() else { return Ok(None) };
-    let text = document.read().await?;
+    let text = match document.read().await {
+        // It will be gone from the list in a moment.
+        Err(error) if error.is_gone() => return Ok(None),
+        text => text?,
+    };
     let text = match fragment {
         None => Some(&*text),
         Some(fragment) => section::section(&text, &fragment),
