@@ -17,7 +17,7 @@ pub struct Heading {
     /// The fragment that leads to it, as GitHub makes it; no two headings of a document have the same.
     pub slug: String,
     /// Where its first line begins in the text, in bytes.
-    start: usize,
+    pub(crate) start: usize,
 }
 
 /// The headings of a Markdown text, in order.

@@ -16,6 +16,8 @@ pub(super) struct Banner<'a> {
     pub(super) source: &'a str,
     pub(super) folders: &'a [PathBuf],
     pub(super) count: usize,
+    /// How many files there are, while some are yet to be read.
+    pub(super) reading: Option<usize>,
     pub(super) address: Option<SocketAddr>,
     /// Where the Unix socket is.
     pub(super) path: Option<&'a Path>,
@@ -28,7 +30,11 @@ impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let noun = if self.count == 1 { "document" } else { "documents" };
         let version = env!("CARGO_PKG_VERSION");
-        writeln!(f, "anyport {version} serves {} {noun} from {}", self.count, self.source)?;
+        write!(f, "anyport {version} serves {} {noun} from {}", self.count, self.source)?;
+        match self.reading {
+            Some(files) => writeln!(f, ", reading {files} documents")?,
+            None => writeln!(f)?,
+        }
         let versions: Vec<_> =
             self.arguments.era.revisions().iter().map(|revision| revision.as_str()).collect();
         writeln!(f, "  protocol   {}", versions.join(", "))?;

@@ -10,19 +10,21 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use anyport_knowledge::{Folders, Knowledge, Options, Settings, folder::FolderError};
+use anyport_knowledge::{Change, Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
     Principal, Service,
     bridge::Shim,
-    layer::{Cache, CacheLimits, CatchPanic, Concurrency, Rate, Timeout, Trace},
+    layer::{Cache, CacheLimits, CatchPanic, Clear, Concurrency, Rate, Timeout, Trace},
     seal::Key,
 };
 use anyport_transport::{
-    http::{Authentication, Compat, Config, Listener, Refused, Route, Token},
+    http::{Authentication, Compat, Config, Listener, Refused, Token},
     stdio, unix,
 };
+
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 pub(crate) use self::arguments::Arguments;
 use self::{arguments::Transport, banner::Banner, limits::Limits};
@@ -55,7 +57,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 
 async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Result<()> {
     let Documents { source, folders, knowledge } = documents;
-    let count = knowledge.library().len();
     let supported: Arc<[Revision]> = arguments.era.revisions().into();
     let limits = Limits::with(&arguments.limit);
     let options = Options {
@@ -66,7 +67,7 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let (name, key) = (&arguments.name, key(arguments));
     let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
-    let service = Arc::new(stack(server.clone(), arguments, &limits));
+    let service = Arc::new(stack(server.clone(), &knowledge, arguments, &limits));
     let (closing, closed) = (stop.stopped(), server.clone());
     tokio::spawn(async move {
         closing.await;
@@ -86,8 +87,10 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let path = socket.as_ref().map(unix::Listener::path);
     // Every address is ours by now: what one that is in use prevents has not begun.
     server.start().await?;
+    let (progress, count) = (knowledge.progress(), knowledge.library().len());
+    let reading = progress.reading.then_some(progress.documents);
     let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());
-    logging::notice(Banner { source, folders, count, address, path, arguments, terminal });
+    logging::notice(Banner { source, folders, count, reading, address, path, arguments, terminal });
 
     let http = async {
         match listener {
@@ -122,6 +125,7 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     };
     let served = tokio::try_join!(http, unix, stdio).map(drop);
     server.stop().await;
+    knowledge.close();
     served
 }
 
@@ -129,7 +133,7 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// What stands around the server, innermost first.
-fn stack(server: Server, arguments: &Arguments, limits: &Limits) -> impl Service {
+fn stack(server: Server, knowledge: &Knowledge, arguments: &Arguments, limits: &Limits) -> impl Service {
     // What any of them refuses is counted beside what the server refuses.
     let metrics = server.metrics().clone();
     let asked = server.clone();
@@ -140,7 +144,9 @@ fn stack(server: Server, arguments: &Arguments, limits: &Limits) -> impl Service
         Some(ttl) => {
             let limits = CacheLimits { ttl, ..limits.cache };
             let which = move |tool: &str, caller: &Principal| asked.cacheable(tool, caller);
-            Box::new(Cache::new(service, limits, which).metrics(&metrics))
+            let cache = Cache::new(service, limits, which).metrics(&metrics);
+            tokio::spawn(clear(cache.handle(), knowledge.changes()));
+            Box::new(cache)
         }
         None => Box::new(service),
     };
@@ -154,6 +160,14 @@ fn stack(server: Server, arguments: &Arguments, limits: &Limits) -> impl Service
     let service = Concurrency::new(service, limits.max_concurrent_calls).metrics(&metrics);
     // Outermost, so that it sees what every other layer answers.
     Trace::new(service)
+}
+
+/// Forgets what was answered when the documents change.
+async fn clear(cache: Clear, mut changes: Receiver<Arc<Change>>) {
+    // Who missed some forgets everything all the same.
+    while !matches!(changes.recv().await, Err(RecvError::Closed)) {
+        cache.clear();
+    }
 }
 
 /// The documents, and where they come from.
@@ -176,19 +190,21 @@ fn documents(arguments: &Arguments) -> Result<Documents> {
         return Ok(Documents { source, folders, knowledge: Knowledge::of(book::library()) });
     }
     let source = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    let mut loading = Folders::new(&folders[0]);
+    let limits = Limits::with(&arguments.limit);
+    let mut loading = limits.of_documents(Folders::new(&folders[0]));
     for folder in &folders[1..] {
         loading = loading.and(folder);
     }
     for extension in &arguments.ext {
         loading = loading.extension(extension);
     }
-    let opened = Knowledge::open(loading, Settings::default());
+    let index_dir = state::folder(arguments.state_dir.clone()).map(|folder| folder.join("index"));
+    let opened = Knowledge::open(loading, limits.of_knowledge(index_dir));
     let knowledge = opened.map_err(|error| {
         let help = FolderError::help(&error);
         Advice::failed(error.to_string(), help)
     })?;
-    if knowledge.progress().documents == 0 {
+    if knowledge.library().is_empty() && !knowledge.progress().reading {
         tracing::warn!(
             "no documents in {source}: their names end in .md or .markdown; --ext takes other endings"
         );
@@ -235,7 +251,7 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
         public_prefix: arguments.public_url.as_ref().map(|public| public.prefix.clone()).unwrap_or_default(),
         websocket: arguments.speaks(Transport::Websocket).then_some(websocket),
         compat: Compat::new(arguments.compat.iter().copied()),
-        routes: vec![health()],
+        plain: true,
         limits,
         ..Config::default()
     };
@@ -283,17 +299,4 @@ async fn listen_locally(
         };
         Advice::failed(anyhow::Error::from(refused).to_string(), help)
     })
-}
-
-/// `GET /health`, for load balancers and people: no token needed, and it tells nothing.
-fn health() -> Route {
-    let answer = |_| async {
-        let body =
-            serde_json::json!({"status": "healthy", "interface": "http", "protocol": "mcp"}).to_string();
-        let mut response = http::Response::new(body.into());
-        let json = http::HeaderValue::from_static("application/json");
-        response.headers_mut().insert(http::header::CONTENT_TYPE, json);
-        response
-    };
-    Route::new(http::Method::GET, "/health", answer).open()
 }

@@ -13,7 +13,7 @@ use super::split::Splitter;
 pub(super) const STEM_MARK: char = '\u{1}';
 
 /// The stem of an English word; other words and numbers are their own.
-pub(super) fn stem(word: &str) -> Cow<'_, str> {
+pub(crate) fn stem(word: &str) -> Cow<'_, str> {
     if word.len() < 3 || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return Cow::Borrowed(word);
     }
@@ -23,6 +23,15 @@ pub(super) fn stem(word: &str) -> Cow<'_, str> {
 /// Words as they stand, for queries.
 pub(super) fn words() -> TextAnalyzer {
     TextAnalyzer::builder(Splitter::default()).filter(AsciiFoldingFilter).build()
+}
+
+/// Calls `each` with every word of `text` as it stands. As [`words`], and without its indirections.
+pub(crate) fn each_word(text: &str, mut each: impl FnMut(&Token)) {
+    let mut analyzer = AsciiFoldingFilter.transform(Splitter::default());
+    let mut words = analyzer.token_stream(text);
+    while words.advance() {
+        each(words.token());
+    }
 }
 
 /// Words as they stand, each followed by its marked stem if that differs: finds both, and can tell them apart.

@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
+
+use super::{forms::stem, sought::OF_STEM};
 use crate::path::DocumentPath;
 
 /// What a search found.
@@ -31,8 +34,57 @@ pub struct Hit {
 /// The words that a search was about, in the forms in which texts have them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Words {
-    /// Word to unit and weight, as it stands.
-    pub(crate) exact: HashMap<String, (u8, f32)>,
-    /// The same by stem.
-    pub(crate) stems: HashMap<String, (u8, f32)>,
+    exact: HashMap<String, usize, FixedState>,
+    stems: HashMap<String, usize, FixedState>,
+    weights: Vec<f32>,
+    /// Which bytes they begin with: most words of a text are ruled out by their first.
+    first_bytes: [u64; 4],
+}
+
+/// What a word of a text is to a search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Word {
+    /// Its number among the words looked for; all words of a stem have the same, but for the one looked for.
+    pub(crate) number: usize,
+    /// How much it says.
+    pub(crate) weight: f32,
+}
+
+impl Words {
+    /// Whether there are none: then no text has any of them.
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_empty()
+    }
+
+    /// How many there are; their numbers are below.
+    pub(crate) fn len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Adds a word and its stem. Of what is added twice, the first counts.
+    pub(crate) fn add(&mut self, word: &str, weight: f32) {
+        let Some(first) = word.bytes().next() else { return };
+        self.first_bytes[usize::from(first >> 6)] |= 1 << (first & 63);
+        let forms = [
+            (&mut self.exact, word.to_owned(), weight),
+            (&mut self.stems, stem(word).into_owned(), weight * OF_STEM),
+        ];
+        for (words, form, weight) in forms {
+            words.entry(form).or_insert_with(|| {
+                self.weights.push(weight);
+                self.weights.len() - 1
+            });
+        }
+    }
+
+    /// What a word of a text is to the search, if it is something.
+    pub(crate) fn find(&self, word: &str) -> Option<Word> {
+        let first = word.bytes().next()?;
+        if self.first_bytes[usize::from(first >> 6)] & (1 << (first & 63)) == 0 {
+            return None;
+        }
+        // A stem has the first letter of its word.
+        let number = *self.exact.get(word).or_else(|| self.stems.get(&*stem(word)))?;
+        Some(Word { number, weight: self.weights[number] })
+    }
 }

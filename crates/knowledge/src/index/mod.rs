@@ -7,7 +7,7 @@
 //! - `split`, `forms`, `stop`: what a word is.
 //! - `schema`: what is indexed of a document.
 //! - `query`: what somebody asks for.
-//! - `search`: how it is found, in passes from strict to lenient.
+//! - `search`: how it is found, in passes from strict to lenient; `sought`: by which terms; `similar`: mistyped words.
 //! - `storage`: where the index lies.
 
 use std::{
@@ -23,15 +23,18 @@ use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
 use crate::{document::Document, path::DocumentPath};
 use schema::Fields;
 
-mod forms;
+pub(crate) mod forms;
 mod hits;
 mod query;
 mod schema;
 mod search;
+mod similar;
+mod sought;
 mod split;
 mod stop;
 mod storage;
 
+pub(crate) use hits::Word;
 pub use hits::{Hit, Hits, Words};
 pub use query::{MAX_QUERY_CHARS, MAX_QUERY_WORDS, SearchQuery};
 pub use storage::Storage;

@@ -30,12 +30,20 @@ pub(super) struct Fields {
     pub(super) tag: Field,
     /// Title, description, tags, path and text, with the places of the words.
     pub(super) text: Field,
-    /// Where a word weighs more than in the text, and how much more.
-    pub(super) lifting: [(Field, f32); 4],
+    /// Where a word weighs more than in the text: title, tags, headings, and description and path.
+    pub(super) lifting: [Lifting; 4],
 }
 
-/// How much more than in the text a word weighs in title, tags, headings, and description or path.
-const WEIGHTS: [f32; 4] = [4.0, 3.0, 2.0, 1.5];
+/// A place where a word weighs more than in the text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lifting {
+    pub(super) field: Field,
+    /// How much more.
+    pub(super) weight: f32,
+    /// How many words such a place has, taken for its average: the true one is near zero where few documents have tags,
+    /// and a document would be lowered for having them.
+    pub(super) length: u64,
+}
 
 /// The schema and its fields.
 pub(super) fn schema() -> (Schema, Fields) {
@@ -45,10 +53,16 @@ pub(super) fn schema() -> (Schema, Fields) {
         schema.add_text_field(name, TextOptions::default().set_indexing_options(indexing))
     };
     let text = words("text", WORDS_AND_STEMS, IndexRecordOption::WithFreqsAndPositions);
-    let names = ["title", "tags", "headings", "about"];
-    let lifting = names.map(|name| words(name, STEMS, IndexRecordOption::WithFreqs));
-    let [title, tags, headings, about] = lifting;
-    let [of_title, of_tags, of_headings, of_about] = WEIGHTS;
+    let mut lifting = |name: &str, weight, length| {
+        let field = words(name, STEMS, IndexRecordOption::WithFreqs);
+        Lifting { field, weight, length }
+    };
+    let lifting = [
+        lifting("title", 4.0, 5),
+        lifting("tags", 3.0, 5),
+        lifting("headings", 2.0, 20),
+        lifting("about", 1.5, 15),
+    ];
     let fields = Fields {
         path: schema.add_text_field("path", STRING | STORED),
         title_key: schema.add_text_field("title_key", STRING),
@@ -56,7 +70,7 @@ pub(super) fn schema() -> (Schema, Fields) {
         domain: schema.add_text_field("domain", STRING),
         tag: schema.add_text_field("tag", STRING),
         text,
-        lifting: [(title, of_title), (tags, of_tags), (headings, of_headings), (about, of_about)],
+        lifting,
     };
     (schema.build(), fields)
 }
@@ -80,7 +94,7 @@ impl Fields {
                 entry.add_text(field, filter_key(value));
             }
         }
-        let [(title, _), (tags, _), (headings, _), (about, _)] = self.lifting;
+        let [title, tags, headings, about] = self.lifting.map(|place| place.field);
         for field in [title, self.text] {
             entry.add_text(field, &document.title);
         }

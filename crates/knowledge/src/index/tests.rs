@@ -65,3 +65,178 @@ fn a_document_put_again_is_replaced_and_a_removed_one_is_gone() {
     index.commit().unwrap();
     assert_eq!(found(&index, "again"), ["a.md"]);
 }
+
+#[test]
+fn all_words_come_before_some_words_and_titles_before_all() {
+    let many = "python testing ".repeat(50);
+    let index = index(&[
+        ("both.md", "# Notes\n\nOn testing. And, somewhere else, on python.\n"),
+        ("python.md", &format!("# Python, Python, Python\n\n{}", "python ".repeat(50))),
+        ("long.md", &format!("# Python testing guide\n\n{many}")),
+        ("title.md", "# Testing Python\n\nNothing.\n"),
+        ("exact/b.md", "---\ntitle: Python Testing\n---\nNothing.\n"),
+        ("exact/a.md", "---\ntitle: python-testing\ndescription: long\n---\nNothing.\n"),
+    ]);
+    let found = found(&index, "Python testing");
+    assert!(found[0].starts_with("exact/") && found[1].starts_with("exact/"), "{found:?}");
+    assert_eq!(found[5], "python.md");
+    assert_eq!(found.len(), 6);
+}
+
+#[test]
+fn a_word_weighs_most_in_title_then_tags_headings_path_and_text() {
+    let index = index(&[
+        ("body.md", "# A\n\nOpening.\n\ncaching.\n"),
+        ("heading.md", "# A\n\n## Caching\n\nx.\n"),
+        ("tag.md", "---\ntags: [caching]\n---\n# A\n\nx.\n"),
+        ("title.md", "# Caching\n\nx.\n"),
+        ("caching/path.md", "# A\n\nx.\n"),
+    ]);
+    let found = found(&index, "caching");
+    assert_eq!(found[0], "title.md");
+    assert_eq!(found[1], "tag.md");
+    assert_eq!(found[4], "body.md");
+}
+
+#[test]
+fn the_word_itself_comes_before_others_of_its_stem() {
+    let index = index(&[
+        ("important.md", "It is important, most important, so important.\n"),
+        ("imports.md", "It imports once, in so many words of filler text.\n"),
+        ("import.md", "We import it once, in so many words of filler text that nobody reads.\n"),
+    ]);
+    assert_eq!(found(&index, "import")[0], "import.md");
+    assert_eq!(found(&index, "imports")[0], "imports.md");
+    assert_eq!(found(&index, "import").len(), 3);
+}
+
+#[test]
+fn names_are_found_however_they_are_written() {
+    let index = index(&[
+        ("snake.md", "Set `max_retries` to 3."),
+        ("camel.md", "Set `maxRetries` to 3."),
+        ("kebab.md", "Pass `--max-retries 3`."),
+        ("arc.md", "Use `std::sync::Arc<T>` here."),
+        ("cpp.md", "Written in C++ and C#."),
+        ("c.md", "Written in C."),
+        ("node.md", "Runs on Node.js 20."),
+        ("code.md", "It fails with -32602 (invalid params)."),
+        ("cjk.md", "サーバーの設定方法を説明します。"),
+        ("korean.md", "서버를 설정합니다."),
+        ("german.md", "Über die Größe."),
+    ]);
+    for query in ["max_retries", "maxRetries", "max-retries", "MAX_RETRIES", "maxretries", "max retries"] {
+        let mut found = found(&index, query);
+        found.sort();
+        assert_eq!(found, ["camel.md", "kebab.md", "snake.md"], "{query}");
+    }
+    for (query, path) in [
+        ("std::sync::Arc", "arc.md"),
+        ("sync::Arc", "arc.md"),
+        ("C++", "cpp.md"),
+        ("c#", "cpp.md"),
+        ("node.js", "node.md"),
+        ("nodejs", "node.md"),
+        ("-32602", "code.md"),
+        ("32602", "code.md"),
+        ("設定方法", "cjk.md"),
+        ("サーバー", "cjk.md"),
+        ("法", "cjk.md"),
+        ("서버", "korean.md"),
+        ("uber grosse", "german.md"),
+        ("GRÖSSE", "german.md"),
+    ] {
+        assert_eq!(found(&index, query)[0], path, "{query}");
+    }
+    assert_eq!(found(&index, "C++"), ["cpp.md"]);
+    assert_eq!(found(&index, "C"), ["c.md"]);
+}
+
+#[test]
+fn a_quoted_phrase_is_found_as_it_stands() {
+    let index = index(&[
+        ("phrase.md", "About error handling in depth."),
+        (
+            "words.md",
+            "Handling of an error. Error, then handling; error error handling? No: error-free handling.",
+        ),
+        ("far.md", "An error, and much later its handling."),
+    ]);
+    assert_eq!(found(&index, "\"error handling\" depth"), ["phrase.md", "words.md"]);
+    assert_eq!(found(&index, "\"error handling\"").len(), 2);
+    assert_eq!(found(&index, "\"Handling of an ERROR\""), ["words.md"]);
+    assert!(found(&index, "\"depth handling\"").is_empty());
+    assert!(found(&index, "\"error handlings\" depth").is_empty());
+    assert_eq!(found(&index, "\"error handling").len(), 3);
+}
+
+#[test]
+fn a_search_can_be_narrowed() {
+    let index = index(&[
+        ("python/testing.md", "---\ntags: [Unit, pytest]\n---\nwords"),
+        ("go/testing.md", "---\ntags: [unit]\n---\nwords"),
+        ("python/security.md", "---\nlanguage: Python\ntags: [secrets management]\n---\nwords"),
+    ]);
+    let narrowed = |language: &str, domain: &str, tags: &[&str]| {
+        let some = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let query = SearchQuery {
+            language: some(language),
+            domain: some(domain),
+            tags,
+            ..SearchQuery::new("words absent")
+        };
+        hits(&index, &query)
+    };
+    assert_eq!(narrowed("", "", &[]).len(), 3);
+    assert_eq!(narrowed("PYTHON", "", &[]).len(), 2);
+    assert_eq!(narrowed(" python ", "Testing", &[]), ["python/testing.md"]);
+    assert_eq!(narrowed("", "", &["UNIT"]).len(), 2);
+    assert_eq!(narrowed("", "", &["unit", "PyTest"]), ["python/testing.md"]);
+    assert!(narrowed("pyth", "", &[]).is_empty());
+    assert!(narrowed("", "", &["secrets"]).is_empty());
+    assert_eq!(narrowed("", "", &["Secrets Management"]), ["python/security.md"]);
+}
+
+#[test]
+fn mistyped_words_find_what_was_meant_after_what_was_typed() {
+    let index = index(&[
+        ("kubernetes.md", "# Kubernetes\n\nDeployments of containers."),
+        ("python.md", "# Python\n\nTesting with pytest."),
+        ("typo.md", "Somebody wrote pyhton here."),
+        ("go.md", "Testing in Go."),
+        ("http2.md", "On http2 frames."),
+    ]);
+    let search = |query: &str| index.search(&SearchQuery::new(query)).unwrap();
+    for query in ["kubernates", "kubernetse", "kuberntees", "kubrnetse", "qubernetes"] {
+        let hits = search(query);
+        assert_eq!(hits.hits.len(), 1, "{query}");
+        assert_eq!(&*hits.hits[0].path, "kubernetes.md");
+        assert!(hits.approximate, "{query}");
+    }
+    assert!(!search("kubernetes").approximate);
+    assert_eq!(found(&index, "pyhton"), ["typo.md", "python.md"]);
+    assert_eq!(found(&index, "pyhton testing")[0], "python.md");
+    for query in ["gp", "quburnetes", "kubxrnxtxs", "http3", "\"kubernates\""] {
+        let hits = search(query);
+        assert!(hits.hits.is_empty() && !hits.approximate, "{query}: {hits:?}");
+    }
+}
+
+#[test]
+fn nothing_that_is_typed_is_an_error() {
+    let index = index(&[("a.md", "one AND two")]);
+    for query in ["", "   ", "?!", "\"", "\"\"", "() [] {} : ^ ~ * \\ /", "\u{0}", "-", "+++", "#"] {
+        let hits = index.search(&SearchQuery::new(query)).unwrap();
+        assert_eq!(hits, Hits::default(), "{query}");
+    }
+    for query in ["one AND", "two:", "(one", "one^2", "a:one OR -two", "\"one AND two", "NOT one"] {
+        assert_eq!(found(&index, query), ["a.md"], "{query}");
+    }
+    assert_eq!(found(&index, &"one ".repeat(2_500)), ["a.md"]);
+    assert_eq!(found(&index, &"x".repeat(10_000)), [""; 0]);
+    let none = SearchQuery { limit: 0, ..SearchQuery::new("one") };
+    assert_eq!(index.search(&none).unwrap().total, 1);
+    let all = SearchQuery { limit: usize::MAX, ..SearchQuery::new("one") };
+    assert_eq!(hits(&index, &all), ["a.md"]);
+}

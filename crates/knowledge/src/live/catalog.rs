@@ -43,6 +43,8 @@ struct Known {
     settled: bool,
     hash: u64,
     document: Option<Arc<Document>>,
+    /// Bytes of memory that are set aside for its text.
+    reserved: u64,
     warnings: Vec<Warning>,
 }
 
@@ -98,8 +100,8 @@ impl Catalog {
 
     /// Takes what a file turned out to be. What is wrong with it is logged, unless it was wrong before.
     ///
-    /// Returns the document that it replaces, too.
-    pub(super) fn take(&mut self, outcome: Outcome, root: Arc<Path>) -> (Found, Option<Arc<Document>>) {
+    /// Returns how many bytes of memory are no longer set aside, too.
+    pub(super) fn take(&mut self, outcome: Outcome, root: Arc<Path>) -> (Found, u64) {
         let Outcome { root: number, entry, stamp, settled, hash, document, warnings } = outcome;
         let (path, key) = (entry.path.clone(), (number, entry.path.clone()));
         self.touch(&path);
@@ -108,6 +110,8 @@ impl Catalog {
         for warning in warnings.iter().filter(|warning| !known.contains(warning)) {
             tracing::warn!("{warning}");
         }
+        let released = old.as_ref().map_or(0, |known| known.reserved);
+        let reserved = document.as_ref().map_or(0, held);
         let before = old.as_ref().and_then(|known| known.document.as_ref().map(|_| known.hash));
         let old = old.and_then(|known| {
             self.unlink(number, &known.entry);
@@ -131,17 +135,22 @@ impl Catalog {
             let names = self.linked.entry((number, file.to_path_buf())).or_default();
             names.push(path);
         }
-        self.files.insert(key, Known { entry, root, stamp, settled, hash, document, warnings });
-        (found, old)
+        self.files.insert(key, Known { entry, root, stamp, settled, hash, document, reserved, warnings });
+        (found, released)
     }
 
-    /// Forgets a file, and returns its document.
-    pub(super) fn remove(&mut self, (number, path): Key) -> Option<Arc<Document>> {
+    /// Forgets a file. Returns whether it was a document, and how many bytes of memory are no longer set aside.
+    pub(super) fn remove(&mut self, (number, path): Key) -> (bool, u64) {
         self.touch(&path);
-        let known = self.files.remove(&(number, path))?;
+        let Some(known) = self.files.remove(&(number, path)) else { return (false, 0) };
         self.unlink(number, &known.entry);
         self.stale |= known.document.is_some();
-        known.document
+        (known.document.is_some(), known.reserved)
+    }
+
+    /// A file is about to be read again: the bytes of memory that were set aside for it may be used for that.
+    pub(super) fn release(&mut self, key: &Key) -> u64 {
+        self.files.get_mut(key).map_or(0, |known| std::mem::take(&mut known.reserved))
     }
 
     /// All documents and what became different, if anything is no longer as in the last library.
@@ -192,4 +201,9 @@ impl Catalog {
             }
         }
     }
+}
+
+/// Bytes of text that a document has in memory.
+fn held(document: &Document) -> u64 {
+    document.held().map_or(0, |text| text.len() as u64)
 }

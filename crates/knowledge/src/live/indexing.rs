@@ -103,8 +103,13 @@ impl Queue {
 }
 
 impl Indexer {
-    /// Works until there is nobody who could queue more.
-    pub(super) fn run(mut self) {
+    /// Works until there is nobody who could queue more, then drops `ending`.
+    pub(super) fn run(mut self, ending: mpsc::Sender<()>) {
+        self.work();
+        drop(ending);
+    }
+
+    fn work(&mut self) {
         while !self.shared.is_stopped() {
             let job = match self.jobs.try_recv() {
                 Ok(job) => job,
@@ -172,6 +177,9 @@ impl Indexer {
 
     /// The index failed, for want of disk most likely: what there is goes into another one, in memory.
     fn renew(&mut self, error: &IndexError) {
+        if self.shared.is_stopped() {
+            return;
+        }
         if std::mem::replace(&mut self.failed, true) {
             // That did not help, and need not be said for every document.
             self.shared.index.store(None);

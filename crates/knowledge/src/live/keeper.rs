@@ -136,7 +136,7 @@ impl Keeper {
     }
 
     /// Looks at what was told, or at everything if that does not suffice.
-    fn look_at(&mut self, news: News) {
+    pub(super) fn look_at(&mut self, news: News) {
         if let Some(failure) = &news.failure {
             self.watch.give_up(failure);
         }
@@ -216,7 +216,7 @@ impl Keeper {
     }
 
     /// Walks through all folders, and reads what is not as it was.
-    fn look_through(&mut self) {
+    pub(super) fn look_through(&mut self) {
         let scan = self.scan();
         let work = self.compare(scan);
         self.carry_out(work);
@@ -275,14 +275,19 @@ impl Keeper {
         work
     }
 
-    fn carry_out(&mut self, work: Work) {
+    pub(super) fn carry_out(&mut self, work: Work) {
         let Work { read, remove } = work;
         for key in remove {
             let path = key.1.clone();
-            if let Some(document) = self.catalog.remove(key) {
-                self.reader.release(&document);
+            let (was_document, released) = self.catalog.remove(key);
+            self.reader.release(released);
+            if was_document {
                 self.queue.remove(path);
             }
+        }
+        for file in &read {
+            let released = self.catalog.release(&(file.root, file.entry.path.clone()));
+            self.reader.release(released);
         }
         let known = self.catalog.len();
         let total = read.iter().filter(|file| !self.knows(file)).count() + known;
@@ -294,24 +299,12 @@ impl Keeper {
         reader.read_all(&read, |outcome| {
             let Some(Some((real, _))) = reader.roots.get(outcome.root) else { return true };
             let path = outcome.entry.path.clone();
-            let new = outcome.document.is_some();
-            let (found, old) = self.catalog.take(outcome, real.clone());
-            match (found, old) {
-                (Found::Document(document), old) => {
-                    if let Some(old) = old {
-                        reader.release(&old);
-                    }
-                    self.queue.put(document);
-                }
-                (Found::Nothing, old) => {
-                    if let Some(old) = old {
-                        reader.release(&old);
-                    }
-                    self.queue.remove(path);
-                }
-                // Read again, counted again.
-                (Found::Same, Some(old)) if new => reader.release(&old),
-                (Found::Same, _) => {}
+            let (found, released) = self.catalog.take(outcome, real.clone());
+            reader.release(released);
+            match found {
+                Found::Document(document) => self.queue.put(document),
+                Found::Nothing => self.queue.remove(path),
+                Found::Same => {}
             }
             taken += 1;
             if taken % 64 == 0 {

@@ -12,7 +12,7 @@ mod watching;
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -37,6 +37,8 @@ pub const MAX_HELD_BYTES: u64 = 64 << 20;
 
 /// How long [`Knowledge::open`] waits for all documents to be read.
 const OPENING: Duration = Duration::from_secs(1);
+/// How long [`Knowledge::close`] waits for what is being written.
+const CLOSING: Duration = Duration::from_secs(1);
 /// How many changes wait for one who listens to them; see [`Knowledge::changes`].
 const CHANGES_WAITING: usize = 64;
 
@@ -51,12 +53,20 @@ pub struct Knowledge(Arc<Handle>);
 struct Handle {
     shared: Arc<Shared>,
     mailbox: Arc<Mailbox>,
+    /// Fails when the thread that indexes has ended.
+    ended: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Handle {
+    fn stop(&self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        self.mailbox.stop();
+    }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::Relaxed);
-        self.mailbox.stop();
+        self.stop();
     }
 }
 
@@ -71,7 +81,7 @@ struct Shared {
     stopped: AtomicBool,
     kept: state::Kept,
     /// After the index that lies there.
-    _place: Option<Place>,
+    place: Mutex<Option<Place>>,
 }
 
 /// How documents are kept.
@@ -126,10 +136,11 @@ impl Knowledge {
             queue.put(document.clone());
         }
         // Without a thread it can be read, but not searched.
-        if let Err(error) = start("anyport-index", || indexer.run()) {
+        let (ending, ended) = mpsc::channel();
+        if let Err(error) = start("anyport-index", || indexer.run(ending)) {
             tracing::error!(%error, "cannot start the thread that indexes documents");
         }
-        Self(Arc::new(Handle { shared, mailbox: Arc::default() }))
+        Self(Arc::new(Handle { shared, mailbox: Arc::default(), ended: Mutex::new(ended) }))
     }
 
     /// The documents in `folders`. They are read, indexed and watched in the background; few are read when this returns.
@@ -148,10 +159,12 @@ impl Knowledge {
         };
         let mailbox = Arc::new(Mailbox::default());
         let (queue, indexer) = indexing::queue(&shared);
-        let handle = Handle { shared: shared.clone(), mailbox: mailbox.clone() };
+        let (ending, ended) = mpsc::channel();
+        let (shared_too, mailbox_too) = (shared.clone(), mailbox.clone());
+        let handle = Handle { shared: shared_too, mailbox: mailbox_too, ended: Mutex::new(ended) };
         let (keeper, first) = Keeper::new(folders, settings.max_held_bytes, shared, mailbox, queue)?;
         let (ready, read) = mpsc::channel();
-        let started = start("anyport-index", || indexer.run());
+        let started = start("anyport-index", || indexer.run(ending));
         let started = started.and_then(|()| start("anyport-documents", move || keeper.run(first, &ready)));
         started.map_err(failed)?;
         // What is not read by then is served when it is.
@@ -178,7 +191,7 @@ impl Knowledge {
     pub fn search(&self, query: &SearchQuery) -> Result<Hits, IndexError> {
         match &*self.0.shared.index.load() {
             Some(index) => index.search(query),
-            None => Err(IndexError::Engine("it could not be kept; the log says why".into())),
+            None => Err(IndexError::Engine("there is none; the log says why".into())),
         }
     }
 
@@ -193,6 +206,18 @@ impl Knowledge {
         let mut progress = self.0.shared.progress.subscribe();
         // It fails only if there is nobody who could change it, and we are here.
         let _ = progress.wait_for(|progress| !progress.reading && !progress.indexing).await;
+    }
+
+    /// Ends watching and searching, and removes the index from its folder; so does dropping the last clone, a moment
+    /// later. What is in memory can still be read. For who is about to end the process: it waits a second at most for what
+    /// is being written, and what it cannot remove then, the next process does.
+    pub fn close(&self) {
+        self.0.stop();
+        let ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(CLOSING);
+        debug_assert!(ended.is_err(), "nothing is ever sent");
+        let Shared { index, place, .. } = &*self.0.shared;
+        index.store(None);
+        place.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -212,7 +237,7 @@ impl Shared {
             changes: broadcast::Sender::new(CHANGES_WAITING),
             stopped: AtomicBool::new(false),
             kept: state::Kept::default(),
-            _place: place,
+            place: Mutex::new(place),
         })
     }
 
@@ -232,3 +257,6 @@ fn new_place(parent: &Path) -> Option<Place> {
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,11 +99,9 @@ impl Reader {
         });
     }
 
-    /// The text of `document` is no longer in use.
-    pub(super) fn release(&self, document: &Document) {
-        if let Text::Held(text) = &document.text {
-            self.held.fetch_sub(text.len() as u64, Ordering::Relaxed);
-        }
+    /// So many bytes of memory are no longer set aside for texts.
+    pub(super) fn release(&self, bytes: u64) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     fn read(&self, file: &ToRead) -> Outcome {

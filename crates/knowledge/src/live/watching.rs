@@ -161,7 +161,7 @@ fn is_exhausted(error: &std::io::Error) -> bool {
         use rustix::io::Errno;
 
         let exhausted = [Errno::NOSPC, Errno::MFILE, Errno::NFILE, Errno::NOMEM];
-        return Errno::from_io_error(error).is_some_and(|error| exhausted.contains(&error));
+        Errno::from_io_error(error).is_some_and(|error| exhausted.contains(&error))
     }
     #[cfg(not(unix))]
     {

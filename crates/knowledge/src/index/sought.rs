@@ -1,0 +1,237 @@
+//! What a query looks for, as the terms of an index by which it may be found.
+
+use std::collections::HashMap;
+
+use tantivy::{
+    Searcher, TantivyError, Term,
+    query::{Bm25StatisticsProvider, BooleanQuery, BoostQuery, PhraseQuery, Query, TermQuery},
+    schema::{Field, IndexRecordOption},
+};
+
+use super::{
+    forms::{STEM_MARK, stem},
+    hits::Words,
+    query::Unit,
+    schema::Fields,
+    similar::{FEW, similar},
+};
+
+/// What a word of the same stem weighs beside the word itself.
+pub(super) const OF_STEM: f32 = 0.5;
+/// What a part of a name weighs beside the name.
+const OF_PART: f32 = 0.3;
+/// What a word with one mistake weighs beside the word itself; one with two weighs half of it.
+const OF_MISTAKE: f32 = 0.4;
+
+/// A term, and what it weighs.
+pub(super) type Weighed = (Term, f32);
+
+/// A unit of a query as the terms of an index.
+#[derive(Debug, Default)]
+pub(super) struct Sought {
+    /// A document has the unit if it has one of these.
+    any: Vec<Weighed>,
+    /// It also has the unit if it has something of each of these.
+    parts: Vec<Vec<Weighed>>,
+    /// It has the unit only if it has this.
+    phrase: Option<PhraseQuery>,
+    /// What lifts a document that has the unit.
+    lifting: Vec<Weighed>,
+}
+
+impl Sought {
+    /// Whether it is a phrase, without which no document is wanted.
+    pub(super) fn is_phrase(&self) -> bool {
+        self.phrase.is_some()
+    }
+
+    /// Whether no document can have it.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.any.is_empty() && !self.has_parts() && self.phrase.is_none()
+    }
+
+    /// The documents that have it.
+    pub(super) fn query(&self) -> Box<dyn Query> {
+        if let Some(phrase) = &self.phrase {
+            return Box::new(phrase.clone());
+        }
+        let mut any: Vec<_> = self.any.iter().map(term_query).collect();
+        if self.has_parts() {
+            let parts = self.parts.iter().map(|part| union(part.iter().map(term_query).collect()));
+            any.push(Box::new(BooleanQuery::intersection(parts.collect())));
+        }
+        union(any)
+    }
+
+    /// What lifts a document that has it.
+    pub(super) fn lifting(&self) -> impl Iterator<Item = Box<dyn Query>> {
+        self.lifting.iter().map(term_query)
+    }
+
+    /// Everything that speaks for a document, each by itself.
+    pub(super) fn each(&self) -> impl Iterator<Item = Box<dyn Query>> {
+        self.any.iter().chain(self.parts.iter().flatten()).chain(&self.lifting).map(term_query)
+    }
+
+    fn has_parts(&self) -> bool {
+        !self.parts.is_empty() && self.parts.iter().all(|part| !part.is_empty())
+    }
+}
+
+/// An index, as queries are looked up in it.
+pub(super) struct Lookup<'a> {
+    pub(super) searcher: &'a Searcher,
+    pub(super) fields: Fields,
+    /// The words that documents are found by.
+    pub(super) words: Words,
+    /// In how many documents a term counts as being.
+    doc_freqs: HashMap<Term, u64>,
+    documents: u64,
+}
+
+impl<'a> Lookup<'a> {
+    pub(super) fn new(searcher: &'a Searcher, fields: Fields) -> Self {
+        let documents = searcher.num_docs();
+        Self { searcher, fields, words: Words::default(), doc_freqs: HashMap::new(), documents }
+    }
+
+    /// Looks up what a unit may be found by, as it was typed.
+    pub(super) fn seek(&mut self, unit: &Unit) -> Result<Sought, TantivyError> {
+        let mut sought = Sought::default();
+        match unit {
+            Unit::Word(word) => sought.any = self.word(word, 1.0, &mut sought.lifting)?,
+            Unit::Name { whole, parts } => {
+                sought.any = self.word(whole, 1.0, &mut sought.lifting)?;
+                for part in parts {
+                    sought.parts.push(self.word(part, OF_PART, &mut sought.lifting)?);
+                }
+            }
+            Unit::Phrase(words) => {
+                for (_, word) in words {
+                    self.word(word, 1.0, &mut sought.lifting)?;
+                }
+                let term = |word: &str| Term::from_field_text(self.fields.text, word);
+                match words.as_slice() {
+                    [(_, word)] => sought.any = self.known(vec![(term(word), 1.0)])?.0,
+                    words => {
+                        let terms = words.iter().map(|(at, word)| (*at, term(word))).collect();
+                        sought.phrase = Some(PhraseQuery::new_with_offset(terms));
+                    }
+                }
+            }
+        }
+        Ok(sought)
+    }
+
+    /// Adds words that are spelled like those of the unit that hardly any document has. Says whether there are some.
+    pub(super) fn seek_similar(&mut self, unit: &Unit, sought: &mut Sought) -> Result<bool, TantivyError> {
+        let (words, weight): (&[String], _) = match unit {
+            Unit::Word(word) => (std::slice::from_ref(word), 1.0),
+            Unit::Name { parts, .. } => (parts, OF_PART),
+            // Who quotes words wants these.
+            Unit::Phrase(_) => return Ok(false),
+        };
+        let mut found = false;
+        for (index, word) in words.iter().enumerate() {
+            let text = Term::from_field_text(self.fields.text, word);
+            if self.doc_freqs.get(&text).is_some_and(|doc_freq| *doc_freq >= FEW) {
+                continue;
+            }
+            for similar in similar(self.searcher, self.fields.text, word)? {
+                let weight = weight * OF_MISTAKE / if similar.mistakes > 1 { 2.0 } else { 1.0 };
+                let forms = self.word(&similar.word, weight, &mut sought.lifting)?;
+                found |= !forms.is_empty();
+                sought.parts.get_mut(index).unwrap_or(&mut sought.any).extend(forms);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The forms of a word that texts have; and to `lifting`, the better places where it stands.
+    fn word(
+        &mut self,
+        word: &str,
+        weight: f32,
+        lifting: &mut Vec<Weighed>,
+    ) -> Result<Vec<Weighed>, TantivyError> {
+        let stem = stem(word);
+        let form = |form: &str, weight| (Term::from_field_text(self.fields.text, form), weight);
+        let mut forms = vec![form(word, weight), form(&format!("{STEM_MARK}{stem}"), weight * OF_STEM)];
+        if stem != word {
+            forms.push(form(&stem, weight * OF_STEM));
+        }
+        let (known, doc_freq) = self.known(forms)?;
+        if doc_freq == 0 {
+            return Ok(known);
+        }
+        let better = self
+            .fields
+            .lifting
+            .map(|place| (Term::from_field_text(place.field, &stem), weight * place.weight));
+        let better = self.known(better.into())?.0;
+        // How rare a word is does not depend on its form or its place: else the rarest of them would weigh most.
+        for (term, _) in known.iter().chain(&better) {
+            self.doc_freqs.entry(term.clone()).or_insert(doc_freq);
+        }
+        self.words.add(word, weight * self.rarity(doc_freq));
+        lifting.extend(better);
+        Ok(known)
+    }
+
+    /// Those of `terms` that some document has, and how many documents have the most frequent.
+    fn known(&self, terms: Vec<Weighed>) -> Result<(Vec<Weighed>, u64), TantivyError> {
+        let mut known = Vec::with_capacity(terms.len());
+        let mut most = 0;
+        for (term, weight) in terms {
+            let doc_freq = self.searcher.doc_freq(&term)?;
+            if doc_freq > 0 {
+                most = most.max(doc_freq);
+                known.push((term, weight));
+            }
+        }
+        Ok((known, most))
+    }
+
+    /// What a word says that so many documents have.
+    #[allow(clippy::cast_precision_loss)] // a ratio
+    fn rarity(&self, doc_freq: u64) -> f32 {
+        (1.0 + self.documents as f32 / doc_freq as f32).ln()
+    }
+}
+
+impl Bm25StatisticsProvider for Lookup<'_> {
+    fn total_num_tokens(&self, field: Field) -> Result<u64, TantivyError> {
+        match self.fields.lifting.iter().find(|place| place.field == field) {
+            Some(place) => Ok(place.length * self.searcher.total_num_docs()?),
+            None => self.searcher.total_num_tokens(field),
+        }
+    }
+
+    fn total_num_docs(&self) -> Result<u64, TantivyError> {
+        self.searcher.total_num_docs()
+    }
+
+    fn doc_freq(&self, term: &Term) -> Result<u64, TantivyError> {
+        self.doc_freqs.get(term).map_or_else(|| self.searcher.doc_freq(term), |known| Ok(*known))
+    }
+}
+
+/// The documents that a term stands in, if it is only to be known which.
+pub(super) fn has(term: Term) -> Box<dyn Query> {
+    Box::new(TermQuery::new(term, IndexRecordOption::Basic))
+}
+
+fn term_query((term, weight): &Weighed) -> Box<dyn Query> {
+    let query = TermQuery::new(term.clone(), IndexRecordOption::WithFreqs);
+    Box::new(BoostQuery::new(Box::new(query), *weight))
+}
+
+fn union(mut any: Vec<Box<dyn Query>>) -> Box<dyn Query> {
+    match any.pop() {
+        Some(only) if any.is_empty() => only,
+        last => {
+            any.extend(last);
+            Box::new(BooleanQuery::union(any))
+        }
+    }
+}
