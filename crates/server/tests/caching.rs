@@ -52,17 +52,19 @@ async fn what_only_reads_may_be_kept_unless_it_says_otherwise() {
     let tool = |name: &str, hint| {
         Tool::new(name).annotations(reading(hint)).run(async |_: NoArguments, _: Context| ())
     };
+    let dice = ToolAnnotations { idempotent_hint: Some(false), ..reading(Some(true)) };
     let server = Server::builder("hints", "1")
         .tool(counting("reads", 1))
         .tool(counting("tells_the_time", 1).uncached())
         .tool(tool("writes", Some(false)))
         .tool(tool("silent", None))
+        .tool(Tool::new("dice").annotations(dice).run(async |_: NoArguments, _: Context| ()))
         .tool(Tool::new("plain").run(async |_: NoArguments, _: Context| ()))
         .build()
         .unwrap();
     let kept = |name: &str| server.cacheable(name, &Principal::local()).is_some();
-    let all = ["reads", "tells_the_time", "writes", "silent", "plain", "missing"];
-    assert_eq!(all.map(kept), [true, false, false, false, false, false]);
+    let all = ["reads", "tells_the_time", "writes", "silent", "dice", "plain", "missing"];
+    assert_eq!(all.map(kept), [true, false, false, false, false, false, false]);
     let cache = cached(&server);
     let twice = |name| [call(&cache, name, "ada"), call(&cache, name, "ada")];
     assert_eq!(twice("reads"), ["1.1", "1.1"]);

@@ -3,28 +3,28 @@
 mod arguments;
 mod banner;
 mod book;
+mod cache;
 mod limits;
+mod stray;
 
 use std::{
     io::IsTerminal as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
 };
 
 use anyhow::{Context as _, Result};
-use anyport_knowledge::{Change, Folders, Knowledge, Options, folder::FolderError};
+use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
-    Principal, Service,
+    Service,
     bridge::Shim,
-    layer::{Cache, CacheLimits, CatchPanic, Clear, Concurrency, Rate, Timeout, Trace},
+    layer::{CacheLimits, CatchPanic, Concurrency, Rate, Timeout, Trace},
     seal::Key,
 };
 use anyport_transport::{
     http::{Authentication, Compat, Config, Listener, Refused, Token},
     stdio, unix,
 };
-
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 pub(crate) use self::arguments::Arguments;
 use self::{arguments::Transport, banner::Banner, limits::Limits};
@@ -110,18 +110,22 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
         }
     };
     let stdio = async {
+        let config = stdio::Config {
+            supported: supported.clone(),
+            limits: limits.http.message,
+            max_open_requests: limits.max_open_requests,
+            drain: limits.http.drain,
+        };
         if arguments.speaks(Transport::Stdio) {
-            let config = stdio::Config {
-                supported: supported.clone(),
-                limits: limits.http.message,
-                max_open_requests: limits.max_open_requests,
-                drain: limits.http.drain,
-            };
             stdio::serve(service.clone(), config, stop.stopped()).await.context("stdio serving failed")?;
             // The client that started us is gone, and with it the reason to run.
             stop.stop();
+            return Ok(());
         }
-        Ok(())
+        // Its end is nothing to us: what was to be served is served elsewhere.
+        stray::answer(service.clone(), config, || stop.stopped())
+            .await
+            .context("answering standard input failed")
     };
     let served = tokio::try_join!(http, unix, stdio).map(drop);
     server.stop().await;
@@ -136,17 +140,14 @@ const DRAIN: Duration = Duration::from_secs(10);
 fn stack(server: Server, knowledge: &Knowledge, arguments: &Arguments, limits: &Limits) -> impl Service {
     // What any of them refuses is counted beside what the server refuses.
     let metrics = server.metrics().clone();
-    let asked = server.clone();
+    let knows = server.clone();
     // A handler that panics fails its call, not the process.
     let service = CatchPanic::new(server);
-    // What only reads need not be asked again for the same; limits of rate and time hold all the same.
+    // What only reads is not asked again for the same; limits of rate and time hold all the same.
     let service: Box<dyn Service> = match arguments.cache() {
         Some(ttl) => {
             let limits = CacheLimits { ttl, ..limits.cache };
-            let which = move |tool: &str, caller: &Principal| asked.cacheable(tool, caller);
-            let cache = Cache::new(service, limits, which).metrics(&metrics);
-            tokio::spawn(clear(cache.handle(), knowledge.changes()));
-            Box::new(cache)
+            Box::new(cache::around(service, knows, knowledge.clone(), limits).metrics(&metrics))
         }
         None => Box::new(service),
     };
@@ -160,14 +161,6 @@ fn stack(server: Server, knowledge: &Knowledge, arguments: &Arguments, limits: &
     let service = Concurrency::new(service, limits.max_concurrent_calls).metrics(&metrics);
     // Outermost, so that it sees what every other layer answers.
     Trace::new(service)
-}
-
-/// Forgets what was answered when the documents change.
-async fn clear(cache: Clear, mut changes: Receiver<Arc<Change>>) {
-    // Who missed some forgets everything all the same.
-    while !matches!(changes.recv().await, Err(RecvError::Closed)) {
-        cache.clear();
-    }
 }
 
 /// The documents, and where they come from.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use anyport_protocol::types::ToolAnnotations;
 use anyport_service::Principal;
 
 use super::Tool;
@@ -24,8 +25,11 @@ impl<H> Tool<H> {
     /// 2026-07-28, schema, `ToolAnnotations`: with `readOnlyHint`, "the tool does not modify its environment". So leaving
     /// a call of it out changes nothing.
     pub(super) fn cacheable(&self) -> Option<u64> {
-        let reads = self.definition.annotations.as_ref().and_then(|hints| hints.read_only_hint) == Some(true);
-        (reads && !self.uncached).then(|| NUMBERS.fetch_add(1, Ordering::Relaxed))
+        let hints = self.definition.annotations.as_ref();
+        let may = |hints: &&ToolAnnotations| {
+            hints.read_only_hint == Some(true) && hints.idempotent_hint != Some(false)
+        };
+        hints.filter(may).filter(|_| !self.uncached).map(|_| NUMBERS.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -33,9 +37,9 @@ impl Server {
     /// Whether results of `tool` may be kept for `caller`: a number that stands for this very tool, for
     /// [`anyport_service::layer::Cache::new`].
     ///
-    /// They may when the tool says that it only reads ([`anyport_protocol::types::ToolAnnotations::read_only_hint`]) and
-    /// not that it is [`Tool::uncached`], and when it is there for `caller` now. When it is replaced, the number is
-    /// another one.
+    /// They may when the tool says that it only reads ([`ToolAnnotations::read_only_hint`]), and not that the same call
+    /// does something else the next time ([`ToolAnnotations::idempotent_hint`] is false) or that it is
+    /// [`Tool::uncached`]; and when it is there for `caller` now. When it is replaced, the number is another one.
     ///
     /// ```
     /// use anyport_server::Server;

@@ -155,7 +155,10 @@ impl<S: Service> Service for Cache<S> {
             return self.inner.call(request, context);
         };
         match self.store.enter(&key) {
-            Found::Kept(result) => Reply::ready(Outcome::Result(result)),
+            Found::Kept(result) => {
+                tracing::debug!("kept");
+                Reply::ready(Outcome::Result(result))
+            }
             Found::Lead(lead) => lead_on(lead, self.inner.call(request, context)),
             Found::Follow(waiting) => {
                 let (inner, store) = (self.inner.clone(), self.store.clone());
