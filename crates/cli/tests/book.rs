@@ -6,10 +6,10 @@
 
 mod support;
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, time::Instant};
 
 use serde_json::Value;
-use support::{Program, anyport, folder, http::Server, serve_to_the_end};
+use support::{PATIENCE, Program, anyport, folder, http::Server, serve_to_the_end};
 
 /// Every page with its text.
 fn pages() -> Vec<(String, String)> {
@@ -177,11 +177,16 @@ fn every_request_of_the_book_is_answered_as_it_says() {
             assert_eq!(authority, "127.0.0.1:3020", "docs/{page}: {line}");
             let headers: Vec<_> = headers.iter().map(|header| header.split_once(": ").unwrap()).collect();
             let method = if body.is_some() { "POST" } else { "GET" };
-            let answer = server.ask(method, &format!("/{path}"), &headers, &body.unwrap_or_default());
-            assert_eq!(answer.status, 200, "docs/{page}: {line}");
+            let body = body.unwrap_or_default();
+            let ask = || server.ask(method, &format!("/{path}"), &headers, &body);
+            assert_eq!(ask().status, 200, "docs/{page}: {line}");
             if let Some(expected) = expected {
                 let expected: Value = serde_json::from_str(expected).unwrap();
-                assert!(says(&answer.json(), &expected), "docs/{page}: {line}\n{}", answer.body);
+                // The document may still be on its way into the index.
+                let deadline = Instant::now() + PATIENCE;
+                while !says(&ask().json(), &expected) {
+                    assert!(Instant::now() < deadline, "docs/{page}: {line}\n{}", ask().body);
+                }
                 answers += 1;
             }
         }
