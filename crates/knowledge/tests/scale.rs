@@ -28,7 +28,7 @@ fn text(seed: &mut u64) -> String {
     let mut text = String::from("---\ntags: [generated]\n---\n");
     for section in 0..4 {
         let _ = write!(text, "\n## Section {section} of w{}\n\n", random() % 50_000);
-        for _ in 0..130 {
+        for _ in 0..170 {
             let rare = (random() % 1_000_000) as f64 / 1_000_000.0;
             let _ = write!(text, "w{} ", (50_000.0 * rare * rare * rare) as u64);
         }

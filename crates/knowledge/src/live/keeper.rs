@@ -192,7 +192,7 @@ impl Keeper {
             (false, false) if is_alone => {
                 work.remove.extend(names.into_iter().map(|entry| (number, entry.path)));
             }
-            // Had it been a folder that we never saw, it would have gone elsewhere with all that is in it.
+            // A folder that we never saw under this name may be elsewhere now, and its watch gone with the old name.
             (false, true) if is_alone && !gone => {}
             (true, true) if is_alone => {
                 if is_document(file, &self.folders.extensions) {

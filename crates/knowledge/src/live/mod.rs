@@ -10,6 +10,7 @@ mod state;
 mod watching;
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -45,11 +46,16 @@ const CHANGES_WAITING: usize = 64;
 /// Documents that change while they are served.
 ///
 /// Cheap to clone; all clones are the same documents.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Knowledge(Arc<Handle>);
 
+impl fmt::Debug for Knowledge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Knowledge").field(&self.progress()).finish()
+    }
+}
+
 /// What ends with the last clone.
-#[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
     mailbox: Arc<Mailbox>,
