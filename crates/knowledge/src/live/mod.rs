@@ -6,6 +6,7 @@ mod keeper;
 mod mailbox;
 mod place;
 mod reading;
+mod state;
 mod watching;
 
 use std::{
@@ -23,6 +24,7 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{broadcast, watch};
 
+pub use self::state::State;
 use self::{keeper::Keeper, mailbox::Mailbox, place::Place};
 use crate::{
     folder::{FolderError, Folders},
@@ -83,6 +85,7 @@ struct Shared {
     progress: watch::Sender<Progress>,
     changes: broadcast::Sender<Arc<Change>>,
     stopped: AtomicBool,
+    kept: state::Kept,
     /// After the index that lies there.
     place: Mutex<Option<Place>>,
 }
@@ -239,6 +242,7 @@ impl Shared {
             progress: watch::Sender::new(progress),
             changes: broadcast::Sender::new(CHANGES_WAITING),
             stopped: AtomicBool::new(false),
+            kept: state::Kept::default(),
             place: Mutex::new(place),
         })
     }
