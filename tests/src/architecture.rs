@@ -83,6 +83,7 @@ const CRATES: &[(&str, Ring)] = &[
     ("anyport-mesh", Ring::Product),
     ("anyport-cli", Ring::Program),
     ("anyport-bench", Ring::Proving),
+    ("anyport-bench-knowledge", Ring::Proving),
     ("anyport-conformance", Ring::Proving),
     ("anyport-examples", Ring::Proving),
     ("anyport-fuzz", Ring::Proving),

@@ -21,12 +21,14 @@
 //! - [`library`]: all documents, and how one is found among them.
 //! - [`live`]: documents that change while they are served.
 //! - [`answers`]: what the tools answer.
+//! - [`health`]: how the server is.
 //! - [`server`]: documents as an MCP server.
 
 pub mod answers;
 pub mod document;
 pub mod folder;
 pub mod front_matter;
+pub mod health;
 pub mod index;
 pub mod library;
 pub mod live;
@@ -42,10 +44,10 @@ pub use document::{Document, FileTimes};
 pub use folder::Folders;
 pub use index::{Hit, Hits, Index, IndexError, SearchQuery, Storage, Words};
 pub use library::{Found, Library};
-pub use live::{Change, Knowledge, Progress, Settings};
+pub use live::{Change, Knowledge, Progress, Settings, State};
 pub use path::DocumentPath;
 pub use section::Heading;
-pub use serve::{builder, server};
+pub use serve::{MAX_CHOICES, Options, builder, builder_with, server};
 pub use snippet::{Snippet, snippet};
 pub use text::{Text, Unreadable};
 pub use warning::Warning;

@@ -36,7 +36,13 @@ pub enum Found<'a> {
 impl Library {
     /// A library of `documents`, in their order. Of two with the same path the first is kept.
     pub fn new<D: Into<Arc<Document>>>(documents: impl IntoIterator<Item = D>) -> Self {
-        let mut library = Self::default();
+        let documents = documents.into_iter();
+        let (least, _) = documents.size_hint();
+        let mut library = Self {
+            documents: Vec::with_capacity(least),
+            by_path: HashMap::with_capacity(least),
+            by_topic: HashMap::new(),
+        };
         for document in documents {
             let document = document.into();
             let index = library.documents.len();

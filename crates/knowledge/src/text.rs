@@ -42,6 +42,13 @@ pub struct Unreadable {
     pub problem: Problem,
 }
 
+impl Unreadable {
+    /// Whether there is no such file any more.
+    pub fn is_gone(&self) -> bool {
+        self.problem == Problem::Vanished
+    }
+}
+
 impl Text {
     /// How long it is, in bytes; for a text in a file, how long it was when it was last looked at.
     pub fn bytes(&self) -> u64 {

@@ -141,6 +141,13 @@ pub(crate) fn ill_typed(error: &ValidationError<'_>, places: &mut Vec<String>) {
     }
 }
 
+/// The option that is closest to `value`, if any is close. Of many options, the words list the first ones only.
+fn meant_option<'e>(kind: &'e Kind, value: &Value) -> Option<&'e str> {
+    let Kind::Enum { options } = kind else { return None };
+    let options = options.as_array()?.iter().filter_map(Value::as_str);
+    names::close(value.as_str()?, options).into_iter().next()
+}
+
 /// A schema that can be looked into, and the value that does not fit.
 struct Source<'a> {
     schema: &'a Value,
@@ -176,9 +183,15 @@ impl<'a> Source<'a> {
             kind => {
                 let secret = is_secret(&place) || schema.is_some_and(hides);
                 let expected = self.expected(kind, error, schema);
-                faults.push(
-                    Fault::new(field, cut(&expected, MAX_EXPECTED)).got(shown(error.instance(), secret)),
-                );
+                let fault =
+                    Fault::new(field, cut(&expected, MAX_EXPECTED)).got(shown(error.instance(), secret));
+                faults.push(match meant_option(kind, error.instance()).filter(|_| !secret) {
+                    Some(option) => {
+                        let words = format!("{fault}, did you mean {option:?}?");
+                        fault.in_words(words)
+                    }
+                    None => fault,
+                });
             }
         }
     }

@@ -45,6 +45,26 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     pub(crate) ext: Vec<String>,
+    /// A further language that documents can be asked for by, beside those they are about; may be given several times.
+    #[arg(
+        long,
+        value_name = "WORD",
+        env = "ANYPORT_LANGUAGES",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) languages: Vec<String>,
+    /// A further domain, likewise.
+    #[arg(
+        long,
+        value_name = "WORD",
+        env = "ANYPORT_DOMAINS",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) domains: Vec<String>,
     /// What the server calls itself.
     #[arg(long, default_value = "anyport", env = "ANYPORT_NAME", value_parser = name, hide_env = true, hide_short_help = true)]
     pub(crate) name: String,

@@ -130,6 +130,12 @@ impl Banner<'_> {
         for extension in &given.ext {
             add("--ext", extension.clone());
         }
+        for language in &given.languages {
+            add("--languages", language.clone());
+        }
+        for domain in &given.domains {
+            add("--domains", domain.clone());
+        }
         if given.name != "anyport" {
             add("--name", given.name.clone());
         }

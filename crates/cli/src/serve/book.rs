@@ -9,6 +9,7 @@ const PAGES: &[(&str, &str)] = &[
     ("coming-from.md", include_str!("../../../../docs/coming-from.md")),
     ("composing.md", include_str!("../../../../docs/composing.md")),
     ("getting-started.md", include_str!("../../../../docs/getting-started.md")),
+    ("knowledge.md", include_str!("../../../../docs/knowledge.md")),
     ("life.md", include_str!("../../../../docs/life.md")),
     ("limits.md", include_str!("../../../../docs/limits.md")),
     ("plain.md", include_str!("../../../../docs/plain.md")),

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
-use anyport_knowledge::{Folders, Settings};
+use anyport_knowledge::{Folders, Settings, answers::DEFAULT_MAX_ANSWER_CHARS};
 use anyport_server::Builder;
 use anyport_service::{
     bridge::ShimLimits,
@@ -26,6 +26,8 @@ pub(crate) struct Limits {
     pub(crate) rotation: Rotation,
     documents: DocumentLimits,
     server: ServerLimits,
+    /// How many characters of a document an answer holds.
+    pub(crate) max_answer_chars: usize,
 }
 
 /// Those bounds of documents that were set.
@@ -60,6 +62,7 @@ impl Default for Limits {
             rotation: Rotation::default(),
             documents: DocumentLimits::default(),
             server: ServerLimits::default(),
+            max_answer_chars: DEFAULT_MAX_ANSWER_CHARS,
         }
     }
 }
@@ -76,7 +79,7 @@ const NAMES: &str = "max_message_bytes, max_depth, max_nodes, max_headers, max_h
     sse_log, sse_buffer, batch_concurrency, max_tools_listed, max_frame_bytes, max_pings, header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
     ask_timeout, ping_interval, pong_timeout, first_message, connection_idle (seconds), max_listeners, \
     max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions, \
-    cache_entries, cache_bytes, log_file_bytes, log_files, max_documents, max_document_bytes, max_held_bytes";
+    cache_entries, cache_bytes, log_file_bytes, log_files, max_documents, max_document_bytes, max_held_bytes, max_answer_chars";
 
 impl std::str::FromStr for Limit {
     type Err = String;
@@ -216,6 +219,7 @@ impl Limits {
             "max_subscriptions" => self.server.max_subscriptions = Some(count),
             "max_subscription_bytes" => self.server.max_subscription_bytes = Some(count),
             "page_size" => self.server.page_size = Some(count),
+            "max_answer_chars" => self.max_answer_chars = count,
             "max_connections" => return Err("the connections are set by --max-connections".into()),
             "cache_ttl" => return Err("the time that answers are kept is set by --cache".into()),
             "call_timeout" | "timeout" => return Err("the time of a call is set by --timeout".into()),

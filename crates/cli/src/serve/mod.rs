@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use anyport_knowledge::{Folders, Knowledge, folder::FolderError};
+use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
@@ -59,7 +59,13 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let Documents { source, folders, knowledge } = documents;
     let supported: Arc<[Revision]> = arguments.era.revisions().into();
     let limits = Limits::with(&arguments.limit);
-    let server = anyport_knowledge::builder(&knowledge, &arguments.name, &supported, key(arguments));
+    let options = Options {
+        max_answer_chars: limits.max_answer_chars,
+        languages: arguments.languages.clone(),
+        domains: arguments.domains.clone(),
+    };
+    let (name, key) = (&arguments.name, key(arguments));
+    let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
     let service = Arc::new(stack(server.clone(), &knowledge, arguments, &limits));
     let (closing, closed) = (stop.stopped(), server.clone());

@@ -60,18 +60,6 @@ pub(super) enum Unit {
     Phrase(Vec<(usize, String)>),
 }
 
-impl Unit {
-    /// The words in it, without those that cover others.
-    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
-        let (word, parts, phrase) = match self {
-            Self::Word(word) => (Some(word), &[][..], &[][..]),
-            Self::Name { parts, .. } => (None, &parts[..], &[][..]),
-            Self::Phrase(phrase) => (None, &[][..], &phrase[..]),
-        };
-        (word.into_iter().chain(parts)).chain(phrase.iter().map(|(_, word)| word)).map(String::as_str)
-    }
-}
-
 /// Takes a query apart.
 pub(super) fn parse(query: &str) -> Parsed {
     let end = query.char_indices().nth(MAX_QUERY_CHARS).map_or(query.len(), |(end, _)| end);

@@ -171,8 +171,9 @@ impl Catalog {
         for paths in [&mut change.added, &mut change.changed, &mut change.removed] {
             paths.sort_unstable();
         }
+        // Gathered first, so that the library knows how many there are.
         let documents = self.files.values().filter_map(|known| known.document.clone());
-        Some((Library::new(documents), change))
+        Some((Library::new(documents.collect::<Vec<_>>()), change))
     }
 
     /// Notes what a path says before it is touched.

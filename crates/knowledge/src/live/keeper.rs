@@ -112,6 +112,7 @@ impl Keeper {
 
     /// Reads what there is, tells `ready`, and keeps it true until the mailbox is stopped.
     pub(super) fn run(mut self, first: Work, ready: &mpsc::Sender<()>) {
+        self.tell_state();
         self.carry_out(first);
         let _ = ready.send(());
         loop {
@@ -126,7 +127,12 @@ impl Keeper {
             if is_due || self.identities != identities(&self.folders) {
                 self.look_through();
             }
+            self.tell_state();
         }
+    }
+
+    fn tell_state(&self) {
+        self.shared.kept.found(self.identities.iter().any(Option::is_none), self.watch.polls());
     }
 
     /// Looks at what was told, or at everything if that does not suffice.
@@ -186,7 +192,7 @@ impl Keeper {
             (false, false) if is_alone => {
                 work.remove.extend(names.into_iter().map(|entry| (number, entry.path)));
             }
-            // Had it been a folder that we never saw, it would have gone elsewhere with all that is in it.
+            // A folder that we never saw under this name may be elsewhere now, and its watch gone with the old name.
             (false, true) if is_alone && !gone => {}
             (true, true) if is_alone => {
                 if is_document(file, &self.folders.extensions) {

@@ -32,7 +32,7 @@ struct Inside {
 /// What may have changed.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// Files and folders, and whether they went elsewhere.
+    /// Files and folders, and whether they went nobody knows where.
     pub(super) paths: HashMap<PathBuf, bool>,
     /// Anything: something was missed.
     pub(super) anything: bool,
@@ -49,7 +49,7 @@ pub(super) enum Woken {
 }
 
 impl Mailbox {
-    /// Something happened at these paths; `gone` if it is no longer there, but perhaps elsewhere.
+    /// Something happened at these paths; `gone` if what was there is now somewhere else, perhaps.
     pub(super) fn changed(&self, paths: Vec<PathBuf>, gone: bool) {
         self.leave(|news| {
             for path in paths {
@@ -60,6 +60,11 @@ impl Mailbox {
                 news.anything = true;
             }
         });
+    }
+
+    /// What was at the first of these paths is now at the second.
+    pub(super) fn moved(&self, paths: Vec<PathBuf>) {
+        self.leave(|news| news.paths.extend(paths.into_iter().map(|path| (path, false))));
     }
 
     /// Anything may have happened.

@@ -6,9 +6,11 @@ mod keeper;
 mod mailbox;
 mod place;
 mod reading;
+mod state;
 mod watching;
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -22,6 +24,7 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{broadcast, watch};
 
+pub use self::state::State;
 use self::{keeper::Keeper, mailbox::Mailbox, place::Place};
 use crate::{
     folder::{FolderError, Folders},
@@ -43,11 +46,16 @@ const CHANGES_WAITING: usize = 64;
 /// Documents that change while they are served.
 ///
 /// Cheap to clone; all clones are the same documents.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Knowledge(Arc<Handle>);
 
+impl fmt::Debug for Knowledge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Knowledge").field(&self.progress()).finish()
+    }
+}
+
 /// What ends with the last clone.
-#[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
     mailbox: Arc<Mailbox>,
@@ -77,6 +85,7 @@ struct Shared {
     progress: watch::Sender<Progress>,
     changes: broadcast::Sender<Arc<Change>>,
     stopped: AtomicBool,
+    kept: state::Kept,
     /// After the index that lies there.
     place: Mutex<Option<Place>>,
 }
@@ -233,6 +242,7 @@ impl Shared {
             progress: watch::Sender::new(progress),
             changes: broadcast::Sender::new(CHANGES_WAITING),
             stopped: AtomicBool::new(false),
+            kept: state::Kept::default(),
             place: Mutex::new(place),
         })
     }

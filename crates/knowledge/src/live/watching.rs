@@ -186,8 +186,9 @@ fn tell(mailbox: &Mailbox, event: Result<Event, Error>) {
         // Our own reading would otherwise be told, too.
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
         EventKind::Access(_) => return,
-        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => false,
-        EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(_) => true,
+        // Files that are written aside and moved into place are most of these.
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return mailbox.moved(event.paths),
+        EventKind::Modify(ModifyKind::Name(RenameMode::From)) => EACH_FOLDER,
         _ => false,
     };
     mailbox.changed(event.paths, gone);
