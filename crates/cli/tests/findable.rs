@@ -68,7 +68,8 @@ fn sentence(text: &str) -> Option<&str> {
     };
     let lines: Vec<&str> = text.lines().collect();
     let middle = lines.len() / 2;
-    let mut near: Vec<(usize, &str)> = lines.into_iter().enumerate().filter(|(_, line)| prose(line)).collect();
+    let mut near: Vec<(usize, &str)> =
+        lines.into_iter().enumerate().filter(|(_, line)| prose(line)).collect();
     near.sort_by_key(|(at, _)| at.abs_diff(middle));
     near.first().map(|(_, line)| *line)
 }

@@ -58,7 +58,8 @@ fn words(line: &str) -> Vec<String> {
 /// Does what a line with `curl` does, and returns what was asked for and the result.
 fn curl(server: &Server, line: &str) -> (Value, Value) {
     let words = words(line);
-    let [curl, url, "-H", header, "-d", body] = &words.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+    let [curl, url, "-H", header, "-d", body] = &words.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    else {
         panic!("{line}");
     };
     assert_eq!(*curl, "curl");
@@ -98,7 +99,10 @@ async fn the_first_ten_minutes_go_as_the_page_says() {
     let url = json["mcpServers"]["anyport"]["url"].as_str().unwrap();
     let server = Server::at(url);
     let [shown] = &blocks("Serve the folder", "json")[..] else { panic!() };
-    assert_eq!(json, serde_json::from_str::<Value>(&shown.replace("127.0.0.1:3020", &server.authority)).unwrap());
+    assert_eq!(
+        json,
+        serde_json::from_str::<Value>(&shown.replace("127.0.0.1:3020", &server.authority)).unwrap()
+    );
 
     // A client with what the banner shows, and the questions, by it and by hand.
     let client = ().serve(StreamableHttpClientTransport::from_uri(url)).await.unwrap();
@@ -126,13 +130,27 @@ async fn the_first_ten_minutes_go_as_the_page_says() {
     let answer = until(|| curl(&server, again).1, |answer| answer["found"] == true);
     assert_eq!(answer["content"], *section);
     let search = json!({"query": "a second login ends the first"});
-    let question = format!("curl http://127.0.0.1:3020/mcp/call -H \"Content-Type: application/json\" -d '{}'", json!({"method": "search_docs", "params": search}));
+    let question = format!(
+        "curl http://127.0.0.1:3020/mcp/call -H \"Content-Type: application/json\" -d '{}'",
+        json!({"method": "search_docs", "params": search})
+    );
     until(|| curl(&server, &question).1, |answer| answer["hits"][0]["heading"] == "Names");
 
     // So it is with files that come and go.
     fs::write(home.path().join("standards/python/security.md"), "# Secrets\n").unwrap();
-    let of = |domain| json!({"method": "get_stdlib", "params": {"language": "python", "domain": domain}}).to_string();
-    let ask_for = |domain| curl(&server, &format!("curl http://127.0.0.1:3020/mcp/call -H \"Content-Type: application/json\" -d '{}'", of(domain))).1;
+    let of = |domain| {
+        json!({"method": "get_stdlib", "params": {"language": "python", "domain": domain}}).to_string()
+    };
+    let ask_for = |domain| {
+        curl(
+            &server,
+            &format!(
+                "curl http://127.0.0.1:3020/mcp/call -H \"Content-Type: application/json\" -d '{}'",
+                of(domain)
+            ),
+        )
+        .1
+    };
     until(|| ask_for("security"), |answer| answer["found"] == true);
     fs::remove_file(&file).unwrap();
     until(|| ask_for("testing"), |answer| answer["found"] == false);
@@ -165,7 +183,8 @@ async fn a_client_that_starts_servers_gets_the_same_standard() {
     assert_eq!(entry["command"], command.get_program().to_str().unwrap());
     let arguments: Vec<String> = serde_json::from_value(entry["args"].clone()).unwrap();
     command.args(arguments).current_dir("/");
-    let client = ().serve(TokioChildProcess::new(tokio::process::Command::from(command)).unwrap()).await.unwrap();
+    let client =
+        ().serve(TokioChildProcess::new(tokio::process::Command::from(command)).unwrap()).await.unwrap();
     let question = json!({"method": "get_stdlib", "params": {"language": "python", "domain": "testing"}});
     assert_eq!(ask(&client, &question).await["content"], "# Tests\n\nFail first.\n");
     client.cancel().await.unwrap();

@@ -15,7 +15,8 @@ fn lines(page: &str) -> Vec<(usize, Vec<&str>)> {
 /// Whether `reference`, `FILE` or `FILE: TEST`, is there.
 fn exists(reference: &str) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let (file, test) = reference.split_once(": ").map_or((reference, None), |(file, test)| (file, Some(test)));
+    let (file, test) =
+        reference.split_once(": ").map_or((reference, None), |(file, test)| (file, Some(test)));
     let Ok(text) = fs::read_to_string(root.join(file)) else { return false };
     test.is_none_or(|test| {
         let function = format!("fn {test}(");
