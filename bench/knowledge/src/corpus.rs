@@ -18,21 +18,14 @@ const DOMAINS: [&str; 6] = ["testing", "security", "architecture", "performance"
 /// Every document, by its number.
 #[derive(Debug)]
 pub(crate) struct Corpus {
+    /// By their rank, the most frequent first.
     words: Vec<String>,
-    /// How often a word of this rank or an earlier one is drawn, of `u32::MAX`.
-    cumulative: Vec<u32>,
 }
 
 impl Corpus {
     pub(crate) fn new() -> Self {
-        let weights = (1..=WORDS).map(|rank| 1.0 / rank as f64);
-        let total: f64 = weights.clone().sum();
-        let cumulative = weights.scan(0.0, |sum, weight| {
-            *sum += weight;
-            Some((*sum / total * f64::from(u32::MAX)) as u32)
-        });
         let real: Vec<_> = REAL.lines().collect();
-        Self { words: (0..WORDS).map(|rank| word(&real, rank)).collect(), cumulative: cumulative.collect() }
+        Self { words: (0..WORDS).map(|rank| word(&real, rank)).collect() }
     }
 
     /// The document of this number as a file: its path and its text.
@@ -74,8 +67,9 @@ impl Corpus {
 
     fn rarer(&self, dice: &mut Dice, rank: usize) -> &str {
         loop {
-            let drawn = dice.next() as u32;
-            let found = self.cumulative.partition_point(|upto| *upto < drawn);
+            // Of so many words, each as frequent as the inverse of its rank, about ln r / ln n are among the first r.
+            let drawn = dice.next() as f64 / u64::MAX as f64;
+            let found = (WORDS as f64).powf(drawn) as usize - 1;
             if let Some(word) = self.words.get(found).filter(|_| found >= rank) {
                 return word;
             }

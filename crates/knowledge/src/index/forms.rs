@@ -1,7 +1,8 @@
 //! The forms under which a word is indexed: as it stands, and by its stem.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, hash::BuildHasher};
 
+use foldhash::fast::FixedState;
 use frostem::{Algorithm, Stemmer};
 use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer, Token, TokenFilter, TokenStream, Tokenizer};
 
@@ -44,6 +45,35 @@ pub(super) fn stems() -> TextAnalyzer {
     TextAnalyzer::builder(Splitter::default()).filter(AsciiFoldingFilter).filter(Stems::Only).build()
 }
 
+/// The stems of words that were seen lately. Most words of a text are few, and to stem one takes longer than to find it.
+#[derive(Clone, Default)]
+struct Recent {
+    /// Each at a place that its hash gives it, from where a newer one drives it out. Empty until the first is asked for.
+    stems: Vec<(String, Option<String>)>,
+}
+
+impl Recent {
+    /// How many are kept, a power of two.
+    const PLACES: usize = 1 << 13;
+
+    /// The stem of a word, if it differs from it.
+    fn stem(&mut self, word: &str) -> Option<&str> {
+        if self.stems.is_empty() {
+            self.stems.resize(Self::PLACES, (String::new(), None));
+        }
+        #[allow(clippy::cast_possible_truncation)] // only the lowest bits count
+        let place = FixedState::default().hash_one(word) as usize & (Self::PLACES - 1);
+        let (known, known_stem) = &mut self.stems[place];
+        if known != word {
+            known.clear();
+            known.push_str(word);
+            let stem = stem(word);
+            *known_stem = (*stem != *word).then(|| stem.into_owned());
+        }
+        known_stem.as_deref()
+    }
+}
+
 /// A filter that brings in stems.
 #[derive(Clone, Copy)]
 enum Stems {
@@ -57,7 +87,7 @@ impl TokenFilter for Stems {
     type Tokenizer<T: Tokenizer> = Stemming<T>;
 
     fn transform<T: Tokenizer>(self, tokenizer: T) -> Stemming<T> {
-        Stemming { inner: tokenizer, stems: self }
+        Stemming { inner: tokenizer, stems: self, recent: Recent::default() }
     }
 }
 
@@ -65,24 +95,27 @@ impl TokenFilter for Stems {
 struct Stemming<T> {
     inner: T,
     stems: Stems,
+    recent: Recent,
 }
 
 impl<T: Tokenizer> Tokenizer for Stemming<T> {
-    type TokenStream<'a> = Stemmed<T::TokenStream<'a>>;
+    type TokenStream<'a> = Stemmed<'a, T::TokenStream<'a>>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Self::TokenStream<'a> {
-        Stemmed { inner: self.inner.token_stream(text), stems: self.stems, marked: String::new() }
+        let inner = self.inner.token_stream(text);
+        Stemmed { inner, stems: self.stems, recent: &mut self.recent, marked: String::new() }
     }
 }
 
-struct Stemmed<S> {
+struct Stemmed<'a, S> {
     inner: S,
     stems: Stems,
+    recent: &'a mut Recent,
     /// The marked stem that comes after the current word; empty if none does.
     marked: String,
 }
 
-impl<S: TokenStream> TokenStream for Stemmed<S> {
+impl<S: TokenStream> TokenStream for Stemmed<'_, S> {
     fn advance(&mut self) -> bool {
         if !self.marked.is_empty() {
             let token = self.inner.token_mut();
@@ -94,14 +127,16 @@ impl<S: TokenStream> TokenStream for Stemmed<S> {
             return false;
         }
         let token = self.inner.token_mut();
-        let stem = stem(&token.text);
-        if *stem != token.text {
+        if let Some(stem) = self.recent.stem(&token.text) {
             match self.stems {
                 Stems::Marked => {
                     self.marked.push(STEM_MARK);
-                    self.marked.push_str(&stem);
+                    self.marked.push_str(stem);
                 }
-                Stems::Only => token.text = stem.into_owned(),
+                Stems::Only => {
+                    token.text.clear();
+                    token.text.push_str(stem);
+                }
             }
         }
         true
