@@ -40,7 +40,8 @@ Usage: cargo xtask COMMAND
   conformance [--revision R] [--scenario S]
                                   run the official suite and show all that it prints
   interop [--write]               run other people's clients against our servers; write docs/clients.md
-  bench [--quick]                 measure what a call costs, beside other servers
+  bench [--quick] [--only calls|knowledge]
+                                  measure what a call costs, beside other servers, and what a search costs
 ";
 
 fn main() -> ExitCode {

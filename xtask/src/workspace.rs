@@ -75,7 +75,7 @@ impl Workspace {
     /// # Errors
     /// When there is no such package or program, or it does not compile.
     pub(crate) fn build(&self, build: &Build<'_>) -> Result<PathBuf, Failure> {
-        let Build { manifest, package, binary, features, release } = *build;
+        let Build { manifest, package, binary, features, profile } = *build;
         // Of another workspace cargo says so itself.
         if manifest == OURS && !self.packages.iter().any(|name| name == package) {
             return Err(format!(
@@ -92,9 +92,7 @@ impl Workspace {
         if !features.is_empty() {
             cargo.args(["--features", &features.join(",")]);
         }
-        if release {
-            cargo.arg("--release");
-        }
+        cargo.args(["--profile", profile.name()]);
         // Where cargo puts a program depends on its configuration, so it is asked rather than guessed.
         let messages = process::stdout(cargo.args(["--message-format", "json-render-diagnostics"]))?;
         executable(&String::from_utf8_lossy(&messages), binary)
@@ -119,14 +117,34 @@ pub(crate) struct Build<'a> {
     pub(crate) binary: &'a str,
     /// Features besides the default ones.
     pub(crate) features: &'a [&'a str],
-    /// Whether in the release profile, instead of the dev profile.
-    pub(crate) release: bool,
+    pub(crate) profile: Profile,
+}
+
+/// How a program is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Dev,
+    /// As users get it.
+    Release,
+    /// Optimized, but each crate by itself: soon built.
+    QuickRelease,
+}
+
+impl Profile {
+    /// Its name in the manifest.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Release => "release",
+            Self::QuickRelease => "quick-release",
+        }
+    }
 }
 
 impl<'a> Build<'a> {
     /// The program `binary` of our own `package`, in the dev profile.
     pub(crate) fn of(package: &'a str, binary: &'a str) -> Self {
-        Self { manifest: OURS, package, binary, features: &[], release: false }
+        Self { manifest: OURS, package, binary, features: &[], profile: Profile::Dev }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Documents like those that people serve, as many as are wanted, the same in each run.
 //!
 //! Words are as frequent as in other texts (Zipf): the most frequent are real ones, in the order of their frequency in
-//! this repository; the rest are names made of them, as code has. So some words are in every document, and each
-//! document has some that are in no other.
+//! this repository; the rest are made of them, a third of these as names in code are. So some words are in every
+//! document, and each document has some that are in no other.
 
 use anyport_knowledge::{Document, DocumentPath, FileTimes};
 
@@ -18,7 +18,7 @@ const DOMAINS: [&str; 6] = ["testing", "security", "architecture", "performance"
 /// Every document, by its number.
 #[derive(Debug)]
 pub(crate) struct Corpus {
-    real: Vec<&'static str>,
+    words: Vec<String>,
     /// How often a word of this rank or an earlier one is drawn, of `u32::MAX`.
     cumulative: Vec<u32>,
 }
@@ -31,7 +31,8 @@ impl Corpus {
             *sum += weight;
             Some((*sum / total * f64::from(u32::MAX)) as u32)
         });
-        Self { real: REAL.lines().collect(), cumulative: cumulative.collect() }
+        let real: Vec<_> = REAL.lines().collect();
+        Self { words: (0..WORDS).map(|rank| word(&real, rank)).collect(), cumulative: cumulative.collect() }
     }
 
     /// The document of this number as a file: its path and its text.
@@ -71,29 +72,29 @@ impl Corpus {
         words.join(" ")
     }
 
-    fn rarer(&self, dice: &mut Dice, rank: usize) -> String {
+    fn rarer(&self, dice: &mut Dice, rank: usize) -> &str {
         loop {
             let drawn = dice.next() as u32;
             let found = self.cumulative.partition_point(|upto| *upto < drawn);
-            if found >= rank {
-                return self.word(found);
+            if let Some(word) = self.words.get(found).filter(|_| found >= rank) {
+                return word;
             }
         }
     }
+}
 
-    /// The word of a rank: a real one, or a name made of real ones.
-    fn word(&self, rank: usize) -> String {
-        if let Some(real) = self.real.get(rank) {
-            return (*real).to_owned();
-        }
-        let mut dice = Dice::new(rank as u64);
-        let (a, b) = (dice.pick(&self.real), dice.pick(&self.real));
-        match dice.next() % 4 {
-            0 => format!("{a}_{b}"),
-            1 => format!("{a}{}{}", b[..1].to_uppercase(), &b[1..]),
-            2 => format!("{a}{b}"),
-            _ => format!("{a}{}", dice.next() % 10_000),
-        }
+/// The word of a rank: a real one, or one made of real ones.
+fn word(real: &[&str], rank: usize) -> String {
+    if let Some(real) = real.get(rank) {
+        return (*real).to_owned();
+    }
+    let mut dice = Dice::new(rank as u64);
+    let (a, b) = (dice.pick(real), dice.pick(real));
+    match dice.next() % 9 {
+        0 => format!("{a}_{b}"),
+        1 => format!("{a}{}{}", b[..1].to_uppercase(), &b[1..]),
+        2 => format!("{a}{}", dice.next() % 10_000),
+        _ => format!("{a}{b}"),
     }
 }
 

@@ -102,6 +102,11 @@ pub(super) struct Gate {
 }
 
 impl Gate {
+    /// That `value`, shown with so many digits, is at most `most`.
+    pub(super) fn new(name: String, value: Option<f64>, most: f64, digits: usize) -> Self {
+        Self { name, value, most, digits }
+    }
+
     /// Whether it is kept. What was not measured is not.
     pub(super) fn passed(&self) -> bool {
         self.value.is_some_and(|value| value <= self.most)

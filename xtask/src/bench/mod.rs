@@ -1,4 +1,5 @@
-//! What `tools/call` over HTTP costs: our server beside bare hyper and the official Rust SDK, in one run.
+//! What `tools/call` over HTTP costs: our server beside bare hyper and the official Rust SDK, in one run. And what it costs
+//! to find documents by their words.
 //!
 //! Instructions are counted and repeat to a thousandth; everything else is compared within the run, on the same
 //! machine, in turns. None of it is a test's assertion: what can be held exactly, the allocations, is an ordinary
@@ -13,45 +14,98 @@ use crate::{Failure, workspace::Workspace};
 mod client;
 mod figures;
 mod instructions;
+mod knowledge;
 mod load;
 mod memory;
 mod procfs;
 mod start;
 mod subject;
 
-/// How much is measured.
+/// What is measured, and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Effort {
     /// With how many tools our server is measured.
     tools: &'static [usize],
     starts: usize,
     rounds: usize,
+    /// How many documents are searched.
+    documents: &'static [u64],
+    only: Option<Part>,
 }
 
-const FULL: Effort = Effort { tools: &[1, 50, 500, 5_000], starts: 9, rounds: 7 };
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Calls,
+    Knowledge,
+}
+
+const FULL: Effort =
+    Effort { tools: &[1, 50, 500, 5_000], starts: 9, rounds: 7, documents: &[5_000, 100_000], only: None };
 
 /// For a look while working: no comparison between numbers of tools, and medians of little.
-const QUICK: Effort = Effort { tools: &[50], starts: 3, rounds: 1 };
+const QUICK: Effort = Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], only: None };
 
 impl Effort {
-    /// Reads `[--quick]`.
+    /// Reads `[--quick] [--only calls|knowledge]`.
     ///
     /// # Errors
     /// When an option is unknown.
     pub(crate) fn parse(options: &[&str]) -> Result<Self, Failure> {
-        match options {
-            [] => Ok(FULL),
-            ["--quick"] => Ok(QUICK),
-            other => Err(format!("unknown option `{}`; there is --quick", other.join(" ")).into()),
+        let mut effort = FULL;
+        let mut rest = options;
+        loop {
+            rest = match rest {
+                [] => return Ok(effort),
+                ["--quick", rest @ ..] => {
+                    effort = Self { only: effort.only, ..QUICK };
+                    rest
+                }
+                ["--only", "calls", rest @ ..] => {
+                    effort.only = Some(Part::Calls);
+                    rest
+                }
+                ["--only", "knowledge", rest @ ..] => {
+                    effort.only = Some(Part::Knowledge);
+                    rest
+                }
+                other => {
+                    let other = other.join(" ");
+                    let known = "--quick, --only calls and --only knowledge";
+                    return Err(format!("unknown option `{other}`; there are {known}").into());
+                }
+            };
         }
+    }
+
+    fn has(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
     }
 }
 
-/// Builds every server, measures it, prints the figures and then the gates.
+/// Measures what is wanted, and prints the figures and then the gates.
 ///
 /// # Errors
-/// When a server does not build or start, or gives a wrong answer.
+/// When something does not build or start, or gives a wrong answer.
 pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Failure> {
+    let mut gates = Vec::new();
+    if effort.has(Part::Calls) {
+        gates.extend(calls(workspace, effort)?);
+    }
+    if effort.has(Part::Knowledge) {
+        let figures = knowledge::measure(workspace, effort.documents)?;
+        print!("\n{}", knowledge::table(&figures));
+        gates.extend(knowledge::gates(&figures));
+    }
+    println!();
+    for gate in &gates {
+        println!("{gate}");
+    }
+    Ok(if gates.iter().all(figures::Gate::passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds every server, measures it, prints the figures and returns the gates.
+fn calls(workspace: &Workspace, effort: Effort) -> Result<Vec<figures::Gate>, Failure> {
     let subjects = subject::build(workspace, effort.tools)?;
     for subject in &subjects {
         subject.check(workspace)?;
@@ -66,12 +120,7 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
     let rows: Vec<_> = names.zip(figures).collect();
     print!("\n{}", figures::table(&rows, subject::FLOOR));
     let ours = subjects.iter().zip(&rows).filter(|(subject, _)| subject.ours);
-    let gates = figures::gates(ours.map(|(subject, row)| (subject.tools, row)));
-    println!();
-    for gate in &gates {
-        println!("{gate}");
-    }
-    Ok(if gates.iter().all(figures::Gate::passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(figures::gates(ours.map(|(subject, row)| (subject.tools, row))))
 }
 
 #[cfg(test)]
@@ -82,6 +131,11 @@ mod tests {
     fn the_options_are_read() {
         assert_eq!(Effort::parse(&[]).unwrap(), FULL);
         assert_eq!(Effort::parse(&["--quick"]).unwrap(), QUICK);
+        let knowledge = Effort { only: Some(Part::Knowledge), ..QUICK };
+        assert_eq!(Effort::parse(&["--only", "knowledge", "--quick"]).unwrap(), knowledge);
+        assert_eq!(Effort::parse(&["--quick", "--only", "knowledge"]).unwrap(), knowledge);
+        assert!(Effort::parse(&["--only", "calls"]).unwrap().has(Part::Calls));
+        assert!(Effort::parse(&["--only"]).is_err());
         assert!(Effort::parse(&["--fast"]).unwrap_err().to_string().contains("--quick"));
     }
 }

@@ -11,7 +11,7 @@ use super::client::{Answer, Client, Tool};
 use crate::{
     Failure,
     process::{self, Server},
-    workspace::{Build, Workspace},
+    workspace::{Build, Profile, Workspace},
 };
 
 /// The row that the others are related to: the least that a server which reads its requests can cost.
@@ -45,7 +45,7 @@ pub(super) fn build(workspace: &Workspace, tools: &[usize]) -> Result<Vec<Subjec
         workspace.build(&Build {
             manifest: "bench/peers/Cargo.toml",
             features: &["mimalloc"],
-            release: true,
+            profile: Profile::Release,
             ..Build::of(package, package)
         })
     };
@@ -53,7 +53,7 @@ pub(super) fn build(workspace: &Workspace, tools: &[usize]) -> Result<Vec<Subjec
     let rmcp = peer("bench-peer-rmcp")?;
     let anyport = workspace.build(&Build {
         features: &["mimalloc"],
-        release: true,
+        profile: Profile::Release,
         ..Build::of("anyport-bench", "anyport_bench_server")
     })?;
 

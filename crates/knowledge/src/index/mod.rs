@@ -8,24 +8,26 @@
 //! - `schema`: what is indexed of a document.
 //! - `query`: what somebody asks for.
 //! - `search`: how it is found, in passes from strict to lenient; `sought`: by which terms; `similar`: mistyped words.
-//! - `storage`: where the index lies.
+//! - `queue`: what waits to be indexed; `storage`: where the index lies.
 
 use std::{
     collections::HashSet,
     fmt,
     hash::BuildHasher,
-    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use foldhash::fast::FixedState;
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
 
 use crate::{document::Document, path::DocumentPath};
+use queue::{Queue, Waiting};
 use schema::Fields;
 
 pub(crate) mod forms;
 mod hits;
 mod query;
+mod queue;
 mod schema;
 mod search;
 mod similar;
@@ -50,7 +52,8 @@ const WRITER_BYTES: usize = 50 << 20;
 /// work, the others for as long as the index is busy.
 pub struct Index {
     fields: Fields,
-    writer: RwLock<IndexWriter>,
+    writer: RwLock<IndexWriter<Waiting>>,
+    queue: Arc<Queue>,
     reader: IndexReader,
     /// Hashes of the paths that may be in the index: what is new need not be removed first.
     known: Mutex<HashSet<u64, FixedState>>,
@@ -92,7 +95,15 @@ impl Index {
         let index = storage.create(schema)?;
         let writer = index.writer_with_num_threads(WRITER_THREADS, WRITER_THREADS * WRITER_BYTES)?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        Ok(Self { fields, writer: RwLock::new(writer), reader, known: Mutex::default(), _storage: storage })
+        let queue = Arc::default();
+        Ok(Self {
+            fields,
+            writer: RwLock::new(writer),
+            queue,
+            reader,
+            known: Mutex::default(),
+            _storage: storage,
+        })
     }
 
     /// Takes in a document in place of the one at its path, if there is one. It is found after [`Index::commit`].
@@ -102,9 +113,11 @@ impl Index {
     /// # Errors
     /// The index cannot be written.
     pub fn put(&self, document: &Document, text: &str) -> Result<(), IndexError> {
-        let entry = self.fields.entry(document, text);
+        let entry = self.queue.admit(self.fields.entry(document, text), text.len());
         let writer = self.writer.read().unwrap_or_else(PoisonError::into_inner);
-        if !self.known().insert(hash(&document.path)) {
+        // Held until it is in: two that put the same document at the same time would leave two of it.
+        let mut known = self.known();
+        if !known.insert(hash(&document.path)) {
             writer.delete_term(self.path_term(&document.path));
         }
         writer.add_document(entry)?;

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::HashSet};
 
 use tantivy::{
     DocAddress, Score, TantivyDocument, TantivyError, Term,
-    collector::TopDocs,
+    collector::{Count, TopDocs},
     query::{BooleanQuery, ConstScoreQuery, Occur, Query},
     schema::Value,
 };
@@ -19,15 +19,18 @@ use super::{
 };
 use crate::path::DocumentPath;
 
-/// What a title that equals the query adds: more than any words do.
-const OF_TITLE: f32 = 10_000.0;
+/// So many words that are found together were not mistyped.
+const SEVERAL: usize = 4;
+/// Most words of which a document needs only some: the rarest. More cost time and change little.
+const MAX_LENIENT: usize = 6;
 
 type Clauses = Vec<(Occur, Box<dyn Query>)>;
 type Found = Vec<(Score, DocAddress)>;
 
 /// Finds what `asked` asks for.
 ///
-/// Documents with all words come first, then those with all words but for their spelling, then those with some words.
+/// Documents that are called so come first; then those with all words, those with all words but for their spelling, and
+/// those with some words.
 pub(super) fn search(
     searcher: &tantivy::Searcher,
     fields: Fields,
@@ -42,24 +45,26 @@ pub(super) fn search(
     let filters = filters(fields, asked);
     let limit = asked.limit.min(usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX));
     let mut ranked = Ranked { limit, ..Ranked::default() };
+    let few = usize::try_from(FEW).unwrap_or(usize::MAX);
     let mut approximate = false;
 
-    ranked.pass(
-        &lookup,
-        all_of(&sought, &filters, title_key.map(|key| Term::from_field_text(fields.title_key, &key))),
-    )?;
-    if ranked.total < usize::try_from(FEW).unwrap_or(usize::MAX) {
+    let title = title_key.map(|key| Term::from_field_text(fields.title_key, &key));
+    ranked.pass(&lookup, title.and_then(|title| called(&lookup, title, &sought, &filters)))?;
+    let titles = ranked.total;
+    ranked.pass(&lookup, all_of(&sought, &filters))?;
+    // Where a document has several words as they were typed, or is called so, they were meant so.
+    if titles == 0 && (ranked.total == 0 || (ranked.total < few && units.len() < SEVERAL)) {
         let mut similar = false;
         for (unit, sought) in units.iter().zip(&mut sought) {
             similar |= lookup.seek_similar(unit, sought)?;
         }
         if similar {
             let before = ranked.total;
-            ranked.pass(&lookup, all_of(&sought, &filters, None))?;
+            ranked.pass(&lookup, all_of(&sought, &filters))?;
             approximate = ranked.total > before;
         }
     }
-    if ranked.found.len() < limit && sought.len() > 1 {
+    if ranked.found.len() < limit.max(1) && sought.len() > 1 {
         ranked.pass(&lookup, some_of(&sought, &filters))?;
     }
     ranked.found.truncate(limit);
@@ -75,36 +80,69 @@ fn filters(fields: Fields, asked: &SearchQuery) -> Vec<Term> {
     single.chain(tags).map(|(field, value)| Term::from_field_text(field, &filter_key(value))).collect()
 }
 
-/// Documents that have every unit, first those that are called so; `None` if there are none.
-fn all_of(sought: &[Sought], filters: &[Term], title: Option<Term>) -> Option<BooleanQuery> {
+/// What a pass looks for.
+struct Pass {
+    query: BooleanQuery,
+    /// The same documents by less work, if that can be: how well they fit need not be known to count them.
+    counted: Option<BooleanQuery>,
+}
+
+/// Documents with this title.
+fn called(lookup: &Lookup<'_>, title: Term, sought: &[Sought], filters: &[Term]) -> Option<Pass> {
+    if lookup.searcher.doc_freq(&title).is_ok_and(|documents| documents == 0) {
+        return None;
+    }
+    let mut clauses = filtered(filters);
+    clauses.extend(filtered(&[title]));
+    clauses.extend(sought.iter().flat_map(Sought::each).map(|term| (Occur::Should, term)));
+    Some(Pass { query: BooleanQuery::new(clauses), counted: None })
+}
+
+/// Documents that have every unit; `None` if there are none.
+fn all_of(sought: &[Sought], filters: &[Term]) -> Option<Pass> {
     if sought.iter().any(Sought::is_unknown) {
         return None;
+    }
+    if let ([only], []) = (sought, filters)
+        && only.is_any()
+    {
+        return Some(some(sought.iter()));
     }
     let mut clauses = filtered(filters);
     for unit in sought {
         clauses.push((Occur::Must, unit.query()));
         clauses.extend(unit.lifting().map(|lifting| (Occur::Should, lifting)));
     }
-    if let Some(title) = title {
-        clauses.push((Occur::Should, Box::new(ConstScoreQuery::new(has(title), OF_TITLE))));
-    }
-    Some(BooleanQuery::new(clauses))
+    Some(Pass { query: BooleanQuery::new(clauses), counted: None })
 }
 
 /// Documents that have some unit, and every phrase; `None` if there are none.
-fn some_of(sought: &[Sought], filters: &[Term]) -> Option<BooleanQuery> {
-    let mut clauses = filtered(filters);
-    let phrases = sought.iter().filter(|unit| unit.is_phrase()).map(|phrase| (Occur::Must, phrase.query()));
-    clauses.extend(phrases);
-    let some: Vec<_> = sought.iter().flat_map(Sought::each).collect();
-    match (some.is_empty(), clauses.len() > filters.len()) {
-        (true, false) => return None,
-        // A union of nothing but terms passes over what cannot be among the best.
-        (false, false) if clauses.is_empty() => return Some(BooleanQuery::union(some)),
-        (false, false) => clauses.push((Occur::Must, Box::new(BooleanQuery::union(some)))),
-        (_, true) => clauses.extend(some.into_iter().map(|term| (Occur::Should, term))),
+fn some_of(sought: &[Sought], filters: &[Term]) -> Option<Pass> {
+    let (phrases, mut words): (Vec<&Sought>, Vec<_>) = sought.iter().partition(|unit| unit.is_quoted());
+    words.retain(|unit| unit.each().next().is_some());
+    words.sort_by_key(|unit| unit.doc_freq());
+    words.truncate(MAX_LENIENT);
+    if phrases.is_empty() && words.is_empty() {
+        return None;
     }
-    Some(BooleanQuery::new(clauses))
+    if phrases.is_empty() && filters.is_empty() {
+        return Some(some(words.into_iter()));
+    }
+    let mut clauses = filtered(filters);
+    clauses.extend(phrases.iter().map(|phrase| (Occur::Must, phrase.query())));
+    let each = words.into_iter().flat_map(Sought::each);
+    if phrases.is_empty() {
+        clauses.push((Occur::Must, Box::new(BooleanQuery::union(each.collect()))));
+    } else {
+        clauses.extend(each.map(|term| (Occur::Should, term)));
+    }
+    Some(Pass { query: BooleanQuery::new(clauses), counted: None })
+}
+
+/// Documents that have some unit. A union of nothing but terms passes over what cannot be among the best.
+fn some<'a>(sought: impl Iterator<Item = &'a Sought> + Clone) -> Pass {
+    let query = BooleanQuery::union(sought.clone().flat_map(Sought::each).collect());
+    Pass { query, counted: Some(BooleanQuery::union(sought.flat_map(Sought::matching).collect())) }
 }
 
 fn filtered(filters: &[Term]) -> Clauses {
@@ -126,16 +164,23 @@ struct Ranked {
 
 impl Ranked {
     /// Runs a pass, and adds what it found after what those before it found.
-    fn pass(&mut self, lookup: &Lookup<'_>, query: Option<BooleanQuery>) -> Result<(), TantivyError> {
-        let Some(query) = query else { return Ok(()) };
-        self.total = self.total.max(query.count(lookup.searcher)?);
-        if self.limit == 0 {
-            return Ok(());
-        }
+    fn pass(&mut self, lookup: &Lookup<'_>, pass: Option<Pass>) -> Result<(), TantivyError> {
+        let Some(Pass { query, counted }) = pass else { return Ok(()) };
         // It finds again what was found before.
-        let best = TopDocs::with_limit(self.limit + self.found.len()).order_by_score();
-        let found = lookup.searcher.search_with_statistics_provider(&query, &best, lookup)?;
-        self.extend(found);
+        let best = TopDocs::with_limit((self.limit + self.found.len()).max(1)).order_by_score();
+        let search = lookup.searcher;
+        let (found, total) = match counted {
+            Some(counted) => {
+                let found = search.search_with_statistics_provider(&query, &best, lookup)?;
+                (found, counted.count(search)?)
+            }
+            // Who must see all of them can count them, too.
+            None => search.search_with_statistics_provider(&query, &(best, Count), lookup)?,
+        };
+        self.total = self.total.max(total);
+        if self.limit > 0 {
+            self.extend(found);
+        }
         Ok(())
     }
 

@@ -35,19 +35,33 @@ pub(super) struct Sought {
     parts: Vec<Vec<Weighed>>,
     /// It has the unit only if it has this.
     phrase: Option<PhraseQuery>,
+    /// Whether it was quoted: then no document is wanted without it, wherever else its words stand.
+    quoted: bool,
     /// What lifts a document that has the unit.
     lifting: Vec<Weighed>,
+    /// How many documents have it, about.
+    doc_freq: u64,
 }
 
 impl Sought {
-    /// Whether it is a phrase, without which no document is wanted.
-    pub(super) fn is_phrase(&self) -> bool {
-        self.phrase.is_some()
+    /// Whether no document is wanted without it.
+    pub(super) fn is_quoted(&self) -> bool {
+        self.quoted
     }
 
     /// Whether no document can have it.
     pub(super) fn is_unknown(&self) -> bool {
         self.any.is_empty() && !self.has_parts() && self.phrase.is_none()
+    }
+
+    /// Whether it is there wherever one of its terms is.
+    pub(super) fn is_any(&self) -> bool {
+        self.parts.is_empty() && !self.quoted
+    }
+
+    /// How many documents have it, about.
+    pub(super) fn doc_freq(&self) -> u64 {
+        self.doc_freq
     }
 
     /// The documents that have it.
@@ -70,7 +84,12 @@ impl Sought {
 
     /// Everything that speaks for a document, each by itself.
     pub(super) fn each(&self) -> impl Iterator<Item = Box<dyn Query>> {
-        self.any.iter().chain(self.parts.iter().flatten()).chain(&self.lifting).map(term_query)
+        self.matching().chain(self.lifting())
+    }
+
+    /// What speaks for a document by itself, but for the places that lift it: a document that has these has those.
+    pub(super) fn matching(&self) -> impl Iterator<Item = Box<dyn Query>> {
+        self.any.iter().chain(self.parts.iter().flatten()).map(term_query)
     }
 
     fn has_parts(&self) -> bool {
@@ -107,6 +126,7 @@ impl<'a> Lookup<'a> {
                 }
             }
             Unit::Phrase(words) => {
+                sought.quoted = true;
                 for (_, word) in words {
                     self.word(word, 1.0, &mut sought.lifting)?;
                 }
@@ -120,6 +140,9 @@ impl<'a> Lookup<'a> {
                 }
             }
         }
+        let matching = sought.any.iter().chain(sought.parts.iter().flatten());
+        sought.doc_freq =
+            matching.filter_map(|(term, _)| self.doc_freqs.get(term).copied()).max().unwrap_or(0);
         Ok(sought)
     }
 

@@ -1,5 +1,7 @@
 use std::time::SystemTime;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::document::FileTimes;
 
@@ -168,6 +170,10 @@ fn a_quoted_phrase_is_found_as_it_stands() {
     assert!(found(&index, "\"depth handling\"").is_empty());
     assert!(found(&index, "\"error handlings\" depth").is_empty());
     assert_eq!(found(&index, "\"error handling").len(), 3);
+    put(&index, "title.md", "# Errors\n\nMistakes, that is.");
+    index.commit().unwrap();
+    assert_eq!(found(&index, "\"error\"").len(), 3);
+    assert_eq!(found(&index, "\"errors\" mistake"), ["title.md"]);
 }
 
 #[test]
@@ -239,4 +245,130 @@ fn nothing_that_is_typed_is_an_error() {
     assert_eq!(index.search(&none).unwrap().total, 1);
     let all = SearchQuery { limit: usize::MAX, ..SearchQuery::new("one") };
     assert_eq!(hits(&index, &all), ["a.md"]);
+}
+
+/// Text of all kinds that documents have, words of several scripts among them.
+fn text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "[a-z]{1,12}",
+        "[a-zA-Z]{1,10}[_.-][a-zA-Z0-9]{1,10}",
+        "[A-Z][a-z]{1,6}[A-Z][a-z]{1,6}",
+        "-?[0-9]{1,6}",
+        "[日本語設定猫犬]{1,6}",
+        "[àéîöüßñ]{1,4}[a-z]{0,4}",
+        "\\PC{1,8}",
+        "[#*`>|=-]{1,3}",
+        "\n{1,2}",
+    ];
+    proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.join(" "))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_word_of_a_document_finds_it(text in text(), others in proptest::collection::vec(text(), 3)) {
+        let index = Index::new(Storage::Memory).unwrap();
+        for (number, other) in others.iter().enumerate() {
+            put(&index, &format!("other/{number}.md"), other);
+        }
+        let content = format!("x {text}");
+        put(&index, "it.md", &content);
+        index.commit().unwrap();
+        for word in content.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)) {
+            // A quote is the one sign that means something.
+            let word = word.replace('"', " ");
+            let query = SearchQuery { limit: 10, ..SearchQuery::new(word.clone()) };
+            prop_assert!(hits(&index, &query).contains(&"it.md".to_owned()), "{word:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_put_and_asked_nothing_panics(text in any::<String>(), query in any::<String>()) {
+        let index = index(&[("a.md", &text)]);
+        let found = index.search(&SearchQuery::new(query)).unwrap();
+        prop_assert!(found.hits.len() <= 1);
+        crate::snippet(&text, &found.words);
+    }
+
+    #[test]
+    fn after_any_changes_each_document_is_there_once_or_not_at_all(
+        changes in proptest::collection::vec((0..4u8, 0..3u8), 1..24)
+    ) {
+        let index = Index::new(Storage::Memory).unwrap();
+        let mut there = std::collections::BTreeMap::new();
+        for (step, (document, change)) in changes.iter().enumerate() {
+            let path = format!("{document}.md");
+            match change {
+                0 => {
+                    index.remove(&DocumentPath::new(path.as_str()).unwrap()).unwrap();
+                    there.remove(&path);
+                }
+                1 => {
+                    put(&index, &path, &format!("common step{step}"));
+                    there.insert(path, step);
+                }
+                _ => index.commit().unwrap(),
+            }
+        }
+        index.commit().unwrap();
+        let mut found = found(&index, "common");
+        found.sort();
+        prop_assert_eq!(found, there.keys().cloned().collect::<Vec<_>>());
+        for (path, step) in there {
+            prop_assert_eq!(hits(&index, &SearchQuery::new(format!("step{step}"))), [path]);
+        }
+    }
+}
+
+#[test]
+fn searches_go_on_while_documents_are_put_and_see_whole_commits() {
+    let index = index(&[("0.md", "common")]);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for round in 1..=10 {
+                for number in 0..20 {
+                    put(&index, &format!("{number}.md"), &format!("common round{round}"));
+                }
+                index.commit().unwrap();
+            }
+        });
+        let mut before = 1;
+        while !writer.is_finished() {
+            let total = index.search(&SearchQuery::new("common")).unwrap().total;
+            assert!((total == 1 || total == 20) && total >= before, "{total}");
+            before = total;
+        }
+        writer.join().unwrap();
+    });
+    assert_eq!(index.search(&SearchQuery::new("round10")).unwrap().total, 20);
+    assert_eq!(index.search(&SearchQuery::new("round9")).unwrap().total, 0);
+}
+
+#[test]
+fn documents_put_at_the_same_time_are_there_once() {
+    let index = Index::new(Storage::Memory).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let index = &index;
+            scope.spawn(move || {
+                for number in 0..50 {
+                    put(index, &format!("{}.md", number % 5), &format!("common thread{thread}"));
+                }
+            });
+        }
+    });
+    index.commit().unwrap();
+    assert_eq!(index.search(&SearchQuery::new("common")).unwrap().total, 5);
+}
+
+#[test]
+fn hits_lead_to_a_passage() {
+    let text =
+        "# Guide\n\nIntro.\n\n## Timeouts\n\nSet a timeout of 30 s.\n\n## Retries\n\nRetrying is waiting.\n";
+    let index = index(&[("a.md", text)]);
+    for (query, fragment) in [("timeout", "timeouts"), ("retry", "retries"), ("timeuot", "timeouts")] {
+        let found = index.search(&SearchQuery::new(query)).unwrap();
+        assert_eq!(crate::snippet(text, &found.words).fragment.as_deref(), Some(fragment), "{query}");
+    }
 }

@@ -1,0 +1,111 @@
+//! What full-text search costs: generated documents, indexed and asked by a program of their own, one run for each number
+//! of documents.
+
+use std::process::Command;
+
+use serde::Deserialize;
+
+use super::figures::Gate;
+use crate::{
+    Failure, process,
+    workspace::{Build, Profile, Workspace},
+};
+
+/// What one run measured.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Figures {
+    documents: u64,
+    index_seconds: f64,
+    index_cpu_seconds: f64,
+    exact_p50_ms: f64,
+    exact_p99_ms: f64,
+    typo_p50_ms: f64,
+    typo_p99_ms: f64,
+    change_p99_ms: f64,
+    /// Only where the system tells.
+    peak_mib: Option<f64>,
+}
+
+/// Builds the program and runs it for each number of documents.
+///
+/// # Errors
+/// When it does not build, or finds something wrong.
+pub(super) fn measure(workspace: &Workspace, documents: &[u64]) -> Result<Vec<Figures>, Failure> {
+    let program = workspace.build(&Build {
+        // All crates as one would take minutes to build, for a few percent.
+        profile: Profile::QuickRelease,
+        ..Build::of("anyport-bench-knowledge", "anyport_bench_knowledge")
+    })?;
+    let run = |documents: &u64| {
+        let figures = process::stdout(Command::new(&program).arg(documents.to_string()))?;
+        Ok(serde_json::from_slice(&figures)?)
+    };
+    documents.iter().map(run).collect()
+}
+
+/// The figures as a table of Markdown.
+pub(super) fn table(rows: &[Figures]) -> String {
+    let mut table = String::from(
+        "| documents | index s | on cores s | exact p50 ms | p99 | typo p50 ms | p99 | change p99 ms | peak MiB |\n\
+         |--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+    );
+    for row in rows {
+        let peak = row.peak_mib.map_or_else(|| "-".to_owned(), |mib| format!("{mib:.0}"));
+        table += &format!(
+            "| {} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {peak} |\n",
+            row.documents,
+            row.index_seconds,
+            row.index_cpu_seconds,
+            row.exact_p50_ms,
+            row.exact_p99_ms,
+            row.typo_p50_ms,
+            row.typo_p99_ms,
+            row.change_p99_ms,
+        );
+    }
+    table
+}
+
+/// What is promised.
+pub(super) fn gates(rows: &[Figures]) -> Vec<Gate> {
+    let of_row = |row: &Figures| {
+        let gate = |what: &str, value, most, digits| {
+            Gate::new(format!("{} documents: {what}", row.documents), value, most, digits)
+        };
+        let index = if row.documents <= FEW { 3.0 } else { 30.0 };
+        [
+            gate("seconds to index", Some(row.index_seconds), index, 1),
+            gate("ms to search, exact, p99", Some(row.exact_p99_ms), 5.0, 2),
+            gate("ms to search, mistyped, p99", Some(row.typo_p99_ms), 12.0, 2),
+            gate("ms until a change is found, p99", Some(row.change_p99_ms), 500.0, 0),
+            gate("MiB at most", row.peak_mib, 600.0, 0),
+        ]
+    };
+    rows.iter().flat_map(of_row).collect()
+}
+
+/// So many documents are indexed in 3 s, as many as there may be in 30.
+const FEW: u64 = 5_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_figures_are_read_shown_and_held_against_the_gates() {
+        let row = |documents: u64, seconds: f64| {
+            let text = format!(
+                r#"{{"documents": {documents}, "index_seconds": {seconds}, "index_cpu_seconds": 5.0, "exact_p50_ms": 1.0,
+                "exact_p99_ms": 4.0, "typo_p50_ms": 1.0, "typo_p99_ms": 13.0, "change_p99_ms": 40.4,
+                "peak_mib": null, "kinds": {{}}}}"#
+            );
+            serde_json::from_str::<Figures>(&text).unwrap()
+        };
+        let rows = [row(5_000, 3.1), row(100_000, 3.1)];
+        assert!(table(&rows).ends_with("| 100000 | 3.1 | 5.0 | 1.00 | 4.00 | 1.00 | 13.00 | 40 | - |\n"));
+        let passed: Vec<_> = gates(&rows).iter().map(Gate::passed).collect();
+        let (first, second) = passed.split_at(5);
+        assert_eq!(first, [false, true, false, true, false]);
+        assert_eq!(second, [true, true, false, true, false]);
+    }
+}
