@@ -148,7 +148,7 @@ impl Knowledge {
 
     /// The documents in `folders`. They are read, indexed and watched in the background; few are read when this returns.
     ///
-    /// It waits a second at most, for the documents to be read. Threads of its own do the work, and end with the last
+    /// It waits a second at most, for the documents to be read and indexed. Threads of its own do the work, and end with the last
     /// clone.
     ///
     /// # Errors
@@ -166,9 +166,9 @@ impl Knowledge {
         let (keeper, first) = Keeper::new(folders, settings.max_held_bytes, shared, mailbox, queue)?;
         let (ready, read) = mpsc::channel();
         let started = start("anyport-index", || indexer.run(ending));
-        let started = started.and_then(|()| start("anyport-documents", move || keeper.run(first, &ready)));
+        let started = started.and_then(|()| start("anyport-documents", move || keeper.run(first, ready)));
         started.map_err(failed)?;
-        // What is not read by then is served when it is.
+        // What is not there by then is served when it is.
         let _ = read.recv_timeout(OPENING);
         Ok(Self(Arc::new(handle)))
     }
