@@ -67,9 +67,10 @@ impl Corpus {
 
     fn rarer(&self, dice: &mut Dice, rank: usize) -> &str {
         loop {
-            // Of so many words, each as frequent as the inverse of its rank, about ln r / ln n are among the first r.
+            // Each word as frequent as its rank to the power of -1.1: so the first 2,000 words are four fifths of a text,
+            // as they are in English. Solved for the rank.
             let drawn = dice.next() as f64 / u64::MAX as f64;
-            let found = (WORDS as f64).powf(drawn) as usize - 1;
+            let found = (1.0 - drawn * (1.0 - (WORDS as f64).powf(-0.1))).powi(-10) as usize - 1;
             if let Some(word) = self.words.get(found).filter(|_| found >= rank) {
                 return word;
             }

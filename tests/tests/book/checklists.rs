@@ -4,12 +4,13 @@ use std::{fs, path::Path};
 
 /// The lines of the page's tables: a number, and what holds it.
 fn lines(page: &str) -> Vec<(usize, Vec<&str>)> {
-    let line = |line: &'_ str| -> Option<(usize, Vec<&str>)> {
-        let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').collect();
-        let number = cells.first()?.trim().parse().ok()?;
-        Some((number, cells.last()?.split('`').skip(1).step_by(2).collect()))
-    };
     page.lines().filter_map(line).collect()
+}
+
+fn line(line: &str) -> Option<(usize, Vec<&str>)> {
+    let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').collect();
+    let number = cells.first()?.trim().parse().ok()?;
+    Some((number, cells.last()?.split('`').skip(1).step_by(2).collect()))
 }
 
 /// Whether `reference`, `FILE` or `FILE: TEST`, is there.

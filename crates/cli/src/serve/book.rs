@@ -9,6 +9,7 @@ const PAGES: &[(&str, &str)] = &[
     ("clients.md", include_str!("../../../../docs/clients.md")),
     ("coming-from.md", include_str!("../../../../docs/coming-from.md")),
     ("composing.md", include_str!("../../../../docs/composing.md")),
+    ("finding.md", include_str!("../../../../docs/finding.md")),
     ("first-ten-minutes.md", include_str!("../../../../docs/first-ten-minutes.md")),
     ("getting-started.md", include_str!("../../../../docs/getting-started.md")),
     ("knowledge.md", include_str!("../../../../docs/knowledge.md")),

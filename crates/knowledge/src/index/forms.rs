@@ -21,6 +21,26 @@ pub(crate) fn stem(word: &str) -> Cow<'_, str> {
     Stemmer::new(Algorithm::English).stem(word)
 }
 
+/// The words that may be the plain form of a stem: it itself, with the "e" that it lost ("cach", "cache"), or with the "y"
+/// that became an "i" ("queri", "query").
+///
+/// They are not indexed by their stem: whoever looks for the stem looks for these as well, and there are as many of these
+/// in a text as of all other forms together.
+pub(super) fn plain_forms(stem: &str) -> impl Iterator<Item = String> {
+    let y = stem.strip_suffix('i').map(|rest| format!("{rest}y"));
+    let forms = [Some(stem.to_owned()), Some(format!("{stem}e")), y];
+    forms.into_iter().flatten().filter(move |form| self::stem(form) == stem)
+}
+
+/// Whether `word` is a plain form of its stem.
+fn is_plain(word: &str, stem: &str) -> bool {
+    match (word.strip_prefix(stem), stem.strip_suffix('i')) {
+        (Some("" | "e"), _) => true,
+        (_, Some(rest)) => word.strip_prefix(rest) == Some("y"),
+        _ => false,
+    }
+}
+
 /// Words as they stand, for queries.
 pub(super) fn words() -> TextAnalyzer {
     TextAnalyzer::builder(Splitter::default()).filter(AsciiFoldingFilter).build()
@@ -35,7 +55,7 @@ pub(crate) fn each_word(text: &str, mut each: impl FnMut(&Token)) {
     }
 }
 
-/// Words as they stand, each followed by its marked stem if that differs: finds both, and can tell them apart.
+/// Words as they stand, each followed by its marked stem unless it is a plain form: finds both, and can tell them apart.
 pub(super) fn words_and_stems() -> TextAnalyzer {
     TextAnalyzer::builder(Splitter::default()).filter(AsciiFoldingFilter).filter(Stems::Marked).build()
 }
@@ -56,8 +76,8 @@ impl Recent {
     /// How many are kept, a power of two.
     const PLACES: usize = 1 << 13;
 
-    /// The stem of a word, if it differs from it.
-    fn stem(&mut self, word: &str) -> Option<&str> {
+    /// The stem of a word, if it is brought in.
+    fn stem(&mut self, word: &str, stems: Stems) -> Option<&str> {
         if self.stems.is_empty() {
             self.stems.resize(Self::PLACES, (String::new(), None));
         }
@@ -68,7 +88,11 @@ impl Recent {
             known.clear();
             known.push_str(word);
             let stem = stem(word);
-            *known_stem = (*stem != *word).then(|| stem.into_owned());
+            let brought_in = match stems {
+                Stems::Marked => !is_plain(word, &stem),
+                Stems::Only => *stem != *word,
+            };
+            *known_stem = brought_in.then(|| stem.into_owned());
         }
         known_stem.as_deref()
     }
@@ -77,7 +101,7 @@ impl Recent {
 /// A filter that brings in stems.
 #[derive(Clone, Copy)]
 enum Stems {
-    /// After each word that is not its own.
+    /// After each word that is no plain form, with a mark.
     Marked,
     /// In place of the words.
     Only,
@@ -127,7 +151,7 @@ impl<S: TokenStream> TokenStream for Stemmed<'_, S> {
             return false;
         }
         let token = self.inner.token_mut();
-        if let Some(stem) = self.recent.stem(&token.text) {
+        if let Some(stem) = self.recent.stem(&token.text, self.stems) {
             match self.stems {
                 Stems::Marked => {
                     self.marked.push(STEM_MARK);
@@ -153,6 +177,8 @@ impl<S: TokenStream> TokenStream for Stemmed<'_, S> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn tokens(mut analyzer: TextAnalyzer, text: &str) -> Vec<String> {
@@ -162,12 +188,36 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_followed_by_its_stem_where_they_differ() {
-        let text = "Testing the naïve parsers";
-        assert_eq!(tokens(words(), text), ["testing", "the", "naive", "parsers"]);
-        let marked = ["testing", "\u{1}test", "the", "naive", "\u{1}naiv", "parsers", "\u{1}parser"];
+    fn plain_forms_are_not_marked_and_are_known_from_the_stem() {
+        assert_eq!(
+            tokens(words_and_stems(), "cache caches query queries"),
+            ["cache", "caches", "\u{1}cach", "query", "queries", "\u{1}queri"]
+        );
+        for (stem, expected) in [
+            ("cach", &["cach", "cache"][..]),
+            ("queri", &["queri", "querie", "query"]),
+            ("skill", &["skill", "skille"]),
+        ] {
+            assert_eq!(plain_forms(stem).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_looks_for_a_stem_finds_all_its_words(word in "[a-z]{3,12}") {
+            let stem = stem(&word);
+            let marked = tokens(words_and_stems(), &word).contains(&format!("{STEM_MARK}{stem}"));
+            prop_assert!(marked != plain_forms(&stem).any(|form| form == word));
+        }
+    }
+
+    #[test]
+    fn other_forms_are_followed_by_their_stem() {
+        let text = "Testing the rôles parsers";
+        assert_eq!(tokens(words(), text), ["testing", "the", "roles", "parsers"]);
+        let marked = ["testing", "\u{1}test", "the", "roles", "\u{1}role", "parsers", "\u{1}parser"];
         assert_eq!(tokens(words_and_stems(), text), marked);
-        assert_eq!(tokens(stems(), text), ["test", "the", "naiv", "parser"]);
+        assert_eq!(tokens(stems(), text), ["test", "the", "role", "parser"]);
     }
 
     #[test]

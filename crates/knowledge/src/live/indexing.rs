@@ -29,8 +29,8 @@ enum Job {
     Remove(DocumentPath),
     /// Tell of a change once what came before it can be found.
     Tell(Arc<Change>),
-    /// Drop this then.
-    Drop(mpsc::Sender<()>),
+    /// Tell somebody once what came before it can be found.
+    Ready(mpsc::Sender<()>),
 }
 
 /// Where documents wait to be indexed.
@@ -51,8 +51,8 @@ pub(super) struct Indexer {
     paths: HashSet<DocumentPath>,
     /// Those whose change is told with the next commit.
     changes: Vec<Arc<Change>>,
-    /// What is dropped with the next commit.
-    dropped: Vec<mpsc::Sender<()>>,
+    /// Who waits for the next commit.
+    ready: Option<mpsc::Sender<()>>,
     /// Jobs that are carried out, but not committed.
     done: usize,
     committed: Instant,
@@ -72,7 +72,7 @@ pub(super) fn queue(shared: &Arc<Shared>) -> (Queue, Indexer) {
         shared: shared.clone(),
         paths: HashSet::new(),
         changes: Vec::new(),
-        dropped: Vec::new(),
+        ready: None,
         done: 0,
         committed: Instant::now(),
         next_commit: FIRST_COMMIT,
@@ -99,9 +99,9 @@ impl Queue {
         }
     }
 
-    /// Drops `waited` once what was queued before can be found.
-    pub(super) fn drop_when_done(&self, waited: mpsc::Sender<()>) {
-        self.push(Job::Drop(waited));
+    /// Tells `ready` once what was queued before can be found.
+    pub(super) fn when_found(&self, ready: mpsc::Sender<()>) {
+        self.push(Job::Ready(ready));
     }
 
     fn push(&self, job: Job) {
@@ -161,8 +161,8 @@ impl Indexer {
                 self.changes.push(change);
                 Ok(())
             }
-            Job::Drop(waited) => {
-                self.dropped.push(waited);
+            Job::Ready(ready) => {
+                self.ready = Some(ready);
                 Ok(())
             }
         }
@@ -187,7 +187,10 @@ impl Indexer {
             progress.indexed = self.paths.len();
             progress.indexing = self.waiting.load(Ordering::SeqCst) > 0;
         });
-        self.dropped.clear();
+        if let Some(ready) = self.ready.take() {
+            // Whoever waited may have lost patience.
+            let _ = ready.send(());
+        }
     }
 
     /// The index failed, for want of disk most likely: what there is goes into another one, in memory.

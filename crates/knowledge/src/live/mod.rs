@@ -35,7 +35,7 @@ use crate::{
 /// How many bytes of text are held in memory, unless [`Settings::max_held_bytes`] says otherwise.
 pub const MAX_HELD_BYTES: u64 = 64 << 20;
 
-/// How long [`Knowledge::open`] waits for all documents to be read and indexed.
+/// How long [`Knowledge::open`] waits for all documents to be read.
 const OPENING: Duration = Duration::from_secs(1);
 /// How long [`Knowledge::close`] waits for what is being written.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -146,7 +146,7 @@ impl Knowledge {
         Self(Arc::new(Handle { shared, mailbox: Arc::default(), ended: Mutex::new(ended) }))
     }
 
-    /// The documents in `folders`. They are read, indexed and watched in the background; few are ready when this returns.
+    /// The documents in `folders`. They are read, indexed and watched in the background; few are read when this returns.
     ///
     /// It waits a second at most, for the documents to be read and indexed. Threads of its own do the work, and end with the last
     /// clone.
@@ -164,12 +164,12 @@ impl Knowledge {
         let (shared_too, mailbox_too) = (shared.clone(), mailbox.clone());
         let handle = Handle { shared: shared_too, mailbox: mailbox_too, ended: Mutex::new(ended) };
         let (keeper, first) = Keeper::new(folders, settings.max_held_bytes, shared, mailbox, queue)?;
-        let (ready, done) = mpsc::channel();
+        let (ready, read) = mpsc::channel();
         let started = start("anyport-index", || indexer.run(ending));
         let started = started.and_then(|()| start("anyport-documents", move || keeper.run(first, ready)));
         started.map_err(failed)?;
-        // Nothing is sent: its end says that all is done. What is not read by then is served when it is.
-        let _ = done.recv_timeout(OPENING);
+        // What is not there by then is served when it is.
+        let _ = read.recv_timeout(OPENING);
         Ok(Self(Arc::new(handle)))
     }
 
