@@ -24,7 +24,8 @@ pub(crate) enum Kind {
     Narrowed,
     /// Twelve words from the middle of a document.
     Sentence,
-    /// Three of them in quotes.
+    /// Three words that follow each other, in quotes. One of them is long: nobody quotes
+    /// three of the words that every text has.
     Phrase,
     /// A word that is mistyped, beside one that is not.
     Typo,
@@ -55,7 +56,12 @@ impl Kind {
                 picked.join(" ")
             }
             Self::Sentence => run(&mut dice, 12),
-            Self::Phrase => format!("\"{}\"", run(&mut dice, 3)),
+            Self::Phrase => {
+                let phrase = (0..20)
+                    .map(|_| run(&mut dice, 3))
+                    .find(|phrase| phrase.split(' ').any(|word| word.len() > 6));
+                format!("\"{}\"", phrase.unwrap_or_else(|| run(&mut dice, 3)))
+            }
             Self::Typo => {
                 let longest = words.iter().max_by_key(|word| word.len()).copied().unwrap_or_default();
                 format!("{} {}", mistyped(&mut dice, longest), dice.pick(&words))

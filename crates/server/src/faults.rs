@@ -141,11 +141,15 @@ pub(crate) fn ill_typed(error: &ValidationError<'_>, places: &mut Vec<String>) {
     }
 }
 
-/// The option that is closest to `value`, if any is close. Of many options, the words list the first ones only.
-fn meant_option<'e>(kind: &'e Kind, value: &Value) -> Option<&'e str> {
-    let Kind::Enum { options } = kind else { return None };
-    let options = options.as_array()?.iter().filter_map(Value::as_str);
-    names::close(value.as_str()?, options).into_iter().next()
+/// The choice that is closest to `value`, if any is close. Of many choices, the words list the first ones only.
+fn meant_choice<'a>(schema: Option<&'a Value>, value: &Value) -> Option<&'a str> {
+    let wanted = value.as_str()?;
+    let forms = ["enum", "oneOf", "anyOf"].iter().find_map(|keyword| schema?.get(keyword)?.as_array())?;
+    let choices = forms.iter().flat_map(|form| match form {
+        Value::String(_) => std::slice::from_ref(form),
+        form => constants(form).unwrap_or_default(),
+    });
+    names::close(wanted, choices.filter_map(Value::as_str)).into_iter().next()
 }
 
 /// A schema that can be looked into, and the value that does not fit.
@@ -185,9 +189,9 @@ impl<'a> Source<'a> {
                 let expected = self.expected(kind, error, schema);
                 let fault =
                     Fault::new(field, cut(&expected, MAX_EXPECTED)).got(shown(error.instance(), secret));
-                faults.push(match meant_option(kind, error.instance()).filter(|_| !secret) {
-                    Some(option) => {
-                        let words = format!("{fault}, did you mean {option:?}?");
+                faults.push(match meant_choice(schema, error.instance()).filter(|_| !secret) {
+                    Some(choice) => {
+                        let words = format!("{fault}, did you mean {choice:?}?");
                         fault.in_words(words)
                     }
                     None => fault,

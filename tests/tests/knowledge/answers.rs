@@ -132,6 +132,12 @@ async fn a_search_leads_to_the_section() {
     );
     let hit = &found["hits"][0];
     assert_eq!((&hit["path"], &hit["title"]), (&json!("python/testing.md"), &json!("How we test")));
+    assert_eq!((&hit["heading"], &hit["uri"]), (&json!("Names"), &json!("docs:///python/testing.md#names")));
+    assert_eq!(hit["snippet"], "A test is called after what it proves.");
+    let section = json!({"path": hit["path"], "section": hit["heading"]});
+    assert!(ask(&mut client, "get_doc", section).await["content"].as_str().unwrap().starts_with("## Names"));
+    let mistyped = ask(&mut client, "search_docs", json!({"query": "provse"})).await;
+    assert_eq!((&mistyped["approximate"], &mistyped["total"]), (&json!(true), &json!(1)));
     let filtered = json!({"query": "words", "language": "go", "domain": "testing", "tags": [], "limit": 1});
     assert_eq!(ask(&mut client, "search_docs", filtered).await["total"], 1);
     for nothing in [json!({"query": ""}), json!({"query": "test", "tags": ["none"]})] {

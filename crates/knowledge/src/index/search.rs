@@ -21,8 +21,12 @@ use crate::path::DocumentPath;
 
 /// So many words that are found together were not mistyped.
 const SEVERAL: usize = 4;
+/// Who asks with so many words, and finds a document that has them all, has found it.
+const MANY: usize = 8;
 /// Most words of which a document needs only some: the rarest. More cost time and change little.
 const MAX_LENIENT: usize = 6;
+/// A word that more than one in so many documents has does not make a document fit, if there are rarer ones.
+const FREQUENT: u64 = 5;
 
 type Clauses = Vec<(Occur, Box<dyn Query>)>;
 type Found = Vec<(Score, DocAddress)>;
@@ -64,8 +68,9 @@ pub(super) fn search(
             approximate = ranked.total > before;
         }
     }
-    if ranked.found.len() < limit.max(1) && sought.len() > 1 {
-        ranked.pass(&lookup, some_of(&sought, &filters))?;
+    let enough = ranked.found.len() >= limit.max(1) || (ranked.total > 0 && units.len() >= MANY);
+    if !enough && sought.len() > 1 {
+        ranked.pass(&lookup, some_of(&sought, &filters, searcher.num_docs()))?;
     }
     ranked.found.truncate(limit);
     let hits = ranked.found.into_iter().map(|found| hit(&lookup, found)).collect::<Result<_, _>>()?;
@@ -117,11 +122,12 @@ fn all_of(sought: &[Sought], filters: &[Term]) -> Option<Pass> {
 }
 
 /// Documents that have some unit, and every phrase; `None` if there are none.
-fn some_of(sought: &[Sought], filters: &[Term]) -> Option<Pass> {
+fn some_of(sought: &[Sought], filters: &[Term], documents: u64) -> Option<Pass> {
     let (phrases, mut words): (Vec<&Sought>, Vec<_>) = sought.iter().partition(|unit| unit.is_quoted());
     words.retain(|unit| unit.each().next().is_some());
     words.sort_by_key(|unit| unit.doc_freq());
-    words.truncate(MAX_LENIENT);
+    let rare = words.iter().take_while(|unit| unit.doc_freq() * FREQUENT <= documents).count();
+    words.truncate(if rare > 0 { rare.min(MAX_LENIENT) } else { MAX_LENIENT });
     if phrases.is_empty() && words.is_empty() {
         return None;
     }

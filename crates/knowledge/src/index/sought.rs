@@ -9,7 +9,7 @@ use tantivy::{
 };
 
 use super::{
-    forms::{STEM_MARK, stem},
+    forms::{STEM_MARK, plain_forms, stem},
     hits::Words,
     query::Unit,
     schema::Fields,
@@ -180,9 +180,8 @@ impl<'a> Lookup<'a> {
         let stem = stem(word);
         let form = |form: &str, weight| (Term::from_field_text(self.fields.text, form), weight);
         let mut forms = vec![form(word, weight), form(&format!("{STEM_MARK}{stem}"), weight * OF_STEM)];
-        if stem != word {
-            forms.push(form(&stem, weight * OF_STEM));
-        }
+        let others = plain_forms(&stem).filter(|plain| plain != word);
+        forms.extend(others.map(|plain| form(&plain, weight * OF_STEM)));
         let (known, doc_freq) = self.known(forms)?;
         if doc_freq == 0 {
             return Ok(known);

@@ -29,6 +29,8 @@ enum Job {
     Remove(DocumentPath),
     /// Tell of a change once what came before it can be found.
     Tell(Arc<Change>),
+    /// Tell somebody once what came before it can be found.
+    Ready(mpsc::Sender<()>),
 }
 
 /// Where documents wait to be indexed.
@@ -49,6 +51,8 @@ pub(super) struct Indexer {
     paths: HashSet<DocumentPath>,
     /// Those whose change is told with the next commit.
     changes: Vec<Arc<Change>>,
+    /// Who waits for the next commit.
+    ready: Option<mpsc::Sender<()>>,
     /// Jobs that are carried out, but not committed.
     done: usize,
     committed: Instant,
@@ -68,6 +72,7 @@ pub(super) fn queue(shared: &Arc<Shared>) -> (Queue, Indexer) {
         shared: shared.clone(),
         paths: HashSet::new(),
         changes: Vec::new(),
+        ready: None,
         done: 0,
         committed: Instant::now(),
         next_commit: FIRST_COMMIT,
@@ -92,6 +97,11 @@ impl Queue {
         if change != Change::default() {
             self.push(Job::Tell(Arc::new(change)));
         }
+    }
+
+    /// Tells `ready` once what was queued before can be found.
+    pub(super) fn when_found(&self, ready: mpsc::Sender<()>) {
+        self.push(Job::Ready(ready));
     }
 
     fn push(&self, job: Job) {
@@ -151,6 +161,10 @@ impl Indexer {
                 self.changes.push(change);
                 Ok(())
             }
+            Job::Ready(ready) => {
+                self.ready = Some(ready);
+                Ok(())
+            }
         }
     }
 
@@ -173,6 +187,10 @@ impl Indexer {
             progress.indexed = self.paths.len();
             progress.indexing = self.waiting.load(Ordering::SeqCst) > 0;
         });
+        if let Some(ready) = self.ready.take() {
+            // Whoever waited may have lost patience.
+            let _ = ready.send(());
+        }
     }
 
     /// The index failed, for want of disk most likely: what there is goes into another one, in memory.

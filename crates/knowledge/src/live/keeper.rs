@@ -110,11 +110,11 @@ impl Keeper {
         Ok((keeper, work))
     }
 
-    /// Reads what there is, tells `ready`, and keeps it true until the mailbox is stopped.
-    pub(super) fn run(mut self, first: Work, ready: &mpsc::Sender<()>) {
+    /// Reads what there is, tells `ready` when that can be found, and keeps it true until the mailbox is stopped.
+    pub(super) fn run(mut self, first: Work, ready: mpsc::Sender<()>) {
         self.tell_state();
         self.carry_out(first);
-        let _ = ready.send(());
+        self.queue.when_found(ready);
         loop {
             match self.mailbox.wait(HEARTBEAT) {
                 Woken::Stopped => return,

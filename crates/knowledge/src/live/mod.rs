@@ -4,14 +4,13 @@ mod catalog;
 mod indexing;
 mod keeper;
 mod mailbox;
-mod place;
 mod reading;
 mod state;
 mod watching;
 
 use std::{
     fmt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -25,7 +24,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{broadcast, watch};
 
 pub use self::state::State;
-use self::{keeper::Keeper, mailbox::Mailbox, place::Place};
+use self::{keeper::Keeper, mailbox::Mailbox};
 use crate::{
     folder::{FolderError, Folders},
     index::{Hits, Index, IndexError, SearchQuery, Storage},
@@ -86,8 +85,6 @@ struct Shared {
     changes: broadcast::Sender<Arc<Change>>,
     stopped: AtomicBool,
     kept: state::Kept,
-    /// After the index that lies there.
-    place: Mutex<Option<Place>>,
 }
 
 /// How documents are kept.
@@ -136,7 +133,7 @@ impl Knowledge {
     pub fn of(library: Library) -> Self {
         let documents = library.len();
         let progress = Progress { documents, read: documents, ..Progress::default() };
-        let shared = Shared::new(library, progress, None);
+        let shared = Shared::new(library, progress, Storage::Memory);
         let (queue, indexer) = indexing::queue(&shared);
         for document in shared.library.load().iter() {
             queue.put(document.clone());
@@ -151,7 +148,7 @@ impl Knowledge {
 
     /// The documents in `folders`. They are read, indexed and watched in the background; few are read when this returns.
     ///
-    /// It waits a second at most, for the documents to be read. Threads of its own do the work, and end with the last
+    /// It waits a second at most, for the documents to be read and indexed. Threads of its own do the work, and end with the last
     /// clone.
     ///
     /// # Errors
@@ -159,10 +156,8 @@ impl Knowledge {
     pub fn open(folders: Folders, settings: Settings) -> Result<Self, FolderError> {
         let folder = folders.roots.first().cloned().unwrap_or_default();
         let failed = |cause| FolderError { folder, cause };
-        let shared = {
-            let place = settings.index_dir.as_deref();
-            Shared::new(Library::default(), Progress::default(), place.and_then(new_place))
-        };
+        let storage = settings.index_dir.map_or(Storage::Memory, Storage::Folder);
+        let shared = Shared::new(Library::default(), Progress::default(), storage);
         let mailbox = Arc::new(Mailbox::default());
         let (queue, indexer) = indexing::queue(&shared);
         let (ending, ended) = mpsc::channel();
@@ -171,9 +166,9 @@ impl Knowledge {
         let (keeper, first) = Keeper::new(folders, settings.max_held_bytes, shared, mailbox, queue)?;
         let (ready, read) = mpsc::channel();
         let started = start("anyport-index", || indexer.run(ending));
-        let started = started.and_then(|()| start("anyport-documents", move || keeper.run(first, &ready)));
+        let started = started.and_then(|()| start("anyport-documents", move || keeper.run(first, ready)));
         started.map_err(failed)?;
-        // What is not read by then is served when it is.
+        // What is not there by then is served when it is.
         let _ = read.recv_timeout(OPENING);
         Ok(Self(Arc::new(handle)))
     }
@@ -221,16 +216,12 @@ impl Knowledge {
         self.0.stop();
         let ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(CLOSING);
         debug_assert!(ended.is_err(), "nothing is ever sent");
-        let Shared { index, place, .. } = &*self.0.shared;
-        index.store(None);
-        place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.0.shared.index.store(None);
     }
 }
 
 impl Shared {
-    fn new(library: Library, progress: Progress, place: Option<Place>) -> Arc<Self> {
-        let storage =
-            place.as_ref().map_or(Storage::Memory, |place| Storage::Folder(place.folder().to_owned()));
+    fn new(library: Library, progress: Progress, storage: Storage) -> Arc<Self> {
         let index = Index::new(storage).or_else(|error| {
             tracing::warn!(%error, "the search index is in memory");
             Index::new(Storage::Memory)
@@ -243,7 +234,6 @@ impl Shared {
             changes: broadcast::Sender::new(CHANGES_WAITING),
             stopped: AtomicBool::new(false),
             kept: state::Kept::default(),
-            place: Mutex::new(place),
         })
     }
 
@@ -251,13 +241,6 @@ impl Shared {
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
-}
-
-fn new_place(parent: &Path) -> Option<Place> {
-    let place = Place::new(parent).map_err(|error| {
-        tracing::warn!(folder = %parent.display(), %error, "the search index is in memory: its folder cannot be used");
-    });
-    place.ok()
 }
 
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {

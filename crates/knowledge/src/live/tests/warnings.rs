@@ -61,7 +61,7 @@ fn a_fault_is_logged_once_until_it_is_another() {
     write(folder.path(), "binary.md", "\0");
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
-    let shared = Shared::new(Library::default(), Progress::default(), None);
+    let shared = Shared::new(Library::default(), Progress::default(), Storage::Memory);
     let mailbox = Arc::new(Mailbox::default());
     let (queue, _indexer) = indexing::queue(&shared);
     let folders = Folders::new(folder.path());
