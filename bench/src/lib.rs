@@ -84,11 +84,12 @@ pub fn server(tools: usize, written: Written) -> Result<impl Service, BuildError
     Ok(anyport::live(builder.build()?))
 }
 
-/// A listener for every revision on `port` of this machine; port 0 is one that is free.
+/// A listener for every revision, and the plain interface, on `port` of this machine; port 0 is one that is free.
 ///
 /// # Errors
 /// When the port cannot be had.
 pub async fn listen(port: u16) -> io::Result<Listener> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    Listener::bind(address, Config::default(), false).await.map_err(io::Error::other)
+    let config = Config { plain: true, ..Config::default() };
+    Listener::bind(address, config, false).await.map_err(io::Error::other)
 }

@@ -28,8 +28,10 @@ const TEXT: &str = "The quick brown fox jumps over the lazy dog";
 // The only test of this file, and so of its process: the counter counts every thread.
 #[test]
 fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
-    let [one, fifty, many, most] = [1, 50, 500, 5_000].map(|tools| measure(tools, Written::Functions));
-    let built = measure(1, Written::Builder);
+    let [one, fifty, many, most] =
+        [1, 50, 500, 5_000].map(|tools| measure(tools, Written::Functions, Asked::ByMcp));
+    let built = measure(1, Written::Builder, Asked::ByMcp);
+    let plain = measure(1, Written::Functions, Asked::Plainly);
     for (tools, counted) in [(1, one), (50, fifty), (500, many), (5_000, most)] {
         println!(
             "{tools} tools: {} allocations, of which {} grow one, and {} bytes per call",
@@ -39,6 +41,7 @@ fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
         );
     }
     println!("1 tool of the builder: {} allocations per call", per_call(built.asked));
+    println!("1 tool, asked plainly: {} allocations per call", per_call(plain.asked));
     assert!(one.asked <= ALLOWED * CALLS, "{} allocations per call", per_call(one.asked));
     // To the nearest whole allocation: one more or less among a thousand calls is the runtime's, or falls just outside.
     let whole = |counted: Counted| (counted.asked + CALLS / 2) / CALLS;
@@ -46,6 +49,7 @@ fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
     assert_eq!(whole(many), whole(one), "500 tools against 1");
     assert_eq!(whole(most), whole(one), "5,000 tools against 1");
     assert_eq!(whole(one), whole(built), "a plain function against the builder");
+    assert!(whole(plain) <= whole(one), "the plain interface against MCP");
 }
 
 /// What all calls of a measurement asked for.
@@ -62,9 +66,16 @@ fn per_call(count: usize) -> f64 {
     count as f64 / CALLS as f64
 }
 
+/// How a client calls tools.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    ByMcp,
+    Plainly,
+}
+
 /// Counts what [`CALLS`] calls of `echo` cost a server with `tools` tools, on one connection that stays open.
-fn measure(tools: usize, written: Written) -> Counted {
-    let mut client = Client::connect(start(tools, written));
+fn measure(tools: usize, written: Written, asked: Asked) -> Counted {
+    let mut client = Client::connect(start(tools, written), asked);
     // Buffers grow to their size and lazy things are made.
     for id in 0..200 {
         client.call(id);
@@ -109,18 +120,28 @@ struct Client {
 const DIGITS: usize = 7;
 
 impl Client {
-    fn connect(address: SocketAddr) -> Self {
+    fn connect(address: SocketAddr, asked: Asked) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let meta = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1.0.0"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
-        let body = format!(
-            r#"{{"jsonrpc":"2.0","id":1000000,"method":"tools/call","params":{{"name":"echo","arguments":{{"text":"{TEXT}"}},"_meta":{meta}}}}}"#
-        );
+        let (path, body, headers) = match asked {
+            Asked::ByMcp => (
+                "/mcp",
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":1000000,"method":"tools/call","params":{{"name":"echo","arguments":{{"text":"{TEXT}"}},"_meta":{meta}}}}}"#
+                ),
+                "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: echo\r\n",
+            ),
+            Asked::Plainly => (
+                "/mcp/call",
+                format!(r#"{{"jsonrpc":"2.0","id":1000000,"method":"echo","params":{{"text":"{TEXT}"}}}}"#),
+                "",
+            ),
+        };
         let head = format!(
-            "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
-             Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n\
-             MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: echo\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n{headers}\r\n",
             body.len()
         );
         let id = head.len() + body.find("1000000").unwrap();

@@ -16,7 +16,7 @@ UPDATED = datetime(2026, 3, 14, 9, 30, tzinfo=timezone.utc)
 
 async def tools(client: Any) -> None:
     listed = {tool.name: tool for tool in await client.tools()}
-    for name in ("get_stdlib", "list_docs"):
+    for name in ("get_stdlib", "search_docs", "list_docs", "get_doc", "health_check"):
         expect(name in listed, f"the tool `{name}` is listed", sorted(listed))
     tool = listed["get_stdlib"]
     expect(bool(tool.description), "`get_stdlib` has a description", tool)
@@ -53,6 +53,15 @@ async def get_stdlib_misses(client: Any) -> None:
     result = await client.call("get_stdlib", {"language": "python", "domain": "security"})
     found = result.structured_content
     expect(isinstance(found, dict) and found.get("found") is False, "a document that is not there is not found", result)
+
+
+async def search_docs(client: Any) -> None:
+    while (result := await client.call("search_docs", {"query": "named for the behaviour"})).structured_content["indexing"]:
+        pass
+    hits = result.structured_content["hits"]
+    expect(bool(hits) and hits[0]["path"] == "python/testing.md", "`search_docs` finds what is said", result)
+    section = await client.read(hits[0]["uri"])
+    expect("behaviour" in section[0].text, "a hit leads to its section", section)
 
 
 async def list_docs(client: Any) -> None:
@@ -110,6 +119,7 @@ CHECKS: dict[str, Callable[[Any], Awaitable[None]]] = {
     "tools": tools,
     "get_stdlib": get_stdlib,
     "get_stdlib_misses": get_stdlib_misses,
+    "search_docs": search_docs,
     "list_docs": list_docs,
     "resources": resources,
     "no_resource": no_resource,

@@ -73,7 +73,8 @@ impl Default for Terms {
 }
 
 impl Terms {
-    fn http(self) -> http::Config {
+    /// Those of HTTP.
+    pub fn http(self) -> http::Config {
         let Self { message, max_open_requests } = self;
         let limits = http::Limits { message, max_open_requests, ..http::Limits::default() };
         http::Config { limits, ..http::Config::default() }

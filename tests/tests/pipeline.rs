@@ -5,7 +5,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use anyport::{
-    Context, Error, Server, Tool, live,
+    Context, Error, Server, Tool, http, live,
     protocol::{Limits, jsonrpc::Reason},
     server::NoArguments,
     service::{
@@ -17,6 +17,8 @@ use anyport_testing::{Answer, Lost};
 use anyport_tests::{
     everything::{Probe, server},
     matrix::{Cell, Terms, around, capabilities, within},
+    plain::Plain,
+    site::Site,
 };
 use serde_json::{Value, json};
 
@@ -305,6 +307,10 @@ async fn every_guard_stands_on_every_way() {
     for guard in guards() {
         let service = |probe: &Probe| Ok((guard.around)(Box::new(live(server(probe)?))));
         within(guard.terms, service, capabilities, async |cell| trip(cell, &guard).await).await;
+        // A request of the plain interface has a connection of its own, too.
+        if !guard.but_for_modern_http {
+            trip_plainly(&guard).await;
+        }
         println!("{} holds", guard.name);
     }
 }
@@ -375,6 +381,78 @@ async fn refusal(
             let error = answer.unwrap()["error"].clone();
             let words = error["message"].as_str().unwrap().to_owned();
             Ok((error["code"].as_i64().unwrap(), error["data"]["reason"].clone(), words, status))
+        }
+    }
+}
+
+/// The same at the plain interface, on a listener and within an application: in the same words, by its own codes.
+async fn trip_plainly(guard: &Guard) {
+    let probe = Probe::default();
+    let service = || (guard.around)(Box::new(live(server(&probe).unwrap())));
+    let config = http::Config { plain: true, ..guard.terms.http() };
+    for site in [
+        Site::listen(service(), config.clone()).await.unwrap(),
+        Site::mount(service(), config).await.unwrap(),
+    ] {
+        let plain = Plain::of(&site);
+        let greet = json!({"method": "greet", "params": {"name": "Ada"}, "id": 1}).to_string();
+        for _ in 0..guard.made {
+            assert_eq!(plain.post(&greet).await.unwrap().json()["result"], "Hello, Ada!");
+        }
+        let mut waiting = Vec::new();
+        for _ in 0..guard.waiting {
+            waiting.push(plain.begin("POST", "/mcp/call", r#"{"method":"wait"}"#).await.unwrap());
+            probe.begun().await;
+        }
+        for trip in &guard.trips {
+            let call = match trip {
+                Trip::Call("tools/call", params) => {
+                    json!({"method": params["name"], "params": params["arguments"]}).to_string()
+                }
+                Trip::Call("tools/list", _) => {
+                    let answer = plain.ask("GET", "/mcp/tools", "").await.unwrap();
+                    // Such a list is no call: its status says all.
+                    let status = if guard.status == 200 { 403 } else { guard.status };
+                    assert_eq!(answer.status, status, "{}", guard.name);
+                    assert!(answer.body.contains(guard.refusal.2), "{}: {}", guard.name, answer.body);
+                    continue;
+                }
+                // Nothing else of MCP can be asked for here.
+                Trip::Call(..) => continue,
+                Trip::Text(text) => text.clone(),
+            };
+            for in_an_array in [false, true] {
+                let body = if in_an_array { format!("[{call}]") } else { call.clone() };
+                let answer = plain.post(&body).await.unwrap();
+                let json = answer.json();
+                let whole = !in_an_array || matches!(trip, Trip::Text(_));
+                let error = &(if whole { &json } else { &json[0] })["error"];
+                let code = match guard.refusal.1.as_str() {
+                    Some("timeout") => -32000,
+                    Some("forbidden") => -32003,
+                    Some("rate_limited") => -32004,
+                    _ => guard.refusal.0,
+                };
+                assert_eq!((&error["code"], &error["data"]["reason"]), (&json!(code), &guard.refusal.1));
+                let words = error["message"].as_str().unwrap();
+                assert!(words.contains(guard.refusal.2), "{}: {words}", guard.name);
+                assert_eq!(answer.status, if whole { guard.status } else { 200 }, "{}", guard.name);
+            }
+        }
+        let waited = waiting.len();
+        drop(waiting);
+        for _ in 0..waited {
+            probe.dropped().await;
+        }
+        for _ in 0..if guard.recovers { 1000 } else { 0 } {
+            let answer = plain.post(&greet).await.unwrap();
+            if answer.status == 200 {
+                break;
+            }
+            assert_eq!(answer.json()["error"]["data"]["reason"], "overloaded");
+        }
+        if guard.recovers {
+            assert_eq!(plain.post(&greet).await.unwrap().json()["result"], "Hello, Ada!");
         }
     }
 }

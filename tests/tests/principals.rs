@@ -23,6 +23,7 @@ use anyport::{
 use anyport_testing::{Answer, Link, Lost, Wire};
 use anyport_tests::{
     matrix::{capabilities, sampled},
+    plain::Plain,
     site::{Site, Way},
 };
 use futures_util::future::try_join_all;
@@ -48,7 +49,8 @@ fn names() -> impl Iterator<Item = String> {
 
 fn config() -> http::Config {
     let tokens = names().map(|name| http::Token::new(&name, &format!("secret of {name}"))).collect();
-    http::Config { authentication: http::Authentication::Tokens(tokens), ..http::Config::default() }
+    let authentication = http::Authentication::Tokens(tokens);
+    http::Config { authentication, plain: true, ..http::Config::default() }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -172,6 +174,32 @@ async fn nothing_of_one_caller_reaches_another() {
         let clients =
             names().flat_map(|name| ways().map(move |(way, revision)| (name.clone(), way, revision)));
         try_join_all(clients.map(|(name, way, revision)| visit(&site, name, way, revision))).await.unwrap();
+    }
+}
+
+/// Callers at once at the plain interface, all with the same ids: each is told what is its own.
+#[tokio::test]
+async fn a_plain_call_is_its_callers() {
+    for site in sites(|| live(server().unwrap())).await {
+        let visit = async |name: String| {
+            let plain = Plain::of(&site).bearer(&format!("secret of {name}"));
+            let call = |of: &str| json!({"method": format!("of_{of}"), "id": 1});
+            let calls: Vec<_> = names().map(|of| call(&of)).collect();
+            for _ in 0..ROUNDS {
+                let alone = plain.post(&call(&name).to_string()).await?.json();
+                assert_eq!(alone["result"], format!("{name} keeps this"));
+                let answers = plain.post(&json!(calls).to_string()).await?.json();
+                for (of, answer) in names().zip(answers.as_array().unwrap()) {
+                    let said = answer.get("result").unwrap_or(&answer["error"]["code"]);
+                    let own = json!(format!("{name} keeps this"));
+                    assert_eq!(*said, if of == name { own } else { json!(-32601) });
+                }
+                let list = plain.ask("GET", "/mcp/tools", "").await?.body;
+                assert!(names().all(|of| list.contains(&of) == (of == name)), "{name}: {list}");
+            }
+            Ok::<_, std::io::Error>(())
+        };
+        try_join_all(names().map(visit)).await.unwrap();
     }
 }
 
@@ -430,6 +458,12 @@ fn doors(site: &Site) -> Vec<Ask> {
         doors.push(ask.header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="));
     }
     doors.push(Ask::new("GET", site.path("/own"), Value::Null));
+    for body in [json!({"method": "x"}), json!([{"method": "x"}]), json!([]), json!({})] {
+        doors.push(Ask::new("POST", site.path("/mcp/call"), body));
+    }
+    for method in ["GET", "HEAD"] {
+        doors.push(Ask::new(method, site.path("/mcp/tools"), Value::Null));
+    }
     doors
 }
 
@@ -480,7 +514,8 @@ async fn nobody_without_a_token_comes_through_any_door() {
                 through.push(door);
             }
         }
-        assert_eq!(through.len(), 5, "{through:#?}");
+        // Five calls of 2026-07-28; of the plain interface one, one in an array, and the list in two ways.
+        assert_eq!(through.len(), 9, "{through:#?}");
     }
 }
 

@@ -7,9 +7,17 @@
 
 use std::{collections::BTreeMap, sync::Mutex};
 
-use anyport::Revision;
+use anyport::{
+    Revision, http, live,
+    protocol::json::{Elements, Members},
+};
 use anyport_testing::Lost;
-use anyport_tests::matrix::{Cell, Transport, everywhere, sampled};
+use anyport_tests::{
+    everything::{Probe, server},
+    matrix::{Cell, Transport, everywhere, sampled},
+    plain::Plain,
+    site::Site,
+};
 use serde_json::{Value, json};
 
 /// What is said with each step, under the step's name.
@@ -46,6 +54,81 @@ async fn every_transport_gives_the_same_answers_to_the_byte() {
         }
     }
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+}
+
+/// What a plain call is answered, under the call.
+async fn plainly() -> Vec<(Value, String)> {
+    let config = http::Config { plain: true, ..http::Config::default() };
+    let site = Site::listen(live(server(&Probe::default()).unwrap()), config).await.unwrap();
+    let plain = Plain::of(&site);
+    let mut answers = Vec::new();
+    for (method, params) in calls() {
+        if method == "tools/call" && params["name"].is_string() {
+            let call = json!({"method": params["name"], "params": params["arguments"]});
+            let answer = plain.post(&call.to_string()).await.unwrap();
+            // What asks its client is answered otherwise by those who cannot be asked.
+            if answer.json()["error"]["data"]["reason"] != "asks" {
+                answers.push((params, answer.body));
+            }
+        }
+    }
+    answers
+}
+
+#[tokio::test]
+async fn a_plain_call_is_answered_as_one_in_any_revision_over_any_transport() {
+    let plain = plainly().await;
+    assert!(plain.len() > 20, "too few calls to compare");
+    everywhere(async |cell| {
+        for (params, plain) in &plain {
+            let before = cell.wire.heard().len();
+            let _ = cell.wire.call("tools/call", params.clone()).await?;
+            let heard = cell.wire.heard()[before..].iter().rfind(|heard| heard.answers.is_some());
+            let text = &heard.unwrap().text;
+            match Members::find(plain, "result") {
+                Some(result) => same_result(cell.revision, result, text),
+                None => {
+                    same_failure(&serde_json::from_str(plain).unwrap(), &serde_json::from_str(text).unwrap())
+                }
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// Holds the result of a plain call against a message of MCP, to the byte where both say the same.
+fn same_result(revision: Revision, plain: &str, message: &str) {
+    let result = Members::find(message, "result").unwrap_or_else(|| panic!("{message}"));
+    let content = Members::find(result, "content").unwrap();
+    let text = |block| serde_json::from_str::<String>(Members::find(block, "text")?).ok();
+    let first = Elements::of(content).next();
+    match Members::find(result, "structuredContent") {
+        // Before 2026-07-28 it is an object, so others are written otherwise there.
+        Some(structured) if revision.is_modern() || plain.starts_with('{') => assert_eq!(plain, structured),
+        None if plain.starts_with('"') => {
+            let texts: Vec<_> = Elements::of(content).map(text).map(Option::unwrap).collect();
+            assert_eq!(serde_json::from_str::<String>(plain).unwrap(), texts.join("\n"));
+        }
+        None if plain.starts_with("[{\"type\"") => {
+            assert!(!revision.is_modern() || plain == content, "{plain}\n{content}");
+        }
+        // What is structured stands in the text as well, and before 2025-06-18 there alone.
+        _ => assert_eq!(Some(plain.to_owned()), first.and_then(text), "{message}"),
+    }
+}
+
+/// Holds the error of a plain call against a message of MCP: the same words, and the same faults.
+fn same_failure(plain: &Value, message: &Value) {
+    let (error, result) = (&plain["error"], &message["result"]);
+    if result.is_null() {
+        assert_eq!(error["message"], message["error"]["message"], "{message}");
+        assert_eq!(error["data"]["faults"], message["error"]["data"]["faults"], "{message}");
+    } else {
+        assert_eq!(result["isError"], true, "{plain}\n{message}");
+        assert_eq!(error["message"], result["content"][0]["text"]);
+        assert_eq!(error["data"]["faults"], result["_meta"]["dev.anyport/faults"]);
+    }
 }
 
 /// Plays the script, and returns what was heard with each step of it.

@@ -87,6 +87,14 @@ pub mod middleware {
     };
 }
 
+/// Layers to put around a service that is given to `serve_service` or to a transport: limits of time, rate and number,
+/// answers that are kept, and any function.
+pub mod layer {
+    pub use anyport_service::layer::{
+        Cache, CacheLimits, CatchPanic, Clear, Concurrency, Middleware, Quota, Rate, Timeout, Trace,
+    };
+}
+
 /// Makes a service that asks by result serve clients that are asked live as well, with the default limits.
 ///
 /// Every server that asks its clients anything needs this around it, else only those of the newest revision can be asked.

@@ -68,6 +68,8 @@ pub fn serve_service(service: impl Service) -> Serve {
         server: None,
         bounded: None,
         ways: Vec::new(),
+        #[cfg(feature = "http")]
+        plain: false,
         open: false,
         until: None,
         listening: None,
@@ -83,6 +85,8 @@ pub struct Serve {
     server: Option<Server>,
     bounded: Option<usize>,
     ways: Vec<Way>,
+    #[cfg(feature = "http")]
+    plain: bool,
     open: bool,
     until: Option<Until>,
     listening: Option<Tell>,
@@ -212,6 +216,14 @@ impl Serve {
         self.http_with(address, http::Config { websocket, ..http::Config::default() })
     }
 
+    /// To programs that speak no MCP as well, wherever it is served over HTTP: `POST /mcp/call` with a tool's name and
+    /// arguments, `GET /mcp/tools`, and `GET /health`. See [`http::plain`](anyport_transport::http::plain).
+    #[cfg(feature = "http")]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
+        self
+    }
+
     /// To processes of the same user, on a Unix socket at `path`.
     #[cfg(feature = "unix")]
     pub fn unix(self, path: impl AsRef<std::path::Path>) -> Self {
@@ -251,14 +263,21 @@ impl Serve {
     }
 
     async fn run(self) -> Result<(), ServeError> {
-        let Self { service, server, bounded, ways, open, until, mut listening } = self;
+        #[cfg(feature = "http")]
+        let plain = self.plain;
+        let Self { service, server, bounded, ways, open, until, mut listening, .. } = self;
         if ways.is_empty() {
             return Err(ServeError::Nowhere);
         }
         // Caught from here on: whoever stops the program while it starts expects its hooks to run.
         let mut ends = Ends::new(until)?;
         let mut bound = Vec::new();
-        for way in ways {
+        #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only HTTP has something to be set"))]
+        for mut way in ways {
+            #[cfg(feature = "http")]
+            if let Way::Http(_, config) = &mut way {
+                config.plain |= plain;
+            }
             bound.push(Bound::of(way, open).await?);
         }
         let places = bound.iter().map(Bound::place).collect::<Result<Vec<_>, _>>()?;

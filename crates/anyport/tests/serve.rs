@@ -90,6 +90,36 @@ async fn within<F: Future>(future: F) -> F::Output {
 }
 
 #[tokio::test]
+async fn tools_are_called_plainly_where_that_is_asked_for() {
+    for plain in [true, false] {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (places, mut told) = mpsc::unbounded_channel();
+        let mut serving = serve(server(&Diary::default(), true))
+            .http(([127, 0, 0, 1], 0))
+            .on_listening(move |place| places.send(place.clone()).unwrap())
+            .until(async { drop(stopped.await) });
+        if plain {
+            serving = serving.plain();
+        }
+        let serving = tokio::spawn(serving.into_future());
+        let Place::Http(address, _) = within(told.recv()).await.unwrap() else { panic!("no address") };
+        let call = r#"{"method":"greet"}"#;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /mcp/call HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n{call}",
+            call.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        within(stream.read_to_string(&mut answer)).await.unwrap();
+        assert_eq!(answer.contains(r#""result":"hello""#), plain, "{answer}");
+        drop(stop);
+        within(serving).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn several_ways_at_once_and_the_hooks_around_them() {
     let (diary, folder) = (Diary::default(), TempDir::new().unwrap());
     let path = folder.path().join("mcp.sock");

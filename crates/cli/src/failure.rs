@@ -2,7 +2,7 @@ use std::{fmt, process::ExitCode};
 
 use anyhow::Error;
 
-use crate::notice;
+use crate::logging;
 
 /// A failure together with what to do about it.
 #[derive(Debug)]
@@ -45,6 +45,6 @@ pub(crate) fn report(error: &Error) -> ExitCode {
     if let Some(advice) = advice {
         text += &format!("\n  help: {}", advice.help);
     }
-    notice::say(text);
+    logging::notice(text);
     ExitCode::from(if advice.is_some_and(|advice| advice.usage) { 2 } else { 1 })
 }

@@ -5,7 +5,6 @@
 
 mod failure;
 mod logging;
-mod notice;
 mod secret;
 mod serve;
 mod state;
@@ -27,18 +26,6 @@ use clap::{Parser, Subcommand};
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// How much to log on standard error: error, warn, info, debug or trace.
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        global = true,
-        env = "ANYPORT_LOG_LEVEL",
-        default_value = "warn",
-        ignore_case = true,
-        hide_env = true,
-        hide_possible_values = true
-    )]
-    log_level: logging::Level,
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,13 +37,25 @@ enum Command {
 /// Exit codes: 0 done, 1 failed to start or to run, 2 wrong usage, 128 and its number when cut by a second signal.
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    logging::start(arguments.log_level);
-    let result = match arguments.command {
-        Command::Serve(serve) => serve::run(*serve),
-    };
-    match result {
+    let _flushed = Flushed;
+    match run(arguments) {
         Ok(code) => code,
         Err(error) => failure::report(&error),
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Command::Serve(serve) = arguments.command;
+    logging::start(&serve.logs, serve.rotation())?;
+    serve::run(*serve)
+}
+
+/// Writes what is still to be logged when it is dropped, at a panic too.
+struct Flushed;
+
+impl Drop for Flushed {
+    fn drop(&mut self) {
+        logging::flush();
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio::sync::watch;
 
-use crate::notice;
+use crate::logging;
 
 /// Tells every part of the program to stop.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ impl Stop {
         let mut signals = Signals::new()?;
         tokio::spawn(async move {
             signals.next().await;
-            notice::say("stopping; running calls may finish, a second signal cuts them");
+            logging::notice("stopping; running calls may finish, a second signal cuts them");
             signalled.stop();
             let signal = signals.next().await;
             signalled.0.send_replace(Phase::Cut(signal));

@@ -6,10 +6,10 @@
 
 mod support;
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, time::Instant};
 
 use serde_json::Value;
-use support::{Program, anyport, folder, http::Server, serve_to_the_end};
+use support::{PATIENCE, Program, anyport, folder, http::Server, serve_to_the_end};
 
 /// Every page with its text.
 fn pages() -> Vec<(String, String)> {
@@ -39,21 +39,22 @@ fn lines<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 /// The words of a command, as a shell reads them: quotes hold words together.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
-    let mut quoted = false;
+    let mut quote = None;
     for letter in line.chars() {
-        match letter {
-            '"' => quoted = !quoted,
-            ' ' if !quoted => words.push(String::new()),
+        match (letter, quote) {
+            ('"' | '\'', None) => quote = Some(letter),
+            (_, Some(open)) if letter == open => quote = None,
+            (' ', None) => words.push(String::new()),
             _ => words.last_mut().unwrap().push(letter),
         }
     }
-    assert!(!quoted, "a quote is open: {line}");
+    assert_eq!(quote, None, "a quote is open: {line}");
     words.retain(|word| !word.is_empty());
     words
 }
 
-/// Runs `anyport serve` with `arguments` until it says that it serves, and, on HTTP, until it answers at `path`.
-fn serves(arguments: &[String], environment: &[(&str, &str)], path: Option<&str>) {
+/// Runs `anyport serve` with `arguments` until it says that it serves.
+fn serves(arguments: &[String], environment: &[(&str, &str)]) {
     let home = folder(&[]);
     let mut arguments = arguments.to_vec();
     let stdio = arguments.iter().any(|argument| argument == "--stdio");
@@ -81,10 +82,6 @@ fn serves(arguments: &[String], environment: &[(&str, &str)], path: Option<&str>
     if stdio {
         program.close_input();
         assert!(program.wait().success());
-    } else if let Some(path) = path {
-        let place = banner.lines().find(|line| line.starts_with("  http ")).unwrap();
-        let server = Server::at(place.split_whitespace().last().unwrap());
-        assert_eq!(server.get(path, &[]).status, 200, "{path}");
     }
 }
 
@@ -98,12 +95,9 @@ fn every_command_of_the_book_works() {
             let environment: Vec<_> =
                 words[..start].iter().map(|word| word.split_once('=').unwrap()).collect();
             match words[start..].iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["anyport", "serve", ..] => serves(&words[start + 2..], &environment, None),
-                ["curl", url] => {
-                    let (authority, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-                    assert_eq!(authority, "127.0.0.1:3020", "{line}");
-                    serves(&[], &[], Some(&format!("/{path}")));
-                }
+                ["anyport", "serve", ..] => serves(&words[start + 2..], &environment),
+                // Those are all run below.
+                ["curl", ..] => {}
                 ["cargo", "install", "--path", path] => {
                     let manifest =
                         Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path).join("Cargo.toml");
@@ -116,6 +110,88 @@ fn every_command_of_the_book_works() {
         }
     }
     assert!(seen > 5, "the book has only {seen} commands");
+}
+
+/// The lines that call curl, each with the JSON that the page says comes back, if it does.
+fn requests(text: &str) -> Vec<(&str, Option<&str>)> {
+    let mut requests: Vec<(&str, Option<&str>)> = Vec::new();
+    // Whether what comes next can be an answer to the last of them.
+    let (mut inside, mut answered) = (None, false);
+    for line in text.lines() {
+        match (line.strip_prefix("```"), inside) {
+            (Some(fence), None) => inside = Some(fence),
+            (Some(_), Some(_)) => inside = None,
+            (None, Some("console")) if line.starts_with("curl ") => {
+                requests.push((line, None));
+                answered = false;
+            }
+            (None, Some("json")) if !answered => {
+                if let Some((_, answer)) = requests.last_mut() {
+                    *answer = Some(line);
+                }
+                answered = true;
+            }
+            (None, None) if !line.is_empty() => answered = true,
+            _ => {}
+        }
+    }
+    requests
+}
+
+/// Whether all that `shown` says is in `answer` as well. Entries of lists may stand among others.
+fn says(answer: &Value, shown: &Value) -> bool {
+    match (answer, shown) {
+        (Value::Object(answer), Value::Object(shown)) => {
+            shown.iter().all(|(name, shown)| answer.get(name).is_some_and(|answer| says(answer, shown)))
+        }
+        (Value::Array(answer), Value::Array(shown)) => {
+            shown.iter().all(|shown| answer.iter().any(|answer| says(answer, shown)))
+        }
+        _ => answer == shown,
+    }
+}
+
+#[test]
+fn every_request_of_the_book_is_answered_as_it_says() {
+    let home = folder(&[("python/testing.md", "# Testing\n\nTest first.")]);
+    let mut command = anyport(home.path());
+    command.arg("serve").args(["--port", "0", "--docs"]).arg(home.path());
+    let mut program = Program::start(command);
+    let (banner, _) = program.banner();
+    let place = banner.lines().find(|line| line.starts_with("  http ")).unwrap();
+    let server = Server::at(place.split_whitespace().last().unwrap());
+    let mut answers = 0;
+    for (page, text) in pages() {
+        for (line, expected) in requests(&text) {
+            let (mut url, mut body, mut headers) = (None, None, Vec::new());
+            let mut words = words(line).into_iter().skip(1);
+            while let Some(word) = words.next() {
+                match word.as_str() {
+                    "-d" => body = words.next(),
+                    "-H" => headers.push(words.next().unwrap()),
+                    _ => url = Some(word),
+                }
+            }
+            let url = url.unwrap();
+            let (authority, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+            assert_eq!(authority, "127.0.0.1:3020", "docs/{page}: {line}");
+            let headers: Vec<_> = headers.iter().map(|header| header.split_once(": ").unwrap()).collect();
+            let method = if body.is_some() { "POST" } else { "GET" };
+            let body = body.unwrap_or_default();
+            let ask = || server.ask(method, &format!("/{path}"), &headers, &body);
+            assert_eq!(ask().status, 200, "docs/{page}: {line}");
+            if let Some(expected) = expected {
+                let expected: Value = serde_json::from_str(expected).unwrap();
+                // The document may still be on its way into the index.
+                let deadline = Instant::now() + PATIENCE;
+                while !says(&ask().json(), &expected) {
+                    assert!(Instant::now() < deadline, "docs/{page}: {line}\n{}", ask().body);
+                }
+                answers += 1;
+            }
+        }
+    }
+    assert!(answers >= 4, "the book shows only {answers} answers");
 }
 
 #[test]
@@ -131,7 +207,7 @@ fn every_configuration_that_starts_the_program_works() {
                 }
                 let arguments: Vec<String> = serde_json::from_value(server["args"].clone()).unwrap();
                 assert_eq!(arguments[0], "serve");
-                serves(&arguments[1..], &[], None);
+                serves(&arguments[1..], &[]);
                 seen += 1;
             }
         }

@@ -39,13 +39,13 @@ async fn use_documents(client: Client, revision: ProtocolVersion) {
     assert_eq!(client.peer_info().unwrap().protocol_version, revision);
     let tools = client.list_all_tools().await.unwrap();
     let names: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-    assert_eq!(names, ["get_stdlib", "list_docs", "get_doc"]);
+    assert_eq!(names, ["get_stdlib", "search_docs", "list_docs", "get_doc", "health_check"]);
 
     let standard = call(&client, "get_stdlib", json!({"language": "python", "domain": "testing"})).await;
     assert_eq!(standard["found"], true);
     assert_eq!(standard["title"], "Python Testing Standards");
     assert!(standard["content"].as_str().unwrap().contains("named for the behaviour"), "{standard}");
-    let none = call(&client, "get_stdlib", json!({"language": "cobol", "domain": "testing"})).await;
+    let none = call(&client, "get_stdlib", json!({"language": "python", "domain": "security"})).await;
     assert_eq!(none["found"], false);
     let listing = call(&client, "list_docs", json!({})).await;
     let paths: Vec<_> =

@@ -115,7 +115,9 @@ fn on_standard_input_and_output_streams_are_ended() {
 #[test]
 fn a_second_signal_ends_it_at_once_and_the_code_tells_which() {
     for (name, code) in [("-TERM", 143), ("-INT", 130)] {
-        let (mut program, server) = Program::http(&[]);
+        let folder = support::folder(&[]);
+        let log = folder.path().join("log");
+        let (mut program, server) = Program::http(&["--log-file", log.to_str().unwrap()]);
         // Half a request, which the program waits for.
         let mut half = server.connect();
         let head =
@@ -128,5 +130,8 @@ fn a_second_signal_ends_it_at_once_and_the_code_tells_which() {
         signal(&program, name);
         assert_eq!(program.wait().code(), Some(code));
         assert!(start.elapsed() < SOON, "{name}: {:?}", start.elapsed());
+        // What was said before is written all the same.
+        let logged = std::fs::read_to_string(log).unwrap();
+        assert!(logged.contains("INFO anyport: stopping; running calls may finish"), "{logged}");
     }
 }

@@ -1,13 +1,14 @@
 //! A document: its text, and what is known about it.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use jiff::Timestamp;
 
 use crate::{
     front_matter::{self, Fault, FrontMatter, one_line},
     path::DocumentPath,
-    section::{self, Heading},
+    section,
+    text::{Text, Unreadable},
     uri,
 };
 
@@ -38,8 +39,8 @@ pub struct Document {
     pub created_at: String,
     /// When it was last changed, in the same form.
     pub updated_at: String,
-    /// The text without front matter.
-    pub content: String,
+    /// The text without front matter, or where it is.
+    pub text: Text,
     /// Bytes of the file, front matter included.
     pub size: u64,
 }
@@ -61,8 +62,18 @@ impl Default for FileTimes {
 }
 
 impl Document {
-    /// Reads the text of a file as a document. The faults are those of its front matter.
+    /// Reads the text of a file as a document that holds its text. The faults are those of its front matter.
     pub fn parse(path: DocumentPath, text: &str, times: FileTimes) -> (Self, Vec<Fault>) {
+        Self::describe(path, text, times, |content| Text::Held(content.into()))
+    }
+
+    /// The same, where `keep` says what becomes of the content.
+    pub(crate) fn describe(
+        path: DocumentPath,
+        text: &str,
+        times: FileTimes,
+        keep: impl FnOnce(&str) -> Text,
+    ) -> (Self, Vec<Fault>) {
         let front_matter::Split { front_matter, content, faults } = front_matter::split(text);
         let FrontMatter { title, description, tags, created_at, updated_at, language, domain } = front_matter;
         let opening = if title.is_some() && description.is_some() {
@@ -81,7 +92,7 @@ impl Document {
             domain: domain.or_else(|| path_domain.map(str::to_owned)),
             created_at: created_at.unwrap_or_else(|| iso_8601(times.created.min(times.modified))),
             updated_at: updated_at.unwrap_or_else(|| iso_8601(times.modified)),
-            content: content.to_owned(),
+            text: keep(content),
             size: text.len() as u64,
             path,
         };
@@ -93,14 +104,28 @@ impl Document {
         uri::of(&self.path)
     }
 
-    /// Its headings, in order.
-    pub fn outline(&self) -> Vec<Heading> {
-        section::outline(&self.content)
+    /// Its text without front matter, if it is in memory.
+    pub fn held(&self) -> Option<&Arc<str>> {
+        match &self.text {
+            Text::Held(text) => Some(text),
+            Text::File(_) => None,
+        }
     }
 
-    /// The text under one of its headings; see [`section::section`].
-    pub fn section(&self, title_or_slug: &str) -> Option<&str> {
-        section::section(&self.content, title_or_slug)
+    /// Its text without front matter. What is not in memory is read on a thread that may block.
+    ///
+    /// # Errors
+    /// When the file can no longer be read. One that has changed is read as it is now.
+    pub async fn read(&self) -> Result<Arc<str>, Unreadable> {
+        self.text.read(&self.path).await
+    }
+
+    /// The same, on this thread.
+    ///
+    /// # Errors
+    /// As [`Document::read`].
+    pub fn read_blocking(&self) -> Result<Arc<str>, Unreadable> {
+        self.text.read_blocking(&self.path)
     }
 }
 
@@ -151,7 +176,7 @@ mod tests {
         assert_eq!(document.language.as_deref(), Some("Go"));
         assert_eq!(document.domain.as_deref(), Some("testing"));
         assert_eq!(document.created_at, "then");
-        assert_eq!(document.content, "# C\n\nD\n");
+        assert_eq!(document.held().map(|text| &**text), Some("# C\n\nD\n"));
         assert_eq!(document.size, text.len() as u64);
     }
 
@@ -185,12 +210,5 @@ mod tests {
     fn times_no_calendar_has_are_clamped() {
         let far = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 60);
         assert!(iso_8601(far).starts_with("9999-12-"));
-    }
-
-    #[test]
-    fn sections_are_those_of_the_content() {
-        let document = parse("a.md", "---\ntitle: x\n---\n# A\n## B\nb\n");
-        assert_eq!(document.outline().len(), 2);
-        assert_eq!(document.section("b"), Some("## B\nb\n"));
     }
 }

@@ -2,21 +2,30 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
-    document::{Document, FileTimes},
-    folder::walk::Entry,
+    document::Document,
+    path::DocumentPath,
     warning::{Problem, Warning},
 };
 
+mod read;
 mod walk;
+
+use walk::Listing;
+
+pub(crate) use read::{FileRead, Refusal, Stamp, read_text};
+pub(crate) use walk::{Entry, is_document, is_ignored};
 
 /// Largest document, unless [`Folders::max_document_bytes`] says otherwise.
 pub const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+
+/// Most documents of all folders together, unless [`Folders::max_documents`] says otherwise.
+pub const MAX_DOCUMENTS: usize = 1_000_000;
 
 /// One or several folders of documents.
 ///
@@ -25,9 +34,10 @@ pub const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
 /// within the same folder, and each folder is read at most once by way of links; no link leads out.
 #[derive(Clone, Debug)]
 pub struct Folders {
-    roots: Vec<PathBuf>,
-    extensions: Vec<String>,
-    max_document_bytes: u64,
+    pub(crate) roots: Vec<PathBuf>,
+    pub(crate) extensions: Vec<String>,
+    pub(crate) max_document_bytes: u64,
+    pub(crate) max_documents: usize,
 }
 
 /// What was read.
@@ -68,6 +78,7 @@ impl Folders {
             roots: vec![root.into()],
             extensions: vec!["md".to_owned(), "markdown".to_owned()],
             max_document_bytes: MAX_DOCUMENT_BYTES,
+            max_documents: MAX_DOCUMENTS,
         }
     }
 
@@ -93,38 +104,85 @@ impl Folders {
         self
     }
 
+    /// Sets how many documents there may be in all folders together; of more the first are read. Default
+    /// [`MAX_DOCUMENTS`].
+    #[must_use]
+    pub fn max_documents(mut self, documents: usize) -> Self {
+        self.max_documents = documents;
+        self
+    }
+
     /// Reads every document. The order is the same whenever the folders are.
     ///
     /// # Errors
     /// A folder that was named cannot be listed. What cannot be read within it is a [`Warning`].
     pub fn load(&self) -> Result<Loaded, FolderError> {
-        let mut loaded = Loaded::default();
-        let mut seen = HashMap::new();
-        for root in &self.roots {
-            let (entries, mut warnings) = walk::list(root, &self.extensions)
-                .map_err(|cause| FolderError { folder: root.clone(), cause })?;
-            for entry in entries {
-                if let Some(first) = seen.get(&entry.path) {
-                    let problem = Problem::Shadowed(PathBuf::clone(first));
-                    warnings.push(Warning { file: entry.shown, line: None, problem });
-                    continue;
-                }
-                let path = entry.path.clone();
-                loaded.documents.extend(self.read(entry, &mut warnings));
-                seen.insert(path, root.clone());
+        let scan = self.scan(&mut |_, _| ());
+        let mut loaded = Loaded { documents: Vec::new(), warnings: scan.warnings };
+        for root in scan.roots {
+            let root = root?;
+            for entry in root.files {
+                loaded.documents.extend(self.read(&root.real, &root.shown, entry, &mut loaded.warnings));
             }
-            warnings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-            loaded.warnings.append(&mut warnings);
         }
+        // Those of each folder together, in the order of the folders.
+        let place = |file: &Path| self.roots.iter().position(|root| file.starts_with(root));
+        loaded
+            .warnings
+            .sort_by(|a, b| (place(&a.file), &a.file, a.line).cmp(&(place(&b.file), &b.file, b.line)));
         Ok(loaded)
     }
 
+    /// Lists what is in the folders. `enter` is told of each folder, by the number of the one that it is in, before it is
+    /// looked into.
+    pub(crate) fn scan(&self, enter: &mut dyn FnMut(usize, &Path)) -> Scan {
+        let mut scan = Scan::default();
+        let mut seen: HashMap<DocumentPath, &PathBuf> = HashMap::new();
+        let mut left = self.max_documents;
+        for (number, root) in self.roots.iter().enumerate() {
+            let listed = walk::list(root, &self.extensions, left, &mut |folder| enter(number, folder));
+            let Listing { real, mut files, links, limited, warnings } = match listed {
+                Ok(listing) => listing,
+                Err(cause) => {
+                    scan.roots.push(Err(FolderError { folder: root.clone(), cause }));
+                    continue;
+                }
+            };
+            scan.warnings.extend(warnings);
+            scan.links |= links;
+            if limited && !scan.limited {
+                scan.limited = true;
+                let problem = Problem::TooMany(self.max_documents);
+                scan.warnings.push(Warning { file: root.clone(), line: None, problem });
+            }
+            if number > 0 {
+                files.retain(|entry| {
+                    let first = seen.get(&entry.path);
+                    scan.warnings.extend(first.map(|first| Warning {
+                        file: root.join(entry.path.as_str()),
+                        line: None,
+                        problem: Problem::Shadowed(PathBuf::clone(first)),
+                    }));
+                    first.is_none()
+                });
+            }
+            if number + 1 < self.roots.len() {
+                seen.extend(files.iter().map(|entry| (entry.path.clone(), root)));
+            }
+            left = left.saturating_sub(files.len());
+            scan.roots.push(Ok(Root { real, shown: root.clone(), files }));
+        }
+        scan
+    }
+
     /// Reads one document; what stands in its way becomes a warning.
-    fn read(&self, entry: Entry, warnings: &mut Vec<Warning>) -> Option<Document> {
-        let mut warn = |line, problem| warnings.push(Warning { file: entry.shown.clone(), line, problem });
-        match read_text(&entry.file, self.max_document_bytes) {
-            Ok((text, times)) => {
-                let (document, faults) = Document::parse(entry.path, &text, times);
+    fn read(&self, root: &Path, shown: &Path, entry: Entry, warnings: &mut Vec<Warning>) -> Option<Document> {
+        let mut warn = |line, problem| {
+            warnings.push(Warning { file: shown.join(entry.path.as_str()), line, problem });
+        };
+        match read_text(root, entry.file(), self.max_document_bytes) {
+            Ok(FileRead { text, times, .. }) => {
+                let (document, faults) = Document::parse(entry.path.clone(), &text, times);
                 for fault in faults {
                     warn(Some(fault.line), Problem::FrontMatter(fault.reason));
                 }
@@ -138,62 +196,27 @@ impl Folders {
     }
 }
 
-/// Why a file is no document.
-struct Refusal {
-    line: Option<usize>,
-    problem: Problem,
+/// What is in the folders.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// The folders in their order.
+    pub(crate) roots: Vec<Result<Root, FolderError>>,
+    /// Whether there are links in them.
+    pub(crate) links: bool,
+    /// Whether there are more than `max_documents`.
+    pub(crate) limited: bool,
+    pub(crate) warnings: Vec<Warning>,
 }
 
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Self {
-        Self { line: None, problem }
-    }
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        unreadable(&error).into()
-    }
-}
-
-fn read_text(file: &Path, limit: u64) -> Result<(String, FileTimes), Refusal> {
-    // Asked before it is opened, because opening a pipe waits for its writer.
-    if !fs::symlink_metadata(file)?.is_file() {
-        return Err(Problem::NotAFile.into());
-    }
-    let file = File::open(file)?;
-    let metadata = file.metadata()?;
-    if metadata.len() > limit {
-        return Err(Problem::TooLarge(limit).into());
-    }
-    let modified = metadata.modified()?;
-    // Not every file system knows when a file was made.
-    let times = FileTimes { created: metadata.created().unwrap_or(modified), modified };
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    // It may grow while it is read.
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(Problem::TooLarge(limit).into());
-    }
-    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
-        return Err(Problem::Binary(at).into());
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok((text, times)),
-        Err(error) => {
-            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-            Err(Refusal { line: Some(line), problem: Problem::NotUtf8 })
-        }
-    }
-}
-
-/// What a failure to read something below the folder is to be called.
-fn unreadable(error: &io::Error) -> Problem {
-    match error.kind() {
-        ErrorKind::NotFound => Problem::Vanished,
-        _ => Problem::Unreadable(error.to_string()),
-    }
+/// What is in one of several folders.
+#[derive(Debug)]
+pub(crate) struct Root {
+    /// The folder, no link on the way.
+    pub(crate) real: Arc<Path>,
+    /// The folder as it was named.
+    pub(crate) shown: PathBuf,
+    /// The documents, by path, without those that an earlier folder has.
+    pub(crate) files: Vec<Entry>,
 }
 
 #[cfg(test)]

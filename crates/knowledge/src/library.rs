@@ -1,6 +1,9 @@
 //! All documents, and how one is found among them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use crate::{document::Document, path::DocumentPath};
 
@@ -13,7 +16,7 @@ const MAX_COMPARED_BYTES: usize = 128;
 /// An immutable collection of documents.
 #[derive(Debug, Default)]
 pub struct Library {
-    documents: Vec<Document>,
+    documents: Vec<Arc<Document>>,
     by_path: HashMap<DocumentPath, usize>,
     by_topic: HashMap<Topic, Vec<usize>>,
 }
@@ -25,16 +28,23 @@ type Topic = (String, String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
     /// The document on that domain of that language.
-    Document(&'a Document),
+    Document(&'a Arc<Document>),
     /// There is none; these have the most similar names, the most similar first. Often there are none of these.
-    Close(Vec<&'a Document>),
+    Close(Vec<&'a Arc<Document>>),
 }
 
 impl Library {
     /// A library of `documents`, in their order. Of two with the same path the first is kept.
-    pub fn new(documents: impl IntoIterator<Item = Document>) -> Self {
-        let mut library = Self::default();
+    pub fn new<D: Into<Arc<Document>>>(documents: impl IntoIterator<Item = D>) -> Self {
+        let documents = documents.into_iter();
+        let (least, _) = documents.size_hint();
+        let mut library = Self {
+            documents: Vec::with_capacity(least),
+            by_path: HashMap::with_capacity(least),
+            by_topic: HashMap::new(),
+        };
         for document in documents {
+            let document = document.into();
             let index = library.documents.len();
             if library.by_path.contains_key(&document.path) {
                 continue;
@@ -49,12 +59,12 @@ impl Library {
     }
 
     /// The document at `path`.
-    pub fn get(&self, path: &str) -> Option<&Document> {
+    pub fn get(&self, path: &str) -> Option<&Arc<Document>> {
         self.by_path.get(path).and_then(|index| self.documents.get(*index))
     }
 
     /// Every document, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Document> {
+    pub fn iter(&self) -> std::slice::Iter<'_, Arc<Document>> {
         self.documents.iter()
     }
 
@@ -76,7 +86,7 @@ impl Library {
         let matches = self.by_topic.get(&wanted).map(Vec::as_slice).unwrap_or_default();
         let mut matches = matches.iter().filter_map(|index| self.documents.get(*index));
         let first = matches.clone().next();
-        let at_its_place = |document: &&Document| {
+        let at_its_place = |document: &&Arc<Document>| {
             let path = document.path.without_extension().to_lowercase();
             path.split_once('/') == Some((&wanted.0, &wanted.1))
         };
@@ -96,7 +106,7 @@ impl Library {
         distinct(self.iter().filter_map(|document| document.domain.as_deref()))
     }
 
-    fn close_to(&self, wanted: &Topic) -> Vec<&Document> {
+    fn close_to(&self, wanted: &Topic) -> Vec<&Arc<Document>> {
         // A stranger may ask for words of any length, and each would be compared with every topic.
         if wanted.0.len().max(wanted.1.len()) > MAX_COMPARED_BYTES {
             return Vec::new();
@@ -108,7 +118,7 @@ impl Library {
             })
             .collect();
         close.sort_unstable();
-        let mut documents: Vec<&Document> = Vec::new();
+        let mut documents: Vec<&Arc<Document>> = Vec::new();
         for (_, index) in close {
             // A document may be known by two topics.
             let document =
@@ -123,8 +133,8 @@ impl Library {
 }
 
 impl<'a> IntoIterator for &'a Library {
-    type Item = &'a Document;
-    type IntoIter = std::slice::Iter<'a, Document>;
+    type Item = &'a Arc<Document>;
+    type IntoIter = std::slice::Iter<'a, Arc<Document>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -194,7 +204,7 @@ mod tests {
     #[test]
     fn documents_are_found_by_path() {
         let library = library(&[("b.md", "1"), ("a/c.md", "2"), ("b.md", "3")]);
-        assert_eq!(library.get("b.md").unwrap().content, "1");
+        assert_eq!(library.get("b.md").unwrap().held().map(|text| &**text), Some("1"));
         assert_eq!(library.get("B.md"), None);
         assert_eq!(library.iter().map(|document| &*document.path).collect::<Vec<_>>(), ["b.md", "a/c.md"]);
         assert_eq!(library.len(), 2);

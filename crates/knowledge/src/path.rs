@@ -1,13 +1,13 @@
 //! The name of a document: its path below the folder, with `/` on every system.
 
-use std::{borrow::Borrow, fmt, ops::Deref};
+use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
 
 /// A relative path of plain segments joined by `/`.
 ///
 /// It never leads upwards, starts at a root or has an empty segment, so it names the same document wherever it
-/// is written: in a library, in a URI, in a message to a person.
+/// is written: in a library, in a URI, in a message to a person. A clone is cheap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DocumentPath(String);
+pub struct DocumentPath(Arc<str>);
 
 impl DocumentPath {
     /// Takes a path as the name of a document.
@@ -28,7 +28,7 @@ impl DocumentPath {
                 return Err(PathError::Absolute);
             }
         }
-        Ok(Self(path))
+        Ok(Self(path.into()))
     }
 
     /// The path as text.
@@ -86,7 +86,7 @@ impl fmt::Display for DocumentPath {
 }
 
 /// Why a text is not the path of a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum PathError {
     /// There is nothing in it.

@@ -1,6 +1,9 @@
 //! The headings of a document, and the text under each.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
@@ -61,18 +64,27 @@ pub fn outline(text: &str) -> Vec<Heading> {
 /// `wanted` is the heading's title or slug, with or without a leading `#`; an exact title wins over a slug, and
 /// a slug over a title that differs in case or punctuation. Of several equal titles the first wins.
 pub fn section<'a>(text: &'a str, wanted: &str) -> Option<&'a str> {
+    let headings = outline(text);
+    find(&headings, wanted).map(|at| &text[span(&headings, at, text.len())])
+}
+
+/// Which of the headings is `wanted`, as [`section`] finds it.
+pub(crate) fn find(headings: &[Heading], wanted: &str) -> Option<usize> {
     let wanted = wanted.trim_start_matches('#').trim();
     if wanted.is_empty() {
         return None;
     }
-    let headings = outline(text);
     let wanted_slug = slug(wanted);
-    let at = (headings.iter().position(|heading| heading.title == wanted))
+    (headings.iter().position(|heading| heading.title == wanted))
         .or_else(|| headings.iter().position(|heading| heading.slug == wanted))
-        .or_else(|| headings.iter().position(|heading| heading.slug == wanted_slug))?;
-    let (heading, rest) = (&headings[at], &headings[at + 1..]);
-    let end = rest.iter().find(|next| next.level <= heading.level).map_or(text.len(), |next| next.start);
-    Some(&text[heading.start..end])
+        .or_else(|| headings.iter().position(|heading| heading.slug == wanted_slug))
+}
+
+/// Where the section of one of the headings of a text of `length` bytes begins and ends.
+pub(crate) fn span(headings: &[Heading], at: usize, length: usize) -> Range<usize> {
+    let Some((heading, rest)) = headings.get(at..).and_then(<[Heading]>::split_first) else { return 0..0 };
+    let end = rest.iter().find(|next| next.level <= heading.level).map_or(length, |next| next.start);
+    heading.start..end
 }
 
 /// The first heading and the first paragraph under it, as plain text; without a heading, the first paragraph.

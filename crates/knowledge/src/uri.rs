@@ -3,7 +3,7 @@
 //! The authority is empty, always: in `docs://a b.md` or `docs://[x]/y.md` the first segment would become an
 //! authority, which URL parsers of clients refuse, and with it the whole list it stands in.
 
-use std::str::Utf8Error;
+use std::{borrow::Cow, str::Utf8Error};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -21,6 +21,22 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// The URI of the document at `path`.
 pub fn of(path: &DocumentPath) -> String {
     format!("{PREFIX}{}", utf8_percent_encode(path, ENCODED))
+}
+
+/// The URI of a section of the document at `path`: its fragment is the heading's slug.
+pub fn of_section(path: &DocumentPath, slug: &str) -> String {
+    format!("{}#{}", of(path), utf8_percent_encode(slug, ENCODED))
+}
+
+/// The path and the fragment in a document's or section's URI, however much of it is percent-encoded. They need
+/// not be those of anything that exists.
+pub(crate) fn split(uri: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
+    let rest = uri.strip_prefix(PREFIX)?;
+    let decode = |text| percent_decode_str(text).decode_utf8().ok();
+    match rest.split_once('#') {
+        Some((path, fragment)) => Some((decode(path)?, Some(decode(fragment)?))),
+        None => Some((decode(rest)?, None)),
+    }
 }
 
 /// The path in a document's URI.
@@ -94,6 +110,16 @@ mod tests {
         assert_eq!(uri("a b/[x]~c_d-e.md"), "docs:///a%20b/%5Bx%5D~c_d-e.md");
         assert_eq!(uri("50%?#.md"), "docs:///50%25%3F%23.md");
         assert_eq!(uri("é.md"), "docs:///%C3%A9.md");
+    }
+
+    #[test]
+    fn sections_are_fragments() {
+        let path = DocumentPath::new("50%#.md").unwrap();
+        let uri = of_section(&path, "größe-2");
+        assert_eq!(uri, "docs:///50%25%23.md#gr%C3%B6%C3%9Fe-2");
+        assert_eq!(split(&uri), Some(("50%#.md".into(), Some("größe-2".into()))));
+        assert_eq!(split("docs:///a b.md"), Some(("a b.md".into(), None)));
+        assert_eq!((split("file:///a.md"), split("docs:///%ff")), (None, None));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf};
 use crate::path::PathError;
 
 /// Something that a person should mend; everything else was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Warning {
     /// The file or folder.
     pub file: PathBuf,
@@ -26,8 +26,16 @@ impl fmt::Display for Warning {
     }
 }
 
+impl Problem {
+    /// What is the matter, without what became of the file.
+    pub(crate) fn reason(&self) -> String {
+        let said = self.to_string();
+        said.strip_prefix("skipped: ").map(str::to_owned).unwrap_or(said)
+    }
+}
+
 /// What is the matter with a file or folder.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// The document is there, but not all of its front matter.
@@ -74,6 +82,17 @@ pub enum Problem {
     /// The link's target has been read under another link's name.
     #[error("skipped: another link has led to that folder already")]
     LinkRepeats,
+    /// There are more than `max_documents`.
+    #[error("not all is read: there are more than {0} documents (max_documents); raise the limit")]
+    TooMany(usize),
+    /// A folder that was served cannot be listed any more.
+    #[error("its documents are {}: {cause}", if *.kept { "served as they were" } else { "no longer served" })]
+    Gone {
+        /// What the system says.
+        cause: String,
+        /// Whether the documents are still served.
+        kept: bool,
+    },
     /// An earlier folder has a document of this path.
     #[error("skipped: the document of the same path in {} comes first", .0.display())]
     Shadowed(PathBuf),

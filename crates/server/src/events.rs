@@ -113,7 +113,7 @@ impl Events {
     }
 
     /// A resource changed. Who subscribed to it is told, or to one that it is a part of: `docs:///a/b` is a part of
-    /// `docs:///a`.
+    /// `docs:///a`. So is who subscribed to a fragment of it, which may well have changed too: of that one.
     ///
     /// 2026-07-28, schema, `ResourceUpdatedNotification`: the URI "might be a sub-resource of the one that the client
     /// actually subscribed to".
@@ -245,23 +245,26 @@ impl Hub {
 
     fn updated(&self, uri: &str, seen_by: &Audience) {
         let subscribed = |listener: &Listener| {
-            let whole = listener.filter.uris.iter().find(|whole| contains(whole, uri))?;
-            Some(whole.clone())
+            let concerned = concerned(&listener.filter.uris, uri);
+            (!concerned.is_empty()).then_some(concerned)
         };
         let registry = self.server.get().and_then(Weak::upgrade).map(|server| server.registry.load_full());
         let may_hear =
             |caller: &Principal| registry.as_ref().is_none_or(|registry| registry.may_hear_of(uri, caller));
-        let told: Vec<(u64, String)> = self
+        let told: Vec<(u64, Vec<String>)> = self
             .listening(subscribed)
             .into_iter()
             .filter(|(_, caller, _)| seen_by.has(caller) && may_hear(caller))
-            .map(|(id, _, whole)| (id, whole))
+            .map(|(id, _, concerned)| (id, concerned))
             .collect();
         let mut bus = lock(&self.bus);
-        for (id, whole) in told {
+        for (id, concerned) in told {
             let Some(listener) = bus.listeners.get_mut(&id) else { continue };
-            let named = if listener.waiting.len() < MAX_WAITING { uri.to_owned() } else { whole };
-            listener.tell(Change::Updated(named));
+            for subscribed in concerned {
+                let is_whole = contains(&subscribed, uri) && listener.waiting.len() < MAX_WAITING;
+                let named = if is_whole { uri.to_owned() } else { subscribed };
+                listener.tell(Change::Updated(named));
+            }
         }
     }
 
@@ -327,6 +330,18 @@ impl Change {
         };
         Notification { method, params }
     }
+}
+
+/// Those of the URIs `subscribed` to whose subscriber hears that `uri` changed: one that it is or belongs to, and its
+/// fragments.
+fn concerned(subscribed: &[String], uri: &str) -> Vec<String> {
+    let whole = subscribed.iter().find(|whole| contains(whole, uri));
+    let fragments = subscribed.iter().filter(|part| part.strip_prefix(uri).is_some_and(is_fragment));
+    whole.into_iter().chain(fragments).cloned().collect()
+}
+
+fn is_fragment(rest: &str) -> bool {
+    rest.starts_with('#')
 }
 
 /// Whether `uri` is `whole` or a part of it.

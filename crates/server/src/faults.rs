@@ -141,6 +141,17 @@ pub(crate) fn ill_typed(error: &ValidationError<'_>, places: &mut Vec<String>) {
     }
 }
 
+/// The choice that is closest to `value`, if any is close. Of many choices, the words list the first ones only.
+fn meant_choice<'a>(schema: Option<&'a Value>, value: &Value) -> Option<&'a str> {
+    let wanted = value.as_str()?;
+    let forms = ["enum", "oneOf", "anyOf"].iter().find_map(|keyword| schema?.get(keyword)?.as_array())?;
+    let choices = forms.iter().flat_map(|form| match form {
+        Value::String(_) => std::slice::from_ref(form),
+        form => constants(form).unwrap_or_default(),
+    });
+    names::close(wanted, choices.filter_map(Value::as_str)).into_iter().next()
+}
+
 /// A schema that can be looked into, and the value that does not fit.
 struct Source<'a> {
     schema: &'a Value,
@@ -176,9 +187,15 @@ impl<'a> Source<'a> {
             kind => {
                 let secret = is_secret(&place) || schema.is_some_and(hides);
                 let expected = self.expected(kind, error, schema);
-                faults.push(
-                    Fault::new(field, cut(&expected, MAX_EXPECTED)).got(shown(error.instance(), secret)),
-                );
+                let fault =
+                    Fault::new(field, cut(&expected, MAX_EXPECTED)).got(shown(error.instance(), secret));
+                faults.push(match meant_choice(schema, error.instance()).filter(|_| !secret) {
+                    Some(choice) => {
+                        let words = format!("{fault}, did you mean {choice:?}?");
+                        fault.in_words(words)
+                    }
+                    None => fault,
+                });
             }
         }
     }

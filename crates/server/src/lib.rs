@@ -134,7 +134,8 @@ pub use part::Part;
 pub use prompt::{Argument, IntoMessages, Messages, Prompt, PromptHandler};
 pub use registry::{Change, Mount};
 pub use resource::{
-    Contents, IntoContents, IntoResources, Resource, ResourceHandler, Template, TemplateHandler,
+    Contents, IntoContents, IntoResourcePage, IntoResources, PageQuery, Resource, ResourceHandler,
+    ResourcePage, Template, TemplateHandler,
 };
 pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
 pub use server::Server;

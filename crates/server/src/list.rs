@@ -49,12 +49,15 @@ impl List {
 /// where it stood in what that caller sees.
 pub(crate) struct Pages {
     /// Each item's key, and how it is listed.
-    lines: Vec<(Arc<str>, Raw)>,
+    lines: Vec<Line>,
     size: usize,
     public: bool,
     /// Pages that begin at multiples of the size.
     ready: Vec<OnceLock<Raw>>,
 }
+
+/// An item's key, and how it is listed.
+pub(crate) type Line = (Arc<str>, Raw);
 
 /// What all pages of a list have in common.
 pub(crate) struct Listing<'a> {
@@ -68,14 +71,14 @@ pub(crate) struct Listing<'a> {
 const PURPOSE: &str = "cursor";
 
 impl Pages {
-    pub(crate) fn new(lines: Vec<(Arc<str>, Raw)>, size: usize, public: bool) -> Self {
+    pub(crate) fn new(lines: Vec<Line>, size: usize, public: bool) -> Self {
         let size = size.max(1);
         let ready = (0..lines.len().div_ceil(size).max(1)).map(|_| OnceLock::new()).collect();
         Self { lines, size, public, ready }
     }
 
     /// Each item's key, and how it is listed.
-    pub(crate) fn lines(&self) -> &[(Arc<str>, Raw)] {
+    pub(crate) fn lines(&self) -> &[Line] {
         &self.lines
     }
 
@@ -103,32 +106,23 @@ impl Pages {
     fn write(&self, start: usize, listing: &Listing<'_>) -> Result<Raw, Error> {
         let end = start.saturating_add(self.size).min(self.lines.len());
         let page = self.lines.get(start..end).unwrap_or_default();
-        let size: usize = page.iter().map(|(_, item)| item.as_str().len() + 1).sum();
-        let mut result = ResultWriter::complete(size + 256);
-        let out = result.member(listing.list.member());
-        out.push(b'[');
-        for (index, (_, item)) in page.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(item.as_str().as_bytes());
-        }
-        out.push(b']');
-        if end < self.lines.len()
-            && let Some((last, _)) = page.last()
-        {
-            let text = format!("{}\n{end}\n{last}", listing.list.member());
-            let cursor = listing.sealer.seal(PURPOSE, text.as_bytes());
-            result.text("nextCursor", &cursor.map_err(|error| Error::internal(error.to_string()))?);
-        }
-        result.freshness(Freshness { ttl: listing.ttl, public: self.public });
-        result.finish(listing.identity, None)
+        let last = page.last().filter(|_| end < self.lines.len());
+        let next = last.map(|(last, _)| format!("{}\n{end}\n{last}", listing.list.member()));
+        listing.write(page.iter().map(|(_, item)| item), next, self.public)
+    }
+
+    /// The lines of the page that `params` ask for, if there are none behind them.
+    ///
+    /// # Errors
+    /// -32602 for a cursor that is none of ours.
+    pub(crate) fn last_page(&self, params: &Raw, listing: &Listing<'_>) -> Result<Option<&[Line]>, Error> {
+        let start = params.member("cursor").map_or(Ok(0), |cursor| self.start(cursor.as_str(), listing))?;
+        Ok(self.lines.get(start..).filter(|rest| rest.len() <= self.size))
     }
 
     /// Behind the key that the cursor holds; where it stood, if there is no such key any more.
     fn start(&self, cursor: &str, listing: &Listing<'_>) -> Result<usize, Error> {
-        let opened = params::text(cursor).and_then(|cursor| listing.sealer.open(PURPOSE, &cursor).ok());
-        let text = opened.and_then(|bytes| String::from_utf8(bytes).ok());
+        let text = listing.open(cursor);
         let place = text.as_deref().and_then(|text| {
             let (end, last) =
                 text.strip_prefix(listing.list.member())?.strip_prefix('\n')?.split_once('\n')?;
@@ -139,8 +133,45 @@ impl Pages {
             let place = place.or_else(|| (0..self.lines.len()).find(is_last));
             Some(place.map_or(end.min(self.lines.len()), |place| place + 1))
         });
-        place.ok_or_else(|| {
-            Error::invalid_params("invalid cursor: it is none of this list; list again from the start")
-        })
+        place.ok_or_else(no_cursor)
     }
+}
+
+impl Listing<'_> {
+    /// A page of `items`. `next` is what its cursor holds, if there are more.
+    pub(crate) fn write<'r>(
+        &self,
+        items: impl Iterator<Item = &'r Raw> + Clone,
+        next: Option<String>,
+        public: bool,
+    ) -> Result<Raw, Error> {
+        let size: usize = items.clone().map(|item| item.as_str().len() + 1).sum();
+        let mut result = ResultWriter::complete(size + 256);
+        let out = result.member(self.list.member());
+        out.push(b'[');
+        for (index, item) in items.enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(item.as_str().as_bytes());
+        }
+        out.push(b']');
+        if let Some(next) = next {
+            let cursor = self.sealer.seal(PURPOSE, next.as_bytes());
+            result.text("nextCursor", &cursor.map_err(|error| Error::internal(error.to_string()))?);
+        }
+        result.freshness(Freshness { ttl: self.ttl, public });
+        result.finish(self.identity, None)
+    }
+
+    /// What `cursor` holds, if it is one of ours.
+    pub(crate) fn open(&self, cursor: &str) -> Option<String> {
+        let opened = params::text(cursor).and_then(|cursor| self.sealer.open(PURPOSE, &cursor).ok())?;
+        String::from_utf8(opened).ok()
+    }
+}
+
+/// 2026-07-28, pagination §Error Handling: "Invalid cursors SHOULD result in an error with code -32602".
+pub(crate) fn no_cursor() -> Error {
+    Error::invalid_params("invalid cursor: it is none of this list; list again from the start")
 }

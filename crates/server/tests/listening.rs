@@ -71,6 +71,24 @@ async fn only_what_was_asked_for_is_told_and_each_thing_once() {
 }
 
 #[tokio::test]
+async fn who_subscribed_to_a_fragment_hears_of_the_whole_under_its_own_name() {
+    let server = server();
+    let mut reply = listen(&server, json!({"resourceSubscriptions": ["test://a#one", "test://a#two"]}));
+    assert_eq!(next(&mut reply).await.0, Method::Acknowledged);
+    let events = server.events();
+    events.resource_updated("test://ab");
+    events.resource_updated("test://a#three");
+    events.resource_updated("test://a");
+    events.resource_updated("test://a#two");
+    assert_eq!(next(&mut reply).await, (Method::ResourceUpdated, json!({"uri": "test://a#one"})));
+    assert_eq!(next(&mut reply).await, (Method::ResourceUpdated, json!({"uri": "test://a#two"})));
+    let mut waiting = Box::pin(reply.next());
+    let polled =
+        std::future::poll_fn(|task| std::task::Poll::Ready(waiting.as_mut().poll(task).is_pending())).await;
+    assert!(polled, "there is nothing more");
+}
+
+#[tokio::test]
 async fn a_handler_can_tell_of_a_change() {
     let server = server();
     let mut reply = listen(&server, json!({"toolsListChanged": true}));

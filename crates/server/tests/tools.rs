@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyport_protocol::{
     Error, Method, Raw, Revision,
+    jsonrpc::Reason,
     meta::LogLevel,
     types::{ContentBlock, ImageContent, ResourceContents, ResourceLink},
 };
@@ -252,7 +253,10 @@ async fn invalid_arguments_are_for_the_model_since_2025_11_25_and_an_error_befor
                 assert!(revision >= Revision::V2025_11_25, "{revision}");
                 let result = common::value(&result);
                 assert_eq!(result["isError"], true);
-                assert_eq!(result["_meta"]["dev.anyport/error"], json!({"reason": "validation"}));
+                assert_eq!(
+                    result["_meta"]["dev.anyport/error"],
+                    json!({"reason": "validation", "by": "schema"})
+                );
                 (text(&result).to_owned(), result["_meta"]["dev.anyport/faults"].clone())
             }
             Outcome::Error(error) => {
@@ -321,6 +325,7 @@ async fn requests_that_are_none_are_protocol_errors() {
     let server = server();
     let unknown = error(&server, Method::ToolsCall, json!({"name": "ehco"}), modern()).await;
     assert_eq!((unknown.code, &*unknown.message), (-32602, "unknown tool: ehco; there is echo"));
+    assert_eq!(unknown.reason, Some(Reason::UnknownTool));
     for params in [json!({}), json!({"name": 5}), json!({"name": "echo", "arguments": []})] {
         assert_eq!(error(&server, Method::ToolsCall, params, modern()).await.code, -32602);
     }

@@ -60,6 +60,13 @@ impl ParamHeaders {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// All of them, in an order that does not depend on how they came.
+    pub(crate) fn sorted(&self) -> Vec<(&str, &[u8])> {
+        let mut all: Vec<_> = self.0.iter().map(|(name, value)| (&**name, &**value)).collect();
+        all.sort_unstable();
+        all
+    }
 }
 
 impl Context {

@@ -12,7 +12,7 @@
 //! - [`Context`], [`Principal`]: what is known about one call.
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
-//! - [`layer`]: timeout, concurrency, rate, panic, trace, and any function.
+//! - [`layer`]: timeout, concurrency, rate, cache, panic, trace, and any function.
 //! - [`metrics`]: what is counted on the way, above all what limits refuse.
 //! - [`bridge`]: how a service that asks by result serves a caller that is asked live.
 //! - [`seal`]: state that travels through a client and comes back unaltered.

@@ -35,7 +35,13 @@ const AT_ONCE: usize = 50;
 fn config() -> Config {
     // A call of a session runs on without its client, until the session ends: that is soon here.
     let limits = Limits { session_idle: Duration::from_millis(200), ..Limits::default() };
-    Config { sse: true, websocket: Some(websocket::Config::default()), limits, ..Config::default() }
+    Config {
+        sse: true,
+        plain: true,
+        websocket: Some(websocket::Config::default()),
+        limits,
+        ..Config::default()
+    }
 }
 
 /// What a client sends before it vanishes, in steps: it waits for an answer to each but the last.
@@ -113,6 +119,10 @@ fn tool(id: u64, tool: &str, meta: Option<Value>) -> Value {
     json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params})
 }
 
+fn plainly(call: Value) -> Verb {
+    Verb { target: "/mcp/call".into(), ..post(call.to_string()) }
+}
+
 fn initialize() -> Value {
     let params = json!({"protocolVersion": Revision::V2025_11_25.as_str(), "capabilities": {"roots": {}},
         "clientInfo": {"name": "abrupt", "version": "1"}});
@@ -141,6 +151,11 @@ fn ways(prefix: &str) -> Vec<(&'static str, Steps)> {
         .add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
     vec![
         ("a call", vec![at(call(1, "wait", json!({})))]),
+        ("a plain call", vec![at(plainly(json!({"method": "wait"})))]),
+        (
+            "plain calls",
+            vec![at(plainly(json!([{"method": "echo"}, {"method": "wait"}, {"method": "wait"}])))],
+        ),
         ("a stream of a call", vec![at(call(1, "say", json!({"count": 3})))]),
         ("a listen stream", vec![at(listen)]),
         ("a session that opens", vec![at(post(initialize().to_string()))]),

@@ -24,6 +24,7 @@ fn config() -> Config {
     let health = |_| async { http::Response::new("fine".into()) };
     Config {
         sse: true,
+        plain: true,
         websocket: Some(websocket::Config::default()),
         routes: vec![Route::new(http::Method::GET, "/metrics", health)],
         authentication: Authentication::Tokens(vec![Token::new("ada", "sesame")]),
@@ -41,6 +42,14 @@ fn routes() -> Vec<Verb> {
             routes.push(to(method, path));
         }
         routes.push(Verb { target: path.into(), ..post(body) });
+    }
+    routes.push(Verb::new("GET", "/mcp/tools"));
+    routes.push(Verb::new("HEAD", "/mcp/tools"));
+    for path in ["/mcp/call", "/mcp/tools"] {
+        for method in ["GET", "DELETE", "OPTIONS", "PUT"] {
+            routes.push(Verb::new(method, path));
+        }
+        routes.push(Verb { target: path.into(), ..post(r#"{"method":"echo"}"#) });
     }
     for path in ["/ws", "/mcp/ws"] {
         let handshake = to("GET", path)

@@ -1,8 +1,9 @@
 use std::{
-    env,
+    env, fmt,
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
     str::FromStr,
+    time::Duration,
 };
 
 use anyhow::Result;
@@ -10,9 +11,10 @@ use anyport_protocol::Revision;
 use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient};
 use clap::ValueEnum;
 
-use super::limits::Limit;
+use super::limits::{Limit, Limits};
 use crate::{
     failure::Advice,
+    logging::{self, Rotation},
     secret::{NoPlace, Secret},
     state,
 };
@@ -43,6 +45,26 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     pub(crate) ext: Vec<String>,
+    /// A further language that documents can be asked for by, beside those they are about; may be given several times.
+    #[arg(
+        long,
+        value_name = "WORD",
+        env = "ANYPORT_LANGUAGES",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) languages: Vec<String>,
+    /// A further domain, likewise.
+    #[arg(
+        long,
+        value_name = "WORD",
+        env = "ANYPORT_DOMAINS",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) domains: Vec<String>,
     /// What the server calls itself.
     #[arg(long, default_value = "anyport", env = "ANYPORT_NAME", value_parser = name, hide_env = true, hide_short_help = true)]
     pub(crate) name: String,
@@ -143,8 +165,21 @@ pub(crate) struct Arguments {
     #[arg(long, help_heading = "Limits", value_name = "COUNT", default_value_t = 1024, env = "ANYPORT_MAX_CONNECTIONS", value_parser = positive, hide_env = true, hide_short_help = true)]
     pub(crate) max_connections: usize,
     /// Seconds that a call may take; the time a person takes to answer a question does not count.
-    #[arg(long, help_heading = "Limits", value_name = "SECONDS", default_value_t = TIMEOUT, env = "ANYPORT_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=MAX_TIMEOUT), hide_env = true, hide_short_help = true)]
-    pub(crate) timeout: u64,
+    #[arg(long, help_heading = "Limits", value_name = "SECONDS", default_value_t = TIMEOUT, env = "ANYPORT_TIMEOUT", hide_env = true, hide_short_help = true)]
+    pub(crate) timeout: Seconds,
+    /// Keep answers of tools that only read for so many seconds, 300 if none are given; 0 keeps none.
+    #[arg(
+        long,
+        help_heading = "Limits",
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        default_missing_value = "300",
+        env = "ANYPORT_CACHE",
+        value_parser = clap::value_parser!(u64).range(0..=DAY),
+        hide_env = true,
+        hide_short_help = true
+    )]
+    cache: Option<u64>,
     /// Another bound by its name, such as max_message_bytes=8388608; may be given several times. See docs/limits.md.
     #[arg(
         long,
@@ -159,6 +194,9 @@ pub(crate) struct Arguments {
     /// Where the program keeps what must outlive it. Without one the user's state folder.
     #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true, hide_short_help = true)]
     pub(crate) state_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) logs: logging::Arguments,
 }
 
 /// Examples first: most people need one of them, changed a little.
@@ -173,10 +211,32 @@ Examples:
 
 {all-args}{after-help}";
 
-/// Seconds that a call may take, unless something else is said.
-pub(crate) const TIMEOUT: u64 = 30;
-/// A day: what takes longer is no call.
-const MAX_TIMEOUT: u64 = 86_400;
+/// How long a call may take, unless something else is said.
+pub(crate) const TIMEOUT: Seconds = Seconds(Duration::from_secs(30));
+/// In seconds: what takes longer is no call, and what is kept for longer no answer of today.
+const DAY: u64 = 86_400;
+
+/// A time that may have a fraction, from a millisecond to a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let seconds = text.parse().ok().filter(|_| is_decimal);
+        let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let time = time.filter(|time| (Duration::from_millis(1)..=Duration::from_secs(DAY)).contains(time));
+        time.map(Self).ok_or_else(|| format!("must be seconds, such as 30 or 0.5, and {DAY} at most"))
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.as_secs_f64())
+    }
+}
 
 /// A way for clients to reach the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -292,6 +352,16 @@ impl Arguments {
         }
         let named = env::var_os("ANYPORT_DOCS").unwrap_or_default();
         env::split_paths(&named).filter(|folder| !folder.as_os_str().is_empty()).collect()
+    }
+
+    /// For how long answers are kept, if at all.
+    pub(crate) fn cache(&self) -> Option<Duration> {
+        self.cache.filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    }
+
+    /// When the log file makes room.
+    pub(crate) fn rotation(&self) -> Rotation {
+        Limits::with(&self.limit).rotation
     }
 
     /// Whether callers must present a token.

@@ -16,6 +16,8 @@ pub(super) struct Banner<'a> {
     pub(super) source: &'a str,
     pub(super) folders: &'a [PathBuf],
     pub(super) count: usize,
+    /// How many files there are, while some are yet to be read.
+    pub(super) reading: Option<usize>,
     pub(super) address: Option<SocketAddr>,
     /// Where the Unix socket is.
     pub(super) path: Option<&'a Path>,
@@ -28,7 +30,11 @@ impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let noun = if self.count == 1 { "document" } else { "documents" };
         let version = env!("CARGO_PKG_VERSION");
-        writeln!(f, "anyport {version} serves {} {noun} from {}", self.count, self.source)?;
+        write!(f, "anyport {version} serves {} {noun} from {}", self.count, self.source)?;
+        match self.reading {
+            Some(files) => writeln!(f, ", reading {files} documents")?,
+            None => writeln!(f)?,
+        }
         let versions: Vec<_> =
             self.arguments.era.revisions().iter().map(|revision| revision.as_str()).collect();
         writeln!(f, "  protocol   {}", versions.join(", "))?;
@@ -124,6 +130,12 @@ impl Banner<'_> {
         for extension in &given.ext {
             add("--ext", extension.clone());
         }
+        for language in &given.languages {
+            add("--languages", language.clone());
+        }
+        for domain in &given.domains {
+            add("--domains", domain.clone());
+        }
         if given.name != "anyport" {
             add("--name", given.name.clone());
         }
@@ -134,6 +146,9 @@ impl Banner<'_> {
         }
         if given.timeout != arguments::TIMEOUT {
             add("--timeout", given.timeout.to_string());
+        }
+        if let Some(time) = given.cache() {
+            add("--cache", time.as_secs().to_string());
         }
         for limit in &given.limit {
             add("--limit", limit.to_string());

@@ -5,11 +5,17 @@ use anyport_knowledge::{Document, DocumentPath, FileTimes, Library};
 /// Every page, by its path under `docs/`.
 const PAGES: &[(&str, &str)] = &[
     ("asking.md", include_str!("../../../../docs/asking.md")),
+    ("checklists.md", include_str!("../../../../docs/checklists.md")),
     ("clients.md", include_str!("../../../../docs/clients.md")),
+    ("coming-from.md", include_str!("../../../../docs/coming-from.md")),
     ("composing.md", include_str!("../../../../docs/composing.md")),
+    ("finding.md", include_str!("../../../../docs/finding.md")),
+    ("first-ten-minutes.md", include_str!("../../../../docs/first-ten-minutes.md")),
     ("getting-started.md", include_str!("../../../../docs/getting-started.md")),
+    ("knowledge.md", include_str!("../../../../docs/knowledge.md")),
     ("life.md", include_str!("../../../../docs/life.md")),
     ("limits.md", include_str!("../../../../docs/limits.md")),
+    ("plain.md", include_str!("../../../../docs/plain.md")),
     ("prompts.md", include_str!("../../../../docs/prompts.md")),
     ("resources.md", include_str!("../../../../docs/resources.md")),
     ("results-and-errors.md", include_str!("../../../../docs/results-and-errors.md")),

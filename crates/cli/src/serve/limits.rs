@@ -1,12 +1,17 @@
 //! Every bound of the program by its name: `--limit NAME=VALUE`.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use anyport_knowledge::{Folders, Settings, answers::DEFAULT_MAX_ANSWER_CHARS};
 use anyport_server::Builder;
-use anyport_service::{bridge::ShimLimits, layer::Quota};
+use anyport_service::{
+    bridge::ShimLimits,
+    layer::{CacheLimits, Quota},
+};
 use anyport_transport::{http, unix, websocket};
 
 use super::DRAIN;
+use crate::logging::Rotation;
 
 /// The bounds of a program that serves.
 #[derive(Clone, Debug)]
@@ -17,7 +22,20 @@ pub(crate) struct Limits {
     pub(crate) quota: Quota,
     pub(crate) max_concurrent_calls: usize,
     pub(crate) max_open_requests: usize,
+    pub(crate) cache: CacheLimits,
+    pub(crate) rotation: Rotation,
+    documents: DocumentLimits,
     server: ServerLimits,
+    /// How many characters of a document an answer holds.
+    pub(crate) max_answer_chars: usize,
+}
+
+/// Those bounds of documents that were set.
+#[derive(Clone, Copy, Debug, Default)]
+struct DocumentLimits {
+    max_documents: Option<usize>,
+    max_document_bytes: Option<u64>,
+    max_held_bytes: Option<u64>,
 }
 
 /// Those bounds of the server that were set.
@@ -40,7 +58,11 @@ impl Default for Limits {
             quota: Quota { per_second: CALLS_PER_SECOND, burst: CALL_BURST },
             max_concurrent_calls: 1024,
             max_open_requests: 1024,
+            cache: CacheLimits::default(),
+            rotation: Rotation::default(),
+            documents: DocumentLimits::default(),
             server: ServerLimits::default(),
+            max_answer_chars: DEFAULT_MAX_ANSWER_CHARS,
         }
     }
 }
@@ -54,9 +76,10 @@ pub(crate) struct Limit {
 
 /// Every name, with its unit.
 const NAMES: &str = "max_message_bytes, max_depth, max_nodes, max_headers, max_header_bytes, max_streams, max_sessions, \
-    sse_log, sse_buffer, max_frame_bytes, max_pings, header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
+    sse_log, sse_buffer, batch_concurrency, max_tools_listed, max_frame_bytes, max_pings, header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
     ask_timeout, ping_interval, pong_timeout, first_message, connection_idle (seconds), max_listeners, \
-    max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions";
+    max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions, \
+    cache_entries, cache_bytes, log_file_bytes, log_files, max_documents, max_document_bytes, max_held_bytes, max_answer_chars";
 
 impl std::str::FromStr for Limit {
     type Err = String;
@@ -108,6 +131,24 @@ impl Limits {
         }
     }
 
+    /// `folders` with those of their own.
+    pub(crate) fn of_documents(&self, mut folders: Folders) -> Folders {
+        if let Some(limit) = self.documents.max_documents {
+            folders = folders.max_documents(limit);
+        }
+        match self.documents.max_document_bytes {
+            Some(limit) => folders.max_document_bytes(limit),
+            None => folders,
+        }
+    }
+
+    /// How documents are kept, with the index below `index_dir`.
+    pub(crate) fn of_knowledge(&self, index_dir: Option<PathBuf>) -> Settings {
+        let default = Settings::default();
+        let max_held_bytes = self.documents.max_held_bytes.unwrap_or(default.max_held_bytes);
+        Settings { index_dir, max_held_bytes }
+    }
+
     /// `server` with those of its own.
     pub(crate) fn of_server(&self, mut server: Builder) -> Builder {
         let ServerLimits { max_listeners, max_subscriptions, max_subscription_bytes, page_size } =
@@ -142,6 +183,8 @@ impl Limits {
             "max_sessions" => http.max_sessions = count,
             "sse_buffer" => http.sse_buffer = count,
             "sse_log" => http.sse_log = count,
+            "batch_concurrency" => http.batch_concurrency = count,
+            "max_tools_listed" => http.max_tools_listed = count,
             "header_timeout" => http.header_timeout = seconds,
             "body_timeout" => http.body_timeout = seconds,
             "write_timeout" => http.write_timeout = seconds,
@@ -165,11 +208,20 @@ impl Limits {
             "connection_idle" => self.websocket.connection_idle = seconds,
             "calls_per_second" => self.quota.per_second = rate,
             "call_burst" => self.quota.burst = rate,
+            "cache_entries" => self.cache.entries = count,
+            "cache_bytes" => self.cache.bytes = count,
+            "log_file_bytes" => self.rotation.bytes = limit.value.into(),
+            "log_files" => self.rotation.files = count,
+            "max_documents" => self.documents.max_documents = Some(count),
+            "max_document_bytes" => self.documents.max_document_bytes = Some(limit.value.into()),
+            "max_held_bytes" => self.documents.max_held_bytes = Some(limit.value.into()),
             "max_listeners" => self.server.max_listeners = Some(count),
             "max_subscriptions" => self.server.max_subscriptions = Some(count),
             "max_subscription_bytes" => self.server.max_subscription_bytes = Some(count),
             "page_size" => self.server.page_size = Some(count),
+            "max_answer_chars" => self.max_answer_chars = count,
             "max_connections" => return Err("the connections are set by --max-connections".into()),
+            "cache_ttl" => return Err("the time that answers are kept is set by --cache".into()),
             "call_timeout" | "timeout" => return Err("the time of a call is set by --timeout".into()),
             name => return Err(format!("there is no limit {name:?}; there are {NAMES}")),
         }
@@ -203,6 +255,7 @@ mod tests {
             ("max_header_bytes=100", "from 8192 on"),
             ("max_connections=5", "--max-connections"),
             ("timeout=5", "--timeout"),
+            ("cache_ttl=5", "--cache"),
         ] {
             assert!(wrong.parse::<Limit>().unwrap_err().contains(told), "{wrong}");
         }

@@ -3,30 +3,32 @@
 mod arguments;
 mod banner;
 mod book;
+mod cache;
 mod limits;
+mod stray;
 
 use std::{
     io::IsTerminal as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
 };
 
 use anyhow::{Context as _, Result};
-use anyport_knowledge::{Folders, Library, folder::FolderError};
+use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{
     Service,
     bridge::Shim,
-    layer::{CatchPanic, Concurrency, Rate, Timeout, Trace},
+    layer::{CacheLimits, CatchPanic, Concurrency, Rate, Timeout, Trace},
     seal::Key,
 };
 use anyport_transport::{
-    http::{Authentication, Compat, Config, Listener, Refused, Route, Token},
+    http::{Authentication, Compat, Config, Listener, Refused, Token},
     stdio, unix,
 };
 
 pub(crate) use self::arguments::Arguments;
 use self::{arguments::Transport, banner::Banner, limits::Limits};
-use crate::{failure::Advice, notice, state, stop::Stop};
+use crate::{failure::Advice, logging, state, stop::Stop};
 
 /// Serves until it is told to stop.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -54,13 +56,18 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Result<()> {
-    let Documents { source, folders, library } = documents;
-    let count = library.len();
+    let Documents { source, folders, knowledge } = documents;
     let supported: Arc<[Revision]> = arguments.era.revisions().into();
     let limits = Limits::with(&arguments.limit);
-    let server = anyport_knowledge::builder(library, &arguments.name, &supported, key(arguments));
+    let options = Options {
+        max_answer_chars: limits.max_answer_chars,
+        languages: arguments.languages.clone(),
+        domains: arguments.domains.clone(),
+    };
+    let (name, key) = (&arguments.name, key(arguments));
+    let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
-    let service = Arc::new(stack(server.clone(), arguments, &limits));
+    let service = Arc::new(stack(server.clone(), &knowledge, arguments, &limits));
     let (closing, closed) = (stop.stopped(), server.clone());
     tokio::spawn(async move {
         closing.await;
@@ -80,8 +87,10 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let path = socket.as_ref().map(unix::Listener::path);
     // Every address is ours by now: what one that is in use prevents has not begun.
     server.start().await?;
+    let (progress, count) = (knowledge.progress(), knowledge.library().len());
+    let reading = progress.reading.then_some(progress.documents);
     let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());
-    notice::say(Banner { source, folders, count, address, path, arguments, terminal });
+    logging::notice(Banner { source, folders, count, reading, address, path, arguments, terminal });
 
     let http = async {
         match listener {
@@ -101,21 +110,26 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
         }
     };
     let stdio = async {
+        let config = stdio::Config {
+            supported: supported.clone(),
+            limits: limits.http.message,
+            max_open_requests: limits.max_open_requests,
+            drain: limits.http.drain,
+        };
         if arguments.speaks(Transport::Stdio) {
-            let config = stdio::Config {
-                supported: supported.clone(),
-                limits: limits.http.message,
-                max_open_requests: limits.max_open_requests,
-                drain: limits.http.drain,
-            };
             stdio::serve(service.clone(), config, stop.stopped()).await.context("stdio serving failed")?;
             // The client that started us is gone, and with it the reason to run.
             stop.stop();
+            return Ok(());
         }
-        Ok(())
+        // Its end is nothing to us: what was to be served is served elsewhere.
+        stray::answer(service.clone(), config, || stop.stopped())
+            .await
+            .context("answering standard input failed")
     };
     let served = tokio::try_join!(http, unix, stdio).map(drop);
     server.stop().await;
+    knowledge.close();
     served
 }
 
@@ -123,15 +137,24 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// What stands around the server, innermost first.
-fn stack(server: Server, arguments: &Arguments, limits: &Limits) -> impl Service {
+fn stack(server: Server, knowledge: &Knowledge, arguments: &Arguments, limits: &Limits) -> impl Service {
     // What any of them refuses is counted beside what the server refuses.
     let metrics = server.metrics().clone();
+    let knows = server.clone();
     // A handler that panics fails its call, not the process.
     let service = CatchPanic::new(server);
+    // What only reads is not asked again for the same; limits of rate and time hold all the same.
+    let service: Box<dyn Service> = match arguments.cache() {
+        Some(ttl) => {
+            let limits = CacheLimits { ttl, ..limits.cache };
+            Box::new(cache::around(service, knows, knowledge.clone(), limits).metrics(&metrics))
+        }
+        None => Box::new(service),
+    };
     // Handlers ask by result; clients of older revisions are asked live.
     let service = Shim::new(service, limits.shim).metrics(&metrics);
     // A call that hangs is ended; the time a person takes to answer does not count.
-    let service = Timeout::new(service, Duration::from_secs(arguments.timeout)).metrics(&metrics);
+    let service = Timeout::new(service, arguments.timeout.0).metrics(&metrics);
     // One caller alone cannot take all there is.
     let service = Rate::new(service, limits.quota).metrics(&metrics);
     // What runs at once is bounded, so that what runs stays fast.
@@ -146,7 +169,7 @@ struct Documents {
     source: String,
     /// None for Anyport's own documentation.
     folders: Vec<PathBuf>,
-    library: Library,
+    knowledge: Knowledge,
 }
 
 fn documents(arguments: &Arguments) -> Result<Documents> {
@@ -157,29 +180,29 @@ fn documents(arguments: &Arguments) -> Result<Documents> {
     }
     if folders.is_empty() {
         let source = "Anyport's own documentation (no --docs given, and there is no ./docs)".to_owned();
-        return Ok(Documents { source, folders, library: book::library() });
+        return Ok(Documents { source, folders, knowledge: Knowledge::of(book::library()) });
     }
     let source = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    let mut loading = Folders::new(&folders[0]);
+    let limits = Limits::with(&arguments.limit);
+    let mut loading = limits.of_documents(Folders::new(&folders[0]));
     for folder in &folders[1..] {
         loading = loading.and(folder);
     }
     for extension in &arguments.ext {
         loading = loading.extension(extension);
     }
-    let loaded = loading.load().map_err(|error| {
+    let index_dir = state::folder(arguments.state_dir.clone()).map(|folder| folder.join("index"));
+    let opened = Knowledge::open(loading, limits.of_knowledge(index_dir));
+    let knowledge = opened.map_err(|error| {
         let help = FolderError::help(&error);
         Advice::failed(error.to_string(), help)
     })?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    if loaded.documents.is_empty() {
+    if knowledge.library().is_empty() && !knowledge.progress().reading {
         tracing::warn!(
             "no documents in {source}: their names end in .md or .markdown; --ext takes other endings"
         );
     }
-    Ok(Documents { source, folders, library: Library::new(loaded.documents) })
+    Ok(Documents { source, folders, knowledge })
 }
 
 /// The key for state that travels through clients. Without a place to keep it, it lives as long as the process.
@@ -221,7 +244,7 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
         public_prefix: arguments.public_url.as_ref().map(|public| public.prefix.clone()).unwrap_or_default(),
         websocket: arguments.speaks(Transport::Websocket).then_some(websocket),
         compat: Compat::new(arguments.compat.iter().copied()),
-        routes: vec![health()],
+        plain: true,
         limits,
         ..Config::default()
     };
@@ -269,17 +292,4 @@ async fn listen_locally(
         };
         Advice::failed(anyhow::Error::from(refused).to_string(), help)
     })
-}
-
-/// `GET /health`, for load balancers and people: no token needed, and it tells nothing.
-fn health() -> Route {
-    let answer = |_| async {
-        let body =
-            serde_json::json!({"status": "healthy", "interface": "http", "protocol": "mcp"}).to_string();
-        let mut response = http::Response::new(body.into());
-        let json = http::HeaderValue::from_static("application/json");
-        response.headers_mut().insert(http::header::CONTENT_TYPE, json);
-        response
-    };
-    Route::new(http::Method::GET, "/health", answer).open()
 }

@@ -79,6 +79,9 @@ impl Server {
         let (status, head) = connection.head();
         let mut body = String::new();
         connection.0.read_to_string(&mut body).unwrap();
+        if head.contains("\r\ntransfer-encoding: chunked\r\n") {
+            body = unchunked(&body);
+        }
         Answer { status, head, body }
     }
 
@@ -99,6 +102,17 @@ impl Server {
         let own: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.send("POST", &self.path, &own, &message.to_string())
     }
+}
+
+/// What the chunks of a body hold.
+fn unchunked(mut chunks: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, rest)) = chunks.split_once("\r\n") {
+        let (chunk, rest) = rest.split_at(usize::from_str_radix(size, 16).unwrap());
+        body += chunk;
+        chunks = rest.strip_prefix("\r\n").unwrap();
+    }
+    body
 }
 
 fn headers_of(message: &Value) -> Vec<(&'static str, String)> {

@@ -92,7 +92,18 @@ impl Program {
 
     /// Starts `command` with its output where it has been set to go.
     pub(crate) fn start_as_is(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::piped());
+        Self::spawn(command)
+    }
+
+    /// Starts `command` with its input from where it has been set to come, and its output in our hand.
+    pub(crate) fn start_with_its_input(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         // The command would keep its ends of pipes open.
         drop(command);
         let input = child.stdin.take();

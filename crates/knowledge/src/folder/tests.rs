@@ -1,4 +1,4 @@
-use std::fmt::Debug;
+use std::{fmt::Debug, fs, path::Path};
 
 use tempfile::TempDir;
 
@@ -26,6 +26,10 @@ fn load(folder: &TempDir) -> Loaded {
 
 fn paths(loaded: &Loaded) -> Vec<&str> {
     loaded.documents.iter().map(|document| document.path.as_str()).collect()
+}
+
+fn text(document: &Document) -> &str {
+    document.held().unwrap()
 }
 
 /// The warnings without the folder's own path.
@@ -100,7 +104,7 @@ fn faulty_files_are_named_and_the_others_read() {
     let loaded = Folders::new(folder.path()).max_document_bytes(1000).load().unwrap();
     assert_eq!(paths(&loaded), ["broken.md", "good.md", "limit.md", "windows.md"]);
     assert_eq!(loaded.documents[0].title, "Broken");
-    assert_eq!(loaded.documents[0].content, "body");
+    assert_eq!(text(&loaded.documents[0]), "body");
     assert_eq!(loaded.documents[3].title, "Windows");
     let found = warnings(&loaded, &folder);
     let Problem::FrontMatter(reason) = found[1].2.clone() else { panic!("{found:?}") };
@@ -129,10 +133,11 @@ fn a_warning_names_file_line_and_reason() {
 fn files_that_vanish_after_listing_are_skipped() {
     let folder = folder(&[("a.md", "a"), ("b.md", "b")]);
     let folders = Folders::new(folder.path());
-    let (entries, mut warnings) = walk::list(folder.path(), &folders.extensions).unwrap();
+    let mut scan = folders.scan(&mut |_, _| ());
+    let (root, mut warnings) = (scan.roots.remove(0).unwrap(), scan.warnings);
     fs::remove_file(folder.path().join("a.md")).unwrap();
-    let documents: Vec<_> =
-        entries.into_iter().filter_map(|entry| folders.read(entry, &mut warnings)).collect();
+    let mut read = |entry| folders.read(&root.real, &root.shown, entry, &mut warnings);
+    let documents: Vec<_> = root.files.into_iter().filter_map(&mut read).collect();
     let loaded = Loaded { documents, warnings };
     assert_eq!(paths(&loaded), ["b.md"]);
     check(self::warnings(&loaded, &folder), &[("a.md", None, Problem::Vanished)]);
@@ -143,7 +148,7 @@ fn of_two_folders_the_first_wins() {
     let (first, second) = (folder(&[("z.md", "1"), ("a.md", "1")]), folder(&[("a.md", "2"), ("b.md", "2")]));
     let loaded = Folders::new(first.path()).and(second.path()).load().unwrap();
     assert_eq!(paths(&loaded), ["a.md", "z.md", "b.md"]);
-    assert_eq!(loaded.documents[0].content, "1");
+    assert_eq!(text(&loaded.documents[0]), "1");
     let problem = Problem::Shadowed(first.path().to_owned());
     assert_eq!(loaded.warnings, [Warning { file: second.path().join("a.md"), line: None, problem }]);
 }
@@ -187,7 +192,7 @@ mod unix {
         let expected =
             ["current/intro.md", "current/sub/more.md", "latest.md", "v2/intro.md", "v2/sub/more.md"];
         assert_eq!(paths(&loaded), expected);
-        assert_eq!(loaded.documents[2].content, "two");
+        assert_eq!(text(&loaded.documents[2]), "two");
         assert_eq!(loaded.warnings, []);
     }
 
@@ -285,10 +290,12 @@ mod unix {
     fn a_file_replaced_by_a_link_after_listing_is_not_read() {
         let (outside, folder) = (folder(&[("secret.md", "secret")]), folder(&[("a.md", "a")]));
         let folders = Folders::new(folder.path());
-        let (mut entries, mut warnings) = walk::list(folder.path(), &folders.extensions).unwrap();
+        let mut scan = folders.scan(&mut |_, _| ());
+        let (mut root, mut warnings) = (scan.roots.remove(0).unwrap(), scan.warnings);
         fs::remove_file(folder.path().join("a.md")).unwrap();
         link(&folder, "a.md", outside.path().join("secret.md"));
-        assert_eq!(folders.read(entries.remove(0), &mut warnings), None);
+        let entry = root.files.remove(0);
+        assert_eq!(folders.read(&root.real, &root.shown, entry, &mut warnings), None);
         assert_eq!(warnings[0].problem, Problem::NotAFile);
     }
 

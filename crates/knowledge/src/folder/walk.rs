@@ -6,40 +6,71 @@ use std::{
     fs::{self, DirEntry},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use super::unreadable;
+use super::read::unreadable;
 use crate::{
     path::{DocumentPath, check_segment},
     warning::{Problem, Warning},
 };
 
 /// A file to read.
-#[derive(Debug)]
-pub(super) struct Entry {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
     /// Its path below the folder.
-    pub(super) path: DocumentPath,
-    /// Where it really is, no link on the way.
-    pub(super) file: PathBuf,
-    /// Where a person finds it.
-    pub(super) shown: PathBuf,
+    pub(crate) path: DocumentPath,
+    /// Where it really is below the folder, if that is elsewhere because of a link.
+    pub(crate) file: Option<Box<Path>>,
 }
 
-/// Lists the documents below `root`, by path.
-pub(super) fn list(root: &Path, extensions: &[String]) -> io::Result<(Vec<Entry>, Vec<Warning>)> {
-    let real = fs::canonicalize(root)?;
+impl Entry {
+    /// Where it really is below the folder, no link on the way.
+    pub(crate) fn file(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new(self.path.as_str()))
+    }
+}
+
+/// What is in a folder.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    /// The folder, no link on the way.
+    pub(crate) real: Arc<Path>,
+    /// The documents, by path.
+    pub(crate) files: Vec<Entry>,
+    /// Whether there are links, wherever they lead.
+    pub(crate) links: bool,
+    /// Whether there are more documents than were asked for.
+    pub(crate) limited: bool,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Lists the documents below `root`, `most` of them at most. `enter` is told of each folder, links resolved, before it is
+/// looked into.
+pub(crate) fn list(
+    root: &Path,
+    extensions: &[String],
+    most: usize,
+    enter: &mut dyn FnMut(&Path),
+) -> io::Result<Listing> {
+    let real: Arc<Path> = fs::canonicalize(root)?.into();
     let mut walk = Walk {
         real: &real,
         shown: root,
         extensions,
+        most,
+        enter,
         files: Vec::new(),
+        limited: false,
         links: VecDeque::new(),
+        has_links: false,
         reached: HashSet::new(),
         warnings: Vec::new(),
     };
     // The folder itself must be there; of what is in it, all may vanish.
+    (walk.enter)(&real);
     let entries = fs::read_dir(&real)?;
-    let top = Folder { real: real.clone(), below: String::new(), linked: false };
+    let top = Folder { real: real.to_path_buf(), below: String::new(), linked: false };
     walk.folders(top, entries);
     // In the order they were met, so that a link counts before the links behind it.
     while let Some(link) = walk.links.pop_front() {
@@ -48,18 +79,25 @@ pub(super) fn list(root: &Path, extensions: &[String]) -> io::Result<(Vec<Entry>
         }
     }
     walk.files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok((walk.files, walk.warnings))
+    let Walk { files, limited, has_links: links, warnings, .. } = walk;
+    Ok(Listing { files, links, limited, warnings, real })
 }
 
 struct Walk<'a> {
     /// The folder, no link on the way.
-    real: &'a Path,
+    real: &'a Arc<Path>,
     /// The folder as it was named.
     shown: &'a Path,
     extensions: &'a [String],
+    most: usize,
+    /// Is told of each folder before it is looked into.
+    enter: &'a mut dyn FnMut(&Path),
     files: Vec<Entry>,
+    /// Whether `most` left some out.
+    limited: bool,
     /// Links yet to be followed: all that is really there comes first.
     links: VecDeque<Link>,
+    has_links: bool,
     /// Folders that a link has led into. None is entered twice that way, so links cost no more than the folder
     /// itself does, however they are crossed.
     reached: HashSet<PathBuf>,
@@ -86,11 +124,12 @@ impl Walk<'_> {
     fn folders(&mut self, top: Folder, entries: fs::ReadDir) {
         let mut found = self.folder(&top, entries);
         // A list of our own: nesting is as deep as whoever fills the folder likes.
-        while let Some(folder) = found.pop() {
+        while let Some(folder) = found.pop().filter(|_| !self.limited) {
             if folder.linked && !self.reached.insert(folder.real.clone()) {
                 self.warn(&folder.below, Problem::LinkRepeats);
                 continue;
             }
+            (self.enter)(&folder.real);
             match fs::read_dir(&folder.real) {
                 Ok(entries) => found.append(&mut self.folder(&folder, entries)),
                 Err(error) => self.warn(&folder.below, unreadable(&error)),
@@ -136,6 +175,7 @@ impl Walk<'_> {
             return Ok(Some(Folder { real, below, linked: folder.linked }));
         }
         if kind.is_symlink() {
+            self.has_links = true;
             self.links.push_back(Link { real, below });
         } else {
             self.add(real, below)?;
@@ -151,7 +191,7 @@ impl Walk<'_> {
         if !is_dir && !self.is_document(&link.real) {
             return Ok(());
         }
-        let Ok(inside) = real.strip_prefix(self.real) else { return Err(Problem::LinkLeadsOut) };
+        let Ok(inside) = real.strip_prefix(&**self.real) else { return Err(Problem::LinkLeadsOut) };
         if inside.iter().any(is_ignored) {
             return Err(Problem::LinkLeadsToHidden);
         }
@@ -164,21 +204,27 @@ impl Walk<'_> {
         if !self.reached.insert(real.clone()) {
             return Err(Problem::LinkRepeats);
         }
+        (self.enter)(&real);
         let entries = fs::read_dir(&real).map_err(|error| unreadable(&error))?;
         self.folders(Folder { real, below: link.below.clone(), linked: true }, entries);
         Ok(())
     }
 
     fn add(&mut self, file: PathBuf, below: String) -> Result<(), Problem> {
-        let shown = self.shown.join(&below);
-        let path = DocumentPath::new(below).map_err(Problem::Name)?;
-        self.files.push(Entry { path, file, shown });
+        if self.files.len() >= self.most {
+            self.limited = true;
+            return Ok(());
+        }
+        let below = DocumentPath::new(below).map_err(Problem::Name)?;
+        // Without a link on the way a file is where it is called.
+        let file = file.strip_prefix(&**self.real).unwrap_or(&file);
+        let file = (file != Path::new(below.as_str())).then(|| file.into());
+        self.files.push(Entry { path: below, file });
         Ok(())
     }
 
     fn is_document(&self, file: &Path) -> bool {
-        let extension = file.extension().and_then(OsStr::to_str).map(str::to_lowercase);
-        extension.is_some_and(|extension| self.extensions.contains(&extension))
+        is_document(file, self.extensions)
     }
 
     fn warn(&mut self, below: &str, problem: Problem) {
@@ -186,8 +232,14 @@ impl Walk<'_> {
     }
 }
 
+/// Whether a file of this name is a document.
+pub(crate) fn is_document(file: &Path, extensions: &[String]) -> bool {
+    let extension = file.extension().and_then(OsStr::to_str).map(str::to_lowercase);
+    extension.is_some_and(|extension| extensions.contains(&extension))
+}
+
 /// Hidden, or full of what no person wrote.
-fn is_ignored(name: &OsStr) -> bool {
+pub(crate) fn is_ignored(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || name == "node_modules" || name == "target"
 }
 

@@ -71,6 +71,8 @@ pub enum Reason {
     InvalidUpstream,
     /// The server is shutting down.
     ShuttingDown,
+    /// There is no tool of this name, or none that the caller may see.
+    UnknownTool,
 }
 
 impl Reason {
@@ -91,6 +93,7 @@ impl Reason {
             Self::Rounds => "rounds",
             Self::InvalidUpstream => "invalid_upstream",
             Self::ShuttingDown => "shutting_down",
+            Self::UnknownTool => "unknown_tool",
         }
     }
 }

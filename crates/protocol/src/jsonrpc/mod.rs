@@ -2,12 +2,14 @@
 
 mod error;
 mod id;
+mod kind;
 mod message;
 mod params;
 mod write;
 
 pub use error::{Error, Reason, code};
 pub use id::Id;
+pub use kind::ErrorKind;
 pub use message::{Incoming, Malformed, Message, Notification, Outcome, Request, Response, read};
 pub use params::Params;
 pub use write::{write_error, write_notification, write_request, write_result};

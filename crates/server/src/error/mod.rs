@@ -19,8 +19,9 @@
 //!
 //! A result that `isError` holds the words as text. A kind that is not plain execution stands in its `_meta` under
 //! [`key::ERROR`](anyport_protocol::meta::key::ERROR), as `{"reason": "rate_limited", "retryAfterMs": 30000}`; what is
-//! wrong with arguments under [`key::FAULTS`](anyport_protocol::meta::key::FAULTS), as a list of [`Fault`]s. In
-//! protocol errors the same stands in `data`, as `reason`, `retryAfterMs` and `faults`.
+//! wrong with arguments under [`key::FAULTS`](anyport_protocol::meta::key::FAULTS), as a list of [`Fault`]s. Arguments
+//! that did not fit the schema, so that the handler was never reached, are told by `{"reason": "validation", "by":
+//! "schema"}`. In protocol errors the same stands in `data`, as `reason`, `retryAfterMs` and `faults`.
 //!
 //! ```
 //! use anyport_server::{Context, NotFound, Resource, Tool, ToolError};
@@ -48,13 +49,12 @@
 
 mod catch_all;
 mod fault;
-mod kind;
 mod named;
 mod told;
 
+pub use anyport_protocol::jsonrpc::ErrorKind;
 pub use catch_all::ToolError;
 pub(crate) use fault::cut;
 pub use fault::{Fault, InvalidParams};
-pub use kind::ErrorKind;
 pub use named::{ContextError, InternalError, NotFound, PermissionDenied, RateLimited, StateError};
 pub(crate) use told::Told;

@@ -51,6 +51,8 @@ pub(crate) struct Told {
     /// What is missing, when that is what it says.
     pub(crate) missing: Option<String>,
     pub(crate) faults: Vec<Fault>,
+    /// Whether the arguments were held against the tool's schema, so that its handler was never reached.
+    pub(crate) by_schema: bool,
     pub(crate) retry_after: Option<Duration>,
     /// A protocol error, which says everything itself.
     pub(crate) failure: Option<Error>,
@@ -119,6 +121,9 @@ impl Told {
             says.insert("reason".into(), self.kind.as_str().into());
             if let Some(wait) = self.retry_after {
                 says.insert("retryAfterMs".into(), millis(wait));
+            }
+            if self.by_schema {
+                says.insert("by".into(), "schema".into());
             }
             meta.insert(key::ERROR.into(), Value::Object(says));
         }

@@ -117,6 +117,8 @@ fn an_unknown_field_comes_with_the_one_that_was_meant() {
 fn choices_are_listed() {
     check(&trip(json!({"class": "third"})), r#"class: expected one of "second", "first", got "third""#);
     check(&trip(json!({"class": 1})), r#"class: expected one of "second", "first", got 1"#);
+    let close = r#"class: expected one of "second", "first", got "Frist", did you mean "first"?"#;
+    check(&trip(json!({"class": "Frist"})), close);
 }
 
 #[test]

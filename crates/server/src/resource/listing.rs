@@ -5,12 +5,15 @@ use std::{collections::HashSet, fmt::Display, future::Future, sync::Arc};
 use anyport_protocol::{Error, Method, Raw, jsonrpc, types};
 use anyport_service::Reply;
 
-use super::TemplateEntry;
+use super::{
+    TemplateEntry,
+    paged::{IntoResourcePage, ListPage, Page, PageQuery, Walk, list_page},
+};
 use crate::{
     Context, Failure, List,
     ask::{self, Dialogue, Handling},
     error::Told,
-    list::{Listing, Pages},
+    list::{Line, Listing, Pages},
     registry::{Item, Target},
     server::Inner,
 };
@@ -49,7 +52,10 @@ impl<T: IntoResources> IntoResources for Result<T, Failure> {
 }
 
 /// The function that lists a template's resources.
-pub(super) struct Lister(Box<ListResources>);
+pub(super) enum Lister {
+    Whole(Box<ListResources>),
+    Pages(Box<ListPage>),
+}
 
 type ListResources = dyn Fn(Context) -> Handling<Result<Vec<types::Resource>, Error>> + Send + Sync;
 
@@ -59,10 +65,18 @@ impl Lister {
         F: Fn(Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoResources> + Send + 'static,
     {
-        Self(Box::new(move |context| {
+        Self::Whole(Box::new(move |context| {
             let resources = function(context);
             Box::pin(async move { resources.await.into_resources() })
         }))
+    }
+
+    pub(super) fn pages<F, R>(function: F) -> Self
+    where
+        F: Fn(PageQuery, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoResourcePage> + Send + 'static,
+    {
+        Self::Pages(list_page(function))
     }
 }
 
@@ -91,51 +105,62 @@ pub(crate) fn list(
         return Ok(Reply::ready(Ok(registry.resources.page(&params, service.principal(), &listing)?)));
     }
     let fixed = registry.resources.pages(service.principal(), server.about.page_size);
-    let seen: Vec<Arc<Item<TemplateEntry>>> =
-        templates.seen(service.principal()).filter(|item| item.entry().lister().is_some()).cloned().collect();
+    let seen = templates.seen(service.principal()).filter(|item| item.entry().lister().is_some()).cloned();
+    let (paged, seen): (Vec<_>, Vec<_>) = seen.partition(|item| item.entry().pages().is_some());
     let call = (Method::ResourcesList, params.clone());
     let context = Context::new(server.clone(), service, call, Dialogue::default());
-    let listings: Vec<_> = seen.into_iter().filter_map(|item| begin(&context, item)).collect();
-    let handling: Handling<Result<Vec<Line>, Error>> = Box::pin(async move {
-        let mut lines: Vec<Line> = fixed.lines().to_vec();
-        let mut known: HashSet<Arc<str>> = lines.iter().map(|(uri, _)| uri.clone()).collect();
-        for (item, resources) in listings {
-            for resource in resources.await? {
-                let line = line(&item, resource)?;
-                lines.extend(line.filter(|(uri, _)| known.insert(uri.clone())));
-            }
-        }
-        Ok(lines)
-    });
-    Ok(ask::run(context, handling, None, move |context, lines| {
+    let listings: Vec<Begun> = seen.into_iter().filter_map(|item| begin(&context, item)).collect();
+    let walk = Walk::new(&context, Arc::clone(&registry), &params, paged);
+    let handling: Handling<Result<Page, Error>> = Box::pin(walk.page(fixed, listings));
+    Ok(ask::run(context, handling, None, move |context, page| {
         let server = context.inner();
-        let page = lines.and_then(|lines| {
-            // 2026-07-28, caching §Choosing a Cache Scope: private is for "filtered list results that vary per user",
-            // and whether these do, only the functions know. All pages come from here, so they have one scope.
-            Pages::new(lines, server.about.page_size, false)
-                .page(&params, &listing(server, server.about.ttls.listed))
+        let listing = listing(server, server.about.ttls.listed);
+        // 2026-07-28, caching §Choosing a Cache Scope: private is for "filtered list results that vary per user", and
+        // whether these do, only the functions know. All pages come from here, so they have one scope.
+        let page = page.and_then(|page| match page {
+            Page::Front(pages) => pages.page(&params, &listing),
+            Page::Lines(lines, next) => listing.write(lines.iter(), next, false),
         });
         page.into()
     }))
 }
 
-/// A resource's URI, and how it is listed.
-type Line = (Arc<str>, Raw);
-type Begun = (Arc<Item<TemplateEntry>>, Handling<Result<Vec<types::Resource>, Error>>);
+/// What is listed as a whole: the fixed resources, then those that templates list so. None of them twice.
+pub(super) async fn whole(fixed: &Pages, listings: Vec<Begun>) -> Result<Vec<Line>, Error> {
+    let mut lines: Vec<Line> = fixed.lines().to_vec();
+    let mut known: HashSet<Arc<str>> = lines.iter().map(|(uri, _)| uri.clone()).collect();
+    for (item, resources) in listings {
+        for resource in resources.await? {
+            let line = line(&item, resource)?;
+            lines.extend(line.filter(|(uri, _)| known.insert(uri.clone())));
+        }
+    }
+    Ok(lines)
+}
+
+/// A template, and its function, which was called.
+pub(super) type Begun = (Arc<Item<TemplateEntry>>, Handling<Result<Vec<types::Resource>, Error>>);
 
 /// Calls the function of `item`, in the server that it is of.
 fn begin(context: &Context, item: Arc<Item<TemplateEntry>>) -> Option<Begun> {
-    let (mut inside, mut at) = (context.clone(), &item);
+    let inside = inside(context, &item)?;
+    let Lister::Whole(function) = item.entry().lister()? else { return None };
+    let handling = function(inside);
+    Some((item, handling))
+}
+
+/// The context of a call in the server that `item` is of.
+pub(super) fn inside(context: &Context, item: &Arc<Item<TemplateEntry>>) -> Option<Context> {
+    let (mut inside, mut at) = (context.clone(), item);
     while let Target::Mounted(place, theirs) = &at.target {
         let server = inside.inner().view(*place)?;
         (inside, at) = (inside.inside(server), theirs);
     }
-    let handling = (item.entry().lister()?.0)(inside);
-    Some((item, handling))
+    Some(inside)
 }
 
 /// How `resource` is listed; `None` if it is none of the template's.
-fn line(item: &Item<TemplateEntry>, mut resource: types::Resource) -> Result<Option<Line>, Error> {
+pub(super) fn line(item: &Item<TemplateEntry>, mut resource: types::Resource) -> Result<Option<Line>, Error> {
     if !item.entry().makes(&resource.uri) {
         tracing::warn!(
             template = &*item.key,
@@ -151,7 +176,7 @@ fn line(item: &Item<TemplateEntry>, mut resource: types::Resource) -> Result<Opt
     Ok(Some((resource.uri.into(), written)))
 }
 
-fn listing(server: &Inner, ttl: std::time::Duration) -> Listing<'_> {
+pub(super) fn listing(server: &Inner, ttl: std::time::Duration) -> Listing<'_> {
     let size = server.about.page_size;
     Listing { list: List::Resources, size, ttl, sealer: server.sealer(), identity: &server.identity }
 }

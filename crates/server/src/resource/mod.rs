@@ -2,6 +2,7 @@
 
 mod contents;
 mod listing;
+mod paged;
 mod read;
 mod template;
 mod typed;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 pub use contents::{Contents, IntoContents};
 pub use listing::IntoResources;
 pub(crate) use listing::list;
+pub use paged::{IntoResourcePage, PageQuery, ResourcePage};
 pub(crate) use read::{ResourceEntry, TemplateEntry, read};
 pub(crate) use typed::{complete_choices, unknown};
 
@@ -186,7 +188,8 @@ impl<H> Template<H> {
     /// one caller only, and must be resources of this template: others are left out, and so are those that are listed
     /// already. Those without a type get that of the template.
     ///
-    /// The function is called anew for each page that a client asks for. Its order should be the same each time: a
+    /// The function is called anew for each page that a client asks for; of many resources, [`Template::list_pages`] lists
+    /// one page at a time. Its order should be the same each time: a
     /// cursor is the last URI of a page, or its place if that is gone. Such a list is private, and stale at once unless
     /// [`crate::Builder::ttl`] says otherwise; tell of changes with [`crate::Events::resources_changed`].
     ///
@@ -206,6 +209,41 @@ impl<H> Template<H> {
         R: Future<Output: IntoResources> + Send + 'static,
     {
         self.lister = Some(Lister::new(function));
+        self
+    }
+
+    /// Lists its resources in `resources/list` page by page, for so many that a function of [`Template::list`], which
+    /// gives all of them for each page, would take too long. They stand behind everything that is listed as a whole.
+    ///
+    /// `function` is told how many are wanted, and where: [`ResourcePage::next`] is its own, so that a key of a database
+    /// or the last name will do, and holds while things come and go. What it gives must be resources of this template,
+    /// and none that a fixed resource or an earlier template reads: others are left out. Beyond that it sees to it itself
+    /// that none comes twice. As for the rest, see [`Template::list`], in whose place it stands: the later one counts.
+    ///
+    /// ```
+    /// use anyport_protocol::types;
+    /// use anyport_server::{Context, PageQuery, ResourcePage, Template, Values};
+    ///
+    /// const NOTES: usize = 100_000;
+    ///
+    /// let note = Template::new("notes:///{number}")
+    ///     .list_pages(async |page: PageQuery, _: Context| {
+    ///         let first: usize = page.cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
+    ///         let end = NOTES.min(first + page.size);
+    ///         let note = |number| types::Resource::new(format!("notes:///{number}"), format!("note {number}"));
+    ///         let next = (end < NOTES).then(|| end.to_string());
+    ///         ResourcePage { resources: (first..end).map(note).collect(), next }
+    ///     })
+    ///     .read(async |note: Values, _: Context| format!("note {}", note.get("number").unwrap_or_default()));
+    /// # let _ = note;
+    /// ```
+    #[must_use]
+    pub fn list_pages<F, R>(mut self, function: F) -> Self
+    where
+        F: Fn(PageQuery, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoResourcePage> + Send + 'static,
+    {
+        self.lister = Some(Lister::pages(function));
         self
     }
 

@@ -7,6 +7,7 @@ use super::{
     Contents, Resource, ResourceHandler, Template, TemplateHandler,
     contents::Place,
     listing::Lister,
+    paged::ListPage,
     template::UriTemplate,
     typed::{self, Variable},
 };
@@ -81,6 +82,14 @@ impl TemplateEntry {
     /// Lists its resources, if it does.
     pub(super) fn lister(&self) -> Option<&Lister> {
         self.lister.as_ref()
+    }
+
+    /// Lists its resources page by page, if it does so.
+    pub(super) fn pages(&self) -> Option<&ListPage> {
+        match self.lister.as_ref()? {
+            Lister::Pages(function) => Some(function),
+            Lister::Whole(_) => None,
+        }
     }
 
     /// The type of its resources.

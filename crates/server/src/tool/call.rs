@@ -1,7 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{
-    Error, Method, Raw, Revision, jsonrpc,
+    Error, Method, Raw, Revision,
+    jsonrpc::{self, Reason},
     types::{self, JsonObject},
 };
 use anyport_service::{Outcome, Reply};
@@ -29,6 +30,8 @@ pub(crate) struct Entry {
     headers: Plan,
     timeout: Option<Duration>,
     lenient: Option<Lenient>,
+    /// Stands for this very tool, when a cache may keep its results.
+    pub(super) cacheable: Option<u64>,
     handler: ToolHandler,
 }
 
@@ -39,6 +42,7 @@ impl Entry {
     /// All that is wrong with it.
     pub(crate) fn compile(tool: Tool) -> Result<(types::Tool, Self), Vec<String>> {
         let mut problems = Vec::new();
+        let cacheable = tool.cacheable();
         let mut definition = tool.definition;
         if !is_name(&definition.name) {
             problems.push("a name has 1 to 128 ASCII letters, digits, `_`, `-`, `.` or `/`".to_owned());
@@ -80,7 +84,7 @@ impl Entry {
         match (input, headers, problems.is_empty()) {
             (Some(input), Some(headers), true) => {
                 let Tool { lenient, timeout, handler, .. } = tool;
-                Ok((definition, Self { input, output, headers, lenient, timeout, handler }))
+                Ok((definition, Self { input, output, headers, lenient, timeout, cacheable, handler }))
             }
             _ => Err(problems),
         }
@@ -130,6 +134,7 @@ pub(crate) fn call(
     let item = item.ok_or_else(|| {
         let hint = registry.tools.hint(&read.name, principal);
         Error::invalid_params(format!("unknown tool: {:.128}{hint}", server.outward(&read.name)))
+            .with_reason(Reason::UnknownTool)
     })?;
     let entry = match &item.target {
         Target::Own(entry) => entry,
@@ -241,7 +246,7 @@ fn words(name: &str, faults: &[Fault]) -> String {
 /// gets to read; so it is since 2025-11-25. Before, they were "Protocol Errors": "Invalid arguments".
 fn invalid(server: &Inner, name: &str, faults: Vec<Fault>, revision: Revision) -> Result<Reply, Error> {
     let words = words(&server.outward(name), &faults);
-    let told = Told { kind: ErrorKind::Validation, words, faults, ..Told::default() };
+    let told = Told { kind: ErrorKind::Validation, words, faults, by_schema: true, ..Told::default() };
     if revision >= Revision::V2025_11_25 {
         return Ok(Reply::ready(told.into_tool_result().write(&server.identity)));
     }

@@ -1,5 +1,6 @@
 //! Tools: functions that a model can call.
 
+mod cacheable;
 mod call;
 mod headers;
 mod lenient;
@@ -53,6 +54,7 @@ pub struct Tool<H = ToolHandler> {
     lenient: Option<Lenient>,
     pub(crate) needs: Vec<Need>,
     timeout: Option<Duration>,
+    uncached: bool,
     pub(crate) visible: Option<Visible>,
     handler: H,
 }
@@ -80,6 +82,7 @@ impl Tool<()> {
             lenient: None,
             needs: Vec::new(),
             timeout: None,
+            uncached: false,
             visible: None,
             handler: (),
         }
@@ -141,7 +144,9 @@ impl Tool<()> {
 
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
-        let Self { definition, input_schema, check_output, lenient, needs, timeout, visible, .. } = self;
+        let Self {
+            definition, input_schema, check_output, lenient, needs, timeout, uncached, visible, ..
+        } = self;
         Tool {
             definition,
             input_schema,
@@ -150,6 +155,7 @@ impl Tool<()> {
             lenient,
             needs,
             timeout,
+            uncached,
             visible,
             handler,
         }

@@ -3,6 +3,7 @@
 //! Each takes the service it wraps and its setting, and is itself a [`crate::Service`]; a stack is built inside out.
 //! A reply that is ready passes through every layer without a task, a timer or an allocation.
 
+mod cache;
 mod concurrency;
 mod middleware;
 mod panic;
@@ -10,6 +11,7 @@ mod rate;
 mod timeout;
 mod trace;
 
+pub use cache::{Cache, CacheLimits, Clear};
 pub use concurrency::Concurrency;
 pub use middleware::{Call, Function, Middleware, Next};
 pub use panic::{CatchPanic, panicked};

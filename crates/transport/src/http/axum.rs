@@ -38,13 +38,13 @@
 use axum::{Router, extract::OriginalUri};
 use http::request::Parts;
 
-use super::{Config, Endpoint, sse};
+use super::{Config, Endpoint, plain, sse};
 
 /// The routes of `endpoint`, to be merged into an application or nested under any path of it. An application that has
 /// routes of its own under the same paths has to nest it.
 ///
-/// It serves [`Config::path`], [`Config::routes`], the paths of HTTP+SSE if [`Config::sse`] says so, and those of
-/// WebSockets if they are configured; whatever else is asked for is the application's to answer. `S` is the state of the
+/// It serves [`Config::path`], [`Config::routes`], the paths of HTTP+SSE if [`Config::sse`] says so, those of
+/// [`Config::plain`], and those of WebSockets if they are configured; whatever else is asked for is the application's to answer. `S` is the state of the
 /// application, which is not used.
 pub fn router<S: Clone + Send + Sync + 'static>(endpoint: &Endpoint) -> Router<S> {
     let mut router = Router::new().without_v07_checks();
@@ -60,6 +60,7 @@ fn paths(config: &Config) -> Vec<String> {
     if sse::is_served(config) {
         paths.extend(sse::Part::paths(config));
     }
+    paths.extend(plain::Part::paths(config));
     #[cfg(feature = "websocket")]
     paths.extend(config.websocket.iter().flat_map(|config| config.paths.iter().cloned()));
     paths.extend(config.routes.iter().map(|route| route.path.clone()));
@@ -88,10 +89,12 @@ mod tests {
         let config = Config {
             path: "/a{b}".into(),
             sse: true,
+            plain: true,
             routes: vec![route("/health"), route("/health"), route("/:x"), route("nowhere"), route("")],
             ..Config::default()
         };
-        let expected = ["/:x", "/a{{b}}", "/a{{b}}/messages", "/a{{b}}/sse", "/health", "/messages", "/sse"];
+        let below = ["/a{{b}}", "/a{{b}}/call", "/a{{b}}/messages", "/a{{b}}/sse", "/a{{b}}/tools"];
+        let expected = [&["/:x"], &below[..], &["/health", "/messages", "/sse"]].concat();
         assert_eq!(paths(&config), expected);
         struct Nothing;
         impl anyport_service::Service for Nothing {

@@ -8,13 +8,14 @@ use std::{
 };
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use futures_util::Stream;
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A response as hyper takes it.
 pub(super) type Response = http::Response<Body>;
 
-/// The body of a response: whole, or a stream of events.
+/// The body of a response: whole, in parts, or a stream of events.
 #[derive(Debug)]
 pub struct Body(Kind);
 
@@ -22,6 +23,7 @@ pub struct Body(Kind);
 enum Kind {
     Whole(Option<Bytes>),
     Events(Box<Events>),
+    Parts(Parts),
 }
 
 impl Body {
@@ -31,6 +33,12 @@ impl Body {
 
     pub(super) fn full(bytes: Bytes) -> Self {
         Self(Kind::Whole(Some(bytes)))
+    }
+
+    /// What `parts` yields, one after the other. It is polled when the connection has room, and dropped when the client
+    /// is gone.
+    pub(super) fn parts(parts: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Self(Kind::Parts(Parts(Box::pin(parts))))
     }
 
     /// A stream of events that `source` yields. It is polled when the connection has room, and dropped when the
@@ -43,6 +51,14 @@ impl Body {
             keep_alive,
             silence,
         })))
+    }
+}
+
+struct Parts(Pin<Box<dyn Stream<Item = Bytes> + Send>>);
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parts(..)")
     }
 }
 
@@ -143,6 +159,7 @@ impl http_body::Body for Body {
         let bytes = match &mut self.0 {
             Kind::Whole(bytes) => bytes.take(),
             Kind::Events(events) => std::task::ready!(events.poll_frame(task)),
+            Kind::Parts(parts) => std::task::ready!(parts.0.as_mut().poll_next(task)),
         };
         Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
@@ -154,7 +171,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Kind::Events(_) => SizeHint::default(),
+            Kind::Events(_) | Kind::Parts(_) => SizeHint::default(),
         }
     }
 }

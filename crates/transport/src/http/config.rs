@@ -34,6 +34,9 @@ pub struct Config {
     /// such a client opens the stream. Default no: the specification has deprecated it (2026-07-28, streamable-http
     /// §HTTP+SSE Transport). It takes a revision before 2026-07-28 among the supported ones.
     pub sse: bool,
+    /// Whether tools can be called without a client of MCP as well: `POST` of their names to `/call` and `GET` of their list
+    /// at `/tools`, both below [`Config::path`], and `GET /health`; see [`plain`](super::plain). Default no.
+    pub plain: bool,
     /// What a proxy in front cuts off our paths, such as `/tools`, so that HTTP+SSE can tell its clients where to post.
     /// Default nothing. What an axum router is nested under is known without this.
     pub public_prefix: String,
@@ -55,6 +58,7 @@ impl Default for Config {
             #[cfg(feature = "websocket")]
             websocket: None,
             sse: false,
+            plain: false,
             public_prefix: String::new(),
             routes: Vec::new(),
             limits: Limits::default(),
@@ -95,6 +99,12 @@ pub struct Limits {
     pub sse_buffer: usize,
     /// Requests that may be open at once in one session, on one stream of HTTP+SSE, and on one WebSocket. Default 1,024.
     pub max_open_requests: usize,
+    /// Calls of one array that run at once in the plain interface (`batch_concurrency`); the others wait for them.
+    /// Default 16.
+    pub batch_concurrency: usize,
+    /// Tools that the plain interface lists (`max_tools_listed`); a list that goes on is told to be `truncated`. Default
+    /// 10,000.
+    pub max_tools_listed: usize,
     /// Silence after which a stream says something empty, so that no proxy cuts it. Default 15 s.
     pub keep_alive: Duration,
     /// How long running calls may go on once the listener is told to stop. Default 10 s.
@@ -118,6 +128,8 @@ impl Default for Limits {
             sse_log_ttl: Duration::from_secs(300),
             sse_buffer: 1 << 20,
             max_open_requests: 1024,
+            batch_concurrency: 16,
+            max_tools_listed: 10_000,
             keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(10),
         }

@@ -23,7 +23,7 @@ use super::{
     body::Response,
     config::{Config, Route},
     endpoint::Arrival,
-    gate, legacy, modern, response,
+    gate, legacy, modern, plain, response,
     sessions::Sessions,
     sse::{self, Part},
 };
@@ -201,6 +201,9 @@ async fn beside<B: Received>(state: &Arc<State>, parts: http::request::Parts, bo
     if let Some(config) = super::socket::at(&state.config, parts.uri.path()) {
         return super::socket::open(state, config, parts);
     }
+    if let Some(part) = plain::Part::of(parts.uri.path(), &state.config) {
+        return plain::answer(state, part, &parts, body).await;
+    }
     let routes = &state.config.routes;
     let Some(route) =
         routes.iter().find(|route| route.path == parts.uri.path() && route.method == parts.method)
@@ -224,7 +227,7 @@ async fn beside<B: Received>(state: &Arc<State>, parts: http::request::Parts, bo
 async fn routed<B: Received>(state: &State, route: &Route, parts: http::request::Parts, body: B) -> Response {
     match collect(state, &parts.headers, body).await {
         Ok(bytes) => (route.answer)(Request::from_parts(parts, bytes)).await.map(super::Body::full),
-        Err(refused) => refused,
+        Err(unread) => unread.response(false),
     }
 }
 
@@ -266,10 +269,19 @@ pub(super) async fn json_body<B: Received>(
     headers: &HeaderMap,
     body: B,
 ) -> Result<Bytes, Response> {
+    read_body(state, headers, body).await.map_err(|unread| unread.response(false))
+}
+
+/// The same, for whoever says in its own way why there is none.
+pub(super) async fn read_body<B: Received>(
+    state: &State,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Bytes, Unread> {
     // A page may send `text/plain` across origins without asking first; JSON it may not.
     if !is_json(headers) {
         let error = Error::invalid_request("the body must be application/json; set Content-Type");
-        return Err(response::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error));
+        return Err(Unread { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, error, close: false });
     }
     collect(state, headers, body).await
 }
@@ -333,16 +345,31 @@ fn modern_only(state: &State, request: &anyport_protocol::jsonrpc::Request) -> R
     response::modern(refusal(Some(&request.id), &error, false))
 }
 
+/// A body that was not read.
+pub(super) struct Unread {
+    status: StatusCode,
+    error: Error,
+    /// Whether the rest of the body may still be on its way.
+    close: bool,
+}
+
+impl Unread {
+    /// What its sender is told; `null_id` where the answer must have an id.
+    pub(super) fn response(&self, null_id: bool) -> Response {
+        let mut response = response::json(self.status, refusal(None, &self.error, null_id).text);
+        if self.close {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
 /// Reads a body within the limits of size and time.
-async fn collect<B: Received>(state: &State, headers: &HeaderMap, body: B) -> Result<Bytes, Response> {
+async fn collect<B: Received>(state: &State, headers: &HeaderMap, body: B) -> Result<Bytes, Unread> {
     let limits = &state.config.limits;
     let limit = limits.message.bytes;
-    let unread = |status, message: String| {
-        let mut response = response::error(status, &Error::invalid_request(message));
-        // The rest of the body may still be on its way.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        response
-    };
+    let unread =
+        |status, message: String| Unread { status, error: Error::invalid_request(message), close: true };
     let too_large =
         || unread(StatusCode::PAYLOAD_TOO_LARGE, format!("larger than {limit} bytes (max_message_bytes)"));
     let announced =
@@ -352,8 +379,8 @@ async fn collect<B: Received>(state: &State, headers: &HeaderMap, body: B) -> Re
     }
     match timeout(limits.body_timeout, frames(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(Unread::TooLarge)) => Err(too_large()),
-        Ok(Err(Unread::Broken)) => Err(unread(StatusCode::BAD_REQUEST, "the body broke off".into())),
+        Ok(Err(Broken::TooLarge)) => Err(too_large()),
+        Ok(Err(Broken::Off)) => Err(unread(StatusCode::BAD_REQUEST, "the body broke off".into())),
         Err(_) => {
             let limit = limits.body_timeout;
             Err(unread(
@@ -364,21 +391,21 @@ async fn collect<B: Received>(state: &State, headers: &HeaderMap, body: B) -> Re
     }
 }
 
-enum Unread {
+enum Broken {
     TooLarge,
-    Broken,
+    Off,
 }
 
 /// A body of one frame, as almost all are, is taken as it is.
-async fn frames<B: Received>(body: B, limit: usize) -> Result<Bytes, Unread> {
+async fn frames<B: Received>(body: B, limit: usize) -> Result<Bytes, Broken> {
     let mut body = pin!(body);
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = std::future::poll_fn(|task| body.as_mut().poll_frame(task)).await {
-        let Ok(mut data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        let Ok(mut data) = frame.map_err(|_| Broken::Off)?.into_data() else { continue };
         let length = data.remaining();
         if first.len() + whole.len() + length > limit {
-            return Err(Unread::TooLarge);
+            return Err(Broken::TooLarge);
         }
         // What is `Bytes` already is not copied.
         let data = data.copy_to_bytes(length);

@@ -18,6 +18,7 @@
 //! - `compat`: which clients may leave out headers.
 //! - `modern`, `legacy`: the two eras' ways from a message to an answer.
 //! - `sse`: HTTP+SSE of 2024-11-05.
+//! - [`plain`]: tools for programs that speak no MCP.
 //! - `log`: what was said on a session's stream, for clients that come back.
 //! - `socket`: the way to a [`websocket`](crate::websocket).
 //! - `body`, `response`: what goes out.
@@ -35,6 +36,7 @@ mod legacy;
 mod listener;
 mod log;
 mod modern;
+pub mod plain;
 mod response;
 mod sessions;
 #[cfg(feature = "websocket")]

@@ -5,6 +5,7 @@
 //! - `modern`: requests that carry their version.
 //! - `session`: a client that opens with `initialize`; `lifecycle`, `pushes`, `calls`, `resume`, `batch` use it.
 //! - `compat`: clients that may leave out headers.
+//! - `plain`: tools for programs that speak no MCP.
 //! - `limits`, `mutation`: hostile, slow and vanishing clients.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
@@ -21,6 +22,7 @@ mod lifecycle;
 mod limits;
 mod modern;
 mod mutation;
+mod plain;
 mod pushes;
 mod resume;
 mod session;

@@ -1,8 +1,11 @@
 use std::fmt;
 
-use anyport_protocol::jsonrpc::Reason;
+use super::Reason;
 
-/// What kind of failure an error is, for a program.
+/// What kind of failure an error of a tool, resource or prompt is, for a program.
+///
+/// A kind is ours, and no part of MCP: a result that `isError` tells it in `_meta`, under
+/// [`key::ERROR`](crate::meta::key::ERROR).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -58,7 +61,8 @@ impl ErrorKind {
     }
 
     /// The code that interfaces use which answer with plain JSON-RPC errors instead of MCP's results. MCP itself never
-    /// carries it: there, -32002 alone is known, and only until 2025-11-25.
+    /// carries it: there, -32002 alone is known, and only until 2025-11-25. Arguments that a tool's schema refuses, before the
+    /// tool sees them, are -32602 everywhere.
     pub fn plain_code(self) -> i64 {
         match self {
             Self::Execution | Self::Context | Self::State => -32000,
@@ -71,7 +75,7 @@ impl ErrorKind {
     }
 
     /// The protocol's own reason, where it has one: transports act on it.
-    pub(crate) fn reason(self) -> Option<Reason> {
+    pub fn reason(self) -> Option<Reason> {
         match self {
             Self::PermissionDenied => Some(Reason::Forbidden),
             Self::RateLimited => Some(Reason::RateLimited),

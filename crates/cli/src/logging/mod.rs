@@ -1,0 +1,237 @@
+//! What the program says: logs and notices, on standard error and in a file.
+//!
+//! - [`line`]: an event as one line, for people or for programs.
+//! - [`queue`]: why nobody waits for whoever reads the lines.
+//! - [`file`]: the log file, which makes room by itself.
+
+mod file;
+mod line;
+mod queue;
+
+use std::{
+    fmt,
+    io::{self, IsTerminal as _, Write as _},
+    panic,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use anyhow::Result;
+use clap::ValueEnum;
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{Layer, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan};
+
+pub(crate) use self::file::Rotation;
+use self::{file::LogFile, queue::Queue};
+use crate::failure::Advice;
+
+/// How much to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) enum Level {
+    #[value(alias = "critical")]
+    Error,
+    #[value(alias = "warning")]
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// Where logs go, and which.
+// Part of each command, not `global`: for those clap reads the environment before it looks at the command's arguments, and
+// refuses a variable that the command line has overruled.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Logs")]
+#[group(skip)]
+pub(crate) struct Arguments {
+    /// How much to log on standard error: error, warn, info, debug or trace.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "ANYPORT_LOG_LEVEL",
+        default_value = "warn",
+        ignore_case = true,
+        hide_env = true,
+        hide_possible_values = true
+    )]
+    log_level: Level,
+    /// How lines are written: for people (human) or programs (json).
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "ANYPORT_LOG_FORMAT",
+        default_value = "human",
+        ignore_case = true,
+        hide_env = true,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
+    log_format: Format,
+    /// A file to which logs are written too; when it is full, it becomes PATH.1 and a new one begins.
+    #[arg(long, value_name = "PATH", env = "ANYPORT_LOG_FILE", hide_env = true, hide_short_help = true)]
+    log_file: Option<PathBuf>,
+}
+
+/// Where everything goes that the program says.
+struct Sinks {
+    format: Format,
+    errors: Queue,
+    file: Option<Queue>,
+}
+
+static SINKS: OnceLock<Sinks> = OnceLock::new();
+
+/// Begins to log, on standard error and, if one is named, in a file: standard output belongs to the protocol.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn start(arguments: &Arguments, rotation: Rotation) -> Result<()> {
+    let &Arguments { log_level: level, log_format: format, ref log_file } = arguments;
+    let file =
+        log_file.as_ref().map(|path| LogFile::open(path, rotation).map_err(|error| refused(path, &error)));
+    let errors = Queue::new("standard error", format, io::stderr());
+    let file = file.transpose()?.map(|file| Queue::new("log file", format, file));
+    let filter = match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    };
+    // Only a terminal gets colours; else a line is written once for both.
+    let colours = format == Format::Human && io::stderr().is_terminal();
+    let (first, second) = match (colours, file.clone()) {
+        (true, file) => (Outlet(errors.clone(), None), file.map(|file| Outlet(file, None))),
+        (false, file) => (Outlet(errors.clone(), file), None),
+    };
+    let _ = SINKS.set(Sinks { format, errors, file });
+    let subscriber = tracing_subscriber::registry()
+        .with(filter)
+        .with(layer(format, colours, first))
+        .with(second.map(|outlet| layer(format, false, outlet)));
+    // There is one only in the tests of this very process.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(location, "panicked: {message}");
+    }));
+    Ok(())
+}
+
+fn layer<S>(format: Format, colours: bool, outlet: Outlet) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    // The layer itself would tell of its failures with `eprintln!`, which panics where standard error is closed.
+    let layer = tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(outlet);
+    match format {
+        Format::Human => layer.with_ansi(colours).fmt_fields(line::Human).boxed(),
+        Format::Json => layer.with_ansi(false).fmt_fields(line::Json).event_format(line::Json).boxed(),
+    }
+}
+
+fn refused(path: &Path, error: &io::Error) -> anyhow::Error {
+    Advice::failed(
+        format!("cannot write the log file {}: {error}", path.display()),
+        "name a file in a folder that exists and that you may write to with --log-file, or leave it out",
+    )
+}
+
+/// Tells the person who started the program something, whatever is logged: on standard error in one piece, and in the
+/// log file, a line each.
+///
+/// That nobody is there to read it, or that the disk of a log is full, is no reason to stop serving.
+pub(crate) fn notice(text: impl fmt::Display) {
+    let text = text.to_string();
+    let Some(sinks) = SINKS.get() else {
+        let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+        return;
+    };
+    match sinks.format {
+        Format::Human => {
+            sinks.errors.push(format!("{text}\n").into_bytes());
+            if let Some(file) = &sinks.file {
+                text.lines().for_each(|text| file.push(line::notice(text)));
+            }
+        }
+        Format::Json => {
+            let line = line::json_notice(&text);
+            if let Some(file) = &sinks.file {
+                file.push(line.clone());
+            }
+            sinks.errors.push(line);
+        }
+    }
+}
+
+/// Waits until what was said is written, but not long: whoever does not read it must not keep the program from ending.
+pub(crate) fn flush() {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    if let Some(sinks) = SINKS.get() {
+        sinks.errors.flush(PATIENCE);
+        if let Some(file) = &sinks.file {
+            file.flush(PATIENCE);
+        }
+    }
+}
+
+/// Where the lines of one form go.
+#[derive(Clone)]
+struct Outlet(Queue, Option<Queue>);
+
+impl<'a> MakeWriter<'a> for Outlet {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Each event is written in one piece.
+impl io::Write for Outlet {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Some(queue) = &self.1 {
+            queue.push(line.to_vec());
+        }
+        self.0.push(line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_logged_where_it_happened_and_on_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let log_file = Some(folder.path().join("log"));
+        let arguments = Arguments { log_level: Level::Error, log_format: Format::Human, log_file };
+        start(&arguments, Rotation::default()).unwrap();
+        let result = std::thread::spawn(|| panic!("first\nsecond")).join();
+        // Other tests fail in the usual way.
+        let _ = panic::take_hook();
+        assert!(result.is_err());
+        flush();
+        let text = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("panicked: first\\nsecond") && text.contains("logging/mod.rs:"), "{text}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Answers that are kept for as long as the documents stay as they are.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use anyport_knowledge::{Change, Knowledge};
+use anyport_server::Server;
+use anyport_service::{
+    Principal, Service,
+    layer::{Cache, CacheLimits, Clear},
+};
+use tokio::sync::broadcast::{Receiver, error::TryRecvError};
+
+/// Keeps what the tools of `server` say that only read, around `service`, which is that server.
+pub(super) fn around<S: Service>(
+    service: S,
+    server: Server,
+    knowledge: Knowledge,
+    limits: CacheLimits,
+) -> Cache<S> {
+    let documents = Documents { changes: Mutex::new(knowledge.changes()), knowledge, clear: OnceLock::new() };
+    let documents = Arc::new(documents);
+    let asked = documents.clone();
+    let which = move |tool: &str, caller: &Principal| {
+        let number = server.cacheable(tool, caller)?;
+        asked.are_settled().then_some(number)
+    };
+    let cache = Cache::new(service, limits, which);
+    let _ = documents.clear.set(cache.handle());
+    cache
+}
+
+struct Documents {
+    knowledge: Knowledge,
+    changes: Mutex<Receiver<Arc<Change>>>,
+    clear: OnceLock<Clear>,
+}
+
+impl Documents {
+    /// Whether what is answered now is what will be answered until the documents change. Asked at every call, so that nobody
+    /// who has heard of a change is told what was before it: a task that empties the cache might come later than the
+    /// client's next call.
+    fn are_settled(&self) -> bool {
+        // First the changes: they are told before reading and indexing are over, so none stands between the two.
+        if self.have_changed()
+            && let Some(clear) = self.clear.get()
+        {
+            clear.clear();
+        }
+        let progress = self.knowledge.progress();
+        !progress.reading && !progress.indexing
+    }
+
+    fn have_changed(&self) -> bool {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = false;
+        loop {
+            match changes.try_recv() {
+                // There were more than are kept for us, and they come next.
+                Ok(_) | Err(TryRecvError::Lagged(_)) => changed = true,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return changed,
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What waits to be indexed, and the thread that does it.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, TryRecvError},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{Change, Shared};
+use crate::{
+    document::Document,
+    index::{Index, IndexError, Storage},
+    path::DocumentPath,
+};
+
+/// How long documents wait at first to be found while others are indexed; each wait is twice as long as the one before, up
+/// to the last. What is committed often is searched slowly.
+const FIRST_COMMIT: Duration = Duration::from_millis(500);
+const LAST_COMMIT: Duration = Duration::from_secs(8);
+
+/// Something to do to the index, in order.
+#[derive(Debug)]
+enum Job {
+    Put(Arc<Document>),
+    Remove(DocumentPath),
+    /// Tell of a change once what came before it can be found.
+    Tell(Arc<Change>),
+    /// Tell somebody once what came before it can be found.
+    Ready(mpsc::Sender<()>),
+}
+
+/// Where documents wait to be indexed.
+#[derive(Debug)]
+pub(super) struct Queue {
+    jobs: mpsc::Sender<Job>,
+    waiting: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
+}
+
+/// Takes what waits, and indexes it.
+#[derive(Debug)]
+pub(super) struct Indexer {
+    jobs: mpsc::Receiver<Job>,
+    waiting: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
+    /// The documents in the index.
+    paths: HashSet<DocumentPath>,
+    /// Those whose change is told with the next commit.
+    changes: Vec<Arc<Change>>,
+    /// Who waits for the next commit.
+    ready: Option<mpsc::Sender<()>>,
+    /// Jobs that are carried out, but not committed.
+    done: usize,
+    committed: Instant,
+    next_commit: Duration,
+    /// Whether the index failed before.
+    failed: bool,
+}
+
+/// A queue, and who works it off.
+pub(super) fn queue(shared: &Arc<Shared>) -> (Queue, Indexer) {
+    let (sender, jobs) = mpsc::channel();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let queue = Queue { jobs: sender, waiting: waiting.clone(), shared: shared.clone() };
+    let indexer = Indexer {
+        jobs,
+        waiting,
+        shared: shared.clone(),
+        paths: HashSet::new(),
+        changes: Vec::new(),
+        ready: None,
+        done: 0,
+        committed: Instant::now(),
+        next_commit: FIRST_COMMIT,
+        failed: false,
+    };
+    (queue, indexer)
+}
+
+impl Queue {
+    /// The document is new, or says something else than before.
+    pub(super) fn put(&self, document: Arc<Document>) {
+        self.push(Job::Put(document));
+    }
+
+    /// There is no such document any more.
+    pub(super) fn remove(&self, path: DocumentPath) {
+        self.push(Job::Remove(path));
+    }
+
+    /// Tells of a change once what was queued before can be found.
+    pub(super) fn tell(&self, change: Change) {
+        if change != Change::default() {
+            self.push(Job::Tell(Arc::new(change)));
+        }
+    }
+
+    /// Tells `ready` once what was queued before can be found.
+    pub(super) fn when_found(&self, ready: mpsc::Sender<()>) {
+        self.push(Job::Ready(ready));
+    }
+
+    fn push(&self, job: Job) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.shared.progress.send_if_modified(|progress| !std::mem::replace(&mut progress.indexing, true));
+        // It ends only when all does.
+        let _ = self.jobs.send(job);
+    }
+}
+
+impl Indexer {
+    /// Works until there is nobody who could queue more, then drops `ending`.
+    pub(super) fn run(mut self, ending: mpsc::Sender<()>) {
+        self.work();
+        drop(ending);
+    }
+
+    fn work(&mut self) {
+        while !self.shared.is_stopped() {
+            let job = match self.jobs.try_recv() {
+                Ok(job) => job,
+                Err(TryRecvError::Empty) => {
+                    self.commit();
+                    self.next_commit = FIRST_COMMIT;
+                    let Ok(job) = self.jobs.recv() else { return };
+                    self.committed = Instant::now();
+                    job
+                }
+                Err(TryRecvError::Disconnected) => return self.commit(),
+            };
+            if let Err(error) = self.carry_out(job) {
+                self.renew(&error);
+            }
+            self.done += 1;
+            if self.committed.elapsed() >= self.next_commit {
+                self.commit();
+                self.next_commit = (self.next_commit * 2).min(LAST_COMMIT);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, job: Job) -> Result<(), IndexError> {
+        let index = self.shared.index.load();
+        match job {
+            Job::Put(document) => {
+                // Held, or read again: it would take memory to keep all texts until it is their turn. One that cannot be
+                // read has changed since, and comes again.
+                let Ok(text) = document.read_blocking() else { return Ok(()) };
+                self.paths.insert(document.path.clone());
+                index.as_ref().map_or(Ok(()), |index| index.put(&document, &text))
+            }
+            Job::Remove(path) => {
+                self.paths.remove(&path);
+                index.as_ref().map_or(Ok(()), |index| index.remove(&path))
+            }
+            Job::Tell(change) => {
+                self.changes.push(change);
+                Ok(())
+            }
+            Job::Ready(ready) => {
+                self.ready = Some(ready);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes what is done count, and tells of it.
+    fn commit(&mut self) {
+        self.committed = Instant::now();
+        if self.done == 0 {
+            return;
+        }
+        let committed = self.shared.index.load().as_ref().map_or(Ok(()), |index| index.commit());
+        if let Err(error) = committed {
+            self.renew(&error);
+        }
+        self.waiting.fetch_sub(std::mem::take(&mut self.done), Ordering::SeqCst);
+        for change in self.changes.drain(..) {
+            // Nobody may be listening.
+            let _ = self.shared.changes.send(change);
+        }
+        self.shared.progress.send_modify(|progress| {
+            progress.indexed = self.paths.len();
+            progress.indexing = self.waiting.load(Ordering::SeqCst) > 0;
+        });
+        if let Some(ready) = self.ready.take() {
+            // Whoever waited may have lost patience.
+            let _ = ready.send(());
+        }
+    }
+
+    /// The index failed, for want of disk most likely: what there is goes into another one, in memory.
+    fn renew(&mut self, error: &IndexError) {
+        if self.shared.is_stopped() {
+            return;
+        }
+        if std::mem::replace(&mut self.failed, true) {
+            // That did not help, and need not be said for every document.
+            self.shared.index.store(None);
+            self.paths.clear();
+            return tracing::error!(%error, "documents can no longer be searched until the program is restarted");
+        }
+        tracing::warn!(%error, "the search index is made anew in memory");
+        let renewed = Index::new(Storage::Memory).and_then(|index| {
+            self.paths.clear();
+            for document in self.shared.library.load().iter() {
+                if let Ok(text) = document.read_blocking() {
+                    index.put(document, &text)?;
+                    self.paths.insert(document.path.clone());
+                }
+            }
+            index.commit()?;
+            Ok(index)
+        });
+        match renewed {
+            Ok(index) => self.shared.index.store(Some(Arc::new(index))),
+            Err(error) => self.renew(&error),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Documents that change while they are served.
+
+mod catalog;
+mod indexing;
+mod keeper;
+mod mailbox;
+mod reading;
+mod state;
+mod watching;
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::{broadcast, watch};
+
+pub use self::state::State;
+use self::{keeper::Keeper, mailbox::Mailbox};
+use crate::{
+    folder::{FolderError, Folders},
+    index::{Hits, Index, IndexError, SearchQuery, Storage},
+    library::Library,
+    path::DocumentPath,
+};
+
+/// How many bytes of text are held in memory, unless [`Settings::max_held_bytes`] says otherwise.
+pub const MAX_HELD_BYTES: u64 = 64 << 20;
+
+/// How long [`Knowledge::open`] waits for all documents to be read.
+const OPENING: Duration = Duration::from_secs(1);
+/// How long [`Knowledge::close`] waits for what is being written.
+const CLOSING: Duration = Duration::from_secs(1);
+/// How many changes wait for one who listens to them; see [`Knowledge::changes`].
+const CHANGES_WAITING: usize = 64;
+
+/// Documents that change while they are served.
+///
+/// Cheap to clone; all clones are the same documents.
+#[derive(Clone)]
+pub struct Knowledge(Arc<Handle>);
+
+impl fmt::Debug for Knowledge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Knowledge").field(&self.progress()).finish()
+    }
+}
+
+/// What ends with the last clone.
+struct Handle {
+    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+    /// Fails when the thread that indexes has ended.
+    ended: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Handle {
+    fn stop(&self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        self.mailbox.stop();
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What the threads of one [`Knowledge`] have in common.
+#[derive(Debug)]
+struct Shared {
+    library: ArcSwap<Library>,
+    /// None if it failed for good.
+    index: ArcSwapOption<Index>,
+    progress: watch::Sender<Progress>,
+    changes: broadcast::Sender<Arc<Change>>,
+    stopped: AtomicBool,
+    kept: state::Kept,
+}
+
+/// How documents are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The folder below which the index of this process is. Without one it is in memory.
+    pub index_dir: Option<PathBuf>,
+    /// How many bytes of text are held in memory; texts beyond are read from their files. Default [`MAX_HELD_BYTES`].
+    pub max_held_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { index_dir: None, max_held_bytes: MAX_HELD_BYTES }
+    }
+}
+
+/// How far reading and indexing are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many files were found that may be documents.
+    pub documents: usize,
+    /// How many of them have been read.
+    pub read: usize,
+    /// How many documents can be found by searching.
+    pub indexed: usize,
+    /// Whether there are files yet to be read.
+    pub reading: bool,
+    /// Whether there are documents yet to be indexed.
+    pub indexing: bool,
+}
+
+/// What became different.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Documents that there were not before.
+    pub added: Vec<DocumentPath>,
+    /// Documents that say something else than before.
+    pub changed: Vec<DocumentPath>,
+    /// Documents that there are no longer.
+    pub removed: Vec<DocumentPath>,
+}
+
+impl Knowledge {
+    /// Documents that never change.
+    pub fn of(library: Library) -> Self {
+        let documents = library.len();
+        let progress = Progress { documents, read: documents, ..Progress::default() };
+        let shared = Shared::new(library, progress, Storage::Memory);
+        let (queue, indexer) = indexing::queue(&shared);
+        for document in shared.library.load().iter() {
+            queue.put(document.clone());
+        }
+        // Without a thread it can be read, but not searched.
+        let (ending, ended) = mpsc::channel();
+        if let Err(error) = start("anyport-index", || indexer.run(ending)) {
+            tracing::error!(%error, "cannot start the thread that indexes documents");
+        }
+        Self(Arc::new(Handle { shared, mailbox: Arc::default(), ended: Mutex::new(ended) }))
+    }
+
+    /// The documents in `folders`. They are read, indexed and watched in the background; few are read when this returns.
+    ///
+    /// It waits a second at most, for the documents to be read and indexed. Threads of its own do the work, and end with the last
+    /// clone.
+    ///
+    /// # Errors
+    /// When a folder that was named cannot be listed. What cannot be read within it is logged as a warning, once.
+    pub fn open(folders: Folders, settings: Settings) -> Result<Self, FolderError> {
+        let folder = folders.roots.first().cloned().unwrap_or_default();
+        let failed = |cause| FolderError { folder, cause };
+        let storage = settings.index_dir.map_or(Storage::Memory, Storage::Folder);
+        let shared = Shared::new(Library::default(), Progress::default(), storage);
+        let mailbox = Arc::new(Mailbox::default());
+        let (queue, indexer) = indexing::queue(&shared);
+        let (ending, ended) = mpsc::channel();
+        let (shared_too, mailbox_too) = (shared.clone(), mailbox.clone());
+        let handle = Handle { shared: shared_too, mailbox: mailbox_too, ended: Mutex::new(ended) };
+        let (keeper, first) = Keeper::new(folders, settings.max_held_bytes, shared, mailbox, queue)?;
+        let (ready, read) = mpsc::channel();
+        let started = start("anyport-index", || indexer.run(ending));
+        let started = started.and_then(|()| start("anyport-documents", move || keeper.run(first, ready)));
+        started.map_err(failed)?;
+        // What is not there by then is served when it is.
+        let _ = read.recv_timeout(OPENING);
+        Ok(Self(Arc::new(handle)))
+    }
+
+    /// What there is now. It never changes; a change makes the next one.
+    pub fn library(&self) -> Arc<Library> {
+        self.0.shared.library.load_full()
+    }
+
+    /// How far reading and indexing are.
+    pub fn progress(&self) -> Progress {
+        *self.0.shared.progress.borrow()
+    }
+
+    /// Finds documents among those that are indexed so far, the best first. It takes some milliseconds, on this thread.
+    ///
+    /// A document that is found may have left the [`library`](Self::library) since, or not have arrived in it.
+    ///
+    /// # Errors
+    /// The index cannot be read. Nothing that a query says is an error.
+    pub fn search(&self, query: &SearchQuery) -> Result<Hits, IndexError> {
+        match &*self.0.shared.index.load() {
+            Some(index) => index.search(query),
+            None => Err(IndexError::Engine("there is none; the log says why".into())),
+        }
+    }
+
+    /// Tells of every change of the set of documents, batched. Who reads too slowly is told that it missed some
+    /// ([`broadcast::error::RecvError::Lagged`]).
+    pub fn changes(&self) -> broadcast::Receiver<Arc<Change>> {
+        self.0.shared.changes.subscribe()
+    }
+
+    /// Completes when all that was known is read and indexed.
+    pub async fn settled(&self) {
+        let mut progress = self.0.shared.progress.subscribe();
+        // It fails only if there is nobody who could change it, and we are here.
+        let _ = progress.wait_for(|progress| !progress.reading && !progress.indexing).await;
+    }
+
+    /// Ends watching and searching, and removes the index from its folder; so does dropping the last clone, a moment
+    /// later. What is in memory can still be read. For who is about to end the process: it waits a second at most for what
+    /// is being written, and what it cannot remove then, the next process does.
+    pub fn close(&self) {
+        self.0.stop();
+        let ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(CLOSING);
+        debug_assert!(ended.is_err(), "nothing is ever sent");
+        self.0.shared.index.store(None);
+    }
+}
+
+impl Shared {
+    fn new(library: Library, progress: Progress, storage: Storage) -> Arc<Self> {
+        let index = Index::new(storage).or_else(|error| {
+            tracing::warn!(%error, "the search index is in memory");
+            Index::new(Storage::Memory)
+        });
+        let index = index.map_err(|error| tracing::error!(%error, "documents cannot be searched"));
+        Arc::new(Self {
+            library: ArcSwap::from_pointee(library),
+            index: ArcSwapOption::new(index.ok().map(Arc::new)),
+            progress: watch::Sender::new(progress),
+            changes: broadcast::Sender::new(CHANGES_WAITING),
+            stopped: AtomicBool::new(false),
+            kept: state::Kept::default(),
+        })
+    }
+
+    /// Whether nobody needs it any more.
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+}
+
+#[cfg(test)]
+mod tests;

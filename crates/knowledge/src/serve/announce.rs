@@ -1,0 +1,123 @@
+//! Who is told that documents changed.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyport_server::{Builder, Server};
+use tokio::{sync::broadcast::error::RecvError, task::JoinHandle};
+
+use super::{offer::Offer, tools};
+use crate::{Document, Library, live::Change};
+
+/// Tells clients of what changes, from when the server starts to when it stops.
+pub(super) fn while_it_runs(builder: Builder, offer: Arc<Offer>) -> Builder {
+    let begun: Arc<Mutex<Option<JoinHandle<()>>>> = Arc::default();
+    let ended = begun.clone();
+    builder
+        .on_start(move |server: Server| {
+            let task = tokio::spawn(announce(offer.clone(), server));
+            *begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+            async { Ok::<_, Infallible>(()) }
+        })
+        .on_stop(move |_: Server| {
+            if let Some(task) = ended.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                task.abort();
+            }
+            async {}
+        })
+}
+
+/// Tells of every batch of changes: one word for the list, one for each document.
+async fn announce(offer: Arc<Offer>, server: Server) {
+    let mut changes = offer.knowledge.changes();
+    let mut before = offer.knowledge.library();
+    // What changed while nobody listened.
+    choose(&offer, &server, &before);
+    loop {
+        let change = match changes.recv().await {
+            Ok(change) => Some(change),
+            Err(RecvError::Lagged(_)) => None,
+            Err(RecvError::Closed) => return,
+        };
+        let now = offer.knowledge.library();
+        choose(&offer, &server, &now);
+        match change {
+            Some(change) => tell(&server, &change, &before, &now),
+            None => tell(&server, &difference(&before, &now), &before, &now),
+        }
+        before = now;
+    }
+}
+
+/// Has the tools let what there is now be chosen from. Clients are told if that is something else.
+fn choose(offer: &Arc<Offer>, server: &Server, library: &Library) {
+    if !offer.retopic(library) {
+        return;
+    }
+    let tools = tools::with_topics(offer);
+    let changed = server.change(|change| {
+        for tool in tools {
+            change.replace(tool);
+        }
+    });
+    if let Err(error) = changed {
+        tracing::error!(%error, "the tools cannot be offered with the languages and domains that there are now");
+    }
+}
+
+fn tell(server: &Server, change: &Change, before: &Library, now: &Library) {
+    let events = server.events();
+    // What was added or removed is told too: who subscribed to it may have done so when it was not there, or reads it.
+    for path in change.added.iter().chain(&change.changed).chain(&change.removed) {
+        events.resource_updated(&crate::uri::of(path));
+    }
+    let listed = |library: &Library, path: &str| library.get(path).map(|document| listed(document));
+    let is_listed_otherwise = || change.changed.iter().any(|path| listed(before, path) != listed(now, path));
+    if !change.added.is_empty() || !change.removed.is_empty() || is_listed_otherwise() {
+        events.resources_changed();
+    }
+}
+
+/// What a list says of a document. That its size is another one is no news: then it has changed itself.
+fn listed(document: &Document) -> (String, String) {
+    (document.title.clone(), document.description.clone())
+}
+
+/// What is different between two libraries, for who has missed some changes.
+fn difference(before: &Library, now: &Library) -> Change {
+    let mut change = Change::default();
+    for document in now {
+        match before.get(&document.path) {
+            None => change.added.push(document.path.clone()),
+            Some(old) if !Arc::ptr_eq(old, document) && old != document => {
+                change.changed.push(document.path.clone())
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = before.iter().filter(|document| now.get(&document.path).is_none());
+    change.removed.extend(gone.map(|document| document.path.clone()));
+    change
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DocumentPath, FileTimes};
+
+    #[test]
+    fn what_was_missed_is_found_out() {
+        let library = |documents: &[(&str, &str)]| {
+            Library::new(documents.iter().map(|(path, text)| {
+                Document::parse(DocumentPath::new(*path).unwrap(), text, FileTimes::default()).0
+            }))
+        };
+        let before = library(&[("a.md", "1"), ("b.md", "1"), ("c.md", "1")]);
+        let now = library(&[("a.md", "1"), ("b.md", "2"), ("d.md", "1")]);
+        let path = |path: &str| vec![DocumentPath::new(path).unwrap()];
+        let expected = Change { added: path("d.md"), changed: path("b.md"), removed: path("c.md") };
+        assert_eq!(difference(&before, &now), expected);
+    }
+}

@@ -1,0 +1,77 @@
+//! Documents as an MCP server.
+//!
+//! - [`options`]: what can be chosen.
+//! - [`offer`]: what all parts of the server share.
+//! - [`tools`]: what models call; [`schema`]: their arguments, with what there is to choose from.
+//! - [`resources`]: every document and section by its URI; [`complete`]: what is being typed.
+//! - [`prompt`]: a standard and the code that it is applied to.
+//! - [`announce`]: who is told that documents changed.
+
+mod announce;
+mod complete;
+mod offer;
+mod options;
+mod prompt;
+mod resources;
+mod schema;
+mod tools;
+
+use anyport_protocol::Revision;
+use anyport_server::{BuildError, Builder, List, Server};
+use anyport_service::seal::Key;
+
+pub use options::{MAX_CHOICES, Options};
+
+use crate::Knowledge;
+use offer::Offer;
+
+/// A server of the documents in `knowledge`, called `name`, that speaks `supported`. State that travels through
+/// clients is sealed under `key`, or under one that lives as long as the server.
+///
+/// # Errors
+/// When a document cannot be offered.
+pub fn server(
+    knowledge: &Knowledge,
+    name: &str,
+    supported: &[Revision],
+    key: Option<Key>,
+) -> Result<Server, BuildError> {
+    builder(knowledge, name, supported, key).build()
+}
+
+/// The same before it is built, for who wants other limits.
+pub fn builder(knowledge: &Knowledge, name: &str, supported: &[Revision], key: Option<Key>) -> Builder {
+    builder_with(knowledge, name, supported, key, Options::default())
+}
+
+/// The same, with what can be chosen.
+///
+/// Clients are told of documents that change from when the server is started ([`Server::start`]) to when it is stopped.
+pub fn builder_with(
+    knowledge: &Knowledge,
+    name: &str,
+    supported: &[Revision],
+    key: Option<Key>,
+    options: Options,
+) -> Builder {
+    let offer = Offer::new(knowledge, options);
+    let mut builder = Server::builder(name, env!("CARGO_PKG_VERSION"))
+        .title("Knowledge")
+        .instructions(INSTRUCTIONS)
+        .supported_versions(supported)
+        .dynamic([List::Tools, List::Resources]);
+    if let Some(key) = key {
+        builder = builder.state_key(key);
+    }
+    builder = tools::all(&offer).into_iter().fold(builder, Builder::tool);
+    let builder = builder.template(resources::template(knowledge)).prompt(prompt::apply_standard(&offer));
+    announce::while_it_runs(builder, offer)
+}
+
+const INSTRUCTIONS: &str = "Documents in Markdown, coding standards among them. Use get_stdlib for the standard of a \
+    language and a domain, search_docs to find where something is said, list_docs to see what there is, and get_doc for a \
+    document or a section of it. A long document is answered with its outline: ask for one section then. Every document \
+    is a resource too, at docs:///PATH, and each section at docs:///PATH#SECTION.";
+
+#[cfg(test)]
+mod tests;

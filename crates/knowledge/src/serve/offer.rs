@@ -1,0 +1,40 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{
+    Knowledge, Library,
+    health::Health,
+    serve::{Options, schema::Topics},
+};
+
+/// What all parts of the server share.
+#[derive(Debug)]
+pub(super) struct Offer {
+    pub(super) knowledge: Knowledge,
+    pub(super) options: Options,
+    pub(super) health: Health,
+    /// What the tools let be chosen from, as they are offered now.
+    topics: Mutex<Arc<Topics>>,
+}
+
+impl Offer {
+    pub(super) fn new(knowledge: &Knowledge, options: Options) -> Arc<Self> {
+        let topics = Topics::of(&knowledge.library(), &options);
+        let topics = Mutex::new(Arc::new(topics));
+        Arc::new(Self { knowledge: knowledge.clone(), options, health: Health::new(), topics })
+    }
+
+    pub(super) fn topics(&self) -> Arc<Topics> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes over what `library` is about. Returns whether that is something else than before.
+    pub(super) fn retopic(&self, library: &Library) -> bool {
+        let next = Topics::of(library, &self.options);
+        let mut now = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_other = **now != next;
+        if is_other {
+            *now = Arc::new(next);
+        }
+        is_other
+    }
+}

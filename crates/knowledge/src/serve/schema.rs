@@ -1,0 +1,108 @@
+//! The arguments of the tools, with what there is to choose from.
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::{Value, json};
+
+use super::{MAX_CHOICES, Options};
+use crate::Library;
+
+/// What can be asked for, where that is little enough to be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Topics {
+    languages: Option<Vec<String>>,
+    domains: Option<Vec<String>>,
+}
+
+impl Topics {
+    /// What `library` is about, and what can be asked for anyway.
+    pub(super) fn of(library: &Library, options: &Options) -> Self {
+        Self {
+            languages: choices(&Options::LANGUAGES, &options.languages, library.languages()),
+            domains: choices(&Options::DOMAINS, &options.domains, library.domains()),
+        }
+    }
+
+    /// The JSON Schema of the arguments `A`, in which `language` and `domain` are of these.
+    pub(super) fn schema<A: JsonSchema>(&self) -> Value {
+        let settings = SchemaSettings::draft2020_12().for_deserialize().with(|settings| {
+            settings.inline_subschemas = true;
+            // The default dialect needs no naming.
+            settings.meta_schema = None;
+        });
+        let mut schema = settings.into_generator().into_root_schema_for::<A>().to_value();
+        if let Some(schema) = schema.as_object_mut() {
+            // The Rust type's name and description tell a model nothing.
+            schema.remove("title");
+            schema.remove("description");
+        }
+        for (name, choices) in [("language", &self.languages), ("domain", &self.domains)] {
+            let argument = schema.pointer_mut(&format!("/properties/{name}")).and_then(Value::as_object_mut);
+            let Some((argument, choices)) = argument.zip(choices.as_ref()) else { continue };
+            argument.remove("maxLength");
+            let mut values: Vec<Value> = choices.iter().map(|choice| json!(choice)).collect();
+            if argument.get("type").is_some_and(Value::is_array) {
+                // It may be left out, and some clients send null for that.
+                values.push(Value::Null);
+            }
+            argument.insert("enum".to_owned(), Value::Array(values));
+        }
+        schema
+    }
+}
+
+/// All of these once each, if they are no more than can be listed: those that are always there first.
+fn choices(always: &[&str], configured: &[String], found: Vec<String>) -> Option<Vec<String>> {
+    let mut choices: Vec<String> = Vec::new();
+    let configured = configured.iter().map(|word| word.trim().to_lowercase());
+    for word in always.iter().map(|word| (*word).to_owned()).chain(configured).chain(found) {
+        if !word.is_empty() && !choices.contains(&word) {
+            choices.push(word);
+        }
+        if choices.len() > MAX_CHOICES {
+            return None;
+        }
+    }
+    Some(choices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Document, DocumentPath, FileTimes,
+        answers::{ListQuery, StandardQuery},
+    };
+
+    fn library(paths: impl IntoIterator<Item = String>) -> Library {
+        Library::new(
+            paths.into_iter().map(|path| {
+                Document::parse(DocumentPath::new(path).unwrap(), "text", FileTimes::default()).0
+            }),
+        )
+    }
+
+    #[test]
+    fn what_can_be_asked_for_is_listed_up_to_a_bound() {
+        let options = Options { languages: vec![" Kotlin".into(), "go".into()], ..Options::default() };
+        let topics = Topics::of(&library(["zig/io.md".into(), "go/testing.md".into()]), &options);
+        let languages = ["python", "go", "javascript", "typescript", "rust", "kotlin", "zig"];
+        let domains = ["architecture", "testing", "security", "performance", "patterns", "io"];
+        let schema = topics.schema::<StandardQuery>();
+        assert_eq!(schema["properties"]["language"]["enum"], json!(languages));
+        assert_eq!(schema["properties"]["domain"]["enum"], json!(domains));
+        assert_eq!(schema["properties"]["language"]["type"], "string");
+        assert_eq!(schema["required"], json!(["language", "domain"]));
+        assert_eq!(schema["additionalProperties"], false);
+        assert_eq!(schema["properties"]["language"]["description"], "Programming language");
+        let optional = topics.schema::<ListQuery>();
+        assert_eq!(optional["properties"]["language"]["enum"].as_array().unwrap().last(), Some(&Value::Null));
+
+        let many = |count: usize| library((0..count).map(|index| format!("language{index}/testing.md")));
+        let exactly = Topics::of(&many(MAX_CHOICES - 5), &Options::default()).schema::<StandardQuery>();
+        assert_eq!(exactly["properties"]["language"]["enum"].as_array().unwrap().len(), MAX_CHOICES);
+        let over = Topics::of(&many(MAX_CHOICES - 4), &Options::default()).schema::<StandardQuery>();
+        assert!(over["properties"]["language"].get("enum").is_none());
+        assert_eq!(over["properties"]["language"]["maxLength"], 128);
+        assert!(over["properties"]["domain"].get("enum").is_some());
+    }
+}

@@ -1,0 +1,214 @@
+//! Templates that list their resources page by page.
+
+use std::{fmt::Display, future::Future, sync::Arc};
+
+use anyport_protocol::{Error, Raw, jsonrpc, types};
+
+use super::{
+    TemplateEntry,
+    listing::{Begun, inside, line, listing},
+};
+use crate::{
+    Context, Failure,
+    ask::Handling,
+    error::Told,
+    list::{Line, Listing, Pages, no_cursor},
+    registry::{Item, Registry},
+};
+
+/// Which page of a template's resources is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageQuery {
+    /// What [`ResourcePage::next`] of the page before was; `None` for the first page.
+    ///
+    /// It went through the client sealed, so it is as this function gave it, but perhaps long ago, and to another caller.
+    pub cursor: Option<String>,
+    /// How many resources are wanted, at least one. Fewer are fine, also none.
+    pub size: usize,
+}
+
+/// A page of a template's resources.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResourcePage {
+    /// The resources.
+    pub resources: Vec<types::Resource>,
+    /// Where the next page begins, in words of the function's own; `None` if this is the last one.
+    pub next: Option<String>,
+}
+
+/// What the function of [`crate::Template::list_pages`] may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no page of resources",
+    note = "return a `ResourcePage`, or a `Result` of one"
+)]
+pub trait IntoResourcePage {
+    /// The page.
+    ///
+    /// # Errors
+    /// What ends the request instead.
+    fn into_resource_page(self) -> Result<ResourcePage, Error>;
+}
+
+impl IntoResourcePage for ResourcePage {
+    fn into_resource_page(self) -> Result<ResourcePage, Error> {
+        Ok(self)
+    }
+}
+
+/// An `Err` ends the list with -32603 and its words; see [`crate::ErrorKind`] for those that say more than words.
+impl<T: IntoResourcePage, E: Display + 'static> IntoResourcePage for Result<T, E> {
+    fn into_resource_page(self) -> Result<ResourcePage, Error> {
+        self.map_err(|error| Told::of(&error).into_error())?.into_resource_page()
+    }
+}
+
+/// An `Err` is the protocol error that ends the list.
+impl<T: IntoResourcePage> IntoResourcePage for Result<T, Failure> {
+    fn into_resource_page(self) -> Result<ResourcePage, Error> {
+        self.map_err(|Failure(error)| error)?.into_resource_page()
+    }
+}
+
+/// A function that lists page by page.
+pub(super) type ListPage = dyn Fn(PageQuery, Context) -> Handling<Result<ResourcePage, Error>> + Send + Sync;
+
+/// Makes a [`ListPage`] of a function of the user's.
+pub(super) fn list_page<F, R>(function: F) -> Box<ListPage>
+where
+    F: Fn(PageQuery, Context) -> R + Send + Sync + 'static,
+    R: Future<Output: IntoResourcePage> + Send + 'static,
+{
+    Box::new(move |query, context| {
+        let page = function(query, context);
+        Box::pin(async move { page.await.into_resource_page() })
+    })
+}
+
+/// A request of a list whose end is made of templates that list page by page.
+pub(super) struct Walk {
+    context: Context,
+    registry: Arc<Registry>,
+    params: jsonrpc::Params,
+    size: usize,
+    /// These templates, in order.
+    templates: Vec<Arc<Item<TemplateEntry>>>,
+}
+
+/// A page of the list.
+pub(super) enum Page {
+    /// It is in front of the templates that list page by page.
+    Front(Pages),
+    /// These lines, and what the cursor behind them holds.
+    Lines(Vec<Raw>, Option<String>),
+}
+
+/// Where in the templates a page begins.
+#[derive(Default)]
+struct Place {
+    template: usize,
+    cursor: Option<String>,
+}
+
+impl Walk {
+    pub(super) fn new(
+        context: &Context,
+        registry: Arc<Registry>,
+        params: &jsonrpc::Params,
+        templates: Vec<Arc<Item<TemplateEntry>>>,
+    ) -> Self {
+        let size = context.inner().about.page_size.max(1);
+        Self { context: context.clone(), registry, params: params.clone(), size, templates }
+    }
+
+    /// The page that is asked for. `front` is what is listed as a whole: the fixed resources, and templates that list so.
+    ///
+    /// Each template is asked once at most, so that one which gives empty pages for ever delays nobody; a page may
+    /// be shorter for it. 2026-07-28, pagination §Implementation Guidelines: clients "MUST NOT assume a fixed page size".
+    ///
+    /// # Errors
+    /// -32602 for a cursor that is none of ours, and what the functions say.
+    pub(super) async fn page(self, fixed: Arc<Pages>, listings: Vec<Begun>) -> Result<Page, Error> {
+        let mut lines: Vec<Raw> = Vec::new();
+        let mut place = match self.begins()? {
+            Some(place) => place,
+            None => {
+                let front = Pages::new(super::listing::whole(&fixed, listings).await?, self.size, false);
+                match front.last_page(&self.params, &self.listing())? {
+                    None => return Ok(Page::Front(front)),
+                    Some(rest) => lines.extend(rest.iter().map(|(_, written)| written.clone())),
+                }
+                Place::default()
+            }
+        };
+        while lines.len() < self.size
+            && let Some(item) = self.templates.get(place.template)
+        {
+            let query = PageQuery { cursor: place.cursor.take(), size: self.size - lines.len() };
+            let page = self.ask(item, query).await?;
+            for resource in page.resources {
+                lines.extend(self.line(item, resource)?);
+            }
+            place.cursor = page.next;
+            if place.cursor.is_some() {
+                break;
+            }
+            place.template += 1;
+        }
+        let next = self.templates.get(place.template).map(|item| place.text(item));
+        Ok(Page::Lines(lines, next))
+    }
+
+    fn listing(&self) -> Listing<'_> {
+        let server = self.context.inner();
+        listing(server, server.about.ttls.listed)
+    }
+
+    /// Where in the templates the page begins; `None` if it begins in front of them.
+    fn begins(&self) -> Result<Option<Place>, Error> {
+        let Some(cursor) = self.params.member("cursor") else { return Ok(None) };
+        let text = self.listing().open(cursor.as_str()).ok_or_else(no_cursor)?;
+        let Some((template, cursor)) = Place::read(&text) else { return Ok(None) };
+        let place = self.templates.iter().position(|item| *item.key == *template);
+        let template = place.ok_or_else(no_cursor)?;
+        Ok(Some(Place { template, cursor: cursor.map(str::to_owned) }))
+    }
+
+    async fn ask(&self, item: &Arc<Item<TemplateEntry>>, query: PageQuery) -> Result<ResourcePage, Error> {
+        let Some((context, lister)) = inside(&self.context, item).zip(item.entry().pages()) else {
+            return Ok(ResourcePage::default());
+        };
+        lister(query, context).await
+    }
+
+    /// How a resource is listed; `None` if not this template would read it.
+    fn line(&self, item: &Arc<Item<TemplateEntry>>, resource: types::Resource) -> Result<Option<Raw>, Error> {
+        let caller = self.context.principal();
+        if self.registry.resources.find(&resource.uri, caller).is_some() {
+            return Ok(None);
+        }
+        let reader = |uri: &str| self.registry.templates.seen(caller).find(|item| item.entry().makes(uri));
+        if reader(&resource.uri).is_some_and(|reader| !Arc::ptr_eq(reader, item)) {
+            return Ok(None);
+        }
+        Ok(line(item, resource)?.map(|(_, written): Line| written))
+    }
+}
+
+impl Place {
+    /// As it stands in a cursor. No template has a line break in it.
+    fn text(&self, item: &Item<TemplateEntry>) -> String {
+        match &self.cursor {
+            Some(cursor) => format!("{IN_TEMPLATE}{}\n{cursor}", item.key),
+            None => format!("{IN_TEMPLATE}{}", item.key),
+        }
+    }
+
+    /// The template and its own cursor; `None` if `text` is that of another kind of cursor.
+    fn read(text: &str) -> Option<(&str, Option<&str>)> {
+        let text = text.strip_prefix(IN_TEMPLATE)?;
+        Some(text.split_once('\n').map_or((text, None), |(template, cursor)| (template, Some(cursor))))
+    }
+}
+
+/// What cursors begin with that stand in a template's list; others begin with `resources\n`.
+const IN_TEMPLATE: &str = "resources of\n";
