@@ -141,6 +141,9 @@ impl Index {
 
     /// Makes everything that was put and removed until now count for the searches that begin from now on.
     ///
+    /// Among 100,000 documents this takes some tens of milliseconds, however little was changed, and `put` waits meanwhile.
+    /// So put what is there, and then commit once.
+    ///
     /// # Errors
     /// The index cannot be written.
     pub fn commit(&self) -> Result<(), IndexError> {
