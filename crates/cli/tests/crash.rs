@@ -14,11 +14,11 @@ use std::{
         mpsc,
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use serde_json::{Value, json};
-use support::{PATIENCE, Program, anyport, folder, http::Server, modern};
+use serde_json::json;
+use support::{Program, anyport, folder, http::Server};
 
 const FILES: usize = 40;
 const ROUNDS: u64 = 12;
@@ -72,29 +72,12 @@ fn start(home: &Path) -> (Program, Server) {
     (program, server)
 }
 
-fn call(server: &Server, tool: &str, arguments: Value) -> Value {
-    let answer =
-        server.post(&modern(1, "tools/call", json!({"name": tool, "arguments": arguments})), &[]).json();
-    assert_ne!(answer["result"]["isError"], true, "{answer}");
-    answer["result"]["structuredContent"].clone()
-}
-
-/// Asks until the answer says that everything has been read.
-fn settled(server: &Server) {
-    let deadline = Instant::now() + PATIENCE;
-    let (_keep, nothing) = mpsc::channel::<()>();
-    while call(server, "search_docs", json!({"query": "topic"}))["indexing"] == true {
-        assert!(Instant::now() < deadline, "it goes on indexing");
-        let _ = nothing.recv_timeout(Duration::from_millis(10));
-    }
-}
-
 /// What is served is what the files say, and nothing else.
 fn check(server: &Server, root: &Path) {
     let mut there = 0;
     for number in 0..FILES {
         let path = file(number);
-        let served = call(server, "get_doc", json!({"path": path}));
+        let served = server.call("get_doc", &json!({"path": path}));
         let Ok(text) = fs::read_to_string(root.join(&path)) else {
             assert_eq!(served["found"], false, "{path} is gone: {served}");
             continue;
@@ -102,11 +85,11 @@ fn check(server: &Server, root: &Path) {
         there += 1;
         assert_eq!(served["content"], text, "{path}");
         let word = text.split("Its word is ").nth(1).unwrap().trim_end().trim_end_matches('.');
-        let hits = call(server, "search_docs", json!({"query": word}));
+        let hits = server.call("search_docs", &json!({"query": word}));
         assert_eq!(hits["hits"][0]["path"], path, "{word}: {hits}");
         assert_eq!(hits["total"], 1, "{word}: {hits}");
     }
-    let listed = call(server, "list_docs", json!({"limit": 1}));
+    let listed = server.call("list_docs", &json!({"limit": 1}));
     assert_eq!(listed["total"], there, "{listed}");
 }
 
@@ -127,14 +110,14 @@ fn whenever_it_is_killed_the_next_start_serves_what_the_files_say() {
         // A moment of its own in every round, the first of them before anything has been indexed.
         let _ = nothing.recv_timeout(Duration::from_millis(round * round * 7));
         if round % 3 == 0 {
-            call(&server, "search_docs", json!({"query": "topic"}));
+            server.call("search_docs", &json!({"query": "topic"}));
         }
         program.kill();
         stop.store(true, Ordering::Relaxed);
         version = changing.join().unwrap();
 
         let (mut program, server) = start(home.path());
-        settled(&server);
+        server.settled();
         check(&server, &root);
         program.kill();
     }

@@ -10,12 +10,10 @@ use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
-    sync::mpsc,
-    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-use support::{PATIENCE, Program, anyport, folder, http::Server, modern};
+use support::{Program, anyport, folder, http::Server};
 
 /// As many hits as a search gives.
 const HITS: usize = 50;
@@ -28,20 +26,8 @@ fn serve(home: &Path, folder: &Path) -> (Program, Server) {
     command.args(["serve", "--port", "0", "--ext", "mdx,txt", "--docs"]).arg(folder);
     let mut program = Program::start(command);
     let server = program.server();
-    let deadline = Instant::now() + PATIENCE * 3;
-    let (_keep, nothing) = mpsc::channel::<()>();
-    while call(&server, "search_docs", json!({"query": "a"}))["indexing"] == true {
-        assert!(Instant::now() < deadline, "it goes on indexing");
-        let _ = nothing.recv_timeout(Duration::from_millis(20));
-    }
+    server.settled();
     (program, server)
-}
-
-fn call(server: &Server, tool: &str, arguments: Value) -> Value {
-    let answer =
-        server.post(&modern(1, "tools/call", json!({"name": tool, "arguments": arguments})), &[]).json();
-    assert_ne!(answer["result"]["isError"], true, "{answer}");
-    answer["result"]["structuredContent"].clone()
 }
 
 /// Every document that is served, without its text.
@@ -49,7 +35,7 @@ fn documents(server: &Server) -> Vec<Value> {
     let mut all = Vec::new();
     let mut query = json!({});
     loop {
-        let page = call(server, "list_docs", query);
+        let page = server.call("list_docs", &query);
         all.extend(page["documents"].as_array().unwrap().iter().cloned());
         match page["next_cursor"].as_str() {
             Some(cursor) => query = json!({"cursor": cursor}),
@@ -82,7 +68,7 @@ fn words(text: &str) -> String {
 
 /// Where `path` stands among the hits for `query`, from 1.
 fn rank(server: &Server, query: &str, path: &Value) -> Option<usize> {
-    let hits = call(server, "search_docs", json!({"query": query, "limit": HITS}));
+    let hits = server.call("search_docs", &json!({"query": query, "limit": HITS}));
     hits["hits"].as_array().unwrap().iter().position(|hit| hit["path"] == *path).map(|at| at + 1)
 }
 
@@ -95,7 +81,7 @@ fn every_document_is_found(source: &Path) -> usize {
         .iter()
         .map(|document| {
             let whole = json!({"path": document["path"], "max_chars": 10_000_000});
-            call(&server, "get_doc", whole)["content"].as_str().unwrap().to_owned()
+            server.call("get_doc", &whole)["content"].as_str().unwrap().to_owned()
         })
         .collect();
     let mut titles: HashMap<String, usize> = HashMap::new();
@@ -188,7 +174,7 @@ fn what_a_developer_types_finds_what_is_meant() {
     let (_program, server) = serve(home.path(), readmes.path());
     let mut typed = 0;
     for (query, meant, place) in rows {
-        let hits = call(&server, "search_docs", json!({"query": query}));
+        let hits = server.call("search_docs", &json!({"query": query}));
         let paths: Vec<&str> =
             hits["hits"].as_array().unwrap().iter().map(|hit| hit["path"].as_str().unwrap()).collect();
         // A crate may be there in two versions: they are one answer.

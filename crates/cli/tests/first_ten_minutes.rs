@@ -8,8 +8,6 @@ mod support;
 use std::{
     fs::{self, OpenOptions},
     io::Write as _,
-    sync::mpsc,
-    time::{Duration, Instant},
 };
 
 use rmcp::{
@@ -19,7 +17,7 @@ use rmcp::{
     transport::{StreamableHttpClientTransport, TokioChildProcess},
 };
 use serde_json::{Value, json};
-use support::{PATIENCE, Program, anyport, folder, http::Server};
+use support::{Program, anyport, folder, http::Server, until};
 
 /// The blocks of `language` under a heading of the page.
 fn blocks(heading: &str, language: &str) -> Vec<String> {
@@ -155,20 +153,6 @@ async fn the_first_ten_minutes_go_as_the_page_says() {
     fs::remove_file(&file).unwrap();
     until(|| ask_for("testing"), |answer| answer["found"] == false);
     client.cancel().await.unwrap();
-}
-
-/// Asks until the answer fits.
-fn until(mut ask: impl FnMut() -> Value, fits: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    let (_keep, nothing) = mpsc::channel::<()>();
-    loop {
-        let answer = ask();
-        if fits(&answer) {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "it stays so: {answer}");
-        let _ = nothing.recv_timeout(Duration::from_millis(10));
-    }
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::{
     net::TcpStream,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::PATIENCE;
+use super::{PATIENCE, modern, until};
 
 /// A server on this machine.
 #[derive(Clone, Debug)]
@@ -94,6 +94,19 @@ impl Server {
         let own = headers_of(message);
         let own: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.ask("POST", &self.path, &[&own, headers].concat(), &message.to_string())
+    }
+
+    /// Calls a tool, which must not fail, and returns what it says.
+    pub(crate) fn call(&self, tool: &str, arguments: &Value) -> Value {
+        let message = modern(1, "tools/call", json!({"name": tool, "arguments": arguments}));
+        let answer = self.post(&message, &[]).json();
+        assert_ne!(answer["result"]["isError"], true, "{answer}");
+        answer["result"]["structuredContent"].clone()
+    }
+
+    /// Waits until all documents can be found.
+    pub(crate) fn settled(&self) {
+        until(|| self.call("search_docs", &json!({"query": "a"})), |answer| answer["indexing"] == false);
     }
 
     /// Posts a message whose answer is a stream, and reads on.

@@ -72,6 +72,20 @@ pub(crate) fn to_the_end(command: Command) -> Ended {
     Ended { code: status.code(), stdout, stderr: program.stderr() }
 }
 
+/// Asks until the answer fits.
+pub(crate) fn until(mut ask: impl FnMut() -> Value, fits: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    let (_keep, nothing) = mpsc::channel::<()>();
+    loop {
+        let answer = ask();
+        if fits(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "it stays so: {answer}");
+        let _ = nothing.recv_timeout(Duration::from_millis(10));
+    }
+}
+
 /// A running program.
 pub(crate) struct Program {
     child: Child,
