@@ -130,10 +130,19 @@ async fn a_small_folder_is_ready_when_it_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "a.md", "apple");
     write(folder.path(), "b/c.md", "cherry");
-    let knowledge = Knowledge::open(Folders::new(folder.path()), Settings::default()).unwrap();
-    assert_eq!(documents(&knowledge.library()), owned(&[("a.md", "apple"), ("b/c.md", "cherry")]));
-    let expected = Progress { documents: 2, read: 2, indexed: 2, reading: false, indexing: false };
-    assert_eq!(knowledge.progress(), expected);
+    // On a machine so busy that it did not come about in the time that is waited for it, once more.
+    for _ in 0..10 {
+        let begun = std::time::Instant::now();
+        let knowledge = Knowledge::open(Folders::new(folder.path()), Settings::default()).unwrap();
+        if begun.elapsed() >= OPENING {
+            continue;
+        }
+        assert_eq!(documents(&knowledge.library()), owned(&[("a.md", "apple"), ("b/c.md", "cherry")]));
+        let expected = Progress { documents: 2, read: 2, indexed: 2, reading: false, indexing: false };
+        assert_eq!(knowledge.progress(), expected);
+        return;
+    }
+    panic!("two files were never read within {OPENING:?}");
 }
 
 #[tokio::test]
