@@ -58,7 +58,7 @@ fn limits_of_documents_are_set_by_name_and_told() {
     let (said, _) = program.banner();
     assert!(said.contains("more than 2 documents (max_documents)"), "{said}");
     assert!(said.contains("b.md: skipped: larger than 6 bytes (max_document_bytes)"), "{said}");
-    assert_eq!(document(&server, "a.md").as_deref(), Some("apple"));
+    becomes(&server, "a.md", Some("apple"));
     assert_eq!((document(&server, "b.md"), document(&server, "c.md")), (None, None));
 }
 

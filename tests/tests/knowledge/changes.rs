@@ -15,6 +15,13 @@ async fn open(folder: &Path) -> Knowledge {
     knowledge
 }
 
+/// Writes a file in one step, as editors do: with two, a slow machine sees an empty file between them.
+fn write(file: &Path, text: &str) {
+    let aside = file.with_extension("aside");
+    fs::write(&aside, text).unwrap();
+    fs::rename(aside, file).unwrap();
+}
+
 /// What is told until all of `wanted` is.
 async fn told(client: &mut Client, wanted: &[&str]) -> BTreeSet<String> {
     let mut told = BTreeSet::new();
@@ -42,7 +49,7 @@ async fn who_subscribed_is_told_of_a_document_and_of_its_section() {
     for (round, revision) in [Revision::NEWEST, Revision::V2024_11_05].into_iter().enumerate() {
         let mut client = server.client().wire(revision).await.unwrap();
         client.listen(&["docs:///go/testing.md", "docs:///go/testing.md#speed"]).await.unwrap();
-        fs::write(&file, format!("# Go\n\n## Speed\n\nfast {round}\n")).unwrap();
+        write(&file, &format!("# Go\n\n## Speed\n\nfast {round}\n"));
         let told = told(&mut client, &[UPDATED, SECTION]).await;
         assert!(!told.contains(LISTED), "title and description are what they were: {told:?}");
         let read = client.read("docs:///go/testing.md#speed").await.unwrap().text();
@@ -57,10 +64,10 @@ async fn lists_are_told_of_when_documents_come_go_or_are_called_otherwise() {
     let server = serve(&open(folder.path()).await).await;
     let mut client = server.client().await.unwrap();
     client.listen(&[]).await.unwrap();
-    fs::write(folder.path().join("b.md"), "# B\n").unwrap();
+    write(&folder.path().join("b.md"), "# B\n");
     told(&mut client, &[LISTED]).await;
     assert_eq!(client.resources().await.unwrap().len(), 2);
-    fs::write(folder.path().join("b.md"), "# Other\n").unwrap();
+    write(&folder.path().join("b.md"), "# Other\n");
     told(&mut client, &[LISTED]).await;
     assert_eq!(client.resources().await.unwrap()[1].title.as_deref(), Some("Other"));
     fs::remove_file(folder.path().join("a.md")).unwrap();
@@ -78,7 +85,7 @@ async fn a_new_language_can_be_chosen_and_clients_are_told() {
     client.listen(&[]).await.unwrap();
     let asked = json!({"language": "zig", "domain": "testing"});
     assert!(client.call("get_stdlib", &asked).await.unwrap().is_error(), "it is none of the choices");
-    fs::write(folder.path().join("zig/testing.md"), "# Zig\n").unwrap();
+    write(&folder.path().join("zig/testing.md"), "# Zig\n");
     told(&mut client, &[TOOLS, LISTED]).await;
     assert_eq!(ask(&mut client, "get_stdlib", asked.clone()).await["title"], "Zig");
     fs::remove_file(folder.path().join("zig/testing.md")).unwrap();
@@ -88,7 +95,7 @@ async fn a_new_language_can_be_chosen_and_clients_are_told() {
     // After it has stopped, nobody is told any more, and nothing is left that would.
     server.stop().await;
     let mut changes = knowledge.changes();
-    fs::write(folder.path().join("zig/testing.md"), "# Zig\n").unwrap();
+    write(&folder.path().join("zig/testing.md"), "# Zig\n");
     changes.recv().await.unwrap();
     let mut client = server.client().await.unwrap();
     assert!(client.call("get_stdlib", &asked).await.unwrap().is_error());

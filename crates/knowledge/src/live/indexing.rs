@@ -1,7 +1,7 @@
 //! What waits to be indexed, and the thread that does it.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -49,6 +49,8 @@ pub(super) struct Indexer {
     shared: Arc<Shared>,
     /// The documents in the index.
     paths: HashSet<DocumentPath>,
+    /// What was put and removed that the library may not have yet: it is told of when it has.
+    unpublished: HashMap<DocumentPath, Option<Arc<Document>>>,
     /// Those whose change is told with the next commit.
     changes: Vec<Arc<Change>>,
     /// Who waits for the next commit.
@@ -71,6 +73,7 @@ pub(super) fn queue(shared: &Arc<Shared>) -> (Queue, Indexer) {
         waiting,
         shared: shared.clone(),
         paths: HashSet::new(),
+        unpublished: HashMap::new(),
         changes: Vec::new(),
         ready: None,
         done: 0,
@@ -147,17 +150,22 @@ impl Indexer {
         let index = self.shared.index.load();
         match job {
             Job::Put(document) => {
+                self.unpublished.insert(document.path.clone(), Some(document.clone()));
                 // Held, or read again: it would take memory to keep all texts until it is their turn. One that cannot be
                 // read has changed since, and comes again.
                 let Ok(text) = document.read_blocking() else { return Ok(()) };
+                let Some(index) = &*index else { return Ok(()) };
                 self.paths.insert(document.path.clone());
-                index.as_ref().map_or(Ok(()), |index| index.put(&document, &text))
+                index.put(&document, &text)
             }
             Job::Remove(path) => {
                 self.paths.remove(&path);
-                index.as_ref().map_or(Ok(()), |index| index.remove(&path))
+                let removed = index.as_ref().map_or(Ok(()), |index| index.remove(&path));
+                self.unpublished.insert(path, None);
+                removed
             }
             Job::Tell(change) => {
+                self.unpublished.clear();
                 self.changes.push(change);
                 Ok(())
             }
@@ -207,7 +215,9 @@ impl Indexer {
         tracing::warn!(%error, "the search index is made anew in memory");
         let renewed = Index::new(Storage::Memory).and_then(|index| {
             self.paths.clear();
-            for document in self.shared.library.load().iter() {
+            let library = self.shared.library.load();
+            let published = library.iter().filter(|document| !self.unpublished.contains_key(&document.path));
+            for document in published.chain(self.unpublished.values().flatten()) {
                 if let Ok(text) = document.read_blocking() {
                     index.put(document, &text)?;
                     self.paths.insert(document.path.clone());
@@ -220,5 +230,38 @@ impl Indexer {
             Ok(index) => self.shared.index.store(Some(Arc::new(index))),
             Err(error) => self.renew(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{document::FileTimes, index::SearchQuery, library::Library, live::Progress};
+
+    fn document(path: &str, text: &str) -> Arc<Document> {
+        Arc::new(Document::parse(DocumentPath::new(path).unwrap(), text, FileTimes::default()).0)
+    }
+
+    #[test]
+    fn an_index_that_is_made_anew_has_all_that_the_one_before_had() {
+        let library = Library::new([document("a.md", "apple"), document("b.md", "banana")]);
+        let shared = Shared::new(library, Progress::default(), Storage::Memory);
+        let (_queue, mut indexer) = queue(&shared);
+        // Much is read before the library that has it is served.
+        indexer.carry_out(Job::Put(document("b.md", "blackberry"))).unwrap();
+        indexer.carry_out(Job::Put(document("c.md", "cherry"))).unwrap();
+        indexer.carry_out(Job::Remove(DocumentPath::new("a.md").unwrap())).unwrap();
+        let full = || IndexError::Engine("no space left on device".into());
+        indexer.renew(&full());
+        let total = |word: &str| {
+            shared.index.load().as_ref().map(|index| index.search(&SearchQuery::new(word)).unwrap().total)
+        };
+        let found = ["apple", "banana", "blackberry", "cherry"].map(|word| total(word).unwrap());
+        assert_eq!((found, indexer.paths.len()), ([0, 0, 1, 1], 2));
+
+        // Without any index nothing counts as indexed.
+        indexer.renew(&full());
+        indexer.carry_out(Job::Put(document("d.md", "damson"))).unwrap();
+        assert_eq!((total("damson"), indexer.paths.len()), (None, 0));
     }
 }

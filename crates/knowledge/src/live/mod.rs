@@ -157,7 +157,9 @@ impl Knowledge {
         let folder = folders.roots.first().cloned().unwrap_or_default();
         let failed = |cause| FolderError { folder, cause };
         let storage = settings.index_dir.map_or(Storage::Memory, Storage::Folder);
-        let shared = Shared::new(Library::default(), Progress::default(), storage);
+        // From now on: who asks before the first file was read must not be told that there are none.
+        let progress = Progress { reading: true, ..Progress::default() };
+        let shared = Shared::new(Library::default(), progress, storage);
         let mailbox = Arc::new(Mailbox::default());
         let (queue, indexer) = indexing::queue(&shared);
         let (ending, ended) = mpsc::channel();

@@ -73,16 +73,25 @@ fn tell(server: &Server, change: &Change, before: &Library, now: &Library) {
     for path in change.added.iter().chain(&change.changed).chain(&change.removed) {
         events.resource_updated(&crate::uri::of(path));
     }
-    let listed = |library: &Library, path: &str| library.get(path).map(|document| listed(document));
-    let is_listed_otherwise = || change.changed.iter().any(|path| listed(before, path) != listed(now, path));
-    if !change.added.is_empty() || !change.removed.is_empty() || is_listed_otherwise() {
+    if is_listed_otherwise(before, now) {
         events.resources_changed();
     }
 }
 
+/// Whether a list of `now` says something else than one of `before`.
+///
+/// Not whether this change makes it so: `now` may have later ones in it already, which are told of next, when there is no
+/// difference to be seen any more.
+fn is_listed_otherwise(before: &Library, now: &Library) -> bool {
+    let differ = |(old, new): (&Arc<Document>, &Arc<Document>)| {
+        !Arc::ptr_eq(old, new) && (old.path != new.path || listed(old) != listed(new))
+    };
+    before.len() != now.len() || before.iter().zip(now).any(differ)
+}
+
 /// What a list says of a document. That its size is another one is no news: then it has changed itself.
-fn listed(document: &Document) -> (String, String) {
-    (document.title.clone(), document.description.clone())
+fn listed(document: &Document) -> (&str, &str) {
+    (&document.title, &document.description)
 }
 
 /// What is different between two libraries, for who has missed some changes.
@@ -107,13 +116,26 @@ mod tests {
     use super::*;
     use crate::{DocumentPath, FileTimes};
 
+    fn library(documents: &[(&str, &str)]) -> Library {
+        Library::new(documents.iter().map(|(path, text)| {
+            Document::parse(DocumentPath::new(*path).unwrap(), text, FileTimes::default()).0
+        }))
+    }
+
+    #[test]
+    fn a_list_is_another_when_documents_come_go_or_are_called_otherwise() {
+        let before = [("a.md", "# A\n\nOne."), ("b.md", "# B\n\nOne.\n\nTwo.")];
+        let otherwise = |now: &[(&str, &str)]| is_listed_otherwise(&library(&before), &library(now));
+        assert!(!otherwise(&before));
+        assert!(!otherwise(&[before[0], ("b.md", "# B\n\nOne.\n\nThree.")]));
+        assert!(otherwise(&[before[0], ("b.md", "# C\n\nOne.\n\nTwo.")]));
+        assert!(otherwise(&[before[0], ("b.md", "# B\n\nOther.")]));
+        assert!(otherwise(&[before[0], ("c.md", before[1].1)]));
+        assert!(otherwise(&before[..1]) && otherwise(&[before[0], before[1], ("c.md", "")]));
+    }
+
     #[test]
     fn what_was_missed_is_found_out() {
-        let library = |documents: &[(&str, &str)]| {
-            Library::new(documents.iter().map(|(path, text)| {
-                Document::parse(DocumentPath::new(*path).unwrap(), text, FileTimes::default()).0
-            }))
-        };
         let before = library(&[("a.md", "1"), ("b.md", "1"), ("c.md", "1")]);
         let now = library(&[("a.md", "1"), ("b.md", "2"), ("d.md", "1")]);
         let path = |path: &str| vec![DocumentPath::new(path).unwrap()];
