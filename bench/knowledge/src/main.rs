@@ -65,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         "typo_p99_ms": percentile(&mut typo, 99),
         "change_p50_ms": percentile(&mut changes, 50),
         "change_p99_ms": percentile(&mut changes, 99),
+        "passage_ms": passage(&index, &corpus)?.as_secs_f64() * 1e3,
         "peak_mib": cpu::peak_mib(),
         "kinds": kinds,
     });
@@ -98,6 +99,23 @@ fn change(index: &Index, corpus: &Corpus, number: u64) -> anyhow::Result<Duratio
     let hits = index.search(&SearchQuery::new(word))?;
     let time = start.elapsed();
     ensure!(hits.total == 1, "a change was not found");
+    Ok(time)
+}
+
+/// How long a core works for the passage of a document of 4 MB.
+fn passage(index: &Index, corpus: &Corpus) -> anyhow::Result<Duration> {
+    let mut large = String::new();
+    for number in 0.. {
+        if large.len() >= 4 << 20 {
+            break;
+        }
+        large += &corpus.document(number)?.1;
+    }
+    let words = index.search(&Kind::Words.question(corpus, 1_000, 1)?.query)?.words;
+    let start = cpu::of_thread();
+    let passage = anyport_knowledge::snippet(&large, &words);
+    let time = cpu::of_thread().saturating_sub(start);
+    ensure!(passage.heading.is_some(), "no passage was found");
     Ok(time)
 }
 

@@ -18,6 +18,8 @@ const LEAD_CHARS: usize = 60;
 const MARGIN_BYTES: usize = 4 << 10;
 /// What the words of its section count beside those of the passage.
 const OF_SECTION: f32 = 0.5;
+/// And what those of its heading count besides: it says what the section is about.
+const OF_HEADING: f32 = 0.5;
 
 /// A passage of a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,9 +87,11 @@ fn best_place(text: &str, headings: &[Heading], words: &Words) -> Option<(usize,
         let (inside, later) = rest.split_at(rest.partition_point(|found| found.range.start < end));
         rest = later;
         let Some((value, run)) = densest(inside, SNIPPET_CHARS, &mut there) else { continue };
-        inside.iter().for_each(|found| there.add(found));
-        let value = value + OF_SECTION * there.value;
-        inside.iter().for_each(|found| there.remove(found));
+        let start = section.checked_sub(1).and_then(|index| headings.get(index)).map_or(end, |own| own.start);
+        let line_end = text[start..end].find('\n').map_or(end, |newline| start + newline);
+        let in_heading = inside.partition_point(|found| found.range.start < line_end);
+        let in_heading = if start < end { &inside[..in_heading] } else { &[] };
+        let value = value + OF_SECTION * there.of(inside) + OF_HEADING * there.of(in_heading);
         if best.as_ref().is_none_or(|(before, ..)| value > *before) {
             best = Some((value, section, inside[run.start].range.start..inside[run.end - 1].range.end));
         }
@@ -128,6 +132,14 @@ struct There {
 impl There {
     fn new(words: &Words) -> Self {
         Self { counts: vec![0; words.len()], value: 0.0, distinct: 0 }
+    }
+
+    /// What a run of matches says, while no other is in it.
+    fn of(&mut self, matches: &[Match]) -> f32 {
+        matches.iter().for_each(|found| self.add(found));
+        let value = self.value;
+        matches.iter().for_each(|found| self.remove(found));
+        value
     }
 
     fn add(&mut self, found: &Match) {

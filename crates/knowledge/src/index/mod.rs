@@ -43,8 +43,10 @@ pub use storage::Storage;
 
 /// Threads that write. More would take the cores from those who ask.
 const WRITER_THREADS: usize = 2;
-/// What each of them gathers in memory before it writes a segment, in bytes.
-const WRITER_BYTES: usize = 50 << 20;
+/// What each of them gathers in memory before it writes a segment, in bytes. They take it only while there is something to
+/// write. Less makes more segments, which take longer to make, to merge and to search: with half of it, 100,000 documents
+/// take a quarter longer.
+const WRITER_BYTES: usize = 120 << 20;
 
 /// A full-text index of documents.
 ///
@@ -138,6 +140,9 @@ impl Index {
     }
 
     /// Makes everything that was put and removed until now count for the searches that begin from now on.
+    ///
+    /// Among 100,000 documents this takes some tens of milliseconds, however little was changed, and `put` waits meanwhile.
+    /// So put what is there, and then commit once.
     ///
     /// # Errors
     /// The index cannot be written.

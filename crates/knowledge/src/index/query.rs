@@ -1,7 +1,11 @@
 //! What somebody asks for, as words.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, Hash, Hasher},
+};
 
+use foldhash::fast::FixedState;
 use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream};
 
 use super::{forms, split::is_dense, stop::is_stop_word};
@@ -42,7 +46,7 @@ pub(super) struct Parsed {
     /// What is looked for.
     pub(super) units: Vec<Unit>,
     /// The query as a title would be kept, if it is not too long to be one.
-    pub(super) title_key: Option<String>,
+    pub(super) title_key: Option<u64>,
 }
 
 /// Something that a document has or has not.
@@ -79,21 +83,17 @@ pub(super) fn parse(query: &str) -> Parsed {
         }
         quoted = !quoted;
     }
-    let title_key = whole.then(|| title_key(query)).filter(|key| !key.is_empty());
+    let title_key = (whole && !units.is_empty()).then(|| title_key(query));
     Parsed { units: chosen(units), title_key }
 }
 
-/// The words of a title or query, as they are compared.
-pub(super) fn title_key(title: &str) -> String {
-    let tokens = tokens(&mut forms::words(), title);
-    let mut key = String::with_capacity(title.len());
-    for token in tokens.iter().filter(|token| token.position_length == 1) {
-        if !key.is_empty() {
-            key.push(' ');
-        }
-        key.push_str(&token.text);
+/// The words of a title or query, as they are compared: hashed.
+pub(super) fn title_key(title: &str) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    for token in tokens(&mut forms::words(), title).iter().filter(|token| token.position_length == 1) {
+        token.text.hash(&mut hasher);
     }
-    key
+    hasher.finish()
 }
 
 fn tokens(analyzer: &mut TextAnalyzer, text: &str) -> Vec<Token> {

@@ -2,7 +2,8 @@
 
 use tantivy::{
     schema::{
-        Field, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing, TextOptions,
+        Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing,
+        TextOptions,
     },
     tokenizer::TokenizerManager,
 };
@@ -22,7 +23,8 @@ const STEMS: &str = "stems";
 pub(super) struct Fields {
     /// The path: names the document, and is all that is stored of it.
     pub(super) path: Field,
-    /// The words of the title, joined: a query that is a title finds it here.
+    /// The hash of the title's words: a query that is a title finds it here. Titles themselves would be a dictionary of
+    /// nothing but long words that are there once.
     pub(super) title_key: Field,
     /// In lower case, as are the next two: what searches are narrowed to.
     pub(super) language: Field,
@@ -65,7 +67,7 @@ pub(super) fn schema() -> (Schema, Fields) {
     ];
     let fields = Fields {
         path: schema.add_text_field("path", STRING | STORED),
-        title_key: schema.add_text_field("title_key", STRING),
+        title_key: schema.add_u64_field("title_key", INDEXED),
         language: schema.add_text_field("language", STRING),
         domain: schema.add_text_field("domain", STRING),
         tag: schema.add_text_field("tag", STRING),
@@ -88,7 +90,7 @@ impl Fields {
     pub(super) fn entry(&self, document: &Document, text: &str) -> TantivyDocument {
         let mut entry = TantivyDocument::new();
         entry.add_text(self.path, document.path.as_str());
-        entry.add_text(self.title_key, query::title_key(&document.title));
+        entry.add_u64(self.title_key, query::title_key(&document.title));
         for (field, value) in [(self.language, &document.language), (self.domain, &document.domain)] {
             if let Some(value) = value {
                 entry.add_text(field, filter_key(value));

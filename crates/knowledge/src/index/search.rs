@@ -52,7 +52,7 @@ pub(super) fn search(
     let few = usize::try_from(FEW).unwrap_or(usize::MAX);
     let mut approximate = false;
 
-    let title = title_key.map(|key| Term::from_field_text(fields.title_key, &key));
+    let title = title_key.map(|key| Term::from_field_u64(fields.title_key, key));
     ranked.pass(&lookup, title.and_then(|title| called(&lookup, title, &sought, &filters)))?;
     let titles = ranked.total;
     ranked.pass(&lookup, all_of(&sought, &filters))?;

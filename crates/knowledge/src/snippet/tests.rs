@@ -65,6 +65,13 @@ fn words_found_in_a_heading_lead_to_the_text_under_it() {
 }
 
 #[test]
+fn of_sections_that_have_the_words_the_one_that_is_called_so_is_shown() {
+    let text = "# A\n\nOn token refresh, token refresh.\n\n## Token refresh\n\nA token needs a refresh.\n\n\
+                ## B\n\nAgain token refresh, token refresh, token refresh.\n";
+    assert_eq!(found(text, &["token", "refresh"]).0.as_deref(), Some("token-refresh"));
+}
+
+#[test]
 fn a_text_without_the_words_is_shown_from_its_beginning() {
     let (fragment, text) = found(GUIDE, &["absent"]);
     assert_eq!(fragment, None);
