@@ -9,10 +9,12 @@ use std::{fs, path::Path, time::Instant};
 use serde_json::{Value, json};
 use support::{PATIENCE, Program, folder, modern, standard};
 
+const KEPT: &str = "layer::cache: kept";
+
 /// How many answers the log says were kept ones.
 fn kept(log: &Path) -> usize {
     let text = fs::read_to_string(log).unwrap_or_default();
-    text.lines().filter(|line| line.contains("layer::cache: kept")).count()
+    text.lines().filter(|line| line.contains(KEPT)).count()
 }
 
 /// A program that keeps answers if `arguments` say so, and its log.
@@ -41,6 +43,8 @@ fn until_kept(program: &mut Program, log: &Path, params: &Value) -> (Value, Valu
 fn answers_are_kept_if_that_is_wanted() {
     for arguments in [&["--cache"][..], &["--cache", "60"]] {
         let (mut program, log) = start(arguments);
+        // What came first may have come before the documents were read.
+        until_kept(&mut program, &log.path().join("log"), &standard());
         let (first, second) = until_kept(&mut program, &log.path().join("log"), &standard());
         assert_eq!(first, second);
         assert_eq!(first["result"]["structuredContent"]["title"], "Python Testing Standards");
@@ -61,7 +65,6 @@ fn what_is_wrong_and_how_the_server_is_are_asked_anew_each_time() {
     let (mut program, log) = start(&["--cache"]);
     let log = log.path().join("log");
     until_kept(&mut program, &log, &standard());
-    let before = kept(&log);
     for _ in 0..3 {
         program.call(&modern(1, "tools/call", json!({"name": "get_doc", "arguments": {"path": 7}})));
         program.call(&modern(2, "tools/call", json!({"name": "no_such_tool"})));
@@ -71,7 +74,10 @@ fn what_is_wrong_and_how_the_server_is_are_asked_anew_each_time() {
     }
     program.close_input();
     program.wait();
-    assert_eq!(kept(&log), before);
+    let text = fs::read_to_string(&log).unwrap();
+    // Lines are written some time after the answers that they tell of, so they are not counted, but read.
+    let lines: Vec<_> = text.lines().filter(|line| line.contains(KEPT)).collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("get_stdlib")), "{lines:#?}");
 }
 
 #[test]
@@ -107,11 +113,13 @@ fn plain_calls_and_those_of_mcp_are_kept_alike() {
         server.ask("POST", "/mcp/call", &json, &call.to_string()).json()
     };
     let begun = Instant::now();
-    let first = plain();
+    // Nothing is kept before the documents are read, so what comes after a kept answer is all of them.
     while kept(&path) == 0 {
-        assert_eq!(plain(), first);
+        plain();
         assert!(begun.elapsed() < PATIENCE, "nothing is kept");
     }
+    let first = plain();
+    assert_eq!(first["result"]["found"], true, "{first}");
     let answer = server.post(&modern(1, "tools/call", standard()), &[]).json();
     assert_eq!(answer["result"]["structuredContent"], first["result"]);
 }

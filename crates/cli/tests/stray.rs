@@ -25,8 +25,12 @@ fn stop(program: &mut Program) {
 fn a_client_that_forgot_the_flag_is_answered_and_told() {
     for transport in ["http", "sse", "websocket"] {
         let (mut program, server) = Program::http(&["--transport", transport]);
-        let answer = program.call(&modern(1, "tools/call", standard()));
-        assert_eq!(answer, server.post(&modern(1, "tools/call", standard()), &[]).json());
+        let question = modern(1, "tools/call", standard());
+        let begun = Instant::now();
+        while server.post(&question, &[]).json()["result"]["structuredContent"]["found"] != true {
+            assert!(begun.elapsed() < PATIENCE, "the documents are not read");
+        }
+        assert_eq!(program.call(&question), server.post(&question, &[]).json());
         program.error_line(|line| line.starts_with("note: MCP comes on standard input"));
         program.call(&initialize(2, "2025-06-18"));
         program.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));

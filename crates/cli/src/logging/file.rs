@@ -100,10 +100,11 @@ impl LogFile {
         fs::metadata(&self.path).and_then(|found| Ok(same(&found, &file.metadata()?))).unwrap_or(false)
     }
 
-    /// Moves every file one number on; the last one goes.
+    /// Moves files one number on; if there are as many as are kept, the last one goes.
     fn shift(&self) -> io::Result<()> {
-        for number in (1..self.rotation.files).rev() {
-            // One that is not there leaves a gap, which closes by itself.
+        // They move up to the first number that is free: who keeps any number of files does not wait for as many looks.
+        let free = (1..self.rotation.files).find(|number| !self.numbered(*number).exists());
+        for number in (1..free.unwrap_or(self.rotation.files)).rev() {
             let _ = fs::rename(self.numbered(number), self.numbered(number + 1));
         }
         fs::rename(&self.path, self.numbered(1))
@@ -153,6 +154,19 @@ mod tests {
         }
         let all = ["log", "log.1", "log.2", "log.3"].map(|name| text(folder.path(), name));
         assert_eq!(all, ["four\n5\n", "a line that is longer than a file\n", "three\n", "none"]);
+    }
+
+    #[test]
+    fn any_number_of_files_may_be_kept_and_a_gap_among_them_closes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = log(folder.path(), 4, usize::MAX);
+        for line in ["1\n", "two\n", "three\n", "four\n"] {
+            log.write_all(line.as_bytes()).unwrap();
+        }
+        fs::remove_file(folder.path().join("log.2")).unwrap();
+        log.write_all(b"five\n").unwrap();
+        let all = ["log", "log.1", "log.2", "log.3", "log.4"].map(|name| text(folder.path(), name));
+        assert_eq!(all, ["five\n", "four\n", "three\n", "1\n", "none"]);
     }
 
     #[cfg(unix)]

@@ -41,24 +41,26 @@ impl Documents {
     /// client's next call.
     fn are_settled(&self) -> bool {
         // First the changes: they are told before reading and indexing are over, so none stands between the two.
-        if self.have_changed()
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        if have_come(&mut changes)
             && let Some(clear) = self.clear.get()
         {
+            // Within the lock: a call beside this one finds no more changes, and must not find what was before them.
             clear.clear();
         }
+        drop(changes);
         let progress = self.knowledge.progress();
         !progress.reading && !progress.indexing
     }
+}
 
-    fn have_changed(&self) -> bool {
-        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = false;
-        loop {
-            match changes.try_recv() {
-                // There were more than are kept for us, and they come next.
-                Ok(_) | Err(TryRecvError::Lagged(_)) => changed = true,
-                Err(TryRecvError::Empty | TryRecvError::Closed) => return changed,
-            }
+fn have_come(changes: &mut Receiver<Arc<Change>>) -> bool {
+    let mut changed = false;
+    loop {
+        match changes.try_recv() {
+            // There were more than are kept for us, and they come next.
+            Ok(_) | Err(TryRecvError::Lagged(_)) => changed = true,
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return changed,
         }
     }
 }

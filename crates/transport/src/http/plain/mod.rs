@@ -30,7 +30,7 @@
 //! | -32601 | there is no such tool, or none for this caller | `reason` |
 //! | -32602 | arguments do not fit the tool's schema | `field`, `expected`, `got` of the first fault; `faults` |
 //! | -32001 | the tool found them wrong by itself | the same |
-//! | -32002, -32003, -32004 | there is no such thing; not allowed; too often | `reason`, `retryAfterMs` |
+//! | -32002, -32003, -32004 | there is no such thing; not allowed; too often | `reason`; `retryAfterMs`, if the tool said when |
 //! | -32000 | the tool failed otherwise, took too long, or asks its client | `reason` |
 //! | -32603 | the server failed, is overloaded or stops | `reason` |
 //!
