@@ -275,6 +275,7 @@ impl Serve {
         #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only HTTP has something to be set"))]
         for mut way in ways {
             #[cfg(feature = "http")]
+            #[allow(irrefutable_let_patterns, reason = "without other features it is the only way")]
             if let Way::Http(_, config) = &mut way {
                 config.plain |= plain;
             }

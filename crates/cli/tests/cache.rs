@@ -57,7 +57,7 @@ fn answers_are_kept_if_that_is_wanted() {
 }
 
 #[test]
-fn what_is_wrong_is_asked_anew_each_time() {
+fn what_is_wrong_and_how_the_server_is_are_asked_anew_each_time() {
     let (mut program, log) = start(&["--cache"]);
     let log = log.path().join("log");
     until_kept(&mut program, &log, &standard());
@@ -65,6 +65,9 @@ fn what_is_wrong_is_asked_anew_each_time() {
     for _ in 0..3 {
         program.call(&modern(1, "tools/call", json!({"name": "get_doc", "arguments": {"path": 7}})));
         program.call(&modern(2, "tools/call", json!({"name": "no_such_tool"})));
+        // What it says is true at this moment only.
+        let health = program.call(&modern(3, "tools/call", json!({"name": "health_check"})));
+        assert!(health["result"]["structuredContent"].is_object(), "{health}");
     }
     program.close_input();
     program.wait();

@@ -10,7 +10,6 @@ use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::mpsc,
     time::{Duration, Instant},
 };
@@ -134,34 +133,25 @@ fn every_page_of_the_book_is_found() {
     assert!(every_document_is_found(&book) > 15);
 }
 
-/// What this is built for: only its crates are surely there.
-fn host() -> String {
-    let version = Command::new("rustc").arg("-vV").output().unwrap();
-    let version = String::from_utf8(version.stdout).unwrap();
-    version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
-}
-
-/// The Markdown of the crates that this one is built with: whoever has built it has it.
+/// The READMEs of the crates that this one is built with: whoever has built it has them.
 fn of_other_people() -> Vec<(PathBuf, String)> {
-    let metadata = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", &host()])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
-    let mut files = Vec::new();
-    for package in metadata["packages"].as_array().unwrap() {
-        if package["source"].is_null() {
-            continue;
-        }
-        let name = format!("{}-{}", package["name"].as_str().unwrap(), package["version"].as_str().unwrap());
-        let folder = Path::new(package["manifest_path"].as_str().unwrap()).parent().unwrap();
-        let readme = folder.join("README.md");
-        if readme.is_file() {
-            files.push((readme, format!("{name}/README.md")));
-        }
-    }
-    files
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).unwrap();
+    let sources: Vec<PathBuf> =
+        fs::read_dir(home.join("registry/src")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let lock = include_str!("../../../Cargo.lock");
+    let mut packages: Vec<&str> = lock.split("[[package]]").collect();
+    packages.retain(|package| package.contains("source = "));
+    let value = |package: &'static str, key: &str| {
+        package.split_once(&format!("{key} = \""))?.1.split('"').next().map(str::to_owned)
+    };
+    let readmes = packages.into_iter().filter_map(|package| {
+        let crate_ = format!("{}-{}", value(package, "name")?, value(package, "version")?);
+        // Those of other systems are named in the lock, too, and need not be there.
+        let files = sources.iter().map(|source| source.join(&crate_).join("README.md"));
+        Some((files.into_iter().find(|file| file.is_file())?, format!("{crate_}/README.md")))
+    });
+    readmes.collect()
 }
 
 /// Copies so many of them into a folder.

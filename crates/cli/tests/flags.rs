@@ -41,6 +41,8 @@ const FLAGS: &[Flag] = &[
     // Any value may be one.
     flag("docs", "", ""),
     flag("ext", "", ""),
+    flag("languages", "", ""),
+    flag("domains", "", ""),
     flag("unix-path", "", ""),
     flag("state-dir", "", ""),
 ];
