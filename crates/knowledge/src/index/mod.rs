@@ -13,7 +13,6 @@
 use std::{
     collections::HashSet,
     fmt,
-    hash::BuildHasher,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
@@ -22,7 +21,7 @@ use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
 
 use crate::{document::Document, path::DocumentPath};
 use queue::{Queue, Waiting};
-use schema::Fields;
+use schema::{Fields, path_key};
 
 pub(crate) mod forms;
 mod hits;
@@ -119,7 +118,7 @@ impl Index {
         let writer = self.writer.read().unwrap_or_else(PoisonError::into_inner);
         // Held until it is in: two that put the same document at the same time would leave two of it.
         let mut known = self.known();
-        if !known.insert(hash(&document.path)) {
+        if !known.insert(path_key(&document.path)) {
             writer.delete_term(self.path_term(&document.path));
         }
         writer.add_document(entry)?;
@@ -133,7 +132,7 @@ impl Index {
     pub fn remove(&self, path: &DocumentPath) -> Result<(), IndexError> {
         let writer = self.writer.read().unwrap_or_else(PoisonError::into_inner);
         // The hash stays: another path might have it too.
-        if self.known().contains(&hash(path)) {
+        if self.known().contains(&path_key(path)) {
             writer.delete_term(self.path_term(path));
         }
         Ok(())
@@ -165,7 +164,7 @@ impl Index {
     }
 
     fn path_term(&self, path: &DocumentPath) -> Term {
-        Term::from_field_text(self.fields.path, path)
+        Term::from_field_u64(self.fields.path_key, path_key(path))
     }
 }
 
@@ -173,10 +172,6 @@ impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Index").field("documents", &self.reader.searcher().num_docs()).finish_non_exhaustive()
     }
-}
-
-fn hash(path: &DocumentPath) -> u64 {
-    FixedState::default().hash_one(path.as_str())
 }
 
 #[cfg(test)]

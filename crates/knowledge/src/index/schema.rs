@@ -1,5 +1,8 @@
 //! What is indexed of a document, and what its parts weigh.
 
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
 use tantivy::{
     schema::{
         Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing,
@@ -9,7 +12,7 @@ use tantivy::{
 };
 
 use super::{forms, query};
-use crate::{document::Document, section};
+use crate::{document::Document, path::DocumentPath, section};
 
 /// The analyzers, as the schema names them.
 const WORDS_AND_STEMS: &str = "words_and_stems";
@@ -21,8 +24,10 @@ const STEMS: &str = "stems";
 /// So what matches is decided in one field, and the others are short and cheap.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields {
-    /// The path: names the document, and is all that is stored of it.
+    /// The path: all that is stored of a document.
     pub(super) path: Field,
+    /// Its hash, by which a document is replaced and removed. As for titles, the dictionary is smaller so.
+    pub(super) path_key: Field,
     /// The hash of the title's words: a query that is a title finds it here. Titles themselves would be a dictionary of
     /// nothing but long words that are there once.
     pub(super) title_key: Field,
@@ -66,7 +71,8 @@ pub(super) fn schema() -> (Schema, Fields) {
         lifting("about", 1.5, 15),
     ];
     let fields = Fields {
-        path: schema.add_text_field("path", STRING | STORED),
+        path: schema.add_text_field("path", STORED),
+        path_key: schema.add_u64_field("path_key", INDEXED),
         title_key: schema.add_u64_field("title_key", INDEXED),
         language: schema.add_text_field("language", STRING),
         domain: schema.add_text_field("domain", STRING),
@@ -90,6 +96,7 @@ impl Fields {
     pub(super) fn entry(&self, document: &Document, text: &str) -> TantivyDocument {
         let mut entry = TantivyDocument::new();
         entry.add_text(self.path, document.path.as_str());
+        entry.add_u64(self.path_key, path_key(&document.path));
         entry.add_u64(self.title_key, query::title_key(&document.title));
         for (field, value) in [(self.language, &document.language), (self.domain, &document.domain)] {
             if let Some(value) = value {
@@ -115,6 +122,11 @@ impl Fields {
         entry.add_text(self.text, text);
         entry
     }
+}
+
+/// A path, hashed.
+pub(super) fn path_key(path: &DocumentPath) -> u64 {
+    FixedState::default().hash_one(path.as_str())
 }
 
 /// A language, domain or tag as it is compared: whatever its case and the space around it.

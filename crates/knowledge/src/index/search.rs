@@ -21,11 +21,12 @@ use crate::path::DocumentPath;
 
 /// So many words that are found together were not mistyped.
 const SEVERAL: usize = 4;
-/// Who asks with so many words, and finds a document that has them all, has found it.
+/// So many words are a sentence. Who asks with one, and finds a document that has them all, has found it.
 const MANY: usize = 8;
 /// Most words of which a document needs only some: the rarest. More cost time and change little.
 const MAX_LENIENT: usize = 6;
-/// A word that more than one in so many documents has does not make a document fit, if there are rarer ones.
+/// A word that more than one in so many documents has does not make a document fit, if there are rarer ones. Nor is it
+/// asked of documents that have the rarer ones of many.
 const FREQUENT: u64 = 5;
 
 type Clauses = Vec<(Occur, Box<dyn Query>)>;
@@ -55,7 +56,7 @@ pub(super) fn search(
     let title = title_key.map(|key| Term::from_field_u64(fields.title_key, key));
     ranked.pass(&lookup, title.and_then(|title| called(&lookup, title, &sought, &filters)))?;
     let titles = ranked.total;
-    ranked.pass(&lookup, all_of(&sought, &filters))?;
+    ranked.pass(&lookup, all_of(&sought, &filters, searcher.num_docs()))?;
     // Where a document has several words as they were typed, or is called so, they were meant so.
     if titles == 0 && (ranked.total == 0 || (ranked.total < few && units.len() < SEVERAL)) {
         let mut similar = false;
@@ -64,7 +65,7 @@ pub(super) fn search(
         }
         if similar {
             let before = ranked.total;
-            ranked.pass(&lookup, all_of(&sought, &filters))?;
+            ranked.pass(&lookup, all_of(&sought, &filters, searcher.num_docs()))?;
             approximate = ranked.total > before;
         }
     }
@@ -103,8 +104,8 @@ fn called(lookup: &Lookup<'_>, title: Term, sought: &[Sought], filters: &[Term])
     Some(Pass { query: BooleanQuery::new(clauses), counted: None })
 }
 
-/// Documents that have every unit; `None` if there are none.
-fn all_of(sought: &[Sought], filters: &[Term]) -> Option<Pass> {
+/// Documents that have every unit, or of a sentence every one that is not frequent; `None` if there are none.
+fn all_of(sought: &[Sought], filters: &[Term], documents: u64) -> Option<Pass> {
     if sought.iter().any(Sought::is_unknown) {
         return None;
     }
@@ -114,8 +115,11 @@ fn all_of(sought: &[Sought], filters: &[Term]) -> Option<Pass> {
         return Some(some(sought.iter()));
     }
     let mut clauses = filtered(filters);
+    let is_rare = |unit: &&Sought| unit.is_quoted() || unit.doc_freq() * FREQUENT <= documents;
+    let enough_are_rare = sought.len() >= MANY && sought.iter().filter(is_rare).count() >= MANY / 2;
     for unit in sought {
-        clauses.push((Occur::Must, unit.query()));
+        let demanded = is_rare(&unit) || !enough_are_rare;
+        clauses.push((if demanded { Occur::Must } else { Occur::Should }, unit.query()));
         clauses.extend(unit.lifting().map(|lifting| (Occur::Should, lifting)));
     }
     Some(Pass { query: BooleanQuery::new(clauses), counted: None })

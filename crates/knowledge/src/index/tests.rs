@@ -372,3 +372,16 @@ fn hits_lead_to_a_passage() {
         assert_eq!(crate::snippet(text, &found.words).fragment.as_deref(), Some(fragment), "{query}");
     }
 }
+
+#[test]
+fn a_sentence_is_found_without_the_words_that_every_document_has() {
+    let filler = |number: usize| format!("Every common document speaks of example number{number}.");
+    let files: Vec<_> = (0..20).map(|number| (format!("{number}.md"), filler(number))).collect();
+    let mut files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    files.push(("it.md", "Goroutines leak when nobody receives from unbuffered channels."));
+    let index = index(&files);
+    let asked =
+        "every common example document: goroutines leak when nobody receives from unbuffered channels";
+    let found = index.search(&SearchQuery::new(asked)).unwrap();
+    assert_eq!((&*found.hits[0].path, found.total), ("it.md", 1));
+}
