@@ -149,8 +149,8 @@ fn shorten(paragraph: &str) -> String {
     format!("{}…", kept.trim_end_matches([',', ';', ':', '.', ' ']))
 }
 
-/// A file's time as ISO 8601 in UTC, to the millisecond.
-fn iso_8601(time: SystemTime) -> String {
+/// A time as ISO 8601 in UTC, to the millisecond.
+pub(crate) fn iso_8601(time: SystemTime) -> String {
     // Some file systems can store years that no calendar has.
     let end = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::try_from(time).unwrap_or(end).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()

@@ -2,15 +2,14 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use sysinfo::{CpuRefreshKind, MINIMUM_CPU_UPDATE_INTERVAL, MemoryRefreshKind, RefreshKind, System};
 
-use crate::{Knowledge, answers::Readable};
+use crate::{Knowledge, answers::Readable, document::iso_8601};
 
 /// Above how much of the processors or of the memory the server calls itself degraded, in percent.
 const BUSY_PERCENT: f64 = 90.0;
@@ -126,7 +125,7 @@ impl Health {
         let is_well = dependencies.are_well();
         Report {
             status: if is_well && !is_busy { Status::Healthy } else { Status::Degraded },
-            timestamp: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+            timestamp: iso_8601(SystemTime::now()),
             system,
             application: Application {
                 pending_tasks: tasks(),
@@ -242,6 +241,8 @@ impl Readable for Report {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::{Document, DocumentPath, FileTimes, Library};
 
