@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyport_protocol::types::ResourceLink;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -176,10 +175,6 @@ impl Readable for Listing {
             text.push_str(&format!("\nFor the next page, call list_docs again with the cursor {cursor:?}."));
         }
         text.trim_end().to_owned()
-    }
-
-    fn links(&self) -> Vec<ResourceLink> {
-        Vec::new()
     }
 }
 
