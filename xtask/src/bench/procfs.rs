@@ -4,6 +4,10 @@ use std::{fs, path::Path, time::Duration};
 
 use crate::Failure;
 
+/// What Linux answers for the file of a thread that has ended: before it is opened, and after.
+const ENOENT: i32 = 2;
+const ESRCH: i32 = 3;
+
 /// Whether there is anything to read.
 pub(super) fn is_here() -> bool {
     Path::new("/proc/self/schedstat").exists()
@@ -27,7 +31,12 @@ pub(super) fn resident(pid: u32) -> Result<u64, Failure> {
 pub(super) fn cpu_time(pid: u32) -> Result<Duration, Failure> {
     let mut time = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let text = match fs::read_to_string(thread?.path().join("schedstat")) {
+            Ok(text) => text,
+            // The thread ended between the list and its file.
+            Err(error) if matches!(error.raw_os_error(), Some(ENOENT | ESRCH)) => continue,
+            Err(error) => return Err(error.into()),
+        };
         let nanoseconds = text.split(' ').next().unwrap_or_default().parse()?;
         time += Duration::from_nanos(nanoseconds);
     }
