@@ -14,6 +14,8 @@
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
 //! - `lines`: messages on a stream of bytes.
 
+#[cfg(feature = "client-http")]
+pub mod client;
 mod dialogue;
 #[cfg(feature = "http")]
 pub mod http;
