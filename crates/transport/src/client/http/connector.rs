@@ -123,7 +123,8 @@ impl Connector {
 
     fn proxy(&self, uri: &Uri, target: &Target) -> Option<Intercept> {
         // As Go does: what runs on this machine is not looked for elsewhere, though the environment forgets to say so.
-        let here = target.host == "localhost" || target.address().is_some_and(|address| address.is_loopback());
+        let here =
+            target.host == "localhost" || target.address().is_some_and(|address| address.is_loopback());
         self.0.proxies.as_ref().filter(|_| !here).and_then(|proxies| proxies.intercept(uri))
     }
 
@@ -281,7 +282,8 @@ fn tls(roots: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, Fault> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     // Cannot fail: ring knows what is the default.
-    let builder = builder.map_err(|source| Fault::Tls { target: "any host".into(), source: Arc::new(source) })?;
+    let builder =
+        builder.map_err(|source| Fault::Tls { target: "any host".into(), source: Arc::new(source) })?;
     Ok(Arc::new(builder.with_root_certificates(store).with_no_client_auth()))
 }
 
@@ -364,7 +366,11 @@ impl Connection for Socket {
 }
 
 impl Read for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, task: &mut Task<'_>, to: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        to: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(task, to)
     }
 }

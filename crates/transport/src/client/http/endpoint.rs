@@ -54,7 +54,8 @@ impl Endpoint {
     /// [`Fault::Header`] for what is no header, or one that the protocol writes itself.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Fault> {
         let wrong = |why| Fault::Header { name: name.into(), why };
-        let parsed: HeaderName = name.parse().map_err(|_| wrong("its name must be a token, as HTTP calls it"))?;
+        let parsed: HeaderName =
+            name.parse().map_err(|_| wrong("its name must be a token, as HTTP calls it"))?;
         if OURS.contains(&parsed.as_str()) || parsed.as_str().starts_with("mcp-param-") {
             return Err(wrong("it is written here for each request"));
         }

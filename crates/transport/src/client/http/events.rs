@@ -308,7 +308,10 @@ mod tests {
         assert_eq!(events.next().unwrap().unwrap().data, "");
         assert_eq!(events.next(), Ok(None));
         events.restart();
-        assert_eq!((events.last_id().unwrap(), events.retry()), (&Bytes::from("8"), Some(Duration::from_millis(250))));
+        assert_eq!(
+            (events.last_id().unwrap(), events.retry()),
+            (&Bytes::from("8"), Some(Duration::from_millis(250)))
+        );
         events.feed(Bytes::from_static(b"data: whole\n\n"));
         assert_eq!(events.next().unwrap().unwrap().data, "whole");
     }

@@ -21,7 +21,9 @@ pub enum Fault {
         why: &'static str,
     },
     /// The name leads nowhere.
-    #[error("the name {host} is not known ({source}): check how it is written, and that names can be resolved here")]
+    #[error(
+        "the name {host} is not known ({source}): check how it is written, and that names can be resolved here"
+    )]
     Name {
         /// The name.
         host: String,
@@ -51,7 +53,9 @@ pub enum Fault {
         after: Duration,
     },
     /// The address is of a private network, and those are out of bounds.
-    #[error("{host} leads to {address}, which is no public address; connections to private networks are not allowed here")]
+    #[error(
+        "{host} leads to {address}, which is no public address; connections to private networks are not allowed here"
+    )]
     Private {
         /// The host of the URL.
         host: String,
@@ -67,7 +71,9 @@ pub enum Fault {
         source: Arc<rustls::Error>,
     },
     /// This system has no certificates to check servers by.
-    #[error("no root certificates were found: install them (ca-certificates), or name a file in SSL_CERT_FILE")]
+    #[error(
+        "no root certificates were found: install them (ca-certificates), or name a file in SSL_CERT_FILE"
+    )]
     NoRoots,
     /// The proxy of the environment does not let us through.
     #[error("the proxy {proxy} does not connect to {target}: {why}")]

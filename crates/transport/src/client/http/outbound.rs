@@ -87,7 +87,8 @@ impl Outbound {
             }
         }
         all.entry(header::USER_AGENT).or_insert(USER_AGENT);
-        let target = format!("{}:{}", uri.host().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
+        let target =
+            format!("{}:{}", uri.host().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
         *request.uri_mut() = uri;
         self.client.request(request).await.map_err(|error| match find::<Fault>(&error) {
             Some(fault) => fault.clone(),
@@ -122,7 +123,8 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fa
     }
     let location = response.headers().get(header::LOCATION).map(HeaderValue::to_str);
     let Some(Ok(location)) = location else { return Ok(None) };
-    let refused = |why| Fault::Redirect { from: from.to_string(), to: location.chars().take(256).collect(), why };
+    let refused =
+        |why| Fault::Redirect { from: from.to_string(), to: location.chars().take(256).collect(), why };
     let to = from.join(location).map_err(|_| refused("this is no URL"))?;
     match (from.scheme(), to.scheme()) {
         ("https", "http") => Err(refused("what was said in private would be said in public")),
@@ -138,7 +140,8 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fa
 fn uri(url: &Url) -> Result<http::Uri, Fault> {
     let text = url.as_str();
     let text = text.split_once('#').map_or(text, |(before, _)| before);
-    text.parse().map_err(|error: http::uri::InvalidUri| Fault::Url { url: text.into(), why: error.to_string() })
+    text.parse()
+        .map_err(|error: http::uri::InvalidUri| Fault::Url { url: text.into(), why: error.to_string() })
 }
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("anyport/", env!("CARGO_PKG_VERSION")));
