@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use anyport_protocol::{
     Error, Method, Raw,
     json::Splice,
-    jsonrpc::{self, Id, Message, write_request},
+    jsonrpc::{self, Id, Message, code, write_request},
     meta::{LogLevel, encode_header},
     session::upstream::Whose,
 };
@@ -13,16 +13,19 @@ use anyport_service::{
     Answer, Context, Emitter, Event, Notification, Outcome, Question, Reply, Request, emit,
 };
 use bytes::Bytes;
+use bytestring::ByteString;
 use futures_util::{
     StreamExt as _,
     future::{AbortHandle, Abortable, BoxFuture, FutureExt as _},
     stream::{self, FuturesUnordered},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use hyper::body::Incoming as Body;
 use tokio::select;
 
 use super::{
-    hub::{Hub, Injected, Way, lost, ping, unknown, unreachable},
+    hub::{Hub, Injected, Way, lost, ping, result_of, unknown, unreachable},
+    mirror::Mirrors,
     received::{Broken, Messages, RETRY, Refusal},
     session::PROTOCOL_VERSION,
 };
@@ -74,8 +77,13 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
     let injected = hub.open(id, context.principal().clone(), method);
     let mut open = Guard { hub: hub.clone(), id, tell: legacy };
     let headers = if legacy { HeaderMap::new() } else { modern_headers(&hub, &request, &context) };
+    let tool = (method == Some(Method::ToolsCall)).then(|| Tool {
+        name: request.name().unwrap_or_default(),
+        arguments: params.member("arguments").unwrap_or(Raw::EMPTY_OBJECT),
+        meta: written.member("_meta").unwrap_or(Raw::EMPTY_OBJECT),
+    });
     let source =
-        Source { hub: hub.clone(), id, message: message.into(), headers, at: At::Unsent, failures: 0 };
+        Source { hub: hub.clone(), id, message: message.into(), headers, tool, at: At::Unsent, failures: 0 };
     let listener = Listener {
         hub: &hub,
         id,
@@ -90,7 +98,12 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
     let outcome = listener.listen(source, injected).await;
     open.tell = false;
     match hub.agreement.outcome(method, &params, outcome) {
-        Ok(result) => Outcome::of_result(result),
+        Ok(result) => match &hub.way {
+            Way::Modern(mirrors) if method == Some(Method::ToolsList) => {
+                Outcome::of_result(mirrors.learn(result))
+            }
+            _ => Outcome::of_result(result),
+        },
         Err(error) => Outcome::Error(error),
     }
 }
@@ -297,9 +310,19 @@ struct Source {
     id: u64,
     message: Bytes,
     headers: HeaderMap,
+    /// The tool that is called, if one is.
+    tool: Option<Tool>,
     at: At,
     /// How often in a row the stream could not be resumed.
     failures: u32,
+}
+
+/// What decides which arguments of a call go into headers.
+struct Tool {
+    name: ByteString,
+    arguments: Raw,
+    /// `_meta` of the call, for a list of the same caller.
+    meta: Raw,
 }
 
 #[expect(clippy::large_enum_variant, reason = "there is one a call, within the future of the call")]
@@ -342,14 +365,7 @@ impl Source {
     async fn send(&mut self) -> Result<At, Error> {
         let line = &self.hub.line;
         let response = match &self.hub.way {
-            Way::Modern => {
-                let response = line.post(&line.url, self.headers.clone(), self.message.clone()).await;
-                let response = response.map_err(|fault| unreachable(&fault))?;
-                if !response.status().is_success() {
-                    return Err(Refusal::of(response, &line.reading).await.into_error());
-                }
-                response
-            }
+            Way::Modern(mirrors) => self.send_modern(mirrors).await?,
             Way::Session(sessions) => self.hub.send(sessions, &self.message).await?,
             Way::Stream(_) => {
                 self.hub.deliver(self.message.clone()).await?;
@@ -366,6 +382,64 @@ impl Source {
             Err(Broken::Invalid(error)) => Err(error),
             Err(Broken::Cut(why)) => Err(unknown(&why)),
         }
+    }
+
+    /// §Client Behavior: "If the server rejects a request with a `HeaderMismatch` error because required `Mcp-Param-*`
+    /// headers are missing or do not match the body, the client SHOULD call `tools/list` to check for changes to the
+    /// tool's `inputSchema`, then retry the original request with the appropriate headers."
+    async fn send_modern(&self, mirrors: &Mirrors) -> Result<Response<Body>, Error> {
+        let refusal = match self.post(mirrors).await? {
+            Ok(response) => return Ok(response),
+            Err(refusal) => refusal,
+        };
+        let mismatch = refusal.error.as_ref().is_some_and(|error| error.code == code::HEADER_MISMATCH);
+        let Some(tool) = self.tool.as_ref().filter(|_| mismatch) else { return Err(refusal.into_error()) };
+        // It was refused before anything was done, so once more is safe.
+        self.relist(mirrors, tool).await?;
+        self.post(mirrors).await?.map_err(Refusal::into_error)
+    }
+
+    async fn post(&self, mirrors: &Mirrors) -> Result<Result<Response<Body>, Refusal>, Error> {
+        let line = &self.hub.line;
+        let mut headers = self.headers.clone();
+        if let Some(tool) = &self.tool {
+            mirrors.add(&mut headers, &tool.name, &tool.arguments);
+        }
+        let response = line.post(&line.url, headers, self.message.clone()).await;
+        let response = response.map_err(|fault| unreachable(&fault))?;
+        if response.status().is_success() {
+            return Ok(Ok(response));
+        }
+        Ok(Err(Refusal::of(response, &line.reading).await))
+    }
+
+    async fn relist(&self, mirrors: &Mirrors, tool: &Tool) -> Result<(), Error> {
+        let (line, name) = (&self.hub.line, Method::ToolsList.as_str());
+        let meta = Splice::retain(&tool.meta, |name| name != "progressToken").finish();
+        let mut headers = HeaderMap::new();
+        headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(self.hub.revision().as_str()));
+        headers.insert("mcp-method", HeaderValue::from_static(name));
+        let mut cursor: Option<Raw> = None;
+        for _ in 0..PAGES {
+            let mut params = Splice::new().with("_meta", &meta);
+            if let Some(cursor) = &cursor {
+                params = params.with("cursor", cursor);
+            }
+            let mut message = Vec::new();
+            write_request(&mut message, &Id::from(self.hub.next_id()), name, Some(&params.finish()));
+            let response = line.post(&line.url, headers.clone(), message.into()).await;
+            let response = response.map_err(|fault| unreachable(&fault))?;
+            if !response.status().is_success() {
+                return Err(Refusal::of(response, &line.reading).await.into_error());
+            }
+            let page = mirrors.learn(result_of(response, &line.reading).await?);
+            let next = page.member("nextCursor").filter(|next| !next.is_null());
+            if next.is_none() || next == cursor {
+                return Ok(());
+            }
+            cursor = next;
+        }
+        Ok(())
     }
 
     /// Goes on reading where the stream was cut, if it can be resumed.
@@ -405,6 +479,9 @@ impl Source {
         }
     }
 }
+
+/// Pages of tools that are read to find the schema of one.
+const PAGES: usize = 100;
 
 /// How often in a row a stream is asked for again in vain.
 const RESUMES: u32 = 5;

@@ -27,6 +27,7 @@ use url::Url;
 
 use super::{
     Fault,
+    mirror::Mirrors,
     outbound::Outbound,
     received::{Broken, EventStream, Messages, RETRY, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
@@ -54,7 +55,7 @@ pub(super) struct Hub {
 /// How requests travel.
 pub(super) enum Way {
     /// Each on its own: 2026-07-28.
-    Modern,
+    Modern(Mirrors),
     /// Within a session: Streamable HTTP of older revisions.
     Session(Sessions),
     /// Posted to this address, while answers come on the one stream: HTTP+SSE of 2024-11-05.
@@ -197,7 +198,7 @@ impl Hub {
     /// Posts a message that has no answer of its own.
     pub(super) async fn deliver(&self, message: Bytes) -> Result<(), Error> {
         let response = match &self.way {
-            Way::Modern => self.line.post(&self.line.url, HeaderMap::new(), message).await,
+            Way::Modern(_) => self.line.post(&self.line.url, HeaderMap::new(), message).await,
             Way::Session(sessions) => {
                 let headers = sessions.now().headers(self.revision());
                 self.line.post(&self.line.url, headers, message).await
@@ -497,7 +498,7 @@ impl Hub {
                     Err(refusal) => Err(refusal.into_error()),
                 }
             }
-            Way::Modern | Way::Stream(_) => {
+            Way::Modern(_) | Way::Stream(_) => {
                 let mut injected = self.open(id, Principal::anonymous(), Some(method));
                 let delivered = self.deliver(message.into()).await;
                 let answer = match delivered {

@@ -16,6 +16,7 @@ use super::{
     Endpoint, Fault,
     call::Http,
     hub::{Hub, Line, Way, initialized, result_of},
+    mirror::Mirrors,
     outbound::Outbound,
     received::{Broken, EventStream, Messages, Reading, Refusal, is_type},
     session::{PROTOCOL_VERSION, SESSION_ID, Sessions},
@@ -231,7 +232,7 @@ impl<'a> Attempt<'a> {
         let (end, ended) = watch::channel(None);
         let (modern, agreement) = (agreement.revision().is_modern(), Arc::new(agreement));
         let (way, old) = match self.old {
-            _ if modern => (Way::Modern, None),
+            _ if modern => (Way::Modern(Mirrors::default()), None),
             Some((messages, address)) => (Way::Stream(address), Some(messages)),
             None => (Way::Session(Sessions::new(asked, self.session)), None),
         };
