@@ -22,6 +22,8 @@ mod opening;
 mod service;
 mod spoken;
 mod target;
+#[cfg(test)]
+mod tests;
 #[cfg(all(feature = "client-unix", unix))]
 mod unix;
 
