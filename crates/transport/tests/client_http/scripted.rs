@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Revision, jsonrpc::Reason};
-use anyport_service::{Outcome, ParamHeaders, Service as _};
+use anyport_protocol::{Error, Method, Revision, meta::LogLevel};
+use anyport_service::{Outcome, ParamHeaders, Request, Service as _};
 use anyport_transport::client::{ConnectError, Connection, http::Endpoint};
 use serde_json::json;
 
@@ -287,4 +287,79 @@ async fn a_header_mismatch_is_mended_by_listing_the_tools_once_more() {
     assert_eq!(text(&outcome(&connection).await), "matched");
     assert_eq!(text(&outcome(&connection).await), "matched");
     assert_eq!(calls(&script).len(), 3, "the second call knew it at once");
+}
+
+#[tokio::test]
+async fn a_new_session_has_the_subscriptions_of_the_old_one() {
+    let sessions = AtomicUsize::new(0);
+    let script = Script::start(move |asked| {
+        if asked.method() == "initialize" {
+            sessions.fetch_add(1, Ordering::SeqCst);
+        }
+        let current = format!("s{}", sessions.load(Ordering::SeqCst));
+        legacy(asked, &current).unwrap_or_else(|| match (asked.method(), asked.header("mcp-session-id")) {
+            ("tools/call", Some("s1")) => response("404 Not Found", &["Content-Length: 0"], ""),
+            _ => body(&answer(asked, "x")),
+        })
+    })
+    .await;
+    let connection = to(&script).await.unwrap();
+    for (method, uri) in
+        [(Method::Subscribe, "test://a"), (Method::Subscribe, "test://b"), (Method::Unsubscribe, "test://a")]
+    {
+        let request = Request::new(method, anyport_protocol::Raw::from(json!({"uri": uri})));
+        let outcome = within(connection.call(request, context()).outcome()).await;
+        assert!(matches!(outcome, Outcome::Result(_)), "{outcome:?}");
+    }
+    assert_eq!(text(&outcome(&connection).await), "x");
+    let again: Vec<_> = script
+        .asked()
+        .into_iter()
+        .filter(|asked| {
+            asked.method() == "resources/subscribe" && asked.header("mcp-session-id") == Some("s2")
+        })
+        .map(|asked| asked.body["params"]["uri"].clone())
+        .collect();
+    assert_eq!(again, ["test://b"]);
+}
+
+#[tokio::test]
+async fn the_level_of_a_log_is_raised_for_who_wants_it_and_lowered_afterwards() {
+    let (levels, mut lowered) = tokio::sync::mpsc::unbounded_channel();
+    let script = Script::start(move |asked| match asked.method() {
+        "initialize" => body(&json!({"jsonrpc": "2.0", "id": asked.body["id"],
+            "result": {"protocolVersion": "2025-11-25", "capabilities": {"logging": {}}}})),
+        "logging/setLevel" => {
+            levels.send(asked.body["params"]["level"].as_str().unwrap().to_owned()).unwrap();
+            body(&answer(asked, ""))
+        }
+        _ => legacy(asked, "s").unwrap_or_else(|| body(&answer(asked, "x"))),
+    })
+    .await;
+    let mut opening = opening(None);
+    opening.log_hold = Duration::from_millis(20);
+    let endpoint = Endpoint::new(&script.url()).unwrap().without_proxy();
+    let connection = within(open(&endpoint, &opening)).await.unwrap();
+    let context = context().with_log_level(Some(LogLevel::Debug));
+    within(connection.call(tool("x", json!({})), context).outcome()).await;
+    assert_eq!(within(lowered.recv()).await.unwrap(), "debug");
+    assert_eq!(within(lowered.recv()).await.unwrap(), "emergency");
+}
+
+#[tokio::test]
+async fn when_the_stream_of_http_with_sse_ends_the_connection_is_over() {
+    let script = Script::start(|asked| match (asked.verb.as_str(), asked.method()) {
+        ("GET", _) => events(
+            "event: endpoint\ndata: /post\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"protocolVersion\":\"2024-11-05\",\"capabilities\":{}}}\n\n",
+        ),
+        _ if asked.target == "/post" => response("202 Accepted", &[], ""),
+        _ => response("405 Method Not Allowed", &["Content-Length: 0"], ""),
+    })
+    .await;
+    let connection = to(&script).await.unwrap();
+    assert_eq!(connection.revision(), Revision::V2024_11_05);
+    let end = within(connection.closed()).await;
+    assert!(end.to_string().contains("stream is over"), "{end}");
+    let error = error(&connection).await;
+    assert_eq!(error.data.unwrap().as_str(), r#"{"reason":"upstream_lost"}"#);
 }

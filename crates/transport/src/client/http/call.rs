@@ -97,6 +97,11 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
     };
     let outcome = listener.listen(source, injected).await;
     open.tell = false;
+    if let (Some(kind @ (Method::Subscribe | Method::Unsubscribe)), Ok(_)) = (method, &outcome)
+        && let Some(uri) = params.member("uri").and_then(|uri| uri.as_string())
+    {
+        hub.subscribed(&uri, kind == Method::Subscribe);
+    }
     match hub.agreement.outcome(method, &params, outcome) {
         Ok(result) => match &hub.way {
             Way::Modern(mirrors) if method == Some(Method::ToolsList) => {

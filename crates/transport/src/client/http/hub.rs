@@ -1,7 +1,7 @@
 //! What all calls of a connection share, and how messages leave.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -11,6 +11,7 @@ use std::{
 
 use anyport_protocol::{
     Error, Method, Raw, Revision,
+    json::Splice,
     jsonrpc::{self, Id, Message, Reason, write_error, write_notification, write_request, write_result},
     meta::LogLevel,
     session::upstream::{Agreement, OpenCall, Whose, whose},
@@ -22,6 +23,7 @@ use hyper::body::Incoming as Body;
 use tokio::{
     sync::{broadcast, mpsc, watch},
     task::JoinSet,
+    time::Instant,
 };
 use url::Url;
 
@@ -46,6 +48,10 @@ pub(super) struct Hub {
     calls: Mutex<BTreeMap<u64, Open>>,
     /// The level of log messages that an older server was told.
     level: tokio::sync::Mutex<Option<LogLevel>>,
+    /// When an older server was last wanted to log.
+    logging: watch::Sender<Option<Instant>>,
+    /// What an older server was asked to tell changes of; a new session is asked again.
+    subscribed: Mutex<BTreeSet<String>>,
     /// Tasks that read streams of the whole connection.
     listeners: Mutex<JoinSet<()>>,
     /// Tasks that send what nobody waits for.
@@ -139,6 +145,8 @@ impl Hub {
             ids: AtomicU64::new(first_id),
             calls: Mutex::default(),
             level: tokio::sync::Mutex::new(None),
+            logging: watch::Sender::new(None),
+            subscribed: Mutex::default(),
             listeners: Mutex::default(),
             errands: Mutex::default(),
         })
@@ -291,7 +299,23 @@ impl Hub {
         *self.level.lock().await = None;
         self.deliver(initialized()).await?;
         self.listen().await;
+        let subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for uri in subscribed {
+            let params = Splice::new().with("uri", &Raw::string(&uri)).finish();
+            if let Err(error) = self.ask(Method::Subscribe, &params).await {
+                tracing::warn!(%error, uri, "the new session takes no subscription of the old one");
+            }
+        }
         Ok(())
+    }
+
+    /// Notes what a session is subscribed to, for the one after it.
+    pub(super) fn subscribed(&self, uri: &str, more: bool) {
+        let mut subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
+        match more {
+            true => _ = subscribed.insert(uri.to_owned()),
+            false => _ = subscribed.remove(uri),
+        }
     }
 
     /// Opens the stream on which the server says what belongs to no request, and reads it from now on. A server without
@@ -474,15 +498,49 @@ impl Hub {
         if !self.agreement.offers("logging") {
             return;
         }
+        self.logging.send_replace(Some(Instant::now()));
         let mut now = self.level.lock().await;
         if now.is_some_and(|now| now <= level) {
             return;
         }
         let params = Raw::trusted(format!(r#"{{"level":"{}"}}"#, level.as_str()).into_bytes());
         match self.ask(Method::SetLevel, &params).await {
-            Ok(_) => *now = Some(level),
+            Ok(_) => {
+                if now.replace(level).is_none() {
+                    self.lower_later();
+                }
+            }
             Err(error) => tracing::debug!(%error, "the server does not change the level of its log"),
         }
+    }
+
+    /// Lets the server log next to nothing again, once no call has wanted its log for a while.
+    fn lower_later(self: &Arc<Self>) {
+        let (hub, hold) = (Arc::downgrade(self), self.opening.log_hold);
+        let mut last = self.logging.subscribe();
+        let lower = async move {
+            loop {
+                let wanted = (*last.borrow_and_update()).unwrap_or_else(Instant::now);
+                let Some(end) = wanted.checked_add(hold) else { return };
+                tokio::time::sleep_until(end).await;
+                if last.has_changed().unwrap_or(false) {
+                    continue;
+                }
+                let Some(hub) = hub.upgrade() else { return };
+                let mut now = hub.level.lock().await;
+                if last.has_changed().unwrap_or(false) {
+                    continue;
+                }
+                let params =
+                    Raw::trusted(format!(r#"{{"level":"{}"}}"#, LogLevel::Emergency.as_str()).into_bytes());
+                if let Err(error) = hub.ask(Method::SetLevel, &params).await {
+                    tracing::debug!(%error, "the server does not change the level of its log");
+                }
+                *now = None;
+                return;
+            }
+        };
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).spawn(lower);
     }
 
     /// A request of our own to an older server.
