@@ -1,5 +1,7 @@
 //! What leaves, and where it does not go.
 
+use std::sync::Arc;
+
 use anyport_transport::client::http::Endpoint;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -178,4 +180,43 @@ async fn a_proxy_is_asked_for_what_is_not_of_this_machine() {
     let here = Script::start(serves).await;
     let endpoint = Endpoint::new(&here.url()).unwrap().proxy("http://127.0.0.1:1");
     within(open(&endpoint, &opening(None))).await.unwrap();
+}
+
+#[tokio::test]
+async fn tls_is_spoken_with_whom_is_trusted_and_with_nobody_else() {
+    let certified = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let script = Script::start(serves).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, behind) = (listener.local_addr().unwrap(), script.address);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut secure) = acceptor.accept(stream).await else { return };
+                let mut plain = tokio::net::TcpStream::connect(behind).await.unwrap();
+                _ = tokio::io::copy_bidirectional(&mut secure, &mut plain).await;
+            });
+        }
+    });
+    let url = format!("https://localhost:{}/mcp", address.port());
+    let trusting = at(&url).trust(certified.cert.pem().as_bytes()).unwrap();
+    let connection = within(open(&trusting, &opening(None))).await.unwrap();
+    assert_eq!(text(&within(call(&connection, "echo", json!({})).outcome()).await), "x");
+    // Another one is trusted here.
+    let other = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let words = failure(&at(&url).trust(other.cert.pem().as_bytes()).unwrap()).await;
+    assert!(words.contains("no secure connection to localhost"), "{words}");
+    // The certificate is good for no other name.
+    let words =
+        failure(&at(&format!("https://{address}/mcp")).trust(certified.cert.pem().as_bytes()).unwrap()).await;
+    assert!(words.contains("no secure connection to 127.0.0.1"), "{words}");
 }
