@@ -24,6 +24,7 @@ use crate::{
     catalog::Catalog,
     client::Core,
     handler::{Functions, erased},
+    retried::Retried,
 };
 
 /// A client that is about to be: who it is, and what it can be asked.
@@ -195,7 +196,7 @@ impl Builder {
         let capabilities = serde_json::to_value(self.functions.capabilities()).map_err(json)?;
         let info = serde_json::to_value(&self.info).map_err(json)?;
         let mut core = Core {
-            service: Arc::new(Shim::new(self.service, self.shim)),
+            service: Arc::new(Shim::new(Retried(self.service), self.shim)),
             functions: self.functions,
             capabilities: written(&capabilities),
             info: written(&info),

@@ -40,6 +40,7 @@ mod handler;
 mod list;
 mod listen;
 mod result;
+mod retried;
 mod schema;
 
 pub use builder::Builder;
