@@ -25,6 +25,8 @@ mod opening;
 mod service;
 mod spoken;
 mod target;
+#[cfg(test)]
+mod tests;
 #[cfg(all(feature = "client-unix", unix))]
 mod unix;
 
