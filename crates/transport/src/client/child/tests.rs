@@ -1,5 +1,5 @@
 //! Real processes: shell scripts that behave as servers do, and as they should not.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 use std::{sync::Arc, time::Duration};
 
@@ -153,7 +153,6 @@ async fn wait_until(mut condition: impl FnMut() -> bool) {
     panic!("it did not come to pass within 10 s");
 }
 
-#[cfg(target_os = "linux")]
 fn children() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let of =
@@ -162,7 +161,6 @@ fn children() -> usize {
 }
 
 /// Runs alone in its process: it counts this process's children and descriptors.
-#[cfg(target_os = "linux")]
 #[tokio::test]
 #[ignore = "counts what the whole process has; run alone"]
 async fn a_thousand_processes_leave_nothing_behind() {
@@ -170,7 +168,7 @@ async fn a_thousand_processes_leave_nothing_behind() {
     let cycle = async |round: usize| {
         // In turn: ends by itself, is closed, is dropped in the middle of a call, exits at the probe.
         let discover = if round % 4 == 3 { "exit 3" } else { UNKNOWN };
-        let action = if round % 4 == 0 { "exit 1" } else { ECHO };
+        let action = if round.is_multiple_of(4) { "exit 1" } else { ECHO };
         let connection = start(server(discover, action)).await;
         let mut reply = call(&connection);
         if round % 4 != 2 {
