@@ -73,6 +73,16 @@ pub enum Reason {
     ShuttingDown,
     /// There is no tool of this name, or none that the caller may see.
     UnknownTool,
+    /// The call that a `requestState` belongs to was cancelled.
+    Cancelled,
+    /// The call that a `requestState` belongs to is not known here any more.
+    Lost,
+    /// What a call led to is too large to be kept for its caller.
+    TooLarge,
+    /// The server behind us went away before it answered.
+    UpstreamLost,
+    /// The user declined what the call needs.
+    Declined,
 }
 
 impl Reason {
@@ -94,6 +104,11 @@ impl Reason {
             Self::InvalidUpstream => "invalid_upstream",
             Self::ShuttingDown => "shutting_down",
             Self::UnknownTool => "unknown_tool",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+            Self::TooLarge => "too_large",
+            Self::UpstreamLost => "upstream_lost",
+            Self::Declined => "declined",
         }
     }
 }
