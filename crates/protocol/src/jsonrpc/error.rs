@@ -79,10 +79,12 @@ pub enum Reason {
     Lost,
     /// What a call led to is too large to be kept for its caller.
     TooLarge,
-    /// The server behind us went away before it answered.
-    UpstreamLost,
     /// The user declined what the call needs.
     Declined,
+    /// The connection to the server broke while the call was open.
+    UpstreamLost,
+    /// The server may or may not have done what was asked: its answer was lost, and asking again is not safe.
+    OutcomeUnknown,
 }
 
 impl Reason {
@@ -107,8 +109,9 @@ impl Reason {
             Self::Cancelled => "cancelled",
             Self::Lost => "lost",
             Self::TooLarge => "too_large",
-            Self::UpstreamLost => "upstream_lost",
             Self::Declined => "declined",
+            Self::UpstreamLost => "upstream_lost",
+            Self::OutcomeUnknown => "outcome_unknown",
         }
     }
 }
