@@ -18,8 +18,7 @@ pub enum Fault {
 
 /// Whether `answer` answers the question `method` with `params`.
 ///
-/// 2026-07-28, client/elicitation §Form Mode Security: "Servers SHOULD validate that received data matches the requested
-/// schema". What a `format` says is left to the server: JSON Schema has it as an annotation.
+/// 2026-07-28, client/elicitation §Form Mode Security: "Servers SHOULD validate received data matches the requested schema". What a `format` says is left to the server: JSON Schema has it as an annotation.
 ///
 /// # Errors
 /// What is wrong. It names fields, and tells nothing of what the user filled in.

@@ -366,8 +366,8 @@ impl Call {
     /// The outcome as the caller is told it. An error that follows a question which its client could not be asked is
     /// about that.
     ///
-    /// 2026-07-28, basic §Error Codes: -32021 when "processing a request requires a capability the client did not
-    /// declare". A result passes: the server found another way.
+    /// 2026-07-28, basic §_meta: "If processing a request requires a capability the client did not include in
+    /// `io.modelcontextprotocol/clientCapabilities`, the server MUST return a `MissingRequiredClientCapabilityError`". A result passes: the server found another way.
     fn told(&self, outcome: Outcome) -> Outcome {
         match (&self.lacking, outcome) {
             (Some(lacking), Err(error)) if error.reason.is_none() => {
@@ -688,7 +688,7 @@ impl Sorted {
 /// A question's params for a client of 2026-07-28: without what belongs to the hop between the server and us, and without
 /// what the client did not declare and may be left out.
 ///
-/// 2026-07-28, client/sampling §Context Inclusion: the client "MAY modify or ignore" `includeContext`.
+/// 2026-07-28, client/sampling §Context Inclusion, of the client: it "MAY modify or ignore this field".
 fn relayed(method: Method, params: &Raw, profile: Profile) -> Raw {
     let hop = |key: &str| match key {
         "task" => true,
