@@ -64,6 +64,7 @@
 //! as the runtime waits for either. Whatever does not come within [`Wire::patience`] is [`Lost`].
 
 mod answer;
+pub mod chaos;
 mod client;
 #[cfg(feature = "generators")]
 pub mod generators;
