@@ -51,7 +51,8 @@ pub struct ChaosProxy {
 /// What goes wrong. Unless said, nothing does.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Chaos {
-    /// Whether connections are refused, as they are where nobody listens. Those that are open stay so.
+    /// Whether connections are refused, as they are where nobody listens. Those that were taken already stay
+    /// open.
     pub refuse: bool,
     /// What goes wrong on the way from the client to the server.
     pub up: Faults,

@@ -128,6 +128,9 @@ async fn silence_ends_when_it_is_switched_off_and_an_idle_connection_can_be_rese
 #[tokio::test]
 async fn who_is_refused_finds_nobody_and_later_finds_the_same_port() {
     let (proxy, mut client) = echo().await;
+    // It has been taken, and does not only wait to be.
+    client.write_all(b"a").await.unwrap();
+    assert_eq!(client.read_u8().await.unwrap(), b'a');
     proxy.set(Chaos { refuse: true, ..Chaos::default() }).await.unwrap();
     let refused = TcpStream::connect(proxy.address()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
