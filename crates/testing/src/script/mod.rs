@@ -15,7 +15,8 @@ use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::{
     io::DuplexStream,
-    task::JoinHandle,
+    sync::oneshot,
+    task::AbortHandle,
     time::{sleep, timeout},
 };
 
@@ -72,7 +73,8 @@ pub struct Difference {
 #[derive(Debug)]
 #[must_use = "whether the script was kept to is said by `finish`"]
 pub struct Playing {
-    playing: JoinHandle<Result<(), Difference>>,
+    played: oneshot::Receiver<Result<(), Difference>>,
+    playing: AbortHandle,
 }
 
 impl Script {
@@ -116,8 +118,7 @@ impl Script {
     /// Tokio's clock can be paused.
     pub fn pipe(self) -> (DuplexStream, Playing) {
         let (theirs, ours) = tokio::io::duplex(64 * 1024);
-        let playing = tokio::spawn(async move { self.play(pipe::Pipe::new(ours)).await });
-        (theirs, Playing { playing })
+        (theirs, self.start(pipe::Pipe::new(ours)))
     }
 
     /// Plays the server over Streamable HTTP, at any path of a free port of loopback. An answer comes as JSON, or
@@ -128,7 +129,21 @@ impl Script {
     pub async fn http(self) -> std::io::Result<(SocketAddr, Playing)> {
         let http = http::Http::listen().await?;
         let address = http.address();
-        Ok((address, Playing { playing: tokio::spawn(async move { self.play(http).await }) }))
+        Ok((address, self.start(http)))
+    }
+
+    fn start(self, mut ends: impl Ends + 'static) -> Playing {
+        let (told, played) = oneshot::channel();
+        let playing = tokio::spawn(async move {
+            let result = self.play(&mut ends).await;
+            // After a difference nothing more can be said. Else what was said last may still be on its way: the connection
+            // stays until nobody plays any more.
+            let kept = result.is_ok().then_some(ends);
+            let _ = told.send(result);
+            std::future::pending::<()>().await;
+            drop(kept);
+        });
+        Playing { played, playing: playing.abort_handle() }
     }
 
     /// Plays the client on `link`, to the end of the script. Standard streams and sockets do without a paused clock.
@@ -136,15 +151,18 @@ impl Script {
     /// # Errors
     /// The first difference.
     pub async fn over(self, link: Link) -> Result<(), Difference> {
-        let client = client::Client::new(Wire::over(link).patience(self.patience), self.revision);
-        self.play(client).await
+        let mut client = client::Client::new(Wire::over(link).patience(self.patience), self.revision);
+        self.play(&mut client).await?;
+        // What was said last arrives. A server that does not end with its client is left alone.
+        let _ = timeout(self.patience, client.close()).await;
+        Ok(())
     }
 
-    async fn play(self, mut ends: impl Ends) -> Result<(), Difference> {
+    async fn play(&self, ends: &mut impl Ends) -> Result<(), Difference> {
         let mut talk = Talk::new(self.me, self.revision);
         let mut before = Vec::new();
         for line in &self.lines {
-            let done = self.step(line, &mut talk, &mut ends, &mut before).await;
+            let done = self.step(line, &mut talk, ends, &mut before).await;
             done.map_err(|(got, what)| Difference {
                 line: line.number,
                 expected: line.text.clone(),
@@ -164,7 +182,6 @@ impl Script {
             }
             None | Some(None) => Ok(()),
         }
-        .inspect(|()| drop(ends))
     }
 
     /// Does what a line says. Fails with what came, and what is wrong with it.
@@ -210,8 +227,8 @@ impl Playing {
     /// # Errors
     /// The first difference.
     pub async fn finish(mut self) -> Result<(), Difference> {
-        (&mut self.playing).await.unwrap_or_else(|error| {
-            let what = format!("the script ended before its end: {error}");
+        (&mut self.played).await.unwrap_or_else(|_| {
+            let what = "the runtime that played the script has ended".to_owned();
             Err(Difference { line: 0, expected: String::new(), got: String::new(), what, before: Vec::new() })
         })
     }
