@@ -46,6 +46,10 @@ mod result;
 mod retried;
 mod schema;
 
+#[cfg(feature = "connect")]
+pub use anyport_transport::client::{
+    ConnectError, Connection, End, Opening, Said, Spoken, Tap, Target, child::Command,
+};
 pub use builder::Builder;
 pub use cache::{Cache, CacheLimits};
 pub use call::{Call, Progress, Step, Steps};
