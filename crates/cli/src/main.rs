@@ -3,6 +3,7 @@
 //! This crate names concrete parts and puts them together: it reads what the user wants, builds, runs, and drains
 //! when told to stop. Everything it is made of stands in the libraries.
 
+mod exit;
 mod failure;
 mod logging;
 mod secret;
