@@ -6,10 +6,12 @@
 mod exit;
 mod failure;
 mod logging;
+mod near;
 mod secret;
 mod serve;
 mod state;
 mod stop;
+mod target;
 
 use std::process::ExitCode;
 
