@@ -26,13 +26,18 @@ fn escape(text: &str, stays: impl Fn(char) -> bool) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() || turns(c) => {
+            c if is_unsafe(c) => {
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
             }
             c => out.push(c),
         }
     }
     out
+}
+
+/// Whether a terminal, or who reads on it, may take the sign for something else than what it is.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    c.is_control() || turns(c)
 }
 
 /// Signs that change the direction of the text after them (Unicode Standard Annex 9), and invisible tags.

@@ -134,6 +134,7 @@ pub(crate) struct NoUrl {
 // Headers, tokens and variables are read by `resolve`: clap repeats a wrong value, and theirs may be secret.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Server")]
+#[group(skip)]
 pub(crate) struct Options {
     /// A header sent to the server, as 'Name: value'; ${NAME} is read from the environment. May be given several times.
     #[arg(long, value_name = "NAME: VALUE")]
