@@ -53,6 +53,8 @@ enum Command {
     Prompt(Box<commands::prompt::Arguments>),
     /// Say who a server is, what it offers and costs, and what of it breaks clients.
     Inspect(Box<commands::inspect::Arguments>),
+    /// Ask a server again what a recording asked, and compare the answers.
+    Replay(Box<commands::replay::Arguments>),
     /// Write a script that completes commands and options in a shell.
     Completions(commands::completions::Arguments),
 }
@@ -80,6 +82,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Prompts(arguments) => commands::list::prompts(&arguments),
         Command::Prompt(arguments) => commands::prompt::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
+        Command::Replay(arguments) => commands::replay::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments, Arguments::command()),
     }
 }

@@ -93,7 +93,11 @@ fn slips_end_with_2_and_say_what_was_meant() {
     check(&["call", "serch_docs"], "the server has no tool serch_docs", "did you mean search_docs");
     check(&["call", "search_docs"], "the argument query is missing", "search_docs(query: string");
     check(&["call", "search_docs", "qery=a"], "search_docs takes no argument qery", "did you mean query?");
-    check(&["call", "search_docs", "query=a", "limit=few"], "limit: a whole number was expected", "search_docs(");
+    check(
+        &["call", "search_docs", "query=a", "limit=few"],
+        "limit: a whole number was expected",
+        "search_docs(",
+    );
     check(&["call"], "no TOOL was named", "TOOL -- COMMAND");
     let nobody = bare(&["tools"]);
     assert_eq!(nobody.code, Some(2));
@@ -136,6 +140,38 @@ fn a_session_is_recorded_for_its_owner() {
         "{recorded}"
     );
     assert!(recorded.lines().any(|line| line.contains("\"received\"")), "{recorded}");
+}
+
+#[test]
+fn a_recording_is_played_against_a_server_of_the_other_era() {
+    let home = folder(&[]);
+    let file = home.path().join("session");
+    let file = file.to_str().unwrap();
+    assert_eq!(run(&["resources", "-q", "--record", file], ERAS[1]).code, Some(0));
+    let played = run(&["replay", file], ERAS[0]);
+    assert_eq!(played.code, Some(0), "{played:?}");
+    assert!(played.stdout.contains("same  resources/list\n"), "{played:?}");
+    let recorded = std::fs::read_to_string(file).unwrap();
+    std::fs::write(file, recorded.replace("docs:///", "docs:///elsewhere/")).unwrap();
+    let played = run(&["replay", file], ERAS[0]);
+    assert_eq!(played.code, Some(1), "{played:?}");
+    assert!(played.stdout.contains("result.resources[0].uri is"), "{played:?}");
+}
+
+#[test]
+fn servers_are_reached_over_http_in_both_eras() {
+    let home = folder(&[]);
+    let mut command = anyport(home.path());
+    command.args(["serve", "--port", "0", "--docs", documents().to_str().unwrap()]);
+    let mut program = support::Program::start(command);
+    let line = program.error_line(|line| line.starts_with("  http "));
+    let url = line.split_whitespace().last().unwrap();
+    for revision in ERAS {
+        let found = json(&bare(&["inspect", "--json", "--revision", revision, url]));
+        assert_eq!((&found["revision"], &found["transport"]), (&revision.into(), &"http".into()));
+        let called = bare(&["call", url, "search_docs", "query=the", "limit=1", "--revision", revision]);
+        assert_eq!(called.code, Some(0), "{called:?}");
+    }
 }
 
 #[test]

@@ -49,12 +49,22 @@ fn destination(server: &Server) -> Result<client::Target> {
             }
             Ok(client::Target::Command(command))
         }
+        Server::Http { url, headers } => {
+            let wrong = |fault: client::http::Fault| {
+                Advice::usage(safe::text(&fault.to_string()), "correct the URL or the header")
+            };
+            let mut endpoint = client::http::Endpoint::new(url).map_err(wrong)?;
+            for (name, value) in headers {
+                endpoint = endpoint.header(name, &value.0).map_err(wrong)?;
+            }
+            Ok(client::Target::Http(endpoint))
+        }
         #[cfg(unix)]
         Server::Unix(path) => Ok(client::Target::Unix(path.clone())),
         other => Err(Error::new(Advice::new(
             Exit::Usage,
             format!("servers cannot be reached over {} here", other.transport()),
-            "reach it in another way: over HTTP, or as a command",
+            "reach it in another way: over HTTP, or as a command after --",
         ))),
     }
 }
