@@ -31,18 +31,6 @@ impl Exit {
         self as u8
     }
 
-    /// Its name for programs, as `--json` writes it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Usage => "usage",
-            Self::Auth => "auth",
-            Self::Unreachable => "unreachable",
-            Self::Tool => "tool",
-        }
-    }
-
     /// What it means, for people.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
@@ -54,6 +42,12 @@ impl Exit {
             Self::Tool => "the tool ran and said that it failed",
         }
     }
+}
+
+/// All of them, for the program's help.
+pub(crate) fn help() -> String {
+    let lines = Exit::ALL.map(|exit| format!("  {}  {}\n", exit.code(), exit.meaning()));
+    format!("Exit codes:\n{}", lines.concat())
 }
 
 impl From<Exit> for ExitCode {
@@ -68,8 +62,9 @@ mod tests {
 
     #[test]
     fn codes_are_those_that_scripts_know_from_the_inspector() {
-        let codes: Vec<_> = Exit::ALL.iter().map(|exit| (exit.code(), exit.word())).collect();
-        let known = [(0, "done"), (1, "failed"), (2, "usage"), (3, "auth"), (4, "unreachable"), (5, "tool")];
+        let codes: Vec<_> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        let known = [0, 1, 2, 3, 4, 5];
         assert_eq!(codes, known);
+        assert!(super::help().contains("5  the tool ran and said that it failed"));
     }
 }

@@ -28,6 +28,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
     version,
     about = "Any MCP client, any MCP server.",
     arg_required_else_help = true,
+    after_help = exit::help(),
     max_term_width = 100
 )]
 struct Arguments {

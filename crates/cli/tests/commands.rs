@@ -175,6 +175,26 @@ fn servers_are_reached_over_http_in_both_eras() {
 }
 
 #[test]
+fn a_server_that_wants_a_token_ends_with_3_and_is_reached_with_it() {
+    const TOKEN: &str = "a-token-of-more-than-sixteen-characters";
+    let home = folder(&[("token", TOKEN)]);
+    let place = format!("file:{}", home.path().join("token").display());
+    let mut command = anyport(home.path());
+    command.args(["serve", "--port", "0", "--auth-token", &place, "--docs", documents().to_str().unwrap()]);
+    let mut program = support::Program::start(command);
+    let line = program.error_line(|line| line.starts_with("  http "));
+    let url = line.split_whitespace().last().unwrap();
+    let refused = bare(&["tools", url]);
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert!(refused.stderr.contains("--bearer env:NAME"), "{refused:?}");
+    let reached = bare(&["tools", url, "--bearer", &place]);
+    assert_eq!(reached.code, Some(0), "{reached:?}");
+    let literal = bare(&["tools", url, "--bearer", TOKEN]);
+    assert_eq!(literal.code, Some(2), "{literal:?}");
+    assert!(!literal.stderr.contains(TOKEN), "{literal:?}");
+}
+
+#[test]
 fn colours_are_written_only_where_they_are_wanted() {
     let plain = run(&["tools"], ERAS[0]);
     assert!(!plain.stdout.contains('\u{1b}'), "{plain:?}");

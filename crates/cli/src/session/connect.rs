@@ -78,6 +78,9 @@ fn failed(error: &ConnectError) -> Error {
         ConnectError::NoProgram { .. } | ConnectError::Spawn { .. } => {
             (Exit::Unreachable, "check the command, and the folder with --cwd")
         }
+        ConnectError::Unauthorized { .. } => {
+            (Exit::Auth, "keep the token in a variable, and give --bearer env:NAME")
+        }
         ConnectError::Silent(_) => (Exit::Unreachable, "give it more time with --timeout SECONDS"),
         _ => (Exit::Unreachable, "`anyport doctor` with the same server finds out more"),
     };
