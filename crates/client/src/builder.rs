@@ -1,5 +1,6 @@
 use std::{
-    future::Future,
+    future::{Future, IntoFuture},
+    pin::Pin,
     sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
@@ -16,6 +17,8 @@ use anyport_service::{
     Principal, Service,
     bridge::{Shim, ShimLimits},
 };
+#[cfg(feature = "connect")]
+use anyport_transport::client::{Opening, Target};
 use serde_json::Value;
 
 use crate::{
@@ -24,12 +27,13 @@ use crate::{
     catalog::Catalog,
     client::Core,
     handler::{Functions, erased},
+    retried::Retried,
 };
 
 /// A client that is about to be: who it is, and what it can be asked.
-#[must_use = "a client is made by `open`"]
+#[must_use = "a client is made by awaiting this, or by `open`"]
 pub struct Builder {
-    service: Arc<dyn Service>,
+    source: Source,
     functions: Functions,
     info: Implementation,
     principal: Principal,
@@ -40,10 +44,26 @@ pub struct Builder {
     cache: Cache,
 }
 
+/// What a client calls.
+enum Source {
+    Service(Arc<dyn Service>),
+    #[cfg(feature = "connect")]
+    Target(Box<(Target, Opening)>),
+}
+
 impl Builder {
     pub(crate) fn new(service: Arc<dyn Service>) -> Self {
+        Self::of(Source::Service(service))
+    }
+
+    #[cfg(feature = "connect")]
+    pub(crate) fn connecting(target: Target) -> Self {
+        Self::of(Source::Target(Box::new((target, Opening::default()))))
+    }
+
+    fn of(source: Source) -> Self {
         Self {
-            service,
+            source,
             functions: Functions::default(),
             info: Implementation::new("anyport", env!("CARGO_PKG_VERSION")),
             principal: Principal::local(),
@@ -95,6 +115,21 @@ impl Builder {
     /// Keeps answers in `cache`, which other clients of the same server may share.
     pub fn cache(mut self, cache: Cache) -> Self {
         self.cache = cache;
+        self
+    }
+
+    /// Demands a revision of the server, where it is connected to.
+    #[cfg(feature = "connect")]
+    pub fn revision(self, revision: anyport_protocol::Revision) -> Self {
+        self.opening(|opening| opening.revision = Some(revision))
+    }
+
+    /// Sets how the connection begins. Capabilities and client are the builder's own.
+    #[cfg(feature = "connect")]
+    pub fn opening(mut self, set: impl FnOnce(&mut Opening)) -> Self {
+        if let Source::Target(target) = &mut self.source {
+            set(&mut target.1);
+        }
         self
     }
 
@@ -194,12 +229,29 @@ impl Builder {
         };
         let capabilities = serde_json::to_value(self.functions.capabilities()).map_err(json)?;
         let info = serde_json::to_value(&self.info).map_err(json)?;
+        let (capabilities, info) = (written(&capabilities), written(&info));
+        let cache = Arc::new(View::new(self.cache, &self.principal));
+        #[cfg(feature = "connect")]
+        let mut link = None;
+        let service = match self.source {
+            Source::Service(service) => service,
+            #[cfg(feature = "connect")]
+            Source::Target(target) => {
+                let (target, opening) = *target;
+                let (capabilities, client_info) = (capabilities.clone(), info.clone());
+                let opening = Opening { capabilities, client_info, ..opening };
+                let opened = crate::connect::Link::open(target, opening, cache.clone()).await?;
+                Arc::new(link.insert(opened).clone())
+            }
+        };
         let mut core = Core {
-            service: Arc::new(Shim::new(self.service, self.shim)),
+            service: Arc::new(Shim::new(Retried(service), self.shim)),
             functions: self.functions,
-            capabilities: written(&capabilities),
-            info: written(&info),
-            cache: View::new(self.cache, &self.principal),
+            capabilities,
+            info,
+            cache,
+            #[cfg(feature = "connect")]
+            link,
             principal: self.principal,
             timeout: self.timeout,
             timeout_max: self.timeout_max,
@@ -211,6 +263,16 @@ impl Builder {
         };
         core.discover().await?;
         Ok(Client::of(core))
+    }
+}
+
+/// Awaiting a builder opens its client.
+impl IntoFuture for Builder {
+    type Output = Result<Client, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.open())
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyport_protocol::{Method, Raw, json::Members};
-use anyport_service::Principal;
+use anyport_service::{Notification, Principal};
 use lru::LruCache;
 use tokio::time::Instant;
 
@@ -218,6 +218,25 @@ impl View {
                     .and_then(|uri| uri.as_string())
                     .is_some_and(|read| part(&read, uri) || part(uri, &read))
         });
+    }
+
+    /// Forgets what changed.
+    ///
+    /// 2026-07-28, caching §Interaction with Notifications: "the notification **invalidates** the cached response".
+    pub(crate) fn heard(&self, told: &Notification) {
+        match told.method {
+            Method::ToolsChanged => self.forget(&[Method::ToolsList]),
+            Method::PromptsChanged => self.forget(&[Method::PromptsList]),
+            Method::ResourcesChanged => {
+                self.forget(&[Method::ResourcesList, Method::TemplatesList]);
+            }
+            Method::ResourceUpdated => {
+                if let Some(uri) = told.params.member("uri").and_then(|uri| uri.as_string()) {
+                    self.forget_resource(&uri);
+                }
+            }
+            _ => {}
+        }
     }
 
     pub(crate) fn clear(&self) {

@@ -43,7 +43,10 @@ pub(crate) struct Core {
     pub(crate) max_pages: usize,
     /// The next progress token.
     pub(crate) tokens: AtomicU64,
-    pub(crate) cache: View,
+    pub(crate) cache: Arc<View>,
+    /// The connection, when this client made one.
+    #[cfg(feature = "connect")]
+    pub(crate) link: Option<crate::connect::Link>,
     pub(crate) catalog: Catalog,
     /// What the server calls itself.
     pub(crate) server: String,
@@ -54,6 +57,21 @@ impl Client {
     /// A client of any service. Say what it can be asked, then [`Builder::open`] it.
     pub fn over(service: impl Service) -> Builder {
         Builder::new(Arc::new(service))
+    }
+
+    /// A client of the server at `target`, which is connected to when the builder is awaited.
+    ///
+    /// What the server speaks is found out, unless [`Builder::revision`] demands a revision. A connection that is lost is
+    /// made anew by the next call; what is safe to be sent again, is.
+    #[cfg(feature = "connect")]
+    pub fn connect(target: impl crate::IntoTarget) -> Builder {
+        Builder::connecting(target.into_target())
+    }
+
+    /// The connection to the server, when [`Client::connect`] made one.
+    #[cfg(feature = "connect")]
+    pub fn connection(&self) -> Option<anyport_transport::client::Connection> {
+        Some(self.0.link.as_ref()?.connection())
     }
 
     pub(crate) fn of(core: Core) -> Self {
@@ -260,19 +278,7 @@ impl Core {
 
     /// Takes note of what the server says of itself.
     pub(crate) fn heard(&self, told: &Notification) {
-        match told.method {
-            Method::ToolsChanged => self.cache.forget(&[Method::ToolsList]),
-            Method::PromptsChanged => self.cache.forget(&[Method::PromptsList]),
-            Method::ResourcesChanged => {
-                self.cache.forget(&[Method::ResourcesList, Method::TemplatesList]);
-            }
-            Method::ResourceUpdated => {
-                if let Some(uri) = told.params.member("uri").and_then(|uri| uri.as_string()) {
-                    self.cache.forget_resource(&uri);
-                }
-            }
-            _ => {}
-        }
+        self.cache.heard(told);
     }
 }
 

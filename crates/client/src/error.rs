@@ -80,6 +80,10 @@ pub enum Error {
         /// What is wrong with the answer.
         fault: String,
     },
+    /// There is no connection.
+    #[cfg(feature = "connect")]
+    #[error(transparent)]
+    Connect(#[from] anyport_transport::client::ConnectError),
     /// The connection is gone.
     #[error("{method}: the connection to the server is gone: {fault}; connect anew")]
     Closed {

@@ -26,6 +26,7 @@
 //! - [`List`], [`Pages`]: lists, whole or page by page.
 //! - [`Changes`], [`Listen`]: what a server says of itself.
 //! - [`Handler`] and what it is given: [`Form`], [`Page`]; or single functions on the builder.
+//! - `IntoTarget` (feature `connect`): where servers are that are not in this process.
 //! - [`Cache`]: answers that are still fresh.
 //! - [`Error`]: what went wrong, and what to do.
 
@@ -34,18 +35,23 @@ mod cache;
 mod call;
 mod catalog;
 mod client;
+#[cfg(feature = "connect")]
+mod connect;
 mod error;
 mod exchange;
 mod handler;
 mod list;
 mod listen;
 mod result;
+mod retried;
 mod schema;
 
 pub use builder::Builder;
 pub use cache::{Cache, CacheLimits};
 pub use call::{Call, Progress, Step, Steps};
 pub use client::Client;
+#[cfg(feature = "connect")]
+pub use connect::IntoTarget;
 pub use error::Error;
 pub use handler::{Answers, ElicitAnswer, Form, Handler, Page, Refused};
 pub use list::{List, Listed, Pages};
