@@ -3,16 +3,23 @@
 //! This crate names concrete parts and puts them together: it reads what the user wants, builds, runs, and drains
 //! when told to stop. Everything it is made of stands in the libraries.
 
+mod arguments;
+mod commands;
+mod exit;
 mod failure;
 mod logging;
+mod near;
+mod render;
 mod secret;
 mod serve;
+mod session;
 mod state;
 mod stop;
+mod target;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Any MCP client, any MCP server.
 #[derive(Debug, Parser)]
@@ -21,6 +28,7 @@ use clap::{Parser, Subcommand};
     version,
     about = "Any MCP client, any MCP server.",
     arg_required_else_help = true,
+    after_help = exit::help(),
     max_term_width = 100
 )]
 struct Arguments {
@@ -32,9 +40,27 @@ struct Arguments {
 enum Command {
     /// Serve a folder of Markdown as an MCP server, over HTTP or on standard input and output.
     Serve(Box<serve::Arguments>),
+    /// List the tools of a server.
+    Tools(Box<commands::list::Arguments>),
+    /// Call a tool of a server.
+    Call(Box<commands::call::Arguments>),
+    /// List the resources of a server.
+    Resources(Box<commands::list::Arguments>),
+    /// Read a resource of a server.
+    Read(Box<commands::read::Arguments>),
+    /// List the prompts of a server.
+    Prompts(Box<commands::list::Arguments>),
+    /// Fill in a prompt of a server.
+    Prompt(Box<commands::prompt::Arguments>),
+    /// Say who a server is, what it offers and costs, and what of it breaks clients.
+    Inspect(Box<commands::inspect::Arguments>),
+    /// Ask a server again what a recording asked, and compare the answers.
+    Replay(Box<commands::replay::Arguments>),
+    /// Write a script that completes commands and options in a shell.
+    Completions(commands::completions::Arguments),
 }
 
-/// Exit codes: 0 done, 1 failed to start or to run, 2 wrong usage, 128 and its number when cut by a second signal.
+/// Exit codes: see [`exit::Exit`]; 128 and its number when cut by a signal.
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let _flushed = Flushed;
@@ -45,9 +71,21 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Command::Serve(serve) = arguments.command;
-    logging::start(&serve.logs, serve.rotation())?;
-    serve::run(*serve)
+    match arguments.command {
+        Command::Serve(serve) => {
+            logging::start(&serve.logs, serve.rotation())?;
+            serve::run(*serve)
+        }
+        Command::Tools(arguments) => commands::list::tools(&arguments),
+        Command::Call(arguments) => commands::call::run(&arguments),
+        Command::Resources(arguments) => commands::list::resources(&arguments),
+        Command::Read(arguments) => commands::read::run(&arguments),
+        Command::Prompts(arguments) => commands::list::prompts(&arguments),
+        Command::Prompt(arguments) => commands::prompt::run(&arguments),
+        Command::Inspect(arguments) => commands::inspect::run(&arguments),
+        Command::Replay(arguments) => commands::replay::run(&arguments),
+        Command::Completions(arguments) => commands::completions::run(&arguments, Arguments::command()),
+    }
 }
 
 /// Writes what is still to be logged when it is dropped, at a panic too.
@@ -64,6 +102,11 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::Arguments;
+
+    #[test]
+    fn every_option_of_every_command_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
 
     #[test]
     fn the_version_is_that_of_the_program() {

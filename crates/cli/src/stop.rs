@@ -60,6 +60,15 @@ impl Stop {
     }
 }
 
+/// Completes at the next SIGINT or SIGTERM, with its number. Where signals cannot be listened for they end the program as
+/// they always do.
+pub(crate) async fn signal() -> u8 {
+    match Signals::new() {
+        Ok(mut signals) => signals.next().await,
+        Err(_) => std::future::pending().await,
+    }
+}
+
 const SIGINT: u8 = 2;
 
 #[cfg(unix)]

@@ -84,6 +84,26 @@ pub(crate) struct Arguments {
     log_file: Option<PathBuf>,
 }
 
+/// Begins to log to standard error, for commands that a person waits for: warnings, none with `quiet`, more the more
+/// `verbose`.
+pub(crate) fn to_errors(quiet: bool, verbose: u8) {
+    let filter = match (quiet, verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0 | 1) => LevelFilter::WARN,
+        (false, 2) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .without_time()
+        .with_target(verbose > 1)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .with_max_level(filter)
+        .finish();
+    // A test may have set one before.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
 /// Where everything goes that the program says.
 struct Sinks {
     format: Format,

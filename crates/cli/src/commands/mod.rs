@@ -1,0 +1,54 @@
+//! The everyday commands: one file each, every one with its `Arguments` and its `run`.
+
+pub(crate) mod call;
+pub(crate) mod completions;
+pub(crate) mod inspect;
+pub(crate) mod list;
+pub(crate) mod prompt;
+pub(crate) mod read;
+pub(crate) mod replay;
+
+use anyhow::Result;
+
+use crate::{failure::Advice, session};
+
+/// What takes a server and nothing else.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Plain {
+    /// The server: a URL, FILE#NAME or NAME of an mcp.json; or a command after --.
+    target: Option<String>,
+    #[command(flatten)]
+    pub(crate) options: session::Options,
+}
+
+impl Plain {
+    pub(crate) fn target(&self) -> Option<&str> {
+        self.target.as_deref()
+    }
+}
+
+/// What takes a server and then words of its own. Which is which depends on whether a command stands at the end.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Words {
+    /// The server, unless a command stands after --; then what the command is for.
+    #[arg(value_name = "WORDS")]
+    words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) options: session::Options,
+}
+
+impl Words {
+    /// The server, what it is asked for (`what`, for a message), and the words after that.
+    fn split(&self, what: &str) -> Result<(Option<String>, String, Vec<String>)> {
+        let mut words = self.words.clone();
+        let target = self.options.server.target_of(&mut words);
+        if words.is_empty() {
+            let help = format!("write SERVER {what}, or {what} -- COMMAND; the server comes first");
+            return Err(Advice::usage(format!("no {what} was named"), help));
+        }
+        let first = words.remove(0);
+        Ok((target, first, words))
+    }
+}

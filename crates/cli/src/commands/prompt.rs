@@ -1,0 +1,77 @@
+//! `anyport prompt`: fills in a prompt.
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use anyport_protocol::types::Prompt;
+use serde_json::{Map, Value, json};
+
+use super::Words;
+use crate::{
+    arguments,
+    exit::Exit,
+    failure::Advice,
+    near::did_you_mean,
+    render::{content, safe},
+    session::{self, Session, failure, output::Output},
+};
+
+/// What `anyport prompt` can be told.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(
+    override_usage = "anyport prompt [OPTIONS] SERVER PROMPT [KEY=VALUE | '{JSON}' | @FILE | -]...\n       \
+        anyport prompt [OPTIONS] PROMPT [KEY=VALUE]... -- COMMAND [ARGS]..."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    words: Words,
+    /// Save what is no text in this folder.
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    output: Option<PathBuf>,
+}
+
+/// Fills in the prompt and shows its messages.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let (target, prompt, words) = arguments.words.split("PROMPT")?;
+    let files = content::Files::into(arguments.output.clone());
+    session::with(&arguments.words.options, target.as_deref(), async move |session, output| {
+        get(session, output, &prompt, &words, &files).await
+    })
+}
+
+async fn get(
+    session: Session,
+    mut output: Output,
+    name: &str,
+    words: &[String],
+    files: &content::Files,
+) -> Result<Exit> {
+    let prompts = session.client.prompts().await.map_err(|error| failure::of_call(&error))?;
+    let prompt = prompts.iter().find(|prompt| prompt.name == name).ok_or_else(|| {
+        let near = did_you_mean(name, prompts.iter().map(|prompt| prompt.name.as_str()));
+        let help = near.unwrap_or_else(|| "`anyport prompts` lists what it has".into());
+        Advice::usage(safe::line(&format!("the server has no prompt {name}")), safe::line(&help))
+    })?;
+    let given = arguments::parse(words, name, &schema(prompt), || io::read_to_string(io::stdin()))
+        .map_err(|mistake| Advice::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;
+    let result = session.client.prompt(name, given).await.map_err(|error| failure::of_call(&error))?;
+    match output.json {
+        true => output.value(&result)?,
+        false => output.text(&content::prompt(&result, files, output.screen)?)?,
+    }
+    Ok(Exit::Done)
+}
+
+/// What a prompt takes, written as what a tool takes: all of it is text.
+fn schema(prompt: &Prompt) -> Map<String, Value> {
+    let arguments = || prompt.arguments.iter().flatten();
+    let properties: Map<String, Value> =
+        arguments().map(|argument| (argument.name.clone(), json!({"type": "string"}))).collect();
+    let required: Vec<&str> = arguments()
+        .filter(|argument| argument.required == Some(true))
+        .map(|argument| argument.name.as_str())
+        .collect();
+    let schema = json!({"properties": properties, "required": required, "additionalProperties": false});
+    schema.as_object().cloned().unwrap_or_default()
+}

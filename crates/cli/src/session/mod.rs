@@ -1,0 +1,207 @@
+//! One connection to one server, for as long as a command needs it.
+//!
+//! - [`output`]: where the answer goes.
+//! - [`progress`], [`ask`]: what happens on the terminal while a call runs.
+//! - [`failure`]: what a fault of the server's means for the program.
+//! - [`recording`]: a session as lines of JSON.
+
+pub(crate) mod ask;
+mod connect;
+pub(crate) mod failure;
+pub(crate) mod output;
+pub(crate) mod progress;
+pub(crate) mod recording;
+
+use std::{
+    future::Future,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use anyport_client::{Builder, Client, Refused};
+use anyport_protocol::{Revision, meta::LogLevel};
+
+use self::{output::Output, progress::Bar, recording::Recorder};
+use crate::{
+    exit::Exit,
+    failure::Advice,
+    logging,
+    render::safe,
+    target::{self, Surroundings, Target},
+};
+
+/// What every command that speaks to a server can be told.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) server: target::Options,
+    /// A folder that the server may work in, told when it asks for roots. May be given several times.
+    #[arg(long, value_name = "DIR", help_heading = "Server")]
+    pub(crate) root: Vec<PathBuf>,
+    /// Write every message that is sent and received to this file, for `anyport replay`.
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub(crate) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: output::Options,
+}
+
+/// A server that answered.
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) revision: Revision,
+    pub(crate) transport: &'static str,
+    /// As it was named.
+    pub(crate) name: String,
+    /// How long it took until it could be asked.
+    pub(crate) opened: Duration,
+    pub(crate) bar: Bar,
+}
+
+/// Runs `work` with a connection to the server that `target` names, and closes it, also when a signal ends the program.
+///
+/// # Errors
+/// When there is no such server, it cannot be reached, or the work fails.
+pub(crate) fn with<F>(
+    options: &Options,
+    target: Option<&str>,
+    work: impl FnOnce(Session, Output) -> F,
+) -> Result<ExitCode>
+where
+    F: Future<Output = Result<Exit>>,
+{
+    let target = options.server.resolve(target, &Surroundings::here())?;
+    if let (Some(found), true) = (&target.found, options.output.verbose > 0) {
+        logging::notice(format!("{} is in {}", safe::line(&target.name), found.display()));
+    }
+    run(options, async {
+        let recorder = options.record.as_deref().map(Recorder::create).transpose()?;
+        let opened = open(&target, options, recorder).await?;
+        let (session, connection) = opened;
+        let bar = session.bar.clone();
+        let done = work(session, Output::stdout(&options.output)).await;
+        bar.clear();
+        // A process that we started ends before we do.
+        let _ = tokio::time::timeout(CLOSING, connection.close()).await;
+        done
+    })
+}
+
+/// How long a server may take to go.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Runs `work` to its end, or until a signal: dropping it closes what it holds.
+pub(crate) fn run(options: &Options, work: impl Future<Output = Result<Exit>>) -> Result<ExitCode> {
+    logging::to_errors(options.output.quiet, options.output.verbose);
+    // One thread starts sooner than several, and a command does one thing.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            signal = crate::stop::signal() => Ok(ExitCode::from(128 + signal)),
+            done = work => done.map(ExitCode::from),
+        }
+    });
+    // A question that nobody answered any more may still wait for a key.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    done
+}
+
+/// Connects to a server.
+///
+/// # Errors
+/// When that fails, with what to do.
+pub(crate) async fn open(
+    target: &Target,
+    options: &Options,
+    recorder: Option<Arc<Recorder>>,
+) -> Result<(Session, anyport_transport::client::Connection)> {
+    let started = Instant::now();
+    let roots = roots(&options.root)?;
+    let connection = connect::connect(target, options, recorder).await?;
+    let bar = Bar::new(options.output.quiet, options.output.verbose > 0);
+    let client = client(Client::over(connection.clone()), options, roots, &bar);
+    let client = client.open().await.map_err(|error| failure::of_call(&error))?;
+    let session = Session {
+        client,
+        revision: connection.revision(),
+        transport: target.server.transport(),
+        name: target.name.clone(),
+        opened: started.elapsed(),
+        bar,
+    };
+    Ok((session, connection))
+}
+
+/// What this program is as a client: what it can be asked, and what it says to the rest.
+fn client(client: Builder, options: &Options, roots: Vec<String>, bar: &Bar) -> Builder {
+    let (forms, pages) = (bar.clone(), bar.clone());
+    let timeout = options.server.timeout;
+    let mut client = client
+        .timeout(timeout)
+        .timeout_max(timeout.max(LONGEST))
+        .on_elicit(move |form| ask::form(form, forms.clone()))
+        .on_visit(move |page| ask::page(page, pages.clone()))
+        .on_sample(async |_| Err(Refused::new("anyport's command line has no model to ask")))
+        .roots(roots);
+    if options.output.verbose > 0 {
+        client = client.on_log(LogLevel::Debug, |message| {
+            let logger = message.logger.as_deref().map(|logger| format!("{logger}: ")).unwrap_or_default();
+            let data = message.data.as_str().map_or_else(|| message.data.to_string(), str::to_owned);
+            logging::notice(safe::line(&format!("server {logger}{data}")));
+        });
+    }
+    client
+}
+
+/// A call that tells of progress may take this long, if not longer was asked for.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Folders as the `file:` URIs that the protocol wants.
+fn roots(folders: &[PathBuf]) -> Result<Vec<String>> {
+    let one = |folder: &PathBuf| {
+        let absolute = folder.canonicalize().ok().filter(|folder| folder.is_dir());
+        let absolute = absolute.ok_or_else(|| {
+            Advice::usage(format!("--root {} is no folder", folder.display()), "name one that exists")
+        })?;
+        Ok(file_uri(&absolute.to_string_lossy()))
+    };
+    folders.iter().map(one).collect()
+}
+
+fn file_uri(path: &str) -> String {
+    use std::fmt::Write as _;
+    let mut uri = String::from("file://");
+    let path = path.replace('\\', "/");
+    if !path.starts_with('/') {
+        uri.push('/');
+    }
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                uri.push(char::from(byte));
+            }
+            byte => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_is_a_uri() {
+        assert_eq!(file_uri("/a b/ü#?"), "file:///a%20b/%C3%BC%23%3F");
+        assert_eq!(file_uri("C:\\a"), "file:///C:/a");
+        assert!(roots(&["/no/such/folder".into()]).is_err());
+    }
+}

@@ -1,0 +1,163 @@
+//! A session as lines of JSON: `{"at_ms": 12, "sent": {...}}` or `{"at_ms": 15, "received": {...}}`.
+//!
+//! Messages stand in it as they were on the wire, in whatever revision was spoken. Headers and the environment are not
+//! in it; what is said in messages is, so the file can be read by its owner only.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use anyhow::Result;
+use anyport_transport::client::Tap;
+use serde_json::{Value, json};
+
+use crate::failure::Advice;
+
+/// Writes what is sent and received.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    file: Mutex<File>,
+    started: Instant,
+}
+
+impl Recorder {
+    /// Records to a new file at `path`, in place of one that is there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn create(path: &Path) -> Result<Arc<Self>> {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|error| {
+            let problem = format!("cannot record to {}: {error}", path.display());
+            Advice::failed(problem, "name a file in a folder that exists and that you may write to")
+        })?;
+        Ok(Arc::new(Self { file: Mutex::new(file), started: Instant::now() }))
+    }
+
+    fn write(&self, what: &str, message: &[u8]) {
+        let at = self.started.elapsed().as_millis();
+        // What is no JSON is recorded as text: it may be the very reason for the recording.
+        let message = serde_json::from_slice(message)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(message).into_owned()));
+        let line = json!({ "at_ms": u64::try_from(at).unwrap_or(u64::MAX), what: message });
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = writeln!(file, "{line}") {
+            tracing::warn!(%error, "a message was not recorded");
+        }
+    }
+}
+
+impl Tap for Recorder {
+    fn sent(&self, message: &[u8]) {
+        self.write("sent", message);
+    }
+
+    fn received(&self, message: &[u8]) {
+        self.write("received", message);
+    }
+}
+
+/// A request of a recording, and what the server answered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Exchange {
+    pub(crate) method: String,
+    pub(crate) params: Value,
+    /// Its result, or its error under `error`.
+    pub(crate) answer: Result<Value, Value>,
+}
+
+/// The requests of the recording at `path` that were answered, in the order in which they were sent.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub(crate) fn read(path: &Path) -> Result<Vec<Exchange>> {
+    let wrong = |problem: String| Advice::usage(problem, "make a recording with --record FILE");
+    let file = File::open(path).map_err(|error| wrong(format!("cannot read {}: {error}", path.display())))?;
+    let mut open: HashMap<String, usize> = HashMap::new();
+    let mut asked: Vec<(String, Value, Option<Result<Value, Value>>)> = Vec::new();
+    for (number, line) in BufReader::new(file).lines().enumerate() {
+        let fault = |what: &str| wrong(format!("line {} of {} {what}", number + 1, path.display()));
+        let line = line.map_err(|error| fault(&format!("cannot be read: {error}")))?;
+        let entry: Value = serde_json::from_str(&line).map_err(|_| fault("is no JSON"))?;
+        if let Some(sent) = entry.get("sent") {
+            if let (Some(method), Some(id)) = (sent["method"].as_str(), sent.get("id")) {
+                open.insert(id.to_string(), asked.len());
+                asked.push((
+                    method.to_owned(),
+                    sent.get("params").cloned().unwrap_or_else(|| json!({})),
+                    None,
+                ));
+            }
+        } else if let Some(received) = entry.get("received") {
+            if received.get("method").is_some() {
+                continue;
+            }
+            let at = received.get("id").and_then(|id| open.remove(&id.to_string()));
+            let answer = match (received.get("result"), received.get("error")) {
+                (Some(result), _) => Ok(result.clone()),
+                (None, Some(error)) => Err(error.clone()),
+                (None, None) => continue,
+            };
+            if let Some(at) = at {
+                asked[at].2 = Some(answer);
+            }
+        } else {
+            return Err(fault("is no line of a recording"));
+        }
+    }
+    let answered = |(method, params, answer)| Some(Exchange { method, params, answer: answer? });
+    Ok(asked.into_iter().filter_map(answered).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_is_read_as_requests_with_their_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session");
+        let recorder = Recorder::create(&path).unwrap();
+        let sent = |text: &str| recorder.sent(text.as_bytes());
+        let received = |text: &str| recorder.received(text.as_bytes());
+        sent(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+        sent(r#"{"jsonrpc":"2.0","id":"1","method":"tools/call","params":{"name":"a"}}"#);
+        received("not JSON at all");
+        received(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#);
+        received(r#"{"jsonrpc":"2.0","id":"1","error":{"code":-1,"message":"no"}}"#);
+        received(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#);
+        sent(r#"{"jsonrpc":"2.0","id":9,"method":"prompts/list"}"#);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let list =
+            Exchange { method: "tools/list".into(), params: json!({}), answer: Ok(json!({"tools": []})) };
+        let call = Exchange {
+            method: "tools/call".into(),
+            params: json!({"name": "a"}),
+            answer: Err(json!({"code": -1, "message": "no"})),
+        };
+        assert_eq!(read(&path).unwrap(), [list, call]);
+    }
+
+    #[test]
+    fn what_is_no_recording_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let said = |text: &str| {
+            std::fs::write(file.path(), text).unwrap();
+            read(file.path()).unwrap_err().to_string()
+        };
+        assert!(said("{}\n").ends_with("is no line of a recording"));
+        assert!(said("x\n").contains("line 1 of"));
+    }
+}
