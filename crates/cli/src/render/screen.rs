@@ -40,7 +40,7 @@ impl Screen {
             Colour::Never => false,
             Colour::Auto => anstream::AutoStream::choice(&stdout()) != anstream::ColorChoice::Never,
         };
-        let width = stdout().is_terminal().then(|| terminal_size::terminal_size()).flatten();
+        let width = stdout().is_terminal().then(terminal_size::terminal_size).flatten();
         Self { width: width.map(|(width, _)| usize::from(width.0).max(NARROWEST)), colours }
     }
 

@@ -65,13 +65,15 @@ impl Tap for Recorder {
     }
 }
 
+/// A result, or an error.
+type Answer = Result<Value, Value>;
+
 /// A request of a recording, and what the server answered.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Exchange {
     pub(crate) method: String,
     pub(crate) params: Value,
-    /// Its result, or its error under `error`.
-    pub(crate) answer: Result<Value, Value>,
+    pub(crate) answer: Answer,
 }
 
 /// The requests of the recording at `path` that were answered, in the order in which they were sent.
@@ -82,7 +84,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Exchange>> {
     let wrong = |problem: String| Advice::usage(problem, "make a recording with --record FILE");
     let file = File::open(path).map_err(|error| wrong(format!("cannot read {}: {error}", path.display())))?;
     let mut open: HashMap<String, usize> = HashMap::new();
-    let mut asked: Vec<(String, Value, Option<Result<Value, Value>>)> = Vec::new();
+    let mut asked: Vec<(String, Value, Option<Answer>)> = Vec::new();
     for (number, line) in BufReader::new(file).lines().enumerate() {
         let fault = |what: &str| wrong(format!("line {} of {} {what}", number + 1, path.display()));
         let line = line.map_err(|error| fault(&format!("cannot be read: {error}")))?;
