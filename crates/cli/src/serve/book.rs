@@ -6,6 +6,7 @@ use anyport_knowledge::{Document, DocumentPath, FileTimes, Library};
 const PAGES: &[(&str, &str)] = &[
     ("asking.md", include_str!("../../../../docs/asking.md")),
     ("checklists.md", include_str!("../../../../docs/checklists.md")),
+    ("client.md", include_str!("../../../../docs/client.md")),
     ("clients.md", include_str!("../../../../docs/clients.md")),
     ("coming-from.md", include_str!("../../../../docs/coming-from.md")),
     ("composing.md", include_str!("../../../../docs/composing.md")),
