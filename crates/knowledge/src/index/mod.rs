@@ -7,7 +7,8 @@
 //! - `split`, `forms`, `stop`: what a word is.
 //! - `schema`: what is indexed of a document.
 //! - `query`: what somebody asks for.
-//! - `search`: how it is found, in passes from strict to lenient; `sought`: by which terms; `similar`: mistyped words.
+//! - `search`: how it is found, in passes from strict to lenient; `sought`: by which terms; `either`: by any of them; `similar`:
+//!   mistyped words.
 //! - `queue`: what waits to be indexed; `storage`: where the index lies.
 
 use std::{
@@ -23,6 +24,7 @@ use crate::{document::Document, path::DocumentPath};
 use queue::{Queue, Waiting};
 use schema::{Fields, path_key};
 
+mod either;
 pub(crate) mod forms;
 mod hits;
 mod query;

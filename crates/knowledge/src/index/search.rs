@@ -15,7 +15,7 @@ use super::{
     query::{self, Parsed, SearchQuery},
     schema::{Fields, filter_key},
     similar::FEW,
-    sought::{Lookup, Sought, has},
+    sought::{Lookup, Sought, any_of, has},
 };
 use crate::path::DocumentPath;
 
@@ -28,6 +28,10 @@ const MAX_LENIENT: usize = 6;
 /// A word that more than one in so many documents has does not make a document fit, if there are rarer ones. Nor is it
 /// asked of documents that have the rarer ones of many.
 const FREQUENT: u64 = 5;
+
+/// A word is asked after at once for all documents that have it, unless it is so many times as frequent as what it is asked
+/// of: then it is quicker to ask after each.
+const SPARSE: u64 = 16;
 
 type Clauses = Vec<(Occur, Box<dyn Query>)>;
 type Found = Vec<(Score, DocAddress)>;
@@ -100,7 +104,7 @@ fn called(lookup: &Lookup<'_>, title: Term, sought: &[Sought], filters: &[Term])
     }
     let mut clauses = filtered(filters);
     clauses.extend(filtered(&[title]));
-    clauses.extend(sought.iter().flat_map(Sought::each).map(|term| (Occur::Should, term)));
+    clauses.push((Occur::Should, any_of(sought.iter().flat_map(Sought::each).collect(), true)));
     Some(Pass { query: BooleanQuery::new(clauses), counted: None })
 }
 
@@ -117,11 +121,21 @@ fn all_of(sought: &[Sought], filters: &[Term], documents: u64) -> Option<Pass> {
     let mut clauses = filtered(filters);
     let is_rare = |unit: &&Sought| unit.is_quoted() || unit.doc_freq() * FREQUENT <= documents;
     let enough_are_rare = sought.len() >= MANY && sought.iter().filter(is_rare).count() >= MANY / 2;
-    for unit in sought {
-        let demanded = is_rare(&unit) || !enough_are_rare;
-        clauses.push((if demanded { Occur::Must } else { Occur::Should }, unit.query()));
-        clauses.extend(unit.lifting().map(|lifting| (Occur::Should, lifting)));
+    let (mut demanded, others): (Vec<&Sought>, Vec<_>) =
+        sought.iter().partition(|unit| is_rare(unit) || !enough_are_rare);
+    demanded.sort_by_key(|unit| unit.doc_freq());
+    // How many documents are left that have all words so far, if the one has nothing to do with the other.
+    let mut left = documents;
+    for (index, unit) in demanded.into_iter().enumerate() {
+        let having = if index == 0 { documents } else { unit.doc_freq() };
+        let asked = if index == 0 { unit.doc_freq() } else { left };
+        clauses.push((Occur::Must, unit.query(asked * SPARSE <= having)));
+        left = left * unit.doc_freq() / documents.max(1);
     }
+    let sparse = left * SPARSE <= documents;
+    let mut optional: Vec<_> = others.into_iter().map(|unit| unit.query(sparse)).collect();
+    optional.extend(sought.iter().flat_map(Sought::lifting));
+    clauses.push((Occur::Should, any_of(optional, sparse)));
     Some(Pass { query: BooleanQuery::new(clauses), counted: None })
 }
 
@@ -139,12 +153,12 @@ fn some_of(sought: &[Sought], filters: &[Term], documents: u64) -> Option<Pass> 
         return Some(some(words.into_iter()));
     }
     let mut clauses = filtered(filters);
-    clauses.extend(phrases.iter().map(|phrase| (Occur::Must, phrase.query())));
+    clauses.extend(phrases.iter().map(|phrase| (Occur::Must, phrase.query(true))));
     let each = words.into_iter().flat_map(Sought::each);
     if phrases.is_empty() {
         clauses.push((Occur::Must, Box::new(BooleanQuery::union(each.collect()))));
     } else {
-        clauses.extend(each.map(|term| (Occur::Should, term)));
+        clauses.push((Occur::Should, any_of(each.collect(), true)));
     }
     Some(Pass { query: BooleanQuery::new(clauses), counted: None })
 }

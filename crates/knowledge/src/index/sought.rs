@@ -9,6 +9,7 @@ use tantivy::{
 };
 
 use super::{
+    either::Either,
     forms::{STEM_MARK, plain_forms, stem},
     hits::Words,
     query::Unit,
@@ -64,17 +65,17 @@ impl Sought {
         self.doc_freq
     }
 
-    /// The documents that have it.
-    pub(super) fn query(&self) -> Box<dyn Query> {
+    /// The documents that have it. Of a `sparse` search, few documents are asked after it.
+    pub(super) fn query(&self, sparse: bool) -> Box<dyn Query> {
         if let Some(phrase) = &self.phrase {
             return Box::new(phrase.clone());
         }
         let mut any: Vec<_> = self.any.iter().map(term_query).collect();
         if self.has_parts() {
-            let parts = self.parts.iter().map(|part| union(part.iter().map(term_query).collect()));
+            let parts = self.parts.iter().map(|part| any_of(part.iter().map(term_query).collect(), sparse));
             any.push(Box::new(BooleanQuery::intersection(parts.collect())));
         }
-        union(any)
+        any_of(any, sparse)
     }
 
     /// What lifts a document that has it.
@@ -248,12 +249,13 @@ fn term_query((term, weight): &Weighed) -> Box<dyn Query> {
     Box::new(BoostQuery::new(Box::new(query), *weight))
 }
 
-fn union(mut any: Vec<Box<dyn Query>>) -> Box<dyn Query> {
+/// The documents that one of `any` finds, whichever way is the quicker: see [`Either`].
+pub(super) fn any_of(mut any: Vec<Box<dyn Query>>, sparse: bool) -> Box<dyn Query> {
     match any.pop() {
         Some(only) if any.is_empty() => only,
         last => {
             any.extend(last);
-            Box::new(BooleanQuery::union(any))
+            if sparse { Box::new(Either::of(any)) } else { Box::new(BooleanQuery::union(any)) }
         }
     }
 }
