@@ -73,6 +73,8 @@ pub enum Reason {
     ShuttingDown,
     /// There is no tool of this name, or none that the caller may see.
     UnknownTool,
+    /// The server cannot be reached.
+    UpstreamDown,
     /// The connection to the server broke while the call was open.
     UpstreamLost,
     /// The server may or may not have done what was asked: its answer was lost, and asking again is not safe.
@@ -98,6 +100,7 @@ impl Reason {
             Self::InvalidUpstream => "invalid_upstream",
             Self::ShuttingDown => "shutting_down",
             Self::UnknownTool => "unknown_tool",
+            Self::UpstreamDown => "upstream_down",
             Self::UpstreamLost => "upstream_lost",
             Self::OutcomeUnknown => "outcome_unknown",
         }

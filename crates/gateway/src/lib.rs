@@ -1,0 +1,20 @@
+//! Stands between clients and servers of MCP: one server, for clients of every revision.
+//!
+//! What each side says and how it asks is made to fit by `anyport-transport` and `anyport_service::bridge`. This crate
+//! keeps what outlives a call and a connection: who is connected on whose behalf, who listens to what, what a server was
+//! last known to offer.
+//!
+//! # Layout
+//! - [`Connect`]: what is needed of a connection.
+//! - [`Upstream`]: one server, behind as many connections as its callers need.
+//! - `listen`: `subscriptions/listen` for servers that know only `resources/subscribe`.
+
+mod connect;
+mod deferred;
+#[cfg(test)]
+mod farm;
+mod listen;
+mod upstream;
+
+pub use connect::{Client, Connect, Live, Spoken, Unreachable};
+pub use upstream::{Learned, Upstream, UpstreamLimits};
