@@ -7,8 +7,10 @@
 //! # Layout
 //! - [`Connect`]: what is needed of a connection.
 //! - [`Upstream`]: one server, behind as many connections as its callers need.
+//! - [`Bridge`]: one server as if it were reached directly.
 //! - `listen`: `subscriptions/listen` for servers that know only `resources/subscribe`.
 
+mod bridge;
 mod connect;
 mod deferred;
 #[cfg(test)]
@@ -16,5 +18,6 @@ mod farm;
 mod listen;
 mod upstream;
 
+pub use bridge::Bridge;
 pub use connect::{Client, Connect, Live, Spoken, Unreachable};
 pub use upstream::{Learned, Upstream, UpstreamLimits};

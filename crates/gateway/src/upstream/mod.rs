@@ -133,6 +133,11 @@ impl Upstream {
         Ok(Learned { revision: up.revision, discovered: up.discovered.clone() })
     }
 
+    /// What distinguishes callers to whom a server may show other lists.
+    pub(crate) fn profile(context: &Context) -> Raw {
+        Key::legacy(context.capabilities()).client(context).capabilities
+    }
+
     /// Whether a call such as `context`'s would go out at once.
     pub fn is_connected(&self, context: &Context) -> bool {
         self.pool.slot(context).up().is_some()
