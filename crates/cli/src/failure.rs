@@ -2,7 +2,7 @@ use std::{fmt, process::ExitCode};
 
 use anyhow::Error;
 
-use crate::logging;
+use crate::{exit::Exit, logging};
 
 /// A failure together with what to do about it.
 #[derive(Debug)]
@@ -11,19 +11,24 @@ pub(crate) struct Advice {
     pub(crate) problem: String,
     /// What to do.
     pub(crate) help: String,
-    /// The user asked for something that cannot be: exit code 2.
-    pub(crate) usage: bool,
+    /// How the program ends.
+    pub(crate) exit: Exit,
 }
 
 impl Advice {
     /// Something did not work.
     pub(crate) fn failed(problem: impl Into<String>, help: impl Into<String>) -> Error {
-        Error::new(Self { problem: problem.into(), help: help.into(), usage: false })
+        Error::new(Self::new(Exit::Failed, problem, help))
     }
 
     /// Something was asked for in the wrong way.
     pub(crate) fn usage(problem: impl Into<String>, help: impl Into<String>) -> Error {
-        Error::new(Self { problem: problem.into(), help: help.into(), usage: true })
+        Error::new(Self::new(Exit::Usage, problem, help))
+    }
+
+    /// Something ends the program in this way.
+    pub(crate) fn new(exit: Exit, problem: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { problem: problem.into(), help: help.into(), exit }
     }
 }
 
@@ -46,5 +51,5 @@ pub(crate) fn report(error: &Error) -> ExitCode {
         text += &format!("\n  help: {}", advice.help);
     }
     logging::notice(text);
-    ExitCode::from(if advice.is_some_and(|advice| advice.usage) { 2 } else { 1 })
+    advice.map_or(Exit::Failed, |advice| advice.exit).into()
 }

@@ -3,12 +3,17 @@
 //! This crate names concrete parts and puts them together: it reads what the user wants, builds, runs, and drains
 //! when told to stop. Everything it is made of stands in the libraries.
 
+mod arguments;
+mod exit;
 mod failure;
 mod logging;
+mod near;
+mod render;
 mod secret;
 mod serve;
 mod state;
 mod stop;
+mod target;
 
 use std::process::ExitCode;
 

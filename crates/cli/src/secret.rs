@@ -46,24 +46,45 @@ const SHORTEST: usize = 16;
 const MAKE: &str = "make one with: openssl rand -hex 32";
 
 impl Secret {
-    /// Reads the secret, without white space around it.
+    /// Reads a secret that we demand of others, without white space around it.
     pub(crate) fn read(&self) -> Result<String> {
-        let text = match self {
-            Self::Environment(name) => std::env::var(name).map_err(|error| error.to_string()),
-            Self::File(path) => fs::read_to_string(path).map_err(|error| error.to_string()),
-        };
-        let text = text
-            .map_err(|error| Advice::failed(format!("cannot read the token from {self}: {error}"), MAKE))?;
-        let secret = text.trim();
+        let secret = self.text(MAKE)?;
         if secret.len() < SHORTEST {
             let problem = format!("the token in {self} is shorter than {SHORTEST} characters");
             return Err(Advice::failed(problem, MAKE));
         }
-        // No client could send it: a header holds one line, and a bearer token one word.
-        if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let problem = format!("the token in {self} is not one word of ASCII letters, digits and signs");
-            return Err(Advice::failed(problem, MAKE));
+        self.one_word(&secret, MAKE)?;
+        Ok(secret)
+    }
+
+    /// Reads a secret that others gave us, without white space around it: how long it is was their choice.
+    pub(crate) fn read_given(&self) -> Result<String> {
+        const WRITE: &str = "write there the token that the server's owner gave you";
+        let secret = self.text(WRITE)?;
+        if secret.is_empty() {
+            return Err(Advice::failed(format!("the token in {self} is empty"), WRITE));
         }
-        Ok(secret.to_owned())
+        self.one_word(&secret, WRITE)?;
+        Ok(secret)
+    }
+
+    fn text(&self, help: &str) -> Result<String> {
+        let text = match self {
+            Self::Environment(name) => std::env::var(name).map_err(|error| error.to_string()),
+            Self::File(path) => fs::read_to_string(path).map_err(|error| error.to_string()),
+        };
+        match text {
+            Ok(text) => Ok(text.trim().to_owned()),
+            Err(error) => Err(Advice::failed(format!("cannot read the token from {self}: {error}"), help)),
+        }
+    }
+
+    /// No client could send another: a header holds one line, and a bearer token one word.
+    fn one_word(&self, secret: &str, help: &str) -> Result<()> {
+        if secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(());
+        }
+        let problem = format!("the token in {self} is not one word of ASCII letters, digits and signs");
+        Err(Advice::failed(problem, help))
     }
 }

@@ -1,0 +1,75 @@
+//! How the program ends: the one place where exit codes stand.
+
+use std::process::ExitCode;
+
+/// What the program tells the shell. The numbers are those of the MCP Inspector's command line, so that a script can
+/// change from one to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done.
+    Done = 0,
+    /// It did not work.
+    Failed = 1,
+    /// It was asked for in the wrong way.
+    Usage = 2,
+    /// The server wants to know who calls, or does not let the caller in.
+    Auth = 3,
+    /// The server cannot be reached, or did not start.
+    Unreachable = 4,
+    /// The tool ran and said that it failed (`isError`).
+    Tool = 5,
+}
+
+impl Exit {
+    /// Every one, in order.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Done, Self::Failed, Self::Usage, Self::Auth, Self::Unreachable, Self::Tool];
+
+    /// The number that the shell sees.
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Its name for programs, as `--json` writes it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Auth => "auth",
+            Self::Unreachable => "unreachable",
+            Self::Tool => "tool",
+        }
+    }
+
+    /// What it means, for people.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "it did not work",
+            Self::Usage => "it was asked for in the wrong way",
+            Self::Auth => "the server wants to know who calls, or refuses this caller",
+            Self::Unreachable => "the server cannot be reached, or did not start",
+            Self::Tool => "the tool ran and said that it failed",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn codes_are_those_that_scripts_know_from_the_inspector() {
+        let codes: Vec<_> = Exit::ALL.iter().map(|exit| (exit.code(), exit.word())).collect();
+        let known = [(0, "done"), (1, "failed"), (2, "usage"), (3, "auth"), (4, "unreachable"), (5, "tool")];
+        assert_eq!(codes, known);
+    }
+}

@@ -1,0 +1,20 @@
+//! What people see: text, tables, and a word for what a terminal cannot show.
+//!
+//! Everything here makes text of values and writes none of it. What a server says goes through [`safe`] before
+//! anything else: it must not command the terminal.
+//!
+//! - [`safe`]: control characters, shown instead of obeyed.
+//! - [`screen`]: how wide, and with colours or not.
+//! - [`table`]: columns that fit.
+//! - [`signature`]: a tool as a function.
+//! - [`lists`]: tools, resources, templates, prompts.
+//! - [`content`]: what tools, resources and prompts are made of.
+
+pub(crate) mod content;
+pub(crate) mod lists;
+pub(crate) mod safe;
+pub(crate) mod screen;
+pub(crate) mod signature;
+pub(crate) mod table;
+
+pub(crate) use screen::{Colour, Screen};

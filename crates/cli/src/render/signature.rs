@@ -1,0 +1,110 @@
+//! A tool as a function is written: `read(path: string, lines?: integer = 20)`.
+
+use serde_json::{Map, Value};
+
+use super::safe;
+
+/// How the tool called `name` is called, by the schema of its arguments: those that must be given come first.
+pub(crate) fn of(name: &str, schema: &Map<String, Value>) -> String {
+    let required = |name: &String| {
+        let all = schema.get("required").and_then(Value::as_array);
+        all.is_some_and(|all| all.iter().any(|other| other.as_str() == Some(name)))
+    };
+    let mut arguments: Vec<(&String, &Value)> =
+        schema.get("properties").and_then(Value::as_object).into_iter().flatten().collect();
+    arguments.sort_by_key(|(name, _)| !required(name));
+    let arguments: Vec<String> = arguments
+        .into_iter()
+        .map(|(name, argument)| {
+            let mark = if required(name) { "" } else { "?" };
+            let default = argument.get("default").filter(|default| !default.is_null());
+            let default = default.map(|default| format!(" = {default}")).unwrap_or_default();
+            format!("{name}{mark}: {}{default}", kind(argument, schema, 0))
+        })
+        .collect();
+    safe::line(&format!("{name}({})", arguments.join(", ")))
+}
+
+/// More words to choose from are not written out.
+const WORDS: usize = 6;
+
+/// What lies deeper is not written out.
+const DEEP: usize = 3;
+
+/// The type of a value, in as few words as tell it.
+fn kind(schema: &Value, root: &Map<String, Value>, depth: usize) -> String {
+    let Some(schema) = schema.as_object().filter(|_| depth < DEEP) else { return "any".into() };
+    if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
+        let target = name.strip_prefix("#/").and_then(|path| {
+            let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+            let first = root.get(first)?;
+            if rest.is_empty() { Some(first) } else { first.pointer(&format!("/{rest}")) }
+        });
+        return target.map_or_else(|| "any".into(), |target| kind(target, root, depth + 1));
+    }
+    if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+        let mut shown: Vec<String> = words.iter().take(WORDS).map(Value::to_string).collect();
+        if words.len() > WORDS {
+            shown.push("...".into());
+        }
+        return shown.join(" | ");
+    }
+    if let Some(only) = schema.get("const") {
+        return only.to_string();
+    }
+    let several = ["anyOf", "oneOf"].into_iter().find_map(|key| schema.get(key)?.as_array());
+    if let Some(several) = several {
+        let mut kinds: Vec<String> = several.iter().map(|one| kind(one, root, depth + 1)).collect();
+        kinds.dedup();
+        return kinds.join(" | ");
+    }
+    match schema.get("type") {
+        Some(Value::Array(several)) => {
+            several.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" | ")
+        }
+        Some(Value::String(one)) if one == "array" => match schema.get("items") {
+            Some(items) => {
+                let items = kind(items, root, depth + 1);
+                if items.contains(' ') { format!("({items})[]") } else { format!("{items}[]") }
+            }
+            None => "any[]".into(),
+        },
+        Some(Value::String(one)) => one.clone(),
+        _ if schema.contains_key("properties") => "object".into(),
+        _ => "any".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::of;
+
+    #[test]
+    fn a_tool_reads_like_a_function() {
+        let schema = json!({
+            "type": "object", "required": ["path", "at"],
+            "properties": {
+                "lines": {"type": "integer", "default": 20},
+                "path": {"type": "string"},
+                "tags": {"type": "array", "items": {"enum": ["a", "b"]}},
+                "at": {"$ref": "#/$defs/At"},
+                "maybe": {"anyOf": [{"type": "number"}, {"type": "null"}], "default": null},
+                "free": {}
+            },
+            "$defs": {"At": {"type": "object"}}
+        });
+        assert_eq!(
+            of("read", schema.as_object().unwrap()),
+            "read(path: string, at: object, lines?: integer = 20, tags?: (\"a\" | \"b\")[], maybe?: number | null, free?: any)"
+        );
+        assert_eq!(of("now", json!({"type": "object"}).as_object().unwrap()), "now()");
+    }
+
+    #[test]
+    fn a_schema_in_a_circle_ends_and_signs_that_command_a_terminal_do_not_reach_it() {
+        let schema = json!({"properties": {"a\u{1b}[2J": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$ref": "#/$defs/A"}}});
+        assert_eq!(of("t", schema.as_object().unwrap()), "t(a\\u{1b}[2J?: any)");
+    }
+}

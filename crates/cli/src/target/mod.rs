@@ -1,0 +1,437 @@
+//! Which server a command is for, and how to reach it: the same for every command.
+//!
+//! - [`variables`]: what `${...}` in a file means.
+//! - [`places`]: where programs keep their servers.
+//! - [`file`]: their shapes.
+//! - [`hidden`]: values that are shown to nobody.
+
+mod file;
+mod hidden;
+mod places;
+mod variables;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use anyhow::Result;
+use anyport_protocol::Revision;
+use http::{HeaderName, HeaderValue, Uri};
+
+use self::{
+    file::McpFile,
+    places::{Place, places},
+};
+pub(crate) use self::{hidden::Hidden, variables::Surroundings};
+use crate::{
+    failure::Advice,
+    near::did_you_mean,
+    secret::{NoPlace, Secret},
+};
+
+/// How to reach a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    /// Over HTTP, whichever of its transports.
+    Http {
+        /// With its scheme, `http` or `https`.
+        url: String,
+        /// Sent with every request.
+        headers: Vec<(String, Hidden)>,
+    },
+    /// Over a WebSocket.
+    WebSocket {
+        /// With its scheme, `ws` or `wss`.
+        url: String,
+        /// Sent when it is opened.
+        headers: Vec<(String, Hidden)>,
+    },
+    /// On a Unix socket.
+    Unix(PathBuf),
+    /// On the standard input and output of a process that we start.
+    Command {
+        /// The program, found on the path when it has no folder.
+        program: String,
+        /// Its arguments.
+        arguments: Vec<String>,
+        /// Set in its environment.
+        environment: Vec<(String, Hidden)>,
+        /// Where it runs; else where we do.
+        cwd: Option<PathBuf>,
+    },
+}
+
+impl Server {
+    /// The server at a URL: `http`, `https`, `ws`, `wss`, or `unix:PATH`.
+    pub(crate) fn url(url: &str, headers: Vec<(String, Hidden)>) -> Result<Self, NoUrl> {
+        let wrong = |reason: &str| NoUrl { url: without_secrets(url), reason: reason.to_owned() };
+        if let Some(path) = url.strip_prefix("unix:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return match path.is_empty() {
+                true => Err(wrong("unix: wants the path of a socket")),
+                false => Ok(Self::Unix(path.into())),
+            };
+        }
+        let uri: Uri = url.parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
+        if uri.host().is_none_or(str::is_empty) {
+            return Err(wrong("it names no host"));
+        }
+        match uri.scheme_str() {
+            Some("http" | "https") => Ok(Self::Http { url: url.to_owned(), headers }),
+            Some("ws" | "wss") => Ok(Self::WebSocket { url: url.to_owned(), headers }),
+            _ => Err(wrong("servers are reached by http, https, ws, wss or unix")),
+        }
+    }
+
+    /// Over what it is reached, in a word.
+    pub(crate) fn transport(&self) -> &'static str {
+        match self {
+            Self::Http { .. } => "http",
+            Self::WebSocket { .. } => "websocket",
+            Self::Unix(_) => "unix",
+            Self::Command { .. } => "stdio",
+        }
+    }
+}
+
+/// As a person would write it, without anything that may be secret.
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http { url, .. } | Self::WebSocket { url, .. } => f.write_str(&without_secrets(url)),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            // Its arguments may hold a secret; its name says which one it is.
+            Self::Command { program, .. } => f.write_str(program),
+        }
+    }
+}
+
+/// A URL without its user, password and query, where secrets stand.
+fn without_secrets(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or(url);
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+/// The text is not the URL of a server.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{url} is not the URL of a server: {reason}")]
+pub(crate) struct NoUrl {
+    url: String,
+    reason: String,
+}
+
+/// What every command can be told about its server.
+// Headers, tokens and variables are read by `resolve`: clap repeats a wrong value, and theirs may be secret.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct Options {
+    /// A header sent to the server, as 'Name: value'; ${NAME} is read from the environment. May be given several times.
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// Where the bearer token is kept: env:NAME or file:PATH.
+    #[arg(long, value_name = "PLACE")]
+    bearer: Option<String>,
+    /// Set in the environment of the command. May be given several times.
+    #[arg(short = 'e', long = "env", value_name = "NAME=VALUE")]
+    environment: Vec<String>,
+    /// The folder that the command runs in.
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// Speak this revision and no other; else the newest that both know.
+    #[arg(long, value_name = "REVISION", value_parser = revision)]
+    pub(crate) revision: Option<Revision>,
+    /// How many seconds the server may take for a step that it says nothing about; 0 waits for ever.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// Start this command and speak to it over its standard input and output.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+fn revision(text: &str) -> Result<Revision, String> {
+    Revision::from_str(text).map_err(|_| {
+        let all = Revision::ALL.map(Revision::as_str).join(", ");
+        format!("the revisions are {all}")
+    })
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds was expected".to_owned())?;
+    match seconds {
+        0.0 => Ok(Duration::MAX),
+        _ => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
+    }
+}
+
+/// A server, and what else was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// How to reach it.
+    pub(crate) server: Server,
+    /// As it was named: for messages.
+    pub(crate) name: String,
+    /// Where it was found, when it was looked for.
+    pub(crate) found: Option<PathBuf>,
+}
+
+impl Options {
+    /// Whether a command stands in place of TARGET.
+    pub(crate) fn is_command(&self) -> bool {
+        !self.command.is_empty()
+    }
+
+    /// Takes TARGET from the front of `words`, unless a command stands in its place.
+    pub(crate) fn target_of(&self, words: &mut Vec<String>) -> Option<String> {
+        (!self.is_command() && !words.is_empty()).then(|| words.remove(0))
+    }
+
+    /// The server that is meant by `target` and these options.
+    ///
+    /// # Errors
+    /// When none is, with what to do about it; exit code 2.
+    pub(crate) fn resolve(&self, target: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
+        let mut target = match (target, self.command.split_first()) {
+            (Some(_), Some(_)) => {
+                return Err(Advice::usage(
+                    "both TARGET and a command were given",
+                    "leave out TARGET, or the command after --",
+                ));
+            }
+            (None, None) => return Err(Advice::usage("no server was given", HOW)),
+            (None, Some((program, arguments))) => Target {
+                server: Server::Command {
+                    program: program.clone(),
+                    arguments: arguments.to_vec(),
+                    environment: Vec::new(),
+                    cwd: None,
+                },
+                name: program.clone(),
+                found: None,
+            },
+            (Some(target), None) => named(target, surroundings)?,
+        };
+        self.complete(&mut target.server, surroundings)?;
+        Ok(target)
+    }
+
+    /// Adds what the options say to how a server is reached.
+    fn complete(&self, server: &mut Server, surroundings: &Surroundings) -> Result<()> {
+        let given_headers = self.headers(surroundings)?;
+        let given_environment = self.environment()?;
+        match server {
+            Server::Http { headers, .. } | Server::WebSocket { headers, .. } => {
+                idle(!given_environment.is_empty(), "-e", "a command")?;
+                idle(self.cwd.is_some(), "--cwd", "a command")?;
+                for (name, value) in given_headers {
+                    headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+                    headers.push((name, value));
+                }
+            }
+            Server::Command { environment, cwd, .. } => {
+                idle(!self.header.is_empty(), "--header", "a URL")?;
+                idle(self.bearer.is_some(), "--bearer", "a URL")?;
+                for (name, value) in given_environment {
+                    environment.retain(|(other, _)| *other != name);
+                    environment.push((name, value));
+                }
+                if let Some(folder) = &self.cwd {
+                    if !folder.is_dir() {
+                        return Err(Advice::usage(
+                            format!("--cwd {} is no folder", folder.display()),
+                            "name one that exists",
+                        ));
+                    }
+                    *cwd = Some(folder.clone());
+                }
+            }
+            Server::Unix(_) => {
+                idle(!self.header.is_empty(), "--header", "a URL")?;
+                idle(self.bearer.is_some(), "--bearer", "a URL")?;
+                idle(!given_environment.is_empty(), "-e", "a command")?;
+                idle(self.cwd.is_some(), "--cwd", "a command")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn headers(&self, surroundings: &Surroundings) -> Result<Vec<(String, Hidden)>> {
+        let mut headers = Vec::new();
+        for (place, text) in self.header.iter().enumerate() {
+            // What was given is not repeated: its value may be secret.
+            let wrong = |why: &str| {
+                Advice::usage(
+                    format!("the {} --header is wrong: {why}", ordinal(place + 1)),
+                    "write it as --header 'Name: value'; '${NAME}' in the value is read from the environment",
+                )
+            };
+            let (name, value) = text.split_once(':').ok_or_else(|| wrong("it has no colon"))?;
+            let (name, value) = (name.trim(), value.trim());
+            if HeaderName::from_str(name).is_err() {
+                return Err(wrong("what stands before the colon is no name of a header"));
+            }
+            let value = variables::expand(value, surroundings, &surroundings.cwd)
+                .map_err(|error| wrong(&error.to_string()))?;
+            if HeaderValue::from_str(&value).is_err() {
+                return Err(wrong("its value has signs that no header can hold"));
+            }
+            headers.push((name.to_owned(), Hidden(value)));
+        }
+        if let Some(token) = self.bearer.as_deref().map(bearer).transpose()? {
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+            headers.push(("Authorization".into(), Hidden(format!("Bearer {token}"))));
+        }
+        Ok(headers)
+    }
+
+    fn environment(&self) -> Result<Vec<(String, Hidden)>> {
+        let pair = |text: &String| match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() && !value.contains('\0') => {
+                Ok((name.to_owned(), Hidden(value.to_owned())))
+            }
+            _ => Err(Advice::usage("-e takes NAME=VALUE", "for example -e API_URL=https://api.example")),
+        };
+        self.environment.iter().map(pair).collect()
+    }
+}
+
+/// What a server is named by.
+const HOW: &str = "name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
+
+fn idle(given: bool, option: &str, what: &str) -> Result<()> {
+    match given {
+        true => {
+            Err(Advice::usage(format!("{option} is for {what}, and this server is none"), "leave it out"))
+        }
+        false => Ok(()),
+    }
+}
+
+fn ordinal(place: usize) -> String {
+    match place {
+        1 => "first".into(),
+        2 => "second".into(),
+        3 => "third".into(),
+        place => format!("{place}th"),
+    }
+}
+
+/// Reads the token from its place; the token itself is not taken, and not repeated.
+fn bearer(place: &str) -> Result<String> {
+    let secret = Secret::from_str(place).map_err(|NoPlace| {
+        Advice::usage(
+            "--bearer takes the place of the token, never the token itself, which other users of this machine could read",
+            "keep the token in a variable or a file, and give --bearer env:NAME or --bearer file:PATH",
+        )
+    })?;
+    secret.read_given()
+}
+
+/// The server that a word stands for: a URL, `FILE#NAME`, a file with one server, or the name of one.
+fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
+    if word.contains("://") || word.starts_with("unix:") {
+        let server = Server::url(word, Vec::new())
+            .map_err(|error| Advice::usage(error.to_string(), "for example https://host/mcp"))?;
+        return Ok(Target { name: server.to_string(), server, found: None });
+    }
+    if let Some((path, name)) = word.rsplit_once('#') {
+        return in_file(Path::new(path), Some(name), surroundings);
+    }
+    let path = Path::new(word);
+    if path.is_file() && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
+        return in_file(path, None, surroundings);
+    }
+    look_for(word, surroundings)
+}
+
+fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
+    let absolute = surroundings.cwd.join(path);
+    let file = McpFile::read(&absolute, &surroundings.cwd)
+        .map_err(|error| Advice::usage(error.to_string(), "name an mcp.json as FILE#NAME"))?;
+    let names: Vec<&str> = file.names().collect();
+    let name = match (name.filter(|name| !name.is_empty()), &*names) {
+        (Some(name), _) => name,
+        (None, [only]) => only,
+        (None, _) => {
+            let help = format!("say which one: {}#NAME, with one of {}", path.display(), names.join(", "));
+            let problem = format!("{} has {} servers", path.display(), names.len());
+            return Err(Advice::usage(problem, help));
+        }
+    };
+    let place = Place { program: "", workspace: workspace(&absolute), path: absolute.clone() };
+    match file.server(name, surroundings, &place.workspace) {
+        Some(server) => found(name, server, place),
+        None => {
+            let problem = format!("{} has no server {name}", path.display());
+            let near = did_you_mean(name, names.iter().copied());
+            Err(Advice::usage(problem, near.unwrap_or_else(|| format!("it has {}", names.join(", ")))))
+        }
+    }
+}
+
+fn found(name: &str, server: Result<Server, file::FileError>, place: Place) -> Result<Target> {
+    let server = server.map_err(|error| Advice::usage(error.to_string(), "correct the file"))?;
+    Ok(Target { server, name: name.to_owned(), found: Some(place.path) })
+}
+
+/// The folder that a file belongs to: editors keep theirs one below it.
+fn workspace(file: &Path) -> PathBuf {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    match folder.file_name().and_then(|name| name.to_str()) {
+        Some(".vscode" | ".cursor" | ".gemini") => folder.parent().unwrap_or(folder).to_owned(),
+        _ => folder.to_owned(),
+    }
+}
+
+/// Looks for a name wherever programs keep their servers.
+fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
+    let mut known: Vec<String> = Vec::new();
+    let mut looked: Vec<String> = Vec::new();
+    let mut broken: Vec<String> = Vec::new();
+    for place in places(surroundings) {
+        if !place.path.is_file() {
+            continue;
+        }
+        looked.push(format!("{} ({})", place.path.display(), place.program));
+        // A file that is broken is no reason not to look on.
+        match McpFile::read(&place.path, &surroundings.cwd) {
+            Err(error) => broken.push(error.to_string()),
+            Ok(file) => match file.server(name, surroundings, &place.workspace) {
+                Some(server) => return found(name, server, place),
+                None => known.extend(file.names().map(str::to_owned)),
+            },
+        }
+    }
+    let mut problem = format!("no server is called {name}");
+    problem += &match looked.is_empty() {
+        true => "; no mcp.json was found in this project or of this user".to_owned(),
+        false => format!("; looked in {}", looked.join(", ")),
+    };
+    for error in broken {
+        problem += &format!("; {error}");
+    }
+    let near = did_you_mean(name, known.iter().map(String::as_str));
+    Err(Advice::usage(problem, near.unwrap_or_else(|| guess(name))))
+}
+
+/// What else somebody may have meant by it.
+fn guess(word: &str) -> String {
+    let host = word.split('/').next().unwrap_or(word);
+    let port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if port || host == "localhost" || host.contains('.') && !Path::new(word).exists() {
+        return format!("for a URL, write its scheme: http://{word}");
+    }
+    format!("to start a program, write it after --: -- {word}; else {HOW}")
+}
+
+#[cfg(test)]
+mod tests;
