@@ -11,6 +11,7 @@ mod near;
 mod render;
 mod secret;
 mod serve;
+mod serving;
 mod state;
 mod stop;
 mod target;
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Command::Serve(serve) = arguments.command;
-    logging::start(&serve.logs, serve.rotation())?;
+    logging::start(&serve.serving.logs, serve.serving.rotation())?;
     serve::run(*serve)
 }
 

@@ -6,10 +6,8 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{
-    Arguments,
-    arguments::{self, Era, Transport},
-};
+use super::{Arguments, arguments};
+use crate::serving::{Era, Transport};
 
 /// What a person wants to know once the server is up: what is served, where, and what to tell a client.
 pub(super) struct Banner<'a> {
@@ -36,19 +34,19 @@ impl fmt::Display for Banner<'_> {
             None => writeln!(f)?,
         }
         let versions: Vec<_> =
-            self.arguments.era.revisions().iter().map(|revision| revision.as_str()).collect();
+            self.arguments.serving.era.revisions().iter().map(|revision| revision.as_str()).collect();
         writeln!(f, "  protocol   {}", versions.join(", "))?;
         if let Some((address, url)) = self.address.zip(self.url()) {
             writeln!(f, "  http       {url}")?;
             let root = url.strip_suffix("/mcp").unwrap_or(&url);
-            if self.arguments.speaks(Transport::Sse) {
+            if self.arguments.serving.speaks(Transport::Sse) {
                 writeln!(f, "  sse        {root}/sse")?;
             }
-            if self.arguments.speaks(Transport::Websocket) {
+            if self.arguments.serving.speaks(Transport::Websocket) {
                 // http and https become ws and wss.
                 writeln!(f, "  websocket  ws{}/ws", root.strip_prefix("http").unwrap_or(root))?;
             }
-            if self.arguments.public_url.is_some() {
+            if self.arguments.serving.public_url.is_some() {
                 writeln!(f, "             listening on {address}")?;
             }
             if !address.ip().is_loopback() {
@@ -58,7 +56,7 @@ impl fmt::Display for Banner<'_> {
         if let Some(path) = self.path {
             writeln!(f, "  unix       {}", absolute(path))?;
         }
-        if self.arguments.speaks(Transport::Stdio) {
+        if self.arguments.serving.speaks(Transport::Stdio) {
             writeln!(f, "  stdio      standard input and output")?;
         }
         let place = "(mcp.json, \"servers\" in VS Code)";
@@ -71,10 +69,10 @@ impl fmt::Display for Banner<'_> {
 impl Banner<'_> {
     /// What surprises people when other machines can reach the server.
     fn warn(&self, address: SocketAddr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.arguments.is_authenticated() {
+        if !self.arguments.serving.is_authenticated() {
             writeln!(f, "  WARNING    anyone who can reach {address} may call")?;
         }
-        if address.ip().is_unspecified() && !self.arguments.is_named() {
+        if address.ip().is_unspecified() && !self.arguments.serving.is_named() {
             writeln!(
                 f,
                 "  note       clients elsewhere are refused until --allow-host or --public-url says under which \
@@ -87,7 +85,7 @@ impl Banner<'_> {
     /// Where a client of this machine finds the server, or everyone, if we know.
     fn url(&self) -> Option<String> {
         let mut address = self.address?;
-        if let Some(public) = &self.arguments.public_url {
+        if let Some(public) = &self.arguments.serving.public_url {
             return Some(public.endpoint.clone());
         }
         // "Every address" is none that a client could connect to.
@@ -103,11 +101,11 @@ impl Banner<'_> {
     /// starting what connects one to its standard streams.
     fn entry(&self) -> Value {
         match self.url() {
-            Some(url) if self.arguments.is_authenticated() => {
+            Some(url) if self.arguments.serving.is_authenticated() => {
                 json!({"type": "http", "url": url, "headers": {"Authorization": "Bearer YOUR_TOKEN"}})
             }
             Some(url) => json!({"type": "http", "url": url}),
-            None if !self.arguments.speaks(Transport::Stdio) => {
+            None if !self.arguments.serving.speaks(Transport::Stdio) => {
                 let path = self.path.map(absolute).unwrap_or_default();
                 json!({"command": "socat", "args": ["STDIO", format!("UNIX-CONNECT:{}", for_socat(&path))]})
             }
@@ -139,7 +137,7 @@ impl Banner<'_> {
         if given.name != "anyport" {
             add("--name", given.name.clone());
         }
-        match given.era {
+        match given.serving.era {
             Era::Both => {}
             Era::Modern => add("--era", "modern".into()),
             Era::Legacy => add("--era", "legacy".into()),
@@ -150,10 +148,10 @@ impl Banner<'_> {
         if let Some(time) = given.cache() {
             add("--cache", time.as_secs().to_string());
         }
-        for limit in &given.limit {
+        for limit in &given.serving.limit {
             add("--limit", limit.to_string());
         }
-        if let Some(folder) = &given.state_dir {
+        if let Some(folder) = &given.serving.state_dir {
             add("--state-dir", absolute(folder));
         }
         command

@@ -43,7 +43,7 @@ async fn written(path: &std::path::Path, what: &str) {
             return;
         }
         sleep(Duration::from_millis(20)).await;
-        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(2))).await.unwrap();
+        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
     }
     panic!("{what} is not in {}", path.display());
 }
