@@ -21,7 +21,7 @@ pub struct Client {
     pub info: Option<Raw>,
 }
 
-/// A connection. Dropping its service, and the replies that came of it, closes it.
+/// A connection. It is dropped as a whole, or closed.
 pub struct Live {
     /// Takes requests in the newest vocabulary. A call that loses its connection ends with `Reason::UpstreamLost`.
     pub service: Arc<dyn Service>,
@@ -33,6 +33,8 @@ pub struct Live {
     pub spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
     /// Completes when the connection is gone, with the reason for a person.
     pub closed: Pin<Box<dyn Future<Output = String> + Send>>,
+    /// Closes the connection once it is polled, whoever else holds it, and completes when nothing of it is left.
+    pub close: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 /// Something that a server said outside any call.

@@ -95,6 +95,7 @@ impl Connect for Farm {
             let (say, mut said) = mpsc::unbounded_channel();
             let lost = watch::Sender::new(None);
             let mut closed = lost.subscribe();
+            let closing = lost.clone();
             let server = Server {
                 revision: inside.revision,
                 calls: Arc::default(),
@@ -110,6 +111,9 @@ impl Connect for Farm {
                 spoken: Box::pin(Stream(Box::new(move |task| said.poll_recv(task)))),
                 closed: Box::pin(async move {
                     closed.wait_for(Option::is_some).await.unwrap().unwrap().to_owned()
+                }),
+                close: Box::pin(async move {
+                    closing.send_replace(Some("closed"));
                 }),
             })
         })
@@ -135,6 +139,11 @@ impl Server {
 
     pub(crate) fn say(&self, method: Method, params: Value) {
         self.say.send(Spoken::Notification(Notification { method, params: params.into() })).unwrap();
+    }
+
+    /// Why the connection is gone, if it is.
+    pub(crate) fn end(&self) -> Option<&'static str> {
+        *self.lost.borrow()
     }
 
     /// Breaks the connection.

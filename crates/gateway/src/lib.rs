@@ -5,7 +5,7 @@
 //! last known to offer.
 //!
 //! # Layout
-//! - [`Connect`]: what is needed of a connection.
+//! - [`Connect`]: what is needed of a connection; [`Reach`]: one over any transport.
 //! - [`Upstream`]: one server, behind as many connections as its callers need.
 //! - [`Bridge`]: one server as if it were reached directly.
 //! - `listen`: `subscriptions/listen` for servers that know only `resources/subscribe`.
@@ -16,8 +16,10 @@ mod deferred;
 #[cfg(test)]
 mod farm;
 mod listen;
+mod reach;
 mod upstream;
 
 pub use bridge::Bridge;
 pub use connect::{Client, Connect, Live, Spoken, Unreachable};
+pub use reach::Reach;
 pub use upstream::{Learned, Upstream, UpstreamLimits};

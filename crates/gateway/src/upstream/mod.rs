@@ -10,6 +10,7 @@ mod tests;
 
 use std::{
     collections::HashMap,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -143,6 +144,20 @@ impl Upstream {
         self.pool.slot(context).up().is_some()
     }
 
+    /// Takes no more calls, closes every connection, and waits until nothing of them is left: no process, no
+    /// descriptor. Calls under way are cut.
+    pub async fn shut_down(&self) {
+        self.close();
+        for slot in self.pool.slots() {
+            self.pool.give_up(&slot);
+        }
+        let all = u32::try_from(self.pool.0.limits.connections.clamp(1, Semaphore::MAX_PERMITS));
+        let gone = self.pool.0.room.acquire_many(all.unwrap_or(u32::MAX));
+        if timeout(SHUT_DOWN, gone).await.is_err() {
+            tracing::warn!(upstream = self.name(), "a connection did not close in time");
+        }
+    }
+
     /// Ends every listen stream and takes no more calls; those under way go on.
     pub fn close(&self) {
         self.pool.0.closed.send_replace(true);
@@ -237,6 +252,8 @@ impl Service for Pool {
     }
 }
 
+/// How long connections may take to close. A program is told to end, and then killed, sooner.
+const SHUT_DOWN: Duration = Duration::from_secs(10);
 /// How often a call is made again at most.
 const REISSUES: u32 = 2;
 /// How long it may take until a connection is known to be gone once a call has lost it.
@@ -498,7 +515,7 @@ impl Pool {
 
     /// A connection is there: it is put where calls will look for it.
     fn established(&self, slot: Arc<Slot>, client: &Client, live: Live, room: OwnedSemaphorePermit) {
-        let Live { service, revision, discovered, spoken, closed } = live;
+        let Live { service, revision, discovered, spoken, closed, close } = live;
         let up = Arc::new(Up {
             service: service.clone(),
             revision,
@@ -529,6 +546,7 @@ impl Pool {
             });
             self.moved(&slot);
             if !taken {
+                tokio::spawn(close);
                 return;
             }
         }
@@ -539,18 +557,12 @@ impl Pool {
             place.listen.linked(service, context, Offers::of(&discovered));
         }
         place.state.send_replace(State::Up(up.clone()));
-        tokio::spawn(self.clone().watch(place, up, client.clone(), spoken, closed));
+        tokio::spawn(self.clone().watch(place, up, client.clone(), Ends { spoken, closed, close }));
     }
 
     /// Stays with a connection until it is gone.
-    async fn watch(
-        self,
-        slot: Arc<Slot>,
-        up: Arc<Up>,
-        client: Client,
-        mut spoken: std::pin::Pin<Box<dyn Stream<Item = Spoken> + Send>>,
-        mut closed: std::pin::Pin<Box<dyn Future<Output = String> + Send>>,
-    ) {
+    async fn watch(self, slot: Arc<Slot>, up: Arc<Up>, client: Client, ends: Ends) {
+        let Ends { mut spoken, mut closed, close } = ends;
         let _open = self.0.numbers.open.hold();
         let mut silent = false;
         let why = loop {
@@ -567,10 +579,14 @@ impl Pool {
             }
         };
         let since = up.since;
-        // The task holds one of the last clones; room for another connection comes with it.
-        drop(up);
         slot.listen.lost();
-        let Some(why) = why else { return };
+        let Some(why) = why else {
+            close.await;
+            // There is room for another connection only now.
+            drop(up);
+            return;
+        };
+        drop((up, close));
         self.0.numbers.lost.increment();
         tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
         if since.elapsed() < HEALTHY {
@@ -613,6 +629,13 @@ struct Told {
     reissues: u32,
     /// Whether the caller was asked something.
     asked: bool,
+}
+
+/// What tells of a connection, and ends it.
+struct Ends {
+    spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
+    closed: Pin<Box<dyn Future<Output = String> + Send>>,
+    close: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 struct Waiting<'a>(&'a AtomicUsize);

@@ -265,3 +265,17 @@ async fn listening_holds_through_a_loss() {
         assert_eq!(error(refused).1["reason"], "shutting_down");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn shutting_down_leaves_no_connection() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    for can in [json!({}), json!({"sampling": {}})] {
+        result(upstream.call(call("read", json!({})), caller(LEGACY, can)).outcome().await);
+    }
+    let hangs = tokio::spawn(upstream.call(call("write", json!({"hang": 1})), plain()).outcome());
+    sleep(Duration::from_millis(10)).await;
+    upstream.shut_down().await;
+    assert_eq!([0, 1].map(|index| farm.server(index).end()), [Some("closed"); 2]);
+    error(hangs.await.unwrap());
+}
