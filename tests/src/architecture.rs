@@ -106,12 +106,13 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("hyper", &["anyport-client", "anyport-transport"]),
     ("hyper-util", &["anyport-client", "anyport-transport"]),
     ("rusqlite", &["anyport-store"]),
+    ("rustls", &["anyport-transport"]),
     ("tantivy", &["anyport-knowledge"]),
     ("tokio-tungstenite", &["anyport-client", "anyport-transport"]),
 ];
 
 /// Heavy crates that must be behind a feature where they are allowed at all.
-const BEHIND_A_FEATURE: &[(&str, &str)] = &[("anyport-transport", "axum")];
+const BEHIND_A_FEATURE: &[(&str, &str)] = &[("anyport-transport", "axum"), ("anyport-transport", "rustls")];
 
 /// What a crate must never use, not even in its tests.
 const NEVER: &[(&str, &str)] = &[("anyport-protocol", "tokio")];

@@ -4,6 +4,7 @@
 //! when told to stop. Everything it is made of stands in the libraries.
 
 mod arguments;
+mod bridge;
 mod exit;
 mod failure;
 mod logging;
@@ -38,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Serve a folder of Markdown as an MCP server, over HTTP or on standard input and output.
     Serve(Box<serve::Arguments>),
+    /// Put a server of any revision in front of clients of any other, over whichever transport they speak.
+    Bridge(Box<bridge::Arguments>),
 }
 
 /// Exit codes: 0 done, 1 failed to start or to run, 2 wrong usage, 128 and its number when cut by a second signal.
@@ -51,9 +54,16 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Command::Serve(serve) = arguments.command;
-    logging::start(&serve.serving.logs, serve.serving.rotation())?;
-    serve::run(*serve)
+    match arguments.command {
+        Command::Serve(serve) => {
+            logging::start(&serve.serving.logs, serve.serving.rotation())?;
+            serve::run(*serve)
+        }
+        Command::Bridge(bridge) => {
+            logging::start(&bridge.serving.logs, bridge.serving.rotation())?;
+            bridge::run(*bridge)
+        }
+    }
 }
 
 /// Writes what is still to be logged when it is dropped, at a panic too.

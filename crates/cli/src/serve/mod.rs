@@ -35,21 +35,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     // Before signals are caught: until something is served, they may end the process as they always do.
     let documents = documents(&arguments)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the threads that serve")?;
-    let ended = runtime.block_on(async {
-        let stop = Stop::on_signals().context("cannot listen for signals")?;
-        tokio::select! {
-            biased;
-            signal = stop.cut() => Ok(ExitCode::from(128 + signal)),
-            served = serve(&arguments, documents, &stop) => served.map(|()| ExitCode::SUCCESS),
-        }
-    });
-    // What still runs has had its time; dropping the runtime would wait for it.
-    runtime.shutdown_background();
-    ended
+    serving::run(async |stop| serve(&arguments, documents, stop).await)
 }
 
 async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Result<()> {

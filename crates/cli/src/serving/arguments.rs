@@ -20,6 +20,7 @@ use crate::{
 
 /// How clients reach what a command serves: the same for every command that serves.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// How clients reach the server; give several for several. Else HTTP.
     #[arg(

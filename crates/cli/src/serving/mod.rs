@@ -1,10 +1,11 @@
 //! Serving a service to clients: what every command that serves does in the same way.
 
+mod addresses;
 mod arguments;
 mod limits;
 mod stray;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use anyport_protocol::Revision;
@@ -15,10 +16,30 @@ use anyport_transport::{
 };
 
 pub(crate) use self::{
+    addresses::{Addresses, absolute},
     arguments::{Arguments, Era, Transport},
     limits::Limits,
 };
 use crate::{failure::Advice, state, stop::Stop};
+
+/// Runs `serve` until it is done, or a second signal cuts it.
+pub(crate) fn run(serve: impl AsyncFnOnce(&Stop) -> Result<()>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads that serve")?;
+    let ended = runtime.block_on(async {
+        let stop = Stop::on_signals().context("cannot listen for signals")?;
+        tokio::select! {
+            biased;
+            signal = stop.cut() => Ok(ExitCode::from(128 + signal)),
+            served = serve(&stop) => served.map(|()| ExitCode::SUCCESS),
+        }
+    });
+    // What still runs has had its time; dropping the runtime would wait for it.
+    runtime.shutdown_background();
+    ended
+}
 
 /// The addresses that are ours, before anything is served there.
 pub(crate) struct Served {

@@ -172,6 +172,12 @@ impl Service for Upstream {
         match (self.pool.era(), context.asking()) {
             // A modern server asks by result: whoever is asked live is served by the shim.
             (Some(Era::Modern), Asking::Live) => self.shim.call(request, context),
+            // A legacy server asks live. Until such a question can be kept for a caller that retries, the server is told
+            // that this caller cannot be asked.
+            (Some(Era::Legacy), Asking::Retry) => {
+                let info = context.client_info().cloned();
+                self.pool.call(request, context.with_client(Raw::EMPTY_OBJECT, info))
+            }
             (Some(_), _) => self.pool.call(request, context),
             (None, _) => {
                 let upstream = self.clone();

@@ -35,7 +35,7 @@ async fn many_first_calls_open_one_connection() {
 async fn profile_of_the_client() {
     let farm = Farm::new(LEGACY);
     let upstream = upstream(&farm);
-    let asked = caller(MODERN, json!({"elicitation": {}, "roots": {"listChanged": true}}));
+    let asked = caller(LEGACY, json!({"elicitation": {}, "roots": {"listChanged": true}}));
     for context in [plain(), asked.clone(), plain(), asked] {
         result(upstream.call(call("read", json!({})), context).outcome().await);
     }

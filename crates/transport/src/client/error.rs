@@ -57,6 +57,19 @@ pub enum ConnectError {
         /// What was demanded.
         wanted: Option<Revision>,
     },
+    /// The server is not reached over HTTP.
+    #[cfg(feature = "client-http")]
+    #[error(transparent)]
+    Http(#[from] super::http::Fault),
+    /// The server wants to know who is calling (HTTP status 401).
+    #[cfg(feature = "client-http")]
+    #[error("{at} wants to know who is calling (HTTP status 401); give a token in the header Authorization")]
+    Unauthorized {
+        /// The URL.
+        at: String,
+        /// What it says of how to get a token: the header `WWW-Authenticate`.
+        challenge: Option<String>,
+    },
     /// Another fault of a transport, in words that say what to do.
     #[error("{0}")]
     Transport(String),

@@ -9,6 +9,7 @@
 //! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`End`]: why it is over.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
 //! - `child` (feature `client-child`): servers that are started as a child process.
+//! - `http` (feature `client-http`): servers over HTTP, in every revision.
 //! - `unix` (feature `client-unix`): servers on a Unix socket.
 
 mod carrier;
@@ -18,10 +19,14 @@ mod connection;
 mod duplex;
 mod end;
 mod error;
+#[cfg(feature = "client-http")]
+pub mod http;
 mod opening;
 mod service;
 mod spoken;
 mod target;
+#[cfg(test)]
+mod tests;
 #[cfg(all(feature = "client-unix", unix))]
 mod unix;
 

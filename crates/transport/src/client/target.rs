@@ -11,6 +11,9 @@ pub enum Target {
     /// A program that speaks on its standard streams and is started for this connection.
     #[cfg(feature = "client-child")]
     Command(super::child::Command),
+    /// A URL.
+    #[cfg(feature = "client-http")]
+    Http(super::http::Endpoint),
     /// A Unix socket.
     #[cfg(all(feature = "client-unix", unix))]
     Unix(std::path::PathBuf),
@@ -28,6 +31,8 @@ pub async fn connect(target: &Target, opening: &Opening) -> Result<Connection, C
     let opened = match target {
         #[cfg(feature = "client-child")]
         Target::Command(command) => duplex::open(command, opening).await,
+        #[cfg(feature = "client-http")]
+        Target::Http(endpoint) => super::http::open(endpoint, opening).await,
         #[cfg(all(feature = "client-unix", unix))]
         Target::Unix(path) => duplex::open(&super::unix::Socket(path), opening).await,
         Target::Service(service) => duplex::open(&service::InProcess(service.clone()), opening).await,
@@ -40,6 +45,8 @@ impl fmt::Debug for Target {
         match self {
             #[cfg(feature = "client-child")]
             Self::Command(command) => command.fmt(f),
+            #[cfg(feature = "client-http")]
+            Self::Http(endpoint) => endpoint.fmt(f),
             #[cfg(all(feature = "client-unix", unix))]
             Self::Unix(path) => f.debug_tuple("Unix").field(path).finish(),
             Self::Service(_) => f.write_str("Service(..)"),

@@ -6,6 +6,8 @@
 
 mod process;
 mod stderr;
+#[cfg(test)]
+mod tests;
 
 use std::{
     ffi::{OsStr, OsString},

@@ -493,7 +493,7 @@ impl Outbox {
     }
 
     /// One that waits already.
-    #[cfg(any(feature = "client-child", all(feature = "client-unix", unix)))]
+    #[cfg(any(test, feature = "client-child", all(feature = "client-unix", unix)))]
     pub(crate) fn waiting(&mut self) -> Option<Bytes> {
         let message = self.messages.try_recv().ok();
         self.took(message)
