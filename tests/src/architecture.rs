@@ -6,7 +6,7 @@
 //! product              cli
 //!             console -> gateway   knowledge   mesh
 //! ---------------------------------------------------------------------------------------------------------------
-//! library     server -> macros   client   transport   auth        `anyport` is the facade over this ring
+//! library     server -> macros   client -> transport   auth      `anyport` is the facade over this ring
 //! ---------------------------------------------------------------------------------------------------------------
 //! ground      service -> protocol        store
 //! ```
@@ -96,6 +96,7 @@ const CRATES: &[(&str, Ring)] = &[
 const SIDEWAYS: &[(&str, &str)] = &[
     ("anyport-service", "anyport-protocol"),
     ("anyport-server", "anyport-macros"),
+    ("anyport-client", "anyport-transport"),
     ("anyport-console", "anyport-gateway"),
 ];
 

@@ -15,10 +15,12 @@ pub(super) const STEM_MARK: char = '\u{1}';
 
 /// The stem of an English word; other words and numbers are their own.
 pub(crate) fn stem(word: &str) -> Cow<'_, str> {
-    if word.len() < 3 || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        return Cow::Borrowed(word);
-    }
-    Stemmer::new(Algorithm::English).stem(word)
+    if is_stemmed(word) { Stemmer::new(Algorithm::English).stem(word) } else { Cow::Borrowed(word) }
+}
+
+/// Whether a word may have a stem other than itself.
+fn is_stemmed(word: &str) -> bool {
+    word.len() >= 3 && word.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 /// The words that may be the plain form of a stem: it itself, with the "e" that it lost ("cach", "cache"), or with the "y"
@@ -69,32 +71,76 @@ pub(super) fn stems() -> TextAnalyzer {
 #[derive(Clone, Default)]
 struct Recent {
     /// Each at a place that its hash gives it, from where a newer one drives it out. Empty until the first is asked for.
-    stems: Vec<(String, Option<String>)>,
+    stems: Vec<Known>,
+}
+
+/// What is known of a word: its stem is its beginning with another ending. Small, and without a pointer to follow: most
+/// of the time that this takes is waiting for memory.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// The hash of the word. Two words with the same one are as rare as two paths with the same one.
+    word: u64,
+    /// How many bytes of the word its stem begins with; none if no stem is brought in.
+    kept: u8,
+    /// How many of the bytes in `ending` the stem has behind them.
+    added: u8,
+    ending: [u8; Known::ENDING],
+}
+
+impl Known {
+    /// Longest ending: no stem of an English word has a longer one of its own.
+    const ENDING: usize = 6;
+
+    /// What is to be known of a word and its stem, if there is room for it.
+    fn new(hash: u64, word: &str, stem: &str) -> Option<Self> {
+        let same = word.bytes().zip(stem.bytes()).take_while(|(a, b)| a == b).count();
+        let own = &stem.as_bytes()[same..];
+        let mut ending = [0; Self::ENDING];
+        ending.get_mut(..own.len())?.copy_from_slice(own);
+        // A stem has the first letter of its word: none kept means none brought in.
+        let kept = u8::try_from(same).ok().filter(|kept| *kept > 0)?;
+        Some(Self { word: hash, kept, added: u8::try_from(own.len()).ok()?, ending })
+    }
+
+    /// Writes the stem of `word`, if it is brought in. Says whether it did.
+    fn write(&self, word: &str, to: &mut String) -> bool {
+        to.push_str(&word[..usize::from(self.kept)]);
+        to.extend(self.ending[..usize::from(self.added)].iter().copied().map(char::from));
+        self.kept > 0
+    }
 }
 
 impl Recent {
     /// How many are kept, a power of two.
-    const PLACES: usize = 1 << 13;
+    const PLACES: usize = 1 << 14;
 
-    /// The stem of a word, if it is brought in.
-    fn stem(&mut self, word: &str, stems: Stems) -> Option<&str> {
+    /// Writes the stem of a word, if it is brought in. Says whether it did.
+    fn write_stem(&mut self, word: &str, stems: Stems, to: &mut String) -> bool {
+        if !is_stemmed(word) {
+            return false;
+        }
         if self.stems.is_empty() {
-            self.stems.resize(Self::PLACES, (String::new(), None));
+            self.stems.resize(Self::PLACES, Known::default());
         }
+        let hash = FixedState::default().hash_one(word);
         #[allow(clippy::cast_possible_truncation)] // only the lowest bits count
-        let place = FixedState::default().hash_one(word) as usize & (Self::PLACES - 1);
-        let (known, known_stem) = &mut self.stems[place];
-        if known != word {
-            known.clear();
-            known.push_str(word);
-            let stem = stem(word);
-            let brought_in = match stems {
-                Stems::Marked => !is_plain(word, &stem),
-                Stems::Only => *stem != *word,
-            };
-            *known_stem = brought_in.then(|| stem.into_owned());
+        let place = &mut self.stems[hash as usize & (Self::PLACES - 1)];
+        if place.word == hash {
+            return place.write(word, to);
         }
-        known_stem.as_deref()
+        let stem = stem(word);
+        let brought_in = match stems {
+            Stems::Marked => !is_plain(word, &stem),
+            Stems::Only => *stem != *word,
+        };
+        let none = Known { word: hash, ..Known::default() };
+        if let Some(known) = if brought_in { Known::new(hash, word, &stem) } else { Some(none) } {
+            *place = known;
+        }
+        if brought_in {
+            to.push_str(&stem);
+        }
+        brought_in
     }
 }
 
@@ -127,7 +173,7 @@ impl<T: Tokenizer> Tokenizer for Stemming<T> {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Self::TokenStream<'a> {
         let inner = self.inner.token_stream(text);
-        Stemmed { inner, stems: self.stems, recent: &mut self.recent, marked: String::new() }
+        Stemmed { inner, stems: self.stems, recent: &mut self.recent, after: String::new() }
     }
 }
 
@@ -136,30 +182,32 @@ struct Stemmed<'a, S> {
     stems: Stems,
     recent: &'a mut Recent,
     /// The marked stem that comes after the current word; empty if none does.
-    marked: String,
+    after: String,
 }
 
 impl<S: TokenStream> TokenStream for Stemmed<'_, S> {
     fn advance(&mut self) -> bool {
-        if !self.marked.is_empty() {
+        if !self.after.is_empty() {
             let token = self.inner.token_mut();
-            std::mem::swap(&mut token.text, &mut self.marked);
-            self.marked.clear();
+            std::mem::swap(&mut token.text, &mut self.after);
+            self.after.clear();
             return true;
         }
         if !self.inner.advance() {
             return false;
         }
         let token = self.inner.token_mut();
-        if let Some(stem) = self.recent.stem(&token.text, self.stems) {
-            match self.stems {
-                Stems::Marked => {
-                    self.marked.push(STEM_MARK);
-                    self.marked.push_str(stem);
+        match self.stems {
+            Stems::Marked => {
+                self.after.push(STEM_MARK);
+                if !self.recent.write_stem(&token.text, self.stems, &mut self.after) {
+                    self.after.clear();
                 }
-                Stems::Only => {
-                    token.text.clear();
-                    token.text.push_str(stem);
+            }
+            Stems::Only => {
+                if self.recent.write_stem(&token.text, self.stems, &mut self.after) {
+                    std::mem::swap(&mut token.text, &mut self.after);
+                    self.after.clear();
                 }
             }
         }

@@ -35,7 +35,7 @@ use crate::{
 /// How many bytes of text are held in memory, unless [`Settings::max_held_bytes`] says otherwise.
 pub const MAX_HELD_BYTES: u64 = 64 << 20;
 
-/// How long [`Knowledge::open`] waits for all documents to be read.
+/// How long [`Knowledge::open`] waits for all documents to be read and indexed.
 const OPENING: Duration = Duration::from_secs(1);
 /// How long [`Knowledge::close`] waits for what is being written.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -148,8 +148,8 @@ impl Knowledge {
 
     /// The documents in `folders`. They are read, indexed and watched in the background; few are read when this returns.
     ///
-    /// It waits a second at most, for the documents to be read and indexed. Threads of its own do the work, and end with the last
-    /// clone.
+    /// It waits a second at most, for the documents to be read and indexed. Threads of its own do the work, and end with the
+    /// last clone.
     ///
     /// # Errors
     /// When a folder that was named cannot be listed. What cannot be read within it is logged as a warning, once.
