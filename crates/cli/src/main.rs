@@ -4,6 +4,7 @@
 //! when told to stop. Everything it is made of stands in the libraries.
 
 mod arguments;
+mod bridge;
 mod commands;
 mod exit;
 mod failure;
@@ -12,6 +13,7 @@ mod near;
 mod render;
 mod secret;
 mod serve;
+mod serving;
 mod session;
 mod state;
 mod stop;
@@ -40,6 +42,8 @@ struct Arguments {
 enum Command {
     /// Serve a folder of Markdown as an MCP server, over HTTP or on standard input and output.
     Serve(Box<serve::Arguments>),
+    /// Put a server of any revision in front of clients of any other, over whichever transport they speak.
+    Bridge(Box<bridge::Arguments>),
     /// List the tools of a server.
     Tools(Box<commands::list::Arguments>),
     /// Call a tool of a server.
@@ -73,8 +77,12 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Serve(serve) => {
-            logging::start(&serve.logs, serve.rotation())?;
+            logging::start(&serve.serving.logs, serve.serving.rotation())?;
             serve::run(*serve)
+        }
+        Command::Bridge(bridge) => {
+            logging::start(&bridge.serving.logs, bridge.serving.rotation())?;
+            bridge::run(*bridge)
         }
         Command::Tools(arguments) => commands::list::tools(&arguments),
         Command::Call(arguments) => commands::call::run(&arguments),

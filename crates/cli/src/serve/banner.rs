@@ -1,15 +1,13 @@
 use std::{
     env, fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use serde_json::{Value, json};
 
-use super::{
-    Arguments,
-    arguments::{self, Era, Transport},
-};
+use super::{Arguments, arguments};
+use crate::serving::{Addresses, Era, Transport, absolute};
 
 /// What a person wants to know once the server is up: what is served, where, and what to tell a client.
 pub(super) struct Banner<'a> {
@@ -35,32 +33,7 @@ impl fmt::Display for Banner<'_> {
             Some(files) => writeln!(f, ", reading {files} documents")?,
             None => writeln!(f)?,
         }
-        let versions: Vec<_> =
-            self.arguments.era.revisions().iter().map(|revision| revision.as_str()).collect();
-        writeln!(f, "  protocol   {}", versions.join(", "))?;
-        if let Some((address, url)) = self.address.zip(self.url()) {
-            writeln!(f, "  http       {url}")?;
-            let root = url.strip_suffix("/mcp").unwrap_or(&url);
-            if self.arguments.speaks(Transport::Sse) {
-                writeln!(f, "  sse        {root}/sse")?;
-            }
-            if self.arguments.speaks(Transport::Websocket) {
-                // http and https become ws and wss.
-                writeln!(f, "  websocket  ws{}/ws", root.strip_prefix("http").unwrap_or(root))?;
-            }
-            if self.arguments.public_url.is_some() {
-                writeln!(f, "             listening on {address}")?;
-            }
-            if !address.ip().is_loopback() {
-                self.warn(address, f)?;
-            }
-        }
-        if let Some(path) = self.path {
-            writeln!(f, "  unix       {}", absolute(path))?;
-        }
-        if self.arguments.speaks(Transport::Stdio) {
-            writeln!(f, "  stdio      standard input and output")?;
-        }
+        self.addresses().fmt(f)?;
         let place = "(mcp.json, \"servers\" in VS Code)";
         writeln!(f, "\nTo connect a client, put this into its configuration {place}:")?;
         let servers = json!({"mcpServers": {&self.arguments.name: self.entry()}});
@@ -69,45 +42,19 @@ impl fmt::Display for Banner<'_> {
 }
 
 impl Banner<'_> {
-    /// What surprises people when other machines can reach the server.
-    fn warn(&self, address: SocketAddr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.arguments.is_authenticated() {
-            writeln!(f, "  WARNING    anyone who can reach {address} may call")?;
-        }
-        if address.ip().is_unspecified() && !self.arguments.is_named() {
-            writeln!(
-                f,
-                "  note       clients elsewhere are refused until --allow-host or --public-url says under which \
-                 name they come"
-            )?;
-        }
-        Ok(())
-    }
-
-    /// Where a client of this machine finds the server, or everyone, if we know.
-    fn url(&self) -> Option<String> {
-        let mut address = self.address?;
-        if let Some(public) = &self.arguments.public_url {
-            return Some(public.endpoint.clone());
-        }
-        // "Every address" is none that a client could connect to.
-        match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-            _ => {}
-        }
-        Some(format!("http://{address}/mcp"))
+    fn addresses(&self) -> Addresses<'_> {
+        Addresses { arguments: &self.arguments.serving, address: self.address, path: self.path }
     }
 
     /// How a client reaches us: by URL, by starting the program itself, or, since clients know no Unix sockets, by
     /// starting what connects one to its standard streams.
     fn entry(&self) -> Value {
-        match self.url() {
-            Some(url) if self.arguments.is_authenticated() => {
+        match self.addresses().url() {
+            Some(url) if self.arguments.serving.is_authenticated() => {
                 json!({"type": "http", "url": url, "headers": {"Authorization": "Bearer YOUR_TOKEN"}})
             }
             Some(url) => json!({"type": "http", "url": url}),
-            None if !self.arguments.speaks(Transport::Stdio) => {
+            None if !self.arguments.serving.speaks(Transport::Stdio) => {
                 let path = self.path.map(absolute).unwrap_or_default();
                 json!({"command": "socat", "args": ["STDIO", format!("UNIX-CONNECT:{}", for_socat(&path))]})
             }
@@ -139,7 +86,7 @@ impl Banner<'_> {
         if given.name != "anyport" {
             add("--name", given.name.clone());
         }
-        match given.era {
+        match given.serving.era {
             Era::Both => {}
             Era::Modern => add("--era", "modern".into()),
             Era::Legacy => add("--era", "legacy".into()),
@@ -150,10 +97,10 @@ impl Banner<'_> {
         if let Some(time) = given.cache() {
             add("--cache", time.as_secs().to_string());
         }
-        for limit in &given.limit {
+        for limit in &given.serving.limit {
             add("--limit", limit.to_string());
         }
-        if let Some(folder) = &given.state_dir {
+        if let Some(folder) = &given.serving.state_dir {
             add("--state-dir", absolute(folder));
         }
         command
@@ -170,8 +117,4 @@ fn for_socat(path: &str) -> String {
         escaped.push(character);
     }
     escaped
-}
-
-fn absolute(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }

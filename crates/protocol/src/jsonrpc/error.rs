@@ -81,6 +81,8 @@ pub enum Reason {
     TooLarge,
     /// The user declined what the call needs.
     Declined,
+    /// The server cannot be reached.
+    UpstreamDown,
     /// The connection to the server broke while the call was open.
     UpstreamLost,
     /// The server may or may not have done what was asked: its answer was lost, and asking again is not safe.
@@ -110,6 +112,7 @@ impl Reason {
             Self::Lost => "lost",
             Self::TooLarge => "too_large",
             Self::Declined => "declined",
+            Self::UpstreamDown => "upstream_down",
             Self::UpstreamLost => "upstream_lost",
             Self::OutcomeUnknown => "outcome_unknown",
         }

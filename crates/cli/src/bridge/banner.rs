@@ -1,0 +1,43 @@
+use std::{fmt, net::SocketAddr, path::Path};
+
+use serde_json::json;
+
+use super::Arguments;
+use crate::{
+    serving::{Addresses, Transport},
+    target::Target,
+};
+
+/// What a person wants to know once the bridge is up: what is bridged to what, and what to tell a client.
+pub(super) struct Banner<'a> {
+    pub(super) target: &'a Target,
+    pub(super) arguments: &'a Arguments,
+    pub(super) address: Option<SocketAddr>,
+    /// Where the Unix socket is.
+    pub(super) path: Option<&'a Path>,
+    /// Whether a person reads it now. A log gets the JSON on one line.
+    pub(super) terminal: bool,
+}
+
+impl fmt::Display for Banner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Target { server, name, .. } = self.target;
+        let version = env!("CARGO_PKG_VERSION");
+        writeln!(f, "anyport {version} bridges {name}")?;
+        writeln!(f, "  server     {server} over {}, connected at the first call", server.transport())?;
+        let serving = &self.arguments.serving;
+        let addresses = Addresses { arguments: serving, address: self.address, path: self.path };
+        addresses.fmt(f)?;
+        let Some(url) = addresses.url().filter(|_| serving.speaks(Transport::Http)) else { return Ok(()) };
+        let entry = match serving.is_authenticated() {
+            true => json!({"type": "http", "url": url, "headers": {"Authorization": "Bearer YOUR_TOKEN"}}),
+            false => json!({"type": "http", "url": url}),
+        };
+        writeln!(
+            f,
+            "\nTo connect a client, put this into its configuration (mcp.json, \"servers\" in VS Code):"
+        )?;
+        let servers = json!({"mcpServers": {name: entry}});
+        if self.terminal { writeln!(f, "{servers:#}") } else { writeln!(f, "{servers}") }
+    }
+}

@@ -1,0 +1,93 @@
+//! `anyport bridge`: one server, for clients of any revision over any transport.
+
+mod arguments;
+mod banner;
+mod reach;
+
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Result;
+use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_protocol::Revision;
+use anyport_service::{
+    Service,
+    layer::{CatchPanic, Concurrency, Rate, Trace},
+    metrics::Metrics,
+};
+use anyport_transport::client::Opening;
+
+pub(crate) use self::arguments::Arguments;
+use self::banner::Banner;
+use crate::{
+    logging,
+    serving::{self, Limits, Served},
+    state,
+    stop::Stop,
+    target::{Server, Surroundings, Target},
+};
+
+/// Bridges until it is told to stop.
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    arguments.serving.check()?;
+    for idle in arguments.serving.idle() {
+        tracing::warn!("{idle}");
+    }
+    let target = arguments.server.resolve(arguments.target.as_deref(), &Surroundings::here())?;
+    serving::run(async |stop| bridge(&arguments, &target, stop).await)
+}
+
+async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<()> {
+    let supported: Arc<[Revision]> = arguments.serving.era.revisions().into();
+    let limits = Limits::with(&arguments.serving.limit);
+    let metrics = Metrics::new();
+    let upstream = upstream(arguments, target, &limits, &metrics)?;
+    let known = state::folder(arguments.serving.state_dir.clone())
+        .map(|folder| folder.join("bridge").join(reach::file_name(&target.server)));
+    let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
+    let service = Arc::new(stack(bridge, &limits, &metrics));
+    let (closing, closed) = (stop.stopped(), upstream.clone());
+    tokio::spawn(async move {
+        closing.await;
+        // Ends the listen streams, which have no end of their own.
+        closed.close();
+    });
+
+    let served = Served::open(&arguments.serving, supported, &limits).await?;
+    let (address, path): (_, Option<PathBuf>) = (served.address(), served.path());
+    let terminal = std::io::stderr().is_terminal();
+    logging::notice(Banner { target, arguments, address, path: path.as_deref(), terminal });
+
+    let served = served.serve(service, &limits, stop).await;
+    // What was started for us ends with us.
+    upstream.shut_down().await;
+    served
+}
+
+fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &Metrics) -> Result<Upstream> {
+    let opening = Opening {
+        revision: arguments.server.revision,
+        open_timeout: arguments.server.timeout,
+        ..Opening::default()
+    };
+    let reach = Reach::new(reach::place(&target.server)?, opening);
+    let connections = match target.server {
+        // Each is a process of its own.
+        Server::Command { .. } => 8,
+        _ => UpstreamLimits::default().connections,
+    };
+    let bounds = UpstreamLimits { connections, ..UpstreamLimits::default() };
+    Ok(Upstream::new(&target.name, reach, bounds).bounded(limits.shim, metrics))
+}
+
+/// What stands around the bridge, innermost first.
+fn stack(bridge: Bridge, limits: &Limits, metrics: &Metrics) -> impl Service {
+    // A fault of ours fails one call, not the process.
+    let service = CatchPanic::new(bridge);
+    // There is no timeout: how long a call may take is between the client, who can cancel it, and the server.
+    // One caller alone cannot take all there is.
+    let service = Rate::new(service, limits.quota).metrics(metrics);
+    // What runs at once is bounded, so that what runs stays fast.
+    let service = Concurrency::new(service, limits.max_concurrent_calls).metrics(metrics);
+    // Outermost, so that it sees what every other layer answers.
+    Trace::new(service)
+}

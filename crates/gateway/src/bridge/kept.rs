@@ -1,0 +1,141 @@
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyport_protocol::{Limits, Raw};
+use serde::{Deserialize, Serialize};
+use tokio::{sync::Notify, time::sleep};
+
+/// What a server was last known to offer, in memory and in a file that outlives the program.
+#[derive(Clone)]
+pub(super) struct Kept(Arc<Inner>);
+
+struct Inner {
+    /// None: it is kept in memory alone.
+    path: Option<PathBuf>,
+    contents: Mutex<Contents>,
+    changed: Notify,
+}
+
+/// The file.
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Contents {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    discovered: Option<Raw>,
+    /// By the method, and by what the client that saw the list could be asked: a list may depend on it.
+    #[serde(default)]
+    lists: BTreeMap<String, Raw>,
+}
+
+/// The most bytes that are kept; lists beyond it are asked for each time.
+const MOST: usize = 8 << 20;
+/// The most lists that are kept.
+const LISTS: usize = 64;
+/// Changes come together: what is written after this time has most of them.
+const SETTLE: Duration = Duration::from_millis(200);
+
+impl Kept {
+    /// What is kept in the file at `path`, or nothing yet. A file that cannot be read is as good as none: all that is in
+    /// it can be asked for.
+    pub(super) fn open(path: Option<PathBuf>) -> Self {
+        let contents = path.as_deref().and_then(|path| match read(path) {
+            Ok(contents) => Some(contents),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "what the server last offered cannot be read; it is asked again");
+                None
+            }
+        });
+        let contents = Mutex::new(contents.unwrap_or_default());
+        Self(Arc::new(Inner { path, contents, changed: Notify::new() }))
+    }
+
+    pub(super) fn discovered(&self) -> Option<Raw> {
+        self.lock().discovered.clone()
+    }
+
+    pub(super) fn list(&self, key: &str) -> Option<Raw> {
+        self.lock().lists.get(key).cloned()
+    }
+
+    pub(super) fn set_discovered(&self, discovered: Raw) {
+        let mut contents = self.lock();
+        if contents.discovered.as_ref() != Some(&discovered) {
+            contents.discovered = Some(discovered);
+            self.0.changed.notify_one();
+        }
+    }
+
+    /// Returns whether another list was kept before.
+    pub(super) fn set_list(&self, key: String, list: Raw) -> bool {
+        let mut contents = self.lock();
+        let others = contents.lists.iter().filter(|(other, _)| **other != key);
+        let (count, bytes) =
+            others.fold((0, 0), |(count, bytes), (_, list)| (count + 1, bytes + list.as_str().len()));
+        if count >= LISTS || bytes + list.as_str().len() > MOST {
+            return contents.lists.remove(&key).is_some_and(|old| old != list);
+        }
+        let old = contents.lists.insert(key, list.clone());
+        if old.as_ref() != Some(&list) {
+            self.0.changed.notify_one();
+        }
+        old.is_some_and(|old| old != list)
+    }
+
+    /// Forgets a list, for what is kept of it would be a part.
+    pub(super) fn drop_list(&self, key: &str) {
+        if self.lock().lists.remove(key).is_some() {
+            self.0.changed.notify_one();
+        }
+    }
+
+    /// Writes the file whenever something has changed; never completes.
+    pub(super) async fn write(self) {
+        loop {
+            self.0.changed.notified().await;
+            sleep(SETTLE).await;
+            let Some(path) = self.0.path.clone() else { continue };
+            let contents = self.lock().clone();
+            let written = tokio::task::spawn_blocking(move || write(&path, &contents)).await;
+            if let Ok(Err(error)) = written {
+                tracing::warn!(%error, "what the server offers cannot be kept: the next start will wait for it");
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.0.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(path: &Path) -> io::Result<Contents> {
+    let text = fs::read(path)?;
+    // What is handed on must have passed the scan, even if somebody wrote the file by hand.
+    let limits = Limits { bytes: 4 * MOST, ..Limits { nodes: usize::MAX, ..Limits::default() } };
+    let text = Raw::parse(text.into(), &limits).map_err(io::Error::other)?;
+    text.decode().map_err(io::Error::other)
+}
+
+/// Readers see the old file or the new one, and nobody but the user sees either.
+fn write(path: &Path, contents: &Contents) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    fs::create_dir_all(folder)?;
+    let aside = path.with_extension(format!("{}.new", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&aside).and_then(|mut file| {
+        file.write_all(Raw::of(contents).map_err(io::Error::other)?.as_str().as_bytes())
+    });
+    let moved = written.and_then(|()| fs::rename(&aside, path));
+    if moved.is_err() {
+        let _ = fs::remove_file(&aside);
+    }
+    moved
+}

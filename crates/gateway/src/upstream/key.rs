@@ -1,0 +1,89 @@
+use anyport_protocol::{Raw, capability::Profile, json::Splice};
+use anyport_service::Context;
+
+use crate::Client;
+
+/// Which connection a call belongs to.
+///
+/// A modern server is told with every request what its caller can do, so one connection serves all. A legacy server is
+/// told once, so callers that can do the same share a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Modern,
+    Legacy { profile: Profile, extensions: Option<Raw> },
+}
+
+impl Key {
+    pub(super) fn legacy(capabilities: &Raw) -> Self {
+        // Clients cannot tell a server through us that their roots changed, so no server waits for it.
+        let profile = Profile { roots_list_changed: false, ..Profile::of(capabilities) };
+        let extensions = capabilities.member("extensions").filter(|extensions| extensions.as_str() != "{}");
+        Self::Legacy { profile, extensions }
+    }
+
+    /// On whose behalf the connection for a call is opened.
+    pub(super) fn client(&self, context: &Context) -> Client {
+        let capabilities = match self {
+            Self::Modern => context.capabilities().clone(),
+            Self::Legacy { profile, extensions } => declared(profile, extensions.as_ref()),
+        };
+        Client { capabilities, info: context.client_info().cloned() }
+    }
+}
+
+/// The capabilities object that says just this.
+fn declared(profile: &Profile, extensions: Option<&Raw>) -> Raw {
+    let part = |names: &[(&str, bool)]| {
+        let declared = names.iter().filter(|(_, has)| *has);
+        declared.fold(Splice::new(), |part, (name, _)| part.with(name, &Raw::EMPTY_OBJECT)).finish()
+    };
+    let mut capabilities = Splice::new();
+    if profile.elicitation_form || profile.elicitation_url {
+        let modes = [("form", profile.elicitation_form), ("url", profile.elicitation_url)];
+        capabilities = capabilities.with("elicitation", &part(&modes));
+    }
+    if profile.sampling {
+        let parts = [("tools", profile.sampling_tools), ("context", profile.sampling_context)];
+        capabilities = capabilities.with("sampling", &part(&parts));
+    }
+    if profile.roots {
+        capabilities = capabilities.with("roots", &Raw::EMPTY_OBJECT);
+    }
+    if let Some(extensions) = extensions {
+        capabilities = capabilities.with("extensions", extensions);
+    }
+    capabilities.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn who_can_do_the_same_shares_a_connection() {
+        let key = |capabilities: serde_json::Value| Key::legacy(&capabilities.into());
+        assert_eq!(key(json!({"elicitation": {}})), key(json!({"elicitation": {"form": {}}, "x": 1})));
+        assert_ne!(key(json!({"elicitation": {}})), key(json!({"elicitation": {"url": {}}})));
+        assert_ne!(key(json!({})), key(json!({"extensions": {"a": {}}})));
+    }
+
+    #[test]
+    fn a_server_is_told_what_the_profile_says_and_no_more() {
+        let told = |capabilities: serde_json::Value| {
+            let key = Key::legacy(&capabilities.into());
+            let context =
+                Context::new(anyport_service::Principal::local(), anyport_protocol::Revision::NEWEST);
+            key.client(&context).capabilities.to_string()
+        };
+        let all = json!({
+            "sampling": {"tools": {}}, "roots": {"listChanged": true}, "elicitation": {}, "tasks": {},
+            "extensions": {"a": {"b": 1}}
+        });
+        let expected =
+            r#"{"elicitation":{"form":{}},"sampling":{"tools":{}},"roots":{},"extensions":{"a":{"b":1}}}"#;
+        assert_eq!(told(all), expected);
+        assert_eq!(told(json!({})), "{}");
+    }
+}

@@ -1,0 +1,144 @@
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyport_protocol::{Error, Raw, Revision};
+use anyport_service::Service;
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, watch},
+    time::Instant,
+};
+
+use super::key::Key;
+use crate::listen::Listen;
+
+/// A place for one connection, and for those that come after it is lost.
+pub(super) struct Slot {
+    pub(super) key: Key,
+    pub(super) state: watch::Sender<State>,
+    pub(super) listen: Listen,
+    /// Calls under way.
+    calls: AtomicUsize,
+    used: Mutex<Instant>,
+}
+
+#[derive(Clone)]
+pub(super) enum State {
+    /// Nobody has needed it yet, or not since it was lost.
+    Idle,
+    Connecting,
+    Up(Arc<Up>),
+    Down(Down),
+    /// The server turned out to be of the other era: the connection is in another slot.
+    Moved,
+}
+
+/// A connection that is there.
+pub(super) struct Up {
+    pub(super) service: Arc<dyn Service>,
+    pub(super) revision: Revision,
+    pub(super) discovered: Raw,
+    pub(super) since: Instant,
+    /// Told when we close it.
+    pub(super) closing: Notify,
+    pub(super) _room: OwnedSemaphorePermit,
+}
+
+/// A server that cannot be reached.
+#[derive(Clone)]
+pub(super) struct Down {
+    pub(super) error: Error,
+    pub(super) since: jiff::Timestamp,
+    pub(super) retry_at: Instant,
+    /// Attempts that failed one after the other.
+    pub(super) attempts: u32,
+}
+
+impl Slot {
+    pub(super) fn new(key: Key) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            state: watch::Sender::new(State::Idle),
+            listen: Listen::new(),
+            calls: AtomicUsize::new(0),
+            used: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// The connection, if it is there.
+    pub(super) fn up(&self) -> Option<Arc<Up>> {
+        match &*self.state.borrow() {
+            State::Up(up) => Some(up.clone()),
+            _ => None,
+        }
+    }
+
+    /// How an attempt to connect ended, when one is under way; else how things are.
+    pub(super) async fn settled(&self) -> State {
+        let mut state = self.state.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, State::Connecting)).await;
+        settled.map_or(State::Moved, |state| state.clone())
+    }
+
+    /// Whether nobody would miss the connection, and since when.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let unused = self.calls.load(Ordering::Acquire) == 0 && self.listen.is_idle();
+        unused.then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A call under way holds its connection.
+pub(super) struct Hold {
+    slot: Arc<Slot>,
+    freed: Arc<Notify>,
+}
+
+impl Hold {
+    pub(super) fn of(slot: &Arc<Slot>, freed: &Arc<Notify>) -> Self {
+        slot.calls.fetch_add(1, Ordering::AcqRel);
+        Self { slot: slot.clone(), freed: freed.clone() }
+    }
+}
+
+impl Hold {
+    pub(super) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        *self.slot.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        if self.slot.calls.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.freed.notify_waiters();
+        }
+    }
+}
+
+/// How long to wait before attempt number `attempts`: 250 ms, doubled each time up to `most`, and of that half to all,
+/// so that many who lost the same server do not come back at once.
+pub(super) fn backoff(attempts: u32, most: Duration) -> Duration {
+    let full = Duration::from_millis(250 << attempts.saturating_sub(1).min(16)).min(most);
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    full / 2 + (full / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_grows_to_its_limit_and_varies() {
+        let most = Duration::from_secs(30);
+        for attempts in 1..40 {
+            let full = Duration::from_millis(250 << (attempts - 1).min(16)).min(most);
+            let waits: Vec<_> = (0..20).map(|_| backoff(attempts, most)).collect();
+            assert!(waits.iter().all(|wait| (full / 2..=full).contains(wait)), "{waits:?}");
+            assert!(waits.iter().any(|wait| *wait != waits[0]));
+        }
+    }
+}

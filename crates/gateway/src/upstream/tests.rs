@@ -1,0 +1,281 @@
+use anyport_service::Event;
+use serde_json::json;
+
+use super::*;
+use crate::farm::{Farm, call, caller, error, result};
+
+const LEGACY: Revision = Revision::V2025_11_25;
+const MODERN: Revision = Revision::V2026_07_28;
+
+fn upstream(farm: &Farm) -> Upstream {
+    Upstream::new("farm", farm.clone(), UpstreamLimits::default())
+}
+
+fn plain() -> Context {
+    caller(MODERN, json!({}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_first_calls_open_one_connection() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        assert_eq!(farm.connections(), 0, "not before somebody calls");
+        let calls: Vec<_> = (0..10).map(|_| upstream.call(call("read", json!({})), plain())).collect();
+        for call in calls {
+            assert_eq!(result(call.outcome().await)["called"], "read");
+        }
+        assert_eq!(farm.connections(), 1);
+        let learned = upstream.learned().borrow().clone().unwrap();
+        assert_eq!(learned.revision, revision);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn profile_of_the_client() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    let asked = caller(LEGACY, json!({"elicitation": {}, "roots": {"listChanged": true}}));
+    for context in [plain(), asked.clone(), plain(), asked] {
+        result(upstream.call(call("read", json!({})), context).outcome().await);
+    }
+    assert_eq!(farm.connections(), 2);
+    assert_eq!(farm.client(0).capabilities.as_str(), "{}");
+    assert_eq!(farm.client(1).capabilities.as_str(), r#"{"elicitation":{"form":{}},"roots":{}}"#);
+    assert_eq!(farm.client(1).info.unwrap().as_str(), r#"{"name":"caller","version":"1"}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_modern_server_has_one_connection_for_all() {
+    let farm = Farm::new(MODERN);
+    let upstream = upstream(&farm);
+    let contexts =
+        [json!({}), json!({"elicitation": {}}), json!({"sampling": {}})].map(|can| caller(LEGACY, can));
+    let calls: Vec<_> =
+        contexts.into_iter().map(|context| upstream.call(call("read", json!({})), context)).collect();
+    for call in calls {
+        result(call.outcome().await);
+    }
+    assert_eq!(farm.connections(), 1, "though they came at once, before the era was known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_dead_upstream() {
+    let farm = Farm::new(LEGACY).failing(&["no such host", "no such host", "refused"]);
+    let upstream = upstream(&farm);
+    let (message, data) = error(upstream.call(call("read", json!({})), plain()).outcome().await);
+    assert!(message.starts_with("farm cannot be reached since 2"), "{message}");
+    assert!(message.contains("no such host; the next attempt is in 1 s"), "{message}");
+    assert_eq!((&data["reason"], &data["why"]), (&json!("upstream_down"), &json!("no such host")));
+    let since = data["since"].clone();
+
+    // Until it is time, nobody waits and nothing is tried.
+    let (_, data) = error(
+        upstream
+            .call(call("read", json!({})), plain())
+            .into_ready()
+            .unwrap_or_else(|reply| panic!("{reply:?}")),
+    );
+    assert_eq!(data["reason"], "upstream_down");
+    assert_eq!(farm.connections(), 1);
+
+    sleep(Duration::from_secs(1)).await;
+    let (_, data) = error(upstream.call(call("read", json!({})), plain()).outcome().await);
+    assert_eq!(data["since"], since, "it has been down all the time");
+    sleep(Duration::from_secs(1)).await;
+    let (_, data) = error(upstream.call(call("read", json!({})), plain()).outcome().await);
+    assert_eq!(data["why"], "refused");
+    sleep(Duration::from_secs(1)).await;
+    result(upstream.call(call("read", json!({})), plain()).outcome().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reissue_only_if_safe() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    result(upstream.call(Request::new(Method::ToolsList, Raw::EMPTY_OBJECT), plain()).outcome().await);
+    sleep(HEALTHY * 2).await;
+    let begin = |tool| {
+        let upstream = upstream.clone();
+        tokio::spawn(async move {
+            let meta =
+                anyport_protocol::meta::Meta { progress_token: Some(Raw::string("t")), ..Default::default() };
+            let context = plain().with_meta(meta).unwrap();
+            upstream.call(call(tool, json!({"hang": true})), context).outcome().await
+        })
+    };
+    let (read, write) = (begin("read"), begin("write"));
+    sleep(Duration::from_secs(1)).await;
+    farm.server(0).lose("exit status 1");
+    let (message, data) = error(write.await.unwrap());
+    assert_eq!(data["reason"], "outcome_unknown");
+    assert!(message.contains("unknown whether this was done"), "{message}");
+
+    // The other one hangs again, on the next connection.
+    sleep(HEALTHY * 2).await;
+    assert_eq!(farm.connections(), 2);
+    assert_eq!(farm.server(1).calls(), ["read"]);
+    farm.server(1).lose("exit status 1");
+    sleep(HEALTHY * 2).await;
+    farm.server(2).lose("exit status 1");
+    let (_, data) = error(read.await.unwrap());
+    assert_eq!(data["reason"], "upstream_lost", "not for ever");
+    assert_eq!(farm.connections(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_of_a_call_that_is_made_again_only_grows() {
+    let farm = Farm::new(MODERN);
+    let upstream = upstream(&farm);
+    result(upstream.call(Request::new(Method::ToolsList, Raw::EMPTY_OBJECT), plain()).outcome().await);
+    sleep(HEALTHY).await;
+    let meta = anyport_protocol::meta::Meta { progress_token: Some(Raw::string("t")), ..Default::default() };
+    let mut reply = upstream.call(call("read", json!({"hang": 1})), plain().with_meta(meta).unwrap());
+    let mut told = Vec::new();
+    let lost = async {
+        for index in 0..3 {
+            sleep(Duration::from_secs(20)).await;
+            farm.server(index).lose("cut");
+        }
+    };
+    let read = async {
+        loop {
+            match reply.next().await {
+                Event::Notification(progress) => {
+                    told.push(progress.params.member("progress").unwrap().to_string())
+                }
+                event => break event,
+            }
+        }
+    };
+    let (_, end) = tokio::join!(lost, read);
+    assert!(matches!(end, Event::Outcome(Outcome::Error(_))));
+    assert_eq!(told, ["1", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_dies_at_once_is_not_started_in_a_circle() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    for index in 0..3 {
+        result(upstream.call(call("write", json!({})), plain()).outcome().await);
+        farm.server(index).lose("exit status 1");
+        sleep(Duration::from_millis(10)).await;
+        let (message, data) = error(upstream.call(call("write", json!({})), plain()).outcome().await);
+        assert_eq!(data["reason"], "upstream_down");
+        assert!(message.contains("exit status 1"), "{message}");
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(farm.connections(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_of_either_era_reach_a_caller_that_is_asked_live() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        let mut reply = upstream.call(call("ask", json!({})), caller(LEGACY, json!({"elicitation": {}})));
+        let Event::Question(question) = reply.next().await else { panic!() };
+        question.answerer.answer(Ok(json!({"action": "accept", "content": {}}).into()));
+        assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))), "{revision}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_asked_something_is_not_made_again() {
+    let farm = Farm::new(LEGACY);
+    farm.set_tools(json!([{"name": "ask", "annotations": {"readOnlyHint": true}}]));
+    let upstream = upstream(&farm);
+    result(upstream.call(Request::new(Method::ToolsList, Raw::EMPTY_OBJECT), plain()).outcome().await);
+    let mut reply = upstream.call(call("ask", json!({})), caller(LEGACY, json!({"elicitation": {}})));
+    let Event::Question(question) = reply.next().await else { panic!() };
+    farm.server(1).lose("cut");
+    let Event::Outcome(outcome) = reply.next().await else { panic!() };
+    assert_eq!(error(outcome).1["reason"], "upstream_lost");
+    drop(question);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_are_bounded_and_idle_ones_make_room() {
+    let farm = Farm::new(LEGACY);
+    let limits = UpstreamLimits { connections: 2, waiting: 1, ..UpstreamLimits::default() };
+    let upstream = Upstream::new("farm", farm.clone(), limits);
+    let can = |what: &str| caller(LEGACY, json!({"extensions": {what: {}}}));
+    // Idle connections make room.
+    for name in ["a", "b", "c"] {
+        result(upstream.call(call("read", json!({})), can(name)).outcome().await);
+    }
+    assert_eq!(farm.connections(), 3);
+    let mut hanging = Vec::new();
+    for name in ["d", "e"] {
+        let reply = upstream.call(call("write", json!({"hang": 1})), can(name));
+        hanging.push(tokio::spawn(reply.outcome()));
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(farm.connections(), 5);
+    // Those in use do not.
+    let waits = tokio::spawn(upstream.call(call("read", json!({})), can("f")).outcome());
+    sleep(Duration::from_secs(1)).await;
+    let (message, data) = error(upstream.call(call("read", json!({})), can("g")).outcome().await);
+    assert_eq!(data["reason"], "overloaded");
+    assert!(message.contains("farm has 2 connections, all in use (connections)"), "{message}");
+    assert!(!waits.is_finished());
+    hanging[0].abort();
+    result(waits.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_uses_is_closed_but_for_the_last() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    let elicits = caller(LEGACY, json!({"elicitation": {}}));
+    result(upstream.call(call("read", json!({})), plain()).outcome().await);
+    sleep(Duration::from_secs(60)).await;
+    result(upstream.call(call("read", json!({})), elicits.clone()).outcome().await);
+    sleep(UpstreamLimits::default().idle * 3).await;
+    let open = [plain(), elicits].map(|context| upstream.is_connected(&context));
+    assert_eq!(open.iter().filter(|open| **open).count(), 1, "{open:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn listening_holds_through_a_loss() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        let filter =
+            json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": ["test://a"]}});
+        let mut reply = upstream.call(Request::new(Method::Listen, Raw::from(filter)), plain());
+        let mut next = async || match reply.next().await {
+            Event::Notification(told) => told.method,
+            event => panic!("{event:?}"),
+        };
+        assert_eq!(next().await, Method::Acknowledged);
+        sleep(HEALTHY).await;
+        farm.server(0).lose("cut");
+        assert_eq!(next().await, Method::ToolsChanged, "{revision}");
+        assert_eq!(next().await, Method::ResourceUpdated);
+        assert_eq!(farm.connections(), 2);
+        if revision == LEGACY {
+            farm.server(1).say(Method::ToolsChanged, json!({}));
+            assert_eq!(next().await, Method::ToolsChanged);
+        }
+        upstream.close();
+        assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
+        let refused = upstream.call(call("read", json!({})), plain()).outcome().await;
+        assert_eq!(error(refused).1["reason"], "shutting_down");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutting_down_leaves_no_connection() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    for can in [json!({}), json!({"sampling": {}})] {
+        result(upstream.call(call("read", json!({})), caller(LEGACY, can)).outcome().await);
+    }
+    let hangs = tokio::spawn(upstream.call(call("write", json!({"hang": 1})), plain()).outcome());
+    sleep(Duration::from_millis(10)).await;
+    upstream.shut_down().await;
+    assert_eq!([0, 1].map(|index| farm.server(index).end()), [Some("closed"); 2]);
+    error(hangs.await.unwrap());
+}
