@@ -135,6 +135,18 @@ fn hello_server() {
 }
 
 #[test]
+fn call_a_server() {
+    let output = Command::new(env!("CARGO_BIN_EXE_call_a_server"))
+        .args([env!("CARGO_BIN_EXE_ask_the_user")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("book: Books a trip, with the user's help."), "{said}");
+    assert!(said.ends_with("Booked: 2 nights in Oslo, Double\n"), "{said}");
+}
+
+#[test]
 fn hello_server_to_an_older_client() {
     let mut example = Example::start(env!("CARGO_BIN_EXE_hello_server"));
     let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});

@@ -6,7 +6,7 @@
 //! product              cli
 //!             console -> gateway   knowledge   mesh
 //! ---------------------------------------------------------------------------------------------------------------
-//! library     server -> macros   client   transport   auth        `anyport` is the facade over this ring
+//! library     server -> macros   client -> transport   auth      `anyport` is the facade over this ring
 //! ---------------------------------------------------------------------------------------------------------------
 //! ground      service -> protocol        store
 //! ```
@@ -96,6 +96,7 @@ const CRATES: &[(&str, Ring)] = &[
 const SIDEWAYS: &[(&str, &str)] = &[
     ("anyport-service", "anyport-protocol"),
     ("anyport-server", "anyport-macros"),
+    ("anyport-client", "anyport-transport"),
     ("anyport-console", "anyport-gateway"),
 ];
 
@@ -106,12 +107,13 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("hyper", &["anyport-client", "anyport-transport"]),
     ("hyper-util", &["anyport-client", "anyport-transport"]),
     ("rusqlite", &["anyport-store"]),
+    ("rustls", &["anyport-transport"]),
     ("tantivy", &["anyport-knowledge"]),
     ("tokio-tungstenite", &["anyport-client", "anyport-transport"]),
 ];
 
 /// Heavy crates that must be behind a feature where they are allowed at all.
-const BEHIND_A_FEATURE: &[(&str, &str)] = &[("anyport-transport", "axum")];
+const BEHIND_A_FEATURE: &[(&str, &str)] = &[("anyport-transport", "axum"), ("anyport-transport", "rustls")];
 
 /// What a crate must never use, not even in its tests.
 const NEVER: &[(&str, &str)] = &[("anyport-protocol", "tokio")];

@@ -7,7 +7,6 @@
 //! - [`everything`]: that server.
 //! - [`site`]: one server for many clients.
 //! - [`plain`]: a client of the plain interface.
-//! - [`schema`]: the schemas that what it says is held against.
 //! - [`architecture`]: which of our crates may use which, and which of other people's.
 //! - [`book`]: the pages of `docs/`, whose code is compiled and run by `tests/tests/book/`.
 
@@ -16,5 +15,4 @@ pub mod book;
 pub mod everything;
 pub mod matrix;
 pub mod plain;
-pub mod schema;
 pub mod site;

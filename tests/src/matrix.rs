@@ -8,12 +8,11 @@ use std::{
 };
 
 use anyport::{Revision, Service, http, live, memory, protocol::Limits, stdio, unix};
-use anyport_testing::{Link, Lost, Refusal, Wire};
+use anyport_testing::{Link, Lost, Refusal, Wire, conforms::Schema};
 use serde_json::{Value, json};
 
 use crate::{
     everything::{Probe, server},
-    schema::Schema,
     site::{Site, Way},
 };
 

@@ -18,6 +18,7 @@
 //! crates below, whose documentation says more.
 //!
 //! - [`server`]: tools, resources, prompts and completion from functions.
+//! - `client`: calls to servers, over any service.
 //! - [`service`]: the one trait that everything answering a request implements, and layers around it.
 //! - [`protocol`]: the messages and rules, without I/O.
 //! - [`stdio`], [`http`], `websocket`, [`unix`], [`memory`]: how clients reach a server.
@@ -27,6 +28,7 @@
 //! `anyport-testing`. The repository's `docs/` is the book: a page for each task, from getting started to testing.
 //!
 //! # Features
+//! - `client` (default): `Client`, which calls servers.
 //! - `http`, `stdio`, `unix` (default): these transports.
 //! - `websocket`: WebSockets on the HTTP listener.
 //! - `axum`, `tower`: MCP within an axum application, or as a service of tower.
@@ -44,6 +46,10 @@ pub use serve::{Place, Serve, ServeError, serve, serve_service};
 #[allow(unused_extern_crates, reason = "only what macros write uses it")]
 extern crate self as anyport;
 
+#[cfg(feature = "client")]
+pub use anyport_client as client;
+#[cfg(feature = "client")]
+pub use anyport_client::Client;
 pub use anyport_protocol as protocol;
 pub use anyport_server as server;
 pub use anyport_service as service;

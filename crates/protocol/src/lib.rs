@@ -11,6 +11,8 @@
 //! - [`method`]: which methods exist, who sends them, in which revisions.
 //! - [`revision`]: the five revisions, and how a message is lifted and lowered between neighbours.
 //! - [`meta`]: the reserved members of `_meta`.
+//! - [`schema`]: what is known of a JSON Schema without compiling it.
+//! - [`param_header`]: which arguments of a tool are mirrored into headers.
 //! - [`capability`]: what a client declared that it can do.
 //! - [`session`]: how a dialogue runs, stateless or after `initialize`.
 //! - [`types`]: the messages of 2026-07-28, typed.
@@ -20,7 +22,9 @@ pub mod json;
 pub mod jsonrpc;
 pub mod meta;
 pub mod method;
+pub mod param_header;
 pub mod revision;
+pub mod schema;
 pub mod session;
 pub mod types;
 

@@ -4,16 +4,14 @@
 
 use std::fmt::Write as _;
 
+pub use anyport_protocol::schema::{MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
+use anyport_protocol::schema::{WalkError, check_references};
 use jsonschema::{Draft, PatternOptions, Validator};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
 use crate::{error::Fault, faults};
 
-/// The deepest nesting of subschemas that a schema may have.
-pub const MAX_SCHEMA_DEPTH: usize = 64;
-/// The most subschemas that a schema may have.
-pub const MAX_SUBSCHEMAS: usize = 5_000;
 /// The largest compiled regular expression of a `pattern`, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 1 << 20;
 
@@ -29,12 +27,8 @@ pub(crate) enum SchemaError {
     NoObject,
     #[error("the dialect {0:?} is not supported; use 2020-12, 2019-09, draft-07, draft-06 or draft-04")]
     Dialect(String),
-    #[error("the reference {0:?} points outside the schema; nothing is fetched, so put it into $defs")]
-    External(String),
-    #[error("nested deeper than {MAX_SCHEMA_DEPTH} levels (MAX_SCHEMA_DEPTH)")]
-    TooDeep,
-    #[error("more than {MAX_SUBSCHEMAS} subschemas (MAX_SUBSCHEMAS)")]
-    TooMany,
+    #[error(transparent)]
+    Walk(#[from] WalkError),
     #[error("no valid schema: {0}")]
     Invalid(String),
 }
@@ -134,88 +128,6 @@ fn dialect(root: &Map<String, Value>) -> Result<Draft, SchemaError> {
         "json-schema.org/draft-06/schema" => Ok(Draft::Draft6),
         "json-schema.org/draft-04/schema" => Ok(Draft::Draft4),
         _ => Err(SchemaError::Dialect(declared.as_str().map_or_else(|| declared.to_string(), Into::into))),
-    }
-}
-
-/// Bounds the schema, and refuses references that cannot be meant to stay inside it. What is left to resolve
-/// against an `$id` fails when compiling, which is offline.
-fn check_references(schema: &Value) -> Result<(), SchemaError> {
-    let mut outside = None;
-    let mut has_id = false;
-    walk(schema, &mut |subschema, _| {
-        has_id |= subschema.contains_key("$id");
-        let references = ["$ref", "$dynamicRef", "$recursiveRef"];
-        let references = references.iter().filter_map(|keyword| subschema.get(*keyword)?.as_str());
-        if let Some(reference) = references.into_iter().find(|reference| !reference.starts_with('#')) {
-            outside.get_or_insert_with(|| reference.to_owned());
-        }
-    })?;
-    match outside {
-        Some(reference) if !has_id => Err(SchemaError::External(reference)),
-        _ => Ok(()),
-    }
-}
-
-/// Visits every subschema that is an object. The path is that of `properties` keys from the root, where nothing
-/// else lies between.
-pub(crate) fn walk<'a>(
-    schema: &'a Value,
-    visit: &mut impl FnMut(&'a Map<String, Value>, Option<&[&'a str]>),
-) -> Result<(), SchemaError> {
-    Walk { visit, left: MAX_SUBSCHEMAS }.step(schema, Some(&[]), MAX_SCHEMA_DEPTH)
-}
-
-struct Walk<'v, V> {
-    visit: &'v mut V,
-    left: usize,
-}
-
-impl<'a, V: FnMut(&'a Map<String, Value>, Option<&[&'a str]>)> Walk<'_, V> {
-    fn step(&mut self, schema: &'a Value, path: Option<&[&'a str]>, depth: usize) -> Result<(), SchemaError> {
-        let depth = depth.checked_sub(1).ok_or(SchemaError::TooDeep)?;
-        self.left = self.left.checked_sub(1).ok_or(SchemaError::TooMany)?;
-        let Some(object) = schema.as_object() else { return Ok(()) };
-        (self.visit)(object, path);
-        for (keyword, value) in object {
-            match (keyword.as_str(), value) {
-                ("properties", Value::Object(properties)) => {
-                    for (name, property) in properties {
-                        let path: Option<Vec<&str>> = path.map(|path| [path, &[name]].concat());
-                        self.step(property, path.as_deref(), depth)?;
-                    }
-                }
-                (
-                    "patternProperties" | "$defs" | "definitions" | "dependentSchemas" | "dependencies",
-                    Value::Object(schemas),
-                ) => {
-                    for schema in schemas.values() {
-                        self.step(schema, None, depth)?;
-                    }
-                }
-                ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Value::Array(schemas)) => {
-                    for schema in schemas {
-                        self.step(schema, None, depth)?;
-                    }
-                }
-                (
-                    "items"
-                    | "additionalItems"
-                    | "unevaluatedItems"
-                    | "additionalProperties"
-                    | "unevaluatedProperties"
-                    | "not"
-                    | "if"
-                    | "then"
-                    | "else"
-                    | "contains"
-                    | "propertyNames"
-                    | "contentSchema",
-                    schema,
-                ) => self.step(schema, None, depth)?,
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }
 

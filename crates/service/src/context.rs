@@ -61,6 +61,11 @@ impl ParamHeaders {
         self.0.is_empty()
     }
 
+    /// All of them, name and value, as they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     /// All of them, in an order that does not depend on how they came.
     pub(crate) fn sorted(&self) -> Vec<(&str, &[u8])> {
         let mut all: Vec<_> = self.0.iter().map(|(name, value)| (&**name, &**value)).collect();

@@ -56,6 +56,16 @@ impl Emitter {
         self.lock().push(event);
     }
 
+    /// Whether there is room for an event, or nobody to read it; `writer` is kept from one poll to the next.
+    pub(crate) fn poll_room(&self, writer: &mut Option<u64>, task: &Task<'_>) -> Poll<()> {
+        let mut queue = self.lock();
+        if queue.events.len() >= ROOM && !queue.closed {
+            queue.wait(writer, task.waker());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
     /// Whether nothing was emitted that has not been read.
     pub fn is_empty(&self) -> bool {
         self.lock().events.is_empty()

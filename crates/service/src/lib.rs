@@ -14,7 +14,7 @@
 //! - [`emit`]: a reply written as an async function.
 //! - [`layer`]: timeout, concurrency, rate, cache, panic, trace, and any function.
 //! - [`metrics`]: what is counted on the way, above all what limits refuse.
-//! - [`bridge`]: how a service that asks by result serves a caller that is asked live.
+//! - [`bridge`]: how a service that asks by result serves a caller that is asked live, and the other way about.
 //! - [`seal`]: state that travels through a client and comes back unaltered.
 
 pub mod bridge;

@@ -249,6 +249,11 @@ impl Answerer {
         self.sender.closed().await;
     }
 
+    /// Whether the question was withdrawn; else `task` is woken when it is.
+    pub(crate) fn poll_withdrawn(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        self.sender.poll_closed(task)
+    }
+
     /// Whether the question was withdrawn.
     pub fn is_withdrawn(&self) -> bool {
         self.sender.is_closed()

@@ -7,6 +7,8 @@ use proptest::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::Fault;
+
 /// Any text, such with characters that JSON and event streams treat specially among it.
 pub fn text() -> impl Strategy<Value = String> {
     let special = select(vec![
@@ -86,6 +88,14 @@ pub fn message() -> impl Strategy<Value = Value> {
     prop_oneof![4 => good, 2 => replaced, 1 => removed, 1 => json()]
 }
 
+/// The text of a request that is almost valid, and what is wrong with it: that, and nothing else.
+pub fn almost() -> impl Strategy<Value = (String, Fault)> {
+    (request(), select(Fault::ALL.to_vec()))
+        .prop_filter_map("any request can have any fault", |(request, fault)| {
+            Some((fault.put_into(&request)?, fault))
+        })
+}
+
 fn method() -> impl Strategy<Value = String> {
     let known: Vec<String> =
         anyport_protocol::method::TABLE.iter().map(|entry| entry.name.to_owned()).collect();
@@ -119,6 +129,21 @@ mod tests {
     use proptest::{strategy::ValueTree as _, test_runner::TestRunner};
 
     use super::*;
+
+    #[test]
+    fn what_is_almost_valid_is_no_request_that_could_be_served() {
+        let mut runner = TestRunner::deterministic();
+        for _ in 0..500 {
+            let (text, fault) = almost().new_tree(&mut runner).unwrap().current();
+            match jsonrpc::read(text.clone().into(), &Limits::default()) {
+                Err(_) => {}
+                Ok(jsonrpc::Incoming::One(Message::Request(_))) => {
+                    assert_eq!(fault, Fault::MethodInCapitals, "{text}");
+                }
+                Ok(other) => panic!("{fault:?}: {text}: {other:?}"),
+            }
+        }
+    }
 
     #[test]
     fn requests_are_requests_and_messages_are_all_sorts() {

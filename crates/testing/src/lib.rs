@@ -50,6 +50,29 @@
 //! # }
 //! ```
 //!
+//! # A peer that plays a text
+//! A [`Script`] is a dialogue in words, of which one side is played: a server of any revision for a client under test, or a
+//! client for a server. It fails on the first difference.
+//!
+//! ```
+//! use anyport_testing::{Link, Script, Wire};
+//! use serde_json::json;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let script = Script::server(r#"
+//!     > tools/call {"name": "greet", "arguments": {"name": "$who"}}
+//!     < {"resultType": "complete", "content": [{"type": "text", "text": "$who"}]}
+//! "#)?;
+//! let (address, playing) = script.http().await?;
+//! let mut wire = Wire::over(Link::connect(address, "/mcp"));
+//! let answer = wire.call("tools/call", json!({"name": "greet", "arguments": {"name": "Ada"}})).await?;
+//! assert_eq!(answer.text(), "Ada");
+//! playing.finish().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Layout
 //! - [`Client`], [`Connect`]: the client in the same process.
 //! - [`Transcript`]: what it said and heard, to compare with a golden file.
@@ -57,20 +80,31 @@
 //! - [`Answer`], [`Question`]: what came back.
 //! - [`Link`]: what carries the messages, and the service at its other end.
 //! - [`Remote`]: a server that runs already, and the headers by which a client is known to it.
+//! - [`Script`]: one side of a dialogue, played from a text.
+//! - [`chaos`]: a bad network in front of any address.
+//! - `conforms` (feature of that name): holding a server against the specification.
+//! - [`Fault`]: requests that are almost valid.
 //! - `generators` (feature of that name): JSON and messages for proptest.
 //!
 //! # Time
 //! The transports of a [`Wire`] use threads and sockets, so do not pause tokio's clock around them: a paused clock runs ahead as soon
 //! as the runtime waits for either. Whatever does not come within [`Wire::patience`] is [`Lost`].
 
+mod almost;
 mod answer;
+pub mod chaos;
 mod client;
+#[cfg(feature = "conforms")]
+pub mod conforms;
 #[cfg(feature = "generators")]
 pub mod generators;
 mod link;
+pub mod script;
 mod wire;
 
+pub use almost::Fault;
 pub use answer::{Answer, Call, Question, Refusal};
 pub use client::{Client, Connect, TestServer, Transcript};
 pub use link::{Link, Lost, Remote};
+pub use script::Script;
 pub use wire::{Heard, Wire};

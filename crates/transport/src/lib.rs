@@ -11,13 +11,24 @@
 //! - `websocket` (feature of that name): clients that upgrade an HTTP connection; messages both ways, a text frame each.
 //! - `unix` (feature of that name): clients of this machine on a Unix socket; messages as on stdio.
 //! - [`memory`]: a client in the same process.
+//! - `client` (feature of that name): the other way round, connections to servers; each is a service.
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
 //! - `lines`: messages on a stream of bytes.
 
+#[cfg(feature = "client")]
+pub mod client;
 mod dialogue;
 #[cfg(feature = "http")]
 pub mod http;
-#[cfg_attr(not(any(feature = "stdio", all(feature = "unix", unix))), allow(dead_code))]
+#[cfg_attr(
+    not(any(
+        feature = "stdio",
+        feature = "client-child",
+        feature = "client-unix",
+        all(feature = "unix", unix)
+    )),
+    allow(dead_code)
+)]
 mod lines;
 pub mod memory;
 #[cfg(feature = "stdio")]

@@ -68,6 +68,11 @@ impl Lines {
 
 /// Fills `batch` with `first` and what else waits to be written, a line each, up to about [`BATCH`] bytes.
 pub(crate) fn batch(batch: &mut Vec<u8>, first: Bytes, messages: &mut mpsc::Receiver<Bytes>) {
+    collect(batch, first, || messages.try_recv().ok());
+}
+
+/// As [`batch`], with what `waiting` gives.
+pub(crate) fn collect(batch: &mut Vec<u8>, first: Bytes, mut waiting: impl FnMut() -> Option<Bytes>) {
     // What one large message needed is not kept for the small ones.
     if batch.capacity() > MAX_KEPT {
         *batch = Vec::new();
@@ -77,7 +82,7 @@ pub(crate) fn batch(batch: &mut Vec<u8>, first: Bytes, messages: &mut mpsc::Rece
     while let Some(message) = next {
         batch.extend_from_slice(&message);
         batch.push(b'\n');
-        next = if batch.len() < BATCH { messages.try_recv().ok() } else { None };
+        next = if batch.len() < BATCH { waiting() } else { None };
     }
 }
 

@@ -73,6 +73,18 @@ pub enum Reason {
     ShuttingDown,
     /// There is no tool of this name, or none that the caller may see.
     UnknownTool,
+    /// The call that a `requestState` belongs to was cancelled.
+    Cancelled,
+    /// The call that a `requestState` belongs to is not known here any more.
+    Lost,
+    /// What a call led to is too large to be kept for its caller.
+    TooLarge,
+    /// The user declined what the call needs.
+    Declined,
+    /// The connection to the server broke while the call was open.
+    UpstreamLost,
+    /// The server may or may not have done what was asked: its answer was lost, and asking again is not safe.
+    OutcomeUnknown,
 }
 
 impl Reason {
@@ -94,6 +106,12 @@ impl Reason {
             Self::InvalidUpstream => "invalid_upstream",
             Self::ShuttingDown => "shutting_down",
             Self::UnknownTool => "unknown_tool",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+            Self::TooLarge => "too_large",
+            Self::Declined => "declined",
+            Self::UpstreamLost => "upstream_lost",
+            Self::OutcomeUnknown => "outcome_unknown",
         }
     }
 }

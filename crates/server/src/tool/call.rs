@@ -9,7 +9,11 @@ use anyport_service::{Outcome, Reply};
 use serde_json::{Value, json};
 
 use super::{
-    Tool, ToolHandler, ToolResult, headers::Plan, lenient::Lenient, output::Output, timeout::Timeout,
+    Tool, ToolHandler, ToolResult,
+    headers::{self, Plan},
+    lenient::Lenient,
+    output::Output,
+    timeout::Timeout,
 };
 use crate::{
     CallError, Context, ErrorKind, Fault,
@@ -144,8 +148,8 @@ pub(crate) fn call(
     };
     let arguments = read.arguments.unwrap_or("{}");
     // Older revisions have no such headers.
-    if let Some(headers) = service.param_headers().filter(|_| service.revision().is_modern()) {
-        entry.headers.check(headers, arguments)?;
+    if let Some(given) = service.param_headers().filter(|_| service.revision().is_modern()) {
+        headers::check(&entry.headers, given, arguments)?;
     }
     let coerced = match entry.check(&params, read.arguments) {
         Ok(coerced) => coerced,

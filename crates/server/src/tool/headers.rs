@@ -1,126 +1,46 @@
-//! `x-mcp-header`: parameters that clients mirror into `Mcp-Param-*` headers.
+//! `Mcp-Param-*`: headers that mirror arguments, held against them.
 
-use std::collections::HashSet;
-
-use anyport_protocol::{
-    Error,
-    json::{Members, string},
-    meta::decode_header,
-};
+pub(crate) use anyport_protocol::param_header::Plan;
+use anyport_protocol::{Error, json::string, meta::decode_header, param_header::Header};
 use anyport_service::ParamHeaders;
-use serde_json::{Map, Value};
-
-use crate::schema::{self, SchemaError};
-
-/// The annotation in a property's schema.
-const KEYWORD: &str = "x-mcp-header";
 
 /// The largest integer that every JSON reader reads exactly: 2^53 - 1.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
-/// Which arguments of a tool are mirrored into which headers; compiled from its input schema.
-#[derive(Debug, Default)]
-pub(crate) struct Plan(Vec<Header>);
-
-#[derive(Debug, PartialEq, Eq)]
-struct Header {
-    /// What stands behind `Mcp-Param-`.
-    name: String,
-    /// The chain of `properties` keys from the root.
-    path: Vec<String>,
+/// Compares the headers of a call with its arguments.
+///
+/// # Errors
+/// -32020 (2026-07-28, streamable-http §Server Behavior for Custom Headers: servers "MUST validate that encoded
+/// header values, after decoding if Base64-encoded, match the corresponding values in the request body").
+pub(crate) fn check(plan: &Plan, headers: &ParamHeaders, arguments: &str) -> Result<(), Error> {
+    plan.headers().iter().try_for_each(|header| check_one(header, headers, arguments))
 }
 
-/// Why an annotation was refused.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum HeaderProblem {
-    #[error("x-mcp-header {0} is no name of a header: use letters, digits and !#$%&'*+-.^_`|~")]
-    Name(Value),
-    #[error("x-mcp-header {0:?} is used twice; header names differ by more than case")]
-    Twice(String),
-    #[error("x-mcp-header {0:?} stands on a property that is no string, integer or boolean (nor `number`)")]
-    Type(String),
-    #[error("x-mcp-header {0:?} stands where not only `properties` lead")]
-    Place(String),
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
+fn check_one(this: &Header, headers: &ParamHeaders, arguments: &str) -> Result<(), Error> {
+    let mut values = headers.get(this.name());
+    let value = this.value(arguments);
+    let (header, value) = match (values.next(), value) {
+        (None, None) => return Ok(()),
+        (None, Some(_)) => return Err(mismatch(this, "is missing, while the argument has a value")),
+        (Some(_), None) => return Err(mismatch(this, "has a value, while the argument is absent or null")),
+        (Some(_), Some(_)) if values.next().is_some() => return Err(mismatch(this, "is there twice")),
+        (Some(header), Some(value)) => (header, value),
+    };
+    let header = std::str::from_utf8(header).ok().filter(|text| {
+        // §Value Encoding: "visible ASCII characters (0x21-0x7E), space (0x20), and horizontal tab (0x09)".
+        text.bytes().all(|byte| matches!(byte, 0x20..=0x7e | b'\t'))
+    });
+    let header = header.ok_or_else(|| mismatch(this, "has characters that a header must not have"))?;
+    let header = decode_header(header).ok_or_else(|| mismatch(this, "is no valid Base64 of UTF-8"))?;
+    if says(&header, value) {
+        return Ok(());
+    }
+    Err(mismatch(this, "differs from the argument"))
 }
 
-impl Plan {
-    /// Reads the annotations of an input schema.
-    ///
-    /// 2026-07-28, streamable-http §Schema Extension: the name "MUST match HTTP field-name token syntax", "MUST be
-    /// case-insensitively unique", "MUST only be applied to parameters with primitive types (integer, string,
-    /// boolean)" and "to properties that are statically reachable from the schema root".
-    pub(crate) fn compile(schema: &Value) -> Result<Self, HeaderProblem> {
-        let mut found = Vec::new();
-        schema::walk(schema, &mut |subschema, path| {
-            if let Some(name) = subschema.get(KEYWORD) {
-                let path = path.map(|path| path.iter().map(|&key| key.to_owned()).collect::<Vec<_>>());
-                found.push((name, path, subschema));
-            }
-        })?;
-        let mut seen = HashSet::new();
-        let mut headers = Vec::with_capacity(found.len());
-        for (value, path, subschema) in found {
-            let name = value.as_str().filter(|name| is_token(name));
-            let name = name.ok_or_else(|| HeaderProblem::Name(value.clone()))?.to_owned();
-            let Some(path) = path.filter(|path| !path.is_empty()) else {
-                return Err(HeaderProblem::Place(name));
-            };
-            if !is_mirrored_type(subschema) {
-                return Err(HeaderProblem::Type(name));
-            }
-            if !seen.insert(name.to_ascii_lowercase()) {
-                return Err(HeaderProblem::Twice(name));
-            }
-            headers.push(Header { name, path });
-        }
-        Ok(Self(headers))
-    }
-
-    /// Compares the headers of a call with its arguments.
-    ///
-    /// # Errors
-    /// -32020 (2026-07-28, streamable-http §Server Behavior for Custom Headers: servers "MUST validate that encoded
-    /// header values, after decoding if Base64-encoded, match the corresponding values in the request body").
-    pub(crate) fn check(&self, headers: &ParamHeaders, arguments: &str) -> Result<(), Error> {
-        self.0.iter().try_for_each(|header| header.check(headers, arguments))
-    }
-}
-
-impl Header {
-    fn check(&self, headers: &ParamHeaders, arguments: &str) -> Result<(), Error> {
-        let mut values = headers.get(&self.name);
-        let value = self.value(arguments);
-        let (header, value) = match (values.next(), value) {
-            (None, None) => return Ok(()),
-            (None, Some(_)) => return Err(self.mismatch("is missing, while the argument has a value")),
-            (Some(_), None) => return Err(self.mismatch("has a value, while the argument is absent or null")),
-            (Some(_), Some(_)) if values.next().is_some() => return Err(self.mismatch("is there twice")),
-            (Some(header), Some(value)) => (header, value),
-        };
-        let header = std::str::from_utf8(header).ok().filter(|text| {
-            // §Value Encoding: "visible ASCII characters (0x21-0x7E), space (0x20), and horizontal tab (0x09)".
-            text.bytes().all(|byte| matches!(byte, 0x20..=0x7e | b'\t'))
-        });
-        let header = header.ok_or_else(|| self.mismatch("has characters that a header must not have"))?;
-        let header = decode_header(header).ok_or_else(|| self.mismatch("is no valid Base64 of UTF-8"))?;
-        if says(&header, value) {
-            return Ok(());
-        }
-        Err(self.mismatch("differs from the argument"))
-    }
-
-    /// The argument's text, unless it is absent or null.
-    fn value<'a>(&self, arguments: &'a str) -> Option<&'a str> {
-        let value = self.path.iter().try_fold(arguments, |object, key| Members::find(object, key))?;
-        (value != "null").then_some(value)
-    }
-
-    fn mismatch(&self, what: &str) -> Error {
-        let path = self.path.join(".");
-        Error::header_mismatch(format!("header Mcp-Param-{} {what} ({path:.128})", self.name))
-    }
+fn mismatch(header: &Header, what: &str) -> Error {
+    let path = header.path().join(".");
+    Error::header_mismatch(format!("header Mcp-Param-{} {what} ({path:.128})", header.name()))
 }
 
 /// Whether a header's text says the same as an argument's JSON.
@@ -138,24 +58,6 @@ fn says(header: &str, value: &str) -> bool {
 /// A number in JSON's own notation.
 fn number(text: &str) -> Option<f64> {
     serde_json::from_str::<serde_json::Number>(text).ok()?.as_f64()
-}
-
-fn is_token(name: &str) -> bool {
-    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(is_tchar)
-}
-
-/// Optional parameters may be `null` too: then the header is absent.
-fn is_mirrored_type(schema: &Map<String, Value>) -> bool {
-    let primitive = |name: &Value| matches!(name.as_str(), Some("string" | "integer" | "boolean"));
-    match schema.get("type") {
-        Some(Value::Array(types)) => {
-            types.iter().filter(|name| primitive(name)).count() == 1
-                && types.iter().all(|name| primitive(name) || name.as_str() == Some("null"))
-        }
-        Some(name) => primitive(name),
-        None => false,
-    }
 }
 
 #[cfg(test)]
@@ -178,7 +80,7 @@ mod tests {
         for (name, value) in pairs {
             headers.push((*name).into(), value.to_vec());
         }
-        plan().check(&headers, arguments).map_err(|error| error.code)
+        super::check(&plan(), &headers, arguments).map_err(|error| error.code)
     }
 
     #[test]
@@ -209,37 +111,5 @@ mod tests {
             "unsafe"
         );
         assert_eq!(check(&[("flag", b"True")], r#"{"deep":{"flag":true}}"#), refused);
-    }
-
-    #[test]
-    fn bad_annotations_are_refused_when_compiled() {
-        let refused = |property: Value| {
-            let schema = json!({"type": "object", "properties": {"a": property, "b":
-                {"type": "string", "x-mcp-header": "Taken"}}});
-            Plan::compile(&schema).map(|_| ()).map_err(|problem| problem.to_string())
-        };
-        assert_eq!(refused(json!({"type": "string", "x-mcp-header": "Fine-1"})), Ok(()));
-        for name in [json!(""), json!("with space"), json!("a:b"), json!("é"), json!("a\r\n"), json!(5)] {
-            let problem = refused(json!({"type": "string", "x-mcp-header": name})).unwrap_err();
-            assert!(problem.contains("no name of a header"), "{problem}");
-        }
-        for kind in
-            [json!("number"), json!("object"), json!("array"), json!("null"), json!(["string", "integer"])]
-        {
-            let problem = refused(json!({"type": kind, "x-mcp-header": "A"})).unwrap_err();
-            assert!(problem.contains("no string, integer or boolean"), "{problem}");
-        }
-        assert!(refused(json!({"x-mcp-header": "A"})).is_err());
-        assert!(refused(json!({"type": "string", "x-mcp-header": "tAKEN"})).unwrap_err().contains("twice"));
-        for place in [
-            json!({"type": "array", "items": {"type": "string", "x-mcp-header": "A"}}),
-            json!({"anyOf": [{"type": "string", "x-mcp-header": "A"}]}),
-            json!({"if": {"properties": {"c": {"type": "string", "x-mcp-header": "A"}}}}),
-        ] {
-            assert!(refused(place).unwrap_err().contains("properties"));
-        }
-        // A property of that name, and data that looks like an annotation, are none.
-        assert_eq!(refused(json!({"properties": {"x-mcp-header": {"type": "number"}}})), Ok(()));
-        assert_eq!(refused(json!({"default": {"x-mcp-header": ""}})), Ok(()));
     }
 }

@@ -1,7 +1,9 @@
 //! Where the eras meet: services that ask in one way, for callers that are asked in another.
 
+mod park;
 mod shim;
 
+pub use park::{Park, ParkLimits, Seals};
 pub use shim::{Shim, ShimLimits};
 
 #[cfg(test)]

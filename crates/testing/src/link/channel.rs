@@ -36,7 +36,8 @@ pub(super) struct Channel {
     _folder: Option<TempDir>,
 }
 
-type Out = mpsc::UnboundedSender<(Exchange, Arrival)>;
+/// Where a channel puts what comes.
+pub(super) type Out = mpsc::UnboundedSender<(Exchange, Arrival)>;
 
 /// Says when to stop: when the sender is dropped.
 fn stop() -> (oneshot::Sender<()>, impl Future<Output = ()> + Send + 'static) {
@@ -45,6 +46,16 @@ fn stop() -> (oneshot::Sender<()>, impl Future<Output = ()> + Send + 'static) {
 }
 
 impl Channel {
+    /// A channel that is carried, and its server, which ends when it is told to stop.
+    pub(super) fn new(
+        to: mpsc::UnboundedSender<String>,
+        carrying: JoinHandle<()>,
+        stop: oneshot::Sender<()>,
+        serving: JoinHandle<io::Result<()>>,
+    ) -> Self {
+        Self { to, carrying, stop: Some(stop), serving: Some(serving), _folder: None }
+    }
+
     pub(super) fn memory(service: impl Service, config: memory::Config, out: Out) -> Self {
         let (stop, stopped) = stop();
         let (client, serving) = memory::serve(service, config, stopped);

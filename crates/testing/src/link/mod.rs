@@ -1,6 +1,7 @@
 //! What carries messages between a [`crate::Wire`] and a service.
 
 mod channel;
+mod child;
 mod http;
 mod remote;
 mod sse;
@@ -98,6 +99,16 @@ impl Link {
     pub fn stdio_with(service: impl Service, config: standard::Config) -> Self {
         let (out, inbox) = mpsc::unbounded_channel();
         Self { way: Way::Stdio(Stdio::serve(service, config, out)), inbox }
+    }
+
+    /// Starts a server as a process of its own, in whatever language, and reaches it over its standard streams. It is
+    /// killed when the link is dropped and it does not end by itself.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn command(command: tokio::process::Command) -> Result<Self, Lost> {
+        let (out, inbox) = mpsc::unbounded_channel();
+        Ok(Self { way: Way::Channel(Channel::child(command, out)?), inbox })
     }
 
     /// Serves `service` in memory: messages as they are, without framing.

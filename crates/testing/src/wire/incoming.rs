@@ -29,7 +29,7 @@ impl Wire {
     }
 
     /// Takes one thing from the link to where it belongs. `what` is waited for.
-    pub(super) async fn pull(&mut self, what: &str) -> Result<(), Lost> {
+    pub(crate) async fn pull(&mut self, what: &str) -> Result<(), Lost> {
         let arrival = timeout(self.patience, self.link.receive()).await;
         let arrival = arrival.map_err(|_| Lost::Silence(self.patience.as_millis(), what.to_owned()))?;
         let (exchange, arrival) = arrival.ok_or_else(|| Lost::Ended(what.to_owned()))?;

@@ -165,12 +165,22 @@ impl Wire {
         self.revision = agreed.ok_or_else(|| Lost::Misfit(result.clone()))?;
         self.initialized = Some(result);
         self.notify("notifications/initialized", Value::Null).await?;
+        self.open_stream().await
+    }
+
+    /// Opens the stream for what belongs to no call, where the transport has one.
+    pub(crate) async fn open_stream(&mut self) -> Result<(), Lost> {
         if let Some(stream) = self.link.get(self.legacy_headers()) {
             while self.exchanges.get(&stream).and_then(|head| head.status).is_none() {
                 self.pull("the head of the GET stream").await?;
             }
         }
         Ok(())
+    }
+
+    /// Writes headers and `_meta` as this revision does, and opens nothing.
+    pub(crate) fn speak(&mut self, revision: Revision) {
+        self.revision = revision;
     }
 
     /// Goes on in a session that was opened before, on another connection or by another client, as those do that keep its
@@ -345,6 +355,11 @@ impl Wire {
         }
         let message = if self.strays.len() > before { Some(self.strays.remove(before)) } else { None };
         Ok((self.head(exchange).status, message))
+    }
+
+    /// A request as this client would write it: to be changed, and sent as a text.
+    pub fn message(&self, id: impl Into<Value>, method: &str, params: Value) -> Value {
+        self.request(id.into(), method, &params)
     }
 
     /// Sends any text, and waits for nothing. What comes back for it is a stray.

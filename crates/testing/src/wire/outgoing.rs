@@ -17,7 +17,8 @@ impl Wire {
         self.last_id
     }
 
-    pub(super) fn request(&self, id: u64, method: &str, params: &Value) -> Value {
+    pub(super) fn request(&self, id: impl Into<Value>, method: &str, params: &Value) -> Value {
+        let id = id.into();
         let mut message = json!({"jsonrpc": "2.0", "id": id, "method": method});
         if self.revision.is_modern() {
             message["params"] = self.with_meta(params);

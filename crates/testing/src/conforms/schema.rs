@@ -1,16 +1,13 @@
-//! The schemas of all revisions, to hold messages against.
-
 use std::{
     collections::HashMap,
-    fs,
-    path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use anyport::{Revision, protocol::Method};
-use anyport_testing::Heard;
+use anyport_protocol::{Method, Revision};
 use jsonschema::Validator;
 use serde_json::{Value, json};
+
+use crate::Heard;
 
 /// The schema of a revision, and what was compiled of it.
 #[derive(Debug)]
@@ -26,18 +23,14 @@ impl Schema {
     /// The schema of `revision`, read once.
     ///
     /// # Errors
-    /// When the file is not there or is no JSON.
-    pub fn of(revision: Revision) -> Result<Arc<Self>, Box<dyn std::error::Error>> {
+    /// When it is no JSON, which would be this crate's fault.
+    pub fn of(revision: Revision) -> Result<Arc<Self>, serde_json::Error> {
         static ALL: OnceLock<Mutex<HashMap<Revision, Arc<Schema>>>> = OnceLock::new();
         let mut all = ALL.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.get(&revision) {
             return Ok(known.clone());
         }
-        let folder: PathBuf =
-            [env!("CARGO_MANIFEST_DIR"), "../crates/protocol/tests/data/spec", revision.as_str()]
-                .iter()
-                .collect();
-        let root: Value = serde_json::from_str(&fs::read_to_string(folder.join("schema.json"))?)?;
+        let root: Value = serde_json::from_str(text(revision))?;
         let key = if root.get("$defs").is_some() { "$defs" } else { "definitions" };
         let schema = Arc::new(Self { revision, root, key, compiled: Mutex::default() });
         all.insert(revision, schema.clone());
@@ -97,6 +90,17 @@ impl Schema {
         let validator = Arc::new(jsonschema::validator_for(&wrapper).map_err(|error| error.to_string())?);
         compiled.insert(definition.to_owned(), validator.clone());
         Ok(validator)
+    }
+}
+
+/// The schema that was published with `revision`.
+fn text(revision: Revision) -> &'static str {
+    match revision {
+        Revision::V2024_11_05 => include_str!("../../schemas/2024-11-05.json"),
+        Revision::V2025_03_26 => include_str!("../../schemas/2025-03-26.json"),
+        Revision::V2025_06_18 => include_str!("../../schemas/2025-06-18.json"),
+        Revision::V2025_11_25 => include_str!("../../schemas/2025-11-25.json"),
+        Revision::V2026_07_28 => include_str!("../../schemas/2026-07-28.json"),
     }
 }
 

@@ -1,0 +1,286 @@
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::{Arc, OnceLock, atomic::AtomicU64},
+    time::Duration,
+};
+
+use anyport_protocol::{
+    Raw,
+    meta::LogLevel,
+    types::{
+        CreateMessageRequestParams, CreateMessageResult, ElicitAction, Implementation,
+        LoggingMessageNotificationParams, Root,
+    },
+};
+use anyport_service::{
+    Principal, Service,
+    bridge::{Shim, ShimLimits},
+};
+#[cfg(feature = "connect")]
+use anyport_transport::client::{Opening, Target};
+use serde_json::Value;
+
+use crate::{
+    Cache, Client, ElicitAnswer, Error, Form, Handler, Page, Refused,
+    cache::View,
+    catalog::Catalog,
+    client::Core,
+    handler::{Functions, erased},
+    retried::Retried,
+};
+
+/// A client that is about to be: who it is, and what it can be asked.
+#[must_use = "a client is made by awaiting this, or by `open`"]
+pub struct Builder {
+    source: Source,
+    functions: Functions,
+    info: Implementation,
+    principal: Principal,
+    timeout: Duration,
+    timeout_max: Duration,
+    max_pages: usize,
+    shim: ShimLimits,
+    cache: Cache,
+}
+
+/// What a client calls.
+enum Source {
+    Service(Arc<dyn Service>),
+    #[cfg(feature = "connect")]
+    Target(Box<(Target, Opening)>),
+}
+
+impl Builder {
+    pub(crate) fn new(service: Arc<dyn Service>) -> Self {
+        Self::of(Source::Service(service))
+    }
+
+    #[cfg(feature = "connect")]
+    pub(crate) fn connecting(target: Target) -> Self {
+        Self::of(Source::Target(Box::new((target, Opening::default()))))
+    }
+
+    fn of(source: Source) -> Self {
+        Self {
+            source,
+            functions: Functions::default(),
+            info: Implementation::new("anyport", env!("CARGO_PKG_VERSION")),
+            principal: Principal::local(),
+            timeout: Duration::from_secs(60),
+            timeout_max: Duration::from_secs(600),
+            max_pages: 10_000,
+            shim: ShimLimits::default(),
+            cache: Cache::default(),
+        }
+    }
+
+    /// Says who the client is: its name and version, for the server's logs.
+    pub fn info(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
+        self.info = Implementation::new(name, version);
+        self
+    }
+
+    /// Calls as `principal`. Unless set, as the local one. It separates what is kept, and what a server in the same
+    /// process sees; a server elsewhere knows its caller by the connection.
+    pub fn principal(mut self, principal: Principal) -> Self {
+        self.principal = principal;
+        self
+    }
+
+    /// How long a call waits for an answer or progress. Default 60 s. See [`Call::timeout`](crate::Call::timeout).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long a call may take in all. Default 10 minutes.
+    pub fn timeout_max(mut self, timeout: Duration) -> Self {
+        self.timeout_max = timeout;
+        self
+    }
+
+    /// The most pages of one list. Default 10,000.
+    pub fn max_pages(mut self, pages: usize) -> Self {
+        self.max_pages = pages;
+        self
+    }
+
+    /// What bounds the questions of one call.
+    pub fn questions(mut self, limits: ShimLimits) -> Self {
+        self.shim = limits;
+        self
+    }
+
+    /// Keeps answers in `cache`, which other clients of the same server may share.
+    pub fn cache(mut self, cache: Cache) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// Demands a revision of the server, where it is connected to.
+    #[cfg(feature = "connect")]
+    pub fn revision(self, revision: anyport_protocol::Revision) -> Self {
+        self.opening(|opening| opening.revision = Some(revision))
+    }
+
+    /// Sets how the connection begins. Capabilities and client are the builder's own.
+    #[cfg(feature = "connect")]
+    pub fn opening(mut self, set: impl FnOnce(&mut Opening)) -> Self {
+        if let Source::Target(target) = &mut self.source {
+            set(&mut target.1);
+        }
+        self
+    }
+
+    /// Lets `answer` fill in the forms that the server asks for. Fields that it leaves out have their defaults, and what
+    /// it answers is held against the form.
+    ///
+    /// ```
+    /// # use anyport_client::{Client, ElicitAnswer};
+    /// # use serde_json::json;
+    /// # fn client(server: anyport_server::Server) -> anyport_client::Builder {
+    /// Client::over(server).on_elicit(async |form| {
+    ///     println!("{} asks: {}", form.server(), form.message());
+    ///     ElicitAnswer::accept(json!({"name": "Ada"}))
+    /// })
+    /// # }
+    /// ```
+    pub fn on_elicit<F, R>(mut self, answer: F) -> Self
+    where
+        F: Fn(Form) -> R + Send + Sync + 'static,
+        R: Future<Output = ElicitAnswer> + Send + 'static,
+    {
+        self.functions.elicit = Some(erased(answer));
+        self
+    }
+
+    /// Lets `decide` ask the user whether to visit a page.
+    pub fn on_visit<F, R>(mut self, decide: F) -> Self
+    where
+        F: Fn(Page) -> R + Send + Sync + 'static,
+        R: Future<Output = ElicitAction> + Send + 'static,
+    {
+        self.functions.visit = Some(erased(decide));
+        self
+    }
+
+    /// Lets `sample` ask a model. Refusing ends the call that asked.
+    pub fn on_sample<F, R>(mut self, sample: F) -> Self
+    where
+        F: Fn(CreateMessageRequestParams) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<CreateMessageResult, Refused>> + Send + 'static,
+    {
+        self.functions.sample = Some(erased(sample));
+        self
+    }
+
+    /// The same, and the model can be offered tools.
+    pub fn on_sample_with_tools<F, R>(mut self, sample: F) -> Self
+    where
+        F: Fn(CreateMessageRequestParams) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<CreateMessageResult, Refused>> + Send + 'static,
+    {
+        self.functions.sample_tools = true;
+        self.on_sample(sample)
+    }
+
+    /// Tells servers that ask which folders they may work in: `file:` URIs.
+    pub fn roots<U: Into<String>>(self, uris: impl IntoIterator<Item = U>) -> Self {
+        let roots: Vec<Root> = uris.into_iter().map(Root::new).collect();
+        self.on_roots(move || std::future::ready(Ok(roots.clone())))
+    }
+
+    /// The same, asked anew each time. Refusing ends the call that asked.
+    pub fn on_roots<F, R>(mut self, roots: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Vec<Root>, Refused>> + Send + 'static,
+    {
+        self.functions.roots = Some(erased(move |()| roots()));
+        self
+    }
+
+    /// Gives log messages of calls to `hear`, from `level` on. It must not block.
+    pub fn on_log(
+        mut self,
+        level: LogLevel,
+        hear: impl Fn(LoggingMessageNotificationParams) + Send + Sync + 'static,
+    ) -> Self {
+        self.functions.log = Some((level, Arc::new(hear)));
+        self
+    }
+
+    /// Lets `handler` answer what it says it answers.
+    pub fn handler(mut self, handler: impl Handler) -> Self {
+        self.functions.take(handler);
+        self
+    }
+
+    /// Asks the server who it is and what it offers; then the client is there.
+    ///
+    /// # Errors
+    /// As of any call.
+    pub async fn open(self) -> Result<Client, Error> {
+        let written = |value: &Value| Raw::from(value.clone());
+        let json = |fault: serde_json::Error| Error::Arguments {
+            method: "server/discover".into(),
+            fault: fault.to_string(),
+        };
+        let capabilities = serde_json::to_value(self.functions.capabilities()).map_err(json)?;
+        let info = serde_json::to_value(&self.info).map_err(json)?;
+        let (capabilities, info) = (written(&capabilities), written(&info));
+        let cache = Arc::new(View::new(self.cache, &self.principal));
+        #[cfg(feature = "connect")]
+        let mut link = None;
+        let service = match self.source {
+            Source::Service(service) => service,
+            #[cfg(feature = "connect")]
+            Source::Target(target) => {
+                let (target, opening) = *target;
+                let (capabilities, client_info) = (capabilities.clone(), info.clone());
+                let opening = Opening { capabilities, client_info, ..opening };
+                let opened = crate::connect::Link::open(target, opening, cache.clone()).await?;
+                Arc::new(link.insert(opened).clone())
+            }
+        };
+        let mut core = Core {
+            service: Arc::new(Shim::new(Retried(service), self.shim)),
+            functions: self.functions,
+            capabilities,
+            info,
+            cache,
+            #[cfg(feature = "connect")]
+            link,
+            principal: self.principal,
+            timeout: self.timeout,
+            timeout_max: self.timeout_max,
+            max_pages: self.max_pages,
+            tokens: AtomicU64::new(1),
+            catalog: Catalog::default(),
+            server: String::new(),
+            discovered: OnceLock::new(),
+        };
+        core.discover().await?;
+        Ok(Client::of(core))
+    }
+}
+
+/// Awaiting a builder opens its client.
+impl IntoFuture for Builder {
+    type Output = Result<Client, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.open())
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("info", &self.info)
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
+    }
+}

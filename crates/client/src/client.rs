@@ -1,0 +1,327 @@
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, atomic::AtomicU64},
+    time::Duration,
+};
+
+use anyport_protocol::{
+    Method, Raw,
+    jsonrpc::code,
+    types::{
+        CompleteResult, DiscoverResult, GetPromptResult, Implementation, Prompt, ReadResourceResult,
+        Reference, Resource, ResourceTemplate, ServerCapabilities, Tool,
+    },
+};
+use anyport_service::{Notification, Principal, Service};
+use bytestring::ByteString;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Builder, Call, CallResult, Error, List, Listen,
+    cache::View,
+    call::Made,
+    catalog::Catalog,
+    error::decode,
+    exchange::{Answered, Options},
+    handler::Functions,
+};
+
+/// A client of one server. Clones are the same client.
+#[derive(Clone)]
+pub struct Client(Arc<Core>);
+
+/// What all calls of a client share.
+pub(crate) struct Core {
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) functions: Functions,
+    pub(crate) capabilities: Raw,
+    pub(crate) info: Raw,
+    pub(crate) principal: Principal,
+    pub(crate) timeout: Duration,
+    pub(crate) timeout_max: Duration,
+    pub(crate) max_pages: usize,
+    /// The next progress token.
+    pub(crate) tokens: AtomicU64,
+    pub(crate) cache: Arc<View>,
+    /// The connection, when this client made one.
+    #[cfg(feature = "connect")]
+    pub(crate) link: Option<crate::connect::Link>,
+    pub(crate) catalog: Catalog,
+    /// What the server calls itself.
+    pub(crate) server: String,
+    pub(crate) discovered: OnceLock<DiscoverResult>,
+}
+
+impl Client {
+    /// A client of any service. Say what it can be asked, then [`Builder::open`] it.
+    pub fn over(service: impl Service) -> Builder {
+        Builder::new(Arc::new(service))
+    }
+
+    /// A client of the server at `target`, which is connected to when the builder is awaited.
+    ///
+    /// What the server speaks is found out, unless [`Builder::revision`] demands a revision. A connection that is lost is
+    /// made anew by the next call; what is safe to be sent again, is.
+    #[cfg(feature = "connect")]
+    pub fn connect(target: impl crate::IntoTarget) -> Builder {
+        Builder::connecting(target.into_target())
+    }
+
+    /// The connection to the server, when [`Client::connect`] made one.
+    #[cfg(feature = "connect")]
+    pub fn connection(&self) -> Option<anyport_transport::client::Connection> {
+        Some(self.0.link.as_ref()?.connection())
+    }
+
+    pub(crate) fn of(core: Core) -> Self {
+        Self(Arc::new(core))
+    }
+
+    /// What the server said of itself: the revisions it speaks, what it offers, how it is used.
+    pub fn discovered(&self) -> &DiscoverResult {
+        // `open` has set it.
+        self.0.discovered.get_or_init(DiscoverResult::default)
+    }
+
+    /// What the server offers.
+    pub fn capabilities(&self) -> &ServerCapabilities {
+        &self.discovered().capabilities
+    }
+
+    /// How to use the server, for a model.
+    pub fn instructions(&self) -> Option<&str> {
+        self.discovered().instructions.as_deref()
+    }
+
+    /// Who the server says it is. Never decide anything by it.
+    pub fn server_info(&self) -> Option<&Implementation> {
+        self.discovered().meta.as_ref()?.server_info.as_ref()
+    }
+
+    /// The server's tools. What is listed here is what calls are checked by.
+    pub fn tools(&self) -> List<Tool> {
+        List::new(self.0.clone())
+    }
+
+    /// The server's resources.
+    pub fn resources(&self) -> List<Resource> {
+        List::new(self.0.clone())
+    }
+
+    /// The server's templates of resources.
+    pub fn templates(&self) -> List<ResourceTemplate> {
+        List::new(self.0.clone())
+    }
+
+    /// The server's prompts.
+    pub fn prompts(&self) -> List<Prompt> {
+        List::new(self.0.clone())
+    }
+
+    /// Calls the tool `name`. Its arguments are anything that is written as an object: a struct, a map, `json!({...})`;
+    /// `()` for none.
+    ///
+    /// If the tool was listed before, its result is held against its output schema, and arguments are mirrored into
+    /// headers where it says so.
+    pub fn call(&self, name: impl Into<String>, arguments: impl Serialize) -> Call<CallResult> {
+        let (name, method) = (name.into(), Method::ToolsCall);
+        let params =
+            object(method, &arguments).map(|arguments| json!({"name": name, "arguments": arguments}));
+        let finish = |core: Arc<Core>, _, params, options| -> Made<_> {
+            Box::pin(async move { core.call_tool(params, options).await })
+        };
+        Call::new(self.0.clone(), ByteString::from_static(method.as_str()), params.map(Raw::from), finish)
+    }
+
+    /// Reads the resource at `uri`. An answer that is still fresh is not asked for again.
+    pub fn read(&self, uri: impl Into<String>) -> Call<ReadResourceResult> {
+        self.typed(Method::ResourcesRead, Ok(json!({ "uri": uri.into() })))
+    }
+
+    /// Gets the prompt `name`. Arguments are an object of texts; `()` for none.
+    pub fn prompt(&self, name: impl Into<String>, arguments: impl Serialize) -> Call<GetPromptResult> {
+        let (name, method) = (name.into(), Method::PromptsGet);
+        let params =
+            object(method, &arguments).map(|arguments| json!({"name": name, "arguments": arguments}));
+        self.typed(method, params)
+    }
+
+    /// What `value`, the beginning of the argument `argument`, could become. `of` is a
+    /// [`PromptReference`](anyport_protocol::types::PromptReference) or a
+    /// [`ResourceTemplateReference`](anyport_protocol::types::ResourceTemplateReference).
+    pub fn complete(
+        &self,
+        of: impl Into<Reference>,
+        argument: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Call<CompleteResult> {
+        let method = Method::Complete;
+        let reference = serde_json::to_value(of.into()).map_err(|error| unsent(method.as_str(), &error));
+        let argument = json!({"name": argument.into(), "value": value.into()});
+        self.typed(method, reference.map(|reference| json!({"ref": reference, "argument": argument})))
+    }
+
+    /// Sends any request; the result is what came, byte for byte. `params` is an object, or `()`.
+    pub fn request(&self, method: impl Into<String>, params: impl Serialize) -> Call<Raw> {
+        let method = ByteString::from(method.into());
+        let params = written(&method, &params).map(Raw::from);
+        let finish = |core: Arc<Core>, method, params, mut options| -> Made<_> {
+            Box::pin(
+                async move { Ok(core.send(&method, params, &mut options, is_safe(&method)).await?.result) },
+            )
+        };
+        Call::new(self.0.clone(), method, params, finish)
+    }
+
+    /// Listens to changes of what the server offers: say which, then [`Listen::open`] it.
+    pub fn listen(&self) -> Listen {
+        Listen::new(self.0.clone())
+    }
+
+    /// Forgets all answers that were kept.
+    pub fn forget(&self) {
+        self.0.cache.clear();
+    }
+
+    fn typed<T>(&self, method: Method, params: Result<Value, Error>) -> Call<T>
+    where
+        T: serde::de::DeserializeOwned + Send + 'static,
+    {
+        let finish = |core: Arc<Core>, method: ByteString, params, mut options| -> Made<_> {
+            Box::pin(async move { decode(&method, &core.cached(&method, params, &mut options).await?.0) })
+        };
+        Call::new(self.0.clone(), ByteString::from_static(method.as_str()), params.map(Raw::from), finish)
+    }
+}
+
+impl Core {
+    /// Asks who the server is. A service that knows no discovery offers what it offers all the same.
+    pub(crate) async fn discover(&mut self) -> Result<(), Error> {
+        let method = ByteString::from_static(Method::Discover.as_str());
+        let answered = self.exchange(&method, Raw::EMPTY_OBJECT, &mut Options::default()).await;
+        let discovered: DiscoverResult = match answered {
+            Ok(answered) => decode(&method, &answered.result)?,
+            Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => DiscoverResult::default(),
+            Err(error) => return Err(error),
+        };
+        let info = discovered.meta.as_ref().and_then(|meta| meta.server_info.as_ref());
+        self.server =
+            info.map_or_else(String::new, |info| info.title.clone().unwrap_or_else(|| info.name.clone()));
+        self.discovered = OnceLock::from(discovered);
+        Ok(())
+    }
+
+    /// The answer to a request, kept or new, and whether it was kept.
+    pub(crate) async fn cached(
+        &self,
+        method: &ByteString,
+        params: Raw,
+        options: &mut Options,
+    ) -> Result<(Raw, bool), Error> {
+        let Some(cacheable) = Method::named(method).filter(|method| method.is_cacheable()) else {
+            return Ok((self.send(method, params, options, is_safe(method)).await?.result, false));
+        };
+        if !options.fresh
+            && let Some(kept) = self.cache.get(cacheable, &params)
+        {
+            return Ok((kept, true));
+        }
+        let mark = self.cache.mark();
+        let Answered { result, asked } = self.send(method, params.clone(), options, true).await?;
+        // 2026-07-28, caching §Cache Key: results of requests with answers to questions "MUST NOT be cached".
+        if !asked {
+            self.cache.put(mark, cacheable, &params, &result);
+        }
+        Ok((result, false))
+    }
+
+    /// Sends a request, and once more if it is safe and the connection was lost under it.
+    async fn send(
+        &self,
+        method: &ByteString,
+        params: Raw,
+        options: &mut Options,
+        safe: bool,
+    ) -> Result<Answered, Error> {
+        match self.exchange(method, params.clone(), options).await {
+            Err(Error::Closed { sent, .. }) if safe || !sent => self.exchange(method, params, options).await,
+            answered => answered,
+        }
+    }
+
+    async fn call_tool(self: Arc<Self>, params: Raw, mut options: Options) -> Result<CallResult, Error> {
+        let method = ByteString::from_static(Method::ToolsCall.as_str());
+        let name = params.member("name").and_then(|name| name.as_string()).unwrap_or_default();
+        let arguments = params.member("arguments").unwrap_or(Raw::EMPTY_OBJECT);
+        let known = || self.catalog.get(&name);
+        let headers = || known().and_then(|known| known.headers(&arguments));
+        let safe = known().is_some_and(|known| known.is_safe());
+        options.headers = headers();
+        let mut answered = self.send(&method, params.clone(), &mut options, safe).await;
+        // 2026-07-28, streamable-http §Client Behavior: on a mismatch "the client SHOULD call `tools/list` to check for
+        // changes to the tool's `inputSchema`, then retry the original request with the appropriate headers".
+        if let Err(error) = &answered
+            && error.code() == Some(code::HEADER_MISMATCH)
+        {
+            self.cache.forget(&[Method::ToolsList]);
+            List::<Tool>::new(self.clone()).await?;
+            options.headers = headers();
+            answered = self.send(&method, params, &mut options, safe).await;
+        }
+        let result: CallResult = decode(&method, &answered?.result)?;
+        match self.catalog.get(&name) {
+            Some(known) if !options.unchecked => known.check(&name, result),
+            _ => Ok(result),
+        }
+    }
+
+    /// Takes note of what the server says of itself.
+    pub(crate) fn heard(&self, told: &Notification) {
+        self.cache.heard(told);
+    }
+}
+
+/// Whether a request only asks. What tools do, their annotations say.
+fn is_safe(method: &str) -> bool {
+    use Method::*;
+    matches!(
+        Method::named(method),
+        Some(
+            Discover
+                | ToolsList
+                | ResourcesList
+                | TemplatesList
+                | ResourcesRead
+                | PromptsList
+                | PromptsGet
+                | Complete
+        )
+    )
+}
+
+/// What `value` is as an object; `null` is `{}`.
+fn object(method: Method, value: &impl Serialize) -> Result<Value, Error> {
+    written(method.as_str(), value)
+}
+
+fn written(method: &str, value: &impl Serialize) -> Result<Value, Error> {
+    match serde_json::to_value(value).map_err(|error| unsent(method, &error))? {
+        Value::Null => Ok(json!({})),
+        object @ Value::Object(_) => Ok(object),
+        other => Err(unsent(method, &format!("an object is needed, not {other:.80}"))),
+    }
+}
+
+fn unsent(method: &str, fault: &impl ToString) -> Error {
+    Error::Arguments { method: method.into(), fault: fault.to_string() }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("server", &self.0.server)
+            .field("principal", &self.0.principal)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,129 @@
+use std::sync::{Arc, Mutex as Lock, PoisonError};
+
+use anyport_protocol::{Error, Method, Raw, jsonrpc::Reason};
+use anyport_service::{Context, Emitter, Event, Outcome, Reply, Request, Service, emit};
+use anyport_transport::client::{ConnectError, Connection, Opening, Said, Target, connect};
+use futures_util::FutureExt;
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use super::listening::{self, Subscriptions};
+use crate::cache::View;
+
+/// A connection that is made anew when a request finds it gone.
+#[derive(Clone)]
+pub(crate) struct Link(Arc<Shared>);
+
+struct Shared {
+    target: Target,
+    opening: Opening,
+    current: Lock<Current>,
+    /// Held while the connection is made anew, so that one request does it for all.
+    again: Mutex<()>,
+    cache: Arc<View>,
+}
+
+#[derive(Clone)]
+pub(super) struct Current {
+    pub(super) connection: Connection,
+    pub(super) subscriptions: Arc<Subscriptions>,
+}
+
+impl Link {
+    /// Connects for the first time.
+    pub(crate) async fn open(
+        target: Target,
+        opening: Opening,
+        cache: Arc<View>,
+    ) -> Result<Self, ConnectError> {
+        let current = Current::connect(&target, &opening, &cache).await?;
+        let (current, again) = (Lock::new(current), Mutex::default());
+        Ok(Self(Arc::new(Shared { target, opening, current, again, cache })))
+    }
+
+    /// The connection as it is now.
+    pub(crate) fn connection(&self) -> Connection {
+        self.0.current().connection
+    }
+}
+
+impl Service for Link {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let current = self.0.current();
+        if current.is_open() {
+            return current.call(request, context);
+        }
+        let shared = self.0.clone();
+        emit::reply(|emitter| async move {
+            match shared.again().await {
+                Ok(current) => relay(current.call(request, context), &emitter).await,
+                Err(error) => Outcome::Error(unsent(&error)),
+            }
+        })
+    }
+}
+
+impl Shared {
+    fn current(&self) -> Current {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn again(&self) -> Result<Current, ConnectError> {
+        let _again = self.again.lock().await;
+        let current = self.current();
+        if current.is_open() {
+            return Ok(current);
+        }
+        let current = Current::connect(&self.target, &self.opening, &self.cache).await?;
+        // It may be another server now, and its changes were not heard meanwhile.
+        self.cache.clear();
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = current.clone();
+        Ok(current)
+    }
+}
+
+impl Current {
+    async fn connect(target: &Target, opening: &Opening, cache: &Arc<View>) -> Result<Self, ConnectError> {
+        let connection = connect(target, opening).await?;
+        let (mut spoken, cache) = (connection.spoken(), Arc::downgrade(cache));
+        // Ends with the connection, or with the client.
+        tokio::spawn(async move {
+            while let Some(said) = spoken.next().await {
+                let Some(cache) = cache.upgrade() else { return };
+                match said {
+                    Said::Notification(told) => cache.heard(&told),
+                    Said::Missed(_) => cache.clear(),
+                }
+            }
+        });
+        Ok(Self { connection, subscriptions: Arc::default() })
+    }
+
+    fn is_open(&self) -> bool {
+        self.connection.closed().now_or_never().is_none()
+    }
+
+    fn call(&self, request: Request, context: Context) -> Reply {
+        // An older server knows subscriptions of single resources, and tells of everything else by itself.
+        if request.known() == Some(Method::Listen) && !self.connection.revision().is_modern() {
+            return listening::listen(self.clone(), request, context);
+        }
+        self.connection.call(request, context)
+    }
+}
+
+/// Passes on everything but the outcome.
+async fn relay(mut reply: Reply, emitter: &Emitter) -> Outcome {
+    loop {
+        match reply.next().await {
+            Event::Outcome(outcome) => return outcome,
+            event => emitter.emit(event).await,
+        }
+    }
+}
+
+/// The request never left.
+fn unsent(error: &ConnectError) -> Error {
+    let error = Error::internal(format!("the server cannot be reached again: {error}"));
+    error.with_data(Raw::from(json!({"sent": false}))).with_reason(Reason::UpstreamLost)
+}

@@ -1,0 +1,158 @@
+use std::time::Duration;
+
+use anyport_protocol::{Error as ServerError, Raw, json::Members};
+
+use crate::CallResult;
+
+/// Why a call gave no answer that can be used.
+///
+/// A tool that failed is none of these: it answers, and says so in its result ([`CallResult::is_error`]).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The server answered with an error.
+    #[error("{method} was refused: {error}")]
+    Refused {
+        /// What was requested.
+        method: String,
+        /// The server's words, code and data.
+        error: Box<ServerError>,
+    },
+    /// The server's answer is not what the protocol says it must be.
+    #[error(
+        "the answer to {method} cannot be read at {place}: {fault}; the server is at fault, and `request` has the answer as it came"
+    )]
+    Decode {
+        /// What was requested.
+        method: String,
+        /// Where in the answer: `tools[3].inputSchema`, or `.` for the whole.
+        place: String,
+        /// What is wrong there.
+        fault: String,
+    },
+    /// A tool's structured content is not what its output schema describes.
+    #[error(
+        "the result of the tool {tool:?} does not fit its output schema: {fault}; the server is at fault, `Call::unchecked` takes such results"
+    )]
+    Output {
+        /// The tool.
+        tool: String,
+        /// Where it does not fit, and how.
+        fault: String,
+        /// The result as it came.
+        result: Box<CallResult>,
+    },
+    /// A list does not end.
+    #[error("{method} does not end: {fault}; `pages` reads it as far as it is wanted")]
+    Endless {
+        /// What was listed.
+        method: String,
+        /// How that was noticed.
+        fault: String,
+    },
+    /// No answer came in time. The call was cancelled.
+    #[error(
+        "no answer to {method} within {after:?}; a longer time can be given with `timeout` and `timeout_max`"
+    )]
+    Timeout {
+        /// What was requested.
+        method: String,
+        /// How long it was waited for, without the time in which questions were open.
+        after: Duration,
+    },
+    /// What was to be sent cannot be written as JSON, or is no object.
+    #[error("{method} was not sent: {fault}")]
+    Arguments {
+        /// What was requested.
+        method: String,
+        /// What is wrong.
+        fault: String,
+    },
+    /// The answer of a function of ours to a question of the server's does not fit the question. The call was cancelled.
+    #[error(
+        "{method} was cancelled, since the answer to {question:?} is wrong: {fault}; `Form::check` tells beforehand"
+    )]
+    Answer {
+        /// What was requested.
+        method: String,
+        /// What the server asked.
+        question: String,
+        /// What is wrong with the answer.
+        fault: String,
+    },
+    /// There is no connection.
+    #[cfg(feature = "connect")]
+    #[error(transparent)]
+    Connect(#[from] anyport_transport::client::ConnectError),
+    /// The connection is gone.
+    #[error("{method}: the connection to the server is gone: {fault}; connect anew")]
+    Closed {
+        /// What was requested.
+        method: String,
+        /// What is known of the reason.
+        fault: String,
+        /// Whether the request was sent before, so that it may have been processed.
+        sent: bool,
+    },
+}
+
+/// The answer never came, since the connection went away: the request may or may not have been processed.
+const LOST: [&str; 2] = ["upstream_lost", "outcome_unknown"];
+
+impl Error {
+    /// What the server answered for `method`.
+    pub(crate) fn of_server(method: &str, error: ServerError) -> Self {
+        let data = error.data.as_ref();
+        let reason = data.and_then(|data| data.member("reason"));
+        let sent = data.and_then(|data| data.member("sent")).is_none_or(|sent| sent.as_str() != "false");
+        let lost =
+            reason.and_then(|reason| reason.as_string()).is_some_and(|reason| LOST.contains(&&*reason));
+        let method = method.to_owned();
+        match lost {
+            true => Self::Closed { method, fault: error.message.into_owned(), sent },
+            false => Self::Refused { method, error: Box::new(error) },
+        }
+    }
+
+    /// The code of the server's error, when it is one.
+    pub fn code(&self) -> Option<i64> {
+        match self {
+            Self::Refused { error, .. } => Some(error.code),
+            _ => None,
+        }
+    }
+
+    /// The data of the server's error, when it is one and has some.
+    pub fn data(&self) -> Option<&Raw> {
+        match self {
+            Self::Refused { error, .. } => error.data.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// Reads `raw`, the answer to `method`, as a `T`, and says where that fails.
+pub(crate) fn decode<T: serde::de::DeserializeOwned>(method: &str, raw: &Raw) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.as_str());
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| Error::Decode {
+        method: method.to_owned(),
+        place: error.path().to_string(),
+        fault: error.inner().to_string(),
+    })
+}
+
+/// Checks that `raw` is a final result.
+///
+/// 2026-07-28, basic §ResultType: "A `resultType` of any value unrecognized by the client **MUST** be considered
+/// invalid."
+pub(crate) fn complete(method: &str, raw: Raw) -> Result<Raw, Error> {
+    let wrong =
+        |place: &str, fault: String| Error::Decode { method: method.into(), place: place.into(), fault };
+    if !raw.is_object() {
+        return Err(wrong(".", "a result must be an object".into()));
+    }
+    match Members::find(raw.as_str(), "resultType") {
+        None | Some("\"complete\"") => Ok(raw),
+        Some(other) => Err(wrong("resultType", format!("{other:.64} is not known here"))),
+    }
+}

@@ -1,0 +1,243 @@
+//! One request on its way: what is told meanwhile, what is asked, and how long it may take.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use anyport_protocol::{
+    Method, Raw,
+    meta::Meta,
+    types::{LoggingMessageNotificationParams, ProgressNotificationParams},
+};
+use anyport_service::{
+    Asking, Context, Event, Notification, Outcome, ParamHeaders, Question, Reply, Request,
+};
+use bytestring::ByteString;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::time::{self, Instant};
+
+use crate::{Error, Progress, client::Core, error};
+
+/// What one request carries beside its params.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// How long without an answer or progress; `None`: as the client has it.
+    pub(crate) timeout: Option<Duration>,
+    /// How long in all; `None`: as the client has it.
+    pub(crate) timeout_max: Option<Duration>,
+    /// Who hears of progress; asks for it, too.
+    pub(crate) progress: Option<Box<dyn FnMut(Progress) + Send>>,
+    pub(crate) headers: Option<ParamHeaders>,
+    /// Whether kept answers are passed over.
+    pub(crate) fresh: bool,
+    /// Whether results are taken that do not fit their schema.
+    pub(crate) unchecked: bool,
+}
+
+/// A result, and whether the server asked before it gave it.
+pub(crate) struct Answered {
+    pub(crate) result: Raw,
+    pub(crate) asked: bool,
+}
+
+impl Core {
+    /// The context of a call; `token` asks for progress under it.
+    pub(crate) fn context(&self, token: Option<u64>, headers: Option<ParamHeaders>) -> Context {
+        let context = Context::new(self.principal.clone(), anyport_protocol::Revision::NEWEST)
+            .with_client(self.capabilities.clone(), Some(self.info.clone()))
+            .with_asking(Asking::Live)
+            .with_log_level(self.functions.log.as_ref().map(|(level, _)| *level));
+        let context = match headers {
+            Some(headers) => context.with_param_headers(headers),
+            None => context,
+        };
+        match token {
+            None => context,
+            Some(token) => {
+                let token = Raw::from(serde_json::Value::from(token));
+                let meta = Meta { progress_token: Some(token), ..Meta::default() };
+                // A number is always a token, and no level is given.
+                context.clone().with_meta(meta).unwrap_or(context)
+            }
+        }
+    }
+
+    /// Sends a request and waits for its result. Dropping the future cancels the request.
+    pub(crate) async fn exchange(
+        &self,
+        method: &ByteString,
+        params: Raw,
+        options: &mut Options,
+    ) -> Result<Answered, Error> {
+        let wanted = options.progress.is_some() || options.timeout_max.is_some();
+        let token = wanted.then(|| self.tokens.fetch_add(1, Ordering::Relaxed));
+        let context = self.context(token, options.headers.clone());
+        let request = Request { method: method.clone(), params: params.into() };
+        let reply = match self.service.call(request, context).into_ready() {
+            Ok(outcome) => return self.end(method, outcome, false),
+            Err(reply) => reply,
+        };
+        let clock = Clock::new(
+            options.timeout.unwrap_or(self.timeout),
+            options.timeout_max.or(options.timeout).unwrap_or(self.timeout_max),
+        );
+        let exchange = Running { core: self, method, token, clock, asked: false };
+        exchange.run(reply, options).await
+    }
+
+    fn end(&self, method: &str, outcome: Outcome, asked: bool) -> Result<Answered, Error> {
+        match outcome {
+            Outcome::Result(result) => Ok(Answered { result: error::complete(method, result)?, asked }),
+            // 2026-07-28, mrtr §Supported Requests: only three methods may ask, and those are answered beneath.
+            Outcome::InputRequired(result) => {
+                error::complete(method, result).map(|result| Answered { result, asked })
+            }
+            Outcome::Error(error) => Err(Error::of_server(method, error)),
+        }
+    }
+}
+
+struct Running<'a> {
+    core: &'a Core,
+    method: &'a ByteString,
+    token: Option<u64>,
+    clock: Clock,
+    asked: bool,
+}
+
+impl Running<'_> {
+    async fn run(mut self, mut reply: Reply, options: &mut Options) -> Result<Answered, Error> {
+        let mut questions = FuturesUnordered::new();
+        let mut last = None;
+        loop {
+            // A server that never stops telling must not keep the clock from being looked at.
+            tokio::task::consume_budget().await;
+            tokio::select! {
+                biased;
+                () = self.clock.expired() => {
+                    return Err(Error::Timeout { method: self.method.to_string(), after: self.clock.spent() });
+                }
+                Some(answered) = questions.next(), if !questions.is_empty() => {
+                    let () = answered?;
+                    if questions.is_empty() {
+                        self.clock.go_on();
+                    }
+                }
+                event = reply.next() => match event {
+                    Event::Outcome(outcome) => return self.core.end(self.method, outcome, self.asked),
+                    Event::Notification(told) => self.told(&told, &mut last, options),
+                    Event::Question(question) => {
+                        // A person's time is not the server's.
+                        self.clock.stand_still();
+                        self.asked = true;
+                        questions.push(answer(self.core, self.method, question));
+                    }
+                    Event::Hangup { .. } => {}
+                },
+            }
+        }
+    }
+
+    fn told(&mut self, told: &Notification, last: &mut Option<f64>, options: &mut Options) {
+        match told.method {
+            Method::Progress => {
+                let Ok(progress) = told.params.decode::<ProgressNotificationParams>() else { return };
+                let ours = self.token.is_some_and(|token| progress.progress_token == token.into());
+                let amount = progress.progress.as_f64();
+                // 2026-07-28, progress §Progress Flow: "The `progress` value MUST increase with each notification".
+                if !ours || amount.is_none() || amount <= *last {
+                    return;
+                }
+                *last = amount;
+                self.clock.extend();
+                if let Some(hear) = &mut options.progress {
+                    hear(Progress::of(&progress));
+                }
+            }
+            Method::LogMessage => {
+                let Some((level, log)) = &self.core.functions.log else { return };
+                if let Ok(message) = told.params.decode::<LoggingMessageNotificationParams>()
+                    && message.level >= *level
+                {
+                    log(message);
+                }
+            }
+            _ => self.core.heard(told),
+        }
+    }
+}
+
+/// Answers a question, unless the server takes it back first.
+async fn answer(core: &Core, method: &str, question: Question) -> Result<(), Error> {
+    let Question { method: asked, params, mut answerer } = question;
+    let answered = tokio::select! {
+        biased;
+        () = answerer.withdrawn() => return Ok(()),
+        answered = core.functions.answer(&core.server, asked, &params) => answered,
+    };
+    match answered {
+        Ok(answered) => {
+            answerer.answer(answered);
+            Ok(())
+        }
+        Err(fault) => {
+            let message = params.member("message").and_then(|message| message.as_string());
+            let question = message.unwrap_or_else(|| asked.as_str().into()).to_string();
+            Err(Error::Answer { method: method.into(), question, fault })
+        }
+    }
+}
+
+/// How long a call may still take.
+struct Clock {
+    begun: Instant,
+    timeout: Duration,
+    /// `None`: beyond what the clock can tell.
+    deadline: Option<Instant>,
+    limit: Option<Instant>,
+    still_since: Option<Instant>,
+}
+
+impl Clock {
+    fn new(timeout: Duration, max: Duration) -> Self {
+        let begun = Instant::now();
+        let limit = begun.checked_add(max);
+        let deadline = soonest(begun.checked_add(timeout), limit);
+        Self { begun, timeout, deadline, limit, still_since: None }
+    }
+
+    /// Progress was made: the time begins anew, within the limit.
+    fn extend(&mut self) {
+        self.deadline = soonest(Instant::now().checked_add(self.timeout), self.limit);
+    }
+
+    fn stand_still(&mut self) {
+        self.still_since.get_or_insert_with(Instant::now);
+    }
+
+    fn go_on(&mut self) {
+        if let Some(since) = self.still_since.take() {
+            let still = since.elapsed();
+            let later = |time: Instant| time.checked_add(still);
+            self.deadline = self.deadline.and_then(later);
+            self.limit = self.limit.and_then(later);
+            self.begun += still;
+        }
+    }
+
+    fn spent(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    async fn expired(&self) {
+        match self.deadline {
+            Some(deadline) if self.still_since.is_none() => time::sleep_until(deadline).await,
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+fn soonest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,63 @@
+//! Call MCP servers, of whatever revision and wherever they are.
+//!
+//! A [`Client`] stands over any [`Service`](anyport_service::Service): a server in the same process, a connection to one
+//! elsewhere, a gateway. It speaks the newest revision; whoever carries its requests translates for older servers. What
+//! a server asks in the middle of a call is answered by functions that are given to the [`Builder`], whichever way that
+//! server asks.
+//!
+//! ```
+//! # use anyport_server::{NoArguments, Server, Tool};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = Server::builder("hello", "1").tool(Tool::new("hello").run(async |_: NoArguments, _: anyport_server::Context| "Hello!")).build()?;
+//! use anyport_client::Client;
+//! use serde_json::json;
+//!
+//! let client = Client::over(server).open().await?;
+//! let said = client.call("hello", json!({})).await?;
+//! assert_eq!(said.text(), "Hello!");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Layout
+//! - [`Client`], [`Builder`]: typed calls, and what a client is made of.
+//! - [`Call`], [`Steps`]: one call: progress, timeouts, cancelling.
+//! - [`List`], [`Pages`]: lists, whole or page by page.
+//! - [`Changes`], [`Listen`]: what a server says of itself.
+//! - [`Handler`] and what it is given: [`Form`], [`Page`]; or single functions on the builder.
+//! - `IntoTarget` (feature `connect`): where servers are that are not in this process.
+//! - [`Cache`]: answers that are still fresh.
+//! - [`Error`]: what went wrong, and what to do.
+
+mod builder;
+mod cache;
+mod call;
+mod catalog;
+mod client;
+#[cfg(feature = "connect")]
+mod connect;
+mod error;
+mod exchange;
+mod handler;
+mod list;
+mod listen;
+mod result;
+mod retried;
+mod schema;
+
+#[cfg(feature = "connect")]
+pub use anyport_transport::client::{
+    ConnectError, Connection, End, Opening, Said, Spoken, Tap, Target, child::Command,
+};
+pub use builder::Builder;
+pub use cache::{Cache, CacheLimits};
+pub use call::{Call, Progress, Step, Steps};
+pub use client::Client;
+#[cfg(feature = "connect")]
+pub use connect::IntoTarget;
+pub use error::Error;
+pub use handler::{Answers, ElicitAnswer, Form, Handler, Page, Refused};
+pub use list::{List, Listed, Pages};
+pub use listen::{Change, Changes, Listen};
+pub use result::CallResult;

@@ -1,0 +1,69 @@
+use std::ops::Deref;
+
+use anyport_protocol::types::{CallToolResult, ContentBlock, ResourceContents};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::Error;
+
+/// What a tool answered.
+///
+/// A tool that failed answers too: [`CallResult::is_error`] tells, and the text says what went wrong, for a model to
+/// read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallResult(CallToolResult);
+
+impl CallResult {
+    /// Whether the tool failed.
+    pub fn is_error(&self) -> bool {
+        self.0.is_error == Some(true)
+    }
+
+    /// All text of the result, one block a line; that of embedded resources too.
+    pub fn text(&self) -> String {
+        let texts = self.0.content.iter().filter_map(|block| match block {
+            ContentBlock::Text(block) => Some(&*block.text),
+            ContentBlock::Resource(block) => match &block.resource {
+                ResourceContents::Text(contents) => Some(&*contents.text),
+                _ => None,
+            },
+            _ => None,
+        });
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The structured content, read as a `T`.
+    ///
+    /// # Errors
+    /// [`Error::Decode`], when there is none, or it is no `T`.
+    pub fn structured<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let wrong = |place: String, fault| Error::Decode { method: "tools/call".into(), place, fault };
+        let Some(value) = &self.0.structured_content else {
+            return Err(wrong(
+                "structuredContent".into(),
+                format!("there is none; the text is {:.200}", self.text()),
+            ));
+        };
+        serde_path_to_error::deserialize(value)
+            .map_err(|error| wrong(format!("structuredContent.{}", error.path()), error.inner().to_string()))
+    }
+
+    /// The result as the protocol has it.
+    pub fn into_inner(self) -> CallToolResult {
+        self.0
+    }
+}
+
+impl Deref for CallResult {
+    type Target = CallToolResult;
+
+    fn deref(&self) -> &CallToolResult {
+        &self.0
+    }
+}
+
+impl From<CallToolResult> for CallResult {
+    fn from(result: CallToolResult) -> Self {
+        Self(result)
+    }
+}

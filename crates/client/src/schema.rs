@@ -1,0 +1,81 @@
+//! Schemas of others: compiled offline, and what does not fit told in a line.
+
+use anyport_protocol::schema::check_references;
+use jsonschema::{PatternOptions, Validator};
+use serde_json::Value;
+
+/// The largest compiled regular expression of a `pattern`, in bytes.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
+/// How many faults are told.
+const MAX_FAULTS: usize = 4;
+/// How long each of them may be.
+const MAX_FAULT: usize = 240;
+
+/// Compiles `schema` in its dialect; `format` is checked if `formats`.
+///
+/// 2026-07-28, basic §JSON Schema Usage: implementations "MUST NOT automatically dereference `$ref` values that resolve
+/// to a network URI".
+///
+/// # Errors
+/// Why it cannot be.
+pub(crate) fn compile(schema: &Value, formats: bool) -> Result<Validator, String> {
+    check_references(schema).map_err(|error| error.to_string())?;
+    // The `regex` engine runs in linear time, whatever the pattern and the text.
+    let patterns = PatternOptions::regex().size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_PATTERN_BYTES);
+    let options = jsonschema::options().offline().with_pattern_options(patterns);
+    options.should_validate_formats(formats).build(schema).map_err(|error| cut(&error.to_string()))
+}
+
+/// What is wrong with `value`; `None` when it fits.
+pub(crate) fn fault(validator: &Validator, value: &Value) -> Option<String> {
+    let faults = validator.iter_errors(value).take(MAX_FAULTS).map(|error| {
+        let place = error.instance_path().to_string();
+        let place = place.trim_start_matches('/').replace('/', ".");
+        match place.is_empty() {
+            true => cut(&error.to_string()),
+            false => format!("{place}: {}", cut(&error.to_string())),
+        }
+    });
+    let faults: Vec<String> = faults.collect();
+    (!faults.is_empty()).then(|| faults.join("; "))
+}
+
+/// `text`, cut where it becomes too long: the value that it repeats may be of any size.
+fn cut(text: &str) -> String {
+    if text.len() <= MAX_FAULT {
+        return text.into();
+    }
+    // What was expected stands at the end.
+    let (start, end) =
+        (text.floor_char_boundary(MAX_FAULT / 2), text.ceil_char_boundary(text.len() - MAX_FAULT / 2));
+    format!("{} … {}", &text[..start], &text[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_fetched() {
+        for reference in ["https://example.com/schema.json", "file:///etc/passwd", "other.json"] {
+            let told = compile(&json!({"properties": {"a": {"$ref": reference}}}), false).unwrap_err();
+            assert!(told.contains(reference), "{told}");
+        }
+        let with_id = json!({"$id": "https://example.com/root", "$ref": "https://example.com/other"});
+        assert!(compile(&with_id, false).is_err());
+        assert!(compile(&json!({"$schema": "https://example.com/own"}), false).is_err());
+    }
+
+    #[test]
+    fn faults_name_their_place_and_are_short() {
+        let schema = json!({"properties": {"a": {"items": {"type": "string"}}}});
+        let validator = compile(&schema, false).unwrap();
+        assert_eq!(fault(&validator, &json!({"a": ["x"]})), None);
+        let told = fault(&validator, &json!({"a": ["x", 5]})).unwrap();
+        assert_eq!(told, "a.1: 5 is not of type \"string\"");
+        let long = json!({"a": [vec!["y".repeat(5_000)]]});
+        assert!(fault(&validator, &long).unwrap().len() < 300);
+    }
+}

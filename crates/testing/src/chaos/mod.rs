@@ -1,0 +1,241 @@
+//! A bad network: see [`ChaosProxy`].
+
+mod pass;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    num::{NonZeroU64, NonZeroUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{mpsc, oneshot, watch},
+    task::{AbortHandle, JoinSet},
+};
+
+/// A bad network in front of any TCP address.
+///
+/// Clients connect to [`ChaosProxy::address`] in place of the server, and [`ChaosProxy::set`] says what goes wrong from
+/// then on, also on connections that are open already. Dropping the proxy resets them.
+///
+/// ```no_run
+/// # use std::num::NonZeroUsize;
+/// # use anyport_testing::chaos::{Chaos, ChaosProxy, Cut, Faults};
+/// # async fn visit(server: std::net::SocketAddr) -> std::io::Result<()> {
+/// let proxy = ChaosProxy::before(server).await?;
+/// // The client reads its answers byte by byte.
+/// let sliced = Faults { slice: NonZeroUsize::new(1), ..Faults::default() };
+/// proxy.set(Chaos { down: sliced, ..Chaos::default() }).await?;
+/// // The connection breaks in the middle of them.
+/// let cut = Faults { cut: Some((100, Cut::Reset)), ..Faults::default() };
+/// proxy.set(Chaos { down: cut, ..Chaos::default() }).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ChaosProxy {
+    address: SocketAddr,
+    switch: mpsc::Sender<(Chaos, oneshot::Sender<io::Result<()>>)>,
+    counts: Arc<Counts>,
+    accepting: AbortHandle,
+}
+
+/// What goes wrong. Unless said, nothing does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Chaos {
+    /// Whether connections are refused, as they are where nobody listens. Those that were taken already stay
+    /// open.
+    pub refuse: bool,
+    /// What goes wrong on the way from the client to the server.
+    pub up: Faults,
+    /// What goes wrong on the way from the server to the client.
+    pub down: Faults,
+    /// What chance is drawn from: with the same seed, the same connection, by its number, meets the same.
+    pub seed: u64,
+}
+
+/// What goes wrong in one direction.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Faults {
+    /// How long each piece is held back. What comes after it waits too, so this bounds throughput as well.
+    pub delay: Duration,
+    /// How much longer at most; drawn for each piece.
+    pub jitter: Duration,
+    /// How many bytes pass in a second at most.
+    pub bytes_per_second: Option<NonZeroU64>,
+    /// The largest piece in which bytes are passed on. Each is written by itself; with a `delay` it is also read by itself.
+    pub slice: Option<NonZeroUsize>,
+    /// Whether pieces are of any length up to `slice`, drawn for each, in place of exactly that.
+    pub uneven: bool,
+    /// After so many bytes in this direction, the connection ends in this way. Where more have passed when this is
+    /// set, at once.
+    pub cut: Option<(u64, Cut)>,
+    /// How long the end of the stream is held back.
+    pub slow_close: Duration,
+}
+
+/// How a connection ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Both ends are told that the other has closed.
+    Close,
+    /// Both ends are told that the connection is broken (RST).
+    Reset,
+    /// Nobody is told anything: nothing passes any more in this direction, and the connection stays open.
+    Silence,
+}
+
+/// What has passed so far.
+#[derive(Debug, Default)]
+struct Counts {
+    connections: AtomicU64,
+    up: AtomicU64,
+    down: AtomicU64,
+}
+
+impl ChaosProxy {
+    /// A proxy on a free port of loopback, before the server at `server`. Nothing goes wrong yet.
+    ///
+    /// # Errors
+    /// When there is no port.
+    pub async fn before(server: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let counts = Arc::<Counts>::default();
+        let (switch, switched) = mpsc::channel(1);
+        let accepting = Accepting {
+            address,
+            server,
+            counts: counts.clone(),
+            chaos: watch::Sender::default(),
+            door: Door::Open(listener),
+            passing: JoinSet::new(),
+        };
+        let accepting = tokio::spawn(accepting.run(switched)).abort_handle();
+        Ok(Self { address, switch, counts, accepting })
+    }
+
+    /// Where clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets this go wrong from now on, and nothing else. When it returns, it does.
+    ///
+    /// # Errors
+    /// When connections cannot be refused or taken again: another program has taken the port.
+    pub async fn set(&self, chaos: Chaos) -> io::Result<()> {
+        let (done, is_done) = oneshot::channel();
+        let gone = |_| io::Error::other("the proxy has ended with its runtime");
+        self.switch.send((chaos, done)).await.map_err(|_| gone(()))?;
+        is_done.await.map_err(|_| gone(()))?
+    }
+
+    /// How many connections were taken.
+    pub fn connections(&self) -> u64 {
+        self.counts.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes were passed on from clients to the server.
+    pub fn bytes_up(&self) -> u64 {
+        self.counts.up.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes were passed on from the server to clients.
+    pub fn bytes_down(&self) -> u64 {
+        self.counts.down.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for ChaosProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Whether connections are taken. Where they are refused, a socket that does not listen keeps the port.
+enum Door {
+    Open(TcpListener),
+    Closed(TcpSocket),
+    /// The port was lost.
+    Gone,
+}
+
+struct Accepting {
+    address: SocketAddr,
+    server: SocketAddr,
+    counts: Arc<Counts>,
+    chaos: watch::Sender<Chaos>,
+    door: Door,
+    passing: JoinSet<()>,
+}
+
+impl Accepting {
+    async fn run(mut self, mut switched: mpsc::Receiver<(Chaos, oneshot::Sender<io::Result<()>>)>) {
+        loop {
+            tokio::select! {
+                switch = switched.recv() => {
+                    let Some((chaos, done)) = switch else { return };
+                    let moved = self.turn(chaos.refuse);
+                    self.chaos.send_replace(chaos);
+                    let _ = done.send(moved);
+                }
+                client = self.door.accept() => {
+                    let number = self.counts.connections.fetch_add(1, Ordering::Relaxed);
+                    let (chaos, counts, server) = (self.chaos.subscribe(), self.counts.clone(), self.server);
+                    self.passing.spawn(async move {
+                        let Ok(to) = TcpStream::connect(server).await else {
+                            // As the server does, so the proxy: nobody is there.
+                            let _ = client.set_zero_linger();
+                            return;
+                        };
+                        pass::pass(client, to, number, chaos, &counts).await;
+                    });
+                }
+                Some(_) = self.passing.join_next() => {}
+            }
+        }
+    }
+
+    fn turn(&mut self, refuse: bool) -> io::Result<()> {
+        let listens = matches!(self.door, Door::Open(_));
+        if refuse != listens {
+            return Ok(());
+        }
+        self.door = match std::mem::replace(&mut self.door, Door::Gone) {
+            Door::Closed(socket) => Door::Open(socket.listen(1024)?),
+            open => {
+                // Two sockets cannot have the port while one of them listens.
+                drop(open);
+                let socket = TcpSocket::new_v4()?;
+                socket.set_reuseaddr(true)?;
+                socket.bind(self.address)?;
+                if refuse { Door::Closed(socket) } else { Door::Open(socket.listen(1024)?) }
+            }
+        };
+        Ok(())
+    }
+}
+
+impl Door {
+    async fn accept(&self) -> TcpStream {
+        if let Self::Open(listener) = self {
+            loop {
+                // What fails is that connection, or passes when others have closed their files.
+                match listener.accept().await {
+                    Ok((client, _)) => return client,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        }
+        std::future::pending().await
+    }
+}

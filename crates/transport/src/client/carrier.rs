@@ -1,0 +1,39 @@
+use std::sync::Arc;
+
+use anyport_protocol::{
+    Raw,
+    session::upstream::{Agreement, Hop},
+};
+use anyport_service::{Context, Reply, Request};
+use tokio::sync::watch;
+
+use super::{End, Opening, Spoken};
+
+/// Carries the calls of one connection: what a [`super::Connection`] is made of, beside what was agreed.
+pub(crate) trait Carrier: Send + Sync + 'static {
+    /// Carries one request of the newest vocabulary. The reply is in it, too; dropping it cancels the request.
+    fn call(&self, request: Request, context: Context) -> Reply;
+
+    /// Begins to close: nothing more is sent but what closing needs. [`Opened::ended`] tells when it is done.
+    fn close(&self);
+}
+
+/// A connection that was opened.
+pub(crate) struct Opened {
+    pub(crate) agreement: Arc<Agreement>,
+    pub(crate) carrier: Box<dyn Carrier>,
+    /// Gives readers of what the server says outside any call.
+    pub(crate) spoken: Spoken,
+    /// Why the connection is over, once it is.
+    pub(crate) ended: watch::Receiver<Option<End>>,
+}
+
+/// What this hop tells a server of the caller. A modern server is told with every request exactly what its caller can do.
+pub(crate) fn hop(context: &Context, opening: &Opening, progress_token: Option<Raw>) -> Hop {
+    Hop {
+        progress_token,
+        capabilities: context.capabilities().clone(),
+        client_info: context.client_info().unwrap_or(&opening.client_info).clone(),
+        log_level: context.log_level(),
+    }
+}

@@ -1,0 +1,127 @@
+//! Servers that are started as a child process and speak on its standard streams.
+//!
+//! 2026-07-28, stdio §Shutdown: "The client SHOULD initiate shutdown by: 1. Closing the input stream to the child process
+//! 2. Waiting for the server to exit. 3. If the server does not exit within a reasonable time, forcibly terminating the
+//! process". The process leads a group of its own (on Windows, a job), so that what it has started ends with it.
+
+mod process;
+mod stderr;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// A program to start, and how.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The program: a path, or a name that is looked for in `PATH`.
+    pub program: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Variables that it is given. Beside these it has those of [`Command::INHERITED`] and no others: secrets of this
+    /// process's environment are not for every program that it starts.
+    pub env: Vec<(OsString, OsString)>,
+    /// Further variables of this process that it may have, by name.
+    pub inherit: Vec<OsString>,
+    /// The folder that it runs in. Default this process's.
+    pub cwd: Option<PathBuf>,
+    /// How long it may take to end once its input was closed, and again once it was told to (`grace`). Then it is killed.
+    /// Default 2 s.
+    pub grace: Duration,
+    /// How many of the last bytes that it writes to standard error are kept to be told in errors (`stderr_kept`). Default
+    /// 8 KiB.
+    pub stderr_kept: usize,
+}
+
+impl Command {
+    /// The variables of this process that every program has, if they are set.
+    pub const INHERITED: &[&str] = if cfg!(windows) {
+        &[
+            "APPDATA",
+            "COMSPEC",
+            "HOMEDRIVE",
+            "HOMEPATH",
+            "LOCALAPPDATA",
+            "PATH",
+            "PATHEXT",
+            "PROCESSOR_ARCHITECTURE",
+            "PROGRAMFILES",
+            "SYSTEMDRIVE",
+            "SYSTEMROOT",
+            "TEMP",
+            "TMP",
+            "USERNAME",
+            "USERPROFILE",
+        ]
+    } else {
+        &[
+            "HOME",
+            "LANG",
+            "LC_ALL",
+            "LC_CTYPE",
+            "LOGNAME",
+            "PATH",
+            "SHELL",
+            "TERM",
+            "TMPDIR",
+            "TZ",
+            "USER",
+            "XDG_CACHE_HOME",
+            "XDG_CONFIG_HOME",
+            "XDG_DATA_HOME",
+            "XDG_RUNTIME_DIR",
+        ]
+    };
+
+    /// This program, without arguments.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            inherit: Vec::new(),
+            cwd: None,
+            grace: Duration::from_secs(2),
+            stderr_kept: 8 * 1024,
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Gives it a variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the folder that it runs in.
+    #[must_use]
+    pub fn cwd(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cwd = Some(folder.into());
+        self
+    }
+
+    /// The variables of this process that it has.
+    fn inherited(&self) -> impl Iterator<Item = (&OsStr, OsString)> {
+        let always = Self::INHERITED.iter().map(OsStr::new);
+        let names = always.chain(self.inherit.iter().map(OsString::as_os_str));
+        names.filter_map(|name| Some((name, std::env::var_os(name)?)))
+    }
+}

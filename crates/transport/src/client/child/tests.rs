@@ -1,0 +1,200 @@
+//! Real processes: shell scripts that behave as servers do, and as they should not.
+#![cfg(target_os = "linux")]
+
+use std::{sync::Arc, time::Duration};
+
+use anyport_protocol::{Limits, Method, Raw, Revision};
+use anyport_service::{Context, Event, Outcome, Principal, Request, Service};
+
+use super::Command;
+use crate::client::{ConnectError, Connection, End, Opening, Target, connect};
+
+/// Answers `initialize`, then every request by its own line; ends with its input.
+const OLD: &str = r#"
+answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$1" "$2"; }
+while read -r line; do
+  id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+  case "$line" in
+    *server/discover*) DISCOVER ;;
+    *'"initialize"'*) answer "$id" '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"1"}}' ;;
+    *tools/call*) CALL ;;
+  esac
+done
+"#;
+
+const UNKNOWN: &str = r#"printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no"}}\n' "$id""#;
+const ECHO: &str = r#"answer "$id" "{\"content\":[{\"type\":\"text\",\"text\":\"$ANSWER\"}]}""#;
+
+fn server(discover: &str, call: &str) -> Command {
+    let script = OLD.replace("DISCOVER", discover).replace("CALL", call);
+    let mut command = Command::new("sh").arg("-c").arg(script).env("ANSWER", "given");
+    command.grace = Duration::from_millis(300);
+    command
+}
+
+async fn start(command: Command) -> Connection {
+    connect(&Target::Command(command), &Opening::default()).await.unwrap()
+}
+
+fn call(connection: &Connection) -> anyport_service::Reply {
+    let params = Raw::parse(r#"{"name":"t"}"#.into(), &Limits::default()).unwrap();
+    let context = Context::new(Principal::local(), Revision::NEWEST);
+    connection.call(Request::new(Method::ToolsCall, params), context)
+}
+
+async fn error(connection: &Connection) -> String {
+    match call(connection).next().await {
+        Event::Outcome(Outcome::Error(error)) => {
+            assert!(error.data.unwrap().as_str().contains("upstream_lost"));
+            error.message.into_owned()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_old_server_is_called_and_ends_with_its_input() {
+    let connection = start(server(UNKNOWN, ECHO)).await;
+    assert_eq!(connection.revision(), Revision::V2025_11_25);
+    let Event::Outcome(Outcome::Result(result)) = call(&connection).next().await else { panic!() };
+    assert!(result.as_str().contains("given"), "{result}");
+    let watching = connection.clone();
+    connection.close().await;
+    assert!(matches!(watching.closed().await, End::Closed));
+}
+
+#[tokio::test]
+async fn a_server_that_exits_at_the_probe_is_started_again() {
+    let connection = start(server("exit 3", ECHO)).await;
+    assert_eq!(connection.revision(), Revision::V2025_11_25);
+    assert!(matches!(call(&connection).next().await, Event::Outcome(Outcome::Result(_))));
+    connection.close().await;
+}
+
+#[tokio::test]
+async fn a_lost_process_is_told_with_its_last_words() {
+    let connection = start(server(UNKNOWN, "echo 'out of memory' >&2; exit 7")).await;
+    let error = error(&connection).await;
+    assert!(error.contains("exit status: 7") && error.contains("out of memory"), "{error}");
+    assert!(matches!(connection.closed().await, End::Exited { .. }));
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_started_is_told_with_what_helps() {
+    let refused = async |command: Command| {
+        connect(&Target::Command(command), &Opening::default()).await.unwrap_err().to_string()
+    };
+    let missing = refused(Command::new("no-such-program-anywhere")).await;
+    assert!(missing.contains("in no folder of PATH"), "{missing}");
+    assert!(refused(Command::new("/no/such/path")).await.contains("check the path"));
+    assert!(
+        refused(Command::new("sh").cwd("/no/such/folder")).await.contains("does not exist: /no/such/folder")
+    );
+    assert!(refused(Command::new("/")).await.contains("could not be started"));
+    let both_times = Command::new("sh").arg("-c").arg("echo 'no licence' >&2; exit 1");
+    assert!(refused(both_times).await.contains("no licence"));
+}
+
+#[tokio::test]
+async fn only_named_variables_are_given() {
+    let script = OLD
+        .replace("DISCOVER", UNKNOWN)
+        .replace("CALL", &ECHO.replace("$ANSWER", "$(env | cut -d= -f1 | tr '\\n' ' ')"));
+    let connection = start(Command::new("sh").arg("-c").arg(script).env("GIVEN", "1")).await;
+    let Event::Outcome(Outcome::Result(result)) = call(&connection).next().await else { panic!() };
+    assert!(result.as_str().contains("GIVEN") && result.as_str().contains("PATH"), "{result}");
+    assert!(
+        std::env::var_os("CARGO_MANIFEST_DIR").is_some() && !result.as_str().contains("CARGO"),
+        "{result}"
+    );
+    connection.close().await;
+}
+
+#[tokio::test]
+async fn garbage_and_floods_do_not_matter() {
+    let noise = r#"echo 'debug: called'; i=0; while [ $i -lt 2000 ]; do echo "noise $i"; echo "error noise $i" >&2; i=$((i+1)); done; "#;
+    let connection = start(server(UNKNOWN, &format!("{noise}{ECHO}"))).await;
+    assert!(matches!(call(&connection).next().await, Event::Outcome(Outcome::Result(_))));
+    connection.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up_and_killed() {
+    let opening = Opening {
+        probe_timeout: Duration::from_millis(100),
+        open_timeout: Duration::from_millis(300),
+        ..Opening::default()
+    };
+    let mut command =
+        Command::new("sh").arg("-c").arg("trap '' TERM; sleep 1000 & echo $! > \"$OUT\"; wait; sleep 1000");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("pid");
+    command = command.env("OUT", &out);
+    command.grace = Duration::from_millis(50);
+    let error = connect(&Target::Command(command), &opening).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Silent(_)), "{error}");
+    let grandchild = std::fs::read_to_string(&out).unwrap();
+    wait_until(|| !is_running(grandchild.trim())).await;
+}
+
+/// Whether a process runs; one that is dead and not waited for does not.
+fn is_running(pid: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !status.is_empty() && !status.contains(") Z ")
+}
+
+async fn wait_until(mut condition: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it did not come to pass within 10 s");
+}
+
+fn children() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let of =
+        |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    tasks.map(|task| of(task.unwrap()).split_whitespace().count()).sum()
+}
+
+/// Runs alone in its process: it counts this process's children and descriptors.
+#[tokio::test]
+#[ignore = "counts what the whole process has; run alone"]
+async fn a_thousand_processes_leave_nothing_behind() {
+    let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let cycle = async |round: usize| {
+        // In turn: ends by itself, is closed, is dropped in the middle of a call, exits at the probe.
+        let discover = if round % 4 == 3 { "exit 3" } else { UNKNOWN };
+        let action = if round.is_multiple_of(4) { "exit 1" } else { ECHO };
+        let connection = start(server(discover, action)).await;
+        let mut reply = call(&connection);
+        if round % 4 != 2 {
+            reply.next().await;
+        }
+        drop(reply);
+        connection.close().await;
+    };
+    cycle(0).await;
+    let before = descriptors();
+    for round in 0..1_000 {
+        cycle(round).await;
+    }
+    wait_until(|| children() == 0 && descriptors() <= before).await;
+}
+
+#[tokio::test]
+async fn dropping_the_last_clone_closes() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("pid");
+    let mut command = server(UNKNOWN, ECHO).env("OUT", &out);
+    let script = format!("echo $$ > \"$OUT\"; {}", command.args[1].to_str().unwrap());
+    command.args[1] = script.into();
+    let connection = Arc::new(start(command).await);
+    let pid = std::fs::read_to_string(&out).unwrap();
+    assert!(is_running(pid.trim()));
+    drop(connection);
+    wait_until(|| !is_running(pid.trim())).await;
+}

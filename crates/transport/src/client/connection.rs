@@ -1,0 +1,86 @@
+use std::{fmt, sync::Arc};
+
+use anyport_protocol::{Raw, Revision};
+use anyport_service::{Context, Reply, Request, Service};
+use tokio::sync::watch;
+
+use super::{
+    End, Spoken,
+    carrier::{Carrier, Opened},
+};
+
+/// A connection to a server, as a service: requests in the newest vocabulary, replies in it.
+///
+/// Clones are the same connection; dropping the last one closes it.
+#[derive(Clone)]
+pub struct Connection(Arc<Inner>);
+
+struct Inner {
+    opened: Opened,
+}
+
+impl Connection {
+    pub(crate) fn new(opened: Opened) -> Self {
+        Self(Arc::new(Inner { opened }))
+    }
+
+    /// The revision that the server speaks.
+    pub fn revision(&self) -> Revision {
+        self.0.opened.agreement.revision()
+    }
+
+    /// What the server offers: a `DiscoverResult`, in the newest vocabulary whatever the server speaks.
+    pub fn discovered(&self) -> &Raw {
+        self.0.opened.agreement.discovered()
+    }
+
+    /// What the server says outside any call, from now on.
+    pub fn spoken(&self) -> Spoken {
+        self.0.opened.spoken.another()
+    }
+
+    /// Completes when the connection is over, and says why. Cancel-safe; may be called any number of times.
+    pub async fn closed(&self) -> End {
+        over(self.0.opened.ended.clone()).await
+    }
+
+    /// Closes the connection, whoever else holds it, and waits until nothing of it is left: no process, no descriptor.
+    pub async fn close(self) {
+        let ended = self.0.opened.ended.clone();
+        self.0.opened.carrier.close();
+        drop(self);
+        over(ended).await;
+    }
+}
+
+async fn over(mut ended: watch::Receiver<Option<End>>) -> End {
+    match ended.wait_for(Option::is_some).await {
+        Ok(end) => end.clone().unwrap_or(End::Closed),
+        Err(_) => End::Closed,
+    }
+}
+
+impl Service for Connection {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        self.0.opened.carrier.call(request, context)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.opened.carrier.close();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("revision", &self.revision()).finish_non_exhaustive()
+    }
+}
+
+/// So that a carrier needs no name of its own outside.
+impl fmt::Debug for dyn Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Carrier")
+    }
+}

@@ -1,0 +1,521 @@
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::Waker,
+};
+
+use anyport_protocol::{
+    Error, Id, Method, Raw, Revision,
+    json::Splice,
+    jsonrpc::{
+        self, Incoming, Malformed, Message, Reason, Response, read, write_error, write_notification,
+        write_request, write_result,
+    },
+    meta::LogLevel,
+    session::upstream::Agreement,
+};
+use anyport_service::{Context, Event, Notification};
+use bytes::Bytes;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::{
+    asked::{Asked, Held},
+    logging::Logging,
+};
+use crate::{
+    client::{End, Opening, Spoken},
+    dialogue::{Frame, one_line},
+};
+
+/// What is open on one channel, and where each message of the server's goes.
+pub(crate) struct Hub {
+    pub(crate) opening: Arc<Opening>,
+    /// What was agreed; nothing while the channel is being opened.
+    agreement: OnceLock<Arc<Agreement>>,
+    out: mpsc::UnboundedSender<Bytes>,
+    /// Bytes that wait to be sent.
+    queued: Arc<AtomicUsize>,
+    state: Mutex<State>,
+    last_id: AtomicU64,
+    said: broadcast::Sender<Notification>,
+    spoken: Spoken,
+    ended: watch::Sender<Option<End>>,
+    /// Tells whoever holds the channel to close it.
+    closing: watch::Sender<bool>,
+    /// Lines of the server's that were no messages.
+    garbage: AtomicU64,
+}
+
+/// What is to be sent. Ends when the hub is closed.
+pub(crate) struct Outbox {
+    messages: mpsc::UnboundedReceiver<Bytes>,
+    queued: Arc<AtomicUsize>,
+    closing: watch::Receiver<bool>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// In the order in which they were opened: ids only grow.
+    pub(super) calls: BTreeMap<u64, Slot>,
+    /// Requests of our own: what opens the channel, what sets the log level.
+    own: HashMap<u64, oneshot::Sender<jsonrpc::Outcome>>,
+    pub(super) asked: HashMap<Id, Asked>,
+    pub(super) held: Vec<Held>,
+    pub(super) logging: Logging,
+    /// Why no further call may begin.
+    over: Option<Error>,
+}
+
+/// One open call.
+pub(super) struct Slot {
+    pub(super) context: Context,
+    pub(super) method: Option<Method>,
+    /// As the caller wrote them: what an error is lifted by.
+    pub(super) params: Raw,
+    /// Notifications and questions that its reader has not taken.
+    pub(super) events: VecDeque<Event>,
+    pub(super) outcome: Option<jsonrpc::Outcome>,
+    pub(super) reader: Option<Waker>,
+    /// Questions of the server's that wait for this call's caller.
+    pub(super) questions: usize,
+    /// What its caller would have had to declare for a question that was refused.
+    pub(super) lacked: Option<Raw>,
+}
+
+impl Hub {
+    pub(crate) fn new(opening: Arc<Opening>) -> (Arc<Self>, Outbox) {
+        let (out, messages) = mpsc::unbounded_channel();
+        let (said, spoken) = Spoken::channel(opening.spoken_queue);
+        let (ended, _) = watch::channel(None);
+        let (closing, closed) = watch::channel(false);
+        let queued = Arc::new(AtomicUsize::new(0));
+        let hub = Self {
+            opening,
+            agreement: OnceLock::new(),
+            out,
+            queued: queued.clone(),
+            state: Mutex::default(),
+            last_id: AtomicU64::new(0),
+            said,
+            spoken,
+            ended,
+            closing,
+            garbage: AtomicU64::new(0),
+        };
+        (Arc::new(hub), Outbox { messages, queued, closing: closed })
+    }
+
+    pub(crate) fn agree(&self, agreement: Arc<Agreement>) {
+        let _ = self.agreement.set(agreement);
+    }
+
+    pub(crate) fn agreement(&self) -> Option<&Arc<Agreement>> {
+        self.agreement.get()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn spoken(&self) -> Spoken {
+        self.spoken.another()
+    }
+
+    pub(crate) fn ended(&self) -> watch::Receiver<Option<End>> {
+        self.ended.subscribe()
+    }
+
+    /// Completes when the channel is to be closed from our side.
+    #[cfg(any(feature = "client-child", all(feature = "client-unix", unix)))]
+    pub(crate) async fn closing(&self) {
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+    }
+
+    /// Nothing more is sent but what waits; open calls go on until the channel ends and says why.
+    #[cfg(feature = "client-child")]
+    pub(crate) fn close_input(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Whether it was closed from our side, or is over.
+    pub(crate) fn was_closed(&self) -> bool {
+        self.lock().over.is_some()
+    }
+
+    /// Begins to close the channel: what waits is still sent, and every open call ends.
+    pub(crate) fn close(&self) {
+        self.finish(Error::internal("the connection was closed").with_reason(Reason::UpstreamLost));
+        self.closing.send_replace(true);
+    }
+
+    /// The channel is over, and nothing of it is left. Every open call ends and says why.
+    pub(crate) fn end(&self, end: End) {
+        let lost = format!("the connection to the server is lost: {end}");
+        self.finish(Error::internal(lost).with_reason(Reason::UpstreamLost));
+        self.closing.send_replace(true);
+        self.ended.send_if_modified(|slot| {
+            let first = slot.is_none();
+            slot.get_or_insert(end);
+            first
+        });
+    }
+
+    fn finish(&self, error: Error) {
+        let mut state = self.lock();
+        if state.over.is_some() {
+            return;
+        }
+        state.over = Some(error.clone());
+        for slot in state.calls.values_mut() {
+            slot.end(Err(error.clone()));
+        }
+        // Whoever waits for one of our own requests sees its sender dropped.
+        let own = mem::take(&mut state.own);
+        let asked = mem::take(&mut state.asked);
+        let held = mem::take(&mut state.held);
+        drop(state);
+        drop((own, asked, held));
+    }
+
+    /// An id that was never used on this channel.
+    pub(super) fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Opens a call, if one more may be open; returns whether questions wait for the next call.
+    pub(super) fn begin(&self, id: u64, slot: Slot) -> Result<bool, Error> {
+        let mut state = self.lock();
+        if let Some(over) = &state.over {
+            return Err(over.clone());
+        }
+        let limit = self.opening.max_open_requests;
+        if state.calls.len() >= limit {
+            return Err(crate::dialogue::too_many_open(limit));
+        }
+        if self.queued.load(Ordering::Relaxed) > self.opening.send_queue {
+            let why = format!(
+                "the server does not read what it is sent: {} bytes wait (send_queue)",
+                self.opening.send_queue
+            );
+            return Err(Error::internal(why).with_reason(Reason::Overloaded));
+        }
+        state.calls.insert(id, slot);
+        Ok(!state.held.is_empty())
+    }
+
+    /// Sends a request of our own.
+    pub(crate) fn request(&self, method: Method, params: &Raw) -> oneshot::Receiver<jsonrpc::Outcome> {
+        let id = self.next_id();
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut state = self.lock();
+            if state.over.is_none() {
+                state.own.insert(id, sender);
+            }
+        }
+        self.send_request(id, method.as_str(), params);
+        receiver
+    }
+
+    pub(super) fn send_request(&self, id: u64, method: &str, params: &Raw) {
+        let mut text = Vec::with_capacity(64 + method.len() + params.as_str().len());
+        write_request(&mut text, &Id::from(id), method, Some(params));
+        self.send(text);
+    }
+
+    pub(crate) fn notify(&self, method: Method, params: Option<&Raw>) {
+        let mut text = Vec::with_capacity(128);
+        write_notification(&mut text, method.as_str(), params);
+        self.send(text);
+    }
+
+    pub(super) fn respond(&self, id: &Id, outcome: &jsonrpc::Outcome) {
+        let mut text = Vec::new();
+        match outcome {
+            Ok(result) => write_result(&mut text, id, result),
+            Err(error) => write_error(&mut text, Some(id), error, false),
+        }
+        self.send(text);
+    }
+
+    fn send(&self, text: Vec<u8>) {
+        let text = one_line(text);
+        if let Some(tap) = &self.opening.tap {
+            tap.sent(&text);
+        }
+        self.queued.fetch_add(text.len(), Ordering::Relaxed);
+        // When nobody writes any more the channel is over, and its calls end for that reason.
+        let _ = self.out.send(text);
+    }
+
+    /// Takes what came from the server.
+    pub(crate) fn receive(self: &Arc<Self>, frame: Frame) {
+        let text = match frame {
+            Frame::Message(text) => text,
+            Frame::TooLong => return self.too_long(),
+            Frame::Read(read) => return self.incoming(*read, None),
+        };
+        if let Some(tap) = &self.opening.tap {
+            tap.received(&text);
+        }
+        let incoming = read(text.clone(), &self.opening.limits);
+        self.incoming(incoming, Some(text));
+    }
+
+    fn incoming(self: &Arc<Self>, incoming: Result<Incoming, Malformed>, text: Option<Bytes>) {
+        match incoming {
+            Ok(Incoming::One(message)) => self.message(message),
+            // Only 2025-03-26 has them; whoever sends them elsewhere is understood all the same, unless it is modern.
+            Ok(Incoming::Batch(_))
+                if self.agreement().is_some_and(|agreed| agreed.revision().is_modern()) =>
+            {
+                self.pass_over("an array of messages", text.as_ref());
+            }
+            Ok(Incoming::Batch(messages)) => {
+                for message in messages {
+                    match message {
+                        Ok(message) => self.message(message),
+                        Err(malformed) => self.malformed(&malformed, None),
+                    }
+                }
+            }
+            Err(malformed) => self.malformed(&malformed, text.as_ref()),
+        }
+    }
+
+    /// What is no message is passed over: servers print to standard output what belongs to standard error. But where it
+    /// is an answer to an open call, that call would wait for ever.
+    fn malformed(&self, malformed: &Malformed, text: Option<&Bytes>) {
+        let number = malformed.id.as_ref().and_then(number);
+        let answers = text.is_none_or(|text| {
+            Raw::parse(text.clone(), &self.opening.limits).is_ok_and(|raw| raw.member("method").is_none())
+        });
+        let why = format!("the server's answer is none: {}", malformed.error.message);
+        let error = Error::internal(why).with_reason(Reason::InvalidUpstream);
+        if !(answers && number.is_some_and(|id| self.settle(id, Err(error)))) {
+            self.pass_over(&malformed.error.message, text);
+        }
+    }
+
+    fn too_long(&self) {
+        let limit = self.opening.limits.bytes;
+        self.pass_over(&format!("a message of more than {limit} bytes"), None);
+        // Whose it was cannot be told, unless only one call is open.
+        let mut state = self.lock();
+        if state.calls.len() == 1
+            && let Some(slot) = state.calls.values_mut().next()
+        {
+            let why = format!("the server's answer has more than {limit} bytes (limits.bytes)");
+            slot.end(Err(Error::internal(why).with_reason(Reason::InvalidUpstream)));
+        }
+    }
+
+    /// Counts what is no message, and says so the first times: a flood of it must not flood our own log.
+    fn pass_over(&self, why: &str, text: Option<&Bytes>) {
+        let count = self.garbage.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            let start = text.map_or(&[][..], |text| &text[..text.len().min(120)]);
+            tracing::warn!(count, why, text = %start.escape_ascii(), "the server sent what is no message");
+        }
+    }
+
+    /// How much came that was no message.
+    #[cfg(test)]
+    pub(crate) fn garbage(&self) -> u64 {
+        self.garbage.load(Ordering::Relaxed)
+    }
+
+    fn message(self: &Arc<Self>, message: Message) {
+        match message {
+            Message::Response(Response { id: Some(id), outcome }) => {
+                // Who cancelled may still get an answer; nobody waits for it.
+                if let Some(id) = number(&id) {
+                    self.settle(id, outcome);
+                }
+            }
+            Message::Response(Response { id: None, outcome }) => self.unnamed(outcome),
+            Message::Request(request) => self.ask(request),
+            Message::Notification(notification) => {
+                self.hear(&notification.method, notification.params.unwrap_or(Raw::EMPTY_OBJECT));
+            }
+        }
+    }
+
+    /// Ends the request with this id; returns whether it was open.
+    fn settle(&self, id: u64, outcome: jsonrpc::Outcome) -> bool {
+        let mut state = self.lock();
+        if let Some(slot) = state.calls.get_mut(&id) {
+            slot.end(outcome);
+            return true;
+        }
+        let own = state.own.remove(&id);
+        drop(state);
+        own.map(|own| own.send(outcome)).is_some()
+    }
+
+    /// An error without an id says that a request of ours could not be read. Where one is open, it is that one.
+    fn unnamed(&self, outcome: jsonrpc::Outcome) {
+        let state = self.lock();
+        let mut open = state.calls.keys().chain(state.own.keys()).copied();
+        let only = open.next().filter(|_| open.next().is_none());
+        drop(open);
+        drop(state);
+        match only {
+            Some(id) => {
+                self.settle(id, outcome);
+            }
+            None => self.pass_over("an error that names no request", None),
+        }
+    }
+
+    /// A notification of the server's.
+    fn hear(&self, name: &str, params: Raw) {
+        let Some((agreement, method)) = self.agreement().zip(Method::named(name)) else {
+            tracing::debug!(method = %name, "a notification that nobody here knows");
+            return;
+        };
+        if method == Method::Cancelled {
+            let id = params.member("requestId").and_then(Id::of);
+            // From a modern server it announces the end of a listen stream (2026-07-28, cancellation); its result follows,
+            // and whoever carries that on announces it in turn.
+            if let Some(id) = id.filter(|_| !agreement.revision().is_modern()) {
+                self.withdraw(&id);
+            }
+            return;
+        }
+        let Some(params) = agreement.notification(method, params) else {
+            tracing::debug!(method = %name, "a notification that does not exist in this revision");
+            return;
+        };
+        match method {
+            Method::Progress => {
+                // Tokens of ours are the ids of their requests.
+                let id = params.member("progressToken").and_then(Id::of).as_ref().and_then(number);
+                self.for_call(id, Method::Progress, params);
+            }
+            Method::LogMessage => self.log(params),
+            _ => match subscription(agreement.revision(), &params) {
+                Some(id) => self.for_call(Some(id), method, params),
+                None => self.say(method, params),
+            },
+        }
+    }
+
+    fn say(&self, method: Method, params: Raw) {
+        // Nobody may be listening.
+        let _ = self.said.send(Notification { method, params });
+    }
+
+    /// Gives a notification to the call that it names, in the words of that call's own hop.
+    fn for_call(&self, id: Option<u64>, method: Method, params: Raw) {
+        let mut state = self.lock();
+        let Some(slot) = id.and_then(|id| state.calls.get_mut(&id)) else { return };
+        let params = match method {
+            Method::Progress => match slot.context.progress_token() {
+                Some(token) => Splice::retain(&params, |key| key != "progressToken")
+                    .with("progressToken", token)
+                    .finish(),
+                None => return,
+            },
+            _ => params,
+        };
+        slot.notify(Notification { method, params }, self.opening.call_queue);
+    }
+
+    /// 2026-07-28, logging §Per-request log level: on standard streams a log message names no request. It is a call's only
+    /// where no other could be meant.
+    fn log(&self, params: Raw) {
+        let level = params.member("level").and_then(|level| level.as_string());
+        let level = level.and_then(|level| level.parse::<LogLevel>().ok());
+        let mut state = self.lock();
+        let mut wanting = state.calls.values_mut().filter(|slot| slot.context.log_level().is_some());
+        if let (Some(slot), None) = (wanting.next(), wanting.next()) {
+            if level.is_none_or(|level| slot.context.log_level().is_some_and(|wanted| level >= wanted)) {
+                slot.notify(Notification { method: Method::LogMessage, params }, self.opening.call_queue);
+            }
+            return;
+        }
+        drop(state);
+        self.say(Method::LogMessage, params);
+    }
+}
+
+impl Slot {
+    fn end(&mut self, outcome: jsonrpc::Outcome) {
+        if self.outcome.is_none() {
+            self.outcome = Some(outcome);
+            self.wake();
+        }
+    }
+
+    pub(super) fn wake(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Keeps a notification for the reader. Of more than `room`, only the newest progress is kept: a caller that does not
+    /// read must cost neither memory nor anybody else's time.
+    fn notify(&mut self, notification: Notification, room: usize) {
+        if self.outcome.is_some() {
+            return;
+        }
+        if self.events.len() >= room {
+            let last = self.events.back_mut();
+            if notification.method == Method::Progress
+                && let Some(Event::Notification(last)) = last
+                && last.method == Method::Progress
+            {
+                *last = notification;
+            } else {
+                tracing::debug!(method = notification.method.as_str(), "call_queue is full: left out");
+            }
+            return;
+        }
+        self.events.push_back(Event::Notification(notification));
+        self.wake();
+    }
+}
+
+impl Outbox {
+    /// The next message; `None` when nothing will be sent any more.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        let message = tokio::select! {
+            biased;
+            message = self.messages.recv() => message,
+            _ = self.closing.wait_for(|closing| *closing) => self.messages.try_recv().ok(),
+        };
+        self.took(message)
+    }
+
+    /// One that waits already.
+    #[cfg(any(test, feature = "client-child", all(feature = "client-unix", unix)))]
+    pub(crate) fn waiting(&mut self) -> Option<Bytes> {
+        let message = self.messages.try_recv().ok();
+        self.took(message)
+    }
+
+    fn took(&self, message: Option<Bytes>) -> Option<Bytes> {
+        if let Some(message) = &message {
+            self.queued.fetch_sub(message.len(), Ordering::Relaxed);
+        }
+        message
+    }
+}
+
+/// An id of ours: an integer.
+pub(super) fn number(id: &Id) -> Option<u64> {
+    id.as_raw().as_str().parse().ok()
+}
+
+/// Which listen request of ours a modern server's notification belongs to.
+fn subscription(revision: Revision, params: &Raw) -> Option<u64> {
+    let key = anyport_protocol::meta::key::SUBSCRIPTION_ID;
+    let id = params.member("_meta").filter(|_| revision.is_modern())?.member(key)?;
+    // The server may write the id as the string that it is in a header, or as it came.
+    id.as_str().trim_matches('"').parse().ok()
+}

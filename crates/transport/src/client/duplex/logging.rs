@@ -1,0 +1,73 @@
+use std::sync::Arc;
+
+use anyport_protocol::{Method, Raw, json::Splice, jsonrpc::Outcome, meta::LogLevel};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until},
+};
+
+use super::hub::Hub;
+
+/// How verbose an older server's logs are. They are one connection's, where a newer server's are one request's.
+#[derive(Default)]
+pub(super) struct Logging {
+    /// What the server was told last; before that it decides for itself.
+    level: Option<LogLevel>,
+    /// When a call last wanted log messages.
+    wanted: Option<Instant>,
+    /// Somebody waits to make it quieter.
+    lowering: bool,
+}
+
+/// What a connection is left at when nobody wants more: what an operator should hear of.
+const QUIET: LogLevel = LogLevel::Warning;
+
+impl Hub {
+    /// Makes the server log as verbosely as `level`, if it does not yet; the answer is to be awaited before the call.
+    pub(super) fn raise(self: &Arc<Self>, level: LogLevel) -> Option<oneshot::Receiver<Outcome>> {
+        let mut state = self.lock();
+        state.logging.wanted = Some(Instant::now());
+        if state.logging.level.is_some_and(|now| now <= level) {
+            return None;
+        }
+        state.logging.level = Some(level);
+        let lowers = level < QUIET && !std::mem::replace(&mut state.logging.lowering, true);
+        drop(state);
+        if lowers {
+            self.lower_later();
+        }
+        Some(self.set_level(level))
+    }
+
+    fn set_level(&self, level: LogLevel) -> oneshot::Receiver<Outcome> {
+        let params = Splice::new().with("level", &Raw::string(level.as_str())).finish();
+        self.request(Method::SetLevel, &params)
+    }
+
+    /// Makes the server quiet again once no call has wanted log messages for a while.
+    fn lower_later(self: &Arc<Self>) {
+        let (hub, hold) = (Arc::downgrade(self), self.opening.log_hold);
+        let mut until = Instant::now() + hold;
+        tokio::spawn(async move {
+            loop {
+                sleep_until(until).await;
+                let Some(hub) = hub.upgrade() else { return };
+                let mut state = hub.lock();
+                if state.calls.values().any(|slot| slot.context.log_level().is_some()) {
+                    state.logging.wanted = Some(Instant::now());
+                }
+                let quiet_at = state.logging.wanted.map_or(until, |wanted| wanted + hold);
+                if quiet_at > until {
+                    until = quiet_at;
+                    continue;
+                }
+                state.logging.level = Some(QUIET);
+                state.logging.lowering = false;
+                drop(state);
+                // Nothing waits for the answer.
+                drop(hub.set_level(QUIET));
+                return;
+            }
+        });
+    }
+}

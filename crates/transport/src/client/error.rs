@@ -1,0 +1,76 @@
+use std::{path::PathBuf, time::Duration};
+
+use anyport_protocol::{Error, Revision};
+
+use super::End;
+
+/// Why there is no connection, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The program to start does not exist.
+    #[error("there is no program {program:?}; {hint}")]
+    NoProgram {
+        /// As it was given.
+        program: PathBuf,
+        /// Where it was looked for, and what may help.
+        hint: String,
+    },
+    /// The program exists and could not be started.
+    #[error("{program:?} could not be started: {source}")]
+    Spawn {
+        /// As it was given.
+        program: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Nobody listens where the server should be.
+    #[error("{at} cannot be reached: {source}; is the server running?")]
+    Unreachable {
+        /// The address.
+        at: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The other side was gone before anything was agreed.
+    #[error("the server went away before anything was agreed: {0}")]
+    Ended(End),
+    /// The server said nothing at all.
+    #[error(
+        "the server did not answer initialize within {0:?} (open_timeout); does it speak MCP on this transport?"
+    )]
+    Silent(Duration),
+    /// The server refused.
+    #[error("the server refused {method}: {} ({})", .error.message, .error.code)]
+    Refused {
+        /// What was asked of it.
+        method: &'static str,
+        /// Its error.
+        error: Error,
+    },
+    /// The server speaks no revision that we speak, or not the one that was demanded.
+    #[error("the server speaks {spoken}, not {}; demand another revision, or none",
+        .wanted.map_or("any revision known here", Revision::as_str))]
+    Revision {
+        /// What it says that it speaks.
+        spoken: String,
+        /// What was demanded.
+        wanted: Option<Revision>,
+    },
+    /// The server is not reached over HTTP.
+    #[cfg(feature = "client-http")]
+    #[error(transparent)]
+    Http(#[from] super::http::Fault),
+    /// The server wants to know who is calling (HTTP status 401).
+    #[cfg(feature = "client-http")]
+    #[error("{at} wants to know who is calling (HTTP status 401); give a token in the header Authorization")]
+    Unauthorized {
+        /// The URL.
+        at: String,
+        /// What it says of how to get a token: the header `WWW-Authenticate`.
+        challenge: Option<String>,
+    },
+    /// Another fault of a transport, in words that say what to do.
+    #[error("{0}")]
+    Transport(String),
+}

@@ -1,0 +1,492 @@
+//! One call: what is sent, and what comes back until it is answered.
+
+use std::{collections::HashMap, sync::Arc};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    json::Splice,
+    jsonrpc::{self, Id, Message, code, write_request},
+    meta::{LogLevel, encode_header},
+    session::upstream::Whose,
+};
+use anyport_service::{
+    Answer, Context, Emitter, Event, Notification, Outcome, Question, Reply, Request, emit,
+};
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures_util::{
+    StreamExt as _,
+    future::{AbortHandle, Abortable, BoxFuture, FutureExt as _},
+    stream::{self, FuturesUnordered},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use hyper::body::Incoming as Body;
+use tokio::select;
+
+use super::{
+    hub::{Hub, Injected, Way, lost, ping, result_of, unknown, unreachable},
+    mirror::Mirrors,
+    received::{Broken, Messages, RETRY, Refusal},
+    session::PROTOCOL_VERSION,
+};
+use crate::client::carrier::{Carrier, hop};
+
+/// The connection as a [`Carrier`].
+pub(super) struct Http(pub(super) Arc<Hub>);
+
+impl Carrier for Http {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let hub = self.0.clone();
+        if !hub.revision().is_modern() && request.known() == Some(Method::Discover) {
+            return Reply::ready(Outcome::Result(hub.agreement.discovered().clone()));
+        }
+        if let Some(end) = &*hub.ended.borrow() {
+            return Reply::error(lost(&end.to_string()));
+        }
+        if hub.open_calls() >= hub.opening.max_open_requests {
+            return Reply::error(
+                Error::internal(
+                    "too many requests to this server are open (max_open_requests); try again later",
+                )
+                .with_reason(jsonrpc::Reason::Overloaded),
+            );
+        }
+        emit::reply(move |emitter| async move { call(hub, request, context, emitter).await })
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
+async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitter) -> Outcome {
+    let (id, method) = (hub.next_id(), request.known());
+    // The token is ours on this hop: two callers may have chosen the same one.
+    let token = context.progress_token().map(|_| Raw::trusted(id.to_string().into_bytes()));
+    let params: Raw = request.params.clone().into_raw();
+    let written = match hub.agreement.params(&request.method, &params, &hop(&context, &hub.opening, token)) {
+        Ok(written) => written,
+        Err(refused) => return Outcome::Error(hub.agreement.refused(&request.method, &refused)),
+    };
+    let legacy = !hub.revision().is_modern();
+    if let (true, Some(level)) = (legacy, context.log_level()) {
+        hub.raise(level).await;
+    }
+    let mut message = Vec::new();
+    write_request(&mut message, &Id::from(id), &request.method, Some(&written));
+    let injected = hub.open(id, context.principal().clone(), method);
+    let mut open = Guard { hub: hub.clone(), id, tell: legacy };
+    let headers = if legacy { HeaderMap::new() } else { modern_headers(&hub, &request, &context) };
+    let tool = (method == Some(Method::ToolsCall)).then(|| Tool {
+        name: request.name().unwrap_or_default(),
+        arguments: params.member("arguments").unwrap_or(Raw::EMPTY_OBJECT),
+        meta: written.member("_meta").unwrap_or(Raw::EMPTY_OBJECT),
+    });
+    let source =
+        Source { hub: hub.clone(), id, message: message.into(), headers, tool, at: At::Unsent, failures: 0 };
+    let listener = Listener {
+        hub: &hub,
+        id,
+        method,
+        emitter,
+        token: context.progress_token().cloned(),
+        level: context.log_level(),
+        last_progress: None,
+        asked: FuturesUnordered::new(),
+        open: HashMap::new(),
+    };
+    let outcome = listener.listen(source, injected).await;
+    open.tell = false;
+    if let (Some(kind @ (Method::Subscribe | Method::Unsubscribe)), Ok(_)) = (method, &outcome)
+        && let Some(uri) = params.member("uri").and_then(|uri| uri.as_string())
+    {
+        hub.subscribed(&uri, kind == Method::Subscribe);
+    }
+    match hub.agreement.outcome(method, &params, outcome) {
+        Ok(result) => match &hub.way {
+            Way::Modern(mirrors) if method == Some(Method::ToolsList) => {
+                Outcome::of_result(mirrors.learn(result))
+            }
+            _ => Outcome::of_result(result),
+        },
+        Err(error) => Outcome::Error(error),
+    }
+}
+
+/// 2026-07-28, streamable-http §Request Metadata: "Every POST request to the MCP endpoint MUST include an
+/// `MCP-Protocol-Version` header"; `Mcp-Method` and `Mcp-Name` "are REQUIRED for compliance".
+fn modern_headers(hub: &Hub, request: &Request, context: &Context) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(&encode_header(value)) {
+            headers.insert(name, value);
+        }
+    };
+    set(PROTOCOL_VERSION, hub.revision().as_str());
+    set(HeaderName::from_static("mcp-method"), &request.method);
+    if let Some(name) = request.name() {
+        set(HeaderName::from_static("mcp-name"), &name);
+    }
+    // Whoever knows the tool's schema has put them together from the final arguments.
+    for (name, value) in context.param_headers().into_iter().flat_map(anyport_service::ParamHeaders::iter) {
+        let name = HeaderName::try_from(format!("mcp-param-{name}"));
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+/// Keeps a call noted while it is open. A caller that goes away cancels it.
+struct Guard {
+    hub: Arc<Hub>,
+    id: u64,
+    /// Whether the server must be told when the caller goes away. A modern one sees the response's stream closed
+    /// (2026-07-28, patterns/cancellation §Transport-Specific); for older ones a disconnect says nothing
+    /// (2025-11-25, transports §Sending Messages: it "SHOULD NOT be interpreted as the client cancelling its request").
+    tell: bool,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.hub.over(self.id);
+        if self.tell {
+            self.hub.cancel(self.id);
+        }
+    }
+}
+
+/// Listens to what is said about one call.
+struct Listener<'a> {
+    hub: &'a Arc<Hub>,
+    id: u64,
+    method: Option<Method>,
+    emitter: Emitter,
+    /// The caller's own token.
+    token: Option<Raw>,
+    level: Option<LogLevel>,
+    last_progress: Option<f64>,
+    /// Questions that are not answered.
+    asked: FuturesUnordered<BoxFuture<'static, Option<Answered>>>,
+    /// How each of them is taken back.
+    open: HashMap<Id, AbortHandle>,
+}
+
+struct Answered {
+    id: Id,
+    method: Method,
+    answer: Answer,
+}
+
+impl Listener<'_> {
+    async fn listen(mut self, source: Source, mut injected: Injected) -> jsonrpc::Outcome {
+        let source = stream::unfold(source, |mut source| async move {
+            let message = source.next().await?;
+            Some((message, source))
+        });
+        let mut source = std::pin::pin!(source.fuse());
+        loop {
+            let message = select! {
+                biased;
+                Some(message) = injected.messages.recv() => message,
+                Some(answered) = self.asked.next(), if !self.asked.is_empty() => {
+                    self.answered(answered);
+                    continue;
+                }
+                answer = injected.answer.recv() => match answer {
+                    Some(answer) => answer,
+                    None => return Err(unknown("the server's stream ended")),
+                },
+                Some(message) = source.next() => message,
+            };
+            match message {
+                Message::Response(response) if self.is_ours(&response) => return response.outcome,
+                Message::Response(_) => {
+                    tracing::debug!("the server answers another request than the one of this stream")
+                }
+                Message::Notification(notification) => self.told(notification).await,
+                Message::Request(request) => self.question(request).await,
+            }
+        }
+    }
+
+    /// An error without an id is about what was just sent.
+    fn is_ours(&self, response: &jsonrpc::Response) -> bool {
+        response.id.as_ref().is_none_or(|id| *id == Id::from(self.id))
+    }
+
+    async fn told(&mut self, notification: jsonrpc::Notification) {
+        let Some(method) = Method::named(&notification.method) else { return };
+        let params = notification.params.unwrap_or(Raw::EMPTY_OBJECT);
+        if method == Method::Cancelled {
+            let id = params.member("requestId").and_then(Id::of);
+            if let Some(question) = id.and_then(|id| self.open.remove(&id)) {
+                question.abort();
+            }
+            return;
+        }
+        let Some(params) = self.hub.agreement.notification(method, params) else { return };
+        let params = match method {
+            Method::Progress => match self.progress(&params) {
+                Some(params) => params,
+                None => return,
+            },
+            Method::LogMessage if !self.wants(&params) => return,
+            // Not about this call, whatever stream it came on; but a listen stream is made of these.
+            Method::ToolsChanged
+            | Method::PromptsChanged
+            | Method::ResourcesChanged
+            | Method::ResourceUpdated
+                if !self.hub.revision().is_modern() =>
+            {
+                _ = self.hub.spoken.send(Notification { method, params });
+                return;
+            }
+            _ => params,
+        };
+        self.emitter.emit(Event::Notification(Notification { method, params })).await;
+    }
+
+    /// Progress for the caller: its own token in place of ours. What does not increase is left out (2026-07-28,
+    /// patterns/progress: "The `progress` value MUST increase with each notification").
+    fn progress(&mut self, params: &Raw) -> Option<Raw> {
+        let token = self.token.as_ref()?;
+        let value: f64 = params.member("progress")?.as_str().parse().ok()?;
+        if self.last_progress.is_some_and(|last| value <= last) {
+            return None;
+        }
+        self.last_progress = Some(value);
+        Some(Splice::retain(params, |name| name != "progressToken").with("progressToken", token).finish())
+    }
+
+    fn wants(&self, params: &Raw) -> bool {
+        let level = params.member("level").and_then(|level| level.as_string());
+        let level = level.and_then(|level| level.parse::<LogLevel>().ok());
+        matches!((level, self.level), (Some(level), Some(least)) if level >= least)
+    }
+
+    async fn question(&mut self, request: jsonrpc::Request) {
+        let known = Method::named(&request.method).filter(|method| *method != Method::Ping);
+        // 2026-07-28, streamable-http §Receiving Messages: "The server MUST NOT send independent JSON-RPC requests on
+        // this stream."
+        let Some(method) = known.filter(|_| !self.hub.revision().is_modern()) else {
+            return self.hub.answer(&request.id, &ping(&request.method));
+        };
+        if !self.method.is_some_and(Method::may_ask) {
+            if let Some(error) = Whose::NotDuring(self.method).refusal(method) {
+                self.hub.answer(&request.id, &Err(error));
+            }
+            return;
+        }
+        let asked = request.params.map_or(Raw::EMPTY_OBJECT, |params| params.into_raw());
+        let params = match self.hub.agreement.question(method, asked) {
+            Ok(params) => params,
+            Err(error) => return self.hub.answer(&request.id, &Err(error)),
+        };
+        if self.asked.len() >= self.hub.opening.max_open_questions {
+            let error = Error::internal("too many questions are open (max_open_questions)");
+            return self.hub.answer(&request.id, &Err(error));
+        }
+        let (question, answer) = Question::new(method, params);
+        let (handle, registration) = AbortHandle::new_pair();
+        let id = request.id.clone();
+        let waiting = async move {
+            let answer = answer.await.unwrap_or_else(|_| Err(Error::internal("the client does not answer")));
+            Answered { id, method, answer }
+        };
+        self.asked.push(Abortable::new(waiting, registration).map(Result::ok).boxed());
+        self.open.insert(request.id, handle);
+        self.hub.asked(self.id, true);
+        self.emitter.emit(Event::Question(question)).await;
+    }
+
+    fn answered(&mut self, answered: Option<Answered>) {
+        self.hub.asked(self.id, false);
+        // Taken back: the server waits for no answer.
+        let Some(Answered { id, method, answer }) = answered else { return };
+        self.open.remove(&id);
+        self.hub.answer(&id, &self.hub.agreement.answer(method, answer));
+    }
+}
+
+/// Where the messages of one request come from: its own response, however often that is cut.
+struct Source {
+    hub: Arc<Hub>,
+    id: u64,
+    message: Bytes,
+    headers: HeaderMap,
+    /// The tool that is called, if one is.
+    tool: Option<Tool>,
+    at: At,
+    /// How often in a row the stream could not be resumed.
+    failures: u32,
+}
+
+/// What decides which arguments of a call go into headers.
+struct Tool {
+    name: ByteString,
+    arguments: Raw,
+    /// `_meta` of the call, for a list of the same caller.
+    meta: Raw,
+}
+
+#[expect(clippy::large_enum_variant, reason = "there is one a call, within the future of the call")]
+enum At {
+    Unsent,
+    Reading(Messages),
+    /// What comes, comes elsewhere.
+    Elsewhere,
+    Over,
+}
+
+impl Source {
+    /// The next message; the last is always a response.
+    async fn next(&mut self) -> Option<Message> {
+        let failed = loop {
+            match &mut self.at {
+                At::Unsent => match self.send().await {
+                    Ok(at) => self.at = at,
+                    Err(error) => break error,
+                },
+                At::Reading(messages) => match messages.next().await {
+                    Ok(message) => {
+                        self.failures = 0;
+                        return Some(message);
+                    }
+                    Err(Broken::Invalid(error)) => break error,
+                    Err(Broken::Cut(why)) => match self.resume(why).await {
+                        Ok(()) => {}
+                        Err(error) => break error,
+                    },
+                },
+                At::Elsewhere => std::future::pending().await,
+                At::Over => return None,
+            }
+        };
+        self.at = At::Over;
+        Some(Message::Response(jsonrpc::Response { id: Some(Id::from(self.id)), outcome: Err(failed) }))
+    }
+
+    async fn send(&mut self) -> Result<At, Error> {
+        let line = &self.hub.line;
+        let response = match &self.hub.way {
+            Way::Modern(mirrors) => self.send_modern(mirrors).await?,
+            Way::Session(sessions) => self.hub.send(sessions, &self.message).await?,
+            Way::Stream(_) => {
+                self.hub.deliver(self.message.clone()).await?;
+                return Ok(At::Elsewhere);
+            }
+        };
+        if response.status() == StatusCode::ACCEPTED {
+            return Err(super::received::invalid(
+                "the server accepts the request and announces no answer (HTTP status 202)".into(),
+            ));
+        }
+        match Messages::of(response, &line.reading).await {
+            Ok(messages) => Ok(At::Reading(messages)),
+            Err(Broken::Invalid(error)) => Err(error),
+            Err(Broken::Cut(why)) => Err(unknown(&why)),
+        }
+    }
+
+    /// §Client Behavior: "If the server rejects a request with a `HeaderMismatch` error because required `Mcp-Param-*`
+    /// headers are missing or do not match the body, the client SHOULD call `tools/list` to check for changes to the
+    /// tool's `inputSchema`, then retry the original request with the appropriate headers."
+    async fn send_modern(&self, mirrors: &Mirrors) -> Result<Response<Body>, Error> {
+        let refusal = match self.post(mirrors).await? {
+            Ok(response) => return Ok(response),
+            Err(refusal) => refusal,
+        };
+        let mismatch = refusal.error.as_ref().is_some_and(|error| error.code == code::HEADER_MISMATCH);
+        let Some(tool) = self.tool.as_ref().filter(|_| mismatch) else { return Err(refusal.into_error()) };
+        // It was refused before anything was done, so once more is safe.
+        self.relist(mirrors, tool).await?;
+        self.post(mirrors).await?.map_err(Refusal::into_error)
+    }
+
+    async fn post(&self, mirrors: &Mirrors) -> Result<Result<Response<Body>, Refusal>, Error> {
+        let line = &self.hub.line;
+        let mut headers = self.headers.clone();
+        if let Some(tool) = &self.tool {
+            mirrors.add(&mut headers, &tool.name, &tool.arguments);
+        }
+        let response = line.post(&line.url, headers, self.message.clone()).await;
+        let response = response.map_err(|fault| unreachable(&fault))?;
+        if response.status().is_success() {
+            return Ok(Ok(response));
+        }
+        Ok(Err(Refusal::of(response, &line.reading).await))
+    }
+
+    async fn relist(&self, mirrors: &Mirrors, tool: &Tool) -> Result<(), Error> {
+        let (line, name) = (&self.hub.line, Method::ToolsList.as_str());
+        let meta = Splice::retain(&tool.meta, |name| name != "progressToken").finish();
+        let mut headers = HeaderMap::new();
+        headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(self.hub.revision().as_str()));
+        headers.insert("mcp-method", HeaderValue::from_static(name));
+        let mut cursor: Option<Raw> = None;
+        for _ in 0..PAGES {
+            let mut params = Splice::new().with("_meta", &meta);
+            if let Some(cursor) = &cursor {
+                params = params.with("cursor", cursor);
+            }
+            let mut message = Vec::new();
+            write_request(&mut message, &Id::from(self.hub.next_id()), name, Some(&params.finish()));
+            let response = line.post(&line.url, headers.clone(), message.into()).await;
+            let response = response.map_err(|fault| unreachable(&fault))?;
+            if !response.status().is_success() {
+                return Err(Refusal::of(response, &line.reading).await.into_error());
+            }
+            let page = mirrors.learn(result_of(response, &line.reading).await?);
+            let next = page.member("nextCursor").filter(|next| !next.is_null());
+            if next.is_none() || next == cursor {
+                return Ok(());
+            }
+            cursor = next;
+        }
+        Ok(())
+    }
+
+    /// Goes on reading where the stream was cut, if it can be resumed.
+    ///
+    /// 2025-11-25, transports §Resumability and Redelivery: the client "SHOULD issue an HTTP GET to the MCP endpoint, and
+    /// include the `Last-Event-ID` header"; §Sending Messages: it "MUST respect the `retry` field, waiting the given
+    /// number of milliseconds before attempting to reconnect". Streams of 2026-07-28 cannot be resumed.
+    async fn resume(&mut self, why: String) -> Result<(), Error> {
+        let (Way::Session(sessions), At::Reading(messages)) = (&self.hub.way, &mut self.at) else {
+            return Err(unknown(&why));
+        };
+        let Some(stream) = messages.stream() else { return Err(unknown(&why)) };
+        let Some(last_id) = stream.events.last_id().cloned() else { return Err(unknown(&why)) };
+        let session = sessions.now();
+        loop {
+            let retry = stream.events.retry().unwrap_or(RETRY);
+            tokio::time::sleep(retry * 2u32.pow(self.failures.min(5))).await;
+            match self.hub.line.get(session.headers(self.hub.revision()), Some(&last_id)).await {
+                Ok(response) if response.status().is_success() => {
+                    if !super::received::is_type(response.headers(), "text/event-stream") {
+                        return Err(unknown("the server did not resume its stream with another one"));
+                    }
+                    stream.resume(response.into_body());
+                    return Ok(());
+                }
+                Ok(response) if response.status().is_client_error() => {
+                    let refusal = Refusal::of(response, &self.hub.line.reading).await;
+                    return Err(unknown(&format!("{why}; asked to go on, {}", refusal.words())));
+                }
+                Ok(_) | Err(_) if self.failures < RESUMES => self.failures += 1,
+                Ok(response) => {
+                    let refusal = Refusal::of(response, &self.hub.line.reading).await;
+                    return Err(unknown(&format!("{why}; asked to go on, {}", refusal.words())));
+                }
+                Err(fault) => return Err(unknown(&format!("{why}; {fault}"))),
+            }
+        }
+    }
+}
+
+/// Pages of tools that are read to find the schema of one.
+const PAGES: usize = 100;
+
+/// How often in a row a stream is asked for again in vain.
+const RESUMES: u32 = 5;

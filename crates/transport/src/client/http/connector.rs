@@ -1,0 +1,402 @@
+//! The one way out: every connection of ours to a server over HTTP is made here.
+
+use std::{
+    error::Error as StdError,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context as Task, Poll},
+    time::Duration,
+};
+
+use http::{Uri, uri::Scheme};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::{
+    client::{
+        legacy::connect::{
+            Connected, Connection, HttpConnector,
+            dns::Name,
+            proxy::{SocksV5, Tunnel},
+        },
+        proxy::matcher::{Intercept, Matcher},
+    },
+    rt::TokioIo,
+};
+use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::{Fault, guard};
+
+/// Makes connections: resolves names, keeps out of private networks, goes through proxies, speaks TLS.
+#[derive(Clone)]
+pub(crate) struct Connector(Arc<Shared>);
+
+struct Shared {
+    options: Options,
+    proxies: Option<Matcher>,
+    /// Made at the first `https` URL: reading the system's certificates takes some milliseconds.
+    tls: OnceLock<Result<Arc<ClientConfig>, Fault>>,
+}
+
+/// How connections are made.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Whether addresses of private networks are out of bounds.
+    pub(crate) public_only: bool,
+    /// Whether the proxies that the environment names are used.
+    pub(crate) proxies: Proxies,
+    /// How long name, connection and TLS may take together.
+    pub(crate) timeout: Duration,
+    /// Certificates that are trusted besides those of the system.
+    pub(crate) roots: Vec<CertificateDer<'static>>,
+}
+
+/// Which proxies are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Proxies {
+    /// Those that `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` name.
+    Environment,
+    /// This one for everything but this machine.
+    One(String),
+    /// None.
+    None,
+}
+
+/// A connection to a server, or through a proxy to one.
+pub(crate) struct Socket {
+    io: MaybeHttpsStream<TokioIo<TcpStream>>,
+    /// Whether a proxy reads the requests, so that they must name their host in the first line.
+    proxied: bool,
+}
+
+impl Connector {
+    pub(crate) fn new(options: Options) -> Self {
+        let proxies = match &options.proxies {
+            Proxies::Environment => Some(Matcher::from_env()),
+            Proxies::One(proxy) => Some(Matcher::builder().all(proxy.clone()).build()),
+            Proxies::None => None,
+        };
+        Self(Arc::new(Shared { options, proxies, tls: OnceLock::new() }))
+    }
+
+    /// Connects to the host of `uri`.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub(crate) async fn connect(&self, uri: &Uri) -> Result<Socket, Fault> {
+        let target = Target::of(uri)?;
+        let after = self.0.options.timeout;
+        match tokio::time::timeout(after, self.open(uri, &target)).await {
+            Ok(connected) => connected,
+            Err(_) => Err(Fault::ConnectTimeout { target: target.name(), after }),
+        }
+    }
+
+    async fn open(&self, uri: &Uri, target: &Target) -> Result<Socket, Fault> {
+        self.allowed(target)?;
+        let proxy = self.proxy(uri, target);
+        let secure = uri.scheme() == Some(&Scheme::HTTPS);
+        let plain = self.plain(uri, target, proxy.as_ref()).await?;
+        if !secure {
+            let proxied = proxy.is_some_and(|proxy| is_http(&proxy));
+            return Ok(Socket { io: MaybeHttpsStream::Http(plain), proxied });
+        }
+        let tls = self.tls()?;
+        let mut connector = HttpsConnector::from((Made(Some(plain)), tls));
+        let io = connector.call(uri.clone()).await.map_err(|error| tls_fault(target, &*error))?;
+        Ok(Socket { io, proxied: false })
+    }
+
+    /// A host that is an address has no name to be resolved; so it is looked at here. Others are looked at when their
+    /// addresses are known, or through a proxy not at all: then that one decides what may be reached.
+    fn allowed(&self, target: &Target) -> Result<(), Fault> {
+        match target.address() {
+            Some(address) if self.0.options.public_only && !guard::is_public(address) => {
+                Err(Fault::Private { host: target.host.clone(), address })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn proxy(&self, uri: &Uri, target: &Target) -> Option<Intercept> {
+        // As Go does: what runs on this machine is not looked for elsewhere, though the environment forgets to say so.
+        let here =
+            target.host == "localhost" || target.address().is_some_and(|address| address.is_loopback());
+        self.0.proxies.as_ref().filter(|_| !here).and_then(|proxies| proxies.intercept(uri))
+    }
+
+    async fn plain(
+        &self,
+        uri: &Uri,
+        target: &Target,
+        proxy: Option<&Intercept>,
+    ) -> Result<TokioIo<TcpStream>, Fault> {
+        let Some(proxy) = proxy else {
+            let resolver = Resolver { public_only: self.0.options.public_only };
+            return tcp(resolver).call(uri.clone()).await.map_err(|error| tcp_fault(target, error));
+        };
+        let refused = |why: String| Fault::Proxy {
+            proxy: Target::of(proxy.uri()).map_or_else(|_| "of the environment".into(), |proxy| proxy.name()),
+            target: target.name(),
+            why,
+        };
+        // Whoever set the proxy up may have it in a private network.
+        let mut tcp = tcp(Resolver { public_only: false });
+        match proxy.uri().scheme_str() {
+            Some("http") if uri.scheme() == Some(&Scheme::HTTP) => {
+                tcp.call(proxy.uri().clone()).await.map_err(|error| refused(chain(&error)))
+            }
+            Some("http") => {
+                let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp);
+                if let Some(credentials) = proxy.basic_auth() {
+                    tunnel = tunnel.with_auth(credentials.clone());
+                }
+                tunnel.call(uri.clone()).await.map_err(|error| refused(chain(&error)))
+            }
+            Some("socks5" | "socks5h") => {
+                let mut socks = SocksV5::new(proxy.uri().clone(), tcp);
+                if let Some((user, password)) = proxy.raw_auth() {
+                    socks = socks.with_auth(user.to_owned(), password.to_owned());
+                }
+                socks.call(uri.clone()).await.map_err(|error| refused(chain(&error)))
+            }
+            scheme => Err(refused(format!(
+                "proxies at {}:// are not known here; write it as http:// or socks5://",
+                scheme.unwrap_or_default()
+            ))),
+        }
+    }
+
+    /// The credentials that a proxy wants in each request to `uri` that it reads itself.
+    pub(crate) fn proxy_credentials(&self, uri: &Uri) -> Option<http::HeaderValue> {
+        if uri.scheme() != Some(&Scheme::HTTP) {
+            return None;
+        }
+        self.proxy(uri, &Target::of(uri).ok()?)?.basic_auth().cloned()
+    }
+
+    fn tls(&self) -> Result<Arc<ClientConfig>, Fault> {
+        self.0.tls.get_or_init(|| tls(&self.0.options.roots)).clone()
+    }
+}
+
+/// Host and port of a URL.
+struct Target {
+    host: String,
+    port: u16,
+}
+
+impl Target {
+    fn of(uri: &Uri) -> Result<Self, Fault> {
+        let wrong = |why: &str| Fault::Url { url: uri.to_string(), why: why.into() };
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("it names no host"))?;
+        let port = match uri.scheme_str() {
+            Some("https") => 443,
+            Some("http" | "ws") => 80,
+            Some("wss") => 443,
+            Some("socks5" | "socks5h") => 1080,
+            _ => return Err(wrong("it must begin with http:// or https://")),
+        };
+        Ok(Self { host: host.to_ascii_lowercase(), port: uri.port_u16().unwrap_or(port) })
+    }
+
+    fn name(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    }
+}
+
+fn is_http(proxy: &Intercept) -> bool {
+    proxy.uri().scheme() == Some(&Scheme::HTTP)
+}
+
+fn tcp(resolver: Resolver) -> HttpConnector<Resolver> {
+    let mut tcp = HttpConnector::new_with_resolver(resolver);
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp
+}
+
+/// Resolves names, and lets none through that leads to where we may not go. The connection is made to the very
+/// addresses that were looked at, so a name that leads elsewhere a moment later gains nothing.
+#[derive(Clone)]
+struct Resolver {
+    public_only: bool,
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Fault;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Fault>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Fault>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let public_only = self.public_only;
+        Box::pin(async move {
+            let unknown = |source| Fault::Name { host: name.as_str().into(), source: Arc::new(source) };
+            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(unknown)?.collect();
+            // One private address among public ones is no accident: none of them is used.
+            let private = found.iter().map(SocketAddr::ip).find(|address| !guard::is_public(*address));
+            match private {
+                Some(address) if public_only => Err(Fault::Private { host: name.as_str().into(), address }),
+                _ => Ok(found.into_iter()),
+            }
+        })
+    }
+}
+
+/// A connection that is made already, for the TLS connector.
+struct Made(Option<TokioIo<TcpStream>>);
+
+impl Service<Uri> for Made {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        std::future::ready(self.0.take().ok_or_else(|| io::Error::other("the connection is taken")))
+    }
+}
+
+fn tls(roots: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, Fault> {
+    let mut store = RootCertStore::empty();
+    // Some that cannot be read are no reason not to use the others.
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    store.add_parsable_certificates(roots.iter().cloned());
+    if store.is_empty() {
+        return Err(Fault::NoRoots);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    // Cannot fail: ring knows what is the default.
+    let builder =
+        builder.map_err(|source| Fault::Tls { target: "any host".into(), source: Arc::new(source) })?;
+    Ok(Arc::new(builder.with_root_certificates(store).with_no_client_auth()))
+}
+
+fn tcp_fault(target: &Target, error: impl StdError + 'static) -> Fault {
+    if let Some(fault) = find::<Fault>(&error) {
+        return fault.clone();
+    }
+    match find::<io::Error>(&error) {
+        Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Fault::Refused { target: target.name() }
+        }
+        error => {
+            let kind = error.map_or(io::ErrorKind::Other, io::Error::kind);
+            let why = error.map_or_else(|| "no address".into(), ToString::to_string);
+            Fault::Unreachable { target: target.name(), source: Arc::new(io::Error::new(kind, why)) }
+        }
+    }
+}
+
+fn tls_fault(target: &Target, error: &(dyn StdError + 'static)) -> Fault {
+    match find::<rustls::Error>(error) {
+        Some(source) => Fault::Tls { target: target.name(), source: Arc::new(source.clone()) },
+        None => {
+            let why = io::Error::other(format!("while agreeing on TLS: {error}"));
+            Fault::Unreachable { target: target.name(), source: Arc::new(why) }
+        }
+    }
+}
+
+/// The first `E` among an error and its sources.
+pub(super) fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        // An I/O error hides what it wraps from `source`.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(found) = inner.and_then(|inner| find(inner as &(dyn StdError + 'static))) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// An error and its sources in one line.
+pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let more = error.to_string();
+        if !words.ends_with(&more) {
+            words.extend([": ", &more]);
+        }
+        next = error.source();
+    }
+    words
+}
+
+impl Service<Uri> for Connector {
+    type Response = Socket;
+    type Error = Fault;
+    type Future = Pin<Box<dyn Future<Output = Result<Socket, Fault>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Fault>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move { connector.connect(&uri).await })
+    }
+}
+
+impl Connection for Socket {
+    fn connected(&self) -> Connected {
+        Connected::new().proxy(self.proxied)
+    }
+}
+
+impl Read for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        to: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(task, to)
+    }
+}
+
+impl Write for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(task, from)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(task)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(task)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(task, from)
+    }
+}

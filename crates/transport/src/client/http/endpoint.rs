@@ -1,0 +1,147 @@
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use url::Url;
+
+use super::{
+    Fault,
+    connector::{Options, Proxies},
+};
+
+/// Where a server is reached over HTTP, and how.
+///
+/// Any host may be reached unless [`Endpoint::public_only`] says otherwise; proxies are those of the environment
+/// (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), though never for this machine itself.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    pub(super) url: Url,
+    /// Their values are marked, and never shown.
+    pub(super) headers: HeaderMap,
+    pub(super) redirects: usize,
+    pub(super) answer_max: usize,
+    pub(super) options: Options,
+}
+
+impl Endpoint {
+    /// The server at `url`: `http://` or `https://`, without a user in it.
+    ///
+    /// # Errors
+    /// [`Fault::Url`].
+    pub fn new(url: &str) -> Result<Self, Fault> {
+        let wrong = |why: String| Fault::Url { url: url.into(), why };
+        let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err(wrong("it must begin with http:// or https://".into()));
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            // The words of this error must not tell the password.
+            let why = "it must not name a user; put credentials into a header (Authorization)".into();
+            return Err(Fault::Url { url: format!("{}://..", parsed.scheme()), why });
+        }
+        let options = Options {
+            public_only: false,
+            proxies: Proxies::Environment,
+            timeout: Duration::from_secs(10),
+            roots: Vec::new(),
+        };
+        Ok(Self { url: parsed, headers: HeaderMap::new(), redirects: 5, answer_max: 64 << 20, options })
+    }
+
+    /// Sends `name: value` with every request to this origin, and to no other one.
+    ///
+    /// # Errors
+    /// [`Fault::Header`] for what is no header, or one that the protocol writes itself.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, Fault> {
+        let wrong = |why| Fault::Header { name: name.into(), why };
+        let parsed: HeaderName =
+            name.parse().map_err(|_| wrong("its name must be a token, as HTTP calls it"))?;
+        if OURS.contains(&parsed.as_str()) || parsed.as_str().starts_with("mcp-param-") {
+            return Err(wrong("it is written here for each request"));
+        }
+        let mut value =
+            HeaderValue::from_str(value).map_err(|_| wrong("its value must be visible ASCII characters"))?;
+        value.set_sensitive(true);
+        self.headers.append(parsed, value);
+        Ok(self)
+    }
+
+    /// Refuses to connect to addresses that are not of the public internet: of this machine, of private networks,
+    /// link-local and special ones. A name is resolved once, and the connection made to the addresses that were looked
+    /// at; redirects are looked at in the same way. Through a proxy only addresses are looked at, since it is the proxy
+    /// that resolves names.
+    #[must_use]
+    pub fn public_only(mut self) -> Self {
+        self.options.public_only = true;
+        self
+    }
+
+    /// How many redirects are followed in a row. Default 5.
+    #[must_use]
+    pub fn redirects(mut self, most: usize) -> Self {
+        self.redirects = most;
+        self
+    }
+
+    /// How many bytes one message of the server may have. Default 64 MiB.
+    #[must_use]
+    pub fn answer_max(mut self, bytes: usize) -> Self {
+        self.answer_max = bytes;
+        self
+    }
+
+    /// How long it may take to resolve the name, connect, and agree on TLS, together. Default 10 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = timeout;
+        self
+    }
+
+    /// Goes through the proxy at this URL (`http://` or `socks5://`), whatever the environment says.
+    #[must_use]
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.options.proxies = Proxies::One(url.into());
+        self
+    }
+
+    /// Goes through no proxy, whatever the environment says.
+    #[must_use]
+    pub fn without_proxy(mut self) -> Self {
+        self.options.proxies = Proxies::None;
+        self
+    }
+
+    /// Trusts the certificates in `pem`, besides those that the system trusts.
+    ///
+    /// # Errors
+    /// When `pem` holds no certificate, or cannot be read.
+    pub fn trust(mut self, pem: &[u8]) -> Result<Self, rustls::pki_types::pem::Error> {
+        let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>()?;
+        if found.is_empty() {
+            return Err(rustls::pki_types::pem::Error::NoItemsFound);
+        }
+        self.options.roots.extend(found);
+        Ok(self)
+    }
+
+    /// The server's URL.
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+}
+
+/// What the protocol writes into a request itself.
+const OURS: &[&str] = &[
+    "accept",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "last-event-id",
+    "mcp-method",
+    "mcp-name",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "transfer-encoding",
+    "upgrade",
+];

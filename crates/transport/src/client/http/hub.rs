@@ -1,0 +1,674 @@
+//! What all calls of a connection share, and how messages leave.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyport_protocol::{
+    Error, Method, Raw, Revision,
+    json::Splice,
+    jsonrpc::{self, Id, Message, Reason, write_error, write_notification, write_request, write_result},
+    meta::LogLevel,
+    session::upstream::{Agreement, OpenCall, Whose, whose},
+};
+use anyport_service::{Notification, Principal};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method as Verb, Response, StatusCode, header};
+use hyper::body::Incoming as Body;
+use tokio::{
+    sync::{broadcast, mpsc, watch},
+    task::JoinSet,
+    time::Instant,
+};
+use url::Url;
+
+use super::{
+    Fault,
+    mirror::Mirrors,
+    outbound::Outbound,
+    received::{Broken, EventStream, Messages, RETRY, Reading, Refusal, invalid},
+    session::{SESSION_ID, Session, Sessions},
+};
+use crate::client::{End, Opening};
+
+/// One connection.
+pub(super) struct Hub {
+    pub(super) line: Line,
+    pub(super) agreement: Arc<Agreement>,
+    pub(super) opening: Opening,
+    pub(super) way: Way,
+    pub(super) spoken: broadcast::Sender<Notification>,
+    pub(super) ended: watch::Sender<Option<End>>,
+    ids: AtomicU64,
+    calls: Mutex<BTreeMap<u64, Open>>,
+    /// The level of log messages that an older server was told.
+    level: tokio::sync::Mutex<Option<LogLevel>>,
+    /// When an older server was last wanted to log.
+    logging: watch::Sender<Option<Instant>>,
+    /// What an older server was asked to tell changes of; a new session is asked again.
+    subscribed: Mutex<BTreeSet<String>>,
+    /// Tasks that read streams of the whole connection.
+    listeners: Mutex<JoinSet<()>>,
+    /// Tasks that send what nobody waits for.
+    errands: Mutex<JoinSet<()>>,
+}
+
+/// How requests travel.
+pub(super) enum Way {
+    /// Each on its own: 2026-07-28.
+    Modern(Mirrors),
+    /// Within a session: Streamable HTTP of older revisions.
+    Session(Sessions),
+    /// Posted to this address, while answers come on the one stream: HTTP+SSE of 2024-11-05.
+    Stream(Url),
+}
+
+/// How bytes reach the server.
+#[derive(Clone)]
+pub(super) struct Line {
+    pub(super) outbound: Outbound,
+    pub(super) url: Url,
+    pub(super) reading: Reading,
+}
+
+/// A call of an older server that is open.
+struct Open {
+    caller: Principal,
+    method: Option<Method>,
+    questions: usize,
+    inject: mpsc::Sender<Message>,
+    answer: mpsc::Sender<Message>,
+}
+
+/// What reaches a call from streams that it does not own.
+pub(super) struct Injected {
+    /// All but the answer; what does not fit is dropped.
+    pub(super) messages: mpsc::Receiver<Message>,
+    /// The answer, for which there is always room.
+    pub(super) answer: mpsc::Receiver<Message>,
+}
+
+impl Line {
+    /// Posts a message.
+    pub(super) async fn post(
+        &self,
+        url: &Url,
+        mut headers: HeaderMap,
+        message: Bytes,
+    ) -> Result<Response<Body>, Fault> {
+        // 2026-07-28, streamable-http §Sending Messages: "The client MUST include an `Accept` header listing both
+        // `application/json` and `text/event-stream`".
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(tap) = &self.reading.tap {
+            tap.sent(&message);
+        }
+        self.outbound.send(Verb::POST, url, &headers, message).await
+    }
+
+    /// Asks for a stream of events.
+    pub(super) async fn get(
+        &self,
+        mut headers: HeaderMap,
+        last_id: Option<&Bytes>,
+    ) -> Result<Response<Body>, Fault> {
+        headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        if let Some(id) = last_id.and_then(|id| HeaderValue::from_bytes(id).ok()) {
+            headers.insert("last-event-id", id);
+        }
+        self.outbound.send(Verb::GET, &self.url, &headers, Bytes::new()).await
+    }
+}
+
+impl Hub {
+    pub(super) fn new(
+        line: Line,
+        agreement: Arc<Agreement>,
+        opening: Opening,
+        way: Way,
+        spoken: broadcast::Sender<Notification>,
+        ended: watch::Sender<Option<End>>,
+        first_id: u64,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            line,
+            agreement,
+            opening,
+            way,
+            spoken,
+            ended,
+            ids: AtomicU64::new(first_id),
+            calls: Mutex::default(),
+            level: tokio::sync::Mutex::new(None),
+            logging: watch::Sender::new(None),
+            subscribed: Mutex::default(),
+            listeners: Mutex::default(),
+            errands: Mutex::default(),
+        })
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        self.agreement.revision()
+    }
+
+    pub(super) fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn calls(&self) -> MutexGuard<'_, BTreeMap<u64, Open>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a call, so that streams of the whole connection find it.
+    pub(super) fn open(&self, id: u64, caller: Principal, method: Option<Method>) -> Injected {
+        let (inject, messages) = mpsc::channel(self.opening.call_queue.max(1));
+        let (answer, answered) = mpsc::channel(1);
+        self.calls().insert(id, Open { caller, method, questions: 0, inject, answer });
+        Injected { messages, answer: answered }
+    }
+
+    pub(super) fn over(&self, id: u64) {
+        self.calls().remove(&id);
+    }
+
+    /// Notes that a call carries a question more or less.
+    pub(super) fn asked(&self, id: u64, more: bool) {
+        if let Some(open) = self.calls().get_mut(&id) {
+            open.questions = if more { open.questions + 1 } else { open.questions.saturating_sub(1) };
+        }
+    }
+
+    /// How many calls are open.
+    pub(super) fn open_calls(&self) -> usize {
+        self.calls().len()
+    }
+
+    /// Sends what nobody waits for: an answer to a question, a cancellation.
+    pub(super) fn errand(self: &Arc<Self>, message: Vec<u8>, what: &'static str) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let hub = self.clone();
+        let errand = async move {
+            match hub.deliver(message.into()).await {
+                Ok(()) => {}
+                Err(error) => tracing::warn!(%error, what, "could not be sent"),
+            }
+        };
+        let mut errands = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
+        while errands.try_join_next().is_some() {}
+        errands.spawn_on(errand, &runtime);
+    }
+
+    /// Posts a message that has no answer of its own.
+    pub(super) async fn deliver(&self, message: Bytes) -> Result<(), Error> {
+        let response = match &self.way {
+            Way::Modern(_) => self.line.post(&self.line.url, HeaderMap::new(), message).await,
+            Way::Session(sessions) => {
+                let headers = sessions.now().headers(self.revision());
+                self.line.post(&self.line.url, headers, message).await
+            }
+            Way::Stream(url) => self.line.post(url, HeaderMap::new(), message).await,
+        };
+        let response = response.map_err(|fault| unreachable(&fault))?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        Err(Refusal::of(response, &self.line.reading).await.into_error())
+    }
+
+    pub(super) fn answer(self: &Arc<Self>, id: &Id, outcome: &jsonrpc::Outcome) {
+        let mut message = Vec::new();
+        match outcome {
+            Ok(result) => write_result(&mut message, id, result),
+            Err(error) => write_error(&mut message, Some(id), error, false),
+        }
+        self.errand(message, "an answer to a question");
+    }
+
+    pub(super) fn cancel(self: &Arc<Self>, id: u64) {
+        let mut message = Vec::new();
+        let params =
+            Raw::trusted(format!(r#"{{"requestId":{id},"reason":"the caller went away"}}"#).into_bytes());
+        write_notification(&mut message, Method::Cancelled.as_str(), Some(&params));
+        self.errand(message, "a cancellation");
+    }
+
+    /// Sends a request of a session, and gives the response of success to it. A session that the server has forgotten is
+    /// opened anew, and the request sent once more: it was refused before anything came of it.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        sessions: &Sessions,
+        message: &Bytes,
+    ) -> Result<Response<Body>, Error> {
+        let session = sessions.now();
+        match self.send_in(&session, message).await? {
+            Ok(response) => return Ok(response),
+            Err(refusal) if session.id.is_some() && refusal.is_lost_session() => {
+                tracing::info!(url = %self.line.url, "the server has forgotten the session; a new one is opened");
+                self.renew(sessions, session.number).await?;
+            }
+            Err(refusal) => return Err(refusal.into_error()),
+        }
+        self.send_in(&sessions.now(), message).await?.map_err(Refusal::into_error)
+    }
+
+    async fn send_in(
+        &self,
+        session: &Session,
+        message: &Bytes,
+    ) -> Result<Result<Response<Body>, Refusal>, Error> {
+        let headers = session.headers(self.revision());
+        let response = self.line.post(&self.line.url, headers, message.clone()).await;
+        let response = response.map_err(|fault| unreachable(&fault))?;
+        if response.status().is_success() {
+            return Ok(Ok(response));
+        }
+        Ok(Err(Refusal::of(response, &self.line.reading).await))
+    }
+
+    /// Opens a session in place of the one with this number, unless somebody has done so already.
+    ///
+    /// 2025-11-25, transports §Session Management: "When a client receives HTTP 404 in response to a request containing
+    /// an `MCP-Session-Id`, it MUST start a new session by sending a new `InitializeRequest` without a session ID
+    /// attached."
+    async fn renew(self: &Arc<Self>, sessions: &Sessions, lost: u64) -> Result<(), Error> {
+        let _opening = sessions.opening.lock().await;
+        if sessions.now().number != lost {
+            return Ok(());
+        }
+        let response = self.line.post(&self.line.url, HeaderMap::new(), sessions.initialize.clone()).await;
+        let response = response.map_err(|fault| unreachable(&fault))?;
+        if !response.status().is_success() {
+            return Err(Refusal::of(response, &self.line.reading).await.into_error());
+        }
+        let id = response.headers().get(SESSION_ID).cloned();
+        let result = result_of(response, &self.line.reading).await?;
+        let agreement = Agreement::legacy(&result)?;
+        if agreement.revision() != self.revision() {
+            return Err(invalid(format!(
+                "the server spoke {} and now chooses {}; connect anew",
+                self.revision(),
+                agreement.revision()
+            )));
+        }
+        sessions.renewed(id);
+        *self.level.lock().await = None;
+        self.deliver(initialized()).await?;
+        self.listen().await;
+        let subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for uri in subscribed {
+            let params = Splice::new().with("uri", &Raw::string(&uri)).finish();
+            if let Err(error) = self.ask(Method::Subscribe, &params).await {
+                tracing::warn!(%error, uri, "the new session takes no subscription of the old one");
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what a session is subscribed to, for the one after it.
+    pub(super) fn subscribed(&self, uri: &str, more: bool) {
+        let mut subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
+        match more {
+            true => _ = subscribed.insert(uri.to_owned()),
+            false => _ = subscribed.remove(uri),
+        }
+    }
+
+    /// Opens the stream on which the server says what belongs to no request, and reads it from now on. A server without
+    /// one answers 405.
+    pub(super) async fn listen(self: &Arc<Self>) {
+        let Way::Session(sessions) = &self.way else { return };
+        let session = sessions.now();
+        let opened =
+            tokio::time::timeout(LISTEN, self.line.get(session.headers(self.revision()), None)).await;
+        let first = match opened {
+            Ok(Ok(response)) if !is_stream(&response) => return,
+            // A server that says nothing at all until there is something to say: the stream is awaited beside the calls.
+            Err(_) | Ok(Err(_)) => None,
+            Ok(Ok(response)) => Some(response),
+        };
+        let hub = self.clone();
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        while listeners.try_join_next().is_some() {}
+        listeners.spawn(async move { hub.hear(session, first).await });
+    }
+
+    async fn hear(self: Arc<Self>, session: Arc<Session>, first: Option<Response<Body>>) {
+        let Way::Session(sessions) = &self.way else { return };
+        let answer_max = self.line.reading.answer_max;
+        let mut messages = first.map(|first| {
+            Messages::of_stream(EventStream::new(first.into_body(), answer_max), &self.line.reading)
+        });
+        let mut failures = 0u32;
+        loop {
+            while let Some(open) = &mut messages {
+                match open.next().await {
+                    Ok(message) => {
+                        failures = 0;
+                        self.take(message);
+                    }
+                    Err(Broken::Cut(_)) => break,
+                    Err(Broken::Invalid(error)) => {
+                        tracing::warn!(%error, "the server's own stream cannot be read, and is opened anew");
+                        messages = None;
+                    }
+                }
+            }
+            let stream = messages.as_mut().and_then(Messages::stream);
+            let retry = stream.as_ref().and_then(|stream| stream.events.retry()).unwrap_or(RETRY);
+            // What keeps failing is asked for ever more seldom.
+            tokio::time::sleep(retry.max(RETRY * (failures > 0).into()) * 2u32.pow(failures.min(5))).await;
+            if sessions.now().number != session.number {
+                return;
+            }
+            let last_id = stream.and_then(|stream| stream.events.last_id().cloned());
+            match self.line.get(session.headers(self.revision()), last_id.as_ref()).await {
+                Ok(response) if is_stream(&response) => match messages.as_mut().and_then(Messages::stream) {
+                    Some(stream) => stream.resume(response.into_body()),
+                    None => {
+                        let stream = EventStream::new(response.into_body(), answer_max);
+                        messages = Some(Messages::of_stream(stream, &self.line.reading));
+                    }
+                },
+                // The session is over, or there is no such stream. The next call finds out which.
+                Ok(response) if response.status().is_client_error() => return,
+                Ok(_) | Err(_) => {
+                    failures += 1;
+                    continue;
+                }
+            }
+        }
+    }
+
+    /// Reads the one stream of HTTP+SSE; the connection ends with it.
+    pub(super) fn read(self: &Arc<Self>, mut messages: Messages) {
+        let hub = self.clone();
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.spawn(async move {
+            let why = loop {
+                match messages.next().await {
+                    Ok(message) => hub.take(message),
+                    Err(Broken::Cut(why)) => break format!("the server's stream is over: {why}"),
+                    Err(Broken::Invalid(error)) => break error.message.into_owned(),
+                }
+            };
+            hub.ended.send_if_modified(|end| {
+                let first = end.is_none();
+                end.get_or_insert_with(|| End::lost(why.as_str()));
+                first
+            });
+            // Those who wait see that nothing comes any more.
+            hub.calls().clear();
+        });
+    }
+
+    /// Takes a message that came on a stream of the whole connection.
+    pub(super) fn take(self: &Arc<Self>, message: Message) {
+        match message {
+            Message::Response(response) => {
+                let id = response.id.as_ref().and_then(|id| id.to_string().parse::<u64>().ok());
+                let calls = self.calls();
+                match id.and_then(|id| calls.get(&id)) {
+                    Some(open) => _ = open.answer.try_send(Message::Response(response)),
+                    None => tracing::debug!("the server answers what was not asked, or is over"),
+                }
+            }
+            Message::Request(request) => {
+                let Some(question) = Method::named(&request.method).filter(|method| *method != Method::Ping)
+                else {
+                    return self.answer(&request.id, &ping(&request.method));
+                };
+                let refusal = {
+                    let calls = self.calls();
+                    match self.whose(&calls) {
+                        Ok(open) => match open.inject.try_send(Message::Request(request.clone())) {
+                            Ok(()) => return,
+                            Err(_) => Error::internal("too many messages wait for the caller (call_queue)"),
+                        },
+                        Err(whose) => {
+                            whose.refusal(question).unwrap_or_else(|| Error::internal("nobody can be asked"))
+                        }
+                    }
+                };
+                self.answer(&request.id, &Err(refusal));
+            }
+            Message::Notification(notification) => self.told(notification),
+        }
+    }
+
+    fn told(&self, notification: jsonrpc::Notification) {
+        let Some(method) = Method::named(&notification.method) else { return };
+        let params = notification.params.clone().unwrap_or(Raw::EMPTY_OBJECT);
+        let calls = self.calls();
+        match method {
+            // Our tokens are the ids of our requests.
+            Method::Progress => {
+                let token =
+                    params.member("progressToken").and_then(|token| token.as_str().parse::<u64>().ok());
+                if let Some(open) = token.and_then(|token| calls.get(&token)) {
+                    _ = open.inject.try_send(Message::Notification(notification));
+                }
+                return;
+            }
+            // It may be about a question of any of them; who has not asked it takes no notice.
+            Method::Cancelled => {
+                for open in calls.values() {
+                    _ = open.inject.try_send(Message::Notification(notification.clone()));
+                }
+                return;
+            }
+            Method::LogMessage if calls.len() == 1 => {
+                if let Some(open) = calls.values().next() {
+                    _ = open.inject.try_send(Message::Notification(notification));
+                }
+                return;
+            }
+            _ => {}
+        }
+        drop(calls);
+        if let Some(params) = self.agreement.notification(method, params) {
+            // Nobody has to listen.
+            _ = self.spoken.send(Notification { method, params });
+        }
+    }
+
+    fn whose<'a>(&self, calls: &'a BTreeMap<u64, Open>) -> Result<&'a Open, Whose> {
+        let all: Vec<_> = calls.values().collect();
+        let open: Vec<_> = all
+            .iter()
+            .map(|open| OpenCall {
+                caller: &open.caller,
+                apart: false,
+                method: open.method,
+                questions: open.questions,
+            })
+            .collect();
+        match whose(&open) {
+            Whose::Call(place) => all.get(place).copied().ok_or(Whose::NoCall),
+            nobody => Err(nobody),
+        }
+    }
+
+    /// Lets an older server log at least from `level` on, and waits until it has heard so.
+    pub(super) async fn raise(self: &Arc<Self>, level: LogLevel) {
+        if !self.agreement.offers("logging") {
+            return;
+        }
+        self.logging.send_replace(Some(Instant::now()));
+        let mut now = self.level.lock().await;
+        if now.is_some_and(|now| now <= level) {
+            return;
+        }
+        let params = Raw::trusted(format!(r#"{{"level":"{}"}}"#, level.as_str()).into_bytes());
+        match self.ask(Method::SetLevel, &params).await {
+            Ok(_) => {
+                if now.replace(level).is_none() {
+                    self.lower_later();
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the server does not change the level of its log"),
+        }
+    }
+
+    /// Lets the server log next to nothing again, once no call has wanted its log for a while.
+    fn lower_later(self: &Arc<Self>) {
+        let (hub, hold) = (Arc::downgrade(self), self.opening.log_hold);
+        let mut last = self.logging.subscribe();
+        let lower = async move {
+            loop {
+                let wanted = (*last.borrow_and_update()).unwrap_or_else(Instant::now);
+                let Some(end) = wanted.checked_add(hold) else { return };
+                tokio::time::sleep_until(end).await;
+                if last.has_changed().unwrap_or(false) {
+                    continue;
+                }
+                let Some(hub) = hub.upgrade() else { return };
+                let mut now = hub.level.lock().await;
+                if last.has_changed().unwrap_or(false) {
+                    continue;
+                }
+                let params =
+                    Raw::trusted(format!(r#"{{"level":"{}"}}"#, LogLevel::Emergency.as_str()).into_bytes());
+                if let Err(error) = hub.ask(Method::SetLevel, &params).await {
+                    tracing::debug!(%error, "the server does not change the level of its log");
+                }
+                *now = None;
+                return;
+            }
+        };
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).spawn(lower);
+    }
+
+    /// A request of our own to an older server.
+    async fn ask(self: &Arc<Self>, method: Method, params: &Raw) -> jsonrpc::Outcome {
+        let id = self.next_id();
+        let mut message = Vec::new();
+        write_request(&mut message, &Id::from(id), method.as_str(), Some(params));
+        match &self.way {
+            Way::Session(sessions) => {
+                let session = sessions.now();
+                match self.send_in(&session, &message.into()).await? {
+                    Ok(response) => result_of(response, &self.line.reading).await,
+                    Err(refusal) => Err(refusal.into_error()),
+                }
+            }
+            Way::Modern(_) | Way::Stream(_) => {
+                let mut injected = self.open(id, Principal::anonymous(), Some(method));
+                let delivered = self.deliver(message.into()).await;
+                let answer = match delivered {
+                    Ok(()) => injected.answer.recv().await,
+                    Err(error) => {
+                        self.over(id);
+                        return Err(error);
+                    }
+                };
+                self.over(id);
+                match answer {
+                    Some(Message::Response(response)) => response.outcome,
+                    _ => Err(lost("the server's stream ended")),
+                }
+            }
+        }
+    }
+
+    /// Ends everything: streams are closed, what is being sent is sent, the session is given back.
+    pub(super) fn close(self: &Arc<Self>) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        let mut errands = std::mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner));
+        let hub = self.clone();
+        let farewell = async move {
+            let goodbye = async {
+                while errands.join_next().await.is_some() {}
+                hub.give_back().await;
+            };
+            _ = tokio::time::timeout(FAREWELL, goodbye).await;
+            hub.ended.send_if_modified(|end| {
+                let first = end.is_none();
+                end.get_or_insert(End::Closed);
+                first
+            });
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(farewell);
+        }
+    }
+
+    /// 2025-11-25, transports §Session Management: "Clients that no longer need a particular session … SHOULD send an
+    /// HTTP DELETE"; a server that does not allow it answers 405, which is as well.
+    async fn give_back(&self) {
+        let Way::Session(sessions) = &self.way else { return };
+        let session = sessions.now();
+        if session.id.is_none() {
+            return;
+        }
+        let headers = session.headers(self.revision());
+        match self.line.outbound.send(Verb::DELETE, &self.line.url, &headers, Bytes::new()).await {
+            Ok(response)
+                if response.status().is_success() || response.status() == StatusCode::METHOD_NOT_ALLOWED => {}
+            Ok(response) => {
+                tracing::debug!(status = %response.status(), "the server did not take the session back")
+            }
+            Err(error) => tracing::debug!(%error, "the session could not be given back"),
+        }
+    }
+}
+
+/// What a server is answered that asks for something else than a caller's answer.
+pub(super) fn ping(method: &str) -> jsonrpc::Outcome {
+    if method == Method::Ping.as_str() { Ok(Raw::EMPTY_OBJECT) } else { Err(Error::method_not_found(method)) }
+}
+
+pub(super) fn initialized() -> Bytes {
+    let mut message = Vec::new();
+    write_notification(&mut message, Method::Initialized.as_str(), None);
+    message.into()
+}
+
+/// The one answer in a response; what else is in it says nothing yet.
+pub(super) async fn result_of(response: Response<Body>, reading: &Reading) -> jsonrpc::Outcome {
+    let broken = |broken| match broken {
+        Broken::Invalid(error) => error,
+        Broken::Cut(why) => lost(&why),
+    };
+    let mut messages = Messages::of(response, reading).await.map_err(broken)?;
+    loop {
+        if let Message::Response(response) = messages.next().await.map_err(broken)? {
+            return response.outcome;
+        }
+    }
+}
+
+/// The server was not reached, or the connection broke while the request was on its way.
+pub(super) fn unreachable(fault: &Fault) -> Error {
+    if fault.may_have_arrived() {
+        return unknown(&fault.to_string());
+    }
+    Error::internal(fault.to_string()).with_reason(Reason::UpstreamLost)
+}
+
+/// Nothing more will come.
+pub(super) fn lost(why: &str) -> Error {
+    Error::internal(format!("the connection to the server is lost: {why}")).with_reason(Reason::UpstreamLost)
+}
+
+/// The server has the request, and its answer will not be known.
+pub(super) fn unknown(why: &str) -> Error {
+    Error::internal(format!(
+        "the answer was lost ({why}); whether the server did what was asked is not known, so ask again only if that is safe"
+    ))
+    .with_reason(Reason::OutcomeUnknown)
+}
+
+fn is_stream(response: &Response<Body>) -> bool {
+    response.status().is_success() && super::received::is_type(response.headers(), "text/event-stream")
+}
+
+/// How long the first call waits for the server's own stream to be open.
+const LISTEN: Duration = Duration::from_secs(2);
+
+/// How long closing may take.
+const FAREWELL: Duration = Duration::from_secs(5);

@@ -1,0 +1,263 @@
+//! Arguments of tools that are mirrored into headers, as the tools' schemas say (2026-07-28, streamable-http §Custom
+//! Headers from Tool Parameters).
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyport_protocol::{
+    Raw,
+    json::{Elements, Members, Splice},
+    meta::{encode_header, header_text},
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+
+/// What the tools of one server want mirrored, as far as they were listed.
+#[derive(Debug, Default)]
+pub(super) struct Mirrors(Mutex<HashMap<String, Arc<[Mirror]>>>);
+
+/// One argument that is mirrored.
+#[derive(Debug, PartialEq, Eq)]
+struct Mirror {
+    name: HeaderName,
+    /// The chain of `properties` keys from the root.
+    path: Vec<String>,
+}
+
+/// The annotation in a property's schema.
+const KEYWORD: &str = "x-mcp-header";
+
+/// The largest integer that every JSON reader reads exactly: 2^53 - 1.
+const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
+
+/// Tools that are noted; a server that lists more with annotations is refused those headers itself.
+const MAX_TOOLS: usize = 10_000;
+
+impl Mirrors {
+    /// Takes a result of `tools/list`, and gives it without the tools whose annotations are invalid.
+    ///
+    /// §Schema Extension: "Clients using the Streamable HTTP transport MUST reject tool definitions where any
+    /// `x-mcp-header` value violates these constraints. Rejection means the client MUST exclude the invalid tool from the
+    /// result of `tools/list`."
+    pub(super) fn learn(&self, result: Raw) -> Raw {
+        let Some(tools) = result.member("tools").filter(Raw::is_array) else { return result };
+        // Hardly any server annotates anything: its lists are not looked into.
+        let annotated = memchr::memmem::find(tools.as_str().as_bytes(), KEYWORD.as_bytes()).is_some();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !annotated && known.is_empty() {
+            return result;
+        }
+        let (mut kept, mut refused) = (Vec::new(), false);
+        for tool in Elements::of(tools.as_str()) {
+            let raw = tools.slice(tool);
+            let Some(name) = raw.member("name").and_then(|name| name.as_string()) else {
+                kept.push(tool);
+                continue;
+            };
+            match compile(&raw) {
+                Ok(mirrors) if mirrors.is_empty() => _ = known.remove(&*name),
+                Ok(mirrors) if known.len() < MAX_TOOLS || known.contains_key(&*name) => {
+                    known.insert(name.to_string(), mirrors.into());
+                }
+                Ok(_) => {}
+                Err(why) => {
+                    tracing::warn!(tool = &*name, why, "a tool is left out: its x-mcp-header is invalid");
+                    known.remove(&*name);
+                    refused = true;
+                    continue;
+                }
+            }
+            kept.push(tool);
+        }
+        if !refused {
+            return result;
+        }
+        let kept = Raw::trusted(format!("[{}]", kept.join(",")).into_bytes());
+        Splice::retain(&result, |name| name != "tools").with("tools", &kept).finish()
+    }
+
+    /// Adds the headers of a call of the tool `name`; those that its schema asks for stand in place of any that are there.
+    pub(super) fn add(&self, headers: &mut HeaderMap, name: &str, arguments: &Raw) {
+        let mirrors = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        for mirror in mirrors.iter().flat_map(|mirrors| mirrors.iter()) {
+            headers.remove(&mirror.name);
+            if let Some(value) = mirror.value(arguments) {
+                headers.insert(mirror.name.clone(), value);
+            }
+        }
+    }
+}
+
+impl Mirror {
+    /// §Schema Extension: "If no value is present at that path in the call arguments, the header is omitted"; so it is for
+    /// `null`.
+    fn value(&self, arguments: &Raw) -> Option<HeaderValue> {
+        let value =
+            self.path.iter().try_fold(arguments.as_str(), |object, key| Members::find(object, key))?;
+        if value == "null" || value.starts_with(['{', '[']) {
+            return None;
+        }
+        let value = arguments.slice(value);
+        HeaderValue::from_str(&encode_header(&integer(&header_text(&value), &value))).ok()
+    }
+}
+
+/// §Value Encoding: integers are written in decimal, though the argument may say `42.0` or `1e3`.
+fn integer(text: &str, value: &Raw) -> String {
+    let number = value.as_str().parse::<f64>().ok().filter(|_| text.contains(['.', 'e', 'E']));
+    match number {
+        Some(number)
+            if !value.as_str().starts_with('"') && number.fract() == 0.0 && number.abs() <= MAX_SAFE =>
+        {
+            format!("{number:.0}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The annotations of a tool.
+fn compile(tool: &Raw) -> Result<Vec<Mirror>, &'static str> {
+    let Some(schema) = tool.member("inputSchema") else { return Ok(Vec::new()) };
+    if memchr::memmem::find(schema.as_str().as_bytes(), KEYWORD.as_bytes()).is_none() {
+        return Ok(Vec::new());
+    }
+    let schema: Value = schema.decode().map_err(|_| "the schema cannot be read")?;
+    let (mut mirrors, mut seen) = (Vec::new(), HashSet::new());
+    walk(&schema, Some(&[]), &mut |subschema, path| {
+        let Some(name) = subschema.get(KEYWORD) else { return Ok(()) };
+        let name = name.as_str().filter(|name| !name.is_empty()).ok_or("it is no name")?;
+        let header =
+            HeaderName::try_from(format!("mcp-param-{name}")).map_err(|_| "it is no name of a header")?;
+        let path = path.filter(|path| !path.is_empty()).ok_or("it stands where not only properties lead")?;
+        if !is_primitive(subschema) {
+            return Err("it stands on what is no string, integer or boolean");
+        }
+        if !seen.insert(header.clone()) {
+            return Err("it is used twice");
+        }
+        mirrors.push(Mirror { name: header, path: path.iter().map(|key| (*key).to_owned()).collect() });
+        Ok(())
+    })?;
+    Ok(mirrors)
+}
+
+fn is_primitive(schema: &Map<String, Value>) -> bool {
+    let primitive = |name: &Value| matches!(name.as_str(), Some("string" | "integer" | "boolean"));
+    match schema.get("type") {
+        Some(Value::Array(types)) => {
+            types.iter().filter(|name| primitive(name)).count() == 1
+                && types.iter().all(|name| primitive(name) || name.as_str() == Some("null"))
+        }
+        Some(name) => primitive(name),
+        None => false,
+    }
+}
+
+/// Visits every subschema; the path is that of `properties` keys from the root, where nothing else lies between. How deep
+/// it goes is bounded by how deep a message may be.
+fn walk<'a>(
+    schema: &'a Value,
+    path: Option<&[&'a str]>,
+    visit: &mut impl FnMut(&'a Map<String, Value>, Option<&[&'a str]>) -> Result<(), &'static str>,
+) -> Result<(), &'static str> {
+    match schema {
+        Value::Object(object) => {
+            visit(object, path)?;
+            for (keyword, value) in object {
+                match (keyword.as_str(), value) {
+                    // These hold values, not schemas.
+                    ("const" | "default" | "enum" | "examples" | KEYWORD, _) => {}
+                    ("properties", Value::Object(properties)) => {
+                        for (name, property) in properties {
+                            let path = path.map(|path| [path, &[name.as_str()]].concat());
+                            walk(property, path.as_deref(), visit)?;
+                        }
+                    }
+                    (
+                        "$defs" | "definitions" | "patternProperties" | "dependentSchemas",
+                        Value::Object(schemas),
+                    ) => {
+                        schemas.values().try_for_each(|schema| walk(schema, None, visit))?;
+                    }
+                    (_, value) => walk(value, None, visit)?,
+                }
+            }
+            Ok(())
+        }
+        Value::Array(all) => all.iter().try_for_each(|schema| walk(schema, None, visit)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn tools(tools: Value) -> Raw {
+        json!({"tools": tools, "x": 1}).into()
+    }
+
+    fn tool(name: &str, properties: Value) -> Value {
+        json!({"name": name, "inputSchema": {"type": "object", "properties": properties}})
+    }
+
+    fn headers(mirrors: &Mirrors, arguments: Value) -> Vec<(String, String)> {
+        let mut headers = HeaderMap::new();
+        headers.insert("mcp-param-region", HeaderValue::from_static("of the caller"));
+        mirrors.add(&mut headers, "t", &arguments.into());
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+    }
+
+    #[test]
+    fn arguments_are_mirrored_as_the_schema_says() {
+        let mirrors = Mirrors::default();
+        let list = tools(json!([tool(
+            "t",
+            json!({
+                "region": {"type": "string", "x-mcp-header": "Region"},
+                "limit": {"type": ["integer", "null"], "x-mcp-header": "Limit"},
+                "deep": {"type": "object", "properties": {"flag": {"type": "boolean", "x-mcp-header": "Flag"}}},
+            })
+        )]));
+        assert_eq!(mirrors.learn(list.clone()), list);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            headers(&mirrors, json!({"region": "世界", "limit": 42.0, "deep": {"flag": true}})),
+            [
+                pair("mcp-param-region", "=?base64?5LiW55WM?="),
+                pair("mcp-param-limit", "42"),
+                pair("mcp-param-flag", "true")
+            ]
+        );
+        assert_eq!(headers(&mirrors, json!({"limit": null})), []);
+        // A list in which the tool asks for nothing any more.
+        mirrors.learn(tools(json!([tool("t", json!({}))])));
+        assert_eq!(headers(&mirrors, json!({"region": "a"})), [pair("mcp-param-region", "of the caller")]);
+    }
+
+    #[test]
+    fn tools_with_invalid_annotations_are_left_out() {
+        let wrong = [
+            json!({"a": {"type": "string", "x-mcp-header": ""}}),
+            json!({"a": {"type": "string", "x-mcp-header": 1}}),
+            json!({"a": {"type": "string", "x-mcp-header": "a b"}}),
+            json!({"a": {"type": "string", "x-mcp-header": "a\r\nb"}}),
+            json!({"a": {"type": "number", "x-mcp-header": "A"}}),
+            json!({"a": {"type": "object", "x-mcp-header": "A"}}),
+            json!({"a": {"type": "array", "items": {"type": "string", "x-mcp-header": "A"}}}),
+            json!({"a": {"anyOf": [{"type": "string", "x-mcp-header": "A"}]}}),
+            json!({"a": {"type": "string", "x-mcp-header": "A"}, "b": {"type": "string", "x-mcp-header": "a"}}),
+        ];
+        for properties in wrong {
+            let good = tool("good", json!({"a": {"type": "string", "default": {"x-mcp-header": "!"}}}));
+            let list = tools(json!([tool("t", properties.clone()), good]));
+            let kept: Value = Mirrors::default().learn(list).decode().unwrap();
+            assert_eq!(kept, json!({"x": 1, "tools": [good]}), "{properties}");
+        }
+    }
+}

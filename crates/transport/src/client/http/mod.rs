@@ -1,0 +1,27 @@
+//! Connections to servers over HTTP: Streamable HTTP of every revision, and HTTP+SSE of 2024-11-05.
+//!
+//! # Layout
+//! - `open`: how a connection begins, and what the server speaks.
+//! - `call`: one call, from what is sent to its answer; `hub`: what all calls of a connection share.
+//! - `session`: the session of an older server.
+//! - `mirror`: arguments that go into headers, too.
+//! - `received`: what a server answers, read as messages; `events`: streams of events.
+//! - `outbound`: requests over kept connections, with redirects; `connector`: the one way out; `guard`: where it does
+//!   not lead.
+
+mod call;
+mod connector;
+mod endpoint;
+mod events;
+mod fault;
+mod guard;
+mod hub;
+mod mirror;
+mod open;
+mod outbound;
+mod received;
+mod session;
+
+pub use endpoint::Endpoint;
+pub use fault::Fault;
+pub(crate) use open::open;

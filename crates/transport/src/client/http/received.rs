@@ -1,0 +1,293 @@
+//! What a server answers over HTTP, read as messages.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use anyport_protocol::{
+    Error, Limits, Raw,
+    json::Splice,
+    jsonrpc::{Incoming, Message, Reason, read},
+};
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming as Body;
+
+use super::{
+    connector::chain,
+    events::{Event, Events},
+};
+use crate::client::Tap;
+
+/// How messages are read.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    pub(crate) limits: Limits,
+    pub(crate) answer_max: usize,
+    pub(crate) tap: Option<Arc<dyn Tap>>,
+}
+
+/// Why there are no more messages.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// The stream ended, or was cut.
+    Cut(String),
+    /// What came is no message, or too long a one: nothing that follows is read.
+    Invalid(Error),
+}
+
+/// The events of a response.
+pub(crate) struct EventStream {
+    body: Body,
+    pub(crate) events: Events,
+}
+
+impl EventStream {
+    pub(crate) fn new(body: Body, answer_max: usize) -> Self {
+        Self { body, events: Events::new(answer_max) }
+    }
+
+    /// The next event. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Result<Event, Broken> {
+        loop {
+            match self.events.next() {
+                Ok(Some(event)) => return Ok(event),
+                Ok(None) => {}
+                Err(error) => return Err(Broken::Invalid(invalid(error.to_string()))),
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(piece) = frame.into_data() {
+                        self.events.feed(piece);
+                    }
+                }
+                Some(Err(error)) => return Err(Broken::Cut(chain(&error))),
+                None => return Err(Broken::Cut("the stream ended".into())),
+            }
+        }
+    }
+
+    /// Goes on with the stream that `body` brings.
+    pub(crate) fn resume(&mut self, body: Body) {
+        self.body = body;
+        self.events.restart();
+    }
+}
+
+/// The messages of a response: one JSON text, or a stream of events.
+pub(crate) struct Messages {
+    reading: Reading,
+    ready: VecDeque<Message>,
+    stream: Option<EventStream>,
+}
+
+impl Messages {
+    /// Reads a response of success.
+    ///
+    /// # Errors
+    /// When it is neither JSON nor an event stream, or cannot be read.
+    pub(crate) async fn of(response: Response<Body>, reading: &Reading) -> Result<Self, Broken> {
+        let mut messages = Self { reading: reading.clone(), ready: VecDeque::new(), stream: None };
+        if is_type(response.headers(), "text/event-stream") {
+            messages.stream = Some(EventStream::new(response.into_body(), reading.answer_max));
+        } else if is_type(response.headers(), "application/json") {
+            let text = collect(response.into_body(), reading.answer_max).await?;
+            messages.take(text)?;
+        } else {
+            let found = response
+                .headers()
+                .get(header::CONTENT_TYPE)
+                .map_or("none", |value| value.to_str().unwrap_or("one that is no text"));
+            return Err(Broken::Invalid(invalid(format!(
+                "the server answers with HTTP status {} and content type {found:.100}, where MCP has application/json or \
+                 text/event-stream; is this the URL of an MCP server?",
+                response.status().as_u16()
+            ))));
+        }
+        Ok(messages)
+    }
+
+    /// The messages of an event stream, from where it was read to.
+    pub(crate) fn of_stream(stream: EventStream, reading: &Reading) -> Self {
+        Self { reading: reading.clone(), ready: VecDeque::new(), stream: Some(stream) }
+    }
+
+    /// The next message. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Result<Message, Broken> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Ok(message);
+            }
+            let Some(stream) = &mut self.stream else {
+                return Err(Broken::Cut(
+                    "the server's answer does not say what became of the request".into(),
+                ));
+            };
+            let event = stream.next().await?;
+            // The first event of a resumable stream has an id and no data. Other types of events are for others.
+            if event.kind == "message" && !event.data.is_empty() {
+                self.take(event.data)?;
+            }
+        }
+    }
+
+    /// The stream, where these messages come on one.
+    pub(crate) fn stream(&mut self) -> Option<&mut EventStream> {
+        self.stream.as_mut()
+    }
+
+    fn take(&mut self, text: Bytes) -> Result<(), Broken> {
+        if let Some(tap) = &self.reading.tap {
+            tap.received(&text);
+        }
+        let wrong = |error: Error| {
+            Broken::Invalid(invalid(format!("the server's message is none: {}", error.message)))
+        };
+        match read(text, &self.reading.limits) {
+            Ok(Incoming::One(message)) => self.ready.push_back(message),
+            // 2025-03-26, basic §Batching: what is wrong with one leaves the others.
+            Ok(Incoming::Batch(all)) => self.ready.extend(all.into_iter().filter_map(Result::ok)),
+            Err(malformed) => return Err(wrong(malformed.error)),
+        }
+        Ok(())
+    }
+}
+
+/// A response that is none of success.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    /// The JSON-RPC error in it.
+    pub(crate) error: Option<Error>,
+    /// `WWW-Authenticate`.
+    pub(crate) challenge: Option<String>,
+    retry_after: Option<String>,
+    /// The beginning of what it says otherwise.
+    words: String,
+}
+
+impl Refusal {
+    /// Reads a response of failure, of which no more than its beginning matters.
+    pub(crate) async fn of(response: Response<Body>, reading: &Reading) -> Self {
+        let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let challenge = header(header::WWW_AUTHENTICATE).map(str::to_owned);
+        let retry_after = header(header::RETRY_AFTER).map(str::to_owned);
+        let status = response.status();
+        let read_body = collect(response.into_body(), REFUSAL);
+        let text = tokio::time::timeout(PATIENCE, read_body).await;
+        let text = text.ok().and_then(Result::ok).unwrap_or_default();
+        if let (Some(tap), false) = (&reading.tap, text.is_empty()) {
+            tap.received(&text);
+        }
+        let words = String::from_utf8_lossy(&text).chars().take(200).collect();
+        let error = match read(text, &reading.limits) {
+            Ok(Incoming::One(Message::Response(response))) => response.outcome.err(),
+            _ => None,
+        };
+        Self { status, error, challenge, retry_after, words }
+    }
+
+    /// Whether the server says that it does not know the session (any more).
+    ///
+    /// 2025-11-25, transports §Session Management: "it MUST respond to requests containing that session ID with HTTP 404
+    /// Not Found". Servers that follow the examples of the TypeScript SDK answer 400 in words of their own.
+    pub(crate) fn is_lost_session(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+            || self.status == StatusCode::BAD_REQUEST
+                && self.error.as_ref().is_some_and(|error| {
+                    error.code == -32000 && error.message.to_ascii_lowercase().contains("session")
+                })
+    }
+
+    /// Whether this says nothing about what the server speaks: it wants to know who calls, or is broken.
+    pub(crate) fn says_nothing_of_the_era(&self) -> bool {
+        let who = matches!(
+            self.status,
+            StatusCode::UNAUTHORIZED
+                | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+                | StatusCode::TOO_MANY_REQUESTS
+        );
+        // A server that answers in JSON-RPC has understood that much, and is no broken gateway before it.
+        who || self.status.is_server_error() && self.error.is_none()
+    }
+
+    /// In words for a person.
+    pub(crate) fn words(&self) -> String {
+        let status = self.status;
+        let what = match status {
+            StatusCode::UNAUTHORIZED => {
+                "it wants to know who is calling; give a token in the header Authorization".to_owned()
+            }
+            StatusCode::FORBIDDEN => "it does not allow this".to_owned(),
+            StatusCode::TOO_MANY_REQUESTS => "it is asked too often".to_owned(),
+            StatusCode::NOT_FOUND => "there is no MCP endpoint at this path".to_owned(),
+            _ if status.is_server_error() => "it has failed, or what stands before it has".to_owned(),
+            _ => "it refuses the request".to_owned(),
+        };
+        let later =
+            self.retry_after.as_deref().map_or(String::new(), |after| format!(" (Retry-After: {after:.40})"));
+        let said = match (&self.error, self.words.trim()) {
+            (Some(error), _) => format!("; it says: {}", error.message),
+            (None, "") => String::new(),
+            (None, words) => format!("; it says: {words}"),
+        };
+        format!("the server answers HTTP status {status}: {what}{later}{said}")
+    }
+
+    /// As the outcome of a request.
+    pub(crate) fn into_error(self) -> Error {
+        let words = self.words();
+        match self.error {
+            Some(error) if self.status != StatusCode::UNAUTHORIZED => error,
+            _ => {
+                let mut data = Splice::new().with("httpStatus", &Raw::trusted(self.status.as_str().into()));
+                if let Some(challenge) = &self.challenge {
+                    data = data.with("wwwAuthenticate", &Raw::string(challenge));
+                }
+                Error::internal(words).with_data(data.finish())
+            }
+        }
+    }
+}
+
+/// How long to wait before a stream is asked for again, where the server does not say.
+pub(crate) const RETRY: Duration = Duration::from_secs(1);
+
+/// How much of a refusal is read.
+const REFUSAL: usize = 64 << 10;
+
+/// For how long a refusal is read.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A message that breaks the protocol.
+pub(crate) fn invalid(why: String) -> Error {
+    Error::internal(why).with_reason(Reason::InvalidUpstream)
+}
+
+pub(crate) fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let found = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    found.is_some_and(|found| {
+        found.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted))
+    })
+}
+
+async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Broken> {
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Broken::Cut(chain(&error)))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        if first.len() + all.len() + piece.len() > limit {
+            let why = format!("the server's answer is longer than the limit of {limit} bytes (answer_max)");
+            return Err(Broken::Invalid(invalid(why)));
+        }
+        if first.is_empty() && all.is_empty() {
+            first = piece;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&std::mem::take(&mut first));
+            }
+            all.extend_from_slice(piece.chunk());
+        }
+    }
+    // Most answers come in one piece, which is then not copied.
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}

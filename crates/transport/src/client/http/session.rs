@@ -1,0 +1,60 @@
+//! The session of an older server over Streamable HTTP, and what is sent with its requests.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyport_protocol::Revision;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+
+/// The session that is open now; a lost one is followed by another.
+pub(super) struct Sessions {
+    now: Mutex<Arc<Session>>,
+    /// Held while a new one is opened, so that of all who miss the old one only the first does it.
+    pub(super) opening: tokio::sync::Mutex<()>,
+    /// The message that opens a session.
+    pub(super) initialize: bytes::Bytes,
+}
+
+/// One session.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// How many there were before it.
+    pub(super) number: u64,
+    /// Its id, where the server gave it one.
+    pub(super) id: Option<HeaderValue>,
+}
+
+impl Sessions {
+    pub(super) fn new(initialize: bytes::Bytes, id: Option<HeaderValue>) -> Self {
+        let first = Arc::new(Session { number: 0, id });
+        Self { now: Mutex::new(first), opening: tokio::sync::Mutex::new(()), initialize }
+    }
+
+    pub(super) fn now(&self) -> Arc<Session> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn renewed(&self, id: Option<HeaderValue>) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = Arc::new(Session { number: now.number + 1, id });
+    }
+}
+
+impl Session {
+    /// The headers of a request of this session.
+    ///
+    /// 2025-11-25, transports §Protocol Version Header: "the client MUST include the MCP-Protocol-Version header on all
+    /// subsequent requests"; earlier revisions than 2025-06-18 do not have it.
+    pub(super) fn headers(&self, revision: Revision) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if revision >= Revision::V2025_06_18 {
+            headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(revision.as_str()));
+        }
+        if let Some(id) = &self.id {
+            headers.insert(SESSION_ID, id.clone());
+        }
+        headers
+    }
+}

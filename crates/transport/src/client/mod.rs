@@ -1,0 +1,41 @@
+//! Connections to servers: a [`Connection`] is a [`Service`], whatever carries its messages and whatever its server speaks.
+//!
+//! It takes requests in the newest vocabulary and answers in it. A modern server asks by result, and its `input_required`
+//! comes through as it is; an older one asks while the call is open, and its question comes as an event of the reply that
+//! it belongs to. What is said in which revision is `anyport_protocol::session::upstream`; this module carries it.
+//!
+//! # Layout
+//! - [`connect`], [`Target`], [`Opening`]: how a connection begins.
+//! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`End`]: why it is over.
+//! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
+//! - `child` (feature `client-child`): servers that are started as a child process.
+//! - `http` (feature `client-http`): servers over HTTP, in every revision.
+//! - `unix` (feature `client-unix`): servers on a Unix socket.
+
+mod carrier;
+#[cfg(feature = "client-child")]
+pub mod child;
+mod connection;
+mod duplex;
+mod end;
+mod error;
+#[cfg(feature = "client-http")]
+pub mod http;
+mod opening;
+mod service;
+mod spoken;
+mod target;
+#[cfg(test)]
+mod tests;
+#[cfg(all(feature = "client-unix", unix))]
+mod unix;
+
+pub use connection::Connection;
+pub use end::End;
+pub use error::ConnectError;
+pub use opening::{Opening, Tap};
+pub use spoken::{Said, Spoken};
+pub use target::{Target, connect};
+
+#[cfg(doc)]
+use anyport_service::Service;

@@ -1,0 +1,58 @@
+use std::sync::Arc;
+
+use anyport_service::Service;
+
+use super::{
+    ConnectError, End, Opening,
+    duplex::{Channel, Hub, Open, Outbox},
+};
+use crate::{dialogue::Frame, memory};
+
+/// A service of this process, spoken to in messages: as another program would.
+pub(super) struct InProcess(pub(super) Arc<dyn Service>);
+
+impl Open for InProcess {
+    async fn open(&self, opening: Arc<Opening>) -> Result<Channel, ConnectError> {
+        let config = memory::Config {
+            limits: opening.limits,
+            max_open_requests: opening.max_open_requests,
+            ..memory::Config::default()
+        };
+        let (hub, outbox) = Hub::new(opening);
+        let (client, serving) = memory::serve(self.0.clone(), config, std::future::pending());
+        let serving = tokio::spawn(serving);
+        tokio::spawn(drive(client, hub.clone(), outbox, serving));
+        Ok(Channel::new(hub))
+    }
+}
+
+/// Carries messages between a hub and a client in memory until either ends.
+async fn drive(
+    client: memory::Client,
+    hub: Arc<Hub>,
+    mut outbox: Outbox,
+    serving: tokio::task::JoinHandle<()>,
+) {
+    let (sender, mut receiver) = client.split();
+    let send = async move {
+        while let Some(message) = outbox.next().await {
+            if sender.send(message).await.is_err() {
+                break;
+            }
+        }
+    };
+    let hear = async {
+        while let Some(message) = receiver.receive().await {
+            hub.receive(Frame::Message(message));
+        }
+    };
+    // Once our side has ended, what still runs is nobody's: its calls are over.
+    let closed = tokio::select! {
+        () = send => true,
+        () = hear => false,
+    };
+    drop(receiver);
+    let _ = serving.await;
+    let closed = closed || hub.was_closed();
+    hub.end(if closed { End::Closed } else { End::lost("the service is no longer served") });
+}

@@ -1,0 +1,55 @@
+use std::{fmt, sync::Arc};
+
+use anyport_service::Service;
+
+use super::{ConnectError, Connection, Opening, duplex, service};
+
+/// Where a server is.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Target {
+    /// A program that speaks on its standard streams and is started for this connection.
+    #[cfg(feature = "client-child")]
+    Command(super::child::Command),
+    /// A URL.
+    #[cfg(feature = "client-http")]
+    Http(super::http::Endpoint),
+    /// A Unix socket.
+    #[cfg(all(feature = "client-unix", unix))]
+    Unix(std::path::PathBuf),
+    /// A service of this process, over the in-memory transport.
+    Service(Arc<dyn Service>),
+}
+
+/// Connects to the server at `target`, finds out what it speaks and opens it.
+///
+/// Must be called inside a tokio runtime, and the connection lives in it.
+///
+/// # Errors
+/// Each variant of [`ConnectError`] says what was wrong and what to do.
+pub async fn connect(target: &Target, opening: &Opening) -> Result<Connection, ConnectError> {
+    let opened = match target {
+        #[cfg(feature = "client-child")]
+        Target::Command(command) => duplex::open(command, opening).await,
+        #[cfg(feature = "client-http")]
+        Target::Http(endpoint) => super::http::open(endpoint, opening).await,
+        #[cfg(all(feature = "client-unix", unix))]
+        Target::Unix(path) => duplex::open(&super::unix::Socket(path), opening).await,
+        Target::Service(service) => duplex::open(&service::InProcess(service.clone()), opening).await,
+    };
+    opened.map(Connection::new)
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            #[cfg(feature = "client-child")]
+            Self::Command(command) => command.fmt(f),
+            #[cfg(feature = "client-http")]
+            Self::Http(endpoint) => endpoint.fmt(f),
+            #[cfg(all(feature = "client-unix", unix))]
+            Self::Unix(path) => f.debug_tuple("Unix").field(path).finish(),
+            Self::Service(_) => f.write_str("Service(..)"),
+        }
+    }
+}
