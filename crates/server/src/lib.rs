@@ -137,7 +137,7 @@ pub use resource::{
     Contents, IntoContents, IntoResourcePage, IntoResources, PageQuery, Resource, ResourceHandler,
     ResourcePage, Template, TemplateHandler,
 };
-pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
+pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS, arguments_schema};
 pub use server::Server;
 pub use state::State;
 pub use tool::{IntoToolResult, Json, NoArguments, Tool, ToolHandler, ToolResult};

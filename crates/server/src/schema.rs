@@ -131,8 +131,11 @@ fn dialect(root: &Map<String, Value>) -> Result<Draft, SchemaError> {
     }
 }
 
-/// The schema of the arguments `A`: closed against unknown members unless the type says otherwise.
-pub(crate) fn of_arguments<A: JsonSchema>() -> Value {
+/// The JSON Schema of the arguments `A`, as a [`Tool`](crate::Tool) has it unless it is given another: in the default
+/// dialect, and closed against unknown members unless the type says otherwise.
+///
+/// For tools whose schema is only known at run time: this is what to begin with.
+pub fn arguments_schema<A: JsonSchema>() -> Value {
     let mut schema = of::<A>(SchemaSettings::draft2020_12().for_deserialize());
     if let Value::Object(root) = &mut schema
         && !root.contains_key("additionalProperties")
@@ -228,10 +231,10 @@ mod tests {
             rest: std::collections::HashMap<String, i64>,
         }
         assert_eq!(
-            of_arguments::<Plain>(),
+            arguments_schema::<Plain>(),
             json!({"type": "object", "properties": {"a": {"type": "integer", "format": "int64"}},
                    "required": ["a"], "additionalProperties": false})
         );
-        assert_ne!(of_arguments::<Open>()["additionalProperties"], json!(false));
+        assert_ne!(arguments_schema::<Open>()["additionalProperties"], json!(false));
     }
 }

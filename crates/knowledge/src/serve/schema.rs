@@ -1,6 +1,7 @@
 //! The arguments of the tools, with what there is to choose from.
 
-use schemars::{JsonSchema, generate::SchemaSettings};
+use anyport_server::arguments_schema;
+use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use super::{MAX_CHOICES, Options};
@@ -24,16 +25,10 @@ impl Topics {
 
     /// The JSON Schema of the arguments `A`, in which `language` and `domain` are of these.
     pub(super) fn schema<A: JsonSchema>(&self) -> Value {
-        let settings = SchemaSettings::draft2020_12().for_deserialize().with(|settings| {
-            settings.inline_subschemas = true;
-            // The default dialect needs no naming.
-            settings.meta_schema = None;
-        });
-        let mut schema = settings.into_generator().into_root_schema_for::<A>().to_value();
+        let mut schema = arguments_schema::<A>();
         if let Some(schema) = schema.as_object_mut() {
-            // The Rust type's name and description tell a model nothing.
-            schema.remove("title");
-            schema.remove("description");
+            // What the Rust type is described as tells a model nothing.
+            schema.shift_remove("description");
         }
         for (name, choices) in [("language", &self.languages), ("domain", &self.domains)] {
             let argument = schema.pointer_mut(&format!("/properties/{name}")).and_then(Value::as_object_mut);

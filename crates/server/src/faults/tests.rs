@@ -68,7 +68,7 @@ fn trip(change: Value) -> Value {
 
 #[track_caller]
 fn check(arguments: &Value, expected: &str) {
-    let schema = Schema::compile(&schema::of_arguments::<Trip>()).unwrap();
+    let schema = Schema::compile(&schema::arguments_schema::<Trip>()).unwrap();
     assert_eq!(words(&schema.check(arguments).unwrap_err()), expected);
 }
 

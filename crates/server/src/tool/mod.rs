@@ -96,7 +96,7 @@ impl Tool<()> {
         F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoToolResult> + Send + 'static,
     {
-        self.input_schema.get_or_insert_with(schema::of_arguments::<A>);
+        self.input_schema.get_or_insert_with(schema::arguments_schema::<A>);
         self.handled::<R::Output>(ToolHandler(Box::new(move |_, arguments, context| {
             let arguments = arguments.unwrap_or("{}");
             let read = serde_json::from_str(arguments);
@@ -131,7 +131,7 @@ impl Tool<()> {
         F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: IntoToolResult,
     {
-        self.input_schema.get_or_insert_with(schema::of_arguments::<A>);
+        self.input_schema.get_or_insert_with(schema::arguments_schema::<A>);
         let function = Arc::new(function);
         self.handled::<R>(ToolHandler(Box::new(move |_, arguments, context| {
             let arguments = arguments.unwrap_or("{}");
