@@ -73,7 +73,7 @@ fn failed(error: &ConnectError) -> Error {
     let (exit, help) = match error {
         ConnectError::Revision { .. } => (Exit::Failed, "leave out --revision, or demand one that it speaks"),
         ConnectError::Refused { .. } => {
-            (Exit::Failed, "`anyport doctor` with the same server finds out more")
+            (Exit::Failed, "--verbose shows what was said; the server's own log may tell more")
         }
         ConnectError::NoProgram { .. } | ConnectError::Spawn { .. } => {
             (Exit::Unreachable, "check the command, and the folder with --cwd")
@@ -82,7 +82,7 @@ fn failed(error: &ConnectError) -> Error {
             (Exit::Auth, "keep the token in a variable, and give --bearer env:NAME")
         }
         ConnectError::Silent(_) => (Exit::Unreachable, "give it more time with --timeout SECONDS"),
-        _ => (Exit::Unreachable, "`anyport doctor` with the same server finds out more"),
+        _ => (Exit::Unreachable, "--verbose shows what was said; the server's own log may tell more"),
     };
     Error::new(Advice::new(exit, safe::text(&error.to_string()), help))
 }

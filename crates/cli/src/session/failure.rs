@@ -11,7 +11,7 @@ pub(crate) fn of_call(error: &ClientError) -> Error {
     let problem = safe::text(&error.to_string());
     let (exit, help) = match error {
         ClientError::Closed { .. } => {
-            (Exit::Unreachable, "`anyport doctor` with the same server finds out more")
+            (Exit::Unreachable, "--verbose shows what was said; the server's own log may tell more")
         }
         ClientError::Timeout { .. } => (Exit::Failed, "give it more time with --timeout SECONDS"),
         ClientError::Refused { error, .. } => match error.code {
@@ -26,7 +26,7 @@ pub(crate) fn of_call(error: &ClientError) -> Error {
         ClientError::Decode { .. } | ClientError::Output { .. } => {
             (Exit::Failed, "tell whoever made the server; --unchecked takes results that miss their schema")
         }
-        _ => (Exit::Failed, "`anyport doctor` with the same server finds out more"),
+        _ => (Exit::Failed, "--verbose shows what was said; the server's own log may tell more"),
     };
     Error::new(Advice::new(exit, problem, help))
 }

@@ -112,7 +112,8 @@ async fn a_cut_stream_without_event_ids_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn what_is_no_mcp_is_told_as_such() {
-    let cases: [(fn(&Asked) -> String, &str); 5] = [
+    type Wrong = fn(&Asked) -> String;
+    let cases: [(Wrong, &str); 5] = [
         (|_| response("200 OK", &["Content-Type: text/html"], "<html>"), "text/html"),
         (|_| response("200 OK", &["Content-Type: application/json"], "{\"half"), "message is none"),
         (|_| response("200 OK", &["Content-Type: application/json"], "[]"), "message is none"),
