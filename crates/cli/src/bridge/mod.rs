@@ -6,13 +6,14 @@ mod reach;
 
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
 use anyport_protocol::Revision;
 use anyport_service::{
     Service,
     layer::{CatchPanic, Concurrency, Rate, Trace},
     metrics::Metrics,
+    seal::{Key, Sealer},
 };
 use anyport_transport::client::Opening;
 
@@ -40,9 +41,14 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
     let supported: Arc<[Revision]> = arguments.serving.era.revisions().into();
     let limits = Limits::with(&arguments.serving.limit);
     let metrics = Metrics::new();
+    let folder = state::folder(arguments.serving.state_dir.clone());
     let upstream = upstream(arguments, target, &limits, &metrics)?;
-    let known = state::folder(arguments.serving.state_dir.clone())
-        .map(|folder| folder.join("bridge").join(reach::file_name(&target.server)));
+    let key = match serving::key(arguments.serving.state_dir.clone()) {
+        Some(key) => key,
+        None => Key::random().context("no key for the state of open questions")?,
+    };
+    let upstream = upstream.parking(Sealer::new(&key), limits.park, &metrics);
+    let known = folder.map(|folder| folder.join("bridge").join(reach::file_name(&target.server)));
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
     let service = Arc::new(stack(bridge, &limits, &metrics));
     let (closing, closed) = (stop.stopped(), upstream.clone());

@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 use anyport_knowledge::{Folders, Settings, answers::DEFAULT_MAX_ANSWER_CHARS};
 use anyport_server::Builder;
 use anyport_service::{
-    bridge::ShimLimits,
+    bridge::{ParkLimits, ShimLimits},
     layer::{CacheLimits, Quota},
 };
 use anyport_transport::{http, unix, websocket};
@@ -19,6 +19,7 @@ pub(crate) struct Limits {
     pub(crate) http: http::Limits,
     pub(crate) websocket: websocket::Config,
     pub(crate) shim: ShimLimits,
+    pub(crate) park: ParkLimits,
     pub(crate) quota: Quota,
     pub(crate) max_concurrent_calls: usize,
     pub(crate) max_open_requests: usize,
@@ -55,6 +56,7 @@ impl Default for Limits {
             http: http::Limits { drain: DRAIN, ..http::Limits::default() },
             websocket: websocket::Config::default(),
             shim: ShimLimits::default(),
+            park: ParkLimits::default(),
             quota: Quota { per_second: CALLS_PER_SECOND, burst: CALL_BURST },
             max_concurrent_calls: 1024,
             max_open_requests: 1024,
@@ -78,7 +80,8 @@ pub(crate) struct Limit {
 const NAMES: &str = "max_message_bytes, max_depth, max_nodes, max_headers, max_header_bytes, max_streams, max_sessions, \
     sse_log, sse_buffer, batch_concurrency, max_tools_listed, max_frame_bytes, max_pings, header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
     ask_timeout, ping_interval, pong_timeout, first_message, connection_idle (seconds), max_listeners, \
-    max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions, \
+    max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, calls_per_second, call_burst, rounds, questions, park_ttl (seconds), parked_per_principal, parked_total, parked_bytes, reasks, \
+    replay (seconds), state_bytes, elicitation_wait (seconds), \
     cache_entries, cache_bytes, log_file_bytes, log_files, max_documents, max_document_bytes, max_held_bytes, max_answer_chars";
 
 impl std::str::FromStr for Limit {
@@ -193,8 +196,22 @@ impl Limits {
             "keep_alive" => http.keep_alive = seconds,
             "drain" => http.drain = seconds,
             "ask_timeout" => self.shim.ask_timeout = seconds,
-            "rounds" => self.shim.rounds = limit.value,
-            "questions" => self.shim.questions = count,
+            "rounds" => {
+                self.shim.rounds = limit.value;
+                self.park.rounds = limit.value;
+            }
+            "questions" => {
+                self.shim.questions = count;
+                self.park.questions = count;
+            }
+            "park_ttl" => self.park.park_ttl = seconds,
+            "parked_per_principal" => self.park.parked_per_principal = count,
+            "parked_total" => self.park.parked_total = count,
+            "parked_bytes" => self.park.parked_bytes = count,
+            "reasks" => self.park.reasks = limit.value,
+            "replay" => self.park.replay = seconds,
+            "state_bytes" => self.park.state_bytes = count,
+            "elicitation_wait" => self.park.elicitation_wait = seconds,
             "max_concurrent_calls" => self.max_concurrent_calls = count,
             "max_open_requests" => {
                 http.max_open_requests = count;

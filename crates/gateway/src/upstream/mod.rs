@@ -12,7 +12,7 @@ use std::{
     collections::HashMap,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -20,9 +20,10 @@ use std::{
 
 use anyport_protocol::{Error, Method, Raw, Revision, json::Splice, jsonrpc::Reason};
 use anyport_service::{
-    Asking, Context, Outcome, Principal, Reply, Request, Service,
-    bridge::{Shim, ShimLimits},
+    Asking, Context, Notification, Outcome, Principal, Reply, Request, Service,
+    bridge::{Park, ParkLimits, Seals, Shim, ShimLimits},
     metrics::{Counter, Gauge, Metrics},
+    seal::Sealer,
 };
 use futures_core::Stream;
 use tokio::{
@@ -49,6 +50,7 @@ use crate::{Client, Connect, Live, Spoken, Unreachable, deferred::deferred, list
 pub struct Upstream {
     pool: Pool,
     shim: Arc<Shim<Pool>>,
+    park: Option<Arc<Park<Pool>>>,
 }
 
 /// What bounds the connections to one server; the names are the configuration's.
@@ -98,11 +100,12 @@ impl Upstream {
             waiting: AtomicUsize::new(0),
             first: tokio::sync::Mutex::default(),
             safe: Safe::default(),
+            parked: OnceLock::new(),
             learned: watch::Sender::new(None),
             closed: watch::Sender::new(false),
             numbers: Numbers::default(),
         }));
-        Self { shim: Arc::new(Shim::new(pool.clone(), ShimLimits::default())), pool }
+        Self { shim: Arc::new(Shim::new(pool.clone(), ShimLimits::default())), pool, park: None }
     }
 
     /// Counts in `metrics`, and bounds dialogues by `limits`. Before the first call.
@@ -112,6 +115,19 @@ impl Upstream {
             inner.numbers = Numbers::of(metrics);
         }
         self.shim = Arc::new(Shim::new(self.pool.clone(), limits).metrics(metrics));
+        self
+    }
+
+    /// Lets callers that retry be asked by a legacy server too: their calls stay open while they are asked, and find
+    /// their way back by a state under `sealer`. Without this such a server is told that they cannot be asked. After
+    /// [`Upstream::bounded`], and before the first call.
+    #[must_use]
+    pub fn parking(mut self, sealer: Sealer, limits: ParkLimits, metrics: &Metrics) -> Self {
+        let seals = Seals::new(sealer, NODE, self.name());
+        let park = Arc::new(Park::new(self.pool.clone(), seals, limits).metrics(metrics));
+        // The park holds the pool, so the pool must not hold the park.
+        let _ = self.pool.0.parked.set(Arc::downgrade(&park));
+        self.park = Some(park);
         self
     }
 
@@ -161,6 +177,9 @@ impl Upstream {
     /// Ends every listen stream and takes no more calls; those under way go on.
     pub fn close(&self) {
         self.pool.0.closed.send_replace(true);
+        if let Some(park) = &self.park {
+            park.drain();
+        }
         for slot in self.pool.slots() {
             slot.listen.end();
         }
@@ -172,12 +191,14 @@ impl Service for Upstream {
         match (self.pool.era(), context.asking()) {
             // A modern server asks by result: whoever is asked live is served by the shim.
             (Some(Era::Modern), Asking::Live) => self.shim.call(request, context),
-            // A legacy server asks live. Until such a question can be kept for a caller that retries, the server is told
-            // that this caller cannot be asked.
-            (Some(Era::Legacy), Asking::Retry) => {
-                let info = context.client_info().cloned();
-                self.pool.call(request, context.with_client(Raw::EMPTY_OBJECT, info))
-            }
+            // A legacy server asks live: its questions are kept for a caller that retries.
+            (Some(Era::Legacy), Asking::Retry) => match &self.park {
+                Some(park) => park.call(request, context),
+                None => {
+                    let info = context.client_info().cloned();
+                    self.pool.call(request, context.with_client(Raw::EMPTY_OBJECT, info))
+                }
+            },
             (Some(_), _) => self.pool.call(request, context),
             (None, _) => {
                 let upstream = self.clone();
@@ -220,6 +241,8 @@ struct Inner {
     /// Held until it is known of which era the server is: a modern one needs no second connection.
     first: tokio::sync::Mutex<()>,
     safe: Safe,
+    /// Who waits for what the server says of elicitations.
+    parked: OnceLock<Weak<Park<Pool>>>,
     learned: watch::Sender<Option<Arc<Learned>>>,
     closed: watch::Sender<bool>,
     numbers: Numbers,
@@ -258,6 +281,8 @@ impl Service for Pool {
     }
 }
 
+/// Who parks: there is one process, so far, that a state can lead to.
+const NODE: &str = "here";
 /// How long connections may take to close. A program is told to end, and then killed, sooner.
 const SHUT_DOWN: Duration = Duration::from_secs(10);
 /// How often a call is made again at most.
@@ -577,7 +602,10 @@ impl Pool {
                 why = &mut closed => break Some(why),
                 () = up.closing.notified() => break None,
                 said = said, if !silent => match said {
-                    Some(Spoken::Notification(notification)) => slot.listen.said(&notification),
+                    Some(Spoken::Notification(notification)) => {
+                        self.elicited(&notification);
+                        slot.listen.said(&notification);
+                    }
                     Some(Spoken::Missed) => slot.listen.missed(),
                     None => silent = true,
                 },
@@ -601,6 +629,18 @@ impl Pool {
             slot.state.send_replace(State::Idle);
         }
         self.reconnect(&slot, client).await;
+    }
+
+    /// 2025-11-25, elicitation §Completion Notifications: the server tells "when an out-of-band interaction started by
+    /// URL mode elicitation is completed". Nothing of a modern wire says so; a parked call may wait for it.
+    fn elicited(&self, notification: &Notification) {
+        if notification.method != Method::ElicitationComplete {
+            return;
+        }
+        let id = notification.params.member("elicitationId").and_then(|id| id.as_string());
+        if let (Some(id), Some(park)) = (id, self.0.parked.get().and_then(Weak::upgrade)) {
+            park.completed(&id);
+        }
     }
 
     /// Connects again while somebody listens; for calls alone the next one is early enough.

@@ -1,5 +1,5 @@
-use anyport_service::Event;
-use serde_json::json;
+use anyport_service::{Event, seal::Key};
+use serde_json::{Value, json};
 
 use super::*;
 use crate::farm::{Farm, call, caller, error, result};
@@ -178,6 +178,29 @@ async fn questions_of_either_era_reach_a_caller_that_is_asked_live() {
         let Event::Question(question) = reply.next().await else { panic!() };
         question.answerer.answer(Ok(json!({"action": "accept", "content": {}}).into()));
         assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))), "{revision}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_of_either_era_reach_a_caller_that_retries() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let sealer = Sealer::new(&Key::random().unwrap());
+        let upstream = upstream(&farm).parking(sealer, ParkLimits::default(), &Metrics::new());
+        let context = caller(MODERN, json!({"elicitation": {}}));
+        let asked = upstream.call(call("ask", json!({})), context.clone()).outcome().await;
+        let Outcome::InputRequired(asked) = asked else { panic!("{asked:?}") };
+        let asked: Value = asked.decode().unwrap();
+        let (key, question) = asked["inputRequests"].as_object().unwrap().iter().next().unwrap();
+        assert_eq!(question["method"], "elicitation/create");
+        let mut retry = json!({"name": "ask", "arguments": {}});
+        retry["inputResponses"] = json!({key: {"action": "accept", "content": {}}});
+        if let Some(state) = asked.get("requestState") {
+            retry["requestState"] = state.clone();
+        }
+        let retry = Request::new(Method::ToolsCall, Raw::from(retry));
+        result(upstream.call(retry, context).outcome().await);
+        assert_eq!(farm.connections(), 1, "{revision}");
     }
 }
 
