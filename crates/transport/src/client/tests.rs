@@ -411,6 +411,19 @@ async fn logs_that_nobody_can_be_named_for_are_said_outside_any_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_only_listens_takes_no_log_message_from_a_call() {
+    let mut server = ByHand::new(Revision::NEWEST);
+    let wants = || caller().with_log_level(Some(LogLevel::Info));
+    let listen = Request::new(Method::Listen, raw(r#"{"notifications":{}}"#));
+    let mut listening = server.hub.call(listen, wants());
+    server.sent().await;
+    let mut reply = server.call("a", wants()).await;
+    server.hear(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#);
+    assert!(matches!(reply.next().await, Event::Notification(log) if log.method == Method::LogMessage));
+    assert!(tokio::time::timeout(Duration::from_secs(1), listening.next()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
     let mut server = ByHand::new(Revision::V2025_03_26);
     let mut reply = server.call("a", caller()).await;
