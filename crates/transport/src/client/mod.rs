@@ -11,11 +11,13 @@
 //! - `child` (feature `client-child`): servers that are started as a child process.
 //! - `http` (feature `client-http`): servers over HTTP, in every revision.
 //! - `unix` (feature `client-unix`): servers on a Unix socket.
+//! - [`Dial`]: servers that are reached in a way of the caller's own.
 
 mod carrier;
 #[cfg(feature = "client-child")]
 pub mod child;
 mod connection;
+mod dial;
 mod duplex;
 mod end;
 mod error;
@@ -24,6 +26,7 @@ pub mod http;
 mod opening;
 mod service;
 mod spoken;
+mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -31,6 +34,7 @@ mod tests;
 mod unix;
 
 pub use connection::Connection;
+pub use dial::Dial;
 pub use end::End;
 pub use error::ConnectError;
 pub use opening::{Opening, Tap};
