@@ -11,12 +11,14 @@
 //! - `child` (feature `client-child`): servers that are started as a child process.
 //! - `http` (feature `client-http`): servers over HTTP, in every revision.
 //! - `unix` (feature `client-unix`): servers on a Unix socket.
+//! - [`Dial`]: servers that are reached in a way of the caller's own.
 
 mod aside;
 mod carrier;
 #[cfg(feature = "client-child")]
 pub mod child;
 mod connection;
+mod dial;
 mod duplex;
 mod end;
 mod error;
@@ -25,6 +27,7 @@ pub mod http;
 mod opening;
 mod service;
 mod spoken;
+mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -34,6 +37,7 @@ mod unix;
 
 pub use aside::Aside;
 pub use connection::Connection;
+pub use dial::Dial;
 pub use end::End;
 pub use error::ConnectError;
 pub use opening::{Opening, Tap};
