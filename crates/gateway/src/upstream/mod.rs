@@ -379,7 +379,11 @@ impl Pool {
         told: Told,
     ) -> Reply {
         let lost = match &outcome {
-            Outcome::Error(error) if error.reason == Some(Reason::UpstreamLost) => error,
+            Outcome::Error(error)
+                if matches!(error.reason, Some(Reason::UpstreamLost | Reason::OutcomeUnknown)) =>
+            {
+                error
+            }
             Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
                 slot.sent_to_urls(&context, error);
                 return Reply::ready(outcome);

@@ -319,9 +319,16 @@ impl Hub {
             )));
         }
         sessions.renewed(id);
-        *self.level.lock().await = None;
+        let level = self.level.lock().await.take();
         self.deliver(initialized()).await?;
         self.listen().await;
+        if let Some(level) = level {
+            let mut now = self.level.lock().await;
+            match self.set_level(level).await {
+                Ok(_) => *now = Some(level),
+                Err(error) => tracing::debug!(%error, "the new session does not take the level of the log"),
+            }
+        }
         let subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for uri in subscribed {
             let params = Splice::new().with("uri", &Raw::string(&uri)).finish();
@@ -357,7 +364,14 @@ impl Hub {
         let hub = self.clone();
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         while listeners.try_join_next().is_some() {}
-        listeners.spawn(async move { hub.hear(session, first).await });
+        listeners.spawn(async move {
+            let Way::Session(sessions) = &hub.way else { return };
+            // The stream is the session's: of one that was forgotten nothing more is heard.
+            tokio::select! {
+                () = sessions.lost(session.number) => {}
+                () = hub.clone().hear(session.clone(), first) => {}
+            }
+        });
     }
 
     async fn hear(self: Arc<Self>, session: Arc<Session>, first: Option<Response<Body>>) {
@@ -531,8 +545,7 @@ impl Hub {
         if now.is_some_and(|now| now <= level) {
             return;
         }
-        let params = Raw::trusted(format!(r#"{{"level":"{}"}}"#, level.as_str()).into_bytes());
-        match self.ask(Method::SetLevel, &params).await {
+        match self.set_level(level).await {
             Ok(_) => {
                 if now.replace(level).is_none() {
                     self.lower_later();
@@ -540,6 +553,11 @@ impl Hub {
             }
             Err(error) => tracing::debug!(%error, "the server does not change the level of its log"),
         }
+    }
+
+    async fn set_level(self: &Arc<Self>, level: LogLevel) -> jsonrpc::Outcome {
+        let params = Raw::trusted(format!(r#"{{"level":"{}"}}"#, level.as_str()).into_bytes());
+        self.ask(Method::SetLevel, &params).await
     }
 
     /// Lets the server log next to nothing again, once no call has wanted its log for a while.
@@ -559,9 +577,7 @@ impl Hub {
                 if last.has_changed().unwrap_or(false) {
                     continue;
                 }
-                let params =
-                    Raw::trusted(format!(r#"{{"level":"{}"}}"#, LogLevel::Emergency.as_str()).into_bytes());
-                if let Err(error) = hub.ask(Method::SetLevel, &params).await {
+                if let Err(error) = hub.set_level(LogLevel::Emergency).await {
                     tracing::debug!(%error, "the server does not change the level of its log");
                 }
                 *now = None;
