@@ -84,6 +84,14 @@ impl Default for UpstreamLimits {
     }
 }
 
+impl UpstreamLimits {
+    /// How many places for connections are remembered, whether in use or not: callers may say of themselves whatever they
+    /// like, and each who says something new gets one.
+    fn places(&self) -> usize {
+        self.connections.saturating_mul(2)
+    }
+}
+
 /// What a server was found to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Learned {
@@ -263,12 +271,15 @@ struct Table {
 }
 
 impl Table {
-    /// Where a call goes; `asks`: whether its caller may be asked.
-    fn slot(&mut self, context: &Context, asks: bool) -> Arc<Slot> {
+    /// Where a call goes; `asks`: whether its caller may be asked. There are `places` at most that nobody needs.
+    fn slot(&mut self, context: &Context, asks: bool, places: usize) -> Arc<Slot> {
         let key = match self.era {
             Some(Era::Modern) => Key::Modern,
             _ => Key::legacy(context.capabilities(), self.whom(context, asks)),
         };
+        if self.slots.len() >= places && !self.slots.contains_key(&key) {
+            self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
+        }
         self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
     }
 
@@ -454,13 +465,13 @@ impl Pool {
 
     /// Where calls such as `context`'s go that ask nothing.
     fn slot(&self, context: &Context) -> Arc<Slot> {
-        self.lock().slot(context, false)
+        self.lock().slot(context, false, self.0.limits.places())
     }
 
     /// A place among the calls of the connection where such a call goes; `asks`: whether its caller may be asked.
     fn hold(&self, context: &Context, asks: bool) -> Hold {
         let mut table = self.lock();
-        let slot = table.slot(context, asks);
+        let slot = table.slot(context, asks, self.0.limits.places());
         if table.era != Some(Era::Modern) {
             slot.used_by(context);
         }
