@@ -16,6 +16,7 @@ mod events;
 mod fault;
 mod guard;
 mod hub;
+mod inbox;
 mod mirror;
 mod open;
 mod outbound;
