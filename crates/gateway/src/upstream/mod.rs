@@ -78,6 +78,14 @@ impl Default for UpstreamLimits {
     }
 }
 
+impl UpstreamLimits {
+    /// How many places for connections are remembered, whether in use or not: callers may say of themselves whatever they
+    /// like, and each who says something new gets one.
+    fn places(&self) -> usize {
+        self.connections.saturating_mul(2)
+    }
+}
+
 /// What a server was found to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Learned {
@@ -397,6 +405,9 @@ impl Pool {
             Some(Era::Modern) => Key::Modern,
             _ => Key::legacy(context.capabilities()),
         };
+        if table.slots.len() >= self.0.limits.places() && !table.slots.contains_key(&key) {
+            table.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
+        }
         table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
     }
 

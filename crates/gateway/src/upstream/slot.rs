@@ -77,6 +77,18 @@ impl Slot {
         }
     }
 
+    /// Whether something would be lost with this place: a connection, those who listen to it, or how long to wait for
+    /// the next attempt.
+    pub(super) fn is_needed(&self) -> bool {
+        let state = self.state.borrow();
+        let open = match &*state {
+            State::Idle | State::Moved => false,
+            State::Connecting | State::Up(_) => true,
+            State::Down(down) => down.retry_at > Instant::now(),
+        };
+        open || self.listen.is_heard()
+    }
+
     /// How an attempt to connect ended, when one is under way; else how things are.
     pub(super) async fn settled(&self) -> State {
         let mut state = self.state.subscribe();
