@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use anyport_service::Service;
 
-use super::{ConnectError, Connection, Opening, duplex, service};
+use super::{ConnectError, Connection, Dial, Opening, duplex, service};
 
 /// Where a server is.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub enum Target {
     /// A Unix socket.
     #[cfg(all(feature = "client-unix", unix))]
     Unix(std::path::PathBuf),
+    /// Streams of bytes that are made for us, with a message a line.
+    Stream(Dial),
     /// A service of this process, over the in-memory transport.
     Service(Arc<dyn Service>),
 }
@@ -35,6 +37,7 @@ pub async fn connect(target: &Target, opening: &Opening) -> Result<Connection, C
         Target::Http(endpoint) => super::http::open(endpoint, opening).await,
         #[cfg(all(feature = "client-unix", unix))]
         Target::Unix(path) => duplex::open(&super::unix::Socket(path), opening).await,
+        Target::Stream(dial) => duplex::open(dial, opening).await,
         Target::Service(service) => duplex::open(&service::InProcess(service.clone()), opening).await,
     };
     opened.map(Connection::new)
@@ -49,6 +52,7 @@ impl fmt::Debug for Target {
             Self::Http(endpoint) => endpoint.fmt(f),
             #[cfg(all(feature = "client-unix", unix))]
             Self::Unix(path) => f.debug_tuple("Unix").field(path).finish(),
+            Self::Stream(dial) => f.debug_tuple("Stream").field(dial).finish(),
             Self::Service(_) => f.write_str("Service(..)"),
         }
     }

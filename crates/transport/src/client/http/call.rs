@@ -30,7 +30,10 @@ use super::{
     received::{Broken, Messages, RETRY, Refusal},
     session::PROTOCOL_VERSION,
 };
-use crate::client::carrier::{Carrier, hop};
+use crate::client::{
+    carrier::{Carrier, hop},
+    undeclared,
+};
 
 /// The connection as a [`Carrier`].
 pub(super) struct Http(pub(super) Arc<Hub>);
@@ -76,7 +79,7 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
     let mut message = Vec::new();
     let own = Id::from(id);
     write_request(&mut message, &own, &request.method, Some(&written));
-    let inbox = hub.open(id, context.principal().clone(), method);
+    let inbox = hub.open(id, Some(context.caller()), method);
     let mut open = Guard { hub: hub.clone(), id, tell: legacy };
     let headers = if legacy { HeaderMap::new() } else { modern_headers(&hub, &request, &context) };
     let tool = (method == Some(Method::ToolsCall)).then(|| Tool {
@@ -104,15 +107,23 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
         last_progress: None,
         asked: None,
         open: HashMap::new(),
+        context: &context,
+        lacked: None,
     };
-    let outcome = listener.listen(source, &inbox).await;
+    let (outcome, lacked) = listener.listen(source, &inbox).await;
     open.tell = false;
     if let (Some(kind @ (Method::Subscribe | Method::Unsubscribe)), Ok(_)) = (method, &outcome)
         && let Some(uri) = params.member("uri").and_then(|uri| uri.as_string())
     {
         hub.subscribed(&uri, kind == Method::Subscribe);
     }
-    match hub.agreement.outcome(method, &params, outcome) {
+    let outcome = match (outcome, lacked) {
+        // Such a caller knows an older server's codes.
+        (Err(error), _) if legacy && !context.revision().is_modern() => Err(error),
+        (Err(_), Some(required)) => Err(Error::missing_capability(&required)),
+        (outcome, _) => hub.agreement.outcome(method, &params, outcome),
+    };
+    match outcome {
         Ok(result) => match &hub.way {
             Way::Modern(mirrors) if method == Some(Method::ToolsList) => {
                 Outcome::of_result(mirrors.learn(result))
@@ -191,6 +202,10 @@ struct Listener<'a> {
     asked: Option<FuturesUnordered<BoxFuture<'static, Option<Answered>>>>,
     /// How each of them is taken back.
     open: HashMap<Id, AbortHandle>,
+    /// The call's own.
+    context: &'a Context,
+    /// What the caller would have had to declare for a question that was refused.
+    lacked: Option<Raw>,
 }
 
 struct Answered {
@@ -200,7 +215,8 @@ struct Answered {
 }
 
 impl Listener<'_> {
-    async fn listen(mut self, source: Source, inbox: &Inbox) -> jsonrpc::Outcome {
+    /// Returns how the call ended, and what its caller would have had to declare, if anything.
+    async fn listen(mut self, source: Source, inbox: &Inbox) -> (jsonrpc::Outcome, Option<Raw>) {
         let source = stream::unfold(source, |mut source| async move {
             let message = source.next().await?;
             Some((message, source))
@@ -216,12 +232,14 @@ impl Listener<'_> {
                 }
                 answer = poll_fn(|task| inbox.poll_answer(task)) => match answer {
                     Some(answer) => answer,
-                    None => return Err(unknown("the server's stream ended")),
+                    None => return (Err(unknown("the server's stream ended")), self.lacked),
                 },
                 Some(message) = source.next() => message,
             };
             match message {
-                Message::Response(response) if self.is_ours(&response) => return response.outcome,
+                Message::Response(response) if self.is_ours(&response) => {
+                    return (response.outcome, self.lacked);
+                }
                 Message::Response(_) => {
                     tracing::debug!("the server answers another request than the one of this stream")
                 }
@@ -304,6 +322,11 @@ impl Listener<'_> {
             Ok(params) => params,
             Err(error) => return self.hub.answer(&request.id, &Err(error)),
         };
+        if let Some(required) = self.context.profile().lacks(method, &params) {
+            let error = undeclared(self.context.capabilities(), method, &required);
+            self.lacked = Some(required);
+            return self.hub.answer(&request.id, &Err(error));
+        }
         if self.asked.as_ref().is_some_and(|asked| asked.len() >= self.hub.opening.max_open_questions) {
             let error = Error::internal("too many questions are open (max_open_questions)");
             return self.hub.answer(&request.id, &Err(error));
@@ -311,10 +334,8 @@ impl Listener<'_> {
         let (question, answer) = Question::new(method, params);
         let (handle, registration) = AbortHandle::new_pair();
         let id = request.id.clone();
-        let waiting = async move {
-            let answer = answer.await.unwrap_or_else(|_| Err(Error::internal("the client does not answer")));
-            Answered { id, method, answer }
-        };
+        let answer = self.hub.clone().answer_of(answer, request.meta.progress_token);
+        let waiting = async move { Answered { id, method, answer: answer.await } };
         self.asked
             .get_or_insert_default()
             .push(Abortable::new(waiting, registration).map(Result::ok).boxed());

@@ -1,7 +1,7 @@
 //! What all calls of a connection share, and how messages leave.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -17,8 +17,9 @@ use anyport_protocol::{
     meta::LogLevel,
     session::upstream::{Agreement, OpenCall, Whose, whose},
 };
-use anyport_service::{Notification, Principal};
+use anyport_service::{Caller, Notification};
 use bytes::Bytes;
+use futures_util::future::AbortHandle;
 use http::{HeaderMap, HeaderValue, Method as Verb, Response, StatusCode, header};
 use hyper::body::Incoming as Body;
 use tokio::{
@@ -36,7 +37,7 @@ use super::{
     received::{Broken, EventStream, Messages, RETRY, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{End, Opening};
+use crate::client::{End, Opening, aside::Asides, never_sent};
 
 /// One connection.
 pub(super) struct Hub {
@@ -45,9 +46,12 @@ pub(super) struct Hub {
     pub(super) opening: Opening,
     pub(super) way: Way,
     pub(super) spoken: broadcast::Sender<Notification>,
+    pub(super) asides: Asides,
     pub(super) ended: watch::Sender<Option<End>>,
     ids: AtomicU64,
     calls: Mutex<BTreeMap<u64, Open>>,
+    /// What was asked outside any call.
+    aside: Mutex<Unplaced>,
     /// The level of log messages that an older server was told.
     level: tokio::sync::Mutex<Option<LogLevel>>,
     /// When an older server was last wanted to log.
@@ -55,7 +59,7 @@ pub(super) struct Hub {
     /// What an older server was asked to tell changes of; a new session is asked again.
     subscribed: Mutex<BTreeSet<String>>,
     /// Tasks that read streams of the whole connection.
-    listeners: Mutex<JoinSet<()>>,
+    pub(super) listeners: Mutex<JoinSet<()>>,
     /// Tasks that send what nobody waits for.
     errands: Mutex<JoinSet<()>>,
 }
@@ -78,9 +82,19 @@ pub(super) struct Line {
     pub(super) reading: Reading,
 }
 
+/// Questions that belong to no call.
+#[derive(Default)]
+pub(super) struct Unplaced {
+    /// For roots: they wait for the next call.
+    pub(super) held: Vec<jsonrpc::Request>,
+    /// Those that were given to somebody, and how each is taken back.
+    pub(super) asked: HashMap<Id, AbortHandle>,
+}
+
 /// A call of an older server that is open.
 struct Open {
-    caller: Principal,
+    /// `None`: it is our own.
+    caller: Option<Caller>,
     method: Option<Method>,
     questions: usize,
     inbox: inbox::Sender,
@@ -139,9 +153,11 @@ impl Hub {
             opening,
             way,
             spoken,
+            asides: Asides::default(),
             ended,
             ids: AtomicU64::new(first_id),
             calls: Mutex::default(),
+            aside: Mutex::default(),
             level: tokio::sync::Mutex::new(None),
             logging: watch::Sender::new(None),
             subscribed: Mutex::default(),
@@ -158,13 +174,20 @@ impl Hub {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
+    pub(super) fn unplaced(&self) -> MutexGuard<'_, Unplaced> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn calls(&self) -> MutexGuard<'_, BTreeMap<u64, Open>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a call, so that streams of the whole connection find it.
-    pub(super) fn open(&self, id: u64, caller: Principal, method: Option<Method>) -> Arc<Inbox> {
+    pub(super) fn open(&self, id: u64, caller: Option<Caller>, method: Option<Method>) -> Arc<Inbox> {
         let (inbox, reader) = Inbox::new();
+        if method.is_some_and(Method::may_ask) {
+            self.give_held(&inbox);
+        }
         self.calls().insert(id, Open { caller, method, questions: 0, inbox });
         reader
     }
@@ -293,9 +316,16 @@ impl Hub {
             )));
         }
         sessions.renewed(id);
-        *self.level.lock().await = None;
+        let level = self.level.lock().await.take();
         self.deliver(initialized()).await?;
         self.listen().await;
+        if let Some(level) = level {
+            let mut now = self.level.lock().await;
+            match self.set_level(level).await {
+                Ok(_) => *now = Some(level),
+                Err(error) => tracing::debug!(%error, "the new session does not take the level of the log"),
+            }
+        }
         let subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for uri in subscribed {
             let params = Splice::new().with("uri", &Raw::string(&uri)).finish();
@@ -334,7 +364,14 @@ impl Hub {
         let hub = self.clone();
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         while listeners.try_join_next().is_some() {}
-        listeners.spawn(async move { hub.hear(session, first).await });
+        listeners.spawn(async move {
+            let Way::Session(sessions) = &hub.way else { return };
+            // The stream is the session's: of one that was forgotten nothing more is heard.
+            tokio::select! {
+                () = sessions.lost(session.number) => {}
+                () = hub.clone().hear(session.clone(), first) => {}
+            }
+        });
     }
 
     async fn hear(self: Arc<Self>, session: Arc<Session>, first: Option<Response<Body>>) {
@@ -404,6 +441,7 @@ impl Hub {
             });
             // Those who wait see that nothing comes any more.
             hub.calls().clear();
+            hub.forget_asides();
         });
     }
 
@@ -423,19 +461,22 @@ impl Hub {
                 else {
                     return self.answer(&request.id, &ping(&request.method));
                 };
-                let refusal = {
+                let nobody = {
                     let (calls, most) = (self.calls(), self.opening.call_queue);
                     match self.whose(&calls) {
                         Ok(open) => match open.inbox.put(Message::Request(request.clone()), most) {
                             true => return,
-                            false => Error::internal("too many messages wait for the caller (call_queue)"),
+                            false => {
+                                Err(Error::internal("too many messages wait for the caller (call_queue)"))
+                            }
                         },
-                        Err(whose) => {
-                            whose.refusal(question).unwrap_or_else(|| Error::internal("nobody can be asked"))
-                        }
+                        Err(nobody) => Ok(nobody),
                     }
                 };
-                self.answer(&request.id, &Err(refusal));
+                match nobody {
+                    Ok(nobody) => self.ask_aside(request, question, nobody),
+                    Err(error) => self.answer(&request.id, &Err(error)),
+                }
             }
             Message::Notification(notification) => self.told(notification),
         }
@@ -460,6 +501,10 @@ impl Hub {
                 for open in calls.values() {
                     open.inbox.put(Message::Notification(notification.clone()), most);
                 }
+                drop(calls);
+                if let Some(id) = params.member("requestId").and_then(Id::of) {
+                    self.withdraw_aside(&id);
+                }
                 return;
             }
             Method::LogMessage if calls.len() == 1 => {
@@ -478,16 +523,13 @@ impl Hub {
     }
 
     fn whose<'a>(&self, calls: &'a BTreeMap<u64, Open>) -> Result<&'a Open, Whose> {
-        let all: Vec<_> = calls.values().collect();
-        let open: Vec<_> = all
-            .iter()
-            .map(|open| OpenCall {
-                caller: &open.caller,
-                apart: false,
-                method: open.method,
-                questions: open.questions,
+        let callers = calls.values().filter_map(|open| Some((open, open.caller.as_ref()?)));
+        let (all, open): (Vec<_>, Vec<_>) = callers
+            .map(|(open, caller)| {
+                let apart = caller.is_apart();
+                (open, OpenCall { caller, apart, method: open.method, questions: open.questions })
             })
-            .collect();
+            .unzip();
         match whose(&open) {
             Whose::Call(place) => all.get(place).copied().ok_or(Whose::NoCall),
             nobody => Err(nobody),
@@ -504,8 +546,7 @@ impl Hub {
         if now.is_some_and(|now| now <= level) {
             return;
         }
-        let params = Raw::trusted(format!(r#"{{"level":"{}"}}"#, level.as_str()).into_bytes());
-        match self.ask(Method::SetLevel, &params).await {
+        match self.set_level(level).await {
             Ok(_) => {
                 if now.replace(level).is_none() {
                     self.lower_later();
@@ -513,6 +554,11 @@ impl Hub {
             }
             Err(error) => tracing::debug!(%error, "the server does not change the level of its log"),
         }
+    }
+
+    async fn set_level(self: &Arc<Self>, level: LogLevel) -> jsonrpc::Outcome {
+        let params = Raw::trusted(format!(r#"{{"level":"{}"}}"#, level.as_str()).into_bytes());
+        self.ask(Method::SetLevel, &params).await
     }
 
     /// Lets the server log next to nothing again, once no call has wanted its log for a while.
@@ -532,9 +578,7 @@ impl Hub {
                 if last.has_changed().unwrap_or(false) {
                     continue;
                 }
-                let params =
-                    Raw::trusted(format!(r#"{{"level":"{}"}}"#, LogLevel::Emergency.as_str()).into_bytes());
-                if let Err(error) = hub.ask(Method::SetLevel, &params).await {
+                if let Err(error) = hub.set_level(LogLevel::Emergency).await {
                     tracing::debug!(%error, "the server does not change the level of its log");
                 }
                 *now = None;
@@ -558,7 +602,7 @@ impl Hub {
                 }
             }
             Way::Modern(_) | Way::Stream(_) => {
-                let inbox = self.open(id, Principal::anonymous(), Some(method));
+                let inbox = self.open(id, None, Some(method));
                 let delivered = self.deliver(message.into()).await;
                 let answer = match delivered {
                     Ok(()) => poll_fn(|task| inbox.poll_answer(task)).await,
@@ -579,6 +623,7 @@ impl Hub {
     /// Ends everything: streams are closed, what is being sent is sent, the session is given back.
     pub(super) fn close(self: &Arc<Self>) {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        self.forget_asides();
         let mut errands = std::mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner));
         let hub = self.clone();
         let farewell = async move {
@@ -648,7 +693,7 @@ pub(super) fn unreachable(fault: &Fault) -> Error {
     if fault.may_have_arrived() {
         return unknown(&fault.to_string());
     }
-    Error::internal(fault.to_string()).with_reason(Reason::UpstreamLost)
+    never_sent(Error::internal(fault.to_string()).with_reason(Reason::UpstreamLost))
 }
 
 /// Nothing more will come.

@@ -3,12 +3,14 @@
 //! # Layout
 //! - `open`: how a connection begins, and what the server speaks.
 //! - `call`: one call, from what is sent to its answer; `hub`: what all calls of a connection share.
+//! - `asked`: what an older server asks beside the calls that it belongs to.
 //! - `session`: the session of an older server.
 //! - `mirror`: arguments that go into headers, too.
 //! - `received`: what a server answers, read as messages; `events`: streams of events.
 //! - `outbound`: requests over kept connections, with redirects; `connector`: the one way out; `guard`: where it does
 //!   not lead.
 
+mod asked;
 mod call;
 mod connector;
 mod endpoint;

@@ -248,7 +248,8 @@ impl<'a> Attempt<'a> {
             // Before the first call: what a server says at once must not be lost.
             hub.listen().await;
         }
-        Ok(Opened { agreement, carrier: Box::new(Http(hub)), spoken, ended })
+        let asides = hub.asides.clone();
+        Ok(Opened { agreement, carrier: Box::new(Http(hub)), spoken, asides, ended })
     }
 
     fn failed(&self, failure: Failure) -> ConnectError {
