@@ -108,7 +108,7 @@ impl Upstream {
             name: name.into(),
             connect: Box::new(connect),
             limits,
-            table: Mutex::new(Table { places: limits.places(), ..Table::default() }),
+            table: Mutex::default(),
             room: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             freed: Arc::default(),
             waiting: AtomicUsize::new(0),
@@ -268,18 +268,16 @@ struct Table {
     /// The server asks without saying whom, and was refused: from then on each caller has a connection of its own.
     apart: bool,
     slots: HashMap<Key, Arc<Slot>>,
-    /// How many places there may be before those that nobody needs are forgotten.
-    places: usize,
 }
 
 impl Table {
-    /// Where a call goes; `asks`: whether its caller may be asked.
-    fn slot(&mut self, context: &Context, asks: bool) -> Arc<Slot> {
+    /// Where a call goes; `asks`: whether its caller may be asked. Beyond `most`, places that nobody needs are forgotten.
+    fn slot(&mut self, context: &Context, asks: bool, most: usize) -> Arc<Slot> {
         let key = match self.era {
             Some(Era::Modern) => Key::Modern,
             _ => Key::legacy(context.capabilities(), self.whom(context, asks)),
         };
-        if self.slots.len() >= self.places && !self.slots.contains_key(&key) {
+        if self.slots.len() >= most && !self.slots.contains_key(&key) {
             self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
         }
         self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
@@ -467,13 +465,13 @@ impl Pool {
 
     /// Where calls such as `context`'s go that ask nothing.
     fn slot(&self, context: &Context) -> Arc<Slot> {
-        self.lock().slot(context, false)
+        self.lock().slot(context, false, self.0.limits.places())
     }
 
     /// A place among the calls of the connection where such a call goes; `asks`: whether its caller may be asked.
     fn hold(&self, context: &Context, asks: bool) -> Hold {
         let mut table = self.lock();
-        let slot = table.slot(context, asks);
+        let slot = table.slot(context, asks, self.0.limits.places());
         if table.era != Some(Era::Modern) {
             slot.used_by(context);
         }

@@ -18,6 +18,7 @@ mod events;
 mod fault;
 mod guard;
 mod hub;
+mod inbox;
 mod mirror;
 mod open;
 mod outbound;
