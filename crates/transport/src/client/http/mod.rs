@@ -7,7 +7,7 @@
 //! - `mirror`: arguments that go into headers, too.
 //! - `received`: what a server answers, read as messages; `events`: streams of events.
 //! - `outbound`: requests over kept connections, with redirects; `connector`: the one way out; `guard`: where it does
-//!   not lead.
+//!   not lead; `way`: the same step by step, for whoever looks for a fault.
 
 mod call;
 mod connector;
@@ -21,7 +21,9 @@ mod open;
 mod outbound;
 mod received;
 mod session;
+mod way;
 
 pub use endpoint::Endpoint;
 pub use fault::Fault;
 pub(crate) use open::open;
+pub use way::{Fetched, Reached, Way};

@@ -13,6 +13,7 @@ use url::Url;
 use super::{
     Endpoint, Fault,
     connector::{Connector, chain, find},
+    fault::{shown, without_secrets},
 };
 
 /// Sends requests; clones share their connections.
@@ -56,7 +57,7 @@ impl Outbound {
             trusted &= url.origin() == self.home;
             let response = self.once(method.clone(), &url, headers, body.clone(), trusted).await?;
             let Some(next) = redirect(&url, &response)? else { return Ok(response) };
-            tracing::debug!(from = %url, to = %next, "the server sends us on");
+            tracing::debug!(from = shown(&url), to = shown(&next), "the server sends us on");
             url = next;
         }
         let why = "it was not the first redirect, and more are not followed";
@@ -123,8 +124,11 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fa
     }
     let location = response.headers().get(header::LOCATION).map(HeaderValue::to_str);
     let Some(Ok(location)) = location else { return Ok(None) };
-    let refused =
-        |why| Fault::Redirect { from: from.to_string(), to: location.chars().take(256).collect(), why };
+    let refused = |why| Fault::Redirect {
+        from: shown(from),
+        to: without_secrets(location).chars().take(256).collect(),
+        why,
+    };
     let to = from.join(location).map_err(|_| refused("this is no URL"))?;
     match (from.scheme(), to.scheme()) {
         ("https", "http") => Err(refused("what was said in private would be said in public")),
@@ -137,11 +141,11 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fa
 }
 
 /// The URL as the HTTP library wants it.
-fn uri(url: &Url) -> Result<http::Uri, Fault> {
+pub(super) fn uri(url: &Url) -> Result<http::Uri, Fault> {
     let text = url.as_str();
     let text = text.split_once('#').map_or(text, |(before, _)| before);
     text.parse()
-        .map_err(|error: http::uri::InvalidUri| Fault::Url { url: text.into(), why: error.to_string() })
+        .map_err(|error: http::uri::InvalidUri| Fault::Url { url: shown(url), why: error.to_string() })
 }
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("anyport/", env!("CARGO_PKG_VERSION")));
