@@ -112,6 +112,11 @@ impl Fault {
     pub fn may_have_arrived(&self) -> bool {
         matches!(self, Self::Lost { .. })
     }
+
+    /// Whether the other side speaks TLS and did not prove who it is.
+    pub fn is_certificate(&self) -> bool {
+        matches!(self, Self::Tls { source, .. } if matches!(**source, rustls::Error::InvalidCertificate(_)))
+    }
 }
 
 fn tls_hint(error: &rustls::Error) -> String {
