@@ -8,7 +8,7 @@
 //! - `mirror`: arguments that go into headers, too.
 //! - `received`: what a server answers, read as messages; `events`: streams of events.
 //! - `outbound`: requests over kept connections, with redirects; `connector`: the one way out; `guard`: where it does
-//!   not lead.
+//!   not lead; `way`: the same step by step, for whoever looks for a fault.
 
 mod asked;
 mod call;
@@ -24,7 +24,9 @@ mod open;
 mod outbound;
 mod received;
 mod session;
+mod way;
 
 pub use endpoint::Endpoint;
 pub use fault::Fault;
 pub(crate) use open::open;
+pub use way::{Fetched, Reached, Way};
