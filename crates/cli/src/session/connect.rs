@@ -8,12 +8,7 @@ use anyport_transport::client::{self, ConnectError, Connection, Opening, Tap};
 use serde_json::json;
 
 use super::{Options, recording::Recorder};
-use crate::{
-    exit::Exit,
-    failure::Advice,
-    render::safe,
-    target::{Server, Target},
-};
+use crate::{exit::Exit, failure::Advice, render::safe, target::Target};
 
 /// Connects to the server.
 ///
@@ -33,40 +28,8 @@ pub(super) async fn connect(
         tap: recorder.map(|recorder| recorder as Arc<dyn Tap>),
         ..Opening::default()
     };
-    let destination = destination(&target.server)?;
+    let destination = target.server.destination()?;
     client::connect(&destination, &opening).await.map_err(|error| failed(&error))
-}
-
-fn destination(server: &Server) -> Result<client::Target> {
-    match server {
-        Server::Command { program, arguments, environment, cwd } => {
-            let mut command = client::child::Command::new(program).args(arguments.iter().cloned());
-            for (name, value) in environment {
-                command = command.env(name, &value.0);
-            }
-            if let Some(folder) = cwd {
-                command = command.cwd(folder);
-            }
-            Ok(client::Target::Command(command))
-        }
-        Server::Http { url, headers } => {
-            let wrong = |fault: client::http::Fault| {
-                Advice::usage(safe::text(&fault.to_string()), "correct the URL or the header")
-            };
-            let mut endpoint = client::http::Endpoint::new(url).map_err(wrong)?;
-            for (name, value) in headers {
-                endpoint = endpoint.header(name, &value.0).map_err(wrong)?;
-            }
-            Ok(client::Target::Http(endpoint))
-        }
-        #[cfg(unix)]
-        Server::Unix(path) => Ok(client::Target::Unix(path.clone())),
-        other => Err(Error::new(Advice::new(
-            Exit::Usage,
-            format!("servers cannot be reached over {} here", other.transport()),
-            "reach it in another way: over HTTP, or as a command after --",
-        ))),
-    }
 }
 
 fn failed(error: &ConnectError) -> Error {

@@ -3,8 +3,10 @@
 //! - [`variables`]: what `${...}` in a file means.
 //! - [`places`]: where programs keep their servers.
 //! - [`file`]: their shapes.
+//! - [`destination`]: where a transport finds them.
 //! - [`hidden`]: values that are shown to nobody.
 
+mod destination;
 mod file;
 mod hidden;
 mod places;
