@@ -10,6 +10,7 @@
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
 //! - `child` (feature `client-child`): servers that are started as a child process.
 //! - `http` (feature `client-http`): servers over HTTP, in every revision.
+//! - `websocket` (feature `client-websocket`): servers behind a WebSocket.
 //! - `unix` (feature `client-unix`): servers on a Unix socket.
 
 mod carrier;
@@ -29,6 +30,8 @@ mod target;
 mod tests;
 #[cfg(all(feature = "client-unix", unix))]
 mod unix;
+#[cfg(feature = "client-websocket")]
+pub mod websocket;
 
 pub use connection::Connection;
 pub use end::End;

@@ -14,6 +14,9 @@ pub enum Target {
     /// A URL.
     #[cfg(feature = "client-http")]
     Http(super::http::Endpoint),
+    /// The URL of a WebSocket.
+    #[cfg(feature = "client-websocket")]
+    WebSocket(super::websocket::Endpoint),
     /// A Unix socket.
     #[cfg(all(feature = "client-unix", unix))]
     Unix(std::path::PathBuf),
@@ -33,6 +36,8 @@ pub async fn connect(target: &Target, opening: &Opening) -> Result<Connection, C
         Target::Command(command) => duplex::open(command, opening).await,
         #[cfg(feature = "client-http")]
         Target::Http(endpoint) => super::http::open(endpoint, opening).await,
+        #[cfg(feature = "client-websocket")]
+        Target::WebSocket(endpoint) => duplex::open(&super::websocket::Upgraded(endpoint), opening).await,
         #[cfg(all(feature = "client-unix", unix))]
         Target::Unix(path) => duplex::open(&super::unix::Socket(path), opening).await,
         Target::Service(service) => duplex::open(&service::InProcess(service.clone()), opening).await,
@@ -47,6 +52,8 @@ impl fmt::Debug for Target {
             Self::Command(command) => command.fmt(f),
             #[cfg(feature = "client-http")]
             Self::Http(endpoint) => endpoint.fmt(f),
+            #[cfg(feature = "client-websocket")]
+            Self::WebSocket(endpoint) => endpoint.fmt(f),
             #[cfg(all(feature = "client-unix", unix))]
             Self::Unix(path) => f.debug_tuple("Unix").field(path).finish(),
             Self::Service(_) => f.write_str("Service(..)"),

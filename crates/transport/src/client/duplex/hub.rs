@@ -493,7 +493,12 @@ impl Outbox {
     }
 
     /// One that waits already.
-    #[cfg(any(test, feature = "client-child", all(feature = "client-unix", unix)))]
+    #[cfg(any(
+        test,
+        feature = "client-child",
+        feature = "client-websocket",
+        all(feature = "client-unix", unix)
+    ))]
     pub(crate) fn waiting(&mut self) -> Option<Bytes> {
         let message = self.messages.try_recv().ok();
         self.took(message)

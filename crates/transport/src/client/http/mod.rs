@@ -22,6 +22,12 @@ mod outbound;
 mod received;
 mod session;
 
+#[cfg(feature = "client-websocket")]
+pub(crate) use connector::Connector;
 pub use endpoint::Endpoint;
 pub use fault::Fault;
 pub(crate) use open::open;
+#[cfg(feature = "client-websocket")]
+pub(crate) use outbound::{USER_AGENT, uri};
+#[cfg(feature = "client-websocket")]
+pub(crate) use received::{Reading, Refusal};

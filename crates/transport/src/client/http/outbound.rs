@@ -95,12 +95,6 @@ impl Outbound {
             None => Fault::Lost { target, why: chain(&error) },
         })
     }
-
-    /// Connects for a protocol of its own (WebSocket).
-    #[allow(dead_code, reason = "for the WebSocket client")]
-    pub(crate) fn connector(&self) -> &Connector {
-        &self.connector
-    }
 }
 
 /// Headers that tell nothing that only the server may know. The session's id and the arguments that are mirrored into
@@ -137,14 +131,15 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fa
 }
 
 /// The URL as the HTTP library wants it.
-fn uri(url: &Url) -> Result<http::Uri, Fault> {
+pub(crate) fn uri(url: &Url) -> Result<http::Uri, Fault> {
     let text = url.as_str();
     let text = text.split_once('#').map_or(text, |(before, _)| before);
     text.parse()
         .map_err(|error: http::uri::InvalidUri| Fault::Url { url: text.into(), why: error.to_string() })
 }
 
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("anyport/", env!("CARGO_PKG_VERSION")));
+pub(crate) const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("anyport/", env!("CARGO_PKG_VERSION")));
 
 /// How long a connection is kept that nothing is asked on; shorter than most servers keep theirs.
 const IDLE: std::time::Duration = std::time::Duration::from_secs(30);
