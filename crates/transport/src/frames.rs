@@ -213,10 +213,7 @@ fn fault(error: &tungstenite::Error) -> Closing {
             }
             Closing::because(CloseCode::Protocol, reason)
         }
-        error => {
-            tracing::debug!(%error, "a WebSocket broke off");
-            Closing::Gone(error.to_string())
-        }
+        error => Closing::Gone(error.to_string()),
     }
 }
 
@@ -258,7 +255,6 @@ async fn write<T: AsyncRead + AsyncWrite + Unpin>(
             }
         };
         if let Err(error) = written {
-            tracing::debug!(%error, "a WebSocket cannot be written to");
             return Closing::Gone(error.to_string());
         }
     }

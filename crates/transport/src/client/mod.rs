@@ -5,7 +5,7 @@
 //! it belongs to. What is said in which revision is `anyport_protocol::session::upstream`; this module carries it.
 //!
 //! # Layout
-//! - [`connect`], [`Target`], [`Opening`]: how a connection begins.
+//! - [`connect`], [`Target`], [`Opening`]: how a connection begins; [`Eras`]: what is remembered of that.
 //! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`End`]: why it is over.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
 //! - `child` (feature `client-child`): servers that are started as a child process.
@@ -19,6 +19,7 @@ pub mod child;
 mod connection;
 mod duplex;
 mod end;
+mod eras;
 mod error;
 #[cfg(feature = "client-http")]
 pub mod http;
@@ -35,6 +36,7 @@ pub mod websocket;
 
 pub use connection::Connection;
 pub use end::End;
+pub use eras::Eras;
 pub use error::ConnectError;
 pub use opening::{Opening, Tap};
 pub use spoken::{Said, Spoken};

@@ -44,7 +44,14 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Send + Unpin>(
     let close = match closing {
         Closing::Said => Some(close(end)),
         Closing::For(frame) => Some(frame),
-        Closing::By(_) | Closing::Gone(_) => None,
+        Closing::By(said) => {
+            tracing::debug!(?said, "a client closed its WebSocket");
+            None
+        }
+        Closing::Gone(why) => {
+            tracing::debug!(why, "a WebSocket broke off");
+            None
+        }
     };
     socket.close(close).await;
 }
