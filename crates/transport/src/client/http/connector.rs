@@ -96,29 +96,43 @@ impl Connector {
     /// # Errors
     /// Why there is no connection.
     pub(crate) async fn connect(&self, uri: &Uri) -> Result<Socket, Fault> {
+        self.within(uri, false).await
+    }
+
+    /// The same for a protocol that no proxy would understand: one is asked to carry bytes, whatever the scheme.
+    ///
+    /// RFC 6455 §4.1: "If the user configures the client to use a proxy [...], then the client SHOULD connect to that
+    /// proxy and ask it to open a TCP connection".
+    #[cfg(feature = "client-websocket")]
+    pub(crate) async fn tunnel(&self, uri: &Uri) -> Result<Socket, Fault> {
+        self.within(uri, true).await
+    }
+
+    async fn within(&self, uri: &Uri, tunnel: bool) -> Result<Socket, Fault> {
         let target = Target::of(uri)?;
         let after = self.0.options.timeout;
-        match tokio::time::timeout(after, self.open(uri, &target)).await {
+        match tokio::time::timeout(after, self.open(uri, &target, tunnel)).await {
             Ok(connected) => connected,
             Err(_) => Err(Fault::ConnectTimeout { target: target.name(), after }),
         }
     }
 
-    async fn open(&self, uri: &Uri, target: &Target) -> Result<Socket, Fault> {
-        let plain = self.reach(uri, target).await?;
+    async fn open(&self, uri: &Uri, target: &Target, tunnel: bool) -> Result<Socket, Fault> {
+        let plain = self.reach(uri, target, tunnel).await?;
         if uri.scheme() != Some(&Scheme::HTTPS) {
-            let proxied = self.proxy(uri, target).is_some_and(|proxy| is_http(&proxy));
+            let proxied = !tunnel && self.proxy(uri, target).is_some_and(|proxy| is_http(&proxy));
             return Ok(Socket { io: MaybeHttpsStream::Http(plain), proxied });
         }
         let io = self.secure(uri, target, plain).await?;
         Ok(Socket { io, proxied: false })
     }
 
-    /// Connects, without any TLS.
-    pub(super) async fn reach(&self, uri: &Uri, target: &Target) -> Result<Plain, Fault> {
+    /// Connects, without any TLS. `tunnel`: past a proxy even where it could read the requests.
+    pub(super) async fn reach(&self, uri: &Uri, target: &Target, tunnel: bool) -> Result<Plain, Fault> {
         self.allowed(target)?;
         let proxy = self.proxy(uri, target);
-        self.plain(uri, target, proxy.as_ref()).await
+        let tunnel = tunnel || uri.scheme() == Some(&Scheme::HTTPS);
+        self.plain(uri, target, proxy.as_ref(), tunnel).await
     }
 
     /// Agrees on TLS.
@@ -170,12 +184,18 @@ impl Connector {
         self.0.proxies.as_ref().filter(|_| ours && !here).and_then(|proxies| proxies.intercept(uri))
     }
 
-    async fn plain(&self, uri: &Uri, target: &Target, proxy: Option<&Intercept>) -> Result<Plain, Fault> {
+    async fn plain(
+        &self,
+        uri: &Uri,
+        target: &Target,
+        proxy: Option<&Intercept>,
+        tunnel: bool,
+    ) -> Result<Plain, Fault> {
         if let Some(dial) = &self.0.options.dial {
             let unreachable = |source| Fault::Unreachable { target: target.name(), source: Arc::new(source) };
             return dial.dial().await.map(|stream| Plain::Dialled(TokioIo::new(stream))).map_err(unreachable);
         }
-        self.tcp(uri, target, proxy).await.map(Plain::Tcp)
+        self.tcp(uri, target, proxy, tunnel).await.map(Plain::Tcp)
     }
 
     async fn tcp(
@@ -183,6 +203,7 @@ impl Connector {
         uri: &Uri,
         target: &Target,
         proxy: Option<&Intercept>,
+        tunnel: bool,
     ) -> Result<TokioIo<TcpStream>, Fault> {
         let Some(proxy) = proxy else {
             let resolver = Resolver { public_only: self.0.options.public_only };
@@ -193,10 +214,12 @@ impl Connector {
             target: target.name(),
             why,
         };
+        // Without a port, the proxy would be asked for that of TLS.
+        let there = target.uri()?;
         // Whoever set the proxy up may have it in a private network.
         let mut tcp = tcp(Resolver { public_only: false });
         match proxy.uri().scheme_str() {
-            Some("http") if uri.scheme() == Some(&Scheme::HTTP) => {
+            Some("http") if !tunnel => {
                 tcp.call(proxy.uri().clone()).await.map_err(|error| refused(chain(&error)))
             }
             Some("http") => {
@@ -204,14 +227,14 @@ impl Connector {
                 if let Some(credentials) = proxy.basic_auth() {
                     tunnel = tunnel.with_auth(credentials.clone());
                 }
-                tunnel.call(uri.clone()).await.map_err(|error| refused(chain(&error)))
+                tunnel.call(there).await.map_err(|error| refused(chain(&error)))
             }
             Some("socks5" | "socks5h") => {
                 let mut socks = SocksV5::new(proxy.uri().clone(), tcp);
                 if let Some((user, password)) = proxy.raw_auth() {
                     socks = socks.with_auth(user.to_owned(), password.to_owned());
                 }
-                socks.call(uri.clone()).await.map_err(|error| refused(chain(&error)))
+                socks.call(there).await.map_err(|error| refused(chain(&error)))
             }
             scheme => Err(refused(format!(
                 "proxies at {}:// are not known here; write it as http:// or socks5://",
@@ -245,8 +268,7 @@ impl Target {
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("it names no host"))?;
         let port = match uri.scheme_str() {
             Some("https") => 443,
-            Some("http" | "ws") => 80,
-            Some("wss") => 443,
+            Some("http") => 80,
             Some("socks5" | "socks5h") => 1080,
             _ => return Err(wrong("it must begin with http:// or https://")),
         };
@@ -255,6 +277,11 @@ impl Target {
 
     pub(super) fn name(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    fn uri(&self) -> Result<Uri, Fault> {
+        let wrong = |error: http::Error| Fault::Url { url: self.name(), why: error.to_string() };
+        Uri::builder().scheme("http").authority(self.name()).path_and_query("/").build().map_err(wrong)
     }
 
     fn address(&self) -> Option<IpAddr> {

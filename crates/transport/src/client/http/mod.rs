@@ -26,7 +26,13 @@ mod received;
 mod session;
 mod way;
 
+#[cfg(feature = "client-websocket")]
+pub(crate) use connector::Connector;
 pub use endpoint::Endpoint;
 pub use fault::Fault;
 pub(crate) use open::open;
+#[cfg(feature = "client-websocket")]
+pub(crate) use outbound::{USER_AGENT, uri};
+#[cfg(feature = "client-websocket")]
+pub(crate) use received::{Reading, Refusal};
 pub use way::{Fetched, Reached, Way};

@@ -110,12 +110,6 @@ impl Outbound {
         let to = shown(next.as_ref().unwrap_or(url));
         Err(Fault::Redirect { from: self.home.ascii_serialization(), to, why })
     }
-
-    /// Connects for a protocol of its own (WebSocket).
-    #[allow(dead_code, reason = "for the WebSocket client")]
-    pub(crate) fn connector(&self) -> &Connector {
-        &self.connector
-    }
 }
 
 fn lost(url: &Url, error: &hyper_util::client::legacy::Error) -> Fault {
@@ -173,7 +167,7 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fa
 }
 
 /// The URL as the HTTP library wants it.
-pub(super) fn uri(url: &Url) -> Result<http::Uri, Fault> {
+pub(crate) fn uri(url: &Url) -> Result<http::Uri, Fault> {
     let text = url.as_str();
     let text = text.split_once('#').map_or(text, |(before, _)| before);
     text.parse()
@@ -196,7 +190,8 @@ fn host(uri: &http::Uri) -> Option<HeaderValue> {
 /// How many headers a request has, beside those that the user wants.
 const ROOM: usize = 12;
 
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("anyport/", env!("CARGO_PKG_VERSION")));
+pub(crate) const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("anyport/", env!("CARGO_PKG_VERSION")));
 
 /// How long a connection is kept that nothing is asked on; shorter than most servers keep theirs.
 const IDLE: std::time::Duration = std::time::Duration::from_secs(30);

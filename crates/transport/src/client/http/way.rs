@@ -84,7 +84,7 @@ impl Way {
     /// # Errors
     /// When nobody takes the connection.
     pub async fn connect(&self) -> Result<Reached<'_>, Fault> {
-        let io = self.within(self.connector.reach(&self.uri, &self.target)).await?;
+        let io = self.within(self.connector.reach(&self.uri, &self.target, false)).await?;
         Ok(Reached { way: self, io })
     }
 
