@@ -12,11 +12,11 @@ use anyport_protocol::{
 use anyport_service::{Answer, Question};
 use futures_util::future::{AbortHandle, Abortable};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::oneshot,
     time::{MissedTickBehavior, interval},
 };
 
-use super::hub::Hub;
+use super::{hub::Hub, inbox};
 use crate::client::PROGRESS;
 
 impl Hub {
@@ -51,7 +51,8 @@ impl Hub {
             tokio::spawn(Abortable::new(waiting, registration));
             return;
         }
-        if nobody == Whose::NoCall && method == Method::ListRoots {
+        // Servers ask for roots when they begin; what is called then may well be a list.
+        if method == Method::ListRoots {
             let id = request.id.clone();
             unplaced.held.push(request);
             drop(unplaced);
@@ -86,9 +87,9 @@ impl Hub {
     }
 
     /// Gives what is held to a call that may be asked.
-    pub(super) fn give_held(&self, inject: &mpsc::Sender<Message>) {
+    pub(super) fn give_held(&self, inbox: &inbox::Sender) {
         let mut unplaced = self.unplaced();
-        unplaced.held.retain(|held| inject.try_send(Message::Request(held.clone())).is_err());
+        unplaced.held.retain(|held| !inbox.put(Message::Request(held.clone()), self.opening.call_queue));
     }
 
     /// The server takes a question back that belongs to no call.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -22,7 +23,7 @@ use futures_util::future::AbortHandle;
 use http::{HeaderMap, HeaderValue, Method as Verb, Response, StatusCode, header};
 use hyper::body::Incoming as Body;
 use tokio::{
-    sync::{broadcast, mpsc, watch},
+    sync::{broadcast, watch},
     task::JoinSet,
     time::Instant,
 };
@@ -30,6 +31,7 @@ use url::Url;
 
 use super::{
     Fault,
+    inbox::{self, Inbox},
     mirror::Mirrors,
     outbound::Outbound,
     received::{Broken, EventStream, Messages, RETRY, Reading, Refusal, invalid},
@@ -95,20 +97,16 @@ struct Open {
     caller: Option<Caller>,
     method: Option<Method>,
     questions: usize,
-    inject: mpsc::Sender<Message>,
-    answer: mpsc::Sender<Message>,
-}
-
-/// What reaches a call from streams that it does not own.
-pub(super) struct Injected {
-    /// All but the answer; what does not fit is dropped.
-    pub(super) messages: mpsc::Receiver<Message>,
-    /// The answer, for which there is always room.
-    pub(super) answer: mpsc::Receiver<Message>,
+    inbox: inbox::Sender,
 }
 
 impl Line {
-    /// Posts a message.
+    /// The headers that every request has.
+    pub(super) fn headers(&self) -> HeaderMap {
+        self.outbound.headers()
+    }
+
+    /// Posts a message; `headers` are [`Line::headers`] and more.
     pub(super) async fn post(
         &self,
         url: &Url,
@@ -185,14 +183,13 @@ impl Hub {
     }
 
     /// Notes a call, so that streams of the whole connection find it.
-    pub(super) fn open(&self, id: u64, caller: Option<Caller>, method: Option<Method>) -> Injected {
-        let (inject, messages) = mpsc::channel(self.opening.call_queue.max(1));
-        let (answer, answered) = mpsc::channel(1);
+    pub(super) fn open(&self, id: u64, caller: Option<Caller>, method: Option<Method>) -> Arc<Inbox> {
+        let (inbox, reader) = Inbox::new();
         if method.is_some_and(Method::may_ask) {
-            self.give_held(&inject);
+            self.give_held(&inbox);
         }
-        self.calls().insert(id, Open { caller, method, questions: 0, inject, answer });
-        Injected { messages, answer: answered }
+        self.calls().insert(id, Open { caller, method, questions: 0, inbox });
+        reader
     }
 
     pub(super) fn over(&self, id: u64) {
@@ -229,12 +226,12 @@ impl Hub {
     /// Posts a message that has no answer of its own.
     pub(super) async fn deliver(&self, message: Bytes) -> Result<(), Error> {
         let response = match &self.way {
-            Way::Modern(_) => self.line.post(&self.line.url, HeaderMap::new(), message).await,
+            Way::Modern(_) => self.line.post(&self.line.url, self.line.headers(), message).await,
             Way::Session(sessions) => {
-                let headers = sessions.now().headers(self.revision());
+                let headers = sessions.now().headers(self.line.headers(), self.revision());
                 self.line.post(&self.line.url, headers, message).await
             }
-            Way::Stream(url) => self.line.post(url, HeaderMap::new(), message).await,
+            Way::Stream(url) => self.line.post(url, self.line.headers(), message).await,
         };
         let response = response.map_err(|fault| unreachable(&fault))?;
         if response.status().is_success() {
@@ -271,7 +268,10 @@ impl Hub {
         match self.send_in(&session, message).await? {
             Ok(response) => return Ok(response),
             Err(refusal) if session.id.is_some() && refusal.is_lost_session() => {
-                tracing::info!(url = %self.line.url, "the server has forgotten the session; a new one is opened");
+                tracing::info!(
+                    url = super::fault::shown(&self.line.url),
+                    "the server has forgotten the session; a new one is opened"
+                );
                 self.renew(sessions, session.number).await?;
             }
             Err(refusal) => return Err(refusal.into_error()),
@@ -284,7 +284,7 @@ impl Hub {
         session: &Session,
         message: &Bytes,
     ) -> Result<Result<Response<Body>, Refusal>, Error> {
-        let headers = session.headers(self.revision());
+        let headers = session.headers(self.line.headers(), self.revision());
         let response = self.line.post(&self.line.url, headers, message.clone()).await;
         let response = response.map_err(|fault| unreachable(&fault))?;
         if response.status().is_success() {
@@ -303,7 +303,7 @@ impl Hub {
         if sessions.now().number != lost {
             return Ok(());
         }
-        let response = self.line.post(&self.line.url, HeaderMap::new(), sessions.initialize.clone()).await;
+        let response = self.line.post(&self.line.url, self.line.headers(), sessions.initialize.clone()).await;
         let response = response.map_err(|fault| unreachable(&fault))?;
         if !response.status().is_success() {
             return Err(Refusal::of(response, &self.line.reading).await.into_error());
@@ -353,8 +353,11 @@ impl Hub {
     pub(super) async fn listen(self: &Arc<Self>) {
         let Way::Session(sessions) = &self.way else { return };
         let session = sessions.now();
-        let opened =
-            tokio::time::timeout(LISTEN, self.line.get(session.headers(self.revision()), None)).await;
+        let opened = tokio::time::timeout(
+            LISTEN,
+            self.line.get(session.headers(self.line.headers(), self.revision()), None),
+        )
+        .await;
         let first = match opened {
             Ok(Ok(response)) if !is_stream(&response) => return,
             // A server that says nothing at all until there is something to say: the stream is awaited beside the calls.
@@ -403,7 +406,8 @@ impl Hub {
                 return;
             }
             let last_id = stream.and_then(|stream| stream.events.last_id().cloned());
-            match self.line.get(session.headers(self.revision()), last_id.as_ref()).await {
+            match self.line.get(session.headers(self.line.headers(), self.revision()), last_id.as_ref()).await
+            {
                 Ok(response) if is_stream(&response) => match messages.as_mut().and_then(Messages::stream) {
                     Some(stream) => stream.resume(response.into_body()),
                     None => {
@@ -451,7 +455,7 @@ impl Hub {
                 let id = response.id.as_ref().and_then(|id| id.to_string().parse::<u64>().ok());
                 let calls = self.calls();
                 match id.and_then(|id| calls.get(&id)) {
-                    Some(open) => _ = open.answer.try_send(Message::Response(response)),
+                    Some(open) => open.inbox.answer(Message::Response(response)),
                     None => tracing::debug!("the server answers what was not asked, or is over"),
                 }
             }
@@ -461,11 +465,11 @@ impl Hub {
                     return self.answer(&request.id, &ping(&request.method));
                 };
                 let nobody = {
-                    let calls = self.calls();
+                    let (calls, most) = (self.calls(), self.opening.call_queue);
                     match self.whose(&calls) {
-                        Ok(open) => match open.inject.try_send(Message::Request(request.clone())) {
-                            Ok(()) => return,
-                            Err(_) => {
+                        Ok(open) => match open.inbox.put(Message::Request(request.clone()), most) {
+                            true => return,
+                            false => {
                                 Err(Error::internal("too many messages wait for the caller (call_queue)"))
                             }
                         },
@@ -484,21 +488,21 @@ impl Hub {
     fn told(&self, notification: jsonrpc::Notification) {
         let Some(method) = Method::named(&notification.method) else { return };
         let params = notification.params.clone().unwrap_or(Raw::EMPTY_OBJECT);
-        let calls = self.calls();
+        let (calls, most) = (self.calls(), self.opening.call_queue);
         match method {
             // Our tokens are the ids of our requests.
             Method::Progress => {
                 let token =
                     params.member("progressToken").and_then(|token| token.as_str().parse::<u64>().ok());
                 if let Some(open) = token.and_then(|token| calls.get(&token)) {
-                    _ = open.inject.try_send(Message::Notification(notification));
+                    open.inbox.put(Message::Notification(notification), most);
                 }
                 return;
             }
             // It may be about a question of any of them; who has not asked it takes no notice.
             Method::Cancelled => {
                 for open in calls.values() {
-                    _ = open.inject.try_send(Message::Notification(notification.clone()));
+                    open.inbox.put(Message::Notification(notification.clone()), most);
                 }
                 drop(calls);
                 if let Some(id) = params.member("requestId").and_then(Id::of) {
@@ -508,7 +512,7 @@ impl Hub {
             }
             Method::LogMessage if calls.len() == 1 => {
                 if let Some(open) = calls.values().next() {
-                    _ = open.inject.try_send(Message::Notification(notification));
+                    open.inbox.put(Message::Notification(notification), most);
                 }
                 return;
             }
@@ -601,10 +605,10 @@ impl Hub {
                 }
             }
             Way::Modern(_) | Way::Stream(_) => {
-                let mut injected = self.open(id, None, Some(method));
+                let inbox = self.open(id, None, Some(method));
                 let delivered = self.deliver(message.into()).await;
                 let answer = match delivered {
-                    Ok(()) => injected.answer.recv().await,
+                    Ok(()) => poll_fn(|task| inbox.poll_answer(task)).await,
                     Err(error) => {
                         self.over(id);
                         return Err(error);
@@ -650,7 +654,7 @@ impl Hub {
         if session.id.is_none() {
             return;
         }
-        let headers = session.headers(self.revision());
+        let headers = session.headers(self.line.headers(), self.revision());
         match self.line.outbound.send(Verb::DELETE, &self.line.url, &headers, Bytes::new()).await {
             Ok(response)
                 if response.status().is_success() || response.status() == StatusCode::METHOD_NOT_ALLOWED => {}

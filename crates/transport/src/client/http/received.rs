@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use anyport_protocol::{
     Error, Limits, Raw,
     json::Splice,
-    jsonrpc::{Incoming, Message, Reason, read},
+    jsonrpc::{Incoming, Message, Reason, code, read},
 };
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -76,6 +76,8 @@ impl EventStream {
 /// The messages of a response: one JSON text, or a stream of events.
 pub(crate) struct Messages {
     reading: Reading,
+    /// The first message that is there, and those after it: nearly always there is but one.
+    first: Option<Message>,
     ready: VecDeque<Message>,
     stream: Option<EventStream>,
 }
@@ -86,7 +88,8 @@ impl Messages {
     /// # Errors
     /// When it is neither JSON nor an event stream, or cannot be read.
     pub(crate) async fn of(response: Response<Body>, reading: &Reading) -> Result<Self, Broken> {
-        let mut messages = Self { reading: reading.clone(), ready: VecDeque::new(), stream: None };
+        let mut messages =
+            Self { reading: reading.clone(), first: None, ready: VecDeque::new(), stream: None };
         if is_type(response.headers(), "text/event-stream") {
             messages.stream = Some(EventStream::new(response.into_body(), reading.answer_max));
         } else if is_type(response.headers(), "application/json") {
@@ -108,13 +111,13 @@ impl Messages {
 
     /// The messages of an event stream, from where it was read to.
     pub(crate) fn of_stream(stream: EventStream, reading: &Reading) -> Self {
-        Self { reading: reading.clone(), ready: VecDeque::new(), stream: Some(stream) }
+        Self { reading: reading.clone(), first: None, ready: VecDeque::new(), stream: Some(stream) }
     }
 
     /// The next message. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Message, Broken> {
         loop {
-            if let Some(message) = self.ready.pop_front() {
+            if let Some(message) = self.first.take().or_else(|| self.ready.pop_front()) {
                 return Ok(message);
             }
             let Some(stream) = &mut self.stream else {
@@ -143,6 +146,9 @@ impl Messages {
             Broken::Invalid(invalid(format!("the server's message is none: {}", error.message)))
         };
         match read(text, &self.reading.limits) {
+            Ok(Incoming::One(message)) if self.first.is_none() && self.ready.is_empty() => {
+                self.first = Some(message);
+            }
             Ok(Incoming::One(message)) => self.ready.push_back(message),
             // 2025-03-26, basic §Batching: what is wrong with one leaves the others.
             Ok(Incoming::Batch(all)) => self.ready.extend(all.into_iter().filter_map(Result::ok)),
@@ -191,7 +197,9 @@ impl Refusal {
     /// 2025-11-25, transports §Session Management: "it MUST respond to requests containing that session ID with HTTP 404
     /// Not Found". Servers that follow the examples of the TypeScript SDK answer 400 in words of their own.
     pub(crate) fn is_lost_session(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND
+        // Servers of both eras say with this status, too, that they do not know a method (2026-07-28, streamable-http).
+        let no_method = self.error.as_ref().is_some_and(|error| error.code == code::METHOD_NOT_FOUND);
+        self.status == StatusCode::NOT_FOUND && !no_method
             || self.status == StatusCode::BAD_REQUEST
                 && self.error.as_ref().is_some_and(|error| {
                     error.code == -32000 && error.message.to_ascii_lowercase().contains("session")
@@ -270,7 +278,7 @@ pub(crate) fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
     })
 }
 
-async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Broken> {
+pub(super) async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Broken> {
     let (mut first, mut all) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Broken::Cut(chain(&error)))?;

@@ -49,12 +49,11 @@ impl Sessions {
 }
 
 impl Session {
-    /// The headers of a request of this session.
+    /// `headers` with those of a request of this session.
     ///
     /// 2025-11-25, transports §Protocol Version Header: "the client MUST include the MCP-Protocol-Version header on all
     /// subsequent requests"; earlier revisions than 2025-06-18 do not have it.
-    pub(super) fn headers(&self, revision: Revision) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+    pub(super) fn headers(&self, mut headers: HeaderMap, revision: Revision) -> HeaderMap {
         if revision >= Revision::V2025_06_18 {
             headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(revision.as_str()));
         }
