@@ -69,13 +69,12 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
         Err(refused) => return Outcome::Error(hub.agreement.refused(&request.method, &refused)),
     };
     let legacy = !hub.revision().is_modern();
-    if let (true, Some(level)) = (legacy, context.log_level()) {
+    if let (true, Some(level)) = (legacy && !context.log_level_is_assumed(), context.log_level()) {
         hub.raise(level).await;
     }
     let mut message = Vec::new();
     write_request(&mut message, &Id::from(id), &request.method, Some(&written));
     let injected = hub.open(id, context.principal().clone(), method);
-    let mut open = Guard { hub: hub.clone(), id, tell: legacy };
     let headers = if legacy { HeaderMap::new() } else { modern_headers(&hub, &request, &context) };
     let tool = (method == Some(Method::ToolsCall)).then(|| Tool {
         name: request.name().unwrap_or_default(),
@@ -87,22 +86,28 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
     let listener = Listener {
         hub: &hub,
         id,
+        cancels: legacy,
         method,
         emitter,
         token: context.progress_token().cloned(),
         level: context.log_level(),
+        untold: legacy && context.log_level_is_assumed() && hub.is_untold(),
         last_progress: None,
         asked: FuturesUnordered::new(),
         open: HashMap::new(),
     };
     let outcome = listener.listen(source, injected).await;
-    open.tell = false;
     if let (Some(kind @ (Method::Subscribe | Method::Unsubscribe)), Ok(_)) = (method, &outcome)
         && let Some(uri) = params.member("uri").and_then(|uri| uri.as_string())
     {
         hub.subscribed(&uri, kind == Method::Subscribe);
     }
-    match hub.agreement.outcome(method, &params, outcome) {
+    let outcome = match outcome {
+        // Such a caller knows an older server's codes.
+        Err(error) if legacy && !context.revision().is_modern() => Err(error),
+        outcome => hub.agreement.outcome(method, &params, outcome),
+    };
+    match outcome {
         Ok(result) => match &hub.way {
             Way::Modern(mirrors) if method == Some(Method::ToolsList) => {
                 Outcome::of_result(mirrors.learn(result))
@@ -137,34 +142,21 @@ fn modern_headers(hub: &Hub, request: &Request, context: &Context) -> HeaderMap 
     headers
 }
 
-/// Keeps a call noted while it is open. A caller that goes away cancels it.
-struct Guard {
-    hub: Arc<Hub>,
+/// Listens to what is said about one call, which is noted while it is open. A caller that goes away cancels it.
+struct Listener<'a> {
+    hub: &'a Arc<Hub>,
     id: u64,
     /// Whether the server must be told when the caller goes away. A modern one sees the response's stream closed
     /// (2026-07-28, patterns/cancellation §Transport-Specific); for older ones a disconnect says nothing
     /// (2025-11-25, transports §Sending Messages: it "SHOULD NOT be interpreted as the client cancelling its request").
-    tell: bool,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.hub.over(self.id);
-        if self.tell {
-            self.hub.cancel(self.id);
-        }
-    }
-}
-
-/// Listens to what is said about one call.
-struct Listener<'a> {
-    hub: &'a Arc<Hub>,
-    id: u64,
+    cancels: bool,
     method: Option<Method>,
     emitter: Emitter,
     /// The caller's own token.
     token: Option<Raw>,
     level: Option<LogLevel>,
+    /// Whether neither the caller nor the server was told a level: then the server decides.
+    untold: bool,
     last_progress: Option<f64>,
     /// Questions that are not answered.
     asked: FuturesUnordered<BoxFuture<'static, Option<Answered>>>,
@@ -179,7 +171,13 @@ struct Answered {
 }
 
 impl Listener<'_> {
-    async fn listen(mut self, source: Source, mut injected: Injected) -> jsonrpc::Outcome {
+    async fn listen(mut self, source: Source, injected: Injected) -> jsonrpc::Outcome {
+        let outcome = self.heard(source, injected).await;
+        self.cancels = false;
+        outcome
+    }
+
+    async fn heard(&mut self, source: Source, mut injected: Injected) -> jsonrpc::Outcome {
         let source = stream::unfold(source, |mut source| async move {
             let message = source.next().await?;
             Some((message, source))
@@ -262,7 +260,7 @@ impl Listener<'_> {
     fn wants(&self, params: &Raw) -> bool {
         let level = params.member("level").and_then(|level| level.as_string());
         let level = level.and_then(|level| level.parse::<LogLevel>().ok());
-        matches!((level, self.level), (Some(level), Some(least)) if level >= least)
+        self.untold || matches!((level, self.level), (Some(level), Some(least)) if level >= least)
     }
 
     async fn question(&mut self, request: jsonrpc::Request) {
@@ -306,6 +304,14 @@ impl Listener<'_> {
         let Some(Answered { id, method, answer }) = answered else { return };
         self.open.remove(&id);
         self.hub.answer(&id, &self.hub.agreement.answer(method, answer));
+    }
+}
+
+impl Drop for Listener<'_> {
+    fn drop(&mut self) {
+        self.hub.over(self.id);
+        let questions = self.open.drain().map(|(question, _)| question).collect();
+        self.hub.leave(self.id, self.cancels, questions);
     }
 }
 
