@@ -271,13 +271,13 @@ struct Table {
 }
 
 impl Table {
-    /// Where a call goes; `asks`: whether its caller may be asked. Beyond `most`, places that nobody needs are forgotten.
-    fn slot(&mut self, context: &Context, asks: bool, most: usize) -> Arc<Slot> {
+    /// Where a call goes; `asks`: whether its caller may be asked. There are `places` at most that nobody needs.
+    fn slot(&mut self, context: &Context, asks: bool, places: usize) -> Arc<Slot> {
         let key = match self.era {
             Some(Era::Modern) => Key::Modern,
             _ => Key::legacy(context.capabilities(), self.whom(context, asks)),
         };
-        if self.slots.len() >= most && !self.slots.contains_key(&key) {
+        if self.slots.len() >= places && !self.slots.contains_key(&key) {
             self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
         }
         self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
