@@ -268,7 +268,10 @@ impl Hub {
         match self.send_in(&session, message).await? {
             Ok(response) => return Ok(response),
             Err(refusal) if session.id.is_some() && refusal.is_lost_session() => {
-                tracing::info!(url = %self.line.url, "the server has forgotten the session; a new one is opened");
+                tracing::info!(
+                    url = super::fault::shown(&self.line.url),
+                    "the server has forgotten the session; a new one is opened"
+                );
                 self.renew(sessions, session.number).await?;
             }
             Err(refusal) => return Err(refusal.into_error()),

@@ -276,7 +276,7 @@ pub(crate) fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
     })
 }
 
-async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Broken> {
+pub(super) async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Broken> {
     let (mut first, mut all) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Broken::Cut(chain(&error)))?;
