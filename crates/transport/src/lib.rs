@@ -22,15 +22,7 @@ mod dialogue;
 mod frames;
 #[cfg(feature = "http")]
 pub mod http;
-#[cfg_attr(
-    not(any(
-        feature = "stdio",
-        feature = "client-child",
-        feature = "client-unix",
-        all(feature = "unix", unix)
-    )),
-    allow(dead_code)
-)]
+#[cfg_attr(not(any(feature = "stdio", feature = "client", all(feature = "unix", unix))), allow(dead_code))]
 mod lines;
 pub mod memory;
 #[cfg(feature = "stdio")]

@@ -72,7 +72,8 @@ fn key(target: &Target) -> Option<String> {
         Target::WebSocket(endpoint) => Some(endpoint.url()),
         #[cfg(all(feature = "client-unix", unix))]
         Target::Unix(path) => Some(format!("{path:?}")),
-        Target::Service(_) => None,
+        // Who makes its streams may make others each time.
+        Target::Stream(_) | Target::Service(_) => None,
     }
 }
 

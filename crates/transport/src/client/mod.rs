@@ -12,11 +12,13 @@
 //! - `http` (feature `client-http`): servers over HTTP, in every revision.
 //! - `websocket` (feature `client-websocket`): servers behind a WebSocket.
 //! - `unix` (feature `client-unix`): servers on a Unix socket.
+//! - [`Dial`]: servers that are reached in a way of the caller's own.
 
 mod carrier;
 #[cfg(feature = "client-child")]
 pub mod child;
 mod connection;
+mod dial;
 mod duplex;
 mod end;
 mod eras;
@@ -26,6 +28,7 @@ pub mod http;
 mod opening;
 mod service;
 mod spoken;
+mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -35,6 +38,7 @@ mod unix;
 pub mod websocket;
 
 pub use connection::Connection;
+pub use dial::Dial;
 pub use end::End;
 pub use eras::Eras;
 pub use error::ConnectError;

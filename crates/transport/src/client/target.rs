@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use anyport_service::Service;
 
-use super::{ConnectError, Connection, Opening, duplex, eras::may_be_another, service};
+use super::{ConnectError, Connection, Dial, Opening, duplex, eras::may_be_another, service};
 
 /// Where a server is.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub enum Target {
     /// A Unix socket.
     #[cfg(all(feature = "client-unix", unix))]
     Unix(std::path::PathBuf),
+    /// Streams of bytes that are made for us, with a message a line.
+    Stream(Dial),
     /// A service of this process, over the in-memory transport.
     Service(Arc<dyn Service>),
 }
@@ -58,6 +60,7 @@ async fn open(target: &Target, opening: &Opening) -> Result<Connection, ConnectE
         Target::WebSocket(endpoint) => duplex::open(&super::websocket::Upgraded(endpoint), opening).await,
         #[cfg(all(feature = "client-unix", unix))]
         Target::Unix(path) => duplex::open(&super::unix::Socket(path), opening).await,
+        Target::Stream(dial) => duplex::open(dial, opening).await,
         Target::Service(service) => duplex::open(&service::InProcess(service.clone()), opening).await,
     };
     opened.map(Connection::new)
@@ -74,6 +77,7 @@ impl fmt::Debug for Target {
             Self::WebSocket(endpoint) => endpoint.fmt(f),
             #[cfg(all(feature = "client-unix", unix))]
             Self::Unix(path) => f.debug_tuple("Unix").field(path).finish(),
+            Self::Stream(dial) => f.debug_tuple("Stream").field(dial).finish(),
             Self::Service(_) => f.write_str("Service(..)"),
         }
     }

@@ -130,7 +130,6 @@ impl Hub {
     }
 
     /// Completes when the channel is to be closed from our side.
-    #[cfg(any(feature = "client-child", all(feature = "client-unix", unix)))]
     pub(crate) async fn closing(&self) {
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
@@ -493,12 +492,6 @@ impl Outbox {
     }
 
     /// One that waits already.
-    #[cfg(any(
-        test,
-        feature = "client-child",
-        feature = "client-websocket",
-        all(feature = "client-unix", unix)
-    ))]
     pub(crate) fn waiting(&mut self) -> Option<Bytes> {
         let message = self.messages.try_recv().ok();
         self.took(message)

@@ -29,6 +29,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::{Fault, guard};
+use crate::client::{Dial, dial::Dialled};
 
 /// Makes connections: resolves names, keeps out of private networks, goes through proxies, speaks TLS.
 #[derive(Clone)]
@@ -52,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) timeout: Duration,
     /// Certificates that are trusted besides those of the system.
     pub(crate) roots: Vec<CertificateDer<'static>>,
+    /// Makes the connections in our stead.
+    pub(crate) dial: Option<Dial>,
 }
 
 /// Which proxies are used.
@@ -67,9 +70,15 @@ pub(crate) enum Proxies {
 
 /// A connection to a server, or through a proxy to one.
 pub(crate) struct Socket {
-    io: MaybeHttpsStream<TokioIo<TcpStream>>,
+    io: MaybeHttpsStream<Plain>,
     /// Whether a proxy reads the requests, so that they must name their host in the first line.
     proxied: bool,
+}
+
+/// What TLS is spoken on, where it is.
+enum Plain {
+    Tcp(TokioIo<TcpStream>),
+    Dialled(TokioIo<Dialled>),
 }
 
 impl Connector {
@@ -138,10 +147,25 @@ impl Connector {
         // As Go does: what runs on this machine is not looked for elsewhere, though the environment forgets to say so.
         let here =
             target.host == "localhost" || target.address().is_some_and(|address| address.is_loopback());
-        self.0.proxies.as_ref().filter(|_| !here).and_then(|proxies| proxies.intercept(uri))
+        let ours = self.0.options.dial.is_none();
+        self.0.proxies.as_ref().filter(|_| ours && !here).and_then(|proxies| proxies.intercept(uri))
     }
 
     async fn plain(
+        &self,
+        uri: &Uri,
+        target: &Target,
+        proxy: Option<&Intercept>,
+        tunnel: bool,
+    ) -> Result<Plain, Fault> {
+        if let Some(dial) = &self.0.options.dial {
+            let unreachable = |source| Fault::Unreachable { target: target.name(), source: Arc::new(source) };
+            return dial.dial().await.map(|stream| Plain::Dialled(TokioIo::new(stream))).map_err(unreachable);
+        }
+        self.tcp(uri, target, proxy, tunnel).await.map(Plain::Tcp)
+    }
+
+    async fn tcp(
         &self,
         uri: &Uri,
         target: &Target,
@@ -275,10 +299,10 @@ impl Service<Name> for Resolver {
 }
 
 /// A connection that is made already, for the TLS connector.
-struct Made(Option<TokioIo<TcpStream>>);
+struct Made(Option<Plain>);
 
 impl Service<Uri> for Made {
-    type Response = TokioIo<TcpStream>;
+    type Response = Plain;
     type Error = io::Error;
     type Future = std::future::Ready<io::Result<Self::Response>>;
 
@@ -418,5 +442,64 @@ impl Write for Socket {
         from: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write_vectored(task, from)
+    }
+}
+
+impl Connection for Plain {
+    fn connected(&self) -> Connected {
+        match self {
+            Self::Tcp(tcp) => tcp.connected(),
+            Self::Dialled(_) => Connected::new(),
+        }
+    }
+}
+
+impl Read for Plain {
+    fn poll_read(self: Pin<&mut Self>, task: &mut Task<'_>, to: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_read(task, to),
+            Self::Dialled(dialled) => Pin::new(dialled).poll_read(task, to),
+        }
+    }
+}
+
+impl Write for Plain {
+    fn poll_write(self: Pin<&mut Self>, task: &mut Task<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write(task, from),
+            Self::Dialled(dialled) => Pin::new(dialled).poll_write(task, from),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_flush(task),
+            Self::Dialled(dialled) => Pin::new(dialled).poll_flush(task),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(task),
+            Self::Dialled(dialled) => Pin::new(dialled).poll_shutdown(task),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(tcp) => tcp.is_write_vectored(),
+            Self::Dialled(dialled) => dialled.is_write_vectored(),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(task, from),
+            Self::Dialled(dialled) => Pin::new(dialled).poll_write_vectored(task, from),
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::{
     Fault,
     connector::{Options, Proxies},
 };
+use crate::client::Dial;
 
 /// Where a server is reached over HTTP, and how.
 ///
@@ -44,6 +45,7 @@ impl Endpoint {
             proxies: Proxies::Environment,
             timeout: Duration::from_secs(10),
             roots: Vec::new(),
+            dial: None,
         };
         Ok(Self { url: parsed, headers: HeaderMap::new(), redirects: 5, answer_max: 64 << 20, options })
     }
@@ -102,6 +104,14 @@ impl Endpoint {
     #[must_use]
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.options.proxies = Proxies::One(url.into());
+        self
+    }
+
+    /// Connects by `dial`, wherever the URL leads: names are not resolved, and no proxy is used. TLS is agreed on over what
+    /// was dialled where the URL demands it.
+    #[must_use]
+    pub fn dial(mut self, dial: Dial) -> Self {
+        self.options.dial = Some(dial);
         self
     }
 
