@@ -19,17 +19,22 @@ pub(super) async fn connect(
     options: &Options,
     recorder: Option<Arc<Recorder>>,
 ) -> Result<Connection> {
-    let opening = Opening {
+    let tap = recorder.map(|recorder| recorder as Arc<dyn Tap>);
+    let destination = target.server.destination()?;
+    client::connect(&destination, &opening(options, tap)).await.map_err(|error| failed(&error))
+}
+
+/// How a connection of this program is opened.
+pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn Tap>>) -> Opening {
+    Opening {
         revision: options.server.revision,
         // What an older server is told once; each call of a modern one says it anew.
         capabilities: Raw::from(json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}})),
         client_info: Raw::from(json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")})),
         open_timeout: options.server.timeout,
-        tap: recorder.map(|recorder| recorder as Arc<dyn Tap>),
+        tap,
         ..Opening::default()
-    };
-    let destination = target.server.destination()?;
-    client::connect(&destination, &opening).await.map_err(|error| failed(&error))
+    }
 }
 
 fn failed(error: &ConnectError) -> Error {
@@ -44,6 +49,10 @@ fn failed(error: &ConnectError) -> Error {
         ConnectError::Unauthorized { .. } => {
             (Exit::Auth, "keep the token in a variable, and give --bearer env:NAME")
         }
+        ConnectError::Forbidden { .. } => (
+            Exit::Auth,
+            "ask whoever runs the server for the permission, or give another token with --bearer env:NAME",
+        ),
         ConnectError::Silent(_) => (Exit::Unreachable, "give it more time with --timeout SECONDS"),
         _ => (Exit::Unreachable, "--verbose shows what was said; the server's own log may tell more"),
     };

@@ -72,7 +72,7 @@ fn key(target: &Target) -> Option<String> {
         Target::WebSocket(endpoint) => Some(endpoint.url()),
         #[cfg(all(feature = "client-unix", unix))]
         Target::Unix(path) => Some(format!("{path:?}")),
-        // Who makes its streams may make others each time.
+        // Nothing says that the next stream leads to the same.
         Target::Stream(_) | Target::Service(_) => None,
     }
 }

@@ -14,6 +14,7 @@
 //! - `unix` (feature `client-unix`): servers on a Unix socket.
 //! - [`Dial`]: servers that are reached in a way of the caller's own.
 
+mod aside;
 mod carrier;
 #[cfg(feature = "client-child")]
 pub mod child;
@@ -32,11 +33,13 @@ mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
+mod undeclared;
 #[cfg(all(feature = "client-unix", unix))]
 mod unix;
 #[cfg(feature = "client-websocket")]
 pub mod websocket;
 
+pub use aside::Aside;
 pub use connection::Connection;
 pub use dial::Dial;
 pub use end::End;
@@ -45,6 +48,20 @@ pub use error::ConnectError;
 pub use opening::{Opening, Tap};
 pub use spoken::{Said, Spoken};
 pub use target::{Target, connect};
+
+use anyport_protocol::{Error, Raw, json::Splice};
+use undeclared::undeclared;
+
+/// `error`, of a request that the server cannot have seen: whoever called may do so again, whatever it was.
+fn never_sent(error: Error) -> Error {
+    let data = error.data.clone().unwrap_or(Raw::EMPTY_OBJECT);
+    let data = Splice::retain(&data, |key| key != "sent").with("sent", &Raw::trusted(b"false".to_vec()));
+    error.with_data(data.finish())
+}
+
+/// How often a server that asked for progress hears that its question is still open: what it waits for is a person, and
+/// its own timeout must not end the call meanwhile.
+const PROGRESS: std::time::Duration = std::time::Duration::from_secs(15);
 
 #[cfg(doc)]
 use anyport_service::Service;

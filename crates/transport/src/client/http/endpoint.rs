@@ -7,6 +7,7 @@ use url::Url;
 use super::{
     Fault,
     connector::{Options, Proxies},
+    fault::without_secrets,
 };
 use crate::client::Dial;
 
@@ -30,7 +31,7 @@ impl Endpoint {
     /// # Errors
     /// [`Fault::Url`].
     pub fn new(url: &str) -> Result<Self, Fault> {
-        let wrong = |why: String| Fault::Url { url: url.into(), why };
+        let wrong = |why: String| Fault::Url { url: without_secrets(url), why };
         let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(wrong("it must begin with http:// or https://".into()));
