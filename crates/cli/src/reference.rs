@@ -82,17 +82,22 @@ fn command(out: &mut String, command: &Command, common: &[String]) {
     writeln!(out, "#### anyport {}\n\n{about}\n\n```text\n{usage}\n```\n", command.get_name()).unwrap();
     let own = table(options(command).filter(|arg| !common.contains(&row(arg))));
     if !own.is_empty() {
-        writeln!(out, "{own}").unwrap();
+        out.push_str(&(own + "\n"));
     }
-    if let Some(more) = command.get_after_help() {
+    // What leads from the short help to the long one leads nowhere here.
+    let more =
+        command.get_after_help().map(ToString::to_string).filter(|more| !more.contains("--help shows"));
+    if let Some(more) = more {
         writeln!(out, "{more}\n").unwrap();
     }
 }
 
 /// What can be told with a name; `--help` goes without saying.
 fn options(command: &Command) -> impl Iterator<Item = &Arg> {
-    let named = command.get_arguments().filter(|arg| !arg.is_positional());
-    named.filter(|arg| !arg.is_hide_set() && arg.get_id() != "help")
+    // Of what has no name, usage says enough, but not what may stand there.
+    let told =
+        command.get_arguments().filter(|arg| !arg.is_positional() || !arg.get_possible_values().is_empty());
+    told.filter(|arg| !arg.is_hide_set() && arg.get_id() != "help")
 }
 
 /// Options under the headings that `--help` has.
@@ -119,7 +124,8 @@ fn row(arg: &Arg) -> String {
     };
     let short = arg.get_short().map(|short| format!("`-{short}`"));
     let long = arg.get_long().map(|long| format!("`--{long}{value}`"));
-    let names = [short, long].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let place = arg.is_positional().then(|| format!("`{}`", arg.get_id().as_str().to_uppercase()));
+    let names = [short, long, place].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let mut help = arg.get_help().unwrap_or_else(|| panic!("{names} says nothing of itself")).to_string();
     let mut more = Vec::new();
     let possible = arg.get_possible_values();
