@@ -6,7 +6,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::hub::Hub;
+use super::hub::{Hub, Slot};
 
 /// How verbose an older server's logs are. They are one connection's, where a newer server's are one request's.
 #[derive(Default)]
@@ -53,7 +53,7 @@ impl Hub {
                 sleep_until(until).await;
                 let Some(hub) = hub.upgrade() else { return };
                 let mut state = hub.lock();
-                if state.calls.values().any(|slot| slot.context.log_level().is_some()) {
+                if state.calls.values().any(Slot::wants_logs) {
                     state.logging.wanted = Some(Instant::now());
                 }
                 let quiet_at = state.logging.wanted.map_or(until, |wanted| wanted + hold);

@@ -100,7 +100,7 @@ impl<'a> Attempt<'a> {
         let params = Agreement::modern(revision, Raw::EMPTY_OBJECT)
             .params(Method::Discover.as_str(), &Raw::EMPTY_OBJECT, &hop)
             .map_err(|refused| ConnectError::Transport(refused.to_string()))?;
-        let mut headers = HeaderMap::new();
+        let mut headers = self.line.headers();
         headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(revision.as_str()));
         headers.insert("mcp-method", HeaderValue::from_static(Method::Discover.as_str()));
         let mut message = Vec::new();
@@ -130,7 +130,7 @@ impl<'a> Attempt<'a> {
         if self.old.is_some() {
             return self.initialize_old(message).await;
         }
-        let tried = self.post(HeaderMap::new(), message.clone()).await;
+        let tried = self.post(self.line.headers(), message.clone()).await;
         let refusal = match tried? {
             Tried::Answered(outcome) => return Ok(outcome),
             Tried::Refused(refusal) => refusal,
@@ -185,7 +185,7 @@ impl<'a> Attempt<'a> {
     /// 2024-11-05, transports §HTTP with SSE: "When a client connects, the server MUST send an `endpoint` event
     /// containing a URI for the client to use for sending messages."
     async fn old_stream(&self) -> Result<Option<(Messages, Url)>, ConnectError> {
-        let Ok(Ok(response)) = timeout(ENDPOINT, self.line.get(HeaderMap::new(), None)).await else {
+        let Ok(Ok(response)) = timeout(ENDPOINT, self.line.get(self.line.headers(), None)).await else {
             return Ok(None);
         };
         if !response.status().is_success() || !is_type(response.headers(), "text/event-stream") {
@@ -216,7 +216,7 @@ impl<'a> Attempt<'a> {
         let Some((messages, address)) = &mut self.old else {
             return Err(ConnectError::Transport("there is no stream".into()));
         };
-        let response = self.line.post(address, HeaderMap::new(), message).await?;
+        let response = self.line.post(address, self.line.headers(), message).await?;
         if !response.status().is_success() {
             let refusal = Refusal::of(response, &self.line.reading).await;
             return Err(ConnectError::Transport(format!("{}: {}", shown(address), refusal.words())));
@@ -254,7 +254,8 @@ impl<'a> Attempt<'a> {
             // Before the first call: what a server says at once must not be lost.
             hub.listen().await;
         }
-        Ok(Opened { agreement, carrier: Box::new(Http(hub)), spoken, ended })
+        let asides = hub.asides.clone();
+        Ok(Opened { agreement, carrier: Box::new(Http(hub)), spoken, asides, ended })
     }
 
     fn failed(&self, failure: Failure) -> ConnectError {

@@ -8,12 +8,11 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri, header};
 use hyper_rustls::MaybeHttpsStream;
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     Endpoint, Fault,
-    connector::{Connector, Target},
+    connector::{Connector, Plain, Target},
     outbound::{Outbound, uri},
     received::{Broken, collect},
 };
@@ -31,7 +30,7 @@ pub struct Way {
 /// A connection that nothing was said on yet.
 pub struct Reached<'a> {
     way: &'a Way,
-    io: TokioIo<TcpStream>,
+    io: Plain,
 }
 
 /// What was fetched.
@@ -85,7 +84,7 @@ impl Way {
     /// # Errors
     /// When nobody takes the connection.
     pub async fn connect(&self) -> Result<Reached<'_>, Fault> {
-        let io = self.within(self.connector.reach(&self.uri, &self.target)).await?;
+        let io = self.within(self.connector.reach(&self.uri, &self.target, false)).await?;
         Ok(Reached { way: self, io })
     }
 
@@ -98,7 +97,7 @@ impl Way {
 impl Reached<'_> {
     /// The address at the other end: the proxy's, where there is one.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.io.inner().peer_addr().ok()
+        self.io.address()
     }
 
     /// Agrees on TLS, also where the URL does not ask for it, and says which version of it is spoken.
