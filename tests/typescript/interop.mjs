@@ -1,4 +1,4 @@
-// A client in JavaScript talks to one of our servers.
+// A client in JavaScript talks to a server.
 //
 //     interop.mjs --client client --era modern --server documents --transport http --url http://127.0.0.1:3020/mcp
 //     interop.mjs --client sdk --era legacy --server tour --transport stdio -- target/debug/tour
@@ -11,11 +11,12 @@ import { parseArgs } from 'node:util';
 
 import { CLIENTS } from './clients.mjs';
 import * as documents from './documents.mjs';
+import * as everything from './everything.mjs';
 import { Broken, equal, expect } from './expectation.mjs';
 import * as tour from './tour.mjs';
 
 const REVISIONS = { modern: '2026-07-28', legacy: '2025-11-25' };
-const SERVERS = { documents: documents.CHECKS, tour: tour.CHECKS };
+const SERVERS = { documents: documents.CHECKS, everything: everything.CHECKS, tour: tour.CHECKS };
 
 // A client that waits for ever would hold up whoever waits for this script.
 const PATIENCE = 60_000;
@@ -27,6 +28,8 @@ function negotiation(client, era) {
     expect(client.capabilities.resources, 'resources are declared', client.capabilities);
 }
 
+let checking;
+
 async function dialogue(options, command) {
     const client = new CLIENTS[options.client]({ ...options, command });
     await client.connect();
@@ -34,7 +37,8 @@ async function dialogue(options, command) {
         negotiation(client, options.era);
         const works = [];
         for (const [name, check] of Object.entries(SERVERS[options.server])) {
-            if (client.can.includes(name)) {
+            if (client.can.includes(name) && !options.skip?.includes(name)) {
+                checking = name;
                 await check(client);
                 works.push(name);
             }
@@ -47,15 +51,17 @@ async function dialogue(options, command) {
 
 const names = ['client', 'era', 'server', 'transport', 'url'];
 const options = Object.fromEntries(names.map((name) => [name, { type: 'string' }]));
+// A check that is left out.
+options.skip = { type: 'string', multiple: true };
 const { values, positionals } = parseArgs({ options, allowPositionals: true });
 setTimeout(() => {
-    console.error('took too long');
+    console.error(`took too long while checking \`${checking}\``);
     process.exit(1);
 }, PATIENCE).unref();
 try {
     console.log(JSON.stringify(await dialogue(values, positionals)));
     process.exit(0);
 } catch (failure) {
-    console.error(failure instanceof Broken ? failure.message : failure);
+    console.error(failure instanceof Broken ? failure.message : failure, `while checking \`${checking}\``);
     process.exit(1);
 }
