@@ -1,4 +1,5 @@
 //! Indexes so many generated documents, asks, and says what it took: `anyport_bench_knowledge DOCUMENTS [memory|folder]`.
+//! With `served` they are files, read, indexed and watched as `anyport serve --docs` does it.
 //!
 //! One process for one size, so that its memory is that of this size. The figures go to the standard output as JSON, for
 //! `cargo xtask bench --only knowledge`.
@@ -16,6 +17,7 @@ use questions::Kind;
 mod corpus;
 mod cpu;
 mod questions;
+mod served;
 
 /// How often each kind of question is asked.
 const QUESTIONS: u64 = 400;
@@ -26,11 +28,18 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let documents: u64 = arguments.next().context("say how many documents")?.parse()?;
     let folder = tempfile::tempdir()?;
-    let storage = match arguments.next().as_deref() {
-        None | Some("folder") => Storage::Folder(folder.path().to_owned()),
-        Some("memory") => Storage::Memory,
-        Some(other) => bail!("there is no storage `{other}`; there are memory and folder"),
+    let report = match arguments.next().as_deref() {
+        None | Some("folder") => indexed(documents, Storage::Folder(folder.path().to_owned())),
+        Some("memory") => indexed(documents, Storage::Memory),
+        Some("served") => served::measure(&Corpus::new(), documents),
+        Some(other) => bail!("there is no `{other}`; there are folder, memory and served"),
     };
+    println!("{}", report?);
+    Ok(())
+}
+
+/// Puts documents into an index, and asks it.
+fn indexed(documents: u64, storage: Storage) -> anyhow::Result<serde_json::Value> {
     let corpus = Corpus::new();
     let index = Index::new(storage)?;
 
@@ -55,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     let mut changes =
         (0..CHANGES).map(|number| change(&index, &corpus, number)).collect::<Result<Vec<_>, _>>()?;
 
-    let report = serde_json::json!({
+    Ok(serde_json::json!({
         "documents": documents,
         "index_seconds": indexing.as_secs_f64(),
         "index_cpu_seconds": indexing_work.as_secs_f64(),
@@ -68,9 +77,7 @@ fn main() -> anyhow::Result<()> {
         "passage_ms": passage(&index, &corpus)?.as_secs_f64() * 1e3,
         "peak_mib": cpu::peak_mib(),
         "kinds": kinds,
-    });
-    println!("{report}");
-    Ok(())
+    }))
 }
 
 /// Asks questions of one kind: how long a core worked for each, and how many found what they were made of among the first ten.

@@ -48,7 +48,7 @@ pub struct Builder {
 enum Source {
     Service(Arc<dyn Service>),
     #[cfg(feature = "connect")]
-    Target(Box<(Target, Opening)>),
+    Target(Box<(Result<Target, crate::NoTarget>, Opening)>),
 }
 
 impl Builder {
@@ -57,7 +57,7 @@ impl Builder {
     }
 
     #[cfg(feature = "connect")]
-    pub(crate) fn connecting(target: Target) -> Self {
+    pub(crate) fn connecting(target: Result<Target, crate::NoTarget>) -> Self {
         Self::of(Source::Target(Box::new((target, Opening::default()))))
     }
 
@@ -221,6 +221,13 @@ impl Builder {
     ///
     /// # Errors
     /// As of any call.
+    #[cfg_attr(
+        not(feature = "connect"),
+        allow(
+            clippy::infallible_destructuring_match,
+            reason = "there is more than one source with the feature"
+        )
+    )]
     pub async fn open(self) -> Result<Client, Error> {
         let written = |value: &Value| Raw::from(value.clone());
         let json = |fault: serde_json::Error| Error::Arguments {
@@ -240,7 +247,7 @@ impl Builder {
                 let (target, opening) = *target;
                 let (capabilities, client_info) = (capabilities.clone(), info.clone());
                 let opening = Opening { capabilities, client_info, ..opening };
-                let opened = crate::connect::Link::open(target, opening, cache.clone()).await?;
+                let opened = crate::connect::Link::open(target?, opening, cache.clone()).await?;
                 Arc::new(link.insert(opened).clone())
             }
         };

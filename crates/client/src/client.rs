@@ -61,8 +61,9 @@ impl Client {
 
     /// A client of the server at `target`, which is connected to when the builder is awaited.
     ///
-    /// What the server speaks is found out, unless [`Builder::revision`] demands a revision. A connection that is lost is
-    /// made anew by the next call; what is safe to be sent again, is.
+    /// What the server speaks is found out, unless [`Builder::revision`] demands a revision, and remembered. A connection
+    /// that is lost is made anew by the next call; what is safe to be sent again, is. One that was lost soon after it was
+    /// made, or cannot be made, is given time: 100 ms, doubled each time, up to 30 s; the call waits for that.
     #[cfg(feature = "connect")]
     pub fn connect(target: impl crate::IntoTarget) -> Builder {
         Builder::connecting(target.into_target())
@@ -282,22 +283,9 @@ impl Core {
     }
 }
 
-/// Whether a request only asks. What tools do, their annotations say.
+/// Whether a request only asks. What nobody here knows may do anything.
 fn is_safe(method: &str) -> bool {
-    use Method::*;
-    matches!(
-        Method::named(method),
-        Some(
-            Discover
-                | ToolsList
-                | ResourcesList
-                | TemplatesList
-                | ResourcesRead
-                | PromptsList
-                | PromptsGet
-                | Complete
-        )
-    )
+    Method::named(method).is_some_and(Method::only_reads)
 }
 
 /// What `value` is as an object; `null` is `{}`.

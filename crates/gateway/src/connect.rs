@@ -4,6 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use anyport_protocol::{Raw, Revision};
 use anyport_service::{Notification, Service};
+use anyport_transport::client::Aside;
 use futures_core::Stream;
 
 /// Connects to one server, as often as asked to.
@@ -31,6 +32,8 @@ pub struct Live {
     pub discovered: Raw,
     /// What it says outside any call.
     pub spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
+    /// Gives what the server asks outside any call to somebody, from then on.
+    pub asides: Box<dyn FnOnce(Arc<dyn Aside>) + Send>,
     /// Completes when the connection is gone, with the reason for a person.
     pub closed: Pin<Box<dyn Future<Output = String> + Send>>,
     /// Closes the connection once it is polled, whoever else holds it, and completes when nothing of it is left.

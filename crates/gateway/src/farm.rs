@@ -109,6 +109,7 @@ impl Connect for Farm {
                 revision: inside.revision,
                 discovered: server.discovered(),
                 spoken: Box::pin(Stream(Box::new(move |task| said.poll_recv(task)))),
+                asides: Box::new(drop),
                 closed: Box::pin(async move {
                     closed.wait_for(Option::is_some).await.unwrap().unwrap().to_owned()
                 }),

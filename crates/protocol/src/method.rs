@@ -200,6 +200,12 @@ impl Method {
         matches!(self, Discover | ToolsList | PromptsList | ResourcesList | TemplatesList | ResourcesRead)
     }
 
+    /// Whether it only asks, so that asking twice does no harm: it may be sent again when nobody knows whether it arrived.
+    /// Of a tool call, the tool's annotations say so.
+    pub fn only_reads(self) -> bool {
+        self.is_cacheable() || matches!(self, Self::PromptsGet | Self::Complete)
+    }
+
     /// The member of its params that the header `Mcp-Name` mirrors
     /// (2026-07-28, streamable-http §Standard Request Headers).
     pub fn header_name(self) -> Option<&'static str> {

@@ -1,4 +1,10 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use anyport_protocol::{
     Error, Raw, Revision,
@@ -7,7 +13,7 @@ use anyport_protocol::{
 };
 use tokio::time::Instant;
 
-use crate::Principal;
+use crate::{Notification, Principal, Question};
 
 /// What is known about one call. Cheap to clone; every clone is the same call.
 #[derive(Clone, Debug)]
@@ -16,6 +22,8 @@ pub struct Context(Arc<Call>);
 #[derive(Clone, Debug)]
 struct Call {
     principal: Principal,
+    client: Option<ClientId>,
+    line: Option<Weak<dyn Line>>,
     revision: Revision,
     asking: Asking,
     capabilities: Raw,
@@ -35,6 +43,47 @@ pub enum Asking {
     Live,
     /// By `input_required`, whereupon it calls again: a modern client.
     Retry,
+}
+
+/// The one client at the other end of a session, or of a connection that carries nothing but its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientId(u64);
+
+impl ClientId {
+    /// One that no other client of this process has or had.
+    pub fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Reaches a client outside its calls: a legacy session.
+pub trait Line: Send + Sync + 'static {
+    /// Asks the client, once it listens. Nobody knows when that is.
+    ///
+    /// # Errors
+    /// The question, when the client declared nothing such, or the session is over.
+    fn ask(&self, question: Question) -> Result<(), Question>;
+
+    /// Tells the client, once it listens; what its revision has no words for is left out.
+    fn tell(&self, notification: Notification);
+}
+
+/// Whose calls may be taken for those of one caller, where a server does not say to which of several something belongs.
+///
+/// A principal with several sessions is several callers: who sits before each of them may be another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Caller {
+    client: Option<ClientId>,
+    principal: Principal,
+}
+
+impl Caller {
+    /// Whether calls of this caller have nothing to do with one another: nobody proved who made them, and no session or
+    /// connection holds them together. Each is then a caller of its own, though they compare as equal.
+    pub fn is_apart(&self) -> bool {
+        self.client.is_none() && self.principal.is_anonymous()
+    }
 }
 
 /// The `Mcp-Param-*` headers of a call. The transport knows no schemas, so whoever owns a tool's schema compares
@@ -79,6 +128,8 @@ impl Context {
     pub fn new(principal: Principal, revision: Revision) -> Self {
         Self(Arc::new(Call {
             principal,
+            client: None,
+            line: None,
             revision,
             asking: if revision.is_modern() { Asking::Retry } else { Asking::Live },
             capabilities: Raw::EMPTY_OBJECT,
@@ -116,6 +167,20 @@ impl Context {
         let call = Arc::make_mut(&mut self.0);
         call.capabilities = capabilities;
         call.client_info = info;
+        self
+    }
+
+    /// Sets which client calls, where a session or a connection tells it from others.
+    #[must_use]
+    pub fn with_client_id(mut self, client: ClientId) -> Self {
+        Arc::make_mut(&mut self.0).client = Some(client);
+        self
+    }
+
+    /// Sets by which way the client is reached outside its calls.
+    #[must_use]
+    pub fn with_line(mut self, line: Weak<dyn Line>) -> Self {
+        Arc::make_mut(&mut self.0).line = Some(line);
         self
     }
 
@@ -161,6 +226,21 @@ impl Context {
     /// Who is calling.
     pub fn principal(&self) -> &Principal {
         &self.0.principal
+    }
+
+    /// Which client calls; `None` where nothing holds the calls of one together, as over HTTP since 2026-07-28.
+    pub fn client_id(&self) -> Option<ClientId> {
+        self.0.client
+    }
+
+    /// By which way the client is reached outside its calls, where there is one: a legacy session.
+    pub fn line(&self) -> Option<&Weak<dyn Line>> {
+        self.0.line.as_ref()
+    }
+
+    /// Whose call this is, where calls of several callers must not be mixed up.
+    pub fn caller(&self) -> Caller {
+        Caller { client: self.0.client, principal: self.0.principal.clone() }
     }
 
     /// The revision that the caller's hop speaks. What is inside is always the newest; this is for the few

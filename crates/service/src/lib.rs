@@ -15,6 +15,7 @@
 //! - [`layer`]: timeout, concurrency, rate, cache, panic, trace, and any function.
 //! - [`metrics`]: what is counted on the way, above all what limits refuse.
 //! - [`bridge`]: how a service that asks by result serves a caller that is asked live, and the other way about.
+//! - [`param_headers`]: headers that mirror arguments, held against them.
 //! - [`seal`]: state that travels through a client and comes back unaltered.
 
 pub mod bridge;
@@ -22,12 +23,13 @@ mod context;
 pub mod emit;
 pub mod layer;
 pub mod metrics;
+pub mod param_headers;
 mod principal;
 mod reply;
 pub mod seal;
 mod service;
 
-pub use context::{Asking, Context, ParamHeaders};
+pub use context::{Asking, Caller, ClientId, Context, Line, ParamHeaders};
 pub use emit::Emitter;
 pub use principal::Principal;
 pub use reply::{Answer, Answerer, Event, Notification, Outcome, Question, Reply};

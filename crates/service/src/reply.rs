@@ -250,7 +250,7 @@ impl Answerer {
     }
 
     /// Whether the question was withdrawn; else `task` is woken when it is.
-    pub(crate) fn poll_withdrawn(&mut self, task: &mut Task<'_>) -> Poll<()> {
+    pub fn poll_withdrawn(&mut self, task: &mut Task<'_>) -> Poll<()> {
         self.sender.poll_closed(task)
     }
 

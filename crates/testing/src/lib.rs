@@ -87,8 +87,8 @@
 //! - `generators` (feature of that name): JSON and messages for proptest.
 //!
 //! # Time
-//! The transports of a [`Wire`] use threads and sockets, so do not pause tokio's clock around them: a paused clock runs ahead as soon
-//! as the runtime waits for either. Whatever does not come within [`Wire::patience`] is [`Lost`].
+//! Most transports of a [`Wire`] use threads or sockets, so do not pause tokio's clock around them: a paused clock runs ahead as soon
+//! as the runtime waits for either. [`Link::memory`] and [`Link::endpoint`] use none. Whatever does not come within [`Wire::patience`] is [`Lost`].
 
 mod almost;
 mod answer;

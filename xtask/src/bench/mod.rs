@@ -93,9 +93,10 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
         gates.extend(calls(workspace, effort)?);
     }
     if effort.has(Part::Knowledge) {
-        let figures = knowledge::measure(workspace, effort.documents)?;
-        print!("\n{}", knowledge::table(&figures));
-        gates.extend(knowledge::gates(&figures));
+        let (indexed, served) = knowledge::measure(workspace, effort.documents)?;
+        print!("\n{}\n{}", knowledge::table(&indexed), knowledge::served_table(&served));
+        gates.extend(knowledge::gates(&indexed));
+        gates.extend(knowledge::served_gates(&served));
     }
     println!();
     for gate in &gates {

@@ -12,7 +12,10 @@ use crate::{
     failure::Advice,
     near::did_you_mean,
     render::{content, safe},
-    session::{self, Session, failure, output::Output},
+    session::{
+        self, Session, failure,
+        output::{self, Output},
+    },
 };
 
 /// What `anyport call` can be told.
@@ -32,6 +35,13 @@ pub(crate) struct Arguments {
     /// Take the result though it does not fit the tool's output schema.
     #[arg(long, help_heading = "Output")]
     unchecked: bool,
+}
+
+impl Arguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.words.options.output
+    }
 }
 
 /// Calls the tool and shows what it answers.

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, process::ExitCode, time::Instant};
 
 use anyhow::Result;
-use anyport_client::Error as ClientError;
+use anyport_client::{Client, Error as ClientError};
 use anyport_protocol::{
     jsonrpc::code,
     types::{Prompt, Resource, ResourceTemplate, Tool},
@@ -27,22 +27,44 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// What a server offers.
 #[derive(Debug, Default)]
-struct Offer {
-    tools: Vec<Tool>,
+pub(super) struct Offer {
+    pub(super) tools: Vec<Tool>,
     resources: Vec<Resource>,
     templates: Vec<ResourceTemplate>,
     prompts: Vec<Prompt>,
 }
 
+impl Offer {
+    /// Everything that the server lists.
+    ///
+    /// # Errors
+    /// When it does not answer one of the lists; that it does not know one is none.
+    pub(super) async fn of(client: &Client) -> Result<Self, ClientError> {
+        Ok(Self {
+            tools: some(client.tools().await)?,
+            resources: some(client.resources().await)?,
+            templates: some(client.templates().await)?,
+            prompts: some(client.prompts().await)?,
+        })
+    }
+
+    /// How much there is, in words.
+    pub(super) fn counts(&self) -> String {
+        let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let counts = [
+            count(self.tools.len(), "tool"),
+            count(self.resources.len(), "resource"),
+            count(self.templates.len(), "template"),
+            count(self.prompts.len(), "prompt"),
+        ];
+        counts.join(", ")
+    }
+}
+
 async fn inspect(session: Session, mut output: Output) -> Result<Exit> {
     let client = &session.client;
     let started = Instant::now();
-    let offer = Offer {
-        tools: some(client.tools().await)?,
-        resources: some(client.resources().await)?,
-        templates: some(client.templates().await)?,
-        prompts: some(client.prompts().await)?,
-    };
+    let offer = Offer::of(client).await.map_err(|error| failure::of_call(&error))?;
     let listed = started.elapsed().as_millis();
     let opened = session.opened.as_millis();
     let discovered = client.discovered();
@@ -81,14 +103,7 @@ async fn inspect(session: Session, mut output: Output) -> Result<Exit> {
     line("revision", format!("{} ({era})", session.revision));
     line("transport", session.transport.to_owned());
     line("capabilities", named(&serde_json::to_value(&discovered.capabilities)?));
-    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let counts = [
-        count(offer.tools.len(), "tool"),
-        count(offer.resources.len(), "resource"),
-        count(offer.templates.len(), "template"),
-        count(offer.prompts.len(), "prompt"),
-    ];
-    line("offers", counts.join(", "));
+    line("offers", offer.counts());
     line("latency", format!("{opened} ms to open, {listed} ms to list"));
     line("cost", format!("about {tokens} tokens for the definitions of its tools"));
     if let Some(instructions) = client.instructions() {
@@ -105,10 +120,10 @@ async fn inspect(session: Session, mut output: Output) -> Result<Exit> {
 }
 
 /// A list, which is empty where the server does not know the method.
-fn some<T>(listed: Result<Vec<T>, ClientError>) -> Result<Vec<T>> {
+fn some<T>(listed: Result<Vec<T>, ClientError>) -> Result<Vec<T>, ClientError> {
     match listed {
         Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => Ok(Vec::new()),
-        listed => listed.map_err(|error| failure::of_call(&error)),
+        listed => listed,
     }
 }
 
@@ -139,7 +154,7 @@ fn tokens(tools: &[Tool]) -> usize {
 const LONGEST_NAME: usize = 64;
 
 /// What breaks clients, or leaves a model in the dark.
-fn warnings(offer: &Offer) -> Vec<String> {
+pub(super) fn warnings(offer: &Offer) -> Vec<String> {
     let mut found = Vec::new();
     let mut names = HashSet::new();
     for tool in &offer.tools {

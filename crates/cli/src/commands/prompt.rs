@@ -13,7 +13,10 @@ use crate::{
     failure::Advice,
     near::did_you_mean,
     render::{content, safe},
-    session::{self, Session, failure, output::Output},
+    session::{
+        self, Session, failure,
+        output::{self, Output},
+    },
 };
 
 /// What `anyport prompt` can be told.
@@ -29,6 +32,13 @@ pub(crate) struct Arguments {
     /// Save what is no text in this folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.words.options.output
+    }
 }
 
 /// Fills in the prompt and shows its messages.

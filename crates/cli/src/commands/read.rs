@@ -9,7 +9,10 @@ use crate::{
     exit::Exit,
     failure::Advice,
     render::content,
-    session::{self, Session, failure, output::Output},
+    session::{
+        self, Session, failure,
+        output::{self, Output},
+    },
 };
 
 /// What `anyport read` can be told.
@@ -24,6 +27,13 @@ pub(crate) struct Arguments {
     /// Save what is no text in this folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.words.options.output
+    }
 }
 
 /// Reads the resource and shows it.

@@ -11,7 +11,7 @@ use crate::{
     render::{safe, table},
     session::{
         self, Session, failure,
-        output::Output,
+        output::{self, Output},
         recording::{self, Exchange},
     },
 };
@@ -30,6 +30,13 @@ pub(crate) struct Arguments {
     target: Option<String>,
     #[command(flatten)]
     options: session::Options,
+}
+
+impl Arguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.options.output
+    }
 }
 
 /// Plays the recording and says what is different.

@@ -8,12 +8,7 @@ use anyport_transport::client::{self, ConnectError, Connection, Opening, Tap};
 use serde_json::json;
 
 use super::{Options, recording::Recorder};
-use crate::{
-    exit::Exit,
-    failure::Advice,
-    render::safe,
-    target::{Server, Target},
-};
+use crate::{exit::Exit, failure::Advice, render::safe, target::Target};
 
 /// Connects to the server.
 ///
@@ -24,48 +19,21 @@ pub(super) async fn connect(
     options: &Options,
     recorder: Option<Arc<Recorder>>,
 ) -> Result<Connection> {
-    let opening = Opening {
+    let tap = recorder.map(|recorder| recorder as Arc<dyn Tap>);
+    let destination = target.server.destination()?;
+    client::connect(&destination, &opening(options, tap)).await.map_err(|error| failed(&error))
+}
+
+/// How a connection of this program is opened.
+pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn Tap>>) -> Opening {
+    Opening {
         revision: options.server.revision,
         // What an older server is told once; each call of a modern one says it anew.
         capabilities: Raw::from(json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}})),
         client_info: Raw::from(json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")})),
         open_timeout: options.server.timeout,
-        tap: recorder.map(|recorder| recorder as Arc<dyn Tap>),
+        tap,
         ..Opening::default()
-    };
-    let destination = destination(&target.server)?;
-    client::connect(&destination, &opening).await.map_err(|error| failed(&error))
-}
-
-fn destination(server: &Server) -> Result<client::Target> {
-    match server {
-        Server::Command { program, arguments, environment, cwd } => {
-            let mut command = client::child::Command::new(program).args(arguments.iter().cloned());
-            for (name, value) in environment {
-                command = command.env(name, &value.0);
-            }
-            if let Some(folder) = cwd {
-                command = command.cwd(folder);
-            }
-            Ok(client::Target::Command(command))
-        }
-        Server::Http { url, headers } => {
-            let wrong = |fault: client::http::Fault| {
-                Advice::usage(safe::text(&fault.to_string()), "correct the URL or the header")
-            };
-            let mut endpoint = client::http::Endpoint::new(url).map_err(wrong)?;
-            for (name, value) in headers {
-                endpoint = endpoint.header(name, &value.0).map_err(wrong)?;
-            }
-            Ok(client::Target::Http(endpoint))
-        }
-        #[cfg(unix)]
-        Server::Unix(path) => Ok(client::Target::Unix(path.clone())),
-        other => Err(Error::new(Advice::new(
-            Exit::Usage,
-            format!("servers cannot be reached over {} here", other.transport()),
-            "reach it in another way: over HTTP, or as a command after --",
-        ))),
     }
 }
 
@@ -81,6 +49,10 @@ fn failed(error: &ConnectError) -> Error {
         ConnectError::Unauthorized { .. } => {
             (Exit::Auth, "keep the token in a variable, and give --bearer env:NAME")
         }
+        ConnectError::Forbidden { .. } => (
+            Exit::Auth,
+            "ask whoever runs the server for the permission, or give another token with --bearer env:NAME",
+        ),
         ConnectError::Silent(_) => (Exit::Unreachable, "give it more time with --timeout SECONDS"),
         _ => (Exit::Unreachable, "--verbose shows what was said; the server's own log may tell more"),
     };

@@ -6,7 +6,7 @@
 //! - [`recording`]: a session as lines of JSON.
 
 pub(crate) mod ask;
-mod connect;
+pub(crate) mod connect;
 pub(crate) mod failure;
 pub(crate) mod output;
 pub(crate) mod progress;
@@ -23,6 +23,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use anyport_client::{Builder, Client, Refused};
 use anyport_protocol::{Revision, meta::LogLevel};
+use anyport_transport::client::Connection;
 
 use self::{output::Output, progress::Bar, recording::Recorder};
 use crate::{
@@ -85,9 +86,14 @@ where
         let done = work(session, Output::stdout(&options.output)).await;
         bar.clear();
         // A process that we started ends before we do.
-        let _ = tokio::time::timeout(CLOSING, connection.close()).await;
+        close(&connection).await;
         done
     })
+}
+
+/// Closes a connection, and waits for a process that was started for it.
+pub(crate) async fn close(connection: &Connection) {
+    let _ = tokio::time::timeout(CLOSING, connection.clone().close()).await;
 }
 
 /// How long a server may take to go.
@@ -120,22 +126,35 @@ pub(crate) async fn open(
     target: &Target,
     options: &Options,
     recorder: Option<Arc<Recorder>>,
-) -> Result<(Session, anyport_transport::client::Connection)> {
+) -> Result<(Session, Connection)> {
     let started = Instant::now();
-    let roots = roots(&options.root)?;
     let connection = connect::connect(target, options, recorder).await?;
+    let session = over(&connection, target, options, started).await?;
+    let session = session.map_err(|error| failure::of_call(&error))?;
+    Ok((session, connection))
+}
+
+/// A session over a connection that began to be made at `started`.
+///
+/// # Errors
+/// When an option is wrong; within that, when the server does not answer.
+pub(crate) async fn over(
+    connection: &Connection,
+    target: &Target,
+    options: &Options,
+    started: Instant,
+) -> Result<Result<Session, anyport_client::Error>> {
+    let roots = roots(&options.root)?;
     let bar = Bar::new(options.output.quiet, options.output.verbose > 0);
     let client = client(Client::over(connection.clone()), options, roots, &bar);
-    let client = client.open().await.map_err(|error| failure::of_call(&error))?;
-    let session = Session {
+    Ok(client.open().await.map(|client| Session {
         client,
         revision: connection.revision(),
         transport: target.server.transport(),
         name: target.name.clone(),
         opened: started.elapsed(),
         bar,
-    };
-    Ok((session, connection))
+    }))
 }
 
 /// What this program is as a client: what it can be asked, and what it says to the rest.

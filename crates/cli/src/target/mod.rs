@@ -3,8 +3,10 @@
 //! - [`variables`]: what `${...}` in a file means.
 //! - [`places`]: where programs keep their servers.
 //! - [`file`]: their shapes.
+//! - [`destination`]: where a transport finds them.
 //! - [`hidden`]: values that are shown to nobody.
 
+mod destination;
 mod file;
 mod hidden;
 mod places;
@@ -25,7 +27,10 @@ use self::{
     file::McpFile,
     places::{Place, places},
 };
-pub(crate) use self::{hidden::Hidden, variables::Surroundings};
+pub(crate) use self::{
+    hidden::{Hidden, cover, covered},
+    variables::Surroundings,
+};
 use crate::{
     failure::Advice,
     near::did_you_mean,
@@ -285,11 +290,11 @@ impl Options {
             if HeaderValue::from_str(&value).is_err() {
                 return Err(wrong("its value has signs that no header can hold"));
             }
-            headers.push((name.to_owned(), Hidden(value)));
+            headers.push((name.to_owned(), Hidden::new(value)));
         }
         if let Some(token) = self.bearer.as_deref().map(bearer).transpose()? {
             headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
-            headers.push(("Authorization".into(), Hidden(format!("Bearer {token}"))));
+            headers.push(("Authorization".into(), Hidden::new(format!("Bearer {token}"))));
         }
         Ok(headers)
     }
@@ -297,7 +302,7 @@ impl Options {
     fn environment(&self) -> Result<Vec<(String, Hidden)>> {
         let pair = |text: &String| match text.split_once('=') {
             Some((name, value)) if !name.is_empty() && !value.contains('\0') => {
-                Ok((name.to_owned(), Hidden(value.to_owned())))
+                Ok((name.to_owned(), Hidden::new(value.to_owned())))
             }
             _ => Err(Advice::usage("-e takes NAME=VALUE", "for example -e API_URL=https://api.example")),
         };

@@ -63,6 +63,13 @@ impl Kept {
         self.lock().lists.get(key).cloned()
     }
 
+    /// Every list of tools.
+    pub(super) fn tools(&self) -> Vec<Raw> {
+        let contents = self.lock();
+        let of_tools = contents.lists.iter().filter(|(key, _)| key.starts_with("tools/list "));
+        of_tools.map(|(_, list)| list.clone()).collect()
+    }
+
     pub(super) fn set_discovered(&self, discovered: Raw) {
         let mut contents = self.lock();
         if contents.discovered.as_ref() != Some(&discovered) {

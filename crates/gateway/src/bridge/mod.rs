@@ -1,23 +1,19 @@
 //! One server as if it were reached directly, by clients of any revision.
 
 mod kept;
+mod mirrored;
+mod pages;
 #[cfg(test)]
 mod tests;
+mod views;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
-use anyport_protocol::{
-    Method, Raw, Revision,
-    json::{Members, Splice},
-    jsonrpc::Reason,
-};
+use anyport_protocol::{Method, Raw, Revision, json::Splice, jsonrpc::Reason};
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep},
-};
+use tokio::time::sleep;
 
-use self::kept::Kept;
+use self::{kept::Kept, mirrored::Mirrored, views::Views};
 use crate::Upstream;
 
 /// Passes everything on to one server, under its own names.
@@ -31,12 +27,9 @@ pub struct Bridge {
     upstream: Upstream,
     supported: Arc<[Revision]>,
     kept: Kept,
-    /// When each kind of list was found to be other than what was answered.
-    changed: watch::Sender<Changed>,
+    views: Views,
+    mirrored: Mirrored,
 }
-
-/// By the index of [`KINDS`].
-type Changed = [Option<Instant>; 3];
 
 const KINDS: [(&str, Method); 3] = [
     ("toolsListChanged", Method::ToolsChanged),
@@ -53,6 +46,8 @@ impl Bridge {
     /// Must be called inside a tokio runtime.
     pub fn new(upstream: Upstream, supported: Arc<[Revision]>, path: Option<PathBuf>) -> Self {
         let kept = Kept::open(path);
+        let mirrored = Mirrored::default();
+        kept.tools().iter().for_each(|list| mirrored.learn(list));
         tokio::spawn(kept.clone().write());
         let mut learned = upstream.learned();
         let keeping = kept.clone();
@@ -63,7 +58,7 @@ impl Bridge {
                 }
             }
         });
-        Self { upstream, supported, kept, changed: watch::Sender::new(Changed::default()) }
+        Self { upstream, supported, kept, views: Views::default(), mirrored }
     }
 
     /// The server.
@@ -111,9 +106,9 @@ impl Bridge {
 
     /// Answers a list at once if it is known and the server is not there; else asks for it.
     fn list(&self, method: Method, request: Request, context: Context) -> Reply {
-        let key = format!("{} {}", method.as_str(), Upstream::profile(&context));
-        if request.params.member("cursor").is_some() {
-            return self.upstream.call(request, context);
+        let key = key(method, &context);
+        if let Some(cursor) = request.params.member("cursor") {
+            return self.page(method, cursor, request, context);
         }
         if self.upstream.is_connected(&context) {
             return self.listed(method, key, request, context);
@@ -128,44 +123,73 @@ impl Bridge {
         Reply::ready(Ok(known.finish()))
     }
 
-    /// Asks for a list, and keeps it.
+    /// Asks for a further page. One that leads to itself would be asked for without end.
+    fn page(&self, method: Method, cursor: Raw, request: Request, context: Context) -> Reply {
+        let mirrored = self.mirrored.clone();
+        then(self.upstream.call(request, context), move |outcome| match outcome {
+            Outcome::Result(page) if pages::next(&page).as_ref() == Some(&cursor) => {
+                Outcome::Error(pages::looping(method, &cursor))
+            }
+            Outcome::Result(page) => {
+                mirrored.learn(&page);
+                Outcome::Result(page)
+            }
+            outcome => outcome,
+        })
+    }
+
+    /// Asks for a list, and keeps it. A legacy session gets all of it in one page.
     fn listed(&self, method: Method, key: String, request: Request, context: Context) -> Reply {
-        match self.upstream.call(request, context).into_ready() {
-            Ok(outcome) => {
-                self.keep(method, key, &outcome);
-                Reply::ready(outcome)
-            }
-            Err(mut reply) => {
-                let bridge = self.clone();
-                emit::reply(|emitter| async move {
-                    loop {
-                        match reply.next().await {
-                            Event::Outcome(outcome) => {
-                                bridge.keep(method, key, &outcome);
-                                return outcome;
-                            }
-                            event => emitter.emit(event).await,
-                        }
-                    }
-                })
-            }
+        let reply = if context.revision().is_modern() {
+            self.upstream.call(request, context)
+        } else {
+            pages::whole(&self.upstream, method, request, context)
+        };
+        let bridge = self.clone();
+        then(reply, move |outcome| {
+            bridge.keep(&key, &outcome);
+            outcome
+        })
+    }
+
+    fn keep(&self, key: &str, outcome: &Outcome) {
+        let Outcome::Result(list) = outcome else { return };
+        self.mirrored.learn(list);
+        if pages::next(list).is_some() {
+            // A page is no list, and whoever follows its cursor asks the server.
+            self.kept.drop_list(key);
+            return;
+        }
+        if self.kept.set_list(key.to_owned(), list.clone()) {
+            self.views.changed(key);
         }
     }
 
-    fn keep(&self, method: Method, key: String, outcome: &Outcome) {
-        let Outcome::Result(list) = outcome else { return };
-        if Members::find(list.as_str(), "nextCursor").is_some() {
-            // A page is no list, and whoever follows its cursor asks the server.
-            self.kept.drop_list(&key);
-            return;
+    /// The server says that lists of one kind changed. Whoever may see another list than before is told, once that is known:
+    /// of what is kept, the caller's view is read again. `false`: what this caller last saw is not kept, so it must be told.
+    fn reread(&self, change: Method, context: &Context) -> bool {
+        let lists = views::lists(change).iter().map(|method| (*method, key(*method, context)));
+        let kept: Vec<_> = lists.filter(|(_, key)| self.kept.list(key).is_some()).collect();
+        for (method, key) in &kept {
+            if self.views.begin(key) {
+                tokio::spawn(self.clone().read_again(*method, key.clone(), context.clone()));
+            }
         }
-        if self.kept.set_list(key, list.clone()) {
-            let kind = match method {
-                Method::ToolsList => 0,
-                Method::PromptsList => 1,
-                _ => 2,
-            };
-            self.changed.send_modify(|changed| changed[kind] = Some(Instant::now()));
+        !kept.is_empty()
+    }
+
+    async fn read_again(self, method: Method, key: String, context: Context) {
+        loop {
+            let request = Request::new(method, Raw::EMPTY_OBJECT);
+            let outcome = pages::whole(&self.upstream, method, request, context.clone()).outcome().await;
+            match &outcome {
+                Outcome::Result(_) => self.keep(&key, &outcome),
+                // Nobody knows, so everybody hears.
+                _ => self.views.changed(&key),
+            }
+            if !self.views.again(&key) {
+                return;
+            }
         }
     }
 
@@ -178,7 +202,7 @@ impl Bridge {
                 KINDS.map(|(name, _)| filter.member(name).is_some_and(|flag| flag.as_str() == "true"));
             loop {
                 let reply = bridge.upstream.call(request.clone(), context.clone());
-                let outcome = bridge.hear(reply, asked, &emitter).await;
+                let outcome = bridge.hear(reply, &context, asked, &emitter).await;
                 let waits =
                     matches!(&outcome, Outcome::Error(error) if error.reason == Some(Reason::UpstreamDown));
                 // A legacy session has but one stream, and does not ask for it again.
@@ -190,25 +214,40 @@ impl Bridge {
         })
     }
 
-    async fn hear(&self, mut reply: Reply, asked: [bool; 3], emitter: &Emitter) -> Outcome {
-        let mut changed = self.changed.subscribe();
-        let mut told = Changed::default();
+    async fn hear(
+        &self,
+        mut reply: Reply,
+        context: &Context,
+        asked: [bool; 3],
+        emitter: &Emitter,
+    ) -> Outcome {
+        let mut changed = self.views.watch();
+        let mut told = HashMap::new();
         let mut acknowledged = false;
         loop {
             if acknowledged {
-                let now = *changed.borrow_and_update();
-                for (kind, (_, method)) in KINDS.iter().enumerate() {
-                    let news = now[kind].filter(|at| told[kind] != Some(*at) && at.elapsed() <= RECENTLY);
-                    if asked[kind] && news.is_some() {
-                        told[kind] = news;
-                        let change = Notification { method: *method, params: Raw::EMPTY_OBJECT };
-                        emitter.emit(Event::Notification(change)).await;
+                let mut news = Vec::new();
+                {
+                    let now = changed.borrow_and_update();
+                    for (_, (_, change)) in KINDS.iter().enumerate().filter(|(kind, _)| asked[*kind]) {
+                        let of_kind = views::lists(*change).iter().map(|method| key(*method, context));
+                        let at = of_kind.filter_map(|key| now.get(&key).copied()).max();
+                        if let Some(at) = at.filter(|at| at.elapsed() <= RECENTLY)
+                            && told.insert(*change, at) != Some(at)
+                        {
+                            news.push(*change);
+                        }
                     }
+                }
+                for method in news {
+                    let change = Notification { method, params: Raw::EMPTY_OBJECT };
+                    emitter.emit(Event::Notification(change)).await;
                 }
             }
             tokio::select! {
                 event = reply.next() => match event {
                     Event::Outcome(outcome) => return outcome,
+                    Event::Notification(change) if self.reread(change.method, context) => {}
                     event => {
                         acknowledged = true;
                         emitter.emit(event).await;
@@ -217,6 +256,26 @@ impl Bridge {
                 Ok(()) = changed.changed(), if acknowledged => {}
             }
         }
+    }
+}
+
+/// What a list is kept under: it may depend on what the client can be asked.
+fn key(method: Method, context: &Context) -> String {
+    format!("{} {}", method.as_str(), Upstream::profile(context))
+}
+
+/// `reply`, whose outcome `done` sees and may change.
+fn then(reply: Reply, done: impl FnOnce(Outcome) -> Outcome + Send + 'static) -> Reply {
+    match reply.into_ready() {
+        Ok(outcome) => Reply::ready(done(outcome)),
+        Err(mut reply) => emit::reply(async move |emitter| {
+            loop {
+                match reply.next().await {
+                    Event::Outcome(outcome) => return done(outcome),
+                    event => emitter.emit(event).await,
+                }
+            }
+        }),
     }
 }
 
@@ -234,6 +293,10 @@ impl Service for Bridge {
                 | Method::TemplatesList),
             ) => self.list(method, request, context),
             Some(Method::Listen) => self.listen(request, context),
+            Some(Method::ToolsCall) => match self.mirrored.check(&request, &context) {
+                Ok(()) => self.upstream.call(request, context),
+                Err(error) => Reply::error(error),
+            },
             _ => self.upstream.call(request, context),
         }
     }

@@ -1,5 +1,5 @@
 use anyport_protocol::{Raw, capability::Profile, json::Splice};
-use anyport_service::Context;
+use anyport_service::{Caller, Context};
 
 use crate::Client;
 
@@ -10,22 +10,38 @@ use crate::Client;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     Modern,
-    Legacy { profile: Profile, extensions: Option<Raw> },
+    Legacy { profile: Profile, extensions: Option<Raw>, whom: Whom },
+}
+
+/// Whose a connection to a legacy server is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Whom {
+    /// That of all who can do the same.
+    All,
+    /// One caller's: the server asks without saying whom.
+    Caller(Caller),
+    /// That of one call at a time, of callers that nothing tells apart.
+    Lane(usize),
 }
 
 impl Key {
-    pub(super) fn legacy(capabilities: &Raw) -> Self {
+    pub(super) fn legacy(capabilities: &Raw, whom: Whom) -> Self {
         // Clients cannot tell a server through us that their roots changed, so no server waits for it.
         let profile = Profile { roots_list_changed: false, ..Profile::of(capabilities) };
         let extensions = capabilities.member("extensions").filter(|extensions| extensions.as_str() != "{}");
-        Self::Legacy { profile, extensions }
+        Self::Legacy { profile, extensions, whom }
+    }
+
+    /// Whether it is not for all.
+    pub(super) fn is_apart(&self) -> bool {
+        matches!(self, Self::Legacy { whom: Whom::Caller(_) | Whom::Lane(_), .. })
     }
 
     /// On whose behalf the connection for a call is opened.
     pub(super) fn client(&self, context: &Context) -> Client {
         let capabilities = match self {
             Self::Modern => context.capabilities().clone(),
-            Self::Legacy { profile, extensions } => declared(profile, extensions.as_ref()),
+            Self::Legacy { profile, extensions, .. } => declared(profile, extensions.as_ref()),
         };
         Client { capabilities, info: context.client_info().cloned() }
     }
@@ -63,7 +79,7 @@ mod tests {
 
     #[test]
     fn who_can_do_the_same_shares_a_connection() {
-        let key = |capabilities: serde_json::Value| Key::legacy(&capabilities.into());
+        let key = |capabilities: serde_json::Value| Key::legacy(&capabilities.into(), Whom::All);
         assert_eq!(key(json!({"elicitation": {}})), key(json!({"elicitation": {"form": {}}, "x": 1})));
         assert_ne!(key(json!({"elicitation": {}})), key(json!({"elicitation": {"url": {}}})));
         assert_ne!(key(json!({})), key(json!({"extensions": {"a": {}}})));
@@ -72,7 +88,7 @@ mod tests {
     #[test]
     fn a_server_is_told_what_the_profile_says_and_no_more() {
         let told = |capabilities: serde_json::Value| {
-            let key = Key::legacy(&capabilities.into());
+            let key = Key::legacy(&capabilities.into(), Whom::All);
             let context =
                 Context::new(anyport_service::Principal::local(), anyport_protocol::Revision::NEWEST);
             key.client(&context).capabilities.to_string()

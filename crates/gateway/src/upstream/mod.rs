@@ -1,5 +1,6 @@
 //! One server, behind as many connections as its callers need.
 
+mod beside;
 mod flight;
 mod key;
 mod relisten;
@@ -18,7 +19,11 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Method, Raw, Revision, json::Splice, jsonrpc::Reason};
+use anyport_protocol::{
+    Error, Method, Raw, Revision,
+    json::Splice,
+    jsonrpc::{Reason, code},
+};
 use anyport_service::{
     Asking, Context, Notification, Outcome, Principal, Reply, Request, Service,
     bridge::{Park, ParkLimits, Seals, Shim, ShimLimits},
@@ -32,8 +37,9 @@ use tokio::{
 };
 
 use self::{
+    beside::Beside,
     flight::Flight,
-    key::Key,
+    key::{Key, Whom},
     safe::Safe,
     slot::{Down, Hold, Slot, State, Up, backoff},
 };
@@ -75,6 +81,14 @@ impl Default for UpstreamLimits {
             idle: Duration::from_secs(600),
             backoff: Duration::from_secs(30),
         }
+    }
+}
+
+impl UpstreamLimits {
+    /// How many places for connections are remembered, whether in use or not: callers may say of themselves whatever they
+    /// like, and each who says something new gets one.
+    fn places(&self) -> usize {
+        self.connections.saturating_mul(2)
     }
 }
 
@@ -152,7 +166,7 @@ impl Upstream {
 
     /// What distinguishes callers to whom a server may show other lists.
     pub(crate) fn profile(context: &Context) -> Raw {
-        Key::legacy(context.capabilities()).client(context).capabilities
+        Key::legacy(context.capabilities(), Whom::All).client(context).capabilities
     }
 
     /// Whether a call such as `context`'s would go out at once.
@@ -251,7 +265,43 @@ struct Inner {
 #[derive(Default)]
 struct Table {
     era: Option<Era>,
+    /// The server asks without saying whom, and was refused: from then on each caller has a connection of its own.
+    apart: bool,
     slots: HashMap<Key, Arc<Slot>>,
+}
+
+impl Table {
+    /// Where a call goes; `asks`: whether its caller may be asked. Beyond `most`, places that nobody needs are forgotten.
+    fn slot(&mut self, context: &Context, asks: bool, most: usize) -> Arc<Slot> {
+        let key = match self.era {
+            Some(Era::Modern) => Key::Modern,
+            _ => Key::legacy(context.capabilities(), self.whom(context, asks)),
+        };
+        if self.slots.len() >= most && !self.slots.contains_key(&key) {
+            self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
+        }
+        self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
+    }
+
+    /// Nothing is guessed of whom a server means that asks without saying so: then each caller has a connection of its
+    /// own, and so has each call of callers that nothing tells apart.
+    fn whom(&self, context: &Context, asks: bool) -> Whom {
+        if !self.apart {
+            return Whom::All;
+        }
+        let caller = context.caller();
+        if !caller.is_apart() {
+            return Whom::Caller(caller);
+        }
+        if !asks {
+            return Whom::All;
+        }
+        let free = |lane: &usize| {
+            let key = Key::legacy(context.capabilities(), Whom::Lane(*lane));
+            self.slots.get(&key).is_none_or(|slot| !slot.is_taken())
+        };
+        Whom::Lane((0..=self.slots.len()).find(free).unwrap_or_default())
+    }
 }
 
 /// What is counted.
@@ -298,27 +348,28 @@ impl Pool {
         if *self.0.closed.borrow() {
             return Reply::error(Error::internal("shutting down").with_reason(Reason::ShuttingDown));
         }
-        let slot = self.slot(&context);
-        if let Some(up) = slot.up() {
-            return self.through(&slot, &up, request, context, reissues);
+        let asks = request.known().is_some_and(Method::may_ask);
+        let hold = self.hold(&context, asks);
+        if let Some(up) = hold.slot().up() {
+            return self.through(hold, &up, request, context, reissues);
         }
         let pool = self.clone();
         deferred(async move {
-            match pool.up(&context).await {
-                Ok((slot, up)) => pool.through(&slot, &up, request, context, reissues),
+            match pool.up_for(hold, &context, asks).await {
+                Ok((hold, up)) => pool.through(hold, &up, request, context, reissues),
                 Err(error) => Reply::error(error),
             }
         })
     }
 
-    fn through(&self, slot: &Arc<Slot>, up: &Up, request: Request, context: Context, reissues: u32) -> Reply {
+    fn through(&self, hold: Hold, up: &Up, request: Request, context: Context, reissues: u32) -> Reply {
+        let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.revision) {
                 Era::Modern => relisten::listen(self.clone(), request, context),
                 Era::Legacy => slot.listen.open(&request.params),
             };
         }
-        let hold = Hold::of(slot, &self.0.freed);
         let reply = up.service.call(request.clone(), context.clone());
         match reply.into_ready() {
             Ok(outcome) => self.settle(slot, outcome, request, context, Told { reissues, ..Told::default() }),
@@ -339,7 +390,24 @@ impl Pool {
         told: Told,
     ) -> Reply {
         let lost = match &outcome {
-            Outcome::Error(error) if error.reason == Some(Reason::UpstreamLost) => error,
+            Outcome::Error(error)
+                if matches!(error.reason, Some(Reason::UpstreamLost | Reason::OutcomeUnknown)) =>
+            {
+                error
+            }
+            Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
+                slot.sent_to_urls(&context, error);
+                return Reply::ready(outcome);
+            }
+            Outcome::Error(error)
+                if told.reissues < REISSUES && slot.key == Key::Modern && is_other_revision(error) =>
+            {
+                // It was refused before anything was done.
+                self.0.numbers.reissued.increment();
+                self.forget_era();
+                self.give_up(slot);
+                return self.attempt(request, context, REISSUES);
+            }
             Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
                 self.0.safe.listed(page);
                 return Reply::ready(outcome);
@@ -378,6 +446,11 @@ impl Pool {
         Error::internal(message).with_data(data).with_reason(reason)
     }
 
+    /// The server is not what it was.
+    fn forget_era(&self) {
+        self.lock().era = None;
+    }
+
     fn era(&self) -> Option<Era> {
         self.lock().era
     }
@@ -390,28 +463,52 @@ impl Pool {
         self.lock().slots.values().cloned().collect()
     }
 
-    /// Where calls such as `context`'s go.
+    /// Where calls such as `context`'s go that ask nothing.
     fn slot(&self, context: &Context) -> Arc<Slot> {
+        self.lock().slot(context, false, self.0.limits.places())
+    }
+
+    /// A place among the calls of the connection where such a call goes; `asks`: whether its caller may be asked.
+    fn hold(&self, context: &Context, asks: bool) -> Hold {
         let mut table = self.lock();
-        let key = match table.era {
-            Some(Era::Modern) => Key::Modern,
-            _ => Key::legacy(context.capabilities()),
-        };
-        table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
+        let slot = table.slot(context, asks, self.0.limits.places());
+        if table.era != Some(Era::Modern) {
+            slot.used_by(context);
+        }
+        // Before anyone else looks for a connection that nobody uses.
+        Hold::of(&slot, &self.0.freed)
+    }
+
+    /// Every caller has a connection of its own from now on.
+    fn set_apart(&self) {
+        let first = !std::mem::replace(&mut self.lock().apart, true);
+        if first {
+            let name = &self.0.name;
+            tracing::info!(
+                upstream = name,
+                "it asks without saying whom: each caller gets a connection of its own"
+            );
+        }
     }
 
     /// The connection for calls such as `context`'s, once it is there.
     async fn up(&self, context: &Context) -> Result<(Arc<Slot>, Arc<Up>), Error> {
+        let (hold, up) = self.up_for(self.hold(context, false), context, false).await?;
+        Ok((hold.slot().clone(), up))
+    }
+
+    /// The connection for a call that holds a place, once it is there; the place may be another one then.
+    async fn up_for(&self, mut hold: Hold, context: &Context, asks: bool) -> Result<(Hold, Arc<Up>), Error> {
         loop {
-            let slot = self.slot(context);
-            self.begin(&slot, context);
-            match slot.settled().await {
-                State::Up(up) => return Ok((slot, up)),
+            self.begin(hold.slot(), context);
+            match hold.slot().settled().await {
+                State::Up(up) => return Ok((hold, up)),
                 State::Down(down) => return Err(self.down(&down)),
                 // It is gone already, or somewhere else now.
                 State::Idle | State::Connecting | State::Moved => {}
             }
             tokio::task::yield_now().await;
+            hold = self.hold(context, asks);
         }
     }
 
@@ -546,7 +643,7 @@ impl Pool {
 
     /// A connection is there: it is put where calls will look for it.
     fn established(&self, slot: Arc<Slot>, client: &Client, live: Live, room: OwnedSemaphorePermit) {
-        let Live { service, revision, discovered, spoken, closed, close } = live;
+        let Live { service, revision, discovered, spoken, asides, closed, close } = live;
         let up = Arc::new(Up {
             service: service.clone(),
             revision,
@@ -560,7 +657,8 @@ impl Pool {
             table.era = Some(Era::of(revision));
             let key = match Era::of(revision) {
                 Era::Modern => Key::Modern,
-                Era::Legacy => Key::legacy(&client.capabilities),
+                Era::Legacy if slot.key == Key::Modern => Key::legacy(&client.capabilities, Whom::All),
+                Era::Legacy => slot.key.clone(),
             };
             table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
         };
@@ -586,6 +684,7 @@ impl Pool {
             let context =
                 Context::new(Principal::local(), revision).with_client(client.capabilities.clone(), info);
             place.listen.linked(service, context, Offers::of(&discovered));
+            asides(Beside::of(&self, &place));
         }
         place.state.send_replace(State::Up(up.clone()));
         tokio::spawn(self.clone().watch(place, up, client.clone(), Ends { spoken, closed, close }));
@@ -603,7 +702,7 @@ impl Pool {
                 () = up.closing.notified() => break None,
                 said = said, if !silent => match said {
                     Some(Spoken::Notification(notification)) => {
-                        self.elicited(&notification);
+                        self.elicited(&slot, &notification);
                         slot.listen.said(&notification);
                     }
                     Some(Spoken::Missed) => slot.listen.missed(),
@@ -618,6 +717,10 @@ impl Pool {
             close.await;
             // There is room for another connection only now.
             drop(up);
+            if slot.key.is_apart() && !slot.is_taken() {
+                // Its caller may be gone for good.
+                self.moved(&slot);
+            }
             return;
         };
         drop((up, close));
@@ -633,12 +736,18 @@ impl Pool {
 
     /// 2025-11-25, elicitation §Completion Notifications: the server tells "when an out-of-band interaction started by
     /// URL mode elicitation is completed". Nothing of a modern wire says so; a parked call may wait for it.
-    fn elicited(&self, notification: &Notification) {
+    fn elicited(&self, slot: &Slot, notification: &Notification) {
         if notification.method != Method::ElicitationComplete {
             return;
         }
-        let id = notification.params.member("elicitationId").and_then(|id| id.as_string());
-        if let (Some(id), Some(park)) = (id, self.0.parked.get().and_then(Weak::upgrade)) {
+        let Some(id) = notification.params.member("elicitationId").and_then(|id| id.as_string()) else {
+            return;
+        };
+        // Whoever was told of it by -32042 knows it by this id.
+        if let Some(line) = slot.was_sent(&id) {
+            line.tell(notification.clone());
+        }
+        if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
             park.completed(&id);
         }
     }
@@ -690,6 +799,12 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+/// Whether a server that was modern does not speak our revision any more: it answered -32022.
+fn is_other_revision(error: &Error) -> bool {
+    let code = error.data.as_ref().and_then(|data| data.member("upstreamCode"));
+    code.is_some_and(|old| old.as_str().parse() == Ok(code::UNSUPPORTED_PROTOCOL_VERSION))
 }
 
 /// Whether the server cannot have seen the call: `data.sent` is `false`.

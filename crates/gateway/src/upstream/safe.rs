@@ -42,20 +42,7 @@ impl Safe {
             Some(Method::ToolsCall) => request
                 .name()
                 .is_some_and(|name| self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&name)),
-            Some(method) => {
-                use Method::*;
-                matches!(
-                    method,
-                    Discover
-                        | ToolsList
-                        | ResourcesList
-                        | TemplatesList
-                        | ResourcesRead
-                        | PromptsList
-                        | PromptsGet
-                        | Complete
-                )
-            }
+            Some(method) => method.only_reads(),
             // What nobody here knows may do anything.
             None => false,
         }

@@ -1,13 +1,18 @@
 use std::{
+    collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use anyport_protocol::{Error, Raw, Revision};
-use anyport_service::Service;
+use anyport_protocol::{
+    Error, Raw, Revision,
+    json::{Elements, Members},
+};
+use anyport_service::{ClientId, Context, Line, Service};
+use lru::LruCache;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, watch},
     time::Instant,
@@ -23,8 +28,15 @@ pub(super) struct Slot {
     pub(super) listen: Listen,
     /// Calls under way.
     calls: AtomicUsize,
+    /// The legacy sessions whose calls came here.
+    sessions: Mutex<HashMap<ClientId, Weak<dyn Line>>>,
+    /// Which session was told of an elicitation by -32042, by the elicitation.
+    elicitations: Mutex<LruCache<String, Weak<dyn Line>>>,
     used: Mutex<Instant>,
 }
+
+/// How many elicitations are remembered until they are complete.
+const ELICITATIONS: usize = 256;
 
 #[derive(Clone)]
 pub(super) enum State {
@@ -65,6 +77,8 @@ impl Slot {
             state: watch::Sender::new(State::Idle),
             listen: Listen::new(),
             calls: AtomicUsize::new(0),
+            sessions: Mutex::default(),
+            elicitations: Mutex::new(LruCache::unbounded()),
             used: Mutex::new(Instant::now()),
         })
     }
@@ -77,11 +91,75 @@ impl Slot {
         }
     }
 
+    /// Whether something would be lost with this place: a connection, those who listen to it, or how long to wait for
+    /// the next attempt.
+    pub(super) fn is_needed(&self) -> bool {
+        let state = self.state.borrow();
+        let open = match &*state {
+            State::Idle | State::Moved => false,
+            State::Connecting | State::Up(_) => true,
+            State::Down(down) => down.retry_at > Instant::now(),
+        };
+        open || self.listen.is_heard()
+    }
+
     /// How an attempt to connect ended, when one is under way; else how things are.
     pub(super) async fn settled(&self) -> State {
         let mut state = self.state.subscribe();
         let settled = state.wait_for(|state| !matches!(state, State::Connecting)).await;
         settled.map_or(State::Moved, |state| state.clone())
+    }
+
+    /// Notes that calls of this caller come here.
+    pub(super) fn used_by(&self, context: &Context) {
+        let (Some(client), Some(line)) = (context.client_id(), context.line()) else { return };
+        let mut sessions = self.sessions();
+        if sessions.contains_key(&client) {
+            return;
+        }
+        // Sessions that are over make room before more is taken: each of them is looked at once for each that comes.
+        if sessions.len() == sessions.capacity() {
+            sessions.retain(|_, line| line.strong_count() > 0);
+        }
+        sessions.insert(client, line.clone());
+    }
+
+    /// How many legacy sessions share the connection, and the one whose own it is, if there is but one.
+    pub(super) fn sharers(&self) -> (usize, Option<Arc<dyn Line>>) {
+        let mut sessions = self.sessions();
+        sessions.retain(|_, line| line.strong_count() > 0);
+        let sole = sessions.values().next().filter(|_| sessions.len() == 1);
+        (sessions.len(), sole.and_then(Weak::upgrade))
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<ClientId, Weak<dyn Line>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes whom `error`, a -32042, sends to URLs.
+    pub(super) fn sent_to_urls(&self, context: &Context, error: &Error) {
+        let (Some(line), Some(data)) = (context.line(), &error.data) else { return };
+        let Some(all) = data.member("elicitations").filter(Raw::is_array) else { return };
+        let mut elicitations = self.elicitations.lock().unwrap_or_else(PoisonError::into_inner);
+        for elicitation in Elements::of(all.as_str()) {
+            let id = Members::find(elicitation, "elicitationId").and_then(|id| all.slice(id).as_string());
+            if let Some(id) = id {
+                elicitations.put(id.to_string(), line.clone());
+            }
+        }
+        while elicitations.len() > ELICITATIONS {
+            elicitations.pop_lru();
+        }
+    }
+
+    /// The session that was sent to the URL of an elicitation that is complete.
+    pub(super) fn was_sent(&self, elicitation: &str) -> Option<Arc<dyn Line>> {
+        self.elicitations.lock().unwrap_or_else(PoisonError::into_inner).pop(elicitation)?.upgrade()
+    }
+
+    /// Whether a call is under way, or waits for the connection.
+    pub(super) fn is_taken(&self) -> bool {
+        self.calls.load(Ordering::Acquire) > 0
     }
 
     /// Whether nobody would miss the connection, and since when.

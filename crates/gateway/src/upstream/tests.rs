@@ -248,6 +248,19 @@ async fn connections_are_bounded_and_idle_ones_make_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn callers_who_each_say_something_else_leave_nothing_behind() {
+    let farm = Farm::new(LEGACY);
+    let limits = UpstreamLimits { connections: 3, ..UpstreamLimits::default() };
+    let upstream = Upstream::new("farm", farm.clone(), limits);
+    for number in 0..100 {
+        let context = caller(LEGACY, json!({"extensions": {"x": {"number": number}}}));
+        result(upstream.call(call("read", json!({})), context).outcome().await);
+    }
+    assert_eq!(farm.connections(), 100);
+    assert!(upstream.pool.slots().len() <= limits.places(), "{}", upstream.pool.slots().len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_nobody_uses_is_closed_but_for_the_last() {
     let farm = Farm::new(LEGACY);
     let upstream = upstream(&farm);

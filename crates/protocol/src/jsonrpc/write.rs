@@ -47,10 +47,16 @@ pub fn write_notification(out: &mut Vec<u8>, method: &str, params: Option<&Raw>)
 
 /// Appends a request.
 pub fn write_request(out: &mut Vec<u8>, id: &Id, method: &str, params: Option<&Raw>) {
+    let params_len = params.map_or(0, |params| params.as_str().len());
+    // Enough unless the method is one that must be escaped; then the buffer grows.
+    out.reserve_exact(ENVELOPE + id.as_raw().as_str().len() + method.len() + params_len);
     out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
     out.extend_from_slice(id.as_raw().as_str().as_bytes());
     write_call(out, method, params);
 }
+
+/// What stands around id, method and params of a request that has all three.
+const ENVELOPE: usize = r#"{"jsonrpc":"2.0","id":,"method":"","params":}"#.len();
 
 fn write_call(out: &mut Vec<u8>, method: &str, params: Option<&Raw>) {
     out.extend_from_slice(br#","method":"#);

@@ -3,18 +3,13 @@ use std::{sync::Arc, time::Duration};
 use anyport_protocol::{
     Error, Method, Raw, Revision,
     jsonrpc::{self, Reason},
+    param_header::Plan,
     types::{self, JsonObject},
 };
-use anyport_service::{Outcome, Reply};
+use anyport_service::{Outcome, Reply, param_headers};
 use serde_json::{Value, json};
 
-use super::{
-    Tool, ToolHandler, ToolResult,
-    headers::{self, Plan},
-    lenient::Lenient,
-    output::Output,
-    timeout::Timeout,
-};
+use super::{Tool, ToolHandler, ToolResult, lenient::Lenient, output::Output, timeout::Timeout};
 use crate::{
     CallError, Context, ErrorKind, Fault,
     ask::{self, Dialogue, Handling, Opening},
@@ -149,7 +144,7 @@ pub(crate) fn call(
     let arguments = read.arguments.unwrap_or("{}");
     // Older revisions have no such headers.
     if let Some(given) = service.param_headers().filter(|_| service.revision().is_modern()) {
-        headers::check(&entry.headers, given, arguments)?;
+        param_headers::check(&entry.headers, given, arguments)?;
     }
     let coerced = match entry.check(&params, read.arguments) {
         Ok(coerced) => coerced,

@@ -2,7 +2,6 @@
 
 mod cacheable;
 mod call;
-mod headers;
 mod lenient;
 mod output;
 mod result;

@@ -2,6 +2,7 @@ use std::{
     collections::HashMap,
     io,
     net::{Ipv4Addr, SocketAddr},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    body::Incoming,
+    body::{Body, Incoming},
     client::conn::http1::{SendRequest, handshake},
 };
 use hyper_util::rt::TokioIo;
@@ -161,9 +162,7 @@ impl Connections {
         pump: &Pump,
     ) -> Result<(), Broken> {
         let (response, connection) = self.send(method, path, headers, body).await?;
-        let session = response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
-        pump.say(Arrival::Head { status: response.status().as_u16(), session: session.map(str::to_owned) });
-        pump.body(response).await?;
+        pump.response(response).await?;
         self.keep(connection).await;
         Ok(())
     }
@@ -217,23 +216,29 @@ impl Connections {
 pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// Takes what comes back for one request to the inbox.
-struct Pump {
-    exchange: Exchange,
-    out: mpsc::UnboundedSender<(Exchange, Arrival)>,
+pub(super) struct Pump {
+    pub(super) exchange: Exchange,
+    pub(super) out: mpsc::UnboundedSender<(Exchange, Arrival)>,
 }
 
 impl Pump {
-    fn say(&self, arrival: Arrival) {
+    pub(super) fn say(&self, arrival: Arrival) {
         // Nobody listens any more when the client is gone.
         let _ = self.out.send((self.exchange, arrival));
     }
 
-    async fn body(&self, response: Response<Incoming>) -> Result<(), Broken> {
+    pub(super) async fn response<B>(&self, response: Response<B>) -> Result<(), Broken>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Broken>,
+    {
+        let session = response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
+        self.say(Arrival::Head { status: response.status().as_u16(), session: session.map(str::to_owned) });
         let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let events = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
-        let mut body = response.into_body();
+        let mut body = pin!(response.into_body());
         if !events {
-            let whole = body.collect().await?.to_bytes();
+            let whole = body.collect().await.map_err(Into::into)?.to_bytes();
             if !whole.is_empty() {
                 self.say(Arrival::of(&whole));
             }
@@ -241,7 +246,7 @@ impl Pump {
         }
         let mut events = Events::default();
         while let Some(frame) = body.frame().await {
-            if let Ok(data) = frame?.into_data() {
+            if let Ok(data) = frame.map_err(Into::into)?.into_data() {
                 events.feed(&data, |_, event| self.say(Arrival::of(event)));
             }
         }

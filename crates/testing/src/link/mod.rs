@@ -6,6 +6,7 @@ mod http;
 mod remote;
 mod sse;
 mod stdio;
+mod within;
 
 use std::{io, net::SocketAddr};
 
@@ -19,6 +20,7 @@ use http::Http;
 pub use remote::Remote;
 use sse::Sse;
 use stdio::Stdio;
+use within::Within;
 
 /// A transport, and the service at its other end.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ enum Way {
     Stdio(Stdio),
     Http(Http),
     Sse(Sse),
+    Within(Within),
 }
 
 /// What a message came on: the HTTP response to one request, or the one channel of every other transport.
@@ -144,6 +147,13 @@ impl Link {
         Ok(Self { way: Way::Http(Http::serve(service, config, out).await?), inbox })
     }
 
+    /// Reaches an HTTP endpoint of the same process, with neither sockets nor threads: tokio's clock can be paused. It
+    /// stays open when the link is closed.
+    pub fn endpoint(endpoint: &transport::Endpoint) -> Self {
+        let (out, inbox) = mpsc::unbounded_channel();
+        Self { way: Way::Within(Within::new(endpoint.clone(), out)), inbox }
+    }
+
     /// Serves `service` over HTTP on a free port of loopback, and reaches it by HTTP+SSE of 2024-11-05. No revision from
     /// 2026-07-28 on can be spoken over it.
     ///
@@ -162,7 +172,7 @@ impl Link {
 
     /// Whether this is Streamable HTTP, where every request has a response of its own.
     pub fn is_http(&self) -> bool {
-        matches!(self.way, Way::Http(_))
+        matches!(self.way, Way::Http(_) | Way::Within(_))
     }
 
     /// Where the HTTP server listens.
@@ -170,7 +180,7 @@ impl Link {
         match &self.way {
             Way::Http(http) => Some(http.address()),
             Way::Sse(sse) => Some(sse.address()),
-            Way::Stdio(_) | Way::Channel(_) => None,
+            Way::Stdio(_) | Way::Channel(_) | Way::Within(_) => None,
         }
     }
 
@@ -178,7 +188,7 @@ impl Link {
     pub fn messages(&self) -> Option<&str> {
         match &self.way {
             Way::Sse(sse) => Some(sse.messages()),
-            Way::Stdio(_) | Way::Channel(_) | Way::Http(_) => None,
+            Way::Stdio(_) | Way::Channel(_) | Way::Http(_) | Way::Within(_) => None,
         }
     }
 
@@ -192,6 +202,7 @@ impl Link {
             Way::Stdio(stdio) => stdio.close().await,
             Way::Http(http) => http.close().await,
             Way::Sse(sse) => sse.close().await,
+            Way::Within(_) => Ok(()),
         }
     }
 
@@ -201,6 +212,7 @@ impl Link {
             Way::Channel(channel) => channel.send(text).map(|()| Exchange::CHANNEL),
             Way::Stdio(stdio) => stdio.send(text).map(|()| Exchange::CHANNEL),
             Way::Http(http) => Ok(http.post(text, headers)),
+            Way::Within(within) => Ok(within.post(text, headers)),
             Way::Sse(sse) => sse.send(text, headers).map(|()| Exchange::CHANNEL),
         }
     }
@@ -210,6 +222,7 @@ impl Link {
         match &mut self.way {
             Way::Stdio(_) | Way::Sse(_) | Way::Channel(_) => None,
             Way::Http(http) => Some(http.get(headers)),
+            Way::Within(within) => Some(within.get(headers)),
         }
     }
 
@@ -218,6 +231,7 @@ impl Link {
         match &mut self.way {
             Way::Stdio(_) | Way::Sse(_) | Way::Channel(_) => false,
             Way::Http(http) => http.cut(exchange),
+            Way::Within(within) => within.cut(exchange),
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Wire {
     changes: VecDeque<Value>,
     strays: Vec<Value>,
     heard: Vec<Heard>,
+    /// How many of these [`Wire::hear`] has given.
+    given: usize,
 }
 
 type Answerer = dyn FnMut(&Question) -> Result<Value, Refusal> + Send;
@@ -97,6 +99,7 @@ impl Wire {
             changes: VecDeque::new(),
             strays: Vec::new(),
             heard: Vec::new(),
+            given: 0,
         }
     }
 
@@ -379,6 +382,23 @@ impl Wire {
     /// Every message that the server has sent so far.
     pub fn heard(&self) -> &[Heard] {
         &self.heard
+    }
+
+    /// The next message of the server's, whatever it is: each is given once, in the order in which they came.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    pub async fn hear(&mut self) -> Result<Heard, Lost> {
+        while self.heard.len() <= self.given {
+            self.pull("a message").await?;
+        }
+        self.given += 1;
+        Ok(self.heard[self.given - 1].clone())
+    }
+
+    /// Passes over what has come so far: [`Wire::hear`] gives what comes from now on.
+    pub fn skip(&mut self) {
+        self.given = self.heard.len();
     }
 
     /// Ends the connection, and waits until the service is no longer served.

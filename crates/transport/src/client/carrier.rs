@@ -7,7 +7,7 @@ use anyport_protocol::{
 use anyport_service::{Context, Reply, Request};
 use tokio::sync::watch;
 
-use super::{End, Opening, Spoken};
+use super::{End, Opening, Spoken, aside::Asides};
 
 /// Carries the calls of one connection: what a [`super::Connection`] is made of, beside what was agreed.
 pub(crate) trait Carrier: Send + Sync + 'static {
@@ -24,6 +24,8 @@ pub(crate) struct Opened {
     pub(crate) carrier: Box<dyn Carrier>,
     /// Gives readers of what the server says outside any call.
     pub(crate) spoken: Spoken,
+    /// Who hears of what is asked outside any call.
+    pub(crate) asides: Asides,
     /// Why the connection is over, once it is.
     pub(crate) ended: watch::Receiver<Option<End>>,
 }

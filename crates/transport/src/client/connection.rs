@@ -5,7 +5,7 @@ use anyport_service::{Context, Reply, Request, Service};
 use tokio::sync::watch;
 
 use super::{
-    End, Spoken,
+    Aside, End, Spoken,
     carrier::{Carrier, Opened},
 };
 
@@ -37,6 +37,11 @@ impl Connection {
     /// What the server says outside any call, from now on.
     pub fn spoken(&self) -> Spoken {
         self.0.opened.spoken.another()
+    }
+
+    /// Gives what an older server asks outside any call to `aside`, from now on. Only the first that is set hears it.
+    pub fn asides(&self, aside: Arc<dyn Aside>) {
+        self.0.opened.asides.set(aside);
     }
 
     /// Completes when the connection is over, and says why. Cancel-safe; may be called any number of times.

@@ -5,37 +5,63 @@
 //! it belongs to. What is said in which revision is `anyport_protocol::session::upstream`; this module carries it.
 //!
 //! # Layout
-//! - [`connect`], [`Target`], [`Opening`]: how a connection begins.
+//! - [`connect`], [`Target`], [`Opening`]: how a connection begins; [`Eras`]: what is remembered of that.
 //! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`End`]: why it is over.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
 //! - `child` (feature `client-child`): servers that are started as a child process.
 //! - `http` (feature `client-http`): servers over HTTP, in every revision.
+//! - `websocket` (feature `client-websocket`): servers behind a WebSocket.
 //! - `unix` (feature `client-unix`): servers on a Unix socket.
+//! - [`Dial`]: servers that are reached in a way of the caller's own.
 
+mod aside;
 mod carrier;
 #[cfg(feature = "client-child")]
 pub mod child;
 mod connection;
+mod dial;
 mod duplex;
 mod end;
+mod eras;
 mod error;
 #[cfg(feature = "client-http")]
 pub mod http;
 mod opening;
 mod service;
 mod spoken;
+mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
+mod undeclared;
 #[cfg(all(feature = "client-unix", unix))]
 mod unix;
+#[cfg(feature = "client-websocket")]
+pub mod websocket;
 
+pub use aside::Aside;
 pub use connection::Connection;
+pub use dial::Dial;
 pub use end::End;
+pub use eras::Eras;
 pub use error::ConnectError;
 pub use opening::{Opening, Tap};
 pub use spoken::{Said, Spoken};
 pub use target::{Target, connect};
+
+use anyport_protocol::{Error, Raw, json::Splice};
+use undeclared::undeclared;
+
+/// `error`, of a request that the server cannot have seen: whoever called may do so again, whatever it was.
+fn never_sent(error: Error) -> Error {
+    let data = error.data.clone().unwrap_or(Raw::EMPTY_OBJECT);
+    let data = Splice::retain(&data, |key| key != "sent").with("sent", &Raw::trusted(b"false".to_vec()));
+    error.with_data(data.finish())
+}
+
+/// How often a server that asked for progress hears that its question is still open: what it waits for is a person, and
+/// its own timeout must not end the call meanwhile.
+const PROGRESS: std::time::Duration = std::time::Duration::from_secs(15);
 
 #[cfg(doc)]
 use anyport_service::Service;

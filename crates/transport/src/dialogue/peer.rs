@@ -16,7 +16,7 @@ use anyport_protocol::{
     meta::Meta,
     session::modern,
 };
-use anyport_service::{Context, Principal, Service};
+use anyport_service::{ClientId, Context, Principal, Service};
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -33,6 +33,7 @@ use super::{Exchange, LegacySession, Outgoing, array, in_use, refusal, too_many_
 pub(crate) struct Peer {
     service: Arc<dyn Service>,
     terms: Terms,
+    client: ClientId,
     out: mpsc::Sender<Bytes>,
     legacy: Option<Arc<LegacySession>>,
     running: HashMap<Id, Running>,
@@ -126,7 +127,8 @@ impl Peer {
     pub(crate) fn new(service: Arc<dyn Service>, terms: Terms, out: mpsc::Sender<Bytes>) -> Self {
         let (running, open) = (HashMap::new(), Arc::default());
         let (tasks, pushes) = (JoinSet::new(), JoinSet::new());
-        Self { service, terms, out, legacy: None, running, open, tasks, pushes }
+        let client = ClientId::next();
+        Self { service, terms, client, out, legacy: None, running, open, tasks, pushes }
     }
 
     /// How many requests are open, for whoever must not take a client that waits for one that is idle.
@@ -346,7 +348,7 @@ impl Peer {
             ));
         }
         let revision = modern::admit(&request.method, &meta, &self.terms.supported)?;
-        Context::new(self.terms.principal.clone(), revision).with_meta(meta)
+        Context::new(self.terms.principal.clone(), revision).with_client_id(self.client).with_meta(meta)
     }
 
     /// Answers a request in a task of its own. The response goes to `answers`, everything else straight out.

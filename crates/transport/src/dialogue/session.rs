@@ -1,25 +1,27 @@
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context as Task, Poll, Waker},
 };
 
 use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
+    capability::Profile,
     json::{Members, Splice},
     jsonrpc::{self, Response, write_request},
     meta::Meta,
     session::legacy::{Session, Step},
 };
 use anyport_service::{
-    Answerer, Context, Event, Notification, Outcome, Principal, Question, Reply, Request, Service,
+    Answerer, ClientId, Context, Event, Line, Notification, Outcome, Principal, Question, Reply, Request,
+    Service,
 };
 use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::sync::watch;
 
 use super::{
-    Exchange,
+    Exchange, cancelled_params,
     exchange::{QuestionState, notification_text},
     one_line, random_id,
 };
@@ -32,6 +34,9 @@ pub(crate) struct LegacySession {
     state: Mutex<Session>,
     service: Arc<dyn Service>,
     principal: Principal,
+    client: ClientId,
+    /// This session, for whoever wants to reach its client outside its calls.
+    line: Weak<Self>,
     questions: Mutex<HashMap<Id, Open>>,
     listening: Mutex<Listening>,
     /// Held while the listen stream is changed: the next change begins with what this one has led to.
@@ -61,7 +66,14 @@ struct Listening {
     /// Whoever waits in [`LegacySession::poll_push`].
     waker: Option<Waker>,
     closed: bool,
+    /// What is to be said outside any call, beside what is listened to.
+    aside: VecDeque<Event>,
+    /// Questions that were put outside any call and are not settled.
+    asked: Vec<Id>,
 }
+
+/// What may wait for a client that does not listen.
+const ASIDE: usize = 64;
 
 /// What a request changes in the subscriptions of its session. Requests run side by side, so it is the change that is
 /// carried to the moment in which it is made, and not what it would have led to at first.
@@ -87,10 +99,12 @@ impl Change {
 
 impl LegacySession {
     pub(crate) fn new(service: Arc<dyn Service>, principal: Principal, supported: &[Revision]) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|line| Self {
             state: Mutex::new(Session::new(supported)),
             service,
             principal,
+            client: ClientId::next(),
+            line: line.clone(),
             questions: Mutex::default(),
             listening: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
@@ -143,6 +157,8 @@ impl LegacySession {
         let Meta { progress_token, traceparent, .. } = meta;
         let state = lock(&self.state);
         Context::new(self.principal.clone(), state.revision())
+            .with_client_id(self.client)
+            .with_line(self.line.clone())
             .with_client(state.capabilities().clone(), state.client_info().cloned())
             .with_log_level(Some(state.log_level()))
             .with_meta(Meta { progress_token, traceparent, ..Meta::default() })
@@ -247,6 +263,17 @@ impl LegacySession {
             }
             listening.waker = Some(task.waker().clone());
             let ready = lock(&self.state).is_ready();
+            if ready {
+                if let Some(text) = self.withdrawn(&mut listening.asked, task) {
+                    return Poll::Ready(Some(text));
+                }
+                if let Some(event) = listening.aside.pop_front() {
+                    match self.aside(event, &mut listening.asked) {
+                        Some(text) => return Poll::Ready(Some(text)),
+                        None => continue,
+                    }
+                }
+            }
             let Some(reply) = listening.reply.as_mut().filter(|_| ready) else { return Poll::Pending };
             match std::task::ready!(reply.poll_event(task)) {
                 Event::Notification(Notification { method, params }) => {
@@ -258,6 +285,38 @@ impl LegacySession {
                 Event::Question(_) | Event::Hangup { .. } => {}
             }
         }
+    }
+
+    /// Writes what is said outside any call.
+    fn aside(&self, event: Event, asked: &mut Vec<Id>) -> Option<Bytes> {
+        match event {
+            Event::Notification(Notification { method, params }) => {
+                self.notify(method, params).map(|params| notification_text(method, &params))
+            }
+            Event::Question(question) => self.ask(question).map(|put| {
+                asked.push(put.id);
+                put.text
+            }),
+            Event::Hangup { .. } | Event::Outcome(_) => None,
+        }
+    }
+
+    /// The withdrawal of a question that was put outside any call, when nobody waits for its answer any more.
+    fn withdrawn(&self, asked: &mut Vec<Id>, task: &mut Task<'_>) -> Option<Bytes> {
+        let mut questions = lock(&self.questions);
+        asked.retain(|id| questions.contains_key(id));
+        let place = asked.iter().position(|id| {
+            questions.get_mut(id).is_some_and(|open| open.answerer.poll_withdrawn(task).is_ready())
+        })?;
+        let id = asked.swap_remove(place);
+        questions.remove(&id);
+        Some(notification_text(Method::Cancelled, &cancelled_params(&id)))
+    }
+
+    /// Where what is to be said outside any call waits until the client listens, while there is room.
+    fn room(&self) -> Option<MutexGuard<'_, Listening>> {
+        let listening = lock(&self.listening);
+        (!listening.closed && listening.aside.len() < ASIDE).then_some(listening)
     }
 
     /// Polls whoever waits in [`LegacySession::poll_push`] once more.
@@ -360,6 +419,29 @@ impl LegacySession {
         if let Some(waker) = closed.waker {
             waker.wake();
         }
+    }
+}
+
+impl Line for LegacySession {
+    fn ask(&self, question: Question) -> Result<(), Question> {
+        let lacks = {
+            let state = lock(&self.state);
+            Profile::of(state.capabilities()).lacks(question.method, &question.params)
+        };
+        match self.room().filter(|_| lacks.is_none()) {
+            Some(mut listening) => listening.aside.push_back(Event::Question(question)),
+            None => return Err(question),
+        }
+        self.wake_pushes();
+        Ok(())
+    }
+
+    fn tell(&self, notification: Notification) {
+        match self.room() {
+            Some(mut listening) => listening.aside.push_back(Event::Notification(notification)),
+            None => return tracing::debug!("a session that does not listen is not told of everything"),
+        }
+        self.wake_pushes();
     }
 }
 

@@ -1,10 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyport_protocol::{
     Error, Id, Method, Raw,
-    capability::Profile,
-    json::{Members, Splice},
-    jsonrpc::{Outcome, Reason, Request, code},
+    json::Splice,
+    jsonrpc::{Outcome, Reason, Request},
     meta::key,
     session::upstream::{OpenCall, Whose, whose},
 };
@@ -15,12 +14,15 @@ use tokio::{
 };
 
 use super::hub::{Hub, State};
-use crate::dialogue::in_use;
+use crate::{
+    client::{PROGRESS, undeclared},
+    dialogue::in_use,
+};
 
 /// A question of the server's that waits for its answer.
 pub(super) struct Asked {
-    /// The call that carries it.
-    call: u64,
+    /// The call that carries it; `None`: it belongs to none.
+    call: Option<u64>,
     gone: oneshot::Sender<Gone>,
 }
 
@@ -38,10 +40,6 @@ enum Gone {
     /// The call that carried it is over.
     CallOver,
 }
-
-/// How often a server that asked for progress hears that its question is still open: what it waits for is a person, and
-/// its own timeout must not end the call meanwhile.
-const PROGRESS: Duration = Duration::from_secs(15);
 
 impl Hub {
     /// A request of the server's: answered at once, given to the call that it belongs to, or refused.
@@ -81,13 +79,41 @@ impl Hub {
         let id = request.id.clone();
         match state.whose() {
             (Whose::Call(_), Some(call)) => self.give(&mut state, call, id, token, method, params),
-            (Whose::NoCall, _) if method == Method::ListRoots => {
-                state.held.push(Held { id: id.clone(), token, params });
-                self.hold(id);
-                Ok(())
+            (nobody @ (Whose::NoCall | Whose::NotDuring(_)), _) => {
+                drop(state);
+                self.aside(id, token, method, params, nobody)
             }
-            (nobody, _) => Err(nobody.refusal(method).unwrap_or_else(|| Error::internal("no call is open"))),
+            (nobody, _) => {
+                self.asides.several();
+                Err(nobody.refusal(method).unwrap_or_else(|| Error::internal("no call is open")))
+            }
         }
+    }
+
+    /// A question that belongs to no call goes to whoever hears of such; else roots are held for the next call.
+    fn aside(
+        self: &Arc<Self>,
+        id: Id,
+        token: Option<Raw>,
+        method: Method,
+        params: Raw,
+        nobody: Whose,
+    ) -> Result<(), Error> {
+        let (question, answer) = Question::new(method, params.clone());
+        let asked = self.asides.ask(question).is_ok();
+        let mut state = self.lock();
+        if asked {
+            let (gone, over) = oneshot::channel();
+            state.asked.insert(id.clone(), Asked { call: None, gone });
+            tokio::spawn(self.clone().await_answer(id, token, method, answer, over));
+            return Ok(());
+        }
+        if nobody == Whose::NoCall && method == Method::ListRoots {
+            state.held.push(Held { id: id.clone(), token, params });
+            self.hold(id);
+            return Ok(());
+        }
+        Err(nobody.refusal(method).unwrap_or_else(|| Error::internal("no call is open")))
     }
 
     /// Gives a question to `call`, if its caller declared that it can be asked this.
@@ -111,7 +137,7 @@ impl Hub {
         slot.events.push_back(Event::Question(question));
         slot.questions += 1;
         slot.wake();
-        state.asked.insert(id.clone(), Asked { call, gone });
+        state.asked.insert(id.clone(), Asked { call: Some(call), gone });
         tokio::spawn(self.clone().await_answer(id, token, method, answer, over));
         Ok(())
     }
@@ -157,9 +183,7 @@ impl Hub {
     fn answered(&self, id: &Id, method: Method, answer: Option<Answer>) -> Option<Outcome> {
         let mut state = self.lock();
         let asked = state.asked.remove(id)?;
-        if let Some(slot) = state.calls.get_mut(&asked.call) {
-            slot.questions = slot.questions.saturating_sub(1);
-        }
+        state.settled(asked.call);
         drop(state);
         Some(match (answer, self.agreement()) {
             (Some(answer), Some(agreement)) => agreement.answer(method, answer),
@@ -172,9 +196,7 @@ impl Hub {
         let mut state = self.lock();
         state.held.retain(|held| held.id != *id);
         let Some(asked) = state.asked.remove(id) else { return };
-        if let Some(slot) = state.calls.get_mut(&asked.call) {
-            slot.questions = slot.questions.saturating_sub(1);
-        }
+        state.settled(asked.call);
         drop(state);
         let _ = asked.gone.send(Gone::Withdrawn);
     }
@@ -185,7 +207,7 @@ impl Hub {
         if state.asked.is_empty() {
             return;
         }
-        for (_, asked) in state.asked.extract_if(|_, asked| asked.call == call) {
+        for (_, asked) in state.asked.extract_if(|_, asked| asked.call == Some(call)) {
             let _ = asked.gone.send(Gone::CallOver);
         }
     }
@@ -224,13 +246,22 @@ impl Hub {
 }
 
 impl State {
+    /// A question of this call is no longer open.
+    fn settled(&mut self, call: Option<u64>) {
+        if let Some(slot) = call.and_then(|call| self.calls.get_mut(&call)) {
+            slot.questions = slot.questions.saturating_sub(1);
+        }
+    }
+
     /// Whose a question is now, and the call's id.
     fn whose(&self) -> (Whose, Option<u64>) {
         let open = || self.calls.iter().filter(|(_, slot)| slot.outcome.is_none());
+        let callers: Vec<_> = open().map(|(_, slot)| slot.context.caller()).collect();
         let calls: Vec<_> = open()
-            .map(|(_, slot)| OpenCall {
-                caller: slot.context.principal(),
-                apart: slot.context.principal().is_anonymous() && slot.context.revision().is_modern(),
+            .zip(&callers)
+            .map(|((_, slot), caller)| OpenCall {
+                caller,
+                apart: caller.is_apart(),
                 method: slot.method,
                 questions: slot.questions,
             })
@@ -246,17 +277,4 @@ impl State {
 
 fn call_over() -> Error {
     Error::internal("the call that this belonged to is over")
-}
-
-/// 2025-11-25, elicitation §Error Handling: a request with a mode that was not declared is answered with -32602; what
-/// was not declared at all does not exist.
-fn undeclared(declared: &Raw, method: Method, required: &Raw) -> Error {
-    let profile = Profile::of(declared);
-    let in_part = match method {
-        Method::Elicit => Members::find(declared.as_str(), "elicitation").is_some(),
-        Method::CreateMessage => profile.sampling,
-        _ => false,
-    };
-    let code = if in_part { code::INVALID_PARAMS } else { code::METHOD_NOT_FOUND };
-    Error::new(code, format!("the client cannot be asked {}: it did not declare {required}", method.as_str()))
 }

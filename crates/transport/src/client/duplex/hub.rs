@@ -27,7 +27,7 @@ use super::{
     logging::Logging,
 };
 use crate::{
-    client::{End, Opening, Spoken},
+    client::{End, Opening, Spoken, aside::Asides, never_sent},
     dialogue::{Frame, one_line},
 };
 
@@ -43,6 +43,7 @@ pub(crate) struct Hub {
     last_id: AtomicU64,
     said: broadcast::Sender<Notification>,
     spoken: Spoken,
+    pub(crate) asides: Asides,
     ended: watch::Sender<Option<End>>,
     /// Tells whoever holds the channel to close it.
     closing: watch::Sender<bool>,
@@ -102,6 +103,7 @@ impl Hub {
             last_id: AtomicU64::new(0),
             said,
             spoken,
+            asides: Asides::default(),
             ended,
             closing,
             garbage: AtomicU64::new(0),
@@ -130,7 +132,6 @@ impl Hub {
     }
 
     /// Completes when the channel is to be closed from our side.
-    #[cfg(any(feature = "client-child", all(feature = "client-unix", unix)))]
     pub(crate) async fn closing(&self) {
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
@@ -190,7 +191,7 @@ impl Hub {
     pub(super) fn begin(&self, id: u64, slot: Slot) -> Result<bool, Error> {
         let mut state = self.lock();
         if let Some(over) = &state.over {
-            return Err(over.clone());
+            return Err(never_sent(over.clone()));
         }
         let limit = self.opening.max_open_requests;
         if state.calls.len() >= limit {
@@ -427,7 +428,8 @@ impl Hub {
     }
 
     /// 2026-07-28, logging §Per-request log level: on standard streams a log message names no request. It is a call's only
-    /// where no other could be meant.
+    /// where no other could be meant. A listener is never meant: "the server **MUST NOT** deliver it on a
+    /// `subscriptions/listen` stream".
     fn log(&self, params: Raw) {
         let level = params.member("level").and_then(|level| level.as_string());
         let level = level.and_then(|level| level.parse::<LogLevel>().ok());
@@ -498,7 +500,6 @@ impl Outbox {
     }
 
     /// One that waits already.
-    #[cfg(any(test, feature = "client-child", all(feature = "client-unix", unix)))]
     pub(crate) fn waiting(&mut self) -> Option<Bytes> {
         let message = self.messages.try_recv().ok();
         self.took(message)

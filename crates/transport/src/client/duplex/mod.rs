@@ -14,10 +14,8 @@ mod calling;
 mod hub;
 mod logging;
 mod open;
-#[cfg(any(feature = "client-child", all(feature = "client-unix", unix)))]
 mod stream;
 
 pub(crate) use hub::{Hub, Outbox};
 pub(crate) use open::{Channel, Open, open};
-#[cfg(any(feature = "client-child", all(feature = "client-unix", unix)))]
 pub(crate) use stream::{read, write};

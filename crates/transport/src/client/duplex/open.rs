@@ -96,8 +96,8 @@ fn agree(channel: Channel, agreement: Agreement) -> Result<Opened, ConnectError>
         // `initialized` notification".
         hub.notify(Method::Initialized, None);
     }
-    let (spoken, ended) = (hub.spoken(), hub.ended());
-    Ok(Opened { agreement, carrier: Box::new(hub), spoken, ended })
+    let (spoken, ended, asides) = (hub.spoken(), hub.ended(), hub.asides.clone());
+    Ok(Opened { agreement, carrier: Box::new(hub), spoken, asides, ended })
 }
 
 async fn failed(failure: &Failure, hub: &Arc<Hub>, opening: &Opening) -> ConnectError {

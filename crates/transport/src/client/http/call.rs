@@ -1,6 +1,6 @@
 //! One call: what is sent, and what comes back until it is answered.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, future::poll_fn, sync::Arc};
 
 use anyport_protocol::{
     Error, Method, Raw,
@@ -24,12 +24,16 @@ use hyper::body::Incoming as Body;
 use tokio::select;
 
 use super::{
-    hub::{Hub, Injected, Way, lost, ping, result_of, unknown, unreachable},
+    hub::{Hub, Way, lost, ping, result_of, unknown, unreachable},
+    inbox::Inbox,
     mirror::Mirrors,
     received::{Broken, Messages, RETRY, Refusal},
     session::PROTOCOL_VERSION,
 };
-use crate::client::carrier::{Carrier, hop};
+use crate::client::{
+    carrier::{Carrier, hop},
+    undeclared,
+};
 
 /// The connection as a [`Carrier`].
 pub(super) struct Http(pub(super) Arc<Hub>);
@@ -73,8 +77,9 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
         hub.raise(level).await;
     }
     let mut message = Vec::new();
-    write_request(&mut message, &Id::from(id), &request.method, Some(&written));
-    let injected = hub.open(id, context.principal().clone(), method);
+    let own = Id::from(id);
+    write_request(&mut message, &own, &request.method, Some(&written));
+    let inbox = hub.open(id, Some(context.caller()), method);
     let mut open = Guard { hub: hub.clone(), id, tell: legacy };
     let headers = if legacy { HeaderMap::new() } else { modern_headers(&hub, &request, &context) };
     let tool = (method == Some(Method::ToolsCall)).then(|| Tool {
@@ -82,27 +87,43 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
         arguments: params.member("arguments").unwrap_or(Raw::EMPTY_OBJECT),
         meta: written.member("_meta").unwrap_or(Raw::EMPTY_OBJECT),
     });
-    let source =
-        Source { hub: hub.clone(), id, message: message.into(), headers, tool, at: At::Unsent, failures: 0 };
+    let source = Source {
+        hub: hub.clone(),
+        id: own.clone(),
+        message: message.into(),
+        headers,
+        tool,
+        at: At::Unsent,
+        failures: 0,
+    };
     let listener = Listener {
         hub: &hub,
         id,
+        own,
         method,
         emitter,
         token: context.progress_token().cloned(),
         level: context.log_level(),
         last_progress: None,
-        asked: FuturesUnordered::new(),
+        asked: None,
         open: HashMap::new(),
+        context: &context,
+        lacked: None,
     };
-    let outcome = listener.listen(source, injected).await;
+    let (outcome, lacked) = listener.listen(source, &inbox).await;
     open.tell = false;
     if let (Some(kind @ (Method::Subscribe | Method::Unsubscribe)), Ok(_)) = (method, &outcome)
         && let Some(uri) = params.member("uri").and_then(|uri| uri.as_string())
     {
         hub.subscribed(&uri, kind == Method::Subscribe);
     }
-    match hub.agreement.outcome(method, &params, outcome) {
+    let outcome = match (outcome, lacked) {
+        // Such a caller knows an older server's codes.
+        (Err(error), _) if legacy && !context.revision().is_modern() => Err(error),
+        (Err(_), Some(required)) => Err(Error::missing_capability(&required)),
+        (outcome, _) => hub.agreement.outcome(method, &params, outcome),
+    };
+    match outcome {
         Ok(result) => match &hub.way {
             Way::Modern(mirrors) if method == Some(Method::ToolsList) => {
                 Outcome::of_result(mirrors.learn(result))
@@ -116,16 +137,17 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
 /// 2026-07-28, streamable-http §Request Metadata: "Every POST request to the MCP endpoint MUST include an
 /// `MCP-Protocol-Version` header"; `Mcp-Method` and `Mcp-Name` "are REQUIRED for compliance".
 fn modern_headers(hub: &Hub, request: &Request, context: &Context) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let mut set = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(&encode_header(value)) {
-            headers.insert(name, value);
-        }
+    let mut headers = hub.line.headers();
+    headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(hub.revision().as_str()));
+    let method = match request.known() {
+        Some(method) => Ok(HeaderValue::from_static(method.as_str())),
+        None => header_value(&request.method),
     };
-    set(PROTOCOL_VERSION, hub.revision().as_str());
-    set(HeaderName::from_static("mcp-method"), &request.method);
-    if let Some(name) = request.name() {
-        set(HeaderName::from_static("mcp-name"), &name);
+    if let Ok(method) = method {
+        headers.insert(HeaderName::from_static("mcp-method"), method);
+    }
+    if let Some(Ok(name)) = request.name().as_ref().map(header_value) {
+        headers.insert(HeaderName::from_static("mcp-name"), name);
     }
     // Whoever knows the tool's schema has put them together from the final arguments.
     for (name, value) in context.param_headers().into_iter().flat_map(anyport_service::ParamHeaders::iter) {
@@ -135,6 +157,14 @@ fn modern_headers(hub: &Hub, request: &Request, context: &Context) -> HeaderMap 
         }
     }
     headers
+}
+
+fn header_value(text: &ByteString) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+    match encode_header(text) {
+        // Shared with the message, not copied.
+        Cow::Borrowed(_) => HeaderValue::from_maybe_shared(text.as_bytes().clone()),
+        Cow::Owned(encoded) => HeaderValue::from_str(&encoded),
+    }
 }
 
 /// Keeps a call noted while it is open. A caller that goes away cancels it.
@@ -160,16 +190,22 @@ impl Drop for Guard {
 struct Listener<'a> {
     hub: &'a Arc<Hub>,
     id: u64,
+    /// The id, as it was written.
+    own: Id,
     method: Option<Method>,
     emitter: Emitter,
     /// The caller's own token.
     token: Option<Raw>,
     level: Option<LogLevel>,
     last_progress: Option<f64>,
-    /// Questions that are not answered.
-    asked: FuturesUnordered<BoxFuture<'static, Option<Answered>>>,
+    /// Questions that are not answered; few calls have any.
+    asked: Option<FuturesUnordered<BoxFuture<'static, Option<Answered>>>>,
     /// How each of them is taken back.
     open: HashMap<Id, AbortHandle>,
+    /// The call's own.
+    context: &'a Context,
+    /// What the caller would have had to declare for a question that was refused.
+    lacked: Option<Raw>,
 }
 
 struct Answered {
@@ -179,7 +215,8 @@ struct Answered {
 }
 
 impl Listener<'_> {
-    async fn listen(mut self, source: Source, mut injected: Injected) -> jsonrpc::Outcome {
+    /// Returns how the call ended, and what its caller would have had to declare, if anything.
+    async fn listen(mut self, source: Source, inbox: &Inbox) -> (jsonrpc::Outcome, Option<Raw>) {
         let source = stream::unfold(source, |mut source| async move {
             let message = source.next().await?;
             Some((message, source))
@@ -188,19 +225,21 @@ impl Listener<'_> {
         loop {
             let message = select! {
                 biased;
-                Some(message) = injected.messages.recv() => message,
-                Some(answered) = self.asked.next(), if !self.asked.is_empty() => {
+                message = poll_fn(|task| inbox.poll_message(task)) => message,
+                answered = answered(&mut self.asked) => {
                     self.answered(answered);
                     continue;
                 }
-                answer = injected.answer.recv() => match answer {
+                answer = poll_fn(|task| inbox.poll_answer(task)) => match answer {
                     Some(answer) => answer,
-                    None => return Err(unknown("the server's stream ended")),
+                    None => return (Err(unknown("the server's stream ended")), self.lacked),
                 },
                 Some(message) = source.next() => message,
             };
             match message {
-                Message::Response(response) if self.is_ours(&response) => return response.outcome,
+                Message::Response(response) if self.is_ours(&response) => {
+                    return (response.outcome, self.lacked);
+                }
                 Message::Response(_) => {
                     tracing::debug!("the server answers another request than the one of this stream")
                 }
@@ -212,7 +251,7 @@ impl Listener<'_> {
 
     /// An error without an id is about what was just sent.
     fn is_ours(&self, response: &jsonrpc::Response) -> bool {
-        response.id.as_ref().is_none_or(|id| *id == Id::from(self.id))
+        response.id.as_ref().is_none_or(|id| *id == self.own)
     }
 
     async fn told(&mut self, notification: jsonrpc::Notification) {
@@ -283,18 +322,23 @@ impl Listener<'_> {
             Ok(params) => params,
             Err(error) => return self.hub.answer(&request.id, &Err(error)),
         };
-        if self.asked.len() >= self.hub.opening.max_open_questions {
+        if let Some(required) = self.context.profile().lacks(method, &params) {
+            let error = undeclared(self.context.capabilities(), method, &required);
+            self.lacked = Some(required);
+            return self.hub.answer(&request.id, &Err(error));
+        }
+        if self.asked.as_ref().is_some_and(|asked| asked.len() >= self.hub.opening.max_open_questions) {
             let error = Error::internal("too many questions are open (max_open_questions)");
             return self.hub.answer(&request.id, &Err(error));
         }
         let (question, answer) = Question::new(method, params);
         let (handle, registration) = AbortHandle::new_pair();
         let id = request.id.clone();
-        let waiting = async move {
-            let answer = answer.await.unwrap_or_else(|_| Err(Error::internal("the client does not answer")));
-            Answered { id, method, answer }
-        };
-        self.asked.push(Abortable::new(waiting, registration).map(Result::ok).boxed());
+        let answer = self.hub.clone().answer_of(answer, request.meta.progress_token);
+        let waiting = async move { Answered { id, method, answer: answer.await } };
+        self.asked
+            .get_or_insert_default()
+            .push(Abortable::new(waiting, registration).map(Result::ok).boxed());
         self.open.insert(request.id, handle);
         self.hub.asked(self.id, true);
         self.emitter.emit(Event::Question(question)).await;
@@ -309,10 +353,20 @@ impl Listener<'_> {
     }
 }
 
+/// The next question that is answered; never, where none is open.
+async fn answered(
+    asked: &mut Option<FuturesUnordered<BoxFuture<'static, Option<Answered>>>>,
+) -> Option<Answered> {
+    match asked {
+        Some(asked) if !asked.is_empty() => asked.next().await.flatten(),
+        _ => std::future::pending().await,
+    }
+}
+
 /// Where the messages of one request come from: its own response, however often that is cut.
 struct Source {
     hub: Arc<Hub>,
-    id: u64,
+    id: Id,
     message: Bytes,
     headers: HeaderMap,
     /// The tool that is called, if one is.
@@ -364,7 +418,7 @@ impl Source {
             }
         };
         self.at = At::Over;
-        Some(Message::Response(jsonrpc::Response { id: Some(Id::from(self.id)), outcome: Err(failed) }))
+        Some(Message::Response(jsonrpc::Response { id: Some(self.id.clone()), outcome: Err(failed) }))
     }
 
     async fn send(&mut self) -> Result<At, Error> {
@@ -421,7 +475,7 @@ impl Source {
     async fn relist(&self, mirrors: &Mirrors, tool: &Tool) -> Result<(), Error> {
         let (line, name) = (&self.hub.line, Method::ToolsList.as_str());
         let meta = Splice::retain(&tool.meta, |name| name != "progressToken").finish();
-        let mut headers = HeaderMap::new();
+        let mut headers = line.headers();
         headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(self.hub.revision().as_str()));
         headers.insert("mcp-method", HeaderValue::from_static(name));
         let mut cursor: Option<Raw> = None;
@@ -462,7 +516,12 @@ impl Source {
         loop {
             let retry = stream.events.retry().unwrap_or(RETRY);
             tokio::time::sleep(retry * 2u32.pow(self.failures.min(5))).await;
-            match self.hub.line.get(session.headers(self.hub.revision()), Some(&last_id)).await {
+            match self
+                .hub
+                .line
+                .get(session.headers(self.hub.line.headers(), self.hub.revision()), Some(&last_id))
+                .await
+            {
                 Ok(response) if response.status().is_success() => {
                     if !super::received::is_type(response.headers(), "text/event-stream") {
                         return Err(unknown("the server did not resume its stream with another one"));

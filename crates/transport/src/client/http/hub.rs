@@ -1,7 +1,8 @@
 //! What all calls of a connection share, and how messages leave.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -16,12 +17,13 @@ use anyport_protocol::{
     meta::LogLevel,
     session::upstream::{Agreement, OpenCall, Whose, whose},
 };
-use anyport_service::{Notification, Principal};
+use anyport_service::{Caller, Notification};
 use bytes::Bytes;
+use futures_util::future::AbortHandle;
 use http::{HeaderMap, HeaderValue, Method as Verb, Response, StatusCode, header};
 use hyper::body::Incoming as Body;
 use tokio::{
-    sync::{broadcast, mpsc, watch},
+    sync::{broadcast, watch},
     task::JoinSet,
     time::Instant,
 };
@@ -29,12 +31,13 @@ use url::Url;
 
 use super::{
     Fault,
+    inbox::{self, Inbox},
     mirror::Mirrors,
     outbound::Outbound,
     received::{Broken, EventStream, Messages, RETRY, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{End, Opening};
+use crate::client::{End, Opening, aside::Asides, never_sent};
 
 /// One connection.
 pub(super) struct Hub {
@@ -43,9 +46,12 @@ pub(super) struct Hub {
     pub(super) opening: Opening,
     pub(super) way: Way,
     pub(super) spoken: broadcast::Sender<Notification>,
+    pub(super) asides: Asides,
     pub(super) ended: watch::Sender<Option<End>>,
     ids: AtomicU64,
     calls: Mutex<BTreeMap<u64, Open>>,
+    /// What was asked outside any call.
+    aside: Mutex<Unplaced>,
     /// The level of log messages that an older server was told.
     level: tokio::sync::Mutex<Option<LogLevel>>,
     /// When an older server was last wanted to log.
@@ -53,7 +59,7 @@ pub(super) struct Hub {
     /// What an older server was asked to tell changes of; a new session is asked again.
     subscribed: Mutex<BTreeSet<String>>,
     /// Tasks that read streams of the whole connection.
-    listeners: Mutex<JoinSet<()>>,
+    pub(super) listeners: Mutex<JoinSet<()>>,
     /// Tasks that send what nobody waits for.
     errands: Mutex<JoinSet<()>>,
 }
@@ -76,25 +82,31 @@ pub(super) struct Line {
     pub(super) reading: Reading,
 }
 
-/// A call of an older server that is open.
-struct Open {
-    caller: Principal,
-    method: Option<Method>,
-    questions: usize,
-    inject: mpsc::Sender<Message>,
-    answer: mpsc::Sender<Message>,
+/// Questions that belong to no call.
+#[derive(Default)]
+pub(super) struct Unplaced {
+    /// For roots: they wait for the next call.
+    pub(super) held: Vec<jsonrpc::Request>,
+    /// Those that were given to somebody, and how each is taken back.
+    pub(super) asked: HashMap<Id, AbortHandle>,
 }
 
-/// What reaches a call from streams that it does not own.
-pub(super) struct Injected {
-    /// All but the answer; what does not fit is dropped.
-    pub(super) messages: mpsc::Receiver<Message>,
-    /// The answer, for which there is always room.
-    pub(super) answer: mpsc::Receiver<Message>,
+/// A call of an older server that is open.
+struct Open {
+    /// `None`: it is our own.
+    caller: Option<Caller>,
+    method: Option<Method>,
+    questions: usize,
+    inbox: inbox::Sender,
 }
 
 impl Line {
-    /// Posts a message.
+    /// The headers that every request has.
+    pub(super) fn headers(&self) -> HeaderMap {
+        self.outbound.headers()
+    }
+
+    /// Posts a message; `headers` are [`Line::headers`] and more.
     pub(super) async fn post(
         &self,
         url: &Url,
@@ -141,9 +153,11 @@ impl Hub {
             opening,
             way,
             spoken,
+            asides: Asides::default(),
             ended,
             ids: AtomicU64::new(first_id),
             calls: Mutex::default(),
+            aside: Mutex::default(),
             level: tokio::sync::Mutex::new(None),
             logging: watch::Sender::new(None),
             subscribed: Mutex::default(),
@@ -160,16 +174,22 @@ impl Hub {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
+    pub(super) fn unplaced(&self) -> MutexGuard<'_, Unplaced> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn calls(&self) -> MutexGuard<'_, BTreeMap<u64, Open>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a call, so that streams of the whole connection find it.
-    pub(super) fn open(&self, id: u64, caller: Principal, method: Option<Method>) -> Injected {
-        let (inject, messages) = mpsc::channel(self.opening.call_queue.max(1));
-        let (answer, answered) = mpsc::channel(1);
-        self.calls().insert(id, Open { caller, method, questions: 0, inject, answer });
-        Injected { messages, answer: answered }
+    pub(super) fn open(&self, id: u64, caller: Option<Caller>, method: Option<Method>) -> Arc<Inbox> {
+        let (inbox, reader) = Inbox::new();
+        if method.is_some_and(Method::may_ask) {
+            self.give_held(&inbox);
+        }
+        self.calls().insert(id, Open { caller, method, questions: 0, inbox });
+        reader
     }
 
     pub(super) fn over(&self, id: u64) {
@@ -206,12 +226,12 @@ impl Hub {
     /// Posts a message that has no answer of its own.
     pub(super) async fn deliver(&self, message: Bytes) -> Result<(), Error> {
         let response = match &self.way {
-            Way::Modern(_) => self.line.post(&self.line.url, HeaderMap::new(), message).await,
+            Way::Modern(_) => self.line.post(&self.line.url, self.line.headers(), message).await,
             Way::Session(sessions) => {
-                let headers = sessions.now().headers(self.revision());
+                let headers = sessions.now().headers(self.line.headers(), self.revision());
                 self.line.post(&self.line.url, headers, message).await
             }
-            Way::Stream(url) => self.line.post(url, HeaderMap::new(), message).await,
+            Way::Stream(url) => self.line.post(url, self.line.headers(), message).await,
         };
         let response = response.map_err(|fault| unreachable(&fault))?;
         if response.status().is_success() {
@@ -248,7 +268,10 @@ impl Hub {
         match self.send_in(&session, message).await? {
             Ok(response) => return Ok(response),
             Err(refusal) if session.id.is_some() && refusal.is_lost_session() => {
-                tracing::info!(url = %self.line.url, "the server has forgotten the session; a new one is opened");
+                tracing::info!(
+                    url = super::fault::shown(&self.line.url),
+                    "the server has forgotten the session; a new one is opened"
+                );
                 self.renew(sessions, session.number).await?;
             }
             Err(refusal) => return Err(refusal.into_error()),
@@ -261,7 +284,7 @@ impl Hub {
         session: &Session,
         message: &Bytes,
     ) -> Result<Result<Response<Body>, Refusal>, Error> {
-        let headers = session.headers(self.revision());
+        let headers = session.headers(self.line.headers(), self.revision());
         let response = self.line.post(&self.line.url, headers, message.clone()).await;
         let response = response.map_err(|fault| unreachable(&fault))?;
         if response.status().is_success() {
@@ -280,7 +303,7 @@ impl Hub {
         if sessions.now().number != lost {
             return Ok(());
         }
-        let response = self.line.post(&self.line.url, HeaderMap::new(), sessions.initialize.clone()).await;
+        let response = self.line.post(&self.line.url, self.line.headers(), sessions.initialize.clone()).await;
         let response = response.map_err(|fault| unreachable(&fault))?;
         if !response.status().is_success() {
             return Err(Refusal::of(response, &self.line.reading).await.into_error());
@@ -296,9 +319,16 @@ impl Hub {
             )));
         }
         sessions.renewed(id);
-        *self.level.lock().await = None;
+        let level = self.level.lock().await.take();
         self.deliver(initialized()).await?;
         self.listen().await;
+        if let Some(level) = level {
+            let mut now = self.level.lock().await;
+            match self.set_level(level).await {
+                Ok(_) => *now = Some(level),
+                Err(error) => tracing::debug!(%error, "the new session does not take the level of the log"),
+            }
+        }
         let subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for uri in subscribed {
             let params = Splice::new().with("uri", &Raw::string(&uri)).finish();
@@ -323,8 +353,11 @@ impl Hub {
     pub(super) async fn listen(self: &Arc<Self>) {
         let Way::Session(sessions) = &self.way else { return };
         let session = sessions.now();
-        let opened =
-            tokio::time::timeout(LISTEN, self.line.get(session.headers(self.revision()), None)).await;
+        let opened = tokio::time::timeout(
+            LISTEN,
+            self.line.get(session.headers(self.line.headers(), self.revision()), None),
+        )
+        .await;
         let first = match opened {
             Ok(Ok(response)) if !is_stream(&response) => return,
             // A server that says nothing at all until there is something to say: the stream is awaited beside the calls.
@@ -334,7 +367,14 @@ impl Hub {
         let hub = self.clone();
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         while listeners.try_join_next().is_some() {}
-        listeners.spawn(async move { hub.hear(session, first).await });
+        listeners.spawn(async move {
+            let Way::Session(sessions) = &hub.way else { return };
+            // The stream is the session's: of one that was forgotten nothing more is heard.
+            tokio::select! {
+                () = sessions.lost(session.number) => {}
+                () = hub.clone().hear(session.clone(), first) => {}
+            }
+        });
     }
 
     async fn hear(self: Arc<Self>, session: Arc<Session>, first: Option<Response<Body>>) {
@@ -366,7 +406,8 @@ impl Hub {
                 return;
             }
             let last_id = stream.and_then(|stream| stream.events.last_id().cloned());
-            match self.line.get(session.headers(self.revision()), last_id.as_ref()).await {
+            match self.line.get(session.headers(self.line.headers(), self.revision()), last_id.as_ref()).await
+            {
                 Ok(response) if is_stream(&response) => match messages.as_mut().and_then(Messages::stream) {
                     Some(stream) => stream.resume(response.into_body()),
                     None => {
@@ -403,6 +444,7 @@ impl Hub {
             });
             // Those who wait see that nothing comes any more.
             hub.calls().clear();
+            hub.forget_asides();
         });
     }
 
@@ -413,7 +455,7 @@ impl Hub {
                 let id = response.id.as_ref().and_then(|id| id.to_string().parse::<u64>().ok());
                 let calls = self.calls();
                 match id.and_then(|id| calls.get(&id)) {
-                    Some(open) => _ = open.answer.try_send(Message::Response(response)),
+                    Some(open) => open.inbox.answer(Message::Response(response)),
                     None => tracing::debug!("the server answers what was not asked, or is over"),
                 }
             }
@@ -422,19 +464,22 @@ impl Hub {
                 else {
                     return self.answer(&request.id, &ping(&request.method));
                 };
-                let refusal = {
-                    let calls = self.calls();
+                let nobody = {
+                    let (calls, most) = (self.calls(), self.opening.call_queue);
                     match self.whose(&calls) {
-                        Ok(open) => match open.inject.try_send(Message::Request(request.clone())) {
-                            Ok(()) => return,
-                            Err(_) => Error::internal("too many messages wait for the caller (call_queue)"),
+                        Ok(open) => match open.inbox.put(Message::Request(request.clone()), most) {
+                            true => return,
+                            false => {
+                                Err(Error::internal("too many messages wait for the caller (call_queue)"))
+                            }
                         },
-                        Err(whose) => {
-                            whose.refusal(question).unwrap_or_else(|| Error::internal("nobody can be asked"))
-                        }
+                        Err(nobody) => Ok(nobody),
                     }
                 };
-                self.answer(&request.id, &Err(refusal));
+                match nobody {
+                    Ok(nobody) => self.ask_aside(request, question, nobody),
+                    Err(error) => self.answer(&request.id, &Err(error)),
+                }
             }
             Message::Notification(notification) => self.told(notification),
         }
@@ -443,27 +488,31 @@ impl Hub {
     fn told(&self, notification: jsonrpc::Notification) {
         let Some(method) = Method::named(&notification.method) else { return };
         let params = notification.params.clone().unwrap_or(Raw::EMPTY_OBJECT);
-        let calls = self.calls();
+        let (calls, most) = (self.calls(), self.opening.call_queue);
         match method {
             // Our tokens are the ids of our requests.
             Method::Progress => {
                 let token =
                     params.member("progressToken").and_then(|token| token.as_str().parse::<u64>().ok());
                 if let Some(open) = token.and_then(|token| calls.get(&token)) {
-                    _ = open.inject.try_send(Message::Notification(notification));
+                    open.inbox.put(Message::Notification(notification), most);
                 }
                 return;
             }
             // It may be about a question of any of them; who has not asked it takes no notice.
             Method::Cancelled => {
                 for open in calls.values() {
-                    _ = open.inject.try_send(Message::Notification(notification.clone()));
+                    open.inbox.put(Message::Notification(notification.clone()), most);
+                }
+                drop(calls);
+                if let Some(id) = params.member("requestId").and_then(Id::of) {
+                    self.withdraw_aside(&id);
                 }
                 return;
             }
             Method::LogMessage if calls.len() == 1 => {
                 if let Some(open) = calls.values().next() {
-                    _ = open.inject.try_send(Message::Notification(notification));
+                    open.inbox.put(Message::Notification(notification), most);
                 }
                 return;
             }
@@ -477,16 +526,13 @@ impl Hub {
     }
 
     fn whose<'a>(&self, calls: &'a BTreeMap<u64, Open>) -> Result<&'a Open, Whose> {
-        let all: Vec<_> = calls.values().collect();
-        let open: Vec<_> = all
-            .iter()
-            .map(|open| OpenCall {
-                caller: &open.caller,
-                apart: false,
-                method: open.method,
-                questions: open.questions,
+        let callers = calls.values().filter_map(|open| Some((open, open.caller.as_ref()?)));
+        let (all, open): (Vec<_>, Vec<_>) = callers
+            .map(|(open, caller)| {
+                let apart = caller.is_apart();
+                (open, OpenCall { caller, apart, method: open.method, questions: open.questions })
             })
-            .collect();
+            .unzip();
         match whose(&open) {
             Whose::Call(place) => all.get(place).copied().ok_or(Whose::NoCall),
             nobody => Err(nobody),
@@ -503,8 +549,7 @@ impl Hub {
         if now.is_some_and(|now| now <= level) {
             return;
         }
-        let params = Raw::trusted(format!(r#"{{"level":"{}"}}"#, level.as_str()).into_bytes());
-        match self.ask(Method::SetLevel, &params).await {
+        match self.set_level(level).await {
             Ok(_) => {
                 if now.replace(level).is_none() {
                     self.lower_later();
@@ -512,6 +557,11 @@ impl Hub {
             }
             Err(error) => tracing::debug!(%error, "the server does not change the level of its log"),
         }
+    }
+
+    async fn set_level(self: &Arc<Self>, level: LogLevel) -> jsonrpc::Outcome {
+        let params = Raw::trusted(format!(r#"{{"level":"{}"}}"#, level.as_str()).into_bytes());
+        self.ask(Method::SetLevel, &params).await
     }
 
     /// Lets the server log next to nothing again, once no call has wanted its log for a while.
@@ -531,9 +581,7 @@ impl Hub {
                 if last.has_changed().unwrap_or(false) {
                     continue;
                 }
-                let params =
-                    Raw::trusted(format!(r#"{{"level":"{}"}}"#, LogLevel::Emergency.as_str()).into_bytes());
-                if let Err(error) = hub.ask(Method::SetLevel, &params).await {
+                if let Err(error) = hub.set_level(LogLevel::Emergency).await {
                     tracing::debug!(%error, "the server does not change the level of its log");
                 }
                 *now = None;
@@ -557,10 +605,10 @@ impl Hub {
                 }
             }
             Way::Modern(_) | Way::Stream(_) => {
-                let mut injected = self.open(id, Principal::anonymous(), Some(method));
+                let inbox = self.open(id, None, Some(method));
                 let delivered = self.deliver(message.into()).await;
                 let answer = match delivered {
-                    Ok(()) => injected.answer.recv().await,
+                    Ok(()) => poll_fn(|task| inbox.poll_answer(task)).await,
                     Err(error) => {
                         self.over(id);
                         return Err(error);
@@ -578,6 +626,7 @@ impl Hub {
     /// Ends everything: streams are closed, what is being sent is sent, the session is given back.
     pub(super) fn close(self: &Arc<Self>) {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        self.forget_asides();
         let mut errands = std::mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner));
         let hub = self.clone();
         let farewell = async move {
@@ -605,7 +654,7 @@ impl Hub {
         if session.id.is_none() {
             return;
         }
-        let headers = session.headers(self.revision());
+        let headers = session.headers(self.line.headers(), self.revision());
         match self.line.outbound.send(Verb::DELETE, &self.line.url, &headers, Bytes::new()).await {
             Ok(response)
                 if response.status().is_success() || response.status() == StatusCode::METHOD_NOT_ALLOWED => {}
@@ -647,7 +696,7 @@ pub(super) fn unreachable(fault: &Fault) -> Error {
     if fault.may_have_arrived() {
         return unknown(&fault.to_string());
     }
-    Error::internal(fault.to_string()).with_reason(Reason::UpstreamLost)
+    never_sent(Error::internal(fault.to_string()).with_reason(Reason::UpstreamLost))
 }
 
 /// Nothing more will come.

@@ -3,12 +3,14 @@
 //! # Layout
 //! - `open`: how a connection begins, and what the server speaks.
 //! - `call`: one call, from what is sent to its answer; `hub`: what all calls of a connection share.
+//! - `asked`: what an older server asks beside the calls that it belongs to.
 //! - `session`: the session of an older server.
 //! - `mirror`: arguments that go into headers, too.
 //! - `received`: what a server answers, read as messages; `events`: streams of events.
 //! - `outbound`: requests over kept connections, with redirects; `connector`: the one way out; `guard`: where it does
-//!   not lead.
+//!   not lead; `way`: the same step by step, for whoever looks for a fault.
 
+mod asked;
 mod call;
 mod connector;
 mod endpoint;
@@ -16,12 +18,21 @@ mod events;
 mod fault;
 mod guard;
 mod hub;
+mod inbox;
 mod mirror;
 mod open;
 mod outbound;
 mod received;
 mod session;
+mod way;
 
+#[cfg(feature = "client-websocket")]
+pub(crate) use connector::Connector;
 pub use endpoint::Endpoint;
 pub use fault::Fault;
 pub(crate) use open::open;
+#[cfg(feature = "client-websocket")]
+pub(crate) use outbound::{USER_AGENT, uri};
+#[cfg(feature = "client-websocket")]
+pub(crate) use received::{Reading, Refusal};
+pub use way::{Fetched, Reached, Way};

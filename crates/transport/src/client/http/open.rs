@@ -15,6 +15,7 @@ use url::Url;
 use super::{
     Endpoint, Fault,
     call::Http,
+    fault::shown,
     hub::{Hub, Line, Way, initialized, result_of},
     mirror::Mirrors,
     outbound::Outbound,
@@ -99,7 +100,7 @@ impl<'a> Attempt<'a> {
         let params = Agreement::modern(revision, Raw::EMPTY_OBJECT)
             .params(Method::Discover.as_str(), &Raw::EMPTY_OBJECT, &hop)
             .map_err(|refused| ConnectError::Transport(refused.to_string()))?;
-        let mut headers = HeaderMap::new();
+        let mut headers = self.line.headers();
         headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(revision.as_str()));
         headers.insert("mcp-method", HeaderValue::from_static(Method::Discover.as_str()));
         let mut message = Vec::new();
@@ -129,12 +130,13 @@ impl<'a> Attempt<'a> {
         if self.old.is_some() {
             return self.initialize_old(message).await;
         }
-        let tried = self.post(HeaderMap::new(), message.clone()).await;
+        let tried = self.post(self.line.headers(), message.clone()).await;
         let refusal = match tried? {
             Tried::Answered(outcome) => return Ok(outcome),
             Tried::Refused(refusal) => refusal,
         };
-        if refusal.says_nothing_of_the_era() {
+        // Who is not let in is told so, whatever else is in the answer.
+        if refusal.says_nothing_of_the_era() || refusal.status == StatusCode::FORBIDDEN {
             return Err(self.said(refusal));
         }
         // 2025-11-25, transports §Backwards Compatibility: "If it fails with the following HTTP status codes "400 Bad
@@ -167,9 +169,13 @@ impl<'a> Attempt<'a> {
     }
 
     fn said(&self, refusal: Refusal) -> ConnectError {
-        let at = self.line.url.to_string();
+        let at = shown(&self.line.url);
         match refusal.status {
             StatusCode::UNAUTHORIZED => ConnectError::Unauthorized { at, challenge: refusal.challenge },
+            StatusCode::FORBIDDEN => {
+                let words = refusal.words();
+                ConnectError::Forbidden { at, words, challenge: refusal.challenge }
+            }
             _ => ConnectError::Transport(format!("{at}: {}", refusal.words())),
         }
     }
@@ -179,7 +185,7 @@ impl<'a> Attempt<'a> {
     /// 2024-11-05, transports §HTTP with SSE: "When a client connects, the server MUST send an `endpoint` event
     /// containing a URI for the client to use for sending messages."
     async fn old_stream(&self) -> Result<Option<(Messages, Url)>, ConnectError> {
-        let Ok(Ok(response)) = timeout(ENDPOINT, self.line.get(HeaderMap::new(), None)).await else {
+        let Ok(Ok(response)) = timeout(ENDPOINT, self.line.get(self.line.headers(), None)).await else {
             return Ok(None);
         };
         if !response.status().is_success() || !is_type(response.headers(), "text/event-stream") {
@@ -194,7 +200,7 @@ impl<'a> Attempt<'a> {
             let data: String = String::from_utf8_lossy(&first.data).chars().take(256).collect();
             ConnectError::Transport(format!(
                 "{} names {data:?} as the address to post to: {why}",
-                self.line.url
+                shown(&self.line.url)
             ))
         };
         let address = std::str::from_utf8(&first.data).map_err(|_| wrong("this is no text"))?;
@@ -210,17 +216,17 @@ impl<'a> Attempt<'a> {
         let Some((messages, address)) = &mut self.old else {
             return Err(ConnectError::Transport("there is no stream".into()));
         };
-        let response = self.line.post(address, HeaderMap::new(), message).await?;
+        let response = self.line.post(address, self.line.headers(), message).await?;
         if !response.status().is_success() {
             let refusal = Refusal::of(response, &self.line.reading).await;
-            return Err(ConnectError::Transport(format!("{address}: {}", refusal.words())));
+            return Err(ConnectError::Transport(format!("{}: {}", shown(address), refusal.words())));
         }
         loop {
             match messages.next().await {
                 Ok(Message::Response(response)) => return Ok(response.outcome),
                 Ok(_) => {}
                 Err(Broken::Cut(why)) => {
-                    return Err(ConnectError::Transport(format!("{}: {why}", self.line.url)));
+                    return Err(ConnectError::Transport(format!("{}: {why}", shown(&self.line.url))));
                 }
                 Err(Broken::Invalid(error)) => return Ok(Err(error)),
             }
@@ -248,7 +254,8 @@ impl<'a> Attempt<'a> {
             // Before the first call: what a server says at once must not be lost.
             hub.listen().await;
         }
-        Ok(Opened { agreement, carrier: Box::new(Http(hub)), spoken, ended })
+        let asides = hub.asides.clone();
+        Ok(Opened { agreement, carrier: Box::new(Http(hub)), spoken, asides, ended })
     }
 
     fn failed(&self, failure: Failure) -> ConnectError {
@@ -256,7 +263,9 @@ impl<'a> Attempt<'a> {
             Failure::Refused(method, error) => ConnectError::Refused { method, error },
             Failure::Revision(spoken) => ConnectError::Revision { spoken, wanted: self.opening.revision },
             Failure::Silent => ConnectError::Silent(self.opening.probe_timeout),
-            Failure::Ended => ConnectError::Transport(format!("{} ends each connection", self.line.url)),
+            Failure::Ended => {
+                ConnectError::Transport(format!("{} ends each connection", shown(&self.line.url)))
+            }
         }
     }
 }

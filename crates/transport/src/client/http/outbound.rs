@@ -13,6 +13,7 @@ use url::Url;
 use super::{
     Endpoint, Fault,
     connector::{Connector, chain, find},
+    fault::{shown, without_secrets},
 };
 
 /// Sends requests; clones share their connections.
@@ -20,11 +21,21 @@ use super::{
 pub(crate) struct Outbound {
     client: Client<Connector, Full<Bytes>>,
     connector: Connector,
-    /// What the user wants in every request.
+    /// What the user wants in every request, and the host.
     given: HeaderMap,
     /// The origin that `given` is for.
     home: url::Origin,
+    /// Where nearly every request goes, worked out once.
+    usual: Option<Usual>,
     redirects: usize,
+}
+
+#[derive(Clone)]
+struct Usual {
+    url: Url,
+    uri: http::Uri,
+    /// For the proxy that reads the requests, if there is one.
+    credentials: Option<HeaderValue>,
 }
 
 impl Outbound {
@@ -34,12 +45,29 @@ impl Outbound {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector.clone());
-        let (given, home) = (endpoint.headers.clone(), endpoint.url.origin());
-        Self { client, connector, given, home, redirects: endpoint.redirects }
+        let usual = uri(&endpoint.url).ok().map(|uri| {
+            let credentials = connector.proxy_credentials(&uri);
+            Usual { url: endpoint.url.clone(), uri, credentials }
+        });
+        let (mut given, home) = (endpoint.headers.clone(), endpoint.url.origin());
+        // The HTTP library would write it anew each time.
+        if let Some(host) = usual.as_ref().and_then(|usual| host(&usual.uri)) {
+            given.entry(header::HOST).or_insert(host);
+        }
+        Self { client, connector, given, home, usual, redirects: endpoint.redirects }
+    }
+
+    /// Headers for a request to the server itself, with what is in each of them and room for some more.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(ROOM + self.given.len());
+        headers.extend(self.given.iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers.entry(header::USER_AGENT).or_insert(USER_AGENT);
+        headers
     }
 
     /// Sends a request and gives the response's head; its body comes as it is read. Redirects are followed, as long as
-    /// they are few and lead to where we may go; credentials go to the server's own origin only.
+    /// they are few and lead to where we may go; credentials go to the server's own origin only. `headers` are those of
+    /// [`Outbound::headers`] and what the request adds.
     ///
     /// # Errors
     /// Why there is no response.
@@ -50,57 +78,56 @@ impl Outbound {
         headers: &HeaderMap,
         body: Bytes,
     ) -> Result<Response<Incoming>, Fault> {
-        let (mut url, mut trusted) = (url.clone(), true);
+        // Once led away, always away: who sends us back does not choose what we carry.
+        let mut trusted = true;
+        let mut next = None;
         for _ in 0..=self.redirects {
-            // Once led away, always away: who sends us back does not choose what we carry.
-            trusted &= url.origin() == self.home;
-            let response = self.once(method.clone(), &url, headers, body.clone(), trusted).await?;
-            let Some(next) = redirect(&url, &response)? else { return Ok(response) };
-            tracing::debug!(from = %url, to = %next, "the server sends us on");
-            url = next;
+            let at = next.as_ref().unwrap_or(url);
+            let usual = self.usual.as_ref().filter(|usual| trusted && usual.url == *at);
+            trusted = usual.is_some() || trusted && at.origin() == self.home;
+            let (uri, credentials) = match usual {
+                Some(usual) => (usual.uri.clone(), usual.credentials.clone()),
+                None => {
+                    let uri = uri(at)?;
+                    let credentials = self.connector.proxy_credentials(&uri);
+                    (uri, credentials)
+                }
+            };
+            let mut carried = if trusted { headers.clone() } else { public(headers) };
+            if let Some(credentials) = credentials {
+                carried.insert(header::PROXY_AUTHORIZATION, credentials);
+            }
+            let mut request = Request::new(Full::new(body.clone()));
+            *request.method_mut() = method.clone();
+            *request.uri_mut() = uri;
+            *request.headers_mut() = carried;
+            let response = self.client.request(request).await.map_err(|error| lost(at, &error))?;
+            let Some(to) = redirect(at, &response)? else { return Ok(response) };
+            tracing::debug!(from = shown(at), to = shown(&to), "the server sends us on");
+            next = Some(to);
         }
         let why = "it was not the first redirect, and more are not followed";
-        Err(Fault::Redirect { from: self.home.ascii_serialization(), to: url.into(), why })
+        let to = shown(next.as_ref().unwrap_or(url));
+        Err(Fault::Redirect { from: self.home.ascii_serialization(), to, why })
     }
+}
 
-    async fn once(
-        &self,
-        method: Method,
-        url: &Url,
-        headers: &HeaderMap,
-        body: Bytes,
-        trusted: bool,
-    ) -> Result<Response<Incoming>, Fault> {
-        let uri = uri(url)?;
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        if let Some(credentials) = self.connector.proxy_credentials(&uri) {
-            request.headers_mut().insert(header::PROXY_AUTHORIZATION, credentials);
+fn lost(url: &Url, error: &hyper_util::client::legacy::Error) -> Fault {
+    match find::<Fault>(error) {
+        Some(fault) => fault.clone(),
+        None => {
+            let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
+            Fault::Lost { target: format!("{host}:{port}"), why: chain(error) }
         }
-        let all = request.headers_mut();
-        if trusted {
-            all.extend(self.given.iter().map(|(name, value)| (name.clone(), value.clone())));
-        }
-        for (name, value) in headers {
-            if trusted || is_public(name.as_str()) {
-                all.insert(name, value.clone());
-            }
-        }
-        all.entry(header::USER_AGENT).or_insert(USER_AGENT);
-        let target =
-            format!("{}:{}", uri.host().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
-        *request.uri_mut() = uri;
-        self.client.request(request).await.map_err(|error| match find::<Fault>(&error) {
-            Some(fault) => fault.clone(),
-            None => Fault::Lost { target, why: chain(&error) },
-        })
     }
+}
 
-    /// Connects for a protocol of its own (WebSocket).
-    #[allow(dead_code, reason = "for the WebSocket client")]
-    pub(crate) fn connector(&self) -> &Connector {
-        &self.connector
-    }
+/// Of `headers`, those that may go anywhere.
+fn public(headers: &HeaderMap) -> HeaderMap {
+    let public = headers.iter().filter(|(name, _)| is_public(name.as_str()));
+    let mut public: HeaderMap = public.map(|(name, value)| (name.clone(), value.clone())).collect();
+    public.insert(header::USER_AGENT, USER_AGENT);
+    public
 }
 
 /// Headers that tell nothing that only the server may know. The session's id and the arguments that are mirrored into
@@ -123,8 +150,11 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fa
     }
     let location = response.headers().get(header::LOCATION).map(HeaderValue::to_str);
     let Some(Ok(location)) = location else { return Ok(None) };
-    let refused =
-        |why| Fault::Redirect { from: from.to_string(), to: location.chars().take(256).collect(), why };
+    let refused = |why| Fault::Redirect {
+        from: shown(from),
+        to: without_secrets(location).chars().take(256).collect(),
+        why,
+    };
     let to = from.join(location).map_err(|_| refused("this is no URL"))?;
     match (from.scheme(), to.scheme()) {
         ("https", "http") => Err(refused("what was said in private would be said in public")),
@@ -137,14 +167,31 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fa
 }
 
 /// The URL as the HTTP library wants it.
-fn uri(url: &Url) -> Result<http::Uri, Fault> {
+pub(crate) fn uri(url: &Url) -> Result<http::Uri, Fault> {
     let text = url.as_str();
     let text = text.split_once('#').map_or(text, |(before, _)| before);
     text.parse()
-        .map_err(|error: http::uri::InvalidUri| Fault::Url { url: text.into(), why: error.to_string() })
+        .map_err(|error: http::uri::InvalidUri| Fault::Url { url: shown(url), why: error.to_string() })
 }
 
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("anyport/", env!("CARGO_PKG_VERSION")));
+/// The `Host` of requests to `uri`: without the port that its scheme has anyway.
+fn host(uri: &http::Uri) -> Option<HeaderValue> {
+    let usual = match uri.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    };
+    let host = match uri.port_u16().filter(|port| *port != usual) {
+        Some(port) => format!("{}:{port}", uri.host()?),
+        None => uri.host()?.to_owned(),
+    };
+    HeaderValue::try_from(host).ok()
+}
+
+/// How many headers a request has, beside those that the user wants.
+const ROOM: usize = 12;
+
+pub(crate) const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("anyport/", env!("CARGO_PKG_VERSION")));
 
 /// How long a connection is kept that nothing is asked on; shorter than most servers keep theirs.
 const IDLE: std::time::Duration = std::time::Duration::from_secs(30);

@@ -76,6 +76,8 @@ impl EventStream {
 /// The messages of a response: one JSON text, or a stream of events.
 pub(crate) struct Messages {
     reading: Reading,
+    /// The first message that is there, and those after it: nearly always there is but one.
+    first: Option<Message>,
     ready: VecDeque<Message>,
     stream: Option<EventStream>,
 }
@@ -86,7 +88,8 @@ impl Messages {
     /// # Errors
     /// When it is neither JSON nor an event stream, or cannot be read.
     pub(crate) async fn of(response: Response<Body>, reading: &Reading) -> Result<Self, Broken> {
-        let mut messages = Self { reading: reading.clone(), ready: VecDeque::new(), stream: None };
+        let mut messages =
+            Self { reading: reading.clone(), first: None, ready: VecDeque::new(), stream: None };
         if is_type(response.headers(), "text/event-stream") {
             messages.stream = Some(EventStream::new(response.into_body(), reading.answer_max));
         } else if is_type(response.headers(), "application/json") {
@@ -108,13 +111,13 @@ impl Messages {
 
     /// The messages of an event stream, from where it was read to.
     pub(crate) fn of_stream(stream: EventStream, reading: &Reading) -> Self {
-        Self { reading: reading.clone(), ready: VecDeque::new(), stream: Some(stream) }
+        Self { reading: reading.clone(), first: None, ready: VecDeque::new(), stream: Some(stream) }
     }
 
     /// The next message. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Message, Broken> {
         loop {
-            if let Some(message) = self.ready.pop_front() {
+            if let Some(message) = self.first.take().or_else(|| self.ready.pop_front()) {
                 return Ok(message);
             }
             let Some(stream) = &mut self.stream else {
@@ -143,6 +146,9 @@ impl Messages {
             Broken::Invalid(invalid(format!("the server's message is none: {}", error.message)))
         };
         match read(text, &self.reading.limits) {
+            Ok(Incoming::One(message)) if self.first.is_none() && self.ready.is_empty() => {
+                self.first = Some(message);
+            }
             Ok(Incoming::One(message)) => self.ready.push_back(message),
             // 2025-03-26, basic §Batching: what is wrong with one leaves the others.
             Ok(Incoming::Batch(all)) => self.ready.extend(all.into_iter().filter_map(Result::ok)),
@@ -270,7 +276,7 @@ pub(crate) fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
     })
 }
 
-async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Broken> {
+pub(super) async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Broken> {
     let (mut first, mut all) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Broken::Cut(chain(&error)))?;

@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 /// A picture of one pixel.
-pub(crate) const PNG: &[u8] = include_bytes!("../data/pixel.png");
+pub(crate) const PNG: &[u8] = include_bytes!("../../data/pixel.png");
 
 /// A sound of no length.
-const WAV: &[u8] = include_bytes!("../data/silence.wav");
+const WAV: &[u8] = include_bytes!("../../data/silence.wav");
 
 /// The pause between notifications.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -1,8 +1,13 @@
 //! `Mcp-Param-*`: headers that mirror arguments, held against them.
 
-pub(crate) use anyport_protocol::param_header::Plan;
-use anyport_protocol::{Error, json::string, meta::decode_header, param_header::Header};
-use anyport_service::ParamHeaders;
+use anyport_protocol::{
+    Error,
+    json::string,
+    meta::decode_header,
+    param_header::{Header, Plan},
+};
+
+use crate::ParamHeaders;
 
 /// The largest integer that every JSON reader reads exactly: 2^53 - 1.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
@@ -12,7 +17,7 @@ const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 /// # Errors
 /// -32020 (2026-07-28, streamable-http §Server Behavior for Custom Headers: servers "MUST validate that encoded
 /// header values, after decoding if Base64-encoded, match the corresponding values in the request body").
-pub(crate) fn check(plan: &Plan, headers: &ParamHeaders, arguments: &str) -> Result<(), Error> {
+pub fn check(plan: &Plan, headers: &ParamHeaders, arguments: &str) -> Result<(), Error> {
     plan.headers().iter().try_for_each(|header| check_one(header, headers, arguments))
 }
 

@@ -1,0 +1,243 @@
+//! The server fails: it is killed, its stream is cut, its session forgotten.
+
+use std::time::Duration;
+
+use anyport_tests::bridged::{Bridged, Way, legacy, question};
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::{B, D, M, answers, bad, good, retry, since, tool};
+
+/// A page of tools of which one may be called twice, and one may not.
+const TOOLS: &str = r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[
+    {"name":"look","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}},
+    {"name":"pay","inputSchema":{"type":"object"}}]}"#;
+
+#[tokio::test(start_paused = true)]
+async fn reissue_only_if_safe() {
+    for way in [Way::Lines, Way::Http] {
+        let mut bridged = Bridged::over(way, M);
+        let mut client = bridged.client(M, json!({})).await;
+        let listing = client.begin("tools/list", json!({})).unwrap();
+        let mut peer = bridged.server().await;
+        peer.hears("tools/list").await.answers(TOOLS.replace('\n', ""));
+        good(client.end(listing).await.unwrap());
+        // What was lost so early would not be connected again at once.
+        sleep(Duration::from_secs(20)).await;
+
+        let look = client.begin("tools/call", tool("look")).unwrap();
+        let first = peer.hears("tools/call").await;
+        let pay = client.begin("tools/call", tool("pay")).unwrap();
+        let second = peer.hears("tools/call").await;
+        let id = first.id().clone();
+        drop((first, second));
+        if way == Way::Lines {
+            drop(peer);
+            peer = bridged.server().await;
+        }
+        let again = peer.hears("tools/call").await;
+        assert_eq!(again.param("name"), "look");
+        assert_ne!(*again.id(), id, "a request of its own");
+        again.answers(r#"{"resultType":"complete","content":[]}"#);
+        good(client.end(look).await.unwrap());
+        assert_eq!(bad(&client.end(pay).await.unwrap()), (-32603, "outcome_unknown"), "{way:?}");
+        peer.hears_nothing().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn park_upstream_killed() {
+    for server in legacy() {
+        let mut bridged = Bridged::lines(server);
+        let question = question(server);
+        let mut client = bridged.client(M, question.capabilities.clone()).await;
+        let call = client.begin("tools/call", tool("slow")).unwrap();
+        let mut peer = bridged.server().await;
+        let running = peer.hears("tools/call").await;
+        peer.asks(question.method, &question.params);
+        let asked = good(client.end(call).await.unwrap());
+        assert_eq!(asked["resultType"], "input_required");
+        drop((running, peer));
+        sleep(Duration::from_secs(1)).await;
+        let params = retry(&tool("slow"), &asked, json!({"q1": question.answer}));
+        let answer = client.call("tools/call", params).await.unwrap();
+        assert_eq!(bad(&answer), (-32603, "upstream_lost"), "{server}: {answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn park_resumes_by_event_id() {
+    for server in since(B) {
+        let mut bridged = Bridged::http(server);
+        let question = question(server);
+        let mut client = bridged.client(M, question.capabilities.clone()).await;
+        let call = client.begin("tools/call", tool("slow")).unwrap();
+        let mut peer = bridged.server().await;
+        let running = peer.hears("tools/call").await;
+        let text = anyport_tests::bridged::request(7, question.method, &question.params);
+        running.http().events(&format!("id: e-1\nretry: 50\ndata: {text}\n\n"));
+        let asked = good(client.end(call).await.unwrap());
+        let id = running.id().clone();
+        running.http().close();
+
+        // 2025-11-25, transports §Resumability and Redelivery: by GET, with the id of the last event.
+        let resumed = peer.hears_any().await;
+        assert_eq!((&*resumed.verb, resumed.header("last-event-id")), ("GET", "e-1"), "{server}");
+        assert_eq!(resumed.header("mcp-session-id"), "session-1");
+        let params = retry(&tool("slow"), &asked, json!({"q1": question.answer}));
+        let again = client.begin("tools/call", params).unwrap();
+        let heard = peer.hears_answer(7).await;
+        assert_eq!(heard.message["result"], question.answer);
+        resumed.tells(anyport_tests::bridged::answer(
+            &id,
+            json!({"content": [{"type": "text", "text": "done"}]}),
+        ));
+        assert_eq!(client.end(again).await.unwrap().text(), "done", "{server}");
+        peer.hears_nothing().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn park_server_times_out_first() {
+    for server in legacy() {
+        for way in [Way::Lines, Way::Http] {
+            let mut bridged = Bridged::over(way, server);
+            let question = question(server);
+            let mut client = bridged.client(M, question.capabilities.clone()).await;
+            let call = client.begin("tools/call", tool("slow")).unwrap();
+            let mut peer = bridged.server().await;
+            let running = peer.hears("tools/call").await;
+            running.tells(anyport_tests::bridged::request(7, question.method, &question.params));
+            let asked = good(client.end(call).await.unwrap());
+            // Nobody answers for a minute, as many servers wait at most.
+            sleep(Duration::from_secs(60)).await;
+            running.answers(r#"{"content":[{"type":"text","text":"too late"}],"isError":true}"#);
+            sleep(Duration::from_secs(60)).await;
+            let params = retry(&tool("slow"), &asked, json!({"q1": question.answer}));
+            let answer = client.call("tools/call", params).await.unwrap();
+            assert_eq!((answer.text(), answer.is_error()), ("too late".into(), true), "{server} {way:?}");
+            peer.hears_nothing().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shim_cut_between_rounds() {
+    for client_revision in legacy() {
+        for way in [Way::Lines, Way::Http] {
+            let question = question(client_revision);
+            let mut bridged = Bridged::over(way, M);
+            let mut client = bridged.client(client_revision, question.capabilities.clone()).await;
+            let mut peer = bridged.server().await;
+            let listing = client.begin("tools/list", json!({})).unwrap();
+            let heard = next(&mut peer, "tools/list").await;
+            heard.answers(TOOLS.replace('\n', ""));
+            good(client.end(listing).await.unwrap());
+            sleep(Duration::from_secs(20)).await;
+
+            for name in ["look", "pay"] {
+                let call = client.begin("tools/call", tool(name)).unwrap();
+                let heard = next(&mut peer, "tools/call").await;
+                heard.answers(json!({
+                    "resultType": "input_required",
+                    "inputRequests": {"q": {"method": question.method, "params": question.params}},
+                    "requestState": "s\u{e9}",
+                }));
+                client.skip();
+                let put = loop {
+                    let heard = client.hear().await;
+                    if let Ok(heard) = heard
+                        && heard.message["method"] == question.method
+                    {
+                        break heard.message;
+                    }
+                };
+                answers(&mut client, &put, &question.answer);
+                let round = next(&mut peer, "tools/call").await;
+                let sent = (round.param("inputResponses").clone(), round.param("requestState").clone());
+                assert_eq!(sent, (json!({"q": question.answer}), json!("s\u{e9}")));
+                drop(round);
+                if way == Way::Lines {
+                    drop(peer);
+                    if name == "pay" {
+                        let answer = client.end(call).await.unwrap();
+                        assert_eq!(bad(&answer), (-32603, "outcome_unknown"), "{client_revision}");
+                        break;
+                    }
+                    peer = bridged.server().await;
+                }
+                if name == "pay" {
+                    let answer = client.end(call).await.unwrap();
+                    assert_eq!(bad(&answer), (-32603, "outcome_unknown"), "{client_revision}");
+                    break;
+                }
+                // The same state and the same answers, once more.
+                let again = next(&mut peer, "tools/call").await;
+                assert_eq!(
+                    (again.param("inputResponses").clone(), again.param("requestState").clone()),
+                    sent
+                );
+                again.answers(r#"{"resultType":"complete","content":[]}"#);
+                good(client.end(call).await.unwrap());
+                sleep(Duration::from_secs(20)).await;
+            }
+        }
+    }
+}
+
+/// The next request of this method; what a session listens to is acknowledged meanwhile.
+async fn next(peer: &mut anyport_tests::bridged::Peer, method: &str) -> anyport_tests::bridged::Heard {
+    loop {
+        let heard = peer.hears_any().await;
+        if heard.message["method"] == method {
+            return heard;
+        }
+        assert_eq!(heard.message["method"], "subscriptions/listen", "{}", heard.text);
+        // It stays open, as long as nobody says more.
+        std::mem::forget(heard);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn session_404_resends() {
+    for server in since(B) {
+        for client_revision in legacy() {
+            let mut bridged = Bridged::http(server);
+            let mut client = bridged.client(client_revision, json!({})).await;
+            let mut peer = bridged.server().await;
+            // What belongs to the session: a level and a subscription.
+            client.log_level("debug").await.unwrap();
+            let subscribing = client.begin("resources/subscribe", json!({"uri": "x:a"})).unwrap();
+            let heard = peer.hears("resources/subscribe").await;
+            assert_eq!(heard.header("mcp-session-id"), "session-1");
+            heard.answers("{}");
+            good(client.end(subscribing).await.unwrap());
+
+            let call = client.begin("tools/call", tool("pay")).unwrap();
+            peer.hears("logging/setLevel").await.answers("{}");
+            let refused = peer.hears("tools/call").await;
+            assert_eq!(refused.header("mcp-session-id"), "session-1");
+            // 2025-11-25, transports §Session Management: a session that is over is answered with 404.
+            refused.http().refuse(404, "");
+            let mut heard = Vec::new();
+            let sent_again = loop {
+                let message = peer.hears_any().await;
+                assert_eq!(message.header("mcp-session-id"), "session-2", "{}", message.text);
+                let method = message.message["method"].as_str().unwrap().to_owned();
+                heard.push(method.clone());
+                match &*method {
+                    "tools/call" => break message,
+                    _ => message.answers("{}"),
+                }
+            };
+            assert!(heard.contains(&"resources/subscribe".to_owned()), "{heard:?}");
+            assert!(heard.contains(&"logging/setLevel".to_owned()), "{heard:?}");
+            sent_again.answers(r#"{"content":[]}"#);
+            good(client.end(call).await.unwrap());
+            peer.hears_nothing().await;
+            if server == D {
+                assert_eq!(peer.streams(), 1, "the GET stream is the new session's");
+            }
+        }
+    }
+}
