@@ -21,7 +21,7 @@ from expectation import Broken, equal, expect
 from terminal import Terminal
 
 # A program that waits for ever would hold up whoever waits for this script.
-PATIENCE = 60
+PATIENCE = 120
 
 
 class Program:

@@ -69,7 +69,7 @@ pub(super) fn pairwise(all: &[Meeting]) -> Vec<Meeting> {
     let mut chosen = Vec::new();
     while !open.is_empty() {
         let news = |meeting: &Meeting| meeting.pairs().filter(|pair| open.contains(pair)).count();
-        // The last of those with the most news would do as well, but it must always be the same one.
+        // Of those with the most news the first, so that the choice is always the same.
         let Some(best) = all.iter().rev().max_by_key(|meeting| news(meeting)) else { break };
         for pair in best.pairs() {
             open.remove(&pair);
@@ -99,23 +99,13 @@ impl Meeting {
             ["--server", self.server.checks()],
             ["--transport", self.over.name()],
         ];
-        let mut arguments: Vec<_> = words.into_iter().flatten().map(str::to_owned).collect();
-        if !self.hears_logs() {
-            arguments.extend(["--skip".into(), "log".into()]);
-        }
-        arguments
+        words.into_iter().flatten().map(str::to_owned).collect()
     }
 
     /// The checks that must hold.
     pub(super) fn checks(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let (client, server, logs) = (self.client, self.server, self.hears_logs());
-        client.can().iter().copied().filter(move |check| server.has(check) && (*check != "log" || logs))
-    }
-
-    /// An older server over HTTP may send a log message on a stream that belongs to no call.
-    fn hears_logs(&self) -> bool {
-        let theirs = self.behind.unwrap_or(Behind { era: self.era, over: self.over });
-        !(theirs.era == Era::Legacy && theirs.over == Over::Http && self.server == Server::Rmcp)
+        let server = self.server;
+        self.client.can().iter().copied().filter(move |check| server.has(check))
     }
 }
 

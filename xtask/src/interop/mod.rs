@@ -31,6 +31,7 @@ use std::{
 use dialogue::{Dialogue, Outcome};
 use meeting::Meeting;
 use stage::Stage;
+use table::Results;
 
 use crate::{Failure, workspace::Workspace};
 
@@ -157,14 +158,17 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<(), Failure>
     if wanted.only.is_some() {
         return Ok(());
     }
-    let direct: Vec<_> = trials
-        .iter()
-        .zip(outcomes)
-        .filter_map(|(trial, outcome)| Some((trial.direct()?, outcome.ok()?)))
-        .collect();
+    let mut results = Results { met: meetings, ..Results::default() };
+    for (trial, outcome) in trials.iter().zip(outcomes) {
+        match (trial, outcome) {
+            (Trial::Direct(dialogue), Ok(outcome)) => results.direct.push((*dialogue, outcome)),
+            (Trial::Program(server), Ok(outcome)) => results.commands.push((*server, outcome)),
+            _ => {}
+        }
+    }
     match wanted.write {
-        true => table::write(workspace, &direct, &meetings),
-        false => table::check(workspace, &direct),
+        true => table::write(workspace, &results),
+        false => table::check(workspace, &results),
     }
 }
 
@@ -175,10 +179,6 @@ impl Trial {
             Self::Met(meeting) => stage.meet(meeting),
             Self::Program(server) => stage.run(*server),
         }
-    }
-
-    fn direct(&self) -> Option<Dialogue> {
-        if let Self::Direct(dialogue) = self { Some(*dialogue) } else { None }
     }
 
     fn met(&self) -> Option<Meeting> {

@@ -14,6 +14,17 @@ impl Server {
     pub(super) const ALL: [Self; 5] =
         [Self::Everything, Self::Filesystem, Self::Memory, Self::Time, Self::Git];
 
+    /// The package that it comes in, as the file that pins it writes it.
+    pub(super) fn package(self) -> &'static str {
+        match self {
+            Self::Everything => "@modelcontextprotocol/server-everything",
+            Self::Filesystem => "@modelcontextprotocol/server-filesystem",
+            Self::Memory => "@modelcontextprotocol/server-memory",
+            Self::Time => "mcp-server-time",
+            Self::Git => "mcp-server-git",
+        }
+    }
+
     /// What the script calls it.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
 //! The tables in `docs/clients.md`: what each client did with the server that has some of everything, and with other
-//! people's servers through a bridge.
+//! people's servers through a bridge; and what our commands did.
 
 use std::{collections::BTreeMap, fs};
 
@@ -8,55 +8,71 @@ use serde::Deserialize;
 use super::{
     dialogue::{CHECKS, Client, Dialogue, Era, Outcome, Script, Subject},
     meeting::{self, Meeting, Server},
+    program,
 };
 use crate::{Failure, tools::Packages, workspace::Workspace};
 
 const PAGE: &str = "docs/clients.md";
 const BEGIN: &str = "<!-- `cargo xtask interop --write` writes this table. -->\n";
 const BEGIN_BRIDGED: &str = "<!-- `cargo xtask interop --write` writes this table, too. -->\n";
+const BEGIN_COMMANDS: &str = "<!-- `cargo xtask interop --write` writes this table as well. -->\n";
 const END: &str = "<!-- Until here. -->\n";
 
-/// Sees that the page says what came of the dialogues, and tells of every meeting.
+/// What came of all that was tried.
+#[derive(Default)]
+pub(super) struct Results {
+    /// Other people's clients with our servers.
+    pub(super) direct: Vec<(Dialogue, Outcome)>,
+    /// What met, and found no fault.
+    pub(super) met: Vec<Meeting>,
+    /// Our commands.
+    pub(super) commands: Vec<(program::Server, Outcome)>,
+}
+
+/// Sees that the page says what came of it, and tells of every meeting.
 ///
 /// # Errors
 /// When it does not, or has no place for it.
-pub(super) fn check(workspace: &Workspace, outcomes: &[(Dialogue, Outcome)]) -> Result<(), Failure> {
+pub(super) fn check(workspace: &Workspace, results: &Results) -> Result<(), Failure> {
     let page = read(workspace)?;
     let versions = Versions::read(workspace)?;
-    let table = table(outcomes, &versions)?;
-    if split(&page, BEGIN)?.1 != table {
-        return Err(format!(
-            "{PAGE} does not say what the clients did; write it with `cargo xtask interop --write`:\n{table}"
-        )
-        .into());
-    }
     // Those that met are some of those that the page tells of, and each did what it says, or we were not here.
-    let bridged = bridged(&meeting::bridged(), &versions)?;
-    if split(&page, BEGIN_BRIDGED)?.1 != bridged {
-        return Err(format!(
-            "{PAGE} does not tell of the meetings that there are; write it with `cargo xtask interop --write`:\n{bridged}"
-        )
-        .into());
+    let all = meeting::bridged();
+    for (begin, table) in tables(results, &all, &versions)? {
+        if split(&page, begin)?.1 != table {
+            return Err(format!(
+                "{PAGE} does not say what was done; write it with `cargo xtask interop --write`:\n{table}"
+            )
+            .into());
+        }
     }
     Ok(())
 }
 
-/// Makes the page say what came of the dialogues and of the meetings, which must be all.
+/// Makes the page say what came of it; of the meetings it must be all.
 ///
 /// # Errors
 /// When it has no place for it, or cannot be written.
-pub(super) fn write(
-    workspace: &Workspace,
-    outcomes: &[(Dialogue, Outcome)],
-    meetings: &[Meeting],
-) -> Result<(), Failure> {
+pub(super) fn write(workspace: &Workspace, results: &Results) -> Result<(), Failure> {
     let versions = Versions::read(workspace)?;
-    let page = read(workspace)?;
-    let (before, _, after) = split(&page, BEGIN)?;
-    let page = format!("{before}{}{after}", table(outcomes, &versions)?);
-    let (before, _, after) = split(&page, BEGIN_BRIDGED)?;
-    let page = format!("{before}{}{after}", bridged(meetings, &versions)?);
+    let mut page = read(workspace)?;
+    for (begin, table) in tables(results, &results.met, &versions)? {
+        let (before, _, after) = split(&page, begin)?;
+        page = format!("{before}{table}{after}");
+    }
     Ok(fs::write(workspace.path(PAGE), page)?)
+}
+
+fn tables(
+    results: &Results,
+    met: &[Meeting],
+    versions: &Versions,
+) -> Result<[(&'static str, String); 3], Failure> {
+    Ok([
+        (BEGIN, table(&results.direct, versions)?),
+        (BEGIN_BRIDGED, bridged(met, versions)?),
+        (BEGIN_COMMANDS, commands(&results.commands, versions)?),
+    ])
 }
 
 fn read(workspace: &Workspace) -> Result<String, Failure> {
@@ -127,6 +143,17 @@ fn bridged(meetings: &[Meeting], versions: &Versions) -> Result<String, Failure>
     }
     Ok(table)
 }
+/// A row for each server, with what our commands did there.
+fn commands(outcomes: &[(program::Server, Outcome)], versions: &Versions) -> Result<String, Failure> {
+    let mut table = "| server | tried |\n|---|---|\n".to_owned();
+    for (server, outcome) in outcomes {
+        let name =
+            versions.pinned(&server.package().replace("@modelcontextprotocol/", ""), server.package())?;
+        table += &format!("| {name} | {} |\n", outcome.works.join(", "));
+    }
+    Ok(table)
+}
+
 /// Which versions of the packages are pinned.
 struct Versions {
     /// `tests/python/requirements.txt` and `requirements-1.txt`.
@@ -168,6 +195,11 @@ impl Versions {
     /// A server, with its package and version if somebody else wrote it.
     fn server(&self, server: Server) -> Result<String, Failure> {
         let (name, Some(package)) = server.name() else { return Ok(server.to_string()) };
+        self.pinned(name, package)
+    }
+
+    /// A package of any language, by `name`.
+    fn pinned(&self, name: &str, package: &str) -> Result<String, Failure> {
         let version = self.python(Packages::Newest, package);
         let version = version.or_else(|| self.javascript.get(package).map(String::as_str));
         named(name, package, version.or_else(|| self.rust(package)))
@@ -255,6 +287,14 @@ mod tests {
         assert_eq!(versions.client(Client::Rmcp).unwrap(), "Rust SDK (rmcp 3.9.0)");
         assert_eq!(versions.server(Server::Rmcp).unwrap(), "rmcp 3.9.0");
         assert_eq!(versions.server(everything).unwrap(), "server-everything 1.32.2");
+    }
+
+    #[test]
+    fn each_server_of_the_commands_has_a_row() {
+        let works = ["list", "call"].map(str::to_owned).to_vec();
+        let outcome = Outcome { revision: String::new(), works };
+        let table = commands(&[(program::Server::Everything, outcome)], &versions()).unwrap();
+        assert_eq!(table.lines().last(), Some("| server-everything 1.32.2 | list, call |"));
     }
 
     #[test]
