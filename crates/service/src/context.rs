@@ -219,6 +219,15 @@ impl Context {
         self
     }
 
+    /// Leaves the `Mcp-Param-*` headers behind: whoever changes arguments does so, once they were compared.
+    #[must_use]
+    pub fn without_param_headers(mut self) -> Self {
+        if self.0.param_headers.is_some() {
+            Arc::make_mut(&mut self.0).param_headers = None;
+        }
+        self
+    }
+
     /// Brings the deadline forward to `deadline`; a later one than is set changes nothing.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Instant) -> Self {

@@ -6,8 +6,8 @@ use bytestring::ByteString;
 
 use crate::{
     Error, Id, Method, Raw, Revision,
-    json::{Members, Splice},
-    jsonrpc::Outcome,
+    json::{Elements, Members, Splice},
+    jsonrpc::{Outcome, code},
     meta::{LogLevel, key},
     method::{Kind, Sender},
     revision::{self, Part, Refused},
@@ -287,6 +287,10 @@ impl Session {
 
     /// Lowers the outcome of a call.
     pub fn lower(&self, method: Option<Method>, outcome: Outcome) -> Outcome {
+        let outcome = outcome.or_else(|error| match method {
+            Some(Method::ToolsCall) if self.revision < Revision::V2025_11_25 => told_urls(error),
+            _ => Err(error),
+        });
         let result = outcome.and_then(|result| match method {
             Some(method) => {
                 revision::lower(Part::Result(method), self.revision, result).map_err(refused_result)
@@ -322,6 +326,24 @@ impl Session {
             revision::lift_answer(self.revision, method, question, answer).map_err(refused_params)
         })
     }
+}
+
+/// -32042 exists since 2025-11-25. To the model of an older client it is told in words what the user has to visit.
+fn told_urls(error: Error) -> Outcome {
+    let elicitations = error.data.as_ref().and_then(|data| data.member("elicitations"));
+    let elicitations =
+        elicitations.filter(|all| error.code == code::URL_ELICITATION_REQUIRED && all.is_array());
+    let Some(elicitations) = elicitations else { return Err(error) };
+    let mut text = error.message.to_string();
+    for elicitation in Elements::of(elicitations.as_str()) {
+        let member =
+            |name| Members::find(elicitation, name).and_then(|value| elicitations.slice(value).as_string());
+        for part in [member("message"), member("url")].into_iter().flatten() {
+            text.push('\n');
+            text.push_str(&part);
+        }
+    }
+    Ok(serde_json::json!({"content": [{"type": "text", "text": text}], "isError": true}).into())
 }
 
 fn refused_params(refused: Refused) -> Error {

@@ -108,7 +108,8 @@ impl Hub {
             tokio::spawn(self.clone().await_answer(id, token, method, answer, over));
             return Ok(());
         }
-        if nobody == Whose::NoCall && method == Method::ListRoots {
+        // Servers ask for roots when they begin; what is called then may well be a list.
+        if method == Method::ListRoots {
             state.held.push(Held { id: id.clone(), token, params });
             self.hold(id);
             return Ok(());
