@@ -175,8 +175,11 @@ impl Session {
         if !capabilities.is_object() {
             return Err(Error::invalid_params("params.capabilities must be an object"));
         }
-        self.capabilities =
-            revision::lift(Part::ClientCapabilities, revision, capabilities).map_err(refused_params)?;
+        // 2025-11-25, lifecycle §Operation: both parties MUST "Respect the negotiated protocol version". A client that asked
+        // for a newer one has declared what this one does not have, and nobody may be asked for that.
+        let said = revision::lower(Part::ClientCapabilities, revision, capabilities);
+        let lifted = said.and_then(|said| revision::lift(Part::ClientCapabilities, revision, said));
+        self.capabilities = lifted.map_err(refused_params)?;
         self.client_info = member("clientInfo").filter(|info| info.is_object());
         self.revision = revision;
         self.stage = Stage::Opening;

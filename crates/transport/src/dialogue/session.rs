@@ -8,7 +8,7 @@ use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
     capability::Profile,
     json::{Members, Splice},
-    jsonrpc::{self, Response, write_request},
+    jsonrpc::{self, Response, code, write_request},
     meta::{LogLevel, Meta},
     session::legacy::{Session, Step},
 };
@@ -251,8 +251,13 @@ impl LegacySession {
             if !lock(&session.state).subscriptions().is_empty() {
                 return;
             }
-            if let Err(error) = session.listen(&BTreeSet::new(), &[]).await {
-                tracing::warn!(error = %error, "a session cannot be told of changes");
+            match session.listen(&BTreeSet::new(), &[]).await {
+                // Some newer servers declare that they tell of changes, and know no subscriptions. Nobody here can help it.
+                Err(error) if error.code == code::METHOD_NOT_FOUND => {
+                    tracing::debug!(error = %error, "a session cannot be told of changes");
+                }
+                Err(error) => tracing::warn!(error = %error, "a session cannot be told of changes"),
+                Ok(()) => {}
             }
         });
     }
