@@ -54,7 +54,8 @@ impl Carrier for Arc<Hub> {
                 Ok(params) => params,
                 Err(refused) => return Reply::error(agreement.refused(&request.method, &refused)),
             };
-        let wanted: Option<LogLevel> = context.log_level().filter(|_| !modern && agreement.offers("logging"));
+        let chosen = !modern && !context.log_level_is_assumed();
+        let wanted: Option<LogLevel> = context.log_level().filter(|_| chosen && agreement.offers("logging"));
         let slot = Slot {
             context,
             method,
