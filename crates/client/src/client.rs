@@ -207,11 +207,19 @@ impl Core {
     pub(crate) async fn discover(&mut self) -> Result<(), Error> {
         let method = ByteString::from_static(Method::Discover.as_str());
         let answered = self.exchange(&method, Raw::EMPTY_OBJECT, &mut Options::default()).await;
-        let discovered: DiscoverResult = match answered {
-            Ok(answered) => decode(&method, &answered.result)?,
-            Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => DiscoverResult::default(),
-            Err(error) => return Err(error),
-        };
+        match answered {
+            Ok(answered) => self.learn(&answered.result),
+            Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => {
+                self.discovered = OnceLock::from(DiscoverResult::default());
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes in what the server says of itself.
+    pub(crate) fn learn(&mut self, result: &Raw) -> Result<(), Error> {
+        let discovered: DiscoverResult = decode(Method::Discover.as_str(), result)?;
         self.server = server_name(&discovered);
         self.discovered = OnceLock::from(discovered);
         Ok(())
