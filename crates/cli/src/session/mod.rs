@@ -146,7 +146,7 @@ pub(crate) async fn over(
 ) -> Result<Result<Session, anyport_client::Error>> {
     let roots = roots(&options.root)?;
     let bar = Bar::new(options.output.quiet, options.output.verbose > 0);
-    let client = client(Client::over(connection.clone()), options, roots, &bar);
+    let client = client(Client::connected(connection.clone()), options, roots, &bar);
     Ok(client.open().await.map(|client| Session {
         client,
         revision: connection.revision(),
