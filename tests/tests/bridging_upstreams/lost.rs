@@ -6,7 +6,7 @@ use anyport_tests::bridged::{Bridged, Way, legacy, question};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{B, D, M, answers, bad, good, retry, since, tool};
+use super::{B, D, M, answers, bad, good, next, retry, since, tool};
 
 /// A page of tools of which one may be called twice, and one may not.
 const TOOLS: &str = r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[
@@ -182,19 +182,6 @@ async fn shim_cut_between_rounds() {
                 sleep(Duration::from_secs(20)).await;
             }
         }
-    }
-}
-
-/// The next request of this method; what a session listens to is acknowledged meanwhile.
-async fn next(peer: &mut anyport_tests::bridged::Peer, method: &str) -> anyport_tests::bridged::Heard {
-    loop {
-        let heard = peer.hears_any().await;
-        if heard.message["method"] == method {
-            return heard;
-        }
-        assert_eq!(heard.message["method"], "subscriptions/listen", "{}", heard.text);
-        // It stays open, as long as nobody says more.
-        std::mem::forget(heard);
     }
 }
 
