@@ -300,6 +300,14 @@ mod tests {
     }
 
     #[test]
+    fn the_page_tells_of_every_meeting_with_the_versions_that_are_pinned() {
+        let workspace = Workspace::find().unwrap();
+        let table = bridged(&meeting::bridged(), &Versions::read(&workspace).unwrap()).unwrap();
+        let page = read(&workspace).unwrap();
+        assert_eq!(split(&page, BEGIN_BRIDGED).unwrap().1, table, "{table}");
+    }
+
+    #[test]
     fn a_table_is_found_in_its_page() {
         let page = format!("# Clients\n{BEGIN}| a |\n{END}more\n{BEGIN_BRIDGED}| b |\n{END}rest");
         for (begin, wanted) in [(BEGIN, "| a |\n"), (BEGIN_BRIDGED, "| b |\n")] {
