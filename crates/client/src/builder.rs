@@ -42,6 +42,7 @@ pub struct Builder {
     max_pages: usize,
     shim: ShimLimits,
     cache: Cache,
+    discovered: Option<Raw>,
 }
 
 /// What a client calls.
@@ -72,6 +73,7 @@ impl Builder {
             max_pages: 10_000,
             shim: ShimLimits::default(),
             cache: Cache::default(),
+            discovered: None,
         }
     }
 
@@ -217,6 +219,12 @@ impl Builder {
         self
     }
 
+    /// What the service says to `server/discover`, where that was asked already: then it is not asked again.
+    pub fn discovered(mut self, result: Raw) -> Self {
+        self.discovered = Some(result);
+        self
+    }
+
     /// Asks the server who it is and what it offers; then the client is there.
     ///
     /// # Errors
@@ -240,6 +248,7 @@ impl Builder {
         let cache = Arc::new(View::new(self.cache, &self.principal));
         #[cfg(feature = "connect")]
         let mut link = None;
+        let functions = Arc::new(self.functions);
         let service = match self.source {
             Source::Service(service) => service,
             #[cfg(feature = "connect")]
@@ -247,13 +256,14 @@ impl Builder {
                 let (target, opening) = *target;
                 let (capabilities, client_info) = (capabilities.clone(), info.clone());
                 let opening = Opening { capabilities, client_info, ..opening };
-                let opened = crate::connect::Link::open(target?, opening, cache.clone()).await?;
+                let opened =
+                    crate::connect::Link::open(target?, opening, cache.clone(), functions.clone()).await?;
                 Arc::new(link.insert(opened).clone())
             }
         };
         let mut core = Core {
             service: Arc::new(Shim::new(Retried(service), self.shim)),
-            functions: self.functions,
+            functions,
             capabilities,
             info,
             cache,
@@ -268,7 +278,15 @@ impl Builder {
             server: String::new(),
             discovered: OnceLock::new(),
         };
-        core.discover().await?;
+        // Whoever opened a connection has asked a moment ago.
+        #[cfg(feature = "connect")]
+        let known = self.discovered.or_else(|| Some(core.link.as_ref()?.connection().discovered().clone()));
+        #[cfg(not(feature = "connect"))]
+        let known = self.discovered;
+        match known {
+            Some(result) => core.learn(&result)?,
+            None => core.discover().await?,
+        }
         Ok(Client::of(core))
     }
 }

@@ -34,7 +34,7 @@ pub struct Client(Arc<Core>);
 /// What all calls of a client share.
 pub(crate) struct Core {
     pub(crate) service: Arc<dyn Service>,
-    pub(crate) functions: Functions,
+    pub(crate) functions: Arc<Functions>,
     pub(crate) capabilities: Raw,
     pub(crate) info: Raw,
     pub(crate) principal: Principal,
@@ -196,19 +196,31 @@ impl Client {
     }
 }
 
+/// What a server calls itself; nothing if it does not.
+pub(crate) fn server_name(discovered: &DiscoverResult) -> String {
+    let info = discovered.meta.as_ref().and_then(|meta| meta.server_info.as_ref());
+    info.map_or_else(String::new, |info| info.title.clone().unwrap_or_else(|| info.name.clone()))
+}
+
 impl Core {
     /// Asks who the server is. A service that knows no discovery offers what it offers all the same.
     pub(crate) async fn discover(&mut self) -> Result<(), Error> {
         let method = ByteString::from_static(Method::Discover.as_str());
         let answered = self.exchange(&method, Raw::EMPTY_OBJECT, &mut Options::default()).await;
-        let discovered: DiscoverResult = match answered {
-            Ok(answered) => decode(&method, &answered.result)?,
-            Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => DiscoverResult::default(),
-            Err(error) => return Err(error),
-        };
-        let info = discovered.meta.as_ref().and_then(|meta| meta.server_info.as_ref());
-        self.server =
-            info.map_or_else(String::new, |info| info.title.clone().unwrap_or_else(|| info.name.clone()));
+        match answered {
+            Ok(answered) => self.learn(&answered.result),
+            Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => {
+                self.discovered = OnceLock::from(DiscoverResult::default());
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes in what the server says of itself.
+    pub(crate) fn learn(&mut self, result: &Raw) -> Result<(), Error> {
+        let discovered: DiscoverResult = decode(Method::Discover.as_str(), result)?;
+        self.server = server_name(&discovered);
         self.discovered = OnceLock::from(discovered);
         Ok(())
     }

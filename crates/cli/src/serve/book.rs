@@ -7,6 +7,7 @@ const PAGES: &[(&str, &str)] = &[
     ("asking.md", include_str!("../../../../docs/asking.md")),
     ("bridging.md", include_str!("../../../../docs/bridging.md")),
     ("checklists.md", include_str!("../../../../docs/checklists.md")),
+    ("cli.md", include_str!("../../../../docs/cli.md")),
     ("client.md", include_str!("../../../../docs/client.md")),
     ("clients.md", include_str!("../../../../docs/clients.md")),
     ("coming-from.md", include_str!("../../../../docs/coming-from.md")),

@@ -146,7 +146,9 @@ pub(crate) async fn over(
 ) -> Result<Result<Session, anyport_client::Error>> {
     let roots = roots(&options.root)?;
     let bar = Bar::new(options.output.quiet, options.output.verbose > 0);
-    let client = client(Client::over(connection.clone()), options, roots, &bar);
+    // It was asked when the connection was opened: once more would be a round trip for nothing.
+    let client = Client::over(connection.clone()).discovered(connection.discovered().clone());
+    let client = self::client(client, options, roots, &bar);
     Ok(client.open().await.map(|client| Session {
         client,
         revision: connection.revision(),

@@ -145,11 +145,11 @@ fn a_method_of_a_newer_revision_is_unknown_in_a_session() {
 #[test]
 fn set_level_becomes_log_level() {
     let (mut session, _) = opened("2025-06-18");
-    assert_eq!(session.log_level(), LogLevel::Info);
+    assert_eq!(session.log_level(), None);
     let set =
         |session: &mut Session, params: &str| session.request(&"logging/setLevel".into(), Some(&raw(params)));
     assert_eq!(set(&mut session, r#"{"level":"error"}"#), Step::Answer(Ok(Raw::EMPTY_OBJECT)));
-    assert_eq!(session.log_level(), LogLevel::Error);
+    assert_eq!(session.log_level(), Some(LogLevel::Error));
     assert!(
         matches!(set(&mut session, r#"{"level":"loud"}"#), Step::Answer(Err(error)) if error.code == -32602)
     );

@@ -229,8 +229,12 @@ impl Hub {
     }
 
     pub(crate) fn notify(&self, method: Method, params: Option<&Raw>) {
+        self.tell(method.as_str(), params);
+    }
+
+    pub(super) fn tell(&self, method: &str, params: Option<&Raw>) {
         let mut text = Vec::with_capacity(128);
-        write_notification(&mut text, method.as_str(), params);
+        write_notification(&mut text, method, params);
         self.send(text);
     }
 
@@ -376,8 +380,7 @@ impl Hub {
     /// A notification of the server's.
     fn hear(&self, name: &str, params: Raw) {
         let Some((agreement, method)) = self.agreement().zip(Method::named(name)) else {
-            tracing::debug!(method = %name, "a notification that nobody here knows");
-            return;
+            return self.unknown(name, params);
         };
         if method == Method::Cancelled {
             let id = params.member("requestId").and_then(Id::of);
@@ -403,6 +406,19 @@ impl Hub {
                 Some(id) => self.for_call(Some(id), method, params),
                 None => self.say(method, params),
             },
+        }
+    }
+
+    /// A notification that nobody here knows: it is the one open call's. Among several it is not guessed whose it is.
+    fn unknown(&self, name: &str, params: Raw) {
+        let mut state = self.lock();
+        let mut open = state.calls.values_mut().filter(|slot| slot.method != Some(Method::Listen));
+        match (open.next(), open.next()) {
+            (Some(slot), None) if slot.outcome.is_none() && slot.events.len() < self.opening.call_queue => {
+                slot.events.push_back(Event::Unknown { method: name.into(), params });
+                slot.wake();
+            }
+            _ => tracing::debug!(method = %name, "a notification that nobody here knows"),
         }
     }
 
@@ -434,9 +450,13 @@ impl Hub {
         let level = params.member("level").and_then(|level| level.as_string());
         let level = level.and_then(|level| level.parse::<LogLevel>().ok());
         let mut state = self.lock();
+        let untold = state.logging.is_untold()
+            && self.agreement().is_some_and(|agreed| !agreed.revision().is_modern());
         let mut wanting = state.calls.values_mut().filter(|slot| slot.wants_logs());
         if let (Some(slot), None) = (wanting.next(), wanting.next()) {
-            if level.is_none_or(|level| slot.context.log_level().is_some_and(|wanted| level >= wanted)) {
+            let all = untold && slot.context.log_level_is_assumed();
+            let wanted = slot.context.log_level();
+            if all || level.is_none_or(|level| wanted.is_some_and(|wanted| level >= wanted)) {
                 slot.notify(Notification { method: Method::LogMessage, params }, self.opening.call_queue);
             }
             return;
