@@ -18,7 +18,7 @@ use anyport_service::{
     bridge::{Shim, ShimLimits},
 };
 #[cfg(feature = "connect")]
-use anyport_transport::client::{Opening, Target};
+use anyport_transport::client::{Connection, Opening, Target};
 use serde_json::Value;
 
 use crate::{
@@ -50,6 +50,8 @@ enum Source {
     Service(Arc<dyn Service>),
     #[cfg(feature = "connect")]
     Target(Box<(Result<Target, crate::NoTarget>, Opening)>),
+    #[cfg(feature = "connect")]
+    Connection(Connection),
 }
 
 impl Builder {
@@ -60,6 +62,11 @@ impl Builder {
     #[cfg(feature = "connect")]
     pub(crate) fn connecting(target: Result<Target, crate::NoTarget>) -> Self {
         Self::of(Source::Target(Box::new((target, Opening::default()))))
+    }
+
+    #[cfg(feature = "connect")]
+    pub(crate) fn connected(connection: Connection) -> Self {
+        Self::of(Source::Connection(connection))
     }
 
     fn of(source: Source) -> Self {
@@ -259,6 +266,11 @@ impl Builder {
                 let opened =
                     crate::connect::Link::open(target?, opening, cache.clone(), functions.clone()).await?;
                 Arc::new(link.insert(opened).clone())
+            }
+            #[cfg(feature = "connect")]
+            Source::Connection(connection) => {
+                crate::connect::answer_asides(&connection, &functions);
+                Arc::new(connection)
             }
         };
         let mut core = Core {

@@ -69,6 +69,13 @@ impl Client {
         Builder::connecting(target.into_target())
     }
 
+    /// A client of a server that is connected to already, and of nobody else. The connection is not made anew when it is
+    /// lost; say what the client can be asked as the connection was opened with.
+    #[cfg(feature = "connect")]
+    pub fn connected(connection: anyport_transport::client::Connection) -> Builder {
+        Builder::connected(connection)
+    }
+
     /// The connection to the server, when [`Client::connect`] made one.
     #[cfg(feature = "connect")]
     pub fn connection(&self) -> Option<anyport_transport::client::Connection> {
