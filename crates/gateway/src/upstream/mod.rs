@@ -697,7 +697,7 @@ impl Pool {
             let context =
                 Context::new(Principal::local(), revision).with_client(client.capabilities.clone(), info);
             place.listen.linked(service, context, Offers::of(&discovered));
-            asides(Beside::of(&self, &place));
+            asides(Beside::of(self, &place));
         }
         place.state.send_replace(State::Up(up.clone()));
         tokio::spawn(self.clone().watch(place, up, client.clone(), Ends { spoken, closed, close }));
