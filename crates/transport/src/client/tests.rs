@@ -461,6 +461,26 @@ async fn a_caller_that_does_not_read_costs_no_memory() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn large_events_that_nobody_reads_are_bounded_by_their_bytes() {
+    let mut server = ByHand::new(Revision::NEWEST);
+    let meta = Meta { progress_token: Some(raw("1")), ..Meta::default() };
+    let mut reply = server.call("a", caller().with_meta(meta).unwrap()).await;
+    let message = "x".repeat(100_000);
+    for step in 1..=100 {
+        server.hear(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":1,"progress":{step},"message":"{message}"}}}}"#
+        ));
+    }
+    server.hear(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    let mut heard = Vec::new();
+    while let Event::Notification(progress) = reply.next().await {
+        heard.push(progress.params.to_string());
+    }
+    assert_eq!(heard.len(), 2, "256 KB");
+    assert!(heard[1].contains(r#""progress":100"#), "the newest is kept");
+}
+
+#[tokio::test(start_paused = true)]
 async fn open_requests_and_what_waits_to_be_sent_are_bounded() {
     let opening = Opening { max_open_requests: 2, send_queue: 10, ..Opening::default() };
     let (hub, _outbox) = Hub::new(Arc::new(opening));
