@@ -173,7 +173,7 @@ impl Upstream {
 
     /// What distinguishes callers to whom a server may show other lists.
     pub(crate) fn profile(context: &Context) -> Raw {
-        Key::legacy(context.capabilities(), Whom::All).client(context).capabilities
+        Key::legacy(context.capabilities(), context.changes_roots(), Whom::All).client(context).capabilities
     }
 
     /// Whether a call such as `context`'s would go out at once.
@@ -291,7 +291,10 @@ impl Table {
     fn slot(&mut self, context: &Context, asks: bool, limits: &UpstreamLimits) -> Arc<Slot> {
         let key = match self.era {
             Some(Era::Modern) => Key::Modern,
-            _ => Key::legacy(context.capabilities(), self.whom(context, asks, limits.connections)),
+            _ => {
+                let whom = self.whom(context, asks, limits.connections);
+                Key::legacy(context.capabilities(), context.changes_roots(), whom)
+            }
         };
         if self.slots.len() >= limits.places() && !self.slots.contains_key(&key) {
             self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
@@ -310,7 +313,10 @@ impl Table {
         if !caller.is_apart() {
             return if self.apart { Whom::Caller(caller) } else { Whom::All };
         }
-        let place = |whom: &Whom| self.slots.get(&Key::legacy(context.capabilities(), whom.clone()));
+        let place = |whom: &Whom| {
+            let key = Key::legacy(context.capabilities(), context.changes_roots(), whom.clone());
+            self.slots.get(&key)
+        };
         let asked = || place(&Whom::All).is_some_and(|slot| slot.has_asked());
         if !asks || !(self.apart || asked()) {
             return Whom::All;
@@ -667,11 +673,12 @@ impl Pool {
 
     /// A connection is there: it is put where calls will look for it.
     fn established(&self, slot: Arc<Slot>, client: &Client, live: Live, room: OwnedSemaphorePermit) {
-        let Live { service, revision, discovered, spoken, asides, closed, close } = live;
+        let Live { service, revision, discovered, spoken, asides, tell, closed, close } = live;
         let up = Arc::new(Up {
             service: service.clone(),
             revision,
             discovered: discovered.clone(),
+            tell,
             since: Instant::now(),
             closing: Notify::new(),
             _room: room,
@@ -681,7 +688,7 @@ impl Pool {
             table.era = Some(Era::of(revision));
             let key = match Era::of(revision) {
                 Era::Modern => Key::Modern,
-                Era::Legacy if slot.key == Key::Modern => Key::legacy(&client.capabilities, Whom::All),
+                Era::Legacy if slot.key == Key::Modern => Key::legacy(&client.capabilities, false, Whom::All),
                 Era::Legacy => slot.key.clone(),
             };
             table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
