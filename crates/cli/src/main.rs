@@ -10,6 +10,8 @@ mod exit;
 mod failure;
 mod logging;
 mod near;
+#[cfg(test)]
+mod reference;
 mod render;
 mod secret;
 mod serve;
@@ -47,18 +49,30 @@ enum Command {
     /// Put a server of any revision in front of clients of any other, over whichever transport they speak.
     Bridge(Box<bridge::Arguments>),
     /// List the tools of a server.
+    #[command(
+        override_usage = "anyport tools [OPTIONS] SERVER\n       anyport tools [OPTIONS] -- COMMAND [ARGS]..."
+    )]
     Tools(Box<commands::list::Arguments>),
     /// Call a tool of a server.
     Call(Box<commands::call::Arguments>),
     /// List the resources of a server.
+    #[command(
+        override_usage = "anyport resources [OPTIONS] SERVER\n       anyport resources [OPTIONS] -- COMMAND [ARGS]..."
+    )]
     Resources(Box<commands::list::Arguments>),
     /// Read a resource of a server.
     Read(Box<commands::read::Arguments>),
     /// List the prompts of a server.
+    #[command(
+        override_usage = "anyport prompts [OPTIONS] SERVER\n       anyport prompts [OPTIONS] -- COMMAND [ARGS]..."
+    )]
     Prompts(Box<commands::list::Arguments>),
     /// Fill in a prompt of a server.
     Prompt(Box<commands::prompt::Arguments>),
     /// Say who a server is, what it offers and costs, and what of it breaks clients.
+    #[command(
+        override_usage = "anyport inspect [OPTIONS] SERVER\n       anyport inspect [OPTIONS] -- COMMAND [ARGS]..."
+    )]
     Inspect(Box<commands::inspect::Arguments>),
     /// Go the way to a server step by step, and say which step fails and what to do.
     Doctor(Box<commands::doctor::Arguments>),

@@ -240,6 +240,7 @@ impl Builder {
         let cache = Arc::new(View::new(self.cache, &self.principal));
         #[cfg(feature = "connect")]
         let mut link = None;
+        let functions = Arc::new(self.functions);
         let service = match self.source {
             Source::Service(service) => service,
             #[cfg(feature = "connect")]
@@ -247,13 +248,14 @@ impl Builder {
                 let (target, opening) = *target;
                 let (capabilities, client_info) = (capabilities.clone(), info.clone());
                 let opening = Opening { capabilities, client_info, ..opening };
-                let opened = crate::connect::Link::open(target?, opening, cache.clone()).await?;
+                let opened =
+                    crate::connect::Link::open(target?, opening, cache.clone(), functions.clone()).await?;
                 Arc::new(link.insert(opened).clone())
             }
         };
         let mut core = Core {
             service: Arc::new(Shim::new(Retried(service), self.shim)),
-            functions: self.functions,
+            functions,
             capabilities,
             info,
             cache,

@@ -34,7 +34,7 @@ pub struct Client(Arc<Core>);
 /// What all calls of a client share.
 pub(crate) struct Core {
     pub(crate) service: Arc<dyn Service>,
-    pub(crate) functions: Functions,
+    pub(crate) functions: Arc<Functions>,
     pub(crate) capabilities: Raw,
     pub(crate) info: Raw,
     pub(crate) principal: Principal,
@@ -196,6 +196,12 @@ impl Client {
     }
 }
 
+/// What a server calls itself; nothing if it does not.
+pub(crate) fn server_name(discovered: &DiscoverResult) -> String {
+    let info = discovered.meta.as_ref().and_then(|meta| meta.server_info.as_ref());
+    info.map_or_else(String::new, |info| info.title.clone().unwrap_or_else(|| info.name.clone()))
+}
+
 impl Core {
     /// Asks who the server is. A service that knows no discovery offers what it offers all the same.
     pub(crate) async fn discover(&mut self) -> Result<(), Error> {
@@ -206,9 +212,7 @@ impl Core {
             Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => DiscoverResult::default(),
             Err(error) => return Err(error),
         };
-        let info = discovered.meta.as_ref().and_then(|meta| meta.server_info.as_ref());
-        self.server =
-            info.map_or_else(String::new, |info| info.title.clone().unwrap_or_else(|| info.name.clone()));
+        self.server = server_name(&discovered);
         self.discovered = OnceLock::from(discovered);
         Ok(())
     }

@@ -29,6 +29,7 @@ struct Call {
     capabilities: Raw,
     client_info: Option<Raw>,
     log_level: Option<LogLevel>,
+    log_level_is_assumed: bool,
     progress_token: Option<Raw>,
     traceparent: Option<Raw>,
     param_headers: Option<ParamHeaders>,
@@ -135,6 +136,7 @@ impl Context {
             capabilities: Raw::EMPTY_OBJECT,
             client_info: None,
             log_level: None,
+            log_level_is_assumed: false,
             progress_token: None,
             traceparent: None,
             param_headers: None,
@@ -149,7 +151,9 @@ impl Context {
     pub fn with_meta(mut self, meta: Meta) -> Result<Self, Error> {
         let (log_level, progress_token) = (meta.level()?, meta.token()?);
         let call = Arc::make_mut(&mut self.0);
-        call.log_level = log_level.or(call.log_level);
+        if log_level.is_some() {
+            (call.log_level, call.log_level_is_assumed) = (log_level, false);
+        }
         call.progress_token = progress_token;
         call.traceparent = meta.traceparent;
         if let Some(capabilities) = meta.client_capabilities {
@@ -187,7 +191,17 @@ impl Context {
     /// Sets from which severity on the caller wants log messages.
     #[must_use]
     pub fn with_log_level(mut self, level: Option<LogLevel>) -> Self {
-        Arc::make_mut(&mut self.0).log_level = level;
+        let call = Arc::make_mut(&mut self.0);
+        (call.log_level, call.log_level_is_assumed) = (level, false);
+        self
+    }
+
+    /// Sends log messages from `level` on, though the caller has not said what it wants: a session of an older revision
+    /// that has set no level. A server that keeps a level for such sessions is not told of this one.
+    #[must_use]
+    pub fn with_assumed_log_level(mut self, level: LogLevel) -> Self {
+        let call = Arc::make_mut(&mut self.0);
+        (call.log_level, call.log_level_is_assumed) = (Some(level), true);
         self
     }
 
@@ -202,6 +216,15 @@ impl Context {
     #[must_use]
     pub fn with_param_headers(mut self, headers: ParamHeaders) -> Self {
         Arc::make_mut(&mut self.0).param_headers = Some(headers);
+        self
+    }
+
+    /// Leaves the `Mcp-Param-*` headers behind: whoever changes arguments does so, once they were compared.
+    #[must_use]
+    pub fn without_param_headers(mut self) -> Self {
+        if self.0.param_headers.is_some() {
+            Arc::make_mut(&mut self.0).param_headers = None;
+        }
         self
     }
 
@@ -273,6 +296,11 @@ impl Context {
     /// From which severity on the caller wants log messages of this call; `None`: not at all.
     pub fn log_level(&self) -> Option<LogLevel> {
         self.0.log_level
+    }
+
+    /// Whether the caller has left the level to the server.
+    pub fn log_level_is_assumed(&self) -> bool {
+        self.0.log_level_is_assumed
     }
 
     /// The token that progress notifications of this call must carry; `None`: the caller wants none.

@@ -197,6 +197,14 @@ impl Exchange {
         }
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        match &*self.lock() {
+            State::Unanswered(head) => !head.is_closed(),
+            State::Streamed(chunks) => !chunks.is_closed(),
+            State::Over => false,
+        }
+    }
+
     /// Completes when the client has gone away.
     pub(super) async fn left(&self) {
         let state = std::mem::replace(&mut *self.lock(), State::Over);

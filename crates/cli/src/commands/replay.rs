@@ -20,6 +20,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
+    override_usage = "anyport replay [OPTIONS] FILE SERVER\n       anyport replay [OPTIONS] FILE -- COMMAND [ARGS]...",
     after_help = "Tools are called again, with whatever they do. The exit code is 1 when an answer differs. What \
         differs at every run, such as metadata and times to live, is not compared."
 )]

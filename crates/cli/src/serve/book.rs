@@ -8,6 +8,7 @@ const PAGES: &[(&str, &str)] = &[
     ("bridging-matrix.md", include_str!("../../../../docs/bridging-matrix.md")),
     ("bridging.md", include_str!("../../../../docs/bridging.md")),
     ("checklists.md", include_str!("../../../../docs/checklists.md")),
+    ("cli.md", include_str!("../../../../docs/cli.md")),
     ("client.md", include_str!("../../../../docs/client.md")),
     ("clients.md", include_str!("../../../../docs/clients.md")),
     ("coming-from.md", include_str!("../../../../docs/coming-from.md")),

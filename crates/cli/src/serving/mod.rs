@@ -36,10 +36,14 @@ pub(crate) fn run(serve: impl AsyncFnOnce(&Stop) -> Result<()>) -> Result<ExitCo
             served = serve(&stop) => served.map(|()| ExitCode::SUCCESS),
         }
     });
-    // What still runs has had its time; dropping the runtime would wait for it.
-    runtime.shutdown_background();
+    // What still runs has had its time; dropping the runtime would wait for it. But with their tasks end the programs that
+    // were started for us, which takes no time unless something is stuck.
+    runtime.shutdown_timeout(LAST);
     ended
 }
+
+/// How long the tasks of a program that was told to stop at once may take to be dropped.
+const LAST: Duration = Duration::from_millis(500);
 
 /// The addresses that are ours, before anything is served there.
 pub(crate) struct Served {

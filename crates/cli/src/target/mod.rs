@@ -23,6 +23,8 @@ use anyhow::Result;
 use anyport_protocol::Revision;
 use http::{HeaderName, HeaderValue, Uri};
 
+#[cfg(test)]
+pub(crate) use self::places::by_program as places_by_program;
 use self::{
     file::McpFile,
     places::{Place, places},

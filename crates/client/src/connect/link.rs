@@ -13,8 +13,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::listening::{self, Subscriptions};
-use crate::{backoff::backoff, cache::View};
+use super::{
+    aside::answer_asides,
+    listening::{self, Subscriptions},
+};
+use crate::{backoff::backoff, cache::View, handler::Functions};
 
 /// A connection that is made anew when a request finds it gone.
 #[derive(Clone)]
@@ -27,6 +30,7 @@ struct Shared {
     /// Held while the connection is made anew, so that one request does it for all.
     again: Mutex<Attempts>,
     cache: Arc<View>,
+    functions: Arc<Functions>,
 }
 
 /// How it went to connect so far.
@@ -51,11 +55,12 @@ impl Link {
         target: Target,
         opening: Opening,
         cache: Arc<View>,
+        functions: Arc<Functions>,
     ) -> Result<Self, ConnectError> {
-        let current = Current::connect(&target, &opening, &cache).await?;
+        let current = Current::connect(&target, &opening, &cache, &functions).await?;
         let attempts = Attempts { failed: 0, last: Instant::now(), connected: true };
         let (current, again) = (Lock::new(current), Mutex::new(attempts));
-        Ok(Self(Arc::new(Shared { target, opening, current, again, cache })))
+        Ok(Self(Arc::new(Shared { target, opening, current, again, cache, functions })))
     }
 
     /// The connection as it is now.
@@ -93,7 +98,7 @@ impl Shared {
         }
         let failed = attempts.due().await;
         *attempts = Attempts { failed, last: Instant::now(), connected: false };
-        let connected = Current::connect(&self.target, &self.opening, &self.cache).await;
+        let connected = Current::connect(&self.target, &self.opening, &self.cache, &self.functions).await;
         attempts.last = Instant::now();
         let current = connected?;
         attempts.connected = true;
@@ -120,8 +125,16 @@ impl Attempts {
 const HEALTHY: Duration = Duration::from_secs(10);
 
 impl Current {
-    async fn connect(target: &Target, opening: &Opening, cache: &Arc<View>) -> Result<Self, ConnectError> {
+    async fn connect(
+        target: &Target,
+        opening: &Opening,
+        cache: &Arc<View>,
+        functions: &Arc<Functions>,
+    ) -> Result<Self, ConnectError> {
         let connection = connect(target, opening).await?;
+        if !connection.revision().is_modern() {
+            answer_asides(&connection, functions);
+        }
         let (mut spoken, cache) = (connection.spoken(), Arc::downgrade(cache));
         // Ends with the connection, or with the client.
         tokio::spawn(async move {

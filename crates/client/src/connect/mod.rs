@@ -1,5 +1,6 @@
 //! Clients of servers that are elsewhere: where they are, and the connection to them.
 
+mod aside;
 mod link;
 mod listening;
 mod target;

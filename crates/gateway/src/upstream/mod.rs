@@ -26,7 +26,7 @@ use anyport_protocol::{
 };
 use anyport_service::{
     Asking, Context, Notification, Outcome, Principal, Reply, Request, Service,
-    bridge::{Park, ParkLimits, Seals, Shim, ShimLimits},
+    bridge::{Bound, Park, ParkLimits, Seals, Shim, ShimLimits},
     metrics::{Counter, Gauge, Metrics},
     seal::Sealer,
 };
@@ -57,6 +57,7 @@ pub struct Upstream {
     pool: Pool,
     shim: Arc<Shim<Pool>>,
     park: Option<Arc<Park<Pool>>>,
+    bound: Option<Arc<Bound<Pool>>>,
 }
 
 /// What bounds the connections to one server; the names are the configuration's.
@@ -119,29 +120,35 @@ impl Upstream {
             closed: watch::Sender::new(false),
             numbers: Numbers::default(),
         }));
-        Self { shim: Arc::new(Shim::new(pool.clone(), ShimLimits::default())), pool, park: None }
+        Self { shim: Arc::new(Shim::new(pool.clone(), ShimLimits::default())), pool, park: None, bound: None }
     }
 
     /// Counts in `metrics`, and bounds dialogues by `limits`. Before the first call.
     #[must_use]
-    pub fn bounded(mut self, limits: ShimLimits, metrics: &Metrics) -> Self {
-        if let Some(inner) = Arc::get_mut(&mut self.pool.0) {
+    pub fn bounded(self, limits: ShimLimits, metrics: &Metrics) -> Self {
+        let Self { mut pool, shim, park, bound } = self;
+        // While it has the pool, too, nothing can be set there.
+        drop(shim);
+        if let Some(inner) = Arc::get_mut(&mut pool.0) {
             inner.numbers = Numbers::of(metrics);
         }
-        self.shim = Arc::new(Shim::new(self.pool.clone(), limits).metrics(metrics));
-        self
+        let shim = Arc::new(Shim::new(pool.clone(), limits).metrics(metrics));
+        Self { pool, shim, park, bound }
     }
 
     /// Lets callers that retry be asked by a legacy server too: their calls stay open while they are asked, and find
-    /// their way back by a state under `sealer`. Without this such a server is told that they cannot be asked. After
+    /// their way back by a state under `sealer`, which also binds the states of a modern server to whom they are given.
+    /// Without this such a server is told that they cannot be asked. After
     /// [`Upstream::bounded`], and before the first call.
     #[must_use]
     pub fn parking(mut self, sealer: Sealer, limits: ParkLimits, metrics: &Metrics) -> Self {
         let seals = Seals::new(sealer, NODE, self.name());
+        let bound = Arc::new(Bound::new(self.pool.clone(), seals.clone()));
         let park = Arc::new(Park::new(self.pool.clone(), seals, limits).metrics(metrics));
         // The park holds the pool, so the pool must not hold the park.
         let _ = self.pool.0.parked.set(Arc::downgrade(&park));
         self.park = Some(park);
+        self.bound = Some(bound);
         self
     }
 
@@ -205,6 +212,11 @@ impl Service for Upstream {
         match (self.pool.era(), context.asking()) {
             // A modern server asks by result: whoever is asked live is served by the shim.
             (Some(Era::Modern), Asking::Live) => self.shim.call(request, context),
+            // It sees us alone: what it gives to one of our callers is bound to that one.
+            (Some(Era::Modern), Asking::Retry) => match &self.bound {
+                Some(bound) => bound.call(request, context),
+                None => self.pool.call(request, context),
+            },
             // A legacy server asks live: its questions are kept for a caller that retries.
             (Some(Era::Legacy), Asking::Retry) => match &self.park {
                 Some(park) => park.call(request, context),
@@ -271,13 +283,13 @@ struct Table {
 }
 
 impl Table {
-    /// Where a call goes; `asks`: whether its caller may be asked. There are `places` at most that nobody needs.
-    fn slot(&mut self, context: &Context, asks: bool, places: usize) -> Arc<Slot> {
+    /// Where a call goes; `asks`: whether its caller may be asked. Beyond `most`, places that nobody needs are forgotten.
+    fn slot(&mut self, context: &Context, asks: bool, most: usize) -> Arc<Slot> {
         let key = match self.era {
             Some(Era::Modern) => Key::Modern,
             _ => Key::legacy(context.capabilities(), self.whom(context, asks)),
         };
-        if self.slots.len() >= places && !self.slots.contains_key(&key) {
+        if self.slots.len() >= most && !self.slots.contains_key(&key) {
             self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
         }
         self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()

@@ -22,7 +22,7 @@ pub struct Session {
     revision: Revision,
     capabilities: Raw,
     client_info: Option<Raw>,
-    log_level: LogLevel,
+    log_level: Option<LogLevel>,
     subscriptions: BTreeSet<ByteString>,
     server_capabilities: Raw,
     last_id: u64,
@@ -78,8 +78,7 @@ impl Session {
             revision: Revision::NEWEST_LEGACY,
             capabilities: Raw::EMPTY_OBJECT,
             client_info: None,
-            // 2025-11-25, logging: without `logging/setLevel` "the server MAY decide which messages to send".
-            log_level: LogLevel::Info,
+            log_level: None,
             subscriptions: BTreeSet::new(),
             server_capabilities: Raw::EMPTY_OBJECT,
             last_id: 0,
@@ -101,8 +100,10 @@ impl Session {
         self.client_info.as_ref()
     }
 
-    /// From which severity on the client wants log messages.
-    pub fn log_level(&self) -> LogLevel {
+    /// From which severity on the client wants log messages; `None` while it has not said so.
+    ///
+    /// 2025-11-25, logging: without `logging/setLevel` "the server MAY decide which messages to send".
+    pub fn log_level(&self) -> Option<LogLevel> {
         self.log_level
     }
 
@@ -190,8 +191,11 @@ impl Session {
         if !capabilities.is_object() {
             return Err(Error::invalid_params("params.capabilities must be an object"));
         }
-        self.capabilities =
-            revision::lift(Part::ClientCapabilities, revision, capabilities).map_err(refused_params)?;
+        // 2025-11-25, lifecycle §Operation: both parties MUST "Respect the negotiated protocol version". A client that asked
+        // for a newer one has declared what this one does not have, and nobody may be asked for that.
+        let said = revision::lower(Part::ClientCapabilities, revision, capabilities);
+        let lifted = said.and_then(|said| revision::lift(Part::ClientCapabilities, revision, said));
+        self.capabilities = lifted.map_err(refused_params)?;
         self.client_info = member("clientInfo").filter(|info| info.is_object());
         self.revision = revision;
         self.stage = Stage::Opening;
@@ -245,7 +249,7 @@ impl Session {
         let level = level.as_deref().and_then(|level| level.parse().ok());
         let unknown =
             || Error::invalid_params(format!("params.level must be one of {}", LogLevel::NAMES.join(", ")));
-        self.log_level = level.ok_or_else(unknown)?;
+        self.log_level = Some(level.ok_or_else(unknown)?);
         Ok(Raw::EMPTY_OBJECT)
     }
 

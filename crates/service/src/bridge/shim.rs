@@ -106,14 +106,18 @@ struct Dialogue<S> {
 impl<S: Service> Dialogue<S> {
     /// Both arms are outcomes: `Err` is the one that ends the call early.
     async fn run(mut self, mut reply: Reply, emitter: &Emitter) -> Result<Outcome, Outcome> {
-        let mut silent = 0;
+        let (mut rounds, mut silent) = (0, 0);
         let mut visited = Visited::default();
         let mut progress = Progress::default();
-        for _ in 0..self.limits.rounds {
+        loop {
             let required = match relay(&mut reply, emitter, &mut progress).await {
                 Outcome::InputRequired(required) => required,
                 outcome => return Ok(outcome),
             };
+            if rounds == self.limits.rounds {
+                break;
+            }
+            rounds += 1;
             let questions = self.questions(&required)?;
             let state = required.member("requestState");
             if questions.is_empty() {

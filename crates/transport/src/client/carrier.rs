@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use anyport_protocol::{
     Raw,
+    meta::LogLevel,
     session::upstream::{Agreement, Hop},
 };
 use anyport_service::{Context, Reply, Request};
@@ -29,6 +30,9 @@ pub(crate) struct Opened {
     /// Why the connection is over, once it is.
     pub(crate) ended: watch::Receiver<Option<End>>,
 }
+
+/// What a legacy connection is left at when nobody wants more of its logs: what an operator should hear of.
+pub(crate) const QUIET: LogLevel = LogLevel::Warning;
 
 /// What this hop tells a server of the caller. A modern server is told with every request exactly what its caller can do.
 pub(crate) fn hop(context: &Context, opening: &Opening, progress_token: Option<Raw>) -> Hop {

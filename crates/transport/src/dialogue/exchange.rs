@@ -126,15 +126,15 @@ impl Exchange {
             }
             if let Voice::Legacy(legacy) = &mut self.voice {
                 std::task::ready!(legacy.poll_held(task, &mut self.ready));
-                legacy.withdraw(&mut self.ready);
+                legacy.withdraw(task, &mut self.ready);
                 if !self.ready.is_empty() {
                     continue;
                 }
             }
             let event = self.reply.poll_event(task);
             if let (Poll::Pending, Voice::Legacy(legacy)) = (&event, &mut self.voice) {
-                // Polling the reply is what withdraws questions.
-                legacy.withdraw(&mut self.ready);
+                // Polling the reply may have withdrawn questions.
+                legacy.withdraw(task, &mut self.ready);
                 if !self.ready.is_empty() {
                     continue;
                 }
@@ -278,9 +278,9 @@ impl Legacy {
     }
 
     /// Tells the client which of its questions nobody waits for any more.
-    fn withdraw(&mut self, ready: &mut VecDeque<Outgoing>) {
+    fn withdraw(&mut self, task: &mut Task<'_>, ready: &mut VecDeque<Outgoing>) {
         let session = &self.session;
-        self.asked.retain(|id| match session.question_state(id) {
+        self.asked.retain(|id| match session.question_state(id, task) {
             QuestionState::Open => true,
             QuestionState::Settled => false,
             QuestionState::Withdrawn => {

@@ -8,8 +8,8 @@ use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
     capability::Profile,
     json::{Members, Splice},
-    jsonrpc::{self, Response, write_request},
-    meta::Meta,
+    jsonrpc::{self, Response, code, write_request},
+    meta::{LogLevel, Meta},
     session::legacy::{Session, Step},
 };
 use anyport_service::{
@@ -156,12 +156,16 @@ impl LegacySession {
     fn context(&self, meta: Meta) -> Result<Context, Error> {
         let Meta { progress_token, traceparent, .. } = meta;
         let state = lock(&self.state);
-        Context::new(self.principal.clone(), state.revision())
+        let context = Context::new(self.principal.clone(), state.revision())
             .with_client_id(self.client)
             .with_line(self.line.clone())
-            .with_client(state.capabilities().clone(), state.client_info().cloned())
-            .with_log_level(Some(state.log_level()))
-            .with_meta(Meta { progress_token, traceparent, ..Meta::default() })
+            .with_client(state.capabilities().clone(), state.client_info().cloned());
+        let context = match state.log_level() {
+            Some(level) => context.with_log_level(Some(level)),
+            // The choice is the server's, and ours where there is no older one that makes it.
+            None => context.with_assumed_log_level(LogLevel::Info),
+        };
+        context.with_meta(Meta { progress_token, traceparent, ..Meta::default() })
     }
 
     /// Answers `initialize` from what the service says of itself.
@@ -247,8 +251,13 @@ impl LegacySession {
             if !lock(&session.state).subscriptions().is_empty() {
                 return;
             }
-            if let Err(error) = session.listen(&BTreeSet::new(), &[]).await {
-                tracing::warn!(error = %error, "a session cannot be told of changes");
+            match session.listen(&BTreeSet::new(), &[]).await {
+                // Some newer servers declare that they tell of changes, and know no subscriptions. Nobody here can help it.
+                Err(error) if error.code == code::METHOD_NOT_FOUND => {
+                    tracing::debug!(error = %error, "a session cannot be told of changes");
+                }
+                Err(error) => tracing::warn!(error = %error, "a session cannot be told of changes"),
+                Ok(()) => {}
             }
         });
     }
@@ -384,12 +393,13 @@ impl LegacySession {
         open.answerer.answer(answer);
     }
 
-    pub(super) fn question_state(&self, id: &Id) -> QuestionState {
+    /// How it stands with a question. `task` is woken when one that is open is withdrawn.
+    pub(super) fn question_state(&self, id: &Id, task: &mut Task<'_>) -> QuestionState {
         let mut questions = lock(&self.questions);
-        match questions.get(id) {
+        match questions.get_mut(id).map(|open| open.answerer.poll_withdrawn(task)) {
             None => QuestionState::Settled,
-            Some(open) if !open.answerer.is_withdrawn() => QuestionState::Open,
-            Some(_) => {
+            Some(Poll::Pending) => QuestionState::Open,
+            Some(Poll::Ready(())) => {
                 questions.remove(id);
                 QuestionState::Withdrawn
             }

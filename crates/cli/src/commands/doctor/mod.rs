@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     words: Words,
     /// Call this tool at the end, with the arguments that follow the server.
-    #[arg(long, value_name = "TOOL")]
+    #[arg(long, value_name = "TOOL", help_heading = "Server")]
     call: Option<String>,
 }
 
@@ -83,7 +83,7 @@ async fn examine(
 ) -> Result<()> {
     let options = &arguments.words.options;
     // What cannot be sent at all is a mistake in the command line, and no step.
-    let destination = target.server.destination()?;
+    let destination = session::connect::hurried(target.server.destination()?);
     let reached = match &target.server {
         Server::Http { url, .. } | Server::WebSocket { url, .. } => network::reach(report, url).await?,
         Server::Command { program, environment, cwd, .. } => {

@@ -120,13 +120,13 @@ impl Finding {
             ConnectError::NoProgram { .. } | ConnectError::Spawn { .. } => "start",
             ConnectError::Unreachable { .. } => "connect",
             ConnectError::Ended(_) if is_command && heard.messages == 0 && heard.garbage.is_none() => "start",
-            ConnectError::Refused { error, .. } if !is_ours(error) => "revision",
+            ConnectError::Refused { error, .. } if !connect::is_invalid(error) => "revision",
             ConnectError::Revision { .. } if heard.messages > 0 => "revision",
             _ => "speak",
         };
         let mut detail = match error {
             // What was made of its answer is said here, not by the server.
-            ConnectError::Refused { error, .. } if is_ours(error) => error.message.to_string(),
+            ConnectError::Refused { error, .. } if connect::is_invalid(error) => error.message.to_string(),
             error => error.to_string(),
         };
         let garbage = heard.garbage.as_deref().filter(|_| heard.messages == 0 && step != "revision");
@@ -142,12 +142,6 @@ impl Finding {
         }
         Self { step, detail, help: help_for(error, step, server, garbage.is_some()) }
     }
-}
-
-/// Whether the error was made by the connection, of an answer that is none.
-fn is_ours(error: &anyport_protocol::Error) -> bool {
-    let reason = error.data.as_ref().and_then(|data| data.member("reason"));
-    reason.and_then(|reason| reason.as_string()).is_some_and(|reason| reason == "invalid_upstream")
 }
 
 const STDIO: &str =

@@ -1,15 +1,14 @@
 //! Whether there is such a program.
 
-use std::{
-    ffi::OsString,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, path::Path};
 
 use anyhow::Result;
 
 use super::report::Report;
-use crate::{near::did_you_mean, target::Hidden};
+use crate::{
+    near::{did_you_mean, programs},
+    target::Hidden,
+};
 
 /// Looks for the program as the system will when it starts it.
 pub(super) fn find(
@@ -52,14 +51,4 @@ fn missing(program: &str, path: &OsString, file: &Path) -> (String, String) {
         format!("{program} is in no folder of PATH"),
         help.map_or_else(|| install.to_owned(), |near| format!("{near} else {install}")),
     )
-}
-
-/// The names of the programs in the folders of `path`.
-pub(super) fn programs(path: &OsString) -> Vec<String> {
-    let folders = std::env::split_paths(path).filter_map(|folder: PathBuf| fs::read_dir(folder).ok());
-    let names = folders.flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> = names.collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }

@@ -124,7 +124,12 @@ impl Agreement {
         }
         let kind = result.member("resultType");
         match kind.as_ref().map(Raw::as_str) {
-            None | Some("\"complete\"") => Ok(result),
+            Some("\"complete\"") => Ok(result),
+            // 2026-07-28, basic §ResultType: "clients **MUST** treat an absent `resultType` as `"complete"`", but whoever
+            // calls us "**MUST**" be told it, and some clients refuse what is not.
+            None => {
+                Ok(Splice::retain(&result, |_| true).with("resultType", &Raw::string("complete")).finish())
+            }
             // 2026-07-28, patterns/mrtr §Supported Requests: "Servers MUST NOT send `InputRequiredResult` responses on
             // any other client requests."
             Some("\"input_required\"") if method.is_none_or(Method::may_ask) => Ok(result),

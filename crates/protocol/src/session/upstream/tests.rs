@@ -109,6 +109,11 @@ fn results_are_complete_or_of_a_type_that_somebody_declared() {
     for (method, text) in [(lists, asks), (lists, r#"{"resultType":"task"}"#), (lists, "[]")] {
         assert_eq!(outcome(&modern(), method, text).unwrap_err().code, code::INTERNAL_ERROR);
     }
+    assert_eq!(
+        outcome(&modern(), lists, r#"{"x":1.50,"tools":[]}"#).unwrap().as_str(),
+        r#"{"x":1.50,"tools":[],"resultType":"complete"}"#,
+        "a server may forget it, a caller of ours must be told"
+    );
     let extended = Agreement::modern(Revision::NEWEST, raw(r#"{"capabilities":{"extensions":{"a/b":{}}}}"#));
     assert!(outcome(&extended, Some(Method::ToolsCall), r#"{"resultType":"task"}"#).is_ok());
     assert_eq!(

@@ -31,7 +31,14 @@ impl Open for Command {
         if let Some(stderr) = stderr {
             streams.error = Some(tokio::spawn(ring.clone().fill(stderr)));
         }
-        let process = Process { child, hub: hub.clone(), streams, ring, grace: self.grace };
+        let process = Process {
+            child: Kill(child),
+            hub: hub.clone(),
+            streams,
+            ring,
+            linger: self.linger,
+            grace: self.grace,
+        };
         tokio::spawn(process.watch());
         Ok(Channel::new(hub))
     }
@@ -47,7 +54,7 @@ impl Command {
                 command.current_dir(cwd);
             }
         });
-        // Should the runtime end before the process.
+        // Should the runtime end before the process; what it has started is killed by ours.
         command.wrap(KillOnDrop);
         #[cfg(unix)]
         command.wrap(process_wrap::tokio::ProcessGroup::leader());
@@ -77,11 +84,21 @@ impl Command {
 
 /// A running process, and what carries its streams.
 struct Process {
-    child: Box<dyn ChildWrapper>,
+    child: Kill,
     hub: Arc<Hub>,
     streams: Streams,
     ring: Ring,
+    linger: Duration,
     grace: Duration,
+}
+
+/// A process that is killed with all that it has started when nobody watches it any more: the runtime has ended.
+struct Kill(Box<dyn ChildWrapper>);
+
+impl Drop for Kill {
+    fn drop(&mut self) {
+        let _ = self.0.start_kill();
+    }
 }
 
 /// The tasks of the three streams; they end with what watches the process.
@@ -103,7 +120,7 @@ impl Process {
     async fn watch(mut self) {
         let hub = self.hub.clone();
         let ended = tokio::select! {
-            ended = self.child.wait() => ended.map(Some).unwrap_or(None),
+            ended = self.child.0.wait() => ended.map(Some).unwrap_or(None),
             () = hub.closing() => self.shut_down().await,
             // It closed its output, so it will say nothing more. 2026-07-28, stdio §Shutdown: "The server MAY initiate
             // shutdown by closing its output stream to the client and exiting."
@@ -114,7 +131,7 @@ impl Process {
             }
         };
         // What it has started and left behind.
-        let _ = self.child.start_kill();
+        let _ = self.child.0.start_kill();
         for stream in [self.streams.output.take(), self.streams.error.take()].into_iter().flatten() {
             let mut stream = stream;
             if timeout(LAST_WORDS, &mut stream).await.is_err() {
@@ -130,25 +147,25 @@ impl Process {
 
     /// Closes its input and waits; then tells it to end; then kills it.
     async fn shut_down(&mut self) -> Option<std::process::ExitStatus> {
-        let grace = self.grace;
+        let (linger, grace) = (self.linger, self.grace);
         if let Some(mut input) = self.streams.input.take()
-            && timeout(grace, &mut input).await.is_err()
+            && timeout(linger, &mut input).await.is_err()
         {
             // It does not read: the input is closed all the same.
             input.abort();
         }
-        if let Ok(status) = timeout(grace, self.child.wait()).await {
+        if let Ok(status) = timeout(linger, self.child.0.wait()).await {
             return status.ok();
         }
         #[cfg(unix)]
         {
-            let _ = self.child.signal(SIGTERM);
-            if let Ok(status) = timeout(grace, self.child.wait()).await {
+            let _ = self.child.0.signal(SIGTERM);
+            if let Ok(status) = timeout(grace, self.child.0.wait()).await {
                 return status.ok();
             }
         }
-        let _ = self.child.start_kill();
-        self.child.wait().await.ok()
+        let _ = self.child.0.start_kill();
+        self.child.0.wait().await.ok()
     }
 }
 

@@ -158,13 +158,14 @@ impl Hub {
         let outcome = loop {
             tokio::select! {
                 biased;
-                answer = &mut answer => break self.answered(&id, method, answer.ok()),
                 gone = &mut over => break match gone {
                     Ok(Gone::CallOver) => Some(Err(call_over())),
                     // The channel is gone, or the server wants no answer (2025-11-25, cancellation §Behavior: the
                     // receiver should "not send a response for the cancelled request").
                     Ok(Gone::Withdrawn) | Err(_) => None,
                 },
+                // After the above: who cancels a call refuses its questions, too, and the server is to be told once.
+                answer = &mut answer => break self.answered(&id, method, answer.ok()),
                 _ = ticks.tick(), if token.is_some() => {
                     told += 1;
                     if let Some(token) = &token {

@@ -434,9 +434,13 @@ impl Hub {
         let level = params.member("level").and_then(|level| level.as_string());
         let level = level.and_then(|level| level.parse::<LogLevel>().ok());
         let mut state = self.lock();
+        let untold = state.logging.is_untold()
+            && self.agreement().is_some_and(|agreed| !agreed.revision().is_modern());
         let mut wanting = state.calls.values_mut().filter(|slot| slot.wants_logs());
         if let (Some(slot), None) = (wanting.next(), wanting.next()) {
-            if level.is_none_or(|level| slot.context.log_level().is_some_and(|wanted| level >= wanted)) {
+            let all = untold && slot.context.log_level_is_assumed();
+            let wanted = slot.context.log_level();
+            if all || level.is_none_or(|level| wanted.is_some_and(|wanted| level >= wanted)) {
                 slot.notify(Notification { method: Method::LogMessage, params }, self.opening.call_queue);
             }
             return;

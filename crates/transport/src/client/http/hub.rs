@@ -37,7 +37,7 @@ use super::{
     received::{Broken, EventStream, Messages, RETRY, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{End, Opening, aside::Asides, never_sent};
+use crate::client::{End, Opening, aside::Asides, carrier::QUIET, never_sent};
 
 /// One connection.
 pub(super) struct Hub {
@@ -210,12 +210,18 @@ impl Hub {
 
     /// Sends what nobody waits for: an answer to a question, a cancellation.
     pub(super) fn errand(self: &Arc<Self>, message: Vec<u8>, what: &'static str) {
+        self.errands(vec![message], what);
+    }
+
+    /// Sends several such messages, each once the one before has arrived.
+    fn errands(self: &Arc<Self>, messages: Vec<Vec<u8>>, what: &'static str) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let hub = self.clone();
         let errand = async move {
-            match hub.deliver(message.into()).await {
-                Ok(()) => {}
-                Err(error) => tracing::warn!(%error, what, "could not be sent"),
+            for message in messages {
+                if let Err(error) = hub.deliver(message.into()).await {
+                    tracing::warn!(%error, what, "could not be sent");
+                }
             }
         };
         let mut errands = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
@@ -249,12 +255,27 @@ impl Hub {
         self.errand(message, "an answer to a question");
     }
 
-    pub(super) fn cancel(self: &Arc<Self>, id: u64) {
-        let mut message = Vec::new();
-        let params =
-            Raw::trusted(format!(r#"{{"requestId":{id},"reason":"the caller went away"}}"#).into_bytes());
-        write_notification(&mut message, Method::Cancelled.as_str(), Some(&params));
-        self.errand(message, "a cancellation");
+    /// Tells the server that nobody waits for a call any more, if it is not over by itself, and then that nobody answers
+    /// its questions.
+    pub(super) fn leave(self: &Arc<Self>, call: u64, is_cancelled: bool, questions: Vec<Id>) {
+        let mut messages = Vec::new();
+        if is_cancelled {
+            let mut message = Vec::new();
+            let params = Raw::trusted(
+                format!(r#"{{"requestId":{call},"reason":"the caller went away"}}"#).into_bytes(),
+            );
+            write_notification(&mut message, Method::Cancelled.as_str(), Some(&params));
+            messages.push(message);
+        }
+        for question in questions {
+            let mut message = Vec::new();
+            let error = Error::internal("the call that this belonged to is over");
+            write_error(&mut message, Some(&question), &error, false);
+            messages.push(message);
+        }
+        if !messages.is_empty() {
+            self.errands(messages, "the end of a call");
+        }
     }
 
     /// Sends a request of a session, and gives the response of success to it. A session that the server has forgotten is
@@ -539,6 +560,11 @@ impl Hub {
         }
     }
 
+    /// Whether an older server decides for itself what it logs: it was never told a level.
+    pub(super) fn is_untold(&self) -> bool {
+        self.level.try_lock().is_ok_and(|level| level.is_none())
+    }
+
     /// Lets an older server log at least from `level` on, and waits until it has heard so.
     pub(super) async fn raise(self: &Arc<Self>, level: LogLevel) {
         if !self.agreement.offers("logging") {
@@ -551,7 +577,9 @@ impl Hub {
         }
         match self.set_level(level).await {
             Ok(_) => {
-                if now.replace(level).is_none() {
+                let before = now.replace(level);
+                // Where it was verbose, it is waited for already to become quiet again.
+                if level < QUIET && before.is_none_or(|before| before >= QUIET) {
                     self.lower_later();
                 }
             }
@@ -564,7 +592,7 @@ impl Hub {
         self.ask(Method::SetLevel, &params).await
     }
 
-    /// Lets the server log next to nothing again, once no call has wanted its log for a while.
+    /// Makes the server quiet again once no call has wanted its log for a while.
     fn lower_later(self: &Arc<Self>) {
         let (hub, hold) = (Arc::downgrade(self), self.opening.log_hold);
         let mut last = self.logging.subscribe();
@@ -581,10 +609,10 @@ impl Hub {
                 if last.has_changed().unwrap_or(false) {
                     continue;
                 }
-                if let Err(error) = hub.set_level(LogLevel::Emergency).await {
+                if let Err(error) = hub.set_level(QUIET).await {
                     tracing::debug!(%error, "the server does not change the level of its log");
                 }
-                *now = None;
+                *now = Some(QUIET);
                 return;
             }
         };
