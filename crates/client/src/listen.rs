@@ -115,7 +115,7 @@ async fn acknowledged(reply: &mut Reply) -> Result<Raw, Error> {
                 let fault = "the stream ended before it was acknowledged".into();
                 return Err(Error::Closed { method: method.into(), fault, sent: true });
             }
-            Event::Notification(_) | Event::Question(_) | Event::Hangup { .. } => {}
+            Event::Notification(_) | Event::Unknown { .. } | Event::Question(_) | Event::Hangup { .. } => {}
         }
     }
 }
@@ -194,7 +194,7 @@ impl Listening {
                     }
                 }
                 Event::Outcome(_) => self.reply = None,
-                Event::Question(_) | Event::Hangup { .. } => {}
+                Event::Unknown { .. } | Event::Question(_) | Event::Hangup { .. } => {}
             }
         }
     }

@@ -16,6 +16,7 @@ mod questions;
 mod retries;
 mod rounds;
 mod state;
+mod unknown;
 
 use anyport::Revision;
 use anyport_testing::{Answer, Wire};

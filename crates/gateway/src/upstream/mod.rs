@@ -220,9 +220,11 @@ impl Service for Upstream {
             // A legacy server asks live: its questions are kept for a caller that retries.
             (Some(Era::Legacy), Asking::Retry) => match &self.park {
                 Some(park) => park.call(request, context),
+                // Extensions are not asked anything by.
                 None => {
-                    let info = context.client_info().cloned();
-                    self.pool.call(request, context.with_client(Raw::EMPTY_OBJECT, info))
+                    let (info, all) = (context.client_info().cloned(), context.capabilities());
+                    let extensions = Splice::retain(all, |key| key == "extensions").finish();
+                    self.pool.call(request, context.with_client(extensions, info))
                 }
             },
             (Some(_), _) => self.pool.call(request, context),

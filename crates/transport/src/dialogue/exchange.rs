@@ -141,6 +141,9 @@ impl Exchange {
             }
             match std::task::ready!(event) {
                 Event::Notification(notification) => self.notify(notification),
+                Event::Unknown { method, params } => {
+                    self.ready.push_back(Outgoing::Message(named_text(&method, &params)));
+                }
                 Event::Question(question) => match &mut self.voice {
                     // A modern caller is asked by result; dropping the question says that nobody will answer.
                     Voice::Modern { .. } => {}
@@ -318,8 +321,13 @@ pub(super) enum QuestionState {
 }
 
 pub(super) fn notification_text(method: Method, params: &Raw) -> Bytes {
+    named_text(method.as_str(), params)
+}
+
+/// A notification by its name.
+pub(super) fn named_text(method: &str, params: &Raw) -> Bytes {
     let mut text = Vec::with_capacity(params.as_str().len() + 80);
-    write_notification(&mut text, method.as_str(), Some(params));
+    write_notification(&mut text, method, Some(params));
     one_line(text)
 }
 

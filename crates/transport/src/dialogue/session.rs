@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use super::{
     Exchange, cancelled_params,
-    exchange::{QuestionState, notification_text},
+    exchange::{QuestionState, named_text, notification_text},
     one_line, random_id,
 };
 
@@ -290,6 +290,9 @@ impl LegacySession {
                         return Poll::Ready(Some(notification_text(method, &params)));
                     }
                 }
+                Event::Unknown { method, params } => {
+                    return Poll::Ready(Some(named_text(&method, &params)));
+                }
                 Event::Outcome(_) => listening.reply = None,
                 Event::Question(_) | Event::Hangup { .. } => {}
             }
@@ -302,6 +305,7 @@ impl LegacySession {
             Event::Notification(Notification { method, params }) => {
                 self.notify(method, params).map(|params| notification_text(method, &params))
             }
+            Event::Unknown { method, params } => Some(named_text(&method, &params)),
             Event::Question(question) => self.ask(question).map(|put| {
                 asked.push(put.id);
                 put.text

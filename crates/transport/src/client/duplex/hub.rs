@@ -376,8 +376,7 @@ impl Hub {
     /// A notification of the server's.
     fn hear(&self, name: &str, params: Raw) {
         let Some((agreement, method)) = self.agreement().zip(Method::named(name)) else {
-            tracing::debug!(method = %name, "a notification that nobody here knows");
-            return;
+            return self.unknown(name, params);
         };
         if method == Method::Cancelled {
             let id = params.member("requestId").and_then(Id::of);
@@ -403,6 +402,19 @@ impl Hub {
                 Some(id) => self.for_call(Some(id), method, params),
                 None => self.say(method, params),
             },
+        }
+    }
+
+    /// A notification that nobody here knows: it is the one open call's. Among several it is not guessed whose it is.
+    fn unknown(&self, name: &str, params: Raw) {
+        let mut state = self.lock();
+        let mut open = state.calls.values_mut().filter(|slot| slot.method != Some(Method::Listen));
+        match (open.next(), open.next()) {
+            (Some(slot), None) if slot.outcome.is_none() && slot.events.len() < self.opening.call_queue => {
+                slot.events.push_back(Event::Unknown { method: name.into(), params });
+                slot.wake();
+            }
+            _ => tracing::debug!(method = %name, "a notification that nobody here knows"),
         }
     }
 

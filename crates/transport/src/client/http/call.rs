@@ -246,8 +246,11 @@ impl Listener<'_> {
     }
 
     async fn told(&mut self, notification: jsonrpc::Notification) {
-        let Some(method) = Method::named(&notification.method) else { return };
         let params = notification.params.unwrap_or(Raw::EMPTY_OBJECT);
+        let Some(method) = Method::named(&notification.method) else {
+            let unknown = Event::Unknown { method: notification.method, params };
+            return self.emitter.emit(unknown).await;
+        };
         if method == Method::Cancelled {
             let id = params.member("requestId").and_then(Id::of);
             if let Some(question) = id.and_then(|id| self.open.remove(&id)) {
