@@ -1,13 +1,15 @@
 //! What becomes of everything that users care for, between a client and a server of any two revisions.
 //!
-//! Each of the 25 pairs is a client of the testing kit that speaks exactly one revision, the bridge as `anyport bridge` puts it
-//! together, and a server of exactly one revision that shares no code with the product. What arrives is measured, held against
-//! the rule, and written into the book: `docs/bridging-matrix.md`.
+//! Each of the 25 pairs is a client of the testing kit that speaks exactly one revision, on one channel and again over Streamable
+//! HTTP, the bridge as `anyport bridge` puts it together, and a server of exactly one revision that shares no code with the
+//! product. What arrives is measured, held against the rule, and written into the book: `docs/bridging-matrix.md`.
 //!
 //! - `rows`: what users care for, and the rule for each: one file a topic.
 //! - `row`, `verdict`: what a row is, and what can become of it.
 //! - `peer`: the server; `pair`: the three together.
 //! - `table`, `page`: what was measured, and the page that is made of it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod page;
 mod pair;

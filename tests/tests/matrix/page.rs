@@ -51,8 +51,8 @@ tags: [bridge, revisions, compatibility, elicitation, sampling]
 
 <!-- `UPDATE_GOLDEN=1 cargo test -p anyport-tests --test matrix` writes this page. -->
 What `anyport bridge` makes of everything that a client and a server say to each other, for each of the 25 pairs of a client's
-and a server's revision. A test lets each thing happen between a client of exactly the one revision and a server of exactly
-the other, and this page is made from what arrived. How it works is told in [Bridging](bridging.md).
+and a server's revision. A test lets each thing happen between a client of exactly the one revision, on one channel and
+over Streamable HTTP, and a server of exactly the other; this page is made from what arrived. How it works is told in [Bridging](bridging.md).
 
 - *carried*: it arrives as it was sent, where the other revision has its place.
 - *lowered*: it arrives in another form, which older or newer revisions have words for.

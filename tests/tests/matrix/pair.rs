@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use anyport::{
-    Revision, Service, memory,
+    Revision, Service, http, memory,
     service::{
         bridge::{ParkLimits, ShimLimits},
         metrics::Metrics,
@@ -15,6 +15,19 @@ use serde_json::{Value, json};
 
 use crate::peer::Peer;
 
+/// How the client reaches the bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// One channel both ways, as standard streams are.
+    Channel,
+    /// Streamable HTTP: a response for each request.
+    Http,
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 2] = [Self::Channel, Self::Http];
+}
+
 /// A client of exactly one revision, `anyport bridge`, and a server of exactly one revision; in memory.
 pub(crate) struct Pair {
     pub(crate) client: Revision,
@@ -26,10 +39,18 @@ pub(crate) struct Pair {
 impl Pair {
     /// # Errors
     /// When they do not come to speak.
-    pub(crate) async fn open(client: Revision, server: Revision, declared: Value) -> Result<Self, Lost> {
+    pub(crate) async fn open(
+        client: Revision,
+        server: Revision,
+        declared: Value,
+        way: Way,
+    ) -> Result<Self, Lost> {
         let peer = Peer::new(server);
         let bridge = bridge(peer.clone());
-        let link = Link::memory(bridge, memory::Config::default());
+        let link = match way {
+            Way::Channel => Link::memory(bridge, memory::Config::default()),
+            Way::Http => Link::endpoint(&http::Endpoint::new(bridge, http::Config::default())),
+        };
         let mut wire = Wire::over(link).declaring(declared).patience(Duration::from_secs(300));
         wire.open(client).await?;
         assert_eq!(wire.revision(), client);

@@ -4,7 +4,7 @@ use anyport::Revision;
 use serde_json::{Value, json};
 
 use crate::{
-    pair::Pair,
+    pair::{Pair, Way},
     verdict::{Carried, Measured, Verdict},
 };
 
@@ -83,9 +83,14 @@ impl Row {
     }
 
     /// Lets it happen, and says what became of it.
-    pub(crate) async fn measure(&self, client: Revision, server: Revision) -> Result<Verdict, String> {
+    pub(crate) async fn measure(
+        &self,
+        client: Revision,
+        server: Revision,
+        way: Way,
+    ) -> Result<Verdict, String> {
         let words = |error: anyport_testing::Lost| error.to_string();
-        let mut pair = Pair::open(client, server, (self.declares)(client)).await.map_err(words)?;
+        let mut pair = Pair::open(client, server, (self.declares)(client), way).await.map_err(words)?;
         let verdict = self.measure.of(&mut pair).await.map_err(words)?;
         pair.fits()?;
         Ok(verdict)

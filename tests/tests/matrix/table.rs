@@ -6,6 +6,7 @@ use anyport::Revision;
 use tokio::time::timeout;
 
 use crate::{
+    pair::Way,
     row::Row,
     rows::{Topic, topics},
     verdict::{Carried, Verdict},
@@ -65,9 +66,13 @@ fn measure(row: &Row) -> Measurement {
                 continue;
             }
             let expected = row.expected(client, server);
-            let verdict = alone(row.measure(client, server)).unwrap_or_else(Verdict::Lost);
-            if verdict != expected {
-                faults.push(format!("{}, {client} to {server}: {verdict}, not {expected}", row.name));
+            let [verdict, over_http] =
+                Way::ALL.map(|way| alone(row.measure(client, server, way)).unwrap_or_else(Verdict::Lost));
+            for (verdict, way) in [(&verdict, ""), (&over_http, " over HTTP")] {
+                if *verdict != expected {
+                    faults
+                        .push(format!("{}, {client} to {server}{way}: {verdict}, not {expected}", row.name));
+                }
             }
             cells.push(Cell { client, server, verdict });
         }

@@ -19,7 +19,7 @@ pub(crate) fn topic() -> Topic {
         whole: false,
         rows: vec![
             Row::new("Tools: name, description, arguments, `_meta`, unknown members", async |pair| {
-                Ok(tool(pair, &["name", "description", "inputSchema", "_meta", "x-own"]).await?)
+                tool(pair, &["name", "description", "inputSchema", "_meta", "x-own"]).await
             }),
             Row::new("Tools: annotations", async |pair| {
                 let mut arrived = listed(pair, "tools/list", "tools", "full").await?["annotations"].clone();

@@ -49,6 +49,13 @@ pub(crate) fn topic() -> Topic {
                     error(&answer).unwrap_or_else(|| lost(&answer))
                 })
             }),
+            Row::new("An unknown notification of the server's, in a call", async |pair| {
+                pair.tool("tells").await?;
+                let heard = pair.wire.heard().iter().map(|heard| &heard.message);
+                let own = heard.filter(|message| message["method"] == "notifications/x-own");
+                let told: Vec<&Value> = own.map(|told| &told["params"]["a"]).collect();
+                Ok(same(&json!(told), &json!([1])))
+            }),
             Row::new("Reading resources: text and bytes", read),
             Row::new("A resource that is not there", missing).rule(|client, server| {
                 match (client.is_modern(), server.is_modern()) {

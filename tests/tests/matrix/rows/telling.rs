@@ -93,8 +93,13 @@ async fn unasked(pair: &mut Pair) -> Measured {
     })
 }
 
-fn unasked_rule(client: Revision, _: Revision) -> Verdict {
-    if client.is_modern() { lowered(NOTHING) } else { lowered(FROM_INFO) }
+fn unasked_rule(client: Revision, server: Revision) -> Verdict {
+    match (client.is_modern(), server.is_modern()) {
+        (true, _) => lowered(NOTHING),
+        (false, true) => lowered(FROM_INFO),
+        // 2025-11-25, logging: "the server MAY decide which messages to send".
+        (false, false) => Carried,
+    }
 }
 
 fn call_of<'a>(name: &'a str) -> impl Fn(&Value) -> bool + 'a {
