@@ -34,6 +34,8 @@ pub struct Live {
     pub spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
     /// Gives what the server asks outside any call to somebody, from then on.
     pub asides: Box<dyn FnOnce(Arc<dyn Aside>) + Send>,
+    /// Tells a legacy server what its client says outside its calls: a method and its params.
+    pub tell: Box<dyn Fn(&str, &Raw) + Send + Sync>,
     /// Completes when the connection is gone, with the reason for a person.
     pub closed: Pin<Box<dyn Future<Output = String> + Send>>,
     /// Closes the connection once it is polled, whoever else holds it, and completes when nothing of it is left.

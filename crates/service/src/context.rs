@@ -24,6 +24,7 @@ struct Call {
     principal: Principal,
     client: Option<ClientId>,
     line: Option<Weak<dyn Line>>,
+    changes_roots: bool,
     revision: Revision,
     asking: Asking,
     capabilities: Raw,
@@ -68,6 +69,15 @@ pub trait Line: Send + Sync + 'static {
 
     /// Tells the client, once it listens; what its revision has no words for is left out.
     fn tell(&self, notification: Notification);
+
+    /// Gives `ear` what the client says from now on that belongs to no call, and that is not about the session itself.
+    fn heard_by(&self, ear: Weak<dyn Ear>);
+}
+
+/// Hears what a client says outside its calls.
+pub trait Ear: Send + Sync + 'static {
+    /// `client` said this: `method` may be one that nobody here knows.
+    fn told(&self, client: ClientId, method: &str, params: &Raw);
 }
 
 /// Whose calls may be taken for those of one caller, where a server does not say to which of several something belongs.
@@ -131,6 +141,7 @@ impl Context {
             principal,
             client: None,
             line: None,
+            changes_roots: false,
             revision,
             asking: if revision.is_modern() { Asking::Retry } else { Asking::Live },
             capabilities: Raw::EMPTY_OBJECT,
@@ -181,10 +192,11 @@ impl Context {
         self
     }
 
-    /// Sets by which way the client is reached outside its calls.
+    /// Sets by which way the client is reached outside its calls, and whether it says there that its roots have changed.
     #[must_use]
-    pub fn with_line(mut self, line: Weak<dyn Line>) -> Self {
-        Arc::make_mut(&mut self.0).line = Some(line);
+    pub fn with_line(mut self, line: Weak<dyn Line>, changes_roots: bool) -> Self {
+        let call = Arc::make_mut(&mut self.0);
+        (call.line, call.changes_roots) = (Some(line), changes_roots);
         self
     }
 
@@ -259,6 +271,11 @@ impl Context {
     /// By which way the client is reached outside its calls, where there is one: a legacy session.
     pub fn line(&self) -> Option<&Weak<dyn Line>> {
         self.0.line.as_ref()
+    }
+
+    /// Whether the client says when its roots change: only one of a legacy session can.
+    pub fn changes_roots(&self) -> bool {
+        self.0.changes_roots
     }
 
     /// Whose call this is, where calls of several callers must not be mixed up.

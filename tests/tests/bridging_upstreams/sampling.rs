@@ -139,3 +139,55 @@ async fn sampling_arrays_split() {
         good(client.end(call).await.unwrap());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn roots_changed_forwarded() {
+    for server in legacy() {
+        for client_revision in legacy() {
+            for way in [Way::Lines, Way::Http].into_iter().filter(|way| server >= B || *way == Way::Lines) {
+                let pair = format!("{client_revision} to {server} {way:?}");
+                let mut bridged = quiet(way, server);
+                let mut client =
+                    bridged.client(client_revision, json!({"roots": {"listChanged": true}})).await;
+                let mut peer = bridged.server().await;
+                if way == Way::Lines {
+                    assert_eq!(peer.opened["capabilities"]["roots"], json!({"listChanged": true}), "{pair}");
+                }
+                client.skip();
+                client.notify("notifications/roots/list_changed", Value::Null).await.unwrap();
+                hears_told(&mut peer, "notifications/roots/list_changed").await;
+                // The server wants to know, and there is no doubt of whom.
+                let id = peer.asks("roots/list", json!({}));
+                let put = asked(&mut client, "roots/list").await;
+                let roots = json!({"roots": [{"uri": "file:///b"}]});
+                answers(&mut client, &put, &roots);
+                assert_eq!(peer.hears_answer(id).await.message["result"], roots, "{pair}");
+                // What nobody between them knows crosses, too.
+                client.notify("notifications/x-own", json!({"a": 1.0})).await.unwrap();
+                let heard = hears_told(&mut peer, "notifications/x-own").await;
+                assert_eq!(heard.params(), r#"{"a":1.0}"#, "{pair}");
+
+                // Of two who share a connection neither is heard as if it spoke for both.
+                let mut second =
+                    bridged.client(client_revision, json!({"roots": {"listChanged": true}})).await;
+                let listing = second.begin("tools/list", json!({})).unwrap();
+                peer.hears("tools/list").await.answers(r#"{"tools":[]}"#);
+                good(second.end(listing).await.unwrap());
+                second.notify("notifications/roots/list_changed", Value::Null).await.unwrap();
+                peer.hears_nothing().await;
+            }
+        }
+        // A modern client cannot say so, and no server is told that it could.
+        let mut bridged = quiet(Way::Lines, server);
+        let mut client = bridged.client(M, json!({"roots": {"listChanged": true}})).await;
+        good(client.call("server/discover", json!({})).await.unwrap());
+        assert_eq!(bridged.server().await.opened["capabilities"]["roots"], json!({}), "{server}");
+    }
+}
+
+/// What a client said outside its calls.
+async fn hears_told(peer: &mut anyport_tests::bridged::Peer, method: &str) -> anyport_tests::bridged::Heard {
+    let heard = peer.hears(method).await;
+    assert!(heard.message.get("id").is_none(), "{}", heard.text);
+    heard
+}

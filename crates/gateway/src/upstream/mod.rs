@@ -173,7 +173,7 @@ impl Upstream {
 
     /// What distinguishes callers to whom a server may show other lists.
     pub(crate) fn profile(context: &Context) -> Raw {
-        Key::legacy(context.capabilities(), Whom::All).client(context).capabilities
+        Key::legacy(context.capabilities(), context.changes_roots(), Whom::All).client(context).capabilities
     }
 
     /// Whether a call such as `context`'s would go out at once.
@@ -289,7 +289,7 @@ impl Table {
     fn slot(&mut self, context: &Context, asks: bool, most: usize) -> Arc<Slot> {
         let key = match self.era {
             Some(Era::Modern) => Key::Modern,
-            _ => Key::legacy(context.capabilities(), self.whom(context, asks)),
+            _ => Key::legacy(context.capabilities(), context.changes_roots(), self.whom(context, asks)),
         };
         if self.slots.len() >= most && !self.slots.contains_key(&key) {
             self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
@@ -311,7 +311,7 @@ impl Table {
             return Whom::All;
         }
         let free = |lane: &usize| {
-            let key = Key::legacy(context.capabilities(), Whom::Lane(*lane));
+            let key = Key::legacy(context.capabilities(), false, Whom::Lane(*lane));
             self.slots.get(&key).is_none_or(|slot| !slot.is_taken())
         };
         Whom::Lane((0..=self.slots.len()).find(free).unwrap_or_default())
@@ -657,11 +657,12 @@ impl Pool {
 
     /// A connection is there: it is put where calls will look for it.
     fn established(&self, slot: Arc<Slot>, client: &Client, live: Live, room: OwnedSemaphorePermit) {
-        let Live { service, revision, discovered, spoken, asides, closed, close } = live;
+        let Live { service, revision, discovered, spoken, asides, tell, closed, close } = live;
         let up = Arc::new(Up {
             service: service.clone(),
             revision,
             discovered: discovered.clone(),
+            tell,
             since: Instant::now(),
             closing: Notify::new(),
             _room: room,
@@ -671,7 +672,7 @@ impl Pool {
             table.era = Some(Era::of(revision));
             let key = match Era::of(revision) {
                 Era::Modern => Key::Modern,
-                Era::Legacy if slot.key == Key::Modern => Key::legacy(&client.capabilities, Whom::All),
+                Era::Legacy if slot.key == Key::Modern => Key::legacy(&client.capabilities, false, Whom::All),
                 Era::Legacy => slot.key.clone(),
             };
             table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()

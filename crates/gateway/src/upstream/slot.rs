@@ -11,7 +11,7 @@ use anyport_protocol::{
     Error, Raw, Revision,
     json::{Elements, Members},
 };
-use anyport_service::{ClientId, Context, Line, Service};
+use anyport_service::{ClientId, Context, Ear, Line, Service};
 use lru::LruCache;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, watch},
@@ -54,6 +54,7 @@ pub(super) struct Up {
     pub(super) service: Arc<dyn Service>,
     pub(super) revision: Revision,
     pub(super) discovered: Raw,
+    pub(super) tell: Box<dyn Fn(&str, &Raw) + Send + Sync>,
     pub(super) since: Instant,
     /// Told when we close it.
     pub(super) closing: Notify,
@@ -111,7 +112,7 @@ impl Slot {
     }
 
     /// Notes that calls of this caller come here.
-    pub(super) fn used_by(&self, context: &Context) {
+    pub(super) fn used_by(self: &Arc<Self>, context: &Context) {
         let (Some(client), Some(line)) = (context.client_id(), context.line()) else { return };
         let mut sessions = self.sessions();
         if sessions.contains_key(&client) {
@@ -122,6 +123,11 @@ impl Slot {
             sessions.retain(|_, line| line.strong_count() > 0);
         }
         sessions.insert(client, line.clone());
+        drop(sessions);
+        let ear: Weak<dyn Ear> = Arc::<Self>::downgrade(self);
+        if let Some(line) = line.upgrade() {
+            line.heard_by(ear);
+        }
     }
 
     /// How many legacy sessions share the connection, and the one whose own it is, if there is but one.
@@ -157,6 +163,13 @@ impl Slot {
         self.elicitations.lock().unwrap_or_else(PoisonError::into_inner).pop(elicitation)?.upgrade()
     }
 
+    /// Whether the connection is this session's own.
+    fn is_of(&self, client: ClientId) -> bool {
+        let mut sessions = self.sessions();
+        sessions.retain(|_, line| line.strong_count() > 0);
+        sessions.len() == 1 && sessions.contains_key(&client)
+    }
+
     /// Whether a call is under way, or waits for the connection.
     pub(super) fn is_taken(&self) -> bool {
         self.calls.load(Ordering::Acquire) > 0
@@ -166,6 +179,15 @@ impl Slot {
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let unused = self.calls.load(Ordering::Acquire) == 0 && self.listen.is_idle();
         unused.then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Ear for Slot {
+    /// On its own connection a session is heard. Where several share one, the server would take it for all of them.
+    fn told(&self, client: ClientId, method: &str, params: &Raw) {
+        if let Some(up) = self.up().filter(|_| self.is_of(client)) {
+            (up.tell)(method, params);
+        }
     }
 }
 

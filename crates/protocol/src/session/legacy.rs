@@ -21,6 +21,7 @@ pub struct Session {
     supported: Vec<Revision>,
     revision: Revision,
     capabilities: Raw,
+    changes_roots: bool,
     client_info: Option<Raw>,
     log_level: Option<LogLevel>,
     subscriptions: BTreeSet<ByteString>,
@@ -77,6 +78,7 @@ impl Session {
             supported: supported.iter().copied().filter(|revision| !revision.is_modern()).collect(),
             revision: Revision::NEWEST_LEGACY,
             capabilities: Raw::EMPTY_OBJECT,
+            changes_roots: false,
             client_info: None,
             log_level: None,
             subscriptions: BTreeSet::new(),
@@ -93,6 +95,11 @@ impl Session {
     /// What the client declared, in the newest vocabulary.
     pub fn capabilities(&self) -> &Raw {
         &self.capabilities
+    }
+
+    /// Whether the client says when its roots change: since 2026-07-28 none does, so its capabilities do not tell.
+    pub fn changes_roots(&self) -> bool {
+        self.changes_roots
     }
 
     /// Who the client says it is.
@@ -191,6 +198,7 @@ impl Session {
         if !capabilities.is_object() {
             return Err(Error::invalid_params("params.capabilities must be an object"));
         }
+        self.changes_roots = Profile::of(&capabilities).roots_list_changed;
         // 2025-11-25, lifecycle §Operation: both parties MUST "Respect the negotiated protocol version". A client that asked
         // for a newer one has declared what this one does not have, and nobody may be asked for that.
         let said = revision::lower(Part::ClientCapabilities, revision, capabilities);

@@ -15,6 +15,9 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     /// Carries one request of the newest vocabulary. The reply is in it, too; dropping it cancels the request.
     fn call(&self, request: Request, context: Context) -> Reply;
 
+    /// Says something that belongs to no call, as it is.
+    fn tell(&self, method: &str, params: &Raw);
+
     /// Begins to close: nothing more is sent but what closing needs. [`Opened::ended`] tells when it is done.
     fn close(&self);
 }

@@ -13,8 +13,8 @@ use anyport_protocol::{
     session::legacy::{Session, Step},
 };
 use anyport_service::{
-    Answerer, ClientId, Context, Event, Line, Notification, Outcome, Principal, Question, Reply, Request,
-    Service,
+    Answerer, ClientId, Context, Ear, Event, Line, Notification, Outcome, Principal, Question, Reply,
+    Request, Service,
 };
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -39,6 +39,8 @@ pub(crate) struct LegacySession {
     line: Weak<Self>,
     questions: Mutex<HashMap<Id, Open>>,
     listening: Mutex<Listening>,
+    /// Who hears what the client says outside its calls.
+    ears: Mutex<Vec<Weak<dyn Ear>>>,
     /// Held while the listen stream is changed: the next change begins with what this one has led to.
     changing: tokio::sync::Mutex<()>,
     ready: watch::Sender<bool>,
@@ -107,6 +109,7 @@ impl LegacySession {
             line: line.clone(),
             questions: Mutex::default(),
             listening: Mutex::default(),
+            ears: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             ready: watch::Sender::new(false),
         })
@@ -158,7 +161,7 @@ impl LegacySession {
         let state = lock(&self.state);
         let context = Context::new(self.principal.clone(), state.revision())
             .with_client_id(self.client)
-            .with_line(self.line.clone())
+            .with_line(self.line.clone(), state.changes_roots())
             .with_client(state.capabilities().clone(), state.client_info().cloned());
         let context = match state.log_level() {
             Some(level) => context.with_log_level(Some(level)),
@@ -232,9 +235,13 @@ impl LegacySession {
 
     /// Takes a notification of the client's. `cancelled` is the transport's.
     pub(crate) fn notification(self: &Arc<Self>, notification: &jsonrpc::Notification) {
-        if Method::named(&notification.method) != Some(Method::Initialized)
-            || !lock(&self.state).initialized()
-        {
+        match Method::named(&notification.method) {
+            Some(Method::Initialized) => {}
+            // What nobody here knows may be between the two of them.
+            None | Some(Method::RootsChanged) => return self.said(notification),
+            Some(_) => return,
+        }
+        if !lock(&self.state).initialized() {
             return;
         }
         self.ready.send_replace(true);
@@ -260,6 +267,19 @@ impl LegacySession {
                 Ok(()) => {}
             }
         });
+    }
+
+    fn said(&self, notification: &jsonrpc::Notification) {
+        if !self.is_open() {
+            return;
+        }
+        let ears: Vec<_> = {
+            let mut ears = lock(&self.ears);
+            ears.retain(|ear| ear.strong_count() > 0);
+            ears.iter().filter_map(Weak::upgrade).collect()
+        };
+        let params = notification.params.clone().unwrap_or(Raw::EMPTY_OBJECT);
+        ears.iter().for_each(|ear| ear.told(self.client, &notification.method, &params));
     }
 
     /// The next message that belongs to no call; `None` when the session has ended. Changes that nobody waits for
@@ -456,6 +476,12 @@ impl Line for LegacySession {
             None => return tracing::debug!("a session that does not listen is not told of everything"),
         }
         self.wake_pushes();
+    }
+
+    fn heard_by(&self, ear: Weak<dyn Ear>) {
+        let mut ears = lock(&self.ears);
+        ears.retain(|ear| ear.strong_count() > 0);
+        ears.push(ear);
     }
 }
 

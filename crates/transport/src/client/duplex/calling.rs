@@ -83,6 +83,10 @@ impl Carrier for Arc<Hub> {
         Reply::pending(Calling { hub: self.clone(), id, stage })
     }
 
+    fn tell(&self, method: &str, params: &Raw) {
+        Hub::tell(self, method, Some(params));
+    }
+
     fn close(&self) {
         Hub::close(self);
     }

@@ -229,8 +229,12 @@ impl Hub {
     }
 
     pub(crate) fn notify(&self, method: Method, params: Option<&Raw>) {
+        self.tell(method.as_str(), params);
+    }
+
+    pub(super) fn tell(&self, method: &str, params: Option<&Raw>) {
         let mut text = Vec::with_capacity(128);
-        write_notification(&mut text, method.as_str(), params);
+        write_notification(&mut text, method, params);
         self.send(text);
     }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, future::poll_fn, sync::Arc};
 use anyport_protocol::{
     Error, Method, Raw,
     json::Splice,
-    jsonrpc::{self, Id, Message, code, write_request},
+    jsonrpc::{self, Id, Message, code, write_notification, write_request},
     meta::{LogLevel, encode_header},
     session::upstream::Whose,
 };
@@ -56,6 +56,12 @@ impl Carrier for Http {
             );
         }
         emit::reply(move |emitter| async move { call(hub, request, context, emitter).await })
+    }
+
+    fn tell(&self, method: &str, params: &Raw) {
+        let mut message = Vec::new();
+        write_notification(&mut message, method, Some(params));
+        self.0.errand(message, "what a client says outside its calls");
     }
 
     fn close(&self) {
