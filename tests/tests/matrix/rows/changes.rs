@@ -26,15 +26,14 @@ pub(crate) fn topic() -> Topic {
             )
             .until(V2025_11_25),
             Row::new("Ending a subscription", unsubscribed),
-            Row::new("The client's roots changed", roots).client_until(V2025_11_25).rule(|_, server| {
-                if server.is_modern() { lowered(ROOTS_MODERN) } else { lowered(ROOTS_LEGACY) }
-            }),
+            Row::new("The client's roots changed", roots)
+                .client_until(V2025_11_25)
+                .rule(|_, server| if server.is_modern() { lowered(ROOTS_MODERN) } else { Carried }),
         ],
     }
 }
 
 const ROOTS_MODERN: &str = "not told: a server of 2026-07-28 asks for the roots in each call";
-const ROOTS_LEGACY: &str = "not told, since a connection is shared; `roots` is declared without `listChanged`, so a server asks when it needs them";
 
 async fn listed(pair: &mut Pair, what: &str) -> Measured {
     pair.tool("echo").await?;
@@ -102,7 +101,6 @@ async fn roots(pair: &mut Pair) -> Measured {
     let promised = !initialize["params"]["capabilities"]["roots"]["listChanged"].is_null();
     Ok(match (arrived, promised, pair.server.is_modern()) {
         (true, true, false) => Carried,
-        (false, false, false) => lowered(ROOTS_LEGACY),
         (false, false, true) => lowered(ROOTS_MODERN),
         other => Lost(format!("{other:?}")),
     })

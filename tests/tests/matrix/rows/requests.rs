@@ -7,7 +7,7 @@ use super::Topic;
 use crate::{
     pair::Pair,
     row::Row,
-    verdict::{Carried, Measured, all, error, lost, lowered, same},
+    verdict::{Carried, Measured, all, error, lost, lowered, refused, same},
 };
 
 pub(crate) fn topic() -> Topic {
@@ -49,6 +49,9 @@ pub(crate) fn topic() -> Topic {
                     error(&answer).unwrap_or_else(|| lost(&answer))
                 })
             }),
+            Row::new("An unknown notification of the client's", own_notification)
+                .client_until(V2025_11_25)
+                .rule(|_, server| if server.is_modern() { refused(NO_NOTIFICATIONS) } else { Carried }),
             Row::new("An unknown notification of the server's, in a call", async |pair| {
                 pair.tool("tells").await?;
                 let heard = pair.wire.heard().iter().map(|heard| &heard.message);
@@ -79,6 +82,7 @@ pub(crate) fn topic() -> Topic {
 
 const MISSING_NEW: &str = "-32002 becomes -32602";
 const MISSING_OLD: &str = "-32602 becomes -32002";
+const NO_NOTIFICATIONS: &str = "not sent: of a client's notifications 2026-07-28 has left `cancelled` alone";
 const BATCH: &str = "each request is made by itself, and all are answered in one array";
 
 async fn arguments(pair: &mut Pair) -> Measured {
@@ -109,6 +113,16 @@ async fn own_method(pair: &mut Pair) -> Measured {
     Ok(match &answer.outcome {
         Ok(result) => same(&result["heard"], &json!([1, 2])),
         Err(_) => error(&answer).unwrap_or_else(|| lost(&answer)),
+    })
+}
+
+async fn own_notification(pair: &mut Pair) -> Measured {
+    pair.tool("echo").await?;
+    pair.wire.notify("notifications/x-own", json!({"a": 1})).await?;
+    pair.tool("echo").await?;
+    Ok(match pair.peer.last("notifications/x-own") {
+        Value::Null if pair.server.is_modern() => refused(NO_NOTIFICATIONS),
+        arrived => same(&arrived["params"]["a"], &json!(1)),
     })
 }
 
