@@ -189,10 +189,11 @@ class Filesystem:
 
     @staticmethod
     def roots(program: Program) -> None:
-        # The server takes them in place of its own folder, if it hears of them before it is asked.
+        # The server takes them in place of its own folder, once it has heard of them.
         elsewhere = program.folder / "elsewhere"
-        said = program.says("call", "list_directory", f"path={elsewhere}", "--root", str(elsewhere), code=0)
-        expect("outside allowed directories" not in said, "the root is allowed", said)
+        said = program.says("call", "list_directory", f"path={elsewhere}", code=5)
+        expect("outside allowed directories" in said, "nothing else is allowed", said)
+        program.says("call", "list_directory", f"path={elsewhere}", "--root", str(elsewhere))
 
 
 class Memory:

@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::{Value, json};
 use support::{
-    Ended, anyport, documents, folder,
+    Ended, Program, anyport, documents, folder,
     scripted::{Asked, Scripted, document, modern, response, result},
     to_the_end,
 };
@@ -208,6 +208,38 @@ fn a_wrong_path_is_told_with_the_right_one() {
     assert!(!found.to_string().contains("a-secret-of-the-url"), "{found}");
     let nothing = Scripted::start(|_| response("404 Not Found", &[], ""));
     check(&[&nothing.url()], "speak", 4, "HTTP status 404", "correct the path: many servers answer at /mcp");
+}
+
+#[test]
+fn a_web_socket_is_reached_as_http_is_and_refused_at_the_same_steps() {
+    const TOKEN: &str = "a-token-of-more-than-sixteen-characters";
+    let home = folder(&[("token", TOKEN)]);
+    let place = format!("file:{}", home.path().join("token").display());
+    let mut command = anyport(home.path());
+    command.args(["serve", "--transport", "websocket", "--port", "0", "--auth-token", &place]);
+    command.args(["--docs", documents().to_str().unwrap()]);
+    let mut program = Program::start(command);
+    let line = program.error_line(|line| line.starts_with("  websocket "));
+    let url = line.split_whitespace().last().unwrap();
+    check(&[url], "auth", 3, "it wants to know who calls", "--bearer env:NAME");
+    let (ended, found) = run(&[url, "--bearer", &place], &[]);
+    assert_eq!((ended.code, &found["failed"]), (Some(0), &Value::Null), "{found}");
+    // Over HTTP and over a WebSocket, the path of either is not that of the other.
+    for (wrong, right) in [("/nowhere", "/ws"), ("/mcp/", "/ws")] {
+        let words = [&*url.replace("/ws", wrong), "--bearer", &place];
+        check(
+            &words,
+            "speak",
+            4,
+            "HTTP status 404",
+            &format!("at another path: {}", url.replace("/ws", right)),
+        );
+    }
+    let wrong = url.replace("ws://", "http://").replace("/ws", "/nowhere");
+    let right = wrong.replace("/nowhere", "/mcp");
+    check(&[&wrong, "--bearer", &place], "speak", 4, "HTTP status 404", &format!("at another path: {right}"));
+    let refuses = Scripted::start(|_| response("403 Forbidden", &[], "not for you"));
+    check(&[&refuses.url().replace("http:", "ws:")], "auth", 3, "not for you", "only some networks");
 }
 
 #[test]

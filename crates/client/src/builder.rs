@@ -18,7 +18,7 @@ use anyport_service::{
     bridge::{Shim, ShimLimits},
 };
 #[cfg(feature = "connect")]
-use anyport_transport::client::{Opening, Target};
+use anyport_transport::client::{Connection, Opening, Target};
 use serde_json::Value;
 
 use crate::{
@@ -42,6 +42,7 @@ pub struct Builder {
     max_pages: usize,
     shim: ShimLimits,
     cache: Cache,
+    discovered: Option<Raw>,
 }
 
 /// What a client calls.
@@ -49,6 +50,8 @@ enum Source {
     Service(Arc<dyn Service>),
     #[cfg(feature = "connect")]
     Target(Box<(Result<Target, crate::NoTarget>, Opening)>),
+    #[cfg(feature = "connect")]
+    Connection(Connection),
 }
 
 impl Builder {
@@ -59,6 +62,11 @@ impl Builder {
     #[cfg(feature = "connect")]
     pub(crate) fn connecting(target: Result<Target, crate::NoTarget>) -> Self {
         Self::of(Source::Target(Box::new((target, Opening::default()))))
+    }
+
+    #[cfg(feature = "connect")]
+    pub(crate) fn connected(connection: Connection) -> Self {
+        Self::of(Source::Connection(connection))
     }
 
     fn of(source: Source) -> Self {
@@ -72,6 +80,7 @@ impl Builder {
             max_pages: 10_000,
             shim: ShimLimits::default(),
             cache: Cache::default(),
+            discovered: None,
         }
     }
 
@@ -217,6 +226,12 @@ impl Builder {
         self
     }
 
+    /// What the service says to `server/discover`, where that was asked already: then it is not asked again.
+    pub fn discovered(mut self, result: Raw) -> Self {
+        self.discovered = Some(result);
+        self
+    }
+
     /// Asks the server who it is and what it offers; then the client is there.
     ///
     /// # Errors
@@ -252,6 +267,11 @@ impl Builder {
                     crate::connect::Link::open(target?, opening, cache.clone(), functions.clone()).await?;
                 Arc::new(link.insert(opened).clone())
             }
+            #[cfg(feature = "connect")]
+            Source::Connection(connection) => {
+                crate::connect::answer_asides(&connection, &functions);
+                Arc::new(connection)
+            }
         };
         let mut core = Core {
             service: Arc::new(Shim::new(Retried(service), self.shim)),
@@ -270,7 +290,15 @@ impl Builder {
             server: String::new(),
             discovered: OnceLock::new(),
         };
-        core.discover().await?;
+        // Whoever opened a connection has asked a moment ago.
+        #[cfg(feature = "connect")]
+        let known = self.discovered.or_else(|| Some(core.link.as_ref()?.connection().discovered().clone()));
+        #[cfg(not(feature = "connect"))]
+        let known = self.discovered;
+        match known {
+            Some(result) => core.learn(&result)?,
+            None => core.discover().await?,
+        }
         Ok(Client::of(core))
     }
 }

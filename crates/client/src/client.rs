@@ -69,6 +69,13 @@ impl Client {
         Builder::connecting(target.into_target())
     }
 
+    /// A client of a server that is connected to already, and of nobody else. The connection is not made anew when it is
+    /// lost; say what the client can be asked as the connection was opened with.
+    #[cfg(feature = "connect")]
+    pub fn connected(connection: anyport_transport::client::Connection) -> Builder {
+        Builder::connected(connection)
+    }
+
     /// The connection to the server, when [`Client::connect`] made one.
     #[cfg(feature = "connect")]
     pub fn connection(&self) -> Option<anyport_transport::client::Connection> {
@@ -207,11 +214,19 @@ impl Core {
     pub(crate) async fn discover(&mut self) -> Result<(), Error> {
         let method = ByteString::from_static(Method::Discover.as_str());
         let answered = self.exchange(&method, Raw::EMPTY_OBJECT, &mut Options::default()).await;
-        let discovered: DiscoverResult = match answered {
-            Ok(answered) => decode(&method, &answered.result)?,
-            Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => DiscoverResult::default(),
-            Err(error) => return Err(error),
-        };
+        match answered {
+            Ok(answered) => self.learn(&answered.result),
+            Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => {
+                self.discovered = OnceLock::from(DiscoverResult::default());
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes in what the server says of itself.
+    pub(crate) fn learn(&mut self, result: &Raw) -> Result<(), Error> {
+        let discovered: DiscoverResult = decode(Method::Discover.as_str(), result)?;
         self.server = server_name(&discovered);
         self.discovered = OnceLock::from(discovered);
         Ok(())

@@ -16,7 +16,7 @@ use anyport_service::{
     Service,
     bridge::{Shim, ShimLimits},
 };
-use anyport_transport::client::{ConnectError, Dial, Target, child::Command};
+use anyport_transport::client::{ConnectError, Dial, Opening, Target, child::Command, connect};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
@@ -148,16 +148,18 @@ async fn asks_at_once(stream: tokio::io::DuplexStream) {
 
 #[tokio::test(start_paused = true)]
 async fn roots_are_told_while_no_call_that_may_ask_is_open() {
-    let dial = Dial::new(|| async {
+    let target = Target::Stream(Dial::new(|| async {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         tokio::spawn(asks_at_once(theirs));
         Ok(ours)
-    });
-    let client = Client::connect(Target::Stream(dial))
-        .revision(Revision::V2025_11_25)
-        .roots(["file:///home/ada"])
-        .await
-        .unwrap();
-    assert!(client.tools().await.unwrap().is_empty());
-    assert_eq!(client.call("where", ()).await.unwrap().text(), r#"[{"uri":"file:///home/ada"}]"#);
+    }));
+    let capabilities = Raw::from(json!({"roots": {}}));
+    let opening = Opening { revision: Some(Revision::V2025_11_25), capabilities, ..Opening::default() };
+    let connected = async || Client::connected(connect(&target, &opening).await.unwrap());
+    let connecting = async || Client::connect(target.clone()).revision(Revision::V2025_11_25);
+    for client in [connected().await, connecting().await] {
+        let client = client.roots(["file:///home/ada"]).await.unwrap();
+        assert!(client.tools().await.unwrap().is_empty());
+        assert_eq!(client.call("where", ()).await.unwrap().text(), r#"[{"uri":"file:///home/ada"}]"#);
+    }
 }

@@ -112,6 +112,8 @@ async fn park_server_times_out_first() {
             // Nobody answers for a minute, as many servers wait at most.
             sleep(Duration::from_secs(60)).await;
             running.answers(r#"{"content":[{"type":"text","text":"too late"}],"isError":true}"#);
+            // Its question is open no more than its call is: every request of a server's has its answer.
+            assert_eq!(peer.hears_answer(7).await.message["error"]["code"], -32603, "{server} {way:?}");
             sleep(Duration::from_secs(60)).await;
             let params = retry(&tool("slow"), &asked, json!({"q1": question.answer}));
             let answer = client.call("tools/call", params).await.unwrap();

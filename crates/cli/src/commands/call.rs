@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use anyport_protocol::types::Tool;
 
-use super::Words;
+use super::{Words, list::some};
 use crate::{
     arguments,
     exit::Exit,
@@ -62,7 +62,7 @@ async fn call(
     files: &content::Files,
     unchecked: bool,
 ) -> Result<Exit> {
-    let tools = session.client.tools().await.map_err(|error| failure::of_call(&error))?;
+    let tools = some(session.client.tools().await).map_err(|error| failure::of_call(&error))?;
     let tool = tools.iter().find(|tool| tool.name == name).ok_or_else(|| unknown(name, &tools))?;
     let given = arguments::parse(words, name, &tool.input_schema, || io::read_to_string(io::stdin()))
         .map_err(|mistake| Advice::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use anyport_protocol::types::Prompt;
 use serde_json::{Map, Value, json};
 
-use super::Words;
+use super::{Words, list::some};
 use crate::{
     arguments,
     exit::Exit,
@@ -57,10 +57,13 @@ async fn get(
     words: &[String],
     files: &content::Files,
 ) -> Result<Exit> {
-    let prompts = session.client.prompts().await.map_err(|error| failure::of_call(&error))?;
+    let prompts = some(session.client.prompts().await).map_err(|error| failure::of_call(&error))?;
     let prompt = prompts.iter().find(|prompt| prompt.name == name).ok_or_else(|| {
         let near = did_you_mean(name, prompts.iter().map(|prompt| prompt.name.as_str()));
-        let help = near.unwrap_or_else(|| "`anyport prompts` lists what it has".into());
+        let help = near.unwrap_or_else(|| match prompts.is_empty() {
+            true => "it has no prompts at all".into(),
+            false => "`anyport prompts` lists what it has".into(),
+        });
         Advice::usage(safe::line(&format!("the server has no prompt {name}")), safe::line(&help))
     })?;
     let given = arguments::parse(words, name, &schema(prompt), || io::read_to_string(io::stdin()))

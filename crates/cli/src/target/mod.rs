@@ -82,6 +82,9 @@ impl Server {
                 false => Ok(Self::Unix(path.into())),
             };
         }
+        if url.ends_with("://") {
+            return Err(wrong("it names no host"));
+        }
         let uri: Uri = url.parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
         if uri.host().is_none_or(str::is_empty) {
             return Err(wrong("it names no host"));
@@ -215,7 +218,7 @@ impl Options {
                     "leave out TARGET, or the command after --",
                 ));
             }
-            (None, None) => return Err(Advice::usage("no server was given", HOW)),
+            (None | Some(""), None) => return Err(Advice::usage("no server was given", HOW)),
             (None, Some((program, arguments))) => Target {
                 server: Server::Command {
                     program: program.clone(),
@@ -424,21 +427,36 @@ fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
         true => "; no mcp.json was found in this project or of this user".to_owned(),
         false => format!("; looked in {}", looked.join(", ")),
     };
+    let is_broken = !broken.is_empty();
     for error in broken {
         problem += &format!("; {error}");
     }
     let near = did_you_mean(name, known.iter().map(String::as_str));
-    Err(Advice::usage(problem, near.unwrap_or_else(|| guess(name))))
+    let help = near.unwrap_or_else(|| match is_url(name) {
+        true => format!("for a URL, write its scheme: http://{name}"),
+        false => guess(name, &known, is_broken),
+    });
+    Err(Advice::usage(problem, help))
+}
+
+/// Whether a word looks like a URL that lacks its scheme.
+fn is_url(word: &str) -> bool {
+    let host = word.split('/').next().unwrap_or(word);
+    let port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    port || host == "localhost" || host.contains('.') && !Path::new(word).exists()
 }
 
 /// What else somebody may have meant by it.
-fn guess(word: &str) -> String {
-    let host = word.split('/').next().unwrap_or(word);
-    let port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if port || host == "localhost" || host.contains('.') && !Path::new(word).exists() {
-        return format!("for a URL, write its scheme: http://{word}");
+fn guess(word: &str, known: &[String], is_broken: bool) -> String {
+    const LISTED: usize = 12;
+    let mut help = format!("to start a program, write it after --: -- {word}; else {HOW}");
+    if is_broken {
+        help += "; and correct the file that is wrong";
     }
-    format!("to start a program, write it after --: -- {word}; else {HOW}")
+    if !known.is_empty() && known.len() <= LISTED {
+        help += &format!("; there are {}", known.join(", "));
+    }
+    help
 }
 
 #[cfg(test)]

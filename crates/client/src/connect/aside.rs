@@ -21,7 +21,11 @@ struct Answering {
 }
 
 /// Lets `functions` answer what the server asks outside any call.
-pub(super) fn answer_asides(connection: &Connection, functions: &Arc<Functions>) {
+pub(crate) fn answer_asides(connection: &Connection, functions: &Arc<Functions>) {
+    if connection.revision().is_modern() {
+        // It asks by its results alone.
+        return;
+    }
     let discovered = connection.discovered().decode::<DiscoverResult>().unwrap_or_default();
     let server = server_name(&discovered);
     connection.asides(Arc::new(Answering { functions: functions.clone(), server }));

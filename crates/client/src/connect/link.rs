@@ -132,9 +132,7 @@ impl Current {
         functions: &Arc<Functions>,
     ) -> Result<Self, ConnectError> {
         let connection = connect(target, opening).await?;
-        if !connection.revision().is_modern() {
-            answer_asides(&connection, functions);
-        }
+        answer_asides(&connection, functions);
         let (mut spoken, cache) = (connection.spoken(), Arc::downgrade(cache));
         // Ends with the connection, or with the client.
         tokio::spawn(async move {

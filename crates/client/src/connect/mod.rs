@@ -5,5 +5,6 @@ mod link;
 mod listening;
 mod target;
 
+pub(crate) use aside::answer_asides;
 pub(crate) use link::Link;
 pub use target::{IntoTarget, NoTarget};

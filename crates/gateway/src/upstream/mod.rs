@@ -281,40 +281,55 @@ struct Table {
     era: Option<Era>,
     /// The server asks without saying whom, and was refused: from then on each caller has a connection of its own.
     apart: bool,
+    /// The server asks without saying whom: a connection that carries a question is no place for another call that may be
+    /// asked something.
+    unnamed: bool,
     slots: HashMap<Key, Arc<Slot>>,
 }
 
 impl Table {
-    /// Where a call goes; `asks`: whether its caller may be asked. Beyond `most`, places that nobody needs are forgotten.
-    fn slot(&mut self, context: &Context, asks: bool, most: usize) -> Arc<Slot> {
+    /// Where a call goes; `asks`: whether its caller may be asked. Beyond what `limits` allow, places that nobody needs are
+    /// forgotten.
+    fn slot(&mut self, context: &Context, asks: bool, limits: &UpstreamLimits) -> Arc<Slot> {
         let key = match self.era {
             Some(Era::Modern) => Key::Modern,
-            _ => Key::legacy(context.capabilities(), context.changes_roots(), self.whom(context, asks)),
+            _ => {
+                let whom = self.whom(context, asks, limits.connections);
+                Key::legacy(context.capabilities(), context.changes_roots(), whom)
+            }
         };
-        if self.slots.len() >= most && !self.slots.contains_key(&key) {
+        if self.slots.len() >= limits.places() && !self.slots.contains_key(&key) {
             self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
         }
         self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
     }
 
     /// Nothing is guessed of whom a server means that asks without saying so: then each caller has a connection of its
-    /// own, and so has each call of callers that nothing tells apart.
-    fn whom(&self, context: &Context, asks: bool) -> Whom {
-        if !self.apart {
+    /// own, and so has each call of callers that nothing tells apart. Those share one until it carries a question that
+    /// may be open for long.
+    fn whom(&self, context: &Context, asks: bool, connections: usize) -> Whom {
+        if !self.apart && !self.unnamed {
             return Whom::All;
         }
         let caller = context.caller();
         if !caller.is_apart() {
-            return Whom::Caller(caller);
+            return if self.apart { Whom::Caller(caller) } else { Whom::All };
         }
-        if !asks {
+        let place = |whom: &Whom| self.slots.get(&Key::legacy(context.capabilities(), false, whom.clone()));
+        let asked = || place(&Whom::All).is_some_and(|slot| slot.has_asked());
+        if !asks || !(self.apart || asked()) {
             return Whom::All;
         }
-        let free = |lane: &usize| {
-            let key = Key::legacy(context.capabilities(), false, Whom::Lane(*lane));
-            self.slots.get(&key).is_none_or(|slot| !slot.is_taken())
-        };
-        Whom::Lane((0..=self.slots.len()).find(free).unwrap_or_default())
+        let lanes = || (0..=self.slots.len()).map(Whom::Lane);
+        let free = lanes().find(|lane| place(lane).is_none_or(|slot| !slot.is_taken()));
+        if self.slots.values().filter(|slot| slot.is_taken()).count() < connections {
+            return free.unwrap_or(Whom::All);
+        }
+        // A connection gets free when somebody has answered a question, or nobody ever will. Most calls ask nothing, and
+        // need not wait for that; one that does is refused its question.
+        let mut all = std::iter::once(Whom::All).chain(lanes());
+        let shared = all.find(|whom| place(whom).is_some_and(|slot| slot.up().is_some()));
+        shared.or(free).unwrap_or(Whom::All)
     }
 }
 
@@ -479,13 +494,13 @@ impl Pool {
 
     /// Where calls such as `context`'s go that ask nothing.
     fn slot(&self, context: &Context) -> Arc<Slot> {
-        self.lock().slot(context, false, self.0.limits.places())
+        self.lock().slot(context, false, &self.0.limits)
     }
 
     /// A place among the calls of the connection where such a call goes; `asks`: whether its caller may be asked.
     fn hold(&self, context: &Context, asks: bool) -> Hold {
         let mut table = self.lock();
-        let slot = table.slot(context, asks, self.0.limits.places());
+        let slot = table.slot(context, asks, &self.0.limits);
         if table.era != Some(Era::Modern) {
             slot.used_by(context);
         }
@@ -699,7 +714,7 @@ impl Pool {
             let context =
                 Context::new(Principal::local(), revision).with_client(client.capabilities.clone(), info);
             place.listen.linked(service, context, Offers::of(&discovered));
-            asides(Beside::of(&self, &place));
+            asides(Beside::of(self, &place));
         }
         place.state.send_replace(State::Up(up.clone()));
         tokio::spawn(self.clone().watch(place, up, client.clone(), Ends { spoken, closed, close }));

@@ -28,6 +28,8 @@ pub(super) struct Slot {
     pub(super) listen: Listen,
     /// Calls under way.
     calls: AtomicUsize,
+    /// Those of them that were asked something.
+    asked: AtomicUsize,
     /// The legacy sessions whose calls came here.
     sessions: Mutex<HashMap<ClientId, Weak<dyn Line>>>,
     /// Which session was told of an elicitation by -32042, by the elicitation.
@@ -78,6 +80,7 @@ impl Slot {
             state: watch::Sender::new(State::Idle),
             listen: Listen::new(),
             calls: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
             sessions: Mutex::default(),
             elicitations: Mutex::new(LruCache::unbounded()),
             used: Mutex::new(Instant::now()),
@@ -175,6 +178,11 @@ impl Slot {
         self.calls.load(Ordering::Acquire) > 0
     }
 
+    /// Whether a call is under way that was asked something; nobody knows for how long.
+    pub(super) fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire) > 0
+    }
+
     /// Whether nobody would miss the connection, and since when.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let unused = self.calls.load(Ordering::Acquire) == 0 && self.listen.is_idle();
@@ -195,16 +203,23 @@ impl Ear for Slot {
 pub(super) struct Hold {
     slot: Arc<Slot>,
     freed: Arc<Notify>,
+    /// Whether the call was asked something.
+    asked: bool,
 }
 
 impl Hold {
     pub(super) fn of(slot: &Arc<Slot>, freed: &Arc<Notify>) -> Self {
         slot.calls.fetch_add(1, Ordering::AcqRel);
-        Self { slot: slot.clone(), freed: freed.clone() }
+        Self { slot: slot.clone(), freed: freed.clone(), asked: false }
     }
-}
 
-impl Hold {
+    /// The call was asked something.
+    pub(super) fn asked(&mut self) {
+        if !std::mem::replace(&mut self.asked, true) {
+            self.slot.asked.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     pub(super) fn slot(&self) -> &Arc<Slot> {
         &self.slot
     }
@@ -212,6 +227,9 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
+        if self.asked {
+            self.slot.asked.fetch_sub(1, Ordering::AcqRel);
+        }
         *self.slot.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if self.slot.calls.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.freed.notify_waiters();

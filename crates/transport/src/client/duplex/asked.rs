@@ -78,7 +78,10 @@ impl Hub {
         let token = request.meta.progress_token.clone();
         let id = request.id.clone();
         match state.whose() {
-            (Whose::Call(_), Some(call)) => self.give(&mut state, call, id, token, method, params),
+            (Whose::Call(_), Some(call)) => {
+                self.asides.unnamed();
+                self.give(&mut state, call, id, token, method, params)
+            }
             (nobody @ (Whose::NoCall | Whose::NotDuring(_)), _) => {
                 drop(state);
                 self.aside(id, token, method, params, nobody)

@@ -144,7 +144,7 @@ fn tls_hint(error: &rustls::Error) -> String {
 }
 
 /// A URL as it may be told: without its user, its query and what follows, where secrets stand.
-pub(super) fn shown(url: &Url) -> String {
+pub(in crate::client) fn shown(url: &Url) -> String {
     without_secrets(url.as_str())
 }
 

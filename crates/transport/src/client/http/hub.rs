@@ -555,7 +555,10 @@ impl Hub {
             })
             .unzip();
         match whose(&open) {
-            Whose::Call(place) => all.get(place).copied().ok_or(Whose::NoCall),
+            Whose::Call(place) => {
+                self.asides.unnamed();
+                all.get(place).copied().ok_or(Whose::NoCall)
+            }
             nobody => Err(nobody),
         }
     }

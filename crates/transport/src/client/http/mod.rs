@@ -30,6 +30,8 @@ mod way;
 pub(crate) use connector::Connector;
 pub use endpoint::Endpoint;
 pub use fault::Fault;
+#[cfg(feature = "client-websocket")]
+pub(super) use fault::shown;
 pub(crate) use open::open;
 #[cfg(feature = "client-websocket")]
 pub(crate) use outbound::{USER_AGENT, uri};

@@ -152,9 +152,15 @@ impl<'a> Attempt<'a> {
             self.old = Some(stream);
             return self.initialize_old(message).await;
         }
-        match refusal.error {
-            Some(error) => Ok(Err(error)),
-            None => Err(self.said(refusal)),
+        // 2026-07-28, streamable-http §Protocol Version Header: "If the server does not implement the requested RPC method,
+        // it **MUST** respond with `404 Not Found` and a JSON-RPC error with code `-32601`". Else it is the path that is
+        // not known, whatever is written beside it.
+        let known = [code::METHOD_NOT_FOUND, code::UNSUPPORTED_PROTOCOL_VERSION];
+        match &refusal.error {
+            Some(error) if refusal.status != StatusCode::NOT_FOUND || known.contains(&error.code) => {
+                Ok(Err(error.clone()))
+            }
+            _ => Err(self.said(refusal)),
         }
     }
 

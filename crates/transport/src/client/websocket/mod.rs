@@ -101,6 +101,11 @@ impl Endpoint {
     pub fn url(&self) -> String {
         self.http.url().replacen("http", "ws", 1)
     }
+
+    /// The same as it may be told: without what may be secret.
+    fn shown(&self) -> String {
+        super::http::shown(&self.http.url).replacen("http", "ws", 1)
+    }
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl Upgraded<'_> {
             return Err(self.refused(response, opening).await);
         }
         if let Some(why) = mismatch(&response, &key) {
-            return Err(ConnectError::Transport(format!("{}: {why}; is this a WebSocket?", self.0.url())));
+            return Err(ConnectError::Transport(format!("{}: {why}; is this a WebSocket?", self.0.shown())));
         }
         Ok(upgrade::on(response).await.map_err(lost)?)
     }
@@ -99,7 +99,7 @@ impl Upgraded<'_> {
     }
 
     async fn refused(&self, response: Response<Incoming>, opening: &Opening) -> ConnectError {
-        let at = self.0.url();
+        let at = self.0.shown();
         let limits = opening.limits;
         let location = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
         let elsewhere = location.filter(|_| response.status().is_redirection());
@@ -109,6 +109,10 @@ impl Upgraded<'_> {
         let refusal = Refusal::of(response, &reading).await;
         match refusal.status {
             StatusCode::UNAUTHORIZED => ConnectError::Unauthorized { at, challenge: refusal.challenge },
+            StatusCode::FORBIDDEN => {
+                let words = refusal.words();
+                ConnectError::Forbidden { at, words, challenge: refusal.challenge }
+            }
             _ => {
                 let why = elsewhere.unwrap_or_else(|| refusal.words());
                 ConnectError::Transport(format!("{at} opens no WebSocket: {why}"))
