@@ -432,6 +432,8 @@ async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
     }
     server.hear(r#"{"jsonrpc":"2.0","id":99,"result":{}}"#);
     assert_eq!(server.hub.garbage(), 5);
+    // What asks for an answer gets one.
+    assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"#));
     server.hear(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1.5,"message":"x"}}"#);
     let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
     assert!(error.data.unwrap().as_str().contains("invalid_upstream"));

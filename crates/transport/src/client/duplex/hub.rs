@@ -301,9 +301,14 @@ impl Hub {
         });
         let why = format!("the server's answer is none: {}", malformed.error.message);
         let error = Error::internal(why).with_reason(Reason::InvalidUpstream);
-        if !(answers && number.is_some_and(|id| self.settle(id, Err(error)))) {
-            self.pass_over(&malformed.error.message, text);
+        if answers && number.is_some_and(|id| self.settle(id, Err(error))) {
+            return;
         }
+        // A request that is none (its params are null, say) is answered all the same: its server waits for that.
+        if let Some(id) = malformed.id.as_ref().filter(|_| !answers) {
+            self.respond(id, &Err(malformed.error.clone()));
+        }
+        self.pass_over(&malformed.error.message, text);
     }
 
     fn too_long(&self) {
