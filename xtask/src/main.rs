@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - [`steps`]: what `cargo xtask test` does, as a list.
-//! - [`conformance`]: our server against the official suite.
+//! - [`conformance`]: our server, bridge and client against the official suite.
 //! - [`interop`]: our programs with other people's clients and servers.
 //! - [`mod@bench`]: what a call costs, beside other servers.
 //! - [`tools`]: what those need, installed and kept.
@@ -37,7 +37,7 @@ Usage: cargo xtask COMMAND
 
   test [--only STEP[,STEP...]]    run every step, or only these
   test --list                     say which steps there are
-  conformance [--revision R] [--scenario S]
+  conformance [--set server|bridge|...|client] [--revision R] [--scenario S]
                                   run the official suite and show all that it prints
   interop [--all] [--write] [--only WORDS]
                                   run other people's clients and servers with ours: some combinations with

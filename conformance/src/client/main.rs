@@ -11,11 +11,7 @@ mod scenarios;
 
 use std::{env, error::Error};
 
-use anyport::{
-    Client,
-    client::{Builder, Target},
-};
-use anyport_transport::client::http::Endpoint;
+use anyport::{Client, client::Builder};
 use clap::Parser;
 
 /// What went wrong, for whoever reads the suite's results.
@@ -29,7 +25,7 @@ struct Arguments {
 
 /// What a scenario is told.
 struct Setting {
-    endpoint: Endpoint,
+    url: String,
     /// What belongs to the scenario, as JSON, where it has something.
     context: Option<String>,
 }
@@ -37,8 +33,7 @@ struct Setting {
 impl Setting {
     /// A client of the scenario's server, still to be opened.
     fn client(&self) -> Builder {
-        Client::connect(Target::Http(self.endpoint.clone()))
-            .info("everything_client", env!("CARGO_PKG_VERSION"))
+        Client::connect(&self.url).info("everything_client", env!("CARGO_PKG_VERSION"))
     }
 }
 
@@ -47,8 +42,7 @@ async fn main() -> Result<(), Failure> {
     let Arguments { url } = Arguments::parse();
     let name = env::var("MCP_CONFORMANCE_SCENARIO")
         .map_err(|error| format!("MCP_CONFORMANCE_SCENARIO must name a scenario: {error}"))?;
-    let endpoint = Endpoint::new(&url)?;
-    let setting = Setting { endpoint, context: env::var("MCP_CONFORMANCE_CONTEXT").ok() };
+    let setting = Setting { url, context: env::var("MCP_CONFORMANCE_CONTEXT").ok() };
     scenarios::run(&name, &setting).await?;
     println!("everything_client: {name} done");
     Ok(())

@@ -26,10 +26,15 @@ struct Queue {
     writers: Vec<(u64, Waker)>,
     last_writer: u64,
     closed: bool,
+    /// Bytes of the notifications among the events.
+    bytes: usize,
 }
 
 /// Events that wait for the reader before [`Emitter::emit`] does.
 const ROOM: usize = 16;
+
+/// Bytes of them, likewise; a larger event waits alone.
+const ROOM_BYTES: usize = 64 * 1024;
 
 impl Emitter {
     /// Emits `event`, waiting until the reader has taken most of what was emitted before: a slow client slows
@@ -39,7 +44,7 @@ impl Emitter {
         let mut writer = None;
         poll_fn(|task| {
             let mut queue = self.lock();
-            if queue.events.len() >= ROOM && !queue.closed {
+            if queue.is_full() {
                 queue.wait(&mut writer, task.waker());
                 return Poll::Pending;
             }
@@ -59,7 +64,7 @@ impl Emitter {
     /// Whether there is room for an event, or nobody to read it; `writer` is kept from one poll to the next.
     pub(crate) fn poll_room(&self, writer: &mut Option<u64>, task: &Task<'_>) -> Poll<()> {
         let mut queue = self.lock();
-        if queue.events.len() >= ROOM && !queue.closed {
+        if queue.is_full() {
             queue.wait(writer, task.waker());
             return Poll::Pending;
         }
@@ -86,6 +91,7 @@ impl Emitter {
     fn pop(&self) -> Option<Event> {
         let mut queue = self.lock();
         let event = queue.events.pop_front()?;
+        queue.bytes -= bytes(&event);
         queue.writers.drain(..).for_each(|(_, waker)| waker.wake());
         Some(event)
     }
@@ -105,6 +111,10 @@ impl Emitter {
 }
 
 impl Queue {
+    fn is_full(&self) -> bool {
+        (self.events.len() >= ROOM || self.bytes >= ROOM_BYTES) && !self.closed
+    }
+
     /// Notes that `writer` waits; one that is polled again for another reason waits once all the same.
     fn wait(&mut self, writer: &mut Option<u64>, waker: &Waker) {
         if let Some((_, noted)) = self.writers.iter_mut().find(|(number, _)| Some(*number) == *writer) {
@@ -120,10 +130,19 @@ impl Queue {
         if self.closed {
             return;
         }
+        self.bytes += bytes(&event);
         self.events.push_back(event);
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
+    }
+}
+
+/// What an event holds that may be large.
+fn bytes(event: &Event) -> usize {
+    match event {
+        Event::Notification(notification) => notification.params.as_str().len(),
+        _ => 0,
     }
 }
 
@@ -170,6 +189,7 @@ impl<F> Drop for Emitting<F> {
         // A detached task may hold a clone; what it emits now goes nowhere, and must not wait for room.
         let mut queue = self.emitter.lock();
         queue.closed = true;
+        queue.bytes = 0;
         queue.events.clear();
         queue.writers.drain(..).for_each(|(_, waker)| waker.wake());
     }
@@ -201,6 +221,26 @@ mod tests {
         for read in 0..100 {
             assert!(matches!(reply.next().await, Event::Notification(_)));
             assert!(*emitted.lock().unwrap() <= read + 1 + ROOM);
+        }
+        assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
+    }
+
+    #[tokio::test]
+    async fn large_events_wait_one_by_one() {
+        let emitted = Arc::new(Mutex::new(0));
+        let counter = emitted.clone();
+        let large = Raw::string(&"x".repeat(ROOM_BYTES));
+        let mut reply = reply(|emitter| async move {
+            for _ in 0..10 {
+                let large = Notification { method: Method::Progress, params: large.clone() };
+                emitter.emit(Event::Notification(large)).await;
+                *counter.lock().unwrap() += 1;
+            }
+            Outcome::Result(Raw::EMPTY_OBJECT)
+        });
+        for read in 0..10 {
+            assert!(matches!(reply.next().await, Event::Notification(_)));
+            assert!(*emitted.lock().unwrap() <= read + 2, "{read} were read");
         }
         assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
     }

@@ -146,7 +146,7 @@ impl Cell {
         let agreed = changes.agreed().clone();
         same("subscriptions", &agreed.resource_subscriptions, &Some(vec!["test:///note".to_owned()]))?;
         same("tools", &agreed.tools_list_changed, &Some(true))?;
-        // Of another one nothing is told.
+        // Of another resource nothing is told.
         self.client.call("change", json!({"uri": "test:///other"})).await?;
         same("change", &changes.next().await.transpose()?, &Some(Change::Tools))?;
         self.client.call("change", json!({"uri": "test:///note"})).await?;

@@ -96,11 +96,18 @@ pub fn server() -> Result<Server, BuildError> {
                 },
             ),
         )
-        .tool(Tool::new("change").run(async |Changed { uri }: Changed, context: Context| {
-            context.events().resource_updated(&uri);
-            context.events().tools_changed();
-            "changed"
-        }))
+        .tool(Tool::new("change").description("Changes a resource and the list of tools.").run(
+            async |Changed { uri }: Changed, context: Context| {
+                context.events().resource_updated(&uri);
+                let server = context.server();
+                // A list is told to have changed where another one would be shown: each call makes it another one.
+                if !server.remove_tool("extra") {
+                    let extra = Tool::new("extra").run(async |_: NoArguments, _: Context| "extra");
+                    server.add(extra).map_err(|error| error.to_string())?;
+                }
+                Ok::<_, String>("changed")
+            },
+        ))
         .resource(Resource::new("test:///note").name("note").read(async |_: Context| "a note"))
         .prompt(Prompt::new("hello").get(async |_: Values, _: Context| Messages::new().user("Say hello.")))
         .dynamic([List::Tools])

@@ -147,7 +147,8 @@ async fn list_changed_only_if_view_changed() {
             let mut able = bridged.client(client_revision, json!({"sampling": {}})).await;
             let mut for_plain = list(&mut bridged, &mut plain, None, &["a"]).await;
             let mut for_able = list(&mut bridged, &mut able, None, &["a", "b"]).await;
-            (plain.skip(), able.skip());
+            plain.skip();
+            able.skip();
 
             let changed = notification("notifications/tools/list_changed", json!({}));
             for peer in [&for_plain, &for_able] {

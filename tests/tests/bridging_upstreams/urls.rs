@@ -215,7 +215,8 @@ async fn a_url_error_reaches_its_session_unchanged_and_so_does_its_end() {
         let call = other.begin("tools/call", tool("b")).unwrap();
         peer.hears("tools/call").await.answers(r#"{"content":[]}"#);
         good(other.end(call).await.unwrap());
-        (one.skip(), other.skip());
+        one.skip();
+        other.skip();
         peer.says(notification("notifications/elicitation/complete", json!({"elicitationId": "e-1"})));
         let complete = one.hear().await.unwrap().message;
         assert_eq!(complete["params"], json!({"elicitationId": "e-1"}), "{way:?}");

@@ -127,7 +127,7 @@ impl Client {
         match self {
             Self::Python1 => Script::Python(Packages::First),
             Self::Python2 | Self::FastMcp => Script::Python(Packages::Newest),
-            Self::TypeScript1 | Self::TypeScript2 | Self::Inspector => Script::JavaScript,
+            Self::TypeScript1 | Self::TypeScript2 | Self::Inspector => Script::Node,
             Self::Rmcp | Self::Anyport => Script::Rust,
         }
     }
@@ -167,7 +167,7 @@ pub(super) enum Script {
     /// `tests/python/interop.py`.
     Python(Packages),
     /// `tests/typescript/interop.mjs`.
-    JavaScript,
+    Node,
     /// `tests/rust`.
     Rust,
 }

@@ -251,7 +251,7 @@ impl<'a> Stage<'a> {
         let mut command = match client.script() {
             Script::Python(Packages::Newest) => self.python.script(python()),
             Script::Python(Packages::First) => self.python_1.script(python()),
-            Script::JavaScript => self.javascript.script("interop.mjs"),
+            Script::Node => self.javascript.script("interop.mjs"),
             Script::Rust => Command::new(&self.rust),
         };
         command.current_dir(self.workspace.path("."));

@@ -188,7 +188,7 @@ impl Versions {
         let package = client.package();
         let version = match client.script() {
             Script::Python(packages) => self.python(packages, package),
-            Script::JavaScript => self.javascript.get(package).map(String::as_str),
+            Script::Node => self.javascript.get(package).map(String::as_str),
             Script::Rust => self.rust(package),
         };
         named(client.name(), package, version)

@@ -81,6 +81,7 @@ fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &M
         Server::Command { .. } => 8,
         _ => UpstreamLimits::default().connections,
     };
+    let connections = limits.connections.unwrap_or(connections);
     let bounds = UpstreamLimits { connections, ..UpstreamLimits::default() };
     Ok(Upstream::new(&target.name, reach, bounds).bounded(limits.shim, metrics))
 }

@@ -315,7 +315,10 @@ impl Table {
         if !caller.is_apart() {
             return if self.apart { Whom::Caller(caller) } else { Whom::All };
         }
-        let place = |whom: &Whom| self.slots.get(&Key::legacy(context.capabilities(), false, whom.clone()));
+        let place = |whom: &Whom| {
+            let key = Key::legacy(context.capabilities(), context.changes_roots(), whom.clone());
+            self.slots.get(&key)
+        };
         let asked = || place(&Whom::All).is_some_and(|slot| slot.has_asked());
         if !asks || !(self.apart || asked()) {
             return Whom::All;

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::key::Key;
-use crate::listen::Listen;
+use crate::{Tell, listen::Listen};
 
 /// A place for one connection, and for those that come after it is lost.
 pub(super) struct Slot {
@@ -56,7 +56,7 @@ pub(super) struct Up {
     pub(super) service: Arc<dyn Service>,
     pub(super) revision: Revision,
     pub(super) discovered: Raw,
-    pub(super) tell: Box<dyn Fn(&str, &Raw) + Send + Sync>,
+    pub(super) tell: Tell,
     pub(super) since: Instant,
     /// Told when we close it.
     pub(super) closing: Notify,

@@ -41,6 +41,21 @@ enum Stage {
     Ready,
 }
 
+/// What stands in a `DiscoverResult`, and is said otherwise or not at all in answer to `initialize`.
+const BELONG_TO_A_HOP: [&str; 8] = [
+    "resultType",
+    "supportedVersions",
+    "capabilities",
+    "ttlMs",
+    "cacheScope",
+    "_meta",
+    "protocolVersion",
+    "serverInfo",
+];
+
+/// The same of its `_meta`.
+const HOP_META: [&str; 3] = [key::SERVER_INFO, key::PROTOCOL_VERSION, key::SUBSCRIPTION_ID];
+
 /// What to do with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -215,8 +230,15 @@ impl Session {
             .with("protocolVersion", &Raw::string(self.revision.as_str()))
             .with("capabilities", &capabilities)
             .with("serverInfo", &info.unwrap_or_else(unnamed));
-        if let Some(instructions) = discovered.member("instructions") {
-            result = result.with("instructions", &instructions);
+        // What nobody here knows passes: a server behind a bridge may say more of itself.
+        let said = discovered.members().filter(|member| !BELONG_TO_A_HOP.iter().any(|name| member.is(name)));
+        for member in said {
+            result = result.with(&member.key(), &discovered.slice(member.value));
+        }
+        let meta = discovered.member("_meta").filter(Raw::is_object).unwrap_or(Raw::EMPTY_OBJECT);
+        let meta = Splice::retain(&meta, |name| !HOP_META.contains(&name)).finish();
+        if meta.as_str() != "{}" {
+            result = result.with("_meta", &meta);
         }
         self.server_capabilities = capabilities;
         Ok(result.finish())
@@ -326,10 +348,22 @@ impl Session {
         if !method.exists(Kind::Request, Sender::Server, self.revision) {
             return Err(Error::internal(format!("{} has no {}", self.revision, method.as_str())));
         }
+        let params = self.in_context(method, params);
         let params =
             revision::lower(Part::Question(method), self.revision, params).map_err(refused_result)?;
         self.last_id += 1;
         Ok((Id::from(self.last_id), params))
+    }
+
+    /// 2025-11-25, sampling §Capabilities: `thisServer` and `allServers` need `sampling.context`. The client may ignore what
+    /// stands there, so it is left out where the client declared no context. (Who speaks an older revision takes it.)
+    fn in_context(&self, method: Method, params: Raw) -> Raw {
+        let wants = method == Method::CreateMessage
+            && Members::find(params.as_str(), "includeContext").is_some_and(|which| which != "\"none\"");
+        if !wants || Profile::of(&self.capabilities).sampling_context {
+            return params;
+        }
+        Splice::retain(&params, |name| name != "includeContext").finish()
     }
 
     /// Lifts the answer to a question, which is given as it was before it was lowered.

@@ -185,3 +185,36 @@ fn ids_never_reused() {
     let (mut old, _) = opened("2025-03-26");
     assert!(old.ask(crate::Method::Elicit, Raw::EMPTY_OBJECT).is_err());
 }
+
+#[test]
+fn what_nobody_knows_of_a_server_passes_in_initialize() {
+    let mut session = Session::new(&Revision::ALL);
+    let params = raw(r#"{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{}}"#);
+    session.request(&"initialize".into(), Some(&params));
+    let discovered = raw(
+        r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"x":1.50,"capabilities":{"tools":{}},"instructions":"i","ttlMs":1,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"},"own":[]}}"#,
+    );
+    assert_eq!(
+        session.open(Ok(discovered)).unwrap().as_str(),
+        r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"},"x":1.50,"instructions":"i","_meta":{"own":[]}}"#
+    );
+}
+
+#[test]
+fn context_is_asked_of_those_only_who_declared_it() {
+    let asked = |version: &str, sampling: &str, which: &str| {
+        let mut session = Session::new(&Revision::ALL);
+        let params = format!(
+            r#"{{"protocolVersion":"{version}","capabilities":{{"sampling":{sampling}}},"clientInfo":{{}}}}"#
+        );
+        session.request(&"initialize".into(), Some(&raw(&params)));
+        let params = raw(&format!(r#"{{"messages":[],"includeContext":"{which}","maxTokens":1}}"#));
+        session.ask(crate::Method::CreateMessage, params).unwrap().1.to_string()
+    };
+    let without = r#"{"messages":[],"maxTokens":1}"#;
+    assert_eq!(asked("2025-11-25", "{}", "allServers"), without);
+    assert!(asked("2025-11-25", "{}", "none").contains("none"));
+    assert!(asked("2025-11-25", r#"{"context":{}}"#, "allServers").contains("allServers"));
+    // 2025-06-18 had no capability for it.
+    assert!(asked("2025-06-18", "{}", "thisServer").contains("thisServer"));
+}

@@ -100,6 +100,7 @@ mod tests {
     use crate::client::{Opening, connect};
 
     /// Answers on a socket as servers of one revision do, and tells which methods it is asked.
+    #[allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
     fn server(path: &Path, revision: Revision) -> mpsc::UnboundedReceiver<String> {
         let _ = std::fs::remove_file(path);
         let listener = UnixListener::bind(path).unwrap();

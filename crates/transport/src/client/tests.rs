@@ -432,6 +432,8 @@ async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
     }
     server.hear(r#"{"jsonrpc":"2.0","id":99,"result":{}}"#);
     assert_eq!(server.hub.garbage(), 5);
+    // What asks for an answer gets one.
+    assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"#));
     server.hear(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1.5,"message":"x"}}"#);
     let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
     assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
@@ -458,6 +460,26 @@ async fn a_caller_that_does_not_read_costs_no_memory() {
     }
     assert_eq!(heard.len(), Opening::default().call_queue);
     assert!(heard.last().unwrap().contains("10000"), "the newest is kept: {:?}", heard.last());
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_events_that_nobody_reads_are_bounded_by_their_bytes() {
+    let mut server = ByHand::new(Revision::NEWEST);
+    let meta = Meta { progress_token: Some(raw("1")), ..Meta::default() };
+    let mut reply = server.call("a", caller().with_meta(meta).unwrap()).await;
+    let message = "x".repeat(100_000);
+    for step in 1..=100 {
+        server.hear(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":1,"progress":{step},"message":"{message}"}}}}"#
+        ));
+    }
+    server.hear(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    let mut heard = Vec::new();
+    while let Event::Notification(progress) = reply.next().await {
+        heard.push(progress.params.to_string());
+    }
+    assert_eq!(heard.len(), 2, "256 KB");
+    assert!(heard[1].contains(r#""progress":100"#), "the newest is kept");
 }
 
 #[tokio::test(start_paused = true)]

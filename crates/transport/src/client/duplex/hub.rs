@@ -301,9 +301,14 @@ impl Hub {
         });
         let why = format!("the server's answer is none: {}", malformed.error.message);
         let error = Error::internal(why).with_reason(Reason::InvalidUpstream);
-        if !(answers && number.is_some_and(|id| self.settle(id, Err(error)))) {
-            self.pass_over(&malformed.error.message, text);
+        if answers && number.is_some_and(|id| self.settle(id, Err(error))) {
+            return;
         }
+        // A request that is none (its params are null, say) is answered all the same: its server waits for that.
+        if let Some(id) = malformed.id.as_ref().filter(|_| !answers) {
+            self.respond(id, &Err(malformed.error.clone()));
+        }
+        self.pass_over(&malformed.error.message, text);
     }
 
     fn too_long(&self) {
@@ -485,13 +490,25 @@ impl Slot {
         }
     }
 
+    /// Bytes of the notifications that wait.
+    fn waiting(&self) -> usize {
+        let bytes = self.events.iter().map(|event| match event {
+            Event::Notification(notification) => notification.params.as_str().len(),
+            _ => 0,
+        });
+        bytes.sum()
+    }
+
     /// Keeps a notification for the reader. Of more than `room`, only the newest progress is kept: a caller that does not
     /// read must cost neither memory nor anybody else's time.
     fn notify(&mut self, notification: Notification, room: usize) {
         if self.outcome.is_some() {
             return;
         }
-        if self.events.len() >= room {
+        let size = notification.params.as_str().len();
+        if self.events.len() >= room
+            || size > SMALL && self.waiting() + size > WAITING && !self.events.is_empty()
+        {
             let last = self.events.back_mut();
             if notification.method == Method::Progress
                 && let Some(Event::Notification(last)) = last
@@ -507,6 +524,12 @@ impl Slot {
         self.wake();
     }
 }
+
+/// Bytes of notifications that may wait for the reader of a call; a larger one waits alone.
+const WAITING: usize = 256 << 10;
+
+/// What needs no counting: as many of these as may wait by default are no more than that.
+const SMALL: usize = 1 << 10;
 
 impl Outbox {
     /// The next message; `None` when nothing will be sent any more.

@@ -44,6 +44,7 @@ impl Outbound {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
+            .http1_max_buf_size(READ_AHEAD)
             .build(connector.clone());
         let usual = uri(&endpoint.url).ok().map(|uri| {
             let credentials = connector.proxy_credentials(&uri);
@@ -192,6 +193,9 @@ const ROOM: usize = 12;
 
 pub(crate) const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("anyport/", env!("CARGO_PKG_VERSION")));
+
+/// Bytes that are read of a response before somebody takes them: what a slow caller leaves stays with the server.
+const READ_AHEAD: usize = 128 << 10;
 
 /// How long a connection is kept that nothing is asked on; shorter than most servers keep theirs.
 const IDLE: std::time::Duration = std::time::Duration::from_secs(30);
