@@ -344,7 +344,7 @@ async fn the_level_of_a_log_is_raised_for_who_wants_it_and_lowered_afterwards() 
     let context = context().with_log_level(Some(LogLevel::Debug));
     within(connection.call(tool("x", json!({})), context).outcome()).await;
     assert_eq!(within(lowered.recv()).await.unwrap(), "debug");
-    assert_eq!(within(lowered.recv()).await.unwrap(), "emergency");
+    assert_eq!(within(lowered.recv()).await.unwrap(), "warning");
 }
 
 #[tokio::test]
