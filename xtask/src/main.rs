@@ -40,7 +40,7 @@ Usage: cargo xtask COMMAND
   conformance [--revision R] [--scenario S]
                                   run the official suite and show all that it prints
   interop [--write]               run other people's clients against our servers; write docs/clients.md
-  bench [--quick] [--only calls|knowledge]
+  bench [--quick] [--only calls|bridge|knowledge]
                                   measure what a call costs, beside other servers, and what a search costs
 ";
 
