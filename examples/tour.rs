@@ -10,8 +10,11 @@
 use std::{env, error::Error, time::Duration};
 
 use anyport::{
-    Completion, Context, Elicited, Form, LogLevel, Partial, Server, http, prompt,
-    protocol::types::ContentBlock, resource, serve, tool, websocket,
+    Completion, Context, Elicited, Form, LogLevel, Partial, Server,
+    ask::{CreateMessageRequest, SamplingMessage},
+    http, prompt,
+    protocol::types::ContentBlock,
+    resource, serve, tool, websocket,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -88,6 +91,18 @@ async fn book(context: Context) -> String {
     }
 }
 
+/// Has the client's model find a rhyme.
+#[tool]
+async fn rhyme(
+    context: Context,
+    /// What it is to rhyme with
+    word: String,
+) -> String {
+    let wanted = SamplingMessage::user(format!("What rhymes with {word}?"));
+    let said = context.ask("rhyme", CreateMessageRequest::new(vec![wanted], 20)).await;
+    format!("{word} rhymes with {}", said.content.text())
+}
+
 /// Always fails.
 #[tool]
 fn fail() -> Result<String, &'static str> {
@@ -133,7 +148,7 @@ async fn languages(typed: Partial, _: Context) -> Completion {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let builder = Server::builder("tour", "1.0.0");
-    let builder = builder.add(greet).add(measure).add(picture).add(count).add(book).add(fail);
+    let builder = builder.add(greet).add(measure).add(picture).add(count).add(book).add(rhyme).add(fail);
     let serving = serve(builder.add(about).add(pixel).add(chapter).add(explain).build()?);
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {

@@ -681,7 +681,8 @@ fn raw_schema() {
 
 #[test]
 fn tour() {
-    let mut example = Example::start(env!("CARGO_BIN_EXE_tour")).declaring(json!({"elicitation": {}}));
+    let mut example =
+        Example::start(env!("CARGO_BIN_EXE_tour")).declaring(json!({"elicitation": {}, "sampling": {}}));
     assert_eq!(text(&example.tool("greet", json!({"name": "Ada"}))), "Hello, Ada!");
     let result = example.tool("measure", json!({"text": "to be"}));
     assert_eq!(result["structuredContent"], json!({"words": 2, "longest": "be"}));
@@ -689,6 +690,12 @@ fn tour() {
     assert_eq!(example.tool("fail", json!({}))["isError"], true);
     let trip = accept(json!({"city": "Oslo", "nights": 3}));
     assert_eq!(example.ask("book", &[("trip", trip)]), "Booked: 3 nights in Oslo");
+    let asked = example.tool("rhyme", json!({"word": "word"}));
+    let said = json!({"role": "assistant", "content": {"type": "text", "text": "bird"}, "model": "m"});
+    let mut again =
+        json!({"name": "rhyme", "arguments": {"word": "word"}, "requestState": asked["requestState"]});
+    again["inputResponses"]["rhyme"] = said;
+    assert_eq!(text(&example.call("tools/call", again).0), "word rhymes with bird");
     let params = json!({"name": "count", "arguments": {"to": 2}, "_meta": {"progressToken": "p"}});
     let (result, before) = example.call("tools/call", params);
     assert_eq!((text(&result), before.len()), ("counted to 2", 2), "{before:?}");

@@ -7,29 +7,11 @@ from typing import Any, Self
 
 import fastmcp
 import mcp
+from answers import Heard
 from fastmcp.client.elicitation import ElicitResult as Answered
 from fastmcp.client.transports import SSETransport, StdioTransport, StreamableHttpTransport
 from mcp import StdioServerParameters, types
 from mcp.client.sse import sse_client
-
-# What the user answers to the question that the tour asks.
-TRIP = {"city": "Oslo", "nights": 3}
-
-
-class Heard:
-    """What reached the client beside its answers."""
-
-    def __init__(self) -> None:
-        self.questions: list[str] = []
-        self.logs: list[tuple[str, Any]] = []
-        self.progress: list[tuple[float, float | None, str | None]] = []
-
-    async def log(self, message: types.LoggingMessageNotificationParams) -> None:
-        self.logs.append((message.level, message.data))
-
-    async def step(self, progress: float, total: float | None, message: str | None) -> None:
-        self.progress.append((progress, total, message))
-
 
 class Official:
     """The official client, `mcp.Client`."""
@@ -43,8 +25,13 @@ class Official:
         }
 
         async def answer(_: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
-            self.heard.questions.append(params.message)
-            return types.ElicitResult(action="accept", content=TRIP)
+            return types.ElicitResult(action="accept", content=self.heard.question(params.message))
+
+        async def model(_: Any, params: types.CreateMessageRequestParams) -> types.CreateMessageResult:
+            said = self.heard.prompt(params.messages[0].content.text)
+            return types.CreateMessageResult(
+                role="assistant", content=types.TextContent(type="text", text=said), model="parrot"
+            )
 
         # No cache: every question of a check is to reach the server.
         self.client = mcp.Client(
@@ -52,6 +39,7 @@ class Official:
             mode=mode,
             cache=None,
             elicitation_callback=answer,
+            sampling_callback=model,
             logging_callback=self.heard.log,
             log_level="info",
         )
@@ -113,14 +101,17 @@ class FastMCP:
         }
 
         async def answer(message: str, _: Any, params: Any, context: Any) -> Any:
-            self.heard.questions.append(message)
-            return Answered(action="accept", content=TRIP)
+            return Answered(action="accept", content=self.heard.question(message))
+
+        async def model(messages: list[types.SamplingMessage], _: Any, context: Any) -> str:
+            return self.heard.prompt(messages[0].content.text)
 
         self.client = fastmcp.Client(
             over[transport](),
             mode=mode,
             cache=False,
             elicitation_handler=answer,
+            sampling_handler=model,
             log_handler=self.heard.log,
             progress_handler=self.heard.step,
         )

@@ -14,7 +14,7 @@ PIXEL = (
 
 async def listing(client: Any) -> None:
     tools = [tool.name for tool in await client.tools()]
-    equal(tools, ["greet", "measure", "picture", "count", "book", "fail"], "the list of tools")
+    equal(tools, ["greet", "measure", "picture", "count", "book", "rhyme", "fail"], "the list of tools")
     resources = [str(resource.uri) for resource in await client.resources()]
     equal(resources, ["tour:///about", "tour:///pixel"], "the list of resources")
     templates = [template.uri_template for template in await client.templates()]
@@ -63,9 +63,17 @@ async def completing(client: Any) -> None:
 
 
 async def asking(client: Any) -> None:
+    client.heard.questions.clear()
     result = await client.call("book", {})
     equal(client.heard.questions, ["Where shall it go?"], "what the user was asked")
     equal([block.text for block in result.content], ["Booked: 3 nights in Oslo"], "the booking")
+
+
+async def sampling(client: Any) -> None:
+    client.heard.prompts.clear()
+    result = await client.call("rhyme", {"word": "word"})
+    equal(client.heard.prompts, ["What rhymes with word?"], "what the model was asked")
+    equal([block.text for block in result.content], ["word rhymes with bird"], "the rhyme")
 
 
 async def progressing(client: Any) -> None:
@@ -89,6 +97,7 @@ CHECKS: dict[str, Callable[[Any], Awaitable[None]]] = {
     "prompt": prompting,
     "complete": completing,
     "ask": asking,
+    "sample": sampling,
     "progress": progressing,
     "log": logging,
 }

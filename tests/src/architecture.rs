@@ -87,6 +87,7 @@ const CRATES: &[(&str, Ring)] = &[
     ("anyport-conformance", Ring::Proving),
     ("anyport-examples", Ring::Proving),
     ("anyport-fuzz", Ring::Proving),
+    ("anyport-interop", Ring::Proving),
     ("anyport-testing", Ring::Proving),
     ("anyport-tests", Ring::Tests),
     ("xtask", Ring::Apart),

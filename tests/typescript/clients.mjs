@@ -11,19 +11,26 @@ import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StdioClientTransport as FirstStdio } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as FirstHttp } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { WebSocketClientTransport } from '@modelcontextprotocol/sdk/client/websocket.js';
-import { ElicitRequestSchema, LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import {
+    CreateMessageRequestSchema,
+    ElicitRequestSchema,
+    LoggingMessageNotificationSchema,
+} from '@modelcontextprotocol/sdk/types.js';
 
 import { Broken } from './expectation.mjs';
 
-/** What the user answers to the question that the tour asks. */
+/** What the user answers to the question that the tour asks, and to that of `server-everything`. */
 const TRIP = { city: 'Oslo', nights: 3 };
+const PERSON = { name: 'Ada' };
+
+const CAPABILITIES = { elicitation: {}, sampling: {} };
 
 const NAME = { name: 'interop', version: '1.0.0' };
 
 /** The official client, of either of its packages: they differ in how they are made, not in how they are used. */
 class Official {
-    can = ['list', 'call', 'read', 'prompt', 'complete', 'ask', 'progress', 'log'];
-    heard = { questions: [], logs: [], progress: [] };
+    can = ['list', 'call', 'read', 'prompt', 'complete', 'ask', 'sample', 'progress', 'log'];
+    heard = { questions: [], prompts: [], logs: [], progress: [] };
 
     constructor(client, transport) {
         this.client = client;
@@ -32,7 +39,14 @@ class Official {
 
     answer(request) {
         this.heard.questions.push(request.params.message);
-        return { action: 'accept', content: TRIP };
+        return { action: 'accept', content: request.params.message === 'Where shall it go?' ? TRIP : PERSON };
+    }
+
+    /** What the model says, whatever it is asked. */
+    say(request) {
+        const [{ content }] = request.params.messages;
+        this.heard.prompts.push((Array.isArray(content) ? content[0] : content).text);
+        return { role: 'assistant', content: { type: 'text', text: 'bird' }, model: 'parrot' };
     }
 
     hear(notification) {
@@ -94,8 +108,9 @@ class Sdk1 extends Official {
             sse: () => new SSEClientTransport(new URL(url)),
             websocket: () => new WebSocketClientTransport(new URL(url)),
         };
-        super(new First(NAME, { capabilities: { elicitation: {} } }), over[transport]());
+        super(new First(NAME, { capabilities: CAPABILITIES }), over[transport]());
         this.client.setRequestHandler(ElicitRequestSchema, (request) => this.answer(request));
+        this.client.setRequestHandler(CreateMessageRequestSchema, (request) => this.say(request));
         this.client.setNotificationHandler(LoggingMessageNotificationSchema, (message) => this.hear(message));
     }
 
@@ -136,9 +151,10 @@ class Client2 extends Official {
             sse: () => new second.SSEClientTransport(new URL(url)),
         };
         const mode = era === 'modern' ? 'auto' : 'legacy';
-        const options = { capabilities: { elicitation: {} }, versionNegotiation: { mode } };
+        const options = { capabilities: CAPABILITIES, versionNegotiation: { mode } };
         super(new second.Client(NAME, options), over[transport]());
         this.client.setRequestHandler('elicitation/create', (request) => this.answer(request));
+        this.client.setRequestHandler('sampling/createMessage', (request) => this.say(request));
         this.client.setNotificationHandler('notifications/message', (message) => this.hear(message));
     }
 

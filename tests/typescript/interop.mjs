@@ -1,4 +1,4 @@
-// A client in JavaScript talks to one of our servers.
+// A client in JavaScript talks to a server.
 //
 //     interop.mjs --client client --era modern --server documents --transport http --url http://127.0.0.1:3020/mcp
 //     interop.mjs --client sdk --era legacy --server tour --transport stdio -- target/debug/tour
@@ -11,14 +11,15 @@ import { parseArgs } from 'node:util';
 
 import { CLIENTS } from './clients.mjs';
 import * as documents from './documents.mjs';
+import * as everything from './everything.mjs';
 import { Broken, equal, expect } from './expectation.mjs';
 import * as tour from './tour.mjs';
 
 const REVISIONS = { modern: '2026-07-28', legacy: '2025-11-25' };
-const SERVERS = { documents: documents.CHECKS, tour: tour.CHECKS };
+const SERVERS = { documents: documents.CHECKS, everything: everything.CHECKS, tour: tour.CHECKS };
 
 // A client that waits for ever would hold up whoever waits for this script.
-const PATIENCE = 60_000;
+const PATIENCE = 120_000;
 
 function negotiation(client, era) {
     equal(client.revision, REVISIONS[era], `the revision of a ${era} client`);
@@ -26,6 +27,8 @@ function negotiation(client, era) {
     expect(client.capabilities?.tools, 'tools are declared', client.capabilities);
     expect(client.capabilities.resources, 'resources are declared', client.capabilities);
 }
+
+let checking;
 
 async function dialogue(options, command) {
     const client = new CLIENTS[options.client]({ ...options, command });
@@ -35,6 +38,7 @@ async function dialogue(options, command) {
         const works = [];
         for (const [name, check] of Object.entries(SERVERS[options.server])) {
             if (client.can.includes(name)) {
+                checking = name;
                 await check(client);
                 works.push(name);
             }
@@ -49,13 +53,13 @@ const names = ['client', 'era', 'server', 'transport', 'url'];
 const options = Object.fromEntries(names.map((name) => [name, { type: 'string' }]));
 const { values, positionals } = parseArgs({ options, allowPositionals: true });
 setTimeout(() => {
-    console.error('took too long');
+    console.error(`took too long while checking \`${checking}\``);
     process.exit(1);
 }, PATIENCE).unref();
 try {
     console.log(JSON.stringify(await dialogue(values, positionals)));
     process.exit(0);
 } catch (failure) {
-    console.error(failure instanceof Broken ? failure.message : failure);
+    console.error(failure instanceof Broken ? failure.message : failure, `while checking \`${checking}\``);
     process.exit(1);
 }

@@ -6,8 +6,8 @@
 //!
 //! # Layout
 //! - [`steps`]: what `cargo xtask test` does, as a list.
-//! - [`conformance`]: our server against the official suite.
-//! - [`interop`]: our servers against other people's clients.
+//! - [`conformance`]: our server, bridge and client against the official suite.
+//! - [`interop`]: our programs with other people's clients and servers.
 //! - [`mod@bench`]: what a call costs, beside other servers.
 //! - [`tools`]: what those need, installed and kept.
 //! - [`workspace`], [`process`]: where we are, and running other programs.
@@ -37,9 +37,11 @@ Usage: cargo xtask COMMAND
 
   test [--only STEP[,STEP...]]    run every step, or only these
   test --list                     say which steps there are
-  conformance [--revision R] [--scenario S]
+  conformance [--set server|bridge|...|client] [--revision R] [--scenario S]
                                   run the official suite and show all that it prints
-  interop [--write]               run other people's clients against our servers; write docs/clients.md
+  interop [--all] [--write] [--only WORDS]
+                                  run other people's clients and servers with ours: some combinations with
+                                  the bridge, or all; write docs/clients.md; or only what has WORDS in its name
   bench [--quick] [--only calls|bridge|knowledge]
                                   measure what a call costs, beside other servers, and what a search costs
 ";
@@ -63,8 +65,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["test", "--only", names] => return steps::run(&Workspace::find()?, Some(names)),
         ["conformance", options @ ..] => conformance::show(&Workspace::find()?, &Selection::parse(options)?)?,
         ["bench", options @ ..] => return bench::run(&Workspace::find()?, Effort::parse(options)?),
-        ["interop"] => interop::check(&Workspace::find()?)?,
-        ["interop", "--write"] => interop::write(&Workspace::find()?)?,
+        ["interop", options @ ..] => interop::run(&Workspace::find()?, &interop::Wanted::parse(options)?)?,
         other => return Err(format!("there is no command `{}`\n\n{USAGE}", other.join(" ")).into()),
     }
     Ok(ExitCode::SUCCESS)

@@ -20,7 +20,7 @@ const STEPS: &[Step] = &[
     Step { name: "doc", says: "the documentation builds and its links hold", run: doc },
     Step { name: "test", says: "every Rust test passes", run: test },
     Step { name: "conformance", says: "the official suite finds what it requires", run: conformance::check },
-    Step { name: "interop", says: "other people's clients work with our servers", run: interop::check },
+    Step { name: "interop", says: "other people's clients and servers work with ours", run: interop::check },
 ];
 
 /// Prints the names of the steps.

@@ -84,7 +84,14 @@ impl Workspace {
             .into());
         }
         let mut cargo = self.cargo();
-        cargo.args(["build", "--locked", "--manifest-path", manifest, "--package", package, "--bin", binary]);
+        cargo.args(["build", "--locked", "--manifest-path", manifest, "--bin", binary]);
+        if manifest == OURS && features.is_empty() && profile == Profile::Dev {
+            // With the features of the whole workspace, as its tests are built: for a package by itself everything that it
+            // stands on would be compiled once more.
+            cargo.arg("--workspace");
+        } else {
+            cargo.args(["--package", package]);
+        }
         if manifest != OURS {
             // Below our own, since what is made lives there.
             cargo.arg("--target-dir").arg(self.target("peers"));

@@ -29,6 +29,8 @@
 //!
 //! # Features
 //! - `client` (default): `Client`, which calls servers.
+//! - `connect` (default): to servers that are child processes or on a Unix socket; `connect-http` (default): to those at
+//!   URLs; `connect-websocket`: those of WebSockets, too.
 //! - `http`, `stdio`, `unix` (default): these transports.
 //! - `websocket`: WebSockets on the HTTP listener.
 //! - `axum`, `tower`: MCP within an axum application, or as a service of tower.

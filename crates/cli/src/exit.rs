@@ -31,6 +31,18 @@ impl Exit {
         self as u8
     }
 
+    /// Its name, for programs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Auth => "auth",
+            Self::Unreachable => "unreachable",
+            Self::Tool => "tool",
+        }
+    }
+
     /// What it means, for people.
     pub(crate) fn meaning(self) -> &'static str {
         match self {

@@ -1,8 +1,9 @@
 use std::{fmt, process::ExitCode};
 
 use anyhow::Error;
+use serde_json::json;
 
-use crate::{exit::Exit, logging};
+use crate::{exit::Exit, logging, session::output::escaped};
 
 /// A failure together with what to do about it.
 #[derive(Debug)]
@@ -40,16 +41,63 @@ impl fmt::Display for Advice {
 
 impl std::error::Error for Advice {}
 
-/// Says what went wrong, why, and what to do, each on its line.
-pub(crate) fn report(error: &Error) -> ExitCode {
-    let mut text = format!("error: {error}");
-    for cause in error.chain().skip(1) {
-        text += &format!("\n  caused by: {cause}");
+/// For whom a failure is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// Several lines.
+    Person,
+    /// One line of JSON.
+    Program,
+}
+
+impl Reader {
+    /// Who reads, when `--json` was given or not.
+    pub(crate) fn of(json: bool) -> Self {
+        if json { Self::Program } else { Self::Person }
     }
+}
+
+/// Says what went wrong, why, and what to do, on standard error.
+pub(crate) fn report(error: &Error, reader: Reader) -> ExitCode {
     let advice = error.downcast_ref::<Advice>();
-    if let Some(advice) = advice {
-        text += &format!("\n  help: {}", advice.help);
+    let exit = advice.map_or(Exit::Failed, |advice| advice.exit);
+    let help = advice.map(|advice| advice.help.as_str());
+    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    match reader {
+        Reader::Person => {
+            let mut text = format!("error: {error}");
+            for cause in causes {
+                text += &format!("\n  caused by: {cause}");
+            }
+            if let Some(help) = help {
+                text += &format!("\n  help: {help}");
+            }
+            logging::notice(text);
+        }
+        Reader::Program => {
+            let text = json!({"error": {
+                "kind": exit.name(),
+                "exit": exit.code(),
+                "message": error.to_string(),
+                "causes": causes,
+                "help": help,
+            }});
+            logging::notice(escaped(&text.to_string()));
+        }
     }
-    logging::notice(text);
-    advice.map_or(Exit::Failed, |advice| advice.exit).into()
+    exit.into()
+}
+
+/// Says that the command line cannot be read, and ends the program; help and version, which are asked for in the same
+/// way, are no failure.
+pub(crate) fn report_usage(error: &clap::Error, reader: Reader) -> ExitCode {
+    if reader == Reader::Person || !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let problem = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let help: Vec<&str> = lines.take_while(|line| !line.starts_with("Usage:")).collect();
+    let help = if help.is_empty() { "--help says what can be told".to_owned() } else { help.join("; ") };
+    report(&Advice::usage(problem, help), reader)
 }

@@ -10,6 +10,8 @@ mod exit;
 mod failure;
 mod logging;
 mod near;
+#[cfg(test)]
+mod reference;
 mod render;
 mod secret;
 mod serve;
@@ -19,9 +21,11 @@ mod state;
 mod stop;
 mod target;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::failure::Reader;
 
 /// Any MCP client, any MCP server.
 #[derive(Debug, Parser)]
@@ -45,33 +49,73 @@ enum Command {
     /// Put a server of any revision in front of clients of any other, over whichever transport they speak.
     Bridge(Box<bridge::Arguments>),
     /// List the tools of a server.
+    #[command(
+        override_usage = "anyport tools [OPTIONS] SERVER\n       anyport tools [OPTIONS] -- COMMAND [ARGS]..."
+    )]
     Tools(Box<commands::list::Arguments>),
     /// Call a tool of a server.
     Call(Box<commands::call::Arguments>),
     /// List the resources of a server.
+    #[command(
+        override_usage = "anyport resources [OPTIONS] SERVER\n       anyport resources [OPTIONS] -- COMMAND [ARGS]..."
+    )]
     Resources(Box<commands::list::Arguments>),
     /// Read a resource of a server.
     Read(Box<commands::read::Arguments>),
     /// List the prompts of a server.
+    #[command(
+        override_usage = "anyport prompts [OPTIONS] SERVER\n       anyport prompts [OPTIONS] -- COMMAND [ARGS]..."
+    )]
     Prompts(Box<commands::list::Arguments>),
     /// Fill in a prompt of a server.
     Prompt(Box<commands::prompt::Arguments>),
     /// Say who a server is, what it offers and costs, and what of it breaks clients.
+    #[command(
+        override_usage = "anyport inspect [OPTIONS] SERVER\n       anyport inspect [OPTIONS] -- COMMAND [ARGS]..."
+    )]
     Inspect(Box<commands::inspect::Arguments>),
+    /// Go the way to a server step by step, and say which step fails and what to do.
+    Doctor(Box<commands::doctor::Arguments>),
     /// Ask a server again what a recording asked, and compare the answers.
     Replay(Box<commands::replay::Arguments>),
     /// Write a script that completes commands and options in a shell.
     Completions(commands::completions::Arguments),
 }
 
+impl Command {
+    /// How the answer is written, for commands that have one.
+    fn output(&self) -> Option<&session::output::Options> {
+        match self {
+            Self::Tools(plain) | Self::Resources(plain) | Self::Prompts(plain) | Self::Inspect(plain) => {
+                Some(&plain.options.output)
+            }
+            Self::Call(arguments) => Some(arguments.output()),
+            Self::Read(arguments) => Some(arguments.output()),
+            Self::Prompt(arguments) => Some(arguments.output()),
+            Self::Doctor(arguments) => Some(arguments.output()),
+            Self::Replay(arguments) => Some(arguments.output()),
+            Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) => None,
+        }
+    }
+}
+
 /// Exit codes: see [`exit::Exit`]; 128 and its number when cut by a signal.
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return failure::report_usage(&error, wanted_by(std::env::args_os())),
+    };
     let _flushed = Flushed;
+    let reader = Reader::of(arguments.command.output().is_some_and(|output| output.json));
     match run(arguments) {
         Ok(code) => code,
-        Err(error) => failure::report(&error),
+        Err(error) => failure::report(&error, reader),
     }
+}
+
+/// Who reads what is said of a command line that cannot be read. What stands after `--` is another program's.
+fn wanted_by(words: impl Iterator<Item = OsString>) -> Reader {
+    Reader::of(words.take_while(|word| word != "--").any(|word| word == "--json"))
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -91,6 +135,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Prompts(arguments) => commands::list::prompts(&arguments),
         Command::Prompt(arguments) => commands::prompt::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Replay(arguments) => commands::replay::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments, Arguments::command()),
     }

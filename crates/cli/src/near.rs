@@ -1,5 +1,7 @@
 //! "Did you mean": the names that are near another.
 
+use std::{env, ffi::OsStr, fs};
+
 use strsim::{jaro_winkler, osa_distance};
 
 /// Names this alike are taken for each other; 1 is the same.
@@ -35,6 +37,16 @@ pub(crate) fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = &'a s
         true => format!("did you mean {last}?"),
         false => format!("did you mean {} or {last}?", others.join(", ")),
     })
+}
+
+/// The names of the programs in the folders of `path`.
+pub(crate) fn programs(path: &OsStr) -> Vec<String> {
+    let folders = env::split_paths(path).filter_map(|folder| fs::read_dir(folder).ok());
+    let names = folders.flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 #[cfg(test)]

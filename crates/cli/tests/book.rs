@@ -9,7 +9,7 @@ mod support;
 use std::{collections::BTreeSet, fs, path::Path, time::Instant};
 
 use serde_json::Value;
-use support::{PATIENCE, Program, anyport, folder, http::Server, serve_to_the_end};
+use support::{PATIENCE, Program, anyport, folder, http::Server, serve_to_the_end, to_the_end};
 
 /// Every page with its text.
 fn pages() -> Vec<(String, String)> {
@@ -85,6 +85,18 @@ fn serves(arguments: &[String], environment: &[(&str, &str)]) {
     }
 }
 
+/// Runs a command that asks `anyport serve`, to its end.
+fn asks(arguments: &[String]) {
+    let home = folder(&[("guides/testing.md", "# Testing\n\nTest first.")]);
+    let program = env!("CARGO_BIN_EXE_anyport");
+    let words = arguments.iter().map(|word| if word == "anyport" { program } else { word });
+    let mut command = anyport(home.path());
+    command.args(words);
+    let ended = to_the_end(command);
+    assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+    assert!(!ended.stdout.is_empty(), "{arguments:?}: {ended:?}");
+}
+
 #[test]
 fn every_command_of_the_book_works() {
     let mut seen = 0;
@@ -96,6 +108,9 @@ fn every_command_of_the_book_works() {
                 words[..start].iter().map(|word| word.split_once('=').unwrap()).collect();
             match words[start..].iter().map(String::as_str).collect::<Vec<_>>()[..] {
                 ["anyport", "serve", ..] => serves(&words[start + 2..], &environment),
+                ["anyport", "tools" | "call" | "resources" | "inspect" | "doctor", ..] => {
+                    asks(&words[start + 1..])
+                }
                 // Those are all run below.
                 ["curl", ..] => {}
                 ["cargo", "install", "--path", path] => {
@@ -217,7 +232,13 @@ fn every_configuration_that_starts_the_program_works() {
 
 #[test]
 fn every_flag_that_the_book_names_exists() {
-    let help = serve_to_the_end(&["--help"]).stdout;
+    let home = folder(&[]);
+    let mut help = serve_to_the_end(&["--help"]).stdout;
+    for name in ["bridge", "tools", "call", "read", "prompt", "inspect", "doctor", "replay", "completions"] {
+        let mut command = anyport(home.path());
+        command.args([name, "--help"]);
+        help += &to_the_end(command).stdout;
+    }
     let known: BTreeSet<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
     let mut named = 0;
     for (page, text) in pages() {
@@ -227,7 +248,7 @@ fn every_flag_that_the_book_names_exists() {
         {
             let flag = code.split([' ', '=']).next().unwrap_or_default();
             if flag.starts_with("--") && flag.len() > 2 {
-                assert!(known.contains(flag), "docs/{page}: anyport serve knows no {flag}");
+                assert!(known.contains(flag), "docs/{page}: anyport knows no {flag}");
                 named += 1;
             }
         }

@@ -6,7 +6,11 @@
 mod support;
 
 use serde_json::Value;
-use support::{Ended, anyport, documents, folder, to_the_end};
+use support::{
+    Ended, anyport, documents, folder,
+    scripted::{Scripted, modern},
+    to_the_end,
+};
 
 const ERAS: [&str; 2] = ["2026-07-28", "2025-06-18"];
 
@@ -156,6 +160,32 @@ fn a_recording_is_played_against_a_server_of_the_other_era() {
     let played = run(&["replay", file], ERAS[0]);
     assert_eq!(played.code, Some(1), "{played:?}");
     assert!(played.stdout.contains("result.resources[0].uri is"), "{played:?}");
+}
+
+#[test]
+fn a_command_asks_for_nothing_that_it_does_not_need() {
+    let server = Scripted::start(modern);
+    assert_eq!(bare(&["tools", &server.url()]).code, Some(0));
+    let asked: Vec<Value> = server.asked().into_iter().map(|mut asked| asked.body["method"].take()).collect();
+    assert_eq!(asked, ["server/discover", "tools/list"]);
+}
+
+#[test]
+fn a_server_that_does_not_end_by_itself_is_not_waited_for() {
+    // It reads on after its input has ended, as programs with timers do, and ends when it is told to.
+    let program = r#"while read -r line; do
+        case "$line" in
+        *'"server/discover"'*) echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}' ;;
+        *'"initialize"'*) echo '{"jsonrpc":"2.0","id":2,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},
+            "serverInfo":{"name":"s","version":"1"}}}' | tr -d '\n'; echo ;;
+        *'"tools/list"'*) echo '{"jsonrpc":"2.0","id":3,"result":{"tools":[]}}' ;;
+        esac
+    done; exec sleep 100"#;
+    let started = std::time::Instant::now();
+    let ended = bare(&["tools", "-q", "--", "sh", "-c", program]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // Two seconds is what a connection that lives longer would give it.
+    assert!(started.elapsed() < std::time::Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -115,6 +115,42 @@ fn a_websocket_is_opened_where_the_banner_says() {
 }
 
 #[test]
+fn a_websocket_is_a_target_of_every_command() {
+    let home = folder(&[]);
+    let mut served = start(home.path(), &["--transport", "websocket"]);
+    let (banner, _) = served.banner();
+    let url = place(&banner, "websocket").unwrap();
+    let run = |words: &[&str]| {
+        let mut command = anyport(home.path());
+        command.args(words);
+        to_the_end(command)
+    };
+    for revision in ["2026-07-28", "2025-11-25", "2024-11-05"] {
+        let called = run(&["call", &url, "list_docs", "--revision", revision, "--json"]);
+        assert_eq!(called.code, Some(0), "{revision}: {called:?}");
+        assert!(called.stdout.contains("documents"), "{revision}: {called:?}");
+    }
+    // In a file, too; and behind another program of ours.
+    let file = home.path().join("mcp.json");
+    std::fs::write(&file, json!({"mcpServers": {"far": {"type": "ws", "url": url}}}).to_string()).unwrap();
+    let named = format!("{}#far", file.display());
+    assert!(run(&["tools", &named]).stdout.contains("list_docs("));
+    let mut bridge = anyport(home.path());
+    bridge.args(["bridge", "--stdio", &url]);
+    let mut bridge = Program::start(bridge);
+    assert_eq!(count(&bridge.call(&list(1))), 3);
+    bridge.close_input();
+    assert!(bridge.wait().success());
+    // What is no WebSocket says so.
+    let elsewhere = run(&["tools", &url.replace("/ws", "/health")]);
+    assert_eq!(elsewhere.code, Some(4), "{elsewhere:?}");
+    assert!(elsewhere.stderr.contains("opens no WebSocket"), "{elsewhere:?}");
+    let nobody = run(&["tools", "ws://127.0.0.1:1/ws"]);
+    assert_eq!(nobody.code, Some(4), "{nobody:?}");
+    assert_eq!(run(&["tools", "wss://me:word@host/ws"]).code, Some(2));
+}
+
+#[test]
 fn the_old_stream_is_served_where_the_banner_says_and_only_if_asked_for() {
     let home = folder(&[]);
     let open = |arguments: &[&str]| {

@@ -18,7 +18,7 @@ use anyport_service::{
     bridge::{Shim, ShimLimits},
 };
 #[cfg(feature = "connect")]
-use anyport_transport::client::{Opening, Target};
+use anyport_transport::client::{Connection, Opening, Target};
 use serde_json::Value;
 
 use crate::{
@@ -42,13 +42,16 @@ pub struct Builder {
     max_pages: usize,
     shim: ShimLimits,
     cache: Cache,
+    discovered: Option<Raw>,
 }
 
 /// What a client calls.
 enum Source {
     Service(Arc<dyn Service>),
     #[cfg(feature = "connect")]
-    Target(Box<(Target, Opening)>),
+    Target(Box<(Result<Target, crate::NoTarget>, Opening)>),
+    #[cfg(feature = "connect")]
+    Connection(Connection),
 }
 
 impl Builder {
@@ -57,8 +60,13 @@ impl Builder {
     }
 
     #[cfg(feature = "connect")]
-    pub(crate) fn connecting(target: Target) -> Self {
+    pub(crate) fn connecting(target: Result<Target, crate::NoTarget>) -> Self {
         Self::of(Source::Target(Box::new((target, Opening::default()))))
+    }
+
+    #[cfg(feature = "connect")]
+    pub(crate) fn connected(connection: Connection) -> Self {
+        Self::of(Source::Connection(connection))
     }
 
     fn of(source: Source) -> Self {
@@ -72,6 +80,7 @@ impl Builder {
             max_pages: 10_000,
             shim: ShimLimits::default(),
             cache: Cache::default(),
+            discovered: None,
         }
     }
 
@@ -217,10 +226,23 @@ impl Builder {
         self
     }
 
+    /// What the service says to `server/discover`, where that was asked already: then it is not asked again.
+    pub fn discovered(mut self, result: Raw) -> Self {
+        self.discovered = Some(result);
+        self
+    }
+
     /// Asks the server who it is and what it offers; then the client is there.
     ///
     /// # Errors
     /// As of any call.
+    #[cfg_attr(
+        not(feature = "connect"),
+        allow(
+            clippy::infallible_destructuring_match,
+            reason = "there is more than one source with the feature"
+        )
+    )]
     pub async fn open(self) -> Result<Client, Error> {
         let written = |value: &Value| Raw::from(value.clone());
         let json = |fault: serde_json::Error| Error::Arguments {
@@ -233,6 +255,7 @@ impl Builder {
         let cache = Arc::new(View::new(self.cache, &self.principal));
         #[cfg(feature = "connect")]
         let mut link = None;
+        let functions = Arc::new(self.functions);
         let service = match self.source {
             Source::Service(service) => service,
             #[cfg(feature = "connect")]
@@ -240,13 +263,19 @@ impl Builder {
                 let (target, opening) = *target;
                 let (capabilities, client_info) = (capabilities.clone(), info.clone());
                 let opening = Opening { capabilities, client_info, ..opening };
-                let opened = crate::connect::Link::open(target, opening, cache.clone()).await?;
+                let opened =
+                    crate::connect::Link::open(target?, opening, cache.clone(), functions.clone()).await?;
                 Arc::new(link.insert(opened).clone())
+            }
+            #[cfg(feature = "connect")]
+            Source::Connection(connection) => {
+                crate::connect::answer_asides(&connection, &functions);
+                Arc::new(connection)
             }
         };
         let mut core = Core {
             service: Arc::new(Shim::new(Retried(service), self.shim)),
-            functions: self.functions,
+            functions,
             capabilities,
             info,
             cache,
@@ -261,7 +290,15 @@ impl Builder {
             server: String::new(),
             discovered: OnceLock::new(),
         };
-        core.discover().await?;
+        // Whoever opened a connection has asked a moment ago.
+        #[cfg(feature = "connect")]
+        let known = self.discovered.or_else(|| Some(core.link.as_ref()?.connection().discovered().clone()));
+        #[cfg(not(feature = "connect"))]
+        let known = self.discovered;
+        match known {
+            Some(result) => core.learn(&result)?,
+            None => core.discover().await?,
+        }
         Ok(Client::of(core))
     }
 }

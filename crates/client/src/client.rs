@@ -34,7 +34,7 @@ pub struct Client(Arc<Core>);
 /// What all calls of a client share.
 pub(crate) struct Core {
     pub(crate) service: Arc<dyn Service>,
-    pub(crate) functions: Functions,
+    pub(crate) functions: Arc<Functions>,
     pub(crate) capabilities: Raw,
     pub(crate) info: Raw,
     pub(crate) principal: Principal,
@@ -61,11 +61,19 @@ impl Client {
 
     /// A client of the server at `target`, which is connected to when the builder is awaited.
     ///
-    /// What the server speaks is found out, unless [`Builder::revision`] demands a revision. A connection that is lost is
-    /// made anew by the next call; what is safe to be sent again, is.
+    /// What the server speaks is found out, unless [`Builder::revision`] demands a revision, and remembered. A connection
+    /// that is lost is made anew by the next call; what is safe to be sent again, is. One that was lost soon after it was
+    /// made, or cannot be made, is given time: 100 ms, doubled each time, up to 30 s; the call waits for that.
     #[cfg(feature = "connect")]
     pub fn connect(target: impl crate::IntoTarget) -> Builder {
         Builder::connecting(target.into_target())
+    }
+
+    /// A client of a server that is connected to already, and of nobody else. The connection is not made anew when it is
+    /// lost; say what the client can be asked as the connection was opened with.
+    #[cfg(feature = "connect")]
+    pub fn connected(connection: anyport_transport::client::Connection) -> Builder {
+        Builder::connected(connection)
     }
 
     /// The connection to the server, when [`Client::connect`] made one.
@@ -195,19 +203,31 @@ impl Client {
     }
 }
 
+/// What a server calls itself; nothing if it does not.
+pub(crate) fn server_name(discovered: &DiscoverResult) -> String {
+    let info = discovered.meta.as_ref().and_then(|meta| meta.server_info.as_ref());
+    info.map_or_else(String::new, |info| info.title.clone().unwrap_or_else(|| info.name.clone()))
+}
+
 impl Core {
     /// Asks who the server is. A service that knows no discovery offers what it offers all the same.
     pub(crate) async fn discover(&mut self) -> Result<(), Error> {
         let method = ByteString::from_static(Method::Discover.as_str());
         let answered = self.exchange(&method, Raw::EMPTY_OBJECT, &mut Options::default()).await;
-        let discovered: DiscoverResult = match answered {
-            Ok(answered) => decode(&method, &answered.result)?,
-            Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => DiscoverResult::default(),
-            Err(error) => return Err(error),
-        };
-        let info = discovered.meta.as_ref().and_then(|meta| meta.server_info.as_ref());
-        self.server =
-            info.map_or_else(String::new, |info| info.title.clone().unwrap_or_else(|| info.name.clone()));
+        match answered {
+            Ok(answered) => self.learn(&answered.result),
+            Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => {
+                self.discovered = OnceLock::from(DiscoverResult::default());
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes in what the server says of itself.
+    pub(crate) fn learn(&mut self, result: &Raw) -> Result<(), Error> {
+        let discovered: DiscoverResult = decode(Method::Discover.as_str(), result)?;
+        self.server = server_name(&discovered);
         self.discovered = OnceLock::from(discovered);
         Ok(())
     }

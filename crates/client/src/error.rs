@@ -80,6 +80,10 @@ pub enum Error {
         /// What is wrong with the answer.
         fault: String,
     },
+    /// What was to be connected to names no server.
+    #[cfg(feature = "connect")]
+    #[error(transparent)]
+    Target(#[from] crate::NoTarget),
     /// There is no connection.
     #[cfg(feature = "connect")]
     #[error(transparent)]

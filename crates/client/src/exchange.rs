@@ -130,7 +130,7 @@ impl Running<'_> {
                         self.asked = true;
                         questions.push(answer(self.core, self.method, question));
                     }
-                    Event::Hangup { .. } => {}
+                    Event::Unknown { .. } | Event::Hangup { .. } => {}
                 },
             }
         }

@@ -26,10 +26,12 @@
 //! - [`List`], [`Pages`]: lists, whole or page by page.
 //! - [`Changes`], [`Listen`]: what a server says of itself.
 //! - [`Handler`] and what it is given: [`Form`], [`Page`]; or single functions on the builder.
-//! - `IntoTarget` (feature `connect`): where servers are that are not in this process.
+//! - `IntoTarget` (feature `connect`): where servers are that are not in this process; URLs, too, with `connect-http` and
+//!   `connect-websocket`.
 //! - [`Cache`]: answers that are still fresh.
 //! - [`Error`]: what went wrong, and what to do.
 
+mod backoff;
 mod builder;
 mod cache;
 mod call;
@@ -46,16 +48,20 @@ mod result;
 mod retried;
 mod schema;
 
+#[cfg(feature = "connect-http")]
+pub use anyport_transport::client::http;
+#[cfg(feature = "connect-websocket")]
+pub use anyport_transport::client::websocket;
 #[cfg(feature = "connect")]
 pub use anyport_transport::client::{
-    ConnectError, Connection, End, Opening, Said, Spoken, Tap, Target, child::Command,
+    ConnectError, Connection, End, Eras, Opening, Said, Spoken, Tap, Target, child::Command,
 };
 pub use builder::Builder;
 pub use cache::{Cache, CacheLimits};
 pub use call::{Call, Progress, Step, Steps};
 pub use client::Client;
 #[cfg(feature = "connect")]
-pub use connect::IntoTarget;
+pub use connect::{IntoTarget, NoTarget};
 pub use error::Error;
 pub use handler::{Answers, ElicitAnswer, Form, Handler, Page, Refused};
 pub use list::{List, Listed, Pages};

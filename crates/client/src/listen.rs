@@ -1,10 +1,8 @@
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
     pin::Pin,
     sync::Arc,
     task::{Context as Task, Poll},
-    time::Duration,
 };
 
 use anyport_protocol::{
@@ -19,7 +17,7 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::time;
 
-use crate::{Error, client::Core, error::decode};
+use crate::{Error, backoff::backoff, client::Core, error::decode};
 
 /// What is to be listened to. Nothing, until it is said.
 #[derive(Clone)]
@@ -117,7 +115,7 @@ async fn acknowledged(reply: &mut Reply) -> Result<Raw, Error> {
                 let fault = "the stream ended before it was acknowledged".into();
                 return Err(Error::Closed { method: method.into(), fault, sent: true });
             }
-            Event::Notification(_) | Event::Question(_) | Event::Hangup { .. } => {}
+            Event::Notification(_) | Event::Unknown { .. } | Event::Question(_) | Event::Hangup { .. } => {}
         }
     }
 }
@@ -177,8 +175,6 @@ struct Listening {
 }
 
 /// The longest wait before the stream is opened again.
-const MAX_BACKOFF: Duration = Duration::from_secs(30);
-
 impl Listening {
     async fn next(&mut self) -> Result<Change, Error> {
         loop {
@@ -198,7 +194,7 @@ impl Listening {
                     }
                 }
                 Event::Outcome(_) => self.reply = None,
-                Event::Question(_) | Event::Hangup { .. } => {}
+                Event::Unknown { .. } | Event::Question(_) | Event::Hangup { .. } => {}
             }
         }
     }
@@ -233,15 +229,6 @@ fn is_final(error: &Error) -> bool {
     ];
     matches!(error, Error::Arguments { .. } | Error::Decode { .. })
         || error.code().is_some_and(|code| finals.contains(&code))
-}
-
-/// 100 ms, doubled every time, up to 30 s; up to a quarter less, so that the clients of a server that was restarted do
-/// not come back all at once.
-fn backoff(lost: u32) -> Duration {
-    let whole = Duration::from_millis(100 << lost.min(9)).min(MAX_BACKOFF);
-    // Every `RandomState` has keys of its own.
-    let random = RandomState::new().hash_one(lost) % 256;
-    whole - whole / 1024 * u32::try_from(random).unwrap_or_default()
 }
 
 fn change(told: &Notification) -> Option<Change> {

@@ -16,9 +16,12 @@ use anyport_service::{
     Service,
     bridge::{Shim, ShimLimits},
 };
-use anyport_transport::client::{ConnectError, child::Command};
-use serde_json::json;
-use tokio::time::timeout;
+use anyport_transport::client::{ConnectError, Dial, Opening, Target, child::Command, connect};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    time::timeout,
+};
 
 const REVISIONS: [Revision; 5] = Revision::ALL;
 
@@ -107,6 +110,56 @@ async fn a_connection_that_was_lost_is_made_anew() {
 async fn what_cannot_be_connected_to_says_what_to_do() {
     let missing = Client::connect(Command::new("no-such-program-anywhere")).await.unwrap_err();
     assert!(matches!(missing, Error::Connect(ConnectError::NoProgram { .. })), "{missing}");
-    let target = std::path::Path::new("/nowhere/at/all.sock").into_target();
+    let target = std::path::Path::new("/nowhere/at/all.sock").into_target().unwrap();
     assert!(matches!(Client::connect(target).await, Err(Error::Connect(ConnectError::Unreachable { .. }))));
+}
+
+/// A server of 2025-11-25 that asks for roots as soon as it is initialized, and answers its tool by what it then heard.
+async fn asks_at_once(stream: tokio::io::DuplexStream) {
+    let (read, mut write) = tokio::io::split(stream);
+    let mut lines = BufReader::new(read).lines();
+    let mut heard = json!(null);
+    let mut held = None;
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let message: Value = serde_json::from_str(&line).unwrap();
+        let id = message["id"].clone();
+        let mut answer = match message["method"].as_str() {
+            Some("initialize") => json!({"id": id, "result": {"protocolVersion": "2025-11-25",
+                "capabilities": {"tools": {}}, "serverInfo": {"name": "eager", "version": "1"}}}),
+            Some("notifications/initialized") => json!({"id": "r", "method": "roots/list"}),
+            Some("tools/list") => {
+                held = Some(id);
+                continue;
+            }
+            Some("tools/call") => {
+                json!({"id": id, "result": {"content": [{"type": "text", "text": heard.to_string()}]}})
+            }
+            // The answer about roots: only now is the list told, so whoever waits for it has answered without a call.
+            None => {
+                heard = message["result"]["roots"].clone();
+                json!({"id": held.take(), "result": {"tools": []}})
+            }
+            Some(_) => continue,
+        };
+        answer["jsonrpc"] = "2.0".into();
+        write.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn roots_are_told_while_no_call_that_may_ask_is_open() {
+    let target = Target::Stream(Dial::new(|| async {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(asks_at_once(theirs));
+        Ok(ours)
+    }));
+    let capabilities = Raw::from(json!({"roots": {}}));
+    let opening = Opening { revision: Some(Revision::V2025_11_25), capabilities, ..Opening::default() };
+    let connected = async || Client::connected(connect(&target, &opening).await.unwrap());
+    let connecting = async || Client::connect(target.clone()).revision(Revision::V2025_11_25);
+    for client in [connected().await, connecting().await] {
+        let client = client.roots(["file:///home/ada"]).await.unwrap();
+        assert!(client.tools().await.unwrap().is_empty());
+        assert_eq!(client.call("where", ()).await.unwrap().text(), r#"[{"uri":"file:///home/ada"}]"#);
+    }
 }

@@ -34,11 +34,16 @@ pub struct Live {
     pub spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
     /// Gives what the server asks outside any call to somebody, from then on.
     pub asides: Box<dyn FnOnce(Arc<dyn Aside>) + Send>,
+    /// Tells a legacy server what its client says outside its calls: a method and its params.
+    pub tell: Tell,
     /// Completes when the connection is gone, with the reason for a person.
     pub closed: Pin<Box<dyn Future<Output = String> + Send>>,
     /// Closes the connection once it is polled, whoever else holds it, and completes when nothing of it is left.
     pub close: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
+
+/// Says something that belongs to no call: a method and its params.
+pub type Tell = Box<dyn Fn(&str, &Raw) + Send + Sync>;
 
 /// Something that a server said outside any call.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -110,6 +110,7 @@ impl Connect for Farm {
                 discovered: server.discovered(),
                 spoken: Box::pin(Stream(Box::new(move |task| said.poll_recv(task)))),
                 asides: Box::new(drop),
+                tell: Box::new(|_, _| ()),
                 closed: Box::pin(async move {
                     closed.wait_for(Option::is_some).await.unwrap().unwrap().to_owned()
                 }),

@@ -20,6 +20,6 @@ mod reach;
 mod upstream;
 
 pub use bridge::Bridge;
-pub use connect::{Client, Connect, Live, Spoken, Unreachable};
+pub use connect::{Client, Connect, Live, Spoken, Tell, Unreachable};
 pub use reach::Reach;
 pub use upstream::{Learned, Upstream, UpstreamLimits};

@@ -36,11 +36,13 @@ impl Connect for Reach {
         Box::pin(async move {
             let connected = client::connect(&target, &opening).await;
             let connection = connected.map_err(|error| Unreachable(error.to_string()))?;
-            let (watched, closed, asking) = (connection.clone(), connection.clone(), connection.clone());
+            let (watched, closed) = (connection.clone(), connection.clone());
+            let (asking, telling) = (connection.clone(), connection.clone());
             Ok(Live {
                 revision: connection.revision(),
                 discovered: connection.discovered().clone(),
                 spoken: Box::pin(Heard::new(connection.spoken())),
+                tell: Box::new(move |method, params| telling.tell(method, params)),
                 asides: Box::new(move |aside| asking.asides(aside)),
                 closed: Box::pin(async move { watched.closed().await.to_string() }),
                 close: Box::pin(closed.close()),

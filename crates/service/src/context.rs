@@ -24,11 +24,13 @@ struct Call {
     principal: Principal,
     client: Option<ClientId>,
     line: Option<Weak<dyn Line>>,
+    changes_roots: bool,
     revision: Revision,
     asking: Asking,
     capabilities: Raw,
     client_info: Option<Raw>,
     log_level: Option<LogLevel>,
+    log_level_is_assumed: bool,
     progress_token: Option<Raw>,
     traceparent: Option<Raw>,
     param_headers: Option<ParamHeaders>,
@@ -67,6 +69,15 @@ pub trait Line: Send + Sync + 'static {
 
     /// Tells the client, once it listens; what its revision has no words for is left out.
     fn tell(&self, notification: Notification);
+
+    /// Gives `ear` what the client says from now on that belongs to no call, and that is not about the session itself.
+    fn heard_by(&self, ear: Weak<dyn Ear>);
+}
+
+/// Hears what a client says outside its calls.
+pub trait Ear: Send + Sync + 'static {
+    /// `client` said this: `method` may be one that nobody here knows.
+    fn told(&self, client: ClientId, method: &str, params: &Raw);
 }
 
 /// Whose calls may be taken for those of one caller, where a server does not say to which of several something belongs.
@@ -130,11 +141,13 @@ impl Context {
             principal,
             client: None,
             line: None,
+            changes_roots: false,
             revision,
             asking: if revision.is_modern() { Asking::Retry } else { Asking::Live },
             capabilities: Raw::EMPTY_OBJECT,
             client_info: None,
             log_level: None,
+            log_level_is_assumed: false,
             progress_token: None,
             traceparent: None,
             param_headers: None,
@@ -149,7 +162,9 @@ impl Context {
     pub fn with_meta(mut self, meta: Meta) -> Result<Self, Error> {
         let (log_level, progress_token) = (meta.level()?, meta.token()?);
         let call = Arc::make_mut(&mut self.0);
-        call.log_level = log_level.or(call.log_level);
+        if log_level.is_some() {
+            (call.log_level, call.log_level_is_assumed) = (log_level, false);
+        }
         call.progress_token = progress_token;
         call.traceparent = meta.traceparent;
         if let Some(capabilities) = meta.client_capabilities {
@@ -177,17 +192,28 @@ impl Context {
         self
     }
 
-    /// Sets by which way the client is reached outside its calls.
+    /// Sets by which way the client is reached outside its calls, and whether it says there that its roots have changed.
     #[must_use]
-    pub fn with_line(mut self, line: Weak<dyn Line>) -> Self {
-        Arc::make_mut(&mut self.0).line = Some(line);
+    pub fn with_line(mut self, line: Weak<dyn Line>, changes_roots: bool) -> Self {
+        let call = Arc::make_mut(&mut self.0);
+        (call.line, call.changes_roots) = (Some(line), changes_roots);
         self
     }
 
     /// Sets from which severity on the caller wants log messages.
     #[must_use]
     pub fn with_log_level(mut self, level: Option<LogLevel>) -> Self {
-        Arc::make_mut(&mut self.0).log_level = level;
+        let call = Arc::make_mut(&mut self.0);
+        (call.log_level, call.log_level_is_assumed) = (level, false);
+        self
+    }
+
+    /// Sends log messages from `level` on, though the caller has not said what it wants: a session of an older revision
+    /// that has set no level. A server that keeps a level for such sessions is not told of this one.
+    #[must_use]
+    pub fn with_assumed_log_level(mut self, level: LogLevel) -> Self {
+        let call = Arc::make_mut(&mut self.0);
+        (call.log_level, call.log_level_is_assumed) = (Some(level), true);
         self
     }
 
@@ -202,6 +228,15 @@ impl Context {
     #[must_use]
     pub fn with_param_headers(mut self, headers: ParamHeaders) -> Self {
         Arc::make_mut(&mut self.0).param_headers = Some(headers);
+        self
+    }
+
+    /// Leaves the `Mcp-Param-*` headers behind: whoever changes arguments does so, once they were compared.
+    #[must_use]
+    pub fn without_param_headers(mut self) -> Self {
+        if self.0.param_headers.is_some() {
+            Arc::make_mut(&mut self.0).param_headers = None;
+        }
         self
     }
 
@@ -236,6 +271,11 @@ impl Context {
     /// By which way the client is reached outside its calls, where there is one: a legacy session.
     pub fn line(&self) -> Option<&Weak<dyn Line>> {
         self.0.line.as_ref()
+    }
+
+    /// Whether the client says when its roots change: only one of a legacy session can.
+    pub fn changes_roots(&self) -> bool {
+        self.0.changes_roots
     }
 
     /// Whose call this is, where calls of several callers must not be mixed up.
@@ -273,6 +313,11 @@ impl Context {
     /// From which severity on the caller wants log messages of this call; `None`: not at all.
     pub fn log_level(&self) -> Option<LogLevel> {
         self.0.log_level
+    }
+
+    /// Whether the caller has left the level to the server.
+    pub fn log_level_is_assumed(&self) -> bool {
+        self.0.log_level_is_assumed
     }
 
     /// The token that progress notifications of this call must carry; `None`: the caller wants none.

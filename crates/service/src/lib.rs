@@ -29,7 +29,7 @@ mod reply;
 pub mod seal;
 mod service;
 
-pub use context::{Asking, Caller, ClientId, Context, Line, ParamHeaders};
+pub use context::{Asking, Caller, ClientId, Context, Ear, Line, ParamHeaders};
 pub use emit::Emitter;
 pub use principal::Principal;
 pub use reply::{Answer, Answerer, Event, Notification, Outcome, Question, Reply};

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyport_protocol::{Error, Method, Raw, json::Members};
+use bytestring::ByteString;
 use futures_core::Stream;
 use tokio::sync::oneshot;
 
@@ -27,6 +28,13 @@ enum State {
 pub enum Event {
     /// Something about the call for its caller.
     Notification(Notification),
+    /// A notification that the protocol does not have, of an extension perhaps: for whoever knows it. It passes as it came.
+    Unknown {
+        /// Its name.
+        method: ByteString,
+        /// Its params.
+        params: Raw,
+    },
     /// Something that the caller must answer before the call goes on; only for callers that are asked live.
     Question(Question),
     /// The caller may be sent away until `retry` has passed; the call goes on and its messages are kept. Only

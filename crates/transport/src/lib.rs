@@ -13,11 +13,13 @@
 //! - [`memory`]: a client in the same process.
 //! - `client` (feature of that name): the other way round, connections to servers; each is a service.
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
-//! - `lines`: messages on a stream of bytes.
+//! - `lines`: messages on a stream of bytes; `frames`: messages on a WebSocket.
 
 #[cfg(feature = "client")]
 pub mod client;
 mod dialogue;
+#[cfg(any(feature = "websocket", feature = "client-websocket"))]
+mod frames;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg_attr(not(any(feature = "stdio", feature = "client", all(feature = "unix", unix))), allow(dead_code))]

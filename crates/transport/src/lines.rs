@@ -2,10 +2,8 @@
 //!
 //! 2026-07-28, stdio §Transport: "Messages are delimited by newlines, and **MUST NOT** contain embedded newlines."
 
-use bytes::{Bytes, BytesMut};
-use tokio::sync::mpsc;
-
 use crate::dialogue::Frame;
+use bytes::{Bytes, BytesMut};
 
 /// Cuts what was read into lines. Blank ones are passed over, a carriage return at the end too.
 pub(crate) struct Lines {
@@ -67,11 +65,12 @@ impl Lines {
 }
 
 /// Fills `batch` with `first` and what else waits to be written, a line each, up to about [`BATCH`] bytes.
-pub(crate) fn batch(batch: &mut Vec<u8>, first: Bytes, messages: &mut mpsc::Receiver<Bytes>) {
+#[cfg(any(feature = "stdio", all(feature = "unix", unix)))]
+pub(crate) fn batch(batch: &mut Vec<u8>, first: Bytes, messages: &mut tokio::sync::mpsc::Receiver<Bytes>) {
     collect(batch, first, || messages.try_recv().ok());
 }
 
-/// As [`batch`], with what `waiting` gives.
+/// Fills `batch` with `first` and what `waiting` gives, a line each, up to about [`BATCH`] bytes.
 pub(crate) fn collect(batch: &mut Vec<u8>, first: Bytes, mut waiting: impl FnMut() -> Option<Bytes>) {
     // What one large message needed is not kept for the small ones.
     if batch.capacity() > MAX_KEPT {

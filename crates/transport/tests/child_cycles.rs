@@ -2,7 +2,11 @@
 //! the whole process has.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a long run says its figures; a test that cannot go on panics"
+)]
 
 use std::{fs, time::Duration};
 

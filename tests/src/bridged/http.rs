@@ -38,7 +38,11 @@ type Body = StreamBody<Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible
 
 /// The response to one request. Dropping it before its end breaks the connection off.
 #[derive(Debug)]
-pub struct Exchange(Mutex<State>);
+pub struct Exchange {
+    state: Mutex<State>,
+    /// Whether the status of an answer says what kind of error it is.
+    modern: bool,
+}
 
 #[derive(Debug)]
 enum State {
@@ -101,7 +105,8 @@ impl Server {
             return self.open(&message, step);
         }
         let (head, answered) = oneshot::channel();
-        let exchange = Exchange(Mutex::new(State::Unanswered(head)));
+        let modern = self.setup.revision.is_modern();
+        let exchange = Exchange { state: Mutex::new(State::Unanswered(head)), modern };
         let asks = message.get("id").is_some() && message.get("method").is_some();
         if self.setup.opens && parts.method == Method::POST && !asks {
             // A notification, or an answer: there is nothing more to say of it.
@@ -186,14 +191,22 @@ impl Exchange {
             // 2026-07-28, streamable-http §Error Handling: some errors have a status of their own.
             let answer: Value = serde_json::from_str(message).unwrap_or_default();
             let code = match answer["error"]["code"].as_i64() {
-                Some(-32601) => 404,
-                Some(-32700 | -32600 | -32022..=-32020) => 400,
+                Some(-32601) if self.modern => 404,
+                Some(-32700 | -32600 | -32022..=-32020) if self.modern => 400,
                 _ => 200,
             };
             self.refuse(code, message);
         } else {
             self.tell(message);
             *self.lock() = State::Over;
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        match &*self.lock() {
+            State::Unanswered(head) => !head.is_closed(),
+            State::Streamed(chunks) => !chunks.is_closed(),
+            State::Over => false,
         }
     }
 
@@ -221,7 +234,7 @@ impl Exchange {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -259,6 +259,11 @@ pub async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
 
+/// Whether `client` hears nothing more, once all has happened that takes no time.
+pub async fn is_silent(client: &mut Wire) -> bool {
+    timeout(Duration::from_millis(1), client.hear()).await.is_err()
+}
+
 /// The legacy revisions, oldest first: A to D of the translation rules.
 pub fn legacy() -> impl Iterator<Item = Revision> {
     Revision::ALL.into_iter().filter(|revision| !revision.is_modern())

@@ -172,14 +172,21 @@ impl Heard {
         }
     }
 
+    /// Asks a question on the way to the answer; returns its id.
+    pub fn asks(&self, server: &Peer, method: &str, params: impl ToString) -> u64 {
+        let id = server.next_id();
+        self.tells(text::request(id, method, params));
+        id
+    }
+
     /// Answers with a result.
-    pub fn answers(self, result: impl ToString) {
+    pub fn answers(&self, result: impl ToString) {
         let answer = text::answer(self.id(), result);
         self.ends(&answer);
     }
 
     /// Answers with an error.
-    pub fn fails(self, code: i64, message: &str, data: Value) {
+    pub fn fails(&self, code: i64, message: &str, data: Value) {
         let mut error = json!({"code": code, "message": message});
         if !data.is_null() {
             error["data"] = data;
@@ -189,8 +196,8 @@ impl Heard {
     }
 
     /// Ends with this message as it is.
-    pub fn ends(self, message: &str) {
-        match self.back {
+    pub fn ends(&self, message: &str) {
+        match &self.back {
             Back::Lines(lines) => drop(lines.send(message.to_owned())),
             Back::Http(exchange) => exchange.end(message),
         }
@@ -204,6 +211,14 @@ impl Heard {
         match &self.back {
             Back::Http(exchange) => exchange,
             Back::Lines(_) => panic!("there is no HTTP on a channel"),
+        }
+    }
+
+    /// Whether its answer is still waited for, as far as HTTP tells.
+    pub fn is_waited_for(&self) -> bool {
+        match &self.back {
+            Back::Http(exchange) => exchange.is_open(),
+            Back::Lines(lines) => !lines.is_closed(),
         }
     }
 

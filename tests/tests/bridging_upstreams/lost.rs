@@ -6,7 +6,7 @@ use anyport_tests::bridged::{Bridged, Way, legacy, question};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{B, D, M, answers, bad, good, retry, since, tool};
+use super::{B, D, M, answers, bad, good, next, retry, since, tool};
 
 /// A page of tools of which one may be called twice, and one may not.
 const TOOLS: &str = r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[
@@ -112,6 +112,8 @@ async fn park_server_times_out_first() {
             // Nobody answers for a minute, as many servers wait at most.
             sleep(Duration::from_secs(60)).await;
             running.answers(r#"{"content":[{"type":"text","text":"too late"}],"isError":true}"#);
+            // Its question is open no more than its call is: every request of a server's has its answer.
+            assert_eq!(peer.hears_answer(7).await.message["error"]["code"], -32603, "{server} {way:?}");
             sleep(Duration::from_secs(60)).await;
             let params = retry(&tool("slow"), &asked, json!({"q1": question.answer}));
             let answer = client.call("tools/call", params).await.unwrap();
@@ -182,19 +184,6 @@ async fn shim_cut_between_rounds() {
                 sleep(Duration::from_secs(20)).await;
             }
         }
-    }
-}
-
-/// The next request of this method; what a session listens to is acknowledged meanwhile.
-async fn next(peer: &mut anyport_tests::bridged::Peer, method: &str) -> anyport_tests::bridged::Heard {
-    loop {
-        let heard = peer.hears_any().await;
-        if heard.message["method"] == method {
-            return heard;
-        }
-        assert_eq!(heard.message["method"], "subscriptions/listen", "{}", heard.text);
-        // It stays open, as long as nobody says more.
-        std::mem::forget(heard);
     }
 }
 

@@ -20,7 +20,7 @@ mod whose;
 
 use anyport::Revision;
 use anyport_testing::{Answer, Wire};
-use anyport_tests::bridged::{Bridged, Setup, Way, answer, legacy};
+use anyport_tests::bridged::{Bridged, Heard, Peer, Setup, Way, answer, legacy};
 use serde_json::{Value, json};
 
 const A: Revision = Revision::V2024_11_05;
@@ -80,4 +80,17 @@ async fn asked(client: &mut Wire, method: &str) -> Value {
 /// Answers what a legacy client was asked.
 fn answers(client: &mut Wire, question: &Value, result: &Value) {
     client.tell(&answer(&question["id"], result)).unwrap();
+}
+
+/// The next request of this method; what a session listens to is acknowledged meanwhile.
+async fn next(peer: &mut Peer, method: &str) -> Heard {
+    loop {
+        let heard = peer.hears_any().await;
+        if heard.message["method"] == method {
+            return heard;
+        }
+        assert_eq!(heard.message["method"], "subscriptions/listen", "{}", heard.text);
+        // It stays open, as long as nobody says more.
+        std::mem::forget(heard);
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyport::Revision;
 use anyport_service::Principal;
-use anyport_tests::bridged::{Bridged, Peer, Way, legacy, question, request};
+use anyport_tests::bridged::{Bridged, Peer, Setup, Way, legacy, question, request};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -162,6 +162,67 @@ async fn anonymous_calls_that_come_at_once_are_each_asked_on_a_connection_of_the
     first.hears("tools/call").await.answers(r#"{"content":[]}"#);
     good(one.end(again).await.unwrap());
     assert!(bridged.connected().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_question_is_open_the_next_anonymous_call_is_asked_on_a_connection_of_its_own() {
+    for server in legacy() {
+        let mut bridged = Bridged::lines(server);
+        let question = question(server);
+        let mut client = bridged.http_client(M, question.capabilities.clone()).await;
+        let first = client.begin("tools/call", tool("a")).unwrap();
+        let mut shared = bridged.server().await;
+        let for_first = shared.hears("tools/call").await;
+        let id = shared.asks(question.method, &question.params);
+        let put = good(client.end(first).await.unwrap());
+        assert_eq!(put["resultType"], "input_required", "{server}");
+
+        let second = client.begin("tools/call", tool("b")).unwrap();
+        let mut own = bridged.server().await;
+        let for_second = own.hears("tools/call").await;
+        own.asks(question.method, &question.params);
+        let also = good(client.end(second).await.unwrap());
+        assert_eq!(also["resultType"], "input_required", "{server}: nothing had to be refused first");
+        drop(for_second);
+
+        // What the server remembers of the first connection is not lost to those who come when the question is answered.
+        let params = retry(&tool("a"), &put, json!({"q1": question.answer}));
+        let again = client.begin("tools/call", params).unwrap();
+        assert_eq!(shared.hears_answer(id).await.message["result"], question.answer);
+        for_first.answers(r#"{"content":[]}"#);
+        good(client.end(again).await.unwrap());
+        let third = client.begin("tools/call", tool("c")).unwrap();
+        shared.hears("tools/call").await.answers(r#"{"content":[]}"#);
+        good(client.end(third).await.unwrap());
+        assert!(bridged.connected().is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_that_nobody_answers_keep_no_other_call_waiting() {
+    let server = Revision::NEWEST_LEGACY;
+    let mut setup = Setup::new(server, Way::Lines);
+    setup.upstream.connections = 2;
+    let mut bridged = setup.start();
+    let question = question(server);
+    let mut client = bridged.http_client(M, question.capabilities.clone()).await;
+    let mut peers = Vec::new();
+    for name in ["a", "b"] {
+        let call = client.begin("tools/call", tool(name)).unwrap();
+        let mut peer = bridged.server().await;
+        let running = peer.hears("tools/call").await;
+        peer.asks(question.method, &question.params);
+        good(client.end(call).await.unwrap());
+        peers.push((peer, running));
+    }
+    // Each connection carries a question, and there may be no third.
+    let call = client.begin("tools/call", tool("c")).unwrap();
+    let (shared, _) = &mut peers[0];
+    let running = shared.hears("tools/call").await;
+    let id = shared.asks(question.method, &question.params);
+    assert_eq!(shared.hears_answer(id).await.message["error"]["code"], -32603);
+    running.answers(r#"{"content":[]}"#);
+    assert_eq!(good(client.end(call).await.unwrap())["resultType"], "complete");
 }
 
 #[tokio::test(start_paused = true)]

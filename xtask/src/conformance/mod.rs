@@ -1,8 +1,13 @@
-//! Our server against the official conformance suite.
+//! Our server, our bridge and our client against the official conformance suite.
 //!
 //! The suite runs every scenario that a revision requires and some that it does not; each leaves its checks in a
 //! file. We judge from those files, not from what is printed, by the suite's own rule for a list of known
 //! failures: a warning counts like a failure, a scenario in which nothing succeeded has not passed.
+//!
+//! # Layout
+//! - [`sets`]: what the suite is run against.
+//! - [`requirements`], [`verdict`]: what the suite asks for, and what it found out.
+//! - [`expected`]: what is known to fail.
 
 use std::{
     fs::{self, File},
@@ -11,18 +16,15 @@ use std::{
 };
 
 use expected::Expected;
-use requirements::Requirements;
+use requirements::{Leg, Requirements};
+use sets::{Programs, Running, SETS, Set};
 use verdict::Verdict;
 
-use crate::{
-    Failure,
-    process::{self, Server},
-    tools::Suite,
-    workspace::{Build, Workspace},
-};
+use crate::{Failure, tools::Suite, workspace::Workspace};
 
 mod expected;
 mod requirements;
+mod sets;
 mod verdict;
 
 /// The revisions for which the suite has a list of requirements.
@@ -31,19 +33,28 @@ const REVISIONS: [&str; 2] = ["2026-07-28", "2025-11-25"];
 /// Which part of the suite to run.
 #[derive(Debug, Default)]
 pub(crate) struct Selection {
+    set: Option<&'static str>,
     revision: Option<String>,
     scenario: Option<String>,
 }
 
 impl Selection {
-    /// Reads `[--revision R] [--scenario S]`.
+    /// Reads `[--set S] [--revision R] [--scenario S]`.
     ///
     /// # Errors
-    /// When an option is unknown or lacks its value, or the suite has no requirements for the revision.
+    /// When an option is unknown or lacks its value, there is no such set, or the suite has no requirements for the
+    /// revision.
     pub(crate) fn parse(options: &[&str]) -> Result<Self, Failure> {
         let mut selection = Self::default();
         for pair in options.chunks(2) {
             match pair {
+                ["--set", name] => {
+                    let set = SETS.iter().find(|set| set.name == *name).ok_or_else(|| {
+                        let known: Vec<_> = SETS.iter().map(|set| set.name).collect();
+                        format!("there is no set `{name}`; there are {}", known.join(", "))
+                    })?;
+                    selection.set = Some(set.name);
+                }
                 ["--revision", revision] if REVISIONS.contains(revision) => {
                     selection.revision = Some((*revision).to_owned());
                 }
@@ -54,7 +65,7 @@ impl Selection {
                     );
                 }
                 ["--scenario", scenario] => selection.scenario = Some((*scenario).to_owned()),
-                [option @ ("--revision" | "--scenario")] => {
+                [option @ ("--set" | "--revision" | "--scenario")] => {
                     return Err(format!("{option} needs a value").into());
                 }
                 other => return Err(format!("unknown option `{}`", other.join(" ")).into()),
@@ -66,12 +77,16 @@ impl Selection {
     fn revisions(&self) -> Vec<&str> {
         self.revision.as_deref().map_or_else(|| REVISIONS.to_vec(), |revision| vec![revision])
     }
+
+    fn sets(&self) -> impl Iterator<Item = &'static Set> {
+        SETS.iter().filter(|set| self.set.is_none_or(|name| name == set.name))
+    }
 }
 
-/// The step of `cargo xtask test`: every revision, with what the suite prints kept in a file.
+/// The step of `cargo xtask test`: every set and revision, with what the suite prints kept in a file.
 ///
 /// # Errors
-/// When the server does not build or start, when a scenario fails that `expected-failures.json` does not list, or
+/// When a program does not build or start, when a scenario fails that `expected-failures.json` does not list, or
 /// when one passes that it lists.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
     run(workspace, &Selection::default(), false)
@@ -86,44 +101,60 @@ pub(crate) fn show(workspace: &Workspace, selection: &Selection) -> Result<(), F
 }
 
 fn run(workspace: &Workspace, selection: &Selection, shown: bool) -> Result<(), Failure> {
-    let program = workspace.build(&Build::of("anyport-conformance", "everything_server"))?;
     let suite = Suite::install(workspace)?;
     let expected = Expected::read(&workspace.path("conformance/expected-failures.json"))?;
+    let mut programs = Programs::new(workspace);
 
-    let mut wrong = Vec::new();
-    for revision in selection.revisions() {
-        // A server of its own for each revision: what one run leaves behind must not help or hurt the next.
-        let folder = workspace.target("conformance").join(revision);
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => fs::create_dir_all(&folder)?,
-        }
-        let port = process::free_port()?;
-        let mut command = std::process::Command::new(&program);
-        command.args(["--port", &port.to_string(), "--era", "both"]);
-        let server = Server::start(&mut command, port, &folder.join("server.log"))?;
-        let run = Run { suite: &suite, revision, port, folder, shown };
-
-        let outcome = match &selection.scenario {
-            Some(scenario) => run.one(scenario),
-            None => run.all(&expected),
-        };
-        if let Err(failure) = outcome {
-            println!("{failure}\nmore in {}", workspace.shorten(&run.folder));
-            if shown {
-                println!("the server wrote:\n{}", server.last_words());
+    let (mut wrong, mut ran) = (Vec::new(), false);
+    for set in selection.sets() {
+        for revision in selection.revisions() {
+            let requirements = requirements(&suite, revision, set.leg())?;
+            if selection.scenario.as_deref().is_some_and(|scenario| !requirements.has(scenario)) {
+                continue;
             }
-            wrong.push(revision);
+            ran = true;
+            // Processes of its own for each run: what one leaves behind must not help or hurt the next.
+            let folder = workspace.target("conformance").join(set.name).join(revision);
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => fs::create_dir_all(&folder)?,
+            }
+            let running = programs.start(&set.subject, &folder)?;
+            let run = Run { suite: &suite, set, revision, running, folder, shown };
+
+            let outcome = match &selection.scenario {
+                Some(scenario) => run.one(scenario),
+                None => run.all(&requirements, &expected),
+            };
+            if let Err(failure) = outcome {
+                println!("{failure}\nmore in {}", workspace.shorten(&run.folder));
+                if shown {
+                    println!("the programs wrote:\n{}", run.running.last_words());
+                }
+                wrong.push(format!("{} {revision}", set.name));
+            }
         }
     }
-    if wrong.is_empty() { Ok(()) } else { Err(format!("not as expected: {}", wrong.join(", ")).into()) }
+    match &selection.scenario {
+        Some(scenario) if !ran => Err(format!("there is no scenario `{scenario}` in this selection").into()),
+        _ if wrong.is_empty() => Ok(()),
+        _ => Err(format!("not as expected: {}", wrong.join(", ")).into()),
+    }
 }
 
-/// One run of the suite against a server that listens on `port`.
+fn requirements(suite: &Suite, revision: &str, leg: Leg) -> Result<Requirements, Failure> {
+    let path = suite.requirements(revision);
+    let text =
+        fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Requirements::parse(&text, leg)
+}
+
+/// One run of the suite against one set.
 struct Run<'a> {
     suite: &'a Suite,
+    set: &'a Set,
     revision: &'a str,
-    port: u16,
+    running: Running,
     /// Receives the suite's results and what it prints.
     folder: PathBuf,
     shown: bool,
@@ -131,47 +162,44 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Runs what the revision requires and compares with what is expected.
-    fn all(&self, expected: &Expected) -> Result<(), Failure> {
-        let path = self.suite.requirements(self.revision);
-        let text =
-            fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        let requirements = Requirements::parse(&text)?;
+    fn all(&self, requirements: &Requirements, expected: &Expected) -> Result<(), Failure> {
         self.start(&["--requirements", self.revision])?;
 
-        let results = Verdict::read_all(&self.results())?;
+        let results = Verdict::read_all(&self.results(), self.set.leg())?;
         let judge = |names: &[String]| -> Vec<(String, Verdict)> {
             names.iter().map(|name| (name.clone(), results.get(name).cloned().unwrap_or_default())).collect()
         };
         let (required, others) = (judge(&requirements.required), judge(&requirements.others));
         let passed = |of: &[(String, Verdict)]| of.iter().filter(|(_, verdict)| verdict.passed()).count();
         println!(
-            "{}: {} of {} required scenarios, {} of {} others",
+            "{} {}: {} of {} required scenarios, {} of {} others",
+            self.set.name,
             self.revision,
             passed(&required),
             required.len(),
             passed(&others),
             others.len()
         );
-        expected.compare(self.revision, &required, &others)
+        expected.compare(self.set, self.revision, &required, &others)
     }
 
     /// Runs one scenario, whatever is expected of it.
     fn one(&self, scenario: &str) -> Result<(), Failure> {
         self.start(&["--scenario", scenario, "--spec-version", self.revision])?;
-        let verdict = Verdict::read_all(&self.results())?.remove(scenario).unwrap_or_default();
+        let mut verdicts = Verdict::read_all(&self.results(), self.set.leg())?;
+        let verdict = verdicts.remove(scenario).unwrap_or_default();
         if verdict.passed() { Ok(()) } else { Err(format!("{scenario}: {verdict}").into()) }
     }
 
     /// The suite's exit code says less than the files it leaves, so it is not looked at.
     fn start(&self, options: &[&str]) -> Result<(), Failure> {
-        let url = format!("http://127.0.0.1:{}/mcp", self.port);
-        let mut command = self.suite.command("server");
-        command
-            .args(["--url", &url])
-            .args(options)
-            .arg("--output-dir")
-            .arg(self.results())
-            .stdin(Stdio::null());
+        let mut command = self.suite.command(self.set.leg().name());
+        match &self.running {
+            Running::Server { url, .. } => command.args(["--url", url]),
+            // A shell takes it apart.
+            Running::Client(program) => command.arg("--command").arg(format!("'{}'", program.display())),
+        };
+        command.args(options).arg("--output-dir").arg(self.results()).stdin(Stdio::null());
         if !self.shown {
             let log = File::create(self.folder.join("suite.log"))?;
             command.stdout(log.try_clone()?).stderr(log);
@@ -194,8 +222,13 @@ mod tests {
         let selection = Selection::parse(&["--scenario", "ping", "--revision", "2025-11-25"]).unwrap();
         assert_eq!(selection.revisions(), ["2025-11-25"]);
         assert_eq!(selection.scenario.as_deref(), Some("ping"));
+        assert_eq!(selection.sets().count(), SETS.len());
         assert_eq!(Selection::parse(&[]).unwrap().revisions(), REVISIONS);
-        for wrong in [&["--revision", "2024-11-05"][..], &["--scenario"], &["--all", "yes"]] {
+        let client = Selection::parse(&["--set", "client"]).unwrap();
+        assert_eq!(client.sets().map(|set| set.name).collect::<Vec<_>>(), ["client"]);
+        for wrong in
+            [&["--revision", "2024-11-05"][..], &["--set", "clients"], &["--scenario"], &["--all", "yes"]]
+        {
             assert!(Selection::parse(wrong).is_err(), "{wrong:?}");
         }
     }

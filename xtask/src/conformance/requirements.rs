@@ -1,8 +1,8 @@
-//! Which scenarios a revision requires of a server.
+//! Which scenarios a revision requires.
 
 use crate::Failure;
 
-/// The scenarios of one revision that are run against a server.
+/// The scenarios of one revision that are run against a server, or against a client.
 #[derive(Debug, Default)]
 pub(super) struct Requirements {
     /// Those that conforming to the revision requires.
@@ -11,36 +11,60 @@ pub(super) struct Requirements {
     pub(super) others: Vec<String>,
 }
 
+/// One half of the suite, named for the suite's subcommand that runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leg {
+    Server,
+    Client,
+}
+
+impl Leg {
+    /// The subcommand.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+}
+
 impl Requirements {
-    /// Reads one of the suite's `requirements/*.yaml`.
+    /// Reads what one of the suite's `requirements/*.yaml` says of `leg`.
     ///
-    /// The files are a list under `server:` and a list of small mappings under `not_scored:`; of YAML that needs no
-    /// more than indentation and dashes.
+    /// The files are lists under `server:` and `client:` and a list of small mappings under `not_scored:`; of YAML that
+    /// needs no more than indentation and dashes.
     ///
     /// # Errors
     /// When no required scenario is found: then the file has another form, and everything would pass.
-    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
+    pub(super) fn parse(text: &str, leg: Leg) -> Result<Self, Failure> {
         let mut requirements = Self::default();
+        let (ours, its_leg) = (format!("{}:", leg.name()), format!("leg: {}", leg.name()));
         let mut section = "";
         let mut scenario = None;
         for line in text.lines() {
             let entry = line.trim();
             if !line.starts_with([' ', '#']) && !entry.is_empty() {
                 section = entry;
-            } else if section == "server:" {
+            } else if section == ours {
                 requirements.required.extend(entry.strip_prefix("- ").map(str::to_owned));
             } else if section == "not_scored:" {
                 if let Some(name) = entry.strip_prefix("- scenario: ") {
                     scenario = Some(name.to_owned());
-                } else if entry == "leg: server" {
+                } else if entry == its_leg {
                     requirements.others.extend(scenario.take());
                 }
             }
         }
         if requirements.required.is_empty() {
-            return Err("the suite's list of requirements names no scenario for servers".into());
+            let name = leg.name();
+            return Err(format!("the suite's list of requirements names no scenario for a {name}").into());
         }
         Ok(requirements)
+    }
+
+    /// Whether `scenario` is among them.
+    pub(super) fn has(&self, scenario: &str) -> bool {
+        self.required.iter().chain(&self.others).any(|name| name == scenario)
     }
 }
 
@@ -49,19 +73,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lists_for_servers_are_read() {
-        let requirements = Requirements::parse(
-            "# A comment\n#\nserver:\n  - server-stateless\n  # why\n  - tools-list\n\nclient:\n  - request-metadata\n\
+    fn the_lists_of_each_half_are_read() {
+        let text = "# A comment\n#\nserver:\n  - server-stateless\n  # why\n  - tools-list\n\nclient:\n  - request-metadata\n\
              not_scored:\n  - scenario: auth/dpop\n    leg: client\n    reason: extension\n  - scenario: tasks-lifecycle\n\
-             \x20   leg: server\n    reason: extension\n    note: >-\n      run for visibility\n",
-        )
-        .unwrap();
-        assert_eq!(requirements.required, ["server-stateless", "tools-list"]);
-        assert_eq!(requirements.others, ["tasks-lifecycle"]);
+             \x20   leg: server\n    reason: extension\n    note: >-\n      run for visibility\n";
+        let server = Requirements::parse(text, Leg::Server).unwrap();
+        assert_eq!(server.required, ["server-stateless", "tools-list"]);
+        assert_eq!(server.others, ["tasks-lifecycle"]);
+        assert!(server.has("tasks-lifecycle") && !server.has("request-metadata"));
+        let client = Requirements::parse(text, Leg::Client).unwrap();
+        assert_eq!(
+            (client.required, client.others),
+            (vec!["request-metadata".into()], vec!["auth/dpop".into()])
+        );
     }
 
     #[test]
     fn an_empty_list_is_refused() {
-        assert!(Requirements::parse("client:\n  - ping\n").is_err());
+        assert!(Requirements::parse("client:\n  - ping\n", Leg::Server).is_err());
+        assert!(Requirements::parse("server:\n  - ping\n", Leg::Client).is_err());
     }
 }

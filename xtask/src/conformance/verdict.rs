@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, fs, io, path::Path};
 
 use serde::Deserialize;
 
+use super::requirements::Leg;
 use crate::Failure;
 
 /// What became of a scenario.
@@ -35,24 +36,56 @@ impl Verdict {
     /// # Errors
     /// When a file cannot be read or is not what the suite writes. A folder without a file is a scenario that did
     /// not end, and is left out.
-    pub(super) fn read_all(folder: &Path) -> Result<BTreeMap<String, Self>, Failure> {
+    pub(super) fn read_all(folder: &Path, leg: Leg) -> Result<BTreeMap<String, Self>, Failure> {
         let mut verdicts = BTreeMap::new();
+        Self::read_below(folder, "", leg, &mut verdicts)?;
+        Ok(verdicts)
+    }
+
+    /// Some names have a slash in them, and are folders in folders; `above` is what stands before it.
+    fn read_below(
+        folder: &Path,
+        above: &str,
+        leg: Leg,
+        verdicts: &mut BTreeMap<String, Self>,
+    ) -> Result<(), Failure> {
         let entries = match fs::read_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(verdicts),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
         for entry in entries {
             let entry = entry?;
-            let path = entry.path().join("checks.json");
-            if let (Some(name), true) = (scenario(&entry.file_name().to_string_lossy()), path.exists()) {
-                let checks = fs::read(&path)?;
-                let checks: Vec<Check> = serde_json::from_slice(&checks).map_err(|error| {
-                    format!("the suite wrote something unexpected in {}: {error}", path.display())
-                })?;
-                verdicts.insert(name.to_owned(), Self::of(&checks));
+            let (path, name) = (entry.path(), entry.file_name());
+            let name = name.to_string_lossy();
+            match scenario(&name, leg) {
+                Some(name) if path.join("checks.json").exists() => {
+                    verdicts.insert(format!("{above}{name}"), Self::read(&path, leg)?);
+                }
+                None if path.is_dir() => {
+                    Self::read_below(&path, &format!("{above}{name}/"), leg, verdicts)?;
+                }
+                _ => {}
             }
         }
-        Ok(verdicts)
+        Ok(())
+    }
+
+    /// Reads what the suite left of one scenario.
+    fn read(folder: &Path, leg: Leg) -> Result<Self, Failure> {
+        let path = folder.join("checks.json");
+        let checks: Vec<Check> = serde_json::from_slice(&fs::read(&path)?).map_err(|error| {
+            format!("the suite wrote something unexpected in {}: {error}", path.display())
+        })?;
+        let verdict = Self::of(&checks);
+        if leg == Leg::Server || !verdict.passed() {
+            return Ok(verdict);
+        }
+        // The suite keeps what the client wrote, and not how it ended; ours says when it has come to its end.
+        let words = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+        if words("stdout.txt").trim_end().ends_with(" done") {
+            return Ok(verdict);
+        }
+        Ok(Self::Failed(vec![format!("the client did not come to its end: {}", words("stderr.txt").trim())]))
     }
 
     fn of(checks: &[Check]) -> Self {
@@ -88,11 +121,17 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The scenario whose results a folder such as `server-ping-2026-07-28T09-30-00-000Z` holds.
-fn scenario(folder: &str) -> Option<&str> {
-    const TIME: usize = "-2026-07-28T09-30-00-000Z".len();
-    let name = folder.strip_prefix("server-")?;
-    name.get(..name.len().checked_sub(TIME)?)
+/// The scenario whose results a folder such as `server-ping-2026-07-28T09-30-00-000Z` holds; of a client's, the name
+/// begins at once.
+fn scenario(folder: &str, leg: Leg) -> Option<&str> {
+    const TIME: &str = "-2026-07-28T09-30-00-000Z";
+    let name = match leg {
+        Leg::Server => folder.strip_prefix("server-")?,
+        Leg::Client => folder,
+    };
+    let (name, time) = name.split_at_checked(name.len().checked_sub(TIME.len())?)?;
+    let like = |(a, b): (char, char)| a == b || (a.is_ascii_digit() && b.is_ascii_digit());
+    time.chars().zip(TIME.chars()).all(like).then_some(name)
 }
 
 #[cfg(test)]
@@ -123,30 +162,52 @@ mod tests {
 
     #[test]
     fn the_scenario_is_read_from_the_folder() {
-        assert_eq!(scenario("server-ping-2026-11-21T03-37-36-859Z"), Some("ping"));
+        let server = |folder| scenario(folder, Leg::Server);
+        assert_eq!(server("server-ping-2026-11-21T03-37-36-859Z"), Some("ping"));
         let folder = "server-server-initialize-2026-11-21T03-37-36-736Z";
-        assert_eq!(scenario(folder), Some("server-initialize"));
-        assert_eq!(scenario("client-ping-2026-11-21T03-37-36-859Z"), None);
-        assert_eq!(scenario("server-short"), None);
+        assert_eq!(server(folder), Some("server-initialize"));
+        assert_eq!(server("client-ping-2026-11-21T03-37-36-859Z"), None);
+        assert_eq!(server("server-short"), None);
+        assert_eq!(scenario("sse-retry-2026-11-21T03-37-36-859Z", Leg::Client), Some("sse-retry"));
+        assert_eq!(scenario("auth", Leg::Client), None);
+        assert_eq!(scenario("a-folder-with-a-name-of-some-length", Leg::Client), None);
     }
+
+    /// What the suite leaves of one scenario.
+    fn write(folder: &Path, files: &[(&str, &str)]) {
+        fs::create_dir_all(folder).unwrap();
+        for (name, text) in files {
+            fs::write(folder.join(name), text).unwrap();
+        }
+    }
+
+    const GOOD: (&str, &str) = ("checks.json", r#"[{"id":"ping","status":"SUCCESS"}]"#);
 
     #[test]
     fn results_are_read_from_their_folders() {
         let folder = std::env::temp_dir().join(format!("xtask-results-{}", std::process::id()));
-        let write = |name: &str, checks: Option<&str>| {
-            let scenario = folder.join(format!("server-{name}-2026-11-21T03-37-36-859Z"));
-            fs::create_dir_all(&scenario).unwrap();
-            if let Some(checks) = checks {
-                fs::write(scenario.join("checks.json"), checks).unwrap();
-            }
-        };
-        write("ping", Some(r#"[{"id":"ping","status":"SUCCESS"}]"#));
-        write("tools-list", None);
-        let verdicts = Verdict::read_all(&folder).unwrap();
+        let of = |name: &str| folder.join(format!("server-{name}-2026-11-21T03-37-36-859Z"));
+        write(&of("ping"), &[GOOD]);
+        write(&of("tools-list"), &[]);
+        let verdicts = Verdict::read_all(&folder, Leg::Server).unwrap();
         assert_eq!(verdicts, BTreeMap::from([("ping".to_owned(), Verdict::Passed)]));
-        write("tools-list", Some("<html>"));
-        assert!(Verdict::read_all(&folder).unwrap_err().to_string().contains("something unexpected"));
+        write(&of("tools-list"), &[("checks.json", "<html>")]);
+        let failure = Verdict::read_all(&folder, Leg::Server).unwrap_err().to_string();
+        assert!(failure.contains("something unexpected"), "{failure}");
         fs::remove_dir_all(&folder).unwrap();
-        assert!(Verdict::read_all(&folder).unwrap().is_empty());
+        assert!(Verdict::read_all(&folder, Leg::Server).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_client_must_come_to_its_end() {
+        let folder = std::env::temp_dir().join(format!("xtask-client-results-{}", std::process::id()));
+        let of = |name: &str| folder.join(format!("{name}-2026-11-21T03-37-36-859Z"));
+        write(&of("tools_call"), &[GOOD, ("stdout.txt", "everything_client: tools_call done\n")]);
+        write(&of("auth/dpop"), &[GOOD, ("stdout.txt", ""), ("stderr.txt", "Error: Unauthorized\n")]);
+        let verdicts = Verdict::read_all(&folder, Leg::Client).unwrap();
+        assert_eq!(verdicts["tools_call"], Verdict::Passed);
+        let Verdict::Failed(wrong) = &verdicts["auth/dpop"] else { panic!("{verdicts:?}") };
+        assert_eq!(*wrong, ["the client did not come to its end: Error: Unauthorized"]);
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

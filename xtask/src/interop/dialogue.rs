@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::Failure;
+use crate::{Failure, tools::Packages};
 
 /// One client and one server, over one transport, in one era.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +18,11 @@ pub(super) struct Dialogue {
     pub(super) era: Era,
 }
 
-/// Every combination that there is.
+/// Every combination of somebody else's client and one of our servers that there is.
 pub(super) fn all() -> Vec<Dialogue> {
     let mut all = Vec::new();
     for subject in [Subject::Tour, Subject::Documents] {
-        for client in Client::ALL {
+        for client in Client::OTHERS.into_iter().filter(|client| client.knows(subject)) {
             for over in [Over::Stdio, Over::Http, Over::Sse, Over::WebSocket] {
                 let eras = client.eras(over).iter();
                 all.extend(eras.map(|&era| Dialogue { client, subject, over, era }));
@@ -48,64 +48,111 @@ impl fmt::Display for Dialogue {
     }
 }
 
-/// Someone else's client.
+/// A client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Client {
-    Python,
+    Python1,
+    Python2,
     FastMcp,
     TypeScript1,
     TypeScript2,
+    Rmcp,
     Inspector,
+    /// Our own.
+    Anyport,
 }
 
-impl Client {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Python, Self::FastMcp, Self::TypeScript1, Self::TypeScript2, Self::Inspector];
+/// What a client can be put to, in the order in which it is told of.
+pub(super) const CHECKS: [&str; 9] =
+    ["list", "call", "read", "prompt", "complete", "ask", "sample", "progress", "log"];
 
-    /// Its name and the package that it comes in.
+impl Client {
+    /// Those that somebody else wrote.
+    pub(super) const OTHERS: [Self; 7] = [
+        Self::Python1,
+        Self::Python2,
+        Self::FastMcp,
+        Self::TypeScript1,
+        Self::TypeScript2,
+        Self::Rmcp,
+        Self::Inspector,
+    ];
+
+    /// Those that meet servers through a bridge. The Inspector starts anew for every method, and asks nobody.
+    pub(super) const BRIDGED: [Self; 6] =
+        [Self::Python1, Self::Python2, Self::FastMcp, Self::TypeScript1, Self::TypeScript2, Self::Rmcp];
+
+    /// Its name.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Python => "Python SDK",
+            Self::Python1 => "Python SDK 1",
+            Self::Python2 => "Python SDK 2",
             Self::FastMcp => "FastMCP",
             Self::TypeScript1 => "TypeScript SDK 1",
             Self::TypeScript2 => "TypeScript SDK 2",
+            Self::Rmcp => "Rust SDK",
             Self::Inspector => "MCP Inspector, `--cli`",
+            Self::Anyport => "Anyport",
         }
     }
 
     /// The package that it comes in, as the file that pins it writes it.
     pub(super) fn package(self) -> &'static str {
         match self {
-            Self::Python => "mcp",
+            Self::Python1 | Self::Python2 => "mcp",
             Self::FastMcp => "fastmcp-slim",
             Self::TypeScript1 => "@modelcontextprotocol/sdk",
             Self::TypeScript2 => "@modelcontextprotocol/client",
+            Self::Rmcp => "rmcp",
             Self::Inspector => "@modelcontextprotocol/inspector",
+            Self::Anyport => "anyport",
         }
     }
 
-    fn argument(self) -> &'static str {
+    /// What the scripts call it.
+    pub(super) fn argument(self) -> &'static str {
         match self {
-            Self::Python => "mcp",
+            Self::Python1 => "mcp1",
+            Self::Python2 => "mcp",
             Self::FastMcp => "fastmcp",
             Self::TypeScript1 => "sdk",
             Self::TypeScript2 => "client",
+            Self::Rmcp => "rmcp",
             Self::Inspector => "inspector",
+            Self::Anyport => "anyport",
         }
     }
 
     pub(super) fn script(self) -> Script {
         match self {
-            Self::Python | Self::FastMcp => Script::Python,
-            Self::TypeScript1 | Self::TypeScript2 | Self::Inspector => Script::JavaScript,
+            Self::Python1 => Script::Python(Packages::First),
+            Self::Python2 | Self::FastMcp => Script::Python(Packages::Newest),
+            Self::TypeScript1 | Self::TypeScript2 | Self::Inspector => Script::Node,
+            Self::Rmcp | Self::Anyport => Script::Rust,
         }
     }
 
+    /// The checks that it can be put to.
+    pub(super) fn can(self) -> &'static [&'static str] {
+        match self {
+            Self::Inspector => &CHECKS[..4],
+            // Its way to ask for log messages differs by era.
+            Self::Rmcp => &CHECKS[..8],
+            _ => &CHECKS,
+        }
+    }
+
+    /// Whether it has been taught what the server answers. rmcp meets the documents in `crates/cli/tests/rmcp.rs`.
+    fn knows(self, subject: Subject) -> bool {
+        subject == Subject::Tour || !matches!(self, Self::Python1 | Self::Rmcp)
+    }
+
     /// The eras in which it can talk over the transport; none if it cannot.
-    fn eras(self, over: Over) -> &'static [Era] {
+    pub(super) fn eras(self, over: Over) -> &'static [Era] {
         match over {
-            Over::Stdio | Over::Http if self == Self::TypeScript1 => &[Era::Legacy],
+            Over::Stdio | Over::Http if matches!(self, Self::TypeScript1 | Self::Python1) => &[Era::Legacy],
             Over::Stdio | Over::Http => &[Era::Modern, Era::Legacy],
+            Over::Sse if self == Self::Rmcp => &[],
             // The transport ended with the older revisions.
             Over::Sse => &[Era::Legacy],
             Over::WebSocket if self == Self::TypeScript1 => &[Era::Legacy],
@@ -117,25 +164,26 @@ impl Client {
 /// What a client is driven by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Script {
-    Python,
-    JavaScript,
-}
-
-impl Script {
-    /// What stands before the command that starts a server.
-    pub(super) fn before_command(self) -> &'static str {
-        match self {
-            Self::Python => "--stdio",
-            Self::JavaScript => "--",
-        }
-    }
+    /// `tests/python/interop.py`.
+    Python(Packages),
+    /// `tests/typescript/interop.mjs`.
+    Node,
+    /// `tests/rust`.
+    Rust,
 }
 
 macro_rules! named {
     ($type:ident { $($variant:ident => $name:literal),+ }) => {
+        impl $type {
+            /// What the scripts call it.
+            pub(super) fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$variant => $name),+ })
+                f.write_str(self.name())
             }
         }
     };
@@ -152,7 +200,7 @@ pub(super) enum Subject {
 named!(Subject { Tour => "tour", Documents => "documents" });
 
 /// How a client reaches a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Over {
     Stdio,
     Http,
@@ -163,7 +211,7 @@ pub(super) enum Over {
 named!(Over { Stdio => "stdio", Http => "http", Sse => "sse", WebSocket => "websocket" });
 
 /// Which revisions a client is told to begin with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Era {
     Modern,
     Legacy,
@@ -212,8 +260,9 @@ mod tests {
     #[test]
     fn every_client_meets_every_server_over_every_transport() {
         let all = all();
-        for client in Client::ALL {
-            for (subject, over) in [(Subject::Tour, Over::Stdio), (Subject::Documents, Over::Http)] {
+        for client in Client::OTHERS {
+            let met = [(Subject::Tour, Over::Stdio), (Subject::Documents, Over::Http)];
+            for (subject, over) in met.into_iter().filter(|(subject, _)| client.knows(*subject)) {
                 let eras: Vec<_> = all
                     .iter()
                     .filter(|dialogue| {
@@ -225,10 +274,10 @@ mod tests {
                 assert!(!eras.is_empty(), "{client:?}");
             }
         }
-        assert_eq!(all[0].to_string(), "Python SDK with tour over stdio, modern");
+        assert_eq!(all[0].to_string(), "Python SDK 1 with tour over stdio, legacy");
         assert_eq!(
             all[0].arguments(),
-            ["--client", "mcp", "--era", "modern", "--server", "tour", "--transport", "stdio"]
+            ["--client", "mcp1", "--era", "legacy", "--server", "tour", "--transport", "stdio"]
         );
     }
 

@@ -1,114 +1,200 @@
-//! Our servers against other people's clients, over every transport, in every era that both know.
+//! Our servers, our bridge, our client and our program with other people's clients and servers.
 //!
-//! Two servers are tried: `examples/tour.rs`, which has some of everything, and `anyport serve` over documents. What
-//! the clients did with the first is a table in `docs/clients.md`; that it is still true is part of the check.
+//! Four things are tried:
+//! - other people's clients with two servers of ours, `examples/tour.rs`, which has some of everything, and
+//!   `anyport serve` over documents, over every transport, in every era that both know;
+//! - other people's clients with other people's servers, and `anyport bridge` between them: of all combinations so many
+//!   that any two things meet in one of them, or with `--all` every one;
+//! - our client with other people's servers;
+//! - our program's commands with servers that nobody here wrote.
+//!
+//! What came of it are tables in `docs/clients.md`; that they are still true is part of the check.
 //!
 //! # Layout
-//! - `dialogue`: who talks to whom, and what came of it.
+//! - `dialogue`: clients, eras, transports; which dialogues there are with our servers, and what comes of one.
+//! - `meeting`: which dialogues there are with other people's servers.
+//! - `program`: which servers the program's commands are tried with.
+//! - `stage`: all these programs, installed and running.
 //! - `table`: what `docs/clients.md` says of it.
 
 use std::{
-    fs,
+    fmt,
     num::NonZero,
-    process::Command,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Instant,
 };
 
-use dialogue::{Dialogue, Outcome, Over, Subject};
+use dialogue::{Dialogue, Outcome};
+use meeting::Meeting;
+use stage::Stage;
+use table::Results;
 
-use crate::{
-    Failure,
-    process::{self, Server},
-    tools::{JavaScript, Python},
-    workspace::{Build, Workspace},
-};
+use crate::{Failure, workspace::Workspace};
 
 mod dialogue;
+mod meeting;
+mod program;
+mod stage;
 mod table;
 
-/// The step of `cargo xtask test`: every dialogue, and whether the documentation says what came of them.
+/// The step of `cargo xtask test`: the dialogues, and whether the documentation says what came of them.
 ///
 /// # Errors
 /// When our programs do not build or start, when a client found fault (each that did is named), or when
 /// `docs/clients.md` says something else.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
-    let outcomes = run(workspace)?;
-    table::check(workspace, &outcomes)
+    run(workspace, &Wanted::default())
 }
 
-/// As [`check`], and makes `docs/clients.md` say it.
-///
-/// # Errors
-/// As [`check`], and when the page cannot be written.
-pub(crate) fn write(workspace: &Workspace) -> Result<(), Failure> {
-    let outcomes = run(workspace)?;
-    table::write(workspace, &outcomes)
+/// What is wanted of `cargo xtask interop`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Every meeting through a bridge, not only so many that any two things meet.
+    all: bool,
+    /// `docs/clients.md` is made to say what came of it.
+    write: bool,
+    /// Only what has these words in its name; `docs/clients.md` is left alone then.
+    only: Option<String>,
 }
 
-/// The servers, started where they are reached over a socket, and the clients, installed.
-struct Stage {
-    python: Python,
-    javascript: JavaScript,
-    servers: Vec<Running>,
-}
-
-/// One of our servers.
-struct Running {
-    subject: Subject,
-    /// What starts it on standard streams.
-    command: Vec<String>,
-    port: u16,
-    over_http: Server,
-}
-
-fn run(workspace: &Workspace) -> Result<Vec<(Dialogue, Outcome)>, Failure> {
-    let stage = Stage {
-        servers: vec![Running::tour(workspace)?, Running::documents(workspace)?],
-        python: Python::install(workspace)?,
-        javascript: JavaScript::install(workspace)?,
-    };
-    let dialogues = dialogue::all();
-    let outcomes = hold(&dialogues, |dialogue| {
-        // In words: a failure itself may not change threads.
-        stage.hold(workspace, dialogue).map_err(|failure| failure.to_string())
-    });
-    let (mut held, mut failed) = (Vec::new(), Vec::new());
-    for (dialogue, outcome) in dialogues.into_iter().zip(outcomes) {
-        match outcome {
-            Ok(outcome) => {
-                println!("{dialogue}: {outcome}");
-                held.push((dialogue, outcome));
-            }
-            Err(failure) => {
-                eprintln!("{dialogue}: {failure}");
-                failed.push(dialogue);
+impl Wanted {
+    /// Reads the options of the command.
+    ///
+    /// # Errors
+    /// When there is no such option.
+    pub(crate) fn parse(options: &[&str]) -> Result<Self, Failure> {
+        let mut wanted = Self::default();
+        let mut options = options.iter();
+        while let Some(option) = options.next() {
+            match (*option, options.as_slice().first()) {
+                ("--all", _) => wanted.all = true,
+                ("--write", _) => (wanted.write, wanted.all) = (true, true),
+                ("--only", Some(words)) => {
+                    wanted.only = Some((*words).to_owned());
+                    options.next();
+                }
+                (other, _) => {
+                    return Err(format!("`{other}` is none of `--all`, `--write` and `--only WORDS`").into());
+                }
             }
         }
+        if wanted.write && wanted.only.is_some() {
+            return Err("`--write` tells of everything, so it does not go with `--only`".into());
+        }
+        Ok(wanted)
     }
-    if failed.is_empty() {
-        return Ok(held);
+
+    fn pick<T: fmt::Display>(&self, mut all: Vec<T>) -> Vec<T> {
+        if let Some(words) = &self.only {
+            all.retain(|one| one.to_string().contains(words.as_str()));
+        }
+        all
     }
-    for server in &stage.servers {
-        eprintln!("{} over HTTP wrote:\n{}", server.subject, server.over_http.last_words());
-    }
-    let names: Vec<_> = failed.iter().map(Dialogue::to_string).collect();
-    let all = held.len() + failed.len();
-    Err(format!("{} of {all} dialogues failed: {}", failed.len(), names.join("; ")).into())
 }
 
-/// Holds the dialogues, as many at once as there are processors: clients mostly wait for themselves to start.
-fn hold<T: Send>(dialogues: &[Dialogue], hold: impl Fn(&Dialogue) -> T + Sync) -> Vec<T> {
+/// Whatever is tried.
+enum Trial {
+    /// Somebody's client with a server of ours.
+    Direct(Dialogue),
+    /// A client with somebody's server, through a bridge or not.
+    Met(Meeting),
+    /// The program's commands.
+    Program(program::Server),
+}
+
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct(dialogue) => dialogue.fmt(f),
+            Self::Met(meeting) => meeting.fmt(f),
+            Self::Program(server) => write!(f, "the command line with {}", server.name()),
+        }
+    }
+}
+
+/// Tries what is wanted.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<(), Failure> {
+    let bridged = meeting::bridged();
+    let bridged = if wanted.all { bridged } else { meeting::pairwise(&bridged) };
+    let trials = wanted.pick(
+        (dialogue::all().into_iter().map(Trial::Direct))
+            .chain(meeting::ours().into_iter().chain(bridged).map(Trial::Met))
+            .chain(program::Server::ALL.map(Trial::Program))
+            .collect(),
+    );
+    let meetings: Vec<_> = trials.iter().filter_map(Trial::met).collect();
+    let stage = Stage::set(workspace, &meetings)?;
+    let outcomes = hold(&trials, |trial| {
+        let begun = Instant::now();
+        // In words: a failure itself may not change threads.
+        let outcome = trial.run(&stage).map_err(|failure| failure.to_string());
+        let seconds = begun.elapsed().as_secs_f64();
+        match &outcome {
+            Ok(outcome) => println!("{trial}: {outcome} ({seconds:.1} s)"),
+            Err(failure) => eprintln!("{trial}: FAILED after {seconds:.1} s: {failure}"),
+        }
+        outcome
+    });
+    let failed: Vec<_> = trials
+        .iter()
+        .zip(&outcomes)
+        .filter(|(_, outcome)| outcome.is_err())
+        .map(|(trial, _)| trial.to_string())
+        .collect();
+    if !failed.is_empty() {
+        eprintln!("{}", stage.last_words());
+        return Err(
+            format!("{} of {} dialogues failed:\n{}", failed.len(), trials.len(), failed.join("\n")).into()
+        );
+    }
+    println!("{} dialogues", trials.len());
+    if wanted.only.is_some() {
+        return Ok(());
+    }
+    let mut results = Results { met: meetings, ..Results::default() };
+    for (trial, outcome) in trials.iter().zip(outcomes) {
+        match (trial, outcome) {
+            (Trial::Direct(dialogue), Ok(outcome)) => results.direct.push((*dialogue, outcome)),
+            (Trial::Program(server), Ok(outcome)) => results.commands.push((*server, outcome)),
+            _ => {}
+        }
+    }
+    match wanted.write {
+        true => table::write(workspace, &results),
+        false => table::check(workspace, &results),
+    }
+}
+
+impl Trial {
+    fn run(&self, stage: &Stage<'_>) -> Result<Outcome, Failure> {
+        match self {
+            Self::Direct(dialogue) => stage.hold(dialogue),
+            Self::Met(meeting) => stage.meet(meeting),
+            Self::Program(server) => stage.run(*server),
+        }
+    }
+
+    fn met(&self) -> Option<Meeting> {
+        if let Self::Met(meeting) = self { Some(*meeting) } else { None }
+    }
+}
+
+/// Runs the trials, as many at once as there are processors: clients mostly wait for themselves to start.
+fn hold<T: Send>(trials: &[Trial], hold: impl Fn(&Trial) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(dialogues.len()));
+    let done = Mutex::new(Vec::with_capacity(trials.len()));
     let work = || {
-        while let Some((index, dialogue)) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, dialogues.get(index)?)))
+        while let Some((index, trial)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, trials.get(index)?)))
         {
-            let outcome = hold(dialogue);
+            let outcome = hold(trial);
             done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, outcome));
         }
     };
@@ -122,62 +208,17 @@ fn hold<T: Send>(dialogues: &[Dialogue], hold: impl Fn(&Dialogue) -> T + Sync) -
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-impl Stage {
-    fn hold(&self, workspace: &Workspace, dialogue: &Dialogue) -> Result<Outcome, Failure> {
-        let mut command = match dialogue.client.script() {
-            dialogue::Script::Python => self.python.script(workspace.path("tests/python/interop.py")),
-            dialogue::Script::JavaScript => self.javascript.script("interop.mjs"),
-        };
-        let server = self.servers.iter().find(|server| server.subject == dialogue.subject);
-        let server = server.ok_or_else(|| format!("no server is {}", dialogue.subject))?;
-        command.current_dir(workspace.path(".")).args(dialogue.arguments());
-        let url = |scheme: &str, path: &str| format!("{scheme}://127.0.0.1:{}/{path}", server.port);
-        match dialogue.over {
-            Over::Stdio => command.arg(dialogue.client.script().before_command()).args(&server.command),
-            Over::Http => command.args(["--url", &url("http", "mcp")]),
-            Over::Sse => command.args(["--url", &url("http", "sse")]),
-            Over::WebSocket => command.args(["--url", &url("ws", "ws")]),
-        };
-        Outcome::of(&mut command)
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Running {
-    fn tour(workspace: &Workspace) -> Result<Self, Failure> {
-        let program = workspace.build(&Build::of("anyport-examples", "tour"))?;
-        let program = program.display().to_string();
-        Self::start(workspace, Subject::Tour, vec![program.clone()], |port| {
-            vec![program, "--http".into(), port]
-        })
-    }
-
-    fn documents(workspace: &Workspace) -> Result<Self, Failure> {
-        let program = workspace.build(&Build::of("anyport-cli", "anyport"))?;
-        let serve = vec![
-            program.display().to_string(),
-            "serve".into(),
-            "--docs".into(),
-            workspace.path("tests/data/docs").display().to_string(),
-            "--transport".into(),
-        ];
-        let over_http = [serve.clone(), vec!["http,sse,websocket".into(), "--port".into()]].concat();
-        let serve = [serve, vec!["stdio".into()]].concat();
-        Self::start(workspace, Subject::Documents, serve, |port| [over_http, vec![port]].concat())
-    }
-
-    fn start(
-        workspace: &Workspace,
-        subject: Subject,
-        command: Vec<String>,
-        over_http: impl FnOnce(String) -> Vec<String>,
-    ) -> Result<Self, Failure> {
-        let folder = workspace.target("interop");
-        fs::create_dir_all(&folder)?;
-        let port = process::free_port()?;
-        let words = over_http(port.to_string());
-        let mut program = Command::new(&words[0]);
-        program.args(&words[1..]);
-        let over_http = Server::start(&mut program, port, &folder.join(format!("{subject}.log")))?;
-        Ok(Self { subject, command, port, over_http })
+    #[test]
+    fn what_is_wanted_is_read() {
+        let parse = |options: &[&str]| Wanted::parse(options).map_err(|failure| failure.to_string());
+        assert_eq!(parse(&[]).unwrap(), Wanted::default());
+        assert!(parse(&["--write"]).unwrap().all, "the table tells of every meeting");
+        assert_eq!(parse(&["--all", "--only", "FastMCP"]).unwrap().only.as_deref(), Some("FastMCP"));
+        assert!(parse(&["--only"]).unwrap_err().contains("`--only`"));
+        assert!(parse(&["--write", "--only", "x"]).is_err());
     }
 }

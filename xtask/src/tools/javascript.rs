@@ -1,4 +1,4 @@
-//! The clients in JavaScript, and the scripts that drive them.
+//! The clients and servers in JavaScript, and the scripts that drive the clients.
 
 use std::{
     fs,
@@ -26,10 +26,21 @@ impl JavaScript {
     pub(crate) fn install(workspace: &Workspace) -> Result<Self, Failure> {
         let node = node::program(workspace)?;
         let scripts = workspace.path("tests/typescript");
-        let folder =
-            node::packages(workspace, "the clients in JavaScript", &scripts, "tools/typescript", PROGRAM)?;
+        let folder = node::packages(
+            workspace,
+            "clients and servers in JavaScript",
+            &scripts,
+            "tools/typescript",
+            PROGRAM,
+        )?;
         copy_scripts(&scripts, &folder)?;
         Ok(Self { node, folder })
+    }
+
+    /// The words that start one of the protocol's own servers, such as `server-everything`.
+    pub(crate) fn server(&self, name: &str) -> Vec<String> {
+        let program = self.folder.join("node_modules/@modelcontextprotocol").join(name).join("dist/index.js");
+        vec![self.node.display().to_string(), program.display().to_string()]
     }
 
     /// A command that runs one of the scripts in `tests/typescript`.

@@ -13,7 +13,7 @@ mod python;
 mod suite;
 
 pub(crate) use javascript::JavaScript;
-pub(crate) use python::Python;
+pub(crate) use python::{Packages, Python};
 pub(crate) use suite::Suite;
 
 /// Sees that `folder` holds what `wanted` describes: if it was made from another description, or not to its end,

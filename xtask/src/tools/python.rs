@@ -1,6 +1,10 @@
-//! A Python with other people's clients.
+//! A Python with other people's clients and servers.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::{ask, keep};
 use crate::{Failure, process, workspace::Workspace};
@@ -11,7 +15,33 @@ const OLDEST: (u32, u32) = (3, 11);
 const HOW: &str = "install Python 3.11 or newer with its `venv` module (`apt install python3 python3-venv`, \
                    `brew install python`, or from python.org)";
 
-/// An environment of its own with the packages that `tests/python/requirements.txt` pins.
+/// Which packages an environment has. Versions 1 and 2 of the official one exclude each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packages {
+    /// `tests/python/requirements.txt`.
+    Newest,
+    /// `tests/python/requirements-1.txt`.
+    First,
+}
+
+impl Packages {
+    /// The file that pins them.
+    pub(crate) fn pins(self) -> &'static str {
+        match self {
+            Self::Newest => "tests/python/requirements.txt",
+            Self::First => "tests/python/requirements-1.txt",
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Newest => "tools/python",
+            Self::First => "tools/python-1",
+        }
+    }
+}
+
+/// An environment of its own with pinned packages.
 pub(crate) struct Python {
     program: PathBuf,
 }
@@ -21,15 +51,15 @@ impl Python {
     ///
     /// # Errors
     /// When there is no Python that is new enough, or pip cannot reach its registry.
-    pub(crate) fn install(workspace: &Workspace) -> Result<Self, Failure> {
+    pub(crate) fn install(workspace: &Workspace, packages: Packages) -> Result<Self, Failure> {
         let (system, version) = system()?;
-        let pins = workspace.path("tests/python/requirements.txt");
+        let pins = workspace.path(packages.pins());
         let wanted = fs::read_to_string(&pins)
             .map_err(|error| format!("cannot read {}: {error}", workspace.shorten(&pins)))?;
-        let folder = workspace.target("tools/python");
+        let folder = workspace.target(packages.folder());
         let program = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
         keep(&folder, &format!("python {version}\n{wanted}"), &program, |folder| {
-            println!("installing the clients in Python into {}", workspace.shorten(folder));
+            println!("installing clients and servers in Python into {}", workspace.shorten(folder));
             process::run(Command::new(system).args(["-m", "venv"]).arg(folder))
                 .map_err(|failure| format!("cannot make a Python environment ({failure}): {HOW}"))?;
             let options = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"];
@@ -44,6 +74,17 @@ impl Python {
         // The repository's folders stay free of `__pycache__`.
         command.arg("-B").arg(path);
         command
+    }
+
+    /// The words that run a script in the environment.
+    pub(crate) fn words(&self, path: &Path) -> Vec<String> {
+        vec![self.program.display().to_string(), "-B".into(), path.display().to_string()]
+    }
+
+    /// A program that one of the packages brings.
+    pub(crate) fn installed(&self, name: &str) -> String {
+        let ending = std::env::consts::EXE_SUFFIX;
+        self.program.with_file_name(format!("{name}{ending}")).display().to_string()
     }
 }
 

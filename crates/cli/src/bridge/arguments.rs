@@ -4,6 +4,7 @@ use crate::{serving, target};
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
+    override_usage = "anyport bridge [OPTIONS] SERVER\n       anyport bridge [OPTIONS] -- COMMAND [ARGS]...",
     help_template = HELP,
     after_help = "anyport bridge --help shows every option."
 )]

@@ -2,7 +2,7 @@
 
 mod arguments;
 mod banner;
-mod reach;
+mod known;
 
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -48,7 +48,7 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
         None => Key::random().context("no key for the state of open questions")?,
     };
     let upstream = upstream.parking(Sealer::new(&key), limits.park, &metrics);
-    let known = folder.map(|folder| folder.join("bridge").join(reach::file_name(&target.server)));
+    let known = folder.map(|folder| folder.join("bridge").join(known::file_name(&target.server)));
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
     let service = Arc::new(stack(bridge, &limits, &metrics));
     let (closing, closed) = (stop.stopped(), upstream.clone());
@@ -75,12 +75,13 @@ fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &M
         open_timeout: arguments.server.timeout,
         ..Opening::default()
     };
-    let reach = Reach::new(reach::place(&target.server)?, opening);
+    let reach = Reach::new(target.server.destination()?, opening);
     let connections = match target.server {
         // Each is a process of its own.
         Server::Command { .. } => 8,
         _ => UpstreamLimits::default().connections,
     };
+    let connections = limits.connections.unwrap_or(connections);
     let bounds = UpstreamLimits { connections, ..UpstreamLimits::default() };
     Ok(Upstream::new(&target.name, reach, bounds).bounded(limits.shim, metrics))
 }

@@ -5,14 +5,17 @@ use std::{io, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use anyport_protocol::types::Tool;
 
-use super::Words;
+use super::{Words, list::some};
 use crate::{
     arguments,
     exit::Exit,
     failure::Advice,
     near::did_you_mean,
     render::{content, safe},
-    session::{self, Session, failure, output::Output},
+    session::{
+        self, Session, failure,
+        output::{self, Output},
+    },
 };
 
 /// What `anyport call` can be told.
@@ -34,6 +37,13 @@ pub(crate) struct Arguments {
     unchecked: bool,
 }
 
+impl Arguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.words.options.output
+    }
+}
+
 /// Calls the tool and shows what it answers.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (target, tool, words) = arguments.words.split("TOOL")?;
@@ -52,7 +62,7 @@ async fn call(
     files: &content::Files,
     unchecked: bool,
 ) -> Result<Exit> {
-    let tools = session.client.tools().await.map_err(|error| failure::of_call(&error))?;
+    let tools = some(session.client.tools().await).map_err(|error| failure::of_call(&error))?;
     let tool = tools.iter().find(|tool| tool.name == name).ok_or_else(|| unknown(name, &tools))?;
     let given = arguments::parse(words, name, &tool.input_schema, || io::read_to_string(io::stdin()))
         .map_err(|mistake| Advice::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;

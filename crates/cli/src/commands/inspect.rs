@@ -3,14 +3,11 @@
 use std::{collections::HashSet, process::ExitCode, time::Instant};
 
 use anyhow::Result;
-use anyport_client::Error as ClientError;
-use anyport_protocol::{
-    jsonrpc::code,
-    types::{Prompt, Resource, ResourceTemplate, Tool},
-};
+use anyport_client::{Client, Error as ClientError};
+use anyport_protocol::types::{Prompt, Resource, ResourceTemplate, Tool};
 use serde_json::{Value, json};
 
-use super::Plain;
+use super::{Plain, list::some};
 use crate::{
     exit::Exit,
     render::safe,
@@ -27,22 +24,44 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// What a server offers.
 #[derive(Debug, Default)]
-struct Offer {
-    tools: Vec<Tool>,
+pub(super) struct Offer {
+    pub(super) tools: Vec<Tool>,
     resources: Vec<Resource>,
     templates: Vec<ResourceTemplate>,
     prompts: Vec<Prompt>,
 }
 
+impl Offer {
+    /// Everything that the server lists.
+    ///
+    /// # Errors
+    /// When it does not answer one of the lists; that it does not know one is none.
+    pub(super) async fn of(client: &Client) -> Result<Self, ClientError> {
+        Ok(Self {
+            tools: some(client.tools().await)?,
+            resources: some(client.resources().await)?,
+            templates: some(client.templates().await)?,
+            prompts: some(client.prompts().await)?,
+        })
+    }
+
+    /// How much there is, in words.
+    pub(super) fn counts(&self) -> String {
+        let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let counts = [
+            count(self.tools.len(), "tool"),
+            count(self.resources.len(), "resource"),
+            count(self.templates.len(), "template"),
+            count(self.prompts.len(), "prompt"),
+        ];
+        counts.join(", ")
+    }
+}
+
 async fn inspect(session: Session, mut output: Output) -> Result<Exit> {
     let client = &session.client;
     let started = Instant::now();
-    let offer = Offer {
-        tools: some(client.tools().await)?,
-        resources: some(client.resources().await)?,
-        templates: some(client.templates().await)?,
-        prompts: some(client.prompts().await)?,
-    };
+    let offer = Offer::of(client).await.map_err(|error| failure::of_call(&error))?;
     let listed = started.elapsed().as_millis();
     let opened = session.opened.as_millis();
     let discovered = client.discovered();
@@ -81,14 +100,7 @@ async fn inspect(session: Session, mut output: Output) -> Result<Exit> {
     line("revision", format!("{} ({era})", session.revision));
     line("transport", session.transport.to_owned());
     line("capabilities", named(&serde_json::to_value(&discovered.capabilities)?));
-    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let counts = [
-        count(offer.tools.len(), "tool"),
-        count(offer.resources.len(), "resource"),
-        count(offer.templates.len(), "template"),
-        count(offer.prompts.len(), "prompt"),
-    ];
-    line("offers", counts.join(", "));
+    line("offers", offer.counts());
     line("latency", format!("{opened} ms to open, {listed} ms to list"));
     line("cost", format!("about {tokens} tokens for the definitions of its tools"));
     if let Some(instructions) = client.instructions() {
@@ -102,14 +114,6 @@ async fn inspect(session: Session, mut output: Output) -> Result<Exit> {
     }
     output.text(&text)?;
     Ok(Exit::Done)
-}
-
-/// A list, which is empty where the server does not know the method.
-fn some<T>(listed: Result<Vec<T>, ClientError>) -> Result<Vec<T>> {
-    match listed {
-        Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => Ok(Vec::new()),
-        listed => listed.map_err(|error| failure::of_call(&error)),
-    }
 }
 
 /// Capabilities by their names, with what they have inside.
@@ -138,8 +142,23 @@ fn tokens(tools: &[Tool]) -> usize {
 /// Longer names are refused by clients that put the server's name before them.
 const LONGEST_NAME: usize = 64;
 
+/// Some interfaces of models allow no more of a description (OpenAI's, for functions).
+const LONGEST_DESCRIPTION: usize = 1024;
+
+/// Some interfaces of models take no more (OpenAI's, for functions).
+const MOST_TOOLS: usize = 128;
+
+/// A twentieth of a context of 200,000 tokens: beyond that, clients put definitions off.
+const DEAREST: usize = 10_000;
+
+/// Whether a name is one that models' interfaces take.
+fn is_plain(name: &str, more: &str) -> bool {
+    !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-' || more.contains(c))
+}
+
 /// What breaks clients, or leaves a model in the dark.
-fn warnings(offer: &Offer) -> Vec<String> {
+pub(super) fn warnings(offer: &Offer) -> Vec<String> {
     let mut found = Vec::new();
     let mut names = HashSet::new();
     for tool in &offer.tools {
@@ -152,14 +171,38 @@ fn warnings(offer: &Offer) -> Vec<String> {
         if length > LONGEST_NAME {
             warn(&format!("has a name of {length} characters: many clients allow {LONGEST_NAME}"));
         }
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+        if !is_plain(name, "") {
             warn("has signs in its name beside A-Z, a-z, 0-9, _ and -: models' interfaces refuse them");
         }
         if tool.description.as_deref().is_none_or(|text| text.trim().is_empty()) {
             warn("has no description: a model cannot know when to call it");
         }
+        let length = tool.description.as_deref().map_or(0, |text| text.chars().count());
+        if length > LONGEST_DESCRIPTION {
+            warn(&format!(
+                "has a description of {length} characters: some models' interfaces allow {LONGEST_DESCRIPTION}"
+            ));
+        }
         if tool.input_schema.get("type").and_then(Value::as_str) != Some("object") {
             warn("has an inputSchema whose type is not object");
+        }
+        for key in ["anyOf", "oneOf", "allOf"] {
+            if tool.input_schema.contains_key(key) {
+                warn(&format!(
+                    "has {key} at the top of its inputSchema: some models' interfaces refuse it there"
+                ));
+            }
+        }
+        let arguments = tool.input_schema.get("properties").and_then(Value::as_object);
+        for (argument, schema) in arguments.into_iter().flatten() {
+            if !is_plain(argument, ".") || argument.chars().count() > LONGEST_NAME {
+                warn(&format!("has an argument {argument:?}: models' interfaces refuse such names"));
+            }
+            if schema.get("type").and_then(Value::as_str) == Some("array") && schema.get("items").is_none() {
+                warn(&format!(
+                    "has a list {argument:?} that does not say of what (items): some clients refuse it"
+                ));
+            }
         }
         let schemas =
             [("inputSchema", Some(&tool.input_schema)), ("outputSchema", tool.output_schema.as_ref())];
@@ -174,6 +217,18 @@ fn warnings(offer: &Offer) -> Vec<String> {
                 warn(&format!("has an {what} that refers to {outside}: clients fetch nothing"));
             }
         }
+    }
+    let (count, cost) = (offer.tools.len(), tokens(&offer.tools));
+    if count > MOST_TOOLS {
+        found.push(format!("there are {count} tools: some models' interfaces take {MOST_TOOLS} at most"));
+    }
+    if cost > DEAREST {
+        let words = "clients leave some out, or models lose sight of what matters";
+        found.push(format!("the definitions of its tools cost about {cost} tokens: {words}"));
+    }
+    for prompt in offer.prompts.iter().filter(|prompt| prompt.description.is_none() && prompt.title.is_none())
+    {
+        found.push(format!("the prompt {} has neither title nor description", prompt.name));
     }
     twice(&mut found, "prompt", offer.prompts.iter().map(|prompt| &prompt.name));
     twice(&mut found, "resource", offer.resources.iter().map(|resource| &resource.uri));
@@ -221,5 +276,25 @@ mod tests {
         check(tool("a", faulty), &["no JSON Schema, at /properties/a/type"]);
         let outside = json!({"type": "object", "properties": {"a": {"$ref": "https://a.example/s"}}});
         check(tool("a", outside), &["refers to https://a.example/s"]);
+        let choice = json!({"type": "object", "oneOf": [{"required": ["a"]}]});
+        check(tool("a", choice), &["oneOf at the top of its inputSchema"]);
+        let odd = json!({"type": "object", "properties": {"a b": {"type": "array"}, "c.d": {"type": "array", "items": {}}}});
+        check(tool("a", odd), &["an argument \"a b\"", "does not say of what"]);
+        let long = json!({"name": "a", "description": "x".repeat(1025), "inputSchema": {"type": "object"}});
+        check(long, &["a description of 1025 characters"]);
+    }
+
+    #[test]
+    fn too_many_tools_and_dear_ones_are_told_once() {
+        let tool = |at: usize| {
+            let value = json!({"name": format!("t{at}"), "description": "x".repeat(400), "inputSchema": {"type": "object"}});
+            serde_json::from_value(value).unwrap()
+        };
+        let found = warnings(&Offer { tools: (0..129).map(tool).collect(), ..Offer::default() });
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("there are 129 tools") && found[1].contains("tokens"), "{found:?}");
+        let prompts = vec![serde_json::from_value(json!({"name": "p"})).unwrap()];
+        let found = warnings(&Offer { prompts, ..Offer::default() });
+        assert_eq!(found, ["the prompt p has neither title nor description"]);
     }
 }

@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use anyport_client::Error as ClientError;
+use anyport_protocol::jsonrpc::code;
 use serde_json::json;
 
 use super::Plain;
 use crate::{
     exit::Exit,
+    logging,
     render::lists::{self, Detail},
     session::{self, Session, failure, output::Output},
 };
@@ -31,7 +34,10 @@ pub(crate) fn prompts(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 async fn list_tools(session: Session, mut output: Output) -> Result<Exit> {
-    let tools = session.client.tools().await.map_err(|error| failure::of_call(&error))?;
+    let tools = some(session.client.tools().await).map_err(|error| failure::of_call(&error))?;
+    if tools.is_empty() {
+        nothing(&output, "tools");
+    }
     match output.json {
         true => output.value(&json!({ "tools": tools }))?,
         false => output.text(&lists::tools(&tools, output.detail, output.screen))?,
@@ -40,8 +46,11 @@ async fn list_tools(session: Session, mut output: Output) -> Result<Exit> {
 }
 
 async fn list_resources(session: Session, mut output: Output) -> Result<Exit> {
-    let resources = session.client.resources().await.map_err(|error| failure::of_call(&error))?;
-    let templates = session.client.templates().await.map_err(|error| failure::of_call(&error))?;
+    let resources = some(session.client.resources().await).map_err(|error| failure::of_call(&error))?;
+    let templates = some(session.client.templates().await).map_err(|error| failure::of_call(&error))?;
+    if resources.is_empty() && templates.is_empty() {
+        nothing(&output, "resources");
+    }
     if output.json {
         output.value(&json!({ "resources": resources, "resourceTemplates": templates }))?;
         return Ok(Exit::Done);
@@ -57,10 +66,28 @@ async fn list_resources(session: Session, mut output: Output) -> Result<Exit> {
 }
 
 async fn list_prompts(session: Session, mut output: Output) -> Result<Exit> {
-    let prompts = session.client.prompts().await.map_err(|error| failure::of_call(&error))?;
+    let prompts = some(session.client.prompts().await).map_err(|error| failure::of_call(&error))?;
+    if prompts.is_empty() {
+        nothing(&output, "prompts");
+    }
     match output.json {
         true => output.value(&json!({ "prompts": prompts }))?,
         false => output.text(&lists::prompts(&prompts, output.detail, output.screen))?,
     }
     Ok(Exit::Done)
+}
+
+/// A list, which is empty where the server does not know the method: it has none of these.
+pub(super) fn some<T>(listed: Result<Vec<T>, ClientError>) -> Result<Vec<T>, ClientError> {
+    match listed {
+        Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => Ok(Vec::new()),
+        listed => listed,
+    }
+}
+
+/// Says to a person why there is nothing to see.
+fn nothing(output: &Output, what: &str) {
+    if !output.json && output.detail != Detail::Name {
+        logging::notice(format!("the server has no {what}"));
+    }
 }

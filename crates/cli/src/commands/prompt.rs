@@ -6,14 +6,17 @@ use anyhow::Result;
 use anyport_protocol::types::Prompt;
 use serde_json::{Map, Value, json};
 
-use super::Words;
+use super::{Words, list::some};
 use crate::{
     arguments,
     exit::Exit,
     failure::Advice,
     near::did_you_mean,
     render::{content, safe},
-    session::{self, Session, failure, output::Output},
+    session::{
+        self, Session, failure,
+        output::{self, Output},
+    },
 };
 
 /// What `anyport prompt` can be told.
@@ -29,6 +32,13 @@ pub(crate) struct Arguments {
     /// Save what is no text in this folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.words.options.output
+    }
 }
 
 /// Fills in the prompt and shows its messages.
@@ -47,10 +57,13 @@ async fn get(
     words: &[String],
     files: &content::Files,
 ) -> Result<Exit> {
-    let prompts = session.client.prompts().await.map_err(|error| failure::of_call(&error))?;
+    let prompts = some(session.client.prompts().await).map_err(|error| failure::of_call(&error))?;
     let prompt = prompts.iter().find(|prompt| prompt.name == name).ok_or_else(|| {
         let near = did_you_mean(name, prompts.iter().map(|prompt| prompt.name.as_str()));
-        let help = near.unwrap_or_else(|| "`anyport prompts` lists what it has".into());
+        let help = near.unwrap_or_else(|| match prompts.is_empty() {
+            true => "it has no prompts at all".into(),
+            false => "`anyport prompts` lists what it has".into(),
+        });
         Advice::usage(safe::line(&format!("the server has no prompt {name}")), safe::line(&help))
     })?;
     let given = arguments::parse(words, name, &schema(prompt), || io::read_to_string(io::stdin()))

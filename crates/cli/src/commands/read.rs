@@ -3,13 +3,19 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
+use anyport_client::Error as ClientError;
+use anyport_protocol::jsonrpc::code;
 
 use super::Words;
 use crate::{
     exit::Exit,
     failure::Advice,
-    render::content,
-    session::{self, Session, failure, output::Output},
+    near::did_you_mean,
+    render::{content, safe},
+    session::{
+        self, Session, failure,
+        output::{self, Output},
+    },
 };
 
 /// What `anyport read` can be told.
@@ -26,6 +32,13 @@ pub(crate) struct Arguments {
     output: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.words.options.output
+    }
+}
+
 /// Reads the resource and shows it.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (target, uri, rest) = arguments.words.split("URI")?;
@@ -40,12 +53,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 async fn read(session: Session, mut output: Output, uri: String, files: &content::Files) -> Result<Exit> {
     let bar = session.bar.clone();
-    let result = session.client.read(uri).progress(move |step| bar.show(&step)).await;
+    let result = session.client.read(uri.as_str()).progress(move |step| bar.show(&step)).await;
     session.bar.clear();
-    let result = result.map_err(|error| failure::of_call(&error))?;
+    let result = match result {
+        Ok(result) => result,
+        Err(error) => return Err(refused(&session, &uri, &error).await),
+    };
     match output.json {
         true => output.value(&result)?,
         false => output.text(&content::resource(&result, files, output.screen)?)?,
     }
     Ok(Exit::Done)
+}
+
+/// Why it was not read, with the resource that may have been meant.
+async fn refused(session: &Session, uri: &str, error: &ClientError) -> anyhow::Error {
+    let mut advice = failure::advice(error);
+    // Revisions up to 2025-11-25 have a code of their own for what does not exist.
+    if matches!(error.code(), Some(code::INVALID_PARAMS | code::RESOURCE_NOT_FOUND)) {
+        let known = session.client.resources().await.unwrap_or_default();
+        let near = did_you_mean(uri, known.iter().map(|resource| resource.uri.as_str()));
+        advice.help =
+            near.map_or_else(|| "`anyport resources` lists what it has".into(), |near| safe::line(&near));
+    }
+    anyhow::Error::new(advice)
 }

@@ -11,7 +11,7 @@ use crate::{
     render::{safe, table},
     session::{
         self, Session, failure,
-        output::Output,
+        output::{self, Output},
         recording::{self, Exchange},
     },
 };
@@ -20,6 +20,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
+    override_usage = "anyport replay [OPTIONS] FILE SERVER\n       anyport replay [OPTIONS] FILE -- COMMAND [ARGS]...",
     after_help = "Tools are called again, with whatever they do. The exit code is 1 when an answer differs. What \
         differs at every run, such as metadata and times to live, is not compared."
 )]
@@ -30,6 +31,13 @@ pub(crate) struct Arguments {
     target: Option<String>,
     #[command(flatten)]
     options: session::Options,
+}
+
+impl Arguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.options.output
+    }
 }
 
 /// Plays the recording and says what is different.

@@ -9,6 +9,7 @@ mod line;
 mod queue;
 
 use std::{
+    borrow::Cow,
     fmt,
     io::{self, IsTerminal as _, Write as _},
     panic,
@@ -24,7 +25,7 @@ use tracing_subscriber::{Layer, fmt::MakeWriter, layer::SubscriberExt as _, regi
 
 pub(crate) use self::file::Rotation;
 use self::{file::LogFile, queue::Queue};
-use crate::failure::Advice;
+use crate::{failure::Advice, target::covered};
 
 /// How much to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -97,7 +98,8 @@ pub(crate) fn to_errors(quiet: bool, verbose: u8) {
         .without_time()
         .with_target(verbose > 1)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
+        .log_internal_errors(false)
+        .with_writer(|| Errors)
         .with_max_level(filter)
         .finish();
     // A test may have set one before.
@@ -176,6 +178,7 @@ fn refused(path: &Path, error: &io::Error) -> anyhow::Error {
 /// That nobody is there to read it, or that the disk of a log is full, is no reason to stop serving.
 pub(crate) fn notice(text: impl fmt::Display) {
     let text = text.to_string();
+    let text = covered(&text);
     let Some(sinks) = SINKS.get() else {
         let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
         return;
@@ -223,15 +226,38 @@ impl<'a> MakeWriter<'a> for Outlet {
 /// Each event is written in one piece.
 impl io::Write for Outlet {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let covered = without_secrets(line);
         if let Some(queue) = &self.1 {
-            queue.push(line.to_vec());
+            queue.push(covered.to_vec());
         }
-        self.0.push(line.to_vec());
+        self.0.push(covered.into_owned());
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Standard error, for commands that a person waits for.
+struct Errors;
+
+impl io::Write for Errors {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // That nobody reads it is no reason to fail.
+        let _ = io::stderr().write_all(&without_secrets(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn without_secrets(line: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(line).map(covered) {
+        Ok(Cow::Owned(line)) => Cow::Owned(line.into_bytes()),
+        _ => Cow::Borrowed(line),
     }
 }
 

@@ -95,7 +95,8 @@ pub(crate) fn size(bytes: u64) -> String {
 /// When a file cannot be written.
 pub(crate) fn tool_result(result: &CallToolResult, files: &Files, screen: Screen) -> io::Result<String> {
     let mut out = String::new();
-    let structured = result.structured_content.as_ref();
+    let structured =
+        result.structured_content.as_ref().filter(|value| !is_content_again(value, &result.content));
     for block in &result.content {
         let repeated = structured.is_some_and(|value| is_text_of(block, value));
         if !repeated {
@@ -112,7 +113,7 @@ pub(crate) fn tool_result(result: &CallToolResult, files: &Files, screen: Screen
 /// TextContent block." (2026-07-28, server/tools, "Structured Content")
 fn is_text_of(block: &ContentBlock, value: &Value) -> bool {
     let ContentBlock::Text(block) = block else { return false };
-    let inner = value.get("result").filter(|_| value.as_object().is_some_and(|object| object.len() == 1));
+    let inner = only_member(value);
     match serde_json::from_str::<Value>(&block.text) {
         Ok(text) => text == *value || Some(&text) == inner,
         // Some servers wrap plain text for their schema, and send it as it was, too.
@@ -120,12 +121,22 @@ fn is_text_of(block: &ContentBlock, value: &Value) -> bool {
     }
 }
 
+/// Whether the structured content is the blocks of content themselves: so some servers fill in a schema that asks for them.
+/// The blocks say it better, above all where they are images.
+fn is_content_again(value: &Value, content: &[ContentBlock]) -> bool {
+    let Some(Value::Array(inner)) = only_member(value) else { return false };
+    inner.len() == content.len()
+        && serde_json::to_value(content).is_ok_and(|content| content.as_array() == Some(inner))
+}
+
+/// What an object holds that wraps one value, so that a schema can be written for it.
+fn only_member(value: &Value) -> Option<&Value> {
+    value.as_object().filter(|object| object.len() == 1)?.values().next()
+}
+
 /// A table where the value is one, else JSON.
 pub(crate) fn structured_content(value: &Value, screen: Screen) -> String {
-    let inner = match value.as_object() {
-        Some(object) if object.len() == 1 => object.values().next().unwrap_or(value),
-        _ => value,
-    };
+    let inner = only_member(value).unwrap_or(value);
     if let Some(text) = inner.as_str() {
         return ended(safe::text(text));
     }
@@ -323,6 +334,16 @@ mod tests {
         assert_eq!(fs::read(out.join("image-1.bin")).unwrap(), [4]);
         let nowhere = Files::into(Some(out.join("image-1.png")));
         assert!(block(&image, &nowhere, Screen::PLAIN).unwrap_err().to_string().contains("image-1.png"));
+    }
+
+    #[test]
+    fn what_a_server_wraps_for_its_schema_is_shown_once() {
+        let text = [json!({"type": "text", "text": "a\nb"})];
+        assert_eq!(result(json!({"content": text, "structuredContent": {"content": "a\nb"}})), "a\nb\n");
+        assert_eq!(result(json!({"content": text, "structuredContent": {"content": "c"}})), "a\nb\nc\n");
+        let image = [json!({"type": "image", "data": "AAAA", "mimeType": "image/png"})];
+        let shown = result(json!({"content": image, "structuredContent": {"content": image}}));
+        assert_eq!(shown, "[image image/png 3 B]\n");
     }
 
     #[test]

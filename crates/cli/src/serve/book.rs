@@ -5,8 +5,10 @@ use anyport_knowledge::{Document, DocumentPath, FileTimes, Library};
 /// Every page, by its path under `docs/`.
 const PAGES: &[(&str, &str)] = &[
     ("asking.md", include_str!("../../../../docs/asking.md")),
+    ("bridging-matrix.md", include_str!("../../../../docs/bridging-matrix.md")),
     ("bridging.md", include_str!("../../../../docs/bridging.md")),
     ("checklists.md", include_str!("../../../../docs/checklists.md")),
+    ("cli.md", include_str!("../../../../docs/cli.md")),
     ("client.md", include_str!("../../../../docs/client.md")),
     ("clients.md", include_str!("../../../../docs/clients.md")),
     ("coming-from.md", include_str!("../../../../docs/coming-from.md")),

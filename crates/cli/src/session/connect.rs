@@ -1,6 +1,6 @@
 //! From how a server is named to a connection.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Error, Result};
 use anyport_protocol::Raw;
@@ -11,8 +11,9 @@ use super::{Options, recording::Recorder};
 use crate::{
     exit::Exit,
     failure::Advice,
+    near::{did_you_mean, programs},
     render::safe,
-    target::{Server, Target},
+    target::Target,
 };
 
 /// Connects to the server.
@@ -24,54 +25,48 @@ pub(super) async fn connect(
     options: &Options,
     recorder: Option<Arc<Recorder>>,
 ) -> Result<Connection> {
-    let opening = Opening {
+    let tap = recorder.map(|recorder| recorder as Arc<dyn Tap>);
+    let destination = hurried(target.server.destination()?);
+    client::connect(&destination, &opening(options, tap)).await.map_err(|error| failed(&error))
+}
+
+/// Whoever waits for a command has their answer when its server is asked to end.
+pub(crate) fn hurried(mut destination: client::Target) -> client::Target {
+    if let client::Target::Command(command) = &mut destination {
+        command.linger = LINGER;
+    }
+    destination
+}
+
+/// How long a program may take to end by itself. Many never do, and wait to be told.
+const LINGER: Duration = Duration::from_millis(300);
+
+/// How a connection of this program is opened.
+pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn Tap>>) -> Opening {
+    Opening {
         revision: options.server.revision,
         // What an older server is told once; each call of a modern one says it anew.
         capabilities: Raw::from(json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}})),
         client_info: Raw::from(json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")})),
         open_timeout: options.server.timeout,
-        tap: recorder.map(|recorder| recorder as Arc<dyn Tap>),
+        tap,
         ..Opening::default()
-    };
-    let destination = destination(&target.server)?;
-    client::connect(&destination, &opening).await.map_err(|error| failed(&error))
-}
-
-fn destination(server: &Server) -> Result<client::Target> {
-    match server {
-        Server::Command { program, arguments, environment, cwd } => {
-            let mut command = client::child::Command::new(program).args(arguments.iter().cloned());
-            for (name, value) in environment {
-                command = command.env(name, &value.0);
-            }
-            if let Some(folder) = cwd {
-                command = command.cwd(folder);
-            }
-            Ok(client::Target::Command(command))
-        }
-        Server::Http { url, headers } => {
-            let wrong = |fault: client::http::Fault| {
-                Advice::usage(safe::text(&fault.to_string()), "correct the URL or the header")
-            };
-            let mut endpoint = client::http::Endpoint::new(url).map_err(wrong)?;
-            for (name, value) in headers {
-                endpoint = endpoint.header(name, &value.0).map_err(wrong)?;
-            }
-            Ok(client::Target::Http(endpoint))
-        }
-        #[cfg(unix)]
-        Server::Unix(path) => Ok(client::Target::Unix(path.clone())),
-        other => Err(Error::new(Advice::new(
-            Exit::Usage,
-            format!("servers cannot be reached over {} here", other.transport()),
-            "reach it in another way: over HTTP, or as a command after --",
-        ))),
     }
 }
 
 fn failed(error: &ConnectError) -> Error {
+    const DOCTOR: &str = "`anyport doctor` goes the way to it step by step, and says where it ends";
+    if let ConnectError::NoProgram { program, .. } = error
+        && let Some(name) = program.to_str().filter(|name| !name.contains(std::path::MAIN_SEPARATOR))
+        && let Some(path) = std::env::var_os("PATH")
+        && let Some(near) = did_you_mean(name, programs(&path).iter().map(String::as_str))
+    {
+        return Error::new(Advice::new(Exit::Unreachable, safe::text(&error.to_string()), safe::line(&near)));
+    }
     let (exit, help) = match error {
         ConnectError::Revision { .. } => (Exit::Failed, "leave out --revision, or demand one that it speaks"),
+        // The connection made the error, of an answer that is none.
+        ConnectError::Refused { error, .. } if is_invalid(error) => (Exit::Unreachable, DOCTOR),
         ConnectError::Refused { .. } => {
             (Exit::Failed, "--verbose shows what was said; the server's own log may tell more")
         }
@@ -81,8 +76,18 @@ fn failed(error: &ConnectError) -> Error {
         ConnectError::Unauthorized { .. } => {
             (Exit::Auth, "keep the token in a variable, and give --bearer env:NAME")
         }
+        ConnectError::Forbidden { .. } => (
+            Exit::Auth,
+            "ask whoever runs the server for the permission, or give another token with --bearer env:NAME",
+        ),
         ConnectError::Silent(_) => (Exit::Unreachable, "give it more time with --timeout SECONDS"),
-        _ => (Exit::Unreachable, "--verbose shows what was said; the server's own log may tell more"),
+        _ => (Exit::Unreachable, DOCTOR),
     };
     Error::new(Advice::new(exit, safe::text(&error.to_string()), help))
+}
+
+/// Whether an error stands for an answer that is none.
+pub(crate) fn is_invalid(error: &anyport_protocol::Error) -> bool {
+    let reason = error.data.as_ref().and_then(|data| data.member("reason"));
+    reason.and_then(|reason| reason.as_string()).is_some_and(|reason| reason == "invalid_upstream")
 }

@@ -6,14 +6,29 @@ use anyport_protocol::jsonrpc::code;
 
 use crate::{exit::Exit, failure::Advice, render::safe};
 
+/// Whether the server wants to know who calls, or does not let the caller in: the transport tells the HTTP status.
+pub(crate) fn not_let_in(error: &anyport_protocol::Error) -> bool {
+    let status = error.data.as_ref().and_then(|data| data.member("httpStatus"));
+    status.is_some_and(|status| matches!(status.as_str(), "401" | "403"))
+}
+
 /// A call did not work.
 pub(crate) fn of_call(error: &ClientError) -> Error {
+    Error::new(advice(error))
+}
+
+/// Why a call did not work, and what to do.
+pub(crate) fn advice(error: &ClientError) -> Advice {
     let problem = safe::text(&error.to_string());
     let (exit, help) = match error {
         ClientError::Closed { .. } => {
             (Exit::Unreachable, "--verbose shows what was said; the server's own log may tell more")
         }
         ClientError::Timeout { .. } => (Exit::Failed, "give it more time with --timeout SECONDS"),
+        ClientError::Refused { error, .. } if not_let_in(error) => (
+            Exit::Auth,
+            "ask whoever runs the server for the permission, or give another token with --bearer env:NAME",
+        ),
         ClientError::Refused { error, .. } => match error.code {
             code::METHOD_NOT_FOUND => (Exit::Failed, "`anyport inspect` says what the server offers"),
             code::INVALID_PARAMS => (Exit::Failed, "correct what was asked for"),
@@ -28,5 +43,5 @@ pub(crate) fn of_call(error: &ClientError) -> Error {
         }
         _ => (Exit::Failed, "--verbose shows what was said; the server's own log may tell more"),
     };
-    Error::new(Advice::new(exit, problem, help))
+    Advice::new(exit, problem, help)
 }

@@ -6,7 +6,7 @@
 //! - [`recording`]: a session as lines of JSON.
 
 pub(crate) mod ask;
-mod connect;
+pub(crate) mod connect;
 pub(crate) mod failure;
 pub(crate) mod output;
 pub(crate) mod progress;
@@ -23,6 +23,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use anyport_client::{Builder, Client, Refused};
 use anyport_protocol::{Revision, meta::LogLevel};
+use anyport_transport::client::Connection;
+use serde_json::json;
 
 use self::{output::Output, progress::Bar, recording::Recorder};
 use crate::{
@@ -85,9 +87,14 @@ where
         let done = work(session, Output::stdout(&options.output)).await;
         bar.clear();
         // A process that we started ends before we do.
-        let _ = tokio::time::timeout(CLOSING, connection.close()).await;
+        close(&connection).await;
         done
     })
+}
+
+/// Closes a connection, and waits for a process that was started for it.
+pub(crate) async fn close(connection: &Connection) {
+    let _ = tokio::time::timeout(CLOSING, connection.clone().close()).await;
 }
 
 /// How long a server may take to go.
@@ -120,22 +127,57 @@ pub(crate) async fn open(
     target: &Target,
     options: &Options,
     recorder: Option<Arc<Recorder>>,
-) -> Result<(Session, anyport_transport::client::Connection)> {
+) -> Result<(Session, Connection)> {
     let started = Instant::now();
-    let roots = roots(&options.root)?;
     let connection = connect::connect(target, options, recorder).await?;
+    let session = over(&connection, target, options, started).await?;
+    let session = session.map_err(|error| failure::of_call(&error))?;
+    Ok((session, connection))
+}
+
+/// A session over a connection that began to be made at `started`.
+///
+/// # Errors
+/// When an option is wrong; within that, when the server does not answer.
+pub(crate) async fn over(
+    connection: &Connection,
+    target: &Target,
+    options: &Options,
+    started: Instant,
+) -> Result<Result<Session, anyport_client::Error>> {
+    let roots = roots(&options.root)?;
     let bar = Bar::new(options.output.quiet, options.output.verbose > 0);
-    let client = client(Client::over(connection.clone()), options, roots, &bar);
-    let client = client.open().await.map_err(|error| failure::of_call(&error))?;
-    let session = Session {
+    let has_roots = !roots.is_empty();
+    // It was asked when the connection was opened: once more would be a round trip for nothing.
+    let client = Client::connected(connection.clone()).discovered(connection.discovered().clone());
+    let client = self::client(client, options, roots, &bar).open().await;
+    if let Ok(client) = &client
+        && has_roots
+        && !connection.revision().is_modern()
+    {
+        settle(client).await;
+    }
+    Ok(client.map(|client| Session {
         client,
         revision: connection.revision(),
         transport: target.server.transport(),
         name: target.name.clone(),
         opened: started.elapsed(),
         bar,
-    };
-    Ok((session, connection))
+    }))
+}
+
+/// Gives an older server the time to ask for roots, and to look at them: some ask as soon as they are initialized, and what
+/// they may do they know only some turns after the answer. Nothing in the protocol says when, so these are round trips.
+///
+/// 2025-11-25, ping §Behavior: "The receiver MUST respond promptly with an empty response". One that does not will say so to
+/// what the command is for.
+async fn settle(client: &Client) {
+    for _ in 0..TURNS {
+        if client.request("ping", json!({})).timeout(PROMPT).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// What this program is as a client: what it can be asked, and what it says to the rest.
@@ -158,6 +200,12 @@ fn client(client: Builder, options: &Options, roots: Vec<String>, bar: &Bar) -> 
     }
     client
 }
+
+/// One for the question to come, the others for what is done with the answer: a folder is resolved and looked at.
+const TURNS: usize = 4;
+
+/// How long a server may take that must answer promptly.
+const PROMPT: Duration = Duration::from_secs(5);
 
 /// A call that tells of progress may take this long, if not longer was asked for.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);

@@ -74,7 +74,7 @@ impl Output {
 }
 
 /// JSON whose texts cannot command a terminal: it may be one that reads it.
-fn escaped(json: &str) -> String {
+pub(crate) fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         // Such signs stand only within texts, where every sign may be written by its number.

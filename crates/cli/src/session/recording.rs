@@ -1,7 +1,8 @@
 //! A session as lines of JSON: `{"at_ms": 12, "sent": {...}}` or `{"at_ms": 15, "received": {...}}`.
 //!
 //! Messages stand in it as they were on the wire, in whatever revision was spoken. Headers and the environment are not
-//! in it; what is said in messages is, so the file can be read by its owner only.
+//! in it, nor is their content where a server repeats it; what else is said in messages is, so the file can be read by its
+//! owner only.
 
 use std::{
     collections::HashMap,
@@ -16,7 +17,7 @@ use anyhow::Result;
 use anyport_transport::client::Tap;
 use serde_json::{Value, json};
 
-use crate::failure::Advice;
+use crate::{failure::Advice, target::cover};
 
 /// Writes what is sent and received.
 #[derive(Debug)]
@@ -45,8 +46,9 @@ impl Recorder {
     fn write(&self, what: &str, message: &[u8]) {
         let at = self.started.elapsed().as_millis();
         // What is no JSON is recorded as text: it may be the very reason for the recording.
-        let message = serde_json::from_slice(message)
+        let mut message = serde_json::from_slice(message)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(message).into_owned()));
+        cover(&mut message);
         let line = json!({ "at_ms": u64::try_from(at).unwrap_or(u64::MAX), what: message });
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = writeln!(file, "{line}") {

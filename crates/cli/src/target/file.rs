@@ -156,7 +156,8 @@ impl Entry {
                 cwd: self.cwd.as_deref().map(path).transpose()?,
             }),
             (_, Some(url), _) => {
-                let header = |(name, value): (&String, &String)| Ok((name.clone(), Hidden(expand(value)?)));
+                let header =
+                    |(name, value): (&String, &String)| Ok((name.clone(), Hidden::new(expand(value)?)));
                 let headers = self.headers.iter().map(header).collect::<Result<_, String>>()?;
                 Server::url(&expand(url)?, headers).map_err(|error| error.to_string())
             }
@@ -186,7 +187,7 @@ impl Entry {
             };
             environment.insert(name.clone(), value);
         }
-        Ok(environment.into_iter().map(|(name, value)| (name, Hidden(value))).collect())
+        Ok(environment.into_iter().map(|(name, value)| (name, Hidden::new(value))).collect())
     }
 }
 

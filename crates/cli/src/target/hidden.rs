@@ -1,11 +1,93 @@
-use std::fmt;
+use std::{
+    borrow::Cow,
+    fmt,
+    path::Path,
+    sync::{PoisonError, RwLock},
+};
+
+use serde_json::Value;
 
 /// A value that may be a secret: no log and no message shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Hidden(pub(crate) String);
 
+impl Hidden {
+    /// Hides `value`, also where others repeat it: see [`covered`].
+    pub(crate) fn new(value: String) -> Self {
+        // The scheme before a token is no secret, and is not always repeated with it.
+        for secret in [value.as_str(), value.rsplit(' ').next().unwrap_or_default()] {
+            let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner).iter().any(|one| one == secret);
+            if !known && is_worth_hiding(secret) {
+                KNOWN.write().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+            }
+        }
+        Self(value)
+    }
+}
+
 impl fmt::Debug for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<hidden>")
+        f.write_str(COVER)
+    }
+}
+
+/// What was hidden, as a whole before its parts. A server may repeat what it was sent in an error, and
+/// a program what is in its environment on its standard error: so what is said goes through [`covered`], wherever it comes
+/// from.
+static KNOWN: RwLock<Vec<String>> = RwLock::new(Vec::new());
+
+/// Stands for what is hidden.
+const COVER: &str = "<hidden>";
+
+/// Shorter values are words such as `true` that stand everywhere; and everybody may know a path.
+const SHORTEST: usize = 8;
+
+fn is_worth_hiding(value: &str) -> bool {
+    value.len() >= SHORTEST && !Path::new(value).exists()
+}
+
+/// `text` without anything that was hidden.
+pub(crate) fn covered(text: &str) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    for secret in KNOWN.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        if text.contains(secret) {
+            text = Cow::Owned(text.replace(secret, COVER));
+        }
+    }
+    text
+}
+
+/// The same in every text of a value.
+pub(crate) fn cover(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(other) = covered(text) {
+                *text = other;
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(cover),
+        Value::Object(object) => object.values_mut().for_each(cover),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_hidden_is_covered_wherever_it_stands() {
+        let token = Hidden::new("Bearer hidden-token-1".into());
+        Hidden::new("true".into());
+        Hidden::new(env!("CARGO_MANIFEST_DIR").into());
+        assert_eq!(format!("{token:?}"), "<hidden>");
+        assert_eq!(covered("bad: Bearer hidden-token-1!"), "bad: <hidden>!");
+        assert_eq!(covered("hidden-token-1 is true"), "<hidden> is true");
+        assert_eq!(covered(env!("CARGO_MANIFEST_DIR")), env!("CARGO_MANIFEST_DIR"));
+        let mut value = json!({"a": ["x hidden-token-1", 1]});
+        cover(&mut value);
+        assert_eq!(value, json!({"a": ["x <hidden>", 1]}));
     }
 }

@@ -3,8 +3,10 @@
 //! - [`variables`]: what `${...}` in a file means.
 //! - [`places`]: where programs keep their servers.
 //! - [`file`]: their shapes.
+//! - [`destination`]: where a transport finds them.
 //! - [`hidden`]: values that are shown to nobody.
 
+mod destination;
 mod file;
 mod hidden;
 mod places;
@@ -21,11 +23,16 @@ use anyhow::Result;
 use anyport_protocol::Revision;
 use http::{HeaderName, HeaderValue, Uri};
 
+#[cfg(test)]
+pub(crate) use self::places::by_program as places_by_program;
 use self::{
     file::McpFile,
     places::{Place, places},
 };
-pub(crate) use self::{hidden::Hidden, variables::Surroundings};
+pub(crate) use self::{
+    hidden::{Hidden, cover, covered},
+    variables::Surroundings,
+};
 use crate::{
     failure::Advice,
     near::did_you_mean,
@@ -74,6 +81,9 @@ impl Server {
                 true => Err(wrong("unix: wants the path of a socket")),
                 false => Ok(Self::Unix(path.into())),
             };
+        }
+        if url.ends_with("://") {
+            return Err(wrong("it names no host"));
         }
         let uri: Uri = url.parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
         if uri.host().is_none_or(str::is_empty) {
@@ -208,7 +218,7 @@ impl Options {
                     "leave out TARGET, or the command after --",
                 ));
             }
-            (None, None) => return Err(Advice::usage("no server was given", HOW)),
+            (None | Some(""), None) => return Err(Advice::usage("no server was given", HOW)),
             (None, Some((program, arguments))) => Target {
                 server: Server::Command {
                     program: program.clone(),
@@ -285,11 +295,11 @@ impl Options {
             if HeaderValue::from_str(&value).is_err() {
                 return Err(wrong("its value has signs that no header can hold"));
             }
-            headers.push((name.to_owned(), Hidden(value)));
+            headers.push((name.to_owned(), Hidden::new(value)));
         }
         if let Some(token) = self.bearer.as_deref().map(bearer).transpose()? {
             headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
-            headers.push(("Authorization".into(), Hidden(format!("Bearer {token}"))));
+            headers.push(("Authorization".into(), Hidden::new(format!("Bearer {token}"))));
         }
         Ok(headers)
     }
@@ -297,7 +307,7 @@ impl Options {
     fn environment(&self) -> Result<Vec<(String, Hidden)>> {
         let pair = |text: &String| match text.split_once('=') {
             Some((name, value)) if !name.is_empty() && !value.contains('\0') => {
-                Ok((name.to_owned(), Hidden(value.to_owned())))
+                Ok((name.to_owned(), Hidden::new(value.to_owned())))
             }
             _ => Err(Advice::usage("-e takes NAME=VALUE", "for example -e API_URL=https://api.example")),
         };
@@ -417,21 +427,36 @@ fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
         true => "; no mcp.json was found in this project or of this user".to_owned(),
         false => format!("; looked in {}", looked.join(", ")),
     };
+    let is_broken = !broken.is_empty();
     for error in broken {
         problem += &format!("; {error}");
     }
     let near = did_you_mean(name, known.iter().map(String::as_str));
-    Err(Advice::usage(problem, near.unwrap_or_else(|| guess(name))))
+    let help = near.unwrap_or_else(|| match is_url(name) {
+        true => format!("for a URL, write its scheme: http://{name}"),
+        false => guess(name, &known, is_broken),
+    });
+    Err(Advice::usage(problem, help))
+}
+
+/// Whether a word looks like a URL that lacks its scheme.
+fn is_url(word: &str) -> bool {
+    let host = word.split('/').next().unwrap_or(word);
+    let port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    port || host == "localhost" || host.contains('.') && !Path::new(word).exists()
 }
 
 /// What else somebody may have meant by it.
-fn guess(word: &str) -> String {
-    let host = word.split('/').next().unwrap_or(word);
-    let port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if port || host == "localhost" || host.contains('.') && !Path::new(word).exists() {
-        return format!("for a URL, write its scheme: http://{word}");
+fn guess(word: &str, known: &[String], is_broken: bool) -> String {
+    const LISTED: usize = 12;
+    let mut help = format!("to start a program, write it after --: -- {word}; else {HOW}");
+    if is_broken {
+        help += "; and correct the file that is wrong";
     }
-    format!("to start a program, write it after --: -- {word}; else {HOW}")
+    if !known.is_empty() && known.len() <= LISTED {
+        help += &format!("; there are {}", known.join(", "));
+    }
+    help
 }
 
 #[cfg(test)]

@@ -76,6 +76,27 @@ fn settings(surroundings: &Surroundings, system: &str) -> Option<PathBuf> {
     }
 }
 
+/// Each program with its files in a project and of its user, for the documentation.
+#[cfg(test)]
+pub(crate) fn by_program() -> Vec<(&'static str, Vec<String>, Vec<String>)> {
+    let of = |list: &[(&str, &str)], program: &str, folder: &str| -> Vec<String> {
+        let mine = list.iter().filter(|(other, _)| *other == program);
+        mine.map(|(_, path)| format!("{folder}{path}")).collect()
+    };
+    let mut programs: Vec<&str> = Vec::new();
+    for (program, _) in OF_PROJECTS.iter().chain(OF_USERS).chain(OF_APPLICATIONS) {
+        if !programs.contains(program) {
+            programs.push(program);
+        }
+    }
+    let one = |program: &'static str| {
+        let mut user = of(OF_USERS, program, "~/");
+        user.extend(of(OF_APPLICATIONS, program, "SETTINGS/"));
+        (program, of(OF_PROJECTS, program, ""), user)
+    };
+    programs.into_iter().map(one).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 pub(crate) mod http;
+pub(crate) mod scripted;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

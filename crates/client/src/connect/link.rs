@@ -1,14 +1,23 @@
-use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::{
+    sync::{Arc, Mutex as Lock, PoisonError},
+    time::Duration,
+};
 
 use anyport_protocol::{Error, Method, Raw, jsonrpc::Reason};
 use anyport_service::{Context, Emitter, Event, Outcome, Reply, Request, Service, emit};
 use anyport_transport::client::{ConnectError, Connection, Opening, Said, Target, connect};
 use futures_util::FutureExt;
 use serde_json::json;
-use tokio::sync::Mutex;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep_until},
+};
 
-use super::listening::{self, Subscriptions};
-use crate::cache::View;
+use super::{
+    aside::answer_asides,
+    listening::{self, Subscriptions},
+};
+use crate::{backoff::backoff, cache::View, handler::Functions};
 
 /// A connection that is made anew when a request finds it gone.
 #[derive(Clone)]
@@ -19,8 +28,19 @@ struct Shared {
     opening: Opening,
     current: Lock<Current>,
     /// Held while the connection is made anew, so that one request does it for all.
-    again: Mutex<()>,
+    again: Mutex<Attempts>,
     cache: Arc<View>,
+    functions: Arc<Functions>,
+}
+
+/// How it went to connect so far.
+struct Attempts {
+    /// Those in a row that failed, or led to a connection that was soon lost.
+    failed: u32,
+    /// When the last one ended.
+    last: Instant,
+    /// Whether the last one led to a connection.
+    connected: bool,
 }
 
 #[derive(Clone)]
@@ -35,10 +55,12 @@ impl Link {
         target: Target,
         opening: Opening,
         cache: Arc<View>,
+        functions: Arc<Functions>,
     ) -> Result<Self, ConnectError> {
-        let current = Current::connect(&target, &opening, &cache).await?;
-        let (current, again) = (Lock::new(current), Mutex::default());
-        Ok(Self(Arc::new(Shared { target, opening, current, again, cache })))
+        let current = Current::connect(&target, &opening, &cache, &functions).await?;
+        let attempts = Attempts { failed: 0, last: Instant::now(), connected: true };
+        let (current, again) = (Lock::new(current), Mutex::new(attempts));
+        Ok(Self(Arc::new(Shared { target, opening, current, again, cache, functions })))
     }
 
     /// The connection as it is now.
@@ -69,12 +91,17 @@ impl Shared {
     }
 
     async fn again(&self) -> Result<Current, ConnectError> {
-        let _again = self.again.lock().await;
+        let mut attempts = self.again.lock().await;
         let current = self.current();
         if current.is_open() {
             return Ok(current);
         }
-        let current = Current::connect(&self.target, &self.opening, &self.cache).await?;
+        let failed = attempts.due().await;
+        *attempts = Attempts { failed, last: Instant::now(), connected: false };
+        let connected = Current::connect(&self.target, &self.opening, &self.cache, &self.functions).await;
+        attempts.last = Instant::now();
+        let current = connected?;
+        attempts.connected = true;
         // It may be another server now, and its changes were not heard meanwhile.
         self.cache.clear();
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = current.clone();
@@ -82,9 +109,30 @@ impl Shared {
     }
 }
 
+impl Attempts {
+    /// Completes when the server may be connected to again, with how many attempts failed until then. Who gives up waiting
+    /// changes nothing.
+    async fn due(&self) -> u32 {
+        if self.connected && self.last.elapsed() >= HEALTHY {
+            return 0;
+        }
+        sleep_until(self.last + backoff(self.failed)).await;
+        self.failed + 1
+    }
+}
+
+/// A connection that was made so long ago was no failure, however it ended.
+const HEALTHY: Duration = Duration::from_secs(10);
+
 impl Current {
-    async fn connect(target: &Target, opening: &Opening, cache: &Arc<View>) -> Result<Self, ConnectError> {
+    async fn connect(
+        target: &Target,
+        opening: &Opening,
+        cache: &Arc<View>,
+        functions: &Arc<Functions>,
+    ) -> Result<Self, ConnectError> {
         let connection = connect(target, opening).await?;
+        answer_asides(&connection, functions);
         let (mut spoken, cache) = (connection.spoken(), Arc::downgrade(cache));
         // Ends with the connection, or with the client.
         tokio::spawn(async move {

@@ -143,7 +143,8 @@ impl Functions {
     }
 }
 
-fn is_url(params: &Raw) -> bool {
+/// Whether a question is to visit a page.
+pub(crate) fn is_url(params: &Raw) -> bool {
     params.member("mode").is_some_and(|mode| mode.as_str() == "\"url\"")
 }
 

@@ -10,6 +10,8 @@ use anyport_protocol::types::{
 };
 
 pub use form::{ElicitAnswer, Form, Page};
+#[cfg(feature = "connect")]
+pub(crate) use functions::is_url;
 pub(crate) use functions::{Functions, erased};
 
 /// Answers a server's questions, as one value. Single functions on the [`Builder`](crate::Builder) do the same.

@@ -96,8 +96,13 @@ impl Bridge {
     fn told(&self, discovered: &Raw) -> Raw {
         let names: Vec<&str> = self.supported.iter().map(|revision| revision.as_str()).collect();
         let ours = ["resultType", "supportedVersions", "ttlMs", "cacheScope"];
-        Splice::retain(discovered, |key| !ours.contains(&key))
-            .with("resultType", &Raw::string("complete"))
+        let cut = discovered.member("capabilities").as_ref().and_then(without_tasks);
+        let stays = |key: &str| !ours.contains(&key) && (cut.is_none() || key != "capabilities");
+        let mut told = Splice::retain(discovered, stays);
+        if let Some(capabilities) = &cut {
+            told = told.with("capabilities", capabilities);
+        }
+        told.with("resultType", &Raw::string("complete"))
             .with("supportedVersions", &Raw::from(serde_json::Value::from(names)))
             .with("ttlMs", &Raw::from(serde_json::Value::from(60_000)))
             .with("cacheScope", &Raw::string("private"))
@@ -282,8 +287,28 @@ fn then(reply: Reply, done: impl FnOnce(Outcome) -> Outcome + Send + 'static) ->
 /// How long a session waits before it asks again to hear of a server that is away.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// The extension of tasks, which 2025-11-25 has in its core; inside, both are the extension.
+const TASKS: &str = "io.modelcontextprotocol/tasks";
+
+/// Capabilities without tasks; `None` where there are none. Their requests are not carried, so neither side is told that the
+/// other could: each call is answered by its result.
+fn without_tasks(capabilities: &Raw) -> Option<Raw> {
+    if !capabilities.as_str().contains(TASKS) {
+        return None;
+    }
+    let extensions = capabilities.member("extensions").filter(Raw::is_object)?;
+    let rest = Splice::retain(&extensions, |name| name != TASKS).finish();
+    let capabilities = Splice::retain(capabilities, |name| name != "extensions");
+    let some = rest.as_str() != "{}";
+    Some(if some { capabilities.with("extensions", &rest) } else { capabilities }.finish())
+}
+
 impl Service for Bridge {
-    fn call(&self, request: Request, context: Context) -> Reply {
+    fn call(&self, request: Request, mut context: Context) -> Reply {
+        if let Some(capabilities) = without_tasks(context.capabilities()) {
+            let info = context.client_info().cloned();
+            context = context.with_client(capabilities, info);
+        }
         match request.known() {
             Some(Method::Discover) => self.discover(context),
             Some(

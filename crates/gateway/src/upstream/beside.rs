@@ -35,6 +35,12 @@ impl Aside for Beside {
         }
     }
 
+    fn unnamed(&self) {
+        if let Some(inner) = self.pool.upgrade() {
+            Pool(inner).lock().unnamed = true;
+        }
+    }
+
     fn several(&self) {
         if let Some(inner) = self.pool.upgrade() {
             Pool(inner).set_apart();

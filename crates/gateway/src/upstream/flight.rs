@@ -74,7 +74,12 @@ impl Stream for Flight {
                     }
                 }
                 event => {
-                    self.told.asked |= matches!(event, Event::Question(_));
+                    if matches!(event, Event::Question(_)) {
+                        self.told.asked = true;
+                        if let Some(hold) = &mut self.hold {
+                            hold.asked();
+                        }
+                    }
                     return Poll::Ready(Some(event));
                 }
             }

@@ -25,9 +25,9 @@ pub(super) enum Whom {
 }
 
 impl Key {
-    pub(super) fn legacy(capabilities: &Raw, whom: Whom) -> Self {
-        // Clients cannot tell a server through us that their roots changed, so no server waits for it.
-        let profile = Profile { roots_list_changed: false, ..Profile::of(capabilities) };
+    /// `changes_roots`: whether the client says when its roots change. One of 2026-07-28 cannot, whatever it declares.
+    pub(super) fn legacy(capabilities: &Raw, changes_roots: bool, whom: Whom) -> Self {
+        let profile = Profile { roots_list_changed: changes_roots, ..Profile::of(capabilities) };
         let extensions = capabilities.member("extensions").filter(|extensions| extensions.as_str() != "{}");
         Self::Legacy { profile, extensions, whom }
     }
@@ -63,7 +63,9 @@ fn declared(profile: &Profile, extensions: Option<&Raw>) -> Raw {
         capabilities = capabilities.with("sampling", &part(&parts));
     }
     if profile.roots {
-        capabilities = capabilities.with("roots", &Raw::EMPTY_OBJECT);
+        let changes = Raw::trusted(b"{\"listChanged\":true}".to_vec());
+        let roots = if profile.roots_list_changed { changes } else { Raw::EMPTY_OBJECT };
+        capabilities = capabilities.with("roots", &roots);
     }
     if let Some(extensions) = extensions {
         capabilities = capabilities.with("extensions", extensions);
@@ -79,7 +81,7 @@ mod tests {
 
     #[test]
     fn who_can_do_the_same_shares_a_connection() {
-        let key = |capabilities: serde_json::Value| Key::legacy(&capabilities.into(), Whom::All);
+        let key = |capabilities: serde_json::Value| Key::legacy(&capabilities.into(), false, Whom::All);
         assert_eq!(key(json!({"elicitation": {}})), key(json!({"elicitation": {"form": {}}, "x": 1})));
         assert_ne!(key(json!({"elicitation": {}})), key(json!({"elicitation": {"url": {}}})));
         assert_ne!(key(json!({})), key(json!({"extensions": {"a": {}}})));
@@ -88,7 +90,7 @@ mod tests {
     #[test]
     fn a_server_is_told_what_the_profile_says_and_no_more() {
         let told = |capabilities: serde_json::Value| {
-            let key = Key::legacy(&capabilities.into(), Whom::All);
+            let key = Key::legacy(&capabilities.into(), false, Whom::All);
             let context =
                 Context::new(anyport_service::Principal::local(), anyport_protocol::Revision::NEWEST);
             key.client(&context).capabilities.to_string()

@@ -26,7 +26,7 @@ use anyport_protocol::{
 };
 use anyport_service::{
     Asking, Context, Notification, Outcome, Principal, Reply, Request, Service,
-    bridge::{Park, ParkLimits, Seals, Shim, ShimLimits},
+    bridge::{Bound, Park, ParkLimits, Seals, Shim, ShimLimits},
     metrics::{Counter, Gauge, Metrics},
     seal::Sealer,
 };
@@ -57,6 +57,7 @@ pub struct Upstream {
     pool: Pool,
     shim: Arc<Shim<Pool>>,
     park: Option<Arc<Park<Pool>>>,
+    bound: Option<Arc<Bound<Pool>>>,
 }
 
 /// What bounds the connections to one server; the names are the configuration's.
@@ -119,29 +120,35 @@ impl Upstream {
             closed: watch::Sender::new(false),
             numbers: Numbers::default(),
         }));
-        Self { shim: Arc::new(Shim::new(pool.clone(), ShimLimits::default())), pool, park: None }
+        Self { shim: Arc::new(Shim::new(pool.clone(), ShimLimits::default())), pool, park: None, bound: None }
     }
 
     /// Counts in `metrics`, and bounds dialogues by `limits`. Before the first call.
     #[must_use]
-    pub fn bounded(mut self, limits: ShimLimits, metrics: &Metrics) -> Self {
-        if let Some(inner) = Arc::get_mut(&mut self.pool.0) {
+    pub fn bounded(self, limits: ShimLimits, metrics: &Metrics) -> Self {
+        let Self { mut pool, shim, park, bound } = self;
+        // While it has the pool, too, nothing can be set there.
+        drop(shim);
+        if let Some(inner) = Arc::get_mut(&mut pool.0) {
             inner.numbers = Numbers::of(metrics);
         }
-        self.shim = Arc::new(Shim::new(self.pool.clone(), limits).metrics(metrics));
-        self
+        let shim = Arc::new(Shim::new(pool.clone(), limits).metrics(metrics));
+        Self { pool, shim, park, bound }
     }
 
     /// Lets callers that retry be asked by a legacy server too: their calls stay open while they are asked, and find
-    /// their way back by a state under `sealer`. Without this such a server is told that they cannot be asked. After
+    /// their way back by a state under `sealer`, which also binds the states of a modern server to whom they are given.
+    /// Without this such a server is told that they cannot be asked. After
     /// [`Upstream::bounded`], and before the first call.
     #[must_use]
     pub fn parking(mut self, sealer: Sealer, limits: ParkLimits, metrics: &Metrics) -> Self {
         let seals = Seals::new(sealer, NODE, self.name());
+        let bound = Arc::new(Bound::new(self.pool.clone(), seals.clone()));
         let park = Arc::new(Park::new(self.pool.clone(), seals, limits).metrics(metrics));
         // The park holds the pool, so the pool must not hold the park.
         let _ = self.pool.0.parked.set(Arc::downgrade(&park));
         self.park = Some(park);
+        self.bound = Some(bound);
         self
     }
 
@@ -166,7 +173,7 @@ impl Upstream {
 
     /// What distinguishes callers to whom a server may show other lists.
     pub(crate) fn profile(context: &Context) -> Raw {
-        Key::legacy(context.capabilities(), Whom::All).client(context).capabilities
+        Key::legacy(context.capabilities(), context.changes_roots(), Whom::All).client(context).capabilities
     }
 
     /// Whether a call such as `context`'s would go out at once.
@@ -205,12 +212,19 @@ impl Service for Upstream {
         match (self.pool.era(), context.asking()) {
             // A modern server asks by result: whoever is asked live is served by the shim.
             (Some(Era::Modern), Asking::Live) => self.shim.call(request, context),
+            // It sees us alone: what it gives to one of our callers is bound to that one.
+            (Some(Era::Modern), Asking::Retry) => match &self.bound {
+                Some(bound) => bound.call(request, context),
+                None => self.pool.call(request, context),
+            },
             // A legacy server asks live: its questions are kept for a caller that retries.
             (Some(Era::Legacy), Asking::Retry) => match &self.park {
                 Some(park) => park.call(request, context),
+                // Extensions are not asked anything by.
                 None => {
-                    let info = context.client_info().cloned();
-                    self.pool.call(request, context.with_client(Raw::EMPTY_OBJECT, info))
+                    let (info, all) = (context.client_info().cloned(), context.capabilities());
+                    let extensions = Splice::retain(all, |key| key == "extensions").finish();
+                    self.pool.call(request, context.with_client(extensions, info))
                 }
             },
             (Some(_), _) => self.pool.call(request, context),
@@ -267,40 +281,58 @@ struct Table {
     era: Option<Era>,
     /// The server asks without saying whom, and was refused: from then on each caller has a connection of its own.
     apart: bool,
+    /// The server asks without saying whom: a connection that carries a question is no place for another call that may be
+    /// asked something.
+    unnamed: bool,
     slots: HashMap<Key, Arc<Slot>>,
 }
 
 impl Table {
-    /// Where a call goes; `asks`: whether its caller may be asked. Beyond `most`, places that nobody needs are forgotten.
-    fn slot(&mut self, context: &Context, asks: bool, most: usize) -> Arc<Slot> {
+    /// Where a call goes; `asks`: whether its caller may be asked. Beyond what `limits` allow, places that nobody needs are
+    /// forgotten.
+    fn slot(&mut self, context: &Context, asks: bool, limits: &UpstreamLimits) -> Arc<Slot> {
         let key = match self.era {
             Some(Era::Modern) => Key::Modern,
-            _ => Key::legacy(context.capabilities(), self.whom(context, asks)),
+            _ => {
+                let whom = self.whom(context, asks, limits.connections);
+                Key::legacy(context.capabilities(), context.changes_roots(), whom)
+            }
         };
-        if self.slots.len() >= most && !self.slots.contains_key(&key) {
+        if self.slots.len() >= limits.places() && !self.slots.contains_key(&key) {
             self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
         }
         self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
     }
 
     /// Nothing is guessed of whom a server means that asks without saying so: then each caller has a connection of its
-    /// own, and so has each call of callers that nothing tells apart.
-    fn whom(&self, context: &Context, asks: bool) -> Whom {
-        if !self.apart {
+    /// own, and so has each call of callers that nothing tells apart. Those share one until it carries a question that
+    /// may be open for long.
+    fn whom(&self, context: &Context, asks: bool, connections: usize) -> Whom {
+        if !self.apart && !self.unnamed {
             return Whom::All;
         }
         let caller = context.caller();
         if !caller.is_apart() {
-            return Whom::Caller(caller);
+            return if self.apart { Whom::Caller(caller) } else { Whom::All };
         }
-        if !asks {
+        let place = |whom: &Whom| {
+            let key = Key::legacy(context.capabilities(), context.changes_roots(), whom.clone());
+            self.slots.get(&key)
+        };
+        let asked = || place(&Whom::All).is_some_and(|slot| slot.has_asked());
+        if !asks || !(self.apart || asked()) {
             return Whom::All;
         }
-        let free = |lane: &usize| {
-            let key = Key::legacy(context.capabilities(), Whom::Lane(*lane));
-            self.slots.get(&key).is_none_or(|slot| !slot.is_taken())
-        };
-        Whom::Lane((0..=self.slots.len()).find(free).unwrap_or_default())
+        let lanes = || (0..=self.slots.len()).map(Whom::Lane);
+        let free = lanes().find(|lane| place(lane).is_none_or(|slot| !slot.is_taken()));
+        if self.slots.values().filter(|slot| slot.is_taken()).count() < connections {
+            return free.unwrap_or(Whom::All);
+        }
+        // A connection gets free when somebody has answered a question, or nobody ever will. Most calls ask nothing, and
+        // need not wait for that; one that does is refused its question.
+        let mut all = std::iter::once(Whom::All).chain(lanes());
+        let shared = all.find(|whom| place(whom).is_some_and(|slot| slot.up().is_some()));
+        shared.or(free).unwrap_or(Whom::All)
     }
 }
 
@@ -465,13 +497,13 @@ impl Pool {
 
     /// Where calls such as `context`'s go that ask nothing.
     fn slot(&self, context: &Context) -> Arc<Slot> {
-        self.lock().slot(context, false, self.0.limits.places())
+        self.lock().slot(context, false, &self.0.limits)
     }
 
     /// A place among the calls of the connection where such a call goes; `asks`: whether its caller may be asked.
     fn hold(&self, context: &Context, asks: bool) -> Hold {
         let mut table = self.lock();
-        let slot = table.slot(context, asks, self.0.limits.places());
+        let slot = table.slot(context, asks, &self.0.limits);
         if table.era != Some(Era::Modern) {
             slot.used_by(context);
         }
@@ -643,11 +675,12 @@ impl Pool {
 
     /// A connection is there: it is put where calls will look for it.
     fn established(&self, slot: Arc<Slot>, client: &Client, live: Live, room: OwnedSemaphorePermit) {
-        let Live { service, revision, discovered, spoken, asides, closed, close } = live;
+        let Live { service, revision, discovered, spoken, asides, tell, closed, close } = live;
         let up = Arc::new(Up {
             service: service.clone(),
             revision,
             discovered: discovered.clone(),
+            tell,
             since: Instant::now(),
             closing: Notify::new(),
             _room: room,
@@ -657,7 +690,7 @@ impl Pool {
             table.era = Some(Era::of(revision));
             let key = match Era::of(revision) {
                 Era::Modern => Key::Modern,
-                Era::Legacy if slot.key == Key::Modern => Key::legacy(&client.capabilities, Whom::All),
+                Era::Legacy if slot.key == Key::Modern => Key::legacy(&client.capabilities, false, Whom::All),
                 Era::Legacy => slot.key.clone(),
             };
             table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
@@ -684,7 +717,7 @@ impl Pool {
             let context =
                 Context::new(Principal::local(), revision).with_client(client.capabilities.clone(), info);
             place.listen.linked(service, context, Offers::of(&discovered));
-            asides(Beside::of(&self, &place));
+            asides(Beside::of(self, &place));
         }
         place.state.send_replace(State::Up(up.clone()));
         tokio::spawn(self.clone().watch(place, up, client.clone(), Ends { spoken, closed, close }));

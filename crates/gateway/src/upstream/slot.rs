@@ -11,7 +11,7 @@ use anyport_protocol::{
     Error, Raw, Revision,
     json::{Elements, Members},
 };
-use anyport_service::{ClientId, Context, Line, Service};
+use anyport_service::{ClientId, Context, Ear, Line, Service};
 use lru::LruCache;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, watch},
@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::key::Key;
-use crate::listen::Listen;
+use crate::{Tell, listen::Listen};
 
 /// A place for one connection, and for those that come after it is lost.
 pub(super) struct Slot {
@@ -28,6 +28,8 @@ pub(super) struct Slot {
     pub(super) listen: Listen,
     /// Calls under way.
     calls: AtomicUsize,
+    /// Those of them that were asked something.
+    asked: AtomicUsize,
     /// The legacy sessions whose calls came here.
     sessions: Mutex<HashMap<ClientId, Weak<dyn Line>>>,
     /// Which session was told of an elicitation by -32042, by the elicitation.
@@ -54,6 +56,7 @@ pub(super) struct Up {
     pub(super) service: Arc<dyn Service>,
     pub(super) revision: Revision,
     pub(super) discovered: Raw,
+    pub(super) tell: Tell,
     pub(super) since: Instant,
     /// Told when we close it.
     pub(super) closing: Notify,
@@ -77,6 +80,7 @@ impl Slot {
             state: watch::Sender::new(State::Idle),
             listen: Listen::new(),
             calls: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
             sessions: Mutex::default(),
             elicitations: Mutex::new(LruCache::unbounded()),
             used: Mutex::new(Instant::now()),
@@ -111,7 +115,7 @@ impl Slot {
     }
 
     /// Notes that calls of this caller come here.
-    pub(super) fn used_by(&self, context: &Context) {
+    pub(super) fn used_by(self: &Arc<Self>, context: &Context) {
         let (Some(client), Some(line)) = (context.client_id(), context.line()) else { return };
         let mut sessions = self.sessions();
         if sessions.contains_key(&client) {
@@ -122,6 +126,11 @@ impl Slot {
             sessions.retain(|_, line| line.strong_count() > 0);
         }
         sessions.insert(client, line.clone());
+        drop(sessions);
+        let ear: Weak<dyn Ear> = Arc::<Self>::downgrade(self);
+        if let Some(line) = line.upgrade() {
+            line.heard_by(ear);
+        }
     }
 
     /// How many legacy sessions share the connection, and the one whose own it is, if there is but one.
@@ -157,9 +166,21 @@ impl Slot {
         self.elicitations.lock().unwrap_or_else(PoisonError::into_inner).pop(elicitation)?.upgrade()
     }
 
+    /// Whether the connection is this session's own.
+    fn is_of(&self, client: ClientId) -> bool {
+        let mut sessions = self.sessions();
+        sessions.retain(|_, line| line.strong_count() > 0);
+        sessions.len() == 1 && sessions.contains_key(&client)
+    }
+
     /// Whether a call is under way, or waits for the connection.
     pub(super) fn is_taken(&self) -> bool {
         self.calls.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether a call is under way that was asked something; nobody knows for how long.
+    pub(super) fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire) > 0
     }
 
     /// Whether nobody would miss the connection, and since when.
@@ -169,20 +190,36 @@ impl Slot {
     }
 }
 
+impl Ear for Slot {
+    /// On its own connection a session is heard. Where several share one, the server would take it for all of them.
+    fn told(&self, client: ClientId, method: &str, params: &Raw) {
+        if let Some(up) = self.up().filter(|_| self.is_of(client)) {
+            (up.tell)(method, params);
+        }
+    }
+}
+
 /// A call under way holds its connection.
 pub(super) struct Hold {
     slot: Arc<Slot>,
     freed: Arc<Notify>,
+    /// Whether the call was asked something.
+    asked: bool,
 }
 
 impl Hold {
     pub(super) fn of(slot: &Arc<Slot>, freed: &Arc<Notify>) -> Self {
         slot.calls.fetch_add(1, Ordering::AcqRel);
-        Self { slot: slot.clone(), freed: freed.clone() }
+        Self { slot: slot.clone(), freed: freed.clone(), asked: false }
     }
-}
 
-impl Hold {
+    /// The call was asked something.
+    pub(super) fn asked(&mut self) {
+        if !std::mem::replace(&mut self.asked, true) {
+            self.slot.asked.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     pub(super) fn slot(&self) -> &Arc<Slot> {
         &self.slot
     }
@@ -190,6 +227,9 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
+        if self.asked {
+            self.slot.asked.fetch_sub(1, Ordering::AcqRel);
+        }
         *self.slot.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if self.slot.calls.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.freed.notify_waiters();

@@ -37,6 +37,9 @@ pub struct Error {
     pub data: Option<Raw>,
     /// Why, where the transport answers some reasons in its own way (an HTTP status). Part of `data` on the wire.
     pub reason: Option<Reason>,
+    /// Whether an older server said it, to be told to a client of an older revision as it came: then the code means what
+    /// it means there. Not on the wire.
+    pub is_older: bool,
 }
 
 /// Why a request failed, beyond its code: `data.reason` on the wire.
@@ -122,7 +125,7 @@ impl Reason {
 impl Error {
     /// An error of any code.
     pub fn new(code: i64, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), data: None, reason: None }
+        Self { code, message: message.into(), data: None, reason: None, is_older: false }
     }
 
     /// -32600: JSON that is no valid request.
@@ -180,6 +183,12 @@ impl Error {
     pub fn with_data(mut self, data: Raw) -> Self {
         self.data = Some(data);
         self
+    }
+
+    /// Leaves the code as it is on the way to a client of an older revision.
+    #[must_use]
+    pub fn in_older_words(self) -> Self {
+        Self { is_older: true, ..self }
     }
 
     /// Sets the reason, here and as `data.reason`; other members of the data stay.

@@ -243,9 +243,13 @@ fn wire_error(raw: &Raw, text: &str) -> Result<Error, Error> {
     let code = member("code").and_then(|code| code.decode::<i64>().ok());
     let message = member("message").and_then(|message| message.as_string());
     match (code, message) {
-        (Some(code), Some(message)) => {
-            Ok(Error { code, message: message.to_string().into(), data: member("data"), reason: None })
-        }
+        (Some(code), Some(message)) => Ok(Error {
+            code,
+            message: message.to_string().into(),
+            data: member("data"),
+            reason: None,
+            is_older: false,
+        }),
         _ => Err(Error::new(
             code::INVALID_REQUEST,
             "the member \"error\" must have an integer \"code\" and a string \"message\"",

@@ -11,12 +11,14 @@ pub fn lower_error(to: Revision, method: Option<Method>, error: Error) -> Error 
     let names_uri = |error: &Error| error.data.as_ref().is_some_and(|data| data.member("uri").is_some());
     let code = match error.code {
         _ if to.is_modern() => error.code,
+        // Between two older revisions only one code means something else.
+        code::URL_ELICITATION_REQUIRED if to < Revision::V2025_11_25 => code::INTERNAL_ERROR,
+        code if error.is_older => code,
         code::MISSING_CLIENT_CAPABILITY => code::INVALID_REQUEST,
         // Without a URI it may as well mean params that are wrong.
         code::INVALID_PARAMS if method == Some(Method::ResourcesRead) && names_uri(&error) => {
             code::RESOURCE_NOT_FOUND
         }
-        code::URL_ELICITATION_REQUIRED if to < Revision::V2025_11_25 => code::INTERNAL_ERROR,
         code => code,
     };
     Error { code, ..error }

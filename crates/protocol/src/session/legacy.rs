@@ -6,8 +6,9 @@ use bytestring::ByteString;
 
 use crate::{
     Error, Id, Method, Raw, Revision,
-    json::{Members, Splice},
-    jsonrpc::Outcome,
+    capability::Profile,
+    json::{Elements, Members, Splice},
+    jsonrpc::{Outcome, code},
     meta::{LogLevel, key},
     method::{Kind, Sender},
     revision::{self, Part, Refused},
@@ -20,8 +21,9 @@ pub struct Session {
     supported: Vec<Revision>,
     revision: Revision,
     capabilities: Raw,
+    changes_roots: bool,
     client_info: Option<Raw>,
-    log_level: LogLevel,
+    log_level: Option<LogLevel>,
     subscriptions: BTreeSet<ByteString>,
     server_capabilities: Raw,
     last_id: u64,
@@ -38,6 +40,21 @@ enum Stage {
     /// The client said `initialized`: we may send requests and notifications of our own.
     Ready,
 }
+
+/// What stands in a `DiscoverResult`, and is said otherwise or not at all in answer to `initialize`.
+const BELONG_TO_A_HOP: [&str; 8] = [
+    "resultType",
+    "supportedVersions",
+    "capabilities",
+    "ttlMs",
+    "cacheScope",
+    "_meta",
+    "protocolVersion",
+    "serverInfo",
+];
+
+/// The same of its `_meta`.
+const HOP_META: [&str; 3] = [key::SERVER_INFO, key::PROTOCOL_VERSION, key::SUBSCRIPTION_ID];
 
 /// What to do with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,9 +78,9 @@ impl Session {
             supported: supported.iter().copied().filter(|revision| !revision.is_modern()).collect(),
             revision: Revision::NEWEST_LEGACY,
             capabilities: Raw::EMPTY_OBJECT,
+            changes_roots: false,
             client_info: None,
-            // 2025-11-25, logging: without `logging/setLevel` "the server MAY decide which messages to send".
-            log_level: LogLevel::Info,
+            log_level: None,
             subscriptions: BTreeSet::new(),
             server_capabilities: Raw::EMPTY_OBJECT,
             last_id: 0,
@@ -80,13 +97,20 @@ impl Session {
         &self.capabilities
     }
 
+    /// Whether the client says when its roots change: since 2026-07-28 none does, so its capabilities do not tell.
+    pub fn changes_roots(&self) -> bool {
+        self.changes_roots
+    }
+
     /// Who the client says it is.
     pub fn client_info(&self) -> Option<&Raw> {
         self.client_info.as_ref()
     }
 
-    /// From which severity on the client wants log messages.
-    pub fn log_level(&self) -> LogLevel {
+    /// From which severity on the client wants log messages; `None` while it has not said so.
+    ///
+    /// 2025-11-25, logging: without `logging/setLevel` "the server MAY decide which messages to send".
+    pub fn log_level(&self) -> Option<LogLevel> {
         self.log_level
     }
 
@@ -174,8 +198,12 @@ impl Session {
         if !capabilities.is_object() {
             return Err(Error::invalid_params("params.capabilities must be an object"));
         }
-        self.capabilities =
-            revision::lift(Part::ClientCapabilities, revision, capabilities).map_err(refused_params)?;
+        self.changes_roots = Profile::of(&capabilities).roots_list_changed;
+        // 2025-11-25, lifecycle §Operation: both parties MUST "Respect the negotiated protocol version". A client that asked
+        // for a newer one has declared what this one does not have, and nobody may be asked for that.
+        let said = revision::lower(Part::ClientCapabilities, revision, capabilities);
+        let lifted = said.and_then(|said| revision::lift(Part::ClientCapabilities, revision, said));
+        self.capabilities = lifted.map_err(refused_params)?;
         self.client_info = member("clientInfo").filter(|info| info.is_object());
         self.revision = revision;
         self.stage = Stage::Opening;
@@ -202,8 +230,15 @@ impl Session {
             .with("protocolVersion", &Raw::string(self.revision.as_str()))
             .with("capabilities", &capabilities)
             .with("serverInfo", &info.unwrap_or_else(unnamed));
-        if let Some(instructions) = discovered.member("instructions") {
-            result = result.with("instructions", &instructions);
+        // What nobody here knows passes: a server behind a bridge may say more of itself.
+        let said = discovered.members().filter(|member| !BELONG_TO_A_HOP.iter().any(|name| member.is(name)));
+        for member in said {
+            result = result.with(&member.key(), &discovered.slice(member.value));
+        }
+        let meta = discovered.member("_meta").filter(Raw::is_object).unwrap_or(Raw::EMPTY_OBJECT);
+        let meta = Splice::retain(&meta, |name| !HOP_META.contains(&name)).finish();
+        if meta.as_str() != "{}" {
+            result = result.with("_meta", &meta);
         }
         self.server_capabilities = capabilities;
         Ok(result.finish())
@@ -222,7 +257,7 @@ impl Session {
         let level = level.as_deref().and_then(|level| level.parse().ok());
         let unknown =
             || Error::invalid_params(format!("params.level must be one of {}", LogLevel::NAMES.join(", ")));
-        self.log_level = level.ok_or_else(unknown)?;
+        self.log_level = Some(level.ok_or_else(unknown)?);
         Ok(Raw::EMPTY_OBJECT)
     }
 
@@ -286,6 +321,10 @@ impl Session {
 
     /// Lowers the outcome of a call.
     pub fn lower(&self, method: Option<Method>, outcome: Outcome) -> Outcome {
+        let outcome = outcome.or_else(|error| match method {
+            Some(Method::ToolsCall) if self.revision < Revision::V2025_11_25 => told_urls(error),
+            _ => Err(error),
+        });
         let result = outcome.and_then(|result| match method {
             Some(method) => {
                 revision::lower(Part::Result(method), self.revision, result).map_err(refused_result)
@@ -309,10 +348,22 @@ impl Session {
         if !method.exists(Kind::Request, Sender::Server, self.revision) {
             return Err(Error::internal(format!("{} has no {}", self.revision, method.as_str())));
         }
+        let params = self.in_context(method, params);
         let params =
             revision::lower(Part::Question(method), self.revision, params).map_err(refused_result)?;
         self.last_id += 1;
         Ok((Id::from(self.last_id), params))
+    }
+
+    /// 2025-11-25, sampling §Capabilities: `thisServer` and `allServers` need `sampling.context`. The client may ignore what
+    /// stands there, so it is left out where the client declared no context. (Who speaks an older revision takes it.)
+    fn in_context(&self, method: Method, params: Raw) -> Raw {
+        let wants = method == Method::CreateMessage
+            && Members::find(params.as_str(), "includeContext").is_some_and(|which| which != "\"none\"");
+        if !wants || Profile::of(&self.capabilities).sampling_context {
+            return params;
+        }
+        Splice::retain(&params, |name| name != "includeContext").finish()
     }
 
     /// Lifts the answer to a question, which is given as it was before it was lowered.
@@ -321,6 +372,24 @@ impl Session {
             revision::lift_answer(self.revision, method, question, answer).map_err(refused_params)
         })
     }
+}
+
+/// -32042 exists since 2025-11-25. To the model of an older client it is told in words what the user has to visit.
+fn told_urls(error: Error) -> Outcome {
+    let elicitations = error.data.as_ref().and_then(|data| data.member("elicitations"));
+    let elicitations =
+        elicitations.filter(|all| error.code == code::URL_ELICITATION_REQUIRED && all.is_array());
+    let Some(elicitations) = elicitations else { return Err(error) };
+    let mut text = error.message.to_string();
+    for elicitation in Elements::of(elicitations.as_str()) {
+        let member =
+            |name| Members::find(elicitation, name).and_then(|value| elicitations.slice(value).as_string());
+        for part in [member("message"), member("url")].into_iter().flatten() {
+            text.push('\n');
+            text.push_str(&part);
+        }
+    }
+    Ok(serde_json::json!({"content": [{"type": "text", "text": text}], "isError": true}).into())
 }
 
 fn refused_params(refused: Refused) -> Error {

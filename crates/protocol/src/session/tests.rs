@@ -92,6 +92,22 @@ fn initialize_agrees_on_the_asked_version_or_the_newest_legacy_one() {
 }
 
 #[test]
+fn nobody_is_asked_for_what_the_agreed_revision_does_not_have() {
+    let declared = r#"{"elicitation":{"form":{},"url":{}},"sampling":{"tools":{}},"roots":{}}"#;
+    for (asked, supported, capabilities) in [
+        ("2025-11-25", Revision::V2025_11_25, declared),
+        ("2025-11-25", Revision::V2025_06_18, r#"{"elicitation":{},"sampling":{"context":{}},"roots":{}}"#),
+        ("2025-11-25", Revision::V2024_11_05, r#"{"sampling":{"context":{}},"roots":{}}"#),
+        ("2024-11-05", Revision::V2024_11_05, r#"{"sampling":{"context":{}},"roots":{}}"#),
+    ] {
+        let mut session = Session::new(&[supported]);
+        let params = format!(r#"{{"protocolVersion":"{asked}","capabilities":{declared}}}"#);
+        assert_eq!(session.request(&"initialize".into(), Some(&raw(&params))), Step::Discover);
+        assert_eq!(session.capabilities().as_str(), capabilities, "{asked} to {supported}");
+    }
+}
+
+#[test]
 fn everything_before_initialize_is_answered_at_once() {
     let code = |method: &str| match Session::new(&Revision::ALL).request(&method.into(), None) {
         Step::Answer(Err(error)) => error.code,
@@ -129,11 +145,11 @@ fn a_method_of_a_newer_revision_is_unknown_in_a_session() {
 #[test]
 fn set_level_becomes_log_level() {
     let (mut session, _) = opened("2025-06-18");
-    assert_eq!(session.log_level(), LogLevel::Info);
+    assert_eq!(session.log_level(), None);
     let set =
         |session: &mut Session, params: &str| session.request(&"logging/setLevel".into(), Some(&raw(params)));
     assert_eq!(set(&mut session, r#"{"level":"error"}"#), Step::Answer(Ok(Raw::EMPTY_OBJECT)));
-    assert_eq!(session.log_level(), LogLevel::Error);
+    assert_eq!(session.log_level(), Some(LogLevel::Error));
     assert!(
         matches!(set(&mut session, r#"{"level":"loud"}"#), Step::Answer(Err(error)) if error.code == -32602)
     );
@@ -168,4 +184,37 @@ fn ids_never_reused() {
     assert_eq!(ids, ["1", "2", "3"]);
     let (mut old, _) = opened("2025-03-26");
     assert!(old.ask(crate::Method::Elicit, Raw::EMPTY_OBJECT).is_err());
+}
+
+#[test]
+fn what_nobody_knows_of_a_server_passes_in_initialize() {
+    let mut session = Session::new(&Revision::ALL);
+    let params = raw(r#"{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{}}"#);
+    session.request(&"initialize".into(), Some(&params));
+    let discovered = raw(
+        r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"x":1.50,"capabilities":{"tools":{}},"instructions":"i","ttlMs":1,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"},"own":[]}}"#,
+    );
+    assert_eq!(
+        session.open(Ok(discovered)).unwrap().as_str(),
+        r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"},"x":1.50,"instructions":"i","_meta":{"own":[]}}"#
+    );
+}
+
+#[test]
+fn context_is_asked_of_those_only_who_declared_it() {
+    let asked = |version: &str, sampling: &str, which: &str| {
+        let mut session = Session::new(&Revision::ALL);
+        let params = format!(
+            r#"{{"protocolVersion":"{version}","capabilities":{{"sampling":{sampling}}},"clientInfo":{{}}}}"#
+        );
+        session.request(&"initialize".into(), Some(&raw(&params)));
+        let params = raw(&format!(r#"{{"messages":[],"includeContext":"{which}","maxTokens":1}}"#));
+        session.ask(crate::Method::CreateMessage, params).unwrap().1.to_string()
+    };
+    let without = r#"{"messages":[],"maxTokens":1}"#;
+    assert_eq!(asked("2025-11-25", "{}", "allServers"), without);
+    assert!(asked("2025-11-25", "{}", "none").contains("none"));
+    assert!(asked("2025-11-25", r#"{"context":{}}"#, "allServers").contains("allServers"));
+    // 2025-06-18 had no capability for it.
+    assert!(asked("2025-06-18", "{}", "thisServer").contains("thisServer"));
 }

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Method, Raw,
@@ -92,6 +92,9 @@ impl<S: Service> Shim<S> {
     }
 }
 
+/// A question: its key, what is asked, and how.
+type Asked = (String, Method, Raw);
+
 struct Dialogue<S> {
     inner: Arc<S>,
     limits: ShimLimits,
@@ -103,13 +106,18 @@ struct Dialogue<S> {
 impl<S: Service> Dialogue<S> {
     /// Both arms are outcomes: `Err` is the one that ends the call early.
     async fn run(mut self, mut reply: Reply, emitter: &Emitter) -> Result<Outcome, Outcome> {
-        let mut silent = 0;
+        let (mut rounds, mut silent) = (0, 0);
+        let mut visited = Visited::default();
         let mut progress = Progress::default();
-        for _ in 0..self.limits.rounds {
+        loop {
             let required = match relay(&mut reply, emitter, &mut progress).await {
                 Outcome::InputRequired(required) => required,
                 outcome => return Ok(outcome),
             };
+            if rounds == self.limits.rounds {
+                break;
+            }
+            rounds += 1;
             let questions = self.questions(&required)?;
             let state = required.member("requestState");
             if questions.is_empty() {
@@ -122,7 +130,14 @@ impl<S: Service> Dialogue<S> {
                 silent = 0;
             }
             let begun = time::Instant::now();
+            let (again, questions): (Vec<_>, Vec<_>) =
+                questions.into_iter().partition(|(_, method, params)| visited.again(*method, params));
+            if questions.is_empty() && !again.is_empty() {
+                time::sleep(visited.patience()).await;
+            }
+            let asked = questions.clone();
             let answers = self.ask(questions, emitter).await?;
+            let answers = visited.note(&asked, answers.finish(), &again);
             // A person's time is not the server's.
             self.context = self.context.with_deadline_moved(begun.elapsed());
             let request = self.retry(answers, state.as_ref());
@@ -134,7 +149,7 @@ impl<S: Service> Dialogue<S> {
     }
 
     /// The questions of a round, checked: the inner service must only ask what the client declared.
-    fn questions(&self, required: &Raw) -> Result<Vec<(String, Method, Raw)>, Outcome> {
+    fn questions(&self, required: &Raw) -> Result<Vec<Asked>, Outcome> {
         let Some(requests) = required.member("inputRequests") else { return Ok(Vec::new()) };
         let profile = self.context.profile();
         let mut questions = Vec::new();
@@ -160,7 +175,7 @@ impl<S: Service> Dialogue<S> {
     }
 
     /// Puts all questions at once. Returning early drops the receivers, which withdraws what is still open.
-    async fn ask(&self, questions: Vec<(String, Method, Raw)>, emitter: &Emitter) -> Result<Splice, Outcome> {
+    async fn ask(&self, questions: Vec<Asked>, emitter: &Emitter) -> Result<Splice, Outcome> {
         let mut open = Vec::with_capacity(questions.len());
         for (key, method, params) in questions {
             let (question, answer) = Question::new(method, params);
@@ -193,9 +208,9 @@ impl<S: Service> Dialogue<S> {
     }
 
     /// The original request once more, with the answers and the state as they came.
-    fn retry(&self, answers: Splice, state: Option<&Raw>) -> Request {
+    fn retry(&self, answers: Raw, state: Option<&Raw>) -> Request {
         let own = |key: &str| !matches!(key, "inputResponses" | "requestState");
-        let mut params = Splice::retain(&self.request.params, own).with("inputResponses", &answers.finish());
+        let mut params = Splice::retain(&self.request.params, own).with("inputResponses", &answers);
         if let Some(state) = state {
             params = params.with("requestState", state);
         }
@@ -214,6 +229,60 @@ impl<S: Service> Dialogue<S> {
         });
         Outcome::Result(text.into())
     }
+}
+
+/// The URLs that the user agreed to visit in this call.
+///
+/// A server that asks for the same URL again looks whether it was visited by now. (2026-07-28 has no notification of that,
+/// as 2025-11-25 has.) The user has said yes, and is not asked each time that the server looks.
+#[derive(Default)]
+struct Visited {
+    /// By the URL: how often the answer was given without asking.
+    reused: HashMap<String, u32>,
+    rounds: u32,
+}
+
+/// How often an acceptance is given again before the user is asked once more.
+const REUSES: u32 = 3;
+
+impl Visited {
+    /// Whether the user agreed to this already, not too many rounds ago.
+    fn again(&mut self, method: Method, params: &Raw) -> bool {
+        let Some(reused) = url(method, params).and_then(|url| self.reused.get_mut(&url)) else {
+            return false;
+        };
+        *reused += 1;
+        *reused <= REUSES
+    }
+
+    /// How long to wait before the server is told once more: 1 s, doubled every time.
+    fn patience(&mut self) -> Duration {
+        self.rounds += 1;
+        Duration::from_secs(1 << (self.rounds - 1).min(REUSES))
+    }
+
+    /// Notes what was agreed to of `asked`, and adds the acceptances that are given `again`.
+    fn note(&mut self, asked: &[Asked], answers: Raw, again: &[Asked]) -> Raw {
+        for (key, method, params) in asked {
+            let Some(url) = url(*method, params) else { continue };
+            let action = answers.member(key).and_then(|answer| answer.member("action"));
+            if action.is_some_and(|action| action.as_str() == "\"accept\"") {
+                self.reused.insert(url, 0);
+                self.rounds = 0;
+            } else {
+                self.reused.remove(&url);
+            }
+        }
+        let accept = Raw::from(serde_json::json!({"action": "accept"}));
+        let all = Splice::retain(&answers, |_| true);
+        again.iter().fold(all, |all, (key, ..)| all.with(key, &accept)).finish()
+    }
+}
+
+/// The URL that a question sends the user to, if it does.
+fn url(method: Method, params: &Raw) -> Option<String> {
+    let url = params.member("url").filter(|_| method == Method::Elicit)?;
+    Some(url.as_string()?.to_string())
 }
 
 /// Passes on everything but the outcome, and progress that was told in an earlier round.

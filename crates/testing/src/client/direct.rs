@@ -98,7 +98,7 @@ impl Direct {
                         answered.map(Raw::from).map_err(|refused| Error::new(refused.code, refused.message)),
                     );
                 }
-                Event::Hangup { .. } => {}
+                Event::Unknown { .. } | Event::Hangup { .. } => {}
                 Event::Outcome(outcome) => return Ok(outcome),
             }
         }

@@ -26,6 +26,7 @@ pub struct Wire {
     answerer: Option<Box<Answerer>>,
     log_level: Option<String>,
     patience: Duration,
+    without_stream: bool,
     /// What `initialize` was answered with.
     initialized: Option<Value>,
     session: Option<String>,
@@ -89,6 +90,7 @@ impl Wire {
             answerer: Some(Box::new(|question| Err(Refusal::new(-1, format!("nobody answers {question}"))))),
             log_level: None,
             patience: PATIENCE,
+            without_stream: false,
             initialized: None,
             session: None,
             last_id: 0,
@@ -168,11 +170,21 @@ impl Wire {
         self.revision = agreed.ok_or_else(|| Lost::Misfit(result.clone()))?;
         self.initialized = Some(result);
         self.notify("notifications/initialized", Value::Null).await?;
-        self.open_stream().await
+        if self.without_stream { Ok(()) } else { self.open_stream().await }
     }
 
-    /// Opens the stream for what belongs to no call, where the transport has one.
-    pub(crate) async fn open_stream(&mut self) -> Result<(), Lost> {
+    /// Leaves the stream for what belongs to no call to [`Wire::open_stream`], as many clients open none.
+    #[must_use]
+    pub fn without_stream(mut self) -> Self {
+        self.without_stream = true;
+        self
+    }
+
+    /// Opens the stream for what belongs to no call, where the transport has one. [`Wire::open`] does so by itself.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    pub async fn open_stream(&mut self) -> Result<(), Lost> {
         if let Some(stream) = self.link.get(self.legacy_headers()) {
             while self.exchanges.get(&stream).and_then(|head| head.status).is_none() {
                 self.pull("the head of the GET stream").await?;

@@ -10,6 +10,10 @@ pub trait Aside: Send + Sync + 'static {
     /// The question, when nobody can be asked: it is held or refused, as the protocol has it.
     fn ask(&self, question: Question) -> Result<(), Question>;
 
+    /// The server asked without saying which call it means, and only one could be meant. While that one is open, nobody
+    /// else can be asked here.
+    fn unnamed(&self) {}
+
     /// The server asked while calls of several callers were open, and was refused: only on a connection of its own can a
     /// caller be asked by it.
     fn several(&self);
@@ -29,6 +33,12 @@ impl Asides {
         match self.0.get() {
             Some(aside) => aside.ask(question),
             None => Err(question),
+        }
+    }
+
+    pub(crate) fn unnamed(&self) {
+        if let Some(aside) = self.0.get() {
+            aside.unnamed();
         }
     }
 

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use anyport_protocol::{
     Raw,
+    meta::LogLevel,
     session::upstream::{Agreement, Hop},
 };
 use anyport_service::{Context, Reply, Request};
@@ -13,6 +14,9 @@ use super::{End, Opening, Spoken, aside::Asides};
 pub(crate) trait Carrier: Send + Sync + 'static {
     /// Carries one request of the newest vocabulary. The reply is in it, too; dropping it cancels the request.
     fn call(&self, request: Request, context: Context) -> Reply;
+
+    /// Says something that belongs to no call, as it is.
+    fn tell(&self, method: &str, params: &Raw);
 
     /// Begins to close: nothing more is sent but what closing needs. [`Opened::ended`] tells when it is done.
     fn close(&self);
@@ -29,6 +33,9 @@ pub(crate) struct Opened {
     /// Why the connection is over, once it is.
     pub(crate) ended: watch::Receiver<Option<End>>,
 }
+
+/// What a legacy connection is left at when nobody wants more of its logs: what an operator should hear of.
+pub(crate) const QUIET: LogLevel = LogLevel::Warning;
 
 /// What this hop tells a server of the caller. A modern server is told with every request exactly what its caller can do.
 pub(crate) fn hop(context: &Context, opening: &Opening, progress_token: Option<Raw>) -> Hop {

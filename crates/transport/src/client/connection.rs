@@ -44,6 +44,13 @@ impl Connection {
         self.0.opened.asides.set(aside);
     }
 
+    /// Tells an older server what its client says outside its calls. A modern one knows no such messages.
+    pub fn tell(&self, method: &str, params: &Raw) {
+        if !self.revision().is_modern() {
+            self.0.opened.carrier.tell(method, params);
+        }
+    }
+
     /// Completes when the connection is over, and says why. Cancel-safe; may be called any number of times.
     pub async fn closed(&self) -> End {
         over(self.0.opened.ended.clone()).await

@@ -70,6 +70,17 @@ pub enum ConnectError {
         /// What it says of how to get a token: the header `WWW-Authenticate`.
         challenge: Option<String>,
     },
+    /// The server does not let the caller in (HTTP status 403).
+    #[cfg(feature = "client-http")]
+    #[error("{at}: {words}")]
+    Forbidden {
+        /// The URL.
+        at: String,
+        /// What it says.
+        words: String,
+        /// What it says of what the caller lacks: the header `WWW-Authenticate`.
+        challenge: Option<String>,
+    },
     /// Another fault of a transport, in words that say what to do.
     #[error("{0}")]
     Transport(String),

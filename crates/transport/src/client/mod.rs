@@ -5,11 +5,12 @@
 //! it belongs to. What is said in which revision is `anyport_protocol::session::upstream`; this module carries it.
 //!
 //! # Layout
-//! - [`connect`], [`Target`], [`Opening`]: how a connection begins.
+//! - [`connect`], [`Target`], [`Opening`]: how a connection begins; [`Eras`]: what is remembered of that.
 //! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`End`]: why it is over.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
 //! - `child` (feature `client-child`): servers that are started as a child process.
 //! - `http` (feature `client-http`): servers over HTTP, in every revision.
+//! - `websocket` (feature `client-websocket`): servers behind a WebSocket.
 //! - `unix` (feature `client-unix`): servers on a Unix socket.
 //! - [`Dial`]: servers that are reached in a way of the caller's own.
 
@@ -21,6 +22,7 @@ mod connection;
 mod dial;
 mod duplex;
 mod end;
+mod eras;
 mod error;
 #[cfg(feature = "client-http")]
 pub mod http;
@@ -34,11 +36,14 @@ mod tests;
 mod undeclared;
 #[cfg(all(feature = "client-unix", unix))]
 mod unix;
+#[cfg(feature = "client-websocket")]
+pub mod websocket;
 
 pub use aside::Aside;
 pub use connection::Connection;
 pub use dial::Dial;
 pub use end::End;
+pub use eras::Eras;
 pub use error::ConnectError;
 pub use opening::{Opening, Tap};
 pub use spoken::{Said, Spoken};

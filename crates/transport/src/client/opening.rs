@@ -2,6 +2,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits, Raw, Revision};
 
+use super::Eras;
+
 /// How a connection is opened, and its limits.
 #[derive(Clone)]
 pub struct Opening {
@@ -36,6 +38,8 @@ pub struct Opening {
     pub log_hold: Duration,
     /// Messages outside any call that may wait for a slow reader of [`super::Spoken`] (`spoken_queue`). Default 256.
     pub spoken_queue: usize,
+    /// What is remembered of servers' revisions. Default a memory of this opening's own, which its clones share.
+    pub eras: Eras,
     /// Sees every message, for recordings.
     pub tap: Option<Arc<dyn Tap>>,
 }
@@ -65,6 +69,7 @@ impl Default for Opening {
             roots_hold: Duration::from_secs(45),
             log_hold: Duration::from_secs(60),
             spoken_queue: 256,
+            eras: Eras::default(),
             tap: None,
         }
     }

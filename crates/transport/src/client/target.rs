@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use anyport_service::Service;
 
-use super::{ConnectError, Connection, Dial, Opening, duplex, service};
+use super::{ConnectError, Connection, Dial, Opening, duplex, eras::may_be_another, service};
 
 /// Where a server is.
 #[derive(Clone)]
@@ -14,6 +14,9 @@ pub enum Target {
     /// A URL.
     #[cfg(feature = "client-http")]
     Http(super::http::Endpoint),
+    /// The URL of a WebSocket.
+    #[cfg(feature = "client-websocket")]
+    WebSocket(super::websocket::Endpoint),
     /// A Unix socket.
     #[cfg(all(feature = "client-unix", unix))]
     Unix(std::path::PathBuf),
@@ -30,11 +33,31 @@ pub enum Target {
 /// # Errors
 /// Each variant of [`ConnectError`] says what was wrong and what to do.
 pub async fn connect(target: &Target, opening: &Opening) -> Result<Connection, ConnectError> {
+    if opening.revision.is_some() {
+        return open(target, opening).await;
+    }
+    if let Some(known) = opening.eras.known(target) {
+        match open(target, &Opening { revision: Some(known), ..opening.clone() }).await {
+            Err(error) if may_be_another(&error) => {
+                tracing::debug!(%error, "the server is no longer what it was; it is probed again");
+                opening.eras.forget(target);
+            }
+            opened => return opened,
+        }
+    }
+    let connection = open(target, opening).await?;
+    opening.eras.learn(target, connection.revision());
+    Ok(connection)
+}
+
+async fn open(target: &Target, opening: &Opening) -> Result<Connection, ConnectError> {
     let opened = match target {
         #[cfg(feature = "client-child")]
         Target::Command(command) => duplex::open(command, opening).await,
         #[cfg(feature = "client-http")]
         Target::Http(endpoint) => super::http::open(endpoint, opening).await,
+        #[cfg(feature = "client-websocket")]
+        Target::WebSocket(endpoint) => duplex::open(&super::websocket::Upgraded(endpoint), opening).await,
         #[cfg(all(feature = "client-unix", unix))]
         Target::Unix(path) => duplex::open(&super::unix::Socket(path), opening).await,
         Target::Stream(dial) => duplex::open(dial, opening).await,
@@ -50,6 +73,8 @@ impl fmt::Debug for Target {
             Self::Command(command) => command.fmt(f),
             #[cfg(feature = "client-http")]
             Self::Http(endpoint) => endpoint.fmt(f),
+            #[cfg(feature = "client-websocket")]
+            Self::WebSocket(endpoint) => endpoint.fmt(f),
             #[cfg(all(feature = "client-unix", unix))]
             Self::Unix(path) => f.debug_tuple("Unix").field(path).finish(),
             Self::Stream(dial) => f.debug_tuple("Stream").field(dial).finish(),

@@ -411,6 +411,19 @@ async fn logs_that_nobody_can_be_named_for_are_said_outside_any_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_subscription_that_is_open_takes_no_log_from_the_only_call() {
+    let mut server = ByHand::new(Revision::NEWEST);
+    let wants = || caller().with_log_level(Some(LogLevel::Info));
+    let listen = Request::new(Method::Listen, raw(r#"{"notifications":{"toolsListChanged":true}}"#));
+    let _subscription = server.hub.call(listen, wants());
+    assert!(server.sent().await.contains("subscriptions/listen"));
+    let mut reply = server.call("a", wants()).await;
+    server.hear(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#);
+    let Event::Notification(log) = reply.next().await else { panic!("the log is not the call's") };
+    assert_eq!(log.method, Method::LogMessage);
+}
+
+#[tokio::test(start_paused = true)]
 async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
     let mut server = ByHand::new(Revision::V2025_03_26);
     let mut reply = server.call("a", caller()).await;
@@ -419,6 +432,8 @@ async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
     }
     server.hear(r#"{"jsonrpc":"2.0","id":99,"result":{}}"#);
     assert_eq!(server.hub.garbage(), 5);
+    // What asks for an answer gets one.
+    assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"#));
     server.hear(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1.5,"message":"x"}}"#);
     let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
     assert!(error.data.unwrap().as_str().contains("invalid_upstream"));

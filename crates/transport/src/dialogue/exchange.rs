@@ -126,21 +126,24 @@ impl Exchange {
             }
             if let Voice::Legacy(legacy) = &mut self.voice {
                 std::task::ready!(legacy.poll_held(task, &mut self.ready));
-                legacy.withdraw(&mut self.ready);
+                legacy.withdraw(task, &mut self.ready);
                 if !self.ready.is_empty() {
                     continue;
                 }
             }
             let event = self.reply.poll_event(task);
             if let (Poll::Pending, Voice::Legacy(legacy)) = (&event, &mut self.voice) {
-                // Polling the reply is what withdraws questions.
-                legacy.withdraw(&mut self.ready);
+                // Polling the reply may have withdrawn questions.
+                legacy.withdraw(task, &mut self.ready);
                 if !self.ready.is_empty() {
                     continue;
                 }
             }
             match std::task::ready!(event) {
                 Event::Notification(notification) => self.notify(notification),
+                Event::Unknown { method, params } => {
+                    self.ready.push_back(Outgoing::Message(named_text(&method, &params)));
+                }
                 Event::Question(question) => match &mut self.voice {
                     // A modern caller is asked by result; dropping the question says that nobody will answer.
                     Voice::Modern { .. } => {}
@@ -278,9 +281,9 @@ impl Legacy {
     }
 
     /// Tells the client which of its questions nobody waits for any more.
-    fn withdraw(&mut self, ready: &mut VecDeque<Outgoing>) {
+    fn withdraw(&mut self, task: &mut Task<'_>, ready: &mut VecDeque<Outgoing>) {
         let session = &self.session;
-        self.asked.retain(|id| match session.question_state(id) {
+        self.asked.retain(|id| match session.question_state(id, task) {
             QuestionState::Open => true,
             QuestionState::Settled => false,
             QuestionState::Withdrawn => {
@@ -318,8 +321,13 @@ pub(super) enum QuestionState {
 }
 
 pub(super) fn notification_text(method: Method, params: &Raw) -> Bytes {
+    named_text(method.as_str(), params)
+}
+
+/// A notification by its name.
+pub(super) fn named_text(method: &str, params: &Raw) -> Bytes {
     let mut text = Vec::with_capacity(params.as_str().len() + 80);
-    write_notification(&mut text, method.as_str(), Some(params));
+    write_notification(&mut text, method, Some(params));
     one_line(text)
 }
 

@@ -8,13 +8,13 @@ use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
     capability::Profile,
     json::{Members, Splice},
-    jsonrpc::{self, Response, write_request},
-    meta::Meta,
+    jsonrpc::{self, Response, code, write_request},
+    meta::{LogLevel, Meta},
     session::legacy::{Session, Step},
 };
 use anyport_service::{
-    Answerer, ClientId, Context, Event, Line, Notification, Outcome, Principal, Question, Reply, Request,
-    Service,
+    Answerer, ClientId, Context, Ear, Event, Line, Notification, Outcome, Principal, Question, Reply,
+    Request, Service,
 };
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use super::{
     Exchange, cancelled_params,
-    exchange::{QuestionState, notification_text},
+    exchange::{QuestionState, named_text, notification_text},
     one_line, random_id,
 };
 
@@ -39,6 +39,8 @@ pub(crate) struct LegacySession {
     line: Weak<Self>,
     questions: Mutex<HashMap<Id, Open>>,
     listening: Mutex<Listening>,
+    /// Who hears what the client says outside its calls.
+    ears: Mutex<Vec<Weak<dyn Ear>>>,
     /// Held while the listen stream is changed: the next change begins with what this one has led to.
     changing: tokio::sync::Mutex<()>,
     ready: watch::Sender<bool>,
@@ -107,6 +109,7 @@ impl LegacySession {
             line: line.clone(),
             questions: Mutex::default(),
             listening: Mutex::default(),
+            ears: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             ready: watch::Sender::new(false),
         })
@@ -156,12 +159,16 @@ impl LegacySession {
     fn context(&self, meta: Meta) -> Result<Context, Error> {
         let Meta { progress_token, traceparent, .. } = meta;
         let state = lock(&self.state);
-        Context::new(self.principal.clone(), state.revision())
+        let context = Context::new(self.principal.clone(), state.revision())
             .with_client_id(self.client)
-            .with_line(self.line.clone())
-            .with_client(state.capabilities().clone(), state.client_info().cloned())
-            .with_log_level(Some(state.log_level()))
-            .with_meta(Meta { progress_token, traceparent, ..Meta::default() })
+            .with_line(self.line.clone(), state.changes_roots())
+            .with_client(state.capabilities().clone(), state.client_info().cloned());
+        let context = match state.log_level() {
+            Some(level) => context.with_log_level(Some(level)),
+            // The choice is the server's, and ours where there is no older one that makes it.
+            None => context.with_assumed_log_level(LogLevel::Info),
+        };
+        context.with_meta(Meta { progress_token, traceparent, ..Meta::default() })
     }
 
     /// Answers `initialize` from what the service says of itself.
@@ -228,9 +235,13 @@ impl LegacySession {
 
     /// Takes a notification of the client's. `cancelled` is the transport's.
     pub(crate) fn notification(self: &Arc<Self>, notification: &jsonrpc::Notification) {
-        if Method::named(&notification.method) != Some(Method::Initialized)
-            || !lock(&self.state).initialized()
-        {
+        match Method::named(&notification.method) {
+            Some(Method::Initialized) => {}
+            // What nobody here knows may be between the two of them.
+            None | Some(Method::RootsChanged) => return self.said(notification),
+            Some(_) => return,
+        }
+        if !lock(&self.state).initialized() {
             return;
         }
         self.ready.send_replace(true);
@@ -247,10 +258,28 @@ impl LegacySession {
             if !lock(&session.state).subscriptions().is_empty() {
                 return;
             }
-            if let Err(error) = session.listen(&BTreeSet::new(), &[]).await {
-                tracing::warn!(error = %error, "a session cannot be told of changes");
+            match session.listen(&BTreeSet::new(), &[]).await {
+                // Some newer servers declare that they tell of changes, and know no subscriptions. Nobody here can help it.
+                Err(error) if error.code == code::METHOD_NOT_FOUND => {
+                    tracing::debug!(error = %error, "a session cannot be told of changes");
+                }
+                Err(error) => tracing::warn!(error = %error, "a session cannot be told of changes"),
+                Ok(()) => {}
             }
         });
+    }
+
+    fn said(&self, notification: &jsonrpc::Notification) {
+        if !self.is_open() {
+            return;
+        }
+        let ears: Vec<_> = {
+            let mut ears = lock(&self.ears);
+            ears.retain(|ear| ear.strong_count() > 0);
+            ears.iter().filter_map(Weak::upgrade).collect()
+        };
+        let params = notification.params.clone().unwrap_or(Raw::EMPTY_OBJECT);
+        ears.iter().for_each(|ear| ear.told(self.client, &notification.method, &params));
     }
 
     /// The next message that belongs to no call; `None` when the session has ended. Changes that nobody waits for
@@ -281,6 +310,9 @@ impl LegacySession {
                         return Poll::Ready(Some(notification_text(method, &params)));
                     }
                 }
+                Event::Unknown { method, params } => {
+                    return Poll::Ready(Some(named_text(&method, &params)));
+                }
                 Event::Outcome(_) => listening.reply = None,
                 Event::Question(_) | Event::Hangup { .. } => {}
             }
@@ -293,6 +325,7 @@ impl LegacySession {
             Event::Notification(Notification { method, params }) => {
                 self.notify(method, params).map(|params| notification_text(method, &params))
             }
+            Event::Unknown { method, params } => Some(named_text(&method, &params)),
             Event::Question(question) => self.ask(question).map(|put| {
                 asked.push(put.id);
                 put.text
@@ -384,12 +417,13 @@ impl LegacySession {
         open.answerer.answer(answer);
     }
 
-    pub(super) fn question_state(&self, id: &Id) -> QuestionState {
+    /// How it stands with a question. `task` is woken when one that is open is withdrawn.
+    pub(super) fn question_state(&self, id: &Id, task: &mut Task<'_>) -> QuestionState {
         let mut questions = lock(&self.questions);
-        match questions.get(id) {
+        match questions.get_mut(id).map(|open| open.answerer.poll_withdrawn(task)) {
             None => QuestionState::Settled,
-            Some(open) if !open.answerer.is_withdrawn() => QuestionState::Open,
-            Some(_) => {
+            Some(Poll::Pending) => QuestionState::Open,
+            Some(Poll::Ready(())) => {
                 questions.remove(id);
                 QuestionState::Withdrawn
             }
@@ -442,6 +476,12 @@ impl Line for LegacySession {
             None => return tracing::debug!("a session that does not listen is not told of everything"),
         }
         self.wake_pushes();
+    }
+
+    fn heard_by(&self, ear: Weak<dyn Ear>) {
+        let mut ears = lock(&self.ears);
+        ears.retain(|ear| ear.strong_count() > 0);
+        ears.push(ear);
     }
 }
 

@@ -7,16 +7,16 @@ use std::{
 
 use anyport_service::Service;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Version, header, request::Parts};
 use hyper_util::rt::TokioIo;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{
-    Config,
-    connection::{self, LAST_WORDS},
+use super::{Config, connection};
+use crate::{
+    dialogue::Terms,
+    frames::{LAST_WORDS, SUBPROTOCOL, lists},
 };
-use crate::dialogue::Terms;
 
 /// The connections of an endpoint that are WebSockets now.
 #[derive(Debug)]
@@ -52,8 +52,6 @@ pub(crate) enum NoUpgrade {
     Body,
 }
 
-const SUBPROTOCOL: &str = "mcp";
-
 impl Upgrade {
     /// Reads the client's handshake. It changes nothing yet.
     pub(crate) fn of(parts: Parts) -> Result<Self, NoUpgrade> {
@@ -85,13 +83,6 @@ impl Upgrade {
         let subprotocol = lists(headers, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
         Ok(Self { accept, subprotocol, request: Request::from_parts(parts, ()) })
     }
-}
-
-/// Whether `word` is in the list that these headers make.
-fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
-    let values = headers.get_all(name);
-    let mut words = values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    words.any(|listed| listed.trim().eq_ignore_ascii_case(word))
 }
 
 impl Sockets {

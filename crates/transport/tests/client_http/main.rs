@@ -10,3 +10,4 @@ mod ours;
 mod outbound;
 mod script;
 mod scripted;
+mod way;

@@ -101,8 +101,16 @@ impl Agreement {
             (false, Ok(result)) => match method {
                 Some(method) => revision::lift(Part::Result(method), self.revision, result)
                     .map_err(|refused| invalid_upstream(refused.to_string())),
-                None => Ok(result),
+                None => Ok(complete(result)),
             },
+            // Servers of 2024-11-05 could complete but not say so, and some do not.
+            (false, Err(error))
+                if self.revision == Revision::V2024_11_05
+                    && method == Some(Method::Complete)
+                    && error.code == code::METHOD_NOT_FOUND =>
+            {
+                Ok(Raw::trusted(NO_VALUES.into()))
+            }
             (false, Err(error)) if error.code == code::URL_ELICITATION_REQUIRED => Err(error),
             (false, Err(error)) => Err(revision::lift_error(self.revision, method, Some(params), error)),
         }
@@ -116,7 +124,12 @@ impl Agreement {
         }
         let kind = result.member("resultType");
         match kind.as_ref().map(Raw::as_str) {
-            None | Some("\"complete\"") => Ok(result),
+            Some("\"complete\"") => Ok(result),
+            // 2026-07-28, basic §ResultType: "clients **MUST** treat an absent `resultType` as `"complete"`", but whoever
+            // calls us "**MUST**" be told it, and some clients refuse what is not.
+            None => {
+                Ok(Splice::retain(&result, |_| true).with("resultType", &Raw::string("complete")).finish())
+            }
             // 2026-07-28, patterns/mrtr §Supported Requests: "Servers MUST NOT send `InputRequiredResult` responses on
             // any other client requests."
             Some("\"input_required\"") if method.is_none_or(Method::may_ask) => Ok(result),
@@ -181,10 +194,31 @@ fn declares_extensions(discovered: &Raw) -> bool {
     extensions.is_some_and(|extensions| extensions.members().next().is_some())
 }
 
+/// Completion where there is none.
+const NO_VALUES: &str = r#"{"resultType":"complete","completion":{"values":[]}}"#;
+
+/// The result of a method that nobody here knows, from an old server: its results are complete.
+fn complete(result: Raw) -> Raw {
+    if !result.is_object() || result.member("resultType").is_some() {
+        return result;
+    }
+    Splice::retain(&result, |_| true).with("resultType", &Raw::string("complete")).finish()
+}
+
+/// 2024-11-05 had `completion/complete` but no capability for it, which newer clients look for before they ask. What can be
+/// completed are arguments of prompts and of resource templates.
+fn completions(from: Revision, capabilities: Raw) -> Raw {
+    let has = |name| capabilities.member(name).is_some();
+    if from > Revision::V2024_11_05 || has("completions") || !(has("prompts") || has("resources")) {
+        return capabilities;
+    }
+    Splice::retain(&capabilities, |_| true).with("completions", &Raw::EMPTY_OBJECT).finish()
+}
+
 /// Makes a `DiscoverResult` of an `InitializeResult`.
 fn lift_initialize(from: Revision, result: &Raw) -> Result<Raw, Refused> {
     let capabilities = result.member("capabilities").filter(Raw::is_object).unwrap_or(Raw::EMPTY_OBJECT);
-    let capabilities = revision::lift(Part::ServerCapabilities, from, capabilities)?;
+    let capabilities = completions(from, revision::lift(Part::ServerCapabilities, from, capabilities)?);
     let meta = result.member("_meta").filter(Raw::is_object).unwrap_or(Raw::EMPTY_OBJECT);
     let reserved = [key::SERVER_INFO, key::PROTOCOL_VERSION, key::SUBSCRIPTION_ID];
     let mut meta = Splice::retain(&meta, |name| !reserved.contains(&name));

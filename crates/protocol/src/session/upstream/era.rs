@@ -21,6 +21,8 @@ pub struct Era {
     /// Whether this process, or this channel, was sent a probe.
     probed: bool,
     respawned: bool,
+    /// Whether the server was asked again though it had refused our revision.
+    insisted: bool,
     /// The revision that `initialize` asked for last.
     asked: Revision,
 }
@@ -68,7 +70,7 @@ impl Era {
         let old = wanted.filter(|revision| !revision.is_modern());
         let asked = old.unwrap_or(Revision::NEWEST_LEGACY);
         let stage = if old.is_some() { Stage::Initializing } else { Stage::Probing };
-        let era = Self { wanted, stage, probed: old.is_none(), respawned: false, asked };
+        let era = Self { wanted, stage, probed: old.is_none(), respawned: false, insisted: false, asked };
         (era, if old.is_some() { Step::Initialize(asked) } else { Step::Discover })
     }
 
@@ -110,8 +112,16 @@ impl Era {
         match (error.code, supported) {
             (code::UNSUPPORTED_PROTOCOL_VERSION, Some(supported)) if supported.is_array() => {
                 let fits = |revision: &Revision| self.wanted.is_none_or(|wanted| wanted == *revision);
-                let old = known(&supported).into_iter().filter(|revision| !revision.is_modern());
-                match old.filter(fits).max() {
+                let (modern, old): (Vec<_>, Vec<_>) =
+                    known(&supported).into_iter().filter(fits).partition(|revision| revision.is_modern());
+                // 2026-07-28, versioning §Protocol Version Negotiation: the client "SHOULD select a mutually supported
+                // version from the `supported` list and retry the request". While one modern revision is known here, that
+                // is the one which was refused; once more is enough to see that it stays so.
+                if !modern.is_empty() && !self.insisted {
+                    self.insisted = true;
+                    return Step::Discover;
+                }
+                match old.into_iter().max() {
                     Some(revision) => self.ask(revision),
                     None => self.fail(Failure::Revision(words(&supported))),
                 }
@@ -312,6 +322,22 @@ mod tests {
             probing().discover(error(-32022, unknown)),
             Step::Failed(Failure::Revision(r#"["2031-01-01"]"#.into()))
         );
+    }
+
+    #[test]
+    fn a_server_that_refuses_what_it_speaks_is_asked_once_more() {
+        let both = r#"{"supported":["2026-07-28","2025-11-25"],"requested":"2026-07-28"}"#;
+        let mut era = probing();
+        assert_eq!(era.discover(error(-32022, both)), Step::Discover);
+        assert_eq!(agreed(era.discover(discovery(r#"["2026-07-28"]"#))), Revision::NEWEST);
+        let mut era = probing();
+        assert_eq!(era.discover(error(-32022, both)), Step::Discover);
+        assert_eq!(era.discover(error(-32022, both)), NEWEST_LEGACY);
+        let modern = r#"{"supported":["2026-07-28"]}"#;
+        let (mut era, _) = Era::begin(Some(Revision::NEWEST));
+        assert_eq!(era.discover(error(-32022, modern)), Step::Discover);
+        let failed = Step::Failed(Failure::Revision(r#"["2026-07-28"]"#.into()));
+        assert_eq!(era.discover(error(-32022, modern)), failed);
     }
 
     #[test]

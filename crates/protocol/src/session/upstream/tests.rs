@@ -109,6 +109,11 @@ fn results_are_complete_or_of_a_type_that_somebody_declared() {
     for (method, text) in [(lists, asks), (lists, r#"{"resultType":"task"}"#), (lists, "[]")] {
         assert_eq!(outcome(&modern(), method, text).unwrap_err().code, code::INTERNAL_ERROR);
     }
+    assert_eq!(
+        outcome(&modern(), lists, r#"{"x":1.50,"tools":[]}"#).unwrap().as_str(),
+        r#"{"x":1.50,"tools":[],"resultType":"complete"}"#,
+        "a server may forget it, a caller of ours must be told"
+    );
     let extended = Agreement::modern(Revision::NEWEST, raw(r#"{"capabilities":{"extensions":{"a/b":{}}}}"#));
     assert!(outcome(&extended, Some(Method::ToolsCall), r#"{"resultType":"task"}"#).is_ok());
     assert_eq!(
@@ -181,4 +186,35 @@ fn initialize_says_what_the_revision_can_say() {
     );
     let oldest = initialize_params(Revision::V2024_11_05, &capabilities, &info);
     assert!(oldest.as_str().starts_with(r#"{"protocolVersion":"2024-11-05","capabilities":{"#));
+}
+
+#[test]
+fn results_of_unknown_methods_are_complete() {
+    let outcome = |agreement: &Agreement, text| {
+        agreement.outcome(None, &Raw::EMPTY_OBJECT, Ok(raw(text))).unwrap().to_string()
+    };
+    let old = legacy(Revision::V2025_11_25);
+    assert_eq!(outcome(&old, r#"{"x":1.50}"#), r#"{"x":1.50,"resultType":"complete"}"#);
+    assert_eq!(outcome(&old, r#"{"resultType":"own"}"#), r#"{"resultType":"own"}"#);
+}
+
+#[test]
+fn what_the_first_revision_could_not_declare_is_declared_for_it() {
+    let opened = |version: &str, capabilities: &str| {
+        let text = format!(r#"{{"protocolVersion":"{version}","capabilities":{capabilities}}}"#);
+        Agreement::legacy(&raw(&text)).unwrap()
+    };
+    assert!(opened("2024-11-05", r#"{"prompts":{}}"#).offers("completions"));
+    assert!(opened("2024-11-05", r#"{"resources":{}}"#).offers("completions"));
+    assert!(!opened("2024-11-05", r#"{"tools":{}}"#).offers("completions"));
+    // Since then a server says it, or has none.
+    assert!(!opened("2025-03-26", r#"{"prompts":{}}"#).offers("completions"));
+    let unknown = |version| {
+        let agreement = opened(version, r#"{"prompts":{}}"#);
+        let error = Error::method_not_found("completion/complete");
+        agreement.outcome(Some(Method::Complete), &Raw::EMPTY_OBJECT, Err(error))
+    };
+    let none = r#"{"resultType":"complete","completion":{"values":[]}}"#;
+    assert_eq!(unknown("2024-11-05").unwrap().as_str(), none);
+    assert_eq!(unknown("2025-03-26").unwrap_err().code, code::METHOD_NOT_FOUND);
 }

@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 pub use self::seals::Seals;
+pub(super) use self::seals::Whom;
 use self::{
     guest::{Command, Guest, caller},
     seals::{Binding, Opened, Way, digest, tampered},

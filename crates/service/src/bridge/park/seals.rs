@@ -88,6 +88,33 @@ struct Sealed {
 
 const PURPOSE: &str = "parked call";
 
+/// Whom a server's own state was given to, and for which call of its.
+#[derive(Debug)]
+pub(crate) struct Whom {
+    principal: String,
+    method: Method,
+    name: ByteString,
+}
+
+/// A server's state, for the caller that it was given to.
+#[derive(Serialize, Deserialize)]
+struct Wrapped {
+    state: String,
+    principal: String,
+    upstream: String,
+    method: String,
+    name: String,
+}
+
+const WRAPPED: &str = "state of a server";
+
+impl Whom {
+    /// The one who makes `request`.
+    pub(crate) fn of(principal: &Principal, method: Method, request: &Request) -> Self {
+        Self { principal: principal.to_string(), method, name: request.name().unwrap_or_default() }
+    }
+}
+
 impl Binding {
     /// The request of `principal`.
     pub(super) fn of(principal: &Principal, method: Method, request: &Request) -> Self {
@@ -157,6 +184,49 @@ impl Seals {
         }
         let Sealed { way, node, expires, .. } = sealed;
         Ok(Opened { way, node, expires })
+    }
+}
+
+/// States that are a server's own.
+impl Seals {
+    /// Binds `state` to the caller that it is given to.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub(crate) fn wrap(&self, state: &str, whom: &Whom) -> Result<String, Error> {
+        let wrapped = Wrapped {
+            state: state.into(),
+            principal: whom.principal.clone(),
+            upstream: self.upstream.clone(),
+            method: whom.method.as_str().into(),
+            name: whom.name.to_string(),
+        };
+        let text = Raw::of(&wrapped).map_err(|error| Error::internal(format!("the state: {error}")))?;
+        let sealed = self.sealer.seal(WRAPPED, text.as_str().as_bytes());
+        sealed.map_err(|error| Error::internal(error.to_string()))
+    }
+
+    /// The server's own state in what a caller brought back, which must be who it was given to.
+    ///
+    /// # Errors
+    /// -32602 with the reason.
+    pub(crate) fn unwrap(&self, token: &str, whom: &Whom) -> Result<String, Error> {
+        let name = &whom.name;
+        let text = self.sealer.open(WRAPPED, token).map_err(|unsealed| match unsealed {
+            Unsealed::Tampered => tampered(name),
+            Unsealed::OtherKey => refused("is of a time before our key was changed", Reason::Lost, name),
+        })?;
+        let wrapped: Wrapped = serde_json::from_slice(&text).map_err(|_| tampered(name))?;
+        if wrapped.principal != whom.principal {
+            return Err(refused("was given to another caller", Reason::Foreign, name));
+        }
+        let same = wrapped.upstream == self.upstream
+            && wrapped.method == whom.method.as_str()
+            && wrapped.name == **name;
+        if !same {
+            return Err(refused("was given for another request", Reason::Mismatch, name));
+        }
+        Ok(wrapped.state)
     }
 }
 

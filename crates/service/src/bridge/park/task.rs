@@ -160,6 +160,12 @@ impl Open {
             Event::Notification(told) => {
                 self.tell(Said::Notification { method: told.method, params: told.params });
             }
+            // Who is not there misses it: nobody here can say whether it is still worth telling then.
+            Event::Unknown { method, params } => {
+                for guest in &self.guests {
+                    guest.emitter.push(Event::Unknown { method: method.clone(), params: params.clone() });
+                }
+            }
             // No transport to a client that retries has streams that can be resumed.
             Event::Hangup { .. } => {}
             Event::Outcome(outcome) => {

@@ -211,7 +211,10 @@ impl Stream for Leading {
             match &event {
                 Event::Outcome(outcome) => lead.end(outcome),
                 // Those who wait would miss what is told, and nobody can answer for them.
-                Event::Notification(_) | Event::Question(_) | Event::Hangup { .. } => lead.part(),
+                Event::Notification(_)
+                | Event::Unknown { .. }
+                | Event::Question(_)
+                | Event::Hangup { .. } => lead.part(),
             }
         }
         Poll::Ready(Some(event))

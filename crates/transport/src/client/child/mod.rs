@@ -29,8 +29,9 @@ pub struct Command {
     pub inherit: Vec<OsString>,
     /// The folder that it runs in. Default this process's.
     pub cwd: Option<PathBuf>,
-    /// How long it may take to end once its input was closed, and again once it was told to (`grace`). Then it is killed.
-    /// Default 2 s.
+    /// How long it may take to end once its input was closed (`linger`). Then it is told to. Default 2 s.
+    pub linger: Duration,
+    /// How long it may take to end once it was told to (`grace`). Then it is killed. Default 2 s.
     pub grace: Duration,
     /// How many of the last bytes that it writes to standard error are kept to be told in errors (`stderr_kept`). Default
     /// 8 KiB.
@@ -85,6 +86,7 @@ impl Command {
             env: Vec::new(),
             inherit: Vec::new(),
             cwd: None,
+            linger: Duration::from_secs(2),
             grace: Duration::from_secs(2),
             stderr_kept: 8 * 1024,
         }

@@ -31,7 +31,14 @@ impl Open for Command {
         if let Some(stderr) = stderr {
             streams.error = Some(tokio::spawn(ring.clone().fill(stderr)));
         }
-        let process = Process { child: Kill(child), hub: hub.clone(), streams, ring, grace: self.grace };
+        let process = Process {
+            child: Kill(child),
+            hub: hub.clone(),
+            streams,
+            ring,
+            linger: self.linger,
+            grace: self.grace,
+        };
         tokio::spawn(process.watch());
         Ok(Channel::new(hub))
     }
@@ -81,6 +88,7 @@ struct Process {
     hub: Arc<Hub>,
     streams: Streams,
     ring: Ring,
+    linger: Duration,
     grace: Duration,
 }
 
@@ -139,14 +147,14 @@ impl Process {
 
     /// Closes its input and waits; then tells it to end; then kills it.
     async fn shut_down(&mut self) -> Option<std::process::ExitStatus> {
-        let grace = self.grace;
+        let (linger, grace) = (self.linger, self.grace);
         if let Some(mut input) = self.streams.input.take()
-            && timeout(grace, &mut input).await.is_err()
+            && timeout(linger, &mut input).await.is_err()
         {
             // It does not read: the input is closed all the same.
             input.abort();
         }
-        if let Ok(status) = timeout(grace, self.child.0.wait()).await {
+        if let Ok(status) = timeout(linger, self.child.0.wait()).await {
             return status.ok();
         }
         #[cfg(unix)]

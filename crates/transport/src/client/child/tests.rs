@@ -28,7 +28,7 @@ const ECHO: &str = r#"answer "$id" "{\"content\":[{\"type\":\"text\",\"text\":\"
 fn server(discover: &str, call: &str) -> Command {
     let script = OLD.replace("DISCOVER", discover).replace("CALL", call);
     let mut command = Command::new("sh").arg("-c").arg(script).env("ANSWER", "given");
-    command.grace = Duration::from_millis(300);
+    (command.linger, command.grace) = (Duration::from_millis(300), Duration::from_millis(300));
     command
 }
 
@@ -130,7 +130,7 @@ async fn a_server_that_never_answers_is_given_up_and_killed() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("pid");
     command = command.env("OUT", &out);
-    command.grace = Duration::from_millis(50);
+    (command.linger, command.grace) = (Duration::from_millis(50), Duration::from_millis(50));
     let error = connect(&Target::Command(command), &opening).await.unwrap_err();
     assert!(matches!(error, ConnectError::Silent(_)), "{error}");
     let grandchild = std::fs::read_to_string(&out).unwrap();

@@ -78,7 +78,10 @@ impl Hub {
         let token = request.meta.progress_token.clone();
         let id = request.id.clone();
         match state.whose() {
-            (Whose::Call(_), Some(call)) => self.give(&mut state, call, id, token, method, params),
+            (Whose::Call(_), Some(call)) => {
+                self.asides.unnamed();
+                self.give(&mut state, call, id, token, method, params)
+            }
             (nobody @ (Whose::NoCall | Whose::NotDuring(_)), _) => {
                 drop(state);
                 self.aside(id, token, method, params, nobody)
@@ -108,7 +111,8 @@ impl Hub {
             tokio::spawn(self.clone().await_answer(id, token, method, answer, over));
             return Ok(());
         }
-        if nobody == Whose::NoCall && method == Method::ListRoots {
+        // Servers ask for roots when they begin; what is called then may well be a list.
+        if method == Method::ListRoots {
             state.held.push(Held { id: id.clone(), token, params });
             self.hold(id);
             return Ok(());
@@ -157,13 +161,14 @@ impl Hub {
         let outcome = loop {
             tokio::select! {
                 biased;
-                answer = &mut answer => break self.answered(&id, method, answer.ok()),
                 gone = &mut over => break match gone {
                     Ok(Gone::CallOver) => Some(Err(call_over())),
                     // The channel is gone, or the server wants no answer (2025-11-25, cancellation §Behavior: the
                     // receiver should "not send a response for the cancelled request").
                     Ok(Gone::Withdrawn) | Err(_) => None,
                 },
+                // After the above: who cancels a call refuses its questions, too, and the server is to be told once.
+                answer = &mut answer => break self.answered(&id, method, answer.ok()),
                 _ = ticks.tick(), if token.is_some() => {
                     told += 1;
                     if let Some(token) = &token {

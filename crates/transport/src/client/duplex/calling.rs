@@ -54,7 +54,8 @@ impl Carrier for Arc<Hub> {
                 Ok(params) => params,
                 Err(refused) => return Reply::error(agreement.refused(&request.method, &refused)),
             };
-        let wanted: Option<LogLevel> = context.log_level().filter(|_| !modern && agreement.offers("logging"));
+        let chosen = !modern && !context.log_level_is_assumed();
+        let wanted: Option<LogLevel> = context.log_level().filter(|_| chosen && agreement.offers("logging"));
         let slot = Slot {
             context,
             method,
@@ -80,6 +81,10 @@ impl Carrier for Arc<Hub> {
             self.give_held(id);
         }
         Reply::pending(Calling { hub: self.clone(), id, stage })
+    }
+
+    fn tell(&self, method: &str, params: &Raw) {
+        Hub::tell(self, method, Some(params));
     }
 
     fn close(&self) {
@@ -150,7 +155,7 @@ fn carried(agreement: &Agreement, slot: Slot, outcome: jsonrpc::Outcome) -> Outc
     let to_legacy = !slot.context.revision().is_modern();
     let outcome = match outcome {
         // Such a caller knows an older server's codes.
-        Err(error) if to_legacy && !agreement.revision().is_modern() => Err(error),
+        Err(error) if to_legacy && !agreement.revision().is_modern() => Err(error.in_older_words()),
         Err(_) if slot.lacked.is_some() => {
             let required = slot.lacked.unwrap_or(Raw::EMPTY_OBJECT);
             Err(Error::missing_capability(&required))

@@ -229,8 +229,12 @@ impl Hub {
     }
 
     pub(crate) fn notify(&self, method: Method, params: Option<&Raw>) {
+        self.tell(method.as_str(), params);
+    }
+
+    pub(super) fn tell(&self, method: &str, params: Option<&Raw>) {
         let mut text = Vec::with_capacity(128);
-        write_notification(&mut text, method.as_str(), params);
+        write_notification(&mut text, method, params);
         self.send(text);
     }
 
@@ -297,9 +301,14 @@ impl Hub {
         });
         let why = format!("the server's answer is none: {}", malformed.error.message);
         let error = Error::internal(why).with_reason(Reason::InvalidUpstream);
-        if !(answers && number.is_some_and(|id| self.settle(id, Err(error)))) {
-            self.pass_over(&malformed.error.message, text);
+        if answers && number.is_some_and(|id| self.settle(id, Err(error))) {
+            return;
         }
+        // A request that is none (its params are null, say) is answered all the same: its server waits for that.
+        if let Some(id) = malformed.id.as_ref().filter(|_| !answers) {
+            self.respond(id, &Err(malformed.error.clone()));
+        }
+        self.pass_over(&malformed.error.message, text);
     }
 
     fn too_long(&self) {
@@ -376,8 +385,7 @@ impl Hub {
     /// A notification of the server's.
     fn hear(&self, name: &str, params: Raw) {
         let Some((agreement, method)) = self.agreement().zip(Method::named(name)) else {
-            tracing::debug!(method = %name, "a notification that nobody here knows");
-            return;
+            return self.unknown(name, params);
         };
         if method == Method::Cancelled {
             let id = params.member("requestId").and_then(Id::of);
@@ -406,6 +414,19 @@ impl Hub {
         }
     }
 
+    /// A notification that nobody here knows: it is the one open call's. Among several it is not guessed whose it is.
+    fn unknown(&self, name: &str, params: Raw) {
+        let mut state = self.lock();
+        let mut open = state.calls.values_mut().filter(|slot| slot.method != Some(Method::Listen));
+        match (open.next(), open.next()) {
+            (Some(slot), None) if slot.outcome.is_none() && slot.events.len() < self.opening.call_queue => {
+                slot.events.push_back(Event::Unknown { method: name.into(), params });
+                slot.wake();
+            }
+            _ => tracing::debug!(method = %name, "a notification that nobody here knows"),
+        }
+    }
+
     fn say(&self, method: Method, params: Raw) {
         // Nobody may be listening.
         let _ = self.said.send(Notification { method, params });
@@ -428,14 +449,19 @@ impl Hub {
     }
 
     /// 2026-07-28, logging §Per-request log level: on standard streams a log message names no request. It is a call's only
-    /// where no other could be meant.
+    /// where no other could be meant. A listener is never meant: "the server **MUST NOT** deliver it on a
+    /// `subscriptions/listen` stream".
     fn log(&self, params: Raw) {
         let level = params.member("level").and_then(|level| level.as_string());
         let level = level.and_then(|level| level.parse::<LogLevel>().ok());
         let mut state = self.lock();
-        let mut wanting = state.calls.values_mut().filter(|slot| slot.context.log_level().is_some());
+        let untold = state.logging.is_untold()
+            && self.agreement().is_some_and(|agreed| !agreed.revision().is_modern());
+        let mut wanting = state.calls.values_mut().filter(|slot| slot.wants_logs());
         if let (Some(slot), None) = (wanting.next(), wanting.next()) {
-            if level.is_none_or(|level| slot.context.log_level().is_some_and(|wanted| level >= wanted)) {
+            let all = untold && slot.context.log_level_is_assumed();
+            let wanted = slot.context.log_level();
+            if all || level.is_none_or(|level| wanted.is_some_and(|wanted| level >= wanted)) {
                 slot.notify(Notification { method: Method::LogMessage, params }, self.opening.call_queue);
             }
             return;
@@ -446,6 +472,11 @@ impl Hub {
 }
 
 impl Slot {
+    /// Whether log messages may be meant for it. A subscription hears of changes alone, though its session has a level.
+    pub(super) fn wants_logs(&self) -> bool {
+        self.method != Some(Method::Listen) && self.context.log_level().is_some()
+    }
+
     fn end(&mut self, outcome: jsonrpc::Outcome) {
         if self.outcome.is_none() {
             self.outcome = Some(outcome);

@@ -6,7 +6,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::hub::Hub;
+use super::hub::{Hub, Slot};
+use crate::client::carrier::QUIET;
 
 /// How verbose an older server's logs are. They are one connection's, where a newer server's are one request's.
 #[derive(Default)]
@@ -19,8 +20,12 @@ pub(super) struct Logging {
     lowering: bool,
 }
 
-/// What a connection is left at when nobody wants more: what an operator should hear of.
-const QUIET: LogLevel = LogLevel::Warning;
+impl Logging {
+    /// Whether the server decides for itself: it was never told a level.
+    pub(super) fn is_untold(&self) -> bool {
+        self.level.is_none()
+    }
+}
 
 impl Hub {
     /// Makes the server log as verbosely as `level`, if it does not yet; the answer is to be awaited before the call.
@@ -53,7 +58,7 @@ impl Hub {
                 sleep_until(until).await;
                 let Some(hub) = hub.upgrade() else { return };
                 let mut state = hub.lock();
-                if state.calls.values().any(|slot| slot.context.log_level().is_some()) {
+                if state.calls.values().any(Slot::wants_logs) {
                     state.logging.wanted = Some(Instant::now());
                 }
                 let quiet_at = state.logging.wanted.map_or(until, |wanted| wanted + hold);

@@ -51,7 +51,8 @@ impl Hub {
             tokio::spawn(Abortable::new(waiting, registration));
             return;
         }
-        if nobody == Whose::NoCall && method == Method::ListRoots {
+        // Servers ask for roots when they begin; what is called then may well be a list.
+        if method == Method::ListRoots {
             let id = request.id.clone();
             unplaced.held.push(request);
             drop(unplaced);

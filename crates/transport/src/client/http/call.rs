@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, future::poll_fn, sync::Arc};
 use anyport_protocol::{
     Error, Method, Raw,
     json::Splice,
-    jsonrpc::{self, Id, Message, code, write_request},
+    jsonrpc::{self, Id, Message, code, write_notification, write_request},
     meta::{LogLevel, encode_header},
     session::upstream::Whose,
 };
@@ -58,6 +58,12 @@ impl Carrier for Http {
         emit::reply(move |emitter| async move { call(hub, request, context, emitter).await })
     }
 
+    fn tell(&self, method: &str, params: &Raw) {
+        let mut message = Vec::new();
+        write_notification(&mut message, method, Some(params));
+        self.0.errand(message, "what a client says outside its calls");
+    }
+
     fn close(&self) {
         self.0.close();
     }
@@ -73,14 +79,13 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
         Err(refused) => return Outcome::Error(hub.agreement.refused(&request.method, &refused)),
     };
     let legacy = !hub.revision().is_modern();
-    if let (true, Some(level)) = (legacy, context.log_level()) {
+    if let (true, Some(level)) = (legacy && !context.log_level_is_assumed(), context.log_level()) {
         hub.raise(level).await;
     }
     let mut message = Vec::new();
     let own = Id::from(id);
     write_request(&mut message, &own, &request.method, Some(&written));
     let inbox = hub.open(id, Some(context.caller()), method);
-    let mut open = Guard { hub: hub.clone(), id, tell: legacy };
     let headers = if legacy { HeaderMap::new() } else { modern_headers(&hub, &request, &context) };
     let tool = (method == Some(Method::ToolsCall)).then(|| Tool {
         name: request.name().unwrap_or_default(),
@@ -100,10 +105,12 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
         hub: &hub,
         id,
         own,
+        cancels: legacy,
         method,
         emitter,
         token: context.progress_token().cloned(),
         level: context.log_level(),
+        untold: legacy && context.log_level_is_assumed() && hub.is_untold(),
         last_progress: None,
         asked: None,
         open: HashMap::new(),
@@ -111,7 +118,6 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
         lacked: None,
     };
     let (outcome, lacked) = listener.listen(source, &inbox).await;
-    open.tell = false;
     if let (Some(kind @ (Method::Subscribe | Method::Unsubscribe)), Ok(_)) = (method, &outcome)
         && let Some(uri) = params.member("uri").and_then(|uri| uri.as_string())
     {
@@ -119,7 +125,7 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
     }
     let outcome = match (outcome, lacked) {
         // Such a caller knows an older server's codes.
-        (Err(error), _) if legacy && !context.revision().is_modern() => Err(error),
+        (Err(error), _) if legacy && !context.revision().is_modern() => Err(error.in_older_words()),
         (Err(_), Some(required)) => Err(Error::missing_capability(&required)),
         (outcome, _) => hub.agreement.outcome(method, &params, outcome),
     };
@@ -167,36 +173,23 @@ fn header_value(text: &ByteString) -> Result<HeaderValue, http::header::InvalidH
     }
 }
 
-/// Keeps a call noted while it is open. A caller that goes away cancels it.
-struct Guard {
-    hub: Arc<Hub>,
-    id: u64,
-    /// Whether the server must be told when the caller goes away. A modern one sees the response's stream closed
-    /// (2026-07-28, patterns/cancellation §Transport-Specific); for older ones a disconnect says nothing
-    /// (2025-11-25, transports §Sending Messages: it "SHOULD NOT be interpreted as the client cancelling its request").
-    tell: bool,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.hub.over(self.id);
-        if self.tell {
-            self.hub.cancel(self.id);
-        }
-    }
-}
-
-/// Listens to what is said about one call.
+/// Listens to what is said about one call, which is noted while it is open. A caller that goes away cancels it.
 struct Listener<'a> {
     hub: &'a Arc<Hub>,
     id: u64,
     /// The id, as it was written.
     own: Id,
+    /// Whether the server must be told when the caller goes away. A modern one sees the response's stream closed
+    /// (2026-07-28, patterns/cancellation §Transport-Specific); for older ones a disconnect says nothing
+    /// (2025-11-25, transports §Sending Messages: it "SHOULD NOT be interpreted as the client cancelling its request").
+    cancels: bool,
     method: Option<Method>,
     emitter: Emitter,
     /// The caller's own token.
     token: Option<Raw>,
     level: Option<LogLevel>,
+    /// Whether neither the caller nor the server was told a level: then the server decides.
+    untold: bool,
     last_progress: Option<f64>,
     /// Questions that are not answered; few calls have any.
     asked: Option<FuturesUnordered<BoxFuture<'static, Option<Answered>>>>,
@@ -217,6 +210,12 @@ struct Answered {
 impl Listener<'_> {
     /// Returns how the call ended, and what its caller would have had to declare, if anything.
     async fn listen(mut self, source: Source, inbox: &Inbox) -> (jsonrpc::Outcome, Option<Raw>) {
+        let outcome = self.heard(source, inbox).await;
+        self.cancels = false;
+        (outcome, self.lacked.take())
+    }
+
+    async fn heard(&mut self, source: Source, inbox: &Inbox) -> jsonrpc::Outcome {
         let source = stream::unfold(source, |mut source| async move {
             let message = source.next().await?;
             Some((message, source))
@@ -232,14 +231,12 @@ impl Listener<'_> {
                 }
                 answer = poll_fn(|task| inbox.poll_answer(task)) => match answer {
                     Some(answer) => answer,
-                    None => return (Err(unknown("the server's stream ended")), self.lacked),
+                    None => return Err(unknown("the server's stream ended")),
                 },
                 Some(message) = source.next() => message,
             };
             match message {
-                Message::Response(response) if self.is_ours(&response) => {
-                    return (response.outcome, self.lacked);
-                }
+                Message::Response(response) if self.is_ours(&response) => return response.outcome,
                 Message::Response(_) => {
                     tracing::debug!("the server answers another request than the one of this stream")
                 }
@@ -255,8 +252,11 @@ impl Listener<'_> {
     }
 
     async fn told(&mut self, notification: jsonrpc::Notification) {
-        let Some(method) = Method::named(&notification.method) else { return };
         let params = notification.params.unwrap_or(Raw::EMPTY_OBJECT);
+        let Some(method) = Method::named(&notification.method) else {
+            let unknown = Event::Unknown { method: notification.method, params };
+            return self.emitter.emit(unknown).await;
+        };
         if method == Method::Cancelled {
             let id = params.member("requestId").and_then(Id::of);
             if let Some(question) = id.and_then(|id| self.open.remove(&id)) {
@@ -301,7 +301,7 @@ impl Listener<'_> {
     fn wants(&self, params: &Raw) -> bool {
         let level = params.member("level").and_then(|level| level.as_string());
         let level = level.and_then(|level| level.parse::<LogLevel>().ok());
-        matches!((level, self.level), (Some(level), Some(least)) if level >= least)
+        self.untold || matches!((level, self.level), (Some(level), Some(least)) if level >= least)
     }
 
     async fn question(&mut self, request: jsonrpc::Request) {
@@ -350,6 +350,14 @@ impl Listener<'_> {
         let Some(Answered { id, method, answer }) = answered else { return };
         self.open.remove(&id);
         self.hub.answer(&id, &self.hub.agreement.answer(method, answer));
+    }
+}
+
+impl Drop for Listener<'_> {
+    fn drop(&mut self) {
+        self.hub.over(self.id);
+        let questions = self.open.drain().map(|(question, _)| question).collect();
+        self.hub.leave(self.id, self.cancels, questions);
     }
 }
 

@@ -28,7 +28,7 @@ use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::{Fault, guard};
+use super::{Fault, fault::without_secrets, guard};
 use crate::client::{Dial, dial::Dialled};
 
 /// Makes connections: resolves names, keeps out of private networks, goes through proxies, speaks TLS.
@@ -76,7 +76,7 @@ pub(crate) struct Socket {
 }
 
 /// What TLS is spoken on, where it is.
-enum Plain {
+pub(super) enum Plain {
     Tcp(TokioIo<TcpStream>),
     Dialled(TokioIo<Dialled>),
 }
@@ -96,27 +96,73 @@ impl Connector {
     /// # Errors
     /// Why there is no connection.
     pub(crate) async fn connect(&self, uri: &Uri) -> Result<Socket, Fault> {
+        self.within(uri, false).await
+    }
+
+    /// The same for a protocol that no proxy would understand: one is asked to carry bytes, whatever the scheme.
+    ///
+    /// RFC 6455 §4.1: "If the user configures the client to use a proxy [...], then the client SHOULD connect to that
+    /// proxy and ask it to open a TCP connection".
+    #[cfg(feature = "client-websocket")]
+    pub(crate) async fn tunnel(&self, uri: &Uri) -> Result<Socket, Fault> {
+        self.within(uri, true).await
+    }
+
+    async fn within(&self, uri: &Uri, tunnel: bool) -> Result<Socket, Fault> {
         let target = Target::of(uri)?;
         let after = self.0.options.timeout;
-        match tokio::time::timeout(after, self.open(uri, &target)).await {
+        match tokio::time::timeout(after, self.open(uri, &target, tunnel)).await {
             Ok(connected) => connected,
             Err(_) => Err(Fault::ConnectTimeout { target: target.name(), after }),
         }
     }
 
-    async fn open(&self, uri: &Uri, target: &Target) -> Result<Socket, Fault> {
-        self.allowed(target)?;
-        let proxy = self.proxy(uri, target);
-        let secure = uri.scheme() == Some(&Scheme::HTTPS);
-        let plain = self.plain(uri, target, proxy.as_ref()).await?;
-        if !secure {
-            let proxied = proxy.is_some_and(|proxy| is_http(&proxy));
+    async fn open(&self, uri: &Uri, target: &Target, tunnel: bool) -> Result<Socket, Fault> {
+        let plain = self.reach(uri, target, tunnel).await?;
+        if uri.scheme() != Some(&Scheme::HTTPS) {
+            let proxied = !tunnel && self.proxy(uri, target).is_some_and(|proxy| is_http(&proxy));
             return Ok(Socket { io: MaybeHttpsStream::Http(plain), proxied });
         }
-        let tls = self.tls()?;
-        let mut connector = HttpsConnector::from((Made(Some(plain)), tls));
-        let io = connector.call(uri.clone()).await.map_err(|error| tls_fault(target, &*error))?;
+        let io = self.secure(uri, target, plain).await?;
         Ok(Socket { io, proxied: false })
+    }
+
+    /// Connects, without any TLS. `tunnel`: past a proxy even where it could read the requests.
+    pub(super) async fn reach(&self, uri: &Uri, target: &Target, tunnel: bool) -> Result<Plain, Fault> {
+        self.allowed(target)?;
+        let proxy = self.proxy(uri, target);
+        let tunnel = tunnel || uri.scheme() == Some(&Scheme::HTTPS);
+        self.plain(uri, target, proxy.as_ref(), tunnel).await
+    }
+
+    /// Agrees on TLS.
+    pub(super) async fn secure(
+        &self,
+        uri: &Uri,
+        target: &Target,
+        plain: Plain,
+    ) -> Result<MaybeHttpsStream<Plain>, Fault> {
+        let tls = self.tls()?;
+        let mut parts = uri.clone().into_parts();
+        // The connector speaks TLS with whom the scheme says so.
+        parts.scheme = Some(Scheme::HTTPS);
+        let uri = Uri::from_parts(parts)
+            .map_err(|error| Fault::Url { url: target.name(), why: error.to_string() })?;
+        let mut connector = HttpsConnector::from((Made(Some(plain)), tls));
+        connector.call(uri).await.map_err(|error| tls_fault(target, &*error))
+    }
+
+    /// The addresses that a connection would be made to.
+    pub(super) async fn resolve(&self, uri: &Uri, target: &Target) -> Result<Vec<IpAddr>, Fault> {
+        self.allowed(target)?;
+        let proxy = self.proxy(uri, target).map(|proxy| Target::of(proxy.uri())).transpose()?;
+        // Whoever set the proxy up may have it in a private network.
+        let public_only = self.0.options.public_only && proxy.is_none();
+        let target = proxy.as_ref().unwrap_or(target);
+        match target.address() {
+            Some(address) => Ok(vec![address]),
+            None => Ok(resolve(&target.host, public_only).await?.iter().map(SocketAddr::ip).collect()),
+        }
     }
 
     /// A host that is an address has no name to be resolved; so it is looked at here. Others are looked at when their
@@ -130,7 +176,7 @@ impl Connector {
         }
     }
 
-    fn proxy(&self, uri: &Uri, target: &Target) -> Option<Intercept> {
+    pub(super) fn proxy(&self, uri: &Uri, target: &Target) -> Option<Intercept> {
         // As Go does: what runs on this machine is not looked for elsewhere, though the environment forgets to say so.
         let here =
             target.host == "localhost" || target.address().is_some_and(|address| address.is_loopback());
@@ -138,12 +184,18 @@ impl Connector {
         self.0.proxies.as_ref().filter(|_| ours && !here).and_then(|proxies| proxies.intercept(uri))
     }
 
-    async fn plain(&self, uri: &Uri, target: &Target, proxy: Option<&Intercept>) -> Result<Plain, Fault> {
+    async fn plain(
+        &self,
+        uri: &Uri,
+        target: &Target,
+        proxy: Option<&Intercept>,
+        tunnel: bool,
+    ) -> Result<Plain, Fault> {
         if let Some(dial) = &self.0.options.dial {
             let unreachable = |source| Fault::Unreachable { target: target.name(), source: Arc::new(source) };
             return dial.dial().await.map(|stream| Plain::Dialled(TokioIo::new(stream))).map_err(unreachable);
         }
-        self.tcp(uri, target, proxy).await.map(Plain::Tcp)
+        self.tcp(uri, target, proxy, tunnel).await.map(Plain::Tcp)
     }
 
     async fn tcp(
@@ -151,6 +203,7 @@ impl Connector {
         uri: &Uri,
         target: &Target,
         proxy: Option<&Intercept>,
+        tunnel: bool,
     ) -> Result<TokioIo<TcpStream>, Fault> {
         let Some(proxy) = proxy else {
             let resolver = Resolver { public_only: self.0.options.public_only };
@@ -161,10 +214,12 @@ impl Connector {
             target: target.name(),
             why,
         };
+        // Without a port, the proxy would be asked for that of TLS.
+        let there = target.uri()?;
         // Whoever set the proxy up may have it in a private network.
         let mut tcp = tcp(Resolver { public_only: false });
         match proxy.uri().scheme_str() {
-            Some("http") if uri.scheme() == Some(&Scheme::HTTP) => {
+            Some("http") if !tunnel => {
                 tcp.call(proxy.uri().clone()).await.map_err(|error| refused(chain(&error)))
             }
             Some("http") => {
@@ -172,14 +227,14 @@ impl Connector {
                 if let Some(credentials) = proxy.basic_auth() {
                     tunnel = tunnel.with_auth(credentials.clone());
                 }
-                tunnel.call(uri.clone()).await.map_err(|error| refused(chain(&error)))
+                tunnel.call(there).await.map_err(|error| refused(chain(&error)))
             }
             Some("socks5" | "socks5h") => {
                 let mut socks = SocksV5::new(proxy.uri().clone(), tcp);
                 if let Some((user, password)) = proxy.raw_auth() {
                     socks = socks.with_auth(user.to_owned(), password.to_owned());
                 }
-                socks.call(uri.clone()).await.map_err(|error| refused(chain(&error)))
+                socks.call(there).await.map_err(|error| refused(chain(&error)))
             }
             scheme => Err(refused(format!(
                 "proxies at {}:// are not known here; write it as http:// or socks5://",
@@ -202,27 +257,31 @@ impl Connector {
 }
 
 /// Host and port of a URL.
-struct Target {
+pub(super) struct Target {
     host: String,
     port: u16,
 }
 
 impl Target {
-    fn of(uri: &Uri) -> Result<Self, Fault> {
-        let wrong = |why: &str| Fault::Url { url: uri.to_string(), why: why.into() };
+    pub(super) fn of(uri: &Uri) -> Result<Self, Fault> {
+        let wrong = |why: &str| Fault::Url { url: without_secrets(&uri.to_string()), why: why.into() };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("it names no host"))?;
         let port = match uri.scheme_str() {
             Some("https") => 443,
-            Some("http" | "ws") => 80,
-            Some("wss") => 443,
+            Some("http") => 80,
             Some("socks5" | "socks5h") => 1080,
             _ => return Err(wrong("it must begin with http:// or https://")),
         };
         Ok(Self { host: host.to_ascii_lowercase(), port: uri.port_u16().unwrap_or(port) })
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    fn uri(&self) -> Result<Uri, Fault> {
+        let wrong = |error: http::Error| Fault::Url { url: self.name(), why: error.to_string() };
+        Uri::builder().scheme("http").authority(self.name()).path_and_query("/").build().map_err(wrong)
     }
 
     fn address(&self) -> Option<IpAddr> {
@@ -259,16 +318,18 @@ impl Service<Name> for Resolver {
 
     fn call(&mut self, name: Name) -> Self::Future {
         let public_only = self.public_only;
-        Box::pin(async move {
-            let unknown = |source| Fault::Name { host: name.as_str().into(), source: Arc::new(source) };
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(unknown)?.collect();
-            // One private address among public ones is no accident: none of them is used.
-            let private = found.iter().map(SocketAddr::ip).find(|address| !guard::is_public(*address));
-            match private {
-                Some(address) if public_only => Err(Fault::Private { host: name.as_str().into(), address }),
-                _ => Ok(found.into_iter()),
-            }
-        })
+        Box::pin(async move { Ok(resolve(name.as_str(), public_only).await?.into_iter()) })
+    }
+}
+
+async fn resolve(host: &str, public_only: bool) -> Result<Vec<SocketAddr>, Fault> {
+    let unknown = |source| Fault::Name { host: host.into(), source: Arc::new(source) };
+    let found: Vec<_> = tokio::net::lookup_host((host, 0)).await.map_err(unknown)?.collect();
+    // One private address among public ones is no accident: none of them is used.
+    let private = found.iter().map(SocketAddr::ip).find(|address| !guard::is_public(*address));
+    match private {
+        Some(address) if public_only => Err(Fault::Private { host: host.into(), address }),
+        _ => Ok(found),
     }
 }
 
@@ -416,6 +477,16 @@ impl Write for Socket {
         from: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write_vectored(task, from)
+    }
+}
+
+impl Plain {
+    /// The address at the other end, if it has one.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(tcp) => tcp.inner().peer_addr().ok(),
+            Self::Dialled(_) => None,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use url::Url;
 use super::{
     Fault,
     connector::{Options, Proxies},
+    fault::without_secrets,
 };
 use crate::client::Dial;
 
@@ -16,12 +17,12 @@ use crate::client::Dial;
 /// (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), though never for this machine itself.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    pub(super) url: Url,
+    pub(in crate::client) url: Url,
     /// Their values are marked, and never shown.
-    pub(super) headers: HeaderMap,
+    pub(in crate::client) headers: HeaderMap,
     pub(super) redirects: usize,
     pub(super) answer_max: usize,
-    pub(super) options: Options,
+    pub(in crate::client) options: Options,
 }
 
 impl Endpoint {
@@ -30,7 +31,7 @@ impl Endpoint {
     /// # Errors
     /// [`Fault::Url`].
     pub fn new(url: &str) -> Result<Self, Fault> {
-        let wrong = |why: String| Fault::Url { url: url.into(), why };
+        let wrong = |why: String| Fault::Url { url: without_secrets(url), why };
         let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(wrong("it must begin with http:// or https://".into()));
@@ -58,7 +59,8 @@ impl Endpoint {
         let wrong = |why| Fault::Header { name: name.into(), why };
         let parsed: HeaderName =
             name.parse().map_err(|_| wrong("its name must be a token, as HTTP calls it"))?;
-        if OURS.contains(&parsed.as_str()) || parsed.as_str().starts_with("mcp-param-") {
+        let ours = |prefix| parsed.as_str().starts_with(prefix);
+        if OURS.contains(&parsed.as_str()) || ours("mcp-param-") || ours("sec-websocket-") {
             return Err(wrong("it is written here for each request"));
         }
         let mut value =

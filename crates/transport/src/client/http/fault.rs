@@ -1,5 +1,7 @@
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
+use url::Url;
+
 /// Why a server could not be reached over HTTP, and what may help.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -110,14 +112,51 @@ impl Fault {
     pub fn may_have_arrived(&self) -> bool {
         matches!(self, Self::Lost { .. })
     }
+
+    /// Whether the other side speaks TLS and did not prove who it is.
+    pub fn is_certificate(&self) -> bool {
+        matches!(self, Self::Tls { source, .. } if matches!(**source, rustls::Error::InvalidCertificate(_)))
+    }
 }
 
-fn tls_hint(error: &rustls::Error) -> &'static str {
-    match error {
-        rustls::Error::InvalidMessage(_) => " (does this port speak TLS? try http:// if it does not)",
-        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-            " (if the certificate is your own, name its issuer in SSL_CERT_FILE)"
+fn tls_hint(error: &rustls::Error) -> String {
+    use rustls::{CertificateError as Certificate, Error};
+    let own = "if the certificate is your own, name it or its issuer in SSL_CERT_FILE";
+    let hint = match error {
+        Error::InvalidMessage(_) => "does this port speak TLS? try http:// if it does not",
+        Error::InvalidCertificate(certificate) => match certificate {
+            Certificate::UnknownIssuer => own,
+            Certificate::Expired | Certificate::ExpiredContext { .. } => {
+                "whoever runs the server must renew its certificate; or is the clock of this machine wrong?"
+            }
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                "write the URL with a name that the certificate is for"
+            }
+            // Issued by itself, as an issuer of others: what `openssl req -x509` makes.
+            Certificate::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+                "the certificate is one of an issuer, not of a server: make one for the server that is signed with it"
+            }
+            _ => return String::new(),
+        },
+        _ => return String::new(),
+    };
+    format!(" ({hint})")
+}
+
+/// A URL as it may be told: without its user, its query and what follows, where secrets stand.
+pub(in crate::client) fn shown(url: &Url) -> String {
+    without_secrets(url.as_str())
+}
+
+/// The same of text that may be a URL.
+pub(super) fn without_secrets(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or(url);
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            format!("{scheme}://{host}{path}")
         }
-        _ => "",
+        None => url.to_owned(),
     }
 }

@@ -37,7 +37,7 @@ use super::{
     received::{Broken, EventStream, Messages, RETRY, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{End, Opening, aside::Asides, never_sent};
+use crate::client::{End, Opening, aside::Asides, carrier::QUIET, never_sent};
 
 /// One connection.
 pub(super) struct Hub {
@@ -210,12 +210,18 @@ impl Hub {
 
     /// Sends what nobody waits for: an answer to a question, a cancellation.
     pub(super) fn errand(self: &Arc<Self>, message: Vec<u8>, what: &'static str) {
+        self.errands(vec![message], what);
+    }
+
+    /// Sends several such messages, each once the one before has arrived.
+    fn errands(self: &Arc<Self>, messages: Vec<Vec<u8>>, what: &'static str) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let hub = self.clone();
         let errand = async move {
-            match hub.deliver(message.into()).await {
-                Ok(()) => {}
-                Err(error) => tracing::warn!(%error, what, "could not be sent"),
+            for message in messages {
+                if let Err(error) = hub.deliver(message.into()).await {
+                    tracing::warn!(%error, what, "could not be sent");
+                }
             }
         };
         let mut errands = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
@@ -249,12 +255,27 @@ impl Hub {
         self.errand(message, "an answer to a question");
     }
 
-    pub(super) fn cancel(self: &Arc<Self>, id: u64) {
-        let mut message = Vec::new();
-        let params =
-            Raw::trusted(format!(r#"{{"requestId":{id},"reason":"the caller went away"}}"#).into_bytes());
-        write_notification(&mut message, Method::Cancelled.as_str(), Some(&params));
-        self.errand(message, "a cancellation");
+    /// Tells the server that nobody waits for a call any more, if it is not over by itself, and then that nobody answers
+    /// its questions.
+    pub(super) fn leave(self: &Arc<Self>, call: u64, is_cancelled: bool, questions: Vec<Id>) {
+        let mut messages = Vec::new();
+        if is_cancelled {
+            let mut message = Vec::new();
+            let params = Raw::trusted(
+                format!(r#"{{"requestId":{call},"reason":"the caller went away"}}"#).into_bytes(),
+            );
+            write_notification(&mut message, Method::Cancelled.as_str(), Some(&params));
+            messages.push(message);
+        }
+        for question in questions {
+            let mut message = Vec::new();
+            let error = Error::internal("the call that this belonged to is over");
+            write_error(&mut message, Some(&question), &error, false);
+            messages.push(message);
+        }
+        if !messages.is_empty() {
+            self.errands(messages, "the end of a call");
+        }
     }
 
     /// Sends a request of a session, and gives the response of success to it. A session that the server has forgotten is
@@ -268,7 +289,10 @@ impl Hub {
         match self.send_in(&session, message).await? {
             Ok(response) => return Ok(response),
             Err(refusal) if session.id.is_some() && refusal.is_lost_session() => {
-                tracing::info!(url = %self.line.url, "the server has forgotten the session; a new one is opened");
+                tracing::info!(
+                    url = super::fault::shown(&self.line.url),
+                    "the server has forgotten the session; a new one is opened"
+                );
                 self.renew(sessions, session.number).await?;
             }
             Err(refusal) => return Err(refusal.into_error()),
@@ -531,9 +555,17 @@ impl Hub {
             })
             .unzip();
         match whose(&open) {
-            Whose::Call(place) => all.get(place).copied().ok_or(Whose::NoCall),
+            Whose::Call(place) => {
+                self.asides.unnamed();
+                all.get(place).copied().ok_or(Whose::NoCall)
+            }
             nobody => Err(nobody),
         }
+    }
+
+    /// Whether an older server decides for itself what it logs: it was never told a level.
+    pub(super) fn is_untold(&self) -> bool {
+        self.level.try_lock().is_ok_and(|level| level.is_none())
     }
 
     /// Lets an older server log at least from `level` on, and waits until it has heard so.
@@ -548,7 +580,9 @@ impl Hub {
         }
         match self.set_level(level).await {
             Ok(_) => {
-                if now.replace(level).is_none() {
+                let before = now.replace(level);
+                // Where it was verbose, it is waited for already to become quiet again.
+                if level < QUIET && before.is_none_or(|before| before >= QUIET) {
                     self.lower_later();
                 }
             }
@@ -561,7 +595,7 @@ impl Hub {
         self.ask(Method::SetLevel, &params).await
     }
 
-    /// Lets the server log next to nothing again, once no call has wanted its log for a while.
+    /// Makes the server quiet again once no call has wanted its log for a while.
     fn lower_later(self: &Arc<Self>) {
         let (hub, hold) = (Arc::downgrade(self), self.opening.log_hold);
         let mut last = self.logging.subscribe();
@@ -578,10 +612,10 @@ impl Hub {
                 if last.has_changed().unwrap_or(false) {
                     continue;
                 }
-                if let Err(error) = hub.set_level(LogLevel::Emergency).await {
+                if let Err(error) = hub.set_level(QUIET).await {
                     tracing::debug!(%error, "the server does not change the level of its log");
                 }
-                *now = None;
+                *now = Some(QUIET);
                 return;
             }
         };

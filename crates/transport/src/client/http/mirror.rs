@@ -2,17 +2,18 @@
 //! Headers from Tool Parameters).
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use anyport_protocol::{
     Raw,
-    json::{Elements, Members, Splice},
+    json::{Elements, Splice},
     meta::{encode_header, header_text},
+    param_header::{Header, Plan},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// What the tools of one server want mirrored, as far as they were listed.
 #[derive(Debug, Default)]
@@ -22,8 +23,7 @@ pub(super) struct Mirrors(Mutex<HashMap<String, Arc<[Mirror]>>>);
 #[derive(Debug, PartialEq, Eq)]
 struct Mirror {
     name: HeaderName,
-    /// The chain of `properties` keys from the root.
-    path: Vec<String>,
+    header: Header,
 }
 
 /// The annotation in a property's schema.
@@ -94,11 +94,7 @@ impl Mirror {
     /// §Schema Extension: "If no value is present at that path in the call arguments, the header is omitted"; so it is for
     /// `null`.
     fn value(&self, arguments: &Raw) -> Option<HeaderValue> {
-        let value =
-            self.path.iter().try_fold(arguments.as_str(), |object, key| Members::find(object, key))?;
-        if value == "null" || value.starts_with(['{', '[']) {
-            return None;
-        }
+        let value = self.header.value(arguments.as_str()).filter(|value| !value.starts_with(['{', '[']))?;
         let value = arguments.slice(value);
         HeaderValue::from_str(&encode_header(&integer(&header_text(&value), &value))).ok()
     }
@@ -118,77 +114,19 @@ fn integer(text: &str, value: &Raw) -> String {
 }
 
 /// The annotations of a tool.
-fn compile(tool: &Raw) -> Result<Vec<Mirror>, &'static str> {
+fn compile(tool: &Raw) -> Result<Vec<Mirror>, String> {
     let Some(schema) = tool.member("inputSchema") else { return Ok(Vec::new()) };
     if memchr::memmem::find(schema.as_str().as_bytes(), KEYWORD.as_bytes()).is_none() {
         return Ok(Vec::new());
     }
-    let schema: Value = schema.decode().map_err(|_| "the schema cannot be read")?;
-    let (mut mirrors, mut seen) = (Vec::new(), HashSet::new());
-    walk(&schema, Some(&[]), &mut |subschema, path| {
-        let Some(name) = subschema.get(KEYWORD) else { return Ok(()) };
-        let name = name.as_str().filter(|name| !name.is_empty()).ok_or("it is no name")?;
-        let header =
-            HeaderName::try_from(format!("mcp-param-{name}")).map_err(|_| "it is no name of a header")?;
-        let path = path.filter(|path| !path.is_empty()).ok_or("it stands where not only properties lead")?;
-        if !is_primitive(subschema) {
-            return Err("it stands on what is no string, integer or boolean");
-        }
-        if !seen.insert(header.clone()) {
-            return Err("it is used twice");
-        }
-        mirrors.push(Mirror { name: header, path: path.iter().map(|key| (*key).to_owned()).collect() });
-        Ok(())
-    })?;
-    Ok(mirrors)
-}
-
-fn is_primitive(schema: &Map<String, Value>) -> bool {
-    let primitive = |name: &Value| matches!(name.as_str(), Some("string" | "integer" | "boolean"));
-    match schema.get("type") {
-        Some(Value::Array(types)) => {
-            types.iter().filter(|name| primitive(name)).count() == 1
-                && types.iter().all(|name| primitive(name) || name.as_str() == Some("null"))
-        }
-        Some(name) => primitive(name),
-        None => false,
-    }
-}
-
-/// Visits every subschema; the path is that of `properties` keys from the root, where nothing else lies between. How deep
-/// it goes is bounded by how deep a message may be.
-fn walk<'a>(
-    schema: &'a Value,
-    path: Option<&[&'a str]>,
-    visit: &mut impl FnMut(&'a Map<String, Value>, Option<&[&'a str]>) -> Result<(), &'static str>,
-) -> Result<(), &'static str> {
-    match schema {
-        Value::Object(object) => {
-            visit(object, path)?;
-            for (keyword, value) in object {
-                match (keyword.as_str(), value) {
-                    // These hold values, not schemas.
-                    ("const" | "default" | "enum" | "examples" | KEYWORD, _) => {}
-                    ("properties", Value::Object(properties)) => {
-                        for (name, property) in properties {
-                            let path = path.map(|path| [path, &[name.as_str()]].concat());
-                            walk(property, path.as_deref(), visit)?;
-                        }
-                    }
-                    (
-                        "$defs" | "definitions" | "patternProperties" | "dependentSchemas",
-                        Value::Object(schemas),
-                    ) => {
-                        schemas.values().try_for_each(|schema| walk(schema, None, visit))?;
-                    }
-                    (_, value) => walk(value, None, visit)?,
-                }
-            }
-            Ok(())
-        }
-        Value::Array(all) => all.iter().try_for_each(|schema| walk(schema, None, visit)),
-        _ => Ok(()),
-    }
+    let schema: Value = schema.decode().map_err(|error| format!("the schema cannot be read: {error}"))?;
+    let plan = Plan::compile(&schema).map_err(|problem| problem.to_string())?;
+    let mirror = |header: &Header| {
+        let name = HeaderName::try_from(format!("mcp-param-{}", header.name()));
+        let name = name.map_err(|error| format!("{:?} is no name of a header: {error}", header.name()))?;
+        Ok(Mirror { name, header: header.clone() })
+    };
+    plan.headers().iter().map(mirror).collect()
 }
 
 #[cfg(test)]

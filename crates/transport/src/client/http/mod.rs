@@ -8,7 +8,7 @@
 //! - `mirror`: arguments that go into headers, too.
 //! - `received`: what a server answers, read as messages; `events`: streams of events.
 //! - `outbound`: requests over kept connections, with redirects; `connector`: the one way out; `guard`: where it does
-//!   not lead.
+//!   not lead; `way`: the same step by step, for whoever looks for a fault.
 
 mod asked;
 mod call;
@@ -24,7 +24,17 @@ mod open;
 mod outbound;
 mod received;
 mod session;
+mod way;
 
+#[cfg(feature = "client-websocket")]
+pub(crate) use connector::Connector;
 pub use endpoint::Endpoint;
 pub use fault::Fault;
+#[cfg(feature = "client-websocket")]
+pub(super) use fault::shown;
 pub(crate) use open::open;
+#[cfg(feature = "client-websocket")]
+pub(crate) use outbound::{USER_AGENT, uri};
+#[cfg(feature = "client-websocket")]
+pub(crate) use received::{Reading, Refusal};
+pub use way::{Fetched, Reached, Way};

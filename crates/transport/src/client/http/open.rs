@@ -15,6 +15,7 @@ use url::Url;
 use super::{
     Endpoint, Fault,
     call::Http,
+    fault::shown,
     hub::{Hub, Line, Way, initialized, result_of},
     mirror::Mirrors,
     outbound::Outbound,
@@ -134,7 +135,8 @@ impl<'a> Attempt<'a> {
             Tried::Answered(outcome) => return Ok(outcome),
             Tried::Refused(refusal) => refusal,
         };
-        if refusal.says_nothing_of_the_era() {
+        // Who is not let in is told so, whatever else is in the answer.
+        if refusal.says_nothing_of_the_era() || refusal.status == StatusCode::FORBIDDEN {
             return Err(self.said(refusal));
         }
         // 2025-11-25, transports §Backwards Compatibility: "If it fails with the following HTTP status codes "400 Bad
@@ -150,9 +152,15 @@ impl<'a> Attempt<'a> {
             self.old = Some(stream);
             return self.initialize_old(message).await;
         }
-        match refusal.error {
-            Some(error) => Ok(Err(error)),
-            None => Err(self.said(refusal)),
+        // 2026-07-28, streamable-http §Protocol Version Header: "If the server does not implement the requested RPC method,
+        // it **MUST** respond with `404 Not Found` and a JSON-RPC error with code `-32601`". Else it is the path that is
+        // not known, whatever is written beside it.
+        let known = [code::METHOD_NOT_FOUND, code::UNSUPPORTED_PROTOCOL_VERSION];
+        match &refusal.error {
+            Some(error) if refusal.status != StatusCode::NOT_FOUND || known.contains(&error.code) => {
+                Ok(Err(error.clone()))
+            }
+            _ => Err(self.said(refusal)),
         }
     }
 
@@ -167,9 +175,13 @@ impl<'a> Attempt<'a> {
     }
 
     fn said(&self, refusal: Refusal) -> ConnectError {
-        let at = self.line.url.to_string();
+        let at = shown(&self.line.url);
         match refusal.status {
             StatusCode::UNAUTHORIZED => ConnectError::Unauthorized { at, challenge: refusal.challenge },
+            StatusCode::FORBIDDEN => {
+                let words = refusal.words();
+                ConnectError::Forbidden { at, words, challenge: refusal.challenge }
+            }
             _ => ConnectError::Transport(format!("{at}: {}", refusal.words())),
         }
     }
@@ -194,7 +206,7 @@ impl<'a> Attempt<'a> {
             let data: String = String::from_utf8_lossy(&first.data).chars().take(256).collect();
             ConnectError::Transport(format!(
                 "{} names {data:?} as the address to post to: {why}",
-                self.line.url
+                shown(&self.line.url)
             ))
         };
         let address = std::str::from_utf8(&first.data).map_err(|_| wrong("this is no text"))?;
@@ -213,14 +225,14 @@ impl<'a> Attempt<'a> {
         let response = self.line.post(address, self.line.headers(), message).await?;
         if !response.status().is_success() {
             let refusal = Refusal::of(response, &self.line.reading).await;
-            return Err(ConnectError::Transport(format!("{address}: {}", refusal.words())));
+            return Err(ConnectError::Transport(format!("{}: {}", shown(address), refusal.words())));
         }
         loop {
             match messages.next().await {
                 Ok(Message::Response(response)) => return Ok(response.outcome),
                 Ok(_) => {}
                 Err(Broken::Cut(why)) => {
-                    return Err(ConnectError::Transport(format!("{}: {why}", self.line.url)));
+                    return Err(ConnectError::Transport(format!("{}: {why}", shown(&self.line.url))));
                 }
                 Err(Broken::Invalid(error)) => return Ok(Err(error)),
             }
@@ -257,7 +269,9 @@ impl<'a> Attempt<'a> {
             Failure::Refused(method, error) => ConnectError::Refused { method, error },
             Failure::Revision(spoken) => ConnectError::Revision { spoken, wanted: self.opening.revision },
             Failure::Silent => ConnectError::Silent(self.opening.probe_timeout),
-            Failure::Ended => ConnectError::Transport(format!("{} ends each connection", self.line.url)),
+            Failure::Ended => {
+                ConnectError::Transport(format!("{} ends each connection", shown(&self.line.url)))
+            }
         }
     }
 }

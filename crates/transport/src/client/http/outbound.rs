@@ -13,6 +13,7 @@ use url::Url;
 use super::{
     Endpoint, Fault,
     connector::{Connector, chain, find},
+    fault::{shown, without_secrets},
 };
 
 /// Sends requests; clones share their connections.
@@ -103,18 +104,12 @@ impl Outbound {
             *request.headers_mut() = carried;
             let response = self.client.request(request).await.map_err(|error| lost(at, &error))?;
             let Some(to) = redirect(at, &response)? else { return Ok(response) };
-            tracing::debug!(from = %at, %to, "the server sends us on");
+            tracing::debug!(from = shown(at), to = shown(&to), "the server sends us on");
             next = Some(to);
         }
         let why = "it was not the first redirect, and more are not followed";
-        let to = next.as_ref().unwrap_or(url).to_string();
+        let to = shown(next.as_ref().unwrap_or(url));
         Err(Fault::Redirect { from: self.home.ascii_serialization(), to, why })
-    }
-
-    /// Connects for a protocol of its own (WebSocket).
-    #[allow(dead_code, reason = "for the WebSocket client")]
-    pub(crate) fn connector(&self) -> &Connector {
-        &self.connector
     }
 }
 
@@ -156,8 +151,11 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fa
     }
     let location = response.headers().get(header::LOCATION).map(HeaderValue::to_str);
     let Some(Ok(location)) = location else { return Ok(None) };
-    let refused =
-        |why| Fault::Redirect { from: from.to_string(), to: location.chars().take(256).collect(), why };
+    let refused = |why| Fault::Redirect {
+        from: shown(from),
+        to: without_secrets(location).chars().take(256).collect(),
+        why,
+    };
     let to = from.join(location).map_err(|_| refused("this is no URL"))?;
     match (from.scheme(), to.scheme()) {
         ("https", "http") => Err(refused("what was said in private would be said in public")),
@@ -170,11 +168,11 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fa
 }
 
 /// The URL as the HTTP library wants it.
-fn uri(url: &Url) -> Result<http::Uri, Fault> {
+pub(crate) fn uri(url: &Url) -> Result<http::Uri, Fault> {
     let text = url.as_str();
     let text = text.split_once('#').map_or(text, |(before, _)| before);
     text.parse()
-        .map_err(|error: http::uri::InvalidUri| Fault::Url { url: text.into(), why: error.to_string() })
+        .map_err(|error: http::uri::InvalidUri| Fault::Url { url: shown(url), why: error.to_string() })
 }
 
 /// The `Host` of requests to `uri`: without the port that its scheme has anyway.
@@ -193,7 +191,8 @@ fn host(uri: &http::Uri) -> Option<HeaderValue> {
 /// How many headers a request has, beside those that the user wants.
 const ROOM: usize = 12;
 
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("anyport/", env!("CARGO_PKG_VERSION")));
+pub(crate) const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("anyport/", env!("CARGO_PKG_VERSION")));
 
 /// Bytes that are read of a response before somebody takes them: what a slow caller leaves stays with the server.
 const READ_AHEAD: usize = 128 << 10;

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use anyport_protocol::{
     Error, Limits, Raw,
     json::Splice,
-    jsonrpc::{Incoming, Message, Reason, read},
+    jsonrpc::{Incoming, Message, Reason, code, read},
 };
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -197,7 +197,9 @@ impl Refusal {
     /// 2025-11-25, transports §Session Management: "it MUST respond to requests containing that session ID with HTTP 404
     /// Not Found". Servers that follow the examples of the TypeScript SDK answer 400 in words of their own.
     pub(crate) fn is_lost_session(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND
+        // Servers of both eras say with this status, too, that they do not know a method (2026-07-28, streamable-http).
+        let no_method = self.error.as_ref().is_some_and(|error| error.code == code::METHOD_NOT_FOUND);
+        self.status == StatusCode::NOT_FOUND && !no_method
             || self.status == StatusCode::BAD_REQUEST
                 && self.error.as_ref().is_some_and(|error| {
                     error.code == -32000 && error.message.to_ascii_lowercase().contains("session")
@@ -276,7 +278,7 @@ pub(crate) fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
     })
 }
 
-async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Broken> {
+pub(super) async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Broken> {
     let (mut first, mut all) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Broken::Cut(chain(&error)))?;

@@ -1,50 +1,8 @@
-//! From how a server is named to where it is.
+//! What a server is known by.
 
-use anyhow::Result;
-use anyport_transport::client::{
-    self, child,
-    http::{Endpoint, Fault},
-};
 use sha2::{Digest as _, Sha256};
 
-use crate::{
-    failure::Advice,
-    target::{Hidden, Server},
-};
-
-/// The place of a server, for the transport that reaches it.
-pub(super) fn place(server: &Server) -> Result<client::Target> {
-    match server {
-        Server::Command { program, arguments, environment, cwd } => {
-            let mut command = child::Command::new(program).args(arguments.iter().cloned());
-            for (name, value) in environment {
-                command = command.env(name, &value.0);
-            }
-            if let Some(folder) = cwd {
-                command = command.cwd(folder);
-            }
-            Ok(client::Target::Command(command))
-        }
-        #[cfg(unix)]
-        Server::Unix(path) => Ok(client::Target::Unix(path.clone())),
-        Server::Http { url, headers } => endpoint(url, headers).map(client::Target::Http),
-        other => Err(Advice::usage(
-            format!("servers cannot be reached over {} here", other.transport()),
-            "reach it in another way: over HTTP, or as a command after --",
-        )),
-    }
-}
-
-fn endpoint(url: &str, headers: &[(String, Hidden)]) -> Result<Endpoint> {
-    let wrong = |fault: Fault| {
-        Advice::usage(fault.to_string(), "write the URL as https://host/mcp, and headers as 'Name: value'")
-    };
-    let endpoint = Endpoint::new(url).map_err(wrong)?;
-    headers
-        .iter()
-        .try_fold(endpoint, |endpoint, (name, value)| endpoint.header(name, &value.0))
-        .map_err(wrong)
-}
+use crate::target::Server;
 
 /// The file of what a server was last known to offer: another for every server, and no secret is in its name.
 pub(super) fn file_name(server: &Server) -> String {

@@ -9,17 +9,18 @@ mod resources;
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use anyport::{
-    Revision, Server,
-    http::{Config, Listener},
-};
-use clap::{Parser, ValueEnum};
+use anyport::{Revision, ServeError, Server, http, stdio};
+use clap::{ArgGroup, Parser, ValueEnum};
 
 #[derive(Debug, Parser)]
+#[command(group(ArgGroup::new("way").required(true)))]
 struct Arguments {
     /// The port to listen on.
-    #[arg(long)]
-    port: u16,
+    #[arg(long, group = "way")]
+    port: Option<u16>,
+    /// Serve whoever started this, on standard input and output.
+    #[arg(long, group = "way")]
+    stdio: bool,
     /// Which clients are served.
     #[arg(long, default_value = "both")]
     era: Era,
@@ -44,7 +45,7 @@ impl Era {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), ServeError> {
     let arguments = Arguments::parse();
     let supported = arguments.era.revisions();
     let builder = Server::builder("everything", env!("CARGO_PKG_VERSION"))
@@ -55,19 +56,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let builder = asking::add(builder);
     let builder = prompts::add(builder);
     let builder = resources::add(builder);
-    let server = builder.build()?;
 
-    let address = (Ipv4Addr::LOCALHOST, arguments.port).into();
-    let listener = Listener::bind(address, Config { supported, ..Config::default() }, false).await?;
-    eprintln!("everything_server listens on http://{}/mcp", listener.address()?);
-    let closing = server.clone();
-    let stop = async move {
-        // Without a signal handler the server runs until it is killed, which is what the suite does.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+    let serve = anyport::serve(builder.build()?);
+    let serve = match arguments.port {
+        Some(port) => {
+            let config = http::Config { supported, ..http::Config::default() };
+            serve.http_with((Ipv4Addr::LOCALHOST, port), config)
         }
-        closing.close();
+        None => serve.stdio_with(stdio::Config { supported, ..stdio::Config::default() }),
     };
-    listener.serve(anyport::live(server), stop).await?;
-    Ok(())
+    serve.on_listening(|place| eprintln!("everything_server: {place}")).await
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyport::{
-    Context, Raw, Tool,
+    BuildError, Context, Prompt, Raw, Tool,
     protocol::{
         meta::LogLevel,
         types::{ContentBlock, ResourceContents},
     },
-    server::{Builder, NoArguments, ToolResult},
+    server::{Builder, NoArguments, ToolResult, Values},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 /// A picture of one pixel.
-pub(crate) const PNG: &[u8] = include_bytes!("../data/pixel.png");
+pub(crate) const PNG: &[u8] = include_bytes!("../../data/pixel.png");
 
 /// A sound of no length.
-const WAV: &[u8] = include_bytes!("../data/silence.wav");
+const WAV: &[u8] = include_bytes!("../../data/silence.wav");
 
 /// The pause between notifications.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -112,16 +112,22 @@ fn notifying(builder: Builder) -> Builder {
                 "Logged"
             },
         ))
-        .tool(Tool::new("test_trigger_tool_change").description("Says that the tools have changed.").run(
+        .tool(Tool::new("test_trigger_tool_change").description("Changes what tools there are.").run(
             async |_: NoArguments, context: Context| {
-                context.events().tools_changed();
-                "Announced"
+                let server = context.server();
+                if !server.remove_tool("test_changing") {
+                    server.add(changing_tool())?;
+                }
+                Ok::<_, BuildError>("Changed")
             },
         ))
-        .tool(Tool::new("test_trigger_prompt_change").description("Says that the prompts have changed.").run(
+        .tool(Tool::new("test_trigger_prompt_change").description("Changes what prompts there are.").run(
             async |_: NoArguments, context: Context| {
-                context.events().prompts_changed();
-                "Announced"
+                let server = context.server();
+                if !server.remove_prompt("test_changing") {
+                    server.add(changing_prompt())?;
+                }
+                Ok::<_, BuildError>("Changed")
             },
         ))
         .tool(
@@ -133,6 +139,14 @@ fn notifying(builder: Builder) -> Builder {
                     "Reconnection test completed"
                 }),
         )
+}
+
+fn changing_tool() -> Tool {
+    Tool::new("test_changing").description("Comes and goes.").run(async |_: NoArguments, _| "Here")
+}
+
+fn changing_prompt() -> Prompt {
+    Prompt::new("test_changing").description("Comes and goes.").get(async |_: Values, _| "Here")
 }
 
 fn embedded(uri: &str, mime_type: &str, text: &str) -> ContentBlock {

@@ -1,0 +1,138 @@
+//! Whether the server lists what it has, and answers a call.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use anyport_client::Error as ClientError;
+use anyport_protocol::{jsonrpc::code, types::Tool};
+use anyport_transport::client::Connection;
+use serde_json::{Map, Value, json};
+
+use super::report::Report;
+use crate::{
+    arguments,
+    commands::inspect::{self, Offer},
+    exit::Exit,
+    failure::Advice,
+    near::did_you_mean,
+    render::safe,
+    session::{self, Session, failure},
+    target::Target,
+};
+
+/// Lists all there is, and makes a call: `call`, or one that does no harm.
+pub(super) async fn exchange(
+    report: &mut Report,
+    connection: &Connection,
+    target: &Target,
+    options: &session::Options,
+    started: Instant,
+    call: Option<(&str, &[String])>,
+) -> Result<()> {
+    report.begin();
+    let session = match session::over(connection, target, options, started).await? {
+        Ok(session) => session,
+        Err(error) => return failed(report, "list", &error),
+    };
+    let offer = match Offer::of(&session.client).await {
+        Ok(offer) => offer,
+        Err(error) => return failed(report, "list", &error),
+    };
+    match inspect::warnings(&offer).len() {
+        0 => report.ok("list", offer.counts())?,
+        warnings => {
+            let help = format!("`anyport inspect` tells of {warnings} that may break clients");
+            report.doubtful("list", offer.counts(), help)?;
+        }
+    }
+    let (name, given) = match call {
+        Some((name, words)) => {
+            let tool = offer.tools.iter().find(|tool| tool.name == name);
+            let tool = tool.ok_or_else(|| unknown(name, &offer.tools))?;
+            (name, arguments_of(tool, words)?)
+        }
+        None => match harmless(&offer.tools) {
+            Some(tool) => (tool.name.as_str(), Map::new()),
+            None if offer.tools.is_empty() => return report.skipped("call", "it has no tools"),
+            None => return refuses(report, &session).await,
+        },
+    };
+    let bar = session.bar.clone();
+    let result = session.client.call(name, given).progress(move |step| bar.show(&step)).await;
+    session.bar.clear();
+    match result {
+        Err(error) => failed(report, "call", &error),
+        Ok(result) if result.is_error == Some(true) => {
+            let words: String = result.text().chars().take(SHOWN).collect();
+            let detail = format!("{name} answers that it failed: {words}");
+            match call {
+                Some(_) => report.tool_failed(detail),
+                None => {
+                    report.doubtful("call", detail, "the way is free; `anyport call` shows the whole answer")
+                }
+            }
+        }
+        Ok(_) => report.ok("call", format!("{name} answers")),
+    }
+}
+
+/// How much of what a tool says is shown.
+const SHOWN: usize = 300;
+
+/// A tool that says of itself that it only reads, and wants nothing to be told.
+fn harmless(tools: &[Tool]) -> Option<&Tool> {
+    let reads = |tool: &&Tool| {
+        tool.annotations.as_ref().is_some_and(|annotations| annotations.read_only_hint == Some(true))
+    };
+    let wants_nothing = |tool: &&Tool| {
+        let required = tool.input_schema.get("required").and_then(Value::as_array);
+        required.is_none_or(Vec::is_empty)
+    };
+    tools.iter().filter(reads).find(wants_nothing)
+}
+
+/// A name that no tool has.
+const NOBODY: &str = "anyport-doctor-no-such-tool";
+
+/// Without a tool that is known to do no harm, one is called that does not exist.
+async fn refuses(report: &mut Report, session: &Session) -> Result<()> {
+    let params = json!({"name": NOBODY, "arguments": {}});
+    match session.client.request("tools/call", params).await {
+        Err(ClientError::Refused { error, .. })
+            if error.code != code::METHOD_NOT_FOUND && !failure::not_let_in(&error) =>
+        {
+            report.ok("call", "a tool that does not exist is refused, as it should be")
+        }
+        // Servers of older revisions say it in the result.
+        Ok(raw) if raw.member("isError").is_some_and(|is| is.as_str() == "true") => {
+            report.ok("call", "a tool that does not exist is refused, as it should be")
+        }
+        Ok(_) => {
+            let help = "whoever made the server must refuse unknown tools with -32602";
+            report.doubtful("call", "a tool that does not exist is answered as if it did", help)
+        }
+        Err(error) => failed(report, "call", &error),
+    }
+}
+
+/// Notes that the way ends here.
+fn failed(report: &mut Report, step: &'static str, error: &ClientError) -> Result<()> {
+    let advice = failure::advice(error);
+    report.failed(step, advice.problem, advice.help)?;
+    if advice.exit == Exit::Auth {
+        report.ends_with(Exit::Auth);
+    }
+    Ok(())
+}
+
+fn unknown(name: &str, tools: &[Tool]) -> anyhow::Error {
+    let near = did_you_mean(name, tools.iter().map(|tool| tool.name.as_str()));
+    let help = near.unwrap_or_else(|| "`anyport tools` lists what it has".into());
+    Advice::usage(safe::line(&format!("the server has no tool {name}")), safe::line(&help))
+}
+
+fn arguments_of(tool: &Tool, words: &[String]) -> Result<Map<String, Value>> {
+    let stdin = || std::io::read_to_string(std::io::stdin());
+    arguments::parse(words, &tool.name, &tool.input_schema, stdin)
+        .map_err(|mistake| Advice::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))
+}

@@ -1,0 +1,117 @@
+//! `anyport doctor`: goes the way to a server step by step, and says which step fails and what to do.
+//!
+//! - [`report`]: what was found, step by step.
+//! - [`network`]: name, connection, TLS.
+//! - [`program`]: whether there is such a program; [`socket`]: whether there is such a socket.
+//! - [`opening`]: what the server says at first, and what it speaks.
+//! - [`access`]: whether it lets the caller in; [`metadata`]: what it publishes about that.
+//! - [`exchange`]: whether it lists what it has, and answers a call.
+
+mod access;
+mod exchange;
+mod metadata;
+mod network;
+mod opening;
+mod program;
+mod report;
+#[cfg(unix)]
+mod socket;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use self::{opening::Opened, report::Report};
+use super::Words;
+use crate::{
+    exit::Exit,
+    failure::Advice,
+    session::{self, output},
+    target::{Server, Surroundings, Target},
+};
+
+/// What `anyport doctor` can be told.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(
+    override_usage = "anyport doctor [OPTIONS] SERVER [--call TOOL [KEY=VALUE]...]\n       \
+        anyport doctor [OPTIONS] [--call TOOL [KEY=VALUE]...] -- COMMAND [ARGS]...",
+    after_help = "The last step calls a tool that says it only reads and wants no arguments. Where there is none, it \
+        calls one that does not exist, which the server must refuse. The exit code is that of the step that fails."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    words: Words,
+    /// Call this tool at the end, with the arguments that follow the server.
+    #[arg(long, value_name = "TOOL", help_heading = "Server")]
+    call: Option<String>,
+}
+
+impl Arguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.words.options.output
+    }
+}
+
+/// Goes the way to the server and says how far it leads.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let options = &arguments.words.options;
+    let mut words = arguments.words.words.clone();
+    let target = options.server.target_of(&mut words);
+    if let (None, Some(more)) = (&arguments.call, words.first()) {
+        let help = "name one server; --call TOOL takes words after it as arguments";
+        return Err(Advice::usage(format!("{more} was not expected"), help));
+    }
+    let target = options.server.resolve(target.as_deref(), &Surroundings::here())?;
+    // What the connection would warn of is told as a step.
+    let mut quiet = options.clone();
+    quiet.output.quiet = options.output.verbose == 0;
+    session::run(&quiet, async {
+        let mut report = Report::new(&target, &options.output);
+        examine(&mut report, arguments, &target, &words).await?;
+        report.finish()
+    })
+}
+
+/// Goes step by step, until one fails.
+async fn examine(
+    report: &mut Report,
+    arguments: &Arguments,
+    target: &Target,
+    words: &[String],
+) -> Result<()> {
+    let options = &arguments.words.options;
+    // What cannot be sent at all is a mistake in the command line, and no step.
+    let destination = session::connect::hurried(target.server.destination()?);
+    let reached = match &target.server {
+        Server::Http { url, .. } | Server::WebSocket { url, .. } => network::reach(report, url).await?,
+        Server::Command { program, environment, cwd, .. } => {
+            program::find(report, program, environment, cwd.as_deref())?
+        }
+        #[cfg(unix)]
+        Server::Unix(path) => socket::find(report, path)?,
+        #[cfg(not(unix))]
+        Server::Unix(_) => true,
+    };
+    if !reached {
+        return Ok(());
+    }
+    let Some(Opened { connection, started }) = opening::open(report, target, &destination, options).await?
+    else {
+        return Ok(());
+    };
+    let call = arguments.call.as_deref().map(|tool| (tool, words));
+    let done = exchange::exchange(report, &connection, target, options, started, call).await;
+    session::close(&connection).await;
+    done
+}
+
+/// How a step ends the program when it fails.
+fn exit_of(step: &str) -> Exit {
+    match step {
+        "well-known" | "auth" => Exit::Auth,
+        "revision" | "list" | "call" => Exit::Failed,
+        _ => Exit::Unreachable,
+    }
+}

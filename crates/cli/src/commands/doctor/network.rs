@@ -1,0 +1,132 @@
+//! The way through the network: name, connection, TLS.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use anyhow::Result;
+use anyport_transport::client::http::{Endpoint, Fault, Way};
+
+use super::report::{Report, is_secure};
+use crate::failure::Advice;
+
+/// Goes to the server at `url`, and says whether that leads to one.
+pub(super) async fn reach(report: &mut Report, url: &str) -> Result<bool> {
+    let way = way(url)?;
+    report.begin();
+    match way.resolve().await {
+        Ok(addresses) => report.ok("dns", named(&way, &addresses))?,
+        Err(fault) => return failed(report, &fault),
+    }
+    let reached = match way.connect().await {
+        Ok(reached) => reached,
+        Err(fault) => return failed(report, &fault),
+    };
+    let at = reached.address().map_or_else(|| way.target(), |address| address.to_string());
+    report.ok("tcp", format!("{at} takes the connection"))?;
+    if is_secure(url) {
+        match reached.secure().await {
+            Ok(version) => report.ok("tls", format!("{version}, and the certificate is trusted"))?,
+            Err(fault) => return failed(report, &fault),
+        }
+    }
+    Ok(true)
+}
+
+/// The way to `url`, which a WebSocket goes as well: it begins as HTTP.
+fn way(url: &str) -> Result<Way> {
+    let way = Endpoint::new(&as_http(url)).and_then(|endpoint| Way::to(&endpoint));
+    way.map_err(|fault| Advice::usage(fault.to_string(), "write the URL as https://host/mcp"))
+}
+
+/// A URL of a WebSocket as one of HTTP.
+pub(super) fn as_http(url: &str) -> String {
+    match url.get(..2) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("ws") => format!("http{}", &url[2..]),
+        _ => url.to_owned(),
+    }
+}
+
+/// Where a name leads, with few words.
+fn named(way: &Way, addresses: &[IpAddr]) -> String {
+    const SHOWN: usize = 4;
+    let different: BTreeSet<String> = addresses.iter().map(ToString::to_string).collect();
+    let more = different.len().saturating_sub(SHOWN);
+    let mut text = different.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        text += &format!(" and {more} more");
+    }
+    match way.proxy() {
+        Some(proxy) => format!("{text}, of the proxy {proxy}, which looks for {}", way.target()),
+        None => text,
+    }
+}
+
+/// Notes that the way ends here. Never leads on.
+pub(super) fn failed(report: &mut Report, fault: &Fault) -> Result<bool> {
+    report.failed(step_of(fault), fault.to_string(), help_for(fault))?;
+    Ok(false)
+}
+
+/// The step that a fault belongs to.
+pub(super) fn step_of(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Name { .. } | Fault::Private { .. } => "dns",
+        Fault::Refused { .. }
+        | Fault::Unreachable { .. }
+        | Fault::ConnectTimeout { .. }
+        | Fault::Proxy { .. } => "tcp",
+        Fault::Tls { .. } | Fault::NoRoots => "tls",
+        _ => "speak",
+    }
+}
+
+fn help_for(fault: &Fault) -> String {
+    match fault {
+        Fault::Name { host, .. } => {
+            format!(
+                "write the name otherwise, or look it up elsewhere: nslookup {host}; in a company, is the VPN on?"
+            )
+        }
+        Fault::Refused { target } => format!(
+            "start the server, or correct the port: nothing listens at {target}; in a container, the server must listen \
+             on 0.0.0.0 and its port be published"
+        ),
+        Fault::Unreachable { .. } | Fault::ConnectTimeout { .. } => {
+            "a firewall may stand between, or the host be down; is a proxy needed here (HTTPS_PROXY)?".into()
+        }
+        Fault::Proxy { .. } => {
+            "correct HTTP_PROXY or HTTPS_PROXY, or except the host from it in NO_PROXY".into()
+        }
+        Fault::Tls { .. } => {
+            "SSL_CERT_FILE=FILE trusts the certificates in FILE; https:// is for servers that have one".into()
+        }
+        Fault::NoRoots => "install the package ca-certificates".into(),
+        Fault::Redirect { .. } => "write the URL that it is sent on to".into(),
+        _ => "the server's own log may tell more".into(),
+    }
+}
+
+/// Whether the port of an `http:` URL speaks TLS.
+pub(super) async fn speaks_tls(url: &str) -> bool {
+    let Ok(way) = way(url) else { return false };
+    match way.connect().await {
+        Ok(reached) => match reached.secure().await {
+            Ok(_) => true,
+            // What does not prove who it is speaks TLS all the same.
+            Err(fault) => fault.is_certificate(),
+        },
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_a_web_socket_is_that_of_http() {
+        assert_eq!(as_http("ws://a/b"), "http://a/b");
+        assert_eq!(as_http("WSS://a/b"), "httpS://a/b");
+        assert_eq!(as_http("https://a/b"), "https://a/b");
+        assert_eq!(as_http("é"), "é");
+    }
+}

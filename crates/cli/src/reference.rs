@@ -1,0 +1,188 @@
+//! What `docs/cli.md` says of commands, options, variables and exit codes is written from the code that reads them.
+
+use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path};
+
+use clap::{Arg, ArgAction, Command, CommandFactory as _};
+
+use crate::{exit::Exit, target::places_by_program};
+
+/// Set this variable to write the page instead of comparing with it.
+const UPDATE: &str = "UPDATE_GOLDEN";
+
+#[test]
+fn the_reference_of_the_command_line_is_what_the_code_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let mut program = crate::Arguments::command();
+    program.build();
+    let parts = [
+        ("commands", commands(&program)),
+        ("places", places()),
+        ("variables", variables(&program)),
+        ("exit codes", exit_codes()),
+    ];
+    let written = parts.into_iter().fold(page.clone(), |page, (name, part)| replaced(&page, name, &part));
+    if env::var_os(UPDATE).is_some_and(|value| !value.is_empty() && value != "0") {
+        fs::write(path, written).unwrap();
+    } else {
+        assert_eq!(page, written, "{UPDATE}=1 cargo test -p anyport-cli reference writes the page anew");
+    }
+}
+
+/// `page` with `part` between the marks called `name`.
+fn replaced(page: &str, name: &str, part: &str) -> String {
+    let mark =
+        format!("<!-- {name}: `UPDATE_GOLDEN=1 cargo test -p anyport-cli reference` writes this part. -->\n");
+    let (before, rest) = page.split_once(&mark).unwrap_or_else(|| panic!("the page lacks {mark}"));
+    let (_, after) = rest.split_once("<!-- Until here. -->").expect("the part does not end");
+    format!("{before}{mark}\n{part}\n<!-- Until here. -->{after}")
+}
+
+/// Commands that have most of their options in common, and what they are together.
+const GROUPS: [(&str, &[&str]); 2] = [
+    (
+        "Commands that speak to a server",
+        &["tools", "call", "resources", "read", "prompts", "prompt", "inspect", "doctor", "replay"],
+    ),
+    ("Commands that serve", &["serve", "bridge"]),
+];
+
+/// Every command with its options; those of a whole group stand once.
+fn commands(program: &Command) -> String {
+    let mut out = String::new();
+    let find = |name: &str| program.find_subcommand(name).unwrap();
+    let mut shown: Vec<&str> = Vec::new();
+    for (title, names) in GROUPS {
+        let common: Vec<String> = options(find(names[0]))
+            .filter(|arg| names.iter().all(|name| options(find(name)).any(|other| row(other) == row(arg))))
+            .map(row)
+            .collect();
+        writeln!(out, "### {title}\n").unwrap();
+        for name in names {
+            command(&mut out, find(name), &common);
+        }
+        let first = options(find(names[0])).filter(|arg| common.contains(&row(arg)));
+        writeln!(out, "**All of these** take besides:\n\n{}", table(first)).unwrap();
+        shown.extend(names);
+    }
+    writeln!(out, "### Others\n").unwrap();
+    for other in program.get_subcommands().filter(|other| other.get_name() != "help") {
+        if !shown.contains(&other.get_name()) {
+            command(&mut out, other, &[]);
+        }
+    }
+    out.trim_end().to_owned() + "\n"
+}
+
+fn command(out: &mut String, command: &Command, common: &[String]) {
+    let about =
+        command.get_about().unwrap_or_else(|| panic!("{} says nothing of itself", command.get_name()));
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    writeln!(out, "#### anyport {}\n\n{about}\n\n```text\n{usage}\n```\n", command.get_name()).unwrap();
+    let own = table(options(command).filter(|arg| !common.contains(&row(arg))));
+    if !own.is_empty() {
+        out.push_str(&(own + "\n"));
+    }
+    // What leads from the short help to the long one leads nowhere here.
+    let more =
+        command.get_after_help().map(ToString::to_string).filter(|more| !more.contains("--help shows"));
+    if let Some(more) = more {
+        writeln!(out, "{more}\n").unwrap();
+    }
+}
+
+/// What can be told with a name; `--help` goes without saying.
+fn options(command: &Command) -> impl Iterator<Item = &Arg> {
+    // Of what has no name, usage says enough, but not what may stand there.
+    let told =
+        command.get_arguments().filter(|arg| !arg.is_positional() || !arg.get_possible_values().is_empty());
+    told.filter(|arg| !arg.is_hide_set() && arg.get_id() != "help")
+}
+
+/// Options under the headings that `--help` has.
+fn table<'a>(options: impl Iterator<Item = &'a Arg>) -> String {
+    let mut headings: Vec<(&str, Vec<String>)> = Vec::new();
+    for option in options {
+        let heading = option.get_help_heading().unwrap_or("Options");
+        match headings.iter_mut().find(|(other, _)| *other == heading) {
+            Some((_, rows)) => rows.push(row(option)),
+            None => headings.push((heading, vec![row(option)])),
+        }
+    }
+    let one =
+        |(heading, rows): (&str, Vec<String>)| format!("| {heading} | |\n|---|---|\n{}\n", rows.concat());
+    headings.into_iter().map(one).collect()
+}
+
+fn row(arg: &Arg) -> String {
+    let takes = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+    let value = match (takes, arg.get_value_names()) {
+        (false, _) => String::new(),
+        (true, Some(names)) => format!(" {}", names.join(" ")),
+        (true, None) => format!(" {}", arg.get_id().as_str().to_uppercase()),
+    };
+    let short = arg.get_short().map(|short| format!("`-{short}`"));
+    let long = arg.get_long().map(|long| format!("`--{long}{value}`"));
+    let place = arg.is_positional().then(|| format!("`{}`", arg.get_id().as_str().to_uppercase()));
+    let names = [short, long, place].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let mut help = arg.get_help().unwrap_or_else(|| panic!("{names} says nothing of itself")).to_string();
+    let mut more = Vec::new();
+    let possible = arg.get_possible_values();
+    if takes && !possible.is_empty() && !arg.is_hide_possible_values_set() {
+        let all: Vec<String> = possible
+            .iter()
+            .filter(|one| !one.is_hide_set())
+            .map(|one| format!("`{}`", one.get_name()))
+            .collect();
+        more.push(format!("one of {}", all.join(", ")));
+    }
+    let default: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+    if takes && !default.is_empty() {
+        more.push(format!("default `{}`", default.join(",")));
+    }
+    if let Some(variable) = arg.get_env() {
+        more.push(format!("variable `{}`", variable.to_string_lossy()));
+    }
+    if !more.is_empty() {
+        write!(help, " ({})", more.join("; ")).unwrap();
+    }
+    format!("| {names} | {} |\n", help.replace('|', "\\|").replace('\n', " "))
+}
+
+/// The variables that stand for options.
+fn variables(program: &Command) -> String {
+    let mut found: BTreeMap<String, (String, Vec<&str>)> = BTreeMap::new();
+    for command in program.get_subcommands() {
+        for option in options(command) {
+            let (Some(variable), Some(long)) = (option.get_env(), option.get_long()) else { continue };
+            let entry = found.entry(variable.to_string_lossy().into_owned()).or_default();
+            entry.0 = long.to_owned();
+            entry.1.push(command.get_name());
+        }
+    }
+    let mut out = String::from("| variable | stands for | of |\n|---|---|---|\n");
+    for (variable, (option, commands)) in found {
+        writeln!(out, "| `{variable}` | `--{option}` | {} |", commands.join(", ")).unwrap();
+    }
+    out
+}
+
+fn exit_codes() -> String {
+    let mut out = String::from("| code | name | |\n|---|---|---|\n");
+    for exit in Exit::ALL {
+        writeln!(out, "| {} | `{}` | {} |", exit.code(), exit.name(), exit.meaning()).unwrap();
+    }
+    out
+}
+
+/// Where names of servers are looked for.
+fn places() -> String {
+    let mut out = String::from("| program | in the project | of the user |\n|---|---|---|\n");
+    for (program, project, user) in places_by_program() {
+        let shown =
+            |paths: Vec<String>| paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+        writeln!(out, "| {program} | {} | {} |", shown(project), shown(user)).unwrap();
+    }
+    out
+}

@@ -1,0 +1,64 @@
+//! From how a server is named to where a transport finds it.
+
+use anyhow::{Error, Result};
+use anyport_transport::client::{
+    self, child,
+    http::{Endpoint, Fault},
+    websocket,
+};
+
+use super::{Hidden, Server};
+use crate::{failure::Advice, render::safe};
+
+impl Server {
+    /// Where the transport finds the server.
+    ///
+    /// # Errors
+    /// When its URL or one of its headers cannot be sent, or nothing here reaches such a server.
+    pub(crate) fn destination(&self) -> Result<client::Target> {
+        match self {
+            Self::Command { program, arguments, environment, cwd } => {
+                let mut command = child::Command::new(program).args(arguments.iter().cloned());
+                for (name, value) in environment {
+                    command = command.env(name, &value.0);
+                }
+                if let Some(folder) = cwd {
+                    command = command.cwd(folder);
+                }
+                Ok(client::Target::Command(command))
+            }
+            Self::Http { url, headers } => endpoint(url, headers).map(client::Target::Http),
+            Self::WebSocket { url, headers } => websocket(url, headers).map(client::Target::WebSocket),
+            #[cfg(unix)]
+            Self::Unix(path) => Ok(client::Target::Unix(path.clone())),
+            #[cfg(not(unix))]
+            Self::Unix(_) => Err(Advice::usage(
+                "there are no Unix sockets here",
+                "reach the server in another way: over HTTP, or as a command after --",
+            )),
+        }
+    }
+}
+
+fn endpoint(url: &str, headers: &[(String, Hidden)]) -> Result<Endpoint> {
+    let wrong = |fault| wrong("https://host/mcp", &fault);
+    let endpoint = Endpoint::new(url).map_err(wrong)?;
+    headers
+        .iter()
+        .try_fold(endpoint, |endpoint, (name, value)| endpoint.header(name, &value.0))
+        .map_err(wrong)
+}
+
+fn websocket(url: &str, headers: &[(String, Hidden)]) -> Result<websocket::Endpoint> {
+    let wrong = |fault| wrong("wss://host/ws", &fault);
+    let endpoint = websocket::Endpoint::new(url).map_err(wrong)?;
+    headers
+        .iter()
+        .try_fold(endpoint, |endpoint, (name, value)| endpoint.header(name, &value.0))
+        .map_err(wrong)
+}
+
+fn wrong(example: &str, fault: &Fault) -> Error {
+    let help = format!("write the URL as {example}, and headers as 'Name: value'");
+    Advice::usage(safe::text(&fault.to_string()), help)
+}

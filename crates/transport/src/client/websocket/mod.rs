@@ -1,0 +1,138 @@
+//! Connections to servers over a WebSocket: messages both ways, a text frame each, as [`crate::websocket`] serves them.
+//!
+//! The connection is made by the one connector of HTTP: names, proxies, TLS and what is out of bounds are as for a server
+//! over HTTP, and so are the headers of the handshake. It offers the subprotocol `mcp`, takes a server that chooses none,
+//! and offers no extensions. Redirects are not followed: a WebSocket is where its URL says.
+//!
+//! # How a connection ends
+//! What the server may not send ends it, by the close codes that [`crate::websocket`] names; a server that shows for
+//! `pong_timeout` after a ping no sign of life is given up. The connection's [`End`](super::End) says why, with the
+//! server's own words where it closed. There is no other limit to how long it may be idle: who listens to changes says
+//! nothing for days.
+
+mod open;
+
+use std::time::Duration;
+
+pub(super) use open::Upgraded;
+
+use super::http::{self, Fault};
+
+/// Where a server is reached over a WebSocket, and how.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its URL has the scheme that carries it: `http` or `https`.
+    http: http::Endpoint,
+    config: Config,
+}
+
+/// What bounds a WebSocket. How large a message may be is [`Opening::limits`](super::Opening::limits).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Bytes of one frame (`max_frame_bytes`); a message may consist of several. Without one, as many as a message may
+    /// have, which is the default.
+    pub max_frame_bytes: Option<usize>,
+    /// How often the server is asked whether it is still there. Default 30 s.
+    pub ping_interval: Duration,
+    /// How long it may take to show that it is. Default 60 s: before its answer it reads what was written before.
+    pub pong_timeout: Duration,
+    /// Pings and pongs that the server may send within one `ping_interval`. Default 1,000.
+    pub max_pings: usize,
+    /// How long the server may take to read 64 KiB. Default 60 s.
+    pub write_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_frame_bytes: None,
+            ping_interval: Duration::from_secs(30),
+            pong_timeout: Duration::from_secs(60),
+            max_pings: 1000,
+            write_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Endpoint {
+    /// The server at `url`: `ws://` or `wss://`, without a user in it.
+    ///
+    /// # Errors
+    /// [`Fault::Url`].
+    pub fn new(url: &str) -> Result<Self, Fault> {
+        let wrong = |why: String| Fault::Url { url: url.into(), why };
+        let scheme = url.get(..2).filter(|scheme| scheme.eq_ignore_ascii_case("ws"));
+        let Some(rest) = scheme.and_then(|_| url.get(2..)) else {
+            return Err(wrong("it must begin with ws:// or wss://".into()));
+        };
+        match http::Endpoint::new(&format!("http{rest}")) {
+            Ok(http) => Ok(Self::over(http)),
+            // One that names a user is not repeated as it was given.
+            Err(Fault::Url { url, why }) if url.ends_with("://..") => {
+                Err(Fault::Url { url: url.replacen("http", "ws", 1), why })
+            }
+            Err(Fault::Url { why, .. }) => Err(wrong(why.replace("http", "ws"))),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The server at an endpoint of HTTP, reached in the same way: with its headers, proxies, certificates and guard.
+    pub fn over(http: http::Endpoint) -> Self {
+        Self { http, config: Config::default() }
+    }
+
+    /// Sends `name: value` with the handshake.
+    ///
+    /// # Errors
+    /// [`Fault::Header`] for what is no header, or one that the handshake has itself.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, Fault> {
+        self.http = self.http.header(name, value)?;
+        Ok(self)
+    }
+
+    /// Bounds the WebSocket by `config`.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The server's URL.
+    pub fn url(&self) -> String {
+        self.http.url().replacen("http", "ws", 1)
+    }
+
+    /// The same as it may be told: without what may be secret.
+    fn shown(&self) -> String {
+        super::http::shown(&self.http.url).replacen("http", "ws", 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_urls_of_websockets_are_taken() {
+        for url in ["ws://a/ws", "wss://a.example:8443/mcp/ws?x=1", "WS://a/"] {
+            assert_eq!(Endpoint::new(url).unwrap().url().to_lowercase(), url.to_lowercase());
+        }
+        let refused = |url: &str| Endpoint::new(url).unwrap_err().to_string();
+        for url in ["http://a/ws", "w", "", "wé://a", "a"] {
+            assert!(refused(url).contains("ws:// or wss://"), "{}", refused(url));
+        }
+        for url in ["wsx://a/", "ws:///", "wss://a:99999/"] {
+            assert!(refused(url).contains(&format!("{url:?}")), "{}", refused(url));
+        }
+        let named = refused("wss://me:secret@a/");
+        assert!(named.contains("wss://..") && !named.contains("secret"), "{named}");
+    }
+
+    #[test]
+    fn what_the_handshake_says_itself_is_no_header_of_the_users() {
+        for name in ["Upgrade", "Connection", "Host", "Sec-WebSocket-Key", "sec-websocket-protocol"] {
+            let refused = Endpoint::new("ws://a/").unwrap().header(name, "x").unwrap_err();
+            assert!(matches!(refused, Fault::Header { .. }), "{name}: {refused}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What the suite is run against: our server, our server behind our bridge, our client.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::requirements::Leg;
+use crate::{
+    Failure,
+    process::{self, Server},
+    workspace::{Build, Workspace},
+};
+
+/// One thing that the suite is run against, in each revision.
+#[derive(Debug)]
+pub(super) struct Set {
+    /// How it is called on the command line, in the list of failures and below the target folder.
+    pub(super) name: &'static str,
+    pub(super) subject: Subject,
+    /// Whose failures are its failures too: what our server cannot do, it cannot do behind a bridge.
+    pub(super) shares: &'static [&'static str],
+}
+
+#[derive(Debug)]
+pub(super) enum Subject {
+    Client,
+    /// `everything_server`, for clients of one era or both.
+    Server {
+        era: &'static str,
+        bridge: Option<Way>,
+    },
+}
+
+/// How `anyport bridge` reaches the server that it stands in front of.
+#[derive(Debug)]
+pub(super) enum Way {
+    Http,
+    /// As a program that the bridge starts.
+    Stdio,
+}
+
+const fn bridged(era: &'static str, way: Way) -> Subject {
+    Subject::Server { era, bridge: Some(way) }
+}
+
+/// All of them, in the order in which they are run.
+pub(super) const SETS: &[Set] = &[
+    Set { name: "server", subject: Subject::Server { era: "both", bridge: None }, shares: &[] },
+    Set { name: "bridge", subject: bridged("both", Way::Http), shares: &["server"] },
+    Set { name: "bridge-stdio", subject: bridged("both", Way::Stdio), shares: &["server", "bridge"] },
+    Set { name: "bridge-legacy", subject: bridged("legacy", Way::Http), shares: &["server", "bridge"] },
+    Set {
+        name: "bridge-legacy-stdio",
+        subject: bridged("legacy", Way::Stdio),
+        shares: &["server", "bridge", "bridge-legacy"],
+    },
+    Set { name: "client", subject: Subject::Client, shares: &[] },
+];
+
+impl Set {
+    /// The half of the suite that it is run against.
+    pub(super) fn leg(&self) -> Leg {
+        match self.subject {
+            Subject::Client => Leg::Client,
+            Subject::Server { .. } => Leg::Server,
+        }
+    }
+}
+
+/// Our programs that take part, each built when a set first needs it.
+pub(super) struct Programs<'a> {
+    workspace: &'a Workspace,
+    server: Option<PathBuf>,
+    client: Option<PathBuf>,
+    anyport: Option<PathBuf>,
+}
+
+impl<'a> Programs<'a> {
+    pub(super) fn new(workspace: &'a Workspace) -> Self {
+        Self { workspace, server: None, client: None, anyport: None }
+    }
+
+    /// Starts what the suite is to call, and writes what it says below `folder`; or says what the suite is to start.
+    ///
+    /// # Errors
+    /// When something does not build or does not start.
+    pub(super) fn start(&mut self, subject: &Subject, folder: &Path) -> Result<Running, Failure> {
+        let Self { workspace, server, client, anyport } = self;
+        let (era, bridge) = match subject {
+            Subject::Client => {
+                let program = built(client, workspace, "anyport-conformance", "everything_client")?;
+                return Ok(Running::Client(program));
+            }
+            Subject::Server { era, bridge } => (era, bridge),
+        };
+        let mut everything =
+            Command::new(built(server, workspace, "anyport-conformance", "everything_server")?);
+        everything.args(["--era", era]);
+        let mut servers = Vec::new();
+        let mut port = 0;
+        if !matches!(bridge, Some(Way::Stdio)) {
+            port = process::free_port()?;
+            everything.args(["--port", &port.to_string()]);
+            servers.push(Server::start(&mut everything, port, &folder.join("server.log"))?);
+        }
+        if let Some(way) = bridge {
+            let upstream = port;
+            port = process::free_port()?;
+            let mut command = Command::new(built(anyport, workspace, "anyport-cli", "anyport")?);
+            command.args(["bridge", "--port", &port.to_string(), "--state-dir"]).arg(folder.join("state"));
+            // Scenarios leave questions unanswered, and where nothing says whose a question is, each keeps a connection.
+            command.args(["--limit", "connections=32"]);
+            match way {
+                Way::Http => command.arg(format!("http://127.0.0.1:{upstream}/mcp")),
+                Way::Stdio => {
+                    command.arg("--").arg(everything.get_program()).args(everything.get_args()).arg("--stdio")
+                }
+            };
+            servers.push(Server::start(&mut command, port, &folder.join("bridge.log"))?);
+        }
+        Ok(Running::Server { url: format!("http://127.0.0.1:{port}/mcp"), servers })
+    }
+}
+
+fn built(
+    known: &mut Option<PathBuf>,
+    workspace: &Workspace,
+    package: &str,
+    binary: &str,
+) -> Result<PathBuf, Failure> {
+    match known {
+        Some(path) => Ok(path.clone()),
+        None => Ok(known.insert(workspace.build(&Build::of(package, binary))?).clone()),
+    }
+}
+
+/// What the suite is run against, there and ready.
+pub(super) enum Running {
+    /// The program that the suite starts.
+    Client(PathBuf),
+    /// What the suite calls, and the processes behind it, which end with this.
+    Server { url: String, servers: Vec<Server> },
+}
+
+impl Running {
+    /// The last lines of what it wrote.
+    pub(super) fn last_words(&self) -> String {
+        match self {
+            Self::Client(_) => String::new(),
+            Self::Server { servers, .. } => {
+                servers.iter().map(Server::last_words).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+}
