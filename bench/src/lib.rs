@@ -3,12 +3,12 @@
 //! Its first two tools are those of the servers it is compared with; the others stand beside them to show that a call
 //! costs the same however many there are.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use anyport::{
     Context, Server, Service, Tool,
     http::{Config, Listener},
-    server::{BuildError, Json},
+    server::{BuildError, Json, NoArguments},
     tool,
 };
 use schemars::JsonSchema;
@@ -61,6 +61,14 @@ async fn add(a: f64, b: f64) -> Sum {
 /// # Errors
 /// When the server cannot be built, which would be a fault of this function.
 pub fn server(tools: usize, written: Written) -> Result<impl Service, BuildError> {
+    server_with(tools, written, None)
+}
+
+/// The same with one more tool.
+///
+/// # Errors
+/// When the server cannot be built, which would be a fault of this function.
+pub fn server_with(tools: usize, written: Written, more: Option<Tool>) -> Result<impl Service, BuildError> {
     let first = match written {
         Written::Functions => [echo(), add()],
         Written::Builder => [
@@ -78,10 +86,18 @@ pub fn server(tools: usize, written: Written) -> Result<impl Service, BuildError
             .run(async |Echo { text }: Echo, _: Context| text)
     });
     let mut builder = Server::builder("anyport-bench", env!("CARGO_PKG_VERSION"));
-    for tool in first.into_iter().chain(others).take(tools) {
+    for tool in first.into_iter().chain(others).take(tools).chain(more) {
         builder = builder.tool(tool);
     }
     Ok(anyport::live(builder.build()?))
+}
+
+/// A tool whose answer has so many bytes of text.
+pub fn large(bytes: usize) -> Tool {
+    let text: Arc<str> = "0123456789abcdef".repeat(bytes.div_ceil(16)).into();
+    Tool::new("large")
+        .description("Says much")
+        .run(move |_: NoArguments, _: Context| std::future::ready(text.to_string()))
 }
 
 /// A listener for every revision, and the plain interface, on `port` of this machine; port 0 is one that is free.

@@ -42,7 +42,7 @@ Usage: cargo xtask COMMAND
   interop [--all] [--write] [--only WORDS]
                                   run other people's clients and servers with ours: some combinations with
                                   the bridge, or all; write docs/clients.md; or only what has WORDS in its name
-  bench [--quick] [--only calls|knowledge]
+  bench [--quick] [--only calls|bridge|knowledge]
                                   measure what a call costs, beside other servers, and what a search costs
 ";
 

@@ -127,7 +127,7 @@ fn mib(bytes: u64) -> f64 {
 }
 
 /// A figure with so many digits after its point; its thousands are set apart.
-fn shown(value: Option<f64>, digits: usize) -> String {
+pub(super) fn shown(value: Option<f64>, digits: usize) -> String {
     let Some(value) = value else { return "-".to_owned() };
     let text = format!("{value:.digits$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));

@@ -50,7 +50,11 @@ fn count(workspace: &Workspace, subject: &Subject, calls: usize) -> Result<u64, 
     total(&file)
 }
 
-fn total(file: &Path) -> Result<u64, Failure> {
+/// The sum in a file of callgrind's.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn total(file: &Path) -> Result<u64, Failure> {
     let text =
         fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let total = text

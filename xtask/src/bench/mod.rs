@@ -1,4 +1,5 @@
-//! What `tools/call` over HTTP costs: our server beside bare hyper and the official Rust SDK, in one run. And what it costs
+//! What `tools/call` over HTTP costs: our server beside bare hyper and the official Rust SDK, in one run; what it costs
+//! through the bridge, beside a reverse proxy. And what it costs
 //! to find documents by their words.
 //!
 //! Instructions are counted and repeat to a thousandth; everything else is compared within the run, on the same
@@ -11,6 +12,7 @@ use figures::Figures;
 
 use crate::{Failure, workspace::Workspace};
 
+mod bridge;
 mod client;
 mod figures;
 mod instructions;
@@ -37,6 +39,7 @@ pub(crate) struct Effort {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Calls,
+    Bridge,
     Knowledge,
 }
 
@@ -47,7 +50,7 @@ const FULL: Effort =
 const QUICK: Effort = Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], only: None };
 
 impl Effort {
-    /// Reads `[--quick] [--only calls|knowledge]`.
+    /// Reads `[--quick] [--only calls|bridge|knowledge]`.
     ///
     /// # Errors
     /// When an option is unknown.
@@ -65,13 +68,17 @@ impl Effort {
                     effort.only = Some(Part::Calls);
                     rest
                 }
+                ["--only", "bridge", rest @ ..] => {
+                    effort.only = Some(Part::Bridge);
+                    rest
+                }
                 ["--only", "knowledge", rest @ ..] => {
                     effort.only = Some(Part::Knowledge);
                     rest
                 }
                 other => {
                     let other = other.join(" ");
-                    let known = "--quick, --only calls and --only knowledge";
+                    let known = "--quick, --only calls, --only bridge and --only knowledge";
                     return Err(format!("unknown option `{other}`; there are {known}").into());
                 }
             };
@@ -91,6 +98,12 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
     let mut gates = Vec::new();
     if effort.has(Part::Calls) {
         gates.extend(calls(workspace, effort)?);
+    }
+    if effort.has(Part::Bridge) {
+        let effort = bridge::Effort { rounds: effort.rounds, starts: effort.starts };
+        let (tables, promised) = bridge::measure(workspace, effort)?;
+        print!("\n{tables}");
+        gates.extend(promised);
     }
     if effort.has(Part::Knowledge) {
         let (indexed, served) = knowledge::measure(workspace, effort.documents)?;
@@ -136,6 +149,7 @@ mod tests {
         assert_eq!(Effort::parse(&["--only", "knowledge", "--quick"]).unwrap(), knowledge);
         assert_eq!(Effort::parse(&["--quick", "--only", "knowledge"]).unwrap(), knowledge);
         assert!(Effort::parse(&["--only", "calls"]).unwrap().has(Part::Calls));
+        assert!(!Effort::parse(&["--only", "bridge"]).unwrap().has(Part::Calls));
         assert!(Effort::parse(&["--only"]).is_err());
         assert!(Effort::parse(&["--fast"]).unwrap_err().to_string().contains("--quick"));
     }

@@ -1,0 +1,43 @@
+//! What a call through `anyport bridge` costs, HTTP to HTTP, in each pair of eras: beside the server alone, and beside a
+//! reverse proxy of bare hyper. And what the command line adds to the start of a server.
+//!
+//! Everything is compared within the run, in turns; what a process spends is read as its time on a core, which others on
+//! the machine change little, and as instructions, which repeat.
+
+mod caller;
+mod commands;
+mod figures;
+mod measure;
+mod ways;
+
+use self::figures::Figures;
+use super::figures::Gate;
+use crate::{Failure, workspace::Workspace};
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Effort {
+    /// How often each way has its turn.
+    pub(super) rounds: usize,
+    /// How often each command is started.
+    pub(super) starts: usize,
+}
+
+/// Measures, and gives what is to be shown and what was promised.
+///
+/// # Errors
+/// When something does not build or start, or gives a wrong answer.
+pub(super) fn measure(workspace: &Workspace, effort: Effort) -> Result<(String, Vec<Gate>), Failure> {
+    let programs = ways::Programs::build(workspace)?;
+    let ways = ways::Ways::start(workspace, &programs)?;
+    let mut figures: Vec<Figures> = ways.all.iter().map(Figures::of).collect();
+    measure::waits(&ways, effort.rounds, &mut figures)?;
+    measure::load(&ways, effort.rounds, &mut figures)?;
+    measure::large(&ways, effort.rounds, &mut figures)?;
+    drop(ways);
+    measure::instructions(workspace, &programs, &mut figures)?;
+    let commands = commands::measure(&programs, effort.starts)?;
+    let mut gates = figures::gates(&figures);
+    gates.extend(commands.gates());
+    Ok((format!("{}\n{}", figures::table(&figures), commands.table()), gates))
+}
