@@ -2,7 +2,11 @@
 //! left of it. One test a process, since it counts what the whole process has.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on panics, and says what it counted"
+)]
 
 use std::{fs, time::Duration};
 
