@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - [`sets`]: what the suite is run against.
-//! - [`requirements`], [`verdict`]: what the suite asks for, and what it found out.
+//! - [`mod@requirements`], [`verdict`]: what the suite asks for, and what it found out.
 //! - [`expected`]: what is known to fail.
 
 use std::{
