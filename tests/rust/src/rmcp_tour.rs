@@ -14,7 +14,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, serve::ListenerExt as _};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt as _,
     model::{
@@ -267,6 +267,9 @@ async fn main() -> anyhow::Result<()> {
             let service =
                 StreamableHttpService::new(|| Ok(Tour), sessions, StreamableHttpServerConfig::default());
             let listener = TcpListener::bind(("127.0.0.1", port.parse()?)).await?;
+            // Else the steps of a call wait for one another and come with its answer, all at once. The TypeScript SDK drops
+            // progress that it reads together with the answer, whoever sends it.
+            let listener = listener.tap_io(|tcp| drop(tcp.set_nodelay(true)));
             axum::serve(listener, Router::new().route_service("/mcp", service)).await?;
         }
         _ => anyhow::bail!("usage: rmcp_tour [--http PORT]"),
