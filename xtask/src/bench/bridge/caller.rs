@@ -169,7 +169,7 @@ impl Caller {
         let mut line = String::new();
         self.stream.read_line(&mut line)?;
         let status = line.split(' ').nth(1).unwrap_or_default().to_owned();
-        let (mut length, mut session) = (None, None);
+        let (mut length, mut pieces, mut session) = (None, false, None);
         loop {
             line.clear();
             if self.stream.read_line(&mut line)? == 0 {
@@ -178,6 +178,7 @@ impl Caller {
             let Some((name, value)) = line.trim_end().split_once(':') else { break };
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => length = Some(value.trim().parse()?),
+                "transfer-encoding" => pieces = true,
                 "mcp-session-id" => session = Some(value.trim().to_owned()),
                 _ => {}
             }
@@ -188,8 +189,9 @@ impl Caller {
                 self.body.resize(length, 0);
                 self.stream.read_exact(&mut self.body)?;
             }
-            None if status == "202" => {}
-            None => self.receive_pieces()?,
+            // What is only taken may have an empty body, in pieces or without a word.
+            None if pieces => self.receive_pieces()?,
+            None => {}
         }
         if status.starts_with("20") {
             return Ok(session);

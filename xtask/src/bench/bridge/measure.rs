@@ -35,11 +35,12 @@ const MANY: usize = 700;
 /// When an answer is wrong.
 pub(super) fn waits(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Result<(), Failure> {
     eprintln!("{CALLS} calls on one connection each way, {rounds} times in turns");
-    let mut callers = callers(ways, Tool::Echo)?;
-    let mut waits = vec![Vec::new(); callers.len()];
+    let mut waits = vec![Vec::new(); ways.all.len()];
     for round in 0..=rounds {
-        for ((caller, waits), way) in callers.iter_mut().zip(&mut waits).zip(&ways.all) {
-            let wait = wait(caller).map_err(|failure| way.fault(&failure))?;
+        for (way, waits) in ways.all.iter().zip(&mut waits) {
+            // Connections that wait for their turn some servers close.
+            let wait = way.caller(Tool::Echo).and_then(|mut caller| wait(&mut caller));
+            let wait = wait.map_err(|failure| way.fault(&failure))?;
             // The first round only warms up.
             if round > 0 {
                 waits.push(wait);
@@ -112,10 +113,10 @@ fn loaded(way: &Way) -> Result<f64, Failure> {
 /// When an answer is wrong.
 pub(super) fn large(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Result<(), Failure> {
     eprintln!("{LARGE_CALLS} answers of {LARGE} bytes each way, {rounds} times in turns");
-    let mut callers = callers(ways, Tool::Large)?;
-    let mut rates = vec![(Vec::new(), Vec::new()); callers.len()];
+    let mut rates = vec![(Vec::new(), Vec::new()); ways.all.len()];
     for round in 0..=rounds {
-        for ((caller, rates), way) in callers.iter_mut().zip(&mut rates).zip(&ways.all) {
+        for (way, rates) in ways.all.iter().zip(&mut rates) {
+            let mut caller = way.caller(Tool::Large).map_err(|failure| way.fault(&failure))?;
             let before = cpu_time(way)?;
             let start = Instant::now();
             for id in 4_000_000..4_000_000 + LARGE_CALLS {
@@ -138,10 +139,6 @@ pub(super) fn large(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Resu
 
 fn cpu_time(way: &Way) -> Result<Duration, Failure> {
     if procfs::is_here() { procfs::cpu_time(way.process) } else { Ok(Duration::ZERO) }
-}
-
-fn callers(ways: &Ways, tool: Tool) -> Result<Vec<Caller>, Failure> {
-    ways.all.iter().map(|way| way.caller(tool)).collect()
 }
 
 /// How many instructions the proxy and the bridge need for a call, of their own code: two runs that differ only in the
