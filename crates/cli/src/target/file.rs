@@ -197,7 +197,7 @@ mod tests {
 
     fn surroundings() -> Surroundings {
         Surroundings {
-            cwd: "/work/project/inner".into(),
+            cwd: "/home/me/project/inner".into(),
             home: Some("/home/me".into()),
             variables: [("TOKEN".to_owned(), "t0p".to_owned())].into(),
         }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn server(file: &McpFile, name: &str) -> Result<Server, FileError> {
-        file.server(name, &surroundings(), Path::new("/work/project")).unwrap()
+        file.server(name, &surroundings(), Path::new("/home/me/project")).unwrap()
     }
 
     fn command(program: &str, arguments: &[&str], environment: &[(&str, &str)], cwd: Option<&str>) -> Server {
@@ -236,7 +236,7 @@ mod tests {
             }}"#,
         );
         assert_eq!(file.names().collect::<Vec<_>>(), ["files", "remote", "inferred"]);
-        let files = command("npx", &["-y", "files", "/work/project"], &[("T", "t0p")], None);
+        let files = command("npx", &["-y", "files", "/home/me/project"], &[("T", "t0p")], None);
         assert_eq!(server(&file, "files").unwrap(), files);
         let remote = http("https://a.example/mcp", &[("Authorization", "Bearer t0p")]);
         assert_eq!(server(&file, "remote").unwrap(), remote);
@@ -252,7 +252,7 @@ mod tests {
             "{{ // mine\n \"inputs\": [], \"servers\": {{ /* one */ \"a\": {{\"type\": \"stdio\", \"command\": \"a\", \
              \"envFile\": {dotenv:?}, \"env\": {{\"A\": 3, \"N\": null}}, \"cwd\": \"sub\"}}, }} }}"
         );
-        let a = command("a", &[], &[("A", "3"), ("B", "two words")], Some("/work/project/sub"));
+        let a = command("a", &[], &[("A", "3"), ("B", "two words")], Some("/home/me/project/sub"));
         assert_eq!(server(&file(&text), "a").unwrap(), a);
     }
 
@@ -260,7 +260,7 @@ mod tests {
     fn claude_codes_own_file_has_servers_by_project() {
         let file = file(
             r#"{"mcpServers": {"a": {"command": "user"}, "b": {"command": "b"}},
-                "projects": {"/work/project": {"mcpServers": {"a": {"command": "local"}}},
+                "projects": {"/home/me/project": {"mcpServers": {"a": {"command": "local"}}},
                              "/elsewhere": {"mcpServers": {"c": {"command": "c"}}}}}"#,
         );
         assert_eq!(server(&file, "a").unwrap(), command("local", &[], &[], None));

@@ -131,14 +131,14 @@ mod tests {
     fn surroundings() -> Surroundings {
         let variables = [("KEY", "k1"), ("EMPTY", ""), ("ANYPORT_INPUT_API_KEY", "k2")];
         Surroundings {
-            cwd: "/work/here".into(),
+            cwd: "/home/me/here".into(),
             home: Some("/home/me".into()),
             variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         }
     }
 
     fn check(text: &str, expected: Result<&str, Unexpanded>) {
-        let found = expand(text, &surroundings(), Path::new("/work/here"));
+        let found = expand(text, &surroundings(), Path::new("/home/me/here"));
         assert_eq!(found, expected.map(str::to_owned), "{text}");
     }
 
@@ -150,7 +150,7 @@ mod tests {
         check("<${EMPTY}>", Ok("<>"));
         check("${NONE}", Err(Unexpanded::Unset("NONE".into())));
         check("${env:KEY}${env:NONE}", Ok("k1"));
-        check("${userHome}/a:${workspaceFolder}/b", Ok("/home/me/a:/work/here/b"));
+        check("${userHome}/a:${workspaceFolder}/b", Ok("/home/me/a:/home/me/here/b"));
         check("${workspaceFolderBasename}", Ok("here"));
         check("${input:api-key}", Ok("k2"));
         let variable = "ANYPORT_INPUT_OTHER".to_owned();
