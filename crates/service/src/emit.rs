@@ -61,6 +61,20 @@ impl Emitter {
         self.lock().push(event);
     }
 
+    /// Emits every event of `reply`, and gives its outcome.
+    pub async fn relay(&self, reply: Reply) -> Outcome {
+        let mut reply = match reply.into_ready() {
+            Ok(outcome) => return outcome,
+            Err(reply) => reply,
+        };
+        loop {
+            match reply.next().await {
+                Event::Outcome(outcome) => return outcome,
+                event => self.emit(event).await,
+            }
+        }
+    }
+
     /// Whether there is room for an event, or nobody to read it; `writer` is kept from one poll to the next.
     pub(crate) fn poll_room(&self, writer: &mut Option<u64>, task: &Task<'_>) -> Poll<()> {
         let mut queue = self.lock();

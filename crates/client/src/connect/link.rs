@@ -4,7 +4,7 @@ use std::{
 };
 
 use anyport_protocol::{Error, Method, Raw, jsonrpc::Reason};
-use anyport_service::{Context, Emitter, Event, Outcome, Reply, Request, Service, emit};
+use anyport_service::{Context, Outcome, Reply, Request, Service, emit};
 use anyport_transport::client::{ConnectError, Connection, Opening, Said, Target, connect};
 use futures_util::FutureExt;
 use serde_json::json;
@@ -78,7 +78,7 @@ impl Service for Link {
         let shared = self.0.clone();
         emit::reply(|emitter| async move {
             match shared.again().await {
-                Ok(current) => relay(current.call(request, context), &emitter).await,
+                Ok(current) => emitter.relay(current.call(request, context)).await,
                 Err(error) => Outcome::Error(unsent(&error)),
             }
         })
@@ -157,16 +157,6 @@ impl Current {
             return listening::listen(self.clone(), request, context);
         }
         self.connection.call(request, context)
-    }
-}
-
-/// Passes on everything but the outcome.
-async fn relay(mut reply: Reply, emitter: &Emitter) -> Outcome {
-    loop {
-        match reply.next().await {
-            Event::Outcome(outcome) => return outcome,
-            event => emitter.emit(event).await,
-        }
     }
 }
 

@@ -273,14 +273,7 @@ fn key(method: Method, context: &Context) -> String {
 fn then(reply: Reply, done: impl FnOnce(Outcome) -> Outcome + Send + 'static) -> Reply {
     match reply.into_ready() {
         Ok(outcome) => Reply::ready(done(outcome)),
-        Err(mut reply) => emit::reply(async move |emitter| {
-            loop {
-                match reply.next().await {
-                    Event::Outcome(outcome) => return done(outcome),
-                    event => emitter.emit(event).await,
-                }
-            }
-        }),
+        Err(reply) => emit::reply(async move |emitter| done(emitter.relay(reply).await)),
     }
 }
 

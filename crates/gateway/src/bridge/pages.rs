@@ -7,7 +7,7 @@ use anyport_protocol::{
     json::{Elements, Splice},
     jsonrpc::Reason,
 };
-use anyport_service::{Context, Emitter, Event, Outcome, Reply, Request, Service, emit};
+use anyport_service::{Context, Emitter, Outcome, Reply, Request, Service, emit};
 
 use crate::Upstream;
 
@@ -35,9 +35,9 @@ pub(super) fn whole(upstream: &Upstream, method: Method, request: Request, conte
             })
         }
         Ok(outcome) => Reply::ready(outcome),
-        Err(mut reply) => {
+        Err(reply) => {
             let upstream = upstream.clone();
-            emit::reply(async move |emitter| match relay(&mut reply, &emitter).await {
+            emit::reply(async move |emitter| match emitter.relay(reply).await {
                 Outcome::Result(page) if next(&page).is_some() => {
                     rest(&upstream, method, &request, &context, page, &emitter).await
                 }
@@ -69,7 +69,7 @@ async fn rest(
         }
         let params = Splice::retain(&request.params, |key| key != "cursor").with("cursor", &at).finish();
         let page = Request { method: request.method.clone(), params: params.into() };
-        let page = match relay(&mut upstream.call(page, context.clone()), emitter).await {
+        let page = match emitter.relay(upstream.call(page, context.clone())).await {
             Outcome::Result(page) => page,
             outcome => return outcome,
         };
@@ -108,13 +108,4 @@ pub(super) fn looping(method: Method, cursor: &Raw) -> Error {
         cursor.as_str()
     );
     Error::internal(message).with_reason(Reason::InvalidUpstream)
-}
-
-async fn relay(reply: &mut Reply, emitter: &Emitter) -> Outcome {
-    loop {
-        match reply.next().await {
-            Event::Outcome(outcome) => return outcome,
-            event => emitter.emit(event).await,
-        }
-    }
 }

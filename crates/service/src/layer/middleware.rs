@@ -9,7 +9,7 @@ use std::{
 use anyport_protocol::{Method, Raw, Revision, json::Splice};
 use bytestring::ByteString;
 
-use crate::{Context, Emitter, Event, Outcome, Principal, Reply, Request, Service};
+use crate::{Context, Emitter, Outcome, Principal, Reply, Request, Service};
 
 /// A layer that is a function: it is given each [`Call`] and what is [`Next`], and returns the outcome.
 ///
@@ -183,16 +183,7 @@ impl Next {
 
     /// Goes on with `call`, which may be changed. Dropping the future cancels it. It can be run again, or not at all.
     pub async fn run(&self, call: Call) -> Outcome {
-        let mut reply = match self.inner.call(call.request, call.context).into_ready() {
-            Ok(outcome) => return outcome,
-            Err(reply) => reply,
-        };
-        loop {
-            match reply.next().await {
-                Event::Outcome(outcome) => return outcome,
-                event => self.emitter.emit(event).await,
-            }
-        }
+        self.emitter.relay(self.inner.call(call.request, call.context)).await
     }
 }
 

@@ -33,7 +33,7 @@ use self::{
     yard::Yard,
 };
 use crate::{
-    Asking, Context, Emitter, Event, Outcome, Reply, Request, Service, emit,
+    Asking, Context, Event, Outcome, Reply, Request, Service, emit,
     metrics::{Counter, Metrics},
 };
 
@@ -263,7 +263,7 @@ impl<S: Service> Park<S> {
                 emit::reply(move |emitter| async move {
                     park.yard.elicited.wait(&elicitations, park.yard.limits.elicitation_wait).await;
                     let reply = park.open(fresh(request), context, binding, round);
-                    relay(reply, &emitter).await
+                    emitter.relay(reply).await
                 })
             }
         }
@@ -337,16 +337,6 @@ fn fresh(request: Request) -> Request {
 /// What the task of a call told a request that was attached to it.
 async fn ended_with(ended: oneshot::Receiver<Outcome>) -> Outcome {
     ended.await.unwrap_or_else(|_| Outcome::Error(Error::internal("the call ended without an answer")))
-}
-
-/// Passes on everything but the outcome.
-async fn relay(mut reply: Reply, emitter: &Emitter) -> Outcome {
-    loop {
-        match reply.next().await {
-            Event::Outcome(outcome) => return outcome,
-            event => emitter.emit(event).await,
-        }
-    }
 }
 
 /// What the limits refused.

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    Answer, Notification, Principal, Question,
+    Answer, Emitter, Notification, Principal, Question,
     seal::{Key, Sealer},
 };
 

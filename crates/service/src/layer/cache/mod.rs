@@ -22,7 +22,7 @@ use self::{
     key::Key,
     store::{Found, Lead, Store, Told, Waiting},
 };
-use crate::{Context, Emitter, Event, Outcome, Principal, Reply, Request, Service, emit, metrics::Metrics};
+use crate::{Context, Event, Outcome, Principal, Reply, Request, Service, emit, metrics::Metrics};
 
 /// Keeps the results of tools that only read, so that equal calls of one caller are answered from memory for a while.
 ///
@@ -166,9 +166,9 @@ impl<S: Service> Service for Cache<S> {
                     match follow(&store, &key, waiting).await {
                         Followed::Told(outcome) => outcome,
                         Followed::Lead(lead) => {
-                            relay(lead_on(lead, inner.call(request, context)), &emitter).await
+                            emitter.relay(lead_on(lead, inner.call(request, context))).await
                         }
-                        Followed::Alone => relay(inner.call(request, context), &emitter).await,
+                        Followed::Alone => emitter.relay(inner.call(request, context)).await,
                     }
                 })
             }
@@ -240,19 +240,6 @@ async fn follow(store: &Arc<Store>, key: &Key, mut waiting: Waiting) -> Followed
                 Found::Lead(lead) => return Followed::Lead(lead),
                 Found::Follow(next) => waiting = next,
             },
-        }
-    }
-}
-
-async fn relay(reply: Reply, emitter: &Emitter) -> Outcome {
-    let mut reply = match reply.into_ready() {
-        Ok(outcome) => return outcome,
-        Err(reply) => reply,
-    };
-    loop {
-        match reply.next().await {
-            Event::Outcome(outcome) => return outcome,
-            event => emitter.emit(event).await,
         }
     }
 }
