@@ -118,22 +118,18 @@ impl Upstream {
             parked: OnceLock::new(),
             learned: watch::Sender::new(None),
             closed: watch::Sender::new(false),
-            numbers: Numbers::default(),
+            numbers: OnceLock::new(),
         }));
         Self { shim: Arc::new(Shim::new(pool.clone(), ShimLimits::default())), pool, park: None, bound: None }
     }
 
     /// Counts in `metrics`, and bounds dialogues by `limits`. Before the first call.
     #[must_use]
-    pub fn bounded(self, limits: ShimLimits, metrics: &Metrics) -> Self {
-        let Self { mut pool, shim, park, bound } = self;
-        // While it has the pool, too, nothing can be set there.
-        drop(shim);
-        if let Some(inner) = Arc::get_mut(&mut pool.0) {
-            inner.numbers = Numbers::of(metrics);
-        }
-        let shim = Arc::new(Shim::new(pool.clone(), limits).metrics(metrics));
-        Self { pool, shim, park, bound }
+    pub fn bounded(mut self, limits: ShimLimits, metrics: &Metrics) -> Self {
+        // It was counted in others before: then it goes on so.
+        self.pool.0.numbers.get_or_init(|| Numbers::of(metrics));
+        self.shim = Arc::new(Shim::new(self.pool.clone(), limits).metrics(metrics));
+        self
     }
 
     /// Lets callers that retry be asked by a legacy server too: their calls stay open while they are asked, and find
@@ -273,7 +269,7 @@ struct Inner {
     parked: OnceLock<Weak<Park<Pool>>>,
     learned: watch::Sender<Option<Arc<Learned>>>,
     closed: watch::Sender<bool>,
-    numbers: Numbers,
+    numbers: OnceLock<Numbers>,
 }
 
 #[derive(Default)]
@@ -435,7 +431,7 @@ impl Pool {
                 if told.reissues < REISSUES && slot.key == Key::Modern && is_other_revision(error) =>
             {
                 // It was refused before anything was done.
-                self.0.numbers.reissued.increment();
+                self.numbers().reissued.increment();
                 self.forget_era();
                 self.give_up(slot);
                 return self.attempt(request, context, REISSUES);
@@ -447,7 +443,7 @@ impl Pool {
             _ => return Reply::ready(outcome),
         };
         if told.reissues < REISSUES && !told.asked && (never_sent(lost) || self.0.safe.twice(&request)) {
-            self.0.numbers.reissued.increment();
+            self.numbers().reissued.increment();
             tracing::debug!(upstream = self.0.name, method = %request.method, "a call is made again");
             let (pool, mut state) = (self.clone(), slot.state.subscribe());
             return deferred(async move {
@@ -476,6 +472,10 @@ impl Pool {
         };
         let data = Splice::new().with("upstream", &Raw::string(name)).finish();
         Error::internal(message).with_data(data).with_reason(reason)
+    }
+
+    fn numbers(&self) -> &Numbers {
+        self.0.numbers.get_or_init(Numbers::default)
     }
 
     /// The server is not what it was.
@@ -625,7 +625,7 @@ impl Pool {
         }
         if inner.waiting.fetch_add(1, Ordering::AcqRel) >= inner.limits.waiting {
             inner.waiting.fetch_sub(1, Ordering::AcqRel);
-            inner.numbers.refused.increment();
+            self.numbers().refused.increment();
             let message = format!(
                 "{} has {} connections, all in use (connections); try again later",
                 inner.name, inner.limits.connections
@@ -726,7 +726,7 @@ impl Pool {
     /// Stays with a connection until it is gone.
     async fn watch(self, slot: Arc<Slot>, up: Arc<Up>, client: Client, ends: Ends) {
         let Ends { mut spoken, mut closed, close } = ends;
-        let _open = self.0.numbers.open.hold();
+        let _open = self.numbers().open.hold();
         let mut silent = false;
         let why = loop {
             let said = std::future::poll_fn(|task| spoken.as_mut().poll_next(task));
@@ -757,7 +757,7 @@ impl Pool {
             return;
         };
         drop((up, close));
-        self.0.numbers.lost.increment();
+        self.numbers().lost.increment();
         tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
         if since.elapsed() < HEALTHY {
             self.unreachable(&slot, &Unreachable(why), None, 1);
