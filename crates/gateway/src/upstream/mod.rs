@@ -1,21 +1,18 @@
 //! One server, behind as many connections as its callers need.
 
 mod beside;
+mod connecting;
 mod flight;
 mod key;
 mod relisten;
 mod safe;
 mod slot;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::HashMap,
-    pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -25,25 +22,24 @@ use anyport_protocol::{
     jsonrpc::{Reason, code},
 };
 use anyport_service::{
-    Asking, Context, Notification, Outcome, Principal, Reply, Request, Service,
+    Asking, Context, Outcome, Reply, Request, Service,
     bridge::{Bound, Park, ParkLimits, Seals, Shim, ShimLimits},
     metrics::{Counter, Gauge, Metrics},
     seal::Sealer,
 };
-use futures_core::Stream;
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
-    time::{Instant, sleep, sleep_until, timeout},
+    sync::{Notify, Semaphore, watch},
+    time::timeout,
 };
 
 use self::{
-    beside::Beside,
     flight::Flight,
     key::{Key, Whom},
     safe::Safe,
-    slot::{Down, Hold, Slot, State, Up, backoff},
+    slot::{Hold, Slot, State, Up},
+    table::{Era, Table},
 };
-use crate::{Client, Connect, Live, Spoken, Unreachable, deferred::deferred, listen::Offers};
+use crate::{Connect, deferred::deferred};
 
 /// One server: it is connected when somebody calls it, and again when the connection was lost.
 ///
@@ -237,18 +233,6 @@ impl Service for Upstream {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Era {
-    Modern,
-    Legacy,
-}
-
-impl Era {
-    fn of(revision: Revision) -> Self {
-        if revision.is_modern() { Self::Modern } else { Self::Legacy }
-    }
-}
-
 /// The connections, without regard to how callers are asked.
 #[derive(Clone)]
 struct Pool(Arc<Inner>);
@@ -270,66 +254,6 @@ struct Inner {
     learned: watch::Sender<Option<Arc<Learned>>>,
     closed: watch::Sender<bool>,
     numbers: OnceLock<Numbers>,
-}
-
-#[derive(Default)]
-struct Table {
-    era: Option<Era>,
-    /// The server asks without saying whom, and was refused: from then on each caller has a connection of its own.
-    apart: bool,
-    /// The server asks without saying whom: a connection that carries a question is no place for another call that may be
-    /// asked something.
-    unnamed: bool,
-    slots: HashMap<Key, Arc<Slot>>,
-}
-
-impl Table {
-    /// Where a call goes; `asks`: whether its caller may be asked. Beyond what `limits` allow, places that nobody needs are
-    /// forgotten.
-    fn slot(&mut self, context: &Context, asks: bool, limits: &UpstreamLimits) -> Arc<Slot> {
-        let key = match self.era {
-            Some(Era::Modern) => Key::Modern,
-            _ => {
-                let whom = self.whom(context, asks, limits.connections);
-                Key::legacy(context.capabilities(), context.changes_roots(), whom)
-            }
-        };
-        if self.slots.len() >= limits.places() && !self.slots.contains_key(&key) {
-            self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
-        }
-        self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
-    }
-
-    /// Nothing is guessed of whom a server means that asks without saying so: then each caller has a connection of its
-    /// own, and so has each call of callers that nothing tells apart. Those share one until it carries a question that
-    /// may be open for long.
-    fn whom(&self, context: &Context, asks: bool, connections: usize) -> Whom {
-        if !self.apart && !self.unnamed {
-            return Whom::All;
-        }
-        let caller = context.caller();
-        if !caller.is_apart() {
-            return if self.apart { Whom::Caller(caller) } else { Whom::All };
-        }
-        let place = |whom: &Whom| {
-            let key = Key::legacy(context.capabilities(), context.changes_roots(), whom.clone());
-            self.slots.get(&key)
-        };
-        let asked = || place(&Whom::All).is_some_and(|slot| slot.has_asked());
-        if !asks || !(self.apart || asked()) {
-            return Whom::All;
-        }
-        let lanes = || (0..=self.slots.len()).map(Whom::Lane);
-        let free = lanes().find(|lane| place(lane).is_none_or(|slot| !slot.is_taken()));
-        if self.slots.values().filter(|slot| slot.is_taken()).count() < connections {
-            return free.unwrap_or(Whom::All);
-        }
-        // A connection gets free when somebody has answered a question, or nobody ever will. Most calls ask nothing, and
-        // need not wait for that; one that does is refused its question.
-        let mut all = std::iter::once(Whom::All).chain(lanes());
-        let shared = all.find(|whom| place(whom).is_some_and(|slot| slot.up().is_some()));
-        shared.or(free).unwrap_or(Whom::All)
-    }
 }
 
 /// What is counted.
@@ -367,8 +291,6 @@ const SHUT_DOWN: Duration = Duration::from_secs(10);
 const REISSUES: u32 = 2;
 /// How long it may take until a connection is known to be gone once a call has lost it.
 const BREATH: Duration = Duration::from_millis(100);
-/// A connection that lived shorter than this was none: what is behind it gets time to recover.
-const HEALTHY: Duration = Duration::from_secs(10);
 
 impl Pool {
     /// Calls on the connection that is there, or once it is.
@@ -522,292 +444,6 @@ impl Pool {
             );
         }
     }
-
-    /// The connection for calls such as `context`'s, once it is there.
-    async fn up(&self, context: &Context) -> Result<(Arc<Slot>, Arc<Up>), Error> {
-        let (hold, up) = self.up_for(self.hold(context, false), context, false).await?;
-        Ok((hold.slot().clone(), up))
-    }
-
-    /// The connection for a call that holds a place, once it is there; the place may be another one then.
-    async fn up_for(&self, mut hold: Hold, context: &Context, asks: bool) -> Result<(Hold, Arc<Up>), Error> {
-        loop {
-            self.begin(hold.slot(), context);
-            match hold.slot().settled().await {
-                State::Up(up) => return Ok((hold, up)),
-                State::Down(down) => return Err(self.down(&down)),
-                // It is gone already, or somewhere else now.
-                State::Idle | State::Connecting | State::Moved => {}
-            }
-            tokio::task::yield_now().await;
-            hold = self.hold(context, asks);
-        }
-    }
-
-    /// Begins to connect unless that has begun, or it is too early after it failed.
-    fn begin(&self, slot: &Arc<Slot>, context: &Context) {
-        let mut failed = None;
-        let begun = slot.state.send_if_modified(|state| {
-            let may = match state {
-                State::Idle => true,
-                State::Down(down) => down.retry_at <= Instant::now(),
-                State::Connecting | State::Up(_) | State::Moved => false,
-            };
-            if may && let State::Down(down) = std::mem::replace(state, State::Connecting) {
-                failed = Some(down);
-            }
-            may
-        });
-        if begun {
-            let client = slot.key.client(context);
-            tokio::spawn(self.clone().connect(slot.clone(), client, failed));
-        }
-    }
-
-    fn down(&self, down: &Down) -> Error {
-        let mut error = down.error.clone();
-        if error.reason == Some(Reason::UpstreamDown) {
-            let wait = down.retry_at.saturating_duration_since(Instant::now());
-            let message = format!("{}; the next attempt is in {} s", error.message, wait.as_secs() + 1);
-            error.message = message.into();
-        }
-        error
-    }
-
-    /// Connects once, in a task of its own: that whoever called first leaves is nothing to the others.
-    async fn connect(self, slot: Arc<Slot>, client: Client, failed: Option<Down>) {
-        let first = match self.era() {
-            None => Some(self.0.first.lock().await),
-            Some(_) => None,
-        };
-        if first.is_some() && self.era() == Some(Era::Modern) && slot.key != Key::Modern {
-            self.moved(&slot);
-            return;
-        }
-        let room = match self.room(&slot).await {
-            Ok(room) => room,
-            Err(error) => {
-                let (since, retry_at) = (jiff::Timestamp::now(), Instant::now());
-                slot.state.send_replace(State::Down(Down { error, since, retry_at, attempts: 0 }));
-                return;
-            }
-        };
-        match self.0.connect.connect(client.clone()).await {
-            Ok(live) => self.established(slot, &client, live, room),
-            Err(why) => {
-                let attempts = failed.as_ref().map_or(0, |failed| failed.attempts);
-                let since = failed.filter(|failed| failed.attempts > 0).map(|failed| failed.since);
-                self.unreachable(&slot, &why, since, attempts + 1);
-            }
-        }
-        drop(first);
-    }
-
-    fn unreachable(&self, slot: &Slot, why: &Unreachable, since: Option<jiff::Timestamp>, attempts: u32) {
-        let name = &self.0.name;
-        let since = since.unwrap_or_else(jiff::Timestamp::now);
-        tracing::warn!(upstream = name, attempts, "not connected: {why}");
-        let data = Splice::new()
-            .with("upstream", &Raw::string(name))
-            .with("since", &Raw::string(&since.to_string()))
-            .with("why", &Raw::string(&why.0));
-        let message = format!("{name} cannot be reached since {since:.0}: {why}");
-        let error = Error::internal(message).with_data(data.finish()).with_reason(Reason::UpstreamDown);
-        let retry_at = Instant::now() + backoff(attempts, self.0.limits.backoff);
-        slot.state.send_replace(State::Down(Down { error, since, retry_at, attempts }));
-    }
-
-    /// Waits for room for one more connection, and makes some where nobody would miss it.
-    async fn room(&self, slot: &Slot) -> Result<OwnedSemaphorePermit, Error> {
-        let inner = &self.0;
-        if let Ok(room) = inner.room.clone().try_acquire_owned() {
-            return Ok(room);
-        }
-        if inner.waiting.fetch_add(1, Ordering::AcqRel) >= inner.limits.waiting {
-            inner.waiting.fetch_sub(1, Ordering::AcqRel);
-            self.numbers().refused.increment();
-            let message = format!(
-                "{} has {} connections, all in use (connections); try again later",
-                inner.name, inner.limits.connections
-            );
-            return Err(Error::internal(message).with_reason(Reason::Overloaded));
-        }
-        let _waiting = Waiting(&inner.waiting);
-        loop {
-            let freed = inner.freed.notified();
-            tokio::pin!(freed);
-            // From here on it is heard, however early it comes.
-            freed.as_mut().enable();
-            self.close_idlest(slot);
-            tokio::select! {
-                room = inner.room.clone().acquire_owned() => {
-                    return room.map_err(|_| Error::internal("shutting down").with_reason(Reason::ShuttingDown));
-                }
-                () = freed => {}
-            }
-        }
-    }
-
-    /// Closes the connection that nobody has used for the longest time, if there is one.
-    fn close_idlest(&self, but: &Slot) {
-        let slots = self.slots();
-        let idle = slots.iter().filter(|slot| !std::ptr::eq(&***slot, but) && slot.up().is_some());
-        let idlest = idle.filter_map(|slot| Some((slot.idle_since()?, slot))).min_by_key(|(since, _)| *since);
-        if let Some((_, slot)) = idlest {
-            self.give_up(slot);
-        }
-    }
-
-    /// Closes a connection that is not needed now.
-    fn give_up(&self, slot: &Slot) {
-        slot.state.send_if_modified(|state| {
-            let State::Up(up) = state else { return false };
-            up.closing.notify_one();
-            *state = State::Idle;
-            true
-        });
-    }
-
-    fn moved(&self, slot: &Arc<Slot>) {
-        self.lock().slots.retain(|_, other| !Arc::ptr_eq(other, slot));
-        slot.state.send_replace(State::Moved);
-    }
-
-    /// A connection is there: it is put where calls will look for it.
-    fn established(&self, slot: Arc<Slot>, client: &Client, live: Live, room: OwnedSemaphorePermit) {
-        let Live { service, revision, discovered, spoken, asides, tell, closed, close } = live;
-        let up = Arc::new(Up {
-            service: service.clone(),
-            revision,
-            discovered: discovered.clone(),
-            tell,
-            since: Instant::now(),
-            closing: Notify::new(),
-            _room: room,
-        });
-        let place = {
-            let mut table = self.lock();
-            table.era = Some(Era::of(revision));
-            let key = match Era::of(revision) {
-                Era::Modern => Key::Modern,
-                Era::Legacy if slot.key == Key::Modern => Key::legacy(&client.capabilities, false, Whom::All),
-                Era::Legacy => slot.key.clone(),
-            };
-            table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
-        };
-        tracing::debug!(upstream = self.0.name, revision = revision.as_str(), "connected");
-        self.0.learned.send_replace(Some(Arc::new(Learned { revision, discovered: discovered.clone() })));
-        if !Arc::ptr_eq(&place, &slot) {
-            // Whoever is connecting there keeps what it makes.
-            let taken = place.state.send_if_modified(|state| {
-                let free = matches!(state, State::Idle | State::Down(_));
-                if free {
-                    *state = State::Up(up.clone());
-                }
-                free
-            });
-            self.moved(&slot);
-            if !taken {
-                tokio::spawn(close);
-                return;
-            }
-        }
-        if !revision.is_modern() {
-            let info = client.info.clone();
-            let context =
-                Context::new(Principal::local(), revision).with_client(client.capabilities.clone(), info);
-            place.listen.linked(service, context, Offers::of(&discovered));
-            asides(Beside::of(self, &place));
-        }
-        place.state.send_replace(State::Up(up.clone()));
-        tokio::spawn(self.clone().watch(place, up, client.clone(), Ends { spoken, closed, close }));
-    }
-
-    /// Stays with a connection until it is gone.
-    async fn watch(self, slot: Arc<Slot>, up: Arc<Up>, client: Client, ends: Ends) {
-        let Ends { mut spoken, mut closed, close } = ends;
-        let _open = self.numbers().open.hold();
-        let mut silent = false;
-        let why = loop {
-            let said = std::future::poll_fn(|task| spoken.as_mut().poll_next(task));
-            tokio::select! {
-                why = &mut closed => break Some(why),
-                () = up.closing.notified() => break None,
-                said = said, if !silent => match said {
-                    Some(Spoken::Notification(notification)) => {
-                        self.elicited(&slot, &notification);
-                        slot.listen.said(&notification);
-                    }
-                    Some(Spoken::Missed) => slot.listen.missed(),
-                    None => silent = true,
-                },
-                () = sleep(self.0.limits.idle.max(Duration::from_secs(1))) => self.close_if_idle(&slot),
-            }
-        };
-        let since = up.since;
-        slot.listen.lost();
-        let Some(why) = why else {
-            close.await;
-            // There is room for another connection only now.
-            drop(up);
-            if slot.key.is_apart() && !slot.is_taken() {
-                // Its caller may be gone for good.
-                self.moved(&slot);
-            }
-            return;
-        };
-        drop((up, close));
-        self.numbers().lost.increment();
-        tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
-        if since.elapsed() < HEALTHY {
-            self.unreachable(&slot, &Unreachable(why), None, 1);
-        } else {
-            slot.state.send_replace(State::Idle);
-        }
-        self.reconnect(&slot, client).await;
-    }
-
-    /// 2025-11-25, elicitation §Completion Notifications: the server tells "when an out-of-band interaction started by
-    /// URL mode elicitation is completed". Nothing of a modern wire says so; a parked call may wait for it.
-    fn elicited(&self, slot: &Slot, notification: &Notification) {
-        if notification.method != Method::ElicitationComplete {
-            return;
-        }
-        let Some(id) = notification.params.member("elicitationId").and_then(|id| id.as_string()) else {
-            return;
-        };
-        // Whoever was told of it by -32042 knows it by this id.
-        if let Some(line) = slot.was_sent(&id) {
-            line.tell(notification.clone());
-        }
-        if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
-            park.completed(&id);
-        }
-    }
-
-    /// Connects again while somebody listens; for calls alone the next one is early enough.
-    async fn reconnect(&self, slot: &Arc<Slot>, client: Client) {
-        let context =
-            Context::new(Principal::local(), Revision::NEWEST).with_client(client.capabilities, client.info);
-        while slot.listen.is_heard() && !*self.0.closed.borrow() {
-            self.begin(slot, &context);
-            match slot.settled().await {
-                // Overloaded is told without a time to wait.
-                State::Down(down) => sleep_until(down.retry_at.max(Instant::now() + BREATH)).await,
-                State::Idle => tokio::task::yield_now().await,
-                State::Up(_) | State::Connecting | State::Moved => return,
-            }
-        }
-    }
-
-    /// Closes a connection that nobody has used for long, unless it is the only one.
-    fn close_if_idle(&self, slot: &Slot) {
-        let open = self.slots().iter().filter(|slot| slot.up().is_some()).count();
-        let unused = slot.idle_since().is_some_and(|since| since.elapsed() >= self.0.limits.idle);
-        if unused && open > 1 {
-            self.give_up(slot);
-        }
-    }
 }
 
 /// What a call's caller was told so far.
@@ -817,21 +453,6 @@ struct Told {
     reissues: u32,
     /// Whether the caller was asked something.
     asked: bool,
-}
-
-/// What tells of a connection, and ends it.
-struct Ends {
-    spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
-    closed: Pin<Box<dyn Future<Output = String> + Send>>,
-    close: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// Whether a server that was modern does not speak our revision any more: it answered -32022.

@@ -6,7 +6,7 @@ use anyport_protocol::{
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, emit};
 use tokio::time::{Instant, sleep};
 
-use super::{HEALTHY, Pool, slot::backoff};
+use super::{Pool, connecting::HEALTHY, slot::backoff};
 use crate::listen;
 
 /// Listens to a modern server: when its stream ends or is cut it is opened again, and what may have changed meanwhile is

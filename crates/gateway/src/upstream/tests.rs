@@ -1,7 +1,8 @@
 use anyport_service::{Event, seal::Key};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
-use super::*;
+use super::{connecting::HEALTHY, *};
 use crate::farm::{Farm, call, caller, error, result};
 
 const LEGACY: Revision = Revision::V2025_11_25;

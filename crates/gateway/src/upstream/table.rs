@@ -1,0 +1,84 @@
+//! Where calls go: which places for connections there are, and whose each is.
+
+use std::{collections::HashMap, sync::Arc};
+
+use anyport_protocol::Revision;
+use anyport_service::Context;
+
+use super::{
+    UpstreamLimits,
+    key::{Key, Whom},
+    slot::Slot,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Era {
+    Modern,
+    Legacy,
+}
+
+impl Era {
+    pub(super) fn of(revision: Revision) -> Self {
+        if revision.is_modern() { Self::Modern } else { Self::Legacy }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Table {
+    pub(super) era: Option<Era>,
+    /// The server asks without saying whom, and was refused: from then on each caller has a connection of its own.
+    pub(super) apart: bool,
+    /// The server asks without saying whom: a connection that carries a question is no place for another call that may be
+    /// asked something.
+    pub(super) unnamed: bool,
+    pub(super) slots: HashMap<Key, Arc<Slot>>,
+}
+
+impl Table {
+    /// Where a call goes; `asks`: whether its caller may be asked. Beyond what `limits` allow, places that nobody needs are
+    /// forgotten.
+    pub(super) fn slot(&mut self, context: &Context, asks: bool, limits: &UpstreamLimits) -> Arc<Slot> {
+        let key = match self.era {
+            Some(Era::Modern) => Key::Modern,
+            _ => {
+                let whom = self.whom(context, asks, limits.connections);
+                Key::legacy(context.capabilities(), context.changes_roots(), whom)
+            }
+        };
+        if self.slots.len() >= limits.places() && !self.slots.contains_key(&key) {
+            self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
+        }
+        self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
+    }
+
+    /// Nothing is guessed of whom a server means that asks without saying so: then each caller has a connection of its
+    /// own, and so has each call of callers that nothing tells apart. Those share one until it carries a question that
+    /// may be open for long.
+    fn whom(&self, context: &Context, asks: bool, connections: usize) -> Whom {
+        if !self.apart && !self.unnamed {
+            return Whom::All;
+        }
+        let caller = context.caller();
+        if !caller.is_apart() {
+            return if self.apart { Whom::Caller(caller) } else { Whom::All };
+        }
+        let place = |whom: &Whom| {
+            let key = Key::legacy(context.capabilities(), context.changes_roots(), whom.clone());
+            self.slots.get(&key)
+        };
+        let asked = || place(&Whom::All).is_some_and(|slot| slot.has_asked());
+        if !asks || !(self.apart || asked()) {
+            return Whom::All;
+        }
+        let lanes = || (0..=self.slots.len()).map(Whom::Lane);
+        let free = lanes().find(|lane| place(lane).is_none_or(|slot| !slot.is_taken()));
+        if self.slots.values().filter(|slot| slot.is_taken()).count() < connections {
+            return free.unwrap_or(Whom::All);
+        }
+        // A connection gets free when somebody has answered a question, or nobody ever will. Most calls ask nothing, and
+        // need not wait for that; one that does is refused its question.
+        let mut all = std::iter::once(Whom::All).chain(lanes());
+        let shared = all.find(|whom| place(whom).is_some_and(|slot| slot.up().is_some()));
+        shared.or(free).unwrap_or(Whom::All)
+    }
+}
