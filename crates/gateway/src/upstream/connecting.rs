@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Method, Raw, Revision, json::Splice, jsonrpc::Reason};
+use anyport_protocol::{
+    Error, Method, Raw, Revision, json::Splice, jsonrpc::Reason, session::upstream::Identity,
+};
 use anyport_service::{Context, Notification, Principal};
 use futures_core::Stream;
 use tokio::{
@@ -209,6 +211,9 @@ impl Pool {
         };
         tracing::debug!(upstream = self.0.name, revision = revision.as_str(), "connected");
         self.0.learned.send_replace(Some(Arc::new(Learned { revision, discovered: discovered.clone() })));
+        if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
+            park.identify(Identity::of(&discovered));
+        }
         if !Arc::ptr_eq(&place, &slot) {
             // Whoever is connecting there keeps what it makes.
             let taken = place.state.send_if_modified(|state| {
