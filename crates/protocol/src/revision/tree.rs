@@ -203,7 +203,7 @@ impl Object {
     pub(super) fn set(&mut self, name: &str, value: Tree) {
         match self.get_mut(name) {
             Some(place) => *place = value,
-            None => self.0.push((Raw::string(name), value)),
+            None => self.0.push((key(name), value)),
         }
     }
 
@@ -224,6 +224,15 @@ impl Object {
 
     fn position(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|(key, _)| inside(key) == name || string::unescape(inside(key)) == name)
+    }
+}
+
+/// A key with its quotes. Those that every result gets on its way up are not allocated.
+fn key(name: &str) -> Raw {
+    match name {
+        "_meta" => Raw::written("\"_meta\""),
+        "resultType" => Raw::written("\"resultType\""),
+        name => Raw::string(name),
     }
 }
 

@@ -63,7 +63,7 @@ fn remove_all(value: &mut Tree, names: &[&str]) {
 /// The type is set even over one that is there: an old server knows no other, and one that writes
 /// `input_required` must not reach a modern client past the bridge.
 fn complete(method: Method, result: &mut Tree) {
-    result.set("resultType", Tree::string("complete"));
+    result.set("resultType", Raw::written("\"complete\"").into());
     if method.is_cacheable() {
         for (name, hint) in [("ttlMs", Raw::trusted(b"0".to_vec())), ("cacheScope", Raw::string("private"))] {
             if !result.has(name) {
