@@ -24,6 +24,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
     asked::{Asked, Held},
+    idle::Subscribed,
     logging::Logging,
 };
 use crate::{
@@ -67,6 +68,7 @@ pub(super) struct State {
     pub(super) asked: HashMap<Id, Asked>,
     pub(super) held: Vec<Held>,
     pub(super) logging: Logging,
+    pub(super) subscribed: Subscribed,
     /// Why no further call may begin.
     over: Option<Error>,
 }
@@ -155,8 +157,7 @@ impl Hub {
 
     /// The channel is over, and nothing of it is left. Every open call ends and says why.
     pub(crate) fn end(&self, end: End) {
-        let lost = format!("the connection to the server is lost: {end}");
-        self.finish(Error::internal(lost).with_reason(Reason::UpstreamLost));
+        self.finish(lost(&end));
         self.closing.send_replace(true);
         self.ended.send_if_modified(|slot| {
             let first = slot.is_none();
@@ -180,6 +181,21 @@ impl Hub {
         let held = mem::take(&mut state.held);
         drop(state);
         drop((own, asked, held));
+    }
+
+    /// Lets no further call begin, for the reason of `end`, if nothing is open on the channel, waits to be sent or is
+    /// waited for; returns whether that is so. In one step: a call that begins now is on a channel that stays, or was
+    /// never sent.
+    #[cfg_attr(not(feature = "client-websocket"), allow(dead_code))]
+    pub(super) fn finish_unused(&self, end: &End) -> bool {
+        let mut state = self.lock();
+        let open = state.calls.len() + state.own.len() + state.asked.len() + state.held.len();
+        let waits = self.queued.load(Ordering::Relaxed) > 0;
+        if open > 0 || waits || state.subscribed.are_told(self.agreement().map(AsRef::as_ref)) {
+            return false;
+        }
+        state.over.get_or_insert_with(|| lost(end));
+        true
     }
 
     /// An id that was never used on this channel.
@@ -554,6 +570,10 @@ impl Outbox {
         }
         message
     }
+}
+
+fn lost(end: &End) -> Error {
+    Error::internal(format!("the connection to the server is lost: {end}")).with_reason(Reason::UpstreamLost)
 }
 
 /// An id of ours: an integer.
