@@ -14,7 +14,6 @@ use anyport_protocol::{
     Error, Method, Raw, Revision,
     json::Splice,
     jsonrpc::{self, Id, Message, Reason, write_error, write_notification, write_request, write_result},
-    meta::LogLevel,
     session::upstream::{Agreement, OpenCall, Whose, whose},
 };
 use anyport_service::{Caller, Notification};
@@ -25,19 +24,19 @@ use hyper::body::Incoming as Body;
 use tokio::{
     sync::{broadcast, watch},
     task::JoinSet,
-    time::Instant,
 };
 use url::Url;
 
 use super::{
     Fault,
     inbox::{self, Inbox},
+    logging::Logging,
     mirror::Mirrors,
     outbound::Outbound,
     received::{Broken, EventStream, Messages, RETRY, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{End, Opening, aside::Asides, carrier::QUIET, never_sent};
+use crate::client::{End, Opening, aside::Asides, never_sent};
 
 /// One connection.
 pub(super) struct Hub {
@@ -52,10 +51,7 @@ pub(super) struct Hub {
     calls: Mutex<BTreeMap<u64, Open>>,
     /// What was asked outside any call.
     aside: Mutex<Unplaced>,
-    /// The level of log messages that an older server was told.
-    level: tokio::sync::Mutex<Option<LogLevel>>,
-    /// When an older server was last wanted to log.
-    logging: watch::Sender<Option<Instant>>,
+    pub(super) logging: Logging,
     /// What an older server was asked to tell changes of; a new session is asked again.
     subscribed: Mutex<BTreeSet<String>>,
     /// Tasks that read streams of the whole connection.
@@ -158,8 +154,7 @@ impl Hub {
             ids: AtomicU64::new(first_id),
             calls: Mutex::default(),
             aside: Mutex::default(),
-            level: tokio::sync::Mutex::new(None),
-            logging: watch::Sender::new(None),
+            logging: Logging::default(),
             subscribed: Mutex::default(),
             listeners: Mutex::default(),
             errands: Mutex::default(),
@@ -340,15 +335,11 @@ impl Hub {
             )));
         }
         sessions.renewed(id);
-        let level = self.level.lock().await.take();
+        let level = self.forget_level().await;
         self.deliver(initialized()).await?;
         self.listen().await;
         if let Some(level) = level {
-            let mut now = self.level.lock().await;
-            match self.set_level(level).await {
-                Ok(_) => *now = Some(level),
-                Err(error) => tracing::debug!(%error, "the new session does not take the level of the log"),
-            }
+            self.restore(level).await;
         }
         let subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for uri in subscribed {
@@ -563,67 +554,8 @@ impl Hub {
         }
     }
 
-    /// Whether an older server decides for itself what it logs: it was never told a level.
-    pub(super) fn is_untold(&self) -> bool {
-        self.level.try_lock().is_ok_and(|level| level.is_none())
-    }
-
-    /// Lets an older server log at least from `level` on, and waits until it has heard so.
-    pub(super) async fn raise(self: &Arc<Self>, level: LogLevel) {
-        if !self.agreement.offers("logging") {
-            return;
-        }
-        self.logging.send_replace(Some(Instant::now()));
-        let mut now = self.level.lock().await;
-        if now.is_some_and(|now| now <= level) {
-            return;
-        }
-        match self.set_level(level).await {
-            Ok(_) => {
-                let before = now.replace(level);
-                // Where it was verbose, it is waited for already to become quiet again.
-                if level < QUIET && before.is_none_or(|before| before >= QUIET) {
-                    self.lower_later();
-                }
-            }
-            Err(error) => tracing::debug!(%error, "the server does not change the level of its log"),
-        }
-    }
-
-    async fn set_level(self: &Arc<Self>, level: LogLevel) -> jsonrpc::Outcome {
-        let params = Raw::trusted(format!(r#"{{"level":"{}"}}"#, level.as_str()).into_bytes());
-        self.ask(Method::SetLevel, &params).await
-    }
-
-    /// Makes the server quiet again once no call has wanted its log for a while.
-    fn lower_later(self: &Arc<Self>) {
-        let (hub, hold) = (Arc::downgrade(self), self.opening.log_hold);
-        let mut last = self.logging.subscribe();
-        let lower = async move {
-            loop {
-                let wanted = (*last.borrow_and_update()).unwrap_or_else(Instant::now);
-                let Some(end) = wanted.checked_add(hold) else { return };
-                tokio::time::sleep_until(end).await;
-                if last.has_changed().unwrap_or(false) {
-                    continue;
-                }
-                let Some(hub) = hub.upgrade() else { return };
-                let mut now = hub.level.lock().await;
-                if last.has_changed().unwrap_or(false) {
-                    continue;
-                }
-                if let Err(error) = hub.set_level(QUIET).await {
-                    tracing::debug!(%error, "the server does not change the level of its log");
-                }
-                *now = Some(QUIET);
-                return;
-            }
-        };
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).spawn(lower);
-    }
-
     /// A request of our own to an older server.
-    async fn ask(self: &Arc<Self>, method: Method, params: &Raw) -> jsonrpc::Outcome {
+    pub(super) async fn ask(self: &Arc<Self>, method: Method, params: &Raw) -> jsonrpc::Outcome {
         let id = self.next_id();
         let mut message = Vec::new();
         write_request(&mut message, &Id::from(id), method.as_str(), Some(params));

@@ -4,7 +4,7 @@
 //! - `open`: how a connection begins, and what the server speaks.
 //! - `call`: one call, from what is sent to its answer; `hub`: what all calls of a connection share.
 //! - `asked`: what an older server asks beside the calls that it belongs to.
-//! - `session`: the session of an older server.
+//! - `session`: the session of an older server; `logging`: how verbose its logs are.
 //! - `mirror`: arguments that go into headers, too.
 //! - `received`: what a server answers, read as messages; `events`: streams of events.
 //! - `outbound`: requests over kept connections, with redirects; `connector`: the one way out; `guard`: where it does
@@ -19,6 +19,7 @@ mod fault;
 mod guard;
 mod hub;
 mod inbox;
+mod logging;
 mod mirror;
 mod open;
 mod outbound;
