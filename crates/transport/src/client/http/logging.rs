@@ -1,6 +1,6 @@
 //! How verbose an older server's logs are: they are one session's, where a newer server's are one request's.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use anyport_protocol::{Method, Raw, jsonrpc, meta::LogLevel};
 use tokio::{
@@ -82,7 +82,7 @@ impl Hub {
                 return;
             }
         };
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).spawn(lower);
+        self.background(lower);
     }
 
     /// A new session decides for itself again; gives what the old one was told.

@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //! - `open`: how a connection begins, and what the server speaks.
-//! - `call`: one call, from what is sent to its answer; `hub`: what all calls of a connection share.
+//! - `call`: one call, from what is sent to its answer; `hub`: what all calls of a connection share; `streams`: what
+//!   comes on streams of the whole connection.
 //! - `asked`: what an older server asks beside the calls that it belongs to.
 //! - `session`: the session of an older server; `logging`: how verbose its logs are.
 //! - `mirror`: arguments that go into headers, too.
@@ -25,6 +26,7 @@ mod open;
 mod outbound;
 mod received;
 mod session;
+mod streams;
 mod way;
 
 #[cfg(feature = "client-websocket")]
