@@ -18,6 +18,7 @@
 //! - [`param_headers`]: headers that mirror arguments, held against them.
 //! - [`seal`]: state that travels through a client and comes back unaltered.
 
+mod backoff;
 pub mod bridge;
 mod context;
 pub mod emit;
@@ -29,6 +30,7 @@ mod reply;
 pub mod seal;
 mod service;
 
+pub use backoff::Backoff;
 pub use context::{Asking, Caller, ClientId, Context, Ear, Line, ParamHeaders};
 pub use emit::Emitter;
 pub use principal::Principal;
