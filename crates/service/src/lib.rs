@@ -12,6 +12,7 @@
 //! - [`Context`], [`Principal`]: what is known about one call.
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
+//! - [`Backoff`]: how long to wait before trying again.
 //! - [`layer`]: timeout, concurrency, rate, cache, panic, trace, and any function.
 //! - [`metrics`]: what is counted on the way, above all what limits refuse.
 //! - [`bridge`]: how a service that asks by result serves a caller that is asked live, and the other way about.

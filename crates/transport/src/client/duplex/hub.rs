@@ -10,7 +10,7 @@ use std::{
 
 use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
-    json::{Elements, Splice},
+    json::Splice,
     jsonrpc::{
         self, Incoming, Malformed, Message, Reason, Response, read, write_error, write_notification,
         write_request, write_result,
@@ -28,7 +28,12 @@ use super::{
     logging::Logging,
 };
 use crate::{
-    client::{End, Opening, Spoken, aside::Asides, never_sent},
+    client::{
+        End, Opening, Spoken,
+        aside::Asides,
+        never_sent,
+        nonsense::{Garbage, Meant, Nonsense, element},
+    },
     dialogue::{Frame, one_line},
 };
 
@@ -49,7 +54,7 @@ pub(crate) struct Hub {
     /// Tells whoever holds the channel to close it.
     closing: watch::Sender<bool>,
     /// Lines of the server's that were no messages.
-    garbage: AtomicU64,
+    garbage: Garbage,
 }
 
 /// What is to be sent. Ends when the hub is closed.
@@ -108,7 +113,7 @@ impl Hub {
             asides: Asides::default(),
             ended,
             closing,
-            garbage: AtomicU64::new(0),
+            garbage: Garbage::default(),
         };
         (Arc::new(hub), Outbox { messages, queued, closing: closed })
     }
@@ -291,7 +296,7 @@ impl Hub {
         match incoming {
             Ok(Incoming::One(message)) => self.message(message),
             Ok(Incoming::Batch(messages)) => self.batch(messages, text.as_ref()),
-            Err(malformed) => self.malformed(&malformed, text.as_ref()),
+            Err(malformed) => self.malformed(malformed, text.as_deref()),
         }
     }
 
@@ -300,45 +305,41 @@ impl Hub {
     /// what is no message, but what it holds is taken: who waits for an answer in it would wait for ever.
     fn batch(self: &Arc<Self>, messages: Vec<Result<Message, Malformed>>, text: Option<&Bytes>) {
         if !self.agreement().is_some_and(|agreed| agreed.revision().has_batches()) {
-            self.pass_over("an array of messages, which only 2025-03-26 has; what it holds is taken", text);
+            let why = "an array of messages, which only 2025-03-26 has; what it holds is taken";
+            self.garbage.note(why, text.map_or(&[], |text| text));
         }
         for (index, message) in messages.into_iter().enumerate() {
             match message {
                 Ok(message) => self.message(message),
-                Err(malformed) => self.malformed(&malformed, self.element(text, index).as_ref()),
+                Err(malformed) => {
+                    let text = text.and_then(|text| element(text, index, &self.opening.limits));
+                    self.malformed(malformed, text.as_deref());
+                }
             }
         }
     }
 
-    /// The text of one message in an array.
-    fn element(&self, array: Option<&Bytes>, index: usize) -> Option<Bytes> {
-        let array = Raw::parse(array?.clone(), &self.opening.limits).ok()?;
-        let element = Elements::of(array.as_str()).nth(index)?;
-        Some(array.slice(element).into_bytes())
-    }
-
     /// What is no message is passed over: servers print to standard output what belongs to standard error. But where it
-    /// is an answer to an open call, that call would wait for ever.
-    fn malformed(&self, malformed: &Malformed, text: Option<&Bytes>) {
-        let number = malformed.id.as_ref().and_then(number);
-        let answers = text.is_none_or(|text| {
-            Raw::parse(text.clone(), &self.opening.limits).is_ok_and(|raw| raw.member("method").is_none())
-        });
-        let why = format!("the server's answer is none: {}", malformed.error.message);
-        let error = Error::internal(why).with_reason(Reason::InvalidUpstream);
-        if answers && number.is_some_and(|id| self.settle(id, Err(error))) {
-            return;
+    /// is an answer to an open call, that call would wait for ever; and where it is a request, its server would.
+    fn malformed(&self, malformed: Malformed, text: Option<&[u8]>) {
+        let why = malformed.error.message.clone();
+        let nonsense = Nonsense::of(malformed, text);
+        match nonsense.meant.clone() {
+            Meant::Answer(id) => {
+                let error = nonsense.into_error();
+                if number(&id).is_some_and(|id| self.settle(id, Err(error))) {
+                    return;
+                }
+            }
+            Meant::Request(id) => self.respond(&id, &Err(nonsense.error)),
+            Meant::Notification | Meant::Unknown => {}
         }
-        // A request that is none (its params are null, say) is answered all the same: its server waits for that.
-        if let Some(id) = malformed.id.as_ref().filter(|_| !answers) {
-            self.respond(id, &Err(malformed.error.clone()));
-        }
-        self.pass_over(&malformed.error.message, text);
+        self.garbage.note(&why, text.unwrap_or_default());
     }
 
     fn too_long(&self) {
         let limit = self.opening.limits.bytes;
-        self.pass_over(&format!("a message of more than {limit} bytes"), None);
+        self.garbage.note(&format!("a message of more than {limit} bytes"), &[]);
         // Whose it was cannot be told, unless only one call is open.
         let mut state = self.lock();
         if state.calls.len() == 1
@@ -349,19 +350,10 @@ impl Hub {
         }
     }
 
-    /// Counts what is no message, and says so the first times: a flood of it must not flood our own log.
-    fn pass_over(&self, why: &str, text: Option<&Bytes>) {
-        let count = self.garbage.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_power_of_two() {
-            let start = text.map_or(&[][..], |text| &text[..text.len().min(120)]);
-            tracing::warn!(count, why, text = %start.escape_ascii(), "the server sent what is no message");
-        }
-    }
-
     /// How much came that was no message.
     #[cfg(test)]
     pub(crate) fn garbage(&self) -> u64 {
-        self.garbage.load(Ordering::Relaxed)
+        self.garbage.count()
     }
 
     fn message(self: &Arc<Self>, message: Message) {
@@ -403,7 +395,7 @@ impl Hub {
             Some(id) => {
                 self.settle(id, outcome);
             }
-            None => self.pass_over("an error that names no request", None),
+            None => self.garbage.note("an error that names no request", &[]),
         }
     }
 

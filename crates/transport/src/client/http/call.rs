@@ -32,6 +32,7 @@ use super::{
 };
 use crate::client::{
     carrier::{Carrier, hop},
+    nonsense::Meant,
     undeclared,
 };
 
@@ -416,6 +417,19 @@ impl Source {
                         return Some(message);
                     }
                     Err(Broken::Invalid(error)) => break error,
+                    Err(Broken::Nonsense(nonsense)) => {
+                        self.failures = 0;
+                        // On the call's own stream it may be what is awaited, and then nothing else will come.
+                        let ours = match &nonsense.meant {
+                            Meant::Answer(id) => *id == self.id,
+                            Meant::Unknown => true,
+                            Meant::Request(_) | Meant::Notification => false,
+                        };
+                        if ours {
+                            break nonsense.into_error();
+                        }
+                        self.hub.refuse_nonsense(*nonsense);
+                    }
                     Err(Broken::Cut(why)) => match self.resume(why).await {
                         Ok(()) => {}
                         Err(error) => break error,
@@ -447,6 +461,7 @@ impl Source {
         match Messages::of(response, &line.reading).await {
             Ok(messages) => Ok(At::Reading(messages)),
             Err(Broken::Invalid(error)) => Err(error),
+            Err(Broken::Nonsense(nonsense)) => Err(nonsense.into_error()),
             Err(Broken::Cut(why)) => Err(unknown(&why)),
         }
     }

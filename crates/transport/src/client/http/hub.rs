@@ -458,12 +458,16 @@ pub(super) fn initialized() -> Bytes {
 pub(super) async fn result_of(response: Response<Body>, reading: &Reading) -> jsonrpc::Outcome {
     let broken = |broken| match broken {
         Broken::Invalid(error) => error,
+        Broken::Nonsense(nonsense) => nonsense.into_error(),
         Broken::Cut(why) => lost(&why),
     };
     let mut messages = Messages::of(response, reading).await.map_err(broken)?;
     loop {
-        if let Message::Response(response) = messages.next().await.map_err(broken)? {
-            return response.outcome;
+        match messages.next().await {
+            Ok(Message::Response(response)) => return response.outcome,
+            Err(Broken::Nonsense(nonsense)) if !nonsense.meant.is_answer() => {}
+            Ok(_) => {}
+            Err(error) => return Err(broken(error)),
         }
     }
 }

@@ -16,7 +16,10 @@ use super::{
     received::{Broken, EventStream, Messages, RETRY},
     session::Session,
 };
-use crate::client::End;
+use crate::client::{
+    End,
+    nonsense::{Meant, Nonsense},
+};
 
 impl Hub {
     /// Opens the stream on which the server says what belongs to no request, and reads it from now on. A server without
@@ -60,6 +63,10 @@ impl Hub {
                         failures = 0;
                         self.take(message);
                     }
+                    Err(Broken::Nonsense(nonsense)) => {
+                        failures = 0;
+                        self.take_nonsense(*nonsense);
+                    }
                     Err(Broken::Cut(_)) => break,
                     Err(Broken::Invalid(error)) => {
                         tracing::warn!(%error, "the server's own stream cannot be read, and is opened anew");
@@ -101,6 +108,7 @@ impl Hub {
             let why = loop {
                 match messages.next().await {
                     Ok(message) => hub.take(message),
+                    Err(Broken::Nonsense(nonsense)) => hub.take_nonsense(*nonsense),
                     Err(Broken::Cut(why)) => break format!("the server's stream is over: {why}"),
                     Err(Broken::Invalid(error)) => break error.message.into_owned(),
                 }
@@ -114,6 +122,25 @@ impl Hub {
             hub.calls().clear();
             hub.forget_asides();
         });
+    }
+
+    /// Takes what came on a stream of the whole connection and is no message. Where it is an answer, its call is over; else
+    /// it costs nobody anything.
+    fn take_nonsense(self: &Arc<Self>, nonsense: Nonsense) {
+        match nonsense.meant.clone() {
+            Meant::Answer(id) => {
+                let outcome = Err(nonsense.into_error());
+                self.take(Message::Response(jsonrpc::Response { id: Some(id), outcome }));
+            }
+            _ => self.refuse_nonsense(nonsense),
+        }
+    }
+
+    /// Answers what was meant to be a request: its server waits for that.
+    pub(super) fn refuse_nonsense(self: &Arc<Self>, nonsense: Nonsense) {
+        if let Meant::Request(id) = nonsense.meant {
+            self.answer(&id, &Err(nonsense.error));
+        }
     }
 
     /// Takes a message that came on a stream of the whole connection.
