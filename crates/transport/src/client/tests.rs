@@ -437,8 +437,13 @@ async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
     server.hear(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1.5,"message":"x"}}"#);
     let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
     assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
+    // No JSON, but it can be seen whose answer it was to be.
+    let mut reply = server.call("a", caller()).await;
+    server.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"content":NaN}}"#);
+    let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
+    assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
     let (mut one, mut two) = (server.call("a", caller()).await, server.call("b", caller()).await);
-    server.hear(r#"[{"jsonrpc":"2.0","id":3,"result":{"content":[3]}},5,{"jsonrpc":"2.0","id":2,"result":{"content":[2]}}]"#);
+    server.hear(r#"[{"jsonrpc":"2.0","id":4,"result":{"content":[3]}},5,{"jsonrpc":"2.0","id":3,"result":{"content":[2]}}]"#);
     assert!(text(one.next().await).contains("[2]") && text(two.next().await).contains("[3]"));
     assert_eq!(server.hub.garbage(), 6);
 }

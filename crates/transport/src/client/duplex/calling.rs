@@ -120,6 +120,9 @@ impl Stream for Calling {
         };
         let slot = state.calls.remove(&this.id);
         this.hub.drop_questions(&mut state, this.id);
+        if let (Some(slot), Ok(_)) = (&slot, &outcome) {
+            state.subscribed.granted(slot.method, &slot.params);
+        }
         drop(state);
         this.stage = Stage::Over;
         let outcome = match (slot, this.hub.agreement()) {

@@ -10,7 +10,7 @@ use std::{
 
 use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
-    json::{Elements, Splice},
+    json::Splice,
     jsonrpc::{
         self, Incoming, Malformed, Message, Reason, Response, read, write_error, write_notification,
         write_request, write_result,
@@ -24,10 +24,16 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
     asked::{Asked, Held},
+    idle::Subscribed,
     logging::Logging,
 };
 use crate::{
-    client::{End, Opening, Spoken, aside::Asides, never_sent},
+    client::{
+        End, Opening, Spoken,
+        aside::Asides,
+        never_sent,
+        nonsense::{Garbage, Meant, Nonsense, element},
+    },
     dialogue::{Frame, one_line},
 };
 
@@ -48,7 +54,7 @@ pub(crate) struct Hub {
     /// Tells whoever holds the channel to close it.
     closing: watch::Sender<bool>,
     /// Lines of the server's that were no messages.
-    garbage: AtomicU64,
+    garbage: Garbage,
 }
 
 /// What is to be sent. Ends when the hub is closed.
@@ -67,6 +73,7 @@ pub(super) struct State {
     pub(super) asked: HashMap<Id, Asked>,
     pub(super) held: Vec<Held>,
     pub(super) logging: Logging,
+    pub(super) subscribed: Subscribed,
     /// Why no further call may begin.
     over: Option<Error>,
 }
@@ -106,7 +113,7 @@ impl Hub {
             asides: Asides::default(),
             ended,
             closing,
-            garbage: AtomicU64::new(0),
+            garbage: Garbage::default(),
         };
         (Arc::new(hub), Outbox { messages, queued, closing: closed })
     }
@@ -155,8 +162,7 @@ impl Hub {
 
     /// The channel is over, and nothing of it is left. Every open call ends and says why.
     pub(crate) fn end(&self, end: End) {
-        let lost = format!("the connection to the server is lost: {end}");
-        self.finish(Error::internal(lost).with_reason(Reason::UpstreamLost));
+        self.finish(lost(&end));
         self.closing.send_replace(true);
         self.ended.send_if_modified(|slot| {
             let first = slot.is_none();
@@ -180,6 +186,21 @@ impl Hub {
         let held = mem::take(&mut state.held);
         drop(state);
         drop((own, asked, held));
+    }
+
+    /// Lets no further call begin, for the reason of `end`, if nothing is open on the channel, waits to be sent or is
+    /// waited for; returns whether that is so. In one step: a call that begins now is on a channel that stays, or was
+    /// never sent.
+    #[cfg_attr(not(feature = "client-websocket"), allow(dead_code))]
+    pub(super) fn finish_unused(&self, end: &End) -> bool {
+        let mut state = self.lock();
+        let open = state.calls.len() + state.own.len() + state.asked.len() + state.held.len();
+        let waits = self.queued.load(Ordering::Relaxed) > 0;
+        if open > 0 || waits || state.subscribed.are_told(self.agreement().map(AsRef::as_ref)) {
+            return false;
+        }
+        state.over.get_or_insert_with(|| lost(end));
+        true
     }
 
     /// An id that was never used on this channel.
@@ -275,7 +296,7 @@ impl Hub {
         match incoming {
             Ok(Incoming::One(message)) => self.message(message),
             Ok(Incoming::Batch(messages)) => self.batch(messages, text.as_ref()),
-            Err(malformed) => self.malformed(&malformed, text.as_ref()),
+            Err(malformed) => self.malformed(malformed, text.as_deref()),
         }
     }
 
@@ -284,45 +305,41 @@ impl Hub {
     /// what is no message, but what it holds is taken: who waits for an answer in it would wait for ever.
     fn batch(self: &Arc<Self>, messages: Vec<Result<Message, Malformed>>, text: Option<&Bytes>) {
         if !self.agreement().is_some_and(|agreed| agreed.revision().has_batches()) {
-            self.pass_over("an array of messages, which only 2025-03-26 has; what it holds is taken", text);
+            let why = "an array of messages, which only 2025-03-26 has; what it holds is taken";
+            self.garbage.note(why, text.map_or(&[], |text| text));
         }
         for (index, message) in messages.into_iter().enumerate() {
             match message {
                 Ok(message) => self.message(message),
-                Err(malformed) => self.malformed(&malformed, self.element(text, index).as_ref()),
+                Err(malformed) => {
+                    let text = text.and_then(|text| element(text, index, &self.opening.limits));
+                    self.malformed(malformed, text.as_deref());
+                }
             }
         }
     }
 
-    /// The text of one message in an array.
-    fn element(&self, array: Option<&Bytes>, index: usize) -> Option<Bytes> {
-        let array = Raw::parse(array?.clone(), &self.opening.limits).ok()?;
-        let element = Elements::of(array.as_str()).nth(index)?;
-        Some(array.slice(element).into_bytes())
-    }
-
     /// What is no message is passed over: servers print to standard output what belongs to standard error. But where it
-    /// is an answer to an open call, that call would wait for ever.
-    fn malformed(&self, malformed: &Malformed, text: Option<&Bytes>) {
-        let number = malformed.id.as_ref().and_then(number);
-        let answers = text.is_none_or(|text| {
-            Raw::parse(text.clone(), &self.opening.limits).is_ok_and(|raw| raw.member("method").is_none())
-        });
-        let why = format!("the server's answer is none: {}", malformed.error.message);
-        let error = Error::internal(why).with_reason(Reason::InvalidUpstream);
-        if answers && number.is_some_and(|id| self.settle(id, Err(error))) {
-            return;
+    /// is an answer to an open call, that call would wait for ever; and where it is a request, its server would.
+    fn malformed(&self, malformed: Malformed, text: Option<&[u8]>) {
+        let why = malformed.error.message.clone();
+        let nonsense = Nonsense::of(malformed, text);
+        match nonsense.meant.clone() {
+            Meant::Answer(id) => {
+                let error = nonsense.into_error();
+                if number(&id).is_some_and(|id| self.settle(id, Err(error))) {
+                    return;
+                }
+            }
+            Meant::Request(id) => self.respond(&id, &Err(nonsense.error)),
+            Meant::Notification | Meant::Unknown => {}
         }
-        // A request that is none (its params are null, say) is answered all the same: its server waits for that.
-        if let Some(id) = malformed.id.as_ref().filter(|_| !answers) {
-            self.respond(id, &Err(malformed.error.clone()));
-        }
-        self.pass_over(&malformed.error.message, text);
+        self.garbage.note(&why, text.unwrap_or_default());
     }
 
     fn too_long(&self) {
         let limit = self.opening.limits.bytes;
-        self.pass_over(&format!("a message of more than {limit} bytes"), None);
+        self.garbage.note(&format!("a message of more than {limit} bytes"), &[]);
         // Whose it was cannot be told, unless only one call is open.
         let mut state = self.lock();
         if state.calls.len() == 1
@@ -333,19 +350,10 @@ impl Hub {
         }
     }
 
-    /// Counts what is no message, and says so the first times: a flood of it must not flood our own log.
-    fn pass_over(&self, why: &str, text: Option<&Bytes>) {
-        let count = self.garbage.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_power_of_two() {
-            let start = text.map_or(&[][..], |text| &text[..text.len().min(120)]);
-            tracing::warn!(count, why, text = %start.escape_ascii(), "the server sent what is no message");
-        }
-    }
-
     /// How much came that was no message.
     #[cfg(test)]
     pub(crate) fn garbage(&self) -> u64 {
-        self.garbage.load(Ordering::Relaxed)
+        self.garbage.count()
     }
 
     fn message(self: &Arc<Self>, message: Message) {
@@ -387,7 +395,7 @@ impl Hub {
             Some(id) => {
                 self.settle(id, outcome);
             }
-            None => self.pass_over("an error that names no request", None),
+            None => self.garbage.note("an error that names no request", &[]),
         }
     }
 
@@ -563,6 +571,10 @@ impl Outbox {
         }
         message
     }
+}
+
+fn lost(end: &End) -> Error {
+    Error::internal(format!("the connection to the server is lost: {end}")).with_reason(Reason::UpstreamLost)
 }
 
 /// An id of ours: an integer.

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::client::{
     carrier::{Carrier, hop},
+    nonsense::Meant,
     undeclared,
 };
 
@@ -85,7 +86,7 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
     let mut message = Vec::new();
     let own = Id::from(id);
     write_request(&mut message, &own, &request.method, Some(&written));
-    let inbox = hub.open(id, Some(context.caller()), method);
+    let inbox = hub.open(id, Some(&context), method);
     let headers = if legacy { HeaderMap::new() } else { modern_headers(&hub, &request, &context) };
     let tool = (method == Some(Method::ToolsCall)).then(|| Tool {
         name: request.name().unwrap_or_default(),
@@ -416,6 +417,19 @@ impl Source {
                         return Some(message);
                     }
                     Err(Broken::Invalid(error)) => break error,
+                    Err(Broken::Nonsense(nonsense)) => {
+                        self.failures = 0;
+                        // On the call's own stream it may be what is awaited, and then nothing else will come.
+                        let ours = match &nonsense.meant {
+                            Meant::Answer(id) => *id == self.id,
+                            Meant::Unknown => true,
+                            Meant::Request(_) | Meant::Notification => false,
+                        };
+                        if ours {
+                            break nonsense.into_error();
+                        }
+                        self.hub.refuse_nonsense(*nonsense);
+                    }
                     Err(Broken::Cut(why)) => match self.resume(why).await {
                         Ok(()) => {}
                         Err(error) => break error,
@@ -447,6 +461,7 @@ impl Source {
         match Messages::of(response, &line.reading).await {
             Ok(messages) => Ok(At::Reading(messages)),
             Err(Broken::Invalid(error)) => Err(error),
+            Err(Broken::Nonsense(nonsense)) => Err(nonsense.into_error()),
             Err(Broken::Cut(why)) => Err(unknown(&why)),
         }
     }

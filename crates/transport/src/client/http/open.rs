@@ -234,6 +234,10 @@ impl<'a> Attempt<'a> {
                     return Err(ConnectError::Transport(format!("{}: {why}", shown(&self.line.url))));
                 }
                 Err(Broken::Invalid(error)) => return Ok(Err(error)),
+                Err(Broken::Nonsense(nonsense)) if nonsense.meant.is_answer() => {
+                    return Ok(Err(nonsense.into_error()));
+                }
+                Err(Broken::Nonsense(_)) => {}
             }
         }
     }
