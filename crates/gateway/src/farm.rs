@@ -30,6 +30,8 @@ struct Inside {
     /// Why the next attempts fail.
     failures: VecDeque<&'static str>,
     delay: Duration,
+    /// How long a connection takes to close.
+    closing: Duration,
     servers: Vec<Server>,
     tools: Value,
 }
@@ -51,6 +53,7 @@ impl Farm {
             clients: Vec::new(),
             failures: VecDeque::new(),
             delay: Duration::from_millis(50),
+            closing: Duration::ZERO,
             servers: Vec::new(),
             tools: json!([{"name": "read", "annotations": {"readOnlyHint": true}}, {"name": "write"}]),
         })))
@@ -58,6 +61,15 @@ impl Farm {
 
     pub(crate) fn failing(self, reasons: &[&'static str]) -> Self {
         self.0.lock().unwrap().failures.extend(reasons);
+        self
+    }
+
+    /// Connecting takes `delay`, closing takes `closing`.
+    pub(crate) fn slow(self, delay: Duration, closing: Duration) -> Self {
+        {
+            let mut inside = self.0.lock().unwrap();
+            (inside.delay, inside.closing) = (delay, closing);
+        }
         self
     }
 
@@ -95,7 +107,7 @@ impl Connect for Farm {
             let (say, mut said) = mpsc::unbounded_channel();
             let lost = watch::Sender::new(None);
             let mut closed = lost.subscribe();
-            let closing = lost.clone();
+            let (closing, takes) = (lost.clone(), inside.closing);
             let server = Server {
                 revision: inside.revision,
                 calls: Arc::default(),
@@ -115,6 +127,7 @@ impl Connect for Farm {
                     closed.wait_for(Option::is_some).await.unwrap().unwrap().to_owned()
                 }),
                 close: Box::pin(async move {
+                    sleep(takes).await;
                     closing.send_replace(Some("closed"));
                 }),
             })

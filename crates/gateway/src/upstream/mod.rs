@@ -33,6 +33,7 @@ use tokio::{
 };
 
 use self::{
+    connecting::ending,
     flight::Flight,
     key::{Key, Whom},
     safe::Safe,
@@ -114,6 +115,7 @@ impl Upstream {
             parked: OnceLock::new(),
             learned: watch::Sender::new(None),
             closed: watch::Sender::new(false),
+            over: watch::Sender::new(false),
             numbers: OnceLock::new(),
         }));
         Self { shim: Arc::new(Shim::new(pool.clone(), ShimLimits::default())), pool, park: None, bound: None }
@@ -177,9 +179,7 @@ impl Upstream {
     /// descriptor. Calls under way are cut.
     pub async fn shut_down(&self) {
         self.close();
-        for slot in self.pool.slots() {
-            self.pool.give_up(&slot);
-        }
+        self.pool.0.over.send_replace(true);
         let all = u32::try_from(self.pool.0.limits.connections.clamp(1, Semaphore::MAX_PERMITS));
         let gone = self.pool.0.room.acquire_many(all.unwrap_or(u32::MAX));
         if timeout(SHUT_DOWN, gone).await.is_err() {
@@ -252,7 +252,10 @@ struct Inner {
     /// Who waits for what the server says of elicitations.
     parked: OnceLock<Weak<Park<Pool>>>,
     learned: watch::Sender<Option<Arc<Learned>>>,
+    /// Nothing new begins.
     closed: watch::Sender<bool>,
+    /// Nothing is left: connections are closed, and those that come to be are not waited for.
+    over: watch::Sender<bool>,
     numbers: OnceLock<Numbers>,
 }
 
@@ -296,7 +299,7 @@ impl Pool {
     /// Calls on the connection that is there, or once it is.
     fn attempt(&self, request: Request, context: Context, reissues: u32) -> Reply {
         if *self.0.closed.borrow() {
-            return Reply::error(Error::internal("shutting down").with_reason(Reason::ShuttingDown));
+            return Reply::error(ending());
         }
         let asks = request.known().is_some_and(Method::may_ask);
         let hold = self.hold(&context, asks);

@@ -95,6 +95,18 @@ impl Slot {
         }
     }
 
+    /// The connection `up` is no more: in its place it is as `now` says, unless another has come there since. Returns whether
+    /// that is so.
+    pub(super) fn left(&self, up: &Arc<Up>, now: State) -> bool {
+        self.state.send_if_modified(|state| {
+            let is_it = matches!(state, State::Up(there) if Arc::ptr_eq(there, up));
+            if is_it {
+                *state = now;
+            }
+            is_it
+        })
+    }
+
     /// Whether something would be lost with this place: a connection, those who listen to it, or how long to wait for
     /// the next attempt.
     pub(super) fn is_needed(&self) -> bool {
