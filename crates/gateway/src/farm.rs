@@ -34,6 +34,8 @@ struct Inside {
     closing: Duration,
     servers: Vec<Server>,
     tools: Value,
+    /// Resources that nobody may subscribe to.
+    refused: Arc<Mutex<Vec<&'static str>>>,
 }
 
 /// One connection, from the server's side.
@@ -44,6 +46,7 @@ pub(crate) struct Server {
     say: mpsc::UnboundedSender<Spoken>,
     lost: watch::Sender<Option<&'static str>>,
     tools: Value,
+    refused: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl Farm {
@@ -56,6 +59,7 @@ impl Farm {
             closing: Duration::ZERO,
             servers: Vec::new(),
             tools: json!([{"name": "read", "annotations": {"readOnlyHint": true}}, {"name": "write"}]),
+            refused: Arc::default(),
         })))
     }
 
@@ -71,6 +75,11 @@ impl Farm {
             (inside.delay, inside.closing) = (delay, closing);
         }
         self
+    }
+
+    /// Nobody may subscribe to `uri` any more.
+    pub(crate) fn refuse(&self, uri: &'static str) {
+        self.0.lock().unwrap().refused.lock().unwrap().push(uri);
     }
 
     pub(crate) fn set_tools(&self, tools: Value) {
@@ -114,6 +123,7 @@ impl Connect for Farm {
                 say,
                 lost,
                 tools: inside.tools.clone(),
+                refused: inside.refused.clone(),
             };
             inside.servers.push(server.clone());
             Ok(Live {
@@ -193,6 +203,10 @@ impl Service for Server {
             return Reply::ready(done(json!({"resultType": "complete", "tools": tools, "ttlMs": 0})));
         }
         if request.known() == Some(Method::Subscribe) {
+            let uri = request.params.member("uri").and_then(|uri| uri.as_string()).unwrap_or_default();
+            if self.refused.lock().unwrap().contains(&&*uri) {
+                return Reply::error(Error::invalid_params("no such resource"));
+            }
             return Reply::ready(done(json!({})));
         }
         let hangs =

@@ -11,7 +11,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use anyport_protocol::{Method, Raw, Revision, json::Splice, jsonrpc::Reason};
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use self::{kept::Kept, mirrored::Mirrored, views::Views};
 use crate::Upstream;
@@ -202,49 +202,34 @@ impl Bridge {
     fn listen(&self, request: Request, context: Context) -> Reply {
         let bridge = self.clone();
         emit::reply(|emitter| async move {
-            let filter = request.params.member("notifications").unwrap_or(Raw::EMPTY_OBJECT);
-            let asked =
-                KINDS.map(|(name, _)| filter.member(name).is_some_and(|flag| flag.as_str() == "true"));
+            let mut news = News::of(&request);
             loop {
+                let begun = Instant::now();
                 let reply = bridge.upstream.call(request.clone(), context.clone());
-                let outcome = bridge.hear(reply, &context, asked, &emitter).await;
-                let waits =
-                    matches!(&outcome, Outcome::Error(error) if error.reason == Some(Reason::UpstreamDown));
+                let outcome = bridge.hear(reply, &context, &mut news, &emitter).await;
+                let waits = match &outcome {
+                    Outcome::Error(error) => error.reason == Some(Reason::UpstreamDown),
+                    // One of its resources is not there any more; of the rest it still wants to hear.
+                    _ => news.acknowledged,
+                };
                 // A legacy session has but one stream, and does not ask for it again.
                 if !waits || context.revision().is_modern() {
                     return outcome;
                 }
-                sleep(AGAIN).await;
+                // While it waits it hears nothing.
+                if begun.elapsed() < AGAIN {
+                    sleep(AGAIN).await;
+                }
             }
         })
     }
 
-    async fn hear(
-        &self,
-        mut reply: Reply,
-        context: &Context,
-        asked: [bool; 3],
-        emitter: &Emitter,
-    ) -> Outcome {
+    async fn hear(&self, mut reply: Reply, context: &Context, news: &mut News, emitter: &Emitter) -> Outcome {
         let mut changed = self.views.watch();
-        let mut told = HashMap::new();
-        let mut acknowledged = false;
         loop {
-            if acknowledged {
-                let mut news = Vec::new();
-                {
-                    let now = changed.borrow_and_update();
-                    for (_, (_, change)) in KINDS.iter().enumerate().filter(|(kind, _)| asked[*kind]) {
-                        let of_kind = views::lists(*change).iter().map(|method| key(*method, context));
-                        let at = of_kind.filter_map(|key| now.get(&key).copied()).max();
-                        if let Some(at) = at.filter(|at| at.elapsed() <= RECENTLY)
-                            && told.insert(*change, at) != Some(at)
-                        {
-                            news.push(*change);
-                        }
-                    }
-                }
-                for method in news {
+            if news.acknowledged {
+                let found = news.among(&changed.borrow_and_update(), context);
+                for method in found {
                     let change = Notification { method, params: Raw::EMPTY_OBJECT };
                     emitter.emit(Event::Notification(change)).await;
                 }
@@ -254,13 +239,49 @@ impl Bridge {
                     Event::Outcome(outcome) => return outcome,
                     Event::Notification(change) if self.reread(change.method, context) => {}
                     event => {
-                        acknowledged = true;
+                        news.acknowledged = true;
                         emitter.emit(event).await;
                     }
                 },
-                Ok(()) = changed.changed(), if acknowledged => {}
+                Ok(()) = changed.changed(), if news.acknowledged => {}
             }
         }
+    }
+}
+
+/// What one listener is yet to hear of the lists that were found to be others.
+struct News {
+    /// Which of `KINDS` it wants to hear of.
+    asked: [bool; 3],
+    acknowledged: bool,
+    begun: Instant,
+    /// The latest change of each kind that it was told of.
+    told: HashMap<Method, Instant>,
+}
+
+impl News {
+    /// Of who makes this `subscriptions/listen` now.
+    fn of(request: &Request) -> Self {
+        let filter = request.params.member("notifications").unwrap_or(Raw::EMPTY_OBJECT);
+        let asked = KINDS.map(|(name, _)| filter.member(name).is_some_and(|flag| flag.as_str() == "true"));
+        Self { asked, acknowledged: false, begun: Instant::now(), told: HashMap::new() }
+    }
+
+    /// What it is told now of all that `changed`, however long it has not listened: a session hears nothing while it has no
+    /// stream.
+    fn among(&mut self, changed: &HashMap<String, Instant>, context: &Context) -> Vec<Method> {
+        let asked = KINDS.iter().zip(self.asked).filter(|(_, asked)| *asked);
+        let mut news = Vec::new();
+        for (_, change) in asked.map(|(kind, _)| kind) {
+            let of_kind = views::lists(*change).iter().map(|method| key(*method, context));
+            let at = of_kind.filter_map(|key| changed.get(&key).copied()).max();
+            if let Some(at) = at.filter(|at| *at + RECENTLY >= self.begun)
+                && self.told.insert(*change, at) != Some(at)
+            {
+                news.push(*change);
+            }
+        }
+        news
     }
 }
 
@@ -277,7 +298,7 @@ fn then(reply: Reply, done: impl FnOnce(Outcome) -> Outcome + Send + 'static) ->
     }
 }
 
-/// How long a session waits before it asks again to hear of a server that is away.
+/// How long a session waits before it asks again to hear of a server that is away, or that ended its stream.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// The extension of tasks, which 2025-11-25 has in its core; inside, both are the extension.

@@ -135,3 +135,57 @@ async fn a_file_that_is_no_more_what_it_was_is_as_good_as_none() {
         assert_eq!(ask(&bridge, discover()).await["instructions"], "be kind", "{garbage:?}");
     }
 }
+
+/// A session that wants to hear of `notifications`; the reply is its one stream.
+fn listens(bridge: &Bridge, notifications: Value) -> Reply {
+    let params = Raw::from(json!({"notifications": notifications}));
+    bridge.call(Request::new(Method::Listen, params), caller(LEGACY, json!({})))
+}
+
+async fn told(reply: &mut Reply) -> Option<Method> {
+    match timeout(Duration::from_secs(60), reply.next()).await {
+        Ok(Event::Notification(told)) => Some(told.method),
+        Ok(event) => panic!("{event:?}"),
+        Err(_) => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_without_a_stream_hears_later_of_a_list_that_others_have_read_meanwhile() {
+    let farm = Farm::new(LEGACY);
+    let bridge = bridge(&farm, None);
+    ask(&bridge, tools()).await;
+    let mut reply = listens(&bridge, json!({"toolsListChanged": true}));
+    assert_eq!(told(&mut reply).await, Some(Method::Acknowledged));
+    // Nobody reads the stream now. Somebody else finds the list to be another.
+    farm.server(0).lose("gone");
+    farm.set_tools(json!([{"name": "new"}]));
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(ask(&bridge, tools()).await["tools"][0]["name"], "new");
+    sleep(RECENTLY * 2).await;
+    assert_eq!(told(&mut reply).await, Some(Method::ToolsChanged));
+    assert_eq!(told(&mut reply).await, None, "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_resource_is_gone_still_hears_of_the_rest() {
+    let farm = Farm::new(LEGACY);
+    let bridge = bridge(&farm, None);
+    let wanted = json!({"toolsListChanged": true, "resourceSubscriptions": ["test://a", "test://b"]});
+    let mut reply = listens(&bridge, wanted);
+    assert_eq!(told(&mut reply).await, Some(Method::Acknowledged));
+    sleep(Duration::from_secs(60)).await;
+    farm.refuse("test://b");
+    farm.server(0).lose("gone");
+    while let Some(method) = told(&mut reply).await {
+        assert_ne!(method, Method::LogMessage);
+    }
+    farm.server(1).say(Method::ResourceUpdated, json!({"uri": "test://a"}));
+    assert_eq!(told(&mut reply).await, Some(Method::ResourceUpdated));
+    farm.server(1).say(Method::ToolsChanged, json!({}));
+    assert_eq!(told(&mut reply).await, Some(Method::ToolsChanged));
+    // When all is closed it ends.
+    bridge.upstream().close();
+    let end = timeout(Duration::from_secs(60), reply.outcome()).await.unwrap();
+    assert!(matches!(end, Outcome::Error(error) if error.reason == Some(Reason::ShuttingDown)));
+}
