@@ -34,6 +34,7 @@ struct Inside {
     closing: Duration,
     servers: Vec<Server>,
     tools: Value,
+    endless: bool,
     /// Resources that nobody may subscribe to.
     refused: Arc<Mutex<Vec<&'static str>>>,
 }
@@ -46,6 +47,7 @@ pub(crate) struct Server {
     say: mpsc::UnboundedSender<Spoken>,
     lost: watch::Sender<Option<&'static str>>,
     tools: Value,
+    endless: bool,
     refused: Arc<Mutex<Vec<&'static str>>>,
 }
 
@@ -59,6 +61,7 @@ impl Farm {
             closing: Duration::ZERO,
             servers: Vec::new(),
             tools: json!([{"name": "read", "annotations": {"readOnlyHint": true}}, {"name": "write"}]),
+            endless: false,
             refused: Arc::default(),
         })))
     }
@@ -75,6 +78,11 @@ impl Farm {
             (inside.delay, inside.closing) = (delay, closing);
         }
         self
+    }
+
+    /// From the next connection on, every page of tools has one after it.
+    pub(crate) fn endless(&self) {
+        self.0.lock().unwrap().endless = true;
     }
 
     /// Nobody may subscribe to `uri` any more.
@@ -123,6 +131,7 @@ impl Connect for Farm {
                 say,
                 lost,
                 tools: inside.tools.clone(),
+                endless: inside.endless,
                 refused: inside.refused.clone(),
             };
             inside.servers.push(server.clone());
@@ -199,8 +208,11 @@ impl Service for Server {
         };
         let done = |result: Value| Outcome::Result(result.into());
         if request.known() == Some(Method::ToolsList) {
-            let tools = self.tools.clone();
-            return Reply::ready(done(json!({"resultType": "complete", "tools": tools, "ttlMs": 0})));
+            let mut page = json!({"resultType": "complete", "tools": self.tools, "ttlMs": 0});
+            if self.endless {
+                page["nextCursor"] = json!(self.calls().len().to_string());
+            }
+            return Reply::ready(done(page));
         }
         if request.known() == Some(Method::Subscribe) {
             let uri = request.params.member("uri").and_then(|uri| uri.as_string()).unwrap_or_default();

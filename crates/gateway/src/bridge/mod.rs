@@ -161,8 +161,10 @@ impl Bridge {
         let Outcome::Result(list) = outcome else { return };
         self.mirrored.learn(list);
         if pages::next(list).is_some() {
-            // A page is no list, and whoever follows its cursor asks the server.
-            self.kept.drop_list(key);
+            // A page is no list, and whoever follows its cursor asks the server. Where it was kept it was another one.
+            if self.kept.drop_list(key) {
+                self.views.changed(key);
+            }
             return;
         }
         if self.kept.set_list(key.to_owned(), list.clone()) {

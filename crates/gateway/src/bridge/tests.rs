@@ -189,3 +189,30 @@ async fn a_session_whose_resource_is_gone_still_hears_of_the_rest() {
     let end = timeout(Duration::from_secs(60), reply.outcome()).await.unwrap();
     assert!(matches!(end, Outcome::Error(error) if error.reason == Some(Reason::ShuttingDown)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_without_end_is_given_as_far_as_it_was_read() {
+    let farm = Farm::new(LEGACY);
+    farm.set_tools(json!([]));
+    farm.endless();
+    let bridge = bridge(&farm, None);
+    let reply = bridge.call(tools(), caller(LEGACY, json!({})));
+    let page = result(timeout(Duration::from_secs(60), reply.outcome()).await.unwrap());
+    assert_eq!(page["tools"], json!([]));
+    let read = farm.server(0).calls().len();
+    assert!(read <= pages::LIST_MAX + 1, "{read} pages were read");
+    assert_eq!(page["nextCursor"], read.to_string(), "whoever wants to goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_has_pages_now_is_another_one() {
+    let farm = Farm::new(LEGACY);
+    let bridge = bridge(&farm, None);
+    ask(&bridge, tools()).await;
+    let mut reply = listens(&bridge, json!({"toolsListChanged": true}));
+    assert_eq!(told(&mut reply).await, Some(Method::Acknowledged));
+    sleep(Duration::from_secs(60)).await;
+    farm.endless();
+    farm.server(0).lose("gone");
+    assert_eq!(told(&mut reply).await, Some(Method::ToolsChanged));
+}
