@@ -386,14 +386,17 @@ impl Pool {
         // A call that waited for an answer, or that cannot have done anything, did not get to its end.
         let unfinished = asked || never_sent(error) || self.0.safe.twice(request);
         let name = &self.0.name;
-        let (reason, message) = if unfinished {
-            (Reason::UpstreamLost, format!("the connection to {name} was lost: {}", error.message))
+        // Which connection it was is said here.
+        let why =
+            error.message.strip_prefix("the connection to the server is lost: ").unwrap_or(&error.message);
+        let reason = if unfinished { Reason::UpstreamLost } else { Reason::OutcomeUnknown };
+        let message = if unfinished || error.reason == Some(Reason::OutcomeUnknown) {
+            format!("the connection to {name} was lost: {why}")
         } else {
-            let message = format!(
-                "the connection to {name} was lost before the answer came, so it is unknown whether this was done; \
-                 find out before you try again"
-            );
-            (Reason::OutcomeUnknown, message)
+            format!(
+                "the connection to {name} was lost before the answer came ({why}), so it is unknown whether this was \
+                 done; find out before you try again"
+            )
         };
         let data = Splice::new().with("upstream", &Raw::string(name)).finish();
         Error::internal(message).with_data(data).with_reason(reason)

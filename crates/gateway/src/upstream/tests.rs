@@ -110,7 +110,7 @@ async fn reissue_only_if_safe() {
     farm.server(0).lose("exit status 1");
     let (message, data) = error(write.await.unwrap());
     assert_eq!(data["reason"], "outcome_unknown");
-    assert!(message.contains("unknown whether this was done"), "{message}");
+    assert!(message.contains("(exit status 1), so it is unknown whether this was done"), "{message}");
 
     // The other one hangs again, on the next connection.
     sleep(HEALTHY * 2).await;
