@@ -80,6 +80,11 @@ impl Farm {
         self
     }
 
+    /// From the next connection on, the server speaks `revision`.
+    pub(crate) fn speak(&self, revision: Revision) {
+        self.0.lock().unwrap().revision = revision;
+    }
+
     /// From the next connection on, every page of tools has one after it.
     pub(crate) fn endless(&self) {
         self.0.lock().unwrap().endless = true;

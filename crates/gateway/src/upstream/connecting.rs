@@ -191,9 +191,11 @@ impl Pool {
         });
     }
 
-    pub(super) fn moved(&self, slot: &Arc<Slot>) {
+    /// Forgets a place whose connection is in another one. Who listens here hears the end, and comes back there.
+    fn moved(&self, slot: &Arc<Slot>) {
         self.lock().slots.retain(|_, other| !Arc::ptr_eq(other, slot));
         slot.state.send_replace(State::Moved);
+        slot.listen.end();
     }
 
     /// A connection is there: it is put where calls will look for it.

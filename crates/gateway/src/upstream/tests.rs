@@ -367,3 +367,22 @@ async fn a_server_that_always_says_something_is_idle_all_the_same() {
     let open = [0, 1].iter().filter(|index| farm.server(**index).end().is_none()).count();
     assert_eq!(open, 1, "all but the last");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_listens_to_a_server_that_speaks_another_era_when_it_is_back_hears_the_end() {
+    for (before, after) in [(LEGACY, MODERN), (MODERN, LEGACY)] {
+        let farm = Farm::new(before);
+        let upstream = upstream(&farm);
+        let filter = json!({"notifications": {"toolsListChanged": true}});
+        let listen = || upstream.call(Request::new(Method::Listen, Raw::from(filter.clone())), plain());
+        let mut reply = listen();
+        assert!(matches!(reply.next().await, Event::Notification(_)));
+        sleep(HEALTHY).await;
+        farm.speak(after);
+        farm.server(0).lose("upgraded");
+        // Whoever hears the end listens anew.
+        let end = tokio::time::timeout(Duration::from_secs(60), reply.outcome()).await;
+        assert!(matches!(end, Ok(Outcome::Result(_))), "{before} to {after}: {end:?}");
+        assert!(matches!(listen().next().await, Event::Notification(_)), "{before} to {after}");
+    }
+}
