@@ -210,13 +210,23 @@ impl Bridge {
                 let reply = bridge.upstream.call(request.clone(), context.clone());
                 let outcome = bridge.hear(reply, &context, &mut news, &emitter).await;
                 let waits = match &outcome {
-                    Outcome::Error(error) => error.reason == Some(Reason::UpstreamDown),
+                    Outcome::Error(error) if error.reason == Some(Reason::UpstreamDown) => {
+                        news.acknowledged || !news.of_resources
+                    }
+                    Outcome::Error(error) => {
+                        let passes = matches!(error.reason, Some(Reason::UpstreamLost | Reason::Overloaded));
+                        news.acknowledged && passes
+                    }
                     // One of its resources is not there any more; of the rest it still wants to hear.
                     _ => news.acknowledged,
                 };
                 // A legacy session has but one stream, and does not ask for it again.
                 if !waits || context.revision().is_modern() {
                     return outcome;
+                }
+                // Nor does it go on before it has its answer.
+                if !std::mem::replace(&mut news.acknowledged, true) {
+                    emitter.emit(Event::Notification(news.acknowledgement())).await;
                 }
                 // While it waits it hears nothing.
                 if begun.elapsed() < AGAIN {
@@ -240,6 +250,10 @@ impl Bridge {
                 event = reply.next() => match event {
                     Event::Outcome(outcome) => return outcome,
                     Event::Notification(change) if self.reread(change.method, context) => {}
+                    // It is there again, or for the first time since it was asked for.
+                    Event::Notification(told) if told.method == Method::Acknowledged && news.acknowledged => {
+                        self.may_differ(news, context, emitter).await;
+                    }
                     event => {
                         news.acknowledged = true;
                         emitter.emit(event).await;
@@ -249,12 +263,24 @@ impl Bridge {
             }
         }
     }
+
+    /// What was known of the lists may be out of date: whoever has seen another one is told, as by the server itself.
+    async fn may_differ(&self, news: &News, context: &Context, emitter: &Emitter) {
+        for (_, change) in news.kinds() {
+            if !self.reread(change, context) {
+                let change = Notification { method: change, params: Raw::EMPTY_OBJECT };
+                emitter.emit(Event::Notification(change)).await;
+            }
+        }
+    }
 }
 
 /// What one listener is yet to hear of the lists that were found to be others.
 struct News {
     /// Which of `KINDS` it wants to hear of.
     asked: [bool; 3],
+    /// Whether it wants to hear of resources: only the server can say of which it tells.
+    of_resources: bool,
     acknowledged: bool,
     begun: Instant,
     /// The latest change of each kind that it was told of.
@@ -266,21 +292,35 @@ impl News {
     fn of(request: &Request) -> Self {
         let filter = request.params.member("notifications").unwrap_or(Raw::EMPTY_OBJECT);
         let asked = KINDS.map(|(name, _)| filter.member(name).is_some_and(|flag| flag.as_str() == "true"));
-        Self { asked, acknowledged: false, begun: Instant::now(), told: HashMap::new() }
+        let uris = filter.member("resourceSubscriptions");
+        let of_resources = uris.is_some_and(|uris| uris.as_str() != "[]");
+        Self { asked, of_resources, acknowledged: false, begun: Instant::now(), told: HashMap::new() }
+    }
+
+    /// What it wants to hear of, by the names of the filter.
+    fn kinds(&self) -> impl Iterator<Item = (&'static str, Method)> + use<> {
+        KINDS.into_iter().zip(self.asked).filter(|(_, asked)| *asked).map(|(kind, _)| kind)
+    }
+
+    /// Grants all of it.
+    fn acknowledgement(&self) -> Notification {
+        let granted = Raw::trusted(b"true".to_vec());
+        let granted = self.kinds().fold(Splice::new(), |all, (name, _)| all.with(name, &granted)).finish();
+        let params = Splice::new().with("notifications", &granted).finish();
+        Notification { method: Method::Acknowledged, params }
     }
 
     /// What it is told now of all that `changed`, however long it has not listened: a session hears nothing while it has no
     /// stream.
     fn among(&mut self, changed: &HashMap<String, Instant>, context: &Context) -> Vec<Method> {
-        let asked = KINDS.iter().zip(self.asked).filter(|(_, asked)| *asked);
         let mut news = Vec::new();
-        for (_, change) in asked.map(|(kind, _)| kind) {
-            let of_kind = views::lists(*change).iter().map(|method| key(*method, context));
+        for (_, change) in self.kinds() {
+            let of_kind = views::lists(change).iter().map(|method| key(*method, context));
             let at = of_kind.filter_map(|key| changed.get(&key).copied()).max();
             if let Some(at) = at.filter(|at| *at + RECENTLY >= self.begun)
-                && self.told.insert(*change, at) != Some(at)
+                && self.told.insert(change, at) != Some(at)
             {
-                news.push(*change);
+                news.push(change);
             }
         }
         news

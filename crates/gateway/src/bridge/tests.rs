@@ -216,3 +216,30 @@ async fn a_list_that_has_pages_now_is_another_one() {
     farm.server(0).lose("gone");
     assert_eq!(told(&mut reply).await, Some(Method::ToolsChanged));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_subscribes_while_the_server_is_away_is_told_so_and_hears_of_its_lists_when_it_is_back()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("farm.json");
+    let first = bridge(&Farm::new(LEGACY), Some(path.clone()));
+    ask(&first, tools()).await;
+    written(&path, "tools/list {}").await;
+    let farm = Farm::new(LEGACY).failing(&["not found"; 5]);
+    farm.set_tools(json!([{"name": "new"}]));
+    let away = bridge(&farm, Some(path));
+
+    let mut lists = listens(&away, json!({"toolsListChanged": true, "promptsListChanged": true}));
+    assert_eq!(told(&mut lists).await, Some(Method::Acknowledged), "at once");
+    let subscribes = listens(&away, json!({"toolsListChanged": true, "resourceSubscriptions": ["test://a"]}));
+    let refused = timeout(Duration::from_secs(60), subscribes.outcome()).await.expect("no answer");
+    assert_eq!(error(refused).1["reason"], "upstream_down");
+
+    let mut changes = Vec::new();
+    while let Some(change) = told(&mut lists).await {
+        changes.push(change);
+    }
+    changes.sort_by_key(|method| method.as_str());
+    // Nothing was known of its prompts.
+    assert_eq!(changes, [Method::PromptsChanged, Method::ToolsChanged]);
+}
