@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    future::Future,
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -19,7 +20,8 @@ struct Inner {
     /// None: it is kept in memory alone.
     path: Option<PathBuf>,
     contents: Mutex<Contents>,
-    changed: Notify,
+    /// Something changed, or nobody holds this any more.
+    changed: Arc<Notify>,
 }
 
 /// The file.
@@ -53,7 +55,7 @@ impl Kept {
             }
         });
         let contents = Mutex::new(contents.unwrap_or_default());
-        Self(Arc::new(Inner { path, contents, changed: Notify::new() }))
+        Self(Arc::new(Inner { path, contents, changed: Arc::default() }))
     }
 
     pub(super) fn discovered(&self) -> Option<Raw> {
@@ -108,22 +110,32 @@ impl Kept {
         was_kept
     }
 
-    /// Writes the file whenever something has changed; never completes.
-    pub(super) async fn write(self) {
-        loop {
-            self.0.changed.notified().await;
-            sleep(SETTLE).await;
-            let Some(path) = self.0.path.clone() else { continue };
-            let contents = self.lock().clone();
-            let written = tokio::task::spawn_blocking(move || write(&path, &contents)).await;
-            if let Ok(Err(error)) = written {
-                tracing::warn!(%error, "what the server offers cannot be kept: the next start will wait for it");
+    /// Writes the file whenever something has changed, until nobody else holds this.
+    pub(super) fn written(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (inner, changed) = (Arc::downgrade(&self.0), self.0.changed.clone());
+        async move {
+            loop {
+                changed.notified().await;
+                let Some(kept) = inner.upgrade().map(Self) else { return };
+                sleep(SETTLE).await;
+                let Some(path) = kept.0.path.clone() else { continue };
+                let contents = kept.lock().clone();
+                let written = tokio::task::spawn_blocking(move || write(&path, &contents)).await;
+                if let Ok(Err(error)) = written {
+                    tracing::warn!(%error, "what the server offers cannot be kept: the next start will wait for it");
+                }
             }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
         self.0.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.changed.notify_one();
     }
 }
 
@@ -177,6 +189,23 @@ mod tests {
             assert_eq!(kept.list(&format!("tools/list {name}")).as_ref(), Some(&half));
         }
         assert_eq!(kept.tools().len(), 1, "two halves and their names are more than may be kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_written_for_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept.json");
+        let kept = Kept::open(Some(path.clone()));
+        let writing = tokio::spawn(kept.written());
+        kept.set_list("tools/list {}".into(), list("last"));
+        tokio::task::yield_now().await;
+        drop(kept);
+        writing.await.unwrap();
+        assert!(std::fs::read_to_string(path).unwrap().contains("last"), "but what was to be written is");
+        let kept = Kept::open(None);
+        let idle = tokio::spawn(kept.written());
+        drop(kept);
+        idle.await.unwrap();
     }
 
     #[test]

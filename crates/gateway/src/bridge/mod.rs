@@ -9,7 +9,7 @@ mod views;
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
-use anyport_protocol::{Method, Raw, Revision, json::Splice, jsonrpc::Reason};
+use anyport_protocol::{Method, Raw, Revision, json::Splice, jsonrpc::Reason, meta::key::PROGRESS_TOKEN};
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
 use tokio::time::{Instant, sleep};
 
@@ -48,7 +48,7 @@ impl Bridge {
         let kept = Kept::open(path);
         let mirrored = Mirrored::default();
         kept.tools().iter().for_each(|list| mirrored.learn(list));
-        tokio::spawn(kept.clone().write());
+        tokio::spawn(kept.written());
         let mut learned = upstream.learned();
         let keeping = kept.clone();
         tokio::spawn(async move {
@@ -111,10 +111,19 @@ impl Bridge {
 
     /// Answers a list at once if it is known and the server is not there; else asks for it.
     fn list(&self, method: Method, request: Request, context: Context) -> Reply {
-        let key = key(method, &context);
-        if let Some(cursor) = request.params.member("cursor") {
+        if let Some(cursor) = request.params.member("cursor").filter(|cursor| !cursor.is_null()) {
             return self.page(method, cursor, request, context);
         }
+        if !is_plain(&request) {
+            let mirrored = self.mirrored.clone();
+            return then(self.asked(method, request, context), move |outcome| {
+                if let Outcome::Result(list) = &outcome {
+                    mirrored.learn(list);
+                }
+                outcome
+            });
+        }
+        let key = key(method, &context);
         if self.upstream.is_connected(&context) {
             return self.listed(method, key, request, context);
         }
@@ -143,18 +152,22 @@ impl Bridge {
         })
     }
 
-    /// Asks for a list, and keeps it. A legacy session gets all of it in one page.
+    /// Asks for a list, and keeps it.
     fn listed(&self, method: Method, key: String, request: Request, context: Context) -> Reply {
-        let reply = if context.revision().is_modern() {
-            self.upstream.call(request, context)
-        } else {
-            pages::whole(&self.upstream, method, request, context)
-        };
         let bridge = self.clone();
-        then(reply, move |outcome| {
+        then(self.asked(method, request, context), move |outcome| {
             bridge.keep(&key, &outcome);
             outcome
         })
+    }
+
+    /// Asks for a list. A legacy session gets all of it in one page.
+    fn asked(&self, method: Method, request: Request, context: Context) -> Reply {
+        if context.revision().is_modern() {
+            self.upstream.call(request, context)
+        } else {
+            pages::whole(&self.upstream, method, request, context)
+        }
     }
 
     fn keep(&self, key: &str, outcome: &Outcome) {
@@ -330,6 +343,18 @@ impl News {
 /// What a list is kept under: it may depend on what the client can be asked.
 fn key(method: Method, context: &Context) -> String {
     format!("{} {}", method.as_str(), Upstream::profile(context))
+}
+
+/// Whether a list is asked for without anything that the server may make another list of: such a one is not what everybody
+/// gets.
+fn is_plain(request: &Request) -> bool {
+    const OF_A_CALL: [&str; 4] = [PROGRESS_TOKEN, "traceparent", "tracestate", "baggage"];
+    let of_a_call = |name: &str| name.starts_with("io.modelcontextprotocol/") || OF_A_CALL.contains(&name);
+    request.params.members().all(|member| match &*member.key() {
+        "cursor" => true,
+        "_meta" => request.params.slice(member.value).members().all(|member| of_a_call(&member.key())),
+        _ => false,
+    })
 }
 
 /// `reply`, whose outcome `done` sees and may change.

@@ -243,3 +243,19 @@ async fn a_session_that_subscribes_while_the_server_is_away_is_told_so_and_hears
     // Nothing was known of its prompts.
     assert_eq!(changes, [Method::PromptsChanged, Method::ToolsChanged]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_was_asked_for_with_more_than_others_say_is_not_what_everybody_gets() {
+    let farm = Farm::new(LEGACY);
+    let bridge = bridge(&farm, None);
+    let with = |params: Value| Request::new(Method::ToolsList, Raw::from(params));
+    let tenant = caller(MODERN, json!({"sampling": {}}));
+    for params in [json!({"tenant": "a"}), json!({"_meta": {"acme/tenant": "a"}})] {
+        let list = result(bridge.call(with(params), tenant.clone()).outcome().await);
+        assert_eq!(list["tools"][0]["name"], "read");
+    }
+    assert_eq!(bridge.kept.list(&key(Method::ToolsList, &tenant)), None);
+    let plain = json!({"_meta": {"progressToken": 1, "io.modelcontextprotocol/clientCapabilities": {}}, "cursor": null});
+    result(bridge.call(with(plain), tenant.clone()).outcome().await);
+    assert!(bridge.kept.list(&key(Method::ToolsList, &tenant)).is_some());
+}
