@@ -101,6 +101,9 @@ impl Command {
 
 /// Exit codes: see [`exit::Exit`]; 128 and its number when cut by a signal.
 fn main() -> ExitCode {
+    if bridge::guard::is_this() {
+        return ExitCode::SUCCESS;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return failure::report_usage(&error, wanted_by(std::env::args_os())),

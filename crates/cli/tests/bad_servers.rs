@@ -113,16 +113,26 @@ impl Bridged {
         noted.lines().map(str::to_owned).collect()
     }
 
-    /// What the program holds: its children, those of them that have ended unseen included, and its descriptors.
+    /// Its children, those of them that have ended unseen included.
+    fn children(&self) -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.program.id())).unwrap();
+        let of = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        let children: Vec<_> = tasks.map(|task| of(task.unwrap())).collect();
+        children.iter().flat_map(|children| children.split_whitespace()).map(str::to_owned).collect()
+    }
+
+    /// What the program holds: its children, and its descriptors.
     fn holds(&self) -> (usize, usize) {
-        let of = format!("/proc/{}", self.program.id());
-        let children = |task: fs::DirEntry| {
-            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            children.split_whitespace().count()
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.program.id())).unwrap();
+        (self.children().len(), descriptors.count())
+    }
+
+    /// The process that ends the server's, should the program be killed.
+    fn guard(&self) -> String {
+        let is_guard = |pid: &String| {
+            fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default().ends_with(b"\0__guard\0")
         };
-        let tasks = fs::read_dir(format!("{of}/task")).unwrap();
-        let children = tasks.map(|task| children(task.unwrap())).sum();
-        (children, fs::read_dir(format!("{of}/fd")).unwrap().count())
+        self.children().into_iter().find(is_guard).unwrap()
     }
 
     /// Its resident memory in KiB: now, and at its highest.
@@ -192,9 +202,9 @@ fn cycles(count: usize) {
     for round in 0..count {
         cycle(&mut bridged, round);
     }
-    wait_until("one child is left, and no more descriptors", || {
+    wait_until("the server and its guard are left, and no more descriptors", || {
         let (children, now) = bridged.holds();
-        children == 1 && now <= descriptors
+        children == 2 && now <= descriptors
     });
     let (after, _) = bridged.memory();
     println!("{count} cycles: {before} KiB before, {after} KiB after");
@@ -276,8 +286,9 @@ fn however_the_program_is_ended_it_leaves_no_process() {
             // It has begun: the program reads what it is sent in order.
             bridged.program.send(&json!({"jsonrpc": "2.0", "id": "p", "method": "ping"}));
             assert_eq!(bridged.program.receive()["id"], "p", "{hangs}");
-            let noted = bridged.noted();
+            let mut noted = bridged.noted();
             assert!(noted.len() >= 2 && noted.iter().any(|pid| runs(pid)), "{noted:?}");
+            noted.push(bridged.guard());
             match way {
                 "end of input" => bridged.program.close_input(),
                 "SIGTERM" => signal("-TERM", bridged.program.id()),
@@ -300,12 +311,35 @@ fn however_the_program_is_ended_it_leaves_no_process() {
 }
 
 #[test]
-fn killed_without_asking_it_leaves_none_that_ends_with_its_input() {
+fn killed_without_asking_it_leaves_no_process() {
+    let stubborn = format!("trap '' TERM HUP\n{SERVER}\nwhile :; do sleep 1; done");
+    for (script, soon) in [(SERVER, true), (&*stubborn, false)] {
+        let mut bridged = Bridged::start(script);
+        bridged.recovers();
+        if !soon {
+            // What the server has started ends with it.
+            assert!(is_here(&bridged.call("helper")));
+        }
+        let mut noted = bridged.noted();
+        noted.push(bridged.guard());
+        bridged.program.kill();
+        let killed = Instant::now();
+        wait_until("the server has ended, and its guard", || noted.iter().all(|pid| !runs(pid)));
+        // One that ends with its input is not waited for.
+        assert!(!soon || killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
+    }
+}
+
+#[test]
+fn whoever_loses_the_guard_goes_on() {
     let mut bridged = Bridged::start(SERVER);
     bridged.recovers();
-    let noted = bridged.noted();
-    bridged.program.kill();
-    wait_until("the server has ended", || noted.iter().all(|pid| !runs(pid)));
+    signal("-KILL", bridged.guard());
+    assert_eq!(bridged.call("crash")["error"]["data"]["reason"], "outcome_unknown");
+    bridged.recovers();
+    bridged.program.error_line(|line| line.contains("nothing ends the server any more"));
+    wait_until("nothing is left of it", || bridged.children().len() == 1);
+    assert!(is_here(&bridged.call("echo")));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod banner;
+pub(crate) mod guard;
 mod known;
 
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
@@ -82,14 +83,15 @@ fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &M
         open_timeout: arguments.server.timeout,
         ..Opening::default()
     };
-    let reach = Reach::new(target.server.destination()?, opening);
+    let reach = Reach::new(guard::guarded(target.server.destination()?), opening);
     let connections = match target.server {
         // Each is a process of its own.
         Server::Command { .. } => 8,
         _ => UpstreamLimits::default().connections,
     };
     let connections = limits.connections.unwrap_or(connections);
-    let bounds = UpstreamLimits { connections, ..UpstreamLimits::default() };
+    let connection_wait = limits.connection_wait;
+    let bounds = UpstreamLimits { connections, connection_wait, ..UpstreamLimits::default() };
     Ok(Upstream::new(&target.name, reach, bounds).bounded(limits.shim, metrics))
 }
 

@@ -9,7 +9,10 @@ mod views;
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
-use anyport_protocol::{Method, Raw, Revision, json::Splice, jsonrpc::Reason, meta::key::PROGRESS_TOKEN};
+use anyport_protocol::{
+    Method, Raw, Revision, json::Splice, jsonrpc::Reason, meta::key::PROGRESS_TOKEN,
+    session::upstream::Identity,
+};
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
 use tokio::time::{Instant, sleep};
 
@@ -235,7 +238,7 @@ impl Bridge {
                 };
                 // A legacy session has but one stream, and does not ask for it again.
                 if !waits || context.revision().is_modern() {
-                    return outcome;
+                    return bridge.signed(outcome);
                 }
                 // Nor does it go on before it has its answer.
                 if !std::mem::replace(&mut news.acknowledged, true) {
@@ -247,6 +250,16 @@ impl Bridge {
                 }
             }
         })
+    }
+
+    /// The end of a stream that an older server knows nothing of, as one of that server's results.
+    fn signed(&self, outcome: Outcome) -> Outcome {
+        let learned = self.upstream.learned().borrow().clone();
+        let older = learned.filter(|learned| !learned.revision.is_modern());
+        match (outcome, older.and_then(|learned| Identity::of(&learned.discovered))) {
+            (Outcome::Result(end), Some(identity)) => Outcome::Result(identity.sign(end)),
+            (outcome, _) => outcome,
+        }
     }
 
     async fn hear(&self, mut reply: Reply, context: &Context, news: &mut News, emitter: &Emitter) -> Outcome {

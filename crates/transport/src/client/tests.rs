@@ -444,6 +444,36 @@ async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_array_is_taken_apart_and_is_counted_where_there_are_none() {
+    for revision in Revision::ALL {
+        let mut server = ByHand::new(revision);
+        let (mut one, mut two) = (server.call("a", caller()).await, server.call("b", caller()).await);
+        server.hear(
+            r#"[{"jsonrpc":"2.0","id":2,"result":{"content":[2]}},{"jsonrpc":"2.0","id":"p","method":"ping"},{"jsonrpc":"2.0","id":1,"result":{"content":[1]}}]"#,
+        );
+        assert!(text(one.next().await).contains("[1]") && text(two.next().await).contains("[2]"));
+        assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":"p","#), "{revision}");
+        let counted = u64::from(revision != Revision::V2025_03_26);
+        assert_eq!(server.hub.garbage(), counted, "{revision}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_an_array_what_asks_is_answered_and_a_broken_answer_ends_its_call() {
+    let mut server = ByHand::new(Revision::V2025_03_26);
+    let (mut one, mut two) = (server.call("a", caller()).await, server.call("b", caller()).await);
+    // The server's own request has the id of one of ours, and params that none may have.
+    server.hear(
+        r#"[{"jsonrpc":"2.0","id":1,"method":"roots/list","params":null},{"jsonrpc":"2.0","id":2,"result":1,"error":2}]"#,
+    );
+    assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"#));
+    let Event::Outcome(Outcome::Error(error)) = two.next().await else { panic!() };
+    assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
+    server.hear(r#"[{"jsonrpc":"2.0","id":1,"result":{"content":[1]}}]"#);
+    assert!(text(one.next().await).contains("[1]"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_that_does_not_read_costs_no_memory() {
     let mut server = ByHand::new(Revision::NEWEST);
     let meta = Meta { progress_token: Some(raw("1")), ..Meta::default() };

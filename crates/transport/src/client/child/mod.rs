@@ -4,6 +4,8 @@
 //! 2. Waiting for the server to exit. 3. If the server does not exit within a reasonable time, forcibly terminating the
 //! process". The process leads a group of its own (on Windows, a job), so that what it has started ends with it.
 
+#[cfg(unix)]
+mod guard;
 mod process;
 mod stderr;
 #[cfg(test)]
@@ -14,6 +16,9 @@ use std::{
     path::PathBuf,
     time::Duration,
 };
+
+#[cfg(unix)]
+pub use self::guard::Guard;
 
 /// A program to start, and how.
 #[derive(Clone, Debug)]
@@ -36,6 +41,10 @@ pub struct Command {
     /// How many of the last bytes that it writes to standard error are kept to be told in errors (`stderr_kept`). Default
     /// 8 KiB.
     pub stderr_kept: usize,
+    /// What ends it, and what it has started, should this process be killed without being asked. Default nothing: then a
+    /// program is left that does not end with its input. On Windows the job that it runs in sees to that.
+    #[cfg(unix)]
+    pub guard: Option<Guard>,
 }
 
 impl Command {
@@ -89,6 +98,8 @@ impl Command {
             linger: Duration::from_secs(2),
             grace: Duration::from_secs(2),
             stderr_kept: 8 * 1024,
+            #[cfg(unix)]
+            guard: None,
         }
     }
 

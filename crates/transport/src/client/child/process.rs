@@ -3,6 +3,8 @@ use std::{io::ErrorKind, path::Path, process::Stdio, sync::Arc, time::Duration};
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
 use tokio::{task::JoinHandle, time::timeout};
 
+#[cfg(unix)]
+use super::guard::Guarded;
 use super::{Command, stderr::Ring};
 use crate::client::{
     ConnectError, End, Opening,
@@ -12,6 +14,8 @@ use crate::client::{
 impl Open for Command {
     async fn open(&self, opening: Arc<Opening>) -> Result<Channel, ConnectError> {
         let mut child = self.wrapped().spawn().map_err(|error| self.refused(error))?;
+        #[cfg(unix)]
+        let guarded = self.guard.as_ref().zip(child.id()).map(|(guard, group)| guard.guarded(group));
         let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
         let (hub, outbox) = Hub::new(opening);
         let ring = Ring::new(self.stderr_kept);
@@ -33,6 +37,8 @@ impl Open for Command {
         }
         let process = Process {
             child: Kill(child),
+            #[cfg(unix)]
+            _guarded: guarded,
             hub: hub.clone(),
             streams,
             ring,
@@ -85,6 +91,9 @@ impl Command {
 /// A running process, and what carries its streams.
 struct Process {
     child: Kill,
+    /// Given up after the process.
+    #[cfg(unix)]
+    _guarded: Option<Guarded>,
     hub: Arc<Hub>,
     streams: Streams,
     ring: Ring,

@@ -10,7 +10,7 @@ use std::{
 
 use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
-    json::Splice,
+    json::{Elements, Splice},
     jsonrpc::{
         self, Incoming, Malformed, Message, Reason, Response, read, write_error, write_notification,
         write_request, write_result,
@@ -274,22 +274,31 @@ impl Hub {
     fn incoming(self: &Arc<Self>, incoming: Result<Incoming, Malformed>, text: Option<Bytes>) {
         match incoming {
             Ok(Incoming::One(message)) => self.message(message),
-            // Only 2025-03-26 has them; whoever sends them elsewhere is understood all the same, unless it is modern.
-            Ok(Incoming::Batch(_))
-                if self.agreement().is_some_and(|agreed| agreed.revision().is_modern()) =>
-            {
-                self.pass_over("an array of messages", text.as_ref());
-            }
-            Ok(Incoming::Batch(messages)) => {
-                for message in messages {
-                    match message {
-                        Ok(message) => self.message(message),
-                        Err(malformed) => self.malformed(&malformed, None),
-                    }
-                }
-            }
+            Ok(Incoming::Batch(messages)) => self.batch(messages, text.as_ref()),
             Err(malformed) => self.malformed(&malformed, text.as_ref()),
         }
+    }
+
+    /// 2025-03-26, basic §Batching: implementations "**MUST** support receiving JSON-RPC batches". No revision before or
+    /// after has arrays (2025-06-18, changelog: "Remove support for JSON-RPC batching"). One of another server is counted as
+    /// what is no message, but what it holds is taken: who waits for an answer in it would wait for ever.
+    fn batch(self: &Arc<Self>, messages: Vec<Result<Message, Malformed>>, text: Option<&Bytes>) {
+        if !self.agreement().is_some_and(|agreed| agreed.revision().has_batches()) {
+            self.pass_over("an array of messages, which only 2025-03-26 has; what it holds is taken", text);
+        }
+        for (index, message) in messages.into_iter().enumerate() {
+            match message {
+                Ok(message) => self.message(message),
+                Err(malformed) => self.malformed(&malformed, self.element(text, index).as_ref()),
+            }
+        }
+    }
+
+    /// The text of one message in an array.
+    fn element(&self, array: Option<&Bytes>, index: usize) -> Option<Bytes> {
+        let array = Raw::parse(array?.clone(), &self.opening.limits).ok()?;
+        let element = Elements::of(array.as_str()).nth(index)?;
+        Some(array.slice(element).into_bytes())
     }
 
     /// What is no message is passed over: servers print to standard output what belongs to standard error. But where it

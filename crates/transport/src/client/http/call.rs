@@ -127,7 +127,7 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
         // Such a caller knows an older server's codes.
         (Err(error), _) if legacy && !context.revision().is_modern() => Err(error.in_older_words()),
         (Err(_), Some(required)) => Err(Error::missing_capability(&required)),
-        (outcome, _) => hub.agreement.outcome(method, &params, outcome),
+        (outcome, _) => hub.agreement.outcome(method, &params, context.revision(), outcome),
     };
     match outcome {
         Ok(result) => match &hub.way {

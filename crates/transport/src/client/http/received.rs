@@ -1,9 +1,16 @@
 //! What a server answers over HTTP, read as messages.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use anyport_protocol::{
-    Error, Limits, Raw,
+    Error, Limits, Raw, Revision,
     json::Splice,
     jsonrpc::{Incoming, Message, Reason, code, read},
 };
@@ -24,6 +31,36 @@ pub(crate) struct Reading {
     pub(crate) limits: Limits,
     pub(crate) answer_max: usize,
     pub(crate) tap: Option<Arc<dyn Tap>>,
+    /// Whether the revision that was agreed on has arrays of messages; before that none has.
+    has_arrays: bool,
+    /// Arrays that came where there are none.
+    arrays: Arc<AtomicU64>,
+}
+
+impl Reading {
+    pub(crate) fn new(limits: Limits, answer_max: usize, tap: Option<Arc<dyn Tap>>) -> Self {
+        Self { limits, answer_max, tap, has_arrays: false, arrays: Arc::default() }
+    }
+
+    /// From here on messages are those of `revision`.
+    pub(crate) fn agreed(&mut self, revision: Revision) {
+        self.has_arrays = revision.has_batches();
+    }
+
+    /// 2025-03-26, basic §Batching: implementations "**MUST** support receiving JSON-RPC batches". Elsewhere an array is
+    /// none, but what it holds is taken: who waits for an answer in it would not get it.
+    fn array(&self) {
+        if self.has_arrays {
+            return;
+        }
+        let count = self.arrays.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            tracing::warn!(
+                count,
+                "the server sent an array of messages, which only 2025-03-26 has; what it holds is taken"
+            );
+        }
+    }
 }
 
 /// Why there are no more messages.
@@ -80,6 +117,8 @@ pub(crate) struct Messages {
     first: Option<Message>,
     ready: VecDeque<Message>,
     stream: Option<EventStream>,
+    /// What was wrong with a message in an array: it may have been the one that is awaited.
+    wrong: Option<Error>,
 }
 
 impl Messages {
@@ -88,8 +127,7 @@ impl Messages {
     /// # Errors
     /// When it is neither JSON nor an event stream, or cannot be read.
     pub(crate) async fn of(response: Response<Body>, reading: &Reading) -> Result<Self, Broken> {
-        let mut messages =
-            Self { reading: reading.clone(), first: None, ready: VecDeque::new(), stream: None };
+        let mut messages = Self::new(None, reading);
         if is_type(response.headers(), "text/event-stream") {
             messages.stream = Some(EventStream::new(response.into_body(), reading.answer_max));
         } else if is_type(response.headers(), "application/json") {
@@ -111,7 +149,16 @@ impl Messages {
 
     /// The messages of an event stream, from where it was read to.
     pub(crate) fn of_stream(stream: EventStream, reading: &Reading) -> Self {
-        Self { reading: reading.clone(), first: None, ready: VecDeque::new(), stream: Some(stream) }
+        Self::new(Some(stream), reading)
+    }
+
+    fn new(stream: Option<EventStream>, reading: &Reading) -> Self {
+        Self { reading: reading.clone(), first: None, ready: VecDeque::new(), stream, wrong: None }
+    }
+
+    /// From here on messages are those of `revision`.
+    pub(crate) fn agreed(&mut self, revision: Revision) {
+        self.reading.agreed(revision);
     }
 
     /// The next message. Cancel-safe.
@@ -120,12 +167,18 @@ impl Messages {
             if let Some(message) = self.first.take().or_else(|| self.ready.pop_front()) {
                 return Ok(message);
             }
-            let Some(stream) = &mut self.stream else {
-                return Err(Broken::Cut(
-                    "the server's answer does not say what became of the request".into(),
-                ));
+            let event = match &mut self.stream {
+                Some(stream) => stream.next().await,
+                None => {
+                    Err(Broken::Cut("the server's answer does not say what became of the request".into()))
+                }
             };
-            let event = stream.next().await?;
+            let event = match event {
+                Err(Broken::Cut(_)) if let Some(wrong) = self.wrong.take() => {
+                    return Err(Broken::Invalid(wrong));
+                }
+                event => event?,
+            };
             // The first event of a resumable stream has an id and no data. Other types of events are for others.
             if event.kind == "message" && !event.data.is_empty() {
                 self.take(event.data)?;
@@ -142,17 +195,23 @@ impl Messages {
         if let Some(tap) = &self.reading.tap {
             tap.received(&text);
         }
-        let wrong = |error: Error| {
-            Broken::Invalid(invalid(format!("the server's message is none: {}", error.message)))
-        };
+        let wrong = |error: Error| invalid(format!("the server's message is none: {}", error.message));
         match read(text, &self.reading.limits) {
             Ok(Incoming::One(message)) if self.first.is_none() && self.ready.is_empty() => {
                 self.first = Some(message);
             }
             Ok(Incoming::One(message)) => self.ready.push_back(message),
             // 2025-03-26, basic §Batching: what is wrong with one leaves the others.
-            Ok(Incoming::Batch(all)) => self.ready.extend(all.into_iter().filter_map(Result::ok)),
-            Err(malformed) => return Err(wrong(malformed.error)),
+            Ok(Incoming::Batch(all)) => {
+                self.reading.array();
+                for message in all {
+                    match message {
+                        Ok(message) => self.ready.push_back(message),
+                        Err(malformed) => self.wrong = Some(wrong(malformed.error)),
+                    }
+                }
+            }
+            Err(malformed) => return Err(Broken::Invalid(wrong(malformed.error))),
         }
         Ok(())
     }

@@ -105,7 +105,7 @@ impl Upgraded<'_> {
         let elsewhere = location.filter(|_| response.status().is_redirection());
         let elsewhere =
             elsewhere.map(|to| format!("it sends on to {to:.256?}, and no WebSocket follows that"));
-        let reading = Reading { limits, answer_max: limits.bytes, tap: opening.tap.clone() };
+        let reading = Reading::new(limits, limits.bytes, opening.tap.clone());
         let refusal = Refusal::of(response, &reading).await;
         match refusal.status {
             StatusCode::UNAUTHORIZED => ConnectError::Unauthorized { at, challenge: refusal.challenge },

@@ -1,0 +1,45 @@
+//! What ends a server's processes when a bridge was killed: this program once more, in a process of its own.
+
+use anyport_transport::client;
+
+/// What the program is called with to be that process. It is nobody's command, so no help has it.
+#[cfg(unix)]
+const WORD: &str = "__guard";
+
+/// Does what that process has to do, if this is it.
+#[cfg(unix)]
+pub(crate) fn is_this() -> bool {
+    if std::env::args_os().nth(1).is_none_or(|word| word != WORD) {
+        return false;
+    }
+    client::child::Guard::keep(std::io::stdin().lock());
+    true
+}
+
+/// Nothing of the kind is needed: a job ends with the process that has made it.
+#[cfg(not(unix))]
+pub(crate) fn is_this() -> bool {
+    false
+}
+
+/// The same target; a program that is started for it is guarded. Commands that soon end do without: a further process would
+/// cost them more than it is worth.
+pub(crate) fn guarded(target: client::Target) -> client::Target {
+    #[cfg(unix)]
+    if let client::Target::Command(mut command) = target {
+        let started = std::env::current_exe().and_then(|program| {
+            let mut guard = std::process::Command::new(program);
+            guard.arg(WORD);
+            client::child::Guard::start(guard)
+        });
+        match started {
+            Ok(guard) => command.guard = Some(guard),
+            Err(error) => tracing::warn!(
+                %error,
+                "nothing will end the server should this program be killed: the process for that cannot be started"
+            ),
+        }
+        return client::Target::Command(command);
+    }
+    target
+}
