@@ -30,8 +30,13 @@ struct Inside {
     /// Why the next attempts fail.
     failures: VecDeque<&'static str>,
     delay: Duration,
+    /// How long a connection takes to close.
+    closing: Duration,
     servers: Vec<Server>,
     tools: Value,
+    endless: bool,
+    /// Resources that nobody may subscribe to.
+    refused: Arc<Mutex<Vec<&'static str>>>,
 }
 
 /// One connection, from the server's side.
@@ -42,6 +47,8 @@ pub(crate) struct Server {
     say: mpsc::UnboundedSender<Spoken>,
     lost: watch::Sender<Option<&'static str>>,
     tools: Value,
+    endless: bool,
+    refused: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl Farm {
@@ -51,14 +58,41 @@ impl Farm {
             clients: Vec::new(),
             failures: VecDeque::new(),
             delay: Duration::from_millis(50),
+            closing: Duration::ZERO,
             servers: Vec::new(),
             tools: json!([{"name": "read", "annotations": {"readOnlyHint": true}}, {"name": "write"}]),
+            endless: false,
+            refused: Arc::default(),
         })))
     }
 
     pub(crate) fn failing(self, reasons: &[&'static str]) -> Self {
         self.0.lock().unwrap().failures.extend(reasons);
         self
+    }
+
+    /// Connecting takes `delay`, closing takes `closing`.
+    pub(crate) fn slow(self, delay: Duration, closing: Duration) -> Self {
+        {
+            let mut inside = self.0.lock().unwrap();
+            (inside.delay, inside.closing) = (delay, closing);
+        }
+        self
+    }
+
+    /// From the next connection on, the server speaks `revision`.
+    pub(crate) fn speak(&self, revision: Revision) {
+        self.0.lock().unwrap().revision = revision;
+    }
+
+    /// From the next connection on, every page of tools has one after it.
+    pub(crate) fn endless(&self) {
+        self.0.lock().unwrap().endless = true;
+    }
+
+    /// Nobody may subscribe to `uri` any more.
+    pub(crate) fn refuse(&self, uri: &'static str) {
+        self.0.lock().unwrap().refused.lock().unwrap().push(uri);
     }
 
     pub(crate) fn set_tools(&self, tools: Value) {
@@ -95,13 +129,15 @@ impl Connect for Farm {
             let (say, mut said) = mpsc::unbounded_channel();
             let lost = watch::Sender::new(None);
             let mut closed = lost.subscribe();
-            let closing = lost.clone();
+            let (closing, takes) = (lost.clone(), inside.closing);
             let server = Server {
                 revision: inside.revision,
                 calls: Arc::default(),
                 say,
                 lost,
                 tools: inside.tools.clone(),
+                endless: inside.endless,
+                refused: inside.refused.clone(),
             };
             inside.servers.push(server.clone());
             Ok(Live {
@@ -115,6 +151,7 @@ impl Connect for Farm {
                     closed.wait_for(Option::is_some).await.unwrap().unwrap().to_owned()
                 }),
                 close: Box::pin(async move {
+                    sleep(takes).await;
                     closing.send_replace(Some("closed"));
                 }),
             })
@@ -176,10 +213,17 @@ impl Service for Server {
         };
         let done = |result: Value| Outcome::Result(result.into());
         if request.known() == Some(Method::ToolsList) {
-            let tools = self.tools.clone();
-            return Reply::ready(done(json!({"resultType": "complete", "tools": tools, "ttlMs": 0})));
+            let mut page = json!({"resultType": "complete", "tools": self.tools, "ttlMs": 0});
+            if self.endless {
+                page["nextCursor"] = json!(self.calls().len().to_string());
+            }
+            return Reply::ready(done(page));
         }
         if request.known() == Some(Method::Subscribe) {
+            let uri = request.params.member("uri").and_then(|uri| uri.as_string()).unwrap_or_default();
+            if self.refused.lock().unwrap().contains(&&*uri) {
+                return Reply::error(Error::invalid_params("no such resource"));
+            }
             return Reply::ready(done(json!({})));
         }
         let hangs =

@@ -8,7 +8,7 @@ use anyport_tests::bridged::{Bridged, Peer, Setup, Way, legacy, question, reques
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{B, M, answers, asked, good, quiet, retry, since, tool};
+use super::{B, C, M, answers, asked, good, quiet, retry, since, tool};
 
 #[tokio::test(start_paused = true)]
 async fn post_stream_wins() {
@@ -293,6 +293,31 @@ async fn background_question_on_own_session() {
                     good(second.end(call).await.unwrap());
                 }
             }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_modern_caller_began_is_not_asked_of_the_session_beside_it() {
+    // Before, the two would not have a connection in common: a session that samples takes its context, too.
+    for server in since(C) {
+        for way in [Way::Lines, Way::Http] {
+            let pair = format!("{server} {way:?}");
+            let mut bridged = quiet(way, server);
+            let question = question(server);
+            let mut session = bridged.http_client(server, question.capabilities.clone()).await;
+            let mut peer = bridged.server().await;
+            let listing = session.begin("tools/list", json!({})).unwrap();
+            peer.hears("tools/list").await.answers(r#"{"tools":[]}"#);
+            good(session.end(listing).await.unwrap());
+
+            // It begins something on the same connection that goes on after its call.
+            let mut modern = bridged.client(M, question.capabilities.clone()).await;
+            let call = modern.begin("tools/call", tool("begin")).unwrap();
+            peer.hears("tools/call").await.answers(r#"{"content":[]}"#);
+            good(modern.end(call).await.unwrap());
+            let id = peer.asks(question.method, &question.params);
+            assert_eq!(peer.hears_answer(id).await.message["error"]["code"], -32603, "{pair}");
         }
     }
 }

@@ -42,14 +42,14 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
     let supported: Arc<[Revision]> = arguments.serving.era.revisions().into();
     let limits = Limits::with(&arguments.serving.limit);
     let metrics = Metrics::new();
-    let folder = state::folder(arguments.serving.state_dir.clone());
     let upstream = upstream(arguments, target, &limits, &metrics)?;
-    let key = match serving::key(arguments.serving.state_dir.clone()) {
+    let kept = serving::key(arguments.serving.state_dir.clone());
+    let known = kept.as_ref().and_then(|key| known(arguments, target, key));
+    let key = match kept {
         Some(key) => key,
         None => Key::random().context("no key for the state of open questions")?,
     };
     let upstream = upstream.parking(Sealer::new(&key), limits.park, &metrics);
-    let known = folder.map(|folder| folder.join("bridge").join(known::file_name(&target.server)));
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
     let service = Arc::new(stack(bridge, &limits, &metrics));
     let (closing, closed) = (stop.stopped(), upstream.clone());
@@ -68,6 +68,13 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
     // What was started for us ends with us.
     upstream.shut_down().await;
     served
+}
+
+/// Where it is kept what the server offers, if anything is.
+fn known(arguments: &Arguments, target: &Target, key: &Key) -> Option<PathBuf> {
+    let folder = state::folder(arguments.serving.state_dir.clone())?.join("bridge");
+    known::forget_old(&folder);
+    Some(folder.join(known::file_name(&target.server, key)))
 }
 
 fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &Metrics) -> Result<Upstream> {

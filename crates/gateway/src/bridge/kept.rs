@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    future::Future,
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -19,7 +20,8 @@ struct Inner {
     /// None: it is kept in memory alone.
     path: Option<PathBuf>,
     contents: Mutex<Contents>,
-    changed: Notify,
+    /// Something changed, or nobody holds this any more.
+    changed: Arc<Notify>,
 }
 
 /// The file.
@@ -32,9 +34,10 @@ struct Contents {
     lists: BTreeMap<String, Raw>,
 }
 
-/// The most bytes that are kept; lists beyond it are asked for each time.
+/// The most bytes that are kept; a larger list is asked for each time.
 const MOST: usize = 8 << 20;
-/// The most lists that are kept.
+/// The most lists that are kept. Clients may say of themselves whatever they like, and others come with the years: where there
+/// is no room for one that is in use now, the others are forgotten.
 const LISTS: usize = 64;
 /// Changes come together: what is written after this time has most of them.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -52,7 +55,7 @@ impl Kept {
             }
         });
         let contents = Mutex::new(contents.unwrap_or_default());
-        Self(Arc::new(Inner { path, contents, changed: Notify::new() }))
+        Self(Arc::new(Inner { path, contents, changed: Arc::default() }))
     }
 
     pub(super) fn discovered(&self) -> Option<Raw> {
@@ -80,12 +83,16 @@ impl Kept {
 
     /// Returns whether another list was kept before.
     pub(super) fn set_list(&self, key: String, list: Raw) -> bool {
+        let size = key.len() + list.as_str().len();
+        if size > MOST {
+            return self.drop_list(&key);
+        }
         let mut contents = self.lock();
         let others = contents.lists.iter().filter(|(other, _)| **other != key);
-        let (count, bytes) =
-            others.fold((0, 0), |(count, bytes), (_, list)| (count + 1, bytes + list.as_str().len()));
-        if count >= LISTS || bytes + list.as_str().len() > MOST {
-            return contents.lists.remove(&key).is_some_and(|old| old != list);
+        let (count, bytes) = others
+            .fold((0, 0), |(count, bytes), (key, list)| (count + 1, bytes + key.len() + list.as_str().len()));
+        if count >= LISTS || bytes + size > MOST {
+            contents.lists.retain(|other, _| *other == key);
         }
         let old = contents.lists.insert(key, list.clone());
         if old.as_ref() != Some(&list) {
@@ -94,29 +101,41 @@ impl Kept {
         old.is_some_and(|old| old != list)
     }
 
-    /// Forgets a list, for what is kept of it would be a part.
-    pub(super) fn drop_list(&self, key: &str) {
-        if self.lock().lists.remove(key).is_some() {
+    /// Forgets a list, for what would be kept of it is a part. Returns whether it was kept.
+    pub(super) fn drop_list(&self, key: &str) -> bool {
+        let was_kept = self.lock().lists.remove(key).is_some();
+        if was_kept {
             self.0.changed.notify_one();
         }
+        was_kept
     }
 
-    /// Writes the file whenever something has changed; never completes.
-    pub(super) async fn write(self) {
-        loop {
-            self.0.changed.notified().await;
-            sleep(SETTLE).await;
-            let Some(path) = self.0.path.clone() else { continue };
-            let contents = self.lock().clone();
-            let written = tokio::task::spawn_blocking(move || write(&path, &contents)).await;
-            if let Ok(Err(error)) = written {
-                tracing::warn!(%error, "what the server offers cannot be kept: the next start will wait for it");
+    /// Writes the file whenever something has changed, until nobody else holds this.
+    pub(super) fn written(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (inner, changed) = (Arc::downgrade(&self.0), self.0.changed.clone());
+        async move {
+            loop {
+                changed.notified().await;
+                let Some(kept) = inner.upgrade().map(Self) else { return };
+                sleep(SETTLE).await;
+                let Some(path) = kept.0.path.clone() else { continue };
+                let contents = kept.lock().clone();
+                let written = tokio::task::spawn_blocking(move || write(&path, &contents)).await;
+                if let Ok(Err(error)) = written {
+                    tracing::warn!(%error, "what the server offers cannot be kept: the next start will wait for it");
+                }
             }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
         self.0.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.changed.notify_one();
     }
 }
 
@@ -145,4 +164,57 @@ fn write(path: &Path, contents: &Contents) -> io::Result<()> {
         let _ = fs::remove_file(&aside);
     }
     moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(text: &str) -> Raw {
+        Raw::from(serde_json::json!({"tools": [{"name": text}]}))
+    }
+
+    #[test]
+    fn where_there_is_no_room_what_is_in_use_pushes_out_the_rest() {
+        let kept = Kept::open(None);
+        for number in 0..LISTS {
+            kept.set_list(format!("tools/list {number}"), list("old"));
+        }
+        assert!(!kept.set_list("tools/list new".into(), list("new")));
+        assert_eq!(kept.list("tools/list new"), Some(list("new")));
+        assert_eq!(kept.tools().len(), 1);
+        let half = list(&"x".repeat(MOST / 2));
+        for name in ["a", "b"] {
+            kept.set_list(format!("tools/list {name}"), half.clone());
+            assert_eq!(kept.list(&format!("tools/list {name}")).as_ref(), Some(&half));
+        }
+        assert_eq!(kept.tools().len(), 1, "two halves and their names are more than may be kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_written_for_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept.json");
+        let kept = Kept::open(Some(path.clone()));
+        let writing = tokio::spawn(kept.written());
+        kept.set_list("tools/list {}".into(), list("last"));
+        tokio::task::yield_now().await;
+        drop(kept);
+        writing.await.unwrap();
+        assert!(std::fs::read_to_string(path).unwrap().contains("last"), "but what was to be written is");
+        let kept = Kept::open(None);
+        let idle = tokio::spawn(kept.written());
+        drop(kept);
+        idle.await.unwrap();
+    }
+
+    #[test]
+    fn a_list_that_grew_too_large_is_forgotten_and_another_one_than_before() {
+        let kept = Kept::open(None);
+        let huge = list(&"x".repeat(MOST));
+        assert!(!kept.set_list("tools/list {}".into(), huge.clone()), "it was not known before");
+        kept.set_list("tools/list {}".into(), list("small"));
+        assert!(kept.set_list("tools/list {}".into(), huge));
+        assert_eq!(kept.list("tools/list {}"), None);
+    }
 }

@@ -2,18 +2,22 @@
 
 mod kept;
 mod mirrored;
+mod news;
 mod pages;
 #[cfg(test)]
 mod tests;
 mod views;
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use anyport_protocol::{Method, Raw, Revision, json::Splice, jsonrpc::Reason, session::upstream::Identity};
+use anyport_protocol::{
+    Method, Raw, Revision, json::Splice, jsonrpc::Reason, meta::key::PROGRESS_TOKEN,
+    session::upstream::Identity,
+};
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use self::{kept::Kept, mirrored::Mirrored, views::Views};
+use self::{kept::Kept, mirrored::Mirrored, news::News, views::Views};
 use crate::Upstream;
 
 /// Passes everything on to one server, under its own names.
@@ -31,15 +35,6 @@ pub struct Bridge {
     mirrored: Mirrored,
 }
 
-const KINDS: [(&str, Method); 3] = [
-    ("toolsListChanged", Method::ToolsChanged),
-    ("promptsListChanged", Method::PromptsChanged),
-    ("resourcesListChanged", Method::ResourcesChanged),
-];
-
-/// Who begins to listen is told of what changed so recently: it may have asked for the list before.
-const RECENTLY: Duration = Duration::from_secs(60);
-
 impl Bridge {
     /// Stands in front of `upstream` and speaks `supported`, newest first. What the server offers is kept at `path`.
     ///
@@ -48,7 +43,7 @@ impl Bridge {
         let kept = Kept::open(path);
         let mirrored = Mirrored::default();
         kept.tools().iter().for_each(|list| mirrored.learn(list));
-        tokio::spawn(kept.clone().write());
+        tokio::spawn(kept.written());
         let mut learned = upstream.learned();
         let keeping = kept.clone();
         tokio::spawn(async move {
@@ -111,10 +106,19 @@ impl Bridge {
 
     /// Answers a list at once if it is known and the server is not there; else asks for it.
     fn list(&self, method: Method, request: Request, context: Context) -> Reply {
-        let key = key(method, &context);
-        if let Some(cursor) = request.params.member("cursor") {
+        if let Some(cursor) = request.params.member("cursor").filter(|cursor| !cursor.is_null()) {
             return self.page(method, cursor, request, context);
         }
+        if !is_plain(&request) {
+            let mirrored = self.mirrored.clone();
+            return then(self.asked(method, request, context), move |outcome| {
+                if let Outcome::Result(list) = &outcome {
+                    mirrored.learn(list);
+                }
+                outcome
+            });
+        }
+        let key = key(method, &context);
         if self.upstream.is_connected(&context) {
             return self.listed(method, key, request, context);
         }
@@ -143,26 +147,32 @@ impl Bridge {
         })
     }
 
-    /// Asks for a list, and keeps it. A legacy session gets all of it in one page.
+    /// Asks for a list, and keeps it.
     fn listed(&self, method: Method, key: String, request: Request, context: Context) -> Reply {
-        let reply = if context.revision().is_modern() {
-            self.upstream.call(request, context)
-        } else {
-            pages::whole(&self.upstream, method, request, context)
-        };
         let bridge = self.clone();
-        then(reply, move |outcome| {
+        then(self.asked(method, request, context), move |outcome| {
             bridge.keep(&key, &outcome);
             outcome
         })
+    }
+
+    /// Asks for a list. A legacy session gets all of it in one page.
+    fn asked(&self, method: Method, request: Request, context: Context) -> Reply {
+        if context.revision().is_modern() {
+            self.upstream.call(request, context)
+        } else {
+            pages::whole(&self.upstream, method, request, context)
+        }
     }
 
     fn keep(&self, key: &str, outcome: &Outcome) {
         let Outcome::Result(list) = outcome else { return };
         self.mirrored.learn(list);
         if pages::next(list).is_some() {
-            // A page is no list, and whoever follows its cursor asks the server.
-            self.kept.drop_list(key);
+            // A page is no list, and whoever follows its cursor asks the server. Where it was kept it was another one.
+            if self.kept.drop_list(key) {
+                self.views.changed(key);
+            }
             return;
         }
         if self.kept.set_list(key.to_owned(), list.clone()) {
@@ -202,19 +212,34 @@ impl Bridge {
     fn listen(&self, request: Request, context: Context) -> Reply {
         let bridge = self.clone();
         emit::reply(|emitter| async move {
-            let filter = request.params.member("notifications").unwrap_or(Raw::EMPTY_OBJECT);
-            let asked =
-                KINDS.map(|(name, _)| filter.member(name).is_some_and(|flag| flag.as_str() == "true"));
+            let mut news = News::of(&request);
             loop {
+                let begun = Instant::now();
                 let reply = bridge.upstream.call(request.clone(), context.clone());
-                let outcome = bridge.hear(reply, &context, asked, &emitter).await;
-                let waits =
-                    matches!(&outcome, Outcome::Error(error) if error.reason == Some(Reason::UpstreamDown));
+                let outcome = bridge.hear(reply, &context, &mut news, &emitter).await;
+                let waits = match &outcome {
+                    Outcome::Error(error) if error.reason == Some(Reason::UpstreamDown) => {
+                        news.acknowledged || !news.of_resources
+                    }
+                    Outcome::Error(error) => {
+                        let passes = matches!(error.reason, Some(Reason::UpstreamLost | Reason::Overloaded));
+                        news.acknowledged && passes
+                    }
+                    // One of its resources is not there any more; of the rest it still wants to hear.
+                    _ => news.acknowledged,
+                };
                 // A legacy session has but one stream, and does not ask for it again.
                 if !waits || context.revision().is_modern() {
                     return bridge.signed(outcome);
                 }
-                sleep(AGAIN).await;
+                // Nor does it go on before it has its answer.
+                if !std::mem::replace(&mut news.acknowledged, true) {
+                    emitter.emit(Event::Notification(news.acknowledgement())).await;
+                }
+                // While it waits it hears nothing.
+                if begun.elapsed() < AGAIN {
+                    sleep(AGAIN).await;
+                }
             }
         })
     }
@@ -229,32 +254,12 @@ impl Bridge {
         }
     }
 
-    async fn hear(
-        &self,
-        mut reply: Reply,
-        context: &Context,
-        asked: [bool; 3],
-        emitter: &Emitter,
-    ) -> Outcome {
+    async fn hear(&self, mut reply: Reply, context: &Context, news: &mut News, emitter: &Emitter) -> Outcome {
         let mut changed = self.views.watch();
-        let mut told = HashMap::new();
-        let mut acknowledged = false;
         loop {
-            if acknowledged {
-                let mut news = Vec::new();
-                {
-                    let now = changed.borrow_and_update();
-                    for (_, (_, change)) in KINDS.iter().enumerate().filter(|(kind, _)| asked[*kind]) {
-                        let of_kind = views::lists(*change).iter().map(|method| key(*method, context));
-                        let at = of_kind.filter_map(|key| now.get(&key).copied()).max();
-                        if let Some(at) = at.filter(|at| at.elapsed() <= RECENTLY)
-                            && told.insert(*change, at) != Some(at)
-                        {
-                            news.push(*change);
-                        }
-                    }
-                }
-                for method in news {
+            if news.acknowledged {
+                let found = news.among(&changed.borrow_and_update(), context);
+                for method in found {
                     let change = Notification { method, params: Raw::EMPTY_OBJECT };
                     emitter.emit(Event::Notification(change)).await;
                 }
@@ -263,12 +268,26 @@ impl Bridge {
                 event = reply.next() => match event {
                     Event::Outcome(outcome) => return outcome,
                     Event::Notification(change) if self.reread(change.method, context) => {}
+                    // It is there again, or for the first time since it was asked for.
+                    Event::Notification(told) if told.method == Method::Acknowledged && news.acknowledged => {
+                        self.may_differ(news, context, emitter).await;
+                    }
                     event => {
-                        acknowledged = true;
+                        news.acknowledged = true;
                         emitter.emit(event).await;
                     }
                 },
-                Ok(()) = changed.changed(), if acknowledged => {}
+                Ok(()) = changed.changed(), if news.acknowledged => {}
+            }
+        }
+    }
+
+    /// What was known of the lists may be out of date: whoever has seen another one is told, as by the server itself.
+    async fn may_differ(&self, news: &News, context: &Context, emitter: &Emitter) {
+        for (_, change) in news.kinds() {
+            if !self.reread(change, context) {
+                let change = Notification { method: change, params: Raw::EMPTY_OBJECT };
+                emitter.emit(Event::Notification(change)).await;
             }
         }
     }
@@ -279,6 +298,18 @@ fn key(method: Method, context: &Context) -> String {
     format!("{} {}", method.as_str(), Upstream::profile(context))
 }
 
+/// Whether a list is asked for without anything that the server may make another list of: such a one is not what everybody
+/// gets.
+fn is_plain(request: &Request) -> bool {
+    const OF_A_CALL: [&str; 4] = [PROGRESS_TOKEN, "traceparent", "tracestate", "baggage"];
+    let of_a_call = |name: &str| name.starts_with("io.modelcontextprotocol/") || OF_A_CALL.contains(&name);
+    request.params.members().all(|member| match &*member.key() {
+        "cursor" => true,
+        "_meta" => request.params.slice(member.value).members().all(|member| of_a_call(&member.key())),
+        _ => false,
+    })
+}
+
 /// `reply`, whose outcome `done` sees and may change.
 fn then(reply: Reply, done: impl FnOnce(Outcome) -> Outcome + Send + 'static) -> Reply {
     match reply.into_ready() {
@@ -287,7 +318,7 @@ fn then(reply: Reply, done: impl FnOnce(Outcome) -> Outcome + Send + 'static) ->
     }
 }
 
-/// How long a session waits before it asks again to hear of a server that is away.
+/// How long a session waits before it asks again to hear of a server that is away, or that ended its stream.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// The extension of tasks, which 2025-11-25 has in its core; inside, both are the extension.

@@ -13,6 +13,10 @@ use crate::Upstream;
 
 /// The most entries that are put into one page (`list_max`); whoever wants more asks for the next.
 pub(super) const LIST_MAX: usize = 1_000;
+/// The most bytes of them.
+const LIST_BYTES: usize = 8 << 20;
+/// The most pages that are read for one: a server may have ever another page, and nothing on it.
+const PAGES: usize = LIST_MAX;
 
 /// The member of a list's result that has its entries.
 pub(super) fn entries(method: Method) -> &'static str {
@@ -24,8 +28,8 @@ pub(super) fn entries(method: Method) -> &'static str {
     }
 }
 
-/// A list as one page: clients exist that never ask for the second. Of a list beyond `LIST_MAX` the page goes so far, and
-/// names the next.
+/// A list as one page: clients exist that never ask for the second. Of a list that is
+/// longer than may be the page goes so far, and names the next.
 pub(super) fn whole(upstream: &Upstream, method: Method, request: Request, context: Context) -> Reply {
     match upstream.call(request.clone(), context.clone()).into_ready() {
         Ok(Outcome::Result(page)) if next(&page).is_some() => {
@@ -63,7 +67,9 @@ async fn rest(
     let (mut seen, mut all, mut count) = (BTreeSet::new(), String::from("["), 0_usize);
     let mut cursor = next(&first);
     add(&first, name, &mut all, &mut count);
-    while let Some(at) = cursor.clone().filter(|_| count < LIST_MAX) {
+    let has_room =
+        |count: usize, bytes: usize, pages: usize| count < LIST_MAX && bytes < LIST_BYTES && pages < PAGES;
+    while let Some(at) = cursor.clone().filter(|_| has_room(count, all.len(), seen.len())) {
         if !seen.insert(at.to_string()) {
             return Outcome::Error(looping(method, &at));
         }

@@ -151,3 +151,127 @@ async fn a_file_that_is_no_more_what_it_was_is_as_good_as_none() {
         assert_eq!(ask(&bridge, discover()).await["instructions"], "be kind", "{garbage:?}");
     }
 }
+
+/// A session that wants to hear of `notifications`; the reply is its one stream.
+fn listens(bridge: &Bridge, notifications: Value) -> Reply {
+    let params = Raw::from(json!({"notifications": notifications}));
+    bridge.call(Request::new(Method::Listen, params), caller(LEGACY, json!({})))
+}
+
+async fn told(reply: &mut Reply) -> Option<Method> {
+    match timeout(Duration::from_secs(60), reply.next()).await {
+        Ok(Event::Notification(told)) => Some(told.method),
+        Ok(event) => panic!("{event:?}"),
+        Err(_) => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_without_a_stream_hears_later_of_a_list_that_others_have_read_meanwhile() {
+    let farm = Farm::new(LEGACY);
+    let bridge = bridge(&farm, None);
+    ask(&bridge, tools()).await;
+    let mut reply = listens(&bridge, json!({"toolsListChanged": true}));
+    assert_eq!(told(&mut reply).await, Some(Method::Acknowledged));
+    // Nobody reads the stream now. Somebody else finds the list to be another.
+    farm.server(0).lose("gone");
+    farm.set_tools(json!([{"name": "new"}]));
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(ask(&bridge, tools()).await["tools"][0]["name"], "new");
+    sleep(Duration::from_secs(120)).await;
+    assert_eq!(told(&mut reply).await, Some(Method::ToolsChanged));
+    assert_eq!(told(&mut reply).await, None, "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_resource_is_gone_still_hears_of_the_rest() {
+    let farm = Farm::new(LEGACY);
+    let bridge = bridge(&farm, None);
+    let wanted = json!({"toolsListChanged": true, "resourceSubscriptions": ["test://a", "test://b"]});
+    let mut reply = listens(&bridge, wanted);
+    assert_eq!(told(&mut reply).await, Some(Method::Acknowledged));
+    sleep(Duration::from_secs(60)).await;
+    farm.refuse("test://b");
+    farm.server(0).lose("gone");
+    while let Some(method) = told(&mut reply).await {
+        assert_ne!(method, Method::LogMessage);
+    }
+    farm.server(1).say(Method::ResourceUpdated, json!({"uri": "test://a"}));
+    assert_eq!(told(&mut reply).await, Some(Method::ResourceUpdated));
+    farm.server(1).say(Method::ToolsChanged, json!({}));
+    assert_eq!(told(&mut reply).await, Some(Method::ToolsChanged));
+    // When all is closed it ends.
+    bridge.upstream().close();
+    let end = timeout(Duration::from_secs(60), reply.outcome()).await.unwrap();
+    assert!(matches!(end, Outcome::Error(error) if error.reason == Some(Reason::ShuttingDown)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_without_end_is_given_as_far_as_it_was_read() {
+    let farm = Farm::new(LEGACY);
+    farm.set_tools(json!([]));
+    farm.endless();
+    let bridge = bridge(&farm, None);
+    let reply = bridge.call(tools(), caller(LEGACY, json!({})));
+    let page = result(timeout(Duration::from_secs(60), reply.outcome()).await.unwrap());
+    assert_eq!(page["tools"], json!([]));
+    let read = farm.server(0).calls().len();
+    assert!(read <= pages::LIST_MAX + 1, "{read} pages were read");
+    assert_eq!(page["nextCursor"], read.to_string(), "whoever wants to goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_has_pages_now_is_another_one() {
+    let farm = Farm::new(LEGACY);
+    let bridge = bridge(&farm, None);
+    ask(&bridge, tools()).await;
+    let mut reply = listens(&bridge, json!({"toolsListChanged": true}));
+    assert_eq!(told(&mut reply).await, Some(Method::Acknowledged));
+    sleep(Duration::from_secs(60)).await;
+    farm.endless();
+    farm.server(0).lose("gone");
+    assert_eq!(told(&mut reply).await, Some(Method::ToolsChanged));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_subscribes_while_the_server_is_away_is_told_so_and_hears_of_its_lists_when_it_is_back()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("farm.json");
+    let first = bridge(&Farm::new(LEGACY), Some(path.clone()));
+    ask(&first, tools()).await;
+    written(&path, "tools/list {}").await;
+    let farm = Farm::new(LEGACY).failing(&["not found"; 5]);
+    farm.set_tools(json!([{"name": "new"}]));
+    let away = bridge(&farm, Some(path));
+
+    let mut lists = listens(&away, json!({"toolsListChanged": true, "promptsListChanged": true}));
+    assert_eq!(told(&mut lists).await, Some(Method::Acknowledged), "at once");
+    let subscribes = listens(&away, json!({"toolsListChanged": true, "resourceSubscriptions": ["test://a"]}));
+    let refused = timeout(Duration::from_secs(60), subscribes.outcome()).await.expect("no answer");
+    assert_eq!(error(refused).1["reason"], "upstream_down");
+
+    let mut changes = Vec::new();
+    while let Some(change) = told(&mut lists).await {
+        changes.push(change);
+    }
+    changes.sort_by_key(|method| method.as_str());
+    // Nothing was known of its prompts.
+    assert_eq!(changes, [Method::PromptsChanged, Method::ToolsChanged]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_was_asked_for_with_more_than_others_say_is_not_what_everybody_gets() {
+    let farm = Farm::new(LEGACY);
+    let bridge = bridge(&farm, None);
+    let with = |params: Value| Request::new(Method::ToolsList, Raw::from(params));
+    let tenant = caller(MODERN, json!({"sampling": {}}));
+    for params in [json!({"tenant": "a"}), json!({"_meta": {"acme/tenant": "a"}})] {
+        let list = result(bridge.call(with(params), tenant.clone()).outcome().await);
+        assert_eq!(list["tools"][0]["name"], "read");
+    }
+    assert_eq!(bridge.kept.list(&key(Method::ToolsList, &tenant)), None);
+    let plain = json!({"_meta": {"progressToken": 1, "io.modelcontextprotocol/clientCapabilities": {}}, "cursor": null});
+    result(bridge.call(with(plain), tenant.clone()).outcome().await);
+    assert!(bridge.kept.list(&key(Method::ToolsList, &tenant)).is_some());
+}

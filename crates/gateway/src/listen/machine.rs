@@ -25,6 +25,8 @@ pub(super) struct Machine {
     linked: bool,
     /// Listeners for whom there is something new.
     touched: Vec<u64>,
+    /// The earliest time that came to those at which something is due, since [`Machine::sooner`] was asked.
+    added: Option<Instant>,
     /// Changes that fitted nobody.
     pub(super) unplaced: u64,
 }
@@ -177,6 +179,8 @@ pub(super) enum Told {
 pub(super) const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a subscription outlives its last listener.
 pub(super) const LINGER: Duration = Duration::from_secs(5);
+/// The most resources that one listener hears of; what is beyond is left out of its acknowledgement.
+pub(super) const SUBSCRIPTIONS: usize = 1_000;
 /// Changes that wait for one listener, beyond one for each thing that it asked for. A server may tell of any number of
 /// parts of a resource; beyond this the listener is told of the resource itself.
 const PARTS: usize = 256;
@@ -221,6 +225,9 @@ impl Machine {
         if self.linked && !self.offers.subscribe {
             wants.uris.clear();
         }
+        while wants.uris.len() > SUBSCRIPTIONS {
+            wants.uris.pop_last();
+        }
         for uri in &wants.uris {
             let new = || Subscription { state: State::Lost, listeners: BTreeSet::new() };
             let is_new = !self.subscriptions.contains_key(uri);
@@ -246,9 +253,16 @@ impl Machine {
             waiting: VecDeque::new(),
             over: false,
         };
+        if !listener.pending.is_empty() {
+            self.due(listener.acknowledge_by);
+        }
         self.listeners.insert(id, listener);
         self.acknowledge_if_known(id);
         (id, actions)
+    }
+
+    fn due(&mut self, at: Instant) {
+        self.added = Some(self.added.map_or(at, |earlier| earlier.min(at)));
     }
 
     /// Nobody reads what listener `id` is told any more.
@@ -266,7 +280,10 @@ impl Machine {
             return;
         }
         match subscription.state {
-            State::Held => subscription.state = State::Lingering { until: now + LINGER },
+            State::Held => {
+                subscription.state = State::Lingering { until: now + LINGER };
+                self.due(now + LINGER);
+            }
             State::Lost => drop(self.subscriptions.remove(uri)),
             State::Asked { .. } | State::Ending | State::Lingering { .. } => {}
         }
@@ -450,6 +467,11 @@ impl Machine {
             }
         }
         actions
+    }
+
+    /// Whether something came to be due earlier than `at` since this was asked last.
+    pub(super) fn sooner(&mut self, at: Option<Instant>) -> bool {
+        self.added.take().is_some_and(|added| at.is_none_or(|at| added < at))
     }
 
     /// When [`Machine::at`] is to be called next, if nothing else happens.

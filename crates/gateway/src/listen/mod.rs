@@ -18,7 +18,7 @@ use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason};
 use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service};
 use futures_core::Stream;
 use tokio::{
-    sync::Notify,
+    sync::{Notify, Semaphore},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -33,8 +33,10 @@ pub(crate) struct Listen(Arc<Shared>);
 
 struct Shared {
     inside: Mutex<Inside>,
-    /// The time at which something is due may be another one.
+    /// Something is due sooner than it was, or nothing is any more.
     changed: Notify,
+    /// For requests at once: those of one listener must not take all that the connection has.
+    requests: Semaphore,
 }
 
 #[derive(Default)]
@@ -46,6 +48,8 @@ struct Inside {
     generation: u64,
     /// Whether a task looks at the clock.
     kept: bool,
+    /// Until when that task sleeps, unless it is woken.
+    sleeps: Option<Instant>,
     ended: bool,
 }
 
@@ -57,12 +61,15 @@ struct Link {
 
 /// The most that listen to one connection.
 const MAX_LISTENERS: usize = 10_000;
+/// How many resources are asked for at once.
+const REQUESTS: usize = 32;
 /// How long a server may take to answer before a request counts as lost.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 impl Listen {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared { inside: Mutex::default(), changed: Notify::new() }))
+        let requests = Semaphore::new(REQUESTS);
+        Self(Arc::new(Shared { inside: Mutex::default(), changed: Notify::new(), requests }))
     }
 
     /// The connection is there: `service` takes what is asked on behalf of the listeners, as calls with `context`.
@@ -152,9 +159,13 @@ impl Listen {
         let touched = inside.machine.touched();
         let wakers: Vec<Waker> = touched.iter().filter_map(|id| inside.wakers.remove(id)).collect();
         let (link, generation) = (inside.link.clone(), inside.generation);
+        let sleeps = inside.sleeps;
+        let clock = inside.machine.sooner(sleeps) || inside.machine.is_idle();
         drop(inside);
         wakers.into_iter().for_each(Waker::wake);
-        self.0.changed.notify_one();
+        if clock {
+            self.0.changed.notify_one();
+        }
         let Some(link) = link else { return };
         for action in actions {
             tokio::spawn(carry_out(self.clone(), link.clone(), generation, action));
@@ -173,6 +184,11 @@ async fn carry_out(listen: Listen, link: Link, generation: u64, mut action: Acti
             Action::Unsubscribe(uri) => (Method::Unsubscribe, uri),
         };
         let params = Splice::new().with("uri", &Raw::string(uri)).finish();
+        // It is never closed.
+        let _one = listen.0.requests.acquire().await;
+        if listen.lock().generation != generation {
+            return;
+        }
         let reply = link.service.call(Request::new(method, params), link.context.clone());
         let answer = match timeout(ANSWER_WITHIN, reply.outcome()).await {
             Ok(Outcome::Result(_)) => Answer::Done,
@@ -210,6 +226,7 @@ async fn keep(listen: Listen) {
                 listen.finish(inside, actions);
                 continue;
             }
+            inside.sleeps = wake_at;
             wake_at
         };
         let due = async {

@@ -17,6 +17,10 @@ struct Seen {
     refuses: BTreeSet<String>,
     /// URIs whose subscription is answered after so many seconds.
     slow: HashMap<String, u64>,
+    /// For all of them that are no others: how long an answer takes, and how many were under way at once.
+    takes: Duration,
+    open: usize,
+    most: usize,
 }
 
 impl Service for Server {
@@ -33,7 +37,17 @@ impl Service for Server {
                 sleep(Duration::from_secs(seconds)).await;
                 Outcome::Result(Raw::EMPTY_OBJECT)
             }),
-            _ => Reply::ready(Ok(Raw::EMPTY_OBJECT)),
+            _ if seen.takes.is_zero() => Reply::ready(Ok(Raw::EMPTY_OBJECT)),
+            _ => {
+                let (takes, all) = (seen.takes, self.0.clone());
+                seen.open += 1;
+                seen.most = seen.most.max(seen.open);
+                Reply::future(async move {
+                    sleep(takes).await;
+                    all.lock().unwrap().open -= 1;
+                    Outcome::Result(Raw::EMPTY_OBJECT)
+                })
+            }
         }
     }
 }
@@ -285,4 +299,23 @@ async fn what_is_no_filter_is_told_so() {
             matches!(listen.open(&wrong.into()).outcome().await, Outcome::Error(error) if error.code == -32602)
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_listener_of_everything_takes_neither_the_connection_nor_all_of_its_requests() {
+    let server = Server::default();
+    server.0.lock().unwrap().takes = Duration::from_millis(10);
+    let listen = listening(&server);
+    let uris: Vec<_> = (0..5_000).map(|number| format!("test://{number:04}")).collect();
+    let mut reply = listen.open(&to(&uris.iter().map(String::as_str).collect::<Vec<_>>()));
+    let honoured = acknowledged(&mut reply).await;
+    assert_eq!(honoured["resourceSubscriptions"].as_array().unwrap().len(), 1_000);
+    assert_eq!(server.requests().len(), 1_000);
+    assert!(server.0.lock().unwrap().most <= REQUESTS);
+    listen.said(&updated("test://0999"));
+    assert_eq!(next(&mut reply).await.1["uri"], "test://0999");
+    drop(reply);
+    sleep(LINGER * 2).await;
+    assert_eq!(server.requests().len(), 1_000);
+    assert!(listen.is_idle());
 }

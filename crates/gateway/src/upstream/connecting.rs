@@ -16,7 +16,7 @@ use anyport_service::{Context, Notification, Principal};
 use futures_core::Stream;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, interval_at, sleep_until, timeout},
 };
 
 use super::{
@@ -106,18 +106,29 @@ impl Pool {
                 return;
             }
         };
-        match self.0.connect.connect(client.clone()).await {
-            Ok(live) => self.established(slot, &client, live, room),
-            Err(why) => {
+        let mut over = self.0.over.subscribe();
+        let connected = tokio::select! {
+            biased;
+            // What is dropped here leaves no process behind.
+            _ = over.wait_for(|over| *over) => None,
+            connected = self.0.connect.connect(client.clone()) => Some(connected),
+        };
+        match connected {
+            Some(Ok(live)) => self.established(slot, &client, live, room),
+            Some(Err(why)) => {
                 let attempts = failed.as_ref().map_or(0, |failed| failed.attempts);
                 let since = failed.filter(|failed| failed.attempts > 0).map(|failed| failed.since);
-                self.unreachable(&slot, &why, since, attempts + 1);
+                slot.state.send_replace(State::Down(self.unreachable(&why, since, attempts + 1)));
+            }
+            None => {
+                let (since, retry_at) = (jiff::Timestamp::now(), Instant::now());
+                slot.state.send_replace(State::Down(Down { error: ending(), since, retry_at, attempts: 0 }));
             }
         }
         drop(first);
     }
 
-    fn unreachable(&self, slot: &Slot, why: &Unreachable, since: Option<jiff::Timestamp>, attempts: u32) {
+    fn unreachable(&self, why: &Unreachable, since: Option<jiff::Timestamp>, attempts: u32) -> Down {
         let name = &self.0.name;
         let since = since.unwrap_or_else(jiff::Timestamp::now);
         tracing::warn!(upstream = name, attempts, "not connected: {why}");
@@ -128,7 +139,7 @@ impl Pool {
         let message = format!("{name} cannot be reached since {since:.0}: {why}");
         let error = Error::internal(message).with_data(data.finish()).with_reason(Reason::UpstreamDown);
         let retry_at = Instant::now() + backoff(attempts, self.0.limits.backoff);
-        slot.state.send_replace(State::Down(Down { error, since, retry_at, attempts }));
+        Down { error, since, retry_at, attempts }
     }
 
     /// Waits for room for one more connection, and makes some where nobody would miss it. Not for ever: calls that wait for
@@ -144,6 +155,9 @@ impl Pool {
         }
         let _waiting = Waiting(&inner.waiting);
         let freed = async {
+            // Asked for once: who came first is served first.
+            let room = inner.room.clone().acquire_owned();
+            tokio::pin!(room);
             loop {
                 let freed = inner.freed.notified();
                 tokio::pin!(freed);
@@ -151,10 +165,7 @@ impl Pool {
                 freed.as_mut().enable();
                 self.close_idlest(slot);
                 tokio::select! {
-                    room = inner.room.clone().acquire_owned() => {
-                        return room
-                            .map_err(|_| Error::internal("shutting down").with_reason(Reason::ShuttingDown));
-                    }
+                    room = &mut room => return room.map_err(|_| ending()),
                     () = freed => {}
                 }
             }
@@ -201,9 +212,11 @@ impl Pool {
         });
     }
 
-    pub(super) fn moved(&self, slot: &Arc<Slot>) {
+    /// Forgets a place whose connection is in another one. Who listens here hears the end, and comes back there.
+    fn moved(&self, slot: &Arc<Slot>) {
         self.lock().slots.retain(|_, other| !Arc::ptr_eq(other, slot));
         slot.state.send_replace(State::Moved);
+        slot.listen.end();
     }
 
     /// A connection is there: it is put where calls will look for it.
@@ -263,12 +276,17 @@ impl Pool {
     async fn watch(self, slot: Arc<Slot>, up: Arc<Up>, client: Client, ends: Ends) {
         let Ends { mut spoken, mut closed, close } = ends;
         let _open = self.numbers().open.hold();
+        let mut over = self.0.over.subscribe();
+        // However much the server says meanwhile.
+        let idle = self.0.limits.idle.max(Duration::from_secs(1));
+        let mut looks = interval_at(Instant::now() + idle, idle);
         let mut silent = false;
         let why = loop {
             let said = std::future::poll_fn(|task| spoken.as_mut().poll_next(task));
             tokio::select! {
                 why = &mut closed => break Some(why),
                 () = up.closing.notified() => break None,
+                _ = over.wait_for(|over| *over) => break None,
                 said = said, if !silent => match said {
                     Some(Spoken::Notification(notification)) => {
                         self.elicited(&slot, &notification);
@@ -277,30 +295,45 @@ impl Pool {
                     Some(Spoken::Missed) => slot.listen.missed(),
                     None => silent = true,
                 },
-                () = sleep(self.0.limits.idle.max(Duration::from_secs(1))) => self.close_if_idle(&slot),
+                _ = looks.tick() => self.close_if_idle(&slot),
             }
         };
         let since = up.since;
         slot.listen.lost();
         let Some(why) = why else {
+            slot.left(&up, State::Idle);
             close.await;
             // There is room for another connection only now.
             drop(up);
-            if slot.key.is_apart() && !slot.is_taken() {
-                // Its caller may be gone for good.
-                self.moved(&slot);
-            }
+            self.forget_apart(&slot);
             return;
         };
-        drop((up, close));
         self.numbers().lost.increment();
         tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
-        if since.elapsed() < HEALTHY {
-            self.unreachable(&slot, &Unreachable(why), None, 1);
-        } else {
-            slot.state.send_replace(State::Idle);
+        let now = match since.elapsed() < HEALTHY {
+            true => State::Down(self.unreachable(&Unreachable(why), None, 1)),
+            false => State::Idle,
+        };
+        let left = slot.left(&up, now);
+        drop((up, close));
+        if left {
+            self.reconnect(&slot, client).await;
         }
-        self.reconnect(&slot, client).await;
+    }
+
+    /// Forgets a place that was one caller's alone, unless it is in use again: its caller may be gone for good.
+    fn forget_apart(&self, slot: &Arc<Slot>) {
+        if !slot.key.is_apart() {
+            return;
+        }
+        // While the table is held, nobody new comes to the place.
+        let mut table = self.lock();
+        let unused = !slot.is_taken() && matches!(&*slot.state.borrow(), State::Idle);
+        if unused {
+            table.slots.retain(|_, other| !Arc::ptr_eq(other, slot));
+            drop(table);
+            slot.state.send_replace(State::Moved);
+        }
     }
 
     /// 2025-11-25, elicitation §Completion Notifications: the server tells "when an out-of-band interaction started by
@@ -351,6 +384,11 @@ struct Ends {
     spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
     closed: Pin<Box<dyn Future<Output = String> + Send>>,
     close: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// Nothing is connected to any more.
+pub(super) fn ending() -> Error {
+    Error::internal("shutting down").with_reason(Reason::ShuttingDown)
 }
 
 struct Waiting<'a>(&'a AtomicUsize);

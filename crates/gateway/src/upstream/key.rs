@@ -32,6 +32,16 @@ impl Key {
         Self::Legacy { profile, extensions, whom }
     }
 
+    /// That of `whom`, of callers who can do the same.
+    pub(super) fn of(&self, whom: &Whom) -> Self {
+        match self.clone() {
+            Self::Legacy { profile, extensions, .. } => {
+                Self::Legacy { profile, extensions, whom: whom.clone() }
+            }
+            Self::Modern => Self::Modern,
+        }
+    }
+
     /// Whether it is not for all.
     pub(super) fn is_apart(&self) -> bool {
         matches!(self, Self::Legacy { whom: Whom::Caller(_) | Whom::Lane(_), .. })

@@ -33,6 +33,7 @@ use tokio::{
 };
 
 use self::{
+    connecting::ending,
     flight::Flight,
     key::{Key, Whom},
     safe::Safe,
@@ -118,6 +119,7 @@ impl Upstream {
             parked: OnceLock::new(),
             learned: watch::Sender::new(None),
             closed: watch::Sender::new(false),
+            over: watch::Sender::new(false),
             numbers: OnceLock::new(),
         }));
         Self { shim: Arc::new(Shim::new(pool.clone(), ShimLimits::default())), pool, park: None, bound: None }
@@ -181,9 +183,7 @@ impl Upstream {
     /// descriptor. Calls under way are cut.
     pub async fn shut_down(&self) {
         self.close();
-        for slot in self.pool.slots() {
-            self.pool.give_up(&slot);
-        }
+        self.pool.0.over.send_replace(true);
         let all = u32::try_from(self.pool.0.limits.connections.clamp(1, Semaphore::MAX_PERMITS));
         let gone = self.pool.0.room.acquire_many(all.unwrap_or(u32::MAX));
         if timeout(SHUT_DOWN, gone).await.is_err() {
@@ -256,7 +256,10 @@ struct Inner {
     /// Who waits for what the server says of elicitations.
     parked: OnceLock<Weak<Park<Pool>>>,
     learned: watch::Sender<Option<Arc<Learned>>>,
+    /// Nothing new begins.
     closed: watch::Sender<bool>,
+    /// Nothing is left: connections are closed, and those that come to be are not waited for.
+    over: watch::Sender<bool>,
     numbers: OnceLock<Numbers>,
 }
 
@@ -300,7 +303,7 @@ impl Pool {
     /// Calls on the connection that is there, or once it is.
     fn attempt(&self, request: Request, context: Context, reissues: u32) -> Reply {
         if *self.0.closed.borrow() {
-            return Reply::error(Error::internal("shutting down").with_reason(Reason::ShuttingDown));
+            return Reply::error(ending());
         }
         let asks = request.known().is_some_and(Method::may_ask);
         let hold = self.hold(&context, asks);
@@ -387,14 +390,17 @@ impl Pool {
         // A call that waited for an answer, or that cannot have done anything, did not get to its end.
         let unfinished = asked || never_sent(error) || self.0.safe.twice(request);
         let name = &self.0.name;
-        let (reason, message) = if unfinished {
-            (Reason::UpstreamLost, format!("the connection to {name} was lost: {}", error.message))
+        // Which connection it was is said here.
+        let why =
+            error.message.strip_prefix("the connection to the server is lost: ").unwrap_or(&error.message);
+        let reason = if unfinished { Reason::UpstreamLost } else { Reason::OutcomeUnknown };
+        let message = if unfinished || error.reason == Some(Reason::OutcomeUnknown) {
+            format!("the connection to {name} was lost: {why}")
         } else {
-            let message = format!(
-                "the connection to {name} was lost before the answer came, so it is unknown whether this was done; \
-                 find out before you try again"
-            );
-            (Reason::OutcomeUnknown, message)
+            format!(
+                "the connection to {name} was lost before the answer came ({why}), so it is unknown whether this was \
+                 done; find out before you try again"
+            )
         };
         let data = Splice::new().with("upstream", &Raw::string(name)).finish();
         Error::internal(message).with_data(data).with_reason(reason)

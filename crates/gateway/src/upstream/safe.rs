@@ -14,6 +14,9 @@ use bytestring::ByteString;
 #[derive(Debug, Default)]
 pub(super) struct Safe(RwLock<BTreeSet<ByteString>>);
 
+/// Tools that are noted; of a server that names ever others, the later ones are not called twice.
+const MAX_TOOLS: usize = 10_000;
+
 impl Safe {
     /// Reads a page of `tools/list`.
     ///
@@ -28,10 +31,10 @@ impl Safe {
             let Some(name) = name else { continue };
             let annotations = Members::find(tool, "annotations").unwrap_or("{}");
             let hinted = |hint| Members::find(annotations, hint) == Some("true");
-            if hinted("readOnlyHint") || hinted("idempotentHint") {
-                safe.insert(name);
-            } else {
+            if !(hinted("readOnlyHint") || hinted("idempotentHint")) {
                 safe.remove(&name);
+            } else if safe.len() < MAX_TOOLS {
+                safe.insert(name);
             }
         }
     }

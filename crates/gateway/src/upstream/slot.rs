@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -32,6 +32,8 @@ pub(super) struct Slot {
     asked: AtomicUsize,
     /// The legacy sessions whose calls came here.
     sessions: Mutex<HashMap<ClientId, Weak<dyn Line>>>,
+    /// Whether calls came here of callers who cannot be reached outside them.
+    strangers: AtomicBool,
     /// Which session was told of an elicitation by -32042, by the elicitation.
     elicitations: Mutex<LruCache<String, Weak<dyn Line>>>,
     used: Mutex<Instant>,
@@ -82,6 +84,7 @@ impl Slot {
             calls: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             sessions: Mutex::default(),
+            strangers: AtomicBool::new(false),
             elicitations: Mutex::new(LruCache::unbounded()),
             used: Mutex::new(Instant::now()),
         })
@@ -93,6 +96,18 @@ impl Slot {
             State::Up(up) => Some(up.clone()),
             _ => None,
         }
+    }
+
+    /// The connection `up` is no more: in its place it is as `now` says, unless another has come there since. Returns whether
+    /// that is so.
+    pub(super) fn left(&self, up: &Arc<Up>, now: State) -> bool {
+        self.state.send_if_modified(|state| {
+            let is_it = matches!(state, State::Up(there) if Arc::ptr_eq(there, up));
+            if is_it {
+                *state = now;
+            }
+            is_it
+        })
     }
 
     /// Whether something would be lost with this place: a connection, those who listen to it, or how long to wait for
@@ -116,7 +131,10 @@ impl Slot {
 
     /// Notes that calls of this caller come here.
     pub(super) fn used_by(self: &Arc<Self>, context: &Context) {
-        let (Some(client), Some(line)) = (context.client_id(), context.line()) else { return };
+        let (Some(client), Some(line)) = (context.client_id(), context.line()) else {
+            self.strangers.store(true, Ordering::Relaxed);
+            return;
+        };
         let mut sessions = self.sessions();
         if sessions.contains_key(&client) {
             return;
@@ -133,12 +151,23 @@ impl Slot {
         }
     }
 
-    /// How many legacy sessions share the connection, and the one whose own it is, if there is but one.
+    /// How many legacy sessions use the connection, and the one whose own it is: if nobody else does. What another caller has
+    /// begun may go on after its call, and is none of the session's business.
     pub(super) fn sharers(&self) -> (usize, Option<Arc<dyn Line>>) {
+        let sessions = self.living();
+        let sole = sessions.values().next().filter(|_| self.is_own(&sessions));
+        (sessions.len(), sole.and_then(Weak::upgrade))
+    }
+
+    /// Whether `sessions`, those that live, are one, and nobody else calls here.
+    fn is_own(&self, sessions: &HashMap<ClientId, Weak<dyn Line>>) -> bool {
+        sessions.len() == 1 && !self.strangers.load(Ordering::Relaxed)
+    }
+
+    fn living(&self) -> MutexGuard<'_, HashMap<ClientId, Weak<dyn Line>>> {
         let mut sessions = self.sessions();
         sessions.retain(|_, line| line.strong_count() > 0);
-        let sole = sessions.values().next().filter(|_| sessions.len() == 1);
-        (sessions.len(), sole.and_then(Weak::upgrade))
+        sessions
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<ClientId, Weak<dyn Line>>> {
@@ -168,9 +197,8 @@ impl Slot {
 
     /// Whether the connection is this session's own.
     fn is_of(&self, client: ClientId) -> bool {
-        let mut sessions = self.sessions();
-        sessions.retain(|_, line| line.strong_count() > 0);
-        sessions.len() == 1 && sessions.contains_key(&client)
+        let sessions = self.living();
+        self.is_own(&sessions) && sessions.contains_key(&client)
     }
 
     /// Whether a call is under way, or waits for the connection.

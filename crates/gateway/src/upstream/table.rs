@@ -41,8 +41,11 @@ impl Table {
         let key = match self.era {
             Some(Era::Modern) => Key::Modern,
             _ => {
-                let whom = self.whom(context, asks, limits.connections);
-                Key::legacy(context.capabilities(), context.changes_roots(), whom)
+                let all = Key::legacy(context.capabilities(), context.changes_roots(), Whom::All);
+                match self.whom(context, &all, asks, limits.connections) {
+                    Whom::All => all,
+                    whom => all.of(&whom),
+                }
             }
         };
         if self.slots.len() >= limits.places() && !self.slots.contains_key(&key) {
@@ -53,8 +56,8 @@ impl Table {
 
     /// Nothing is guessed of whom a server means that asks without saying so: then each caller has a connection of its
     /// own, and so has each call of callers that nothing tells apart. Those share one until it carries a question that
-    /// may be open for long.
-    fn whom(&self, context: &Context, asks: bool, connections: usize) -> Whom {
+    /// may be open for long. `all` is the place of all who can do the same.
+    fn whom(&self, context: &Context, all: &Key, asks: bool, connections: usize) -> Whom {
         if !self.apart && !self.unnamed {
             return Whom::All;
         }
@@ -62,10 +65,7 @@ impl Table {
         if !caller.is_apart() {
             return if self.apart { Whom::Caller(caller) } else { Whom::All };
         }
-        let place = |whom: &Whom| {
-            let key = Key::legacy(context.capabilities(), context.changes_roots(), whom.clone());
-            self.slots.get(&key)
-        };
+        let place = |whom: &Whom| self.slots.get(&all.of(whom));
         let asked = || place(&Whom::All).is_some_and(|slot| slot.has_asked());
         if !asks || !(self.apart || asked()) {
             return Whom::All;
@@ -77,8 +77,8 @@ impl Table {
         }
         // A connection gets free when somebody has answered a question, or nobody ever will. Most calls ask nothing, and
         // need not wait for that; one that does is refused its question.
-        let mut all = std::iter::once(Whom::All).chain(lanes());
-        let shared = all.find(|whom| place(whom).is_some_and(|slot| slot.up().is_some()));
+        let mut everywhere = std::iter::once(Whom::All).chain(lanes());
+        let shared = everywhere.find(|whom| place(whom).is_some_and(|slot| slot.up().is_some()));
         shared.or(free).unwrap_or(Whom::All)
     }
 }

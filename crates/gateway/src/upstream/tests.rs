@@ -1,4 +1,4 @@
-use anyport_service::{Event, seal::Key};
+use anyport_service::{ClientId, Event, seal::Key};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -110,7 +110,7 @@ async fn reissue_only_if_safe() {
     farm.server(0).lose("exit status 1");
     let (message, data) = error(write.await.unwrap());
     assert_eq!(data["reason"], "outcome_unknown");
-    assert!(message.contains("unknown whether this was done"), "{message}");
+    assert!(message.contains("(exit status 1), so it is unknown whether this was done"), "{message}");
 
     // The other one hangs again, on the next connection.
     sleep(HEALTHY * 2).await;
@@ -367,4 +367,74 @@ async fn shutting_down_leaves_no_connection() {
     upstream.shut_down().await;
     assert_eq!([0, 1].map(|index| farm.server(index).end()), [Some("closed"); 2]);
     error(hangs.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_being_connected_is_not_waited_for_when_all_is_shut_down() {
+    let farm = Farm::new(LEGACY).slow(Duration::from_secs(3600), Duration::ZERO);
+    let upstream = upstream(&farm);
+    let call = tokio::spawn(upstream.call(call("read", json!({})), plain()).outcome());
+    sleep(Duration::from_millis(10)).await;
+    let begun = tokio::time::Instant::now();
+    upstream.shut_down().await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(error(call.await.unwrap()).1["reason"], "shutting_down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_is_back_while_its_connection_closes_keeps_the_next_one() {
+    let farm = Farm::new(LEGACY).slow(Duration::from_millis(50), Duration::from_secs(5));
+    let upstream = upstream(&farm);
+    upstream.pool.set_apart();
+    let session = || caller(LEGACY, json!({"elicitation": {}})).with_client_id(ClientId::next());
+    let (first, second) = (session(), session());
+    for context in [&first, &second] {
+        result(upstream.call(call("read", json!({})), context.clone()).outcome().await);
+    }
+    // Both were idle for long; closing takes its time.
+    sleep(UpstreamLimits::default().idle + Duration::from_secs(1)).await;
+    result(upstream.call(call("read", json!({})), first.clone()).outcome().await);
+    let connections = farm.connections();
+    sleep(Duration::from_secs(10)).await;
+    result(upstream.call(call("read", json!({})), first).outcome().await);
+    assert_eq!(farm.connections(), connections, "the connection that was made meanwhile is still its own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_always_says_something_is_idle_all_the_same() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    for can in [json!({}), json!({"sampling": {}})] {
+        result(upstream.call(call("read", json!({})), caller(LEGACY, can)).outcome().await);
+    }
+    let idle = UpstreamLimits::default().idle;
+    for _ in 0..30 {
+        sleep(idle / 10).await;
+        for index in 0..2 {
+            if farm.server(index).end().is_none() {
+                farm.server(index).say(Method::LogMessage, json!({"level": "info", "data": "alive"}));
+            }
+        }
+    }
+    let open = [0, 1].iter().filter(|index| farm.server(**index).end().is_none()).count();
+    assert_eq!(open, 1, "all but the last");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_listens_to_a_server_that_speaks_another_era_when_it_is_back_hears_the_end() {
+    for (before, after) in [(LEGACY, MODERN), (MODERN, LEGACY)] {
+        let farm = Farm::new(before);
+        let upstream = upstream(&farm);
+        let filter = json!({"notifications": {"toolsListChanged": true}});
+        let listen = || upstream.call(Request::new(Method::Listen, Raw::from(filter.clone())), plain());
+        let mut reply = listen();
+        assert!(matches!(reply.next().await, Event::Notification(_)));
+        sleep(HEALTHY).await;
+        farm.speak(after);
+        farm.server(0).lose("upgraded");
+        // Whoever hears the end listens anew.
+        let end = tokio::time::timeout(Duration::from_secs(60), reply.outcome()).await;
+        assert!(matches!(end, Ok(Outcome::Result(_))), "{before} to {after}: {end:?}");
+        assert!(matches!(listen().next().await, Event::Notification(_)), "{before} to {after}");
+    }
 }

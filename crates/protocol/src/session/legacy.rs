@@ -8,7 +8,7 @@ use crate::{
     Error, Id, Method, Raw, Revision,
     capability::Profile,
     json::{Elements, Members, Splice},
-    jsonrpc::{Outcome, code},
+    jsonrpc::{Outcome, Reason, code},
     meta::{LogLevel, key},
     method::{Kind, Sender},
     revision::{self, Part, Refused},
@@ -40,6 +40,9 @@ enum Stage {
     /// The client said `initialized`: we may send requests and notifications of our own.
     Ready,
 }
+
+/// The most resources that one session is subscribed to.
+const SUBSCRIPTIONS: usize = 1_000;
 
 /// What stands in a `DiscoverResult`, and is said otherwise or not at all in answer to `initialize`.
 const BELONG_TO_A_HOP: [&str; 8] = [
@@ -274,11 +277,15 @@ impl Session {
             return Step::Answer(Err(Error::invalid_params("params.uri must be a string")));
         };
         let mut subscriptions = self.subscriptions.clone();
-        if change(&mut subscriptions, uri) {
-            Step::Listen(subscriptions)
-        } else {
-            Step::Answer(Ok(Raw::EMPTY_OBJECT))
+        if !change(&mut subscriptions, uri) {
+            return Step::Answer(Ok(Raw::EMPTY_OBJECT));
         }
+        // Whoever tells of changes has a limit, too, and would leave out some other one.
+        if subscriptions.len() > SUBSCRIPTIONS.max(self.subscriptions.len()) {
+            let message = format!("the session has {SUBSCRIPTIONS} subscriptions; end one of them first");
+            return Step::Answer(Err(Error::internal(message).with_reason(Reason::Overloaded)));
+        }
+        Step::Listen(subscriptions)
     }
 
     /// The session is subscribed to these from now on.

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     Error, Limits, Raw, Revision,
-    jsonrpc::{Incoming, Message, Request, read},
+    jsonrpc::{Incoming, Message, Reason, Request, read},
     meta::{LogLevel, Meta},
 };
 
@@ -217,4 +217,27 @@ fn context_is_asked_of_those_only_who_declared_it() {
     assert!(asked("2025-11-25", r#"{"context":{}}"#, "allServers").contains("allServers"));
     // 2025-06-18 had no capability for it.
     assert!(asked("2025-06-18", "{}", "thisServer").contains("thisServer"));
+}
+
+#[test]
+fn a_session_that_is_subscribed_to_enough_is_told_so_and_may_end_some() {
+    let (mut session, _) = opened("2025-11-25");
+    let subscribe = |session: &mut Session, method: &str, number: usize| {
+        let params = raw(&format!(r#"{{"uri":"test://{number}"}}"#));
+        match session.request(&method.into(), Some(&params)) {
+            Step::Listen(wanted) => {
+                session.subscribe(wanted);
+                Ok(Raw::EMPTY_OBJECT)
+            }
+            Step::Answer(outcome) => outcome,
+            step => panic!("{step:?}"),
+        }
+    };
+    for number in 0..1_000 {
+        subscribe(&mut session, "resources/subscribe", number).unwrap();
+    }
+    let error = subscribe(&mut session, "resources/subscribe", 1_000).unwrap_err();
+    assert_eq!(error.reason, Some(Reason::Overloaded));
+    subscribe(&mut session, "resources/unsubscribe", 5).unwrap();
+    subscribe(&mut session, "resources/subscribe", 1_000).unwrap();
 }

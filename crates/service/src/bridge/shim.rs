@@ -1,4 +1,11 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::{Future as _, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll},
+    time::Duration,
+};
 
 use anyport_protocol::{
     Error, Method, Raw,
@@ -175,37 +182,40 @@ impl<S: Service> Dialogue<S> {
         Ok(questions)
     }
 
-    /// Puts all questions at once. Returning early drops the receivers, which withdraws what is still open.
+    /// Puts all questions at once, and gives the answers in their order. The first that ends the call does so at once;
+    /// returning drops the receivers, which withdraws what is still open.
     async fn ask(&self, questions: Vec<Asked>, emitter: &Emitter) -> Result<Splice, Outcome> {
         let mut open = Vec::with_capacity(questions.len());
-        for (key, method, params) in questions {
-            let (question, answer) = Question::new(method, params);
+        for (_, method, params) in &questions {
+            let (question, answer) = Question::new(*method, params.clone());
             emitter.emit(Event::Question(question)).await;
-            open.push((key, method, answer));
+            open.push(Some(answer));
         }
         // One that the clock cannot tell is none.
         let deadline = time::Instant::now().checked_add(self.limits.ask_timeout);
-        let mut answers = Splice::new();
-        for (key, method, answer) in open {
-            let answer = match deadline {
-                Some(deadline) => time::timeout_at(deadline, received(answer)).await,
-                None => Ok(received(answer).await),
+        let mut answers = vec![Raw::NULL; questions.len()];
+        while open.iter().any(Option::is_some) {
+            let next = poll_fn(|task| first(&mut open, task));
+            let (place, answer) = match deadline {
+                Some(deadline) => time::timeout_at(deadline, next).await.map_err(|_| self.too_late())?,
+                None => next.await,
             };
-            let answer = answer.unwrap_or_else(|_| {
-                self.refused.ask_timeout.increment();
-                let message =
-                    format!("no answer within {} s (ask_timeout)", self.limits.ask_timeout.as_secs());
-                Err(Error::internal(message).with_reason(Reason::Timeout))
-            });
-            let answer = match answer {
+            answers[place] = match answer {
                 Ok(answer) => answer,
                 // An elicitation can be refused in words of its own: `cancel`.
-                Err(error) if method == Method::Elicit && error.reason.is_none() => cancel(),
+                Err(error) if questions[place].1 == Method::Elicit && error.reason.is_none() => cancel(),
                 Err(error) => return Err(self.end(refused(error))),
             };
-            answers = answers.with(&key, &answer);
         }
-        Ok(answers)
+        let answers = questions.iter().zip(&answers);
+        Ok(answers.fold(Splice::new(), |all, ((key, ..), answer)| all.with(key, answer)))
+    }
+
+    /// An answer did not come in time.
+    fn too_late(&self) -> Outcome {
+        self.refused.ask_timeout.increment();
+        let message = format!("no answer within {} s (ask_timeout)", self.limits.ask_timeout.as_secs());
+        self.end(Error::internal(message).with_reason(Reason::Timeout))
     }
 
     /// The original request once more, with the answers and the state as they came.
@@ -322,9 +332,18 @@ impl Progress {
     }
 }
 
-async fn received(answer: oneshot::Receiver<Answer>) -> Answer {
-    let gone = |_| Err(Error::internal("the client went away").with_reason(Reason::ClientRefused));
-    answer.await.unwrap_or_else(gone)
+/// The next answer that is there, and of which question it is.
+fn first(open: &mut [Option<oneshot::Receiver<Answer>>], task: &mut Task<'_>) -> Poll<(usize, Answer)> {
+    for (place, receiver) in open.iter_mut().enumerate() {
+        if let Some(waiting) = receiver
+            && let Poll::Ready(answer) = Pin::new(waiting).poll(task)
+        {
+            *receiver = None;
+            let gone = |_| Err(Error::internal("the client went away").with_reason(Reason::ClientRefused));
+            return Poll::Ready((place, answer.unwrap_or_else(gone)));
+        }
+    }
+    Poll::Pending
 }
 
 fn refused(error: Error) -> Error {

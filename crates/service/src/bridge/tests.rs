@@ -120,6 +120,18 @@ async fn shim_sampling_error_is_tool_error_and_withdraws_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn shim_ends_at_the_first_refusal_however_long_the_others_would_take() {
+    let shim = Shim::new(Arc::new(Replaying::default()), ShimLimits::default());
+    let mut reply = shim.call(call("{}"), context(LEGACY));
+    let (mut name, city) = (question(&mut reply).await, question(&mut reply).await);
+    city.answerer.answer(Err(Error::new(-1, "user said no")));
+    let end = tokio::time::timeout(Duration::from_secs(1), outcome(&mut reply)).await;
+    let Ok(Outcome::Result(result)) = end else { panic!("{end:?}") };
+    assert!(result.as_str().contains("user said no"));
+    name.answerer.withdrawn().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn shim_ask_timeout() {
     let metrics = Metrics::new();
     let shim = Shim::new(Arc::new(Replaying::default()), ShimLimits::default()).metrics(&metrics);
