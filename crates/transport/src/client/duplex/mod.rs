@@ -15,6 +15,8 @@ mod hub;
 mod logging;
 mod open;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use hub::{Hub, Outbox};
 pub(crate) use open::{Channel, Open, open};
