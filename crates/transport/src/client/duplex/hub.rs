@@ -37,8 +37,7 @@ pub(crate) struct Hub {
     /// What was agreed; nothing while the channel is being opened.
     agreement: OnceLock<Arc<Agreement>>,
     out: mpsc::UnboundedSender<Bytes>,
-    /// Bytes that wait to be sent.
-    queued: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     state: Mutex<State>,
     last_id: AtomicU64,
     said: broadcast::Sender<Notification>,
@@ -49,12 +48,22 @@ pub(crate) struct Hub {
     closing: watch::Sender<bool>,
     /// Lines of the server's that were no messages.
     garbage: AtomicU64,
+    /// Why the channel was given up from our side.
+    given_up: OnceLock<End>,
+}
+
+/// What waits to be sent, in bytes.
+#[derive(Default)]
+struct Waiting {
+    all: AtomicUsize,
+    /// What of it are answers to the server's own requests, those counted that were sent since nothing waited.
+    answers: AtomicUsize,
 }
 
 /// What is to be sent. Ends when the hub is closed.
 pub(crate) struct Outbox {
     messages: mpsc::UnboundedReceiver<Bytes>,
-    queued: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     closing: watch::Receiver<bool>,
 }
 
@@ -93,12 +102,12 @@ impl Hub {
         let (said, spoken) = Spoken::channel(opening.spoken_queue);
         let (ended, _) = watch::channel(None);
         let (closing, closed) = watch::channel(false);
-        let queued = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::<Waiting>::default();
         let hub = Self {
             opening,
             agreement: OnceLock::new(),
             out,
-            queued: queued.clone(),
+            waiting: waiting.clone(),
             state: Mutex::default(),
             last_id: AtomicU64::new(0),
             said,
@@ -107,8 +116,9 @@ impl Hub {
             ended,
             closing,
             garbage: AtomicU64::new(0),
+            given_up: OnceLock::new(),
         };
-        (Arc::new(hub), Outbox { messages, queued, closing: closed })
+        (Arc::new(hub), Outbox { messages, waiting, closing: closed })
     }
 
     pub(crate) fn agree(&self, agreement: Arc<Agreement>) {
@@ -155,6 +165,7 @@ impl Hub {
 
     /// The channel is over, and nothing of it is left. Every open call ends and says why.
     pub(crate) fn end(&self, end: End) {
+        let end = self.given_up.get().cloned().unwrap_or(end);
         let lost = format!("the connection to the server is lost: {end}");
         self.finish(Error::internal(lost).with_reason(Reason::UpstreamLost));
         self.closing.send_replace(true);
@@ -197,7 +208,7 @@ impl Hub {
         if state.calls.len() >= limit {
             return Err(crate::dialogue::too_many_open(limit));
         }
-        if self.queued.load(Ordering::Relaxed) > self.opening.send_queue {
+        if self.waiting.all.load(Ordering::Relaxed) > self.opening.send_queue {
             let why = format!(
                 "the server does not read what it is sent: {} bytes wait (send_queue)",
                 self.opening.send_queue
@@ -244,7 +255,24 @@ impl Hub {
             Ok(result) => write_result(&mut text, id, result),
             Err(error) => write_error(&mut text, Some(id), error, false),
         }
+        let limit = self.opening.send_queue;
+        let answers = self.waiting.answers.fetch_add(text.len(), Ordering::Relaxed);
+        // The server asks and does not read: who waits for nothing must not fill our memory with what it is told.
+        if answers > limit && self.waiting.all.load(Ordering::Relaxed) > limit {
+            return self.give_up();
+        }
         self.send(text);
+    }
+
+    /// The server does not read the answers to what it asks; the channel is closed.
+    fn give_up(&self) {
+        let limit = self.opening.send_queue;
+        let why = format!("it asks and does not read the answers: more than {limit} bytes wait (send_queue)");
+        if self.given_up.set(End::lost(why.as_str())).is_ok() {
+            let lost = format!("the connection to the server is lost: {why}");
+            self.finish(Error::internal(lost).with_reason(Reason::UpstreamLost));
+            self.closing.send_replace(true);
+        }
     }
 
     fn send(&self, text: Vec<u8>) {
@@ -252,13 +280,16 @@ impl Hub {
         if let Some(tap) = &self.opening.tap {
             tap.sent(&text);
         }
-        self.queued.fetch_add(text.len(), Ordering::Relaxed);
+        self.waiting.all.fetch_add(text.len(), Ordering::Relaxed);
         // When nobody writes any more the channel is over, and its calls end for that reason.
         let _ = self.out.send(text);
     }
 
     /// Takes what came from the server.
     pub(crate) fn receive(self: &Arc<Self>, frame: Frame) {
+        if self.given_up.get().is_some() {
+            return;
+        }
         let text = match frame {
             Frame::Message(text) => text,
             Frame::TooLong => return self.too_long(),
@@ -419,7 +450,7 @@ impl Hub {
         let mut state = self.lock();
         let mut open = state.calls.values_mut().filter(|slot| slot.method != Some(Method::Listen));
         match (open.next(), open.next()) {
-            (Some(slot), None) if slot.outcome.is_none() && slot.events.len() < self.opening.call_queue => {
+            (Some(slot), None) if slot.has_room(self.opening.call_queue, params.as_str().len()) => {
                 slot.events.push_back(Event::Unknown { method: name.into(), params });
                 slot.wake();
             }
@@ -428,6 +459,13 @@ impl Hub {
     }
 
     fn say(&self, method: Method, params: Raw) {
+        // The latest are kept for whoever comes late, so their number alone bounds nothing.
+        if params.as_str().len() > WAITING {
+            return tracing::debug!(
+                method = method.as_str(),
+                "too large a message outside any call: left out"
+            );
+        }
         // Nobody may be listening.
         let _ = self.said.send(Notification { method, params });
     }
@@ -493,10 +531,18 @@ impl Slot {
     /// Bytes of the notifications that wait.
     fn waiting(&self) -> usize {
         let bytes = self.events.iter().map(|event| match event {
-            Event::Notification(notification) => notification.params.as_str().len(),
+            Event::Notification(Notification { params, .. }) | Event::Unknown { params, .. } => {
+                params.as_str().len()
+            }
             _ => 0,
         });
         bytes.sum()
+    }
+
+    /// Whether something of this size may wait for the reader beside what waits already.
+    fn has_room(&self, most: usize, size: usize) -> bool {
+        let fits = size <= SMALL || self.waiting() + size <= WAITING || self.events.is_empty();
+        self.outcome.is_none() && self.events.len() < most && fits
     }
 
     /// Keeps a notification for the reader. Of more than `room`, only the newest progress is kept: a caller that does not
@@ -505,10 +551,7 @@ impl Slot {
         if self.outcome.is_some() {
             return;
         }
-        let size = notification.params.as_str().len();
-        if self.events.len() >= room
-            || size > SMALL && self.waiting() + size > WAITING && !self.events.is_empty()
-        {
+        if !self.has_room(room, notification.params.as_str().len()) {
             let last = self.events.back_mut();
             if notification.method == Method::Progress
                 && let Some(Event::Notification(last)) = last
@@ -550,7 +593,10 @@ impl Outbox {
 
     fn took(&self, message: Option<Bytes>) -> Option<Bytes> {
         if let Some(message) = &message {
-            self.queued.fetch_sub(message.len(), Ordering::Relaxed);
+            let before = self.waiting.all.fetch_sub(message.len(), Ordering::Relaxed);
+            if before == message.len() {
+                self.waiting.answers.store(0, Ordering::Relaxed);
+            }
         }
         message
     }
