@@ -293,7 +293,7 @@ impl Hub {
                     url = super::fault::shown(&self.line.url),
                     "the server has forgotten the session; a new one is opened"
                 );
-                self.renew(sessions, session.number).await?;
+                self.renew(session.number).await?;
             }
             Err(refusal) => return Err(refusal.into_error()),
         }
@@ -319,7 +319,19 @@ impl Hub {
     /// 2025-11-25, transports §Session Management: "When a client receives HTTP 404 in response to a request containing
     /// an `MCP-Session-Id`, it MUST start a new session by sending a new `InitializeRequest` without a session ID
     /// attached."
-    async fn renew(self: &Arc<Self>, sessions: &Sessions, lost: u64) -> Result<(), Error> {
+    async fn renew(self: &Arc<Self>, before: u64) -> Result<(), Error> {
+        // Whoever missed the session may go away meanwhile, and would leave half of one to all others.
+        let hub = self.clone();
+        let renewing = tokio::spawn(async move {
+            let Way::Session(sessions) = &hub.way else { return Ok(()) };
+            let renewed =
+                tokio::time::timeout(hub.opening.open_timeout, hub.open_anew(sessions, before)).await;
+            renewed.unwrap_or_else(|_| Err(lost("no new session was opened in time (open_timeout)")))
+        });
+        renewing.await.unwrap_or_else(|_| Err(lost("no new session was opened")))
+    }
+
+    async fn open_anew(self: &Arc<Self>, sessions: &Sessions, lost: u64) -> Result<(), Error> {
         let _opening = sessions.opening.lock().await;
         if sessions.now().number != lost {
             return Ok(());
@@ -339,9 +351,11 @@ impl Hub {
                 agreement.revision()
             )));
         }
+        // Nobody may use it before; and one that cannot be told so is none.
+        let session = Session { number: lost + 1, id: id.clone() };
+        self.send_in(&session, &initialized()).await?.map_err(Refusal::into_error)?;
         sessions.renewed(id);
         let level = self.level.lock().await.take();
-        self.deliver(initialized()).await?;
         self.listen().await;
         if let Some(level) = level {
             let mut now = self.level.lock().await;

@@ -1,0 +1,79 @@
+//! Callers that go away at the wrong moment.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+    mpsc,
+};
+
+use anyport_protocol::Method;
+use anyport_service::{Outcome, Request, Service as _};
+use anyport_transport::client::{Connection, Opening, http::Endpoint};
+use serde_json::json;
+
+use crate::{
+    common::within,
+    ours::{call, context, open, opening, text},
+    script::{Asked, Script, answer, json as body, legacy, response},
+};
+
+async fn to(script: &Script, opening: &Opening) -> Connection {
+    let endpoint = Endpoint::new(&script.url()).unwrap().without_proxy();
+    within(open(&endpoint, opening)).await.unwrap()
+}
+
+async fn outcome(connection: &Connection) -> Outcome {
+    within(call(connection, "echo", json!({"text": "a"})).outcome()).await
+}
+
+fn is(asked: &Asked, method: &str, session: &str) -> bool {
+    asked.method() == method && asked.header("mcp-session-id") == Some(session)
+}
+
+/// The one who finds the session forgotten opens another for everybody, also when it goes away while it does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_caller_that_goes_away_leaves_no_half_open_session() {
+    let sessions = AtomicUsize::new(0);
+    let (half_open, mut is_half_open) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let script = Script::start(move |asked| {
+        if asked.method() == "initialize" {
+            sessions.fetch_add(1, Ordering::SeqCst);
+        }
+        if is(asked, "notifications/initialized", "s2") {
+            half_open.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+        }
+        let current = format!("s{}", sessions.load(Ordering::SeqCst));
+        legacy(asked, &current).unwrap_or_else(|| match is(asked, "tools/call", "s1") {
+            true => response("404 Not Found", &["Content-Length: 0"], ""),
+            false => body(&answer(asked, "x")),
+        })
+    })
+    .await;
+    let connection = to(&script, &opening(None)).await;
+    let subscribe = Request::new(Method::Subscribe, anyport_protocol::Raw::from(json!({"uri": "test://a"})));
+    within(connection.call(subscribe, context()).outcome()).await;
+
+    let gone = connection.clone();
+    let gone = tokio::spawn(async move { outcome(&gone).await });
+    within(is_half_open.recv()).await.unwrap();
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    release.send(()).unwrap();
+
+    assert_eq!(text(&outcome(&connection).await), "x");
+    // It may be told after that call, by the one who opened the session.
+    let told = async {
+        while !script.asked().iter().any(|asked| is(asked, "resources/subscribe", "s2")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(told).await;
+    assert_eq!(sessions_opened(&script), 2);
+}
+
+fn sessions_opened(script: &Script) -> usize {
+    script.asked().iter().filter(|asked| asked.method() == "initialize").count()
+}
