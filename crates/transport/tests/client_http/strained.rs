@@ -1,9 +1,12 @@
-//! Callers that go away at the wrong moment.
+//! Callers that go away at the wrong moment, and servers that cost as much as they can.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
-    mpsc,
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::Duration,
 };
 
 use anyport_protocol::Method;
@@ -14,7 +17,7 @@ use serde_json::json;
 use crate::{
     common::within,
     ours::{call, context, open, opening, text},
-    script::{Asked, Script, answer, json as body, legacy, response},
+    script::{Asked, Script, answer, events, json as body, legacy, response},
 };
 
 async fn to(script: &Script, opening: &Opening) -> Connection {
@@ -76,4 +79,46 @@ async fn a_caller_that_goes_away_leaves_no_half_open_session() {
 
 fn sessions_opened(script: &Script) -> usize {
     script.asked().iter().filter(|asked| asked.method() == "initialize").count()
+}
+
+#[tokio::test]
+async fn a_server_that_asks_without_end_and_takes_no_answer_costs_a_bounded_number_of_connections() {
+    let script = Script::start(|asked| match asked.verb.as_str() {
+        "GET" => {
+            let ping =
+                |id: usize| format!("data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}\n\n");
+            events(&(0..500).map(ping).collect::<String>())
+        }
+        // Answers are taken, and their connections stay open.
+        "POST" if asked.body["result"].is_object() => String::new(),
+        _ => legacy(asked, "s").unwrap_or_else(|| body(&answer(asked, "x"))),
+    })
+    .await;
+    let opening = Opening { max_open_requests: 5, max_open_questions: 3, ..opening(None) };
+    let connection = to(&script, &opening).await;
+    let answers = || script.asked().iter().filter(|asked| asked.body["result"].is_object()).count();
+    let all = async {
+        while answers() < 8 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(all).await;
+    // Calls go on, and nothing is added meanwhile.
+    for _ in 0..10 {
+        assert_eq!(text(&outcome(&connection).await), "x");
+    }
+    assert_eq!(answers(), 8);
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_each_time_at_once_is_not_asked_for_without_a_pause() {
+    let script =
+        Script::start(|asked| legacy(asked, "s").unwrap_or_else(|| events("id: 1\nretry: 0\ndata:\n\n")))
+            .await;
+    let connection = to(&script, &opening(None)).await;
+    let patience = Duration::from_millis(400);
+    let waited = tokio::time::timeout(patience, call(&connection, "echo", json!({})).outcome()).await;
+    assert!(waited.is_err());
+    let resumed = script.asked().iter().filter(|asked| asked.header("last-event-id").is_some()).count();
+    assert!((1..=8).contains(&resumed), "{resumed}");
 }

@@ -27,7 +27,7 @@ use super::{
     logging::Logging,
 };
 use crate::{
-    client::{End, Opening, Spoken, aside::Asides, never_sent},
+    client::{End, Opening, Spoken, aside::Asides, never_sent, spoken},
     dialogue::{Frame, one_line},
 };
 
@@ -459,15 +459,7 @@ impl Hub {
     }
 
     fn say(&self, method: Method, params: Raw) {
-        // The latest are kept for whoever comes late, so their number alone bounds nothing.
-        if params.as_str().len() > WAITING {
-            return tracing::debug!(
-                method = method.as_str(),
-                "too large a message outside any call: left out"
-            );
-        }
-        // Nobody may be listening.
-        let _ = self.said.send(Notification { method, params });
+        spoken::say(&self.said, Notification { method, params });
     }
 
     /// Gives a notification to the call that it names, in the words of that call's own hop.

@@ -83,7 +83,10 @@ impl Hub {
                 hub.refuse(&id, Whose::NoCall, Method::ListRoots);
             }
         };
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).spawn(expire);
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        // A server may ask so before every call.
+        while listeners.try_join_next().is_some() {}
+        listeners.spawn(expire);
     }
 
     /// Gives what is held to a call that may be asked.

@@ -34,10 +34,10 @@ use super::{
     inbox::{self, Inbox},
     mirror::Mirrors,
     outbound::Outbound,
-    received::{Broken, EventStream, Messages, RETRY, Reading, Refusal, invalid},
+    received::{Broken, EventStream, Messages, RETRY, RETRY_MIN, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{End, Opening, aside::Asides, carrier::QUIET, never_sent};
+use crate::client::{End, Opening, aside::Asides, carrier::QUIET, never_sent, spoken::say};
 
 /// One connection.
 pub(super) struct Hub {
@@ -226,6 +226,10 @@ impl Hub {
         };
         let mut errands = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
         while errands.try_join_next().is_some() {}
+        // Each may be a connection of its own, and how many a server causes is its own choice.
+        if errands.len() >= self.opening.max_open_requests + self.opening.max_open_questions {
+            return tracing::warn!(what, "not sent: the server takes too long for what was sent before");
+        }
         errands.spawn_on(errand, &runtime);
     }
 
@@ -436,7 +440,8 @@ impl Hub {
             let stream = messages.as_mut().and_then(Messages::stream);
             let retry = stream.as_ref().and_then(|stream| stream.events.retry()).unwrap_or(RETRY);
             // What keeps failing is asked for ever more seldom.
-            tokio::time::sleep(retry.max(RETRY * (failures > 0).into()) * 2u32.pow(failures.min(5))).await;
+            let retry = retry.max(if failures > 0 { RETRY } else { RETRY_MIN });
+            tokio::time::sleep(retry * 2u32.pow(failures.min(5))).await;
             if sessions.now().number != session.number {
                 return;
             }
@@ -555,8 +560,7 @@ impl Hub {
         }
         drop(calls);
         if let Some(params) = self.agreement.notification(method, params) {
-            // Nobody has to listen.
-            _ = self.spoken.send(Notification { method, params });
+            say(&self.spoken, Notification { method, params });
         }
     }
 

@@ -260,6 +260,10 @@ impl Refusal {
 /// How long to wait before a stream is asked for again, where the server does not say.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
 
+/// The least that is waited, whatever the server says: one that says 0 and has nothing more to tell would be asked without a
+/// pause.
+pub(crate) const RETRY_MIN: Duration = Duration::from_millis(50);
+
 /// How much of a refusal is read.
 const REFUSAL: usize = 64 << 10;
 
