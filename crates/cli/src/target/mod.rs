@@ -21,6 +21,7 @@ use std::{
 
 use anyhow::Result;
 use anyport_protocol::Revision;
+use anyport_transport::client::http::without_secrets;
 use http::{HeaderName, HeaderValue, Uri};
 
 #[cfg(test)]
@@ -116,19 +117,6 @@ impl fmt::Display for Server {
             // Its arguments may hold a secret; its name says which one it is.
             Self::Command { program, .. } => f.write_str(program),
         }
-    }
-}
-
-/// A URL without its user, password and query, where secrets stand.
-fn without_secrets(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or(url);
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}://{host}{path}")
-        }
-        None => url.to_owned(),
     }
 }
 

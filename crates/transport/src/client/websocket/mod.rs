@@ -60,14 +60,14 @@ impl Endpoint {
     /// # Errors
     /// [`Fault::Url`].
     pub fn new(url: &str) -> Result<Self, Fault> {
-        let wrong = |why: String| Fault::Url { url: url.into(), why };
+        let wrong = |why: String| Fault::Url { url: http::without_secrets(url), why };
         let scheme = url.get(..2).filter(|scheme| scheme.eq_ignore_ascii_case("ws"));
         let Some(rest) = scheme.and_then(|_| url.get(2..)) else {
             return Err(wrong("it must begin with ws:// or wss://".into()));
         };
         match http::Endpoint::new(&format!("http{rest}")) {
             Ok(http) => Ok(Self::over(http)),
-            // One that names a user is not repeated as it was given.
+            // Of one that names a user nothing is repeated.
             Err(Fault::Url { url, why }) if url.ends_with("://..") => {
                 Err(Fault::Url { url: url.replacen("http", "ws", 1), why })
             }
@@ -126,6 +126,16 @@ mod tests {
         }
         let named = refused("wss://me:secret@a/");
         assert!(named.contains("wss://..") && !named.contains("secret"), "{named}");
+        for url in
+            ["wss://a:99999/?key=secret", "wsx://me:secret@a/", "wss://me:se/cret@a/", "http://a/?secret"]
+        {
+            let refused = refused(url);
+            assert!(!refused.contains("secret") && !refused.contains("cret@"), "{refused}");
+        }
+        let endpoint = Endpoint::new("wss://a/?key=secret").unwrap().header("X-Key", "secret").unwrap();
+        let shown = format!("{:?}", crate::client::Target::WebSocket(endpoint));
+        assert!(shown.contains("wss://a/") || shown.contains("https://a/"), "{shown}");
+        assert!(!shown.contains("secret"), "{shown}");
     }
 
     #[test]
