@@ -184,7 +184,7 @@ impl Refusal {
         if let (Some(tap), false) = (&reading.tap, text.is_empty()) {
             tap.received(&text);
         }
-        let words = String::from_utf8_lossy(&text).chars().take(200).collect();
+        let words = words_of(&String::from_utf8_lossy(&text));
         let error = match read(text, &reading.limits) {
             Ok(Incoming::One(Message::Response(response))) => response.outcome.err(),
             _ => None,
@@ -255,6 +255,16 @@ impl Refusal {
             }
         }
     }
+}
+
+/// The beginning of what a refusal says, on one line. Of a page for browsers nothing: its words are between its signs.
+fn words_of(text: &str) -> String {
+    let text = text.trim_start();
+    if text.starts_with('<') {
+        return String::new();
+    }
+    let words: Vec<&str> = text.split_whitespace().take(200).collect();
+    words.join(" ").chars().take(200).collect()
 }
 
 /// How long to wait before a stream is asked for again, where the server does not say.
