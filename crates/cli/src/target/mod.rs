@@ -150,7 +150,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "REVISION", value_parser = revision)]
     pub(crate) revision: Option<Revision>,
     /// How many seconds the server may take for a step that it says nothing about; 0 waits for ever.
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Duration,
     /// Start this command and speak to it over its standard input and output.
     #[arg(last = true, value_name = "COMMAND")]
@@ -168,6 +168,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "a number of seconds was expected".to_owned())?;
     match seconds {
         0.0 => Ok(Duration::MAX),
+        _ if seconds < 0.0 => Err("it cannot be less than 0".to_owned()),
         _ => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
     }
 }
@@ -202,8 +203,8 @@ impl Options {
         let mut target = match (target, self.command.split_first()) {
             (Some(_), Some(_)) => {
                 return Err(Advice::usage(
-                    "both TARGET and a command were given",
-                    "leave out TARGET, or the command after --",
+                    "both SERVER and a command were given",
+                    "leave out SERVER, or the command after --",
                 ));
             }
             (None | Some(""), None) => return Err(Advice::usage("no server was given", HOW)),
@@ -355,11 +356,18 @@ fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
 fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
     let absolute = surroundings.cwd.join(path);
     let file = McpFile::read(&absolute, &surroundings.cwd)
-        .map_err(|error| Advice::usage(error.to_string(), "name an mcp.json as FILE#NAME"))?;
+        .map_err(|error| Advice::usage(error.to_string(), error.help()))?;
     let names: Vec<&str> = file.names().collect();
     let name = match (name.filter(|name| !name.is_empty()), &*names) {
         (Some(name), _) => name,
         (None, [only]) => only,
+        (None, []) => {
+            let problem = format!("{} has no servers", path.display());
+            return Err(Advice::usage(
+                problem,
+                "they stand in it under mcpServers or servers, each by its name",
+            ));
+        }
         (None, _) => {
             let help = format!("say which one: {}#NAME, with one of {}", path.display(), names.join(", "));
             let problem = format!("{} has {} servers", path.display(), names.len());
@@ -372,7 +380,11 @@ fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Resu
         None => {
             let problem = format!("{} has no server {name}", path.display());
             let near = did_you_mean(name, names.iter().copied());
-            Err(Advice::usage(problem, near.unwrap_or_else(|| format!("it has {}", names.join(", ")))))
+            let all = match names.is_empty() {
+                true => "it has none".to_owned(),
+                false => format!("it has {}", names.join(", ")),
+            };
+            Err(Advice::usage(problem, near.unwrap_or(all)))
         }
     }
 }
