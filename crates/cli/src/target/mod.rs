@@ -229,7 +229,8 @@ impl Options {
         let given_headers = self.headers(surroundings)?;
         let given_environment = self.environment()?;
         match server {
-            Server::Http { headers, .. } | Server::WebSocket { headers, .. } => {
+            Server::Http { url, headers } | Server::WebSocket { url, headers } => {
+                hide_query(url);
                 idle(!given_environment.is_empty(), "-e", "a command")?;
                 idle(self.cwd.is_some(), "--cwd", "a command")?;
                 for (name, value) in given_headers {
@@ -304,6 +305,17 @@ impl Options {
     }
 }
 
+/// Hides what a URL holds after its path: some servers are given their tokens there, and repeat what was asked for.
+fn hide_query(url: &str) {
+    let Some((_, query)) = url.split_once('?') else { return };
+    let query = query.split('#').next().unwrap_or(query);
+    let written = query.split('&').filter_map(|part| part.split_once('=')).map(|(_, value)| value.to_owned());
+    let read = url::form_urlencoded::parse(query.as_bytes()).map(|(_, value)| value.into_owned());
+    for value in std::iter::once(query.to_owned()).chain(written).chain(read) {
+        Hidden::new(value);
+    }
+}
+
 /// What a server is named by.
 const HOW: &str = "name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
 
@@ -339,8 +351,9 @@ fn bearer(place: &str) -> Result<String> {
 /// The server that a word stands for: a URL, `FILE#NAME`, a file with one server, or the name of one.
 fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
     if word.contains("://") || word.starts_with("unix:") {
-        let server = Server::url(word, Vec::new())
-            .map_err(|error| Advice::usage(error.to_string(), "for example https://host/mcp"))?;
+        let server = Server::url(word, Vec::new()).map_err(|error| {
+            Advice::usage(error.to_string(), "for example https://host/mcp; the server comes first")
+        })?;
         return Ok(Target { name: server.to_string(), server, found: None });
     }
     if let Some((path, name)) = word.rsplit_once('#') {
