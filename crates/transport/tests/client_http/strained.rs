@@ -1,4 +1,4 @@
-//! Callers that go away at the wrong moment, and servers that cost as much as they can.
+//! Callers that go away at the wrong moment, and servers that do what they may not, or cost as much as they can.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::{
     common::within,
     ours::{call, context, open, opening, text},
-    script::{Asked, Script, answer, events, json as body, legacy, response},
+    script::{Asked, Script, answer, events, json as body, legacy, modern, response},
 };
 
 async fn to(script: &Script, opening: &Opening) -> Connection {
@@ -121,4 +121,24 @@ async fn a_stream_that_ends_each_time_at_once_is_not_asked_for_without_a_pause()
     assert!(waited.is_err());
     let resumed = script.asked().iter().filter(|asked| asked.header("last-event-id").is_some()).count();
     assert!((1..=8).contains(&resumed), "{resumed}");
+}
+
+/// 2026-07-28, streamable-http §Sending Messages: "The client MUST NOT send JSON-RPC responses."
+#[tokio::test]
+async fn a_modern_server_that_asks_gets_no_response_and_the_call_goes_on() {
+    let script = Script::start(|asked| {
+        modern(asked).unwrap_or_else(|| {
+            let ask =
+                |id: &str, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": {}});
+            let said = [ask("p", "ping"), ask("e", "elicitation/create"), answer(asked, "x")];
+            events(&said.map(|message| format!("data: {message}\n\n")).concat())
+        })
+    })
+    .await;
+    let connection = to(&script, &opening(None)).await;
+    for _ in 0..3 {
+        assert_eq!(text(&outcome(&connection).await), "x");
+    }
+    connection.close().await;
+    assert!(script.asked().iter().all(|asked| asked.body["method"].is_string()), "{:?}", script.asked());
 }

@@ -129,6 +129,10 @@ impl Hub {
         self.agreement.get()
     }
 
+    fn is_modern(&self) -> bool {
+        self.agreement().is_some_and(|agreed| agreed.revision().is_modern())
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -250,6 +254,11 @@ impl Hub {
     }
 
     pub(super) fn respond(&self, id: &Id, outcome: &jsonrpc::Outcome) {
+        // 2026-07-28, stdio §Sending Messages: "The client MUST NOT write JSON-RPC responses." Its servers write no requests.
+        if self.is_modern() {
+            return self
+                .pass_over("a request, which servers of 2026-07-28 do not send; it is not answered", None);
+        }
         let mut text = Vec::new();
         match outcome {
             Ok(result) => write_result(&mut text, id, result),
@@ -336,7 +345,7 @@ impl Hub {
             return;
         }
         // A request that is none (its params are null, say) is answered all the same: its server waits for that.
-        if let Some(id) = malformed.id.as_ref().filter(|_| !answers) {
+        if let Some(id) = malformed.id.as_ref().filter(|_| !answers && !self.is_modern()) {
             self.respond(id, &Err(malformed.error.clone()));
         }
         self.pass_over(&malformed.error.message, text);

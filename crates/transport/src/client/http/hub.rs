@@ -251,6 +251,10 @@ impl Hub {
     }
 
     pub(super) fn answer(self: &Arc<Self>, id: &Id, outcome: &jsonrpc::Outcome) {
+        // 2026-07-28, streamable-http §Sending Messages: "The client MUST NOT send JSON-RPC responses."
+        if self.revision().is_modern() {
+            return tracing::warn!(%id, "a request, which servers of 2026-07-28 do not send, is not answered");
+        }
         let mut message = Vec::new();
         match outcome {
             Ok(result) => write_result(&mut message, id, result),
