@@ -41,6 +41,16 @@ impl Recorder {
             let problem = format!("cannot record to {}: {error}", path.display());
             Advice::failed(problem, "name a file in a folder that exists and that you may write to")
         })?;
+        // The mode is that of a new file; one that was there may be everybody's to read. What is no file, such as /dev/stderr,
+        // is left as it is.
+        #[cfg(unix)]
+        if file.metadata().is_ok_and(|found| found.is_file()) {
+            let owners = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            file.set_permissions(owners).map_err(|error| {
+                let problem = format!("cannot keep {} from others: {error}", path.display());
+                Advice::failed(problem, "name a file of your own, or one that does not exist")
+            })?;
+        }
         Ok(Arc::new(Self { file: Mutex::new(file), started: Instant::now() }))
     }
 
@@ -161,6 +171,10 @@ mod tests {
     fn what_is_recorded_is_read_as_requests_with_their_answers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session");
+        // One that was there, and that others may read.
+        std::fs::write(&path, "before").unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
         let recorder = Recorder::create(&path).unwrap();
         let sent = |text: &str| recorder.sent(text.as_bytes());
         let received = |text: &str| recorder.received(text.as_bytes());
