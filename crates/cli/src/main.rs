@@ -85,17 +85,18 @@ enum Command {
 impl Command {
     /// How the answer is written, for commands that have one.
     fn output(&self) -> Option<&session::output::Options> {
-        match self {
+        let options = match self {
             Self::Tools(plain) | Self::Resources(plain) | Self::Prompts(plain) | Self::Inspect(plain) => {
-                Some(&plain.options.output)
+                &plain.options
             }
-            Self::Call(arguments) => Some(arguments.output()),
-            Self::Read(arguments) => Some(arguments.output()),
-            Self::Prompt(arguments) => Some(arguments.output()),
-            Self::Doctor(arguments) => Some(arguments.output()),
-            Self::Replay(arguments) => Some(arguments.output()),
-            Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) => None,
-        }
+            Self::Call(arguments) => &arguments.words.options,
+            Self::Read(arguments) => &arguments.words.options,
+            Self::Prompt(arguments) => &arguments.words.options,
+            Self::Doctor(arguments) => &arguments.words.options,
+            Self::Replay(arguments) => &arguments.options,
+            Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) => return None,
+        };
+        Some(&options.output)
     }
 }
 

@@ -240,3 +240,31 @@ fn every_shell_gets_its_completions() {
         assert!(ended.stdout.contains("inspect"), "{shell}");
     }
 }
+
+/// A server of 2025-11-25 that asks for roots some time after it is initialized, and answers everything else meanwhile.
+const ASKS_LATE: &str = r#"
+root=none
+answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$1" "$2"; }
+while read -r line; do
+  id=${line#*\"id\":}; id=${id%%[,\}]*}
+  case "$line" in
+    *'"id":"roots"'*) root=${line#*file://}; root=${root%%\"*} ;;
+    *notifications/initialized*) (sleep 0.1; printf '{"jsonrpc":"2.0","id":"roots","method":"roots/list"}\n') & ;;
+    *server/discover*) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no"}}\n' "$id" ;;
+    *'"initialize"'*) answer "$id" '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"1"}}' ;;
+    *'"ping"'*) answer "$id" '{}' ;;
+    *'"tools/list"'*) answer "$id" '{"tools":[{"name":"where","inputSchema":{"type":"object"}}]}' ;;
+    *'"tools/call"'*) answer "$id" '{"content":[{"type":"text","text":"'"$root"'"}]}' ;;
+  esac
+done
+"#;
+
+#[test]
+fn a_server_that_takes_its_time_to_ask_for_roots_has_them_before_it_is_called() {
+    let home = folder(&[]);
+    let root = home.path().canonicalize().unwrap();
+    let mut command = anyport(home.path());
+    command.args(["call", "where", "--json", "--root"]).arg(&root).args(["--", "sh", "-c", ASKS_LATE]);
+    let said = json(&to_the_end(command));
+    assert_eq!(said["content"][0]["text"], root.to_str().unwrap());
+}

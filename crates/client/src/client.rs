@@ -12,7 +12,7 @@ use anyport_protocol::{
         Reference, Resource, ResourceTemplate, ServerCapabilities, Tool,
     },
 };
-use anyport_service::{Notification, Principal, Service};
+use anyport_service::{Backoff, Notification, Principal, Service};
 use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -332,3 +332,7 @@ impl fmt::Debug for Client {
             .finish_non_exhaustive()
     }
 }
+
+/// How long a client waits before it comes back to a server that it lost.
+pub(crate) const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(100), most: Duration::from_secs(30) };

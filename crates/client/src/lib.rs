@@ -31,7 +31,6 @@
 //! - [`Cache`]: answers that are still fresh.
 //! - [`Error`]: what went wrong, and what to do.
 
-mod backoff;
 mod builder;
 mod cache;
 mod call;

@@ -17,7 +17,11 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::time;
 
-use crate::{Error, backoff::backoff, client::Core, error::decode};
+use crate::{
+    Error,
+    client::{BACKOFF, Core},
+    error::decode,
+};
 
 /// What is to be listened to. Nothing, until it is said.
 #[derive(Clone)]
@@ -200,7 +204,7 @@ impl Listening {
     }
 
     async fn open_again(&mut self) -> Result<(), Error> {
-        time::sleep(backoff(self.lost)).await;
+        time::sleep(BACKOFF.after(self.lost)).await;
         self.lost += 1;
         match self.listen.begin().await {
             Ok((reply, agreed)) => {

@@ -207,6 +207,34 @@ async fn a_live_question_is_answered_by_the_same_function() {
     assert_eq!(client.call("x", ()).await.unwrap().text(), r#"{"action":"cancel"}"#);
 }
 
+#[tokio::test]
+async fn a_question_whose_params_cannot_be_read_gets_32602_and_its_call_goes_on() {
+    let cases = [
+        (Method::Elicit, json!({"message": 5, "requestedSchema": {"type": "object", "properties": {}}})),
+        (Method::Elicit, json!({"mode": "url", "message": "See"})),
+        (Method::CreateMessage, json!({"messages": "none", "maxTokens": 1})),
+    ];
+    for (method, params) in cases {
+        let (service, _) = Scripted::new(move |_, _, _| {
+            let (question, answer) = Question::new(method, params.clone().into());
+            let outcome = async move {
+                let answer: Answer = answer.await.unwrap();
+                let text = answer.unwrap_err().code.to_string();
+                Event::Outcome(Outcome::Result(json!({"content": [{"type": "text", "text": text}]}).into()))
+            };
+            Reply::pending(stream::once(async { Event::Question(question) }).chain(stream::once(outcome)))
+        });
+        let client = Client::over(service)
+            .on_elicit(async |_| ElicitAnswer::Cancel)
+            .on_visit(async |_| ElicitAction::Accept)
+            .on_sample(async |_| Ok(said("never")))
+            .open()
+            .await
+            .unwrap();
+        assert_eq!(client.call("x", ()).await.unwrap().text(), "-32602", "{method:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_asks_for_ever_is_stopped_and_its_state_goes_back_as_it_came() {
     let form = json!({"method": "elicitation/create", "params":

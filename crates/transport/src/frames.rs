@@ -91,7 +91,7 @@ pub(crate) enum Closing {
 }
 
 impl Closing {
-    fn because(code: CloseCode, reason: impl Into<Utf8Bytes>) -> Self {
+    pub(crate) fn because(code: CloseCode, reason: impl Into<Utf8Bytes>) -> Self {
         Self::For(CloseFrame { code, reason: reason.into() })
     }
 }

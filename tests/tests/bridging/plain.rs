@@ -9,6 +9,9 @@ const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io
 const ARGUMENTS: &str = r#"{"n":1.0,"u":"\u00e9","x-own":[1e2,{"b":1,"a":2}]}"#;
 const CONTENT: &str = r#"[{"type":"text","text":"\u00e9","x-own":1.0}]"#;
 
+/// Which of an older server's results it is: what the server said of itself when its session began.
+const SERVER: &str = r#""io.modelcontextprotocol/serverInfo":{"name":"server","version":"1"}"#;
+
 #[tokio::test(start_paused = true)]
 async fn call_forwards_same_bytes() {
     for way in [Way::Lines, Way::Http] {
@@ -51,7 +54,7 @@ async fn call_gains_result_type() {
         asked.answers(format!(r#"{{"content":{CONTENT},"x-own":{{}}}}"#));
         let heard = client.hear().await.unwrap().text;
         let expected = format!(
-            r#"{{"jsonrpc":"2.0","id":"a","result":{{"content":{CONTENT},"x-own":{{}},"resultType":"complete"}}}}"#
+            r#"{{"jsonrpc":"2.0","id":"a","result":{{"content":{CONTENT},"x-own":{{}},"resultType":"complete","_meta":{{{SERVER}}}}}}}"#
         );
         assert_eq!(heard, expected, "{revision} {way:?}");
         server.hears_nothing().await;

@@ -55,6 +55,9 @@ async fn park_accept() {
         let what = question(revision);
         let requests = json!({"q1": asked(what.method, &what.params)});
         assert_eq!(parked.required["inputRequests"], requests, "{revision} {way:?}");
+        // 2026-07-28, basic §_meta: servers SHOULD say so in every result's `_meta`.
+        let server = &parked.required["_meta"]["io.modelcontextprotocol/serverInfo"];
+        assert_eq!(server["name"], "server", "{revision} {way:?}");
         let retry = parked.begin(json!({"q1": what.answer}));
         let answer = parked.server.hears_answer(parked.asked[0]).await;
         assert_eq!(answer.message["result"], what.answer, "{revision} {way:?}");

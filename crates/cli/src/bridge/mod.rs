@@ -82,7 +82,8 @@ fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &M
         _ => UpstreamLimits::default().connections,
     };
     let connections = limits.connections.unwrap_or(connections);
-    let bounds = UpstreamLimits { connections, ..UpstreamLimits::default() };
+    let connection_wait = limits.connection_wait;
+    let bounds = UpstreamLimits { connections, connection_wait, ..UpstreamLimits::default() };
     Ok(Upstream::new(&target.name, reach, bounds).bounded(limits.shim, metrics))
 }
 

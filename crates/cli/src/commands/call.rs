@@ -12,10 +12,7 @@ use crate::{
     failure::Advice,
     near::did_you_mean,
     render::{content, safe},
-    session::{
-        self, Session, failure,
-        output::{self, Output},
-    },
+    session::{self, Session, failure, output::Output},
 };
 
 /// What `anyport call` can be told.
@@ -28,20 +25,13 @@ use crate::{
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    words: Words,
+    pub(crate) words: Words,
     /// Save images, audio and other files of the answer in this folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Take the result though it does not fit the tool's output schema.
     #[arg(long, help_heading = "Output")]
     unchecked: bool,
-}
-
-impl Arguments {
-    /// How the answer is written.
-    pub(crate) fn output(&self) -> &output::Options {
-        &self.words.options.output
-    }
 }
 
 /// Calls the tool and shows what it answers.
@@ -71,10 +61,7 @@ async fn call(
     let result = if unchecked { call.unchecked() } else { call }.await;
     session.bar.clear();
     let result = result.map_err(|error| failure::of_call(&error))?.into_inner();
-    match output.json {
-        true => output.value(&result)?,
-        false => output.text(&content::tool_result(&result, files, output.screen)?)?,
-    }
+    output.show(|| &result, |output| Ok(content::tool_result(&result, files, output.screen)?))?;
     Ok(if result.is_error == Some(true) { Exit::Tool } else { Exit::Done })
 }
 

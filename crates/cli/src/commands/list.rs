@@ -38,10 +38,10 @@ async fn list_tools(session: Session, mut output: Output) -> Result<Exit> {
     if tools.is_empty() {
         nothing(&output, "tools");
     }
-    match output.json {
-        true => output.value(&json!({ "tools": tools }))?,
-        false => output.text(&lists::tools(&tools, output.detail, output.screen))?,
-    }
+    output.show(
+        || json!({ "tools": tools }),
+        |output| Ok(lists::tools(&tools, output.detail, output.screen)),
+    )?;
     Ok(Exit::Done)
 }
 
@@ -51,17 +51,16 @@ async fn list_resources(session: Session, mut output: Output) -> Result<Exit> {
     if resources.is_empty() && templates.is_empty() {
         nothing(&output, "resources");
     }
-    if output.json {
-        output.value(&json!({ "resources": resources, "resourceTemplates": templates }))?;
-        return Ok(Exit::Done);
-    }
-    let (detail, screen) = (output.detail, output.screen);
-    let mut text = lists::resources(&resources, detail, screen);
-    let forms = lists::templates(&templates, detail, screen);
-    if !text.is_empty() && !forms.is_empty() && detail != Detail::Name {
-        text.push('\n');
-    }
-    output.text(&(text + &forms))?;
+    let text = |output: &Output| {
+        let (detail, screen) = (output.detail, output.screen);
+        let mut text = lists::resources(&resources, detail, screen);
+        let forms = lists::templates(&templates, detail, screen);
+        if !text.is_empty() && !forms.is_empty() && detail != Detail::Name {
+            text.push('\n');
+        }
+        Ok(text + &forms)
+    };
+    output.show(|| json!({ "resources": resources, "resourceTemplates": templates }), text)?;
     Ok(Exit::Done)
 }
 
@@ -70,10 +69,10 @@ async fn list_prompts(session: Session, mut output: Output) -> Result<Exit> {
     if prompts.is_empty() {
         nothing(&output, "prompts");
     }
-    match output.json {
-        true => output.value(&json!({ "prompts": prompts }))?,
-        false => output.text(&lists::prompts(&prompts, output.detail, output.screen))?,
-    }
+    output.show(
+        || json!({ "prompts": prompts }),
+        |output| Ok(lists::prompts(&prompts, output.detail, output.screen)),
+    )?;
     Ok(Exit::Done)
 }
 

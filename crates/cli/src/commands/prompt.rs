@@ -13,10 +13,7 @@ use crate::{
     failure::Advice,
     near::did_you_mean,
     render::{content, safe},
-    session::{
-        self, Session, failure,
-        output::{self, Output},
-    },
+    session::{self, Session, failure, output::Output},
 };
 
 /// What `anyport prompt` can be told.
@@ -28,17 +25,10 @@ use crate::{
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    words: Words,
+    pub(crate) words: Words,
     /// Save what is no text in this folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
-}
-
-impl Arguments {
-    /// How the answer is written.
-    pub(crate) fn output(&self) -> &output::Options {
-        &self.words.options.output
-    }
 }
 
 /// Fills in the prompt and shows its messages.
@@ -69,10 +59,7 @@ async fn get(
     let given = arguments::parse(words, name, &schema(prompt), || io::read_to_string(io::stdin()))
         .map_err(|mistake| Advice::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;
     let result = session.client.prompt(name, given).await.map_err(|error| failure::of_call(&error))?;
-    match output.json {
-        true => output.value(&result)?,
-        false => output.text(&content::prompt(&result, files, output.screen)?)?,
-    }
+    output.show(|| &result, |output| Ok(content::prompt(&result, files, output.screen)?))?;
     Ok(Exit::Done)
 }
 

@@ -12,10 +12,7 @@ use crate::{
     failure::Advice,
     near::did_you_mean,
     render::{content, safe},
-    session::{
-        self, Session, failure,
-        output::{self, Output},
-    },
+    session::{self, Session, failure, output::Output},
 };
 
 /// What `anyport read` can be told.
@@ -26,17 +23,10 @@ use crate::{
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    words: Words,
+    pub(crate) words: Words,
     /// Save what is no text in this folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
-}
-
-impl Arguments {
-    /// How the answer is written.
-    pub(crate) fn output(&self) -> &output::Options {
-        &self.words.options.output
-    }
 }
 
 /// Reads the resource and shows it.
@@ -59,10 +49,7 @@ async fn read(session: Session, mut output: Output, uri: String, files: &content
         Ok(result) => result,
         Err(error) => return Err(refused(&session, &uri, &error).await),
     };
-    match output.json {
-        true => output.value(&result)?,
-        false => output.text(&content::resource(&result, files, output.screen)?)?,
-    }
+    output.show(|| &result, |output| Ok(content::resource(&result, files, output.screen)?))?;
     Ok(Exit::Done)
 }
 

@@ -11,7 +11,7 @@ use crate::{
     render::{safe, table},
     session::{
         self, Session, failure,
-        output::{self, Output},
+        output::Output,
         recording::{self, Exchange},
     },
 };
@@ -30,14 +30,7 @@ pub(crate) struct Arguments {
     /// The server: a URL, FILE#NAME or NAME of an mcp.json; or a command after --.
     target: Option<String>,
     #[command(flatten)]
-    options: session::Options,
-}
-
-impl Arguments {
-    /// How the answer is written.
-    pub(crate) fn output(&self) -> &output::Options {
-        &self.options.output
-    }
+    pub(crate) options: session::Options,
 }
 
 /// Plays the recording and says what is different.

@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use anyport_gateway::UpstreamLimits;
 use anyport_knowledge::{Folders, Settings, answers::DEFAULT_MAX_ANSWER_CHARS};
 use anyport_server::Builder;
 use anyport_service::{
@@ -25,6 +26,8 @@ pub(crate) struct Limits {
     pub(crate) max_open_requests: usize,
     /// Connections of a bridge to its server, where that was set.
     pub(crate) connections: Option<usize>,
+    /// For how long a call waits for one of them.
+    pub(crate) connection_wait: Duration,
     pub(crate) cache: CacheLimits,
     pub(crate) rotation: Rotation,
     documents: DocumentLimits,
@@ -63,6 +66,7 @@ impl Default for Limits {
             max_concurrent_calls: 1024,
             max_open_requests: 1024,
             connections: None,
+            connection_wait: UpstreamLimits::default().connection_wait,
             cache: CacheLimits::default(),
             rotation: Rotation::default(),
             documents: DocumentLimits::default(),
@@ -83,7 +87,7 @@ pub(crate) struct Limit {
 const NAMES: &str = "max_message_bytes, max_depth, max_nodes, max_headers, max_header_bytes, max_streams, max_sessions, \
     sse_log, sse_buffer, batch_concurrency, max_tools_listed, max_frame_bytes, max_pings, header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
     ask_timeout, ping_interval, pong_timeout, first_message, connection_idle (seconds), max_listeners, \
-    max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, connections, calls_per_second, call_burst, rounds, questions, park_ttl (seconds), parked_per_principal, parked_total, parked_bytes, reasks, \
+    max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, connections, connection_wait (seconds), calls_per_second, call_burst, rounds, questions, park_ttl (seconds), parked_per_principal, parked_total, parked_bytes, reasks, \
     replay (seconds), state_bytes, elicitation_wait (seconds), \
     cache_entries, cache_bytes, log_file_bytes, log_files, max_documents, max_document_bytes, max_held_bytes, max_answer_chars";
 
@@ -221,6 +225,7 @@ impl Limits {
                 self.max_open_requests = count;
             }
             "connections" => self.connections = Some(count),
+            "connection_wait" => self.connection_wait = seconds,
             "max_frame_bytes" => self.websocket.max_frame_bytes = Some(count),
             "max_pings" => self.websocket.max_pings = count,
             "ping_interval" => self.websocket.ping_interval = seconds,

@@ -22,9 +22,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use anyport_client::{Builder, Client, Refused};
-use anyport_protocol::{Revision, meta::LogLevel};
+use anyport_protocol::{Revision, meta::LogLevel, types::Root};
 use anyport_transport::client::Connection;
 use serde_json::json;
+use tokio::{sync::watch, time::timeout};
 
 use self::{output::Output, progress::Bar, recording::Recorder};
 use crate::{
@@ -169,15 +170,17 @@ pub(crate) async fn over(
 ) -> Result<Result<Session, anyport_client::Error>> {
     let roots = roots(&options.root)?;
     let bar = Bar::new(options.output.quiet, options.output.verbose > 0);
-    let has_roots = !roots.is_empty();
+    let (asked, was_asked) = watch::channel(false);
+    let waits = !roots.is_empty() && !connection.revision().is_modern();
     // It was asked when the connection was opened: once more would be a round trip for nothing.
     let client = Client::connected(connection.clone()).discovered(connection.discovered().clone());
-    let client = self::client(client, options, roots, &bar).open().await;
-    if let Ok(client) = &client
-        && has_roots
-        && !connection.revision().is_modern()
-    {
-        settle(client).await;
+    let client = self::client(client, options, &bar).on_roots(move || {
+        asked.send_replace(true);
+        std::future::ready(Ok(roots.clone()))
+    });
+    let client = client.open().await;
+    if let (Ok(client), true) = (&client, waits) {
+        settle(client, was_asked).await;
     }
     Ok(client.map(|client| Session {
         client,
@@ -190,11 +193,15 @@ pub(crate) async fn over(
 }
 
 /// Gives an older server the time to ask for roots, and to look at them: some ask as soon as they are initialized, and what
-/// they may do they know only some turns after the answer. Nothing in the protocol says when, so these are round trips.
+/// they may do follows from the answer. Others ask only during a call, or never, and nothing in the protocol says which; so
+/// it is not waited for long. Nor does anything say when an answer was looked at: after one there are a few round trips.
 ///
 /// 2025-11-25, ping §Behavior: "The receiver MUST respond promptly with an empty response". One that does not will say so to
 /// what the command is for.
-async fn settle(client: &Client) {
+async fn settle(client: &Client, mut asked: watch::Receiver<bool>) {
+    if !matches!(timeout(ASKS_WITHIN, asked.wait_for(|asked| *asked)).await, Ok(Ok(_))) {
+        return;
+    }
     for _ in 0..TURNS {
         if client.request("ping", json!({})).timeout(PROMPT).await.is_err() {
             return;
@@ -203,7 +210,7 @@ async fn settle(client: &Client) {
 }
 
 /// What this program is as a client: what it can be asked, and what it says to the rest.
-fn client(client: Builder, options: &Options, roots: Vec<String>, bar: &Bar) -> Builder {
+fn client(client: Builder, options: &Options, bar: &Bar) -> Builder {
     let (forms, pages) = (bar.clone(), bar.clone());
     let timeout = options.server.timeout;
     let mut client = client
@@ -211,8 +218,7 @@ fn client(client: Builder, options: &Options, roots: Vec<String>, bar: &Bar) -> 
         .timeout_max(timeout.max(LONGEST))
         .on_elicit(move |form| ask::form(form, forms.clone()))
         .on_visit(move |page| ask::page(page, pages.clone()))
-        .on_sample(async |_| Err(Refused::new("anyport's command line has no model to ask")))
-        .roots(roots);
+        .on_sample(async |_| Err(Refused::new("anyport's command line has no model to ask")));
     if options.output.verbose > 0 {
         client = client.on_log(LogLevel::Debug, |message| {
             let logger = message.logger.as_deref().map(|logger| format!("{logger}: ")).unwrap_or_default();
@@ -223,7 +229,11 @@ fn client(client: Builder, options: &Options, roots: Vec<String>, bar: &Bar) -> 
     client
 }
 
-/// One for the question to come, the others for what is done with the answer: a folder is resolved and looked at.
+/// How long after the beginning an older server may ask for roots. One that asks at once needs milliseconds; with `--root`,
+/// every command waits this long for one that does not.
+const ASKS_WITHIN: Duration = Duration::from_millis(250);
+
+/// Round trips in which roots are resolved and looked at.
 const TURNS: usize = 4;
 
 /// How long a server may take that must answer promptly.
@@ -233,13 +243,13 @@ const PROMPT: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Folders as the `file:` URIs that the protocol wants.
-fn roots(folders: &[PathBuf]) -> Result<Vec<String>> {
+fn roots(folders: &[PathBuf]) -> Result<Vec<Root>> {
     let one = |folder: &PathBuf| {
         let absolute = folder.canonicalize().ok().filter(|folder| folder.is_dir());
         let absolute = absolute.ok_or_else(|| {
             Advice::usage(format!("--root {} is no folder", folder.display()), "name one that exists")
         })?;
-        Ok(file_uri(&absolute.to_string_lossy()))
+        Ok(Root::new(file_uri(&absolute.to_string_lossy())))
     };
     folders.iter().map(one).collect()
 }

@@ -63,6 +63,21 @@ impl Output {
         }
     }
 
+    /// Writes the value for a program, or the text for a person; only that one is made.
+    ///
+    /// # Errors
+    /// When the text cannot be made, or it cannot be written.
+    pub(crate) fn show<V: Serialize>(
+        &mut self,
+        value: impl FnOnce() -> V,
+        text: impl FnOnce(&Self) -> Result<String>,
+    ) -> Result<()> {
+        match self.json {
+            true => self.value(&value()),
+            false => text(self).and_then(|text| self.text(&text)),
+        }
+    }
+
     /// Writes a value as JSON, on one line.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::Result;
-use anyport_protocol::{Error, Method, Raw, session::upstream::Agreement};
+use anyport_protocol::{Error, Method, Raw, Revision, session::upstream::Agreement};
 use anyport_transport::client::Tap;
 use serde_json::{Value, json};
 
@@ -157,7 +157,7 @@ fn lifted(agreement: &Agreement, method: &str, params: &Value, answer: Answer) -
             Err(Error::new(error["code"].as_i64().unwrap_or_default(), message).with_data(Raw::from(data)))
         }
     };
-    match agreement.outcome(Some(method), &Raw::from(params.clone()), outcome) {
+    match agreement.outcome(Some(method), &Raw::from(params.clone()), Revision::NEWEST, outcome) {
         Ok(result) => result.decode().or(answer),
         Err(error) => Err(json!({"code": error.code, "message": error.message})),
     }

@@ -17,7 +17,7 @@ use super::{
     aside::answer_asides,
     listening::{self, Subscriptions},
 };
-use crate::{backoff::backoff, cache::View, handler::Functions};
+use crate::{cache::View, client::BACKOFF, handler::Functions};
 
 /// A connection that is made anew when a request finds it gone.
 #[derive(Clone)]
@@ -116,7 +116,7 @@ impl Attempts {
         if self.connected && self.last.elapsed() >= HEALTHY {
             return 0;
         }
-        sleep_until(self.last + backoff(self.failed)).await;
+        sleep_until(self.last + BACKOFF.after(self.failed)).await;
         self.failed + 1
     }
 }

@@ -9,7 +9,7 @@ mod views;
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
-use anyport_protocol::{Method, Raw, Revision, json::Splice, jsonrpc::Reason};
+use anyport_protocol::{Method, Raw, Revision, json::Splice, jsonrpc::Reason, session::upstream::Identity};
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
 use tokio::time::sleep;
 
@@ -212,11 +212,21 @@ impl Bridge {
                     matches!(&outcome, Outcome::Error(error) if error.reason == Some(Reason::UpstreamDown));
                 // A legacy session has but one stream, and does not ask for it again.
                 if !waits || context.revision().is_modern() {
-                    return outcome;
+                    return bridge.signed(outcome);
                 }
                 sleep(AGAIN).await;
             }
         })
+    }
+
+    /// The end of a stream that an older server knows nothing of, as one of that server's results.
+    fn signed(&self, outcome: Outcome) -> Outcome {
+        let learned = self.upstream.learned().borrow().clone();
+        let older = learned.filter(|learned| !learned.revision.is_modern());
+        match (outcome, older.and_then(|learned| Identity::of(&learned.discovered))) {
+            (Outcome::Result(end), Some(identity)) => Outcome::Result(identity.sign(end)),
+            (outcome, _) => outcome,
+        }
     }
 
     async fn hear(

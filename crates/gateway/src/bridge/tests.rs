@@ -66,6 +66,22 @@ async fn a_server_is_told_of_as_it_told_of_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_of_a_stream_says_which_older_server_it_is_of() {
+    for (revision, name) in [(LEGACY, json!("farm")), (MODERN, Value::Null)] {
+        let farm = Farm::new(revision);
+        let bridge = bridge(&farm, None);
+        let wanted = json!({"notifications": {"toolsListChanged": true}});
+        let mut reply = bridge.call(Request::new(Method::Listen, Raw::from(wanted)), plain());
+        let Event::Notification(first) = reply.next().await else { panic!("{revision}") };
+        assert_eq!(first.method, Method::Acknowledged);
+        bridge.upstream().close();
+        let Event::Outcome(end) = reply.next().await else { panic!("{revision}") };
+        // A modern server speaks for itself.
+        assert_eq!(result(end)["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], name, "{revision}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_known_is_told_at_once_while_the_server_starts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bridge/farm.json");

@@ -9,12 +9,14 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Method, Raw, Revision, json::Splice, jsonrpc::Reason};
+use anyport_protocol::{
+    Error, Method, Raw, Revision, json::Splice, jsonrpc::Reason, session::upstream::Identity,
+};
 use anyport_service::{Context, Notification, Principal};
 use futures_core::Stream;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit},
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
@@ -129,7 +131,8 @@ impl Pool {
         slot.state.send_replace(State::Down(Down { error, since, retry_at, attempts }));
     }
 
-    /// Waits for room for one more connection, and makes some where nobody would miss it.
+    /// Waits for room for one more connection, and makes some where nobody would miss it. Not for ever: calls that wait for
+    /// answers keep their connections, and nobody knows for how long.
     async fn room(&self, slot: &Slot) -> Result<OwnedSemaphorePermit, Error> {
         let inner = &self.0;
         if let Ok(room) = inner.room.clone().try_acquire_owned() {
@@ -137,27 +140,45 @@ impl Pool {
         }
         if inner.waiting.fetch_add(1, Ordering::AcqRel) >= inner.limits.waiting {
             inner.waiting.fetch_sub(1, Ordering::AcqRel);
-            self.numbers().refused.increment();
-            let message = format!(
-                "{} has {} connections, all in use (connections); try again later",
-                inner.name, inner.limits.connections
-            );
-            return Err(Error::internal(message).with_reason(Reason::Overloaded));
+            return Err(self.overloaded(""));
         }
         let _waiting = Waiting(&inner.waiting);
-        loop {
-            let freed = inner.freed.notified();
-            tokio::pin!(freed);
-            // From here on it is heard, however early it comes.
-            freed.as_mut().enable();
-            self.close_idlest(slot);
-            tokio::select! {
-                room = inner.room.clone().acquire_owned() => {
-                    return room.map_err(|_| Error::internal("shutting down").with_reason(Reason::ShuttingDown));
+        let freed = async {
+            loop {
+                let freed = inner.freed.notified();
+                tokio::pin!(freed);
+                // From here on it is heard, however early it comes.
+                freed.as_mut().enable();
+                self.close_idlest(slot);
+                tokio::select! {
+                    room = inner.room.clone().acquire_owned() => {
+                        return room
+                            .map_err(|_| Error::internal("shutting down").with_reason(Reason::ShuttingDown));
+                    }
+                    () = freed => {}
                 }
-                () = freed => {}
             }
-        }
+        };
+        let wait = inner.limits.connection_wait;
+        timeout(wait, freed).await.unwrap_or_else(|_| {
+            let asked = self.slots().iter().filter(|slot| slot.has_asked()).count();
+            let asked = match asked {
+                0 => String::new(),
+                asked => format!(", {asked} of them by calls that wait for somebody's answer"),
+            };
+            Err(self
+                .overloaded(&format!("{asked}, and none got free in {} s (connection_wait)", wait.as_secs())))
+        })
+    }
+
+    /// There is no room for a further connection.
+    fn overloaded(&self, how: &str) -> Error {
+        self.numbers().refused.increment();
+        let message = format!(
+            "{} has {} connections, all in use (connections){how}; try again later",
+            self.0.name, self.0.limits.connections
+        );
+        Error::internal(message).with_reason(Reason::Overloaded)
     }
 
     /// Closes the connection that nobody has used for the longest time, if there is one.
@@ -209,6 +230,9 @@ impl Pool {
         };
         tracing::debug!(upstream = self.0.name, revision = revision.as_str(), "connected");
         self.0.learned.send_replace(Some(Arc::new(Learned { revision, discovered: discovered.clone() })));
+        if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
+            park.identify(Identity::of(&discovered));
+        }
         if !Arc::ptr_eq(&place, &slot) {
             // Whoever is connecting there keeps what it makes.
             let taken = place.state.send_if_modified(|state| {

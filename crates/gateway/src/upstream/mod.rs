@@ -63,6 +63,9 @@ pub struct UpstreamLimits {
     pub connections: usize,
     /// Calls that may wait for a connection. Beyond that they are refused as `overloaded`. Default 256.
     pub waiting: usize,
+    /// For how long such a call waits; then it is refused as `overloaded`. Connections may be held for as long as people
+    /// take to answer questions, or never do. Default 30 s.
+    pub connection_wait: Duration,
     /// For how long a connection that nobody uses stays open; the last one of a server always does, since what the
     /// server remembers would go with it. Default 10 minutes.
     pub idle: Duration,
@@ -75,6 +78,7 @@ impl Default for UpstreamLimits {
         Self {
             connections: 64,
             waiting: 256,
+            connection_wait: Duration::from_secs(30),
             idle: Duration::from_secs(600),
             backoff: Duration::from_secs(30),
         }

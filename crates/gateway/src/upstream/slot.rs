@@ -11,7 +11,7 @@ use anyport_protocol::{
     Error, Raw, Revision,
     json::{Elements, Members},
 };
-use anyport_service::{ClientId, Context, Ear, Line, Service};
+use anyport_service::{Backoff, ClientId, Context, Ear, Line, Service};
 use lru::LruCache;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, watch},
@@ -237,26 +237,7 @@ impl Drop for Hold {
     }
 }
 
-/// How long to wait before attempt number `attempts`: 250 ms, doubled each time up to `most`, and of that half to all,
-/// so that many who lost the same server do not come back at once.
+/// How long to wait before attempt number `attempts`, at most `most`.
 pub(super) fn backoff(attempts: u32, most: Duration) -> Duration {
-    let full = Duration::from_millis(250 << attempts.saturating_sub(1).min(16)).min(most);
-    let random = getrandom::u32().unwrap_or(u32::MAX);
-    full / 2 + (full / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_grows_to_its_limit_and_varies() {
-        let most = Duration::from_secs(30);
-        for attempts in 1..40 {
-            let full = Duration::from_millis(250 << (attempts - 1).min(16)).min(most);
-            let waits: Vec<_> = (0..20).map(|_| backoff(attempts, most)).collect();
-            assert!(waits.iter().all(|wait| (full / 2..=full).contains(wait)), "{waits:?}");
-            assert!(waits.iter().any(|wait| *wait != waits[0]));
-        }
-    }
+    Backoff { first: Duration::from_millis(250), most }.after(attempts.saturating_sub(1))
 }

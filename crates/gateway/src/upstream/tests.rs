@@ -248,6 +248,58 @@ async fn connections_are_bounded_and_idle_ones_make_room() {
     result(waits.await.unwrap());
 }
 
+/// Asks on the only connection, and returns how to come back with the answer.
+async fn parked(upstream: &Upstream, context: &Context) -> Request {
+    let asked = upstream.call(call("ask", json!({})), context.clone()).outcome().await;
+    let Outcome::InputRequired(asked) = asked else { panic!("{asked:?}") };
+    let asked: Value = asked.decode().unwrap();
+    let answers = json!({"q1": {"action": "accept", "content": {}}});
+    let mut retry = json!({"name": "ask", "arguments": {}, "inputResponses": answers});
+    retry["requestState"] = asked["requestState"].clone();
+    Request::new(Method::ToolsCall, Raw::from(retry))
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_needs_a_connection_that_a_question_holds_is_served_or_refused_in_time() {
+    for answered in [true, false] {
+        let farm = Farm::new(LEGACY);
+        let limits = UpstreamLimits { connections: 1, ..UpstreamLimits::default() };
+        let sealer = Sealer::new(&Key::random().unwrap());
+        let upstream = Upstream::new("farm", farm.clone(), limits).parking(
+            sealer,
+            ParkLimits::default(),
+            &Metrics::new(),
+        );
+        let elicits = caller(MODERN, json!({"elicitation": {}}));
+        let retry = parked(&upstream, &elicits).await;
+        // Who can do the same shares the connection.
+        result(upstream.call(call("read", json!({})), elicits.clone()).outcome().await);
+        let begun = tokio::time::Instant::now();
+        let waits = tokio::spawn(upstream.call(call("read", json!({})), plain()).outcome());
+        sleep(Duration::from_secs(29)).await;
+        assert!(!waits.is_finished());
+        if answered {
+            result(upstream.call(retry, elicits).outcome().await);
+            result(waits.await.unwrap());
+            continue;
+        }
+        let (message, data) = error(waits.await.unwrap());
+        assert_eq!(begun.elapsed().as_secs(), limits.connection_wait.as_secs());
+        assert_eq!(data["reason"], "overloaded");
+        assert_eq!(
+            message,
+            "farm has 1 connections, all in use (connections), 1 of them by calls that wait for somebody's answer, \
+             and none got free in 30 s (connection_wait); try again later"
+        );
+        // The next one has a time of its own, and whoever was asked can still answer.
+        let waits = tokio::spawn(upstream.call(call("read", json!({})), plain()).outcome());
+        sleep(Duration::from_secs(20)).await;
+        result(upstream.call(retry, elicits).outcome().await);
+        result(waits.await.unwrap());
+        assert_eq!(farm.connections(), 2);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn callers_who_each_say_something_else_leave_nothing_behind() {
     let farm = Farm::new(LEGACY);

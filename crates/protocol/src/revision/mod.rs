@@ -66,9 +66,34 @@ pub fn lift(part: Part, from: Revision, raw: Raw) -> Result<Raw, Refused> {
     if from == Revision::NEWEST {
         return Ok(raw);
     }
+    Ok(lifted(part, from, raw)?.into_raw())
+}
+
+fn lifted(part: Part, from: Revision, raw: Raw) -> Result<Tree, Refused> {
     let mut tree = Tree::from(raw);
     for step in STEPS.iter().filter(|step| step.older >= from) {
         step.run(step.lift, part, &mut tree)?;
+    }
+    Ok(tree)
+}
+
+/// Carries the result of `method`, as [`lift`] does, and adds the members of `meta` to its `_meta`: in the same pass, since
+/// a result is written anew on its way up in any case.
+///
+/// # Errors
+/// As [`lift`].
+pub fn lift_result(method: Method, from: Revision, raw: Raw, meta: Option<&Raw>) -> Result<Raw, Refused> {
+    if from == Revision::NEWEST {
+        return Ok(raw);
+    }
+    let mut tree = lifted(Part::Result(method), from, raw)?;
+    if let Some(meta) = meta {
+        match tree.member("_meta") {
+            None => tree.set("_meta", meta.clone().into()),
+            Some(own) => {
+                meta.members().for_each(|member| own.set(&member.key(), meta.slice(member.value).into()))
+            }
+        }
     }
     Ok(tree.into_raw())
 }

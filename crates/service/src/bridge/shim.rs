@@ -8,7 +8,8 @@ use anyport_protocol::{
 use tokio::{sync::oneshot, time};
 
 use crate::{
-    Answer, Asking, Context, Emitter, Event, Notification, Outcome, Question, Reply, Request, Service, emit,
+    Answer, Asking, Backoff, Context, Emitter, Event, Notification, Outcome, Question, Reply, Request,
+    Service, emit,
     metrics::{Counter, Metrics},
 };
 
@@ -124,7 +125,7 @@ impl<S: Service> Dialogue<S> {
                 if state.is_none() {
                     return Err(invalid_upstream("neither questions nor a state"));
                 }
-                time::sleep(backoff(silent)).await;
+                time::sleep(SILENT.after(silent)).await;
                 silent += 1;
             } else {
                 silent = 0;
@@ -343,7 +344,5 @@ fn invalid_upstream(what: &str) -> Outcome {
     )
 }
 
-/// 100 ms, doubled every time, up to 5 s.
-fn backoff(silent: u32) -> Duration {
-    Duration::from_millis(100 << silent.min(10)).min(Duration::from_secs(5))
-}
+/// How long a server is left alone that asks nothing and wants to be called again.
+const SILENT: Backoff = Backoff { first: Duration::from_millis(100), most: Duration::from_secs(5) };

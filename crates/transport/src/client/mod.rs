@@ -7,6 +7,7 @@
 //! # Layout
 //! - [`connect`], [`Target`], [`Opening`]: how a connection begins; [`Eras`]: what is remembered of that.
 //! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`End`]: why it is over.
+//! - `nonsense`: what is no message, and what it was meant to be.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
 //! - `child` (feature `client-child`): servers that are started as a child process.
 //! - `http` (feature `client-http`): servers over HTTP, in every revision.
@@ -26,6 +27,7 @@ mod eras;
 mod error;
 #[cfg(feature = "client-http")]
 pub mod http;
+mod nonsense;
 mod opening;
 mod service;
 mod spoken;

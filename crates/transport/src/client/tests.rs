@@ -444,10 +444,55 @@ async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
     server.hear(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1.5,"message":"x"}}"#);
     let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
     assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
+    // No JSON, but it can be seen whose answer it was to be.
+    let mut reply = server.call("a", caller()).await;
+    server.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"content":NaN}}"#);
+    let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
+    assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
     let (mut one, mut two) = (server.call("a", caller()).await, server.call("b", caller()).await);
-    server.hear(r#"[{"jsonrpc":"2.0","id":3,"result":{"content":[3]}},5,{"jsonrpc":"2.0","id":2,"result":{"content":[2]}}]"#);
+    server.hear(r#"[{"jsonrpc":"2.0","id":4,"result":{"content":[3]}},5,{"jsonrpc":"2.0","id":3,"result":{"content":[2]}}]"#);
     assert!(text(one.next().await).contains("[2]") && text(two.next().await).contains("[3]"));
     assert_eq!(server.hub.garbage(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_array_is_taken_apart_and_is_counted_where_there_are_none() {
+    for revision in Revision::ALL {
+        let mut server = ByHand::new(revision);
+        let (mut one, mut two) = (server.call("a", caller()).await, server.call("b", caller()).await);
+        server.hear(
+            r#"[{"jsonrpc":"2.0","id":2,"result":{"content":[2]}},{"jsonrpc":"2.0","id":"p","method":"ping"},{"jsonrpc":"2.0","id":1,"result":{"content":[1]}}]"#,
+        );
+        assert!(text(one.next().await).contains("[1]") && text(two.next().await).contains("[2]"));
+        let counted = match revision {
+            Revision::V2025_03_26 => 0,
+            // The ping is counted, too: 2026-07-28 forbids it and its answer.
+            Revision::V2026_07_28 => 2,
+            _ => 1,
+        };
+        match revision.is_modern() {
+            true => assert!(server.outbox.waiting().is_none()),
+            false => {
+                assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":"p","#), "{revision}");
+            }
+        }
+        assert_eq!(server.hub.garbage(), counted, "{revision}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_an_array_what_asks_is_answered_and_a_broken_answer_ends_its_call() {
+    let mut server = ByHand::new(Revision::V2025_03_26);
+    let (mut one, mut two) = (server.call("a", caller()).await, server.call("b", caller()).await);
+    // The server's own request has the id of one of ours, and params that none may have.
+    server.hear(
+        r#"[{"jsonrpc":"2.0","id":1,"method":"roots/list","params":null},{"jsonrpc":"2.0","id":2,"result":1,"error":2}]"#,
+    );
+    assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"#));
+    let Event::Outcome(Outcome::Error(error)) = two.next().await else { panic!() };
+    assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
+    server.hear(r#"[{"jsonrpc":"2.0","id":1,"result":{"content":[1]}}]"#);
+    assert!(text(one.next().await).contains("[1]"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod nonsense;
 mod ours;
 mod outbound;
 mod script;

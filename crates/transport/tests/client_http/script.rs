@@ -79,7 +79,7 @@ impl Drop for Script {
     }
 }
 
-async fn read(stream: &mut tokio::net::TcpStream) -> Option<Asked> {
+pub(crate) async fn read(stream: &mut tokio::net::TcpStream) -> Option<Asked> {
     let mut bytes = Vec::new();
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {

@@ -133,6 +133,37 @@ async fn what_is_no_mcp_is_told_as_such() {
     }
 }
 
+/// Only 2025-03-26 has arrays; in 2025-11-25 the answer in one is taken all the same.
+#[tokio::test]
+async fn what_an_array_holds_is_taken_whatever_the_server_speaks() {
+    for chosen in ["2025-03-26", "2025-11-25"] {
+        let script = Script::start(move |asked| {
+            legacy(asked, "s").map(|said| said.replace("2025-11-25", chosen)).unwrap_or_else(|| {
+                let log = json!({"jsonrpc": "2.0", "method": "x/told", "params": {}});
+                let array = json!([5, log, answer(asked, "done")]);
+                match asked.body["params"]["name"].as_str() {
+                    Some("json") => body(&array),
+                    Some("events") => events(&format!("data: {array}\n\n")),
+                    // The only message that could be the answer is none.
+                    _ => body(
+                        &json!([log, {"jsonrpc": "2.0", "id": asked.body["id"], "result": 1, "error": 2}]),
+                    ),
+                }
+            })
+        })
+        .await;
+        let connection = to(&script).await.unwrap();
+        for name in ["json", "events"] {
+            let outcome = within(call(&connection, name, json!({})).outcome()).await;
+            let Outcome::Result(result) = outcome else { panic!("{chosen}: {outcome:?}") };
+            assert!(result.as_str().contains("done"), "{chosen}: {result}");
+        }
+        let error = error(&connection).await;
+        assert!(error.message.contains("the server's message is none"), "{chosen}: {error}");
+        assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
+    }
+}
+
 #[tokio::test]
 async fn an_endless_event_is_given_up_at_the_limit() {
     let script =

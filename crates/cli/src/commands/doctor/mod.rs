@@ -26,7 +26,7 @@ use super::Words;
 use crate::{
     exit::Exit,
     failure::Advice,
-    session::{self, Held, output},
+    session::{self, Held},
     target::{Server, Surroundings, Target},
 };
 
@@ -41,17 +41,10 @@ use crate::{
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    words: Words,
+    pub(crate) words: Words,
     /// Call this tool at the end, with the arguments that follow the server.
     #[arg(long, value_name = "TOOL", help_heading = "Server")]
     call: Option<String>,
-}
-
-impl Arguments {
-    /// How the answer is written.
-    pub(crate) fn output(&self) -> &output::Options {
-        &self.words.options.output
-    }
 }
 
 /// Goes the way to the server and says how far it leads.

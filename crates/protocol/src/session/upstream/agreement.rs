@@ -1,4 +1,4 @@
-use super::{Hop, hop};
+use super::{Hop, Identity, hop};
 use crate::{
     Error, Method, Raw, Revision,
     json::Splice,
@@ -15,6 +15,8 @@ pub struct Agreement {
     discovered: Raw,
     /// Whether the server declared any extension: then its results may have types that the core does not know.
     extended: bool,
+    /// Who an older server is, for results that do not say it.
+    identity: Option<Identity>,
 }
 
 /// How long what an old server said of itself is good, in milliseconds. It cannot change while its session lives.
@@ -24,7 +26,7 @@ impl Agreement {
     /// With a server of `revision`, a modern one, that answered `server/discover` with `discovered`.
     pub fn modern(revision: Revision, discovered: Raw) -> Self {
         let extended = declares_extensions(&discovered);
-        Self { revision, discovered, extended }
+        Self { revision, discovered, extended, identity: None }
     }
 
     /// With a server that answered `initialize`. What it said becomes a `DiscoverResult`: `serverInfo` goes into `_meta`,
@@ -48,7 +50,8 @@ impl Agreement {
         let discovered = lift_initialize(revision, initialize_result)
             .map_err(|refused| invalid(format!("the server's answer to initialize: {refused}")))?;
         let extended = declares_extensions(&discovered);
-        Ok(Self { revision, discovered, extended })
+        let identity = Identity::of(&discovered);
+        Ok(Self { revision, discovered, extended, identity })
     }
 
     /// The revision that is spoken with the server.
@@ -90,18 +93,24 @@ impl Agreement {
         hop::cannot_say(method, refused)
     }
 
-    /// The outcome of a request for a caller of the newest vocabulary. `params` are those that the caller wrote.
+    /// The outcome of a request for a caller of the newest vocabulary. `params` are those that the caller wrote; `to` is the
+    /// revision that it speaks. Only to one of the newest an older server's result says whose it is; lists do to all, so
+    /// that one that is kept is the same for all.
     ///
     /// An old server's error -32042 stays as it is: whoever asks the user in its stead has to see it, and must not let it
     /// go on. A caller of an older revision knows an old server's codes; give it the error as it came.
-    pub fn outcome(&self, method: Option<Method>, params: &Raw, outcome: Outcome) -> Outcome {
+    pub fn outcome(&self, method: Option<Method>, params: &Raw, to: Revision, outcome: Outcome) -> Outcome {
+        let named = to.is_modern() || method.is_some_and(Method::is_cacheable);
+        let identity = self.identity.as_ref().filter(|_| named);
         match (self.revision.is_modern(), outcome) {
             (true, Ok(result)) => self.modern_result(method, result),
             (true, Err(error)) => Err(modern_error(error)),
             (false, Ok(result)) => match method {
-                Some(method) => revision::lift(Part::Result(method), self.revision, result)
-                    .map_err(|refused| invalid_upstream(refused.to_string())),
-                None => Ok(complete(result)),
+                Some(method) => {
+                    revision::lift_result(method, self.revision, result, identity.map(Identity::meta))
+                        .map_err(|refused| invalid_upstream(refused.to_string()))
+                }
+                None => Ok(signed(identity, complete(result))),
             },
             // Servers of 2024-11-05 could complete but not say so, and some do not.
             (false, Err(error))
@@ -109,7 +118,7 @@ impl Agreement {
                     && method == Some(Method::Complete)
                     && error.code == code::METHOD_NOT_FOUND =>
             {
-                Ok(Raw::trusted(NO_VALUES.into()))
+                Ok(signed(identity, Raw::trusted(NO_VALUES.into())))
             }
             (false, Err(error)) if error.code == code::URL_ELICITATION_REQUIRED => Err(error),
             (false, Err(error)) => Err(revision::lift_error(self.revision, method, Some(params), error)),
@@ -192,6 +201,13 @@ impl Agreement {
 fn declares_extensions(discovered: &Raw) -> bool {
     let extensions = discovered.member("capabilities").and_then(|all| all.member("extensions"));
     extensions.is_some_and(|extensions| extensions.members().next().is_some())
+}
+
+fn signed(identity: Option<&Identity>, result: Raw) -> Raw {
+    match identity {
+        Some(identity) => identity.sign(result),
+        None => result,
+    }
 }
 
 /// Completion where there is none.

@@ -14,6 +14,9 @@ fn hop() -> Hop {
     }
 }
 
+/// A caller to whom no result says whose it is.
+const OLD: Revision = Revision::V2025_11_25;
+
 fn modern() -> Agreement {
     Agreement::modern(Revision::NEWEST, raw(r#"{"capabilities":{"tools":{}}}"#))
 }
@@ -102,8 +105,9 @@ fn an_answer_to_initialize_that_cannot_be_is_refused() {
 #[test]
 fn results_are_complete_or_of_a_type_that_somebody_declared() {
     let lists = Some(Method::ToolsList);
-    let outcome =
-        |agreement: &Agreement, method, text| agreement.outcome(method, &Raw::EMPTY_OBJECT, Ok(raw(text)));
+    let outcome = |agreement: &Agreement, method, text| {
+        agreement.outcome(method, &Raw::EMPTY_OBJECT, OLD, Ok(raw(text)))
+    };
     let asks = r#"{"resultType":"input_required","requestState":"s"}"#;
     assert_eq!(outcome(&modern(), Some(Method::ToolsCall), asks).unwrap().as_str(), asks);
     for (method, text) in [(lists, asks), (lists, r#"{"resultType":"task"}"#), (lists, "[]")] {
@@ -118,8 +122,41 @@ fn results_are_complete_or_of_a_type_that_somebody_declared() {
     assert!(outcome(&extended, Some(Method::ToolsCall), r#"{"resultType":"task"}"#).is_ok());
     assert_eq!(
         outcome(&legacy(Revision::V2024_11_05), lists, r#"{"tools":[]}"#).unwrap().as_str(),
-        r#"{"tools":[],"resultType":"complete","ttlMs":0,"cacheScope":"private"}"#
+        r#"{"tools":[],"resultType":"complete","ttlMs":0,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"2"}}}"#,
+        "the same for all, so that it can be kept"
     );
+}
+
+#[test]
+fn to_a_modern_caller_each_result_says_which_older_server_it_is_of() {
+    const OF: &str = r#""io.modelcontextprotocol/serverInfo":{"name":"s","version":"2"}"#;
+    for revision in &Revision::ALL[..4] {
+        let agreement = legacy(*revision);
+        let told = |method, to, text| {
+            agreement.outcome(method, &Raw::EMPTY_OBJECT, to, Ok(raw(text))).unwrap().to_string()
+        };
+        let call = Some(Method::ToolsCall);
+        let own =
+            r#"{"content":[1.50],"_meta":{"a": 1e2,"io.modelcontextprotocol/serverInfo":{"name":"forged"}}}"#;
+        assert_eq!(
+            told(call, Revision::NEWEST, own),
+            format!(r#"{{"content":[1.50],"_meta":{{"a":1e2,{OF}}},"resultType":"complete"}}"#)
+        );
+        let bare = r#"{"content":[]}"#;
+        assert_eq!(
+            told(call, Revision::NEWEST, bare),
+            format!(r#"{{"content":[],"resultType":"complete","_meta":{{{OF}}}}}"#)
+        );
+        assert_eq!(told(call, OLD, bare), r#"{"content":[],"resultType":"complete"}"#);
+        assert_eq!(
+            told(None, Revision::NEWEST, r#"{"x":1}"#),
+            format!(r#"{{"x":1,"resultType":"complete","_meta":{{{OF}}}}}"#)
+        );
+    }
+    // One that never said who it is stays unnamed.
+    let unnamed = Agreement::legacy(&raw(r#"{"protocolVersion":"2025-11-25","capabilities":{}}"#)).unwrap();
+    let told = unnamed.outcome(Some(Method::ToolsCall), &Raw::EMPTY_OBJECT, Revision::NEWEST, Ok(raw("{}")));
+    assert_eq!(told.unwrap().as_str(), r#"{"resultType":"complete"}"#);
 }
 
 #[test]
@@ -127,7 +164,7 @@ fn codes_mean_what_they_mean_to_the_caller() {
     let params = raw(r#"{"uri":"x:y"}"#);
     let carried = |agreement: &Agreement, code| {
         let error = Error::new(code, "words");
-        agreement.outcome(Some(Method::ResourcesRead), &params, Err(error)).unwrap_err()
+        agreement.outcome(Some(Method::ResourcesRead), &params, Revision::NEWEST, Err(error)).unwrap_err()
     };
     let old = legacy(Revision::V2025_11_25);
     assert_eq!(carried(&old, -32002).code, -32602);
@@ -191,7 +228,7 @@ fn initialize_says_what_the_revision_can_say() {
 #[test]
 fn results_of_unknown_methods_are_complete() {
     let outcome = |agreement: &Agreement, text| {
-        agreement.outcome(None, &Raw::EMPTY_OBJECT, Ok(raw(text))).unwrap().to_string()
+        agreement.outcome(None, &Raw::EMPTY_OBJECT, OLD, Ok(raw(text))).unwrap().to_string()
     };
     let old = legacy(Revision::V2025_11_25);
     assert_eq!(outcome(&old, r#"{"x":1.50}"#), r#"{"x":1.50,"resultType":"complete"}"#);
@@ -212,7 +249,7 @@ fn what_the_first_revision_could_not_declare_is_declared_for_it() {
     let unknown = |version| {
         let agreement = opened(version, r#"{"prompts":{}}"#);
         let error = Error::method_not_found("completion/complete");
-        agreement.outcome(Some(Method::Complete), &Raw::EMPTY_OBJECT, Err(error))
+        agreement.outcome(Some(Method::Complete), &Raw::EMPTY_OBJECT, OLD, Err(error))
     };
     let none = r#"{"resultType":"complete","completion":{"values":[]}}"#;
     assert_eq!(unknown("2024-11-05").unwrap().as_str(), none);

@@ -17,7 +17,10 @@ use anyport_protocol::{
     Error, Method, Raw,
     json::Splice,
     jsonrpc::{Reason, code},
-    session::parked::{Call, Ended, Limits},
+    session::{
+        parked::{Call, Ended, Limits},
+        upstream::Identity,
+    },
 };
 use futures_core::Stream;
 use tokio::sync::oneshot;
@@ -126,6 +129,11 @@ impl<S: Service> Park<S> {
     /// `notifications/elicitation/complete`. A call that waits for it goes on.
     pub fn completed(&self, elicitation_id: &str) {
         self.yard.elicited.complete(elicitation_id);
+    }
+
+    /// Who the server is: what is asked in its stead says so. May change with each connection.
+    pub fn identify(&self, identity: Option<Identity>) {
+        self.yard.identify(identity);
     }
 
     /// How many calls have a place among those that are parked.
@@ -253,6 +261,7 @@ impl<S: Service> Park<S> {
     ) -> Reply {
         let answers = request.params.member("inputResponses");
         match urls::visited(&binding, &questions, &elicitations, answers.as_ref()) {
+            Visited::No(Outcome::Result(told)) => Reply::ready(Outcome::Result(self.yard.signed(told))),
             Visited::No(outcome) => Reply::ready(outcome),
             Visited::NotAll => {
                 let asked = urls::again(&self.yard, &self.refused, &binding, round, questions, elicitations);

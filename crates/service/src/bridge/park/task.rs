@@ -230,7 +230,7 @@ impl Open {
         };
         let way = Way::Parked { call: *call, round };
         let state = self.yard.seals.seal(way, &self.binding, self.yard.expiry())?;
-        Ok(input_required(requests, &state))
+        Ok(self.yard.signed(input_required(requests, &state)))
     }
 
     /// A place for the call among those that are parked. It keeps the one that it has.

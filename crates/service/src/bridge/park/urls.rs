@@ -135,7 +135,7 @@ pub(super) fn again(
             refused.count("state_bytes");
             invalid()
         }
-        Ok(state) => Outcome::InputRequired(input_required(&questions, &state)),
+        Ok(state) => Outcome::InputRequired(yard.signed(input_required(&questions, &state))),
         Err(error) => Outcome::Error(error),
     }
 }

@@ -4,8 +4,12 @@ use std::{
 };
 
 use anyport_protocol::{
+    Raw,
     jsonrpc::{Outcome as Told, Reason},
-    session::parked::{Ended, Lot, Slot},
+    session::{
+        parked::{Ended, Lot, Slot},
+        upstream::Identity,
+    },
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -22,6 +26,8 @@ pub(super) struct Yard {
     pub(super) seals: Seals,
     pub(super) limits: ParkLimits,
     pub(super) elicited: Elicited,
+    /// Who the server is, once that is known.
+    identity: Mutex<Option<Identity>>,
     clock: Clock,
     lot: Mutex<Lot<Principal, Handle>>,
 }
@@ -32,7 +38,26 @@ pub(super) type Handle = mpsc::UnboundedSender<Command>;
 impl Yard {
     pub(super) fn new(seals: Seals, limits: ParkLimits) -> Self {
         let lot = Lot::new(limits.parked_per_principal, limits.parked_total);
-        Self { seals, limits, elicited: Elicited::default(), clock: Clock::new(), lot: Mutex::new(lot) }
+        Self {
+            seals,
+            limits,
+            elicited: Elicited::default(),
+            identity: Mutex::default(),
+            clock: Clock::new(),
+            lot: Mutex::new(lot),
+        }
+    }
+
+    pub(super) fn identify(&self, identity: Option<Identity>) {
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+
+    /// A result that is made here in the server's stead, as one of the server's.
+    pub(super) fn signed(&self, result: Raw) -> Raw {
+        match &*self.identity.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(identity) => identity.sign(result),
+            None => result,
+        }
     }
 
     pub(super) fn lot(&self) -> MutexGuard<'_, Lot<Principal, Handle>> {

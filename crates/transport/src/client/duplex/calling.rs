@@ -120,6 +120,9 @@ impl Stream for Calling {
         };
         let slot = state.calls.remove(&this.id);
         this.hub.drop_questions(&mut state, this.id);
+        if let (Some(slot), Ok(_)) = (&slot, &outcome) {
+            state.subscribed.granted(slot.method, &slot.params);
+        }
         drop(state);
         this.stage = Stage::Over;
         let outcome = match (slot, this.hub.agreement()) {
@@ -152,15 +155,15 @@ impl Drop for Calling {
 
 /// The outcome for the caller, in the newest vocabulary.
 fn carried(agreement: &Agreement, slot: Slot, outcome: jsonrpc::Outcome) -> Outcome {
-    let to_legacy = !slot.context.revision().is_modern();
+    let to = slot.context.revision();
     let outcome = match outcome {
         // Such a caller knows an older server's codes.
-        Err(error) if to_legacy && !agreement.revision().is_modern() => Err(error.in_older_words()),
+        Err(error) if !to.is_modern() && !agreement.revision().is_modern() => Err(error.in_older_words()),
         Err(_) if slot.lacked.is_some() => {
             let required = slot.lacked.unwrap_or(Raw::EMPTY_OBJECT);
             Err(Error::missing_capability(&required))
         }
-        outcome => agreement.outcome(slot.method, &slot.params, outcome),
+        outcome => agreement.outcome(slot.method, &slot.params, to, outcome),
     };
     match outcome {
         Ok(result) if agreement.revision().is_modern() => Outcome::of_result(result),

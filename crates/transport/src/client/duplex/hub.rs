@@ -24,10 +24,17 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
     asked::{Asked, Held},
+    idle::Subscribed,
     logging::Logging,
 };
 use crate::{
-    client::{End, Opening, Spoken, aside::Asides, never_sent, spoken},
+    client::{
+        End, Opening, Spoken,
+        aside::Asides,
+        never_sent,
+        nonsense::{Garbage, Meant, Nonsense, element},
+        spoken,
+    },
     dialogue::{Frame, one_line},
 };
 
@@ -47,7 +54,7 @@ pub(crate) struct Hub {
     /// Tells whoever holds the channel to close it.
     closing: watch::Sender<bool>,
     /// Lines of the server's that were no messages.
-    garbage: AtomicU64,
+    garbage: Garbage,
     /// Why the channel was given up from our side.
     given_up: OnceLock<End>,
 }
@@ -76,6 +83,7 @@ pub(super) struct State {
     pub(super) asked: HashMap<Id, Asked>,
     pub(super) held: Vec<Held>,
     pub(super) logging: Logging,
+    pub(super) subscribed: Subscribed,
     /// Why no further call may begin.
     over: Option<Error>,
 }
@@ -115,7 +123,7 @@ impl Hub {
             asides: Asides::default(),
             ended,
             closing,
-            garbage: AtomicU64::new(0),
+            garbage: Garbage::default(),
             given_up: OnceLock::new(),
         };
         (Arc::new(hub), Outbox { messages, waiting, closing: closed })
@@ -170,8 +178,7 @@ impl Hub {
     /// The channel is over, and nothing of it is left. Every open call ends and says why.
     pub(crate) fn end(&self, end: End) {
         let end = self.given_up.get().cloned().unwrap_or(end);
-        let lost = format!("the connection to the server is lost: {end}");
-        self.finish(Error::internal(lost).with_reason(Reason::UpstreamLost));
+        self.finish(lost(&end));
         self.closing.send_replace(true);
         self.ended.send_if_modified(|slot| {
             let first = slot.is_none();
@@ -195,6 +202,21 @@ impl Hub {
         let held = mem::take(&mut state.held);
         drop(state);
         drop((own, asked, held));
+    }
+
+    /// Lets no further call begin, for the reason of `end`, if nothing is open on the channel, waits to be sent or is
+    /// waited for; returns whether that is so. In one step: a call that begins now is on a channel that stays, or was
+    /// never sent.
+    #[cfg_attr(not(feature = "client-websocket"), allow(dead_code))]
+    pub(super) fn finish_unused(&self, end: &End) -> bool {
+        let mut state = self.lock();
+        let open = state.calls.len() + state.own.len() + state.asked.len() + state.held.len();
+        let waits = self.waiting.all.load(Ordering::Relaxed) > 0;
+        if open > 0 || waits || state.subscribed.are_told(self.agreement().map(AsRef::as_ref)) {
+            return false;
+        }
+        state.over.get_or_insert_with(|| lost(end));
+        true
     }
 
     /// An id that was never used on this channel.
@@ -257,7 +279,8 @@ impl Hub {
         // 2026-07-28, stdio §Sending Messages: "The client MUST NOT write JSON-RPC responses." Its servers write no requests.
         if self.is_modern() {
             return self
-                .pass_over("a request, which servers of 2026-07-28 do not send; it is not answered", None);
+                .garbage
+                .note("a request, which servers of 2026-07-28 do not send; it is not answered", &[]);
         }
         let mut text = Vec::new();
         match outcome {
@@ -278,8 +301,7 @@ impl Hub {
         let limit = self.opening.send_queue;
         let why = format!("it asks and does not read the answers: more than {limit} bytes wait (send_queue)");
         if self.given_up.set(End::lost(why.as_str())).is_ok() {
-            let lost = format!("the connection to the server is lost: {why}");
-            self.finish(Error::internal(lost).with_reason(Reason::UpstreamLost));
+            self.finish(lost(&End::lost(why.as_str())));
             self.closing.send_replace(true);
         }
     }
@@ -314,46 +336,53 @@ impl Hub {
     fn incoming(self: &Arc<Self>, incoming: Result<Incoming, Malformed>, text: Option<Bytes>) {
         match incoming {
             Ok(Incoming::One(message)) => self.message(message),
-            // Only 2025-03-26 has them; whoever sends them elsewhere is understood all the same, unless it is modern.
-            Ok(Incoming::Batch(_))
-                if self.agreement().is_some_and(|agreed| agreed.revision().is_modern()) =>
-            {
-                self.pass_over("an array of messages", text.as_ref());
-            }
-            Ok(Incoming::Batch(messages)) => {
-                for message in messages {
-                    match message {
-                        Ok(message) => self.message(message),
-                        Err(malformed) => self.malformed(&malformed, None),
-                    }
+            Ok(Incoming::Batch(messages)) => self.batch(messages, text.as_ref()),
+            Err(malformed) => self.malformed(malformed, text.as_deref()),
+        }
+    }
+
+    /// 2025-03-26, basic §Batching: implementations "**MUST** support receiving JSON-RPC batches". No revision before or
+    /// after has arrays (2025-06-18, changelog: "Remove support for JSON-RPC batching"). One of another server is counted as
+    /// what is no message, but what it holds is taken: who waits for an answer in it would wait for ever.
+    fn batch(self: &Arc<Self>, messages: Vec<Result<Message, Malformed>>, text: Option<&Bytes>) {
+        if !self.agreement().is_some_and(|agreed| agreed.revision().has_batches()) {
+            let why = "an array of messages, which only 2025-03-26 has; what it holds is taken";
+            self.garbage.note(why, text.map_or(&[], |text| text));
+        }
+        for (index, message) in messages.into_iter().enumerate() {
+            match message {
+                Ok(message) => self.message(message),
+                Err(malformed) => {
+                    let text = text.and_then(|text| element(text, index, &self.opening.limits));
+                    self.malformed(malformed, text.as_deref());
                 }
             }
-            Err(malformed) => self.malformed(&malformed, text.as_ref()),
         }
     }
 
     /// What is no message is passed over: servers print to standard output what belongs to standard error. But where it
-    /// is an answer to an open call, that call would wait for ever.
-    fn malformed(&self, malformed: &Malformed, text: Option<&Bytes>) {
-        let number = malformed.id.as_ref().and_then(number);
-        let answers = text.is_none_or(|text| {
-            Raw::parse(text.clone(), &self.opening.limits).is_ok_and(|raw| raw.member("method").is_none())
-        });
-        let why = format!("the server's answer is none: {}", malformed.error.message);
-        let error = Error::internal(why).with_reason(Reason::InvalidUpstream);
-        if answers && number.is_some_and(|id| self.settle(id, Err(error))) {
-            return;
+    /// is an answer to an open call, that call would wait for ever; and where it is a request, its server would.
+    fn malformed(&self, malformed: Malformed, text: Option<&[u8]>) {
+        let why = malformed.error.message.clone();
+        let nonsense = Nonsense::of(malformed, text);
+        match nonsense.meant.clone() {
+            Meant::Answer(id) => {
+                let error = nonsense.into_error();
+                if number(&id).is_some_and(|id| self.settle(id, Err(error))) {
+                    return;
+                }
+            }
+            // A modern one is not answered, and counted as what it is below.
+            Meant::Request(_) if self.is_modern() => {}
+            Meant::Request(id) => self.respond(&id, &Err(nonsense.error)),
+            Meant::Notification | Meant::Unknown => {}
         }
-        // A request that is none (its params are null, say) is answered all the same: its server waits for that.
-        if let Some(id) = malformed.id.as_ref().filter(|_| !answers && !self.is_modern()) {
-            self.respond(id, &Err(malformed.error.clone()));
-        }
-        self.pass_over(&malformed.error.message, text);
+        self.garbage.note(&why, text.unwrap_or_default());
     }
 
     fn too_long(&self) {
         let limit = self.opening.limits.bytes;
-        self.pass_over(&format!("a message of more than {limit} bytes"), None);
+        self.garbage.note(&format!("a message of more than {limit} bytes"), &[]);
         // Whose it was cannot be told, unless only one call is open.
         let mut state = self.lock();
         if state.calls.len() == 1
@@ -364,19 +393,10 @@ impl Hub {
         }
     }
 
-    /// Counts what is no message, and says so the first times: a flood of it must not flood our own log.
-    fn pass_over(&self, why: &str, text: Option<&Bytes>) {
-        let count = self.garbage.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_power_of_two() {
-            let start = text.map_or(&[][..], |text| &text[..text.len().min(120)]);
-            tracing::warn!(count, why, text = %start.escape_ascii(), "the server sent what is no message");
-        }
-    }
-
     /// How much came that was no message.
     #[cfg(test)]
     pub(crate) fn garbage(&self) -> u64 {
-        self.garbage.load(Ordering::Relaxed)
+        self.garbage.count()
     }
 
     fn message(self: &Arc<Self>, message: Message) {
@@ -418,7 +438,7 @@ impl Hub {
             Some(id) => {
                 self.settle(id, outcome);
             }
-            None => self.pass_over("an error that names no request", None),
+            None => self.garbage.note("an error that names no request", &[]),
         }
     }
 
@@ -601,6 +621,10 @@ impl Outbox {
         }
         message
     }
+}
+
+fn lost(end: &End) -> Error {
+    Error::internal(format!("the connection to the server is lost: {end}")).with_reason(Reason::UpstreamLost)
 }
 
 /// An id of ours: an integer.

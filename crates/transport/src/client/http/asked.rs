@@ -1,6 +1,6 @@
 //! What an older server asks, beside the calls that it belongs to.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use anyport_protocol::{
     Error, Id, Method, Raw,
@@ -83,10 +83,7 @@ impl Hub {
                 hub.refuse(&id, Whose::NoCall, Method::ListRoots);
             }
         };
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        // A server may ask so before every call.
-        while listeners.try_join_next().is_some() {}
-        listeners.spawn(expire);
+        self.background(expire);
     }
 
     /// Gives what is held to a call that may be asked.

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::client::{
     carrier::{Carrier, hop},
+    nonsense::Meant,
     spoken::say,
     undeclared,
 };
@@ -128,7 +129,7 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
         // Such a caller knows an older server's codes.
         (Err(error), _) if legacy && !context.revision().is_modern() => Err(error.in_older_words()),
         (Err(_), Some(required)) => Err(Error::missing_capability(&required)),
-        (outcome, _) => hub.agreement.outcome(method, &params, outcome),
+        (outcome, _) => hub.agreement.outcome(method, &params, context.revision(), outcome),
     };
     match outcome {
         Ok(result) => match &hub.way {
@@ -417,6 +418,19 @@ impl Source {
                         return Some(message);
                     }
                     Err(Broken::Invalid(error)) => break error,
+                    Err(Broken::Nonsense(nonsense)) => {
+                        self.failures = 0;
+                        // On the call's own stream it may be what is awaited, and then nothing else will come.
+                        let ours = match &nonsense.meant {
+                            Meant::Answer(id) => *id == self.id,
+                            Meant::Unknown => true,
+                            Meant::Request(_) | Meant::Notification => false,
+                        };
+                        if ours {
+                            break nonsense.into_error();
+                        }
+                        self.hub.refuse_nonsense(*nonsense);
+                    }
                     Err(Broken::Cut(why)) => match self.resume(why).await {
                         Ok(()) => {}
                         Err(error) => break error,
@@ -448,6 +462,7 @@ impl Source {
         match Messages::of(response, &line.reading).await {
             Ok(messages) => Ok(At::Reading(messages)),
             Err(Broken::Invalid(error)) => Err(error),
+            Err(Broken::Nonsense(nonsense)) => Err(nonsense.into_error()),
             Err(Broken::Cut(why)) => Err(unknown(&why)),
         }
     }

@@ -14,8 +14,7 @@ use anyport_protocol::{
     Error, Method, Raw, Revision,
     json::Splice,
     jsonrpc::{self, Id, Message, Reason, write_error, write_notification, write_request, write_result},
-    meta::LogLevel,
-    session::upstream::{Agreement, OpenCall, Whose, whose},
+    session::upstream::Agreement,
 };
 use anyport_service::{Caller, Notification};
 use bytes::Bytes;
@@ -25,19 +24,19 @@ use hyper::body::Incoming as Body;
 use tokio::{
     sync::{broadcast, watch},
     task::JoinSet,
-    time::Instant,
 };
 use url::Url;
 
 use super::{
     Fault,
     inbox::{self, Inbox},
+    logging::Logging,
     mirror::Mirrors,
     outbound::Outbound,
-    received::{Broken, EventStream, Messages, RETRY, RETRY_MIN, Reading, Refusal, invalid},
+    received::{Broken, Messages, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{End, Opening, aside::Asides, carrier::QUIET, never_sent, spoken::say};
+use crate::client::{End, Opening, aside::Asides, never_sent};
 
 /// One connection.
 pub(super) struct Hub {
@@ -52,14 +51,11 @@ pub(super) struct Hub {
     calls: Mutex<BTreeMap<u64, Open>>,
     /// What was asked outside any call.
     aside: Mutex<Unplaced>,
-    /// The level of log messages that an older server was told.
-    level: tokio::sync::Mutex<Option<LogLevel>>,
-    /// When an older server was last wanted to log.
-    logging: watch::Sender<Option<Instant>>,
+    pub(super) logging: Logging,
     /// What an older server was asked to tell changes of; a new session is asked again.
     subscribed: Mutex<BTreeSet<String>>,
-    /// Tasks that read streams of the whole connection.
-    pub(super) listeners: Mutex<JoinSet<()>>,
+    /// Tasks that go on until the connection is closed: those that read its streams, those that wait for a time.
+    listeners: Mutex<JoinSet<()>>,
     /// Tasks that send what nobody waits for.
     errands: Mutex<JoinSet<()>>,
 }
@@ -92,12 +88,12 @@ pub(super) struct Unplaced {
 }
 
 /// A call of an older server that is open.
-struct Open {
+pub(super) struct Open {
     /// `None`: it is our own.
-    caller: Option<Caller>,
-    method: Option<Method>,
-    questions: usize,
-    inbox: inbox::Sender,
+    pub(super) caller: Option<Caller>,
+    pub(super) method: Option<Method>,
+    pub(super) questions: usize,
+    pub(super) inbox: inbox::Sender,
 }
 
 impl Line {
@@ -158,8 +154,7 @@ impl Hub {
             ids: AtomicU64::new(first_id),
             calls: Mutex::default(),
             aside: Mutex::default(),
-            level: tokio::sync::Mutex::new(None),
-            logging: watch::Sender::new(None),
+            logging: Logging::default(),
             subscribed: Mutex::default(),
             listeners: Mutex::default(),
             errands: Mutex::default(),
@@ -178,7 +173,7 @@ impl Hub {
         self.aside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn calls(&self) -> MutexGuard<'_, BTreeMap<u64, Open>> {
+    pub(super) fn calls(&self) -> MutexGuard<'_, BTreeMap<u64, Open>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -201,6 +196,14 @@ impl Hub {
         if let Some(open) = self.calls().get_mut(&id) {
             open.questions = if more { open.questions + 1 } else { open.questions.saturating_sub(1) };
         }
+    }
+
+    /// Runs a task until it is over by itself or the connection is closed.
+    pub(super) fn background(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is over leaves nothing behind.
+        while listeners.try_join_next().is_some() {}
+        listeners.spawn(task);
     }
 
     /// How many calls are open.
@@ -363,14 +366,10 @@ impl Hub {
         let session = Session { number: lost + 1, id: id.clone() };
         self.send_in(&session, &initialized()).await?.map_err(Refusal::into_error)?;
         sessions.renewed(id);
-        let level = self.level.lock().await.take();
+        let level = self.forget_level().await;
         self.listen().await;
         if let Some(level) = level {
-            let mut now = self.level.lock().await;
-            match self.set_level(level).await {
-                Ok(_) => *now = Some(level),
-                Err(error) => tracing::debug!(%error, "the new session does not take the level of the log"),
-            }
+            self.restore(level).await;
         }
         let subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for uri in subscribed {
@@ -391,261 +390,8 @@ impl Hub {
         }
     }
 
-    /// Opens the stream on which the server says what belongs to no request, and reads it from now on. A server without
-    /// one answers 405.
-    pub(super) async fn listen(self: &Arc<Self>) {
-        let Way::Session(sessions) = &self.way else { return };
-        let session = sessions.now();
-        let opened = tokio::time::timeout(
-            LISTEN,
-            self.line.get(session.headers(self.line.headers(), self.revision()), None),
-        )
-        .await;
-        let first = match opened {
-            Ok(Ok(response)) if !is_stream(&response) => return,
-            // A server that says nothing at all until there is something to say: the stream is awaited beside the calls.
-            Err(_) | Ok(Err(_)) => None,
-            Ok(Ok(response)) => Some(response),
-        };
-        let hub = self.clone();
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        while listeners.try_join_next().is_some() {}
-        listeners.spawn(async move {
-            let Way::Session(sessions) = &hub.way else { return };
-            // The stream is the session's: of one that was forgotten nothing more is heard.
-            tokio::select! {
-                () = sessions.lost(session.number) => {}
-                () = hub.clone().hear(session.clone(), first) => {}
-            }
-        });
-    }
-
-    async fn hear(self: Arc<Self>, session: Arc<Session>, first: Option<Response<Body>>) {
-        let Way::Session(sessions) = &self.way else { return };
-        let answer_max = self.line.reading.answer_max;
-        let mut messages = first.map(|first| {
-            Messages::of_stream(EventStream::new(first.into_body(), answer_max), &self.line.reading)
-        });
-        let mut failures = 0u32;
-        loop {
-            while let Some(open) = &mut messages {
-                match open.next().await {
-                    Ok(message) => {
-                        failures = 0;
-                        self.take(message);
-                    }
-                    Err(Broken::Cut(_)) => break,
-                    Err(Broken::Invalid(error)) => {
-                        tracing::warn!(%error, "the server's own stream cannot be read, and is opened anew");
-                        messages = None;
-                    }
-                }
-            }
-            let stream = messages.as_mut().and_then(Messages::stream);
-            let retry = stream.as_ref().and_then(|stream| stream.events.retry()).unwrap_or(RETRY);
-            // What keeps failing is asked for ever more seldom.
-            let retry = retry.max(if failures > 0 { RETRY } else { RETRY_MIN });
-            tokio::time::sleep(retry * 2u32.pow(failures.min(5))).await;
-            if sessions.now().number != session.number {
-                return;
-            }
-            let last_id = stream.and_then(|stream| stream.events.last_id().cloned());
-            match self.line.get(session.headers(self.line.headers(), self.revision()), last_id.as_ref()).await
-            {
-                Ok(response) if is_stream(&response) => match messages.as_mut().and_then(Messages::stream) {
-                    Some(stream) => stream.resume(response.into_body()),
-                    None => {
-                        let stream = EventStream::new(response.into_body(), answer_max);
-                        messages = Some(Messages::of_stream(stream, &self.line.reading));
-                    }
-                },
-                // The session is over, or there is no such stream. The next call finds out which.
-                Ok(response) if response.status().is_client_error() => return,
-                Ok(_) | Err(_) => {
-                    failures += 1;
-                    continue;
-                }
-            }
-        }
-    }
-
-    /// Reads the one stream of HTTP+SSE; the connection ends with it.
-    pub(super) fn read(self: &Arc<Self>, mut messages: Messages) {
-        let hub = self.clone();
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.spawn(async move {
-            let why = loop {
-                match messages.next().await {
-                    Ok(message) => hub.take(message),
-                    Err(Broken::Cut(why)) => break format!("the server's stream is over: {why}"),
-                    Err(Broken::Invalid(error)) => break error.message.into_owned(),
-                }
-            };
-            hub.ended.send_if_modified(|end| {
-                let first = end.is_none();
-                end.get_or_insert_with(|| End::lost(why.as_str()));
-                first
-            });
-            // Those who wait see that nothing comes any more.
-            hub.calls().clear();
-            hub.forget_asides();
-        });
-    }
-
-    /// Takes a message that came on a stream of the whole connection.
-    pub(super) fn take(self: &Arc<Self>, message: Message) {
-        match message {
-            Message::Response(response) => {
-                let id = response.id.as_ref().and_then(|id| id.to_string().parse::<u64>().ok());
-                let calls = self.calls();
-                match id.and_then(|id| calls.get(&id)) {
-                    Some(open) => open.inbox.answer(Message::Response(response)),
-                    None => tracing::debug!("the server answers what was not asked, or is over"),
-                }
-            }
-            Message::Request(request) => {
-                let Some(question) = Method::named(&request.method).filter(|method| *method != Method::Ping)
-                else {
-                    return self.answer(&request.id, &ping(&request.method));
-                };
-                let nobody = {
-                    let (calls, most) = (self.calls(), self.opening.call_queue);
-                    match self.whose(&calls) {
-                        Ok(open) => match open.inbox.put(Message::Request(request.clone()), most) {
-                            true => return,
-                            false => {
-                                Err(Error::internal("too many messages wait for the caller (call_queue)"))
-                            }
-                        },
-                        Err(nobody) => Ok(nobody),
-                    }
-                };
-                match nobody {
-                    Ok(nobody) => self.ask_aside(request, question, nobody),
-                    Err(error) => self.answer(&request.id, &Err(error)),
-                }
-            }
-            Message::Notification(notification) => self.told(notification),
-        }
-    }
-
-    fn told(&self, notification: jsonrpc::Notification) {
-        let Some(method) = Method::named(&notification.method) else { return };
-        let params = notification.params.clone().unwrap_or(Raw::EMPTY_OBJECT);
-        let (calls, most) = (self.calls(), self.opening.call_queue);
-        match method {
-            // Our tokens are the ids of our requests.
-            Method::Progress => {
-                let token =
-                    params.member("progressToken").and_then(|token| token.as_str().parse::<u64>().ok());
-                if let Some(open) = token.and_then(|token| calls.get(&token)) {
-                    open.inbox.put(Message::Notification(notification), most);
-                }
-                return;
-            }
-            // It may be about a question of any of them; who has not asked it takes no notice.
-            Method::Cancelled => {
-                for open in calls.values() {
-                    open.inbox.put(Message::Notification(notification.clone()), most);
-                }
-                drop(calls);
-                if let Some(id) = params.member("requestId").and_then(Id::of) {
-                    self.withdraw_aside(&id);
-                }
-                return;
-            }
-            Method::LogMessage if calls.len() == 1 => {
-                if let Some(open) = calls.values().next() {
-                    open.inbox.put(Message::Notification(notification), most);
-                }
-                return;
-            }
-            _ => {}
-        }
-        drop(calls);
-        if let Some(params) = self.agreement.notification(method, params) {
-            say(&self.spoken, Notification { method, params });
-        }
-    }
-
-    fn whose<'a>(&self, calls: &'a BTreeMap<u64, Open>) -> Result<&'a Open, Whose> {
-        let callers = calls.values().filter_map(|open| Some((open, open.caller.as_ref()?)));
-        let (all, open): (Vec<_>, Vec<_>) = callers
-            .map(|(open, caller)| {
-                let apart = caller.is_apart();
-                (open, OpenCall { caller, apart, method: open.method, questions: open.questions })
-            })
-            .unzip();
-        match whose(&open) {
-            Whose::Call(place) => {
-                self.asides.unnamed();
-                all.get(place).copied().ok_or(Whose::NoCall)
-            }
-            nobody => Err(nobody),
-        }
-    }
-
-    /// Whether an older server decides for itself what it logs: it was never told a level.
-    pub(super) fn is_untold(&self) -> bool {
-        self.level.try_lock().is_ok_and(|level| level.is_none())
-    }
-
-    /// Lets an older server log at least from `level` on, and waits until it has heard so.
-    pub(super) async fn raise(self: &Arc<Self>, level: LogLevel) {
-        if !self.agreement.offers("logging") {
-            return;
-        }
-        self.logging.send_replace(Some(Instant::now()));
-        let mut now = self.level.lock().await;
-        if now.is_some_and(|now| now <= level) {
-            return;
-        }
-        match self.set_level(level).await {
-            Ok(_) => {
-                let before = now.replace(level);
-                // Where it was verbose, it is waited for already to become quiet again.
-                if level < QUIET && before.is_none_or(|before| before >= QUIET) {
-                    self.lower_later();
-                }
-            }
-            Err(error) => tracing::debug!(%error, "the server does not change the level of its log"),
-        }
-    }
-
-    async fn set_level(self: &Arc<Self>, level: LogLevel) -> jsonrpc::Outcome {
-        let params = Raw::trusted(format!(r#"{{"level":"{}"}}"#, level.as_str()).into_bytes());
-        self.ask(Method::SetLevel, &params).await
-    }
-
-    /// Makes the server quiet again once no call has wanted its log for a while.
-    fn lower_later(self: &Arc<Self>) {
-        let (hub, hold) = (Arc::downgrade(self), self.opening.log_hold);
-        let mut last = self.logging.subscribe();
-        let lower = async move {
-            loop {
-                let wanted = (*last.borrow_and_update()).unwrap_or_else(Instant::now);
-                let Some(end) = wanted.checked_add(hold) else { return };
-                tokio::time::sleep_until(end).await;
-                if last.has_changed().unwrap_or(false) {
-                    continue;
-                }
-                let Some(hub) = hub.upgrade() else { return };
-                let mut now = hub.level.lock().await;
-                if last.has_changed().unwrap_or(false) {
-                    continue;
-                }
-                if let Err(error) = hub.set_level(QUIET).await {
-                    tracing::debug!(%error, "the server does not change the level of its log");
-                }
-                *now = Some(QUIET);
-                return;
-            }
-        };
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).spawn(lower);
-    }
-
     /// A request of our own to an older server.
-    async fn ask(self: &Arc<Self>, method: Method, params: &Raw) -> jsonrpc::Outcome {
+    pub(super) async fn ask(self: &Arc<Self>, method: Method, params: &Raw) -> jsonrpc::Outcome {
         let id = self.next_id();
         let mut message = Vec::new();
         write_request(&mut message, &Id::from(id), method.as_str(), Some(params));
@@ -734,12 +480,16 @@ pub(super) fn initialized() -> Bytes {
 pub(super) async fn result_of(response: Response<Body>, reading: &Reading) -> jsonrpc::Outcome {
     let broken = |broken| match broken {
         Broken::Invalid(error) => error,
+        Broken::Nonsense(nonsense) => nonsense.into_error(),
         Broken::Cut(why) => lost(&why),
     };
     let mut messages = Messages::of(response, reading).await.map_err(broken)?;
     loop {
-        if let Message::Response(response) = messages.next().await.map_err(broken)? {
-            return response.outcome;
+        match messages.next().await {
+            Ok(Message::Response(response)) => return response.outcome,
+            Err(Broken::Nonsense(nonsense)) if !nonsense.meant.is_answer() => {}
+            Ok(_) => {}
+            Err(error) => return Err(broken(error)),
         }
     }
 }
@@ -764,13 +514,6 @@ pub(super) fn unknown(why: &str) -> Error {
     ))
     .with_reason(Reason::OutcomeUnknown)
 }
-
-fn is_stream(response: &Response<Body>) -> bool {
-    response.status().is_success() && super::received::is_type(response.headers(), "text/event-stream")
-}
-
-/// How long the first call waits for the server's own stream to be open.
-const LISTEN: Duration = Duration::from_secs(2);
 
 /// How long closing may take.
 const FAREWELL: Duration = Duration::from_secs(5);

@@ -2,9 +2,10 @@
 //!
 //! # Layout
 //! - `open`: how a connection begins, and what the server speaks.
-//! - `call`: one call, from what is sent to its answer; `hub`: what all calls of a connection share.
+//! - `call`: one call, from what is sent to its answer; `hub`: what all calls of a connection share; `streams`: what
+//!   comes on streams of the whole connection.
 //! - `asked`: what an older server asks beside the calls that it belongs to.
-//! - `session`: the session of an older server.
+//! - `session`: the session of an older server; `logging`: how verbose its logs are.
 //! - `mirror`: arguments that go into headers, too.
 //! - `received`: what a server answers, read as messages; `events`: streams of events.
 //! - `outbound`: requests over kept connections, with redirects; `connector`: the one way out; `guard`: where it does
@@ -19,11 +20,13 @@ mod fault;
 mod guard;
 mod hub;
 mod inbox;
+mod logging;
 mod mirror;
 mod open;
 mod outbound;
 mod received;
 mod session;
+mod streams;
 mod way;
 
 #[cfg(feature = "client-websocket")]

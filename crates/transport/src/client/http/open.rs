@@ -51,8 +51,7 @@ enum Tried {
 
 impl<'a> Attempt<'a> {
     fn new(endpoint: &Endpoint, opening: &'a Opening) -> Self {
-        let reading =
-            Reading { limits: opening.limits, answer_max: endpoint.answer_max, tap: opening.tap.clone() };
+        let reading = Reading::new(opening.limits, endpoint.answer_max, opening.tap.clone());
         let line = Line { outbound: Outbound::new(endpoint), url: endpoint.url.clone(), reading };
         Self { line, opening, next_id: 0, session: None, old: None }
     }
@@ -235,14 +234,22 @@ impl<'a> Attempt<'a> {
                     return Err(ConnectError::Transport(format!("{}: {why}", shown(&self.line.url))));
                 }
                 Err(Broken::Invalid(error)) => return Ok(Err(error)),
+                Err(Broken::Nonsense(nonsense)) if nonsense.meant.is_answer() => {
+                    return Ok(Err(nonsense.into_error()));
+                }
+                Err(Broken::Nonsense(_)) => {}
             }
         }
     }
 
-    async fn agreed(self, agreement: Agreement, asked: Bytes) -> Result<Opened, ConnectError> {
+    async fn agreed(mut self, agreement: Agreement, asked: Bytes) -> Result<Opened, ConnectError> {
         let (sender, spoken) = Spoken::channel(self.opening.spoken_queue);
         let (end, ended) = watch::channel(None);
         let (modern, agreement) = (agreement.revision().is_modern(), Arc::new(agreement));
+        self.line.reading.agreed(agreement.revision());
+        if let Some((messages, _)) = &mut self.old {
+            messages.agreed(agreement.revision());
+        }
         let (way, old) = match self.old {
             _ if modern => (Way::Modern(Mirrors::default()), None),
             Some((messages, address)) => (Way::Stream(address), Some(messages)),

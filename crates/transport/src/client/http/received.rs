@@ -3,9 +3,9 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use anyport_protocol::{
-    Error, Limits, Raw,
+    Error, Limits, Raw, Revision,
     json::Splice,
-    jsonrpc::{Incoming, Message, Reason, code, read},
+    jsonrpc::{Incoming, Malformed, Message, Reason, code, read},
 };
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -16,7 +16,10 @@ use super::{
     connector::chain,
     events::{Event, Events},
 };
-use crate::client::Tap;
+use crate::client::{
+    Tap,
+    nonsense::{Garbage, Meant, Nonsense, element},
+};
 
 /// How messages are read.
 #[derive(Clone)]
@@ -24,6 +27,35 @@ pub(crate) struct Reading {
     pub(crate) limits: Limits,
     pub(crate) answer_max: usize,
     pub(crate) tap: Option<Arc<dyn Tap>>,
+    /// Whether the revision that was agreed on has arrays of messages; before that none has.
+    has_arrays: bool,
+    garbage: Arc<Garbage>,
+}
+
+impl Reading {
+    pub(crate) fn new(limits: Limits, answer_max: usize, tap: Option<Arc<dyn Tap>>) -> Self {
+        Self { limits, answer_max, tap, has_arrays: false, garbage: Arc::default() }
+    }
+
+    /// From here on messages are those of `revision`.
+    pub(crate) fn agreed(&mut self, revision: Revision) {
+        self.has_arrays = revision.has_batches();
+    }
+
+    /// 2025-03-26, basic §Batching: implementations "**MUST** support receiving JSON-RPC batches". Elsewhere an array is
+    /// none, but what it holds is taken: who waits for an answer in it would not get it.
+    fn array(&self, text: &[u8]) {
+        if !self.has_arrays {
+            let why = "an array of messages, which only 2025-03-26 has; what it holds is taken";
+            self.garbage.note(why, text);
+        }
+    }
+
+    /// Counts what is no message, and finds out what it was meant to be.
+    fn nonsense(&self, malformed: Malformed, text: &[u8]) -> Box<Nonsense> {
+        self.garbage.note(&malformed.error.message, text);
+        Box::new(Nonsense::of(malformed, Some(text)))
+    }
 }
 
 /// Why there are no more messages.
@@ -31,8 +63,10 @@ pub(crate) struct Reading {
 pub(crate) enum Broken {
     /// The stream ended, or was cut.
     Cut(String),
-    /// What came is no message, or too long a one: nothing that follows is read.
+    /// What came is too long, or of no type that is read: nothing that follows is read.
     Invalid(Error),
+    /// One came that is no message; others may follow.
+    Nonsense(Box<Nonsense>),
 }
 
 /// The events of a response.
@@ -77,9 +111,11 @@ impl EventStream {
 pub(crate) struct Messages {
     reading: Reading,
     /// The first message that is there, and those after it: nearly always there is but one.
-    first: Option<Message>,
-    ready: VecDeque<Message>,
+    first: Option<Result<Message, Box<Nonsense>>>,
+    ready: VecDeque<Result<Message, Box<Nonsense>>>,
     stream: Option<EventStream>,
+    /// What was wrong with a message in an array: it may have been the one that is awaited.
+    wrong: Option<Error>,
 }
 
 impl Messages {
@@ -88,13 +124,12 @@ impl Messages {
     /// # Errors
     /// When it is neither JSON nor an event stream, or cannot be read.
     pub(crate) async fn of(response: Response<Body>, reading: &Reading) -> Result<Self, Broken> {
-        let mut messages =
-            Self { reading: reading.clone(), first: None, ready: VecDeque::new(), stream: None };
+        let mut messages = Self::new(None, reading);
         if is_type(response.headers(), "text/event-stream") {
             messages.stream = Some(EventStream::new(response.into_body(), reading.answer_max));
         } else if is_type(response.headers(), "application/json") {
             let text = collect(response.into_body(), reading.answer_max).await?;
-            messages.take(text)?;
+            messages.take(text);
         } else {
             let found = response
                 .headers()
@@ -111,24 +146,39 @@ impl Messages {
 
     /// The messages of an event stream, from where it was read to.
     pub(crate) fn of_stream(stream: EventStream, reading: &Reading) -> Self {
-        Self { reading: reading.clone(), first: None, ready: VecDeque::new(), stream: Some(stream) }
+        Self::new(Some(stream), reading)
+    }
+
+    fn new(stream: Option<EventStream>, reading: &Reading) -> Self {
+        Self { reading: reading.clone(), first: None, ready: VecDeque::new(), stream, wrong: None }
+    }
+
+    /// From here on messages are those of `revision`.
+    pub(crate) fn agreed(&mut self, revision: Revision) {
+        self.reading.agreed(revision);
     }
 
     /// The next message. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Message, Broken> {
         loop {
             if let Some(message) = self.first.take().or_else(|| self.ready.pop_front()) {
-                return Ok(message);
+                return message.map_err(Broken::Nonsense);
             }
-            let Some(stream) = &mut self.stream else {
-                return Err(Broken::Cut(
-                    "the server's answer does not say what became of the request".into(),
-                ));
+            let event = match &mut self.stream {
+                Some(stream) => stream.next().await,
+                None => {
+                    Err(Broken::Cut("the server's answer does not say what became of the request".into()))
+                }
             };
-            let event = stream.next().await?;
+            let event = match event {
+                Err(Broken::Cut(_)) if let Some(wrong) = self.wrong.take() => {
+                    return Err(Broken::Invalid(wrong));
+                }
+                event => event?,
+            };
             // The first event of a resumable stream has an id and no data. Other types of events are for others.
             if event.kind == "message" && !event.data.is_empty() {
-                self.take(event.data)?;
+                self.take(event.data);
             }
         }
     }
@@ -138,23 +188,40 @@ impl Messages {
         self.stream.as_mut()
     }
 
-    fn take(&mut self, text: Bytes) -> Result<(), Broken> {
+    fn take(&mut self, text: Bytes) {
         if let Some(tap) = &self.reading.tap {
             tap.received(&text);
         }
-        let wrong = |error: Error| {
-            Broken::Invalid(invalid(format!("the server's message is none: {}", error.message)))
-        };
-        match read(text, &self.reading.limits) {
-            Ok(Incoming::One(message)) if self.first.is_none() && self.ready.is_empty() => {
-                self.first = Some(message);
-            }
-            Ok(Incoming::One(message)) => self.ready.push_back(message),
-            // 2025-03-26, basic §Batching: what is wrong with one leaves the others.
-            Ok(Incoming::Batch(all)) => self.ready.extend(all.into_iter().filter_map(Result::ok)),
-            Err(malformed) => return Err(wrong(malformed.error)),
+        match read(text.clone(), &self.reading.limits) {
+            Ok(Incoming::One(message)) => self.put(Ok(message)),
+            Ok(Incoming::Batch(all)) => self.array(all, &text),
+            Err(malformed) => self.put(Err(self.reading.nonsense(malformed, &text))),
         }
-        Ok(())
+    }
+
+    fn put(&mut self, message: Result<Message, Box<Nonsense>>) {
+        match self.first.is_none() && self.ready.is_empty() {
+            true => self.first = Some(message),
+            false => self.ready.push_back(message),
+        }
+    }
+
+    /// 2025-03-26, basic §Batching: what is wrong with one leaves the others.
+    fn array(&mut self, all: Vec<Result<Message, Malformed>>, text: &Bytes) {
+        self.reading.array(text);
+        for (index, message) in all.into_iter().enumerate() {
+            match message {
+                Ok(message) => self.ready.push_back(Ok(message)),
+                Err(malformed) => {
+                    let element = element(text, index, &self.reading.limits).unwrap_or_default();
+                    let nonsense = self.reading.nonsense(malformed, &element);
+                    match nonsense.meant {
+                        Meant::Unknown => self.wrong = Some(nonsense.into_error()),
+                        _ => self.ready.push_back(Err(nonsense)),
+                    }
+                }
+            }
+        }
     }
 }
 

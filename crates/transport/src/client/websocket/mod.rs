@@ -6,11 +6,13 @@
 //!
 //! # How a connection ends
 //! What the server may not send ends it, by the close codes that [`crate::websocket`] names; a server that shows for
-//! `pong_timeout` after a ping no sign of life is given up. The connection's [`End`](super::End) says why, with the
-//! server's own words where it closed. There is no other limit to how long it may be idle: who listens to changes says
-//! nothing for days.
+//! `pong_timeout` after a ping no sign of life is given up. A connection that nobody uses is closed after
+//! `connection_idle` by 1008, as the server's side does; but who listens to changes may say nothing for days. The
+//! connection's [`End`](super::End) says why, with the server's own words where it closed.
 
 mod open;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -40,6 +42,10 @@ pub struct Config {
     pub max_pings: usize,
     /// How long the server may take to read 64 KiB. Default 60 s.
     pub write_timeout: Duration,
+    /// How long nothing may be said, by either side, while nothing is open and the server tells of no changes
+    /// (`connection_idle`): it tells of some while a `subscriptions/listen` is open, and an older one where it has
+    /// declared `listChanged` or granted a subscription. Default 1 day.
+    pub connection_idle: Duration,
 }
 
 impl Default for Config {
@@ -50,6 +56,7 @@ impl Default for Config {
             pong_timeout: Duration::from_secs(60),
             max_pings: 1000,
             write_timeout: Duration::from_secs(60),
+            connection_idle: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -105,44 +112,5 @@ impl Endpoint {
     /// The same as it may be told: without what may be secret.
     fn shown(&self) -> String {
         super::http::shown(&self.http.url).replacen("http", "ws", 1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_urls_of_websockets_are_taken() {
-        for url in ["ws://a/ws", "wss://a.example:8443/mcp/ws?x=1", "WS://a/"] {
-            assert_eq!(Endpoint::new(url).unwrap().url().to_lowercase(), url.to_lowercase());
-        }
-        let refused = |url: &str| Endpoint::new(url).unwrap_err().to_string();
-        for url in ["http://a/ws", "w", "", "wé://a", "a"] {
-            assert!(refused(url).contains("ws:// or wss://"), "{}", refused(url));
-        }
-        for url in ["wsx://a/", "ws:///", "wss://a:99999/"] {
-            assert!(refused(url).contains(&format!("{url:?}")), "{}", refused(url));
-        }
-        let named = refused("wss://me:secret@a/");
-        assert!(named.contains("wss://..") && !named.contains("secret"), "{named}");
-        for url in
-            ["wss://a:99999/?key=secret", "wsx://me:secret@a/", "wss://me:se/cret@a/", "http://a/?secret"]
-        {
-            let refused = refused(url);
-            assert!(!refused.contains("secret") && !refused.contains("cret@"), "{refused}");
-        }
-        let endpoint = Endpoint::new("wss://a/?key=secret").unwrap().header("X-Key", "secret").unwrap();
-        let shown = format!("{:?}", crate::client::Target::WebSocket(endpoint));
-        assert!(shown.contains("wss://a/") || shown.contains("https://a/"), "{shown}");
-        assert!(!shown.contains("secret"), "{shown}");
-    }
-
-    #[test]
-    fn what_the_handshake_says_itself_is_no_header_of_the_users() {
-        for name in ["Upgrade", "Connection", "Host", "Sec-WebSocket-Key", "sec-websocket-protocol"] {
-            let refused = Endpoint::new("ws://a/").unwrap().header(name, "x").unwrap_err();
-            assert!(matches!(refused, Fault::Header { .. }), "{name}: {refused}");
-        }
     }
 }

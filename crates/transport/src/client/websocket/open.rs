@@ -1,6 +1,6 @@
 //! From a URL to frames: the client's side of the handshake (RFC 6455 §4.1), and what drives the connection then.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -8,7 +8,10 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::Empty;
 use hyper::{body::Incoming, client::conn::http1, upgrade};
 use hyper_util::rt::TokioIo;
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
 use tokio_tungstenite::tungstenite::{
     handshake::derive_accept_key,
     protocol::{
@@ -21,7 +24,7 @@ use super::Endpoint;
 use crate::{
     client::{
         ConnectError, End, Opening,
-        duplex::{Channel, Hub, Open, Outbox},
+        duplex::{Channel, Hub, Idle, Open, Outbox},
         http::{Connector, Fault, Reading, Refusal, USER_AGENT, uri, without_secrets},
     },
     dialogue::Frame,
@@ -44,10 +47,8 @@ impl Open for Upgraded<'_> {
             max_pings: config.max_pings,
             write_timeout: config.write_timeout,
         };
-        let (hub, outbox) = Hub::new(opening);
         let socket = Socket::new(TokioIo::new(connection), Role::Client, bounds).await;
-        tokio::spawn(drive(socket, hub.clone(), outbox));
-        Ok(Channel::new(hub))
+        Ok(channel(socket, opening, config.connection_idle))
     }
 }
 
@@ -105,7 +106,7 @@ impl Upgraded<'_> {
         let elsewhere = location.filter(|_| response.status().is_redirection());
         let elsewhere = elsewhere
             .map(|to| format!("it sends on to {:.256?}, and no WebSocket follows that", without_secrets(to)));
-        let reading = Reading { limits, answer_max: limits.bytes, tap: opening.tap.clone() };
+        let reading = Reading::new(limits, limits.bytes, opening.tap.clone());
         let refusal = Refusal::of(response, &reading).await;
         match refusal.status {
             StatusCode::UNAUTHORIZED => ConnectError::Unauthorized { at, challenge: refusal.challenge },
@@ -143,9 +144,25 @@ fn port(at: &Uri) -> u16 {
     at.port_u16().unwrap_or(if at.scheme() == Some(&http::uri::Scheme::HTTPS) { 443 } else { 80 })
 }
 
+/// A channel over the frames of a WebSocket.
+pub(super) fn channel<T>(socket: Socket<T>, opening: Arc<Opening>, idle: Duration) -> Channel
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (hub, outbox) = Hub::new(opening);
+    tokio::spawn(drive(socket, hub.clone(), outbox, Idle::new(idle)));
+    Channel::new(hub)
+}
+
 /// Carries messages between a hub and the frames of its WebSocket until either ends.
-async fn drive(mut socket: Socket<TokioIo<upgrade::Upgraded>>, hub: Arc<Hub>, outbox: Outbox) {
-    let closing = socket.exchange(Received(&hub), Sent(outbox)).await;
+async fn drive<T>(mut socket: Socket<T>, hub: Arc<Hub>, outbox: Outbox, idle: Idle)
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    let closing = tokio::select! {
+        closing = socket.exchange(Received(&hub, &idle), Sent(outbox, &idle)) => closing,
+        why = idle.over(&hub) => Closing::because(CloseCode::Policy, why),
+    };
     let (close, end) = match closing {
         Closing::Said => {
             let bye = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
@@ -179,20 +196,23 @@ fn said_by_the_server(said: Option<&CloseFrame>) -> String {
 }
 
 /// The hub never waits; so what the server says is never kept from the calls that it is for.
-struct Received<'a>(&'a Arc<Hub>);
+struct Received<'a>(&'a Arc<Hub>, &'a Idle);
 
 impl Inbox for Received<'_> {
     async fn put(&mut self, message: Bytes) -> bool {
+        self.1.renew();
         self.0.receive(Frame::Message(message));
         true
     }
 }
 
-struct Sent(Outbox);
+struct Sent<'a>(Outbox, &'a Idle);
 
-impl Outgoing for Sent {
+impl Outgoing for Sent<'_> {
     async fn next(&mut self) -> Option<Bytes> {
-        self.0.next().await
+        let message = self.0.next().await;
+        self.1.renew();
+        message
     }
 
     fn waiting(&mut self) -> Option<Bytes> {

@@ -1,0 +1,219 @@
+//! What a server sends that is no message: what it was meant to be, and how much of it came.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyport_protocol::{
+    Error, Id, Limits, Raw,
+    json::Elements,
+    jsonrpc::{Malformed, Reason},
+};
+use bytes::Bytes;
+
+/// One that is no message.
+#[derive(Debug)]
+pub(crate) struct Nonsense {
+    /// What is wrong with it, as its sender is told.
+    pub(crate) error: Error,
+    pub(crate) meant: Meant,
+}
+
+/// What it was meant to be, as far as can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Meant {
+    /// A request: its sender waits for an answer.
+    Request(Id),
+    /// A notification, or a request whose id cannot be read: nobody can be answered.
+    Notification,
+    /// The answer to the request with this id: whoever made that would wait for ever.
+    Answer(Id),
+    Unknown,
+}
+
+impl Meant {
+    /// Whether it may be the answer to the one request that is open.
+    #[cfg(feature = "client-http")]
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Answer(_) | Self::Unknown)
+    }
+}
+
+impl Nonsense {
+    /// Reads out of `text`, where it is known, what `malformed` does not say.
+    pub(crate) fn of(malformed: Malformed, text: Option<&[u8]>) -> Self {
+        let Malformed { error, id } = malformed;
+        let seen = text.map(Glance::at).unwrap_or_default();
+        let meant = match (seen.method, id, seen.id.filter(|_| seen.outcome)) {
+            (true, Some(id), _) => Meant::Request(id),
+            (true, None, _) => Meant::Notification,
+            (false, Some(id), _) => Meant::Answer(id),
+            (false, None, Some(id)) => Meant::Answer(Id::from(id)),
+            (false, None, None) => Meant::Unknown,
+        };
+        Self { error, meant }
+    }
+
+    /// As the outcome of the request that it was to answer.
+    pub(crate) fn into_error(self) -> Error {
+        Error::internal(format!("the server's message is none: {}", self.error.message))
+            .with_reason(Reason::InvalidUpstream)
+    }
+}
+
+/// The text of one message in an array.
+pub(crate) fn element(array: &Bytes, index: usize, limits: &Limits) -> Option<Bytes> {
+    let array = Raw::parse(array.clone(), limits).ok()?;
+    let element = Elements::of(array.as_str()).nth(index)?;
+    Some(array.slice(element).into_bytes())
+}
+
+/// Counts what is no message.
+#[derive(Debug, Default)]
+pub(crate) struct Garbage(AtomicU64);
+
+impl Garbage {
+    /// Counts one, and says so the first times: a flood of it must not flood our own log.
+    pub(crate) fn note(&self, why: &str, text: &[u8]) {
+        let count = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            let start = text[..text.len().min(120)].escape_ascii();
+            tracing::warn!(count, why, text = %start, "the server sent what is no message");
+        }
+    }
+
+    /// How much came.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What can be seen of an object's own members in a text that need not be JSON: servers write `NaN`, equal keys, and more
+/// levels than may be, and the id stands there all the same.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Glance {
+    /// An integer, as our ids are, that stands there once.
+    id: Option<u64>,
+    method: bool,
+    /// Whether there is a result or an error.
+    outcome: bool,
+}
+
+impl Glance {
+    fn at(text: &[u8]) -> Self {
+        let (mut seen, mut ids, mut depth, mut at) = (Self::default(), 0, 0_usize, 0);
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return seen;
+        }
+        while let Some(byte) = text.get(at) {
+            at += 1;
+            match byte {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                b'"' => {
+                    let begin = at;
+                    at = end_of_string(text, at);
+                    let value = text[at..].trim_ascii_start().strip_prefix(b":").filter(|_| depth == 1);
+                    match (text[begin..at].strip_suffix(b"\""), value) {
+                        (Some(b"method"), Some(_)) => seen.method = true,
+                        (Some(b"result" | b"error"), Some(_)) => seen.outcome = true,
+                        (Some(b"id"), Some(value)) => {
+                            ids += 1;
+                            seen.id = integer(value.trim_ascii_start()).filter(|_| ids == 1);
+                        }
+                        _ => {}
+                    }
+                }
+                _ => {}
+            }
+        }
+        seen
+    }
+}
+
+/// Behind the quote that ends the string in which `at` stands.
+fn end_of_string(text: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+fn integer(value: &[u8]) -> Option<u64> {
+    let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let ends = matches!(value.get(digits)?, b',' | b'}' | b' ' | b'\n' | b'\r' | b'\t');
+    std::str::from_utf8(&value[..digits]).ok().filter(|_| ends)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use anyport_protocol::jsonrpc::read;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn meant(text: &str) -> Meant {
+        let malformed = read(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap_err();
+        Nonsense::of(malformed, Some(text.as_bytes())).meant
+    }
+
+    #[test]
+    fn what_it_was_meant_to_be_is_told_where_it_can_be() {
+        let answer = || Meant::Answer(Id::from(7));
+        for text in [
+            r#"{"jsonrpc":"2.0","id":7}"#,
+            r#"{"jsonrpc":"1.0","id":7,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{},"error":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"error":"no"}"#,
+            // What is no JSON, or too much of it.
+            r#"{"jsonrpc":"2.0","id":7,"result":{"x":NaN}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{"a":1,"a":2}}"#,
+            r#" { "id" : 7 , "result":{"text":"\"}{\\"},'x'}"#,
+            &format!(r#"{{"result":{}1{},"id":7}}"#, "[".repeat(500), "]".repeat(500)),
+            // The method of something within is not its own.
+            r#"{"id":7,"result":{"method":"x","id":9},"x":nope}"#,
+        ] {
+            assert_eq!(meant(text), answer(), "{text}");
+        }
+        for text in [
+            r#"{"jsonrpc":"2.0","id":7,"method":5}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":null}"#,
+        ] {
+            assert_eq!(meant(text), Meant::Request(Id::from(7)), "{text}");
+        }
+        for text in [
+            r#"{"jsonrpc":"2.0","method":"notifications/message","params":[]}"#,
+            r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":{"x":NaN}}"#,
+        ] {
+            assert_eq!(meant(text), Meant::Notification, "{text}");
+        }
+        for text in [
+            "",
+            "{",
+            "17",
+            "nonsense",
+            r#""id":7,"result""#,
+            r#"{"id":7.5,"result":NaN}"#,
+            r#"{"id":7,"id":8,"result":NaN}"#,
+            r#"{"id":7,"level":NaN}"#,
+            r#"{"text":"\"id\":7,","result":NaN}"#,
+            r#"{"id":7"#,
+        ] {
+            assert_eq!(meant(text), Meant::Unknown, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_looked_at_nothing_panics(
+            text in proptest::collection::vec(
+                prop_oneof![any::<u8>(), proptest::sample::select(&b"{}[]\"\\:,id1 "[..])], 0..64)
+        ) {
+            Glance::at(&[b"{", &text[..]].concat());
+        }
+    }
+}
