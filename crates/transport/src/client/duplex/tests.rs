@@ -133,7 +133,7 @@ async fn times_that_the_clock_cannot_tell_are_waited_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_never_made_is_waited_for_no_longer_than_may_be() {
-    let never = Dial::new(|| std::future::pending::<std::io::Result<tokio::io::DuplexStream>>());
+    let never = Dial::new(std::future::pending::<std::io::Result<tokio::io::DuplexStream>>);
     let error = connect(&Target::Stream(never), &Opening::default()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Silent(_)), "{error}");
 }
