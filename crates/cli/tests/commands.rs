@@ -5,6 +5,7 @@
 
 mod support;
 
+use anyport_protocol::Revision;
 use serde_json::Value;
 use support::{
     Ended, anyport, documents, folder,
@@ -238,6 +239,10 @@ fn every_shell_gets_its_completions() {
         let ended = bare(&["completions", shell]);
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(ended.stdout.contains("inspect"), "{shell}");
+        // The library writes no values of options for these.
+        if !["powershell", "elvish"].contains(&shell) {
+            assert!(Revision::ALL.iter().all(|revision| ended.stdout.contains(revision.as_str())), "{shell}");
+        }
     }
 }
 

@@ -8,12 +8,16 @@
     reason = "a test that cannot go on panics, and says what it counted"
 )]
 
-use std::{fs, time::Duration};
+#[path = "../../transport/tests/common/processes.rs"]
+mod processes;
+
+use std::time::Duration;
 
 use anyport_gateway::{Reach, Upstream, UpstreamLimits};
 use anyport_protocol::{Limits, Method, Raw, Revision};
 use anyport_service::{Context, Outcome, Principal, Reply, Request, Service as _};
 use anyport_transport::client::{Opening, Target, child::Command};
+use processes::{Held, children_are};
 
 /// A server of 2025-11-25 whose tools do what their names say.
 const SERVER: &str = r#"
@@ -72,34 +76,6 @@ async fn cycle(upstream: &Upstream, round: usize) {
     panic!("round {round}: it stays away");
 }
 
-/// Children of this process, those that have ended and are not waited for among them.
-fn children() -> usize {
-    let tasks = fs::read_dir("/proc/self/task").unwrap();
-    let of = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap_or_default();
-    tasks.map(|task| of(task.unwrap()).split_whitespace().count()).sum()
-}
-
-fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-/// Resident memory in KiB.
-fn memory() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-async fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    for _ in 0..1000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{what}: {} children and {} descriptors after 20 s", children(), descriptors());
-}
-
 async fn cycles(count: usize) {
     let mut command = Command::new("sh").arg("-c").arg(SERVER);
     command.grace = Duration::from_millis(50);
@@ -109,18 +85,16 @@ async fn cycles(count: usize) {
     for round in 0..10 {
         cycle(&upstream, round).await;
     }
-    wait_until("one is left", || children() == 1).await;
-    let (held, before) = (descriptors(), memory());
+    children_are(1).await;
+    let held = Held::now();
     for round in 0..count {
         cycle(&upstream, round).await;
     }
-    wait_until("one is left", || children() == 1 && descriptors() <= held).await;
-    let after = memory();
-    println!("{count} cycles: {before} KiB before, {after} KiB after");
-    assert!(after < before + 16 * 1024, "{before} KiB before, {after} KiB after {count} cycles");
+    held.back(1, 0).await;
+    held.has_not_grown(count);
     upstream.shut_down().await;
     // Its three streams are closed as well.
-    wait_until("none is left", || children() == 0 && descriptors() <= held - 3).await;
+    held.back(0, 3).await;
 }
 
 #[tokio::test]

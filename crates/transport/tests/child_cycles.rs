@@ -8,11 +8,15 @@
     reason = "a long run says its figures; a test that cannot go on panics"
 )]
 
-use std::{fs, time::Duration};
+#[path = "common/processes.rs"]
+mod processes;
+
+use std::time::Duration;
 
 use anyport_protocol::{Limits, Method, Raw, Revision};
 use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Service};
 use anyport_transport::client::{Connection, Opening, Target, child::Command, connect};
+use processes::{Held, children_are};
 
 /// A server of 2025-11-25 that does at a call what it is told in `$CALL`, and at the probe what it is told in `$PROBE`.
 const SERVER: &str = r#"
@@ -84,47 +88,17 @@ async fn cycle(round: usize) {
     connection.close().await;
 }
 
-/// Children of this process, those that have ended and are not waited for among them.
-fn children() -> usize {
-    let tasks = fs::read_dir("/proc/self/task").unwrap();
-    let of = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap_or_default();
-    tasks.map(|task| of(task.unwrap()).split_whitespace().count()).sum()
-}
-
-fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-/// Resident memory in KiB.
-fn memory() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-async fn wait_until(mut condition: impl FnMut() -> bool) {
-    for _ in 0..1000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{} children and {} descriptors are left after 20 s", children(), descriptors());
-}
-
 async fn cycles(count: usize) {
     for round in 0..FATES.len() {
         cycle(round).await;
     }
-    wait_until(|| children() == 0).await;
-    let (held, before) = (descriptors(), memory());
+    children_are(0).await;
+    let held = Held::now();
     for round in 0..count {
         cycle(round).await;
     }
-    wait_until(|| children() == 0 && descriptors() <= held).await;
-    let after = memory();
-    println!("{count} cycles: {before} KiB before, {after} KiB after");
-    assert!(after < before + 16 * 1024, "{before} KiB before, {after} KiB after {count} cycles");
+    held.back(0, 0).await;
+    held.has_not_grown(count);
 }
 
 #[tokio::test]

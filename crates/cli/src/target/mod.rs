@@ -22,6 +22,7 @@ use std::{
 use anyhow::Result;
 use anyport_protocol::Revision;
 use anyport_transport::client::http::without_secrets;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http::{HeaderName, HeaderValue, Uri};
 
 #[cfg(test)]
@@ -147,7 +148,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
     /// Speak this revision and no other; else the newest that both know.
-    #[arg(long, value_name = "REVISION", value_parser = revision)]
+    #[arg(long, value_name = "REVISION", value_parser = revision())]
     pub(crate) revision: Option<Revision>,
     /// How many seconds the server may take for a step that it says nothing about; 0 waits for ever.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, allow_negative_numbers = true)]
@@ -157,11 +158,9 @@ pub(crate) struct Options {
     command: Vec<String>,
 }
 
-fn revision(text: &str) -> Result<Revision, String> {
-    Revision::from_str(text).map_err(|_| {
-        let all = Revision::ALL.map(Revision::as_str).join(", ");
-        format!("the revisions are {all}")
-    })
+/// Names its values, so that a shell completes them.
+fn revision() -> impl TypedValueParser<Value = Revision> {
+    PossibleValuesParser::new(Revision::ALL.map(Revision::as_str)).try_map(|text| Revision::from_str(&text))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

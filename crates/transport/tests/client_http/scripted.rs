@@ -379,6 +379,40 @@ async fn the_level_of_a_log_is_raised_for_who_wants_it_and_lowered_afterwards() 
 }
 
 #[tokio::test]
+async fn the_level_of_a_log_stays_for_as_long_as_a_call_wants_it() {
+    let (levels, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let script = Script::start(move |asked| match asked.method() {
+        "initialize" => body(&json!({"jsonrpc": "2.0", "id": asked.body["id"],
+            "result": {"protocolVersion": "2025-11-25", "capabilities": {"logging": {}}}})),
+        "logging/setLevel" => {
+            levels.send(asked.body["params"]["level"].as_str().unwrap().to_owned()).unwrap();
+            body(&answer(asked, ""))
+        }
+        // It goes on for as long as its caller waits.
+        "tools/call" => String::new(),
+        _ => legacy(asked, "s").unwrap_or_else(|| body(&answer(asked, "x"))),
+    })
+    .await;
+    let mut opening = opening(None);
+    opening.log_hold = Duration::from_millis(20);
+    let endpoint = Endpoint::new(&script.url()).unwrap().without_proxy();
+    let connection = within(open(&endpoint, &opening)).await.unwrap();
+    let mut reply = connection.call(tool("x", json!({})), context().with_log_level(Some(LogLevel::Debug)));
+    let early = tokio::time::timeout(Duration::from_millis(300), async {
+        tokio::select! {
+            _ = reply.next() => panic!("it is answered"),
+            () = async {
+                assert_eq!(told.recv().await.unwrap(), "debug");
+                told.recv().await.unwrap();
+            } => {}
+        }
+    });
+    assert!(early.await.is_err(), "it was lowered while the call was open");
+    drop(reply);
+    assert_eq!(within(told.recv()).await.unwrap(), "warning");
+}
+
+#[tokio::test]
 async fn when_the_stream_of_http_with_sse_ends_the_connection_is_over() {
     let script = Script::start(|asked| match (asked.verb.as_str(), asked.method()) {
         ("GET", _) => events(

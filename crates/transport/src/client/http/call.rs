@@ -87,7 +87,7 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
     let mut message = Vec::new();
     let own = Id::from(id);
     write_request(&mut message, &own, &request.method, Some(&written));
-    let inbox = hub.open(id, Some(context.caller()), method);
+    let inbox = hub.open(id, Some(&context), method);
     let headers = if legacy { HeaderMap::new() } else { modern_headers(&hub, &request, &context) };
     let tool = (method == Some(Method::ToolsCall)).then(|| Tool {
         name: request.name().unwrap_or_default(),

@@ -16,7 +16,7 @@ use anyport_protocol::{
     jsonrpc::{self, Id, Message, Reason, write_error, write_notification, write_request, write_result},
     session::upstream::Agreement,
 };
-use anyport_service::{Caller, Notification};
+use anyport_service::{Caller, Context, Notification};
 use bytes::Bytes;
 use futures_util::future::AbortHandle;
 use http::{HeaderMap, HeaderValue, Method as Verb, Response, StatusCode, header};
@@ -92,6 +92,8 @@ pub(super) struct Open {
     /// `None`: it is our own.
     pub(super) caller: Option<Caller>,
     pub(super) method: Option<Method>,
+    /// Whether its caller wants log messages.
+    pub(super) logs: bool,
     pub(super) questions: usize,
     pub(super) inbox: inbox::Sender,
 }
@@ -178,12 +180,14 @@ impl Hub {
     }
 
     /// Notes a call, so that streams of the whole connection find it.
-    pub(super) fn open(&self, id: u64, caller: Option<Caller>, method: Option<Method>) -> Arc<Inbox> {
+    pub(super) fn open(&self, id: u64, context: Option<&Context>, method: Option<Method>) -> Arc<Inbox> {
         let (inbox, reader) = Inbox::new();
         if method.is_some_and(Method::may_ask) {
             self.give_held(&inbox);
         }
-        self.calls().insert(id, Open { caller, method, questions: 0, inbox });
+        let caller = context.map(Context::caller);
+        let logs = context.is_some_and(|context| context.log_level().is_some());
+        self.calls().insert(id, Open { caller, method, logs, questions: 0, inbox });
         reader
     }
 

@@ -1,6 +1,6 @@
 //! How verbose an older server's logs are: they are one session's, where a newer server's are one request's.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{Method, Raw, jsonrpc, meta::LogLevel};
 use tokio::{
@@ -60,17 +60,21 @@ impl Hub {
 
     /// Makes the server quiet again once no call has wanted its log for a while.
     fn lower_later(self: &Arc<Self>) {
-        let (hub, hold) = (Arc::downgrade(self), self.opening.log_hold);
+        let (hub, hold) = (Arc::downgrade(self), self.opening.log_hold.max(LEAST));
         let mut last = self.logging.wanted.subscribe();
         let lower = async move {
             loop {
                 let wanted = (*last.borrow_and_update()).unwrap_or_else(Instant::now);
                 let Some(end) = wanted.checked_add(hold) else { return };
                 tokio::time::sleep_until(end).await;
+                let Some(hub) = hub.upgrade() else { return };
+                if hub.calls().values().any(|open| open.logs) {
+                    // However long it goes on.
+                    hub.logging.wanted.send_replace(Some(Instant::now()));
+                }
                 if last.has_changed().unwrap_or(false) {
                     continue;
                 }
-                let Some(hub) = hub.upgrade() else { return };
                 let mut now = hub.logging.level.lock().await;
                 if last.has_changed().unwrap_or(false) {
                     continue;
@@ -99,3 +103,6 @@ impl Hub {
         }
     }
 }
+
+/// So that looking costs nothing while a call is open, whatever is set.
+const LEAST: Duration = Duration::from_millis(10);
