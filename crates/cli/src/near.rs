@@ -18,9 +18,11 @@ pub(crate) fn near<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> 
         .filter_map(|name| {
             let other = name.to_lowercase();
             let alike = jaro_winkler(&wanted, &other);
-            // One part of a long name is what people remember.
-            let part = wanted.chars().count() > 2 && (other.contains(&wanted) || wanted.contains(&other));
-            let slip = osa_distance(&wanted, &other) <= wanted.chars().count().min(6) / 3;
+            // One part of a long name is what people remember. What is much shorter stands in it by chance.
+            let (length, others) = (wanted.chars().count(), other.chars().count());
+            let part =
+                length > 2 && (other.contains(&wanted) || others * 2 > length && wanted.contains(&other));
+            let slip = osa_distance(&wanted, &other) <= length.min(6) / 3;
             (alike >= ALIKE || part || slip).then_some((alike, name))
         })
         .collect();
@@ -62,5 +64,10 @@ mod tests {
         assert_eq!(ask("directory").unwrap(), "did you mean list_directory?");
         assert_eq!(ask("file").unwrap(), "did you mean write_file or read_file?");
         assert_eq!(ask("zzz"), None);
+        assert_eq!(did_you_mean("nosuchprogram", ["su", "pr", "gram"]), None);
+        assert_eq!(
+            did_you_mean("mcp-server-times", ["mcp-server-time"]).unwrap(),
+            "did you mean mcp-server-time?"
+        );
     }
 }

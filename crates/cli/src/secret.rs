@@ -48,43 +48,44 @@ const MAKE: &str = "make one with: openssl rand -hex 32";
 impl Secret {
     /// Reads a secret that we demand of others, without white space around it.
     pub(crate) fn read(&self) -> Result<String> {
-        let secret = self.text(MAKE)?;
+        let secret = self.text().map_err(|problem| Advice::failed(problem, MAKE))?;
         if secret.len() < SHORTEST {
             let problem = format!("the token in {self} is shorter than {SHORTEST} characters");
             return Err(Advice::failed(problem, MAKE));
         }
-        self.one_word(&secret, MAKE)?;
+        self.one_word(&secret).map_err(|problem| Advice::failed(problem, MAKE))?;
         Ok(secret)
     }
 
-    /// Reads a secret that others gave us, without white space around it: how long it is was their choice.
+    /// Reads a secret that others gave us, without white space around it: how long it is was their choice. That there is none
+    /// is a mistake in what was asked for, as it is with other variables.
     pub(crate) fn read_given(&self) -> Result<String> {
-        const WRITE: &str = "write there the token that the server's owner gave you";
-        let secret = self.text(WRITE)?;
+        let wrong =
+            |problem| Advice::usage(problem, "write there the token that the server's owner gave you");
+        let secret = self.text().map_err(wrong)?;
         if secret.is_empty() {
-            return Err(Advice::failed(format!("the token in {self} is empty"), WRITE));
+            return Err(wrong(format!("the token in {self} is empty")));
         }
-        self.one_word(&secret, WRITE)?;
+        self.one_word(&secret).map_err(wrong)?;
         Ok(secret)
     }
 
-    fn text(&self, help: &str) -> Result<String> {
+    fn text(&self) -> Result<String, String> {
         let text = match self {
             Self::Environment(name) => std::env::var(name).map_err(|error| error.to_string()),
             Self::File(path) => fs::read_to_string(path).map_err(|error| error.to_string()),
         };
         match text {
             Ok(text) => Ok(text.trim().to_owned()),
-            Err(error) => Err(Advice::failed(format!("cannot read the token from {self}: {error}"), help)),
+            Err(error) => Err(format!("cannot read the token from {self}: {error}")),
         }
     }
 
     /// No client could send another: a header holds one line, and a bearer token one word.
-    fn one_word(&self, secret: &str, help: &str) -> Result<()> {
+    fn one_word(&self, secret: &str) -> Result<(), String> {
         if secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Ok(());
         }
-        let problem = format!("the token in {self} is not one word of ASCII letters, digits and signs");
-        Err(Advice::failed(problem, help))
+        Err(format!("the token in {self} is not one word of ASCII letters, digits and signs"))
     }
 }

@@ -20,7 +20,7 @@ enum Phase {
 }
 
 impl Stop {
-    /// Stops at the first SIGINT or SIGTERM. At a second one nothing is waited for: the first has asked nicely.
+    /// Stops at the first SIGINT or SIGTERM, or when the terminal is closed (SIGHUP). At a second one nothing is waited for: the first has asked nicely.
     pub(crate) fn on_signals() -> std::io::Result<Self> {
         let stop = Self(watch::Sender::new(Phase::Running));
         let signalled = stop.clone();
@@ -60,7 +60,7 @@ impl Stop {
     }
 }
 
-/// Completes at the next SIGINT or SIGTERM, with its number. Where signals cannot be listened for they end the program as
+/// Completes at the next SIGINT, SIGTERM or SIGHUP, with its number. Where signals cannot be listened for they end the program as
 /// they always do.
 pub(crate) async fn signal() -> u8 {
     match Signals::new() {
@@ -75,23 +75,48 @@ const SIGINT: u8 = 2;
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// Nothing, where `nohup` has seen to it that the program goes on.
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let hangup = match hangup_is_ignored() {
+            true => None,
+            false => Some(signal(SignalKind::hangup())?),
+        };
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, hangup })
     }
 
     /// The number of the next signal.
     async fn next(&mut self) -> u8 {
+        const SIGHUP: u8 = 1;
         const SIGTERM: u8 = 15;
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => SIGINT,
             _ = self.terminate.recv() => SIGTERM,
+            _ = hangup => SIGHUP,
         }
     }
+}
+
+/// Whether whoever started us wants us to outlive the terminal. Only Linux tells without unsafe code; elsewhere the signal is
+/// left to do what it always does.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_none_or(|mask| mask & 1 == 1)
 }
 
 #[cfg(not(unix))]

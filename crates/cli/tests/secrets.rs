@@ -31,9 +31,9 @@ fn hides(text: &str) {
     }
 }
 
-/// All headers, as a careless server repeats them.
+/// All headers and the path, as a careless server repeats them.
 fn repeated(asked: &Asked) -> String {
-    asked.headers.replace("\r\n", " ")
+    format!("{} {}", asked.path, asked.headers.replace("\r\n", " "))
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn what_a_server_repeats_of_its_headers_is_hidden_at_every_verbosity() {
     let file = home.path().join("session");
     for verbosity in ["--quiet", "-v", "-vv", "-vvv", "--json"] {
         for (at, code) in [(server.address, 1), (rude.address, 4)] {
-            let url = format!("http://{at}/mcp?key={QUERY}");
+            let url = format!("http://{at}/mcp?key={QUERY}&a=b");
             let given =
                 ["--bearer", "env:TOKEN", "--header", "X-Key: ${KEY}", "--record", file.to_str().unwrap()];
             let ended = run(&[&["call", &*url, "look", verbosity], &given[..]].concat());
@@ -113,5 +113,7 @@ fn what_is_wrong_with_a_secret_is_told_without_it() {
     check(&["tools", "-e", KEY, "--", "x"], 2);
     check(&["tools", &format!("http://me:{TOKEN}@127.0.0.1:9/mcp")], 2);
     check(&["tools", &format!("http://127.0.0.1:9/mcp?key={QUERY}")], 4);
+    check(&["tools", &format!("http://me:a/{TOKEN}@127.0.0.1:9/mcp")], 2);
+    check(&["tools", &format!("ws://127.0.0.1:99999/?key={QUERY}")], 2);
     check(&["tools", &format!("gopher://127.0.0.1/?key={QUERY}")], 2);
 }

@@ -28,6 +28,51 @@ fn listen() -> Value {
     modern("stream", "subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}))
 }
 
+/// Whether whoever runs the tests has SIGHUP ignored, as `nohup` does: then nothing that is started here ever sees one.
+#[cfg(target_os = "linux")]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & 1 == 1
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn when_the_terminal_is_closed_the_server_that_was_started_ends_too() {
+    if hangup_is_ignored() {
+        return;
+    }
+    let home = support::folder(&[]);
+    let mut command = support::anyport(home.path());
+    // It heeds neither its input nor anything that it can ignore.
+    let script = "trap '' HUP TERM; echo $$ > pid.new; mv pid.new pid; while :; do sleep 0.1; done";
+    command.args(["tools", "--", "sh", "-c", script]);
+    let mut program = Program::start(command);
+    let pid = home.path().join("pid");
+    let started = || std::fs::read_to_string(&pid).unwrap_or_default();
+    support::until(|| json!(started()), |pid| pid != "");
+    signal(&program, "-HUP");
+    assert_eq!(program.wait().code(), Some(129));
+    let runs = || Command::new("kill").args(["-0", started().trim()]).output().unwrap().status.success();
+    support::until(|| json!(runs()), |runs| runs == false);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_started_to_outlive_its_terminal_does() {
+    let home = support::folder(&[("docs/a.md", "# A")]);
+    let mut command = Command::new("sh");
+    let script = format!("trap '' HUP; exec {} serve --docs docs --port 0", env!("CARGO_BIN_EXE_anyport"));
+    command.args(["-c", &script]).current_dir(home.path()).env("XDG_STATE_HOME", home.path().join("state"));
+    let mut program = Program::start(command);
+    let server = program.server();
+    signal(&program, "-HUP");
+    assert_eq!(server.get("/health", &[]).status, 200);
+    signal(&program, "-TERM");
+    program.error_line(|line| line.starts_with("stopping"));
+    assert_eq!(program.wait().code(), Some(0));
+}
+
 /// The end of a listen stream, in the order that the specification gives.
 #[track_caller]
 fn is_the_end(cancelled: &Value, result: &Value) {

@@ -205,18 +205,13 @@ impl View {
     /// 2026-07-28, schema ResourceUpdatedNotificationParams: the URI "might be a sub-resource of the one that the client
     /// actually subscribed to".
     pub(crate) fn forget_resource(&self, uri: &str) {
-        let part = |whole: &str, part: &str| {
-            part.strip_prefix(whole).is_some_and(|rest| {
-                rest.is_empty() || whole.ends_with('/') || rest.starts_with(['/', '#', '?'])
-            })
-        };
         self.cache.forget(|key| {
             key.method == Method::ResourcesRead
                 && key
                     .params
                     .member("uri")
                     .and_then(|uri| uri.as_string())
-                    .is_some_and(|read| part(&read, uri) || part(uri, &read))
+                    .is_some_and(|read| is_part(&read, uri) || is_part(uri, &read))
         });
     }
 
@@ -242,6 +237,12 @@ impl View {
     pub(crate) fn clear(&self) {
         self.cache.clear();
     }
+}
+
+/// Whether the resource at `part` is the one at `whole`, or a part of it.
+pub(crate) fn is_part(whole: &str, part: &str) -> bool {
+    part.strip_prefix(whole)
+        .is_some_and(|rest| rest.is_empty() || whole.ends_with('/') || rest.starts_with(['/', '#', '?']))
 }
 
 fn size(key: &Key, entry: &Entry) -> usize {

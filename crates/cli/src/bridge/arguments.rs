@@ -10,7 +10,7 @@ use crate::{serving, target};
 )]
 pub(crate) struct Arguments {
     /// The server: a URL, FILE#NAME or NAME of an mcp.json, or a command after --.
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "SERVER")]
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) server: target::Options,

@@ -21,7 +21,9 @@ use std::{
 use anyhow::Result;
 use clap::ValueEnum;
 use tracing::{Subscriber, level_filters::LevelFilter};
-use tracing_subscriber::{Layer, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan};
+use tracing_subscriber::{
+    Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan,
+};
 
 pub(crate) use self::file::Rotation;
 use self::{file::LogFile, queue::Queue};
@@ -88,20 +90,21 @@ pub(crate) struct Arguments {
 /// Begins to log to standard error, for commands that a person waits for: warnings, none with `quiet`, more the more
 /// `verbose`.
 pub(crate) fn to_errors(quiet: bool, verbose: u8) {
-    let filter = match (quiet, verbose) {
-        (true, _) => LevelFilter::ERROR,
-        (false, 0 | 1) => LevelFilter::WARN,
-        (false, 2) => LevelFilter::DEBUG,
-        (false, _) => LevelFilter::TRACE,
+    // What the libraries beneath do says little to whoever looks for a fault of a server.
+    let (others, ours) = match (quiet, verbose) {
+        (true, _) => (LevelFilter::ERROR, LevelFilter::ERROR),
+        (false, 0 | 1) => (LevelFilter::WARN, LevelFilter::WARN),
+        (false, 2) => (LevelFilter::WARN, LevelFilter::DEBUG),
+        (false, _) => (LevelFilter::TRACE, LevelFilter::TRACE),
     };
-    let subscriber = tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .without_time()
         .with_target(verbose > 1)
         .with_ansi(io::stderr().is_terminal())
         .log_internal_errors(false)
-        .with_writer(|| Errors)
-        .with_max_level(filter)
-        .finish();
+        .with_writer(|| Errors);
+    let filter = Targets::new().with_default(others).with_target("anyport", ours);
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
     // A test may have set one before.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -40,7 +40,7 @@ pub(crate) async fn form(form: Form, bar: Bar) -> ElicitAnswer {
 pub(crate) async fn page(page: Page, bar: Bar) -> ElicitAction {
     let words =
         format!("{} asks you to visit a page: {}", safe::line(&page.server), safe::line(&page.message));
-    let url = safe::line(&page.url);
+    let url = format!("{}\n  {}", safe::line(&page.url), host(&page.url));
     if !is_interactive() {
         logging::notice(format!(
             "declined, since there is no terminal to ask in: {words}\n  {url}\n  help: run this command in a terminal"
@@ -57,6 +57,32 @@ pub(crate) async fn page(page: Page, bar: Bar) -> ElicitAction {
         Ok(Ok(false)) => ElicitAction::Decline,
         _ => ElicitAction::Cancel,
     }
+}
+
+/// On whose page a URL leads, and what of it may mislead.
+///
+/// 2026-07-28, client/elicitation: clients MUST "clearly display the target domain/host"; §Safe URL Handling: they "SHOULD
+/// have warnings for ambiguous/suspicious URIs (i.e., containing Punycode)".
+fn host(url: &str) -> String {
+    let Ok(parsed) = url::Url::parse(url) else { return "warning: this is no URL".into() };
+    let Some(host) = parsed.host_str() else {
+        return format!("warning: this leads to no host, but to {}:", safe::line(parsed.scheme()));
+    };
+    let mut words = format!("on the host {}", safe::line(host));
+    if host.split('.').any(|label| label.starts_with("xn--")) {
+        words += "; warning: its name has letters that may look like others";
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        words += "; warning: what stands before @ is no host";
+    }
+    let here = host == "localhost" || host == "127.0.0.1" || host == "[::1]";
+    match parsed.scheme() {
+        "https" => {}
+        "http" if here => {}
+        "http" => words += "; warning: what is sent there can be read on the way (http)",
+        other => words += &format!("; warning: {}: is no page of the web", safe::line(other)),
+    }
+    words
 }
 
 const SEND: &str = "Send";
@@ -275,6 +301,23 @@ mod tests {
             Kind::Many(choice("a")),
         ];
         assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn a_page_is_shown_with_its_host_and_what_may_mislead() {
+        assert_eq!(host("https://pay.example/a?b=c"), "on the host pay.example");
+        assert_eq!(host("http://localhost:3000/"), "on the host localhost");
+        let check = |url: &str, words: &[&str]| {
+            let host = host(url);
+            assert!(words.iter().all(|word| host.contains(word)), "{url}: {host}");
+        };
+        check("https://p\u{430}ypal.example/", &["on the host xn--", "letters that may look like others"]);
+        check("https://xn--pypal-4ve.example/", &["letters that may look like others"]);
+        check("https://bank.example@evil.example/", &["on the host evil.example", "before @ is no host"]);
+        check("http://pay.example/", &["can be read on the way"]);
+        check("ssh://pay.example/", &["no page of the web"]);
+        check("javascript:alert(1)", &["leads to no host"]);
+        check("pay.example", &["no URL"]);
     }
 
     #[test]

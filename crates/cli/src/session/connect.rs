@@ -27,7 +27,9 @@ pub(super) async fn connect(
 ) -> Result<Connection> {
     let tap = recorder.map(|recorder| recorder as Arc<dyn Tap>);
     let destination = hurried(target.server.destination()?);
-    client::connect(&destination, &opening(options, tap)).await.map_err(|error| failed(&error))
+    client::connect(&destination, &opening(options, tap))
+        .await
+        .map_err(|error| failed(&error, options.server.revision.is_some()))
 }
 
 /// Whoever waits for a command has their answer when its server is asked to end.
@@ -54,7 +56,9 @@ pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn Tap>>) -> Opening {
     }
 }
 
-fn failed(error: &ConnectError) -> Error {
+/// What to do about `error`; `demanded`: whether only one revision might be spoken.
+fn failed(error: &ConnectError, demanded: bool) -> Error {
+    const LEAVE_OUT: &str = "leave out --revision: the server may speak others; its own log may tell more";
     const DOCTOR: &str = "`anyport doctor` goes the way to it step by step, and says where it ends";
     if let ConnectError::NoProgram { program, .. } = error
         && let Some(name) = program.to_str().filter(|name| !name.contains(std::path::MAIN_SEPARATOR))
@@ -68,7 +72,7 @@ fn failed(error: &ConnectError) -> Error {
         // The connection made the error, of an answer that is none.
         ConnectError::Refused { error, .. } if is_invalid(error) => (Exit::Unreachable, DOCTOR),
         ConnectError::Refused { .. } => {
-            (Exit::Failed, "--verbose shows what was said; the server's own log may tell more")
+            (Exit::Failed, if demanded { LEAVE_OUT } else { super::failure::RECORD })
         }
         ConnectError::NoProgram { .. } | ConnectError::Spawn { .. } => {
             (Exit::Unreachable, "check the command, and the folder with --cwd")

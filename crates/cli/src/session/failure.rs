@@ -17,13 +17,14 @@ pub(crate) fn of_call(error: &ClientError) -> Error {
     Error::new(advice(error))
 }
 
+/// How to see more than a failure says.
+pub(crate) const RECORD: &str = "--record FILE keeps what was said; the server's own log may tell more";
+
 /// Why a call did not work, and what to do.
 pub(crate) fn advice(error: &ClientError) -> Advice {
     let problem = safe::text(&error.to_string());
     let (exit, help) = match error {
-        ClientError::Closed { .. } => {
-            (Exit::Unreachable, "--verbose shows what was said; the server's own log may tell more")
-        }
+        ClientError::Closed { .. } => (Exit::Unreachable, RECORD),
         ClientError::Timeout { .. } => (Exit::Failed, "give it more time with --timeout SECONDS"),
         ClientError::Refused { error, .. } if not_let_in(error) => (
             Exit::Auth,
@@ -41,7 +42,7 @@ pub(crate) fn advice(error: &ClientError) -> Advice {
         ClientError::Decode { .. } | ClientError::Output { .. } => {
             (Exit::Failed, "tell whoever made the server; --unchecked takes results that miss their schema")
         }
-        _ => (Exit::Failed, "--verbose shows what was said; the server's own log may tell more"),
+        _ => (Exit::Failed, RECORD),
     };
     Advice::new(exit, problem, help)
 }

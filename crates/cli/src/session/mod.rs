@@ -16,7 +16,7 @@ use std::{
     future::Future,
     path::PathBuf,
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -80,10 +80,11 @@ where
     if let (Some(found), true) = (&target.found, options.output.verbose > 0) {
         logging::notice(format!("{} is in {}", safe::line(&target.name), found.display()));
     }
-    run(options, async {
+    run(options, async |held| {
         let recorder = options.record.as_deref().map(Recorder::create).transpose()?;
         let opened = open(&target, options, recorder).await?;
         let (session, connection) = opened;
+        held.hold(&connection);
         let bar = session.bar.clone();
         let done = work(session, Output::stdout(&options.output)).await;
         bar.clear();
@@ -101,8 +102,21 @@ pub(crate) async fn close(connection: &Connection) {
 /// How long a server may take to go.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// Runs `work` to its end, or until a signal: dropping it closes what it holds.
-pub(crate) fn run(options: &Options, work: impl Future<Output = Result<Exit>>) -> Result<ExitCode> {
+/// The connection that a command has, for when a signal ends it.
+#[derive(Clone, Default)]
+pub(crate) struct Held(Arc<OnceLock<Connection>>);
+
+impl Held {
+    /// The first connection is the one.
+    pub(crate) fn hold(&self, connection: &Connection) {
+        let _ = self.0.set(connection.clone());
+    }
+}
+
+/// Runs `work` to its end, or until a signal. Then its calls are cancelled and its connection is closed as at any other
+/// end: the server hears of it, and a program that we started may put its things in order. A second signal waits for
+/// nothing.
+pub(crate) fn run(options: &Options, work: impl AsyncFnOnce(Held) -> Result<Exit>) -> Result<ExitCode> {
     logging::to_errors(options.output.quiet, options.output.verbose);
     // One thread starts sooner than several, and a command does one thing.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -110,10 +124,18 @@ pub(crate) fn run(options: &Options, work: impl Future<Output = Result<Exit>>) -
         .build()
         .context("cannot start the runtime")?;
     let done = runtime.block_on(async {
-        tokio::select! {
-            signal = crate::stop::signal() => Ok(ExitCode::from(128 + signal)),
-            done = work => done.map(ExitCode::from),
+        let held = Held::default();
+        let signal = tokio::select! {
+            signal = crate::stop::signal() => signal,
+            done = work(held.clone()) => return done.map(ExitCode::from),
+        };
+        if let Some(connection) = held.0.get() {
+            tokio::select! {
+                () = close(connection) => {}
+                _ = crate::stop::signal() => {}
+            }
         }
+        Ok(ExitCode::from(128 + signal))
     });
     // A question that nobody answered any more may still wait for a key.
     runtime.shutdown_timeout(Duration::from_millis(500));

@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::Result;
+use anyport_protocol::{Error, Method, Raw, Revision, session::upstream::Agreement};
 use anyport_transport::client::Tap;
 use serde_json::{Value, json};
 
@@ -40,6 +41,16 @@ impl Recorder {
             let problem = format!("cannot record to {}: {error}", path.display());
             Advice::failed(problem, "name a file in a folder that exists and that you may write to")
         })?;
+        // The mode is that of a new file; one that was there may be everybody's to read. What is no file, such as /dev/stderr,
+        // is left as it is.
+        #[cfg(unix)]
+        if file.metadata().is_ok_and(|found| found.is_file()) {
+            let owners = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            file.set_permissions(owners).map_err(|error| {
+                let problem = format!("cannot keep {} from others: {error}", path.display());
+                Advice::failed(problem, "name a file of your own, or one that does not exist")
+            })?;
+        }
         Ok(Arc::new(Self { file: Mutex::new(file), started: Instant::now() }))
     }
 
@@ -86,6 +97,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Exchange>> {
     let wrong = |problem: String| Advice::usage(problem, "make a recording with --record FILE");
     let file = File::open(path).map_err(|error| wrong(format!("cannot read {}: {error}", path.display())))?;
     let mut open: HashMap<String, usize> = HashMap::new();
+    let mut agreement = None;
     let mut asked: Vec<(String, Value, Option<Answer>)> = Vec::new();
     for (number, line) in BufReader::new(file).lines().enumerate() {
         let fault = |what: &str| wrong(format!("line {} of {} {what}", number + 1, path.display()));
@@ -111,7 +123,18 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Exchange>> {
                 (None, None) => continue,
             };
             if let Some(at) = at {
-                asked[at].2 = Some(answer);
+                let (method, params, of) = &mut asked[at];
+                match &answer {
+                    Ok(result) if method == "initialize" => {
+                        agreement = Agreement::legacy(&Raw::from(result.clone())).ok();
+                    }
+                    Ok(_) if method == "server/discover" => agreement = None,
+                    _ => {}
+                }
+                *of = Some(match &agreement {
+                    Some(agreement) => lifted(agreement, method, params, answer),
+                    None => answer,
+                });
             }
         } else {
             return Err(fault("is no line of a recording"));
@@ -119,6 +142,25 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Exchange>> {
     }
     let answered = |(method, params, answer)| Some(Exchange { method, params, answer: answer? });
     Ok(asked.into_iter().filter_map(answered).collect())
+}
+
+/// An older server's answer as a client sees it: in the newest vocabulary, whichever was spoken when it was recorded.
+fn lifted(agreement: &Agreement, method: &str, params: &Value, answer: Answer) -> Answer {
+    let Some(method) = Method::named(method).filter(|method| *method != Method::Initialize) else {
+        return answer;
+    };
+    let outcome = match &answer {
+        Ok(result) => Ok(Raw::from(result.clone())),
+        Err(error) => {
+            let message = error["message"].as_str().unwrap_or_default().to_owned();
+            let data = error.get("data").cloned().unwrap_or_default();
+            Err(Error::new(error["code"].as_i64().unwrap_or_default(), message).with_data(Raw::from(data)))
+        }
+    };
+    match agreement.outcome(Some(method), &Raw::from(params.clone()), Revision::NEWEST, outcome) {
+        Ok(result) => result.decode().or(answer),
+        Err(error) => Err(json!({"code": error.code, "message": error.message})),
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +171,10 @@ mod tests {
     fn what_is_recorded_is_read_as_requests_with_their_answers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session");
+        // One that was there, and that others may read.
+        std::fs::write(&path, "before").unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
         let recorder = Recorder::create(&path).unwrap();
         let sent = |text: &str| recorder.sent(text.as_bytes());
         let received = |text: &str| recorder.received(text.as_bytes());
@@ -152,6 +198,26 @@ mod tests {
             answer: Err(json!({"code": -1, "message": "no"})),
         };
         assert_eq!(read(&path).unwrap(), [list, call]);
+    }
+
+    #[test]
+    fn answers_of_an_older_server_are_read_as_a_client_sees_them() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = [
+            json!({"sent": {"id": 1, "method": "initialize", "params": {}}}),
+            json!({"received": {"id": 1, "result": {"protocolVersion": "2025-11-25", "capabilities": {}}}}),
+            json!({"sent": {"id": 2, "method": "tools/list", "params": {}}}),
+            json!({"received": {"id": 2, "result": {"tools": [{"name": "t", "inputSchema": {"type": "object"},
+                "execution": {"taskSupport": "forbidden"}}]}}}),
+            json!({"sent": {"id": 3, "method": "resources/read", "params": {"uri": "a:b"}}}),
+            json!({"received": {"id": 3, "error": {"code": -32002, "message": "gone"}}}),
+        ];
+        std::fs::write(file.path(), lines.map(|line| format!("{line}\n")).concat()).unwrap();
+        let read = read(file.path()).unwrap();
+        let tools = read[1].answer.as_ref().unwrap();
+        assert_eq!(tools["tools"][0], json!({"name": "t", "inputSchema": {"type": "object"}}));
+        // 2026-07-28 has another code for it.
+        assert_eq!(read[2].answer.as_ref().unwrap_err()["code"], -32602);
     }
 
     #[test]

@@ -37,6 +37,16 @@ pub(crate) enum FileError {
     },
 }
 
+impl FileError {
+    /// What to do.
+    pub(super) fn help(&self) -> &'static str {
+        match self {
+            Self::Unreadable(..) => "name an mcp.json as FILE#NAME",
+            Self::NoJson(..) | Self::Entry { .. } => "correct the file",
+        }
+    }
+}
+
 /// The servers of a file, by name.
 #[derive(Debug)]
 pub(crate) struct McpFile {

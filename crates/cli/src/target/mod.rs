@@ -21,6 +21,7 @@ use std::{
 
 use anyhow::Result;
 use anyport_protocol::Revision;
+use anyport_transport::client::http::without_secrets;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http::{HeaderName, HeaderValue, Uri};
 
@@ -120,19 +121,6 @@ impl fmt::Display for Server {
     }
 }
 
-/// A URL without its user, password and query, where secrets stand.
-fn without_secrets(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or(url);
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}://{host}{path}")
-        }
-        None => url.to_owned(),
-    }
-}
-
 /// The text is not the URL of a server.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{url} is not the URL of a server: {reason}")]
@@ -163,7 +151,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "REVISION", value_parser = revision())]
     pub(crate) revision: Option<Revision>,
     /// How many seconds the server may take for a step that it says nothing about; 0 waits for ever.
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Duration,
     /// Start this command and speak to it over its standard input and output.
     #[arg(last = true, value_name = "COMMAND")]
@@ -179,6 +167,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "a number of seconds was expected".to_owned())?;
     match seconds {
         0.0 => Ok(Duration::MAX),
+        _ if seconds < 0.0 => Err("it cannot be less than 0".to_owned()),
         _ => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
     }
 }
@@ -213,8 +202,8 @@ impl Options {
         let mut target = match (target, self.command.split_first()) {
             (Some(_), Some(_)) => {
                 return Err(Advice::usage(
-                    "both TARGET and a command were given",
-                    "leave out TARGET, or the command after --",
+                    "both SERVER and a command were given",
+                    "leave out SERVER, or the command after --",
                 ));
             }
             (None | Some(""), None) => return Err(Advice::usage("no server was given", HOW)),
@@ -239,7 +228,8 @@ impl Options {
         let given_headers = self.headers(surroundings)?;
         let given_environment = self.environment()?;
         match server {
-            Server::Http { headers, .. } | Server::WebSocket { headers, .. } => {
+            Server::Http { url, headers } | Server::WebSocket { url, headers } => {
+                hide_query(url);
                 idle(!given_environment.is_empty(), "-e", "a command")?;
                 idle(self.cwd.is_some(), "--cwd", "a command")?;
                 for (name, value) in given_headers {
@@ -314,6 +304,17 @@ impl Options {
     }
 }
 
+/// Hides what a URL holds after its path: some servers are given their tokens there, and repeat what was asked for.
+fn hide_query(url: &str) {
+    let Some((_, query)) = url.split_once('?') else { return };
+    let query = query.split('#').next().unwrap_or(query);
+    let written = query.split('&').filter_map(|part| part.split_once('=')).map(|(_, value)| value.to_owned());
+    let read = url::form_urlencoded::parse(query.as_bytes()).map(|(_, value)| value.into_owned());
+    for value in std::iter::once(query.to_owned()).chain(written).chain(read) {
+        Hidden::new(value);
+    }
+}
+
 /// What a server is named by.
 const HOW: &str = "name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
 
@@ -349,8 +350,9 @@ fn bearer(place: &str) -> Result<String> {
 /// The server that a word stands for: a URL, `FILE#NAME`, a file with one server, or the name of one.
 fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
     if word.contains("://") || word.starts_with("unix:") {
-        let server = Server::url(word, Vec::new())
-            .map_err(|error| Advice::usage(error.to_string(), "for example https://host/mcp"))?;
+        let server = Server::url(word, Vec::new()).map_err(|error| {
+            Advice::usage(error.to_string(), "for example https://host/mcp; the server comes first")
+        })?;
         return Ok(Target { name: server.to_string(), server, found: None });
     }
     if let Some((path, name)) = word.rsplit_once('#') {
@@ -366,11 +368,18 @@ fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
 fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
     let absolute = surroundings.cwd.join(path);
     let file = McpFile::read(&absolute, &surroundings.cwd)
-        .map_err(|error| Advice::usage(error.to_string(), "name an mcp.json as FILE#NAME"))?;
+        .map_err(|error| Advice::usage(error.to_string(), error.help()))?;
     let names: Vec<&str> = file.names().collect();
     let name = match (name.filter(|name| !name.is_empty()), &*names) {
         (Some(name), _) => name,
         (None, [only]) => only,
+        (None, []) => {
+            let problem = format!("{} has no servers", path.display());
+            return Err(Advice::usage(
+                problem,
+                "they stand in it under mcpServers or servers, each by its name",
+            ));
+        }
         (None, _) => {
             let help = format!("say which one: {}#NAME, with one of {}", path.display(), names.join(", "));
             let problem = format!("{} has {} servers", path.display(), names.len());
@@ -383,7 +392,11 @@ fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Resu
         None => {
             let problem = format!("{} has no server {name}", path.display());
             let near = did_you_mean(name, names.iter().copied());
-            Err(Advice::usage(problem, near.unwrap_or_else(|| format!("it has {}", names.join(", ")))))
+            let all = match names.is_empty() {
+                true => "it has none".to_owned(),
+                false => format!("it has {}", names.join(", ")),
+            };
+            Err(Advice::usage(problem, near.unwrap_or(all)))
         }
     }
 }

@@ -15,6 +15,7 @@ use anyport_transport::client::Said;
 use serde_json::json;
 
 use super::link::Current;
+use crate::cache::is_part;
 
 /// How many streams of one connection listen to each URI.
 #[derive(Default)]
@@ -155,9 +156,29 @@ fn is_wanted(told: &Notification, agreed: &SubscriptionFilter) -> bool {
         // It may name a part of what was subscribed to; whoever reads the stream knows what it is about.
         Method::ResourceUpdated => {
             let uri = told.params.member("uri").and_then(|uri| uri.as_string());
-            let part = |whole: &str| uri.as_ref().is_some_and(|uri| uri.starts_with(whole));
+            let part = |whole: &str| uri.as_ref().is_some_and(|uri| is_part(whole, uri));
             agreed.resource_subscriptions.iter().flatten().any(|whole| part(whole))
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_hears_of_what_it_subscribed_to_and_its_parts_alone() {
+        // Another stream of the same connection may be subscribed to the others.
+        let agreed = SubscriptionFilter {
+            resource_subscriptions: Some(vec!["file:///a".into()]),
+            ..SubscriptionFilter::default()
+        };
+        let wanted = |uri: &str| {
+            let params = Raw::from(json!({ "uri": uri }));
+            is_wanted(&Notification { method: Method::ResourceUpdated, params }, &agreed)
+        };
+        assert!(wanted("file:///a") && wanted("file:///a/b") && wanted("file:///a#b"));
+        assert!(!wanted("file:///ab") && !wanted("file:///"));
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Http {
     posted: mpsc::UnboundedReceiver<Posted>,
     accepting: AbortHandle,
     open: Vec<Exchange>,
+    /// Whether an older dialogue was opened.
+    is_legacy: bool,
 }
 
 /// The response to a request that is open; the one to a GET has no id.
@@ -66,7 +68,7 @@ impl Http {
                 });
             }
         });
-        Ok(Self { address, posted, accepting: accepting.abort_handle(), open: Vec::new() })
+        Ok(Self { address, posted, accepting: accepting.abort_handle(), open: Vec::new(), is_legacy: false })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -119,13 +121,15 @@ fn respond(
 
 impl Exchange {
     /// Sends the answer that this exchange is for, which is then over.
-    fn answer(self, message: &Value) -> Result<(), String> {
+    fn answer(self, message: &Value, is_legacy: bool) -> Result<(), String> {
         let gone = "the client has gone away".to_owned();
         match self.way {
             Way::Streamed(chunks) => chunks.send(event(message)).map_err(|_| gone),
             Way::Unanswered(answer) => {
                 let (chunks, body) = mpsc::unbounded_channel();
-                let mut head = status(code(message)).header(header::CONTENT_TYPE, "application/json");
+                // Statuses that tell of the error came with 2026-07-28; to an older client 404 means that its session is over.
+                let code = if is_legacy { 200 } else { code(message) };
+                let mut head = status(code).header(header::CONTENT_TYPE, "application/json");
                 if self.is_initialize {
                     head = head.header("mcp-session-id", "script");
                 }
@@ -172,7 +176,7 @@ impl Ends for Http {
         if let Some(id) = answers {
             let place = self.open.iter().position(|open| open.id.as_ref() == Some(id));
             let place = place.ok_or_else(|| format!("no request {id} is open"))?;
-            return self.open.remove(place).answer(message);
+            return self.open.remove(place).answer(message, self.is_legacy);
         }
         // On the response to the oldest request; else on the stream that is for what belongs to none.
         let place = self.open.iter().position(|open| open.id.is_some()).unwrap_or(0);
@@ -193,6 +197,7 @@ impl Ends for Http {
             match asks.and_then(|message| message.get("id")) {
                 Some(id) => {
                     let is_initialize = asks.is_some_and(|message| message["method"] == "initialize");
+                    self.is_legacy |= is_initialize;
                     let way = Way::Unanswered(answer);
                     self.open.push(Exchange { id: Some(id.clone()), is_initialize, way });
                 }

@@ -42,6 +42,30 @@ async fn a_legacy_server_is_played_over_http_to_the_end() {
 }
 
 #[tokio::test]
+async fn only_a_modern_server_tells_its_errors_by_the_status_too() {
+    let legacy = LEGACY.lines().take(4).collect::<Vec<_>>().join("\n");
+    for (opening, revision, status) in [
+        (legacy.as_str(), Revision::V2025_06_18, 200),
+        (
+            "> server/discover\n< {\"supportedVersions\": [\"2026-07-28\"], \"capabilities\": {}}",
+            Revision::NEWEST,
+            404,
+        ),
+    ] {
+        let script = format!("{opening}\n> no/such {{}}\n! {{\"code\": -32601, \"message\": \"no\"}}\n");
+        let (address, playing) = Script::server(&script).unwrap().http().await.unwrap();
+        let mut wire = Wire::over(Link::connect(address, "/mcp"));
+        wire.open(revision).await.unwrap();
+        if revision.is_modern() {
+            wire.discover().await.unwrap();
+        }
+        let answer = wire.call("no/such", json!({})).await.unwrap();
+        assert_eq!((answer.code(), answer.status), (Some(-32601), Some(status)), "{revision}");
+        playing.finish().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn the_first_difference_is_told_with_what_came_before() {
     let (address, playing) = Script::server(LEGACY).unwrap().http().await.unwrap();
     let mut wire = Wire::over(Link::connect(address, "/mcp"));

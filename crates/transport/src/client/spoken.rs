@@ -7,6 +7,19 @@ use tokio::sync::broadcast::{self, error::RecvError};
 #[derive(Debug)]
 pub struct Spoken(broadcast::Receiver<Notification>);
 
+/// Says what a server said to whoever listens; nobody has to.
+pub(super) fn say(said: &broadcast::Sender<Notification>, notification: Notification) {
+    // The latest are kept for whoever comes late, so their number alone bounds nothing.
+    if notification.params.as_str().len() > LARGEST {
+        let method = notification.method.as_str();
+        return tracing::debug!(method, "too large a message outside any call: left out");
+    }
+    let _ = said.send(notification);
+}
+
+/// Bytes of one message; what has to be heard is much smaller.
+const LARGEST: usize = 256 << 10;
+
 /// One thing that a reader of [`Spoken`] hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {

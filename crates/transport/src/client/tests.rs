@@ -293,8 +293,15 @@ async fn ping_is_answered_and_other_requests_refused() {
     server.hear(ASK);
     assert!(server.sent().await.contains(r#""code":-32603,"message":"no call is open"#));
     let mut modern = ByHand::new(Revision::NEWEST);
-    modern.hear(ASK);
-    assert!(modern.sent().await.contains("-32601"));
+    for request in [
+        ASK,
+        r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"x","params":null}"#,
+    ] {
+        modern.hear(request);
+    }
+    assert_eq!(modern.hub.garbage(), 3);
+    assert!(modern.outbox.waiting().is_none(), "2026-07-28: the client MUST NOT write responses");
 }
 
 #[tokio::test(start_paused = true)]
@@ -457,8 +464,18 @@ async fn an_array_is_taken_apart_and_is_counted_where_there_are_none() {
             r#"[{"jsonrpc":"2.0","id":2,"result":{"content":[2]}},{"jsonrpc":"2.0","id":"p","method":"ping"},{"jsonrpc":"2.0","id":1,"result":{"content":[1]}}]"#,
         );
         assert!(text(one.next().await).contains("[1]") && text(two.next().await).contains("[2]"));
-        assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":"p","#), "{revision}");
-        let counted = u64::from(revision != Revision::V2025_03_26);
+        let counted = match revision {
+            Revision::V2025_03_26 => 0,
+            // The ping is counted, too: 2026-07-28 forbids it and its answer.
+            Revision::V2026_07_28 => 2,
+            _ => 1,
+        };
+        match revision.is_modern() {
+            true => assert!(server.outbox.waiting().is_none()),
+            false => {
+                assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":"p","#), "{revision}");
+            }
+        }
         assert_eq!(server.hub.garbage(), counted, "{revision}");
     }
 }

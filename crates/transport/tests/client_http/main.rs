@@ -11,4 +11,5 @@ mod ours;
 mod outbound;
 mod script;
 mod scripted;
+mod strained;
 mod way;

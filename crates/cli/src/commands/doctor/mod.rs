@@ -26,7 +26,7 @@ use super::Words;
 use crate::{
     exit::Exit,
     failure::Advice,
-    session,
+    session::{self, Held},
     target::{Server, Surroundings, Target},
 };
 
@@ -60,9 +60,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     // What the connection would warn of is told as a step.
     let mut quiet = options.clone();
     quiet.output.quiet = options.output.verbose == 0;
-    session::run(&quiet, async {
+    session::run(&quiet, async |held| {
         let mut report = Report::new(&target, &options.output);
-        examine(&mut report, arguments, &target, &words).await?;
+        examine(&mut report, arguments, &target, &words, &held).await?;
         report.finish()
     })
 }
@@ -73,6 +73,7 @@ async fn examine(
     arguments: &Arguments,
     target: &Target,
     words: &[String],
+    held: &Held,
 ) -> Result<()> {
     let options = &arguments.words.options;
     // What cannot be sent at all is a mistake in the command line, and no step.
@@ -94,6 +95,7 @@ async fn examine(
     else {
         return Ok(());
     };
+    held.hold(&connection);
     let call = arguments.call.as_deref().map(|tool| (tool, words));
     let done = exchange::exchange(report, &connection, target, options, started, call).await;
     session::close(&connection).await;

@@ -13,6 +13,7 @@ mod tests;
 
 use std::{
     ffi::{OsStr, OsString},
+    fmt,
     path::PathBuf,
     time::Duration,
 };
@@ -21,7 +22,7 @@ use std::{
 pub use self::guard::Guard;
 
 /// A program to start, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Command {
     /// The program: a path, or a name that is looked for in `PATH`.
     pub program: OsString,
@@ -136,5 +137,17 @@ impl Command {
         let always = Self::INHERITED.iter().map(OsStr::new);
         let names = always.chain(self.inherit.iter().map(OsString::as_os_str));
         names.filter_map(|name| Some((name, std::env::var_os(name)?)))
+    }
+}
+
+/// Without the values of its variables, which are where programs are given their secrets.
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command")
+            .field("program", &self.program)
+            .field("args", &self.args)
+            .field("env", &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("cwd", &self.cwd)
+            .finish_non_exhaustive()
     }
 }

@@ -73,11 +73,15 @@ impl Command {
     fn refused(&self, source: std::io::Error) -> ConnectError {
         let program = Path::new(&self.program).to_owned();
         if source.kind() != ErrorKind::NotFound {
-            return ConnectError::Spawn { program, source };
+            return ConnectError::Spawn { source: explained(&program, source), program };
         }
         let hint = match (&self.cwd, self.program.to_str()) {
             (Some(cwd), _) if !cwd.is_dir() => {
                 format!("the folder to run it in does not exist: {}", cwd.display())
+            }
+            // The system says the same where it is there, and what its first line names is not.
+            _ if program.components().count() > 1 && program.exists() => {
+                "the file is there, but what runs it is not: check its first line (#!)".to_owned()
             }
             _ if program.components().count() > 1 => "no such file; check the path".to_owned(),
             (_, Some("npx" | "npm" | "node")) => "install Node.js, or add its folder to PATH".to_owned(),
@@ -86,6 +90,17 @@ impl Command {
         };
         ConnectError::NoProgram { program, hint }
     }
+}
+
+/// What the system says, and what is meant by it.
+fn explained(program: &Path, source: std::io::Error) -> std::io::Error {
+    let hint = match source.kind() {
+        ErrorKind::PermissionDenied if program.is_dir() => "it is a folder",
+        ErrorKind::PermissionDenied if program.is_file() => "may it be executed (chmod +x)?",
+        ErrorKind::ExecutableFileBusy => "it is being written",
+        _ => return source,
+    };
+    std::io::Error::new(source.kind(), format!("{source}; {hint}"))
 }
 
 /// A running process, and what carries its streams.

@@ -90,9 +90,23 @@ async fn a_program_that_cannot_be_started_is_told_with_what_helps() {
     assert!(
         refused(Command::new("sh").cwd("/no/such/folder")).await.contains("does not exist: /no/such/folder")
     );
-    assert!(refused(Command::new("/")).await.contains("could not be started"));
+    let folder = refused(Command::new("/")).await;
+    assert!(folder.contains("could not be started") && folder.contains("it is a folder"), "{folder}");
+    let scripts = tempfile::tempdir().unwrap();
+    let script = scripts.path().join("server");
+    std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    assert!(refused(Command::new(&script)).await.contains("chmod +x"));
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    assert!(refused(Command::new(&script)).await.contains("check its first line"));
     let both_times = Command::new("sh").arg("-c").arg("echo 'no licence' >&2; exit 1");
     assert!(refused(both_times).await.contains("no licence"));
+}
+
+#[test]
+fn the_values_of_variables_are_not_shown() {
+    let command = Command::new("a").arg("b").env("KEY", "secret");
+    let shown = format!("{:?}", Target::Command(command));
+    assert!(shown.contains("KEY") && !shown.contains("secret"), "{shown}");
 }
 
 #[tokio::test]

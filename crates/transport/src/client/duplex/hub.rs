@@ -33,6 +33,7 @@ use crate::{
         aside::Asides,
         never_sent,
         nonsense::{Garbage, Meant, Nonsense, element},
+        spoken,
     },
     dialogue::{Frame, one_line},
 };
@@ -43,8 +44,7 @@ pub(crate) struct Hub {
     /// What was agreed; nothing while the channel is being opened.
     agreement: OnceLock<Arc<Agreement>>,
     out: mpsc::UnboundedSender<Bytes>,
-    /// Bytes that wait to be sent.
-    queued: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     state: Mutex<State>,
     last_id: AtomicU64,
     said: broadcast::Sender<Notification>,
@@ -55,12 +55,22 @@ pub(crate) struct Hub {
     closing: watch::Sender<bool>,
     /// Lines of the server's that were no messages.
     garbage: Garbage,
+    /// Why the channel was given up from our side.
+    given_up: OnceLock<End>,
+}
+
+/// What waits to be sent, in bytes.
+#[derive(Default)]
+struct Waiting {
+    all: AtomicUsize,
+    /// What of it are answers to the server's own requests, those counted that were sent since nothing waited.
+    answers: AtomicUsize,
 }
 
 /// What is to be sent. Ends when the hub is closed.
 pub(crate) struct Outbox {
     messages: mpsc::UnboundedReceiver<Bytes>,
-    queued: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     closing: watch::Receiver<bool>,
 }
 
@@ -100,12 +110,12 @@ impl Hub {
         let (said, spoken) = Spoken::channel(opening.spoken_queue);
         let (ended, _) = watch::channel(None);
         let (closing, closed) = watch::channel(false);
-        let queued = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::<Waiting>::default();
         let hub = Self {
             opening,
             agreement: OnceLock::new(),
             out,
-            queued: queued.clone(),
+            waiting: waiting.clone(),
             state: Mutex::default(),
             last_id: AtomicU64::new(0),
             said,
@@ -114,8 +124,9 @@ impl Hub {
             ended,
             closing,
             garbage: Garbage::default(),
+            given_up: OnceLock::new(),
         };
-        (Arc::new(hub), Outbox { messages, queued, closing: closed })
+        (Arc::new(hub), Outbox { messages, waiting, closing: closed })
     }
 
     pub(crate) fn agree(&self, agreement: Arc<Agreement>) {
@@ -124,6 +135,10 @@ impl Hub {
 
     pub(crate) fn agreement(&self) -> Option<&Arc<Agreement>> {
         self.agreement.get()
+    }
+
+    fn is_modern(&self) -> bool {
+        self.agreement().is_some_and(|agreed| agreed.revision().is_modern())
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -162,6 +177,7 @@ impl Hub {
 
     /// The channel is over, and nothing of it is left. Every open call ends and says why.
     pub(crate) fn end(&self, end: End) {
+        let end = self.given_up.get().cloned().unwrap_or(end);
         self.finish(lost(&end));
         self.closing.send_replace(true);
         self.ended.send_if_modified(|slot| {
@@ -195,7 +211,7 @@ impl Hub {
     pub(super) fn finish_unused(&self, end: &End) -> bool {
         let mut state = self.lock();
         let open = state.calls.len() + state.own.len() + state.asked.len() + state.held.len();
-        let waits = self.queued.load(Ordering::Relaxed) > 0;
+        let waits = self.waiting.all.load(Ordering::Relaxed) > 0;
         if open > 0 || waits || state.subscribed.are_told(self.agreement().map(AsRef::as_ref)) {
             return false;
         }
@@ -218,7 +234,7 @@ impl Hub {
         if state.calls.len() >= limit {
             return Err(crate::dialogue::too_many_open(limit));
         }
-        if self.queued.load(Ordering::Relaxed) > self.opening.send_queue {
+        if self.waiting.all.load(Ordering::Relaxed) > self.opening.send_queue {
             let why = format!(
                 "the server does not read what it is sent: {} bytes wait (send_queue)",
                 self.opening.send_queue
@@ -260,12 +276,34 @@ impl Hub {
     }
 
     pub(super) fn respond(&self, id: &Id, outcome: &jsonrpc::Outcome) {
+        // 2026-07-28, stdio §Sending Messages: "The client MUST NOT write JSON-RPC responses." Its servers write no requests.
+        if self.is_modern() {
+            return self
+                .garbage
+                .note("a request, which servers of 2026-07-28 do not send; it is not answered", &[]);
+        }
         let mut text = Vec::new();
         match outcome {
             Ok(result) => write_result(&mut text, id, result),
             Err(error) => write_error(&mut text, Some(id), error, false),
         }
+        let limit = self.opening.send_queue;
+        let answers = self.waiting.answers.fetch_add(text.len(), Ordering::Relaxed);
+        // The server asks and does not read: who waits for nothing must not fill our memory with what it is told.
+        if answers > limit && self.waiting.all.load(Ordering::Relaxed) > limit {
+            return self.give_up();
+        }
         self.send(text);
+    }
+
+    /// The server does not read the answers to what it asks; the channel is closed.
+    fn give_up(&self) {
+        let limit = self.opening.send_queue;
+        let why = format!("it asks and does not read the answers: more than {limit} bytes wait (send_queue)");
+        if self.given_up.set(End::lost(why.as_str())).is_ok() {
+            self.finish(lost(&End::lost(why.as_str())));
+            self.closing.send_replace(true);
+        }
     }
 
     fn send(&self, text: Vec<u8>) {
@@ -273,13 +311,16 @@ impl Hub {
         if let Some(tap) = &self.opening.tap {
             tap.sent(&text);
         }
-        self.queued.fetch_add(text.len(), Ordering::Relaxed);
+        self.waiting.all.fetch_add(text.len(), Ordering::Relaxed);
         // When nobody writes any more the channel is over, and its calls end for that reason.
         let _ = self.out.send(text);
     }
 
     /// Takes what came from the server.
     pub(crate) fn receive(self: &Arc<Self>, frame: Frame) {
+        if self.given_up.get().is_some() {
+            return;
+        }
         let text = match frame {
             Frame::Message(text) => text,
             Frame::TooLong => return self.too_long(),
@@ -331,6 +372,8 @@ impl Hub {
                     return;
                 }
             }
+            // A modern one is not answered, and counted as what it is below.
+            Meant::Request(_) if self.is_modern() => {}
             Meant::Request(id) => self.respond(&id, &Err(nonsense.error)),
             Meant::Notification | Meant::Unknown => {}
         }
@@ -436,7 +479,7 @@ impl Hub {
         let mut state = self.lock();
         let mut open = state.calls.values_mut().filter(|slot| slot.method != Some(Method::Listen));
         match (open.next(), open.next()) {
-            (Some(slot), None) if slot.outcome.is_none() && slot.events.len() < self.opening.call_queue => {
+            (Some(slot), None) if slot.has_room(self.opening.call_queue, params.as_str().len()) => {
                 slot.events.push_back(Event::Unknown { method: name.into(), params });
                 slot.wake();
             }
@@ -445,8 +488,7 @@ impl Hub {
     }
 
     fn say(&self, method: Method, params: Raw) {
-        // Nobody may be listening.
-        let _ = self.said.send(Notification { method, params });
+        spoken::say(&self.said, Notification { method, params });
     }
 
     /// Gives a notification to the call that it names, in the words of that call's own hop.
@@ -510,10 +552,18 @@ impl Slot {
     /// Bytes of the notifications that wait.
     fn waiting(&self) -> usize {
         let bytes = self.events.iter().map(|event| match event {
-            Event::Notification(notification) => notification.params.as_str().len(),
+            Event::Notification(Notification { params, .. }) | Event::Unknown { params, .. } => {
+                params.as_str().len()
+            }
             _ => 0,
         });
         bytes.sum()
+    }
+
+    /// Whether something of this size may wait for the reader beside what waits already.
+    fn has_room(&self, most: usize, size: usize) -> bool {
+        let fits = size <= SMALL || self.waiting() + size <= WAITING || self.events.is_empty();
+        self.outcome.is_none() && self.events.len() < most && fits
     }
 
     /// Keeps a notification for the reader. Of more than `room`, only the newest progress is kept: a caller that does not
@@ -522,10 +572,7 @@ impl Slot {
         if self.outcome.is_some() {
             return;
         }
-        let size = notification.params.as_str().len();
-        if self.events.len() >= room
-            || size > SMALL && self.waiting() + size > WAITING && !self.events.is_empty()
-        {
+        if !self.has_room(room, notification.params.as_str().len()) {
             let last = self.events.back_mut();
             if notification.method == Method::Progress
                 && let Some(Event::Notification(last)) = last
@@ -567,7 +614,10 @@ impl Outbox {
 
     fn took(&self, message: Option<Bytes>) -> Option<Bytes> {
         if let Some(message) = &message {
-            self.queued.fetch_sub(message.len(), Ordering::Relaxed);
+            let before = self.waiting.all.fetch_sub(message.len(), Ordering::Relaxed);
+            if before == message.len() {
+                self.waiting.answers.store(0, Ordering::Relaxed);
+            }
         }
         message
     }

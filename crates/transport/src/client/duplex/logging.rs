@@ -52,7 +52,8 @@ impl Hub {
     /// Makes the server quiet again once no call has wanted log messages for a while.
     fn lower_later(self: &Arc<Self>) {
         let (hub, hold) = (Arc::downgrade(self), self.opening.log_hold);
-        let mut until = Instant::now() + hold;
+        // One that is beyond what the clock can tell is never over.
+        let Some(mut until) = Instant::now().checked_add(hold) else { return };
         tokio::spawn(async move {
             loop {
                 sleep_until(until).await;
@@ -61,7 +62,8 @@ impl Hub {
                 if state.calls.values().any(Slot::wants_logs) {
                     state.logging.wanted = Some(Instant::now());
                 }
-                let quiet_at = state.logging.wanted.map_or(until, |wanted| wanted + hold);
+                let quiet_at =
+                    state.logging.wanted.and_then(|wanted| wanted.checked_add(hold)).unwrap_or(until);
                 if quiet_at > until {
                     until = quiet_at;
                     continue;

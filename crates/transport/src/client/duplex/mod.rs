@@ -18,6 +18,8 @@ mod idle;
 mod logging;
 mod open;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use hub::{Hub, Outbox};
 #[cfg(feature = "client-websocket")]

@@ -44,8 +44,9 @@ impl Drop for Channel {
 pub(crate) async fn open(channels: &impl Open, opening: &Opening) -> Result<Opened, ConnectError> {
     let opening = Arc::new(opening.clone());
     let (mut era, mut step) = Era::begin(opening.revision);
-    let give_up = Instant::now() + opening.open_timeout;
-    let mut channel = channels.open(opening.clone()).await?;
+    // Beyond what the clock can tell is for ever.
+    let give_up = Instant::now().checked_add(opening.open_timeout);
+    let mut channel = opened(channels, &opening, give_up).await?;
     let mut probe_ends = None;
     let (mut discover, mut initialize) = (Answer::default(), Answer::default());
     loop {
@@ -53,7 +54,7 @@ pub(crate) async fn open(channels: &impl Open, opening: &Opening) -> Result<Open
         match step {
             Step::Discover => {
                 discover = Answer(Some(hub.request(Method::Discover, &probe(&opening))));
-                probe_ends = Some(Instant::now() + opening.probe_timeout);
+                probe_ends = Instant::now().checked_add(opening.probe_timeout);
             }
             Step::Initialize(revision) => {
                 let params = initialize_params(revision, &opening.capabilities, &opening.client_info);
@@ -64,7 +65,7 @@ pub(crate) async fn open(channels: &impl Open, opening: &Opening) -> Result<Open
                 tracing::debug!("the server went away at the probe; it is opened anew with initialize");
                 (discover, initialize, probe_ends) = (Answer::default(), Answer::default(), None);
                 drop(channel);
-                channel = channels.open(opening.clone()).await?;
+                channel = opened(channels, &opening, give_up).await?;
                 step = era.reopened();
                 continue;
             }
@@ -82,8 +83,20 @@ pub(crate) async fn open(channels: &impl Open, opening: &Opening) -> Result<Open
                 probe_ends = None;
                 era.silence()
             }
-            () = sleep_until(give_up) => return Err(ConnectError::Silent(opening.open_timeout)),
+            () = at(give_up) => return Err(ConnectError::Silent(opening.open_timeout)),
         };
+    }
+}
+
+/// A channel, if there is one in time: whoever makes streams in a way of their own may never be done.
+async fn opened(
+    channels: &impl Open,
+    opening: &Arc<Opening>,
+    give_up: Option<Instant>,
+) -> Result<Channel, ConnectError> {
+    tokio::select! {
+        channel = channels.open(opening.clone()) => channel,
+        () = at(give_up) => Err(ConnectError::Silent(opening.open_timeout)),
     }
 }
 

@@ -27,12 +27,13 @@ use super::{
     hub::{Hub, Way, lost, ping, result_of, unknown, unreachable},
     inbox::Inbox,
     mirror::Mirrors,
-    received::{Broken, Messages, RETRY, Refusal},
+    received::{Broken, Messages, RETRY, RETRY_MIN, Refusal},
     session::PROTOCOL_VERSION,
 };
 use crate::client::{
     carrier::{Carrier, hop},
     nonsense::Meant,
+    spoken::say,
     undeclared,
 };
 
@@ -279,7 +280,7 @@ impl Listener<'_> {
             | Method::ResourceUpdated
                 if !self.hub.revision().is_modern() =>
             {
-                _ = self.hub.spoken.send(Notification { method, params });
+                say(&self.hub.spoken, Notification { method, params });
                 return;
             }
             _ => params,
@@ -537,7 +538,7 @@ impl Source {
         let Some(last_id) = stream.events.last_id().cloned() else { return Err(unknown(&why)) };
         let session = sessions.now();
         loop {
-            let retry = stream.events.retry().unwrap_or(RETRY);
+            let retry = stream.events.retry().unwrap_or(RETRY).max(RETRY_MIN);
             tokio::time::sleep(retry * 2u32.pow(self.failures.min(5))).await;
             match self
                 .hub

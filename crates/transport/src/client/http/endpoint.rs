@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -15,7 +15,7 @@ use crate::client::Dial;
 ///
 /// Any host may be reached unless [`Endpoint::public_only`] says otherwise; proxies are those of the environment
 /// (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), though never for this machine itself.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Endpoint {
     pub(in crate::client) url: Url,
     /// Their values are marked, and never shown.
@@ -139,6 +139,16 @@ impl Endpoint {
     /// The server's URL.
     pub fn url(&self) -> &str {
         self.url.as_str()
+    }
+}
+
+/// Without what may be secret: the query, values of headers, a proxy's password.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("url", &without_secrets(self.url.as_str()))
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }
 

@@ -148,15 +148,46 @@ pub(in crate::client) fn shown(url: &Url) -> String {
     without_secrets(url.as_str())
 }
 
-/// The same of text that may be a URL.
-pub(super) fn without_secrets(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or(url);
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}://{host}{path}")
+/// A text that should be a URL as it may be told, also where it is none: without its user, its query and what follows, where
+/// secrets stand.
+pub fn without_secrets(url: &str) -> String {
+    let until = |text: &'_ str, signs: &[char]| text.find(signs).unwrap_or(text.len());
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url[..until(url, &['?', '#'])].to_owned();
+    };
+    let authority = &rest[..until(rest, &['/', '\\', '?', '#'])];
+    // A password may itself hold a sign that ends the authority; what stands before that sign is then no port.
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_cut =
+        !authority.contains('@') && !port.ends_with(']') && port.contains(|c: char| !c.is_ascii_digit());
+    let rest = match is_cut {
+        true => rest.rsplit_once('@').map_or(rest, |(_, rest)| rest),
+        false => rest,
+    };
+    let (authority, path) = rest.split_at(until(rest, &['/', '\\', '?', '#']));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{}", &path[..until(path, &['?', '#'])])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_secrets;
+
+    #[test]
+    fn no_user_and_no_query_is_told_however_they_are_written() {
+        for (url, told) in [
+            ("https://host/mcp", "https://host/mcp"),
+            ("https://host:8443/a/@scope/b?key=secret#secret", "https://host:8443/a/@scope/b"),
+            ("https://me:secret@host/mcp", "https://host/mcp"),
+            ("https://me:se/cret@host:1/mcp", "https://host:1/mcp"),
+            ("https://me:se?cr#et@host/mcp?secret", "https://host/mcp"),
+            ("https://me:se@cret@host/mcp", "https://host/mcp"),
+            ("https://[::1]:80/mcp", "https://[::1]:80/mcp"),
+            ("https://[::1]/@/mcp", "https://[::1]/@/mcp"),
+            ("wss://host:99999/ws?key=secret", "wss://host:99999/ws"),
+            ("host/mcp?key=secret", "host/mcp"),
+        ] {
+            assert_eq!(without_secrets(url), told, "{url}");
         }
-        None => url.to_owned(),
     }
 }

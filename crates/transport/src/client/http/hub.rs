@@ -233,6 +233,10 @@ impl Hub {
         };
         let mut errands = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
         while errands.try_join_next().is_some() {}
+        // Each may be a connection of its own, and how many a server causes is its own choice.
+        if errands.len() >= self.opening.max_open_requests + self.opening.max_open_questions {
+            return tracing::warn!(what, "not sent: the server takes too long for what was sent before");
+        }
         errands.spawn_on(errand, &runtime);
     }
 
@@ -254,6 +258,10 @@ impl Hub {
     }
 
     pub(super) fn answer(self: &Arc<Self>, id: &Id, outcome: &jsonrpc::Outcome) {
+        // 2026-07-28, streamable-http §Sending Messages: "The client MUST NOT send JSON-RPC responses."
+        if self.revision().is_modern() {
+            return tracing::warn!(%id, "a request, which servers of 2026-07-28 do not send, is not answered");
+        }
         let mut message = Vec::new();
         match outcome {
             Ok(result) => write_result(&mut message, id, result),
@@ -300,7 +308,7 @@ impl Hub {
                     url = super::fault::shown(&self.line.url),
                     "the server has forgotten the session; a new one is opened"
                 );
-                self.renew(sessions, session.number).await?;
+                self.renew(session.number).await?;
             }
             Err(refusal) => return Err(refusal.into_error()),
         }
@@ -326,7 +334,19 @@ impl Hub {
     /// 2025-11-25, transports §Session Management: "When a client receives HTTP 404 in response to a request containing
     /// an `MCP-Session-Id`, it MUST start a new session by sending a new `InitializeRequest` without a session ID
     /// attached."
-    async fn renew(self: &Arc<Self>, sessions: &Sessions, lost: u64) -> Result<(), Error> {
+    async fn renew(self: &Arc<Self>, before: u64) -> Result<(), Error> {
+        // Whoever missed the session may go away meanwhile, and would leave half of one to all others.
+        let hub = self.clone();
+        let renewing = tokio::spawn(async move {
+            let Way::Session(sessions) = &hub.way else { return Ok(()) };
+            let renewed =
+                tokio::time::timeout(hub.opening.open_timeout, hub.open_anew(sessions, before)).await;
+            renewed.unwrap_or_else(|_| Err(lost("no new session was opened in time (open_timeout)")))
+        });
+        renewing.await.unwrap_or_else(|_| Err(lost("no new session was opened")))
+    }
+
+    async fn open_anew(self: &Arc<Self>, sessions: &Sessions, lost: u64) -> Result<(), Error> {
         let _opening = sessions.opening.lock().await;
         if sessions.now().number != lost {
             return Ok(());
@@ -346,9 +366,11 @@ impl Hub {
                 agreement.revision()
             )));
         }
+        // Nobody may use it before; and one that cannot be told so is none.
+        let session = Session { number: lost + 1, id: id.clone() };
+        self.send_in(&session, &initialized()).await?.map_err(Refusal::into_error)?;
         sessions.renewed(id);
         let level = self.forget_level().await;
-        self.deliver(initialized()).await?;
         self.listen().await;
         if let Some(level) = level {
             self.restore(level).await;

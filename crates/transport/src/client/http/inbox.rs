@@ -6,7 +6,7 @@ use std::{
     task::{Context as Task, Poll, Waker},
 };
 
-use anyport_protocol::jsonrpc::Message;
+use anyport_protocol::{Method, jsonrpc::Message};
 
 /// Messages for one call. It has one reader; a call that is answered on its own response, as nearly all are, pays for one
 /// allocation, where a channel would cost it thousands of bytes.
@@ -16,6 +16,8 @@ pub(super) struct Inbox(Mutex<State>);
 #[derive(Default)]
 struct State {
     messages: VecDeque<Message>,
+    /// Bytes of their params.
+    bytes: usize,
     answer: Option<Message>,
     /// Whether nothing more will come.
     closed: bool,
@@ -35,7 +37,10 @@ impl Inbox {
     pub(super) fn poll_message(&self, task: &Task<'_>) -> Poll<Message> {
         let mut state = self.lock();
         match state.messages.pop_front() {
-            Some(message) => Poll::Ready(message),
+            Some(message) => {
+                state.bytes -= size(&message);
+                Poll::Ready(message)
+            }
             None => state.wait(task),
         }
     }
@@ -72,15 +77,25 @@ impl State {
 }
 
 impl Sender {
-    /// Puts a message there, unless `most` of them wait already. Returns whether it did.
+    /// Puts a message there, unless `most` of them wait already, or [`WAITING`] bytes; a larger one waits alone. Of further
+    /// progress the newest is kept. Returns whether it did.
     pub(super) fn put(&self, message: Message, most: usize) -> bool {
         let mut state = self.0.lock();
-        let room = state.messages.len() < most.max(1);
-        if room {
-            state.messages.push_back(message);
-            state.wake();
+        let State { messages, bytes, .. } = &mut *state;
+        let size = size(&message);
+        if messages.len() >= most.max(1) || *bytes + size > WAITING && !messages.is_empty() {
+            let Some(last) = messages.back_mut().filter(|last| is_progress(last) && is_progress(&message))
+            else {
+                return false;
+            };
+            *bytes = *bytes - self::size(last) + size;
+            *last = message;
+            return true;
         }
-        room
+        messages.push_back(message);
+        *bytes += size;
+        state.wake();
+        true
     }
 
     /// Gives the answer, for which there is always room. A second one is none.
@@ -97,6 +112,23 @@ impl Drop for Sender {
         state.closed = true;
         state.wake();
     }
+}
+
+/// Bytes that may wait for the reader of a call.
+const WAITING: usize = 256 << 10;
+
+fn size(message: &Message) -> usize {
+    match message {
+        Message::Request(request) => request.params.as_ref().map_or(0, |params| params.as_str().len()),
+        Message::Notification(notification) => {
+            notification.params.as_ref().map_or(0, |params| params.as_str().len())
+        }
+        Message::Response(_) => 0,
+    }
+}
+
+fn is_progress(message: &Message) -> bool {
+    matches!(message, Message::Notification(notification) if notification.method == Method::Progress.as_str())
 }
 
 #[cfg(test)]
@@ -126,6 +158,31 @@ mod tests {
         }
         assert!(matches!(poll_fn(|task| inbox.poll_answer(task)).await, Some(Message::Response(_))));
         assert!(poll_fn(|task| inbox.poll_message(task)).now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn large_messages_are_bounded_by_their_bytes_and_the_newest_progress_is_kept() {
+        let (sender, inbox) = Inbox::new();
+        let large = |method: &str, step: usize| {
+            let params = format!(r#"{{"progress":{step},"message":"{}"}}"#, "x".repeat(100_000));
+            let params = anyport_protocol::Raw::trusted(params.into_bytes());
+            Message::Notification(Notification { method: method.into(), params: Some(params) })
+        };
+        let put = |message| sender.put(message, 256);
+        assert!(put(large("notifications/message", 0)) && put(large("notifications/progress", 1)));
+        assert!(!put(large("notifications/message", 0)));
+        for step in 2..100 {
+            assert!(put(large("notifications/progress", step)));
+        }
+        let mut heard = Vec::new();
+        while let Some(Message::Notification(note)) = poll_fn(|task| inbox.poll_message(task)).now_or_never()
+        {
+            heard.push(note.params.unwrap().as_str()[..16].to_owned());
+        }
+        assert_eq!(heard.len(), 2);
+        assert!(heard[1].contains(r#""progress":99"#), "{heard:?}");
+        // What is taken makes room.
+        assert!(put(large("notifications/message", 0)));
     }
 
     #[tokio::test]

@@ -32,9 +32,9 @@ mod way;
 #[cfg(feature = "client-websocket")]
 pub(crate) use connector::Connector;
 pub use endpoint::Endpoint;
-pub use fault::Fault;
 #[cfg(feature = "client-websocket")]
 pub(super) use fault::shown;
+pub use fault::{Fault, without_secrets};
 pub(crate) use open::open;
 #[cfg(feature = "client-websocket")]
 pub(crate) use outbound::{USER_AGENT, uri};

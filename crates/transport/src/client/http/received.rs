@@ -251,7 +251,7 @@ impl Refusal {
         if let (Some(tap), false) = (&reading.tap, text.is_empty()) {
             tap.received(&text);
         }
-        let words = String::from_utf8_lossy(&text).chars().take(200).collect();
+        let words = words_of(&String::from_utf8_lossy(&text));
         let error = match read(text, &reading.limits) {
             Ok(Incoming::One(Message::Response(response))) => response.outcome.err(),
             _ => None,
@@ -324,8 +324,22 @@ impl Refusal {
     }
 }
 
+/// The beginning of what a refusal says, on one line. Of a page for browsers nothing: its words are between its signs.
+fn words_of(text: &str) -> String {
+    let text = text.trim_start();
+    if text.starts_with('<') {
+        return String::new();
+    }
+    let words: Vec<&str> = text.split_whitespace().take(200).collect();
+    words.join(" ").chars().take(200).collect()
+}
+
 /// How long to wait before a stream is asked for again, where the server does not say.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
+
+/// The least that is waited, whatever the server says: one that says 0 and has nothing more to tell would be asked without a
+/// pause.
+pub(crate) const RETRY_MIN: Duration = Duration::from_millis(50);
 
 /// How much of a refusal is read.
 const REFUSAL: usize = 64 << 10;

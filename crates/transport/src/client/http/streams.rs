@@ -13,12 +13,13 @@ use hyper::body::Incoming as Body;
 
 use super::{
     hub::{Hub, Open, Way, ping},
-    received::{Broken, EventStream, Messages, RETRY},
+    received::{Broken, EventStream, Messages, RETRY, RETRY_MIN},
     session::Session,
 };
 use crate::client::{
     End,
     nonsense::{Meant, Nonsense},
+    spoken::say,
 };
 
 impl Hub {
@@ -77,7 +78,8 @@ impl Hub {
             let stream = messages.as_mut().and_then(Messages::stream);
             let retry = stream.as_ref().and_then(|stream| stream.events.retry()).unwrap_or(RETRY);
             // What keeps failing is asked for ever more seldom.
-            tokio::time::sleep(retry.max(RETRY * (failures > 0).into()) * 2u32.pow(failures.min(5))).await;
+            let retry = retry.max(if failures > 0 { RETRY } else { RETRY_MIN });
+            tokio::time::sleep(retry * 2u32.pow(failures.min(5))).await;
             if sessions.now().number != session.number {
                 return;
             }
@@ -215,8 +217,7 @@ impl Hub {
         }
         drop(calls);
         if let Some(params) = self.agreement.notification(method, params) {
-            // Nobody has to listen.
-            _ = self.spoken.send(Notification { method, params });
+            say(&self.spoken, Notification { method, params });
         }
     }
 

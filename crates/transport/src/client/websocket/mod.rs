@@ -67,14 +67,14 @@ impl Endpoint {
     /// # Errors
     /// [`Fault::Url`].
     pub fn new(url: &str) -> Result<Self, Fault> {
-        let wrong = |why: String| Fault::Url { url: url.into(), why };
+        let wrong = |why: String| Fault::Url { url: http::without_secrets(url), why };
         let scheme = url.get(..2).filter(|scheme| scheme.eq_ignore_ascii_case("ws"));
         let Some(rest) = scheme.and_then(|_| url.get(2..)) else {
             return Err(wrong("it must begin with ws:// or wss://".into()));
         };
         match http::Endpoint::new(&format!("http{rest}")) {
             Ok(http) => Ok(Self::over(http)),
-            // One that names a user is not repeated as it was given.
+            // Of one that names a user nothing is repeated.
             Err(Fault::Url { url, why }) if url.ends_with("://..") => {
                 Err(Fault::Url { url: url.replacen("http", "ws", 1), why })
             }

@@ -25,7 +25,7 @@ use crate::{
     client::{
         ConnectError, End, Opening,
         duplex::{Channel, Hub, Idle, Open, Outbox},
-        http::{Connector, Fault, Reading, Refusal, USER_AGENT, uri},
+        http::{Connector, Fault, Reading, Refusal, USER_AGENT, uri, without_secrets},
     },
     dialogue::Frame,
     frames::{Bounds, Closing, Inbox, Outgoing, SUBPROTOCOL, Socket, lists},
@@ -104,8 +104,8 @@ impl Upgraded<'_> {
         let limits = opening.limits;
         let location = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
         let elsewhere = location.filter(|_| response.status().is_redirection());
-        let elsewhere =
-            elsewhere.map(|to| format!("it sends on to {to:.256?}, and no WebSocket follows that"));
+        let elsewhere = elsewhere
+            .map(|to| format!("it sends on to {:.256?}, and no WebSocket follows that", without_secrets(to)));
         let reading = Reading::new(limits, limits.bytes, opening.tap.clone());
         let refusal = Refusal::of(response, &reading).await;
         match refusal.status {

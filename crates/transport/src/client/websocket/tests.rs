@@ -36,6 +36,14 @@ fn only_urls_of_websockets_are_taken() {
     }
     let named = refused("wss://me:secret@a/");
     assert!(named.contains("wss://..") && !named.contains("secret"), "{named}");
+    for url in ["wss://a:99999/?key=secret", "wsx://me:secret@a/", "wss://me:se/cret@a/", "http://a/?secret"]
+    {
+        let refused = refused(url);
+        assert!(!refused.contains("secret") && !refused.contains("cret@"), "{refused}");
+    }
+    let endpoint = Endpoint::new("wss://a/?key=secret").unwrap().header("X-Key", "secret").unwrap();
+    let shown = format!("{:?}", crate::client::Target::WebSocket(endpoint));
+    assert!(shown.contains("https://a/") && !shown.contains("secret"), "{shown}");
 }
 
 #[test]
