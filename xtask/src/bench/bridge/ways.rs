@@ -153,7 +153,7 @@ impl Ways {
             command.arg("--").arg(&programs.server).args(["--large", &LARGE.to_string()]);
             command
         };
-        ways.put(workspace, Between::BridgeToProgram, &[Era::Legacy], to_program)?;
+        ways.put(workspace, Between::BridgeToProgram, &BOTH, to_program)?;
         for way in &ways.all {
             way.check().map_err(|failure| way.fault(&failure))?;
         }
