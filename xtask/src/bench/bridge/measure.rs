@@ -194,3 +194,48 @@ pub(super) fn instructions(
     drop(server);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::client::Era;
+
+    fn way(between: Between) -> Way {
+        Way { between, client: Era::Legacy, port: 1, process: 1 }
+    }
+
+    #[test]
+    fn what_a_peer_cannot_do_costs_it_that_step_and_nobody_else_a_turn() {
+        let ways = Ways::of(vec![way(Between::FastMcp), way(Between::Bridge(Era::Legacy))]);
+        let mut figures: Vec<_> = ways.all.iter().map(Figures::of).collect();
+        let of_peers = |way: &Way, _: &Figures| match way.between.is_peer() {
+            true => Err("it hangs".into()),
+            false => Ok((1.0, 7)),
+        };
+        let measured = turns(&ways, 3, &mut figures, Step::Load, of_peers).unwrap();
+        assert_eq!(measured, [vec![], vec![1.0; 3]]);
+        assert!(figures[0].failed(Step::Load) && !figures[0].failed(Step::Large));
+        assert!(!figures[1].failed(Step::Load));
+
+        let of_ours = |way: &Way, _: &Figures| match way.between.is_peer() {
+            true => Ok((1.0, 7)),
+            false => Err("it hangs".into()),
+        };
+        let failure = turns(&ways, 3, &mut figures, Step::Large, of_ours).unwrap_err().to_string();
+        assert_eq!(failure, "2025-11-25 to 2025-11-25, bridge: it hangs");
+    }
+
+    #[test]
+    fn few_call_at_once_what_is_slow() {
+        let connections = |between, wait| connections(&way(between), wait);
+        assert_eq!(connections(Between::FastMcp, Some(100_000.0)), 3);
+        assert_eq!(connections(Between::FastMcp, Some(100.0)), CONNECTIONS);
+        assert_eq!(connections(Between::FastMcp, Some(10_000_000.0)), 1);
+        assert_eq!(connections(Between::FastMcp, None), 1, "it did not even answer one");
+        assert_eq!(
+            connections(Between::Proxy, Some(100_000.0)),
+            CONNECTIONS,
+            "ours and the floor have no limit"
+        );
+    }
+}

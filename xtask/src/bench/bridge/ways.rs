@@ -164,6 +164,12 @@ impl Ways {
         Ok(ways)
     }
 
+    /// Without anything that runs.
+    #[cfg(test)]
+    pub(super) fn of(all: Vec<Way>) -> Self {
+        Self { all, absent: Vec::new(), running: Vec::new() }
+    }
+
     /// As [`Ways::put`], for clients of either era, but what does not work is only noted.
     fn put_peer(&mut self, workspace: &Workspace, between: Between, command: impl FnOnce(u16) -> Command) {
         let first = self.all.len();
