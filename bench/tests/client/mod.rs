@@ -16,7 +16,7 @@ use anyport_service::Service;
 use stats_alloc::{Region, Stats, StatsAlloc};
 
 /// Serves what `make` makes on a thread of its own, which lives as long as the process.
-pub fn start<S: Service>(make: impl FnOnce() -> S + Send + 'static) -> SocketAddr {
+pub(crate) fn start<S: Service>(make: impl FnOnce() -> S + Send + 'static) -> SocketAddr {
     let (told, address) = mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -30,10 +30,10 @@ pub fn start<S: Service>(make: impl FnOnce() -> S + Send + 'static) -> SocketAdd
 }
 
 /// How many calls are counted.
-pub const CALLS: usize = 1000;
+pub(crate) const CALLS: usize = 1000;
 
 /// What [`CALLS`] calls of a client cost all threads, once buffers have grown to their size and lazy things are made.
-pub fn count(client: &mut Client, allocator: &StatsAlloc<System>) -> Stats {
+pub(crate) fn count(client: &mut Client, allocator: &StatsAlloc<System>) -> Stats {
     for id in 0..200 {
         client.call(id);
     }
@@ -45,7 +45,7 @@ pub fn count(client: &mut Client, allocator: &StatsAlloc<System>) -> Stats {
 }
 
 /// What `echo` is to say.
-pub const TEXT: &str = "The quick brown fox jumps over the lazy dog";
+pub(crate) const TEXT: &str = "The quick brown fox jumps over the lazy dog";
 
 /// As a client of 2026-07-28 tells with every request who it is.
 const META: &str = r#","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1.0.0"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
@@ -54,7 +54,7 @@ const META: &str = r#","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-
 const DIGITS: usize = 7;
 
 /// A client whose calls allocate nothing, on one connection that stays open.
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     request: Vec<u8>,
     /// Where the digits of the id stand in the request.
@@ -64,7 +64,7 @@ pub struct Client {
 
 impl Client {
     /// Connects, without anything to call yet.
-    pub fn open(address: SocketAddr) -> Self {
+    pub(crate) fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -72,7 +72,7 @@ impl Client {
     }
 
     /// Calls `echo` in a revision.
-    pub fn speaking(mut self, revision: Revision) -> Self {
+    pub(crate) fn speaking(mut self, revision: Revision) -> Self {
         let (headers, meta) = match revision.is_modern() {
             true => (
                 "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: echo\r\n".to_owned(),
@@ -87,7 +87,7 @@ impl Client {
     }
 
     /// Calls with this body, whose id is 1000000, and whose answer has [`TEXT`].
-    pub fn calling(mut self, path: &str, headers: &str, body: &str) -> Self {
+    pub(crate) fn calling(mut self, path: &str, headers: &str, body: &str) -> Self {
         let head = self.head(path, headers, body);
         self.id = head.len() + body.find("1000000").unwrap();
         self.request = (head + body).into_bytes();
