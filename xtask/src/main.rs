@@ -42,8 +42,9 @@ Usage: cargo xtask COMMAND
   interop [--all] [--write] [--only WORDS]
                                   run other people's clients and servers with ours: some combinations with
                                   the bridge, or all; write docs/clients.md; or only what has WORDS in its name
-  bench [--quick] [--only calls|bridge|knowledge]
-                                  measure what a call costs, beside other servers, and what a search costs
+  bench [--quick] [--peers] [--only calls|bridge|knowledge]
+                                  measure what a call costs, beside other servers, and what a search costs;
+                                  with other people's proxies beside the bridge, which it installs
 ";
 
 fn main() -> ExitCode {

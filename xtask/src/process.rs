@@ -38,6 +38,21 @@ pub(crate) fn stdout(command: &mut Command) -> Result<Vec<u8>, Failure> {
     }
 }
 
+/// `command` with these words before its own; without any, as it is.
+pub(crate) fn below(words: &[&str], command: &Command) -> Command {
+    let program = command.get_program();
+    let mut below = match words {
+        [] => Command::new(program),
+        [first, others @ ..] => {
+            let mut below = Command::new(first);
+            below.args(others).arg(program);
+            below
+        }
+    };
+    below.args(command.get_args());
+    below
+}
+
 /// A TCP port of this machine that nobody listens on.
 ///
 /// # Errors
@@ -171,6 +186,15 @@ mod tests {
         assert!(failure.contains("--no-such-option` ended with"), "{failure}");
         let failure = run(&mut Command::new("no-such-program")).unwrap_err().to_string();
         assert!(failure.starts_with("cannot start `no-such-program`"), "{failure}");
+    }
+
+    #[test]
+    fn what_runs_below_another_program_keeps_its_words() {
+        let command = cargo("--version");
+        let words = |words: &[&str]| show(&below(words, &command));
+        assert_eq!(words(&[]), show(&command));
+        assert!(words(&["valgrind", "-q"]).starts_with("valgrind -q "));
+        assert!(words(&["valgrind", "-q"]).ends_with("cargo --version"));
     }
 
     #[test]

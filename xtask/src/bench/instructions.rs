@@ -5,56 +5,85 @@
 
 use std::{fs, path::Path};
 
-use super::{client::Client, figures::Figures, subject::Subject};
-use crate::{Failure, tools, workspace::Workspace};
+use super::{
+    client::{Client, Expected},
+    figures::Figures,
+    subject::Subject,
+};
+use crate::{Failure, process::Server, tools, workspace::Workspace};
 
 const FEW: usize = 300;
 const MANY: usize = 1300;
 
-/// Counts with valgrind; without it, says how to get it and leaves the figures as they are.
+/// Counts with valgrind; without it, leaves the figures as they are.
 pub(super) fn measure(
     workspace: &Workspace,
     subjects: &[Subject],
     figures: &mut [Figures],
 ) -> Result<(), Failure> {
-    if tools::ask("valgrind", &["--version"])?.is_none() {
-        eprintln!(
-            "no instructions: they are counted by valgrind, which is missing (apt-get install valgrind)"
-        );
+    if !can_be_counted()? {
         return Ok(());
     }
     eprintln!("{FEW} and {MANY} calls to every server under valgrind");
     for (subject, figures) in subjects.iter().zip(figures) {
-        let few = count(workspace, subject, FEW)?;
-        let many = count(workspace, subject, MANY)?;
-        let difference = many.checked_sub(few).ok_or("more calls took fewer instructions")?;
-        figures.instructions = Some(difference as f64 / (MANY - FEW) as f64);
+        let name: String = subject.name.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
+        let each = per_call(workspace, &name, [FEW, MANY], |valgrind| {
+            let running = subject.start(workspace, valgrind)?;
+            let client = running.client()?;
+            Ok((running.server, client, running.answer))
+        })?;
+        figures.instructions = Some(each);
     }
     Ok(())
 }
 
-/// The instructions of a whole run with `calls` calls on one connection, one after the other.
-fn count(workspace: &Workspace, subject: &Subject, calls: usize) -> Result<u64, Failure> {
-    // Kept, for `callgrind_annotate`.
-    let name: String = subject.name.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
-    let file = workspace.target("bench").join(format!("{name}.{calls}.callgrind"));
-    let option = format!("--callgrind-out-file={}", file.display());
-    let running = subject.start(workspace, &["valgrind", "-q", "--tool=callgrind", &option])?;
-    let mut client = Client::connect(running.port)?;
-    for id in 0..calls {
-        client.call(&running.answer, 1_000_001 + id)?;
+/// Whether there is what counts; if not, says how to get it.
+///
+/// # Errors
+/// When it is there but does not work.
+pub(super) fn can_be_counted() -> Result<bool, Failure> {
+    let found = tools::ask("valgrind", &["--version"])?.is_some();
+    if !found {
+        eprintln!(
+            "no instructions: they are counted by valgrind, which is missing (apt-get install valgrind)"
+        );
     }
-    drop(client);
-    // It writes the file when it ends, which it must therefore be let do.
-    running.server.terminate()?;
-    total(&file)
+    Ok(found)
+}
+
+/// How many instructions a call takes: those of a whole run with the second number of calls, on one connection, one after
+/// the other, beside those of one with the first. `start` starts what is counted with these words before its own.
+///
+/// # Errors
+/// When something does not start or gives a wrong answer.
+pub(super) fn per_call(
+    workspace: &Workspace,
+    name: &str,
+    [few, many]: [usize; 2],
+    start: impl Fn(&[&str]) -> Result<(Server, Client, Expected), Failure>,
+) -> Result<f64, Failure> {
+    let count = |calls: usize| {
+        // Kept, for `callgrind_annotate`.
+        let file = workspace.target("bench").join(format!("{name}.{calls}.callgrind"));
+        let option = format!("--callgrind-out-file={}", file.display());
+        let (server, mut client, expected) = start(&["valgrind", "-q", "--tool=callgrind", &option])?;
+        for id in 0..calls {
+            client.call(&expected, 1_000_001 + id)?;
+        }
+        drop(client);
+        // It writes the file when it ends, which it must therefore be let do.
+        server.terminate()?;
+        total(&file)
+    };
+    let difference = count(many)?.checked_sub(count(few)?).ok_or("more calls took fewer instructions")?;
+    Ok(difference as f64 / (many - few) as f64)
 }
 
 /// The sum in a file of callgrind's.
 ///
 /// # Errors
 /// When there is none.
-pub(super) fn total(file: &Path) -> Result<u64, Failure> {
+fn total(file: &Path) -> Result<u64, Failure> {
     let text =
         fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let total = text

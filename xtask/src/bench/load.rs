@@ -1,10 +1,11 @@
 //! How much time a server's process spends on a call when many clients call at once.
 
 use super::{
-    client::Client,
+    client::{Client, Expected},
     figures::{Figures, median},
     procfs,
     subject::{Running, Subject},
+    turn::Turn,
 };
 use crate::{Failure, workspace::Workspace};
 
@@ -46,18 +47,34 @@ pub(super) fn measure(
 
 /// Makes [`CALLS`] calls and returns the microseconds that the server spent on each.
 fn call(running: &Running) -> Result<f64, Failure> {
-    let clients: Result<Vec<_>, _> = (0..CONNECTIONS).map(|_| Client::connect(running.port)).collect();
-    let mut clients = clients?;
-    let before = procfs::cpu_time(running.server.pid())?;
-    for first in (3_000_000..3_000_000 + CALLS).step_by(CONNECTIONS) {
+    let clients: Result<Vec<_>, _> = (0..CONNECTIONS).map(|_| running.client()).collect();
+    let (spent, _) = per_call(running.server.pid(), &mut clients?, &running.answer, Turn::of(CALLS))?;
+    Ok(spent)
+}
+
+/// Lets all `clients` call at once, and returns the microseconds that a process spent on each call, and how many there were.
+///
+/// # Errors
+/// When an answer is wrong.
+pub(super) fn per_call(
+    process: u32,
+    clients: &mut [Client],
+    expected: &Expected,
+    turn: Turn,
+) -> Result<(f64, usize), Failure> {
+    let before = procfs::cpu_time(process)?;
+    let mut made = 0;
+    for ids in turn.ids(3_000_000, clients.len()) {
+        made += ids.len();
         // One thread suffices: while the answer to the last call is awaited, those to the others arrive.
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.send(first + number)?;
+        for (client, id) in clients.iter_mut().zip(ids.clone()) {
+            client.send(id)?;
         }
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.expect(&running.answer, first + number)?;
+        for (client, id) in clients.iter_mut().zip(ids) {
+            client.expect(expected, id)?;
         }
     }
-    let spent = procfs::cpu_time(running.server.pid())? - before;
-    Ok(spent.as_secs_f64() * 1e6 / CALLS as f64)
+    let spent = procfs::cpu_time(process)?.checked_sub(before);
+    let spent = spent.ok_or("threads of it ended meanwhile, and their time with them")?;
+    Ok((spent.as_secs_f64() * 1e6 / made as f64, made))
 }

@@ -1,6 +1,6 @@
 //! How much memory a server holds, at rest and with many connections.
 
-use super::{client::Client, figures::Figures, procfs, subject::Subject};
+use super::{figures::Figures, procfs, subject::Subject};
 use crate::{Failure, workspace::Workspace};
 
 const CONNECTIONS: usize = 256;
@@ -21,7 +21,7 @@ pub(super) fn measure(
     for (subject, figures) in subjects.iter().zip(figures) {
         let running = subject.start(workspace, &[])?;
         figures.idle = Some(procfs::resident(running.server.pid())?);
-        let clients: Result<Vec<_>, _> = (0..CONNECTIONS).map(|_| Client::connect(running.port)).collect();
+        let clients: Result<Vec<_>, _> = (0..CONNECTIONS).map(|_| running.client()).collect();
         let mut clients = clients?;
         for round in 0..CALLS {
             for (number, client) in clients.iter_mut().enumerate() {

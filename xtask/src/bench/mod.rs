@@ -22,6 +22,7 @@ mod memory;
 mod procfs;
 mod start;
 mod subject;
+mod turn;
 
 /// What is measured, and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(crate) struct Effort {
     rounds: usize,
     /// How many documents are searched.
     documents: &'static [u64],
+    /// Whether other people's proxies are measured beside the bridge: they must be installed.
+    peers: bool,
     only: Option<Part>,
 }
 
@@ -43,14 +46,20 @@ enum Part {
     Knowledge,
 }
 
-const FULL: Effort =
-    Effort { tools: &[1, 50, 500, 5_000], starts: 9, rounds: 7, documents: &[5_000, 100_000], only: None };
+const FULL: Effort = Effort {
+    tools: &[1, 50, 500, 5_000],
+    starts: 9,
+    rounds: 7,
+    documents: &[5_000, 100_000],
+    peers: false,
+    only: None,
+};
 
 /// For a look while working: no comparison between numbers of tools, and medians of little.
-const QUICK: Effort = Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], only: None };
+const QUICK: Effort = Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], ..FULL };
 
 impl Effort {
-    /// Reads `[--quick] [--only calls|bridge|knowledge]`.
+    /// Reads `[--quick] [--peers] [--only calls|bridge|knowledge]`.
     ///
     /// # Errors
     /// When an option is unknown.
@@ -61,7 +70,11 @@ impl Effort {
             rest = match rest {
                 [] => return Ok(effort),
                 ["--quick", rest @ ..] => {
-                    effort = Self { only: effort.only, ..QUICK };
+                    effort = Self { only: effort.only, peers: effort.peers, ..QUICK };
+                    rest
+                }
+                ["--peers", rest @ ..] => {
+                    effort.peers = true;
                     rest
                 }
                 ["--only", "calls", rest @ ..] => {
@@ -78,7 +91,7 @@ impl Effort {
                 }
                 other => {
                     let other = other.join(" ");
-                    let known = "--quick, --only calls, --only bridge and --only knowledge";
+                    let known = "--quick, --peers, --only calls, --only bridge and --only knowledge";
                     return Err(format!("unknown option `{other}`; there are {known}").into());
                 }
             };
@@ -100,7 +113,7 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
         gates.extend(calls(workspace, effort)?);
     }
     if effort.has(Part::Bridge) {
-        let effort = bridge::Effort { rounds: effort.rounds, starts: effort.starts };
+        let effort = bridge::Effort { rounds: effort.rounds, starts: effort.starts, peers: effort.peers };
         let (tables, promised) = bridge::measure(workspace, effort)?;
         print!("\n{tables}");
         gates.extend(promised);
@@ -148,6 +161,7 @@ mod tests {
         let knowledge = Effort { only: Some(Part::Knowledge), ..QUICK };
         assert_eq!(Effort::parse(&["--only", "knowledge", "--quick"]).unwrap(), knowledge);
         assert_eq!(Effort::parse(&["--quick", "--only", "knowledge"]).unwrap(), knowledge);
+        assert_eq!(Effort::parse(&["--peers", "--quick"]).unwrap(), Effort { peers: true, ..QUICK });
         assert!(Effort::parse(&["--only", "calls"]).unwrap().has(Part::Calls));
         assert!(!Effort::parse(&["--only", "bridge"]).unwrap().has(Part::Calls));
         assert!(Effort::parse(&["--only"]).is_err());

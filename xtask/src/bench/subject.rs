@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::client::{Answer, Client, Tool};
+use super::client::{Client, Era, Expected, PATIENCE, Tool};
 use crate::{
     Failure,
     process::{self, Server},
@@ -96,22 +96,14 @@ impl Subject {
         let folder = workspace.target("bench");
         fs::create_dir_all(&folder)?;
         let port = process::free_port()?;
-        let mut command = match wrapper {
-            [] => Command::new(&self.program),
-            [tool, options @ ..] => {
-                let mut command = Command::new(tool);
-                command.args(options).arg(&self.program);
-                command
-            }
-        };
+        let mut command = process::below(wrapper, &Command::new(&self.program));
         command.args(&self.arguments).args(["--port", &port.to_string()]);
         let start = Instant::now();
         let log = folder.join("server.log");
         let server = Server::start_watched(&mut command, port, &log, Duration::from_micros(200))?;
-        let mut client = Client::connect(port)?;
-        let answer = client.learn(Tool::Echo)?;
+        let mut client = client(port)?;
+        let answer = client.learn(Tool::Echo).map_err(|failure| self.fault(&failure))?;
         let first_answer = start.elapsed();
-        answer.check_echo().map_err(|failure| self.fault(&failure))?;
         let answer = if self.constant { answer.constant() } else { answer };
         Ok(Running { server, port, answer, first_answer })
     }
@@ -122,11 +114,10 @@ impl Subject {
     /// When it does something else.
     pub(super) fn check(&self, workspace: &Workspace) -> Result<(), Failure> {
         let running = self.start(workspace, &[])?;
-        let mut client = Client::connect(running.port)?;
+        let mut client = running.client()?;
         client.call(&running.answer, 7_654_321).map_err(|failure| self.fault(&failure))?;
         if self.adds {
-            let answer = client.learn(Tool::Add).and_then(|answer| answer.check_add());
-            answer.map_err(|failure| self.fault(&failure))?;
+            client.learn(Tool::Add).map_err(|failure| self.fault(&failure))?;
         }
         Ok(())
     }
@@ -140,9 +131,23 @@ impl Subject {
 /// A server that runs; it ends when this is dropped.
 pub(super) struct Running {
     pub(super) server: Server,
-    pub(super) port: u16,
+    port: u16,
     /// What it said first, and will say again.
-    pub(super) answer: Answer,
+    pub(super) answer: Expected,
     /// From the start of the process to the end of its first answer.
     pub(super) first_answer: Duration,
+}
+
+impl Running {
+    /// A client of the newest revision that calls `echo`.
+    ///
+    /// # Errors
+    /// When it cannot connect.
+    pub(super) fn client(&self) -> Result<Client, Failure> {
+        client(self.port)
+    }
+}
+
+fn client(port: u16) -> Result<Client, Failure> {
+    Client::connect(port, Era::Modern, Tool::Echo, PATIENCE)
 }

@@ -11,10 +11,12 @@ mod javascript;
 mod node;
 mod python;
 mod suite;
+mod supergateway;
 
 pub(crate) use javascript::JavaScript;
 pub(crate) use python::{Packages, Python};
 pub(crate) use suite::Suite;
+pub(crate) use supergateway::Supergateway;
 
 /// Sees that `folder` holds what `wanted` describes: if it was made from another description, or not to its end,
 /// or `program` is gone from it, it is made again from nothing.

@@ -61,23 +61,58 @@ pub(super) fn hex4(digits: &[u8]) -> Option<u16> {
 /// How many bytes at the start of `bytes` are neither `"`, `\\` nor a control character: a run that a string may hold
 /// as it stands. Eight bytes are looked at in one go, since strings are most of what a message is made of.
 pub(super) fn plain_run(bytes: &[u8]) -> usize {
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut plain = 0;
+    for word in words {
+        if let Some(at) = first_special(word) {
+            return plain + at;
+        }
+        plain += 8;
+        if plain == SHORT {
+            return long_plain_run(bytes);
+        }
+    }
+    plain + plain_bytes(&bytes[plain..])
+}
+
+/// Most strings are shorter.
+const SHORT: usize = 64;
+
+/// The same for a long run, in blocks, which are several times as fast but tell only that there is something, not where.
+#[inline(never)]
+fn long_plain_run(bytes: &[u8]) -> usize {
+    let (blocks, _) = bytes.as_chunks::<64>();
+    let plain = 64 * blocks.iter().take_while(|block| is_plain(block)).count();
+    let (words, _) = bytes[plain..].as_chunks::<8>();
+    let plain = plain + 8 * words.iter().take_while(|word| first_special(word).is_none()).count();
+    plain + plain_bytes(&bytes[plain..])
+}
+
+/// The same byte by byte, for what is left.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    bytes.iter().position(|&byte| is_special(byte)).unwrap_or(bytes.len())
+}
+
+/// It looks at all bytes, whatever the first ones are, so that the compiler can look at many bytes at once.
+fn is_plain(block: &[u8; 64]) -> bool {
+    block.iter().fold(0, |any, &byte| any | u8::from(is_special(byte))) == 0
+}
+
+fn is_special(byte: u8) -> bool {
+    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+}
+
+/// The place of the first special byte in a word.
+fn first_special(word: &[u8; 8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
     // The high bit of every byte that is below `limit`; above the lowest such byte there may be false ones.
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHS;
-    let (words, _) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
-        let escapes = below(word ^ (ONES * u64::from(b'\\')), 1);
-        let special = quotes | escapes | below(word, 0x20);
-        if special != 0 {
-            return index * 8 + special.trailing_zeros() as usize / 8;
-        }
-    }
-    let rest = words.len() * 8;
-    let tail = bytes[rest..].iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-    tail.map_or(bytes.len(), |at| rest + at)
+    let word = u64::from_le_bytes(*word);
+    let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
+    let escapes = below(word ^ (ONES * u64::from(b'\\')), 1);
+    let special = quotes | escapes | below(word, 0x20);
+    (special != 0).then(|| special.trailing_zeros() as usize / 8)
 }
 
 /// Appends `text` as a JSON string, quotes included.
@@ -120,7 +155,7 @@ mod tests {
     #[test]
     fn a_plain_run_ends_at_the_first_special_byte_wherever_it_stands() {
         for special in (0..0x20).chain([b'"', b'\\']) {
-            for length in 0..40 {
+            for length in (0..40).chain(120..150).chain([200]) {
                 for at in 0..length {
                     let mut bytes = vec![b'a' + (at % 26) as u8; length];
                     bytes[at] = special;

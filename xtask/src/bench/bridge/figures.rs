@@ -1,26 +1,44 @@
 //! What was measured, and what was promised.
 
-use super::{
-    caller::Era,
-    ways::{Between, Way},
+use super::ways::{Between, Way};
+use crate::{
+    Failure,
+    bench::{
+        client::Era,
+        figures::{Gate, shown},
+    },
 };
-use crate::bench::figures::{Gate, shown};
 
-/// What one way costs; `None` where this machine could not tell.
+/// What is measured in turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Calls one after the other.
+    Wait,
+    /// Many calls at once.
+    Load,
+    /// Large answers.
+    Large,
+}
+
+/// What one way costs; `None` where this machine could not tell, or the way could not be gone.
 pub(super) struct Figures {
     name: String,
     pub(super) between: Between,
     pub(super) client: Era,
     /// Microseconds that a lone client waits for an answer: the median.
-    pub(super) wait: f64,
+    pub(super) wait: Option<f64>,
     /// Microseconds that what stands between spends on a call, the kernel's work for it included.
     pub(super) time: Option<f64>,
     /// Megabytes of large answers that pass in a second.
-    pub(super) large: f64,
+    pub(super) large: Option<f64>,
     /// Megabytes of large answers in a second on a core.
     pub(super) large_on_core: Option<f64>,
     /// Instructions of its own code for a call.
     pub(super) instructions: Option<f64>,
+    /// How many calls the shortest turn of each step had.
+    made: Vec<(Step, usize)>,
+    /// The steps that were given up, and why.
+    failed: Vec<(Step, String)>,
 }
 
 impl Figures {
@@ -29,24 +47,78 @@ impl Figures {
             name: way.name(),
             between: way.between,
             client: way.client,
-            wait: 0.0,
+            wait: None,
             time: None,
-            large: 0.0,
+            large: None,
             large_on_core: None,
             instructions: None,
+            made: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
+
+    /// That a turn had so many calls.
+    pub(super) fn made(&mut self, step: Step, calls: usize) {
+        match self.made.iter_mut().find(|(made, _)| *made == step) {
+            Some((_, fewest)) => *fewest = calls.min(*fewest),
+            None => self.made.push((step, calls)),
+        }
+    }
+
+    /// That a step could not be done.
+    pub(super) fn fail(&mut self, step: Step, failure: &Failure) {
+        self.failed.push((step, failure.to_string()));
+    }
+
+    /// Whether a step could not be done.
+    pub(super) fn failed(&self, step: Step) -> bool {
+        self.failed.iter().any(|(failed, _)| *failed == step)
+    }
+
+    /// A figure of a step, or that the step failed.
+    fn cell(&self, step: Step, value: Option<f64>, digits: usize) -> String {
+        if self.failed(step) { "failed".to_owned() } else { shown(value, digits) }
+    }
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Wait => "calls one after the other",
+            Self::Load => "calls at once",
+            Self::Large => "large answers",
         }
     }
 }
 
 /// What a client of the same era waits for without anything in between.
-fn alone(all: &[Figures], client: Era) -> Option<&Figures> {
-    all.iter().find(|figures| figures.between == Between::Nothing && figures.client == client)
+fn alone(all: &[Figures], client: Era) -> Option<f64> {
+    all.iter().find(|figures| figures.between == Between::Nothing && figures.client == client)?.wait
 }
 
 /// Microseconds that are added to what the server alone takes.
 fn added(all: &[Figures], figures: &Figures) -> Option<f64> {
     let between = figures.between != Between::Nothing;
-    alone(all, figures.client).filter(|_| between).map(|alone| figures.wait - alone.wait)
+    Some(figures.wait? - alone(all, figures.client).filter(|_| between)?)
+}
+
+/// What must be known of other people's figures: of how few calls they are, and what failed.
+pub(super) fn notes(all: &[Figures]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for figures in all.iter().filter(|figures| figures.between.is_peer()) {
+        let made = figures.made.iter().filter(|(step, _)| !figures.failed(*step));
+        let made: Vec<_> =
+            made.map(|(step, calls)| format!("{} {}", shown(Some(*calls as f64), 0), step.name())).collect();
+        if !made.is_empty() {
+            notes.push(format!("{}: in the time of a turn, {}", figures.name, made.join(", ")));
+        }
+        let failed = figures
+            .failed
+            .iter()
+            .map(|(step, why)| format!("{}: {} failed: {why}", figures.name, step.name()));
+        notes.extend(failed);
+    }
+    notes
 }
 
 /// The figures as a table of Markdown.
@@ -57,13 +129,13 @@ pub(super) fn table(all: &[Figures]) -> String {
     );
     for figures in all {
         let cells = [
-            shown(Some(figures.wait), 0),
-            shown(added(all, figures), 0),
-            shown(figures.time, 1),
-            shown(figures.time.map(|time| 1e6 / time), 0),
+            figures.cell(Step::Wait, figures.wait, 0),
+            figures.cell(Step::Wait, added(all, figures), 0),
+            figures.cell(Step::Load, figures.time, 1),
+            figures.cell(Step::Load, figures.time.map(|time| 1e6 / time), 0),
             shown(figures.instructions, 0),
-            shown(Some(figures.large), 0),
-            shown(figures.large_on_core, 0),
+            figures.cell(Step::Large, figures.large, 0),
+            figures.cell(Step::Large, figures.large_on_core, 0),
         ];
         table += &format!("| {} | {} |\n", figures.name, cells.join(" | "));
     }
@@ -94,7 +166,13 @@ mod tests {
 
     fn figures(between: Between, wait: f64) -> Figures {
         let way = Way { between, client: Era::Modern, port: 1, process: 1 };
-        Figures { wait, time: Some(50.0), large: 1000.0, large_on_core: Some(800.0), ..Figures::of(&way) }
+        Figures {
+            wait: Some(wait),
+            time: Some(50.0),
+            large: Some(1000.0),
+            large_on_core: Some(800.0),
+            ..Figures::of(&way)
+        }
     }
 
     #[test]
@@ -120,5 +198,25 @@ mod tests {
             Figures { time: Some(70.0), large_on_core: None, ..figures(Between::Bridge(Era::Modern), 401.0) };
         let all = [figures(Between::Nothing, 100.0), slow];
         assert!(gates(&all).iter().all(|gate| !gate.passed()));
+    }
+
+    #[test]
+    fn what_fails_is_a_row_that_says_so_and_no_gate() {
+        let mut peer = figures(Between::Supergateway, 9_000.0);
+        peer.made(Step::Wait, 300);
+        peer.made(Step::Wait, 200);
+        peer.made(Step::Large, 3);
+        peer.large = None;
+        peer.large_on_core = None;
+        peer.fail(Step::Large, &"the connection was closed".into());
+        let all = [figures(Between::Nothing, 100.0), peer];
+        let table = table(&all);
+        let row = "to a program, supergateway | 9,000 | 8,900 | 50.0 | 20,000 | - | failed | failed |";
+        assert!(table.contains(row), "{table}");
+        let notes = notes(&all);
+        assert_eq!(notes.len(), 2);
+        assert!(notes[0].ends_with("in the time of a turn, 200 calls one after the other"), "{}", notes[0]);
+        assert!(notes[1].ends_with("large answers failed: the connection was closed"), "{}", notes[1]);
+        assert!(gates(&all).is_empty());
     }
 }

@@ -1,21 +1,20 @@
 //! How the figures are measured.
 
-use std::{
-    fs,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
-    caller::{Caller, Era, LARGE, Tool},
-    figures::Figures,
+    figures::{Figures, Step},
     ways::{self, Between, Programs, Way, Ways},
 };
 use crate::{
     Failure,
-    bench::{figures::median, instructions::total, procfs},
+    bench::{
+        client::{Client, Expected, LARGE, PATIENCE, Tool},
+        figures::median,
+        instructions, load, procfs,
+        turn::Turn,
+    },
     process::{self, Server},
-    tools,
     workspace::Workspace,
 };
 
@@ -26,113 +25,92 @@ const CONNECTIONS: usize = 32;
 const LOADED: usize = 320 * CONNECTIONS;
 /// Calls with large answers, likewise.
 const LARGE_CALLS: usize = 64;
-const FEW: usize = 200;
-const MANY: usize = 700;
+/// Calls whose instructions are counted.
+const COUNTED: [usize; 2] = [200, 700];
 
 /// How long a client waits for an answer when it is the only one: the median call of the median round.
 ///
 /// # Errors
-/// When an answer is wrong.
+/// When an answer of ours is wrong.
 pub(super) fn waits(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Result<(), Failure> {
     eprintln!("{CALLS} calls on one connection each way, {rounds} times in turns");
-    let mut waits = vec![Vec::new(); ways.all.len()];
-    for round in 0..=rounds {
-        for (way, waits) in ways.all.iter().zip(&mut waits) {
-            // Connections that wait for their turn some servers close.
-            let wait = way.caller(Tool::Echo).and_then(|mut caller| wait(&mut caller));
-            let wait = wait.map_err(|failure| way.fault(&failure))?;
-            // The first round only warms up.
-            if round > 0 {
-                waits.push(wait);
-            }
+    let waits = turns(ways, rounds, figures, Step::Wait, |way, _| {
+        // Connections that wait for their turn some servers close.
+        let mut client = way.client(Tool::Echo)?;
+        let (expected, mut times) = (Expected::Says(Tool::Echo), Vec::with_capacity(CALLS));
+        for id in Turn::within(CALLS, way.between.time()).ids(2_000_000, 1).flatten() {
+            let start = Instant::now();
+            client.call(&expected, id)?;
+            times.push(start.elapsed().as_secs_f64() * 1e6);
         }
-    }
+        client.close()?;
+        let made = times.len();
+        Ok((median(times), made))
+    })?;
     for (figures, waits) in figures.iter_mut().zip(waits) {
-        figures.wait = median(waits);
+        figures.wait = middle(waits);
     }
     Ok(())
-}
-
-fn wait(caller: &mut Caller) -> Result<f64, Failure> {
-    let mut times = Vec::with_capacity(CALLS);
-    for id in 2_000_000..2_000_000 + CALLS {
-        let start = Instant::now();
-        caller.call(id)?;
-        times.push(start.elapsed().as_secs_f64() * 1e6);
-    }
-    Ok(median(times))
 }
 
 /// How much time what stands between spends on a call when many clients call at once.
 ///
 /// # Errors
-/// When an answer is wrong.
+/// When an answer of ours is wrong.
 pub(super) fn load(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Result<(), Failure> {
     if !procfs::is_here() {
         eprintln!("no time per call: it is read from /proc, which this system does not have");
         return Ok(());
     }
     eprintln!("{LOADED} calls on {CONNECTIONS} connections each way, {rounds} times in turns");
-    let mut times = vec![Vec::new(); ways.all.len()];
-    for round in 0..=rounds {
-        for (way, times) in ways.all.iter().zip(&mut times) {
-            let time = loaded(way).map_err(|failure| way.fault(&failure))?;
-            if round > 0 {
-                times.push(time);
-            }
-        }
-    }
+    let times = turns(ways, rounds, figures, Step::Load, |way, figures| {
+        let connections = connections(way, figures.wait);
+        let clients: Result<Vec<_>, _> = (0..connections).map(|_| way.client(Tool::Echo)).collect();
+        let mut clients = clients?;
+        let turn = Turn::within(LOADED, way.between.time());
+        let counted = load::per_call(way.process, &mut clients, &Expected::Says(Tool::Echo), turn)?;
+        clients.into_iter().try_for_each(Client::close)?;
+        Ok(counted)
+    })?;
     for (figures, times) in figures.iter_mut().zip(times) {
-        figures.time = Some(median(times));
+        figures.time = middle(times);
     }
     Ok(())
 }
 
-fn loaded(way: &Way) -> Result<f64, Failure> {
-    let mut callers = Vec::new();
-    for _ in 0..CONNECTIONS {
-        callers.push(way.caller(Tool::Echo)?);
-    }
-    let before = procfs::cpu_time(way.process)?;
-    for first in (3_000_000..3_000_000 + LOADED).step_by(CONNECTIONS) {
-        // One thread suffices: while the answer to the last call is awaited, those to the others arrive.
-        for (number, caller) in callers.iter_mut().enumerate() {
-            caller.send(first + number)?;
-        }
-        for (number, caller) in callers.iter_mut().enumerate() {
-            caller.expect(first + number)?;
-        }
-    }
-    let spent = procfs::cpu_time(way.process)? - before;
-    Ok(spent.as_secs_f64() * 1e6 / LOADED as f64)
+/// How many call at once: where a lone call takes `wait` microseconds, so many that they all have several calls in a turn.
+fn connections(way: &Way, wait: Option<f64>) -> usize {
+    let Some(time) = way.between.time() else { return CONNECTIONS };
+    let calls = wait.map_or(0.0, |wait| time.as_secs_f64() * 1e6 / wait);
+    (1..CONNECTIONS).find(|&connections| (connections + 1) as f64 * SEVERAL > calls).unwrap_or(CONNECTIONS)
 }
+
+/// What a client calls in a turn at least, roughly.
+const SEVERAL: f64 = 8.0;
 
 /// How many megabytes of large answers pass in a second, and in a second that what stands between is on a core.
 ///
 /// # Errors
-/// When an answer is wrong.
+/// When an answer of ours is wrong.
 pub(super) fn large(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Result<(), Failure> {
     eprintln!("{LARGE_CALLS} answers of {LARGE} bytes each way, {rounds} times in turns");
-    let mut rates = vec![(Vec::new(), Vec::new()); ways.all.len()];
-    for round in 0..=rounds {
-        for (way, rates) in ways.all.iter().zip(&mut rates) {
-            let mut caller = way.caller(Tool::Large).map_err(|failure| way.fault(&failure))?;
-            let before = cpu_time(way)?;
-            let start = Instant::now();
-            for id in 4_000_000..4_000_000 + LARGE_CALLS {
-                caller.call(id).map_err(|failure| way.fault(&failure))?;
-            }
-            let (passed, spent) = (start.elapsed(), cpu_time(way)?.saturating_sub(before));
-            if round > 0 {
-                let megabytes = (LARGE_CALLS * LARGE) as f64 / 1e6;
-                rates.0.push(megabytes / passed.as_secs_f64());
-                rates.1.push(megabytes / spent.as_secs_f64());
-            }
+    let rates = turns(ways, rounds, figures, Step::Large, |way, _| {
+        let mut client = way.client(Tool::Large)?;
+        let (expected, mut made) = (Expected::Says(Tool::Large), 0);
+        let (before, start) = (cpu_time(way)?, Instant::now());
+        for id in Turn::within(LARGE_CALLS, way.between.time()).ids(4_000_000, 1).flatten() {
+            client.call(&expected, id)?;
+            made += 1;
         }
-    }
-    for (figures, (passed, spent)) in figures.iter_mut().zip(rates) {
-        figures.large = median(passed);
-        figures.large_on_core = procfs::is_here().then(|| median(spent));
+        let (passed, spent) = (start.elapsed(), cpu_time(way)?.saturating_sub(before));
+        client.close()?;
+        let megabytes = (made * LARGE) as f64 / 1e6;
+        Ok(((megabytes / passed.as_secs_f64(), megabytes / spent.as_secs_f64()), made))
+    })?;
+    for (figures, rates) in figures.iter_mut().zip(rates) {
+        let (passed, spent) = rates.into_iter().unzip();
+        figures.large = middle(passed);
+        figures.large_on_core = middle(spent).filter(|_| procfs::is_here());
     }
     Ok(())
 }
@@ -141,8 +119,44 @@ fn cpu_time(way: &Way) -> Result<Duration, Failure> {
     if procfs::is_here() { procfs::cpu_time(way.process) } else { Ok(Duration::ZERO) }
 }
 
-/// How many instructions the proxy and the bridge need for a call, of their own code: two runs that differ only in the
-/// number of calls.
+/// Gives each way its turn, so often and once more before, to warm up; returns what the turns of each measured. A turn also
+/// says how many calls it had. Where something of other people's fails that is noted, and it has no more turns.
+fn turns<T>(
+    ways: &Ways,
+    rounds: usize,
+    figures: &mut [Figures],
+    step: Step,
+    turn: impl Fn(&Way, &Figures) -> Result<(T, usize), Failure>,
+) -> Result<Vec<Vec<T>>, Failure> {
+    let mut measured: Vec<Vec<T>> = ways.all.iter().map(|_| Vec::new()).collect();
+    for round in 0..=rounds {
+        for ((way, measured), figures) in ways.all.iter().zip(&mut measured).zip(&mut *figures) {
+            if figures.failed(step) {
+                continue;
+            }
+            match turn(way, figures) {
+                Ok((value, made)) if round > 0 => {
+                    measured.push(value);
+                    figures.made(step, made);
+                }
+                Ok(_) => {}
+                Err(failure) if way.between.is_peer() => {
+                    measured.clear();
+                    figures.fail(step, &failure);
+                }
+                Err(failure) => return Err(way.fault(&failure)),
+            }
+        }
+    }
+    Ok(measured)
+}
+
+/// The median, if there is anything.
+fn middle(values: Vec<f64>) -> Option<f64> {
+    (!values.is_empty()).then(|| median(values))
+}
+
+/// How many instructions the proxy and the bridge need for a call, of their own code.
 ///
 /// # Errors
 /// When something does not start or gives a wrong answer.
@@ -151,64 +165,77 @@ pub(super) fn instructions(
     programs: &Programs,
     figures: &mut [Figures],
 ) -> Result<(), Failure> {
-    if tools::ask("valgrind", &["--version"])?.is_none() {
-        eprintln!(
-            "no instructions: they are counted by valgrind, which is missing (apt-get install valgrind)"
-        );
+    if !instructions::can_be_counted()? {
         return Ok(());
     }
-    eprintln!("{FEW} and {MANY} calls through proxy and bridge under valgrind");
+    let [few, many] = COUNTED;
+    eprintln!("{few} and {many} calls through proxy and bridge under valgrind");
     let (server, port) = ways::upstream(workspace, programs)?;
     for figures in figures {
-        let command = |own: u16| match figures.between {
-            Between::Proxy => Some(ways::proxy(programs, port, own)),
-            Between::Bridge(spoken) => Some(ways::bridge(programs, port, spoken, own)),
-            _ => None,
+        let name = match figures.between {
+            Between::Proxy => "proxy".to_owned(),
+            Between::Bridge(spoken) => format!("bridge to {}", spoken.revision()),
+            _ => continue,
         };
-        let count = |calls: usize| {
+        let name = format!("{} through {name}", figures.client.revision()).replace(' ', "-");
+        let each = instructions::per_call(workspace, &name, COUNTED, |valgrind| {
             let own = process::free_port()?;
-            let Some(command) = command(own) else { return Ok(None) };
-            count(workspace, &command, own, figures.client, calls).map(Some)
-        };
-        if let (Some(few), Some(many)) = (count(FEW)?, count(MANY)?) {
-            let difference = many.checked_sub(few).ok_or("more calls took fewer instructions")?;
-            figures.instructions = Some(difference as f64 / (MANY - FEW) as f64);
-        }
+            let command = match figures.between {
+                Between::Bridge(spoken) => ways::bridge(programs, port, spoken, own),
+                _ => ways::proxy(programs, port, own),
+            };
+            let log = workspace.target("bench").join("valgrind.log");
+            let running = Server::start(&mut process::below(valgrind, &command), own, &log)?;
+            let client = Client::connect(own, figures.client, Tool::Echo, PATIENCE)?;
+            Ok((running, client, Expected::Says(Tool::Echo)))
+        })?;
+        figures.instructions = Some(each);
     }
     drop(server);
     Ok(())
 }
 
-fn count(
-    workspace: &Workspace,
-    command: &Command,
-    port: u16,
-    client: Era,
-    calls: usize,
-) -> Result<u64, Failure> {
-    // Kept, for `callgrind_annotate`.
-    let program = command.get_program().to_string_lossy();
-    let name = program.rsplit('/').next().unwrap_or_default();
-    let spoken =
-        command.get_args().last().map(|last| last.to_string_lossy().into_owned()).unwrap_or_default();
-    let spoken = if spoken.contains('-') { spoken } else { String::new() };
-    let file = format!("{name}.{}.{spoken}.{calls}.callgrind", client.revision());
-    let file = workspace.target("bench").join(file);
-    let mut below = Command::new("valgrind");
-    below.args(["-q", "--tool=callgrind", &format!("--callgrind-out-file={}", file.display())]);
-    below.arg(command.get_program()).args(command.get_args());
-    let log = workspace.target("bench").join("valgrind.log");
-    let running = Server::start(&mut below, port, &log)?;
-    let mut caller = Caller::connect(port, client, Tool::Echo)?;
-    for id in 0..calls {
-        caller.call(1_000_001 + id)?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::client::Era;
+
+    fn way(between: Between) -> Way {
+        Way { between, client: Era::Legacy, port: 1, process: 1 }
     }
-    drop(caller);
-    // It writes the file when it ends, which it must therefore be let do.
-    running.terminate()?;
-    let counted = total(&file);
-    if counted.is_err() && !fs::exists(&file)? {
-        return Err(format!("valgrind wrote no {}", file.display()).into());
+
+    #[test]
+    fn what_a_peer_cannot_do_costs_it_that_step_and_nobody_else_a_turn() {
+        let ways = Ways::of(vec![way(Between::FastMcp), way(Between::Bridge(Era::Legacy))]);
+        let mut figures: Vec<_> = ways.all.iter().map(Figures::of).collect();
+        let of_peers = |way: &Way, _: &Figures| match way.between.is_peer() {
+            true => Err("it hangs".into()),
+            false => Ok((1.0, 7)),
+        };
+        let measured = turns(&ways, 3, &mut figures, Step::Load, of_peers).unwrap();
+        assert_eq!(measured, [vec![], vec![1.0; 3]]);
+        assert!(figures[0].failed(Step::Load) && !figures[0].failed(Step::Large));
+        assert!(!figures[1].failed(Step::Load));
+
+        let of_ours = |way: &Way, _: &Figures| match way.between.is_peer() {
+            true => Ok((1.0, 7)),
+            false => Err("it hangs".into()),
+        };
+        let failure = turns(&ways, 3, &mut figures, Step::Large, of_ours).unwrap_err().to_string();
+        assert_eq!(failure, "2025-11-25 to 2025-11-25, bridge: it hangs");
     }
-    counted
+
+    #[test]
+    fn few_call_at_once_what_is_slow() {
+        let connections = |between, wait| connections(&way(between), wait);
+        assert_eq!(connections(Between::FastMcp, Some(100_000.0)), 3);
+        assert_eq!(connections(Between::FastMcp, Some(100.0)), CONNECTIONS);
+        assert_eq!(connections(Between::FastMcp, Some(10_000_000.0)), 1);
+        assert_eq!(connections(Between::FastMcp, None), 1, "it did not even answer one");
+        assert_eq!(
+            connections(Between::Proxy, Some(100_000.0)),
+            CONNECTIONS,
+            "ours and the floor have no limit"
+        );
+    }
 }

@@ -1,16 +1,16 @@
 //! What a call through `anyport bridge` costs, HTTP to HTTP, in each pair of eras: beside the server alone, and beside a
-//! reverse proxy of bare hyper. And what the command line adds to the start of a server.
+//! reverse proxy of bare hyper, and beside other people's proxies if they are wanted. And what the command line adds to the start of a server.
 //!
 //! Everything is compared within the run, in turns; what a process spends is read as its time on a core, which others on
 //! the machine change little, and as instructions, which repeat.
 
-mod caller;
 mod commands;
 mod figures;
 mod measure;
+mod peers;
 mod ways;
 
-use self::figures::Figures;
+use self::{figures::Figures, peers::Peers};
 use super::figures::Gate;
 use crate::{Failure, workspace::Workspace};
 
@@ -21,6 +21,8 @@ pub(super) struct Effort {
     pub(super) rounds: usize,
     /// How often each command is started.
     pub(super) starts: usize,
+    /// Whether other people's proxies have their turns as well.
+    pub(super) peers: bool,
 }
 
 /// Measures, and gives what is to be shown and what was promised.
@@ -29,15 +31,22 @@ pub(super) struct Effort {
 /// When something does not build or start, or gives a wrong answer.
 pub(super) fn measure(workspace: &Workspace, effort: Effort) -> Result<(String, Vec<Gate>), Failure> {
     let programs = ways::Programs::build(workspace)?;
-    let ways = ways::Ways::start(workspace, &programs)?;
+    let peers = if effort.peers { Some(Peers::install(workspace)?) } else { None };
+    let ways = ways::Ways::start(workspace, &programs, peers.as_ref())?;
     let mut figures: Vec<Figures> = ways.all.iter().map(Figures::of).collect();
     measure::waits(&ways, effort.rounds, &mut figures)?;
     measure::load(&ways, effort.rounds, &mut figures)?;
     measure::large(&ways, effort.rounds, &mut figures)?;
+    let mut notes = ways.absent.clone();
     drop(ways);
     measure::instructions(workspace, &programs, &mut figures)?;
     let commands = commands::measure(&programs, effort.starts)?;
     let mut gates = figures::gates(&figures);
     gates.extend(commands.gates());
-    Ok((format!("{}\n{}", figures::table(&figures), commands.table()), gates))
+    if let Some(peers) = peers {
+        notes.insert(0, peers.versions()?);
+        notes.extend(figures::notes(&figures));
+    }
+    let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
+    Ok((format!("{}\n{}\n{}", figures::table(&figures), notes, commands.table()), gates))
 }

@@ -1,12 +1,12 @@
 //! What is called: a server alone, and whatever stands in front of it.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
-use super::caller::{Caller, Era, LARGE, Tool};
+use super::peers::Peers;
 use crate::{
     Failure,
+    bench::client::{Client, Era, LARGE, PATIENCE, Tool},
     process::{self, Server},
-    tools,
     workspace::{Build, Profile, Workspace},
 };
 
@@ -40,6 +40,8 @@ impl Programs {
     }
 }
 
+const BOTH: [Era; 2] = [Era::Modern, Era::Legacy];
+
 /// What stands between the client and the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Between {
@@ -54,6 +56,18 @@ pub(super) enum Between {
     FastMcp,
     /// `supergateway --stdio`, in front of a program.
     Supergateway,
+}
+
+impl Between {
+    /// Whether it is other people's, who promised us nothing: it may be slow, and it may fail.
+    pub(super) fn is_peer(self) -> bool {
+        matches!(self, Self::FastMcp | Self::Supergateway)
+    }
+
+    /// How long its turns may last; what is not slow makes all its calls.
+    pub(super) fn time(self) -> Option<Duration> {
+        self.is_peer().then_some(Duration::from_secs(3))
+    }
 }
 
 /// One way from a client to a server.
@@ -83,8 +97,20 @@ impl Way {
     ///
     /// # Errors
     /// When that fails.
-    pub(super) fn caller(&self, tool: Tool) -> Result<Caller, Failure> {
-        Caller::connect(self.port, self.client, tool).map_err(|failure| self.fault(&failure))
+    pub(super) fn client(&self, tool: Tool) -> Result<Client, Failure> {
+        // One that hangs is to hold the others up no longer than one that is slow.
+        let patience = if self.between.is_peer() { Duration::from_secs(10) } else { PATIENCE };
+        Client::connect(self.port, self.client, tool, patience)
+    }
+
+    /// Sees that it leads to the server.
+    ///
+    /// # Errors
+    /// When it does not.
+    fn check(&self) -> Result<(), Failure> {
+        let mut client = self.client(Tool::Echo)?;
+        client.learn(Tool::Echo)?;
+        client.close()
     }
 
     /// `failure`, with who is to blame.
@@ -96,66 +122,66 @@ impl Way {
 /// Everything that runs.
 pub(super) struct Ways {
     pub(super) all: Vec<Way>,
+    /// What of other people's is not among them, and why.
+    pub(super) absent: Vec<String>,
     /// In front of the server first: they end in this order.
-    _running: Vec<Server>,
+    running: Vec<Server>,
 }
 
 impl Ways {
     /// Starts a server and all that is put in front of it, and sees that each way leads there.
     ///
     /// # Errors
-    /// When something does not start, or gives a wrong answer.
-    pub(super) fn start(workspace: &Workspace, programs: &Programs) -> Result<Self, Failure> {
+    /// When something of ours does not start, or gives a wrong answer.
+    pub(super) fn start(
+        workspace: &Workspace,
+        programs: &Programs,
+        peers: Option<&Peers>,
+    ) -> Result<Self, Failure> {
         let (server, port) = upstream(workspace, programs)?;
         let alone = server.pid();
-        let mut ways = Self { all: Vec::new(), _running: vec![server] };
-        for client in [Era::Modern, Era::Legacy] {
+        let mut ways = Self { all: Vec::new(), absent: Vec::new(), running: vec![server] };
+        for client in BOTH {
             ways.all.push(Way { between: Between::Nothing, client, port, process: alone });
         }
-        ways.put(workspace, Between::Proxy, &[Era::Modern, Era::Legacy], |own| proxy(programs, port, own))?;
-        for spoken in [Era::Modern, Era::Legacy] {
-            let clients = [Era::Modern, Era::Legacy];
-            ways.put(workspace, Between::Bridge(spoken), &clients, |own| {
-                bridge(programs, port, spoken, own)
-            })?;
+        ways.put(workspace, Between::Proxy, &BOTH, |own| proxy(programs, port, own))?;
+        for spoken in BOTH {
+            ways.put(workspace, Between::Bridge(spoken), &BOTH, |own| bridge(programs, port, spoken, own))?;
         }
         let to_program = |own: u16| {
             let mut command = anyport(programs, own);
             command.arg("--").arg(&programs.server).args(["--large", &LARGE.to_string()]);
             command
         };
-        ways.put(workspace, Between::BridgeToProgram, &[Era::Legacy], to_program)?;
-        ways.peers(workspace, programs, port)?;
+        ways.put(workspace, Between::BridgeToProgram, &BOTH, to_program)?;
         for way in &ways.all {
-            way.caller(Tool::Echo)?.check().map_err(|failure| way.fault(&failure))?;
+            way.check().map_err(|failure| way.fault(&failure))?;
+        }
+        if let Some(peers) = peers {
+            ways.put_peer(workspace, Between::FastMcp, |own| peers.fastmcp(port, own));
+            ways.put_peer(workspace, Between::Supergateway, |own| peers.supergateway(programs, own));
         }
         Ok(ways)
     }
 
-    /// Other people's proxies, where they are installed.
-    fn peers(&mut self, workspace: &Workspace, programs: &Programs, port: u16) -> Result<(), Failure> {
-        if tools::ask("fastmcp", &["version"])?.is_some() {
-            self.put(workspace, Between::FastMcp, &[Era::Legacy], |own| {
-                let mut command = Command::new("fastmcp");
-                command.args(["run", &format!("http://127.0.0.1:{port}/mcp"), "--transport", "http"]);
-                command.args(["--host", "127.0.0.1", "--no-banner", "--port", &own.to_string()]);
-                command
-            })?;
-        } else {
-            eprintln!("no FastMCP: `pip install fastmcp` puts it beside the others");
+    /// Without anything that runs.
+    #[cfg(test)]
+    pub(super) fn of(all: Vec<Way>) -> Self {
+        Self { all, absent: Vec::new(), running: Vec::new() }
+    }
+
+    /// As [`Ways::put`], for clients of either era, but what does not work is only noted.
+    fn put_peer(&mut self, workspace: &Workspace, between: Between, command: impl FnOnce(u16) -> Command) {
+        let first = self.all.len();
+        if let Err(failure) = self.put(workspace, between, &BOTH, command) {
+            self.absent.push(format!("{between:?} is missing: {failure}"));
         }
-        if tools::ask("supergateway", &["--version"])?.is_some() {
-            self.put(workspace, Between::Supergateway, &[Era::Legacy], |own| {
-                let mut command = Command::new("supergateway");
-                let server = format!("{} --large {LARGE}", programs.server.display());
-                command.args(["--stdio", &server, "--outputTransport", "streamableHttp", "--stateful"]);
-                command.args(["--logLevel", "none", "--port", &own.to_string()]);
-                command
-            })?;
-        } else {
-            eprintln!("no supergateway: `npm install --global supergateway` puts it beside the others");
+        for way in self.all.split_off(first) {
+            match way.check() {
+                Ok(()) => self.all.push(way),
+                Err(failure) => self.absent.push(format!("{} is missing: {failure}", way.name())),
+            }
         }
-        Ok(())
     }
 
     /// Starts what `command` makes for a port, and notes a way through it for each kind of client.
@@ -170,7 +196,7 @@ impl Ways {
         let log = workspace.target("bench").join(format!("between{}.log", self.all.len()));
         let running = Server::start(&mut command(port), port, &log)?;
         let process = running.pid();
-        self._running.insert(0, running);
+        self.running.insert(0, running);
         self.all.extend(clients.iter().map(|&client| Way { between, client, port, process }));
         Ok(())
     }
