@@ -44,6 +44,7 @@ fn indexed(documents: u64, storage: Storage) -> anyhow::Result<serde_json::Value
     let index = Index::new(storage)?;
 
     let (start, work) = (Instant::now(), cpu::of_process());
+    index.gather();
     for number in 0..documents {
         let (document, text) = corpus.document(number)?;
         index.put(&document, &text)?;
@@ -51,6 +52,11 @@ fn indexed(documents: u64, storage: Storage) -> anyhow::Result<serde_json::Value
     index.commit()?;
     let indexing = start.elapsed();
     let indexing_work = cpu::of_process().saturating_sub(work);
+    if let Some(merging) = index.merge()? {
+        merging.wait()?;
+        index.reload()?;
+    }
+    let merged = start.elapsed();
 
     let mut kinds = serde_json::Map::new();
     let mut exact = Vec::new();
@@ -68,6 +74,7 @@ fn indexed(documents: u64, storage: Storage) -> anyhow::Result<serde_json::Value
         "documents": documents,
         "index_seconds": indexing.as_secs_f64(),
         "index_cpu_seconds": indexing_work.as_secs_f64(),
+        "merged_seconds": merged.as_secs_f64(),
         "exact_p50_ms": percentile(&mut exact, 50),
         "exact_p99_ms": percentile(&mut exact, 99),
         "typo_p50_ms": percentile(&mut typo, 50),

@@ -24,10 +24,11 @@ pub(crate) fn measure(corpus: &Corpus, documents: u64) -> anyhow::Result<serde_j
         write(folder.path(), corpus.file(number))?;
     }
     let settings = Settings { index_dir: Some(index.path().to_owned()), ..Settings::default() };
-    let start = Instant::now();
+    let (start, work) = (Instant::now(), cpu::of_process());
     let knowledge = Knowledge::open(Folders::new(folder.path()), settings)?;
     let read = until(start, || !knowledge.progress().reading).context("the files are not read")?;
     let ready = until(start, || !knowledge.progress().indexing).context("the files are not indexed")?;
+    let ready_work = cpu::of_process().saturating_sub(work);
     let indexed = knowledge.progress().indexed;
     ensure!(indexed as u64 == documents, "{indexed} of {documents} documents are indexed");
     let mut changes = (0..CHANGES)
@@ -37,6 +38,7 @@ pub(crate) fn measure(corpus: &Corpus, documents: u64) -> anyhow::Result<serde_j
         "documents": documents,
         "read_seconds": read.as_secs_f64(),
         "ready_seconds": ready.as_secs_f64(),
+        "ready_cpu_seconds": ready_work.as_secs_f64(),
         "change_p50_ms": percentile(&mut changes, 50),
         "change_p99_ms": percentile(&mut changes, 99),
         "peak_mib": cpu::peak_mib(),

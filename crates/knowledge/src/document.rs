@@ -82,7 +82,7 @@ impl Document {
             section::opening(&content[..content.floor_char_boundary(MAX_OPENING_BYTES)])
         };
         let (path_language, path_domain) = path.topic();
-        let document = Self {
+        let mut document = Self {
             title: (title.or_else(|| opening.0.map(|heading| one_line(&heading))))
                 .unwrap_or_else(|| title_of(&path)),
             description: (description.or_else(|| opening.1.map(|paragraph| shorten(&paragraph))))
@@ -96,7 +96,16 @@ impl Document {
             size: text.len() as u64,
             path,
         };
+        document.fit();
         (document, faults)
+    }
+
+    /// Gives back the memory that its fields took while they grew. There may be a million of these.
+    fn fit(&mut self) {
+        let Self { title, description, tags, language, domain, created_at, updated_at, .. } = self;
+        let said = [title, description, created_at, updated_at].into_iter();
+        said.chain(language).chain(domain).chain(tags.iter_mut()).for_each(String::shrink_to_fit);
+        tags.shrink_to_fit();
     }
 
     /// Its URI, `docs:///` and the path.

@@ -50,25 +50,45 @@ pub struct Split<'a> {
 
 /// Takes a text apart into front matter and content. A byte order mark is dropped.
 pub fn split(text: &str) -> Split<'_> {
+    let parts = parts(text);
+    let (front_matter, faults) = match parts.yaml {
+        Ok(yaml) => fields::read(yaml),
+        Err(fault) => (FrontMatter::default(), fault.into_iter().collect()),
+    };
+    Split { front_matter, content: parts.content, faults }
+}
+
+/// The text after the front matter, as [`split`] has it, for who knows already what the front matter says.
+pub(crate) fn content(text: &str) -> &str {
+    parts(text).content
+}
+
+/// Where front matter and content are.
+struct Parts<'a> {
+    /// The fields. A text that has none may have a fault that says why.
+    yaml: Result<&'a str, Option<Fault>>,
+    content: &'a str,
+}
+
+fn parts(text: &str) -> Parts<'_> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let whole = |faults| Split { front_matter: FrontMatter::default(), content: text, faults };
+    let whole = |fault| Parts { yaml: Err(fault), content: text };
     let Some(first) = text.split_inclusive('\n').next().filter(|line| is_fence(line)) else {
-        return whole(Vec::new());
+        return whole(None);
     };
     let Some((yaml, content)) = close(&text[first.len()..]) else {
         let reason = format!(
             "no second `---` within {MAX_FRONT_MATTER_BYTES} bytes closes the front matter; \
              all of it is kept as text"
         );
-        return whole(vec![Fault { line: 1, reason }]);
+        return whole(Some(Fault { line: 1, reason }));
     };
     if let Some(line) = first_line_that_is_no_field(yaml) {
         // Two thematic breaks with prose between them: dropping it would lose what somebody wrote.
         let reason = "expected `key: value` between the `---` lines; all of it is kept as text".into();
-        return whole(vec![Fault { line: line + 1, reason }]);
+        return whole(Some(Fault { line: line + 1, reason }));
     }
-    let (front_matter, faults) = fields::read(yaml);
-    Split { front_matter, content: content.trim_start_matches(['\r', '\n']), faults }
+    Parts { yaml: Ok(yaml), content: content.trim_start_matches(['\r', '\n']) }
 }
 
 fn is_fence(line: &str) -> bool {

@@ -42,7 +42,7 @@ pub mod warning;
 
 pub use document::{Document, FileTimes};
 pub use folder::Folders;
-pub use index::{Hit, Hits, Index, IndexError, SearchQuery, Storage, Words};
+pub use index::{Hit, Hits, Index, IndexError, Merging, SearchQuery, Storage, Words};
 pub use library::{Found, Library};
 pub use live::{Change, Knowledge, Progress, Settings, State};
 pub use path::DocumentPath;

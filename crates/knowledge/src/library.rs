@@ -1,11 +1,17 @@
 //! All documents, and how one is found among them.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+    fmt,
+    hash::BuildHasher,
     sync::Arc,
 };
 
-use crate::{document::Document, path::DocumentPath};
+use foldhash::fast::RandomState;
+use hashbrown::{HashTable, hash_table::Entry};
+
+use crate::document::Document;
 
 /// Most near misses that [`Library::find`] names.
 const MAX_CLOSE: usize = 3;
@@ -14,15 +20,18 @@ const MAX_CLOSE: usize = 3;
 const MAX_COMPARED_BYTES: usize = 128;
 
 /// An immutable collection of documents.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Library {
     documents: Vec<Arc<Document>>,
-    by_path: HashMap<DocumentPath, usize>,
-    by_topic: HashMap<Topic, Vec<usize>>,
+    /// Where each document is, by its path. It is built with each change of a document, so no text is copied into it.
+    by_path: HashTable<usize>,
+    /// The hash of each topic that a document can be found by, and where it is.
+    by_topic: HashTable<(u64, usize)>,
+    hasher: RandomState,
 }
 
 /// A language and a domain in lower case.
-type Topic = (String, String);
+type Topic<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// What came of a search by language and domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,27 +49,36 @@ impl Library {
         let (least, _) = documents.size_hint();
         let mut library = Self {
             documents: Vec::with_capacity(least),
-            by_path: HashMap::with_capacity(least),
-            by_topic: HashMap::new(),
+            by_path: HashTable::with_capacity(least),
+            by_topic: HashTable::with_capacity(least),
+            hasher: RandomState::default(),
         };
         for document in documents {
-            let document = document.into();
-            let index = library.documents.len();
-            if library.by_path.contains_key(&document.path) {
-                continue;
-            }
-            library.by_path.insert(document.path.clone(), index);
-            for topic in topics(&document) {
-                library.by_topic.entry(topic).or_default().push(index);
-            }
-            library.documents.push(document);
+            library.add(document.into());
         }
         library
     }
 
+    fn add(&mut self, document: Arc<Document>) {
+        let Self { documents, by_path, by_topic, hasher } = self;
+        let path_of = |at: &usize| documents.get(*at).map_or("", |document| &*document.path);
+        let path = &*document.path;
+        let place =
+            by_path.entry(hasher.hash_one(path), |at| path_of(at) == path, |at| hasher.hash_one(path_of(at)));
+        let Entry::Vacant(place) = place else { return };
+        let at = documents.len();
+        place.insert(at);
+        for topic in topics(&document) {
+            let hash = hasher.hash_one(topic);
+            by_topic.insert_unique(hash, (hash, at), |(hash, _)| *hash);
+        }
+        documents.push(document);
+    }
+
     /// The document at `path`.
     pub fn get(&self, path: &str) -> Option<&Arc<Document>> {
-        self.by_path.get(path).and_then(|index| self.documents.get(*index))
+        let is_there = |at: &usize| self.documents.get(*at).is_some_and(|document| *document.path == *path);
+        self.by_path.find(self.hasher.hash_one(path), is_there).and_then(|at| self.documents.get(*at))
     }
 
     /// Every document, in order.
@@ -83,8 +101,12 @@ impl Library {
     /// Of several the one at `LANGUAGE/DOMAIN.md` is found, else the first.
     pub fn find(&self, language: &str, domain: &str) -> Found<'_> {
         let wanted = topic(language, domain);
-        let matches = self.by_topic.get(&wanted).map(Vec::as_slice).unwrap_or_default();
-        let mut matches = matches.iter().filter_map(|index| self.documents.get(*index));
+        let known = self.hasher.hash_one(&wanted);
+        let mut places: Vec<usize> =
+            self.by_topic.iter_hash(known).filter(|(hash, _)| *hash == known).map(|(_, at)| *at).collect();
+        places.sort_unstable();
+        let is_wanted = |document: &&Arc<Document>| topics(document).any(|topic| topic == wanted);
+        let mut matches = places.iter().filter_map(|at| self.documents.get(*at)).filter(is_wanted);
         let first = matches.clone().next();
         let at_its_place = |document: &&Arc<Document>| {
             let path = document.path.without_extension().to_lowercase();
@@ -106,29 +128,35 @@ impl Library {
         distinct(self.iter().filter_map(|document| document.domain.as_deref()))
     }
 
-    fn close_to(&self, wanted: &Topic) -> Vec<&Arc<Document>> {
+    fn close_to(&self, wanted: &Topic<'_>) -> Vec<&Arc<Document>> {
         // A stranger may ask for words of any length, and each would be compared with every topic.
         if wanted.0.len().max(wanted.1.len()) > MAX_COMPARED_BYTES {
             return Vec::new();
         }
-        let mut close: Vec<_> = (self.by_topic.iter())
-            .filter_map(|(topic, indices)| {
-                let distance = distance(&wanted.0, &topic.0)? + distance(&wanted.1, &topic.1)?;
-                Some((distance, *indices.first()?))
-            })
+        let far = |topic: Topic<'_>| Some(distance(&wanted.0, &topic.0)? + distance(&wanted.1, &topic.1)?);
+        let mut close: Vec<_> = (self.documents.iter())
+            .flat_map(|document| topics(document).map(move |topic| (topic, document)))
+            .filter_map(|(topic, document)| Some((far(topic.clone())?, topic, document)))
             .collect();
-        close.sort_unstable();
+        close.sort_by_key(|(distance, ..)| *distance);
+        let mut topics = HashSet::new();
         let mut documents: Vec<&Arc<Document>> = Vec::new();
-        for (_, index) in close {
-            // A document may be known by two topics.
-            let document =
-                self.documents.get(index).filter(|new| documents.iter().all(|old| old.path != new.path));
-            documents.extend(document);
+        for (_, topic, document) in close {
+            // A document may be known by two topics, and a topic by many documents: the first of them stands for it.
+            if topics.insert(topic) && documents.iter().all(|known| known.path != document.path) {
+                documents.push(document);
+            }
             if documents.len() == MAX_CLOSE {
                 break;
             }
         }
         documents
+    }
+}
+
+impl fmt::Debug for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
     }
 }
 
@@ -142,14 +170,23 @@ impl<'a> IntoIterator for &'a Library {
 }
 
 /// What a document can be found by: what it says it is about, and what its path says.
-fn topics(document: &Document) -> BTreeSet<Topic> {
-    let said = document.language.as_deref().zip(document.domain.as_deref());
+fn topics(document: &Document) -> impl Iterator<Item = Topic<'_>> {
     let (language, domain) = document.path.topic();
-    said.into_iter().chain(language.zip(domain)).map(|(language, domain)| topic(language, domain)).collect()
+    let by_path = language.zip(domain).map(|(language, domain)| topic(language, domain));
+    let said = document.language.as_deref().zip(document.domain.as_deref());
+    let said = said.map(|(language, domain)| topic(language, domain));
+    let said_too = said.filter(|said| by_path.as_ref() != Some(said));
+    by_path.into_iter().chain(said_too)
 }
 
-fn topic(language: &str, domain: &str) -> Topic {
-    (language.trim().to_lowercase(), domain.trim().to_lowercase())
+fn topic<'a>(language: &'a str, domain: &'a str) -> Topic<'a> {
+    (folded(language.trim()), folded(domain.trim()))
+}
+
+/// A word in lower case, as it is if that is what it is in.
+fn folded(word: &str) -> Cow<'_, str> {
+    let is_lower = word.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    if is_lower { Cow::Borrowed(word) } else { Cow::Owned(word.to_lowercase()) }
 }
 
 fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
@@ -176,7 +213,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::document::FileTimes;
+    use crate::{document::FileTimes, path::DocumentPath};
 
     fn document(path: &str, text: &str) -> Document {
         let times = FileTimes { created: SystemTime::UNIX_EPOCH, modified: SystemTime::UNIX_EPOCH };

@@ -83,6 +83,6 @@ impl TextFile {
         let file = self.file.as_deref().unwrap_or(Path::new(path.as_str()));
         let read = folder::read_text(&self.root, file, self.limit);
         let file = read.map_err(|Refusal { problem, .. }| problem)?;
-        Ok(front_matter::split(&file.text).content.into())
+        Ok(front_matter::content(&file.text).into())
     }
 }

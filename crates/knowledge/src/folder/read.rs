@@ -90,7 +90,7 @@ pub(crate) fn read_text(root: &Path, file: &Path, limit: u64) -> Result<FileRead
     if bytes.len() as u64 > limit {
         return Err(Problem::TooLarge(limit).into());
     }
-    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+    if let Some(at) = memchr::memchr(0, &bytes) {
         return Err(Problem::Binary(at).into());
     }
     match String::from_utf8(bytes) {

@@ -1,4 +1,7 @@
-use std::time::SystemTime;
+use std::{
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
 
 use proptest::prelude::*;
 
@@ -385,3 +388,52 @@ fn a_sentence_is_found_without_the_words_that_every_document_has() {
     let found = index.search(&SearchQuery::new(asked)).unwrap();
     assert_eq!((&*found.hits[0].path, found.total), ("it.md", 1));
 }
+
+#[test]
+fn what_is_gathered_is_found_at_once_and_becomes_one_part_later() {
+    let index = Index::new(Storage::Memory).unwrap();
+    index.gather();
+    for number in 0..2 * PARTS_THAT_ARE_MERGED {
+        put(&index, &format!("{number}.md"), "apple");
+        index.commit().unwrap();
+        assert_eq!(found(&index, "apple").len(), (number + 1).min(10));
+    }
+    assert!(index.parts() >= 2 * PARTS_THAT_ARE_MERGED, "{}", index.parts());
+
+    let merging = index.merge().unwrap().unwrap();
+    // What happens meanwhile is not lost, and nothing comes back.
+    put(&index, "0.md", "banana");
+    index.remove(&DocumentPath::new("1.md").unwrap()).unwrap();
+    index.commit().unwrap();
+    merging.wait().unwrap();
+    index.reload().unwrap();
+    assert!(index.parts() <= 3, "{}", index.parts());
+    let apples = index.search(&SearchQuery::new("apple")).unwrap().total;
+    assert_eq!((apples, found(&index, "banana")), (2 * PARTS_THAT_ARE_MERGED - 2, vec!["0.md".to_owned()]));
+
+    // A part by itself is as it should be.
+    let alone = self::index(&[("a.md", "apple")]);
+    assert!(alone.merge().unwrap().is_none());
+}
+
+#[test]
+fn not_even_what_is_gathered_has_parts_without_end() {
+    let index = Index::new(Storage::Memory).unwrap();
+    index.gather();
+    let most = merging::MOST_PARTS + PARTS_THAT_ARE_MERGED;
+    for number in 0..2 * most {
+        put(&index, &format!("{number}.md"), "apple");
+        index.commit().unwrap();
+    }
+    // They are merged on threads of the index.
+    let start = Instant::now();
+    while index.parts() > most && start.elapsed() < Duration::from_secs(60) {
+        thread::yield_now();
+        index.reload().unwrap();
+    }
+    assert!(index.parts() <= most, "{}", index.parts());
+    assert_eq!(index.search(&SearchQuery::new("apple")).unwrap().total, 2 * most);
+}
+
+/// The engine merges so many parts of like size.
+const PARTS_THAT_ARE_MERGED: usize = 8;

@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::fast::RandomState;
+
 use super::{
     Change,
     reading::{Outcome, ToRead},
@@ -26,7 +28,7 @@ pub(super) struct Catalog {
     /// Files that are called something else than where they are, by where they are.
     linked: HashMap<(usize, PathBuf), Vec<DocumentPath>>,
     /// Of each path that was touched since the last library: what it said then.
-    touched: HashMap<DocumentPath, Option<u64>>,
+    touched: HashMap<DocumentPath, Option<u64>, RandomState>,
     /// Whether the last library is no longer true.
     stale: bool,
 }

@@ -10,17 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Change, Shared};
+use super::{Change, Shared, start};
 use crate::{
     document::Document,
     index::{Index, IndexError, Storage},
     path::DocumentPath,
 };
 
-/// How long documents wait at first to be found while others are indexed; each wait is twice as long as the one before, up
-/// to the last. What is committed often is searched slowly.
+/// How long documents wait at first to be found while others are indexed; each wait is four times as long as the one before,
+/// up to the last. What is committed often is indexed and searched slowly.
 const FIRST_COMMIT: Duration = Duration::from_millis(500);
-const LAST_COMMIT: Duration = Duration::from_secs(8);
+const LAST_COMMIT: Duration = Duration::from_secs(16);
 
 /// Something to do to the index, in order.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub(super) struct Indexer {
     done: usize,
     committed: Instant,
     next_commit: Duration,
+    /// Whether the documents that were there at first are yet to be indexed.
+    gathering: bool,
     /// Whether the index failed before.
     failed: bool,
 }
@@ -79,6 +81,7 @@ pub(super) fn queue(shared: &Arc<Shared>) -> (Queue, Indexer) {
         done: 0,
         committed: Instant::now(),
         next_commit: FIRST_COMMIT,
+        gathering: false,
         failed: false,
     };
     (queue, indexer)
@@ -116,6 +119,15 @@ impl Queue {
 }
 
 impl Indexer {
+    /// For who has many documents to put, and is told when they are found.
+    pub(super) fn gathering(mut self) -> Self {
+        self.gathering = true;
+        if let Some(index) = &*self.shared.index.load() {
+            index.gather();
+        }
+        self
+    }
+
     /// Works until there is nobody who could queue more, then drops `ending`.
     pub(super) fn run(mut self, ending: mpsc::Sender<()>) {
         self.work();
@@ -141,7 +153,7 @@ impl Indexer {
             self.done += 1;
             if self.committed.elapsed() >= self.next_commit {
                 self.commit();
-                self.next_commit = (self.next_commit * 2).min(LAST_COMMIT);
+                self.next_commit = (self.next_commit * 4).min(LAST_COMMIT);
             }
         }
     }
@@ -198,6 +210,31 @@ impl Indexer {
         if let Some(ready) = self.ready.take() {
             // Whoever waited may have lost patience.
             let _ = ready.send(());
+            if std::mem::take(&mut self.gathering) {
+                self.merge();
+            }
+        }
+    }
+
+    /// Makes searches quicker, while nobody waits for anything else.
+    fn merge(&self) {
+        let Some(index) = self.shared.index.load_full() else { return };
+        let merging = match index.merge() {
+            Ok(Some(merging)) => merging,
+            Ok(None) => return,
+            Err(error) => return tracing::debug!(%error, "the index is not merged"),
+        };
+        // Not held meanwhile: whoever ends need not wait for it.
+        let index = Arc::downgrade(&index);
+        let wait = move || {
+            let merged = merging.wait();
+            let used = index.upgrade().map_or(Ok(()), |index| merged.and_then(|()| index.reload()));
+            if let Err(error) = used {
+                tracing::debug!(%error, "the index is not merged");
+            }
+        };
+        if let Err(error) = start("anyport-merge", wait) {
+            tracing::debug!(%error, "what is merged is used after the next change");
         }
     }
 
@@ -263,5 +300,30 @@ mod tests {
         indexer.renew(&full());
         indexer.carry_out(Job::Put(document("d.md", "damson"))).unwrap();
         assert_eq!((total("damson"), indexer.paths.len()), (None, 0));
+    }
+
+    #[test]
+    fn what_was_there_at_first_becomes_one_part_once_all_of_it_is_found() {
+        let shared = Shared::new(Library::default(), Progress::default(), Storage::Memory);
+        let (_queue, indexer) = queue(&shared);
+        let mut indexer = indexer.gathering();
+        let parts = || shared.index.load().as_ref().unwrap().parts();
+        for path in ["a.md", "b.md", "c.md"] {
+            indexer.carry_out(Job::Put(document(path, "apple"))).unwrap();
+            indexer.done += 1;
+            indexer.commit();
+        }
+        assert_eq!(parts(), 3);
+        let (ready, told) = mpsc::channel();
+        indexer.carry_out(Job::Ready(ready)).unwrap();
+        indexer.done += 1;
+        indexer.commit();
+        told.try_recv().unwrap();
+        // A thread of its own merges, and lets the searches have it.
+        let start = Instant::now();
+        while parts() > 1 && start.elapsed() < Duration::from_secs(60) {
+            std::thread::yield_now();
+        }
+        assert_eq!(parts(), 1);
     }
 }

@@ -167,7 +167,7 @@ impl Knowledge {
         let handle = Handle { shared: shared_too, mailbox: mailbox_too, ended: Mutex::new(ended) };
         let (keeper, first) = Keeper::new(folders, settings.max_held_bytes, shared, mailbox, queue)?;
         let (ready, read) = mpsc::channel();
-        let started = start("anyport-index", || indexer.run(ending));
+        let started = start("anyport-index", || indexer.gathering().run(ending));
         let started = started.and_then(|()| start("anyport-documents", move || keeper.run(first, ready)));
         started.map_err(failed)?;
         // What is not there by then is served when it is.

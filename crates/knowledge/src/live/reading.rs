@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     num::NonZero,
     path::{Path, PathBuf},
     sync::{
@@ -13,6 +13,8 @@ use std::{
     thread,
     time::SystemTime,
 };
+
+use foldhash::quality::RandomState;
 
 use crate::{
     document::Document,

@@ -1,0 +1,69 @@
+//! When the parts of an index become one.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tantivy::{
+    FutureResult,
+    index::SegmentMeta,
+    indexer::{LogMergePolicy, MergeCandidate, MergePolicy},
+};
+
+use super::IndexError;
+
+/// Most parts while documents are gathered. Each makes a search longer, and there are no more than these before 200,000
+/// documents are in.
+pub(super) const MOST_PARTS: usize = 32;
+/// The share of a part that may be of documents that are no longer there.
+const MOST_REMOVED: f32 = 0.4;
+
+/// Merges parts of like size, eight at a time; while documents are gathered, only when there are too many parts.
+///
+/// What is merged while more comes is merged again later, and takes the cores from those that index.
+#[derive(Debug)]
+pub(super) struct Sparing {
+    gathering: Arc<AtomicBool>,
+    usual: LogMergePolicy,
+}
+
+impl Sparing {
+    pub(super) fn new(gathering: &Arc<AtomicBool>) -> Self {
+        let mut usual = LogMergePolicy::default();
+        usual.set_del_docs_ratio_before_merge(MOST_REMOVED);
+        Self { gathering: gathering.clone(), usual }
+    }
+}
+
+impl MergePolicy for Sparing {
+    fn compute_merge_candidates(&self, parts: &[SegmentMeta]) -> Vec<MergeCandidate> {
+        if self.gathering.load(Ordering::Relaxed) && parts.len() <= MOST_PARTS {
+            return Vec::new();
+        }
+        self.usual.compute_merge_candidates(parts)
+    }
+}
+
+/// A merge that goes on, on a thread of the index. The index can be searched and changed meanwhile.
+pub struct Merging(pub(super) FutureResult<Option<SegmentMeta>>);
+
+impl Merging {
+    /// Waits until it is done. Searches have the use of it after [`Index::reload`](super::Index::reload).
+    ///
+    /// # Errors
+    /// The index cannot be written, or is no more.
+    pub fn wait(self) -> Result<(), IndexError> {
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Merging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Merging").finish_non_exhaustive()
+    }
+}
