@@ -52,7 +52,7 @@ fn indexed(documents: u64, storage: Storage) -> anyhow::Result<serde_json::Value
     index.commit()?;
     let indexing = start.elapsed();
     let indexing_work = cpu::of_process().saturating_sub(work);
-    if let Some(merging) = index.merge()? {
+    while let Some(merging) = index.merge()? {
         merging.wait()?;
         index.reload()?;
     }

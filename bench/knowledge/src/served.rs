@@ -34,6 +34,7 @@ pub(crate) fn measure(corpus: &Corpus, documents: u64) -> anyhow::Result<serde_j
     let mut changes = (0..CHANGES)
         .map(|number| change(&knowledge, folder.path(), corpus, number))
         .collect::<Result<Vec<_>, _>>()?;
+    rest()?;
     Ok(serde_json::json!({
         "documents": documents,
         "read_seconds": read.as_secs_f64(),
@@ -60,6 +61,20 @@ fn change(knowledge: &Knowledge, folder: &Path, corpus: &Corpus, number: u64) ->
     let query = SearchQuery::new(word);
     until(start, || knowledge.search(&query).is_ok_and(|hits| hits.total == 1))
         .context("a changed file is not found")
+}
+
+/// Waits until the process does nothing any more: the index is merged after all can be found, and that takes memory too.
+#[allow(clippy::disallowed_methods)] // nobody shares this thread
+fn rest() -> anyhow::Result<()> {
+    let start = Instant::now();
+    loop {
+        let work = cpu::of_process();
+        thread::sleep(Duration::from_millis(500));
+        if cpu::of_process().saturating_sub(work) < Duration::from_millis(50) {
+            return Ok(());
+        }
+        ensure!(start.elapsed() < PATIENCE, "it does not come to rest");
+    }
 }
 
 /// How long after `start` something is so.

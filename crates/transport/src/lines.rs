@@ -12,13 +12,15 @@ pub(crate) struct Lines {
     scanned: usize,
     /// Within a line that is too long.
     skipping: bool,
+    /// The end of a line that was read at once and is too long.
+    end: Option<Bytes>,
     limit: usize,
 }
 
 impl Lines {
     /// Lines of up to `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::new(), scanned: 0, skipping: false, limit }
+        Self { buffer: BytesMut::new(), scanned: 0, skipping: false, end: None, limit }
     }
 
     /// Where what is read next belongs: behind what is there already.
@@ -28,21 +30,27 @@ impl Lines {
 
     /// The next whole line, if there is one.
     pub(crate) fn next(&mut self) -> Option<Frame> {
+        if let Some(end) = self.end.take() {
+            return Some(Frame::TooLongEnd(end));
+        }
         while let Some(end) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) {
             let line = self.buffer.split_to(self.scanned + end + 1).freeze();
             self.scanned = 0;
-            if !std::mem::take(&mut self.skipping)
-                && let Some(frame) = self.frame(&line)
-            {
+            if std::mem::take(&mut self.skipping) {
+                return Some(Frame::TooLongEnd(end_of(&line)));
+            }
+            if let Some(frame) = self.frame(&line) {
                 return Some(frame);
             }
         }
         self.scanned = self.buffer.len();
         if self.scanned > self.limit + 1 {
-            // The rest of the line is read and forgotten, so that the next message is found. What it took is given back.
-            self.buffer = BytesMut::new();
-            self.scanned = 0;
-            return (!std::mem::replace(&mut self.skipping, true)).then_some(Frame::TooLong);
+            // The rest of the line is read and forgotten, so that the next message is found. What it took is given back, but
+            // for what may be the line's end.
+            let line = std::mem::take(&mut self.buffer);
+            self.buffer.extend_from_slice(&line[line.len() - self.limit.min(PART)..]);
+            self.scanned = self.buffer.len();
+            return (!std::mem::replace(&mut self.skipping, true)).then(|| Frame::TooLong(start_of(&line)));
         }
         None
     }
@@ -51,17 +59,37 @@ impl Lines {
     pub(crate) fn last(&mut self) -> Option<Frame> {
         let line = self.buffer.split().freeze();
         self.scanned = 0;
-        if std::mem::take(&mut self.skipping) { None } else { self.frame(&line) }
+        if std::mem::take(&mut self.skipping) {
+            Some(Frame::TooLongEnd(end_of(&line)))
+        } else {
+            self.frame(&line)
+        }
     }
 
-    fn frame(&self, line: &Bytes) -> Option<Frame> {
+    fn frame(&mut self, line: &Bytes) -> Option<Frame> {
         let text = line.trim_ascii();
         match text.len() {
             0 => None,
-            length if length > self.limit => Some(Frame::TooLong),
+            length if length > self.limit => {
+                self.end = Some(end_of(text));
+                Some(Frame::TooLong(start_of(text)))
+            }
             _ => Some(Frame::Message(line.slice_ref(text))),
         }
     }
+}
+
+/// How much of a line that is too long is looked at, at either end, for whose it is.
+const PART: usize = 256;
+
+fn start_of(line: &[u8]) -> Bytes {
+    let line = line.trim_ascii_start();
+    Bytes::copy_from_slice(&line[..line.len().min(PART)])
+}
+
+fn end_of(line: &[u8]) -> Bytes {
+    let line = line.trim_ascii_end();
+    Bytes::copy_from_slice(&line[line.len().saturating_sub(PART)..])
 }
 
 /// Fills `batch` with `first` and what else waits to be written, a line each, up to about [`BATCH`] bytes.
@@ -115,9 +143,11 @@ mod tests {
             frames.extend(std::iter::from_fn(|| lines.next()));
         }
         frames.extend(lines.last());
+        let text = |text: Bytes| String::from_utf8(text.to_vec()).unwrap();
         let word = |frame| match frame {
-            Frame::Message(text) => String::from_utf8(text.to_vec()).unwrap(),
-            Frame::TooLong => "(too long)".to_owned(),
+            Frame::Message(message) => text(message),
+            Frame::TooLong(start) => format!("(too long: {}...", text(start.slice(..6))),
+            Frame::TooLongEnd(end) => format!("...{})", text(end.slice(end.len() - 4..))),
             Frame::Read(_) => unreachable!("lines are not read"),
         };
         frames.into_iter().map(word).collect()
@@ -127,7 +157,11 @@ mod tests {
     fn lines_are_found_whatever_the_pieces() {
         let text = b"one\r\n\n   \ntwelve bytes and more\n two \nthree";
         for pieces in 1..=text.len() {
-            assert_eq!(cut(text, pieces, 12), ["one", "(too long)", "two", "three"], "in pieces of {pieces}");
+            assert_eq!(
+                cut(text, pieces, 12),
+                ["one", "(too long: twelve...", "...more)", "two", "three"],
+                "in pieces of {pieces}"
+            );
         }
     }
 
@@ -141,6 +175,6 @@ mod tests {
             assert!(lines.buffer().len() <= 100 && lines.buffer().capacity() <= 1000);
         }
         assert_eq!(told, 1);
-        assert!(lines.last().is_none());
+        assert!(matches!(lines.last(), Some(Frame::TooLongEnd(end)) if *end == [b'x'; 10][..]));
     }
 }

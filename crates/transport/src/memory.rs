@@ -153,7 +153,8 @@ impl Sender {
     /// [`Closed`].
     pub async fn send(&self, message: impl Into<Bytes>) -> Result<(), Closed> {
         let message = message.into();
-        let frame = if message.len() > self.limit { Frame::TooLong } else { Frame::Message(message) };
+        let frame =
+            if message.len() > self.limit { Frame::TooLong(message) } else { Frame::Message(message) };
         self.to.send(frame).await.map_err(|_| Closed)
     }
 }

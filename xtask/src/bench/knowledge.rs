@@ -17,7 +17,7 @@ pub(super) struct Figures {
     documents: u64,
     index_seconds: f64,
     index_cpu_seconds: f64,
-    /// From the beginning, until the parts of the index are one.
+    /// From the beginning, until the parts of the index are few.
     merged_seconds: f64,
     exact_p50_ms: f64,
     exact_p99_ms: f64,

@@ -10,7 +10,7 @@ use std::{
 
 use tantivy::{
     FutureResult,
-    index::SegmentMeta,
+    index::{SegmentId, SegmentMeta},
     indexer::{LogMergePolicy, MergeCandidate, MergePolicy},
 };
 
@@ -21,6 +21,26 @@ use super::IndexError;
 pub(super) const MOST_PARTS: usize = 32;
 /// The share of a part that may be of documents that are no longer there.
 const MOST_REMOVED: f32 = 0.4;
+
+/// A part of so many documents is not small, nor is one with a share of all of them.
+const FEW: u32 = 10_000;
+const SHARE: u32 = 4;
+
+/// Which parts are to become one next: the smallest, until together they are no longer small.
+///
+/// Not all at once: who merges has all of what he merges in memory, and the parts are still searched.
+pub(super) fn small(mut parts: Vec<SegmentMeta>) -> Vec<SegmentId> {
+    let all: u32 = parts.iter().map(SegmentMeta::num_docs).sum();
+    let enough = FEW.max(all / SHARE);
+    parts.sort_by_key(SegmentMeta::num_docs);
+    let mut together = 0;
+    let small = parts.iter().take_while(|part| {
+        let is_small = part.num_docs() < enough && together < enough;
+        together += part.num_docs();
+        is_small
+    });
+    small.map(SegmentMeta::id).collect()
+}
 
 /// Merges parts of like size, eight at a time; while documents are gathered, only when there are too many parts.
 ///

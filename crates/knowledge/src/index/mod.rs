@@ -50,9 +50,8 @@ pub use storage::Storage;
 /// Threads that write. More would take the cores from those who ask.
 const WRITER_THREADS: usize = 2;
 /// What each of them gathers in memory before it writes a segment, in bytes. They take it only while there is something to
-/// write. Less makes more segments, which take longer to make, to merge and to search: with half of it, 100,000 documents
-/// take a quarter longer.
-const WRITER_BYTES: usize = 104 << 20;
+/// write. Less makes more segments, which take longer to make, to merge and to search; more is not soon given back.
+const WRITER_BYTES: usize = 64 << 20;
 
 /// A full-text index of documents.
 ///
@@ -168,16 +167,20 @@ impl Index {
         self.gathering.store(true, Ordering::Relaxed);
     }
 
-    /// Begins to make one part of those that are committed, which is the quickest to search. Among 100,000 documents that
-    /// takes some seconds of a core.
+    /// After gathering: begins to make one part of some that are committed and small; `None` if that is not worth it any
+    /// more, which ends gathering. To be called until then, each time after the merge before it is done and
+    /// [reloaded](Index::reload): each takes a second or two of a core, and what was merged is held until it is.
     ///
     /// # Errors
     /// The index cannot be read.
     pub fn merge(&self) -> Result<Option<Merging>, IndexError> {
-        self.gathering.store(false, Ordering::Relaxed);
         let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        let parts = writer.index().searchable_segment_ids()?;
-        Ok((parts.len() > 1).then(|| Merging(writer.merge(&parts))))
+        let small = merging::small(writer.index().searchable_segment_metas()?);
+        let merging = (small.len() > 1).then(|| Merging(writer.merge(&small)));
+        if merging.is_none() {
+            self.gathering.store(false, Ordering::Relaxed);
+        }
+        Ok(merging)
     }
 
     /// Lets the searches that begin from now on use what was merged. It finds nothing that was not committed.

@@ -13,7 +13,7 @@ use std::{
 use super::{Change, Shared, start};
 use crate::{
     document::Document,
-    index::{Index, IndexError, Storage},
+    index::{Index, IndexError, Merging, Storage},
     path::DocumentPath,
 };
 
@@ -21,6 +21,9 @@ use crate::{
 /// up to the last. What is committed often is indexed and searched slowly.
 const FIRST_COMMIT: Duration = Duration::from_millis(500);
 const LAST_COMMIT: Duration = Duration::from_secs(16);
+
+/// Most merges once all is found that was there at first; a handful is usual.
+const MOST_MERGES: usize = 64;
 
 /// Something to do to the index, in order.
 #[derive(Debug)]
@@ -219,22 +222,26 @@ impl Indexer {
     /// Makes searches quicker, while nobody waits for anything else.
     fn merge(&self) {
         let Some(index) = self.shared.index.load_full() else { return };
-        let merging = match index.merge() {
-            Ok(Some(merging)) => merging,
-            Ok(None) => return,
-            Err(error) => return tracing::debug!(%error, "the index is not merged"),
-        };
         // Not held meanwhile: whoever ends need not wait for it.
         let index = Arc::downgrade(&index);
-        let wait = move || {
-            let merged = merging.wait();
-            let used = index.upgrade().map_or(Ok(()), |index| merged.and_then(|()| index.reload()));
-            if let Err(error) = used {
-                tracing::debug!(%error, "the index is not merged");
+        let merge = move || {
+            // What comes meanwhile is merged as ever.
+            for _ in 0..MOST_MERGES {
+                let merging = index.upgrade().map_or(Ok(None), |index| index.merge());
+                let merged = merging.and_then(|merging| merging.map(Merging::wait).transpose());
+                let used = merged.and_then(|merged| match (merged, index.upgrade()) {
+                    (Some(()), Some(index)) => index.reload().map(Some),
+                    _ => Ok(None),
+                });
+                match used {
+                    Ok(Some(())) => {}
+                    Ok(None) => return,
+                    Err(error) => return tracing::debug!(%error, "the index is not merged"),
+                }
             }
         };
-        if let Err(error) = start("anyport-merge", wait) {
-            tracing::debug!(%error, "what is merged is used after the next change");
+        if let Err(error) = start("anyport-merge", merge) {
+            tracing::debug!(%error, "the index is not merged");
         }
     }
 

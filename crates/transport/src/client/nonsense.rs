@@ -59,6 +59,26 @@ impl Nonsense {
     }
 }
 
+/// Whose answer a message is of which only the start was kept; whether it is one at all.
+pub(crate) fn answered_at_start(start: &[u8]) -> (Option<u64>, bool) {
+    let Glance { id, method, outcome } = Glance::at(start);
+    (id.filter(|_| outcome), !method)
+}
+
+/// Whose answer a message is of which only the end was kept: some write the id last, and the version before or behind it.
+pub(crate) fn answered_at_end(end: &[u8]) -> Option<u64> {
+    let at = memchr::memmem::rfind(end, b"\"id\"")?;
+    // A member, and not a word in a text.
+    let (before, value) = (end[..at].trim_ascii_end(), end[at + "\"id\"".len()..].trim_ascii_start());
+    let value = value.strip_prefix(b":").filter(|_| before.ends_with(b","))?.trim_ascii_start();
+    let id = integer(value)?;
+    let behind = &value[value.iter().take_while(|byte| byte.is_ascii_digit()).count()..];
+    let behind = behind.trim_ascii_start();
+    let behind = behind.strip_prefix(br#","jsonrpc":"2.0""#).unwrap_or(behind);
+    // One bracket closes the message: with two, this would be a member of something in it.
+    (behind.trim_ascii() == b"}").then_some(id)
+}
+
 /// The text of one message in an array.
 pub(crate) fn element(array: &Bytes, index: usize, limits: &Limits) -> Option<Bytes> {
     let array = Raw::parse(array.clone(), limits).ok()?;
@@ -207,6 +227,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_end_tells_whose_it_is_where_it_is_the_end_of_the_message() {
+        for end in [
+            r#"words"}]},"jsonrpc":"2.0","id":7}"#,
+            r#"}, "jsonrpc": "2.0", "id": 7 }"#,
+            r#"{"id":9}},"id":7,"jsonrpc":"2.0"}"#,
+            r#",\"id\":9}"},"id":7}"#,
+        ] {
+            assert_eq!(answered_at_end(end.as_bytes()), Some(7), "{end}");
+        }
+        for end in [
+            "",
+            r#""id":7}"#,
+            r#"{"a":1,"id":7}}"#,
+            r#"{"result":",\"id\":7}"#,
+            r#","id":"7"}"#,
+            r#","id":7,"result":{}}"#,
+            r#","id":7"#,
+        ] {
+            assert_eq!(answered_at_end(end.as_bytes()), None, "{end}");
+        }
+    }
+
     proptest! {
         #[test]
         fn whatever_is_looked_at_nothing_panics(
@@ -214,6 +257,7 @@ mod tests {
                 prop_oneof![any::<u8>(), proptest::sample::select(&b"{}[]\"\\:,id1 "[..])], 0..64)
         ) {
             Glance::at(&[b"{", &text[..]].concat());
+            answered_at_end(&[b",\"id\":", &text[..]].concat());
         }
     }
 }

@@ -90,8 +90,10 @@ impl Drop for Counted {
 pub(crate) enum Frame {
     /// One message, or what should be one.
     Message(Bytes),
-    /// A message that was longer than may be; it was passed over.
-    TooLong,
+    /// The start of a message that is longer than may be; it is passed over.
+    TooLong(Bytes),
+    /// The end of one, where there is one.
+    TooLongEnd(Bytes),
     /// What a transport has read itself, within the same limits.
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
     Read(Box<Result<Incoming, Malformed>>),
@@ -237,7 +239,8 @@ impl Peer {
     async fn frame(&mut self, frame: Frame) {
         let text = match frame {
             Frame::Message(text) => text,
-            Frame::TooLong => {
+            Frame::TooLongEnd(_) => return,
+            Frame::TooLong(_) => {
                 let limit = self.terms.limits.bytes;
                 let error = Error::invalid_request(format!("larger than {limit} bytes (max_message_bytes)"));
                 return self.send(refusal(None, &error, self.null_id()).text).await;

@@ -3,7 +3,7 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
 };
@@ -32,7 +32,7 @@ use crate::{
         End, Opening, Spoken,
         aside::Asides,
         never_sent,
-        nonsense::{Garbage, Meant, Nonsense, element},
+        nonsense::{Garbage, Meant, Nonsense, answered_at_end, answered_at_start, element},
         spoken,
     },
     dialogue::{Frame, one_line},
@@ -55,6 +55,8 @@ pub(crate) struct Hub {
     closing: watch::Sender<bool>,
     /// Lines of the server's that were no messages.
     garbage: Garbage,
+    /// Whether a message that is too long is being passed over, and may be an answer that nobody has got.
+    unclaimed: AtomicBool,
     /// Why the channel was given up from our side.
     given_up: OnceLock<End>,
 }
@@ -124,6 +126,7 @@ impl Hub {
             ended,
             closing,
             garbage: Garbage::default(),
+            unclaimed: AtomicBool::default(),
             given_up: OnceLock::new(),
         };
         (Arc::new(hub), Outbox { messages, waiting, closing: closed })
@@ -323,7 +326,8 @@ impl Hub {
         }
         let text = match frame {
             Frame::Message(text) => text,
-            Frame::TooLong => return self.too_long(),
+            Frame::TooLong(start) => return self.too_long(&start),
+            Frame::TooLongEnd(end) => return self.too_long_ended(&end),
             Frame::Read(read) => return self.incoming(*read, None),
         };
         if let Some(tap) = &self.opening.tap {
@@ -380,17 +384,32 @@ impl Hub {
         self.garbage.note(&why, text.unwrap_or_default());
     }
 
-    fn too_long(&self) {
+    fn too_long(&self, start: &[u8]) {
         let limit = self.opening.limits.bytes;
-        self.garbage.note(&format!("a message of more than {limit} bytes"), &[]);
-        // Whose it was cannot be told, unless only one call is open.
-        let mut state = self.lock();
-        if state.calls.len() == 1
-            && let Some(slot) = state.calls.values_mut().next()
+        self.garbage.note(&format!("a message of more than {limit} bytes"), start);
+        let (id, is_answer) = answered_at_start(start);
+        let alone = || {
+            let state = self.lock();
+            let id = state.calls.keys().next().copied();
+            id.filter(|_| state.calls.len() == 1)
+        };
+        let settled = !is_answer || id.or_else(alone).is_some_and(|id| self.settle_too_long(id));
+        self.unclaimed.store(!settled, Ordering::Relaxed);
+    }
+
+    /// Some write the id last.
+    fn too_long_ended(&self, end: &[u8]) {
+        if self.unclaimed.swap(false, Ordering::Relaxed)
+            && let Some(id) = answered_at_end(end)
         {
-            let why = format!("the server's answer has more than {limit} bytes (limits.bytes)");
-            slot.end(Err(Error::internal(why).with_reason(Reason::InvalidUpstream)));
+            self.settle_too_long(id);
         }
+    }
+
+    fn settle_too_long(&self, id: u64) -> bool {
+        let why =
+            format!("the server's answer has more than {} bytes (limits.bytes)", self.opening.limits.bytes);
+        self.settle(id, Err(Error::internal(why).with_reason(Reason::InvalidUpstream)))
     }
 
     /// How much came that was no message.

@@ -137,3 +137,28 @@ async fn a_stream_that_is_never_made_is_waited_for_no_longer_than_may_be() {
     let error = connect(&Target::Stream(never), &Opening::default()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Silent(_)), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn whose_answer_is_too_long_is_told_so_wherever_the_id_stands() {
+    let (hub, _outbox) = hub(Opening::default());
+    let mut replies = [call(&hub), call(&hub), call(&hub)];
+    let part = |text: &'static str| Bytes::from_static(text.as_bytes());
+    // What is no answer ends no call.
+    hub.receive(Frame::TooLong(part(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"#)));
+    hub.receive(Frame::TooLongEnd(part(r#"},"jsonrpc":"2.0","id":1}"#)));
+    hub.receive(Frame::TooLong(part(r#"{"jsonrpc":"2.0","id":2,"result":{"content":[{"#)));
+    hub.receive(Frame::TooLongEnd(part(r#"{"id":9}]}}"#)));
+    hub.receive(Frame::TooLong(part(r#"{"result":{"content":[{"#)));
+    hub.receive(Frame::TooLongEnd(part(r#""}]},"jsonrpc":"2.0","id":3}"#)));
+    hear(&hub, r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    let mut told = Vec::new();
+    for reply in &mut replies {
+        told.push(match reply.next().await {
+            Event::Outcome(Outcome::Error(error)) => error.message.to_string(),
+            event => format!("{event:?}").chars().take(16).collect(),
+        });
+    }
+    let too_long = |said: &String| said.contains("limits.bytes");
+    assert_eq!(told.iter().map(too_long).collect::<Vec<_>>(), [false, true, true], "{told:?}");
+    assert!(told[0].starts_with("Outcome"), "{told:?}");
+}
