@@ -225,6 +225,8 @@ async fn write<T: AsyncRead + AsyncWrite + Unpin>(
     heard: &AtomicBool,
 ) -> Closing {
     let Bounds { ping_interval, pong_timeout, write_timeout: limit, .. } = *bounds;
+    let (ping_interval, pong_timeout) =
+        (ping_interval.min(crate::LONGEST_WAIT), pong_timeout.min(crate::LONGEST_WAIT));
     let mut next_ping = Instant::now() + ping_interval;
     // When the other side was asked, if it has not shown since that it is there. Whatever it says shows it.
     let mut asked: Option<Instant> = None;

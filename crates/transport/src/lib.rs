@@ -31,3 +31,7 @@ pub mod stdio;
 pub mod unix;
 #[cfg(feature = "websocket")]
 pub mod websocket;
+
+/// The longest time that is waited where a user says how long: nobody notices, and the clock can tell when it ends.
+#[cfg(any(feature = "http", feature = "websocket", feature = "client-websocket"))]
+const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);

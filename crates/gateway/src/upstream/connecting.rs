@@ -28,6 +28,9 @@ use super::{
 };
 use crate::{Client, Live, Spoken, Unreachable, listen::Offers};
 
+/// Longer than this no connection is idle, so that the clock can tell when it has been.
+const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// A connection that lived shorter than this was none: what is behind it gets time to recover.
 pub(super) const HEALTHY: Duration = Duration::from_secs(10);
 
@@ -278,7 +281,7 @@ impl Pool {
         let _open = self.numbers().open.hold();
         let mut over = self.0.over.subscribe();
         // However much the server says meanwhile.
-        let idle = self.0.limits.idle.max(Duration::from_secs(1));
+        let idle = self.0.limits.idle.clamp(Duration::from_secs(1), LONGEST_IDLE);
         let mut looks = interval_at(Instant::now() + idle, idle);
         let mut silent = false;
         let why = loop {

@@ -438,3 +438,21 @@ async fn who_listens_to_a_server_that_speaks_another_era_when_it_is_back_hears_t
         assert!(matches!(listen().next().await, Event::Notification(_)), "{before} to {after}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_may_be_idle_for_ever_stay() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let limits = UpstreamLimits {
+            idle: Duration::MAX,
+            connection_wait: Duration::MAX,
+            ..UpstreamLimits::default()
+        };
+        let upstream = Upstream::new("farm", farm.clone(), limits);
+        for _ in 0..2 {
+            result(upstream.call(call("read", json!({})), plain()).outcome().await);
+            sleep(UpstreamLimits::default().idle * 5).await;
+        }
+        assert_eq!(farm.connections(), 1, "{revision:?}");
+    }
+}

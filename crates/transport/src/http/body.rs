@@ -44,6 +44,7 @@ impl Body {
     /// A stream of events that `source` yields. It is polled when the connection has room, and dropped when the
     /// client is gone: nothing stands between a slow reader and its call.
     pub(super) fn events(source: impl Source, keep_alive: Duration) -> Self {
+        let keep_alive = keep_alive.min(crate::LONGEST_WAIT);
         let silence = Box::pin(sleep(keep_alive));
         Self(Kind::Events(Box::new(Events {
             source: Some(Box::new(source)),

@@ -219,6 +219,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 impl<T> Patient<T> {
     fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>, place: OwnedSemaphorePermit) -> Self {
+        let limit = limit.min(crate::LONGEST_WAIT);
         Self { io, limit, waiting: None, stopping, lingering: None, _place: place }
     }
 

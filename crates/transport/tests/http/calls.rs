@@ -165,3 +165,14 @@ async fn overload_is_said_in_the_words_of_http() {
         assert_eq!(answer.json()["id"], 1);
     }
 }
+
+#[tokio::test]
+async fn times_that_the_clock_cannot_tell_are_no_limits() {
+    let limits = Limits { keep_alive: Duration::MAX, write_timeout: Duration::MAX, ..Limits::default() };
+    let server = Server::limited(limits).await;
+    let session = Session::new(&server, Revision::V2025_06_18).await;
+    let mut connection = session.stream(&server, &session.call(1, "ask", json!({"questions": 1}))).await;
+    let question = connection.message().await;
+    session.answer(&server, &question, json!([])).await;
+    assert_eq!(connection.message().await["id"], 1);
+}

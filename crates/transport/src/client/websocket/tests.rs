@@ -68,11 +68,12 @@ impl Open for Quiet {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::spawn(self.clone().serve(theirs));
         let config = Config::default();
+        let or_ever = |usual| if self.limit == Duration::MAX { Duration::MAX } else { usual };
         let bounds = Bounds {
             max_message_bytes: 1 << 20,
             max_frame_bytes: None,
-            ping_interval: config.ping_interval,
-            pong_timeout: config.pong_timeout,
+            ping_interval: or_ever(config.ping_interval),
+            pong_timeout: or_ever(config.pong_timeout),
             max_pings: config.max_pings,
             write_timeout: config.write_timeout,
         };
