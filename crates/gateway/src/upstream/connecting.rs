@@ -16,6 +16,7 @@ use anyport_service::{Context, Notification, Principal};
 use futures_core::Stream;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit},
+    task::JoinHandle,
     time::{Instant, interval_at, sleep_until, timeout},
 };
 
@@ -77,8 +78,24 @@ impl Pool {
         });
         if begun {
             let client = slot.key.client(context);
-            tokio::spawn(self.clone().connect(slot.clone(), client, failed));
+            let connecting = tokio::spawn(self.clone().connect(slot.clone(), client, failed));
+            tokio::spawn(self.clone().connected(slot.clone(), connecting));
         }
+    }
+
+    /// Whoever connects is not our code: should it panic, the place is not left as if it still did.
+    async fn connected(self, slot: Arc<Slot>, connecting: JoinHandle<()>) {
+        let Err(panicked) = connecting.await else { return };
+        let why =
+            Unreachable("connecting failed in a way that it should not, which is a fault to report".into());
+        tracing::error!(upstream = self.0.name, error = %panicked, "what connects has panicked");
+        slot.state.send_if_modified(|state| {
+            let connects = matches!(state, State::Connecting);
+            if connects {
+                *state = State::Down(self.unreachable(&why, None, 1));
+            }
+            connects
+        });
     }
 
     fn down(&self, down: &Down) -> Error {

@@ -1,9 +1,17 @@
+use std::{
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
 use anyport_service::{ClientId, Event, seal::Key};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{connecting::HEALTHY, *};
-use crate::farm::{Farm, call, caller, error, result};
+use crate::{
+    Client, Live, Unreachable,
+    farm::{Farm, call, caller, error, result},
+};
 
 const LEGACY: Revision = Revision::V2025_11_25;
 const MODERN: Revision = Revision::V2026_07_28;
@@ -455,4 +463,26 @@ async fn connections_that_may_be_idle_for_ever_stay() {
         }
         assert_eq!(farm.connections(), 1, "{revision:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_panics_is_one_that_failed_and_is_asked_again() {
+    struct Panics(Farm, AtomicBool);
+
+    impl Connect for Panics {
+        fn connect(&self, client: Client) -> Pin<Box<dyn Future<Output = Result<Live, Unreachable>> + Send>> {
+            assert!(self.1.swap(true, Ordering::Relaxed), "the first time");
+            self.0.connect(client)
+        }
+    }
+
+    let farm = Farm::new(MODERN);
+    let connect = Panics(farm.clone(), AtomicBool::new(false));
+    let upstream = Upstream::new("farm", connect, UpstreamLimits::default());
+    let (message, data) = error(upstream.call(call("read", json!({})), plain()).outcome().await);
+    assert_eq!(data["reason"], "upstream_down");
+    assert!(message.contains("fault to report") && message.contains("the next attempt"), "{message}");
+    sleep(Duration::from_secs(60)).await;
+    result(upstream.call(call("read", json!({})), plain()).outcome().await);
+    assert_eq!(farm.connections(), 1);
 }
