@@ -10,6 +10,7 @@ mod exit;
 mod failure;
 mod logging;
 mod near;
+mod program;
 #[cfg(test)]
 mod reference;
 mod render;

@@ -151,4 +151,9 @@ fn a_server_that_cannot_be_reached_is_told_and_the_program_goes_on() {
     assert!(answer["error"]["message"].as_str().unwrap().contains("/nowhere/to/be/found"), "{answer}");
     program.send(&legacy(2, "ping", json!({})));
     assert_eq!(program.receive()["id"], 2);
+    program.close_input();
+    assert!(program.wait().success());
+    // Whoever started it sees it without a client.
+    let said = program.stderr();
+    assert!(said.contains("there is no file /nowhere/to/be/found; correct the path"), "{said}");
 }

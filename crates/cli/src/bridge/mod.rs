@@ -22,6 +22,7 @@ pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
 use crate::{
     logging,
+    program::{self, Missing},
     serving::{self, Limits, Served},
     state,
     stop::Stop,
@@ -35,6 +36,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         tracing::warn!("{idle}");
     }
     let target = arguments.server.resolve(arguments.target.as_deref(), &Surroundings::here())?;
+    // The clients are told as well. It may come to be there meanwhile.
+    if let Server::Command { program, environment, cwd, .. } = &target.server
+        && let Err(Missing { problem, help }) = program::find(program, environment, cwd.as_deref())
+    {
+        tracing::warn!("the server cannot be started: {problem}; {help}");
+    }
     serving::run(async |stop| bridge(&arguments, &target, stop).await)
 }
 

@@ -1,0 +1,54 @@
+//! Where a program is, or why it is not.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    near::{did_you_mean, programs},
+    target::Hidden,
+};
+
+/// Why there is no such program.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    pub(crate) problem: String,
+    /// What to do.
+    pub(crate) help: String,
+}
+
+/// Looks for the program as the system will when it starts it.
+pub(crate) fn find(
+    program: &str,
+    environment: &[(String, Hidden)],
+    cwd: Option<&Path>,
+) -> Result<PathBuf, Missing> {
+    let given = environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| OsString::from(&path.0));
+    let path = given.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
+    let here = std::env::current_dir().unwrap_or_default();
+    let here = cwd.unwrap_or(&here);
+    which::which_in(program, Some(&path), here).map_err(|_| {
+        let (problem, help) = missing(program, &path, &here.join(program));
+        Missing { problem, help }
+    })
+}
+
+fn missing(program: &str, path: &OsString, file: &Path) -> (String, String) {
+    if Path::new(program).components().count() > 1 {
+        return match file.exists() {
+            true => (format!("{program} is no program that may be run"), format!("chmod +x {program}")),
+            false => (format!("there is no file {program}"), "correct the path".into()),
+        };
+    }
+    let help = did_you_mean(program, programs(path).iter().map(String::as_str));
+    let install = match program {
+        "npx" | "npm" | "node" => "install Node.js, or add its folder to PATH",
+        "uvx" | "uv" => "install uv, or add its folder to PATH",
+        _ => "install it, or give its whole path",
+    };
+    (
+        format!("{program} is in no folder of PATH"),
+        help.map_or_else(|| install.to_owned(), |near| format!("{near} else {install}")),
+    )
+}
