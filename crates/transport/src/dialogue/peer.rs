@@ -90,9 +90,11 @@ impl Drop for Counted {
 pub(crate) enum Frame {
     /// One message, or what should be one.
     Message(Bytes),
-    /// The start of a message that is longer than may be; it is passed over.
+    /// The start of a message that is longer than may be; it is passed over. Clients look whose answer it was.
+    #[cfg_attr(not(feature = "client"), allow(dead_code))]
     TooLong(Bytes),
     /// The end of one, where there is one.
+    #[cfg_attr(not(feature = "client"), allow(dead_code))]
     TooLongEnd(Bytes),
     /// What a transport has read itself, within the same limits.
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
