@@ -178,9 +178,14 @@ impl Index {
         let small = merging::small(writer.index().searchable_segment_metas()?);
         let merging = (small.len() > 1).then(|| Merging(writer.merge(&small)));
         if merging.is_none() {
-            self.gathering.store(false, Ordering::Relaxed);
+            self.gathered();
         }
         Ok(merging)
+    }
+
+    /// Nothing is gathered any more: parts are merged as they come.
+    pub(crate) fn gathered(&self) {
+        self.gathering.store(false, Ordering::Relaxed);
     }
 
     /// Lets the searches that begin from now on use what was merged. It finds nothing that was not committed.

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
         mpsc::{self, TryRecvError},
     },
@@ -13,7 +13,7 @@ use std::{
 use super::{Change, Shared, start};
 use crate::{
     document::Document,
-    index::{Index, IndexError, Merging, Storage},
+    index::{Index, IndexError, Storage},
     path::DocumentPath,
 };
 
@@ -223,25 +223,19 @@ impl Indexer {
     fn merge(&self) {
         let Some(index) = self.shared.index.load_full() else { return };
         // Not held meanwhile: whoever ends need not wait for it.
-        let index = Arc::downgrade(&index);
+        let weak = Arc::downgrade(&index);
         let merge = move || {
-            // What comes meanwhile is merged as ever.
-            for _ in 0..MOST_MERGES {
-                let merging = index.upgrade().map_or(Ok(None), |index| index.merge());
-                let merged = merging.and_then(|merging| merging.map(Merging::wait).transpose());
-                let used = merged.and_then(|merged| match (merged, index.upgrade()) {
-                    (Some(()), Some(index)) => index.reload().map(Some),
-                    _ => Ok(None),
-                });
-                match used {
-                    Ok(Some(())) => {}
-                    Ok(None) => return,
-                    Err(error) => return tracing::debug!(%error, "the index is not merged"),
-                }
+            if let Err(error) = merge_parts(&weak) {
+                tracing::debug!(%error, "the index is not merged");
+            }
+            // However that ended, what comes from now on is merged as it comes.
+            if let Some(index) = weak.upgrade() {
+                index.gathered();
             }
         };
         if let Err(error) = start("anyport-merge", merge) {
             tracing::debug!(%error, "the index is not merged");
+            index.gathered();
         }
     }
 
@@ -275,6 +269,17 @@ impl Indexer {
             Err(error) => self.renew(&error),
         }
     }
+}
+
+/// Merges what is small until that is not worth it any more, or the index is gone.
+fn merge_parts(index: &Weak<Index>) -> Result<(), IndexError> {
+    for _ in 0..MOST_MERGES {
+        let Some(merging) = index.upgrade().map_or(Ok(None), |index| index.merge())? else { break };
+        merging.wait()?;
+        let Some(index) = index.upgrade() else { break };
+        index.reload()?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
