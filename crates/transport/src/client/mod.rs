@@ -65,5 +65,9 @@ fn never_sent(error: Error) -> Error {
 /// its own timeout must not end the call meanwhile.
 const PROGRESS: std::time::Duration = std::time::Duration::from_secs(15);
 
+/// Bytes of what a server says of a call that may wait for the reader of the call, where others share the connection; a
+/// larger message waits alone.
+const WAITING: usize = 256 << 10;
+
 #[cfg(doc)]
 use anyport_service::Service;

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     client::{
-        End, Opening, Spoken,
+        End, Opening, Spoken, WAITING,
         aside::Asides,
         never_sent,
         nonsense::{Garbage, Meant, Nonsense, answered_at_end, answered_at_start, element},
@@ -607,9 +607,6 @@ impl Slot {
         self.wake();
     }
 }
-
-/// Bytes of notifications that may wait for the reader of a call; a larger one waits alone.
-const WAITING: usize = 256 << 10;
 
 /// What needs no counting: as many of these as may wait by default are no more than that.
 const SMALL: usize = 1 << 10;

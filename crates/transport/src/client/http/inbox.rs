@@ -8,6 +8,8 @@ use std::{
 
 use anyport_protocol::{Method, jsonrpc::Message};
 
+use crate::client::WAITING;
+
 /// Messages for one call. It has one reader; a call that is answered on its own response, as nearly all are, pays for one
 /// allocation, where a channel would cost it thousands of bytes.
 #[derive(Default)]
@@ -113,9 +115,6 @@ impl Drop for Sender {
         state.wake();
     }
 }
-
-/// Bytes that may wait for the reader of a call.
-const WAITING: usize = 256 << 10;
 
 fn size(message: &Message) -> usize {
     match message {
