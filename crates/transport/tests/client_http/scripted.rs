@@ -9,6 +9,7 @@ use anyport_protocol::{Error, Method, Revision, meta::LogLevel};
 use anyport_service::{Outcome, ParamHeaders, Request, Service as _};
 use anyport_transport::client::{ConnectError, Connection, http::Endpoint};
 use serde_json::json;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
     common::within,
@@ -355,9 +356,11 @@ async fn a_new_session_has_the_subscriptions_of_the_old_one() {
     assert_eq!(again, ["test://b"]);
 }
 
-#[tokio::test]
-async fn the_level_of_a_log_is_raised_for_who_wants_it_and_lowered_afterwards() {
-    let (levels, mut lowered) = tokio::sync::mpsc::unbounded_channel();
+/// A connection to an older server that logs, which `call` answers calls for, and the levels that it is told.
+async fn logging(
+    call: impl Fn(&Asked) -> String + Send + Sync + 'static,
+) -> (Script, Connection, UnboundedReceiver<String>) {
+    let (levels, told) = tokio::sync::mpsc::unbounded_channel();
     let script = Script::start(move |asked| match asked.method() {
         "initialize" => body(&json!({"jsonrpc": "2.0", "id": asked.body["id"],
             "result": {"protocolVersion": "2025-11-25", "capabilities": {"logging": {}}}})),
@@ -365,6 +368,7 @@ async fn the_level_of_a_log_is_raised_for_who_wants_it_and_lowered_afterwards() 
             levels.send(asked.body["params"]["level"].as_str().unwrap().to_owned()).unwrap();
             body(&answer(asked, ""))
         }
+        "tools/call" => call(asked),
         _ => legacy(asked, "s").unwrap_or_else(|| body(&answer(asked, "x"))),
     })
     .await;
@@ -372,6 +376,12 @@ async fn the_level_of_a_log_is_raised_for_who_wants_it_and_lowered_afterwards() 
     opening.log_hold = Duration::from_millis(20);
     let endpoint = Endpoint::new(&script.url()).unwrap().without_proxy();
     let connection = within(open(&endpoint, &opening)).await.unwrap();
+    (script, connection, told)
+}
+
+#[tokio::test]
+async fn the_level_of_a_log_is_raised_for_who_wants_it_and_lowered_afterwards() {
+    let (_script, connection, mut lowered) = logging(|asked| body(&answer(asked, "x"))).await;
     let context = context().with_log_level(Some(LogLevel::Debug));
     within(connection.call(tool("x", json!({})), context).outcome()).await;
     assert_eq!(within(lowered.recv()).await.unwrap(), "debug");
@@ -380,23 +390,8 @@ async fn the_level_of_a_log_is_raised_for_who_wants_it_and_lowered_afterwards() 
 
 #[tokio::test]
 async fn the_level_of_a_log_stays_for_as_long_as_a_call_wants_it() {
-    let (levels, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let script = Script::start(move |asked| match asked.method() {
-        "initialize" => body(&json!({"jsonrpc": "2.0", "id": asked.body["id"],
-            "result": {"protocolVersion": "2025-11-25", "capabilities": {"logging": {}}}})),
-        "logging/setLevel" => {
-            levels.send(asked.body["params"]["level"].as_str().unwrap().to_owned()).unwrap();
-            body(&answer(asked, ""))
-        }
-        // It goes on for as long as its caller waits.
-        "tools/call" => String::new(),
-        _ => legacy(asked, "s").unwrap_or_else(|| body(&answer(asked, "x"))),
-    })
-    .await;
-    let mut opening = opening(None);
-    opening.log_hold = Duration::from_millis(20);
-    let endpoint = Endpoint::new(&script.url()).unwrap().without_proxy();
-    let connection = within(open(&endpoint, &opening)).await.unwrap();
+    // It goes on for as long as its caller waits.
+    let (_script, connection, mut told) = logging(|_| String::new()).await;
     let mut reply = connection.call(tool("x", json!({})), context().with_log_level(Some(LogLevel::Debug)));
     let early = tokio::time::timeout(Duration::from_millis(300), async {
         tokio::select! {
