@@ -6,6 +6,8 @@ use super::{ConnectError, Connection, Dial, Opening, duplex, eras::may_be_anothe
 
 /// Where a server is.
 #[derive(Clone)]
+// With one transport alone its variant is by far the largest; there is one value for a connection.
+#[allow(clippy::large_enum_variant)]
 #[non_exhaustive]
 pub enum Target {
     /// A program that speaks on its standard streams and is started for this connection.
