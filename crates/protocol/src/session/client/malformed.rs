@@ -1,72 +1,77 @@
-//! What a server sends that is no message: what it was meant to be, and how much of it came.
+use bytes::Bytes;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use anyport_protocol::{
+use super::input::CallId;
+use crate::{
     Error, Id, Limits, Raw,
     json::Elements,
     jsonrpc::{Malformed, Reason},
 };
-use bytes::Bytes;
 
-/// One that is no message.
+/// Text of the server's that is not a message.
 #[derive(Debug)]
-pub(crate) struct Nonsense {
+pub struct MalformedMessage {
     /// What is wrong with it, as its sender is told.
-    pub(crate) error: Error,
-    pub(crate) meant: Meant,
+    pub error: Error,
+    /// What it was meant to be.
+    pub intent: Intent,
 }
 
-/// What it was meant to be, as far as can be told.
+/// What malformed text was meant to be, as far as can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Meant {
-    /// A request: its sender waits for an answer.
+pub enum Intent {
+    /// A request: the server waits for an answer.
     Request(Id),
-    /// A notification, or a request whose id cannot be read: nobody can be answered.
+    /// A notification, or a request whose id cannot be read: there is nothing to answer.
     Notification,
-    /// The answer to the request with this id: whoever made that would wait for ever.
-    Answer(Id),
+    /// The response to the request with this id, whose caller would wait for ever.
+    Response(Id),
+    /// It cannot be told.
     Unknown,
 }
 
-impl Meant {
+impl Intent {
     /// Whether it may be the answer to the one request that is open.
-    #[cfg(feature = "client-http")]
-    pub(crate) fn is_answer(&self) -> bool {
-        matches!(self, Self::Answer(_) | Self::Unknown)
+    pub fn may_be_response(&self) -> bool {
+        matches!(self, Self::Response(_) | Self::Unknown)
     }
 }
 
-impl Nonsense {
+impl MalformedMessage {
     /// Reads out of `text`, where it is known, what `malformed` does not say.
-    pub(crate) fn of(malformed: Malformed, text: Option<&[u8]>) -> Self {
+    pub fn of(malformed: Malformed, text: Option<&[u8]>) -> Self {
         let Malformed { error, id } = malformed;
         let seen = text.map(Glance::at).unwrap_or_default();
-        let meant = match (seen.method, id, seen.id.filter(|_| seen.outcome)) {
-            (true, Some(id), _) => Meant::Request(id),
-            (true, None, _) => Meant::Notification,
-            (false, Some(id), _) => Meant::Answer(id),
-            (false, None, Some(id)) => Meant::Answer(Id::from(id)),
-            (false, None, None) => Meant::Unknown,
+        let intent = match (seen.method, id, seen.id.filter(|_| seen.outcome)) {
+            (true, Some(id), _) => Intent::Request(id),
+            (true, None, _) => Intent::Notification,
+            (false, Some(id), _) => Intent::Response(id),
+            (false, None, Some(id)) => Intent::Response(Id::from(id)),
+            (false, None, None) => Intent::Unknown,
         };
-        Self { error, meant }
+        Self { error, intent }
     }
 
     /// As the outcome of the request that it was to answer.
-    pub(crate) fn into_error(self) -> Error {
+    pub fn into_error(self) -> Error {
         Error::internal(format!("the server's message is none: {}", self.error.message))
             .with_reason(Reason::InvalidUpstream)
     }
 }
 
-/// RequestRoute answer a message is of which only the start was kept; whether it is one at all.
-pub(crate) fn answered_at_start(start: &[u8]) -> (Option<u64>, bool) {
+/// The request that an oversized message answers, of which only the start was kept; `None` if it is not a response, and
+/// `Some(None)` if the id is not in the start.
+pub fn oversized_response(start: &[u8]) -> Option<Option<CallId>> {
     let Glance { id, method, outcome } = Glance::at(start);
-    (id.filter(|_| outcome), !method)
+    (!method).then(|| id.filter(|_| outcome).and_then(CallId::new))
 }
 
-/// RequestRoute answer a message is of which only the end was kept: some write the id last, and the version before or behind it.
-pub(crate) fn answered_at_end(end: &[u8]) -> Option<u64> {
+/// The request that an oversized message answers, of which only the end was kept: some servers write the id last, and the
+/// version before or behind it.
+pub fn oversized_response_end(end: &[u8]) -> Option<CallId> {
+    id_at_end(end).and_then(CallId::new)
+}
+
+fn id_at_end(end: &[u8]) -> Option<u64> {
     let at = memchr::memmem::rfind(end, b"\"id\"")?;
     // A member, and not a word in a text.
     let (before, value) = (end[..at].trim_ascii_end(), end[at + "\"id\"".len()..].trim_ascii_start());
@@ -79,32 +84,11 @@ pub(crate) fn answered_at_end(end: &[u8]) -> Option<u64> {
     (behind.trim_ascii() == b"}").then_some(id)
 }
 
-/// The text of one message in an array.
-pub(crate) fn element(array: &Bytes, index: usize, limits: &Limits) -> Option<Bytes> {
+/// The text of one message in an array of messages.
+pub fn element(array: &Bytes, index: usize, limits: &Limits) -> Option<Bytes> {
     let array = Raw::parse(array.clone(), limits).ok()?;
     let element = Elements::of(array.as_str()).nth(index)?;
     Some(array.slice(element).into_bytes())
-}
-
-/// Counts what is no message.
-#[derive(Debug, Default)]
-pub(crate) struct Garbage(AtomicU64);
-
-impl Garbage {
-    /// Counts one, and says so the first times: a flood of it must not flood our own log.
-    pub(crate) fn note(&self, why: &str, text: &[u8]) {
-        let count = self.0.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_power_of_two() {
-            let start = text[..text.len().min(120)].escape_ascii();
-            tracing::warn!(count, why, text = %start, "the server sent what is no message");
-        }
-    }
-
-    /// How much came.
-    #[cfg(test)]
-    pub(crate) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// What can be seen of an object's own members in a text that need not be JSON: servers write `NaN`, equal keys, and more
@@ -170,19 +154,19 @@ fn integer(value: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use anyport_protocol::jsonrpc::read;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::jsonrpc::read;
 
-    fn meant(text: &str) -> Meant {
+    fn meant(text: &str) -> Intent {
         let malformed = read(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap_err();
-        Nonsense::of(malformed, Some(text.as_bytes())).meant
+        MalformedMessage::of(malformed, Some(text.as_bytes())).intent
     }
 
     #[test]
     fn what_it_was_meant_to_be_is_told_where_it_can_be() {
-        let answer = || Meant::Answer(Id::from(7));
+        let answer = || Intent::Response(Id::from(7));
         for text in [
             r#"{"jsonrpc":"2.0","id":7}"#,
             r#"{"jsonrpc":"1.0","id":7,"result":{}}"#,
@@ -202,14 +186,14 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":7,"method":5}"#,
             r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":null}"#,
         ] {
-            assert_eq!(meant(text), Meant::Request(Id::from(7)), "{text}");
+            assert_eq!(meant(text), Intent::Request(Id::from(7)), "{text}");
         }
         for text in [
             r#"{"jsonrpc":"2.0","method":"notifications/message","params":[]}"#,
             r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
             r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":{"x":NaN}}"#,
         ] {
-            assert_eq!(meant(text), Meant::Notification, "{text}");
+            assert_eq!(meant(text), Intent::Notification, "{text}");
         }
         for text in [
             "",
@@ -223,7 +207,7 @@ mod tests {
             r#"{"text":"\"id\":7,","result":NaN}"#,
             r#"{"id":7"#,
         ] {
-            assert_eq!(meant(text), Meant::Unknown, "{text}");
+            assert_eq!(meant(text), Intent::Unknown, "{text}");
         }
     }
 
@@ -235,7 +219,7 @@ mod tests {
             r#"{"id":9}},"id":7,"jsonrpc":"2.0"}"#,
             r#",\"id\":9}"},"id":7}"#,
         ] {
-            assert_eq!(answered_at_end(end.as_bytes()), Some(7), "{end}");
+            assert_eq!(id_at_end(end.as_bytes()), Some(7), "{end}");
         }
         for end in [
             "",
@@ -246,7 +230,7 @@ mod tests {
             r#","id":7,"result":{}}"#,
             r#","id":7"#,
         ] {
-            assert_eq!(answered_at_end(end.as_bytes()), None, "{end}");
+            assert_eq!(id_at_end(end.as_bytes()), None, "{end}");
         }
     }
 
@@ -257,7 +241,7 @@ mod tests {
                 prop_oneof![any::<u8>(), proptest::sample::select(&b"{}[]\"\\:,id1 "[..])], 0..64)
         ) {
             Glance::at(&[b"{", &text[..]].concat());
-            answered_at_end(&[b",\"id\":", &text[..]].concat());
+            id_at_end(&[b",\"id\":", &text[..]].concat());
         }
     }
 }
