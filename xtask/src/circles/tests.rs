@@ -4,13 +4,14 @@ use super::{Circles, crates, modules::Modules, of};
 
 /// How many files of each crate are in a circle. No number may grow; whoever makes one smaller writes it down here.
 const KNOWN: &[(&str, usize)] = &[
+    ("adapters", 4),
     ("cli", 21),
     ("client", 13),
     ("gateway", 8),
     ("knowledge", 21),
+    ("layers", 2),
     ("protocol", 20),
     ("server", 43),
-    ("service", 6),
     ("testing", 15),
     ("transport", 46),
 ];

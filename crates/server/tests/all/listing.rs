@@ -9,9 +9,10 @@ use std::{
 };
 
 use crate::common::{all, error, modern, result, start, value, with_meta};
+use crate::common::{all, error, modern, result, start, value, with_meta};
 use anyport_protocol::{Method, meta::LogLevel, types::Resource as Listed};
+use anyport_seal::Key;
 use anyport_server::{Builder, Context, List, PageQuery, Resource, ResourcePage, Server, Template, Values};
-use anyport_service::seal::Key;
 use serde_json::{Value, json};
 
 type Notes = Arc<Mutex<Vec<String>>>;

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use crate::common::{error, modern, result, server_info};
+use crate::common::{error, modern, result, server_info};
 use anyport_protocol::{
     Method, Raw, Revision,
     types::{ContentBlock, PromptMessage, ResourceContents},
 };
+use anyport_seal::Key;
 use anyport_server::{
     Argument, Completion, Context, List, NoArguments, Partial, Prompt, Resource, Server, Template, Tool,
     Values,
 };
-use anyport_service::seal::Key;
 use serde_json::{Value, json};
 
 fn full() -> Server {

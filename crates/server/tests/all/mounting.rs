@@ -3,19 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use crate::common::{asked, call, error, modern, result, server_info, start, text, value};
+use anyport_layers::{Call, Next};
 use anyport_protocol::{
     Method, Raw, Revision,
     jsonrpc::Reason,
     types::{CreateMessageRequest, SamplingMessage},
 };
+use anyport_seal::Key;
 use anyport_server::{
     Argument, Builder, Context, List, Mount, Partial, Prompt, Resource, Server, Template, Tool, Values,
 };
-use anyport_service::{
-    Event, ParamHeaders, Principal, Reply,
-    layer::{Call, Next},
-    seal::Key,
-};
+use anyport_service::{Event, ParamHeaders, Principal, Reply};
 use serde_json::{Value, json};
 
 fn tool(name: &str) -> Tool {

@@ -1,9 +1,11 @@
 //! Whatever happens to a server, it is as if it had been built so.
 
 use crate::common::{raw, start};
+use crate::common::{raw, start};
 use anyport_protocol::{Method, Raw, Revision};
+use anyport_seal::Key;
 use anyport_server::{Context, List, Part, Prompt, Resource, Server, Template, Tool, Values};
-use anyport_service::{Outcome, Principal, seal::Key};
+use anyport_service::{Outcome, Principal};
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 
