@@ -6,7 +6,6 @@ use std::{
 };
 
 use crate::common::{Scripted, count, result};
-use crate::common::{Scripted, count, result};
 use anyport_client::{Answers, Client, ElicitAnswer, Error, Form, Handler, Refused};
 use anyport_protocol::{
     Method,

@@ -458,7 +458,8 @@ async fn what_must_be_remembered_is_bounded() {
 async fn a_live_caller_is_asked_through_the_shim() {
     let charges = Arc::new(AtomicU32::new(0));
     let server = LegacyClientAdapter::new(shop(&charges), LegacyClientLimits::default());
-    let caller = legacy(Revision::V2025_06_18).with_client(common::raw(&json!({"elicitation": {}})), None);
+    let caller =
+        legacy(Revision::V2025_06_18).with_client(crate::common::raw(&json!({"elicitation": {}})), None);
     let mut reply = start(&server, Method::ToolsCall, &tool("buy"), caller);
     let mut questions = 0;
     let end = loop {
@@ -466,7 +467,7 @@ async fn a_live_caller_is_asked_through_the_shim() {
             Event::ServerRequest(question) => {
                 questions += 1;
                 let answer = accept(json!({"a": "x", "b": "y"}));
-                question.responder.answer(Ok(common::raw(&answer)));
+                question.responder.answer(Ok(crate::common::raw(&answer)));
             }
             Event::Outcome(outcome) => break outcome,
             event => panic!("{event:?}"),

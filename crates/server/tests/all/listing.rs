@@ -9,7 +9,6 @@ use std::{
 };
 
 use crate::common::{all, error, modern, result, start, value, with_meta};
-use crate::common::{all, error, modern, result, start, value, with_meta};
 use anyport_protocol::{Method, meta::LogLevel, types::Resource as Listed};
 use anyport_seal::Key;
 use anyport_server::{Builder, Context, List, PageQuery, Resource, ResourcePage, Server, Template, Values};

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::common::{error, modern, result, server_info};
-use crate::common::{error, modern, result, server_info};
 use anyport_protocol::{
     Method, Raw, Revision,
     types::{ContentBlock, PromptMessage, ResourceContents},

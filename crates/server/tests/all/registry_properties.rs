@@ -1,7 +1,6 @@
 //! Whatever happens to a server, it is as if it had been built so.
 
 use crate::common::{raw, start};
-use crate::common::{raw, start};
 use anyport_protocol::{Method, Raw, Revision};
 use anyport_seal::Key;
 use anyport_server::{Context, List, Part, Prompt, Resource, Server, Template, Tool, Values};

@@ -22,7 +22,7 @@ fn opening(revision: Option<Revision>) -> ConnectOptions {
 }
 
 async fn open(endpoint: Endpoint, opening: &ConnectOptions) -> Result<Connection, ConnectError> {
-    common::within(connect(&Target::WebSocket(endpoint), opening)).await
+    crate::common::within(connect(&Target::WebSocket(endpoint), opening)).await
 }
 
 fn context() -> Context {
