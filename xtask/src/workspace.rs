@@ -131,10 +131,10 @@ pub(crate) struct Build<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
     Dev,
-    /// As users get it.
-    Release,
     /// Optimized, but each crate by itself: soon built.
-    QuickRelease,
+    Release,
+    /// As it is published: optimized as a whole.
+    Dist,
 }
 
 impl Profile {
@@ -143,7 +143,7 @@ impl Profile {
         match self {
             Self::Dev => "dev",
             Self::Release => "release",
-            Self::QuickRelease => "quick-release",
+            Self::Dist => "dist",
         }
     }
 }

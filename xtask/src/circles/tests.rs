@@ -10,7 +10,7 @@ const KNOWN: &[(&str, usize)] = &[
     ("gateway", 8),
     ("knowledge", 21),
     ("layers", 2),
-    ("protocol", 20),
+    ("protocol", 26),
     ("server", 43),
     ("testing", 15),
     ("transport", 46),
