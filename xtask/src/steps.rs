@@ -37,18 +37,37 @@ pub(crate) fn list() {
 /// # Errors
 /// When `only` names a step that does not exist.
 pub(crate) fn run(workspace: &Workspace, only: Option<&str>) -> Result<ExitCode, Failure> {
+    let steps = select(only)?;
+    Ok(perform(steps.into_iter().map(|step| Work::new(step.name, step.says, || (step.run)(workspace)))))
+}
+
+/// Something to do that has a name, and what holds when it was done.
+pub(crate) struct Work<'a> {
+    name: &'a str,
+    says: &'a str,
+    run: Box<dyn FnOnce() -> Result<(), Failure> + 'a>,
+}
+
+impl<'a> Work<'a> {
+    pub(crate) fn new(name: &'a str, says: &'a str, run: impl FnOnce() -> Result<(), Failure> + 'a) -> Self {
+        Self { name, says, run: Box::new(run) }
+    }
+}
+
+/// Does it all, and says how long each took and whether it went well.
+pub(crate) fn perform<'a>(all: impl IntoIterator<Item = Work<'a>>) -> ExitCode {
     let mut done = Vec::new();
-    for step in select(only)? {
-        println!("\n==> {}: {}", step.name, step.says);
+    for Work { name, says, run } in all {
+        println!("\n==> {name}: {says}");
         let start = Instant::now();
-        let outcome = (step.run)(workspace);
+        let outcome = run();
         if let Err(failure) = &outcome {
-            eprintln!("error: {}: {failure}", step.name);
+            eprintln!("error: {name}: {failure}");
         }
-        done.push((step.name, start.elapsed(), outcome.is_ok()));
+        done.push((name, start.elapsed(), outcome.is_ok()));
     }
     print!("\n{}", summary(&done));
-    Ok(if done.iter().all(|(.., passed)| *passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if done.iter().all(|(.., passed)| *passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn select(only: Option<&str>) -> Result<Vec<&'static Step>, Failure> {
@@ -72,7 +91,11 @@ fn summary(done: &[(&str, Duration, bool)]) -> String {
     table + &format!("{passed} passed, {} failed\n", done.len() - passed)
 }
 
-fn fmt(workspace: &Workspace) -> Result<(), Failure> {
+/// Whether all is formatted.
+///
+/// # Errors
+/// When it is not.
+pub(crate) fn fmt(workspace: &Workspace) -> Result<(), Failure> {
     process::run(workspace.cargo().args(["fmt", "--all", "--check"]))
 }
 
