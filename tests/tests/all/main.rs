@@ -13,6 +13,7 @@ mod bridging_upstreams;
 mod caching;
 mod client_quirks;
 mod conforms;
+mod documents;
 mod every_revision;
 mod knowledge;
 mod matrix;
