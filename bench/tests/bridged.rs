@@ -6,7 +6,7 @@ use std::{alloc::System, net::SocketAddr};
 
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_bench::Written;
-use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
 use anyport_layers::{CatchPanic, ConcurrencyLimit, Quota, RateLimit, Trace};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
@@ -61,7 +61,7 @@ fn bridge(address: SocketAddr, revision: Revision) -> impl Service {
     let opening = ConnectOptions { revision: Some(revision), ..ConnectOptions::default() };
     let (metrics, sealer) = (Metrics::new(), Sealer::new(&Key::random().unwrap()));
     let upstream =
-        Upstream::new("bench", Reach::new(Target::Http(endpoint), opening), UpstreamLimits::default())
+        Upstream::new("bench", TransportConnector::new(Target::Http(endpoint), opening), UpstreamLimits::default())
             .bounded(LegacyClientLimits::default(), &metrics)
             .parking(sealer, ParkLimits::default(), &metrics);
     let service = CatchPanic::new(Bridge::new(upstream, Revision::ALL.into(), None));

@@ -19,7 +19,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{Client, Connect, Live, Spoken, Unreachable};
+use crate::{Client, Connector, Connected, Spoken, ConnectError};
 
 #[derive(Clone)]
 pub(crate) struct Farm(Arc<Mutex<Inside>>);
@@ -112,8 +112,8 @@ impl Farm {
     }
 }
 
-impl Connect for Farm {
-    fn connect(&self, client: Client) -> Pin<Box<dyn Future<Output = Result<Live, Unreachable>> + Send>> {
+impl Connector for Farm {
+    fn connect(&self, client: Client) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
         let farm = self.clone();
         Box::pin(async move {
             let delay = {
@@ -124,7 +124,7 @@ impl Connect for Farm {
             sleep(delay).await;
             let mut inside = farm.0.lock().unwrap();
             if let Some(why) = inside.failures.pop_front() {
-                return Err(Unreachable(why.into()));
+                return Err(ConnectError(why.into()));
             }
             let (say, mut said) = mpsc::unbounded_channel();
             let lost = watch::Sender::new(None);
@@ -140,7 +140,7 @@ impl Connect for Farm {
                 refused: inside.refused.clone(),
             };
             inside.servers.push(server.clone());
-            Ok(Live {
+            Ok(Connected {
                 service: Arc::new(server.clone()),
                 revision: inside.revision,
                 discovered: server.discovered(),

@@ -27,7 +27,7 @@ use super::{
     slot::{Down, Hold, Slot, State, Up, backoff},
     table::Era,
 };
-use crate::{Client, Live, Spoken, Unreachable, listen::Offers};
+use crate::{Client, Connected, Spoken, ConnectError, listen::Offers};
 
 /// Longer than this no connection is idle, so that the clock can tell when it has been.
 const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -87,7 +87,7 @@ impl Pool {
     async fn connected(self, slot: Arc<Slot>, connecting: JoinHandle<()>) {
         let Err(panicked) = connecting.await else { return };
         let why =
-            Unreachable("connecting failed in a way that it should not, which is a fault to report".into());
+            ConnectError("connecting failed in a way that it should not, which is a fault to report".into());
         tracing::error!(upstream = self.0.name, error = %panicked, "what connects has panicked");
         slot.state.send_if_modified(|state| {
             let connects = matches!(state, State::Connecting);
@@ -148,7 +148,7 @@ impl Pool {
         drop(first);
     }
 
-    fn unreachable(&self, why: &Unreachable, since: Option<jiff::Timestamp>, attempts: u32) -> Down {
+    fn unreachable(&self, why: &ConnectError, since: Option<jiff::Timestamp>, attempts: u32) -> Down {
         let name = &self.0.name;
         let since = since.unwrap_or_else(jiff::Timestamp::now);
         tracing::warn!(upstream = name, attempts, "not connected: {why}");
@@ -240,8 +240,8 @@ impl Pool {
     }
 
     /// A connection is there: it is put where calls will look for it.
-    fn established(&self, slot: Arc<Slot>, client: &Client, live: Live, room: OwnedSemaphorePermit) {
-        let Live { service, revision, discovered, spoken, asides, tell, closed, close } = live;
+    fn established(&self, slot: Arc<Slot>, client: &Client, live: Connected, room: OwnedSemaphorePermit) {
+        let Connected { service, revision, discovered, spoken, asides, tell, closed, close } = live;
         let up = Arc::new(Up {
             service: service.clone(),
             revision,
@@ -331,7 +331,7 @@ impl Pool {
         self.numbers().lost.increment();
         tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
         let now = match since.elapsed() < HEALTHY {
-            true => State::Down(self.unreachable(&Unreachable(why), None, 1)),
+            true => State::Down(self.unreachable(&ConnectError(why), None, 1)),
             false => State::Idle,
         };
         let left = slot.left(&up, now);

@@ -40,7 +40,7 @@ use self::{
     slot::{Hold, Slot, State, Up},
     table::{Era, Table},
 };
-use crate::{Connect, deferred::deferred};
+use crate::{Connector, deferred::deferred};
 
 /// One server: it is connected when somebody calls it, and again when the connection was lost.
 ///
@@ -105,7 +105,7 @@ pub struct Learned {
 
 impl Upstream {
     /// The server that `connect` connects to. `name` is what people call it, in errors and logs.
-    pub fn new(name: impl Into<String>, connect: impl Connect, limits: UpstreamLimits) -> Self {
+    pub fn new(name: impl Into<String>, connect: impl Connector, limits: UpstreamLimits) -> Self {
         let pool = Pool(Arc::new(Inner {
             name: name.into(),
             connect: Box::new(connect),
@@ -248,7 +248,7 @@ struct Pool(Arc<Inner>);
 
 struct Inner {
     name: String,
-    connect: Box<dyn Connect>,
+    connect: Box<dyn Connector>,
     limits: UpstreamLimits,
     table: Mutex<Table>,
     room: Arc<Semaphore>,
