@@ -10,12 +10,12 @@ use futures_core::Stream;
 /// Connects to one server, as often as asked to.
 pub trait Connector: Send + Sync + 'static {
     /// Opens a connection on behalf of `client`.
-    fn connect(&self, client: Client) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
+    fn connect(&self, client: OpenRequest) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
 }
 
 /// On whose behalf a connection is opened. A legacy server is told once, for the whole connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Client {
+pub struct OpenRequest {
     /// What the client can be asked, as in `initialize`.
     pub capabilities: Raw,
     /// Who the client says it is; `None`: whoever connects says who it is itself.

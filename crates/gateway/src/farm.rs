@@ -19,14 +19,14 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{Client, Connector, Connected, Spoken, ConnectError};
+use crate::{OpenRequest, Connector, Connected, Spoken, ConnectError};
 
 #[derive(Clone)]
 pub(crate) struct Farm(Arc<Mutex<Inside>>);
 
 struct Inside {
     revision: Revision,
-    clients: Vec<Client>,
+    clients: Vec<OpenRequest>,
     /// Why the next attempts fail.
     failures: VecDeque<&'static str>,
     delay: Duration,
@@ -103,7 +103,7 @@ impl Farm {
         self.0.lock().unwrap().clients.len()
     }
 
-    pub(crate) fn client(&self, index: usize) -> Client {
+    pub(crate) fn client(&self, index: usize) -> OpenRequest {
         self.0.lock().unwrap().clients[index].clone()
     }
 
@@ -113,7 +113,7 @@ impl Farm {
 }
 
 impl Connector for Farm {
-    fn connect(&self, client: Client) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
+    fn connect(&self, client: OpenRequest) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
         let farm = self.clone();
         Box::pin(async move {
             let delay = {

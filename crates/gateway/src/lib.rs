@@ -20,6 +20,6 @@ mod transport_connector;
 mod upstream;
 
 pub use bridge::Bridge;
-pub use connector::{Client, Connector, Connected, Spoken, Tell, ConnectError};
+pub use connector::{OpenRequest, Connector, Connected, Spoken, Tell, ConnectError};
 pub use transport_connector::TransportConnector;
 pub use upstream::{Learned, Upstream, UpstreamLimits};

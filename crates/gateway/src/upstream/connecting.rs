@@ -27,7 +27,7 @@ use super::{
     slot::{Down, Hold, Slot, State, Up, backoff},
     table::Era,
 };
-use crate::{Client, Connected, Spoken, ConnectError, listen::Offers};
+use crate::{OpenRequest, Connected, Spoken, ConnectError, listen::Offers};
 
 /// Longer than this no connection is idle, so that the clock can tell when it has been.
 const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -109,7 +109,7 @@ impl Pool {
     }
 
     /// Connects once, in a task of its own: that whoever called first leaves is nothing to the others.
-    async fn connect(self, slot: Arc<Slot>, client: Client, failed: Option<Down>) {
+    async fn connect(self, slot: Arc<Slot>, client: OpenRequest, failed: Option<Down>) {
         let first = match self.era() {
             None => Some(self.0.first.lock().await),
             Some(_) => None,
@@ -240,7 +240,7 @@ impl Pool {
     }
 
     /// A connection is there: it is put where calls will look for it.
-    fn established(&self, slot: Arc<Slot>, client: &Client, live: Connected, room: OwnedSemaphorePermit) {
+    fn established(&self, slot: Arc<Slot>, client: &OpenRequest, live: Connected, room: OwnedSemaphorePermit) {
         let Connected { service, revision, discovered, spoken, asides, tell, closed, close } = live;
         let up = Arc::new(Up {
             service: service.clone(),
@@ -293,7 +293,7 @@ impl Pool {
     }
 
     /// Stays with a connection until it is gone.
-    async fn watch(self, slot: Arc<Slot>, up: Arc<Up>, client: Client, ends: Ends) {
+    async fn watch(self, slot: Arc<Slot>, up: Arc<Up>, client: OpenRequest, ends: Ends) {
         let Ends { mut spoken, mut closed, close } = ends;
         let _open = self.numbers().open.hold();
         let mut over = self.0.over.subscribe();
@@ -375,7 +375,7 @@ impl Pool {
     }
 
     /// Connects again while somebody listens; for calls alone the next one is early enough.
-    async fn reconnect(&self, slot: &Arc<Slot>, client: Client) {
+    async fn reconnect(&self, slot: &Arc<Slot>, client: OpenRequest) {
         let context =
             Context::new(Principal::local(), Revision::NEWEST).with_client(client.capabilities, client.info);
         while slot.listen.is_heard() && !*self.0.closed.borrow() {

@@ -1,7 +1,7 @@
 use anyport_protocol::{Raw, capability::Profile, json::Splice};
 use anyport_service::{Caller, Context};
 
-use crate::Client;
+use crate::OpenRequest;
 
 /// Which connection a call belongs to.
 ///
@@ -48,12 +48,12 @@ impl Key {
     }
 
     /// On whose behalf the connection for a call is opened.
-    pub(super) fn client(&self, context: &Context) -> Client {
+    pub(super) fn client(&self, context: &Context) -> OpenRequest {
         let capabilities = match self {
             Self::Modern => context.capabilities().clone(),
             Self::Legacy { profile, extensions, .. } => declared(profile, extensions.as_ref()),
         };
-        Client { capabilities, info: context.client_info().cloned() }
+        OpenRequest { capabilities, info: context.client_info().cloned() }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::{connecting::HEALTHY, *};
 use crate::{
-    Client, Connected, ConnectError,
+    OpenRequest, Connected, ConnectError,
     farm::{Farm, call, caller, error, result},
 };
 
@@ -471,7 +471,7 @@ async fn a_connector_that_panics_is_one_that_failed_and_is_asked_again() {
     struct Panics(Farm, AtomicBool);
 
     impl Connector for Panics {
-        fn connect(&self, client: Client) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
+        fn connect(&self, client: OpenRequest) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
             assert!(self.1.swap(true, Ordering::Relaxed), "the first time");
             self.0.connect(client)
         }
