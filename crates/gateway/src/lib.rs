@@ -22,4 +22,4 @@ mod upstream;
 pub use bridge::Bridge;
 pub use connector::{OpenRequest, Connector, Connected, Spoken, Tell, ConnectError};
 pub use transport_connector::TransportConnector;
-pub use upstream::{Learned, Upstream, UpstreamLimits};
+pub use upstream::{ServerInfo, Upstream, UpstreamLimits};

@@ -44,7 +44,7 @@ impl Bridge {
         let mirrored = Mirrored::default();
         kept.tools().iter().for_each(|list| mirrored.learn(list));
         tokio::spawn(kept.written());
-        let mut learned = upstream.learned();
+        let mut learned = upstream.server_info();
         let keeping = kept.clone();
         tokio::spawn(async move {
             while learned.changed().await.is_ok() {
@@ -62,7 +62,7 @@ impl Bridge {
     }
 
     fn discover(&self, context: Context) -> Reply {
-        let learned = self.upstream.learned().borrow().as_ref().map(|learned| learned.discovered.clone());
+        let learned = self.upstream.server_info().borrow().as_ref().map(|learned| learned.discovered.clone());
         let known = learned.or_else(|| self.kept.discovered());
         if let Some(known) = known {
             self.connect(context);
@@ -246,7 +246,7 @@ impl Bridge {
 
     /// The end of a stream that an older server knows nothing of, as one of that server's results.
     fn signed(&self, outcome: Outcome) -> Outcome {
-        let learned = self.upstream.learned().borrow().clone();
+        let learned = self.upstream.server_info().borrow().clone();
         let older = learned.filter(|learned| !learned.revision.is_modern());
         match (outcome, older.and_then(|learned| ServerIdentity::of(&learned.discovered))) {
             (Outcome::Result(end), Some(identity)) => Outcome::Result(identity.sign(end)),

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    BREATH, Learned, Pool,
+    BREATH, ServerInfo, Pool,
     beside::Beside,
     key::{Key, Whom},
     slot::{Down, Hold, Slot, State, Up, backoff},
@@ -262,7 +262,7 @@ impl Pool {
             table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
         };
         tracing::debug!(upstream = self.0.name, revision = revision.as_str(), "connected");
-        self.0.learned.send_replace(Some(Arc::new(Learned { revision, discovered: discovered.clone() })));
+        self.0.server_info.send_replace(Some(Arc::new(ServerInfo { revision, discovered: discovered.clone() })));
         if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
             park.identify(ServerIdentity::of(&discovered));
         }

@@ -96,7 +96,7 @@ impl UpstreamLimits {
 
 /// What a server was found to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Learned {
+pub struct ServerInfo {
     /// The revision that it speaks.
     pub revision: Revision,
     /// What it said of itself: a `DiscoverResult`.
@@ -117,7 +117,7 @@ impl Upstream {
             first: tokio::sync::Mutex::default(),
             safe: Safe::default(),
             parked: OnceLock::new(),
-            learned: watch::Sender::new(None),
+            server_info: watch::Sender::new(None),
             closed: watch::Sender::new(false),
             over: watch::Sender::new(false),
             numbers: OnceLock::new(),
@@ -161,17 +161,17 @@ impl Upstream {
     }
 
     /// What the server was last found to be; changes with every connection. `None` before the first.
-    pub fn learned(&self) -> watch::Receiver<Option<Arc<Learned>>> {
-        self.pool.0.learned.subscribe()
+    pub fn server_info(&self) -> watch::Receiver<Option<Arc<ServerInfo>>> {
+        self.pool.0.server_info.subscribe()
     }
 
     /// Connects for calls such as `context`'s, unless that is done already, and says what the server is.
     ///
     /// # Errors
     /// -32603 `upstream_down` or `overloaded`.
-    pub async fn connected(&self, context: &Context) -> Result<Learned, Error> {
+    pub async fn connected(&self, context: &Context) -> Result<ServerInfo, Error> {
         let (_, up) = self.pool.up(context).await?;
-        Ok(Learned { revision: up.revision, discovered: up.discovered.clone() })
+        Ok(ServerInfo { revision: up.revision, discovered: up.discovered.clone() })
     }
 
     /// What distinguishes callers to whom a server may show other lists.
@@ -260,7 +260,7 @@ struct Inner {
     safe: Safe,
     /// Who waits for what the server says of elicitations.
     parked: OnceLock<Weak<LegacyServerAdapter<Pool>>>,
-    learned: watch::Sender<Option<Arc<Learned>>>,
+    server_info: watch::Sender<Option<Arc<ServerInfo>>>,
     /// Nothing new begins.
     closed: watch::Sender<bool>,
     /// Nothing is left: connections are closed, and those that come to be are not waited for.

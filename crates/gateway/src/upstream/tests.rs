@@ -36,7 +36,7 @@ async fn many_first_calls_open_one_connection() {
             assert_eq!(result(call.outcome().await)["called"], "read");
         }
         assert_eq!(farm.connections(), 1);
-        let learned = upstream.learned().borrow().clone().unwrap();
+        let learned = upstream.server_info().borrow().clone().unwrap();
         assert_eq!(learned.revision, revision);
     }
 }
