@@ -24,7 +24,7 @@ use super::{
     BREATH, ServerInfo, Pool,
     beside::Beside,
     key::{Key, Whom},
-    slot::{Down, Hold, Slot, State, Up, backoff},
+    slot::{Down, CallGuard, Slot, State, Up, backoff},
     table::Era,
 };
 use crate::{OpenRequest, Connected, Spoken, ConnectError, listen::Offers};
@@ -45,10 +45,10 @@ impl Pool {
     /// The connection for a call that holds a place, once it is there; the place may be another one then.
     pub(super) async fn up_for(
         &self,
-        mut hold: Hold,
+        mut hold: CallGuard,
         context: &Context,
         asks: bool,
-    ) -> Result<(Hold, Arc<Up>), Error> {
+    ) -> Result<(CallGuard, Arc<Up>), Error> {
         loop {
             self.begin(hold.slot(), context);
             match hold.slot().settled().await {

@@ -7,7 +7,7 @@ use anyport_protocol::Method;
 use anyport_service::{Context, Event, Notification, Reply, Request};
 use futures_core::Stream;
 
-use super::{Pool, Told, slot::Hold};
+use super::{Pool, Told, slot::CallGuard};
 
 /// A call under way. When its connection is lost it is made again, if that is safe.
 pub(super) struct Flight {
@@ -15,7 +15,7 @@ pub(super) struct Flight {
     /// What is called, until it is settled.
     call: Option<(Request, Context)>,
     reply: Reply,
-    hold: Option<Hold>,
+    hold: Option<CallGuard>,
     told: Told,
     /// How far the caller knows the call to be: 2026-07-28, progress §Progress Flow: "The `progress` value MUST
     /// increase with each notification", though a call that is made again begins anew.
@@ -28,7 +28,7 @@ impl Flight {
         request: Request,
         context: Context,
         reply: Reply,
-        hold: Hold,
+        hold: CallGuard,
         told: Told,
     ) -> Self {
         Self { pool, call: Some((request, context)), reply, hold: Some(hold), told, progress: None }

@@ -21,7 +21,7 @@ pub(super) enum Whom {
     /// One caller's: the server asks without saying whom.
     Caller(Caller),
     /// That of one call at a time, of callers that nothing tells apart.
-    Lane(usize),
+    ExclusiveSlot(usize),
 }
 
 impl Key {
@@ -44,7 +44,7 @@ impl Key {
 
     /// Whether it is not for all.
     pub(super) fn is_unidentifiable(&self) -> bool {
-        matches!(self, Self::Legacy { whom: Whom::Caller(_) | Whom::Lane(_), .. })
+        matches!(self, Self::Legacy { whom: Whom::Caller(_) | Whom::ExclusiveSlot(_), .. })
     }
 
     /// On whose behalf the connection for a call is opened.

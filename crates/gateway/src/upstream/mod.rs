@@ -37,7 +37,7 @@ use self::{
     flight::Flight,
     key::{Key, Whom},
     safe::Safe,
-    slot::{Hold, Slot, State, Up},
+    slot::{CallGuard, Slot, State, Up},
     table::{Era, Table},
 };
 use crate::{Connector, deferred::deferred};
@@ -324,7 +324,7 @@ impl Pool {
         })
     }
 
-    fn through(&self, hold: Hold, up: &Up, request: Request, context: Context, reissues: u32) -> Reply {
+    fn through(&self, hold: CallGuard, up: &Up, request: Request, context: Context, reissues: u32) -> Reply {
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.revision) {
@@ -438,14 +438,14 @@ impl Pool {
     }
 
     /// A place among the calls of the connection where such a call goes; `asks`: whether its caller may be asked.
-    fn hold(&self, context: &Context, asks: bool) -> Hold {
+    fn hold(&self, context: &Context, asks: bool) -> CallGuard {
         let mut table = self.lock();
         let slot = table.slot(context, asks, &self.0.limits);
         if table.era != Some(Era::Modern) {
             slot.used_by(context);
         }
         // Before anyone else looks for a connection that nobody uses.
-        Hold::of(&slot, &self.0.freed)
+        CallGuard::of(&slot, &self.0.freed)
     }
 
     /// Every caller has a connection of its own from now on.

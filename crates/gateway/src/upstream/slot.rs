@@ -228,14 +228,14 @@ impl Ear for Slot {
 }
 
 /// A call under way holds its connection.
-pub(super) struct Hold {
+pub(super) struct CallGuard {
     slot: Arc<Slot>,
     freed: Arc<Notify>,
     /// Whether the call was asked something.
     asked: bool,
 }
 
-impl Hold {
+impl CallGuard {
     pub(super) fn of(slot: &Arc<Slot>, freed: &Arc<Notify>) -> Self {
         slot.calls.fetch_add(1, Ordering::AcqRel);
         Self { slot: slot.clone(), freed: freed.clone(), asked: false }
@@ -253,7 +253,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for CallGuard {
     fn drop(&mut self) {
         if self.asked {
             self.slot.asked.fetch_sub(1, Ordering::AcqRel);

@@ -70,7 +70,7 @@ impl Table {
         if !asks || !(self.apart || asked()) {
             return Whom::All;
         }
-        let lanes = || (0..=self.slots.len()).map(Whom::Lane);
+        let lanes = || (0..=self.slots.len()).map(Whom::ExclusiveSlot);
         let free = lanes().find(|lane| place(lane).is_none_or(|slot| !slot.is_taken()));
         if self.slots.values().filter(|slot| slot.is_taken()).count() < connections {
             return free.unwrap_or(Whom::All);
