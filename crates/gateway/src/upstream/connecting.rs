@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{
     BREATH, ServerInfo, Pool,
-    beside::Beside,
+    unsolicited::UnsolicitedRequests,
     key::{Key, Whom},
     slot::{Down, CallGuard, Slot, State, Up, backoff},
     table::Era,
@@ -286,7 +286,7 @@ impl Pool {
             let context =
                 Context::new(Principal::local(), revision).with_client(client.capabilities.clone(), info);
             place.listen.linked(service, context, Offers::of(&discovered));
-            asides(Beside::of(self, &place));
+            asides(UnsolicitedRequests::of(self, &place));
         }
         place.state.send_replace(State::Up(up.clone()));
         tokio::spawn(self.clone().watch(place, up, client.clone(), Ends { spoken, closed, close }));

@@ -1,11 +1,11 @@
 //! One server, behind as many connections as its callers need.
 
-mod beside;
+mod unsolicited;
 mod connecting;
-mod flight;
+mod retry;
 mod key;
-mod relisten;
-mod safe;
+mod resubscribe;
+mod idempotency;
 mod slot;
 mod table;
 #[cfg(test)]
@@ -34,9 +34,9 @@ use tokio::{
 
 use self::{
     connecting::ending,
-    flight::Flight,
+    retry::RetriableCall,
     key::{Key, Whom},
-    safe::Safe,
+    idempotency::IdempotentTools,
     slot::{CallGuard, Slot, State, Up},
     table::{Era, Table},
 };
@@ -115,7 +115,7 @@ impl Upstream {
             freed: Arc::default(),
             waiting: AtomicUsize::new(0),
             first: tokio::sync::Mutex::default(),
-            safe: Safe::default(),
+            idempotent: IdempotentTools::default(),
             parked: OnceLock::new(),
             server_info: watch::Sender::new(None),
             closed: watch::Sender::new(false),
@@ -257,7 +257,7 @@ struct Inner {
     waiting: AtomicUsize,
     /// Held until it is known of which era the server is: a modern one needs no second connection.
     first: tokio::sync::Mutex<()>,
-    safe: Safe,
+    idempotent: IdempotentTools,
     /// Who waits for what the server says of elicitations.
     parked: OnceLock<Weak<LegacyServerAdapter<Pool>>>,
     server_info: watch::Sender<Option<Arc<ServerInfo>>>,
@@ -328,7 +328,7 @@ impl Pool {
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.revision) {
-                Era::Modern => relisten::listen(self.clone(), request, context),
+                Era::Modern => resubscribe::listen(self.clone(), request, context),
                 Era::Legacy => slot.listen.open(&request.params),
             };
         }
@@ -337,7 +337,7 @@ impl Pool {
             Ok(outcome) => self.settle(slot, outcome, request, context, Told { reissues, ..Told::default() }),
             Err(reply) => {
                 let told = Told { reissues, ..Told::default() };
-                Reply::pending(Flight::new(self.clone(), request, context, reply, hold, told))
+                Reply::pending(RetriableCall::new(self.clone(), request, context, reply, hold, told))
             }
         }
     }
@@ -371,12 +371,12 @@ impl Pool {
                 return self.attempt(request, context, REISSUES);
             }
             Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
-                self.0.safe.listed(page);
+                self.0.idempotent.listed(page);
                 return Reply::ready(outcome);
             }
             _ => return Reply::ready(outcome),
         };
-        if told.reissues < REISSUES && !told.asked && (never_sent(lost) || self.0.safe.twice(&request)) {
+        if told.reissues < REISSUES && !told.asked && (never_sent(lost) || self.0.idempotent.twice(&request)) {
             self.numbers().reissued.increment();
             tracing::debug!(upstream = self.0.name, method = %request.method, "a call is made again");
             let (pool, mut state) = (self.clone(), slot.state.subscribe());
@@ -393,7 +393,7 @@ impl Pool {
     /// The error of a call whose connection was lost.
     fn lost(&self, error: &Error, request: &Request, asked: bool) -> Error {
         // A call that waited for an answer, or that cannot have done anything, did not get to its end.
-        let unfinished = asked || never_sent(error) || self.0.safe.twice(request);
+        let unfinished = asked || never_sent(error) || self.0.idempotent.twice(request);
         let name = &self.0.name;
         // Which connection it was is said here.
         let why =

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use super::{Pool, Told, slot::CallGuard};
 
 /// A call under way. When its connection is lost it is made again, if that is safe.
-pub(super) struct Flight {
+pub(super) struct RetriableCall {
     pool: Pool,
     /// What is called, until it is settled.
     call: Option<(Request, Context)>,
@@ -22,7 +22,7 @@ pub(super) struct Flight {
     progress: Option<f64>,
 }
 
-impl Flight {
+impl RetriableCall {
     pub(super) fn new(
         pool: Pool,
         request: Request,
@@ -52,7 +52,7 @@ impl Flight {
     }
 }
 
-impl Stream for Flight {
+impl Stream for RetriableCall {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
