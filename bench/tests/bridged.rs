@@ -60,10 +60,13 @@ fn bridge(address: SocketAddr, revision: Revision) -> impl Service {
     let endpoint = Endpoint::new(&format!("http://{address}/mcp")).unwrap();
     let opening = ConnectOptions { revision: Some(revision), ..ConnectOptions::default() };
     let (metrics, sealer) = (Metrics::new(), Sealer::new(&Key::random().unwrap()));
-    let upstream =
-        Upstream::new("bench", TransportConnector::new(Target::Http(endpoint), opening), UpstreamLimits::default())
-            .bounded(LegacyClientLimits::default(), &metrics)
-            .parking(sealer, ParkLimits::default(), &metrics);
+    let upstream = Upstream::new(
+        "bench",
+        TransportConnector::new(Target::Http(endpoint), opening),
+        UpstreamLimits::default(),
+    )
+    .bounded(LegacyClientLimits::default(), &metrics)
+    .parking(sealer, ParkLimits::default(), &metrics);
     let service = CatchPanic::new(Bridge::new(upstream, Revision::ALL.into(), None));
     let unlimited = Quota { per_second: 1_000_000.try_into().unwrap(), burst: 1_000_000.try_into().unwrap() };
     let service = RateLimit::new(service, unlimited).metrics(&metrics);

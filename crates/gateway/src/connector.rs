@@ -10,7 +10,10 @@ use futures_core::Stream;
 /// Connects to one server, as often as asked to.
 pub trait Connector: Send + Sync + 'static {
     /// Opens a connection on behalf of `client`.
-    fn connect(&self, client: OpenRequest) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
+    fn connect(
+        &self,
+        client: OpenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
 }
 
 /// On whose behalf a connection is opened. A legacy server is told once, for the whole connection.

@@ -19,7 +19,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{OpenRequest, Connector, Connected, Spoken, ConnectError};
+use crate::{ConnectError, Connected, Connector, OpenRequest, Spoken};
 
 #[derive(Clone)]
 pub(crate) struct Farm(Arc<Mutex<Inside>>);
@@ -113,7 +113,10 @@ impl Farm {
 }
 
 impl Connector for Farm {
-    fn connect(&self, client: OpenRequest) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
+    fn connect(
+        &self,
+        client: OpenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
         let farm = self.clone();
         Box::pin(async move {
             let delay = {

@@ -20,6 +20,6 @@ mod transport_connector;
 mod upstream;
 
 pub use bridge::Bridge;
-pub use connector::{OpenRequest, Connector, Connected, Spoken, Tell, ConnectError};
+pub use connector::{ConnectError, Connected, Connector, OpenRequest, Spoken, Tell};
 pub use transport_connector::TransportConnector;
 pub use upstream::{ServerInfo, Upstream, UpstreamLimits};

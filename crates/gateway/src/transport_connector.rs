@@ -10,7 +10,7 @@ use std::{
 use anyport_transport::client::{self, ConnectOptions, Said, Target};
 use futures_core::Stream;
 
-use crate::{OpenRequest, Connector, Connected, Spoken, ConnectError};
+use crate::{ConnectError, Connected, Connector, OpenRequest, Spoken};
 
 /// A server at a place, connected to over whichever transport the place is reached by.
 #[derive(Clone, Debug)]
@@ -27,7 +27,10 @@ impl TransportConnector {
 }
 
 impl Connector for TransportConnector {
-    fn connect(&self, client: OpenRequest) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
+    fn connect(
+        &self,
+        client: OpenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
         let (target, mut opening) = (self.target.clone(), self.opening.clone());
         opening.capabilities = client.capabilities;
         if let Some(info) = client.info {

@@ -149,8 +149,9 @@ fn child(command: Command) -> Served {
 pub fn bridge(target: Target) -> Result<Bridge, Fault> {
     let metrics = Metrics::new();
     let opening = ConnectOptions { limits: Limits::default(), ..ConnectOptions::default() };
-    let upstream = Upstream::new("crossing", TransportConnector::new(target, opening), UpstreamLimits::default())
-        .bounded(LegacyClientLimits::default(), &metrics)
-        .parking(Sealer::new(&Key::random()?), ParkLimits::default(), &metrics);
+    let upstream =
+        Upstream::new("crossing", TransportConnector::new(target, opening), UpstreamLimits::default())
+            .bounded(LegacyClientLimits::default(), &metrics)
+            .parking(Sealer::new(&Key::random()?), ParkLimits::default(), &metrics);
     Ok(Bridge::new(upstream, Revision::ALL.into(), None))
 }

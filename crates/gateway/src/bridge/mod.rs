@@ -2,11 +2,11 @@
 
 mod catalog_cache;
 mod header_check;
+mod list_versions;
 mod listener_state;
 mod pages;
 #[cfg(test)]
 mod tests;
-mod list_versions;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -17,7 +17,10 @@ use anyport_protocol::{
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
 use tokio::time::{Instant, sleep};
 
-use self::{catalog_cache::CatalogCache, header_check::HeaderCheck, listener_state::ListenerState, list_versions::ListVersions};
+use self::{
+    catalog_cache::CatalogCache, header_check::HeaderCheck, list_versions::ListVersions,
+    listener_state::ListenerState,
+};
 use crate::Upstream;
 
 /// Passes everything on to one server, under its own names.
@@ -254,7 +257,13 @@ impl Bridge {
         }
     }
 
-    async fn hear(&self, mut reply: Reply, context: &Context, news: &mut ListenerState, emitter: &Emitter) -> Outcome {
+    async fn hear(
+        &self,
+        mut reply: Reply,
+        context: &Context,
+        news: &mut ListenerState,
+        emitter: &Emitter,
+    ) -> Outcome {
         let mut changed = self.views.watch();
         loop {
             if news.acknowledged {

@@ -21,13 +21,13 @@ use tokio::{
 };
 
 use super::{
-    BREATH, ServerInfo, Pool,
-    unsolicited::UnsolicitedRequests,
-    key::{Key, Whom},
-    slot::{Down, CallGuard, Slot, State, Up, backoff},
+    BREATH, Pool, ServerInfo,
+    key::{ConnectionKey, Share},
+    slot::{CallGuard, Down, Slot, State, Up, backoff},
     table::Era,
+    unsolicited::UnsolicitedRequests,
 };
-use crate::{OpenRequest, Connected, Spoken, ConnectError, listen::Offers};
+use crate::{ConnectError, Connected, OpenRequest, Spoken, listen::Offers};
 
 /// Longer than this no connection is idle, so that the clock can tell when it has been.
 const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -114,7 +114,7 @@ impl Pool {
             None => Some(self.0.first.lock().await),
             Some(_) => None,
         };
-        if first.is_some() && self.era() == Some(Era::Modern) && slot.key != Key::Modern {
+        if first.is_some() && self.era() == Some(Era::Modern) && slot.key != ConnectionKey::Modern {
             self.moved(&slot);
             return;
         }
@@ -240,7 +240,13 @@ impl Pool {
     }
 
     /// A connection is there: it is put where calls will look for it.
-    fn established(&self, slot: Arc<Slot>, client: &OpenRequest, live: Connected, room: OwnedSemaphorePermit) {
+    fn established(
+        &self,
+        slot: Arc<Slot>,
+        client: &OpenRequest,
+        live: Connected,
+        room: OwnedSemaphorePermit,
+    ) {
         let Connected { service, revision, discovered, spoken, asides, tell, closed, close } = live;
         let up = Arc::new(Up {
             service: service.clone(),
@@ -255,14 +261,18 @@ impl Pool {
             let mut table = self.lock();
             table.era = Some(Era::of(revision));
             let key = match Era::of(revision) {
-                Era::Modern => Key::Modern,
-                Era::Legacy if slot.key == Key::Modern => Key::legacy(&client.capabilities, false, Whom::All),
+                Era::Modern => ConnectionKey::Modern,
+                Era::Legacy if slot.key == ConnectionKey::Modern => {
+                    ConnectionKey::legacy(&client.capabilities, false, Share::All)
+                }
                 Era::Legacy => slot.key.clone(),
             };
             table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
         };
         tracing::debug!(upstream = self.0.name, revision = revision.as_str(), "connected");
-        self.0.server_info.send_replace(Some(Arc::new(ServerInfo { revision, discovered: discovered.clone() })));
+        self.0
+            .server_info
+            .send_replace(Some(Arc::new(ServerInfo { revision, discovered: discovered.clone() })));
         if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
             park.identify(ServerIdentity::of(&discovered));
         }
@@ -325,7 +335,7 @@ impl Pool {
             close.await;
             // There is room for another connection only now.
             drop(up);
-            self.forget_apart(&slot);
+            self.forget_unshared(&slot);
             return;
         };
         self.numbers().lost.increment();
@@ -342,7 +352,7 @@ impl Pool {
     }
 
     /// Forgets a place that was one caller's alone, unless it is in use again: its caller may be gone for good.
-    fn forget_apart(&self, slot: &Arc<Slot>) {
+    fn forget_unshared(&self, slot: &Arc<Slot>) {
         if !slot.key.is_unidentifiable() {
             return;
         }

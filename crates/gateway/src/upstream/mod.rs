@@ -1,15 +1,15 @@
 //! One server, behind as many connections as its callers need.
 
-mod unsolicited;
 mod connecting;
-mod retry;
+mod idempotency;
 mod key;
 mod resubscribe;
-mod idempotency;
+mod retry;
 mod slot;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unsolicited;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicUsize},
@@ -34,9 +34,9 @@ use tokio::{
 
 use self::{
     connecting::ending,
-    retry::RetriableCall,
-    key::{Key, Whom},
     idempotency::IdempotentTools,
+    key::{ConnectionKey, Share},
+    retry::RetriableCall,
     slot::{CallGuard, Slot, State, Up},
     table::{Era, Table},
 };
@@ -134,7 +134,7 @@ impl Upstream {
     #[must_use]
     pub fn bounded(mut self, limits: LegacyClientLimits, metrics: &Metrics) -> Self {
         // It was counted in others before: then it goes on so.
-        self.pool.0.numbers.get_or_init(|| Numbers::of(metrics));
+        self.pool.0.numbers.get_or_init(|| UpstreamMetrics::of(metrics));
         self.shim = Arc::new(LegacyClientAdapter::new(self.pool.clone(), limits).metrics(metrics));
         self
     }
@@ -176,7 +176,9 @@ impl Upstream {
 
     /// What distinguishes callers to whom a server may show other lists.
     pub(crate) fn profile(context: &Context) -> Raw {
-        Key::legacy(context.capabilities(), context.changes_roots(), Whom::All).client(context).capabilities
+        ConnectionKey::legacy(context.capabilities(), context.changes_roots(), Share::All)
+            .client(context)
+            .capabilities
     }
 
     /// Whether a call such as `context`'s would go out at once.
@@ -265,19 +267,19 @@ struct Inner {
     closed: watch::Sender<bool>,
     /// Nothing is left: connections are closed, and those that come to be are not waited for.
     over: watch::Sender<bool>,
-    numbers: OnceLock<Numbers>,
+    numbers: OnceLock<UpstreamMetrics>,
 }
 
 /// What is counted.
 #[derive(Clone, Debug, Default)]
-struct Numbers {
+struct UpstreamMetrics {
     refused: Counter,
     reissued: Counter,
     lost: Counter,
     open: Gauge,
 }
 
-impl Numbers {
+impl UpstreamMetrics {
     fn of(metrics: &Metrics) -> Self {
         Self {
             refused: metrics.refusals("connections"),
@@ -362,7 +364,9 @@ impl Pool {
                 return Reply::ready(outcome);
             }
             Outcome::Error(error)
-                if told.reissues < REISSUES && slot.key == Key::Modern && is_other_revision(error) =>
+                if told.reissues < REISSUES
+                    && slot.key == ConnectionKey::Modern
+                    && is_other_revision(error) =>
             {
                 // It was refused before anything was done.
                 self.numbers().reissued.increment();
@@ -376,7 +380,8 @@ impl Pool {
             }
             _ => return Reply::ready(outcome),
         };
-        if told.reissues < REISSUES && !told.asked && (never_sent(lost) || self.0.idempotent.twice(&request)) {
+        if told.reissues < REISSUES && !told.asked && (never_sent(lost) || self.0.idempotent.twice(&request))
+        {
             self.numbers().reissued.increment();
             tracing::debug!(upstream = self.0.name, method = %request.method, "a call is made again");
             let (pool, mut state) = (self.clone(), slot.state.subscribe());
@@ -411,8 +416,8 @@ impl Pool {
         Error::internal(message).with_data(data).with_reason(reason)
     }
 
-    fn numbers(&self) -> &Numbers {
-        self.0.numbers.get_or_init(Numbers::default)
+    fn numbers(&self) -> &UpstreamMetrics {
+        self.0.numbers.get_or_init(UpstreamMetrics::default)
     }
 
     /// The server is not what it was.
@@ -449,8 +454,8 @@ impl Pool {
     }
 
     /// Every caller has a connection of its own from now on.
-    fn set_apart(&self) {
-        let first = !std::mem::replace(&mut self.lock().apart, true);
+    fn isolate(&self) {
+        let first = !std::mem::replace(&mut self.lock().isolated, true);
         if first {
             let name = &self.0.name;
             tracing::info!(

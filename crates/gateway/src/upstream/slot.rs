@@ -18,12 +18,12 @@ use tokio::{
     time::Instant,
 };
 
-use super::key::Key;
+use super::key::ConnectionKey;
 use crate::{Tell, listen::Listen};
 
 /// A place for one connection, and for those that come after it is lost.
 pub(super) struct Slot {
-    pub(super) key: Key,
+    pub(super) key: ConnectionKey,
     pub(super) state: watch::Sender<State>,
     pub(super) listen: Listen,
     /// Calls under way.
@@ -76,7 +76,7 @@ pub(super) struct Down {
 }
 
 impl Slot {
-    pub(super) fn new(key: Key) -> Arc<Self> {
+    pub(super) fn new(key: ConnectionKey) -> Arc<Self> {
         Arc::new(Self {
             key,
             state: watch::Sender::new(State::Idle),

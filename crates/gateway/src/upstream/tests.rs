@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::{connecting::HEALTHY, *};
 use crate::{
-    OpenRequest, Connected, ConnectError,
+    ConnectError, Connected, OpenRequest,
     farm::{Farm, call, caller, error, result},
 };
 
@@ -394,7 +394,7 @@ async fn what_is_being_connected_is_not_waited_for_when_all_is_shut_down() {
 async fn a_caller_that_is_back_while_its_connection_closes_keeps_the_next_one() {
     let farm = Farm::new(LEGACY).slow(Duration::from_millis(50), Duration::from_secs(5));
     let upstream = upstream(&farm);
-    upstream.pool.set_apart();
+    upstream.pool.isolate();
     let session = || caller(LEGACY, json!({"elicitation": {}})).with_client_id(ClientId::next());
     let (first, second) = (session(), session());
     for context in [&first, &second] {
@@ -471,7 +471,10 @@ async fn a_connector_that_panics_is_one_that_failed_and_is_asked_again() {
     struct Panics(Farm, AtomicBool);
 
     impl Connector for Panics {
-        fn connect(&self, client: OpenRequest) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
+        fn connect(
+            &self,
+            client: OpenRequest,
+        ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
             assert!(self.1.swap(true, Ordering::Relaxed), "the first time");
             self.0.connect(client)
         }

@@ -37,13 +37,13 @@ impl Aside for UnsolicitedRequests {
 
     fn unnamed(&self) {
         if let Some(inner) = self.pool.upgrade() {
-            Pool(inner).lock().unnamed = true;
+            Pool(inner).lock().ambiguous = true;
         }
     }
 
     fn several(&self) {
         if let Some(inner) = self.pool.upgrade() {
-            Pool(inner).set_apart();
+            Pool(inner).isolate();
         }
     }
 }
