@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::{
     Cache, Client, ElicitAnswer, Error, Form, Handler, Page, Refused,
-    cache::View,
+    cache::ClientCache,
     catalog::Catalog,
     client::Core,
     handler::{Functions, erased},
@@ -250,7 +250,7 @@ impl Builder {
         let capabilities = serde_json::to_value(self.functions.capabilities()).map_err(json)?;
         let info = serde_json::to_value(&self.info).map_err(json)?;
         let (capabilities, info) = (written(&capabilities), written(&info));
-        let cache = Arc::new(View::new(self.cache, &self.principal));
+        let cache = Arc::new(ClientCache::new(self.cache, &self.principal));
         #[cfg(feature = "connect")]
         let mut link = None;
         let functions = Arc::new(self.functions);

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Builder, Call, CallResult, Error, List, Listen,
-    cache::View,
+    cache::ClientCache,
     call::Made,
     catalog::Catalog,
     error::decode,
@@ -43,7 +43,7 @@ pub(crate) struct Core {
     pub(crate) max_pages: usize,
     /// The next progress token.
     pub(crate) tokens: AtomicU64,
-    pub(crate) cache: Arc<View>,
+    pub(crate) cache: Arc<ClientCache>,
     /// The connection, when this client made one.
     #[cfg(feature = "connect")]
     pub(crate) link: Option<crate::connect::Link>,
