@@ -47,7 +47,7 @@ pub struct Builder {
 enum Source {
     Service(Arc<dyn Service>),
     #[cfg(feature = "connect")]
-    Target(Box<(Result<Target, crate::NoTarget>, ConnectOptions)>),
+    Target(Box<(Result<Target, crate::InvalidEndpoint>, ConnectOptions)>),
     #[cfg(feature = "connect")]
     Connection(Connection),
 }
@@ -58,7 +58,7 @@ impl Builder {
     }
 
     #[cfg(feature = "connect")]
-    pub(crate) fn connecting(target: Result<Target, crate::NoTarget>) -> Self {
+    pub(crate) fn connecting(target: Result<Target, crate::InvalidEndpoint>) -> Self {
         Self::of(Source::Target(Box::new((target, ConnectOptions::default()))))
     }
 
