@@ -163,7 +163,7 @@ impl Builder {
     }
 
     /// Lets `decide` ask the user whether to visit a page.
-    pub fn on_visit<F, R>(mut self, decide: F) -> Self
+    pub fn on_url_elicitation<F, R>(mut self, decide: F) -> Self
     where
         F: Fn(Page) -> R + Send + Sync + 'static,
         R: Future<Output = ElicitAction> + Send + 'static,
@@ -173,7 +173,7 @@ impl Builder {
     }
 
     /// Lets `sample` ask a model. Refusing ends the call that asked.
-    pub fn on_sample<F, R>(mut self, sample: F) -> Self
+    pub fn on_sampling<F, R>(mut self, sample: F) -> Self
     where
         F: Fn(CreateMessageRequestParams) -> R + Send + Sync + 'static,
         R: Future<Output = Result<CreateMessageResult, Refused>> + Send + 'static,
@@ -183,13 +183,13 @@ impl Builder {
     }
 
     /// The same, and the model can be offered tools.
-    pub fn on_sample_with_tools<F, R>(mut self, sample: F) -> Self
+    pub fn on_sampling_with_tools<F, R>(mut self, sample: F) -> Self
     where
         F: Fn(CreateMessageRequestParams) -> R + Send + Sync + 'static,
         R: Future<Output = Result<CreateMessageResult, Refused>> + Send + 'static,
     {
         self.functions.sample_tools = true;
-        self.on_sample(sample)
+        self.on_sampling(sample)
     }
 
     /// Tells servers that ask which folders they may work in: `file:` URIs.
