@@ -21,9 +21,8 @@ use bytestring::ByteString;
 use tokio::sync::watch;
 
 use super::{
-    Exchange, cancelled_params,
-    exchange::{QuestionState, named_text, notification_text},
-    one_line, random_id,
+    ResponseStream, cancelled_params, one_line, random_id,
+    response_stream::{QuestionState, named_text, notification_text},
 };
 
 /// A session that opened with `initialize`, and what is under way in it.
@@ -129,7 +128,7 @@ impl LegacySession {
     }
 
     /// Begins to answer a request.
-    pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> Exchange {
+    pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> ResponseStream {
         let jsonrpc::Request { id, method, params, meta } = request;
         let mut state = lock(&self.state);
         let step = state.request(&method, params.as_deref());
@@ -148,10 +147,10 @@ impl LegacySession {
                     Ok(context) => self.service.call(Request { method, params: params.into() }, context),
                     Err(error) => Reply::error(error),
                 };
-                return Exchange::legacy(id, reply, self.clone(), known);
+                return ResponseStream::legacy(id, reply, self.clone(), known);
             }
         };
-        Exchange::legacy(id, reply, self.clone(), lowered)
+        ResponseStream::legacy(id, reply, self.clone(), lowered)
     }
 
     /// What a call of this session knows. A legacy request says nothing of its client by itself, so of its
