@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyport::{Revision, Service, http, live, memory, protocol::Limits, stdio, unix};
-use anyport_testing::{Link, Lost, Refusal, Wire, conforms::Schema};
+use anyport_testing::{Link, Lost, Refusal, Wire, conformance::Schema};
 use serde_json::{Value, json};
 
 use crate::{

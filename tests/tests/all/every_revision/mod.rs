@@ -12,4 +12,4 @@ mod lists;
 mod reading;
 mod results;
 mod running;
-mod telling;
+mod notifications;

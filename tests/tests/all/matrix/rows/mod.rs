@@ -6,7 +6,7 @@ mod content;
 mod lists;
 mod opening;
 mod requests;
-mod telling;
+mod notifications;
 
 use crate::matrix::row::Row;
 
@@ -29,7 +29,7 @@ pub(crate) fn topics() -> Vec<Topic> {
         asking::edges(),
         requests::topic(),
         content::topic(),
-        telling::topic(),
+        notifications::topic(),
         changes::topic(),
         lists::topic(),
         opening::topic(),

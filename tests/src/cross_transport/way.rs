@@ -53,7 +53,7 @@ impl Way {
     }
 
     /// Serves [`server`], which then speaks `revision` and no other; in memory it speaks all. `program` is the program
-    /// `crossing`.
+    /// `cross_transport`.
     ///
     /// # Errors
     /// When it cannot be served.
@@ -149,7 +149,7 @@ fn child(command: Command) -> Served {
 pub fn bridge(target: Target) -> Result<Bridge, Fault> {
     let metrics = Metrics::new();
     let opening = ConnectOptions { limits: Limits::default(), ..ConnectOptions::default() };
-    let upstream = Upstream::new("crossing", Reach::new(target, opening), UpstreamLimits::default())
+    let upstream = Upstream::new("cross_transport", Reach::new(target, opening), UpstreamLimits::default())
         .bounded(LegacyClientLimits::default(), &metrics)
         .parking(Sealer::new(&Key::random()?), ParkLimits::default(), &metrics);
     Ok(Bridge::new(upstream, Revision::ALL.into(), None))

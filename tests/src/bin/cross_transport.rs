@@ -1,5 +1,5 @@
-//! Serves on standard streams, for tests that need a process of its own: `crossing serve REVISION` the server that they
-//! call, `crossing bridge URL` and `crossing bridge PROGRAM ARGUMENTS` a bridge.
+//! Serves on standard streams, for tests that need a process of its own: `cross_transport serve REVISION` the server that they
+//! call, `cross_transport bridge URL` and `cross_transport bridge PROGRAM ARGUMENTS` a bridge.
 
 use std::{env, future::pending, sync::Arc};
 
@@ -8,7 +8,7 @@ use anyport::{
     client::{Command, IntoTarget as _, Target},
     live, stdio,
 };
-use anyport_tests::crossing::{Fault, bridge, server};
+use anyport_tests::cross_transport::{Fault, bridge, server};
 
 #[tokio::main]
 async fn main() -> Result<(), Fault> {

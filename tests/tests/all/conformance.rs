@@ -3,7 +3,7 @@
 use anyport::live;
 use anyport_testing::{
     Link,
-    conforms::{Breach, Conformance},
+    conformance::{Breach, Conformance},
 };
 use anyport_tests::everything::{Probe, server};
 
