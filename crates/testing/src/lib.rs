@@ -90,7 +90,6 @@
 //! Most transports of a [`Wire`] use threads or sockets, so do not pause tokio's clock around them: a paused clock runs ahead as soon
 //! as the runtime waits for either. [`Link::memory`] and [`Link::endpoint`] use none. Whatever does not come within [`Wire::patience`] is [`Lost`].
 
-mod near_valid;
 mod answer;
 pub mod chaos;
 mod client;
@@ -99,12 +98,13 @@ pub mod conformance;
 #[cfg(feature = "generators")]
 pub mod generators;
 mod link;
+mod near_valid;
 pub mod script;
 mod wire;
 
-pub use near_valid::Fault;
 pub use answer::{Answer, Call, Question, Refusal};
 pub use client::{Client, Connect, TestServer, Transcript};
 pub use link::{Link, Lost, Remote};
+pub use near_valid::Fault;
 pub use script::Script;
 pub use wire::{Heard, Wire};

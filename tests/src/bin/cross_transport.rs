@@ -6,7 +6,7 @@ use std::{env, future::pending, sync::Arc};
 use anyport::{
     Revision,
     client::{Command, IntoTarget as _, Target},
-    live, stdio,
+    stdio, with_legacy_clients,
 };
 use anyport_tests::cross_transport::{Fault, bridge, server};
 
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Fault> {
         ["serve", revision] => {
             let supported: Arc<[Revision]> = [revision.parse()?].into();
             let config = stdio::Config { supported, ..stdio::Config::default() };
-            stdio::serve(live(server()?), config, pending()).await?;
+            stdio::serve(with_legacy_clients(server()?), config, pending()).await?;
         }
         ["bridge", url] => between((*url).into_target()?).await?,
         ["bridge", program, behind @ ..] => {

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use anyport::{
-    LegacyClientLimits, Revision, Service, client::Target, http, live, protocol::Limits, unix, websocket,
+    LegacyClientLimits, Revision, Service, client::Target, http, protocol::Limits, unix, websocket,
+    with_legacy_clients,
 };
 use anyport_adapters::ParkLimits;
 use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
@@ -60,7 +61,7 @@ impl Way {
     pub async fn server(self, revision: Revision, program: &str) -> Result<Served, Fault> {
         match self {
             Self::Stdio => Ok(child(Command::new(program).args(["serve", revision.as_str()]))),
-            way => way.serve(live(server()?), [revision].into()).await,
+            way => way.serve(with_legacy_clients(server()?), [revision].into()).await,
         }
     }
 

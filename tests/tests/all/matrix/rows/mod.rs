@@ -4,9 +4,9 @@ mod asking;
 mod changes;
 mod content;
 mod lists;
+mod notifications;
 mod opening;
 mod requests;
-mod notifications;
 
 use crate::matrix::row::Row;
 
