@@ -5,7 +5,7 @@ use anyport::{
     with_legacy_clients,
 };
 use anyport_adapters::ParkLimits;
-use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
 use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_transport::client::{self as transport, ConnectOptions, child::Command};
@@ -150,8 +150,9 @@ fn child(command: Command) -> Served {
 pub fn bridge(target: Target) -> Result<Bridge, Fault> {
     let metrics = Metrics::new();
     let opening = ConnectOptions { limits: Limits::default(), ..ConnectOptions::default() };
-    let upstream = Upstream::new("cross_transport", Reach::new(target, opening), UpstreamLimits::default())
-        .bounded(LegacyClientLimits::default(), &metrics)
-        .parking(Sealer::new(&Key::random()?), ParkLimits::default(), &metrics);
+    let upstream =
+        Upstream::new("cross_transport", TransportConnector::new(target, opening), UpstreamLimits::default())
+            .bounded(LegacyClientLimits::default(), &metrics)
+            .parking(Sealer::new(&Key::random()?), ParkLimits::default(), &metrics);
     Ok(Bridge::new(upstream, Revision::ALL.into(), None))
 }
