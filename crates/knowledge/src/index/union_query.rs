@@ -10,31 +10,31 @@ use tantivy::{
 /// The engine's own union reads and weighs all that it has of some thousand documents at once. That is the quickest way to
 /// see them all, and a slow one to ask after the few that a rarer word has. This one looks at these only.
 #[derive(Debug)]
-pub(super) struct Either(Vec<Box<dyn Query>>);
+pub(super) struct UnionQuery(Vec<Box<dyn Query>>);
 
-impl Either {
+impl UnionQuery {
     /// One of these.
     pub(super) fn of(any: Vec<Box<dyn Query>>) -> Self {
         Self(any)
     }
 }
 
-impl Clone for Either {
+impl Clone for UnionQuery {
     fn clone(&self) -> Self {
         Self(self.0.iter().map(|query| query.box_clone()).collect())
     }
 }
 
-impl Query for Either {
+impl Query for UnionQuery {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         let each = self.0.iter().map(|query| query.weight(scoring)).collect::<Result<_, _>>()?;
-        Ok(Box::new(EitherWeight(each)))
+        Ok(Box::new(UnionWeight(each)))
     }
 }
 
-struct EitherWeight(Vec<Box<dyn Weight>>);
+struct UnionWeight(Vec<Box<dyn Weight>>);
 
-impl Weight for EitherWeight {
+impl Weight for UnionWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let mut each = Vec::with_capacity(self.0.len());
         for weight in &self.0 {
@@ -43,9 +43,9 @@ impl Weight for EitherWeight {
                 each.push((scorer.doc(), scorer));
             }
         }
-        let mut either = EitherScorer { each, doc: TERMINATED };
-        either.settle();
-        Ok(Box::new(either))
+        let mut union = UnionScorer { each, doc: TERMINATED };
+        union.settle();
+        Ok(Box::new(union))
     }
 
     fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
@@ -57,14 +57,14 @@ impl Weight for EitherWeight {
     }
 }
 
-struct EitherScorer {
+struct UnionScorer {
     /// Each with the document where it stands; those that have no more are gone.
     each: Vec<(DocId, Box<dyn Scorer>)>,
     /// The first of these documents.
     doc: DocId,
 }
 
-impl EitherScorer {
+impl UnionScorer {
     /// Finds the first document where one stands.
     fn settle(&mut self) -> DocId {
         self.doc = self.each.iter().map(|(doc, _)| *doc).min().unwrap_or(TERMINATED);
@@ -72,7 +72,7 @@ impl EitherScorer {
     }
 }
 
-impl DocSet for EitherScorer {
+impl DocSet for UnionScorer {
     fn advance(&mut self) -> DocId {
         self.each.retain_mut(|(doc, scorer)| {
             if *doc == self.doc {
@@ -109,7 +109,7 @@ impl DocSet for EitherScorer {
     }
 }
 
-impl Scorer for EitherScorer {
+impl Scorer for UnionScorer {
     fn score(&mut self) -> Score {
         let here = self.each.iter_mut().filter(|(doc, _)| *doc == self.doc);
         here.map(|(_, scorer)| scorer.score()).sum()
@@ -161,10 +161,10 @@ mod tests {
         let each = ["three", "seven", "fifty", "never"].map(|word| -> Box<dyn Query> {
             Box::new(TermQuery::new(Term::from_field_text(text, word), IndexRecordOption::WithFreqs))
         });
-        let either = Either::of(each.iter().map(|query| query.box_clone()).collect());
+        let sparse = UnionQuery::of(each.iter().map(|query| query.box_clone()).collect());
         let union = BooleanQuery::union(each.into());
         for step in [1, 2, 60, 333] {
-            let (ours, theirs) = (found(&either, &searcher, step), found(&union, &searcher, step));
+            let (ours, theirs) = (found(&sparse, &searcher, step), found(&union, &searcher, step));
             assert!(ours.len() > 2);
             assert_eq!(ours.len(), theirs.len());
             for ((doc, score), (other_doc, other_score)) in ours.into_iter().zip(theirs) {

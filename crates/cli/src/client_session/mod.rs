@@ -2,12 +2,12 @@
 //!
 //! - [`output`]: where the answer goes.
 //! - [`progress`], [`ask`]: what happens on the terminal while a call runs.
-//! - [`failure`]: what a fault of the server's means for the program.
+//! - [`errors`]: what a fault of the server's means for the program.
 //! - [`recording`]: a session as lines of JSON.
 
 pub(crate) mod ask;
 pub(crate) mod connect;
-pub(crate) mod failure;
+pub(crate) mod errors;
 pub(crate) mod output;
 pub(crate) mod progress;
 pub(crate) mod recording;
@@ -30,9 +30,9 @@ use tokio::{sync::watch, time::timeout};
 use self::{output::Output, progress::Bar, recording::Recorder};
 use crate::{
     exit::Exit,
-    failure::Advice,
     logging,
     render::safe,
+    report::UserError,
     target::{self, Surroundings, Target},
 };
 
@@ -53,7 +53,7 @@ pub(crate) struct Options {
 }
 
 /// A server that answered.
-pub(crate) struct Session {
+pub(crate) struct ClientSession {
     pub(crate) client: Client,
     pub(crate) revision: Revision,
     pub(crate) transport: &'static str,
@@ -71,7 +71,7 @@ pub(crate) struct Session {
 pub(crate) fn with<F>(
     options: &Options,
     target: Option<&str>,
-    work: impl FnOnce(Session, Output) -> F,
+    work: impl FnOnce(ClientSession, Output) -> F,
 ) -> Result<ExitCode>
 where
     F: Future<Output = Result<Exit>>,
@@ -150,11 +150,11 @@ pub(crate) async fn open(
     target: &Target,
     options: &Options,
     recorder: Option<Arc<Recorder>>,
-) -> Result<(Session, Connection)> {
+) -> Result<(ClientSession, Connection)> {
     let started = Instant::now();
     let connection = connect::connect(target, options, recorder).await?;
     let session = over(&connection, target, options, started).await?;
-    let session = session.map_err(|error| failure::of_call(&error))?;
+    let session = session.map_err(|error| errors::of_call(&error))?;
     Ok((session, connection))
 }
 
@@ -167,7 +167,7 @@ pub(crate) async fn over(
     target: &Target,
     options: &Options,
     started: Instant,
-) -> Result<Result<Session, anyport_client::Error>> {
+) -> Result<Result<ClientSession, anyport_client::Error>> {
     let roots = roots(&options.root)?;
     let bar = Bar::new(options.output.quiet, options.output.verbose > 0);
     let (asked, was_asked) = watch::channel(false);
@@ -182,7 +182,7 @@ pub(crate) async fn over(
     if let (Ok(client), true) = (&client, waits) {
         settle(client, was_asked).await;
     }
-    Ok(client.map(|client| Session {
+    Ok(client.map(|client| ClientSession {
         client,
         revision: connection.revision(),
         transport: target.server.transport(),
@@ -247,7 +247,7 @@ fn roots(folders: &[PathBuf]) -> Result<Vec<Root>> {
     let one = |folder: &PathBuf| {
         let absolute = folder.canonicalize().ok().filter(|folder| folder.is_dir());
         let absolute = absolute.ok_or_else(|| {
-            Advice::usage(format!("--root {} is no folder", folder.display()), "name one that exists")
+            UserError::usage(format!("--root {} is no folder", folder.display()), "name one that exists")
         })?;
         Ok(Root::new(file_uri(&absolute.to_string_lossy())))
     };

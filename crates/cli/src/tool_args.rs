@@ -8,7 +8,7 @@ use std::{fmt, fs, io};
 
 use serde_json::{Map, Number, Value};
 
-use crate::{near::did_you_mean, render::signature};
+use crate::{render::signature, suggest::did_you_mean};
 
 /// The words cannot be read; what is wrong, and what would be right.
 #[derive(Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::{
     Shared,
     catalog::{Catalog, Found, Key},
     indexing::Queue,
-    mailbox::{Mailbox, News, Woken},
+    mailbox::{Mailbox, PendingChanges, Woken},
     reading::{Reader, ToRead},
     watching::{POLL, Watch},
 };
@@ -36,7 +36,7 @@ const FIRST_LIBRARY: usize = 256;
 
 /// Reads, watches and reads again.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct Synchronizer {
     folders: Folders,
     shared: Arc<Shared>,
     mailbox: Arc<Mailbox>,
@@ -75,7 +75,7 @@ struct Identity {
 /// Something may have changed that only a walk through all folders finds.
 struct LookThrough;
 
-impl Keeper {
+impl Synchronizer {
     /// Lists the folders, and begins to watch them.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl Keeper {
         mailbox: Arc<Mailbox>,
         queue: Queue,
     ) -> Result<(Self, Work), FolderError> {
-        let mut keeper = Self {
+        let mut synchronizer = Self {
             watch: Watch::new(&mailbox),
             reader: Reader::new(folders.max_document_bytes, max_held_bytes),
             folders,
@@ -102,12 +102,12 @@ impl Keeper {
             looked: Instant::now(),
             took: Duration::ZERO,
         };
-        let mut scan = keeper.scan();
+        let mut scan = synchronizer.scan();
         if let Some(at) = scan.roots.iter().position(Result::is_err) {
             scan.roots.swap_remove(at)?;
         }
-        let work = keeper.compare(scan);
-        Ok((keeper, work))
+        let work = synchronizer.compare(scan);
+        Ok((synchronizer, work))
     }
 
     /// Reads what there is, tells `ready` when that can be found, and keeps it true until the mailbox is stopped.
@@ -118,7 +118,7 @@ impl Keeper {
         loop {
             match self.mailbox.wait(HEARTBEAT) {
                 Woken::Stopped => return,
-                Woken::News(news) => self.look_at(news),
+                Woken::Changed(changes) => self.look_at(changes),
                 Woken::Nothing => {}
             }
             let (least, share) =
@@ -136,14 +136,15 @@ impl Keeper {
     }
 
     /// Looks at what was told, or at everything if that does not suffice.
-    pub(super) fn look_at(&mut self, news: News) {
-        if let Some(failure) = &news.failure {
+    pub(super) fn look_at(&mut self, changes: PendingChanges) {
+        if let Some(failure) = &changes.failure {
             self.watch.give_up(failure);
         }
         let mut work = Work::default();
-        let told = news.paths.iter().try_for_each(|(path, gone)| self.look_at_path(path, *gone, &mut work));
+        let told =
+            changes.paths.iter().try_for_each(|(path, gone)| self.look_at_path(path, *gone, &mut work));
         match told {
-            Ok(()) if !news.anything => self.carry_out(work),
+            Ok(()) if !changes.anything => self.carry_out(work),
             _ => self.look_through(),
         }
     }

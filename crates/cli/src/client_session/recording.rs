@@ -18,7 +18,7 @@ use anyport_protocol::{Error, Method, Raw, Revision, session::client::Negotiated
 use anyport_transport::client::MessageObserver;
 use serde_json::{Value, json};
 
-use crate::{failure::Advice, target::cover};
+use crate::{report::UserError, target::redact_json};
 
 /// Writes what is sent and received.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Recorder {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(|error| {
             let problem = format!("cannot record to {}: {error}", path.display());
-            Advice::failed(problem, "name a file in a folder that exists and that you may write to")
+            UserError::failed(problem, "name a file in a folder that exists and that you may write to")
         })?;
         // The mode is that of a new file; one that was there may be everybody's to read. What is no file, such as /dev/stderr,
         // is left as it is.
@@ -48,7 +48,7 @@ impl Recorder {
             let owners = std::os::unix::fs::PermissionsExt::from_mode(0o600);
             file.set_permissions(owners).map_err(|error| {
                 let problem = format!("cannot keep {} from others: {error}", path.display());
-                Advice::failed(problem, "name a file of your own, or one that does not exist")
+                UserError::failed(problem, "name a file of your own, or one that does not exist")
             })?;
         }
         Ok(Arc::new(Self { file: Mutex::new(file), started: Instant::now() }))
@@ -59,7 +59,7 @@ impl Recorder {
         // What is no JSON is recorded as text: it may be the very reason for the recording.
         let mut message = serde_json::from_slice(message)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(message).into_owned()));
-        cover(&mut message);
+        redact_json(&mut message);
         let line = json!({ "at_ms": u64::try_from(at).unwrap_or(u64::MAX), what: message });
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = writeln!(file, "{line}") {
@@ -94,7 +94,7 @@ pub(crate) struct Exchange {
 /// # Errors
 /// When it cannot be read, or is none.
 pub(crate) fn read(path: &Path) -> Result<Vec<Exchange>> {
-    let wrong = |problem: String| Advice::usage(problem, "make a recording with --record FILE");
+    let wrong = |problem: String| UserError::usage(problem, "make a recording with --record FILE");
     let file = File::open(path).map_err(|error| wrong(format!("cannot read {}: {error}", path.display())))?;
     let mut open: HashMap<String, usize> = HashMap::new();
     let mut agreement = None;

@@ -6,7 +6,7 @@ use super::variables::Surroundings;
 
 /// A file that may list servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct ConfigLocation {
     /// Whose it is.
     pub(crate) program: &'static str,
     /// The file.
@@ -36,33 +36,34 @@ const OF_APPLICATIONS: &[(&str, &str)] =
     &[("Claude Desktop", "Claude/claude_desktop_config.json"), ("VS Code", "Code/User/mcp.json")];
 
 /// Everywhere to look, the nearest first: what a project says wins over what its user says, as in those programs.
-pub(crate) fn places(surroundings: &Surroundings) -> Vec<Place> {
-    let mut places = Vec::new();
+pub(crate) fn config_locations(surroundings: &Surroundings) -> Vec<ConfigLocation> {
+    let mut locations = Vec::new();
     let cwd = &surroundings.cwd;
     for folder in cwd.ancestors() {
         // The user's own files come later, and are read otherwise.
         if surroundings.home.as_deref() == Some(folder) {
             break;
         }
-        let here = OF_PROJECTS.iter().map(|&(program, name)| Place {
+        let here = OF_PROJECTS.iter().map(|&(program, name)| ConfigLocation {
             program,
             path: folder.join(name),
             workspace: folder.to_owned(),
         });
-        places.extend(here);
+        locations.extend(here);
         // A repository is where a project ends.
         if folder.join(".git").exists() {
             break;
         }
     }
-    let mut user = |program, path: PathBuf| places.push(Place { program, path, workspace: cwd.clone() });
+    let mut user =
+        |program, path: PathBuf| locations.push(ConfigLocation { program, path, workspace: cwd.clone() });
     if let Some(home) = &surroundings.home {
         OF_USERS.iter().for_each(|&(program, name)| user(program, home.join(name)));
     }
     if let Some(settings) = settings(surroundings, std::env::consts::OS) {
         OF_APPLICATIONS.iter().for_each(|&(program, name)| user(program, settings.join(name)));
     }
-    places
+    locations
 }
 
 /// The folder in which applications keep their settings on `system`.
@@ -112,15 +113,18 @@ mod tests {
             home: Some(root.path().join("home")),
             variables: [("XDG_CONFIG_HOME".to_owned(), "/settings".to_owned())].into(),
         };
-        let found = places(&surroundings);
-        let of_projects: Vec<_> = found.iter().filter(|place| place.program == "Claude Code").collect();
+        let found = config_locations(&surroundings);
+        let of_projects: Vec<_> = found.iter().filter(|location| location.program == "Claude Code").collect();
         let expected = [
             inner.join("deep/.mcp.json"),
             inner.join(".mcp.json"),
             root.path().join("repository/.mcp.json"),
             root.path().join("home/.claude.json"),
         ];
-        assert_eq!(of_projects.iter().map(|place| &place.path).collect::<Vec<_>>(), expected.each_ref());
+        assert_eq!(
+            of_projects.iter().map(|location| &location.path).collect::<Vec<_>>(),
+            expected.each_ref()
+        );
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! Serves on standard streams, for tests that need a process of its own: `crossing serve REVISION` the server that they
-//! call, `crossing bridge URL` and `crossing bridge PROGRAM ARGUMENTS` a bridge.
+//! Serves on standard streams, for tests that need a process of its own: `cross_transport serve REVISION` the server that they
+//! call, `cross_transport bridge URL` and `cross_transport bridge PROGRAM ARGUMENTS` a bridge.
 
 use std::{env, future::pending, sync::Arc};
 
 use anyport::{
     Revision,
     client::{Command, IntoEndpoint as _, Target},
-    live, stdio,
+    stdio, with_legacy_clients,
 };
-use anyport_tests::crossing::{Fault, bridge, server};
+use anyport_tests::cross_transport::{Fault, bridge, server};
 
 #[tokio::main]
 async fn main() -> Result<(), Fault> {
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Fault> {
         ["serve", revision] => {
             let supported: Arc<[Revision]> = [revision.parse()?].into();
             let config = stdio::Config { supported, ..stdio::Config::default() };
-            stdio::serve(live(server()?), config, pending()).await?;
+            stdio::serve(with_legacy_clients(server()?), config, pending()).await?;
         }
         ["bridge", url] => between((*url).into_endpoint()?).await?,
         ["bridge", program, behind @ ..] => {

@@ -8,7 +8,7 @@ use std::{
 use anyport_seal::Key;
 use sha2::{Digest as _, Sha256};
 
-use crate::target::{Hidden, Server};
+use crate::target::{SecretValue, Server};
 
 /// The file of what a server was last known to offer: another for every server, and for everyone it is asked as, since it may
 /// offer something else to each. Under `key`, so that nobody finds out by guessing what a secret is that was given to it.
@@ -18,7 +18,7 @@ pub(super) fn file_name(server: &Server, key: &Key) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     };
-    let given = |pairs: &[(String, Hidden)], add: &mut dyn FnMut(&str)| {
+    let given = |pairs: &[(String, SecretValue)], add: &mut dyn FnMut(&str)| {
         pairs.iter().for_each(|(name, value)| {
             add(name);
             add(&value.0);
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn every_server_has_a_file_of_its_own_and_so_has_everyone_it_is_asked_as() {
         let key = Key::from_bytes([7; 32]);
-        let hidden = |name: &str, value: &str| vec![(name.to_owned(), Hidden(value.to_owned()))];
+        let hidden = |name: &str, value: &str| vec![(name.to_owned(), SecretValue(value.to_owned()))];
         let command = |program: &str, arguments: &[&str], environment| Server::Command {
             program: program.into(),
             arguments: arguments.iter().map(|&argument| argument.into()).collect(),

@@ -52,7 +52,7 @@ struct Changed {
 pub fn server() -> Result<Server, BuildError> {
     let waited = Arc::new(watch::Sender::new(Waited::default()));
     let (waits, counts) = (waited.clone(), waited);
-    Server::builder("crossing", "1")
+    Server::builder("cross_transport", "1")
         .instructions("Cross.")
         .tool(Tool::new("greet").run(async |_: NoArguments, context: Context| {
             match context.ask("name", Form::<Name>::new("Who are you?")).await {

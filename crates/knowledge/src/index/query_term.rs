@@ -9,12 +9,12 @@ use tantivy::{
 };
 
 use super::{
-    either::Either,
-    forms::{STEM_MARK, plain_forms, stem},
     hits::Words,
     query::Unit,
     schema::Fields,
     similar::{FEW, similar},
+    stemming::{STEM_MARK, plain_forms, stem},
+    union_query::UnionQuery,
 };
 
 /// What a word of the same stem weighs beside the word itself.
@@ -29,7 +29,7 @@ pub(super) type Weighed = (Term, f32);
 
 /// A unit of a query as the terms of an index.
 #[derive(Debug, Default)]
-pub(super) struct Sought {
+pub(super) struct QueryTerm {
     /// A document has the unit if it has one of these.
     any: Vec<Weighed>,
     /// It also has the unit if it has something of each of these.
@@ -39,12 +39,12 @@ pub(super) struct Sought {
     /// Whether it was quoted: then no document is wanted without it, wherever else its words stand.
     quoted: bool,
     /// What lifts a document that has the unit.
-    lifting: Vec<Weighed>,
+    boosts: Vec<Weighed>,
     /// How many documents have it, about.
     doc_freq: u64,
 }
 
-impl Sought {
+impl QueryTerm {
     /// Whether no document is wanted without it.
     pub(super) fn is_quoted(&self) -> bool {
         self.quoted
@@ -79,13 +79,13 @@ impl Sought {
     }
 
     /// What lifts a document that has it.
-    pub(super) fn lifting(&self) -> impl Iterator<Item = Box<dyn Query>> {
-        self.lifting.iter().map(term_query)
+    pub(super) fn boosts(&self) -> impl Iterator<Item = Box<dyn Query>> {
+        self.boosts.iter().map(term_query)
     }
 
     /// Everything that speaks for a document, each by itself.
     pub(super) fn each(&self) -> impl Iterator<Item = Box<dyn Query>> {
-        self.matching().chain(self.lifting())
+        self.matching().chain(self.boosts())
     }
 
     /// What speaks for a document by itself, but for the places that lift it: a document that has these has those.
@@ -116,39 +116,43 @@ impl<'a> Lookup<'a> {
     }
 
     /// Looks up what a unit may be found by, as it was typed.
-    pub(super) fn seek(&mut self, unit: &Unit) -> Result<Sought, TantivyError> {
-        let mut sought = Sought::default();
+    pub(super) fn seek(&mut self, unit: &Unit) -> Result<QueryTerm, TantivyError> {
+        let mut query_term = QueryTerm::default();
         match unit {
-            Unit::Word(word) => sought.any = self.word(word, 1.0, &mut sought.lifting)?,
+            Unit::Word(word) => query_term.any = self.word(word, 1.0, &mut query_term.boosts)?,
             Unit::Name { whole, parts } => {
-                sought.any = self.word(whole, 1.0, &mut sought.lifting)?;
+                query_term.any = self.word(whole, 1.0, &mut query_term.boosts)?;
                 for part in parts {
-                    sought.parts.push(self.word(part, OF_PART, &mut sought.lifting)?);
+                    query_term.parts.push(self.word(part, OF_PART, &mut query_term.boosts)?);
                 }
             }
             Unit::Phrase(words) => {
-                sought.quoted = true;
+                query_term.quoted = true;
                 for (_, word) in words {
-                    self.word(word, 1.0, &mut sought.lifting)?;
+                    self.word(word, 1.0, &mut query_term.boosts)?;
                 }
                 let term = |word: &str| Term::from_field_text(self.fields.text, word);
                 match words.as_slice() {
-                    [(_, word)] => sought.any = self.known(vec![(term(word), 1.0)])?.0,
+                    [(_, word)] => query_term.any = self.known(vec![(term(word), 1.0)])?.0,
                     words => {
                         let terms = words.iter().map(|(at, word)| (*at, term(word))).collect();
-                        sought.phrase = Some(PhraseQuery::new_with_offset(terms));
+                        query_term.phrase = Some(PhraseQuery::new_with_offset(terms));
                     }
                 }
             }
         }
-        let matching = sought.any.iter().chain(sought.parts.iter().flatten());
-        sought.doc_freq =
+        let matching = query_term.any.iter().chain(query_term.parts.iter().flatten());
+        query_term.doc_freq =
             matching.filter_map(|(term, _)| self.doc_freqs.get(term).copied()).max().unwrap_or(0);
-        Ok(sought)
+        Ok(query_term)
     }
 
     /// Adds words that are spelled like those of the unit that hardly any document has. Says whether there are some.
-    pub(super) fn seek_similar(&mut self, unit: &Unit, sought: &mut Sought) -> Result<bool, TantivyError> {
+    pub(super) fn seek_similar(
+        &mut self,
+        unit: &Unit,
+        query_term: &mut QueryTerm,
+    ) -> Result<bool, TantivyError> {
         let (words, weight): (&[String], _) = match unit {
             Unit::Word(word) => (std::slice::from_ref(word), 1.0),
             Unit::Name { parts, .. } => (parts, OF_PART),
@@ -163,20 +167,20 @@ impl<'a> Lookup<'a> {
             }
             for similar in similar(self.searcher, self.fields.text, word)? {
                 let weight = weight * OF_MISTAKE / if similar.mistakes > 1 { 2.0 } else { 1.0 };
-                let forms = self.word(&similar.word, weight, &mut sought.lifting)?;
+                let forms = self.word(&similar.word, weight, &mut query_term.boosts)?;
                 found |= !forms.is_empty();
-                sought.parts.get_mut(index).unwrap_or(&mut sought.any).extend(forms);
+                query_term.parts.get_mut(index).unwrap_or(&mut query_term.any).extend(forms);
             }
         }
         Ok(found)
     }
 
-    /// The forms of a word that texts have; and to `lifting`, the better places where it stands.
+    /// The forms of a word that texts have; and to `boosts`, the better places where it stands.
     fn word(
         &mut self,
         word: &str,
         weight: f32,
-        lifting: &mut Vec<Weighed>,
+        boosts: &mut Vec<Weighed>,
     ) -> Result<Vec<Weighed>, TantivyError> {
         let stem = stem(word);
         let form = |form: &str, weight| (Term::from_field_text(self.fields.text, form), weight);
@@ -189,7 +193,7 @@ impl<'a> Lookup<'a> {
         }
         let better = self
             .fields
-            .lifting
+            .boosts
             .map(|place| (Term::from_field_text(place.field, &stem), weight * place.weight));
         let better = self.known(better.into())?.0;
         // How rare a word is does not depend on its form or its place: else the rarest of them would weigh most.
@@ -197,7 +201,7 @@ impl<'a> Lookup<'a> {
             self.doc_freqs.entry(term.clone()).or_insert(doc_freq);
         }
         self.words.add(word, weight * self.rarity(doc_freq));
-        lifting.extend(better);
+        boosts.extend(better);
         Ok(known)
     }
 
@@ -224,7 +228,7 @@ impl<'a> Lookup<'a> {
 
 impl Bm25StatisticsProvider for Lookup<'_> {
     fn total_num_tokens(&self, field: Field) -> Result<u64, TantivyError> {
-        match self.fields.lifting.iter().find(|place| place.field == field) {
+        match self.fields.boosts.iter().find(|place| place.field == field) {
             Some(place) => Ok(place.length * self.searcher.total_num_docs()?),
             None => self.searcher.total_num_tokens(field),
         }
@@ -249,13 +253,13 @@ fn term_query((term, weight): &Weighed) -> Box<dyn Query> {
     Box::new(BoostQuery::new(Box::new(query), *weight))
 }
 
-/// The documents that one of `any` finds, whichever way is the quicker: see [`Either`].
+/// The documents that one of `any` finds, whichever way is the quicker: see [`UnionQuery`].
 pub(super) fn any_of(mut any: Vec<Box<dyn Query>>, sparse: bool) -> Box<dyn Query> {
     match any.pop() {
         Some(only) if any.is_empty() => only,
         last => {
             any.extend(last);
-            if sparse { Box::new(Either::of(any)) } else { Box::new(BooleanQuery::union(any)) }
+            if sparse { Box::new(UnionQuery::of(any)) } else { Box::new(BooleanQuery::union(any)) }
         }
     }
 }

@@ -4,29 +4,29 @@ use anyhow::Error;
 use anyport_client::Error as ClientError;
 use anyport_protocol::jsonrpc::code;
 
-use crate::{exit::Exit, failure::Advice, render::safe};
+use crate::{exit::Exit, render::safe, report::UserError};
 
 /// Whether the server wants to know who calls, or does not let the caller in: the transport tells the HTTP status.
-pub(crate) fn not_let_in(error: &anyport_protocol::Error) -> bool {
+pub(crate) fn is_access_denied(error: &anyport_protocol::Error) -> bool {
     let status = error.data.as_ref().and_then(|data| data.member("httpStatus"));
     status.is_some_and(|status| matches!(status.as_str(), "401" | "403"))
 }
 
 /// A call did not work.
 pub(crate) fn of_call(error: &ClientError) -> Error {
-    Error::new(advice(error))
+    Error::new(user_error(error))
 }
 
 /// How to see more than a failure says.
 pub(crate) const RECORD: &str = "--record FILE keeps what was said; the server's own log may tell more";
 
 /// Why a call did not work, and what to do.
-pub(crate) fn advice(error: &ClientError) -> Advice {
+pub(crate) fn user_error(error: &ClientError) -> UserError {
     let problem = safe::text(&error.to_string());
     let (exit, help) = match error {
         ClientError::Closed { .. } => (Exit::Unreachable, RECORD),
         ClientError::Timeout { .. } => (Exit::Failed, "give it more time with --timeout SECONDS"),
-        ClientError::Refused { error, .. } if not_let_in(error) => (
+        ClientError::Refused { error, .. } if is_access_denied(error) => (
             Exit::Auth,
             "ask whoever runs the server for the permission, or give another token with --bearer env:NAME",
         ),
@@ -44,5 +44,5 @@ pub(crate) fn advice(error: &ClientError) -> Advice {
         }
         _ => (Exit::Failed, RECORD),
     };
-    Advice::new(exit, problem, help)
+    UserError::new(exit, problem, help)
 }

@@ -33,7 +33,7 @@ use crate::{Answer, Link, Lost, Wire};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let hello = Tool::new("hello").run(async |_: NoArguments, _: Context| "Hello!");
 /// let server = Server::builder("hello", "1.0.0").add(hello).build()?;
-/// anyport_testing::conforms::assert_conforms(server).await;
+/// anyport_testing::conformance::assert_conforms(server).await;
 /// # Ok(())
 /// # }
 /// ```
@@ -62,7 +62,7 @@ pub fn assert_none(breaches: &[Breach]) {
 ///
 /// ```no_run
 /// # use anyport_protocol::Revision;
-/// # use anyport_testing::{Link, conforms::{Conformance, assert_none}};
+/// # use anyport_testing::{Link, conformance::{Conformance, assert_none}};
 /// # use serde_json::json;
 /// # async fn visit() {
 /// let check = Conformance::new().revisions(&[Revision::V2025_11_25]).cancelling("sleep", json!({"seconds": 60}));

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::Stdio, time::Duration};
 
 use anyport_testing::{
     Link, Lost,
-    conforms::{Conformance, assert_none},
+    conformance::{Conformance, assert_none},
 };
 use tokio::{net::TcpStream, process::Command};
 

@@ -75,7 +75,7 @@ impl Cell {
         let expected = ["greet", "sample", "roots", "count", "wait", "until", "change"];
         same("tools", &names, &expected.map(str::to_owned).to_vec())?;
         same("instructions", &self.client.instructions(), &Some("Cross."))?;
-        same("server", &self.client.server_info().map(|info| info.name.as_str()), &Some("crossing"))?;
+        same("server", &self.client.server_info().map(|info| info.name.as_str()), &Some("cross_transport"))?;
         let note = self.client.read("test:///note").await?;
         same("contents", &note.contents.len(), &1)?;
         same("messages", &self.client.prompt("hello", ()).await?.messages.len(), &1)?;

@@ -2,35 +2,35 @@ use std::{fmt, fs, str::FromStr};
 
 use anyhow::Result;
 
-use crate::failure::Advice;
+use crate::report::UserError;
 
 /// Where a secret is kept: `env:NAME` or `file:PATH`. The secret itself never stands on a command line, where every
 /// process of the machine could read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Secret {
+pub(crate) enum SecretSource {
     Environment(String),
     File(String),
 }
 
 /// The text is neither `env:NAME` nor `file:PATH`. It may be the secret itself, so it is not repeated.
 #[derive(Debug)]
-pub(crate) struct NoPlace;
+pub(crate) struct InvalidSecretSource;
 
-impl FromStr for Secret {
-    type Err = NoPlace;
+impl FromStr for SecretSource {
+    type Err = InvalidSecretSource;
 
-    fn from_str(text: &str) -> Result<Self, NoPlace> {
+    fn from_str(text: &str) -> Result<Self, InvalidSecretSource> {
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() && !name.contains(['=', '\0']) => {
                 Ok(Self::Environment(name.into()))
             }
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            _ => Err(NoPlace),
+            _ => Err(InvalidSecretSource),
         }
     }
 }
 
-impl fmt::Display for Secret {
+impl fmt::Display for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment(name) => write!(f, "env:{name}"),
@@ -45,15 +45,15 @@ const SHORTEST: usize = 16;
 /// How to get a good one.
 const MAKE: &str = "make one with: openssl rand -hex 32";
 
-impl Secret {
+impl SecretSource {
     /// Reads a secret that we demand of others, without white space around it.
     pub(crate) fn read(&self) -> Result<String> {
-        let secret = self.text().map_err(|problem| Advice::failed(problem, MAKE))?;
+        let secret = self.text().map_err(|problem| UserError::failed(problem, MAKE))?;
         if secret.len() < SHORTEST {
             let problem = format!("the token in {self} is shorter than {SHORTEST} characters");
-            return Err(Advice::failed(problem, MAKE));
+            return Err(UserError::failed(problem, MAKE));
         }
-        self.one_word(&secret).map_err(|problem| Advice::failed(problem, MAKE))?;
+        self.one_word(&secret).map_err(|problem| UserError::failed(problem, MAKE))?;
         Ok(secret)
     }
 
@@ -61,7 +61,7 @@ impl Secret {
     /// is a mistake in what was asked for, as it is with other variables.
     pub(crate) fn read_given(&self) -> Result<String> {
         let wrong =
-            |problem| Advice::usage(problem, "write there the token that the server's owner gave you");
+            |problem| UserError::usage(problem, "write there the token that the server's owner gave you");
         let secret = self.text().map_err(wrong)?;
         if secret.is_empty() {
             return Err(wrong(format!("the token in {self} is empty")));

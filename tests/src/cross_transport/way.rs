@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use anyport::{
-    LegacyClientLimits, Revision, Service, client::Target, http, live, protocol::Limits, unix, websocket,
+    LegacyClientLimits, Revision, Service, client::Target, http, protocol::Limits, unix, websocket,
+    with_legacy_clients,
 };
 use anyport_adapters::ParkLimits;
 use anyport_gateway::Bridge;
@@ -54,14 +55,14 @@ impl Way {
     }
 
     /// Serves [`server`], which then speaks `revision` and no other; in memory it speaks all. `program` is the program
-    /// `crossing`.
+    /// `cross_transport`.
     ///
     /// # Errors
     /// When it cannot be served.
     pub async fn server(self, revision: Revision, program: &str) -> Result<Served, Fault> {
         match self {
             Self::Stdio => Ok(child(Command::new(program).args(["serve", revision.as_str()]))),
-            way => way.serve(live(server()?), [revision].into()).await,
+            way => way.serve(with_legacy_clients(server()?), [revision].into()).await,
         }
     }
 
@@ -151,7 +152,7 @@ pub fn bridge(target: Target) -> Result<Bridge, Fault> {
     let metrics = Metrics::new();
     let opening = ConnectOptions { limits: Limits::default(), ..ConnectOptions::default() };
     let upstream =
-        Upstream::new("crossing", TransportConnector::new(target, opening), UpstreamLimits::default())
+        Upstream::new("cross_transport", TransportConnector::new(target, opening), UpstreamLimits::default())
             .bounded(LegacyClientLimits::default(), &metrics)
             .parking(Sealer::new(&Key::random()?), ParkLimits::default(), &metrics);
     Ok(Bridge::new(upstream, Revision::ALL.into(), None))

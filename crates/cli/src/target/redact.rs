@@ -9,10 +9,10 @@ use serde_json::Value;
 
 /// A value that may be a secret: no log and no message shows it.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Hidden(pub(crate) String);
+pub(crate) struct SecretValue(pub(crate) String);
 
-impl Hidden {
-    /// Hides `value`, also where others repeat it: see [`covered`].
+impl SecretValue {
+    /// Hides `value`, also where others repeat it: see [`redacted`].
     pub(crate) fn new(value: String) -> Self {
         // The scheme before a token is no secret, and is not always repeated with it.
         for secret in [value.as_str(), value.rsplit(' ').next().unwrap_or_default()] {
@@ -25,14 +25,14 @@ impl Hidden {
     }
 }
 
-impl fmt::Debug for Hidden {
+impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(COVER)
     }
 }
 
 /// What was hidden, as a whole before its parts. A server may repeat what it was sent in an error, and
-/// a program what is in its environment on its standard error: so what is said goes through [`covered`], wherever it comes
+/// a program what is in its environment on its standard error: so what is said goes through [`redacted`], wherever it comes
 /// from.
 static KNOWN: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
@@ -47,7 +47,7 @@ fn is_worth_hiding(value: &str) -> bool {
 }
 
 /// `text` without anything that was hidden.
-pub(crate) fn covered(text: &str) -> Cow<'_, str> {
+pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     for secret in KNOWN.read().unwrap_or_else(PoisonError::into_inner).iter() {
         if text.contains(secret) {
@@ -58,15 +58,15 @@ pub(crate) fn covered(text: &str) -> Cow<'_, str> {
 }
 
 /// The same in every text of a value.
-pub(crate) fn cover(value: &mut Value) {
+pub(crate) fn redact_json(value: &mut Value) {
     match value {
         Value::String(text) => {
-            if let Cow::Owned(other) = covered(text) {
+            if let Cow::Owned(other) = redacted(text) {
                 *text = other;
             }
         }
-        Value::Array(list) => list.iter_mut().for_each(cover),
-        Value::Object(object) => object.values_mut().for_each(cover),
+        Value::Array(list) => list.iter_mut().for_each(redact_json),
+        Value::Object(object) => object.values_mut().for_each(redact_json),
         _ => {}
     }
 }
@@ -79,15 +79,15 @@ mod tests {
 
     #[test]
     fn what_is_hidden_is_covered_wherever_it_stands() {
-        let token = Hidden::new("Bearer hidden-token-1".into());
-        Hidden::new("true".into());
-        Hidden::new(env!("CARGO_MANIFEST_DIR").into());
+        let token = SecretValue::new("Bearer hidden-token-1".into());
+        SecretValue::new("true".into());
+        SecretValue::new(env!("CARGO_MANIFEST_DIR").into());
         assert_eq!(format!("{token:?}"), "<hidden>");
-        assert_eq!(covered("bad: Bearer hidden-token-1!"), "bad: <hidden>!");
-        assert_eq!(covered("hidden-token-1 is true"), "<hidden> is true");
-        assert_eq!(covered(env!("CARGO_MANIFEST_DIR")), env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(redacted("bad: Bearer hidden-token-1!"), "bad: <hidden>!");
+        assert_eq!(redacted("hidden-token-1 is true"), "<hidden> is true");
+        assert_eq!(redacted(env!("CARGO_MANIFEST_DIR")), env!("CARGO_MANIFEST_DIR"));
         let mut value = json!({"a": ["x hidden-token-1", 1]});
-        cover(&mut value);
+        redact_json(&mut value);
         assert_eq!(value, json!({"a": ["x <hidden>", 1]}));
     }
 }

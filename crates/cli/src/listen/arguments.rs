@@ -12,10 +12,10 @@ use clap::ValueEnum;
 
 use super::limits::{Limit, Limits};
 use crate::{
-    failure::Advice,
     logging::{self, Rotation},
-    secret::{NoPlace, Secret},
-    state,
+    report::UserError,
+    secret_source::{InvalidSecretSource, SecretSource},
+    state_dir,
 };
 
 /// How clients reach what a command serves: the same for every command that serves.
@@ -254,10 +254,10 @@ impl Arguments {
     }
 
     /// Where the token is kept that callers must present.
-    pub(crate) fn token(&self) -> Result<Option<Secret>> {
-        let secret = self.auth_token.as_deref().map(Secret::from_str).transpose();
-        secret.map_err(|NoPlace| {
-            Advice::usage(
+    pub(crate) fn token(&self) -> Result<Option<SecretSource>> {
+        let secret = self.auth_token.as_deref().map(SecretSource::from_str).transpose();
+        secret.map_err(|InvalidSecretSource| {
+            UserError::usage(
                 "--auth-token (or ANYPORT_AUTH_TOKEN) takes the place of the token, never the token itself",
                 "keep the token in a variable or a file, and give env:NAME or file:PATH",
             )
@@ -268,19 +268,19 @@ impl Arguments {
     pub(crate) fn check(&self) -> Result<()> {
         self.token()?;
         if self.auth_token.is_some() && self.dangerously_allow_anonymous {
-            return Err(Advice::usage(
+            return Err(UserError::usage(
                 "--auth-token and --dangerously-allow-anonymous contradict each other",
                 "leave one of them out",
             ));
         }
         if self.unix_path.is_some() && !self.speaks(Transport::Unix) {
-            return Err(Advice::usage(
+            return Err(UserError::usage(
                 "--unix-path says where the Unix socket is, and none is to be served",
                 "add --transport unix, or leave the path out",
             ));
         }
         if self.speaks(Transport::Sse) && self.era == Era::Modern {
-            return Err(Advice::usage(
+            return Err(UserError::usage(
                 "--transport sse is for clients of 2025-11-25 and older, and --era modern turns those away",
                 "leave one of them out",
             ));
@@ -317,8 +317,11 @@ impl Arguments {
         }
         let runtime = env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
         let folder = runtime.map(|folder| PathBuf::from(folder).join("anyport"));
-        let folder = folder.or_else(|| state::folder(self.state_dir.clone())).ok_or_else(|| {
-            Advice::usage("there is no folder for the Unix socket", "say where it is to be with --unix-path")
+        let folder = folder.or_else(|| state_dir::folder(self.state_dir.clone())).ok_or_else(|| {
+            UserError::usage(
+                "there is no folder for the Unix socket",
+                "say where it is to be with --unix-path",
+            )
         })?;
         Ok((folder.join("anyport.sock"), false))
     }

@@ -3,7 +3,7 @@
 mod addresses;
 mod arguments;
 mod limits;
-mod stray;
+mod stdin_fallback;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ pub(crate) use self::{
     arguments::{Arguments, Era, Transport},
     limits::Limits,
 };
-use crate::{failure::Advice, state, stop::Stop};
+use crate::{report::UserError, state_dir, stop::Stop};
 
 /// Runs `serve` until it is done, or a second signal cuts it.
 pub(crate) fn run(serve: impl AsyncFnOnce(&Stop) -> Result<()>) -> Result<ExitCode> {
@@ -124,7 +124,7 @@ impl Served {
                 return Ok(());
             }
             // Its end is nothing to us: what was to be served is served elsewhere.
-            stray::answer(service.clone(), config, || stop.stopped())
+            stdin_fallback::answer(service.clone(), config, || stop.stopped())
                 .await
                 .context("answering standard input failed")
         };
@@ -137,8 +137,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// The key for state that travels through clients. Without a place to keep it, it lives as long as the process.
 pub(crate) fn key(state_dir: Option<PathBuf>) -> Option<Key> {
-    let folder = state::folder(state_dir)?;
-    match state::key(&folder) {
+    let folder = state_dir::folder(state_dir)?;
+    match state_dir::key(&folder) {
         Ok(key) => Some(key),
         Err(error) => {
             tracing::warn!(folder = %folder.display(), %error, "the key is not kept: clients in mid-dialogue must start over after a restart; set --state-dir");
@@ -181,15 +181,15 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
     let address = SocketAddr::new(arguments.host, arguments.port);
     let listener = Listener::bind(address, config, arguments.dangerously_allow_anonymous).await;
     listener.map_err(|refused| match refused {
-        Refused::Open(_) => Advice::usage(
+        Refused::Open(_) => UserError::usage(
             refused.to_string(),
             "give --auth-token env:NAME or file:PATH, or say --dangerously-allow-anonymous",
         ),
-        Refused::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => Advice::failed(
+        Refused::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => UserError::failed(
             format!("port {} is in use", arguments.port),
             "stop what uses it, choose another with --port, or let the system choose with --port 0",
         ),
-        Refused::Bind { .. } => Advice::failed(
+        Refused::Bind { .. } => UserError::failed(
             anyhow::Error::from(refused).to_string(),
             "choose an address of this machine with --host and a free port with --port",
         ),
@@ -203,9 +203,9 @@ async fn listen_locally(
 ) -> Result<unix::Listener> {
     let (path, chosen) = arguments.unix_path()?;
     if let Some(folder) = path.parent().filter(|_| !chosen) {
-        state::private_folder(folder).map_err(|error| {
+        state_dir::private_folder(folder).map_err(|error| {
             let problem = format!("cannot make the folder {} for the Unix socket: {error}", folder.display());
-            Advice::failed(problem, "say where the socket is to be with --unix-path")
+            UserError::failed(problem, "say where the socket is to be with --unix-path")
         })?;
     }
     let limits = limits.unix(arguments.max_connections);
@@ -220,6 +220,6 @@ async fn listen_locally(
                 "choose a folder that exists and that you may write to with --unix-path"
             }
         };
-        Advice::failed(anyhow::Error::from(refused).to_string(), help)
+        UserError::failed(anyhow::Error::from(refused).to_string(), help)
     })
 }

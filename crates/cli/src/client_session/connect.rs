@@ -10,9 +10,9 @@ use serde_json::json;
 use super::{Options, recording::Recorder};
 use crate::{
     exit::Exit,
-    failure::Advice,
-    near::{did_you_mean, programs},
     render::safe,
+    report::UserError,
+    suggest::{did_you_mean, programs},
     target::Target,
 };
 
@@ -65,14 +65,18 @@ fn failed(error: &ConnectError, demanded: bool) -> Error {
         && let Some(path) = std::env::var_os("PATH")
         && let Some(near) = did_you_mean(name, programs(&path).iter().map(String::as_str))
     {
-        return Error::new(Advice::new(Exit::Unreachable, safe::text(&error.to_string()), safe::line(&near)));
+        return Error::new(UserError::new(
+            Exit::Unreachable,
+            safe::text(&error.to_string()),
+            safe::line(&near),
+        ));
     }
     let (exit, help) = match error {
         ConnectError::Revision { .. } => (Exit::Failed, "leave out --revision, or demand one that it speaks"),
         // The connection made the error, of an answer that is none.
         ConnectError::Refused { error, .. } if is_invalid(error) => (Exit::Unreachable, DOCTOR),
         ConnectError::Refused { .. } => {
-            (Exit::Failed, if demanded { LEAVE_OUT } else { super::failure::RECORD })
+            (Exit::Failed, if demanded { LEAVE_OUT } else { super::errors::RECORD })
         }
         ConnectError::NoProgram { .. } | ConnectError::Spawn { .. } => {
             (Exit::Unreachable, "check the command, and the folder with --cwd")
@@ -87,7 +91,7 @@ fn failed(error: &ConnectError, demanded: bool) -> Error {
         ConnectError::Silent(_) => (Exit::Unreachable, "give it more time with --timeout SECONDS"),
         _ => (Exit::Unreachable, DOCTOR),
     };
-    Error::new(Advice::new(exit, safe::text(&error.to_string()), help))
+    Error::new(UserError::new(exit, safe::text(&error.to_string()), help))
 }
 
 /// Whether an error stands for an answer that is none.

@@ -3,11 +3,11 @@ use std::{fmt, process::ExitCode};
 use anyhow::Error;
 use serde_json::json;
 
-use crate::{exit::Exit, logging, session::output::escaped};
+use crate::{client_session::output::escaped, exit::Exit, logging};
 
 /// A failure together with what to do about it.
 #[derive(Debug)]
-pub(crate) struct Advice {
+pub(crate) struct UserError {
     /// What went wrong.
     pub(crate) problem: String,
     /// What to do.
@@ -16,7 +16,7 @@ pub(crate) struct Advice {
     pub(crate) exit: Exit,
 }
 
-impl Advice {
+impl UserError {
     /// Something did not work.
     pub(crate) fn failed(problem: impl Into<String>, help: impl Into<String>) -> Error {
         Error::new(Self::new(Exit::Failed, problem, help))
@@ -33,13 +33,13 @@ impl Advice {
     }
 }
 
-impl fmt::Display for Advice {
+impl fmt::Display for UserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem)
     }
 }
 
-impl std::error::Error for Advice {}
+impl std::error::Error for UserError {}
 
 /// For whom a failure is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +59,9 @@ impl Reader {
 
 /// Says what went wrong, why, and what to do, on standard error.
 pub(crate) fn report(error: &Error, reader: Reader) -> ExitCode {
-    let advice = error.downcast_ref::<Advice>();
-    let exit = advice.map_or(Exit::Failed, |advice| advice.exit);
-    let help = advice.map(|advice| advice.help.as_str());
+    let user_error = error.downcast_ref::<UserError>();
+    let exit = user_error.map_or(Exit::Failed, |user_error| user_error.exit);
+    let help = user_error.map(|user_error| user_error.help.as_str());
     let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
     match reader {
         Reader::Person => {
@@ -99,5 +99,5 @@ pub(crate) fn report_usage(error: &clap::Error, reader: Reader) -> ExitCode {
     let problem = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
     let help: Vec<&str> = lines.take_while(|line| !line.starts_with("Usage:")).collect();
     let help = if help.is_empty() { "--help says what can be told".to_owned() } else { help.join("; ") };
-    report(&Advice::usage(problem, help), reader)
+    report(&UserError::usage(problem, help), reader)
 }
