@@ -44,12 +44,13 @@ use anyport::{
     memory,
 };
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
-use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_gateway::Bridge;
 use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Principal;
 use anyport_testing::{Link, Wire};
 use anyport_transport::client::{ConnectOptions, Dial, Target, http as outbound};
+use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc,
@@ -142,7 +143,7 @@ impl Setup {
             Way::Http => Target::Http(within(http::dial(self.clone(), &connected))),
         };
         let metrics = Metrics::new();
-        let reach = Reach::new(target, self.opening.clone());
+        let reach = TransportConnector::new(target, self.opening.clone());
         let upstream = Upstream::new("server", reach, self.upstream).bounded(self.shim, &metrics).parking(
             Sealer::new(&Key::from_bytes(self.key)),
             self.park,

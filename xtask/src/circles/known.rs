@@ -10,7 +10,7 @@ const KNOWN: &[(&str, usize)] = &[
     ("adapters", 4),
     ("cli", 21),
     ("client", 13),
-    ("gateway", 8),
+    ("gateway", 2),
     ("knowledge", 21),
     ("layers", 2),
     ("protocol", 26),
