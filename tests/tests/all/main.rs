@@ -13,7 +13,6 @@ mod bridging_upstreams;
 mod caching;
 mod client_quirks;
 mod conformance;
-mod documents;
 mod every_revision;
 mod knowledge;
 mod matrix;
