@@ -5,10 +5,11 @@ use anyport::{
     with_legacy_clients,
 };
 use anyport_adapters::ParkLimits;
-use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
+use anyport_gateway::Bridge;
 use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_transport::client::{self as transport, ConnectOptions, child::Command};
+use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
 use tokio::task::JoinHandle;
 
 use super::{Fault, server};

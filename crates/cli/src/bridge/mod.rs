@@ -8,13 +8,14 @@ pub(crate) mod guard;
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
+use anyport_gateway::Bridge;
 use anyport_layers::{CatchPanic, ConcurrencyLimit, RateLimit, Trace};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_transport::client::ConnectOptions;
+use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
 
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;

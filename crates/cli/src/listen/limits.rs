@@ -3,11 +3,11 @@
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
-use anyport_gateway::UpstreamLimits;
 use anyport_knowledge::{Folders, Settings, answers::DEFAULT_MAX_ANSWER_CHARS};
 use anyport_layers::{CacheLimits, Quota};
 use anyport_server::Builder;
 use anyport_transport::{http, unix, websocket};
+use anyport_upstream::UpstreamLimits;
 
 use crate::logging::Rotation;
 

@@ -12,7 +12,7 @@ use bytestring::ByteString;
 
 /// Which calls may be made again when nobody knows whether they were carried out.
 #[derive(Debug, Default)]
-pub(super) struct IdempotentTools(RwLock<BTreeSet<ByteString>>);
+pub(crate) struct IdempotentTools(RwLock<BTreeSet<ByteString>>);
 
 /// Tools that are noted; of a server that names ever others, the later ones are not called twice.
 const MAX_TOOLS: usize = 10_000;
@@ -23,7 +23,7 @@ impl IdempotentTools {
     /// 2026-07-28, schema `ToolAnnotations`: `readOnlyHint`: "If true, the tool does not modify its environment";
     /// `idempotentHint`: "calling the tool repeatedly with the same arguments will have no additional effect on its
     /// environment".
-    pub(super) fn listed(&self, page: &Raw) {
+    pub(crate) fn listed(&self, page: &Raw) {
         let Some(tools) = page.member("tools").filter(Raw::is_array) else { return };
         let mut safe = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for tool in Elements::of(tools.as_str()) {
@@ -40,7 +40,7 @@ impl IdempotentTools {
     }
 
     /// Whether `request` may be made twice.
-    pub(super) fn twice(&self, request: &Request) -> bool {
+    pub(crate) fn twice(&self, request: &Request) -> bool {
         match request.known() {
             Some(Method::ToolsCall) => request
                 .name()

@@ -20,30 +20,34 @@ use tokio::{
     time::{Instant, interval_at, sleep_until, timeout},
 };
 
-use super::{
-    BREATH, Pool, ServerInfo,
-    key::{ConnectionKey, Share},
-    slot::{CallGuard, Down, Slot, State, Up, backoff},
-    table::Era,
+use crate::{
+    ConnectError, Connected, OpenRequest, ServerInfo, Spoken,
+    call::CallGuard,
+    era::Era,
+    isolation::{ConnectionKey, Share},
+    pool::Pool,
+    slot::{Down, Slot, State, Up, backoff},
+    subscriptions::Offers,
     unsolicited::UnsolicitedRequests,
 };
-use crate::{ConnectError, Connected, OpenRequest, Spoken, listen::Offers};
 
 /// Longer than this no connection is idle, so that the clock can tell when it has been.
 const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// How long it may take until a connection is known to be gone once a call has lost it.
+pub(crate) const BREATH: Duration = Duration::from_millis(100);
 /// A connection that lived shorter than this was none: what is behind it gets time to recover.
-pub(super) const HEALTHY: Duration = Duration::from_secs(10);
+pub(crate) const HEALTHY: Duration = Duration::from_secs(10);
 
 impl Pool {
     /// The connection for calls such as `context`'s, once it is there.
-    pub(super) async fn up(&self, context: &Context) -> Result<(Arc<Slot>, Arc<Up>), Error> {
+    pub(crate) async fn up(&self, context: &Context) -> Result<(Arc<Slot>, Arc<Up>), Error> {
         let (hold, up) = self.up_for(self.hold(context, false), context, false).await?;
         Ok((hold.slot().clone(), up))
     }
 
     /// The connection for a call that holds a place, once it is there; the place may be another one then.
-    pub(super) async fn up_for(
+    pub(crate) async fn up_for(
         &self,
         mut hold: CallGuard,
         context: &Context,
@@ -63,7 +67,7 @@ impl Pool {
     }
 
     /// Begins to connect unless that has begun, or it is too early after it failed.
-    pub(super) fn begin(&self, slot: &Arc<Slot>, context: &Context) {
+    pub(crate) fn begin(&self, slot: &Arc<Slot>, context: &Context) {
         let mut failed = None;
         let begun = slot.state.send_if_modified(|state| {
             let may = match state {
@@ -223,7 +227,7 @@ impl Pool {
     }
 
     /// Closes a connection that is not needed now.
-    pub(super) fn give_up(&self, slot: &Slot) {
+    pub(crate) fn give_up(&self, slot: &Slot) {
         slot.state.send_if_modified(|state| {
             let State::Up(up) = state else { return false };
             up.closing.notify_one();
@@ -417,7 +421,7 @@ struct Ends {
 }
 
 /// Nothing is connected to any more.
-pub(super) fn ending() -> Error {
+pub(crate) fn ending() -> Error {
     Error::internal("shutting down").with_reason(Reason::ShuttingDown)
 }
 

@@ -6,16 +6,16 @@ use anyport_protocol::{
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, emit};
 use tokio::time::{Instant, sleep};
 
-use super::{Pool, connecting::HEALTHY, slot::backoff};
-use crate::listen;
+use super::end;
+use crate::{connect::HEALTHY, pool::Pool, slot::backoff};
 
 /// Listens to a modern server: when its stream ends or is cut it is opened again, and what may have changed meanwhile is
 /// told.
-pub(super) fn listen(pool: Pool, request: Request, context: Context) -> Reply {
+pub(crate) fn listen(pool: Pool, request: Request, context: Context) -> Reply {
     emit::reply(|emitter| async move {
         let mut closed = pool.0.closed.subscribe();
         tokio::select! {
-            _ = closed.wait_for(|closed| *closed) => Outcome::Result(listen::end()),
+            _ = closed.wait_for(|closed| *closed) => Outcome::Result(end()),
             outcome = run(&pool, &request, &context, &emitter) => outcome,
         }
     })
@@ -28,7 +28,7 @@ async fn run(pool: &Pool, request: &Request, context: &Context, emitter: &Emitte
         let begun = Instant::now();
         let outcome = match pool.up(context).await {
             // It came back as an older server, which is listened to in another way.
-            Ok((_, up)) if !up.revision.is_modern() => return Outcome::Result(listen::end()),
+            Ok((_, up)) if !up.revision.is_modern() => return Outcome::Result(end()),
             Ok((_, up)) => {
                 let reply = up.service.call(request.clone(), context.clone());
                 relay(reply, emitter, &mut acknowledged).await

@@ -4,16 +4,19 @@ use anyport_protocol::Method;
 use anyport_service::ServerRequest;
 use anyport_transport::client::Aside;
 
-use super::{Inner, Pool, slot::Slot};
+use crate::{
+    pool::{Inner, Pool},
+    slot::Slot,
+};
 
 /// Hears of what a legacy server asks on one connection where no call can be meant.
-pub(super) struct UnsolicitedRequests {
+pub(crate) struct UnsolicitedRequests {
     pool: Weak<Inner>,
     slot: Weak<Slot>,
 }
 
 impl UnsolicitedRequests {
-    pub(super) fn of(pool: &Pool, slot: &Arc<Slot>) -> Arc<Self> {
+    pub(crate) fn of(pool: &Pool, slot: &Arc<Slot>) -> Arc<Self> {
         Arc::new(Self { pool: Arc::downgrade(&pool.0), slot: Arc::downgrade(slot) })
     }
 }

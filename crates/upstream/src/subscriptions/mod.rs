@@ -5,6 +5,7 @@
 //! its own, in the newest vocabulary.
 
 mod manager;
+pub(crate) mod resubscribe;
 
 use std::{
     collections::HashMap,

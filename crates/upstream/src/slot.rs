@@ -1,3 +1,5 @@
+//! A place for one connection.
+
 use std::{
     collections::HashMap,
     sync::{
@@ -18,32 +20,31 @@ use tokio::{
     time::Instant,
 };
 
-use super::key::ConnectionKey;
-use crate::{Tell, listen::Listen};
+use crate::{Tell, isolation::ConnectionKey, subscriptions::Listen};
 
 /// A place for one connection, and for those that come after it is lost.
-pub(super) struct Slot {
-    pub(super) key: ConnectionKey,
-    pub(super) state: watch::Sender<State>,
-    pub(super) listen: Listen,
+pub(crate) struct Slot {
+    pub(crate) key: ConnectionKey,
+    pub(crate) state: watch::Sender<State>,
+    pub(crate) listen: Listen,
     /// Calls under way.
-    calls: AtomicUsize,
+    pub(crate) calls: AtomicUsize,
     /// Those of them that were asked something.
-    asked: AtomicUsize,
+    pub(crate) asked: AtomicUsize,
     /// The legacy sessions whose calls came here.
     sessions: Mutex<HashMap<ClientId, Weak<dyn Line>>>,
     /// Whether calls came here of callers who cannot be reached outside them.
     strangers: AtomicBool,
     /// Which session was told of an elicitation by -32042, by the elicitation.
     elicitations: Mutex<LruCache<String, Weak<dyn Line>>>,
-    used: Mutex<Instant>,
+    pub(crate) used: Mutex<Instant>,
 }
 
 /// How many elicitations are remembered until they are complete.
 const ELICITATIONS: usize = 256;
 
 #[derive(Clone)]
-pub(super) enum State {
+pub(crate) enum State {
     /// Nobody has needed it yet, or not since it was lost.
     Idle,
     Connecting,
@@ -54,29 +55,29 @@ pub(super) enum State {
 }
 
 /// A connection that is there.
-pub(super) struct Up {
-    pub(super) service: Arc<dyn Service>,
-    pub(super) revision: Revision,
-    pub(super) discovered: Raw,
-    pub(super) tell: Tell,
-    pub(super) since: Instant,
+pub(crate) struct Up {
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) revision: Revision,
+    pub(crate) discovered: Raw,
+    pub(crate) tell: Tell,
+    pub(crate) since: Instant,
     /// Told when we close it.
-    pub(super) closing: Notify,
-    pub(super) _room: OwnedSemaphorePermit,
+    pub(crate) closing: Notify,
+    pub(crate) _room: OwnedSemaphorePermit,
 }
 
 /// A server that cannot be reached.
 #[derive(Clone)]
-pub(super) struct Down {
-    pub(super) error: Error,
-    pub(super) since: jiff::Timestamp,
-    pub(super) retry_at: Instant,
+pub(crate) struct Down {
+    pub(crate) error: Error,
+    pub(crate) since: jiff::Timestamp,
+    pub(crate) retry_at: Instant,
     /// Attempts that failed one after the other.
-    pub(super) attempts: u32,
+    pub(crate) attempts: u32,
 }
 
 impl Slot {
-    pub(super) fn new(key: ConnectionKey) -> Arc<Self> {
+    pub(crate) fn new(key: ConnectionKey) -> Arc<Self> {
         Arc::new(Self {
             key,
             state: watch::Sender::new(State::Idle),
@@ -91,7 +92,7 @@ impl Slot {
     }
 
     /// The connection, if it is there.
-    pub(super) fn up(&self) -> Option<Arc<Up>> {
+    pub(crate) fn up(&self) -> Option<Arc<Up>> {
         match &*self.state.borrow() {
             State::Up(up) => Some(up.clone()),
             _ => None,
@@ -100,7 +101,7 @@ impl Slot {
 
     /// The connection `up` is no more: in its place it is as `now` says, unless another has come there since. Returns whether
     /// that is so.
-    pub(super) fn left(&self, up: &Arc<Up>, now: State) -> bool {
+    pub(crate) fn left(&self, up: &Arc<Up>, now: State) -> bool {
         self.state.send_if_modified(|state| {
             let is_it = matches!(state, State::Up(there) if Arc::ptr_eq(there, up));
             if is_it {
@@ -112,7 +113,7 @@ impl Slot {
 
     /// Whether something would be lost with this place: a connection, those who listen to it, or how long to wait for
     /// the next attempt.
-    pub(super) fn is_needed(&self) -> bool {
+    pub(crate) fn is_needed(&self) -> bool {
         let state = self.state.borrow();
         let open = match &*state {
             State::Idle | State::Moved => false,
@@ -123,14 +124,14 @@ impl Slot {
     }
 
     /// How an attempt to connect ended, when one is under way; else how things are.
-    pub(super) async fn settled(&self) -> State {
+    pub(crate) async fn settled(&self) -> State {
         let mut state = self.state.subscribe();
         let settled = state.wait_for(|state| !matches!(state, State::Connecting)).await;
         settled.map_or(State::Moved, |state| state.clone())
     }
 
     /// Notes that calls of this caller come here.
-    pub(super) fn used_by(self: &Arc<Self>, context: &Context) {
+    pub(crate) fn used_by(self: &Arc<Self>, context: &Context) {
         let (Some(client), Some(line)) = (context.client_id(), context.line()) else {
             self.strangers.store(true, Ordering::Relaxed);
             return;
@@ -153,7 +154,7 @@ impl Slot {
 
     /// How many legacy sessions use the connection, and the one whose own it is: if nobody else does. What another caller has
     /// begun may go on after its call, and is none of the session's business.
-    pub(super) fn sharers(&self) -> (usize, Option<Arc<dyn Line>>) {
+    pub(crate) fn sharers(&self) -> (usize, Option<Arc<dyn Line>>) {
         let sessions = self.living();
         let sole = sessions.values().next().filter(|_| self.is_own(&sessions));
         (sessions.len(), sole.and_then(Weak::upgrade))
@@ -175,7 +176,7 @@ impl Slot {
     }
 
     /// Notes whom `error`, a -32042, sends to URLs.
-    pub(super) fn sent_to_urls(&self, context: &Context, error: &Error) {
+    pub(crate) fn sent_to_urls(&self, context: &Context, error: &Error) {
         let (Some(line), Some(data)) = (context.line(), &error.data) else { return };
         let Some(all) = data.member("elicitations").filter(Raw::is_array) else { return };
         let mut elicitations = self.elicitations.lock().unwrap_or_else(PoisonError::into_inner);
@@ -191,7 +192,7 @@ impl Slot {
     }
 
     /// The session that was sent to the URL of an elicitation that is complete.
-    pub(super) fn was_sent(&self, elicitation: &str) -> Option<Arc<dyn Line>> {
+    pub(crate) fn was_sent(&self, elicitation: &str) -> Option<Arc<dyn Line>> {
         self.elicitations.lock().unwrap_or_else(PoisonError::into_inner).pop(elicitation)?.upgrade()
     }
 
@@ -202,17 +203,17 @@ impl Slot {
     }
 
     /// Whether a call is under way, or waits for the connection.
-    pub(super) fn is_taken(&self) -> bool {
+    pub(crate) fn is_taken(&self) -> bool {
         self.calls.load(Ordering::Acquire) > 0
     }
 
     /// Whether a call is under way that was asked something; nobody knows for how long.
-    pub(super) fn has_asked(&self) -> bool {
+    pub(crate) fn has_asked(&self) -> bool {
         self.asked.load(Ordering::Acquire) > 0
     }
 
     /// Whether nobody would miss the connection, and since when.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
         let unused = self.calls.load(Ordering::Acquire) == 0 && self.listen.is_idle();
         unused.then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -227,45 +228,7 @@ impl Ear for Slot {
     }
 }
 
-/// A call under way holds its connection.
-pub(super) struct CallGuard {
-    slot: Arc<Slot>,
-    freed: Arc<Notify>,
-    /// Whether the call was asked something.
-    asked: bool,
-}
-
-impl CallGuard {
-    pub(super) fn of(slot: &Arc<Slot>, freed: &Arc<Notify>) -> Self {
-        slot.calls.fetch_add(1, Ordering::AcqRel);
-        Self { slot: slot.clone(), freed: freed.clone(), asked: false }
-    }
-
-    /// The call was asked something.
-    pub(super) fn asked(&mut self) {
-        if !std::mem::replace(&mut self.asked, true) {
-            self.slot.asked.fetch_add(1, Ordering::AcqRel);
-        }
-    }
-
-    pub(super) fn slot(&self) -> &Arc<Slot> {
-        &self.slot
-    }
-}
-
-impl Drop for CallGuard {
-    fn drop(&mut self) {
-        if self.asked {
-            self.slot.asked.fetch_sub(1, Ordering::AcqRel);
-        }
-        *self.slot.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        if self.slot.calls.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.freed.notify_waiters();
-        }
-    }
-}
-
 /// How long to wait before attempt number `attempts`, at most `most`.
-pub(super) fn backoff(attempts: u32, most: Duration) -> Duration {
+pub(crate) fn backoff(attempts: u32, most: Duration) -> Duration {
     Backoff { first: Duration::from_millis(250), most }.after(attempts.saturating_sub(1))
 }

@@ -12,14 +12,14 @@ use anyport_service::{Context, Emitter, Outcome, Reply, Request, Service, emit};
 use crate::Upstream;
 
 /// The most entries that are put into one page (`list_max`); whoever wants more asks for the next.
-pub(super) const LIST_MAX: usize = 1_000;
+pub const LIST_MAX: usize = 1_000;
 /// The most bytes of them.
 const LIST_BYTES: usize = 8 << 20;
 /// The most pages that are read for one: a server may have ever another page, and nothing on it.
 const PAGES: usize = LIST_MAX;
 
 /// The member of a list's result that has its entries.
-pub(super) fn entries(method: Method) -> &'static str {
+fn entries(method: Method) -> &'static str {
     match method {
         Method::ToolsList => "tools",
         Method::PromptsList => "prompts",
@@ -30,7 +30,7 @@ pub(super) fn entries(method: Method) -> &'static str {
 
 /// A list as one page: clients exist that never ask for the second. Of a list that is
 /// longer than may be the page goes so far, and names the next.
-pub(super) fn whole(upstream: &Upstream, method: Method, request: Request, context: Context) -> Reply {
+pub fn whole(upstream: &Upstream, method: Method, request: Request, context: Context) -> Reply {
     match upstream.call(request.clone(), context.clone()).into_ready() {
         Ok(Outcome::Result(page)) if next(&page).is_some() => {
             let upstream = upstream.clone();
@@ -102,12 +102,12 @@ fn add(page: &Raw, name: &str, all: &mut String, count: &mut usize) {
 }
 
 /// The cursor of the page after this one. The empty text is one.
-pub(super) fn next(page: &Raw) -> Option<Raw> {
+pub fn next(page: &Raw) -> Option<Raw> {
     page.member("nextCursor").filter(|cursor| !cursor.is_null())
 }
 
 /// A list whose pages lead back to one that was read.
-pub(super) fn looping(method: Method, cursor: &Raw) -> Error {
+pub fn looping(method: Method, cursor: &Raw) -> Error {
     let message = format!(
         "{} never ends: the server names the cursor {:.64} again after the page that it leads to",
         method.as_str(),

@@ -13,13 +13,12 @@ use anyport_protocol::{Error, Method, Raw, Revision, jsonrpc::Reason};
 use anyport_service::{
     Context, Event, Notification, Outcome, Principal, Reply, Request, ServerRequest, Service, emit,
 };
+use anyport_upstream::{ConnectError, Connected, Connector, OpenRequest, Spoken};
 use serde_json::{Value, json};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
 };
-
-use crate::{ConnectError, Connected, Connector, OpenRequest, Spoken};
 
 #[derive(Clone)]
 pub(crate) struct Farm(Arc<Mutex<Inside>>);

@@ -1,3 +1,5 @@
+//! Which connection a call belongs to.
+
 use anyport_protocol::{Raw, capability::Profile, json::Splice};
 use anyport_service::{Caller, Context};
 
@@ -8,14 +10,14 @@ use crate::OpenRequest;
 /// A modern server is told with every request what its caller can do, so one connection serves all. A legacy server is
 /// told once, so callers that can do the same share a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum ConnectionKey {
+pub(crate) enum ConnectionKey {
     Modern,
     Legacy { profile: Profile, extensions: Option<Raw>, share: Share },
 }
 
 /// RequestRoute a connection to a legacy server is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Share {
+pub(crate) enum Share {
     /// That of all who can do the same.
     All,
     /// One caller's: the server asks without saying whom.
@@ -26,14 +28,14 @@ pub(super) enum Share {
 
 impl ConnectionKey {
     /// `changes_roots`: whether the client says when its roots change. One of 2026-07-28 cannot, whatever it declares.
-    pub(super) fn legacy(capabilities: &Raw, changes_roots: bool, share: Share) -> Self {
+    pub(crate) fn legacy(capabilities: &Raw, changes_roots: bool, share: Share) -> Self {
         let profile = Profile { roots_list_changed: changes_roots, ..Profile::of(capabilities) };
         let extensions = capabilities.member("extensions").filter(|extensions| extensions.as_str() != "{}");
         Self::Legacy { profile, extensions, share }
     }
 
     /// That of `share`, of callers who can do the same.
-    pub(super) fn of(&self, share: &Share) -> Self {
+    pub(crate) fn of(&self, share: &Share) -> Self {
         match self.clone() {
             Self::Legacy { profile, extensions, .. } => {
                 Self::Legacy { profile, extensions, share: share.clone() }
@@ -43,12 +45,12 @@ impl ConnectionKey {
     }
 
     /// Whether it is not for all.
-    pub(super) fn is_unidentifiable(&self) -> bool {
+    pub(crate) fn is_unidentifiable(&self) -> bool {
         matches!(self, Self::Legacy { share: Share::Caller(_) | Share::ExclusiveSlot(_), .. })
     }
 
     /// On whose behalf the connection for a call is opened.
-    pub(super) fn client(&self, context: &Context) -> OpenRequest {
+    pub(crate) fn client(&self, context: &Context) -> OpenRequest {
         let capabilities = match self {
             Self::Modern => context.capabilities().clone(),
             Self::Legacy { profile, extensions, .. } => declared(profile, extensions.as_ref()),

@@ -3,15 +3,17 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use anyport_protocol::{Method, Revision};
 use anyport_seal::Key;
-use anyport_service::{ClientId, Event};
+use anyport_service::{ClientId, Event, Outcome};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{connecting::HEALTHY, *};
+use super::*;
 use crate::{
     ConnectError, Connected, OpenRequest,
-    farm::{Farm, call, caller, error, result},
+    connect::HEALTHY,
+    test_server::{Farm, call, caller, error, result},
 };
 
 const LEGACY: Revision = Revision::V2025_11_25;

@@ -2,42 +2,30 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use anyport_protocol::Revision;
 use anyport_service::Context;
 
-use super::{
+use crate::{
     UpstreamLimits,
-    key::{ConnectionKey, Share},
+    era::Era,
+    isolation::{ConnectionKey, Share},
     slot::Slot,
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Era {
-    Modern,
-    Legacy,
-}
-
-impl Era {
-    pub(super) fn of(revision: Revision) -> Self {
-        if revision.is_modern() { Self::Modern } else { Self::Legacy }
-    }
-}
-
 #[derive(Default)]
-pub(super) struct Table {
-    pub(super) era: Option<Era>,
+pub(crate) struct Table {
+    pub(crate) era: Option<Era>,
     /// The server asks without saying whom, and was refused: from then on each caller has a connection of its own.
-    pub(super) isolated: bool,
+    pub(crate) isolated: bool,
     /// The server asks without saying whom: a connection that carries a question is no place for another call that may be
     /// asked something.
-    pub(super) ambiguous: bool,
-    pub(super) slots: HashMap<ConnectionKey, Arc<Slot>>,
+    pub(crate) ambiguous: bool,
+    pub(crate) slots: HashMap<ConnectionKey, Arc<Slot>>,
 }
 
 impl Table {
     /// Where a call goes; `asks`: whether its caller may be asked. Beyond what `limits` allow, places that nobody needs are
     /// forgotten.
-    pub(super) fn slot(&mut self, context: &Context, asks: bool, limits: &UpstreamLimits) -> Arc<Slot> {
+    pub(crate) fn slot(&mut self, context: &Context, asks: bool, limits: &UpstreamLimits) -> Arc<Slot> {
         let key = match self.era {
             Some(Era::Modern) => ConnectionKey::Modern,
             _ => {

@@ -13,10 +13,10 @@ mod processes;
 
 use std::time::Duration;
 
-use anyport_gateway::{TransportConnector, Upstream, UpstreamLimits};
 use anyport_protocol::{Limits, Method, Raw, Revision};
 use anyport_service::{Context, Outcome, Principal, Reply, Request, Service as _};
 use anyport_transport::client::{ConnectOptions, Target, child::Command};
+use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
 use processes::{Held, children_are};
 
 /// A server of 2025-11-25 whose tools do what their names say.
