@@ -28,7 +28,7 @@ mod service;
 pub mod sync;
 
 pub use backoff::Backoff;
-pub use context::{Caller, ClientId, Context, Ear, InputMode, Line, ParamHeaders};
+pub use context::{Context, InputMode, ParamHeaders};
 pub use emit::Emitter;
 pub use peer::{Peer, PeerEvent, PeerEvents, SessionId, WeakPeer};
 pub use principal::Principal;

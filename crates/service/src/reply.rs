@@ -5,7 +5,7 @@ use std::{
     task::{Context as Task, Poll, Waker},
 };
 
-use anyport_protocol::{Error, Method, Raw, json::Members};
+use anyport_protocol::{Error, Method, Raw, failure::Failure, json::Members};
 use bytestring::ByteString;
 use futures_core::Stream;
 use tokio::sync::oneshot;
@@ -64,8 +64,10 @@ pub enum Outcome {
     Result(Raw),
     /// An `InputRequiredResult`: the caller has to answer and call again.
     InputRequired(Raw),
-    /// An error.
+    /// An error that somebody answered with.
     Error(Error),
+    /// A failure that is known on our side: nobody has answered.
+    Failed(Box<Failure>),
 }
 
 impl Outcome {
@@ -84,6 +86,12 @@ impl From<Result<Raw, Error>> for Outcome {
     }
 }
 
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}
+
 impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
         Self::Error(error)
@@ -99,6 +107,11 @@ impl Reply {
     /// An error, at once.
     pub fn error(error: Error) -> Self {
         Self(State::Ready(Outcome::Error(error)))
+    }
+
+    /// A failure that is known on our side, at once.
+    pub fn failed(failure: Failure) -> Self {
+        Self(State::Ready(failure.into()))
     }
 
     /// A stream that ends with an outcome. What it yields after that is not read.

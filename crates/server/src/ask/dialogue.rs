@@ -5,7 +5,7 @@ use std::{
     task::{Context as Task, Waker},
 };
 
-use anyport_protocol::{Error, Method, Raw, capability::Profile, json::string, jsonrpc::Reason};
+use anyport_protocol::{Error, Method, Raw, capability::ClientProfile, json::string, jsonrpc::Reason};
 use anyport_service::Outcome;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -106,7 +106,12 @@ impl Dialogue {
     /// 2026-07-28, patterns/mrtr §Error Handling: if necessary information is missing, "the server SHOULD respond with
     /// a new `InputRequiredResult` requesting the missing information again"; what it does not need "the server SHOULD
     /// ignore". An answer that does not fit is as good as missing.
-    pub(crate) fn ask<Q: Question>(&self, key: &str, question: &Q, profile: Profile) -> Asked<Q::Answer> {
+    pub(crate) fn ask<Q: Question>(
+        &self,
+        key: &str,
+        question: &Q,
+        profile: ClientProfile,
+    ) -> Asked<Q::Answer> {
         if IN_ONCE.get() {
             let message = format!("the question {key:?} is asked inside of `once`; ask before it");
             return Asked::Impossible(Error::internal(message));
