@@ -146,6 +146,15 @@ impl Failure {
     }
 }
 
+/// In the words of the error that it becomes.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_error().message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
 /// Why a connection is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

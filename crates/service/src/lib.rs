@@ -32,5 +32,5 @@ pub use context::{Context, InputMode, ParamHeaders};
 pub use emit::Emitter;
 pub use peer::{Peer, PeerEvent, PeerEvents, SessionId, WeakPeer};
 pub use principal::Principal;
-pub use reply::{Answer, AnswerSink, Event, Notification, Outcome, Reply, Responder, ServerRequest};
+pub use reply::{Answer, AnswerSink, Event, Notification, Outcome, Relay, Reply, Responder, ServerRequest};
 pub use service::{Request, Service};
