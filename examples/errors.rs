@@ -18,9 +18,9 @@ fn price(fruit: &str) -> Result<&'static str, NotFound> {
 }
 
 /// Says what fruit costs.
-// What does not fit never reaches the function; the model is told field by field. A lenient tool takes "3" where a number is
+// What does not fit never reaches the function; the model is told field by field. With `coerce` a tool takes "3" where a number is
 // wanted.
-#[tool(lenient)]
+#[tool(coerce)]
 fn order(
     /// What is ordered
     fruit: String,

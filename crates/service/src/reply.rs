@@ -453,7 +453,7 @@ mod tests {
     #[test]
     fn an_outcome_is_no_larger_than_the_error_in_it() {
         // Every event and every reply that is ready holds one. A failure is boxed, so that it costs the others nothing.
-        assert_eq!(size_of::<Outcome>(), 96);
+        assert_eq!(size_of::<Outcome>(), 72);
         assert_eq!(size_of::<Outcome>(), size_of::<Error>());
     }
 }
