@@ -17,7 +17,9 @@ fn pages() -> Vec<(String, String)> {
     let page = |path: &Path| {
         (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(path).unwrap())
     };
-    let mut pages: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| page(&entry.unwrap().path())).collect();
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    // The folder of decisions stands beside the pages.
+    let mut pages: Vec<_> = paths.filter(|path| path.is_file()).map(|path| page(&path)).collect();
     pages.sort();
     pages
 }
