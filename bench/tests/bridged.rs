@@ -4,17 +4,15 @@
 
 use std::{alloc::System, net::SocketAddr};
 
+use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_bench::Written;
 use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_layers::{CatchPanic, ConcurrencyLimit, Quota, RateLimit, Trace};
+use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
-use anyport_service::{
-    Service,
-    bridge::{ParkLimits, ShimLimits},
-    layer::{CatchPanic, Concurrency, Quota, Rate, Trace},
-    metrics::Metrics,
-    seal::{Key, Sealer},
-};
-use anyport_transport::client::{Opening, Target, http::Endpoint};
+use anyport_seal::{Key, Sealer};
+use anyport_service::Service;
+use anyport_transport::client::{ConnectOptions, Target, http::Endpoint};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use client::{CALLS, Client};
@@ -60,14 +58,14 @@ fn measure(address: SocketAddr, revision: Revision) -> usize {
 /// What `anyport bridge` puts between its client and the server at `address`, with which it speaks `revision`.
 fn bridge(address: SocketAddr, revision: Revision) -> impl Service {
     let endpoint = Endpoint::new(&format!("http://{address}/mcp")).unwrap();
-    let opening = Opening { revision: Some(revision), ..Opening::default() };
+    let opening = ConnectOptions { revision: Some(revision), ..ConnectOptions::default() };
     let (metrics, sealer) = (Metrics::new(), Sealer::new(&Key::random().unwrap()));
     let upstream =
         Upstream::new("bench", Reach::new(Target::Http(endpoint), opening), UpstreamLimits::default())
-            .bounded(ShimLimits::default(), &metrics)
+            .bounded(LegacyClientLimits::default(), &metrics)
             .parking(sealer, ParkLimits::default(), &metrics);
     let service = CatchPanic::new(Bridge::new(upstream, Revision::ALL.into(), None));
     let unlimited = Quota { per_second: 1_000_000.try_into().unwrap(), burst: 1_000_000.try_into().unwrap() };
-    let service = Rate::new(service, unlimited).metrics(&metrics);
-    Trace::new(Concurrency::new(service, 1024).metrics(&metrics))
+    let service = RateLimit::new(service, unlimited).metrics(&metrics);
+    Trace::new(ConcurrencyLimit::new(service, 1024).metrics(&metrics))
 }

@@ -1,14 +1,13 @@
 //! Which crate may use which.
 //!
 //! ```text
-//! proving    testing   conformance   bench   fuzz   examples      see everything; nothing sees them, but `tests`
-//! ---------------------------------------------------------------------------------------------------------------
-//! product              cli
-//!             console -> gateway   knowledge   mesh
-//! ---------------------------------------------------------------------------------------------------------------
-//! library     server -> macros   client -> transport   auth      `anyport` is the facade over this ring
-//! ---------------------------------------------------------------------------------------------------------------
-//! ground      service -> protocol        store
+//! proving   testing  conformance  bench  fuzz  examples                see everything; nothing sees them, but `tests`
+//! program   cli
+//! product   console -> gateway     knowledge     mesh
+//! facade    anyport                                                    re-exports, and assembly of library parts
+//! library   client -> upstream, adapters, transport    upstream -> transport, adapters    server -> macros, layers
+//!           auth -> transport
+//! ground    service -> protocol    seal -> protocol    metrics    store
 //! ```
 //!
 //! Allowed is any arrow downwards, and the sideways arrows drawn. [`check`] holds a workspace against this; it sees
@@ -68,14 +67,19 @@ enum Ring {
 }
 
 const CRATES: &[(&str, Ring)] = &[
+    ("anyport-metrics", Ring::Ground),
     ("anyport-protocol", Ring::Ground),
+    ("anyport-seal", Ring::Ground),
     ("anyport-service", Ring::Ground),
     ("anyport-store", Ring::Ground),
+    ("anyport-adapters", Ring::Library),
     ("anyport-auth", Ring::Library),
     ("anyport-client", Ring::Library),
+    ("anyport-layers", Ring::Library),
     ("anyport-macros", Ring::Library),
     ("anyport-server", Ring::Library),
     ("anyport-transport", Ring::Library),
+    ("anyport-upstream", Ring::Library),
     ("anyport", Ring::Facade),
     ("anyport-console", Ring::Product),
     ("anyport-gateway", Ring::Product),
@@ -96,8 +100,15 @@ const CRATES: &[(&str, Ring)] = &[
 /// The arrows within a ring.
 const SIDEWAYS: &[(&str, &str)] = &[
     ("anyport-service", "anyport-protocol"),
+    ("anyport-seal", "anyport-protocol"),
     ("anyport-server", "anyport-macros"),
+    ("anyport-server", "anyport-layers"),
+    ("anyport-auth", "anyport-transport"),
+    ("anyport-upstream", "anyport-adapters"),
+    ("anyport-upstream", "anyport-transport"),
+    ("anyport-client", "anyport-adapters"),
     ("anyport-client", "anyport-transport"),
+    ("anyport-client", "anyport-upstream"),
     ("anyport-console", "anyport-gateway"),
 ];
 
@@ -107,6 +118,9 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("axum", &["anyport-console", "anyport-transport"]),
     ("hyper", &["anyport-client", "anyport-transport"]),
     ("hyper-util", &["anyport-client", "anyport-transport"]),
+    ("chacha20poly1305", &["anyport-seal"]),
+    ("governor", &["anyport-layers"]),
+    ("prometheus-client", &["anyport-metrics"]),
     ("rusqlite", &["anyport-store"]),
     ("rustls", &["anyport-transport"]),
     ("tantivy", &["anyport-knowledge"]),

@@ -48,7 +48,7 @@ fn is_request(message: &Value) -> bool {
 }
 
 /// What may not be sent here, since it is answered by no message, or by several.
-fn is_apart(message: &Value) -> bool {
+fn is_unidentifiable(message: &Value) -> bool {
     matches!(message["method"].as_str(), Some("subscriptions/listen" | "notifications/cancelled"))
         || message.is_array()
 }
@@ -82,7 +82,7 @@ async fn any_message_is_borne() {
     let messages = some(&generators::message(), 400);
     everywhere(async |cell| {
         let some = messages.iter().take(some_of(cell, messages.len()));
-        for message in some.filter(|message| !is_apart(message)) {
+        for message in some.filter(|message| !is_unidentifiable(message)) {
             say(cell, &with_meta(message, cell.revision)).await?;
         }
         assert_eq!(cell.tool("greet", json!({"name": "Ada"})).await?.text(), "Hello, Ada!");

@@ -9,7 +9,7 @@ use std::sync::{
 
 use anyport::{
     Context, Revision, Server, Service, Tool, http,
-    layer::{Cache, CacheLimits, Clear},
+    layer::{Cache, CacheHandle, CacheLimits},
     live,
     protocol::types::{CreateMessageRequest, SamplingMessage, ToolAnnotations},
     server::NoArguments,
@@ -34,7 +34,7 @@ fn reads() -> ToolAnnotations {
 }
 
 /// A server whose tools tell how often they ran and for whom, and a cache in front of it.
-fn cached() -> (impl Service, Clear) {
+fn cached() -> (impl Service, CacheHandle) {
     let runs = Arc::new(AtomicUsize::new(0));
     let run = move |context: &Context| {
         format!("run {} for {}", runs.fetch_add(1, Ordering::SeqCst) + 1, context.principal())

@@ -5,13 +5,13 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use anyport::{
-    Context, Error, Server, Tool, http, live,
+    Context, Error, Server, Tool, http,
+    layer::{CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout},
+    live,
+    middleware::{Call, Next},
     protocol::{Limits, jsonrpc::Reason},
     server::NoArguments,
-    service::{
-        Outcome, Service,
-        layer::{Call, CatchPanic, Concurrency, Middleware, Next, Quota, Rate, Timeout},
-    },
+    service::{Outcome, Service},
 };
 use anyport_testing::{Answer, Lost};
 use anyport_tests::{
@@ -57,7 +57,7 @@ async fn a_call_that_takes_too_long_is_ended() {
 
 #[tokio::test]
 async fn more_calls_than_may_run_are_refused() {
-    let layer = |inner| Concurrency::new(inner, 2);
+    let layer = |inner| ConcurrencyLimit::new(inner, 2);
     every_cell(layer, async |cell| {
         let mut waiting = Vec::new();
         for _ in 0..2 {
@@ -94,7 +94,7 @@ const REFILLS: usize = 100;
 #[tokio::test]
 async fn more_calls_than_may_be_made_are_refused() {
     let quota = Quota { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(3).unwrap() };
-    let layer = |inner| Rate::new(inner, quota);
+    let layer = |inner| RateLimit::new(inner, quota);
     every_cell(layer, async |cell| {
         for _ in 0..3 {
             assert!(cell.tool("greet", json!({"name": "Ada"})).await?.outcome.is_ok());
@@ -227,7 +227,7 @@ fn guards() -> Vec<Guard> {
         },
         Guard {
             name: "max_concurrent_calls",
-            around: |inner| Box::new(Concurrency::new(inner, 2)),
+            around: |inner| Box::new(ConcurrencyLimit::new(inner, 2)),
             waiting: 2,
             trips: calls(),
             refusal: (
@@ -242,7 +242,7 @@ fn guards() -> Vec<Guard> {
             name: "calls_per_second",
             around: |inner| {
                 let quota = Quota { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN };
-                Box::new(Rate::new(inner, quota))
+                Box::new(RateLimit::new(inner, quota))
             },
             made: 1,
             trips: calls().into_iter().take(1).collect(),

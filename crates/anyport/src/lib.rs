@@ -53,6 +53,7 @@ pub use anyport_client as client;
 #[cfg(feature = "client")]
 pub use anyport_client::Client;
 pub use anyport_protocol as protocol;
+pub use anyport_seal as seal;
 pub use anyport_server as server;
 pub use anyport_service as service;
 #[cfg(feature = "http")]
@@ -65,6 +66,7 @@ pub use anyport_transport::unix;
 #[cfg(feature = "websocket")]
 pub use anyport_transport::websocket;
 
+pub use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
 pub use anyport_protocol::{Error, Raw, Revision, meta::LogLevel};
 #[doc(hidden)]
 pub use anyport_server::macros;
@@ -73,10 +75,7 @@ pub use anyport_server::{
     Partial, PermissionDenied, Prompt, RateLimited, Resource, Server, State, Template, Tool, ToolError,
     ToolResult, prompt, resource, tool,
 };
-pub use anyport_service::{
-    Principal, Service,
-    bridge::{Shim, ShimLimits},
-};
+pub use anyport_service::{Principal, Service};
 
 /// What a handler can ask its caller with [`Context::ask`]: forms, pages to open, the client's model, its folders.
 pub mod ask {
@@ -89,17 +88,16 @@ pub mod ask {
 
 /// What functions around every call are made of: see [`Builder::middleware`](anyport_server::Builder::middleware).
 pub mod middleware {
-    pub use anyport_service::{
-        Outcome,
-        layer::{Call, Next},
-    };
+    pub use anyport_layers::{Call, Next};
+    pub use anyport_service::Outcome;
 }
 
 /// Layers to put around a service that is given to `serve_service` or to a transport: limits of time, rate and number,
 /// answers that are kept, and any function.
 pub mod layer {
-    pub use anyport_service::layer::{
-        Cache, CacheLimits, CatchPanic, Clear, Concurrency, Middleware, Quota, Rate, Timeout, Trace,
+    pub use anyport_layers::{
+        Cache, CacheHandle, CacheLimits, CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout,
+        Trace,
     };
 }
 
@@ -107,6 +105,6 @@ pub mod layer {
 ///
 /// Every server that asks its clients anything needs this around it, else only those of the newest revision can be asked.
 /// [`serve`] puts it there by itself; this is for servers that are given to a transport by hand.
-pub fn live<S: Service>(service: S) -> Shim<S> {
-    Shim::new(service, ShimLimits::default())
+pub fn live<S: Service>(service: S) -> LegacyClientAdapter<S> {
+    LegacyClientAdapter::new(service, LegacyClientLimits::default())
 }

@@ -10,12 +10,10 @@ use std::{
     sync::Arc,
 };
 
+use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
+use anyport_layers::{CatchPanic, ConcurrencyLimit, Trace};
 use anyport_server::{BuildError, Server, StartError};
-use anyport_service::{
-    Service,
-    bridge::{Shim, ShimLimits},
-    layer::{CatchPanic, Concurrency, Trace},
-};
+use anyport_service::Service;
 #[cfg(feature = "http")]
 use anyport_transport::http;
 #[cfg(feature = "stdio")]
@@ -55,7 +53,7 @@ pub fn serve(server: Server) -> Serve {
     // A handler that panics fails its call, not the process.
     let service = CatchPanic::new(server.clone());
     // Handlers ask by result; clients of older revisions are asked live.
-    let service = Shim::new(service, ShimLimits::default());
+    let service = LegacyClientAdapter::new(service, LegacyClientLimits::default());
     Serve { server: Some(server), bounded: Some(MAX_CONCURRENT_CALLS), ..serve_service(service) }
 }
 
@@ -389,7 +387,7 @@ async fn end(server: &Server, ends: &mut Ends, told: bool) -> Result<(), ServeEr
 fn bound_and_traced(service: Arc<dyn Service>, limit: Option<usize>) -> Arc<dyn Service> {
     match limit {
         // What runs at once is bounded, so that what runs stays fast; the trace sees what was refused, too.
-        Some(limit) => Arc::new(Trace::new(Concurrency::new(service, limit))),
+        Some(limit) => Arc::new(Trace::new(ConcurrencyLimit::new(service, limit))),
         None => service,
     }
 }

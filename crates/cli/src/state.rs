@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyport_service::seal::Key;
+use anyport_seal::Key;
 
 /// The folder for it: `--state-dir`, else `$XDG_STATE_HOME/anyport`, else the system's usual place.
 pub(crate) fn folder(chosen: Option<PathBuf>) -> Option<PathBuf> {

@@ -4,12 +4,12 @@
 
 mod support;
 
+use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
 use anyport_protocol::{
     Revision,
     types::{CreateMessageRequest, SamplingMessage},
 };
 use anyport_server::{Context, Elicited, Form, NoArguments, Server, Tool};
-use anyport_service::bridge::{Shim, ShimLimits};
 use anyport_testing::{Link, Question, Remote, Wire};
 use anyport_transport::http::Config;
 use schemars::JsonSchema;
@@ -73,7 +73,7 @@ fn pairs() -> [(Revision, Revision); 4] {
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_and_progress_cross_every_pair_of_eras() {
     for (client, server) in pairs() {
-        let service = Shim::new(asks(), ShimLimits::default());
+        let service = LegacyClientAdapter::new(asks(), LegacyClientLimits::default());
         let config = Config { supported: [server].into(), ..Config::default() };
         let link = Link::http(service, config).await.unwrap();
         let target = format!("http://{}/mcp", link.address().unwrap());
@@ -105,7 +105,7 @@ async fn questions_and_progress_cross_every_pair_of_eras() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_that_a_client_refuses_ends_as_it_would_without_the_bridge() {
     for (client, server) in pairs() {
-        let service = Shim::new(asks(), ShimLimits::default());
+        let service = LegacyClientAdapter::new(asks(), LegacyClientLimits::default());
         let config = Config { supported: [server].into(), ..Config::default() };
         let link = Link::http(service, config).await.unwrap();
         let (_program, _home, address) = bridge(&format!("http://{}/mcp", link.address().unwrap()));

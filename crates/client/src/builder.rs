@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
 use anyport_protocol::{
     Raw,
     meta::LogLevel,
@@ -13,12 +14,9 @@ use anyport_protocol::{
         LoggingMessageNotificationParams, Root,
     },
 };
-use anyport_service::{
-    Principal, Service,
-    bridge::{Shim, ShimLimits},
-};
+use anyport_service::{Principal, Service};
 #[cfg(feature = "connect")]
-use anyport_transport::client::{Connection, Opening, Target};
+use anyport_transport::client::{ConnectOptions, Connection, Target};
 use serde_json::Value;
 
 use crate::{
@@ -40,7 +38,7 @@ pub struct Builder {
     timeout: Duration,
     timeout_max: Duration,
     max_pages: usize,
-    shim: ShimLimits,
+    shim: LegacyClientLimits,
     cache: Cache,
     discovered: Option<Raw>,
 }
@@ -49,7 +47,7 @@ pub struct Builder {
 enum Source {
     Service(Arc<dyn Service>),
     #[cfg(feature = "connect")]
-    Target(Box<(Result<Target, crate::NoTarget>, Opening)>),
+    Target(Box<(Result<Target, crate::NoTarget>, ConnectOptions)>),
     #[cfg(feature = "connect")]
     Connection(Connection),
 }
@@ -61,7 +59,7 @@ impl Builder {
 
     #[cfg(feature = "connect")]
     pub(crate) fn connecting(target: Result<Target, crate::NoTarget>) -> Self {
-        Self::of(Source::Target(Box::new((target, Opening::default()))))
+        Self::of(Source::Target(Box::new((target, ConnectOptions::default()))))
     }
 
     #[cfg(feature = "connect")]
@@ -78,7 +76,7 @@ impl Builder {
             timeout: Duration::from_secs(60),
             timeout_max: Duration::from_secs(600),
             max_pages: 10_000,
-            shim: ShimLimits::default(),
+            shim: LegacyClientLimits::default(),
             cache: Cache::default(),
             discovered: None,
         }
@@ -116,7 +114,7 @@ impl Builder {
     }
 
     /// What bounds the questions of one call.
-    pub fn questions(mut self, limits: ShimLimits) -> Self {
+    pub fn questions(mut self, limits: LegacyClientLimits) -> Self {
         self.shim = limits;
         self
     }
@@ -135,7 +133,7 @@ impl Builder {
 
     /// Sets how the connection begins. Capabilities and client are the builder's own.
     #[cfg(feature = "connect")]
-    pub fn opening(mut self, set: impl FnOnce(&mut Opening)) -> Self {
+    pub fn opening(mut self, set: impl FnOnce(&mut ConnectOptions)) -> Self {
         if let Source::Target(target) = &mut self.source {
             set(&mut target.1);
         }
@@ -262,7 +260,7 @@ impl Builder {
             Source::Target(target) => {
                 let (target, opening) = *target;
                 let (capabilities, client_info) = (capabilities.clone(), info.clone());
-                let opening = Opening { capabilities, client_info, ..opening };
+                let opening = ConnectOptions { capabilities, client_info, ..opening };
                 let opened =
                     crate::connect::Link::open(target?, opening, cache.clone(), functions.clone()).await?;
                 Arc::new(link.insert(opened).clone())
@@ -274,7 +272,7 @@ impl Builder {
             }
         };
         let mut core = Core {
-            service: Arc::new(Shim::new(Retried(service), self.shim)),
+            service: Arc::new(LegacyClientAdapter::new(Retried(service), self.shim)),
             functions,
             capabilities,
             info,

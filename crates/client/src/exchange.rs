@@ -8,7 +8,7 @@ use anyport_protocol::{
     types::{LoggingMessageNotificationParams, ProgressNotificationParams},
 };
 use anyport_service::{
-    Asking, Context, Event, Notification, Outcome, ParamHeaders, Question, Reply, Request,
+    Context, Event, InputMode, Notification, Outcome, ParamHeaders, Reply, Request, ServerRequest,
 };
 use bytestring::ByteString;
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -43,7 +43,7 @@ impl Core {
     pub(crate) fn context(&self, token: Option<u64>, headers: Option<ParamHeaders>) -> Context {
         let context = Context::new(self.principal.clone(), anyport_protocol::Revision::NEWEST)
             .with_client(self.capabilities.clone(), Some(self.info.clone()))
-            .with_asking(Asking::Live)
+            .with_input_mode(InputMode::Inline)
             .with_log_level(self.functions.log.as_ref().map(|(level, _)| *level));
         let context = match headers {
             Some(headers) => context.with_param_headers(headers),
@@ -124,13 +124,13 @@ impl Running<'_> {
                 event = reply.next() => match event {
                     Event::Outcome(outcome) => return self.core.end(self.method, outcome, self.asked),
                     Event::Notification(told) => self.told(&told, &mut last, options),
-                    Event::Question(question) => {
+                    Event::ServerRequest(question) => {
                         // A person's time is not the server's.
                         self.clock.stand_still();
                         self.asked = true;
                         questions.push(answer(self.core, self.method, question));
                     }
-                    Event::Unknown { .. } | Event::Hangup { .. } => {}
+                    Event::Unknown { .. } | Event::Disconnect { .. } => {}
                 },
             }
         }
@@ -166,16 +166,16 @@ impl Running<'_> {
 }
 
 /// Answers a question, unless the server takes it back first.
-async fn answer(core: &Core, method: &str, question: Question) -> Result<(), Error> {
-    let Question { method: asked, params, mut answerer } = question;
+async fn answer(core: &Core, method: &str, question: ServerRequest) -> Result<(), Error> {
+    let ServerRequest { method: asked, params, mut responder } = question;
     let answered = tokio::select! {
         biased;
-        () = answerer.withdrawn() => return Ok(()),
+        () = responder.withdrawn() => return Ok(()),
         answered = core.functions.answer(&core.server, asked, &params) => answered,
     };
     match answered {
         Ok(answered) => {
-            answerer.answer(answered);
+            responder.answer(answered);
             Ok(())
         }
         Err(fault) => {

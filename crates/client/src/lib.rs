@@ -53,7 +53,8 @@ pub use anyport_transport::client::http;
 pub use anyport_transport::client::websocket;
 #[cfg(feature = "connect")]
 pub use anyport_transport::client::{
-    ConnectError, Connection, End, Eras, Opening, Said, Spoken, Tap, Target, child::Command,
+    ConnectError, ConnectOptions, Connection, End, MessageObserver, RevisionCache, Said, Spoken, Target,
+    child::Command,
 };
 pub use builder::Builder;
 pub use cache::{Cache, CacheLimits};

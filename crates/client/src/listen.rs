@@ -119,7 +119,10 @@ async fn acknowledged(reply: &mut Reply) -> Result<Raw, Error> {
                 let fault = "the stream ended before it was acknowledged".into();
                 return Err(Error::Closed { method: method.into(), fault, sent: true });
             }
-            Event::Notification(_) | Event::Unknown { .. } | Event::Question(_) | Event::Hangup { .. } => {}
+            Event::Notification(_)
+            | Event::Unknown { .. }
+            | Event::ServerRequest(_)
+            | Event::Disconnect { .. } => {}
         }
     }
 }
@@ -198,7 +201,7 @@ impl Listening {
                     }
                 }
                 Event::Outcome(_) => self.reply = None,
-                Event::Unknown { .. } | Event::Question(_) | Event::Hangup { .. } => {}
+                Event::Unknown { .. } | Event::ServerRequest(_) | Event::Disconnect { .. } => {}
             }
         }
     }

@@ -6,17 +6,15 @@ use std::{
     time::Duration,
 };
 
+use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
 use anyport_client::{Change, Client, ElicitAnswer, Error, IntoTarget};
 use anyport_protocol::{
     Raw, Revision,
     types::{ElicitRequest, RequestedSchema, StringSchema},
 };
 use anyport_server::{Context, List, NoArguments, Resource, Server, Tool};
-use anyport_service::{
-    Service,
-    bridge::{Shim, ShimLimits},
-};
-use anyport_transport::client::{ConnectError, Dial, Opening, Target, child::Command, connect};
+use anyport_service::Service;
+use anyport_transport::client::{ConnectError, ConnectOptions, Dial, Target, child::Command, connect};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
@@ -48,7 +46,7 @@ fn server() -> Server {
 }
 
 fn live(server: &Server) -> Arc<dyn Service> {
-    Arc::new(Shim::new(server.clone(), ShimLimits::default()))
+    Arc::new(LegacyClientAdapter::new(server.clone(), LegacyClientLimits::default()))
 }
 
 #[tokio::test]
@@ -154,7 +152,8 @@ async fn roots_are_told_while_no_call_that_may_ask_is_open() {
         Ok(ours)
     }));
     let capabilities = Raw::from(json!({"roots": {}}));
-    let opening = Opening { revision: Some(Revision::V2025_11_25), capabilities, ..Opening::default() };
+    let opening =
+        ConnectOptions { revision: Some(Revision::V2025_11_25), capabilities, ..ConnectOptions::default() };
     let connected = async || Client::connected(connect(&target, &opening).await.unwrap());
     let connecting = async || Client::connect(target.clone()).revision(Revision::V2025_11_25);
     for client in [connected().await, connecting().await] {

@@ -19,7 +19,7 @@ use anyport_protocol::{
     },
 };
 use anyport_server::{Context, NoArguments, Server, Tool};
-use anyport_service::{Answer, Event, Outcome, Question, Reply};
+use anyport_service::{Answer, Event, Outcome, Reply, ServerRequest};
 use common::{Scripted, count, result};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
@@ -195,13 +195,13 @@ async fn questions_of_a_round_are_asked_together_and_their_time_does_not_count()
 async fn a_live_question_is_answered_by_the_same_function() {
     let (service, _) = Scripted::new(|_, _, _| {
         let params = json!({"message": "Name?", "requestedSchema": {"type": "object", "properties": {}}});
-        let (question, answer) = Question::new(Method::Elicit, params.into());
+        let (question, answer) = ServerRequest::new(Method::Elicit, params.into());
         let outcome = async move {
             let answer: Answer = answer.await.unwrap();
             let text = answer.unwrap().to_string();
             Event::Outcome(Outcome::Result(json!({"content": [{"type": "text", "text": text}]}).into()))
         };
-        Reply::pending(stream::once(async { Event::Question(question) }).chain(stream::once(outcome)))
+        Reply::pending(stream::once(async { Event::ServerRequest(question) }).chain(stream::once(outcome)))
     });
     let client = Client::over(service).on_elicit(async |_| ElicitAnswer::Cancel).open().await.unwrap();
     assert_eq!(client.call("x", ()).await.unwrap().text(), r#"{"action":"cancel"}"#);
@@ -216,13 +216,15 @@ async fn a_question_whose_params_cannot_be_read_gets_32602_and_its_call_goes_on(
     ];
     for (method, params) in cases {
         let (service, _) = Scripted::new(move |_, _, _| {
-            let (question, answer) = Question::new(method, params.clone().into());
+            let (question, answer) = ServerRequest::new(method, params.clone().into());
             let outcome = async move {
                 let answer: Answer = answer.await.unwrap();
                 let text = answer.unwrap_err().code.to_string();
                 Event::Outcome(Outcome::Result(json!({"content": [{"type": "text", "text": text}]}).into()))
             };
-            Reply::pending(stream::once(async { Event::Question(question) }).chain(stream::once(outcome)))
+            Reply::pending(
+                stream::once(async { Event::ServerRequest(question) }).chain(stream::once(outcome)),
+            )
         });
         let client = Client::over(service)
             .on_elicit(async |_| ElicitAnswer::Cancel)

@@ -11,7 +11,7 @@ use std::{
 
 use anyport_protocol::{Error, Method, Raw, Revision, jsonrpc::Reason};
 use anyport_service::{
-    Context, Event, Notification, Outcome, Principal, Question, Reply, Request, Service, emit,
+    Context, Event, Notification, Outcome, Principal, Reply, Request, ServerRequest, Service, emit,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -258,8 +258,8 @@ impl Service for Server {
                 );
             }
             if asks && !modern {
-                let (question, answer) = Question::new(Method::Elicit, json!({"message": "?"}).into());
-                emitter.emit(Event::Question(question)).await;
+                let (question, answer) = ServerRequest::new(Method::Elicit, json!({"message": "?"}).into());
+                emitter.emit(Event::ServerRequest(question)).await;
                 let answer = tokio::select! {
                     answer = answer => answer.unwrap().unwrap(),
                     lost = lost => return lost,

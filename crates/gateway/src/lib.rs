@@ -1,6 +1,6 @@
 //! Stands between clients and servers of MCP: one server, for clients of every revision.
 //!
-//! What each side says and how it asks is made to fit by `anyport-transport` and `anyport_service::bridge`. This crate
+//! What each side says and how it asks is made to fit by `anyport-transport` and `anyport_adapters`. This crate
 //! keeps what outlives a call and a connection: who is connected on whose behalf, who listens to what, what a server was
 //! last known to offer.
 //!

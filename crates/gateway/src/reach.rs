@@ -7,7 +7,7 @@ use std::{
     task::{Context as Task, Poll},
 };
 
-use anyport_transport::client::{self, Opening, Said, Target};
+use anyport_transport::client::{self, ConnectOptions, Said, Target};
 use futures_core::Stream;
 
 use crate::{Client, Connect, Live, Spoken, Unreachable};
@@ -16,12 +16,12 @@ use crate::{Client, Connect, Live, Spoken, Unreachable};
 #[derive(Clone, Debug)]
 pub struct Reach {
     target: Target,
-    opening: Opening,
+    opening: ConnectOptions,
 }
 
 impl Reach {
     /// The server at `target`. Of `opening`, what a client can be asked and who it is are set for each connection.
-    pub fn new(target: Target, opening: Opening) -> Self {
+    pub fn new(target: Target, opening: ConnectOptions) -> Self {
         Self { target, opening }
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyport_gateway::{Reach, Upstream, UpstreamLimits};
 use anyport_protocol::{Limits, Method, Raw, Revision};
 use anyport_service::{Context, Outcome, Principal, Reply, Request, Service as _};
-use anyport_transport::client::{Opening, Target, child::Command};
+use anyport_transport::client::{ConnectOptions, Target, child::Command};
 use processes::{Held, children_are};
 
 /// A server of 2025-11-25 whose tools do what their names say.
@@ -79,7 +79,10 @@ async fn cycle(upstream: &Upstream, round: usize) {
 async fn cycles(count: usize) {
     let mut command = Command::new("sh").arg("-c").arg(SERVER);
     command.grace = Duration::from_millis(50);
-    let opening = Opening { limits: Limits { bytes: 1 << 20, ..Limits::default() }, ..Opening::default() };
+    let opening = ConnectOptions {
+        limits: Limits { bytes: 1 << 20, ..Limits::default() },
+        ..ConnectOptions::default()
+    };
     let limits = UpstreamLimits { backoff: Duration::from_millis(2), ..UpstreamLimits::default() };
     let upstream = Upstream::new("sh", Reach::new(Target::Command(command), opening), limits);
     for round in 0..10 {

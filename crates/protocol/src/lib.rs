@@ -14,10 +14,12 @@
 //! - [`schema`]: what is known of a JSON Schema without compiling it.
 //! - [`param_header`]: which arguments of a tool are mirrored into headers.
 //! - [`capability`]: what a client declared that it can do.
+//! - [`failure`]: failures that are known on our side, and never read from a wire.
 //! - [`session`]: how a dialogue runs, stateless or after `initialize`.
 //! - [`types`]: the messages of 2026-07-28, typed.
 
 pub mod capability;
+pub mod failure;
 pub mod json;
 pub mod jsonrpc;
 pub mod meta;

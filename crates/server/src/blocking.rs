@@ -9,11 +9,9 @@ use std::{
     },
 };
 
+use anyport_layers::panicked;
+use anyport_metrics::{Counter, Gauge, Metrics};
 use anyport_protocol::{Error, jsonrpc::Reason};
-use anyport_service::{
-    layer::panicked,
-    metrics::{Counter, Gauge, Metrics},
-};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},

@@ -183,7 +183,7 @@ impl Context {
     /// streams ignore it.
     pub async fn hangup(&self, retry: Duration) {
         if !self.is_over() {
-            self.emitter().emit(Event::Hangup { retry }).await;
+            self.emitter().emit(Event::Disconnect { retry }).await;
         }
     }
 

@@ -10,10 +10,8 @@ use std::{
     time::Duration,
 };
 
-use anyport_service::{
-    layer::panicked,
-    metrics::{Counter, Gauge, Metrics},
-};
+use anyport_layers::panicked;
+use anyport_metrics::{Counter, Gauge, Metrics};
 use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;

@@ -46,7 +46,7 @@
 //! A [`Server`] is a [`Service`](anyport_service::Service) that speaks the newest revision only; transports translate
 //! for clients of older ones.
 //!
-//! # Asking
+//! # InputMode
 //! A handler asks the client with [`Context::ask`], as if the answer came at once. What happens is that the call ends
 //! with `input_required`, the client calls again with its answers, and the handler runs again from its top. So:
 //! - code before an unanswered `ask` runs once per round; what has effects goes into [`Context::once`];

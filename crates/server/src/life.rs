@@ -11,10 +11,8 @@ use std::{
     time::Duration,
 };
 
-use anyport_service::{
-    layer::Function,
-    metrics::{Counter, Metrics},
-};
+use anyport_layers::Function;
+use anyport_metrics::{Counter, Metrics};
 use tokio::{spawn, sync::Mutex, time::timeout};
 
 use crate::{

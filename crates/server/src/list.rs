@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyport_protocol::{Error, Raw};
-use anyport_service::seal::Sealer;
+use anyport_seal::Sealer;
 
 use crate::{
     params,

@@ -6,7 +6,8 @@ use std::{
 };
 
 use anyport_protocol::{Error, Method, Raw, types::JsonObject};
-use anyport_service::{Context, Reply, Request, Service, seal::Sealer};
+use anyport_seal::Sealer;
+use anyport_service::{Context, Reply, Request, Service};
 use arc_swap::ArcSwap;
 
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
 /// An MCP server: a [`Service`] of tools, resources and prompts. Cheap to clone; every clone is the same server.
 ///
 /// It speaks the newest revision. What stands around it speaks older ones: transports translate messages, and
-/// [`anyport_service::bridge::Shim`] asks callers that are asked live.
+/// `anyport_adapters::LegacyClientAdapter` asks callers that are asked live.
 ///
 /// # Changes
 /// What it offers can change while it runs: [`Server::add`], [`Server::replace`], [`Server::remove_tool`] and its

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
+use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
 use anyport_protocol::{
     Method, Revision,
     jsonrpc::Reason,
@@ -19,14 +20,11 @@ use anyport_protocol::{
         SamplingMessage, SamplingMessageContentBlock, StringSchema,
     },
 };
+use anyport_seal::Key;
 use anyport_server::{
     Clock, Context, Elicited, Form, NoArguments, Prompt, Resource, Server, Tool, ToolResult, Values,
 };
-use anyport_service::{
-    Context as Caller, Event, Outcome, Principal,
-    bridge::{Shim, ShimLimits},
-    seal::Key,
-};
+use anyport_service::{Context as Caller, Event, Outcome, Principal};
 use common::{asked, declaring, error, legacy, modern, outcome, result, start, text};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -462,16 +460,16 @@ async fn what_must_be_remembered_is_bounded() {
 #[tokio::test]
 async fn a_live_caller_is_asked_through_the_shim() {
     let charges = Arc::new(AtomicU32::new(0));
-    let server = Shim::new(shop(&charges), ShimLimits::default());
+    let server = LegacyClientAdapter::new(shop(&charges), LegacyClientLimits::default());
     let caller = legacy(Revision::V2025_06_18).with_client(common::raw(&json!({"elicitation": {}})), None);
     let mut reply = start(&server, Method::ToolsCall, &tool("buy"), caller);
     let mut questions = 0;
     let end = loop {
         match reply.next().await {
-            Event::Question(question) => {
+            Event::ServerRequest(question) => {
                 questions += 1;
                 let answer = accept(json!({"a": "x", "b": "y"}));
-                question.answerer.answer(Ok(common::raw(&answer)));
+                question.responder.answer(Ok(common::raw(&answer)));
             }
             Event::Outcome(outcome) => break outcome,
             event => panic!("{event:?}"),

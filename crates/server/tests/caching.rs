@@ -7,12 +7,10 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
+use anyport_layers::{Cache, CacheLimits};
 use anyport_protocol::{Method, Raw, Revision, types::ToolAnnotations};
 use anyport_server::{Context, Mount, NoArguments, Server, Tool};
-use anyport_service::{
-    Outcome, Principal, Request, Service,
-    layer::{Cache, CacheLimits},
-};
+use anyport_service::{Outcome, Principal, Request, Service};
 use serde_json::{Value, json};
 
 fn reading(read_only: Option<bool>) -> ToolAnnotations {

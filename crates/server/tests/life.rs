@@ -12,12 +12,10 @@ use std::{
     time::Duration,
 };
 
+use anyport_layers::{Call, Next};
 use anyport_protocol::{Error, Method, jsonrpc::Reason};
 use anyport_server::{Builder, Context, DetachError, Json, NoArguments, Server, StartError, Tool};
-use anyport_service::{
-    Event, Outcome, Principal, Service as _,
-    layer::{Call, Next},
-};
+use anyport_service::{Event, Outcome, Principal, Service as _};
 use common::{all, call, error, modern, outcome, raw, result, start, text, value, with_meta};
 use serde_json::json;
 use tokio::time::{Instant, sleep};

@@ -12,8 +12,8 @@ use std::{
 };
 
 use anyport_protocol::{Method, meta::LogLevel, types::Resource as Listed};
+use anyport_seal::Key;
 use anyport_server::{Builder, Context, List, PageQuery, Resource, ResourcePage, Server, Template, Values};
-use anyport_service::seal::Key;
 use common::{all, error, modern, result, start, value, with_meta};
 use serde_json::{Value, json};
 

@@ -9,11 +9,11 @@ use anyport_protocol::{
     Method, Raw, Revision,
     types::{ContentBlock, PromptMessage, ResourceContents},
 };
+use anyport_seal::Key;
 use anyport_server::{
     Argument, Completion, Context, List, NoArguments, Partial, Prompt, Resource, Server, Template, Tool,
     Values,
 };
-use anyport_service::seal::Key;
 use common::{error, modern, result, server_info};
 use serde_json::{Value, json};
 

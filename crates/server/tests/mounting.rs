@@ -5,19 +5,17 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
+use anyport_layers::{Call, Next};
 use anyport_protocol::{
     Method, Raw, Revision,
     jsonrpc::Reason,
     types::{CreateMessageRequest, SamplingMessage},
 };
+use anyport_seal::Key;
 use anyport_server::{
     Argument, Builder, Context, List, Mount, Partial, Prompt, Resource, Server, Template, Tool, Values,
 };
-use anyport_service::{
-    Event, ParamHeaders, Principal, Reply,
-    layer::{Call, Next},
-    seal::Key,
-};
+use anyport_service::{Event, ParamHeaders, Principal, Reply};
 use common::{asked, call, error, modern, result, server_info, start, text, value};
 use serde_json::{Value, json};
 

@@ -4,8 +4,9 @@
 mod common;
 
 use anyport_protocol::{Method, Raw, Revision};
+use anyport_seal::Key;
 use anyport_server::{Context, List, Part, Prompt, Resource, Server, Template, Tool, Values};
-use anyport_service::{Outcome, Principal, seal::Key};
+use anyport_service::{Outcome, Principal};
 use common::{raw, start};
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};

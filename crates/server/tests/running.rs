@@ -13,15 +13,13 @@ use std::{
     time::Duration,
 };
 
+use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
+use anyport_layers::CatchPanic;
 use anyport_protocol::{Method, Revision, jsonrpc::Reason, types::ListRootsRequest};
 use anyport_server::{
     BlockOnError, Builder, CallError, Context, Form, Json, NoArguments, Server, Tool, ToolResult,
 };
-use anyport_service::{
-    Event, Outcome, Principal,
-    bridge::{Shim, ShimLimits},
-    layer::CatchPanic,
-};
+use anyport_service::{Event, Outcome, Principal};
 use common::{all, asked, call, error, legacy, modern, outcome, raw, result, start, text, value, with_meta};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -223,11 +221,11 @@ async fn a_tool_over_its_time_is_dropped_and_the_model_is_told() {
 async fn the_time_of_a_tool_stands_still_while_its_caller_is_asked() {
     let server = slow(Server::builder("s", "1").default_timeout(Duration::from_secs(30)));
     let caller = || legacy(Revision::V2025_11_25).with_client(raw(&json!({"elicitation": {}})), None);
-    let shim = Shim::new(server, ShimLimits::default());
+    let shim = LegacyClientAdapter::new(server, LegacyClientLimits::default());
     let mut reply = start(&shim, Method::ToolsCall, &json!({"name": "asks"}), caller());
-    let Event::Question(question) = reply.next().await else { panic!() };
+    let Event::ServerRequest(question) = reply.next().await else { panic!() };
     sleep(Duration::from_secs(300)).await;
-    question.answerer.answer(Ok(raw(&json!({"action": "accept", "content": {"name": "Ann"}}))));
+    question.responder.answer(Ok(raw(&json!({"action": "accept", "content": {"name": "Ann"}}))));
     let Outcome::Result(result) = reply.outcome().await else { panic!() };
     assert_eq!(text(&value(&result)), "10", "it ran for twenty seconds of thirty");
 }

@@ -11,15 +11,13 @@ use std::{
     time::Duration,
 };
 
+use anyport_layers::{Call, Next};
 use anyport_protocol::{Method, Raw, Revision, meta::Meta, types::Resource as Listed};
 use anyport_server::{
     BlockOnError, CallError, Context, Form, List, Mount, Partial, Prompt, Resource, Server, State, Template,
     Tool, Values, tool,
 };
-use anyport_service::{
-    Event, Outcome, ParamHeaders, Principal,
-    layer::{Call, Next},
-};
+use anyport_service::{Event, Outcome, ParamHeaders, Principal};
 use common::{all, asked, declaring, error, modern, outcome, raw, result, start, text, value};
 use serde_json::{Value, json};
 

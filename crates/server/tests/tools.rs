@@ -376,7 +376,7 @@ async fn progress_increases_and_is_told_only_on_request() {
     let outcome = loop {
         match reply.next().await {
             Event::Notification(notification) => told.push(notification.params.to_string()),
-            Event::Hangup { retry } => hangups += usize::from(retry == Duration::from_millis(500)),
+            Event::Disconnect { retry } => hangups += usize::from(retry == Duration::from_millis(500)),
             Event::Outcome(outcome) => break outcome,
             event => panic!("{event:?}"),
         }
@@ -387,7 +387,7 @@ async fn progress_increases_and_is_told_only_on_request() {
         .map(|progress| format!(r#"{{"progressToken":"pé","progress":{progress},"total":100}}"#));
     assert_eq!(told, expected);
     let mut silent = start(&server(), Method::ToolsCall, &json!({"name": "progress"}), modern());
-    assert!(matches!(silent.next().await, Event::Hangup { .. }), "no token, no progress");
+    assert!(matches!(silent.next().await, Event::Disconnect { .. }), "no token, no progress");
 }
 
 #[tokio::test]

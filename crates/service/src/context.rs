@@ -13,7 +13,7 @@ use anyport_protocol::{
 };
 use tokio::time::Instant;
 
-use crate::{Notification, Principal, Question};
+use crate::{Notification, Principal, ServerRequest};
 
 /// What is known about one call. Cheap to clone; every clone is the same call.
 #[derive(Clone, Debug)]
@@ -26,11 +26,11 @@ struct Call {
     line: Option<Weak<dyn Line>>,
     changes_roots: bool,
     revision: Revision,
-    asking: Asking,
+    asking: InputMode,
     capabilities: Raw,
     client_info: Option<Raw>,
     log_level: Option<LogLevel>,
-    log_level_is_assumed: bool,
+    log_level_is_default: bool,
     progress_token: Option<Raw>,
     traceparent: Option<Raw>,
     param_headers: Option<ParamHeaders>,
@@ -39,12 +39,12 @@ struct Call {
 
 /// How the caller of a service can be asked something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
+pub enum InputMode {
     /// While the call is open: a legacy session, code in the same process. It is given questions as
-    /// [`crate::Event::Question`].
-    Live,
+    /// [`crate::Event::ServerRequest`].
+    Inline,
     /// By `input_required`, whereupon it calls again: a modern client.
-    Retry,
+    InputRequired,
 }
 
 /// The one client at the other end of a session, or of a connection that carries nothing but its messages.
@@ -65,7 +65,7 @@ pub trait Line: Send + Sync + 'static {
     ///
     /// # Errors
     /// The question, when the client declared nothing such, or the session is over.
-    fn ask(&self, question: Question) -> Result<(), Question>;
+    fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest>;
 
     /// Tells the client, once it listens; what its revision has no words for is left out.
     fn tell(&self, notification: Notification);
@@ -80,7 +80,7 @@ pub trait Ear: Send + Sync + 'static {
     fn told(&self, client: ClientId, method: &str, params: &Raw);
 }
 
-/// Whose calls may be taken for those of one caller, where a server does not say to which of several something belongs.
+/// RequestRoute calls may be taken for those of one caller, where a server does not say to which of several something belongs.
 ///
 /// A principal with several sessions is several callers: who sits before each of them may be another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,7 +92,7 @@ pub struct Caller {
 impl Caller {
     /// Whether calls of this caller have nothing to do with one another: nobody proved who made them, and no session or
     /// connection holds them together. Each is then a caller of its own, though they compare as equal.
-    pub fn is_apart(&self) -> bool {
+    pub fn is_unidentifiable(&self) -> bool {
         self.client.is_none() && self.principal.is_anonymous()
     }
 }
@@ -127,7 +127,7 @@ impl ParamHeaders {
     }
 
     /// All of them, in an order that does not depend on how they came.
-    pub(crate) fn sorted(&self) -> Vec<(&str, &[u8])> {
+    pub fn sorted(&self) -> Vec<(&str, &[u8])> {
         let mut all: Vec<_> = self.0.iter().map(|(name, value)| (&**name, &**value)).collect();
         all.sort_unstable();
         all
@@ -143,11 +143,11 @@ impl Context {
             line: None,
             changes_roots: false,
             revision,
-            asking: if revision.is_modern() { Asking::Retry } else { Asking::Live },
+            asking: if revision.is_modern() { InputMode::InputRequired } else { InputMode::Inline },
             capabilities: Raw::EMPTY_OBJECT,
             client_info: None,
             log_level: None,
-            log_level_is_assumed: false,
+            log_level_is_default: false,
             progress_token: None,
             traceparent: None,
             param_headers: None,
@@ -163,7 +163,7 @@ impl Context {
         let (log_level, progress_token) = (meta.level()?, meta.token()?);
         let call = Arc::make_mut(&mut self.0);
         if log_level.is_some() {
-            (call.log_level, call.log_level_is_assumed) = (log_level, false);
+            (call.log_level, call.log_level_is_default) = (log_level, false);
         }
         call.progress_token = progress_token;
         call.traceparent = meta.traceparent;
@@ -204,22 +204,22 @@ impl Context {
     #[must_use]
     pub fn with_log_level(mut self, level: Option<LogLevel>) -> Self {
         let call = Arc::make_mut(&mut self.0);
-        (call.log_level, call.log_level_is_assumed) = (level, false);
+        (call.log_level, call.log_level_is_default) = (level, false);
         self
     }
 
     /// Sends log messages from `level` on, though the caller has not said what it wants: a session of an older revision
     /// that has set no level. A server that keeps a level for such sessions is not told of this one.
     #[must_use]
-    pub fn with_assumed_log_level(mut self, level: LogLevel) -> Self {
+    pub fn with_default_log_level(mut self, level: LogLevel) -> Self {
         let call = Arc::make_mut(&mut self.0);
-        (call.log_level, call.log_level_is_assumed) = (Some(level), true);
+        (call.log_level, call.log_level_is_default) = (Some(level), true);
         self
     }
 
     /// Sets how the caller can be asked.
     #[must_use]
-    pub fn with_asking(mut self, asking: Asking) -> Self {
+    pub fn with_input_mode(mut self, asking: InputMode) -> Self {
         Arc::make_mut(&mut self.0).asking = asking;
         self
     }
@@ -278,7 +278,7 @@ impl Context {
         self.0.changes_roots
     }
 
-    /// Whose call this is, where calls of several callers must not be mixed up.
+    /// RequestRoute call this is, where calls of several callers must not be mixed up.
     pub fn caller(&self) -> Caller {
         Caller { client: self.0.client, principal: self.0.principal.clone() }
     }
@@ -290,7 +290,7 @@ impl Context {
     }
 
     /// How the caller can be asked.
-    pub fn asking(&self) -> Asking {
+    pub fn input_mode(&self) -> InputMode {
         self.0.asking
     }
 
@@ -316,8 +316,8 @@ impl Context {
     }
 
     /// Whether the caller has left the level to the server.
-    pub fn log_level_is_assumed(&self) -> bool {
-        self.0.log_level_is_assumed
+    pub fn log_level_is_default(&self) -> bool {
+        self.0.log_level_is_default
     }
 
     /// The token that progress notifications of this call must carry; `None`: the caller wants none.

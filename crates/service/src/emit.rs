@@ -76,7 +76,7 @@ impl Emitter {
     }
 
     /// Whether there is room for an event, or nobody to read it; `writer` is kept from one poll to the next.
-    pub(crate) fn poll_room(&self, writer: &mut Option<u64>, task: &Task<'_>) -> Poll<()> {
+    pub fn poll_room(&self, writer: &mut Option<u64>, task: &Task<'_>) -> Poll<()> {
         let mut queue = self.lock();
         if queue.is_full() {
             queue.wait(writer, task.waker());
@@ -92,7 +92,7 @@ impl Emitter {
 
     /// Ends a reply that nobody reads, if nothing was emitted; returns whether that is so. Whoever holds a clone emits
     /// into nothing then, rather than wait for a reader.
-    pub(crate) fn close_unused(&self) -> bool {
+    pub fn close_unused(&self) -> bool {
         let mut queue = self.lock();
         queue.closed |= queue.events.is_empty();
         queue.closed

@@ -13,27 +13,19 @@
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
 //! - [`Backoff`]: how long to wait before trying again.
-//! - [`layer`]: timeout, concurrency, rate, cache, panic, trace, and any function.
-//! - [`metrics`]: what is counted on the way, above all what limits refuse.
-//! - [`bridge`]: how a service that asks by result serves a caller that is asked live, and the other way about.
 //! - [`param_headers`]: headers that mirror arguments, held against them.
-//! - [`seal`]: state that travels through a client and comes back unaltered.
 
 mod backoff;
-pub mod bridge;
 mod context;
 pub mod emit;
-pub mod layer;
-pub mod metrics;
 pub mod param_headers;
 mod principal;
 mod reply;
-pub mod seal;
 mod service;
 
 pub use backoff::Backoff;
-pub use context::{Asking, Caller, ClientId, Context, Ear, Line, ParamHeaders};
+pub use context::{Caller, ClientId, Context, Ear, InputMode, Line, ParamHeaders};
 pub use emit::Emitter;
 pub use principal::Principal;
-pub use reply::{Answer, Answerer, Event, Notification, Outcome, Question, Reply};
+pub use reply::{Answer, Event, Notification, Outcome, Reply, Responder, ServerRequest};
 pub use service::{Request, Service};

@@ -36,11 +36,11 @@ pub enum Event {
         params: Raw,
     },
     /// Something that the caller must answer before the call goes on; only for callers that are asked live.
-    Question(Question),
+    ServerRequest(ServerRequest),
     /// The caller may be sent away until `retry` has passed; the call goes on and its messages are kept. Only
     /// transports with resumable streams do so (2025-11-25, transports §Sending Messages to the Server), others
     /// ignore it.
-    Hangup {
+    Disconnect {
         /// How long the client is told to wait before it comes back.
         retry: std::time::Duration,
     },
@@ -223,30 +223,30 @@ pub type Answer = Result<Raw, Error>;
 
 /// Something the caller is asked while its call is open.
 #[derive(Debug)]
-pub struct Question {
+pub struct ServerRequest {
     /// `elicitation/create`, `sampling/createMessage` or `roots/list`.
     pub method: Method,
     /// Its params.
     pub params: Raw,
     /// Takes the answer. Dropping it means that no answer will come.
-    pub answerer: Answerer,
+    pub responder: Responder,
 }
 
-impl Question {
+impl ServerRequest {
     /// A question, and where its answer arrives. Dropping the receiver withdraws the question.
     pub fn new(method: Method, params: Raw) -> (Self, oneshot::Receiver<Answer>) {
         let (sender, receiver) = oneshot::channel();
-        (Self { method, params, answerer: Answerer { sender, held: Vec::new() } }, receiver)
+        (Self { method, params, responder: Responder { sender, held: Vec::new() } }, receiver)
     }
 }
 
 /// Takes the answer to one question.
-pub struct Answerer {
+pub struct Responder {
     sender: oneshot::Sender<Answer>,
     held: Vec<Box<dyn Send>>,
 }
 
-impl Answerer {
+impl Responder {
     /// Answers. When the question was withdrawn meanwhile, the answer goes nowhere.
     pub fn answer(self, answer: Answer) {
         let _ = self.sender.send(answer);
@@ -273,8 +273,8 @@ impl Answerer {
     }
 }
 
-impl fmt::Debug for Answerer {
+impl fmt::Debug for Responder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Answerer")
+        f.write_str("Responder")
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyport_protocol::{Limits, Method, Raw, Revision};
 use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Service};
-use anyport_transport::client::{Connection, Opening, Target, child::Command, connect};
+use anyport_transport::client::{ConnectOptions, Connection, Target, child::Command, connect};
 use processes::{Held, children_are};
 
 /// A server of 2025-11-25 that does at a call what it is told in `$CALL`, and at the probe what it is told in `$PROBE`.
@@ -55,7 +55,10 @@ const FATES: [(&str, &str); 8] = [
 async fn start(probe: &str, call: &str) -> Connection {
     let mut command = Command::new("sh").arg("-c").arg(SERVER).env("PROBE", probe).env("CALL", call);
     command.grace = Duration::from_millis(20);
-    let opening = Opening { limits: Limits { bytes: 1 << 20, ..Limits::default() }, ..Opening::default() };
+    let opening = ConnectOptions {
+        limits: Limits { bytes: 1 << 20, ..Limits::default() },
+        ..ConnectOptions::default()
+    };
     connect(&Target::Command(command), &opening).await.unwrap()
 }
 

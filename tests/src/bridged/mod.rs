@@ -43,15 +43,13 @@ use anyport::{
     http::{Config, Endpoint},
     memory,
 };
+use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
-use anyport_service::{
-    Principal,
-    bridge::{ParkLimits, ShimLimits},
-    metrics::Metrics,
-    seal::{Key, Sealer},
-};
+use anyport_metrics::Metrics;
+use anyport_seal::{Key, Sealer};
+use anyport_service::Principal;
 use anyport_testing::{Link, Wire};
-use anyport_transport::client::{Dial, Opening, Target, http as outbound};
+use anyport_transport::client::{ConnectOptions, Dial, Target, http as outbound};
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc,
@@ -86,11 +84,11 @@ pub struct Setup {
     /// How long parked calls wait, and how many there may be.
     pub park: ParkLimits,
     /// How far a dialogue with a modern server goes.
-    pub shim: ShimLimits,
+    pub shim: LegacyClientLimits,
     /// How many connections there may be.
     pub upstream: UpstreamLimits,
     /// How connections are opened.
-    pub opening: Opening,
+    pub opening: ConnectOptions,
     /// Revisions that the bridge speaks to clients, newest first.
     pub supported: Vec<Revision>,
     /// The key of the states that it gives out: a bridge that is started again has the same.
@@ -128,9 +126,9 @@ impl Setup {
             capabilities,
             opens: true,
             park: ParkLimits::default(),
-            shim: ShimLimits::default(),
+            shim: LegacyClientLimits::default(),
             upstream: UpstreamLimits::default(),
-            opening: Opening::default(),
+            opening: ConnectOptions::default(),
             supported,
             key: [7; 32],
         }

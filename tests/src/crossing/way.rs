@@ -1,15 +1,13 @@
 use std::sync::Arc;
 
 use anyport::{
-    Revision, Service, ShimLimits, client::Target, http, live, protocol::Limits, service, unix, websocket,
+    LegacyClientLimits, Revision, Service, client::Target, http, live, protocol::Limits, unix, websocket,
 };
+use anyport_adapters::ParkLimits;
 use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
-use anyport_transport::client::{self as transport, Opening, child::Command};
-use service::{
-    bridge::ParkLimits,
-    metrics::Metrics,
-    seal::{Key, Sealer},
-};
+use anyport_metrics::Metrics;
+use anyport_seal::{Key, Sealer};
+use anyport_transport::client::{self as transport, ConnectOptions, child::Command};
 use tokio::task::JoinHandle;
 
 use super::{Fault, server};
@@ -150,9 +148,9 @@ fn child(command: Command) -> Served {
 /// When there are no random numbers for its key.
 pub fn bridge(target: Target) -> Result<Bridge, Fault> {
     let metrics = Metrics::new();
-    let opening = Opening { limits: Limits::default(), ..Opening::default() };
+    let opening = ConnectOptions { limits: Limits::default(), ..ConnectOptions::default() };
     let upstream = Upstream::new("crossing", Reach::new(target, opening), UpstreamLimits::default())
-        .bounded(ShimLimits::default(), &metrics)
+        .bounded(LegacyClientLimits::default(), &metrics)
         .parking(Sealer::new(&Key::random()?), ParkLimits::default(), &metrics);
     Ok(Bridge::new(upstream, Revision::ALL.into(), None))
 }

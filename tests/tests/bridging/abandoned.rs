@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyport_service::bridge::{ParkLimits, ShimLimits};
+use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_tests::bridged::is_silent;
 use tokio::time::Instant;
 
@@ -77,7 +77,7 @@ async fn shim_ask_timeout() {
     for (revision, way) in legacy_ways() {
         let what = question(revision);
         let mut setup = quiet(M, way);
-        setup.shim = ShimLimits { ask_timeout: Duration::from_secs(300), ..setup.shim };
+        setup.shim = LegacyClientLimits { ask_timeout: Duration::from_secs(300), ..setup.shim };
         let mut bridged = setup.start();
         let mut client = bridged.client(revision, what.capabilities.clone()).await;
         let mut server = bridged.server().await;

@@ -1,16 +1,12 @@
 use std::time::Duration;
 
-use anyport::{
-    Revision, Service, http, memory,
-    service::{
-        bridge::{ParkLimits, ShimLimits},
-        metrics::Metrics,
-        seal::{Key, Sealer},
-    },
-};
+use anyport::{LegacyClientLimits, Revision, Service, http, memory};
+use anyport_adapters::ParkLimits;
 use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_metrics::Metrics;
+use anyport_seal::{Key, Sealer};
 use anyport_testing::{Answer, Link, Lost, Question, Refusal, Wire, conforms::Schema};
-use anyport_transport::client::{Dial, Opening, Target};
+use anyport_transport::client::{ConnectOptions, Dial, Target};
 use serde_json::{Value, json};
 
 use crate::peer::Peer;
@@ -99,11 +95,11 @@ fn bridge(peer: Peer) -> impl Service {
         let peer = peer.clone();
         async move { Ok(peer.connect()) }
     });
-    let reach = Reach::new(Target::Stream(dial), Opening::default());
+    let reach = Reach::new(Target::Stream(dial), ConnectOptions::default());
     let metrics = Metrics::new();
     let sealer = Sealer::new(&Key::random().unwrap());
     let upstream = Upstream::new("peer", reach, UpstreamLimits::default())
-        .bounded(ShimLimits::default(), &metrics)
+        .bounded(LegacyClientLimits::default(), &metrics)
         .parking(sealer, ParkLimits::default(), &metrics);
     Bridge::new(upstream, Revision::ALL.into(), None)
 }

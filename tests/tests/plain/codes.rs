@@ -3,13 +3,13 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use anyport::{
-    Context, Error, PermissionDenied, Revision, Server, Service, Tool, http, live,
+    Context, Error, PermissionDenied, Revision, Server, Service, Tool, http,
+    layer::{CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout},
+    live,
+    middleware::Next,
     protocol::jsonrpc::Reason,
     server::{BuildError, ContextError, NoArguments, StateError},
-    service::{
-        Outcome,
-        layer::{CatchPanic, Concurrency, Middleware, Next, Quota, Rate, Timeout},
-    },
+    service::Outcome,
 };
 use anyport_testing::Wire;
 use anyport_tests::{
@@ -183,7 +183,7 @@ async fn what_stands_around_the_service_refuses_here_as_well() {
         assert!(answer.body.contains("the call took longer than 20 ms (call_timeout)"));
     }
     let quota = Quota { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN };
-    for (_site, plain) in sites(|| Rate::new(plain(), quota), config()).await {
+    for (_site, plain) in sites(|| RateLimit::new(plain(), quota), config()).await {
         assert_eq!(plain.tool("number", &json!({})).await.unwrap().json()["result"], 5);
         let answer = refused(&plain, r#"{"method":"number"}"#).await;
         assert_eq!(error(&answer), (-32004, "rate_limited".into(), 429));
@@ -191,7 +191,7 @@ async fn what_stands_around_the_service_refuses_here_as_well() {
         let several = refused(&plain, r#"[{"method":"number"}]"#).await;
         assert_eq!((several.status, &several.json()[0]["error"]["code"]), (200, &json!(-32004)));
     }
-    for (_site, plain) in sites(|| Concurrency::new(plain(), 0), config()).await {
+    for (_site, plain) in sites(|| ConcurrencyLimit::new(plain(), 0), config()).await {
         let answer = plain.tool("number", &json!({})).await.unwrap();
         assert_eq!(error(&answer), (-32603, "overloaded".into(), 503));
         assert_eq!(answer.header("retry-after"), Some("1"));

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyport_service::seal::Key;
+use anyport_seal::Key;
 use sha2::{Digest as _, Sha256};
 
 use crate::target::{Hidden, Server};

@@ -9,14 +9,12 @@ use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_layers::{CatchPanic, ConcurrencyLimit, RateLimit, Trace};
+use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
-use anyport_service::{
-    Service,
-    layer::{CatchPanic, Concurrency, Rate, Trace},
-    metrics::Metrics,
-    seal::{Key, Sealer},
-};
-use anyport_transport::client::Opening;
+use anyport_seal::{Key, Sealer};
+use anyport_service::Service;
+use anyport_transport::client::ConnectOptions;
 
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
@@ -85,10 +83,10 @@ fn known(arguments: &Arguments, target: &Target, key: &Key) -> Option<PathBuf> {
 }
 
 fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &Metrics) -> Result<Upstream> {
-    let opening = Opening {
+    let opening = ConnectOptions {
         revision: arguments.server.revision,
         open_timeout: arguments.server.timeout,
-        ..Opening::default()
+        ..ConnectOptions::default()
     };
     let reach = Reach::new(guard::guarded(target.server.destination()?), opening);
     let connections = match target.server {
@@ -108,9 +106,9 @@ fn stack(bridge: Bridge, limits: &Limits, metrics: &Metrics) -> impl Service {
     let service = CatchPanic::new(bridge);
     // There is no timeout: how long a call may take is between the client, who can cancel it, and the server.
     // One caller alone cannot take all there is.
-    let service = Rate::new(service, limits.quota).metrics(metrics);
+    let service = RateLimit::new(service, limits.quota).metrics(metrics);
     // What runs at once is bounded, so that what runs stays fast.
-    let service = Concurrency::new(service, limits.max_concurrent_calls).metrics(metrics);
+    let service = ConcurrencyLimit::new(service, limits.max_concurrent_calls).metrics(metrics);
     // Outermost, so that it sees what every other layer answers.
     Trace::new(service)
 }

@@ -3,11 +3,9 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyport_knowledge::{Change, Knowledge};
+use anyport_layers::{Cache, CacheHandle, CacheLimits};
 use anyport_server::Server;
-use anyport_service::{
-    Principal, Service,
-    layer::{Cache, CacheLimits, Clear},
-};
+use anyport_service::{Principal, Service};
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
 /// Keeps what the tools of `server` say that only read, around `service`, which is that server.
@@ -32,7 +30,7 @@ pub(super) fn around<S: Service>(
 struct Documents {
     knowledge: Knowledge,
     changes: Mutex<Receiver<Arc<Change>>>,
-    clear: OnceLock<Clear>,
+    clear: OnceLock<CacheHandle>,
 }
 
 impl Documents {

@@ -8,14 +8,12 @@ mod cache;
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
+use anyport_adapters::LegacyClientAdapter;
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
+use anyport_layers::{CacheLimits, CatchPanic, ConcurrencyLimit, RateLimit, Timeout, Trace};
 use anyport_protocol::Revision;
 use anyport_server::Server;
-use anyport_service::{
-    Service,
-    bridge::Shim,
-    layer::{CacheLimits, CatchPanic, Concurrency, Rate, Timeout, Trace},
-};
+use anyport_service::Service;
 
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
@@ -98,13 +96,13 @@ fn stack(server: Server, knowledge: &Knowledge, arguments: &Arguments, limits: &
         None => Box::new(service),
     };
     // Handlers ask by result; clients of older revisions are asked live.
-    let service = Shim::new(service, limits.shim).metrics(&metrics);
+    let service = LegacyClientAdapter::new(service, limits.shim).metrics(&metrics);
     // A call that hangs is ended; the time a person takes to answer does not count.
     let service = Timeout::new(service, arguments.timeout.0).metrics(&metrics);
     // One caller alone cannot take all there is.
-    let service = Rate::new(service, limits.quota).metrics(&metrics);
+    let service = RateLimit::new(service, limits.quota).metrics(&metrics);
     // What runs at once is bounded, so that what runs stays fast.
-    let service = Concurrency::new(service, limits.max_concurrent_calls).metrics(&metrics);
+    let service = ConcurrencyLimit::new(service, limits.max_concurrent_calls).metrics(&metrics);
     // Outermost, so that it sees what every other layer answers.
     Trace::new(service)
 }

@@ -2,13 +2,11 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_gateway::UpstreamLimits;
 use anyport_knowledge::{Folders, Settings, answers::DEFAULT_MAX_ANSWER_CHARS};
+use anyport_layers::{CacheLimits, Quota};
 use anyport_server::Builder;
-use anyport_service::{
-    bridge::{ParkLimits, ShimLimits},
-    layer::{CacheLimits, Quota},
-};
 use anyport_transport::{http, unix, websocket};
 
 use super::DRAIN;
@@ -19,7 +17,7 @@ use crate::logging::Rotation;
 pub(crate) struct Limits {
     pub(crate) http: http::Limits,
     pub(crate) websocket: websocket::Config,
-    pub(crate) shim: ShimLimits,
+    pub(crate) shim: LegacyClientLimits,
     pub(crate) park: ParkLimits,
     pub(crate) quota: Quota,
     pub(crate) max_concurrent_calls: usize,
@@ -60,7 +58,7 @@ impl Default for Limits {
         Self {
             http: http::Limits { drain: DRAIN, ..http::Limits::default() },
             websocket: websocket::Config::default(),
-            shim: ShimLimits::default(),
+            shim: LegacyClientLimits::default(),
             park: ParkLimits::default(),
             quota: Quota { per_second: CALLS_PER_SECOND, burst: CALL_BURST },
             max_concurrent_calls: 1024,
@@ -87,7 +85,7 @@ pub(crate) struct Limit {
 const NAMES: &str = "max_message_bytes, max_depth, max_nodes, max_headers, max_header_bytes, max_streams, max_sessions, \
     sse_log, sse_buffer, batch_concurrency, max_tools_listed, max_frame_bytes, max_pings, header_timeout, body_timeout, write_timeout, session_idle, sse_log_ttl, keep_alive, drain, \
     ask_timeout, ping_interval, pong_timeout, first_message, connection_idle (seconds), max_listeners, \
-    max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, connections, connection_wait (seconds), calls_per_second, call_burst, rounds, questions, park_ttl (seconds), parked_per_principal, parked_total, parked_bytes, reasks, \
+    max_subscriptions, max_subscription_bytes, page_size, max_concurrent_calls, max_open_requests, connections, connection_wait (seconds), calls_per_second, call_burst, rounds, questions, park_ttl (seconds), parked_per_principal, parked_total, parked_bytes, max_reprompts, \
     replay (seconds), state_bytes, elicitation_wait (seconds), \
     cache_entries, cache_bytes, log_file_bytes, log_files, max_documents, max_document_bytes, max_held_bytes, max_answer_chars";
 
@@ -215,7 +213,7 @@ impl Limits {
             "parked_per_principal" => self.park.parked_per_principal = count,
             "parked_total" => self.park.parked_total = count,
             "parked_bytes" => self.park.parked_bytes = count,
-            "reasks" => self.park.reasks = limit.value,
+            "max_reprompts" => self.park.max_reprompts = limit.value,
             "replay" => self.park.replay = seconds,
             "state_bytes" => self.park.state_bytes = count,
             "elicitation_wait" => self.park.elicitation_wait = seconds,

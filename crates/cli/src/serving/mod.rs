@@ -9,7 +9,8 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Du
 
 use anyhow::{Context as _, Result};
 use anyport_protocol::Revision;
-use anyport_service::{Service, seal::Key};
+use anyport_seal::Key;
+use anyport_service::Service;
 use anyport_transport::{
     http::{Authentication, Compat, Config, Listener, Refused, Token},
     stdio, unix,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Error, Result};
 use anyport_protocol::Raw;
-use anyport_transport::client::{self, ConnectError, Connection, Opening, Tap};
+use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, MessageObserver};
 use serde_json::json;
 
 use super::{Options, recording::Recorder};
@@ -25,7 +25,7 @@ pub(super) async fn connect(
     options: &Options,
     recorder: Option<Arc<Recorder>>,
 ) -> Result<Connection> {
-    let tap = recorder.map(|recorder| recorder as Arc<dyn Tap>);
+    let tap = recorder.map(|recorder| recorder as Arc<dyn MessageObserver>);
     let destination = hurried(target.server.destination()?);
     client::connect(&destination, &opening(options, tap))
         .await
@@ -44,15 +44,15 @@ pub(crate) fn hurried(mut destination: client::Target) -> client::Target {
 const LINGER: Duration = Duration::from_millis(300);
 
 /// How a connection of this program is opened.
-pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn Tap>>) -> Opening {
-    Opening {
+pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn MessageObserver>>) -> ConnectOptions {
+    ConnectOptions {
         revision: options.server.revision,
         // What an older server is told once; each call of a modern one says it anew.
         capabilities: Raw::from(json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}})),
         client_info: Raw::from(json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")})),
         open_timeout: options.server.timeout,
         tap,
-        ..Opening::default()
+        ..ConnectOptions::default()
     }
 }
 

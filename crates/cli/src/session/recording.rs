@@ -14,8 +14,8 @@ use std::{
 };
 
 use anyhow::Result;
-use anyport_protocol::{Error, Method, Raw, Revision, session::upstream::Agreement};
-use anyport_transport::client::Tap;
+use anyport_protocol::{Error, Method, Raw, Revision, session::client::NegotiatedSession};
+use anyport_transport::client::MessageObserver;
 use serde_json::{Value, json};
 
 use crate::{failure::Advice, target::cover};
@@ -68,7 +68,7 @@ impl Recorder {
     }
 }
 
-impl Tap for Recorder {
+impl MessageObserver for Recorder {
     fn sent(&self, message: &[u8]) {
         self.write("sent", message);
     }
@@ -126,7 +126,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Exchange>> {
                 let (method, params, of) = &mut asked[at];
                 match &answer {
                     Ok(result) if method == "initialize" => {
-                        agreement = Agreement::legacy(&Raw::from(result.clone())).ok();
+                        agreement = NegotiatedSession::legacy(&Raw::from(result.clone())).ok();
                     }
                     Ok(_) if method == "server/discover" => agreement = None,
                     _ => {}
@@ -145,7 +145,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Exchange>> {
 }
 
 /// An older server's answer as a client sees it: in the newest vocabulary, whichever was spoken when it was recorded.
-fn lifted(agreement: &Agreement, method: &str, params: &Value, answer: Answer) -> Answer {
+fn lifted(agreement: &NegotiatedSession, method: &str, params: &Value, answer: Answer) -> Answer {
     let Some(method) = Method::named(method).filter(|method| *method != Method::Initialize) else {
         return answer;
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyport_protocol::{Error, Method, Raw, types::DiscoverResult};
-use anyport_service::Question;
+use anyport_service::ServerRequest;
 use anyport_transport::client::{Aside, Connection};
 
 use crate::{
@@ -44,18 +44,18 @@ impl Answering {
 }
 
 impl Aside for Answering {
-    fn ask(&self, question: Question) -> Result<(), Question> {
+    fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest> {
         if !self.declared(question.method, &question.params) {
             return Err(question);
         }
         let (functions, server) = (self.functions.clone(), self.server.clone());
         tokio::spawn(async move {
-            let Question { method, params, mut answerer } = question;
+            let ServerRequest { method, params, mut responder } = question;
             tokio::select! {
                 biased;
-                () = answerer.withdrawn() => {}
+                () = responder.withdrawn() => {}
                 answered = functions.answer(&server, method, &params) => {
-                    answerer.answer(answered.unwrap_or_else(|fault| Err(Error::internal(fault))));
+                    responder.answer(answered.unwrap_or_else(|fault| Err(Error::internal(fault))));
                 }
             }
         });

@@ -5,7 +5,7 @@ use std::{
 
 use anyport_protocol::{Error, Method, Raw, jsonrpc::Reason};
 use anyport_service::{Context, Outcome, Reply, Request, Service, emit};
-use anyport_transport::client::{ConnectError, Connection, Opening, Said, Target, connect};
+use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Said, Target, connect};
 use futures_util::FutureExt;
 use serde_json::json;
 use tokio::{
@@ -25,7 +25,7 @@ pub(crate) struct Link(Arc<Shared>);
 
 struct Shared {
     target: Target,
-    opening: Opening,
+    opening: ConnectOptions,
     current: Lock<Current>,
     /// Held while the connection is made anew, so that one request does it for all.
     again: Mutex<Attempts>,
@@ -53,7 +53,7 @@ impl Link {
     /// Connects for the first time.
     pub(crate) async fn open(
         target: Target,
-        opening: Opening,
+        opening: ConnectOptions,
         cache: Arc<View>,
         functions: Arc<Functions>,
     ) -> Result<Self, ConnectError> {
@@ -127,7 +127,7 @@ const HEALTHY: Duration = Duration::from_secs(10);
 impl Current {
     async fn connect(
         target: &Target,
-        opening: &Opening,
+        opening: &ConnectOptions,
         cache: &Arc<View>,
         functions: &Arc<Functions>,
     ) -> Result<Self, ConnectError> {

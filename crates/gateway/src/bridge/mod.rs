@@ -12,7 +12,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Method, Raw, Revision, json::Splice, jsonrpc::Reason, meta::key::PROGRESS_TOKEN,
-    session::upstream::Identity,
+    session::client::ServerIdentity,
 };
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
 use tokio::time::{Instant, sleep};
@@ -248,7 +248,7 @@ impl Bridge {
     fn signed(&self, outcome: Outcome) -> Outcome {
         let learned = self.upstream.learned().borrow().clone();
         let older = learned.filter(|learned| !learned.revision.is_modern());
-        match (outcome, older.and_then(|learned| Identity::of(&learned.discovered))) {
+        match (outcome, older.and_then(|learned| ServerIdentity::of(&learned.discovered))) {
             (Outcome::Result(end), Some(identity)) => Outcome::Result(identity.sign(end)),
             (outcome, _) => outcome,
         }

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Weak};
 
 use anyport_protocol::Method;
-use anyport_service::Question;
+use anyport_service::ServerRequest;
 use anyport_transport::client::Aside;
 
 use super::{Inner, Pool, slot::Slot};
@@ -21,7 +21,7 @@ impl Beside {
 impl Aside for Beside {
     /// On a session's own connection there is no doubt whom the server means. On one that several share, nobody is asked,
     /// and from then on each gets one of its own; but not for roots, which nearly every server asks for as it begins.
-    fn ask(&self, question: Question) -> Result<(), Question> {
+    fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest> {
         let Some(slot) = self.slot.upgrade() else { return Err(question) };
         match slot.sharers() {
             (_, Some(sole)) => sole.ask(question),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Method, Raw, Revision, json::Splice, jsonrpc::Reason, session::upstream::Identity,
+    Error, Method, Raw, Revision, json::Splice, jsonrpc::Reason, session::client::ServerIdentity,
 };
 use anyport_service::{Context, Notification, Principal};
 use futures_core::Stream;
@@ -264,7 +264,7 @@ impl Pool {
         tracing::debug!(upstream = self.0.name, revision = revision.as_str(), "connected");
         self.0.learned.send_replace(Some(Arc::new(Learned { revision, discovered: discovered.clone() })));
         if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
-            park.identify(Identity::of(&discovered));
+            park.identify(ServerIdentity::of(&discovered));
         }
         if !Arc::ptr_eq(&place, &slot) {
             // Whoever is connecting there keeps what it makes.
@@ -343,7 +343,7 @@ impl Pool {
 
     /// Forgets a place that was one caller's alone, unless it is in use again: its caller may be gone for good.
     fn forget_apart(&self, slot: &Arc<Slot>) {
-        if !slot.key.is_apart() {
+        if !slot.key.is_unidentifiable() {
             return;
         }
         // While the table is held, nobody new comes to the place.

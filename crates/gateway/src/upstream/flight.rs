@@ -74,7 +74,7 @@ impl Stream for Flight {
                     }
                 }
                 event => {
-                    if matches!(event, Event::Question(_)) {
+                    if matches!(event, Event::ServerRequest(_)) {
                         self.told.asked = true;
                         if let Some(hold) = &mut self.hold {
                             hold.asked();

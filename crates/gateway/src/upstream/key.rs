@@ -13,7 +13,7 @@ pub(super) enum Key {
     Legacy { profile: Profile, extensions: Option<Raw>, whom: Whom },
 }
 
-/// Whose a connection to a legacy server is.
+/// RequestRoute a connection to a legacy server is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Whom {
     /// That of all who can do the same.
@@ -43,7 +43,7 @@ impl Key {
     }
 
     /// Whether it is not for all.
-    pub(super) fn is_apart(&self) -> bool {
+    pub(super) fn is_unidentifiable(&self) -> bool {
         matches!(self, Self::Legacy { whom: Whom::Caller(_) | Whom::Lane(_), .. })
     }
 

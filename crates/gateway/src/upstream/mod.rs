@@ -16,17 +16,17 @@ use std::{
     time::Duration,
 };
 
+use anyport_adapters::{
+    LegacyClientAdapter, LegacyClientLimits, LegacyServerAdapter, ParkLimits, StateBinding, StateSealer,
+};
+use anyport_metrics::{Counter, Gauge, Metrics};
 use anyport_protocol::{
     Error, Method, Raw, Revision,
     json::Splice,
     jsonrpc::{Reason, code},
 };
-use anyport_service::{
-    Asking, Context, Outcome, Reply, Request, Service,
-    bridge::{Bound, Park, ParkLimits, Seals, Shim, ShimLimits},
-    metrics::{Counter, Gauge, Metrics},
-    seal::Sealer,
-};
+use anyport_seal::Sealer;
+use anyport_service::{Context, InputMode, Outcome, Reply, Request, Service};
 use tokio::{
     sync::{Notify, Semaphore, watch},
     time::timeout,
@@ -52,9 +52,9 @@ use crate::{Connect, deferred::deferred};
 #[derive(Clone)]
 pub struct Upstream {
     pool: Pool,
-    shim: Arc<Shim<Pool>>,
-    park: Option<Arc<Park<Pool>>>,
-    bound: Option<Arc<Bound<Pool>>>,
+    shim: Arc<LegacyClientAdapter<Pool>>,
+    park: Option<Arc<LegacyServerAdapter<Pool>>>,
+    bound: Option<Arc<StateBinding<Pool>>>,
 }
 
 /// What bounds the connections to one server; the names are the configuration's.
@@ -122,15 +122,20 @@ impl Upstream {
             over: watch::Sender::new(false),
             numbers: OnceLock::new(),
         }));
-        Self { shim: Arc::new(Shim::new(pool.clone(), ShimLimits::default())), pool, park: None, bound: None }
+        Self {
+            shim: Arc::new(LegacyClientAdapter::new(pool.clone(), LegacyClientLimits::default())),
+            pool,
+            park: None,
+            bound: None,
+        }
     }
 
     /// Counts in `metrics`, and bounds dialogues by `limits`. Before the first call.
     #[must_use]
-    pub fn bounded(mut self, limits: ShimLimits, metrics: &Metrics) -> Self {
+    pub fn bounded(mut self, limits: LegacyClientLimits, metrics: &Metrics) -> Self {
         // It was counted in others before: then it goes on so.
         self.pool.0.numbers.get_or_init(|| Numbers::of(metrics));
-        self.shim = Arc::new(Shim::new(self.pool.clone(), limits).metrics(metrics));
+        self.shim = Arc::new(LegacyClientAdapter::new(self.pool.clone(), limits).metrics(metrics));
         self
     }
 
@@ -140,9 +145,9 @@ impl Upstream {
     /// [`Upstream::bounded`], and before the first call.
     #[must_use]
     pub fn parking(mut self, sealer: Sealer, limits: ParkLimits, metrics: &Metrics) -> Self {
-        let seals = Seals::new(sealer, NODE, self.name());
-        let bound = Arc::new(Bound::new(self.pool.clone(), seals.clone()));
-        let park = Arc::new(Park::new(self.pool.clone(), seals, limits).metrics(metrics));
+        let seals = StateSealer::new(sealer, NODE, self.name());
+        let bound = Arc::new(StateBinding::new(self.pool.clone(), seals.clone()));
+        let park = Arc::new(LegacyServerAdapter::new(self.pool.clone(), seals, limits).metrics(metrics));
         // The park holds the pool, so the pool must not hold the park.
         let _ = self.pool.0.parked.set(Arc::downgrade(&park));
         self.park = Some(park);
@@ -205,16 +210,16 @@ impl Upstream {
 
 impl Service for Upstream {
     fn call(&self, request: Request, context: Context) -> Reply {
-        match (self.pool.era(), context.asking()) {
+        match (self.pool.era(), context.input_mode()) {
             // A modern server asks by result: whoever is asked live is served by the shim.
-            (Some(Era::Modern), Asking::Live) => self.shim.call(request, context),
+            (Some(Era::Modern), InputMode::Inline) => self.shim.call(request, context),
             // It sees us alone: what it gives to one of our callers is bound to that one.
-            (Some(Era::Modern), Asking::Retry) => match &self.bound {
+            (Some(Era::Modern), InputMode::InputRequired) => match &self.bound {
                 Some(bound) => bound.call(request, context),
                 None => self.pool.call(request, context),
             },
             // A legacy server asks live: its questions are kept for a caller that retries.
-            (Some(Era::Legacy), Asking::Retry) => match &self.park {
+            (Some(Era::Legacy), InputMode::InputRequired) => match &self.park {
                 Some(park) => park.call(request, context),
                 // Extensions are not asked anything by.
                 None => {
@@ -254,7 +259,7 @@ struct Inner {
     first: tokio::sync::Mutex<()>,
     safe: Safe,
     /// Who waits for what the server says of elicitations.
-    parked: OnceLock<Weak<Park<Pool>>>,
+    parked: OnceLock<Weak<LegacyServerAdapter<Pool>>>,
     learned: watch::Sender<Option<Arc<Learned>>>,
     /// Nothing new begins.
     closed: watch::Sender<bool>,

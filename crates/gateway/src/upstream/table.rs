@@ -62,7 +62,7 @@ impl Table {
             return Whom::All;
         }
         let caller = context.caller();
-        if !caller.is_apart() {
+        if !caller.is_unidentifiable() {
             return if self.apart { Whom::Caller(caller) } else { Whom::All };
         }
         let place = |whom: &Whom| self.slots.get(&all.of(whom));

@@ -3,7 +3,8 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use anyport_service::{ClientId, Event, seal::Key};
+use anyport_seal::Key;
+use anyport_service::{ClientId, Event};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -184,8 +185,8 @@ async fn questions_of_either_era_reach_a_caller_that_is_asked_live() {
         let farm = Farm::new(revision);
         let upstream = upstream(&farm);
         let mut reply = upstream.call(call("ask", json!({})), caller(LEGACY, json!({"elicitation": {}})));
-        let Event::Question(question) = reply.next().await else { panic!() };
-        question.answerer.answer(Ok(json!({"action": "accept", "content": {}}).into()));
+        let Event::ServerRequest(question) = reply.next().await else { panic!() };
+        question.responder.answer(Ok(json!({"action": "accept", "content": {}}).into()));
         assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))), "{revision}");
     }
 }
@@ -220,7 +221,7 @@ async fn a_call_that_was_asked_something_is_not_made_again() {
     let upstream = upstream(&farm);
     result(upstream.call(Request::new(Method::ToolsList, Raw::EMPTY_OBJECT), plain()).outcome().await);
     let mut reply = upstream.call(call("ask", json!({})), caller(LEGACY, json!({"elicitation": {}})));
-    let Event::Question(question) = reply.next().await else { panic!() };
+    let Event::ServerRequest(question) = reply.next().await else { panic!() };
     farm.server(1).lose("cut");
     let Event::Outcome(outcome) = reply.next().await else { panic!() };
     assert_eq!(error(outcome).1["reason"], "upstream_lost");

@@ -17,8 +17,8 @@ mod schema;
 mod tools;
 
 use anyport_protocol::Revision;
+use anyport_seal::Key;
 use anyport_server::{BuildError, Builder, List, Server};
-use anyport_service::seal::Key;
 
 pub use options::{MAX_CHOICES, Options};
 

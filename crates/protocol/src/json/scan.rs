@@ -121,7 +121,7 @@ pub(crate) type Spans = SmallVec<[Span; 20]>;
 /// Where a member lies in the text that was scanned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// Whose member it is.
+    /// RequestRoute member it is.
     pub(crate) of: Part,
     /// Its key, without the quotes, and whether anything in it is escaped.
     pub(crate) key: Range<usize>,

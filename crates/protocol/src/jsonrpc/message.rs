@@ -50,11 +50,11 @@ pub struct Response {
     /// Which request; absent when its id could not be read.
     pub id: Option<Id>,
     /// The result, or the error.
-    pub outcome: Outcome,
+    pub outcome: RpcResult,
 }
 
 /// What a request led to: the text of its `result`, or an error.
-pub type Outcome = Result<Raw, Error>;
+pub type RpcResult = Result<Raw, Error>;
 
 /// What came in: one message, or a batch of them.
 #[expect(

@@ -10,6 +10,6 @@ mod write;
 pub use error::{Error, Reason, code};
 pub use id::Id;
 pub use kind::ErrorKind;
-pub use message::{Incoming, Malformed, Message, Notification, Outcome, Request, Response, read};
+pub use message::{Incoming, Malformed, Message, Notification, Request, Response, RpcResult, read};
 pub use params::Params;
 pub use write::{write_error, write_notification, write_request, write_result};

@@ -1,6 +1,6 @@
 //! Where content blocks stand, and what several steps do to them.
 
-use super::{Part, Refused, tree::Tree};
+use super::{Part, Unrepresentable, tree::Tree};
 use crate::{Method, Raw, json};
 
 /// Calls `change` with every block that a tool or a prompt gives.
@@ -20,10 +20,10 @@ pub(super) fn each_block(part: Part, value: &mut Tree, mut change: impl FnMut(&m
 pub(super) fn each_sampled(
     part: Part,
     value: &mut Tree,
-    mut change: impl FnMut(&mut Tree) -> Result<(), Refused>,
-) -> Result<(), Refused> {
+    mut change: impl FnMut(&mut Tree) -> Result<(), Unrepresentable>,
+) -> Result<(), Unrepresentable> {
     let messages = match part {
-        Part::Question(Method::CreateMessage) => value.elements("messages"),
+        Part::ServerRequest(Method::CreateMessage) => value.elements("messages"),
         Part::Answer(Method::CreateMessage) => std::slice::from_mut(value),
         _ => return Ok(()),
     };

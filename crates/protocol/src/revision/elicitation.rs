@@ -1,16 +1,16 @@
 //! Forms as 2025-06-18 shows them: a choice has its titles in `enumNames`, and a choice of several is a string
 //! with commas.
 
-use super::{Refused, tree::Tree};
+use super::{Unrepresentable, tree::Tree};
 use crate::{Raw, json::Elements};
 
 /// Makes the params of `elicitation/create` such as 2025-06-18 allows.
 ///
 /// # Errors
 /// When it is no form.
-pub(super) fn lower(params: &mut Tree) -> Result<(), Refused> {
+pub(super) fn lower(params: &mut Tree) -> Result<(), Unrepresentable> {
     if params.says("mode", "url") {
-        return Err(Refused::UrlElicitation);
+        return Err(Unrepresentable::UrlElicitation);
     }
     let fields = params.member("requestedSchema").and_then(|schema| schema.member("properties"));
     for field in fields.and_then(Tree::object).into_iter().flat_map(|fields| fields.values_mut()) {
@@ -28,7 +28,7 @@ pub(super) fn lower(params: &mut Tree) -> Result<(), Refused> {
 ///
 /// # Errors
 /// When a string holds something that was no choice, or too few or too many of them.
-pub(super) fn split_choices(question: &Raw, answer: &mut Tree) -> Result<(), Refused> {
+pub(super) fn split_choices(question: &Raw, answer: &mut Tree) -> Result<(), Unrepresentable> {
     let fields = question.member("requestedSchema").and_then(|schema| schema.member("properties"));
     let (Some(fields), true) = (fields, answer.has("content")) else { return Ok(()) };
     for field in fields.members() {
@@ -36,7 +36,7 @@ pub(super) fn split_choices(question: &Raw, answer: &mut Tree) -> Result<(), Ref
         let Some(content) = answer.member("content") else { return Ok(()) };
         let Some(text) = content.text(&field.key()) else { continue };
         let chosen =
-            choices.split(&text).map_err(|why| Refused::Choice { field: field.key().into(), why })?;
+            choices.split(&text).map_err(|why| Unrepresentable::Choice { field: field.key().into(), why })?;
         content.set(&field.key(), Tree::strings(chosen));
     }
     Ok(())

@@ -8,7 +8,7 @@
 //! - What belongs to one hop (`resultType`, cache hints, reserved members of `_meta`) is removed or set anew.
 //! - A member that the older schema does not know but does not contradict stays. Only contradictions are
 //!   converted, and whatever no rule touches keeps its very bytes.
-//! - What an older revision cannot say at all is [`Refused`], never dropped in silence.
+//! - What an older revision cannot say at all is [`Unrepresentable`], never dropped in silence.
 //!
 //! What needs more than the message is not done here but by whoever holds the dialogue: ids and tokens, the
 //! `_meta` of a modern request, `elicitationId`, core tasks, `completions` of a 2024-11-05 server.
@@ -18,9 +18,9 @@ mod elicitation;
 mod error;
 mod hop;
 mod part;
-mod refused;
 mod tools;
 mod tree;
+mod unrepresentable;
 mod v2024_11_05;
 mod v2025_03_26;
 mod v2025_06_18;
@@ -29,7 +29,7 @@ mod version;
 
 pub use error::{lift_error, lower_error};
 pub use part::Part;
-pub use refused::Refused;
+pub use unrepresentable::Unrepresentable;
 pub use version::{Revision, UnknownRevision};
 
 use crate::{Method, Raw};
@@ -41,12 +41,12 @@ use tree::Tree;
 ///
 /// # Errors
 /// When `to` has no words for it.
-pub fn lower(part: Part, to: Revision, raw: Raw) -> Result<Raw, Refused> {
+pub fn lower(part: Part, to: Revision, raw: Raw) -> Result<Raw, Unrepresentable> {
     if to == Revision::NEWEST {
         return Ok(raw);
     }
     if let Some(method) = part.method().filter(|method| method.entry().since > to) {
-        return Err(Refused::Method { method, to });
+        return Err(Unrepresentable::Method { method, to });
     }
     let mut tree = Tree::from(raw);
     for step in STEPS.iter().rev().filter(|step| step.older >= to) {
@@ -62,14 +62,14 @@ pub fn lower(part: Part, to: Revision, raw: Raw) -> Result<Raw, Refused> {
 ///
 /// # Errors
 /// None of today's rules refuses on the way up; a step may.
-pub fn lift(part: Part, from: Revision, raw: Raw) -> Result<Raw, Refused> {
+pub fn lift(part: Part, from: Revision, raw: Raw) -> Result<Raw, Unrepresentable> {
     if from == Revision::NEWEST {
         return Ok(raw);
     }
     Ok(lifted(part, from, raw)?.into_raw())
 }
 
-fn lifted(part: Part, from: Revision, raw: Raw) -> Result<Tree, Refused> {
+fn lifted(part: Part, from: Revision, raw: Raw) -> Result<Tree, Unrepresentable> {
     let mut tree = Tree::from(raw);
     for step in STEPS.iter().filter(|step| step.older >= from) {
         step.run(step.lift, part, &mut tree)?;
@@ -82,7 +82,12 @@ fn lifted(part: Part, from: Revision, raw: Raw) -> Result<Tree, Refused> {
 ///
 /// # Errors
 /// As [`lift`].
-pub fn lift_result(method: Method, from: Revision, raw: Raw, meta: Option<&Raw>) -> Result<Raw, Refused> {
+pub fn lift_result(
+    method: Method,
+    from: Revision,
+    raw: Raw,
+    meta: Option<&Raw>,
+) -> Result<Raw, Unrepresentable> {
     if from == Revision::NEWEST {
         return Ok(raw);
     }
@@ -106,7 +111,12 @@ pub fn lift_result(method: Method, from: Revision, raw: Raw, meta: Option<&Raw>)
 ///
 /// # Errors
 /// When the client chose what was not offered, or too few or too many; ask again, or treat it as "cancel".
-pub fn lift_answer(from: Revision, method: Method, question: &Raw, answer: Raw) -> Result<Raw, Refused> {
+pub fn lift_answer(
+    from: Revision,
+    method: Method,
+    question: &Raw,
+    answer: Raw,
+) -> Result<Raw, Unrepresentable> {
     let answer = lift(Part::Answer(method), from, answer)?;
     if method != Method::Elicit || from >= Revision::V2025_11_25 {
         return Ok(answer);
@@ -117,7 +127,7 @@ pub fn lift_answer(from: Revision, method: Method, question: &Raw, answer: Raw) 
 }
 
 /// What one step does to a message, in place.
-type Change = fn(Part, &mut Tree) -> Result<(), Refused>;
+type Change = fn(Part, &mut Tree) -> Result<(), Unrepresentable>;
 
 /// The step between two neighbours, known by its older side.
 struct Step {
@@ -136,7 +146,7 @@ const STEPS: [Step; 4] = [
 
 impl Step {
     /// Makes `change`, one of this step's two, to the message and to the capabilities that it carries.
-    fn run(&self, change: Change, part: Part, tree: &mut Tree) -> Result<(), Refused> {
+    fn run(&self, change: Change, part: Part, tree: &mut Tree) -> Result<(), Unrepresentable> {
         change(part, tree)?;
         match part.carries().and_then(|inner| Some((inner, tree.member("capabilities")?))) {
             Some((inner, capabilities)) => change(inner, capabilities),

@@ -9,7 +9,7 @@ pub enum Part {
     Result(Method),
     /// The params of a server's request to the client: `elicitation/create`, `sampling/createMessage`,
     /// `roots/list`.
-    Question(Method),
+    ServerRequest(Method),
     /// The client's result to such a request.
     Answer(Method),
     /// The params of a notification, from either side.
@@ -26,14 +26,14 @@ impl Part {
         match self {
             Self::Params(method)
             | Self::Result(method)
-            | Self::Question(method)
+            | Self::ServerRequest(method)
             | Self::Answer(method)
             | Self::Notification(method) => Some(method),
             Self::ServerCapabilities | Self::ClientCapabilities => None,
         }
     }
 
-    /// Whose capabilities its member `capabilities` holds.
+    /// RequestRoute capabilities its member `capabilities` holds.
     pub(super) fn carries(self) -> Option<Self> {
         match self {
             Self::Params(Method::Initialize) => Some(Self::ClientCapabilities),

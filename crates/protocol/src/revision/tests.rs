@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Part, Refused, Revision, Revision::*, lift, lift_answer, lower};
+use super::{Part, Revision, Revision::*, Unrepresentable, lift, lift_answer, lower};
 use crate::{Limits, Method::*, Raw};
 
 mod messages;
@@ -8,9 +8,9 @@ mod properties;
 
 const TOOL: Part = Part::Result(ToolsCall);
 const TOOLS: Part = Part::Result(ToolsList);
-const SAMPLE: Part = Part::Question(CreateMessage);
+const SAMPLE: Part = Part::ServerRequest(CreateMessage);
 const SAMPLED: Part = Part::Answer(CreateMessage);
-const FORM: Part = Part::Question(Elicit);
+const FORM: Part = Part::ServerRequest(Elicit);
 
 fn raw(value: &Value) -> Raw {
     Raw::parse(value.to_string().into(), &Limits::default()).unwrap()
@@ -31,7 +31,7 @@ fn lifts(part: Part, from: Revision, message: Value, expected: Value) {
 }
 
 #[track_caller]
-fn refuses(part: Part, to: Revision, message: Value, expected: Refused) {
+fn refuses(part: Part, to: Revision, message: Value, expected: Unrepresentable) {
     assert_eq!(lower(part, to, raw(&message)).unwrap_err(), expected, "{part:?} to {to}");
 }
 
@@ -112,9 +112,14 @@ fn call_loses_hop_members() {
 #[test]
 fn only_complete_results_can_be_lowered() {
     for kind in ["input_required", "task", "Complete"] {
-        refuses(TOOL, V2025_11_25, json!({"resultType": kind}), Refused::ResultType(format!("{kind:?}")));
+        refuses(
+            TOOL,
+            V2025_11_25,
+            json!({"resultType": kind}),
+            Unrepresentable::ResultType(format!("{kind:?}")),
+        );
     }
-    refuses(TOOL, V2025_11_25, json!({"resultType": 1}), Refused::ResultType("1".into()));
+    refuses(TOOL, V2025_11_25, json!({"resultType": 1}), Unrepresentable::ResultType("1".into()));
 }
 
 #[test]
@@ -126,7 +131,7 @@ fn what_came_later_is_refused() {
         (Part::Params(TasksGet), V2025_06_18),
         (Part::Result(Discover), V2025_11_25),
     ] {
-        refuses(part, to, json!({}), Refused::Method { method: part.method().unwrap(), to });
+        refuses(part, to, json!({}), Unrepresentable::Method { method: part.method().unwrap(), to });
     }
     lowers(Part::Notification(Progress), V2024_11_05, json!({"message": "m"}), json!({"message": "m"}));
     lowers(Part::Notification(RootsChanged), V2024_11_05, json!({}), json!({}));
@@ -238,9 +243,9 @@ fn audio_lowered() {
     let prompt = |content: &Value| json!({"messages": [{"role": "user", "content": content}]});
     lowers(Part::Result(PromptsGet), V2024_11_05, prompt(&audio), prompt(&embedded));
     lowers(SAMPLE, V2025_03_26, prompt(&audio), prompt(&audio));
-    refuses(SAMPLE, V2024_11_05, prompt(&audio), Refused::Audio);
-    refuses(SAMPLE, V2024_11_05, prompt(&json!([audio])), Refused::Audio);
-    refuses(SAMPLED, V2024_11_05, json!({"role": "user", "content": audio}), Refused::Audio);
+    refuses(SAMPLE, V2024_11_05, prompt(&audio), Unrepresentable::Audio);
+    refuses(SAMPLE, V2024_11_05, prompt(&json!([audio])), Unrepresentable::Audio);
+    refuses(SAMPLED, V2024_11_05, json!({"role": "user", "content": audio}), Unrepresentable::Audio);
 }
 
 fn form(fields: Value) -> Value {
@@ -311,7 +316,7 @@ fn choices_are_split_and_checked() {
         (" , ", "0 chosen, at least 1 needed"),
         ("a, c, b, c", "3 chosen, at most 2 allowed"),
     ] {
-        let refused = Refused::Choice { field: "f".into(), why: wrong.into() };
+        let refused = Unrepresentable::Choice { field: "f".into(), why: wrong.into() };
         assert_eq!(answer(V2025_06_18, said.into()).unwrap_err(), refused);
     }
     assert_eq!(answer(V2025_11_25, json!("a, c")).unwrap()["f"], "a, c");
@@ -323,7 +328,7 @@ fn choices_are_split_and_checked() {
 fn url_mode_is_refused_below_2025_11_25() {
     let url = json!({"mode": "url", "message": "m", "url": "https://x", "elicitationId": "1"});
     lowers(FORM, V2025_11_25, url.clone(), url.clone());
-    refuses(FORM, V2025_06_18, url, Refused::UrlElicitation);
+    refuses(FORM, V2025_06_18, url, Unrepresentable::UrlElicitation);
 }
 
 #[test]
@@ -353,7 +358,7 @@ fn sampling_arrays_split() {
         lowers(SAMPLED, V2025_06_18, answer(content), answer(joined));
     }
     let image = json!({"type": "image", "data": "", "mimeType": "a/b"});
-    refuses(SAMPLED, V2025_06_18, answer(json!([text("a"), image])), Refused::SeveralBlocks);
+    refuses(SAMPLED, V2025_06_18, answer(json!([text("a"), image])), Unrepresentable::SeveralBlocks);
 }
 
 #[test]
@@ -366,9 +371,9 @@ fn tool_use_in_sampling_is_refused_below_2025_11_25() {
         json!({"messages": [{"role": "user", "content": [{"type": "tool_result"}]}]}),
     ] {
         lowers(SAMPLE, V2025_11_25, asked.clone(), asked.clone());
-        refuses(SAMPLE, V2025_06_18, asked, Refused::ToolUse);
+        refuses(SAMPLE, V2025_06_18, asked, Unrepresentable::ToolUse);
     }
-    refuses(SAMPLED, V2025_06_18, json!({"content": uses}), Refused::ToolUse);
+    refuses(SAMPLED, V2025_06_18, json!({"content": uses}), Unrepresentable::ToolUse);
 }
 
 #[test]
@@ -378,7 +383,7 @@ fn tasks_end_below_2025_11_25() {
     lifts(Part::Params(ToolsCall), V2025_11_25, params.clone(), params.clone());
     lowers(Part::Params(ToolsCall), V2025_11_25, params.clone(), params.clone());
     lowers(Part::Params(ToolsCall), V2025_06_18, params, json!({"name": "t"}));
-    refuses(TOOL, V2025_06_18, json!({"task": {"taskId": "1"}}), Refused::Task);
+    refuses(TOOL, V2025_06_18, json!({"task": {"taskId": "1"}}), Unrepresentable::Task);
     for part in [FORM, SAMPLE] {
         lowers(part, V2025_06_18, json!({"task": {}}), json!({}));
     }

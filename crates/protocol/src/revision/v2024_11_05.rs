@@ -3,19 +3,19 @@
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
-use super::{Part, Refused, content, tree::Tree};
+use super::{Part, Unrepresentable, content, tree::Tree};
 
 /// 2024-11-05 to 2025-03-26.
-pub(super) fn lift(_: Part, _: &mut Tree) -> Result<(), Refused> {
+pub(super) fn lift(_: Part, _: &mut Tree) -> Result<(), Unrepresentable> {
     Ok(())
 }
 
 /// 2025-03-26 to 2024-11-05.
-pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Refused> {
+pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Unrepresentable> {
     content::each_block(part, value, embed_audio);
     // Sampling has no embedded resources that audio could become.
     content::each_sampled(part, value, |block| match block.says("type", "audio") {
-        true => Err(Refused::Audio),
+        true => Err(Unrepresentable::Audio),
         false => Ok(()),
     })
 }

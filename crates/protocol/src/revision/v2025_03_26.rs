@@ -1,16 +1,16 @@
 //! 2025-03-26 beside 2025-06-18: there were no links, no structured results, no elicitation, and a tool's title
 //! stood among its annotations.
 
-use super::{Part, Refused, content, tools, tree::Tree};
+use super::{Part, Unrepresentable, content, tools, tree::Tree};
 use crate::Method;
 
 /// 2025-03-26 to 2025-06-18.
-pub(super) fn lift(_: Part, _: &mut Tree) -> Result<(), Refused> {
+pub(super) fn lift(_: Part, _: &mut Tree) -> Result<(), Unrepresentable> {
     Ok(())
 }
 
 /// 2025-06-18 to 2025-03-26.
-pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Refused> {
+pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Unrepresentable> {
     content::each_block(part, value, write_link);
     tools::each_tool(part, value, annotate_title);
     match part {

@@ -1,11 +1,11 @@
 //! 2025-06-18 beside 2025-11-25: there were no tasks, elicitation was a form without choices of several,
 //! sampling had no tools, and a sampled message was one block.
 
-use super::{Part, Refused, content, elicitation, hop, tools, tree::Tree};
+use super::{Part, Unrepresentable, content, elicitation, hop, tools, tree::Tree};
 use crate::{Method, meta::key};
 
 /// 2025-06-18 to 2025-11-25.
-pub(super) fn lift(part: Part, value: &mut Tree) -> Result<(), Refused> {
+pub(super) fn lift(part: Part, value: &mut Tree) -> Result<(), Unrepresentable> {
     // `enumNames` and `elicitation: {}` are still known, so they stay.
     if part == Part::ClientCapabilities {
         // 2025-11-25, sampling §Capabilities, made `includeContext` depend on `sampling.context`; before, every
@@ -18,23 +18,23 @@ pub(super) fn lift(part: Part, value: &mut Tree) -> Result<(), Refused> {
 }
 
 /// 2025-11-25 to 2025-06-18.
-pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Refused> {
+pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Unrepresentable> {
     hop::remove_from_meta(value, &[key::RELATED_TASK]);
     match part {
         Part::Params(Method::ToolsCall) => {
             value.remove("task");
         }
         Part::Result(Method::ToolsCall) if value.has("task") && !value.has("content") => {
-            return Err(Refused::Task);
+            return Err(Unrepresentable::Task);
         }
         Part::Result(Method::ToolsList) => tools::each_tool(part, value, |tool| {
             tool.remove("execution");
         }),
-        Part::Question(Method::Elicit) => {
+        Part::ServerRequest(Method::Elicit) => {
             value.remove("task");
             elicitation::lower(value)?;
         }
-        Part::Question(Method::CreateMessage) => {
+        Part::ServerRequest(Method::CreateMessage) => {
             value.remove("task");
             lower_sampling(part, value)?;
         }
@@ -67,9 +67,9 @@ fn cut_capabilities(capabilities: &mut Tree) {
 }
 
 /// Makes every message one of a single block.
-fn lower_sampling(part: Part, params: &mut Tree) -> Result<(), Refused> {
+fn lower_sampling(part: Part, params: &mut Tree) -> Result<(), Unrepresentable> {
     if params.has("tools") || params.has("toolChoice") {
-        return Err(Refused::ToolUse);
+        return Err(Unrepresentable::ToolUse);
     }
     refuse_tool_use(part, params)?;
     let Some(messages) = params.member("messages").and_then(Tree::array) else { return Ok(()) };
@@ -95,7 +95,7 @@ fn split(mut message: Tree) -> Vec<Tree> {
 }
 
 /// Makes the blocks of a sampled answer one.
-fn join_blocks(answer: &mut Tree) -> Result<(), Refused> {
+fn join_blocks(answer: &mut Tree) -> Result<(), Unrepresentable> {
     let Some(blocks) = answer.member("content").and_then(Tree::array) else { return Ok(()) };
     let joined = match blocks.as_mut_slice() {
         [] => content::text(""),
@@ -103,7 +103,7 @@ fn join_blocks(answer: &mut Tree) -> Result<(), Refused> {
         [first, ..] => {
             let mut joined = first.clone();
             let texts: Option<Vec<_>> = blocks.iter().map(text_of).collect();
-            joined.set("text", Tree::string(&texts.ok_or(Refused::SeveralBlocks)?.join("\n")));
+            joined.set("text", Tree::string(&texts.ok_or(Unrepresentable::SeveralBlocks)?.join("\n")));
             joined
         }
     };
@@ -116,10 +116,10 @@ fn text_of(block: &Tree) -> Option<String> {
     block.text("text").filter(|_| block.says("type", "text")).map(|text| text.to_string())
 }
 
-fn refuse_tool_use(part: Part, value: &mut Tree) -> Result<(), Refused> {
+fn refuse_tool_use(part: Part, value: &mut Tree) -> Result<(), Unrepresentable> {
     content::each_sampled(part, value, |block| {
         match block.says("type", "tool_use") || block.says("type", "tool_result") {
-            true => Err(Refused::ToolUse),
+            true => Err(Unrepresentable::ToolUse),
             false => Ok(()),
         }
     })

@@ -1,11 +1,11 @@
 //! 2025-11-25 beside 2026-07-28: results had no type and no cache hints, structured results and the schemas of
 //! tools were objects, and tasks were part of the core.
 
-use super::{Part, Refused, content, hop, tools, tree::Tree};
+use super::{Part, Unrepresentable, content, hop, tools, tree::Tree};
 use crate::{Method, Raw, json::Members};
 
 /// 2025-11-25 to 2026-07-28.
-pub(super) fn lift(part: Part, value: &mut Tree) -> Result<(), Refused> {
+pub(super) fn lift(part: Part, value: &mut Tree) -> Result<(), Unrepresentable> {
     hop::remove_meta(value);
     tools::each_tool(part, value, |tool| {
         tool.remove("execution");
@@ -26,7 +26,7 @@ pub(super) fn lift(part: Part, value: &mut Tree) -> Result<(), Refused> {
 }
 
 /// 2026-07-28 to 2025-11-25.
-pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Refused> {
+pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Unrepresentable> {
     hop::remove_meta(value);
     tools::each_tool(part, value, lower_tool);
     match part {
@@ -38,7 +38,7 @@ pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Refused> {
                 unstructure(value);
             }
         }
-        Part::Question(_) | Part::Answer(_) => {
+        Part::ServerRequest(_) | Part::Answer(_) => {
             content::each_sampled(part, value, |block| {
                 if block.says("type", "tool_result") {
                     unstructure(block);
@@ -73,10 +73,10 @@ fn complete(method: Method, result: &mut Tree) {
     }
 }
 
-fn refuse_incomplete(result: &Tree) -> Result<(), Refused> {
+fn refuse_incomplete(result: &Tree) -> Result<(), Unrepresentable> {
     match result.peek("resultType") {
         Some(other) if other.as_string().is_none_or(|name| name != "complete") => {
-            Err(Refused::ResultType(format!("{other:.64}")))
+            Err(Unrepresentable::ResultType(format!("{other:.64}")))
         }
         _ => Ok(()),
     }

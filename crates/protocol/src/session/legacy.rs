@@ -8,10 +8,10 @@ use crate::{
     Error, Id, Method, Raw, Revision,
     capability::Profile,
     json::{Elements, Members, Splice},
-    jsonrpc::{Outcome, Reason, code},
+    jsonrpc::{Reason, RpcResult, code},
     meta::{LogLevel, key},
     method::{Kind, Sender},
-    revision::{self, Part, Refused},
+    revision::{self, Part, Unrepresentable},
 };
 
 /// What was agreed in one session, and where it stands.
@@ -63,7 +63,7 @@ const HOP_META: [&str; 3] = [key::SERVER_INFO, key::PROTOCOL_VERSION, key::SUBSC
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Answer it with this.
-    Answer(Outcome),
+    Answer(RpcResult),
     /// Ask the service what it offers (`server/discover`), then [`Session::open`] makes the answer.
     Discover,
     /// Call the service with this method and these params, in the newest vocabulary.
@@ -217,13 +217,13 @@ impl Session {
     ///
     /// # Errors
     /// The service's error; the session is as if `initialize` had not come.
-    pub fn open(&mut self, discovered: Outcome) -> Outcome {
+    pub fn open(&mut self, discovered: RpcResult) -> RpcResult {
         let result = discovered.and_then(|discovered| self.initialize_result(&discovered));
         self.stage = if result.is_ok() { Stage::Open } else { Stage::Fresh };
         result
     }
 
-    fn initialize_result(&mut self, discovered: &Raw) -> Outcome {
+    fn initialize_result(&mut self, discovered: &Raw) -> RpcResult {
         let capabilities = discovered.member("capabilities").unwrap_or(Raw::EMPTY_OBJECT);
         let capabilities =
             revision::lower(Part::ServerCapabilities, self.revision, capabilities).map_err(refused_result)?;
@@ -252,7 +252,7 @@ impl Session {
         capability.and_then(|text| Members::find(text, member)) == Some("true")
     }
 
-    fn set_level(&mut self, params: Option<&Raw>) -> Outcome {
+    fn set_level(&mut self, params: Option<&Raw>) -> RpcResult {
         if Members::find(self.server_capabilities.as_str(), "logging").is_none() {
             return Err(Error::method_not_found(Method::SetLevel.as_str()));
         }
@@ -327,7 +327,7 @@ impl Session {
     }
 
     /// Lowers the outcome of a call.
-    pub fn lower(&self, method: Option<Method>, outcome: Outcome) -> Outcome {
+    pub fn lower(&self, method: Option<Method>, outcome: RpcResult) -> RpcResult {
         let outcome = outcome.or_else(|error| match method {
             Some(Method::ToolsCall) if self.revision < Revision::V2025_11_25 => told_urls(error),
             _ => Err(error),
@@ -357,7 +357,7 @@ impl Session {
         }
         let params = self.in_context(method, params);
         let params =
-            revision::lower(Part::Question(method), self.revision, params).map_err(refused_result)?;
+            revision::lower(Part::ServerRequest(method), self.revision, params).map_err(refused_result)?;
         self.last_id += 1;
         Ok((Id::from(self.last_id), params))
     }
@@ -374,7 +374,7 @@ impl Session {
     }
 
     /// Lifts the answer to a question, which is given as it was before it was lowered.
-    pub fn answered(&self, method: Method, question: &Raw, answer: Outcome) -> Outcome {
+    pub fn answered(&self, method: Method, question: &Raw, answer: RpcResult) -> RpcResult {
         answer.and_then(|answer| {
             revision::lift_answer(self.revision, method, question, answer).map_err(refused_params)
         })
@@ -382,7 +382,7 @@ impl Session {
 }
 
 /// -32042 exists since 2025-11-25. To the model of an older client it is told in words what the user has to visit.
-fn told_urls(error: Error) -> Outcome {
+fn told_urls(error: Error) -> RpcResult {
     let elicitations = error.data.as_ref().and_then(|data| data.member("elicitations"));
     let elicitations =
         elicitations.filter(|all| error.code == code::URL_ELICITATION_REQUIRED && all.is_array());
@@ -399,10 +399,10 @@ fn told_urls(error: Error) -> Outcome {
     Ok(serde_json::json!({"content": [{"type": "text", "text": text}], "isError": true}).into())
 }
 
-fn refused_params(refused: Refused) -> Error {
+fn refused_params(refused: Unrepresentable) -> Error {
     Error::invalid_params(refused.to_string())
 }
 
-fn refused_result(refused: Refused) -> Error {
+fn refused_result(refused: Unrepresentable) -> Error {
     Error::internal(refused.to_string())
 }

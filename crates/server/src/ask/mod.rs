@@ -1,4 +1,4 @@
-//! Asking the client in the middle of a call, and how the call goes on when the answers come.
+//! InputMode the client in the middle of a call, and how the call goes on when the answers come.
 //!
 //! A handler that asks runs again from its top whenever answers arrive (2026-07-28, patterns/mrtr): what stands
 //! before an unanswered `ask` is done once per round, so side effects belong into [`crate::Context::once`].

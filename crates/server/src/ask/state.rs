@@ -7,12 +7,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use anyport_metrics::Counter;
 use anyport_protocol::{Error, Method, Raw, json::canonical, jsonrpc::Reason};
-use anyport_service::{
-    Principal,
-    metrics::Counter,
-    seal::{Sealer, Unsealed},
-};
+use anyport_seal::{Sealer, Unsealed};
+use anyport_service::Principal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -109,7 +107,7 @@ struct Sealed {
     expires: u64,
 }
 
-/// Seals states and opens them again.
+/// StateSealer states and opens them again.
 pub(crate) struct Vault {
     pub(crate) sealer: Sealer,
     /// Set when the key was made up, and nobody has been warned of it yet.
@@ -143,7 +141,7 @@ impl Vault {
         &self.sealer
     }
 
-    /// Seals `state` for the request that `binding` names.
+    /// StateSealer `state` for the request that `binding` names.
     pub(crate) fn seal(&self, state: &State, binding: &Binding<'_>) -> Result<String, Error> {
         let keeper = binding.server.keeper();
         let ttl = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);

@@ -7,7 +7,7 @@ use anyport_protocol::{
     Error, Raw,
     types::{JsonObject, PromptsCapability, ResourcesCapability, ServerCapabilities, ToolsCapability},
 };
-use anyport_service::seal::{Key, NoRandomness, Sealer};
+use anyport_seal::{Key, NoRandomness, Sealer};
 use arc_swap::ArcSwap;
 
 use super::{BuildError, Builder, DEFAULT_LIST_TTL};

@@ -1,10 +1,8 @@
 use std::{fmt::Display, future::Future, time::Duration};
 
-use anyport_service::{
-    Outcome,
-    layer::{Call, Function, Next},
-    metrics::Metrics,
-};
+use anyport_layers::{Call, Function, Next};
+use anyport_metrics::Metrics;
+use anyport_service::Outcome;
 
 use super::Builder;
 use crate::Server;
@@ -90,14 +88,14 @@ impl Builder {
     }
 
     /// Adds a function that stands around every call, of whatever method: see
-    /// [`Middleware`](anyport_service::layer::Middleware). The one that was added first is outermost.
+    /// [`Middleware`](anyport_layers::Middleware). The one that was added first is outermost.
     ///
     /// It stands where the server does, so that it sees every round of a call that asks. Calls that handlers make with
     /// [`crate::Context::call`] do not pass through it.
     ///
     /// ```
     /// # use anyport_server::Server;
-    /// use anyport_service::layer::{Call, Next};
+    /// use anyport_layers::{Call, Next};
     ///
     /// let server = Server::builder("audited", "1.0.0").middleware(async |call: Call, next: Next| {
     ///     let (who, what) = (call.principal().clone(), call.request.clone());

@@ -9,7 +9,7 @@ use anyport_protocol::{
     Revision,
     types::{Icon, Implementation, JsonObject},
 };
-use anyport_service::seal::Key;
+use anyport_seal::Key;
 
 use crate::{
     List, Mount, Part, Prompt, Resource, Server, Template, Tool,

@@ -4,7 +4,8 @@ use std::{
     sync::Arc,
 };
 
-use anyport_service::{Principal, layer::panicked};
+use anyport_layers::panicked;
+use anyport_service::Principal;
 
 /// Who may see something: a rule over principals.
 #[derive(Clone)]

@@ -35,7 +35,7 @@ impl<H> Tool<H> {
 
 impl Server {
     /// Whether results of `tool` may be kept for `caller`: a number that stands for this very tool, for
-    /// [`anyport_service::layer::Cache::new`].
+    /// [`anyport_layers::Cache::new`].
     ///
     /// They may when the tool says that it only reads ([`ToolAnnotations::read_only_hint`]), and not that the same call
     /// does something else the next time ([`ToolAnnotations::idempotent_hint`] is false) or that it is
@@ -43,7 +43,8 @@ impl Server {
     ///
     /// ```
     /// use anyport_server::Server;
-    /// use anyport_service::{Service, layer::{Cache, CacheLimits}};
+    /// use anyport_service::Service;
+    /// use anyport_layers::{Cache, CacheLimits};
     ///
     /// fn cached(server: Server) -> impl Service {
     ///     let asked = server.clone();

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_service::metrics::Counter;
+use anyport_metrics::Counter;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ToolResult;

@@ -88,17 +88,17 @@ impl Direct {
                 Event::Notification(told) => {
                     answer.notifications.push(notification(told.method, &told.params)?)
                 }
-                Event::Question(asked) => {
+                Event::ServerRequest(asked) => {
                     let params = value(&asked.params)?;
                     let question =
                         Question { method: asked.method.as_str().into(), params, key: None, round };
                     let answered = (self.answerer)(&question);
                     answer.questions.push(question);
-                    asked.answerer.answer(
+                    asked.responder.answer(
                         answered.map(Raw::from).map_err(|refused| Error::new(refused.code, refused.message)),
                     );
                 }
-                Event::Unknown { .. } | Event::Hangup { .. } => {}
+                Event::Unknown { .. } | Event::Disconnect { .. } => {}
                 Event::Outcome(outcome) => return Ok(outcome),
             }
         }

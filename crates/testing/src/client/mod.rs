@@ -109,7 +109,7 @@ impl Connect {
         let way = match wire {
             None => Way::Direct(Direct::new(service, principal, capabilities, answerer)),
             Some(revision) => {
-                let live = anyport_service::bridge::Shim::new(service, Default::default());
+                let live = anyport_adapters::LegacyClientAdapter::new(service, Default::default());
                 let mut wire = Wire::over(Link::stdio(live)).declaring(capabilities);
                 wire.answer_with(move |question| answerer(question));
                 wire.open(revision).await?;

@@ -9,8 +9,9 @@ mod tests;
 
 use std::{fmt::Display, sync::Arc, time::Duration};
 
+use anyport_adapters::LegacyClientAdapter;
 use anyport_protocol::Revision;
-use anyport_service::{Service, bridge::Shim};
+use anyport_service::Service;
 use serde_json::{Value, json};
 
 pub use rule::{Breach, Rule};
@@ -41,7 +42,7 @@ use crate::{Answer, Link, Lost, Wire};
 /// When the server breaks a rule. The message has every one that it breaks, with its page and section.
 pub async fn assert_conforms(server: impl Service) {
     // Who is asked by result needs this around it for clients that can only be asked live.
-    let server: Arc<dyn Service> = Arc::new(Shim::new(server, Default::default()));
+    let server: Arc<dyn Service> = Arc::new(LegacyClientAdapter::new(server, Default::default()));
     let check = Conformance::new();
     let mut breaches = check.breaches(async || Ok(Link::stdio(server.clone()))).await;
     breaches.extend(check.breaches(async || Link::http(server.clone(), Default::default()).await).await);

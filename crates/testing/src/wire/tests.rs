@@ -1,6 +1,6 @@
 use anyport_protocol::{Method as Named, Raw};
 use anyport_service::{
-    Asking, Context, Event, Notification, Outcome, Question as Asked, Reply, Request, Service, emit,
+    Context, Event, InputMode, Notification, Outcome, Reply, Request, ServerRequest as Asked, Service, emit,
 };
 use anyport_transport::http::Config;
 
@@ -41,17 +41,17 @@ fn complete(mut result: Value) -> Reply {
 async fn answer(request: Request, context: Context, emitter: anyport_service::Emitter) -> Outcome {
     let params = json!({"messages": [], "maxTokens": 1});
     let given = request.params.member("inputResponses").and_then(|all| all.member("word"));
-    let word = match (given, context.asking()) {
+    let word = match (given, context.input_mode()) {
         (Some(word), _) => word,
-        (None, Asking::Live) => {
+        (None, InputMode::Inline) => {
             let (question, answer) = Asked::new(Named::CreateMessage, params.into());
-            emitter.emit(Event::Question(question)).await;
+            emitter.emit(Event::ServerRequest(question)).await;
             match answer.await.unwrap() {
                 Ok(word) => word,
                 Err(error) => return Outcome::Error(error),
             }
         }
-        (None, Asking::Retry) => {
+        (None, InputMode::InputRequired) => {
             let request = json!({"method": "sampling/createMessage", "params": params});
             let required = json!({
                 "resultType": "input_required", "inputRequests": {"word": request}, "requestState": "state"

@@ -1,6 +1,6 @@
 use std::sync::{Arc, OnceLock};
 
-use anyport_service::Question;
+use anyport_service::ServerRequest;
 
 /// Hears of what an older server asks where no call can be meant.
 pub trait Aside: Send + Sync + 'static {
@@ -8,7 +8,7 @@ pub trait Aside: Send + Sync + 'static {
     ///
     /// # Errors
     /// The question, when nobody can be asked: it is held or refused, as the protocol has it.
-    fn ask(&self, question: Question) -> Result<(), Question>;
+    fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest>;
 
     /// The server asked without saying which call it means, and only one could be meant. While that one is open, nobody
     /// else can be asked here.
@@ -29,7 +29,7 @@ impl Asides {
         let _ = self.0.set(aside);
     }
 
-    pub(crate) fn ask(&self, question: Question) -> Result<(), Question> {
+    pub(crate) fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest> {
         match self.0.get() {
             Some(aside) => aside.ask(question),
             None => Err(question),

@@ -3,15 +3,15 @@ use std::sync::Arc;
 use anyport_protocol::{
     Raw,
     meta::LogLevel,
-    session::upstream::{Agreement, Hop},
+    session::client::{NegotiatedSession, RequestEnvelope},
 };
 use anyport_service::{Context, Reply, Request};
 use tokio::sync::watch;
 
-use super::{End, Opening, Spoken, aside::Asides};
+use super::{ConnectOptions, End, Spoken, aside::Asides};
 
 /// Carries the calls of one connection: what a [`super::Connection`] is made of, beside what was agreed.
-pub(crate) trait Carrier: Send + Sync + 'static {
+pub(crate) trait Transport: Send + Sync + 'static {
     /// Carries one request of the newest vocabulary. The reply is in it, too; dropping it cancels the request.
     fn call(&self, request: Request, context: Context) -> Reply;
 
@@ -24,8 +24,8 @@ pub(crate) trait Carrier: Send + Sync + 'static {
 
 /// A connection that was opened.
 pub(crate) struct Opened {
-    pub(crate) agreement: Arc<Agreement>,
-    pub(crate) carrier: Box<dyn Carrier>,
+    pub(crate) agreement: Arc<NegotiatedSession>,
+    pub(crate) carrier: Box<dyn Transport>,
     /// Gives readers of what the server says outside any call.
     pub(crate) spoken: Spoken,
     /// Who hears of what is asked outside any call.
@@ -38,8 +38,12 @@ pub(crate) struct Opened {
 pub(crate) const QUIET: LogLevel = LogLevel::Warning;
 
 /// What this hop tells a server of the caller. A modern server is told with every request exactly what its caller can do.
-pub(crate) fn hop(context: &Context, opening: &Opening, progress_token: Option<Raw>) -> Hop {
-    Hop {
+pub(crate) fn hop(
+    context: &Context,
+    opening: &ConnectOptions,
+    progress_token: Option<Raw>,
+) -> RequestEnvelope {
+    RequestEnvelope {
         progress_token,
         capabilities: context.capabilities().clone(),
         client_info: context.client_info().unwrap_or(&opening.client_info).clone(),

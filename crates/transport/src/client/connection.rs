@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::{
     Aside, End, Spoken,
-    carrier::{Carrier, Opened},
+    carrier::{Opened, Transport},
 };
 
 /// A connection to a server, as a service: requests in the newest vocabulary, replies in it.
@@ -91,8 +91,8 @@ impl fmt::Debug for Connection {
 }
 
 /// So that a carrier needs no name of its own outside.
-impl fmt::Debug for dyn Carrier {
+impl fmt::Debug for dyn Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Carrier")
+        f.write_str("Transport")
     }
 }

@@ -18,9 +18,9 @@ use super::{ConnectError, Target};
 /// Clones are one memory. A server is known by its URL, its command with its arguments and folder, or its socket; a URL
 /// says more than its origin, and two servers may stand behind one. At most 1,024 are remembered.
 #[derive(Clone, Default)]
-pub struct Eras(Arc<Mutex<HashMap<String, Revision>>>);
+pub struct RevisionCache(Arc<Mutex<HashMap<String, Revision>>>);
 
-impl Eras {
+impl RevisionCache {
     /// What the server at `target` spoke, if it is an older one that was met before.
     pub fn known(&self, target: &Target) -> Option<Revision> {
         self.lock().get(&key(target)?).copied()
@@ -77,10 +77,10 @@ fn key(target: &Target) -> Option<String> {
     }
 }
 
-impl fmt::Debug for Eras {
+impl fmt::Debug for RevisionCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // URLs may hold secrets.
-        f.debug_struct("Eras").field("servers", &self.lock().len()).finish()
+        f.debug_struct("RevisionCache").field("servers", &self.lock().len()).finish()
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::client::{Opening, connect};
+    use crate::client::{ConnectOptions, connect};
 
     /// Answers on a socket as servers of one revision do, and tells which methods it is asked.
     #[allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
@@ -148,7 +148,7 @@ mod tests {
     async fn an_older_server_is_probed_once_and_again_when_it_is_no_longer_that() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let (target, opening) = (Target::Unix(path.clone()), Opening::default());
+        let (target, opening) = (Target::Unix(path.clone()), ConnectOptions::default());
         let mut old = server(&path, Revision::V2025_06_18);
         for methods in [&["server/discover", "initialize"][..], &["initialize"], &["initialize"]] {
             let connection = connect(&target, &opening).await.unwrap();
@@ -158,7 +158,7 @@ mod tests {
         }
         assert_eq!(opening.eras.known(&target), Some(Revision::V2025_06_18));
         // Another memory knows nothing.
-        connect(&target, &Opening::default()).await.unwrap();
+        connect(&target, &ConnectOptions::default()).await.unwrap();
         assert_eq!(all(&mut old), ["server/discover", "initialize"]);
         drop(old);
 
@@ -180,10 +180,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let target = Target::Unix(path.clone());
-        let opening = Opening::default();
+        let opening = ConnectOptions::default();
         let mut old = server(&path, Revision::V2025_06_18);
         connect(&target, &opening).await.unwrap();
-        let demanding = Opening { revision: Some(Revision::V2025_11_25), ..opening.clone() };
+        let demanding = ConnectOptions { revision: Some(Revision::V2025_11_25), ..opening.clone() };
         let refused = connect(&target, &demanding).await.unwrap_err();
         assert!(matches!(refused, ConnectError::Revision { .. }), "{refused}");
         assert_eq!(all(&mut old), ["server/discover", "initialize", "initialize"]);

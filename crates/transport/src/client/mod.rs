@@ -2,10 +2,10 @@
 //!
 //! It takes requests in the newest vocabulary and answers in it. A modern server asks by result, and its `input_required`
 //! comes through as it is; an older one asks while the call is open, and its question comes as an event of the reply that
-//! it belongs to. What is said in which revision is `anyport_protocol::session::upstream`; this module carries it.
+//! it belongs to. What is said in which revision is `anyport_protocol::session::client`; this module carries it.
 //!
 //! # Layout
-//! - [`connect`], [`Target`], [`Opening`]: how a connection begins; [`Eras`]: what is remembered of that.
+//! - [`connect`], [`Target`], [`ConnectOptions`]: how a connection begins; [`RevisionCache`]: what is remembered of that.
 //! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`End`]: why it is over.
 //! - `nonsense`: what is no message, and what it was meant to be.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
@@ -45,9 +45,9 @@ pub use aside::Aside;
 pub use connection::Connection;
 pub use dial::Dial;
 pub use end::End;
-pub use eras::Eras;
+pub use eras::RevisionCache;
 pub use error::ConnectError;
-pub use opening::{Opening, Tap};
+pub use opening::{ConnectOptions, MessageObserver};
 pub use spoken::{Said, Spoken};
 pub use target::{Target, connect};
 

@@ -59,13 +59,13 @@ impl Nonsense {
     }
 }
 
-/// Whose answer a message is of which only the start was kept; whether it is one at all.
+/// RequestRoute answer a message is of which only the start was kept; whether it is one at all.
 pub(crate) fn answered_at_start(start: &[u8]) -> (Option<u64>, bool) {
     let Glance { id, method, outcome } = Glance::at(start);
     (id.filter(|_| outcome), !method)
 }
 
-/// Whose answer a message is of which only the end was kept: some write the id last, and the version before or behind it.
+/// RequestRoute answer a message is of which only the end was kept: some write the id last, and the version before or behind it.
 pub(crate) fn answered_at_end(end: &[u8]) -> Option<u64> {
     let at = memchr::memmem::rfind(end, b"\"id\"")?;
     // A member, and not a word in a text.

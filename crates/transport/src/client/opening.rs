@@ -2,11 +2,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits, Raw, Revision};
 
-use super::Eras;
+use super::RevisionCache;
 
 /// How a connection is opened, and its limits.
 #[derive(Clone)]
-pub struct Opening {
+pub struct ConnectOptions {
     /// The revision that must be spoken; `None`: the newest that both sides know.
     pub revision: Option<Revision>,
     /// What the client can be asked, in the newest vocabulary. An older server is told once, when the connection is
@@ -39,20 +39,20 @@ pub struct Opening {
     /// Messages outside any call that may wait for a slow reader of [`super::Spoken`] (`spoken_queue`). Default 256.
     pub spoken_queue: usize,
     /// What is remembered of servers' revisions. Default a memory of this opening's own, which its clones share.
-    pub eras: Eras,
+    pub eras: RevisionCache,
     /// Sees every message, for recordings.
-    pub tap: Option<Arc<dyn Tap>>,
+    pub tap: Option<Arc<dyn MessageObserver>>,
 }
 
 /// Sees every message as it is sent and received.
-pub trait Tap: Send + Sync + 'static {
+pub trait MessageObserver: Send + Sync + 'static {
     /// A message for the server; called before it is written.
     fn sent(&self, message: &[u8]);
     /// A message of the server's; called before it is read.
     fn received(&self, message: &[u8]);
 }
 
-impl Default for Opening {
+impl Default for ConnectOptions {
     fn default() -> Self {
         let info = serde_json::json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")});
         Self {
@@ -69,14 +69,14 @@ impl Default for Opening {
             roots_hold: Duration::from_secs(45),
             log_hold: Duration::from_secs(60),
             spoken_queue: 256,
-            eras: Eras::default(),
+            eras: RevisionCache::default(),
             tap: None,
         }
     }
 }
 
-impl fmt::Debug for Opening {
+impl fmt::Debug for ConnectOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opening").field("revision", &self.revision).finish_non_exhaustive()
+        f.debug_struct("ConnectOptions").field("revision", &self.revision).finish_non_exhaustive()
     }
 }

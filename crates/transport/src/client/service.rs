@@ -3,7 +3,7 @@ use std::sync::Arc;
 use anyport_service::Service;
 
 use super::{
-    ConnectError, End, Opening,
+    ConnectError, ConnectOptions, End,
     duplex::{Channel, Hub, Open, Outbox},
 };
 use crate::{dialogue::Frame, memory};
@@ -12,7 +12,7 @@ use crate::{dialogue::Frame, memory};
 pub(super) struct InProcess(pub(super) Arc<dyn Service>);
 
 impl Open for InProcess {
-    async fn open(&self, opening: Arc<Opening>) -> Result<Channel, ConnectError> {
+    async fn open(&self, opening: Arc<ConnectOptions>) -> Result<Channel, ConnectError> {
         let config = memory::Config {
             limits: opening.limits,
             max_open_requests: opening.max_open_requests,

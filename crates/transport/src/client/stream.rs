@@ -6,7 +6,7 @@ use tokio::{
 };
 
 use super::{
-    ConnectError, Dial, End, Opening,
+    ConnectError, ConnectOptions, Dial, End,
     duplex::{Channel, Hub, Open, read, write},
 };
 
@@ -15,7 +15,7 @@ const LAST_WRITES: Duration = Duration::from_secs(2);
 
 /// A connection over `input` and `output`, a message a line. `what` they are is for the words of its end.
 pub(super) fn drive(
-    opening: Arc<Opening>,
+    opening: Arc<ConnectOptions>,
     what: &'static str,
     input: impl AsyncRead + Send + Unpin + 'static,
     output: impl AsyncWrite + Send + Unpin + 'static,
@@ -41,7 +41,7 @@ pub(super) fn drive(
 }
 
 impl Open for Dial {
-    async fn open(&self, opening: Arc<Opening>) -> Result<Channel, ConnectError> {
+    async fn open(&self, opening: Arc<ConnectOptions>) -> Result<Channel, ConnectError> {
         let unreachable = |source| ConnectError::Unreachable { at: "the stream".into(), source };
         let (input, output) = tokio::io::split(self.dial().await.map_err(unreachable)?);
         Ok(drive(opening, "stream", input, output))

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use anyport_service::Service;
 
-use super::{ConnectError, Connection, Dial, Opening, duplex, eras::may_be_another, service};
+use super::{ConnectError, ConnectOptions, Connection, Dial, duplex, eras::may_be_another, service};
 
 /// Where a server is.
 #[derive(Clone)]
@@ -34,12 +34,12 @@ pub enum Target {
 ///
 /// # Errors
 /// Each variant of [`ConnectError`] says what was wrong and what to do.
-pub async fn connect(target: &Target, opening: &Opening) -> Result<Connection, ConnectError> {
+pub async fn connect(target: &Target, opening: &ConnectOptions) -> Result<Connection, ConnectError> {
     if opening.revision.is_some() {
         return open(target, opening).await;
     }
     if let Some(known) = opening.eras.known(target) {
-        match open(target, &Opening { revision: Some(known), ..opening.clone() }).await {
+        match open(target, &ConnectOptions { revision: Some(known), ..opening.clone() }).await {
             Err(error) if may_be_another(&error) => {
                 tracing::debug!(%error, "the server is no longer what it was; it is probed again");
                 opening.eras.forget(target);
@@ -52,7 +52,7 @@ pub async fn connect(target: &Target, opening: &Opening) -> Result<Connection, C
     Ok(connection)
 }
 
-async fn open(target: &Target, opening: &Opening) -> Result<Connection, ConnectError> {
+async fn open(target: &Target, opening: &ConnectOptions) -> Result<Connection, ConnectError> {
     let opened = match target {
         #[cfg(feature = "client-child")]
         Target::Command(command) => duplex::open(command, opening).await,

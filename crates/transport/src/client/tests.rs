@@ -11,16 +11,16 @@ use std::{
 use anyport_protocol::{
     Limits, Method, Raw, Revision,
     meta::{LogLevel, Meta},
-    session::upstream::Agreement,
+    session::client::NegotiatedSession,
 };
 use anyport_service::{
-    Asking, Context, Event, Notification, Outcome, Principal, Question, Reply, Request, Service, emit,
+    Context, Event, InputMode, Notification, Outcome, Principal, Reply, Request, ServerRequest, Service, emit,
 };
 use bytes::Bytes;
 
 use super::{
-    ConnectError, Connection, End, Opening, Said, Target,
-    carrier::Carrier,
+    ConnectError, ConnectOptions, Connection, End, Said, Target,
+    carrier::Transport,
     connect,
     duplex::{Hub, Outbox},
 };
@@ -38,7 +38,7 @@ fn capabilities() -> Raw {
 fn caller() -> Context {
     Context::new(Principal::local(), Revision::NEWEST)
         .with_client(capabilities(), Some(raw(r#"{"name":"c","version":"1"}"#)))
-        .with_asking(Asking::Live)
+        .with_input_mode(InputMode::Inline)
 }
 
 fn tool(name: &str) -> Request {
@@ -88,7 +88,7 @@ impl Service for Tour {
                     }
                     done("logged")
                 }
-                "ask" if context.asking() == Asking::Retry => Outcome::InputRequired(raw(
+                "ask" if context.input_mode() == InputMode::InputRequired => Outcome::InputRequired(raw(
                     r#"{"resultType":"input_required","inputRequests":{"q":{"method":"elicitation/create","params":{"message":"m","requestedSchema":{"type":"object","properties":{}}}}},"requestState":"s"}"#,
                 )),
                 "ask" | "sample" => {
@@ -100,8 +100,8 @@ impl Service for Tour {
                     } else {
                         (Method::CreateMessage, raw(r#"{"messages":[],"maxTokens":1}"#))
                     };
-                    let (question, answer) = Question::new(method, params);
-                    emitter.emit(Event::Question(question)).await;
+                    let (question, answer) = ServerRequest::new(method, params);
+                    emitter.emit(Event::ServerRequest(question)).await;
                     match answer.await {
                         Ok(Ok(answer)) => done(answer.as_str()),
                         Ok(Err(error)) => done(&error.message),
@@ -128,7 +128,11 @@ fn done(text: &str) -> Outcome {
 
 async fn tour(revision: Revision) -> (Connection, Tour) {
     let tour = Tour::default();
-    let opening = Opening { revision: Some(revision), capabilities: capabilities(), ..Opening::default() };
+    let opening = ConnectOptions {
+        revision: Some(revision),
+        capabilities: capabilities(),
+        ..ConnectOptions::default()
+    };
     let connection = connect(&Target::Service(Arc::new(tour.clone())), &opening).await.unwrap();
     assert_eq!(connection.revision(), revision);
     (connection, tour)
@@ -155,7 +159,7 @@ async fn every_revision_is_spoken_and_told_in_the_newest_vocabulary() {
 #[tokio::test(start_paused = true)]
 async fn the_newest_that_both_know_is_found() {
     let target = Target::Service(Arc::new(Tour::default()));
-    let connection = connect(&target, &Opening::default()).await.unwrap();
+    let connection = connect(&target, &ConnectOptions::default()).await.unwrap();
     assert_eq!(connection.revision(), Revision::NEWEST);
 }
 
@@ -191,9 +195,9 @@ async fn an_old_server_asks_live_and_a_modern_one_by_result() {
         let name = if revision < Revision::V2025_06_18 { "sample" } else { "ask" };
         let mut reply = connection.call(tool(name), caller());
         match reply.next().await {
-            Event::Question(question) => {
+            Event::ServerRequest(question) => {
                 assert!(!revision.is_modern());
-                question.answerer.answer(Ok(raw(r#"{"action":"decline","role":"user","model":"m"}"#)));
+                question.responder.answer(Ok(raw(r#"{"action":"decline","role":"user","model":"m"}"#)));
                 assert!(text(reply.next().await).contains("decline"), "{revision}");
             }
             Event::Outcome(Outcome::InputRequired(result)) => {
@@ -238,10 +242,10 @@ async fn a_demanded_revision_that_the_server_lacks_is_refused() {
         }
     }
     let target = Target::Service(Arc::new(Mute));
-    let modern = Opening { revision: Some(Revision::NEWEST), ..Opening::default() };
+    let modern = ConnectOptions { revision: Some(Revision::NEWEST), ..ConnectOptions::default() };
     let error = connect(&target, &modern).await.unwrap_err();
     assert!(error.to_string().contains("did not answer server/discover within 10s"), "{error}");
-    let error = connect(&target, &Opening::default()).await.unwrap_err();
+    let error = connect(&target, &ConnectOptions::default()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Silent(_)), "{error}");
 }
 
@@ -253,13 +257,13 @@ struct ByHand {
 
 impl ByHand {
     fn new(revision: Revision) -> Self {
-        let (hub, outbox) = Hub::new(Arc::new(Opening::default()));
+        let (hub, outbox) = Hub::new(Arc::new(ConnectOptions::default()));
         let agreement = if revision.is_modern() {
-            Agreement::modern(revision, raw(r#"{"capabilities":{}}"#))
+            NegotiatedSession::modern(revision, raw(r#"{"capabilities":{}}"#))
         } else {
             let capabilities = r#"{"logging":{},"tools":{}}"#;
             let result = format!(r#"{{"protocolVersion":"{revision}","capabilities":{capabilities}}}"#);
-            Agreement::legacy(&raw(&result)).unwrap()
+            NegotiatedSession::legacy(&raw(&result)).unwrap()
         };
         hub.agree(Arc::new(agreement));
         Self { hub, outbox }
@@ -318,7 +322,7 @@ async fn two_callers_are_never_mixed_up() {
     assert!(server.sent().await.contains("notifications/cancelled"));
     server.hear(ASK);
     let mut one = _one;
-    assert!(matches!(one.next().await, Event::Question(_)));
+    assert!(matches!(one.next().await, Event::ServerRequest(_)));
     // The question was dropped unanswered.
     assert!(server.sent().await.contains("nobody answers elicitation/create"));
 }
@@ -341,11 +345,11 @@ async fn a_question_may_be_withdrawn_and_ends_with_its_call() {
     let mut server = ByHand::new(Revision::V2025_11_25);
     let mut reply = server.call("a", caller()).await;
     server.hear(ASK);
-    let Event::Question(mut question) = reply.next().await else { panic!() };
+    let Event::ServerRequest(mut question) = reply.next().await else { panic!() };
     server.hear(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"q"}}"#);
-    question.answerer.withdrawn().await;
+    question.responder.withdrawn().await;
     server.hear(&ASK.replace("\"q\"", "\"r\""));
-    let Event::Question(question) = reply.next().await else { panic!() };
+    let Event::ServerRequest(question) = reply.next().await else { panic!() };
     drop(reply);
     assert!(server.sent().await.contains(r#""method":"notifications/cancelled""#));
     let refused = server.sent().await;
@@ -359,13 +363,13 @@ async fn a_server_that_waits_for_a_person_hears_of_progress() {
     let mut reply = server.call("a", caller()).await;
     let with_token = ASK.replace(r#""message""#, r#""_meta":{"progressToken":"t"},"message""#);
     server.hear(&with_token);
-    let Event::Question(question) = reply.next().await else { panic!() };
+    let Event::ServerRequest(question) = reply.next().await else { panic!() };
     assert!(!question.params.as_str().contains("progressToken"));
     for told in 1..=2 {
         let expected = format!(r#""params":{{"progressToken":"t","progress":{told}}}"#);
         assert!(server.sent().await.contains(&expected));
     }
-    question.answerer.answer(Ok(raw(r#"{"action":"cancel"}"#)));
+    question.responder.answer(Ok(raw(r#"{"action":"cancel"}"#)));
     assert_eq!(server.sent().await, r#"{"jsonrpc":"2.0","id":"q","result":{"action":"cancel"}}"#);
 }
 
@@ -378,8 +382,8 @@ async fn roots_held_then_refused_or_given_to_the_next_call() {
     assert!(refused.contains(r#""id":7"#) && refused.contains("no call is open"), "{refused}");
     server.hear(roots);
     let mut reply = server.call("a", caller()).await;
-    let Event::Question(question) = reply.next().await else { panic!() };
-    question.answerer.answer(Ok(raw(r#"{"roots":[]}"#)));
+    let Event::ServerRequest(question) = reply.next().await else { panic!() };
+    question.responder.answer(Ok(raw(r#"{"roots":[]}"#)));
     assert_eq!(server.sent().await, r#"{"jsonrpc":"2.0","id":7,"result":{"roots":[]}}"#);
 }
 
@@ -510,7 +514,7 @@ async fn a_caller_that_does_not_read_costs_no_memory() {
     while let Event::Notification(progress) = reply.next().await {
         heard.push(progress.params.to_string());
     }
-    assert_eq!(heard.len(), Opening::default().call_queue);
+    assert_eq!(heard.len(), ConnectOptions::default().call_queue);
     assert!(heard.last().unwrap().contains("10000"), "the newest is kept: {:?}", heard.last());
 }
 
@@ -536,9 +540,9 @@ async fn large_events_that_nobody_reads_are_bounded_by_their_bytes() {
 
 #[tokio::test(start_paused = true)]
 async fn open_requests_and_what_waits_to_be_sent_are_bounded() {
-    let opening = Opening { max_open_requests: 2, send_queue: 10, ..Opening::default() };
+    let opening = ConnectOptions { max_open_requests: 2, send_queue: 10, ..ConnectOptions::default() };
     let (hub, _outbox) = Hub::new(Arc::new(opening));
-    hub.agree(Arc::new(Agreement::modern(Revision::NEWEST, Raw::EMPTY_OBJECT)));
+    hub.agree(Arc::new(NegotiatedSession::modern(Revision::NEWEST, Raw::EMPTY_OBJECT)));
     let first = hub.call(tool("a"), caller());
     let refused = hub.call(tool("b"), caller()).into_ready().unwrap();
     let Outcome::Error(error) = refused else { panic!() };

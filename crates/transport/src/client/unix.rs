@@ -3,7 +3,7 @@ use std::{path::Path, sync::Arc};
 use tokio::net::UnixStream;
 
 use super::{
-    ConnectError, Opening,
+    ConnectError, ConnectOptions,
     duplex::{Channel, Open},
     stream::drive,
 };
@@ -12,7 +12,7 @@ use super::{
 pub(super) struct Socket<'a>(pub(super) &'a Path);
 
 impl Open for Socket<'_> {
-    async fn open(&self, opening: Arc<Opening>) -> Result<Channel, ConnectError> {
+    async fn open(&self, opening: Arc<ConnectOptions>) -> Result<Channel, ConnectError> {
         let stream = UnixStream::connect(self.0).await.map_err(|source| ConnectError::Unreachable {
             at: format!("the socket {}", self.0.display()),
             source,
@@ -31,14 +31,14 @@ mod tests {
         net::UnixListener,
     };
 
-    use crate::client::{ConnectError, End, Opening, Target, connect};
+    use crate::client::{ConnectError, ConnectOptions, End, Target, connect};
 
     #[tokio::test]
     async fn a_server_on_a_socket_is_called_and_its_end_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.sock");
         let target = Target::Unix(path.clone());
-        let nobody = connect(&target, &Opening::default()).await.unwrap_err();
+        let nobody = connect(&target, &ConnectOptions::default()).await.unwrap_err();
         assert!(matches!(nobody, ConnectError::Unreachable { .. }), "{nobody}");
         let listener = UnixListener::bind(&path).unwrap();
         // Answers the probe and a call, then goes.
@@ -54,7 +54,7 @@ mod tests {
                 output.write_all(answer.as_bytes()).await.unwrap();
             }
         });
-        let connection = connect(&target, &Opening::default()).await.unwrap();
+        let connection = connect(&target, &ConnectOptions::default()).await.unwrap();
         assert_eq!(connection.revision(), Revision::NEWEST);
         let context = Context::new(Principal::local(), Revision::NEWEST);
         let mut reply = connection.call(Request::new(Method::ToolsList, Raw::EMPTY_OBJECT), context);

@@ -13,7 +13,7 @@ use anyport_protocol::{
     jsonrpc::{Reason, write_error, write_notification, write_result},
     meta::key,
 };
-use anyport_service::{Event, Notification, Outcome, Question, Reply};
+use anyport_service::{Event, Notification, Outcome, Reply, ServerRequest};
 use bytes::Bytes;
 use tokio::task::coop::consume_budget;
 
@@ -44,7 +44,7 @@ struct Legacy {
     /// URL elicitations whose end this client wants to hear of (2025-11-25 only).
     elicitations: Vec<Raw>,
     /// A question that waits for the client to be ready.
-    held: Option<(Question, ClientReady)>,
+    held: Option<(ServerRequest, ClientReady)>,
 }
 
 type ClientReady = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -56,7 +56,7 @@ pub(crate) enum Outgoing {
     Message(Bytes),
     /// The connection may end here for a while.
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
-    Hangup(Duration),
+    Disconnect(Duration),
     /// The response, which ends the exchange.
     Answer(Answer),
 }
@@ -144,14 +144,14 @@ impl Exchange {
                 Event::Unknown { method, params } => {
                     self.ready.push_back(Outgoing::Message(named_text(&method, &params)));
                 }
-                Event::Question(question) => match &mut self.voice {
+                Event::ServerRequest(question) => match &mut self.voice {
                     // A modern caller is asked by result; dropping the question says that nobody will answer.
                     Voice::Modern { .. } => {}
                     Voice::Legacy(legacy) => legacy.hold(question),
                 },
-                Event::Hangup { retry } => {
+                Event::Disconnect { retry } => {
                     if self.voice.polls() {
-                        self.ready.push_back(Outgoing::Hangup(retry));
+                        self.ready.push_back(Outgoing::Disconnect(retry));
                     }
                 }
                 Event::Outcome(outcome) => self.end(outcome),
@@ -263,7 +263,7 @@ impl Legacy {
 
     /// 2025-11-25, lifecycle §Initialization: "The server SHOULD NOT send requests other than pings and logging
     /// before receiving the `initialized` notification", so the question waits for it.
-    fn hold(&mut self, question: Question) {
+    fn hold(&mut self, question: ServerRequest) {
         self.held = Some((question, Box::pin(self.session.clone().until_ready())));
     }
 

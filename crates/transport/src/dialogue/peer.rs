@@ -388,7 +388,7 @@ impl Peer {
                         let _ = answers.send(answer.text).await;
                         return Some(id);
                     }
-                    Outgoing::Hangup(_) => {}
+                    Outgoing::Disconnect(_) => {}
                 }
             }
         });

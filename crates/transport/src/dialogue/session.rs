@@ -13,8 +13,8 @@ use anyport_protocol::{
     session::legacy::{Session, Step},
 };
 use anyport_service::{
-    Answerer, ClientId, Context, Ear, Event, Line, Notification, Outcome, Principal, Question, Reply,
-    Request, Service,
+    ClientId, Context, Ear, Event, Line, Notification, Outcome, Principal, Reply, Request, Responder,
+    ServerRequest, Service,
 };
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -51,7 +51,7 @@ struct Open {
     method: Method,
     /// As it was before it was lowered.
     params: Raw,
-    answerer: Answerer,
+    responder: Responder,
 }
 
 /// A question, ready to be sent.
@@ -166,7 +166,7 @@ impl LegacySession {
         let context = match state.log_level() {
             Some(level) => context.with_log_level(Some(level)),
             // The choice is the server's, and ours where there is no older one that makes it.
-            None => context.with_assumed_log_level(LogLevel::Info),
+            None => context.with_default_log_level(LogLevel::Info),
         };
         context.with_meta(Meta { progress_token, traceparent, ..Meta::default() })
     }
@@ -314,7 +314,7 @@ impl LegacySession {
                     return Poll::Ready(Some(named_text(&method, &params)));
                 }
                 Event::Outcome(_) => listening.reply = None,
-                Event::Question(_) | Event::Hangup { .. } => {}
+                Event::ServerRequest(_) | Event::Disconnect { .. } => {}
             }
         }
     }
@@ -326,11 +326,11 @@ impl LegacySession {
                 self.notify(method, params).map(|params| notification_text(method, &params))
             }
             Event::Unknown { method, params } => Some(named_text(&method, &params)),
-            Event::Question(question) => self.ask(question).map(|put| {
+            Event::ServerRequest(question) => self.ask(question).map(|put| {
                 asked.push(put.id);
                 put.text
             }),
-            Event::Hangup { .. } | Event::Outcome(_) => None,
+            Event::Disconnect { .. } | Event::Outcome(_) => None,
         }
     }
 
@@ -339,7 +339,7 @@ impl LegacySession {
         let mut questions = lock(&self.questions);
         asked.retain(|id| questions.contains_key(id));
         let place = asked.iter().position(|id| {
-            questions.get_mut(id).is_some_and(|open| open.answerer.poll_withdrawn(task).is_ready())
+            questions.get_mut(id).is_some_and(|open| open.responder.poll_withdrawn(task).is_ready())
         })?;
         let id = asked.swap_remove(place);
         questions.remove(&id);
@@ -364,7 +364,7 @@ impl LegacySession {
         lock(&self.state).notify(method, params)
     }
 
-    pub(super) fn lower(&self, method: Option<Method>, outcome: jsonrpc::Outcome) -> jsonrpc::Outcome {
+    pub(super) fn lower(&self, method: Option<Method>, outcome: jsonrpc::RpcResult) -> jsonrpc::RpcResult {
         lock(&self.state).lower(method, outcome)
     }
 
@@ -377,13 +377,13 @@ impl LegacySession {
 
     /// Registers a question and writes it. `None` when this session's revision cannot say it: the asker has its
     /// error already.
-    pub(super) fn ask(&self, question: Question) -> Option<Asked> {
-        let Question { method, params, answerer } = question;
+    pub(super) fn ask(&self, question: ServerRequest) -> Option<Asked> {
+        let ServerRequest { method, params, responder } = question;
         let lowered = lock(&self.state).ask(method, params.clone());
         let (id, mut lowered) = match lowered {
             Ok(asked) => asked,
             Err(error) => {
-                answerer.answer(Err(error));
+                responder.answer(Err(error));
                 return None;
             }
         };
@@ -391,7 +391,7 @@ impl LegacySession {
         if Members::find(lowered.as_str(), "mode") == Some("\"url\"") {
             // 2025-11-25, elicitation §URL Mode: every such request has an `elicitationId`.
             let Ok(minted) = random_id() else {
-                answerer.answer(Err(Error::internal("no randomness from the operating system")));
+                responder.answer(Err(Error::internal("no randomness from the operating system")));
                 return None;
             };
             let minted = Raw::string(&minted);
@@ -402,7 +402,7 @@ impl LegacySession {
         }
         let mut text = Vec::with_capacity(lowered.as_str().len() + 80);
         write_request(&mut text, &id, method.as_str(), Some(&lowered));
-        lock(&self.questions).insert(id.clone(), Open { method, params, answerer });
+        lock(&self.questions).insert(id.clone(), Open { method, params, responder });
         Some(Asked { id, text: one_line(text), elicitation })
     }
 
@@ -414,13 +414,13 @@ impl LegacySession {
             return;
         };
         let answer = lock(&self.state).answered(open.method, &open.params, response.outcome);
-        open.answerer.answer(answer);
+        open.responder.answer(answer);
     }
 
     /// How it stands with a question. `task` is woken when one that is open is withdrawn.
     pub(super) fn question_state(&self, id: &Id, task: &mut Task<'_>) -> QuestionState {
         let mut questions = lock(&self.questions);
-        match questions.get_mut(id).map(|open| open.answerer.poll_withdrawn(task)) {
+        match questions.get_mut(id).map(|open| open.responder.poll_withdrawn(task)) {
             None => QuestionState::Settled,
             Some(Poll::Pending) => QuestionState::Open,
             Some(Poll::Ready(())) => {
@@ -457,13 +457,13 @@ impl LegacySession {
 }
 
 impl Line for LegacySession {
-    fn ask(&self, question: Question) -> Result<(), Question> {
+    fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest> {
         let lacks = {
             let state = lock(&self.state);
             Profile::of(state.capabilities()).lacks(question.method, &question.params)
         };
         match self.room().filter(|_| lacks.is_none()) {
-            Some(mut listening) => listening.aside.push_back(Event::Question(question)),
+            Some(mut listening) => listening.aside.push_back(Event::ServerRequest(question)),
             None => return Err(question),
         }
         self.wake_pushes();

@@ -236,7 +236,7 @@ impl Call {
         }
         match said {
             Some(Outgoing::Message(text)) => stream.push(text).await,
-            Some(Outgoing::Hangup(retry)) => stream.hangup(retry),
+            Some(Outgoing::Disconnect(retry)) => stream.hangup(retry),
             _ => {}
         }
         Some(stream)
@@ -268,7 +268,7 @@ async fn carry_on(exchange: &mut Exchange, stream: &Writing) {
     loop {
         match exchange.next().await {
             Outgoing::Message(text) => stream.push(text).await,
-            Outgoing::Hangup(retry) => stream.hangup(retry),
+            Outgoing::Disconnect(retry) => stream.hangup(retry),
             Outgoing::Answer(answer) => return stream.push(answer.text).await,
         }
     }

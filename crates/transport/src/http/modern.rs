@@ -190,7 +190,7 @@ async fn pending(state: &State, accept: Accept, mut exchange: Exchange) -> Respo
     match timeout(keep_alive, exchange.next()).await {
         Ok(Outgoing::Answer(answer)) => response::modern(answer),
         Ok(Outgoing::Message(first)) => stream(Streaming::new(exchange, Some(first), None), keep_alive),
-        Ok(Outgoing::Hangup(_)) | Err(_) => stream(Streaming::new(exchange, None, None), keep_alive),
+        Ok(Outgoing::Disconnect(_)) | Err(_) => stream(Streaming::new(exchange, None, None), keep_alive),
     }
 }
 
@@ -252,7 +252,7 @@ impl Source for Streaming {
                     self.exchange = None;
                     text
                 }
-                Outgoing::Hangup(_) => continue,
+                Outgoing::Disconnect(_) => continue,
             };
             return Poll::Ready(Some(SseEvent { data, ..SseEvent::default() }));
         }

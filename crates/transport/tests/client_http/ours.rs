@@ -1,9 +1,9 @@
 //! Our client and our server.
 
 use anyport_protocol::{Limits as MessageLimits, Method, Raw, Revision, meta::LogLevel};
-use anyport_service::{Asking, Context, Event, Outcome, Principal, Reply, Request, Service as _};
+use anyport_service::{Context, Event, InputMode, Outcome, Principal, Reply, Request, Service as _};
 use anyport_transport::{
-    client::{ConnectError, Connection, Opening, Said, Target, connect, http::Endpoint},
+    client::{ConnectError, ConnectOptions, Connection, Said, Target, connect, http::Endpoint},
     http::Config,
 };
 use serde_json::{Value, json};
@@ -18,18 +18,22 @@ const ALL: [Revision; 5] = [
     Revision::V2026_07_28,
 ];
 
-pub(crate) fn opening(revision: Option<Revision>) -> Opening {
-    Opening { revision, capabilities: json!({"roots": {}, "elicitation": {}}).into(), ..Opening::default() }
+pub(crate) fn opening(revision: Option<Revision>) -> ConnectOptions {
+    ConnectOptions {
+        revision,
+        capabilities: json!({"roots": {}, "elicitation": {}}).into(),
+        ..ConnectOptions::default()
+    }
 }
 
-pub(crate) async fn open(endpoint: &Endpoint, opening: &Opening) -> Result<Connection, ConnectError> {
+pub(crate) async fn open(endpoint: &Endpoint, opening: &ConnectOptions) -> Result<Connection, ConnectError> {
     connect(&Target::Http(endpoint.clone()), opening).await
 }
 
 pub(crate) fn context() -> Context {
     let capabilities: Raw = json!({"roots": {}, "elicitation": {}}).into();
     Context::new(Principal::local(), Revision::NEWEST)
-        .with_asking(Asking::Live)
+        .with_input_mode(InputMode::Inline)
         .with_client(capabilities, None)
 }
 
@@ -107,10 +111,10 @@ async fn asked(connection: &Connection) -> Outcome {
     let mut questions = 0;
     loop {
         match within(reply.next()).await {
-            Event::Question(question) => {
+            Event::ServerRequest(question) => {
                 assert_eq!(question.method, Method::ListRoots);
                 questions += 1;
-                question.answerer.answer(Ok(json!({"roots": []}).into()));
+                question.responder.answer(Ok(json!({"roots": []}).into()));
             }
             Event::Outcome(outcome) => {
                 assert_eq!(questions, 2);

@@ -11,7 +11,7 @@ use std::{
 
 use anyport_protocol::Method;
 use anyport_service::{Outcome, Request, Service as _};
-use anyport_transport::client::{Connection, Opening, http::Endpoint};
+use anyport_transport::client::{ConnectOptions, Connection, http::Endpoint};
 use serde_json::json;
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     script::{Asked, Script, answer, events, json as body, legacy, modern, response},
 };
 
-async fn to(script: &Script, opening: &Opening) -> Connection {
+async fn to(script: &Script, opening: &ConnectOptions) -> Connection {
     let endpoint = Endpoint::new(&script.url()).unwrap().without_proxy();
     within(open(&endpoint, opening)).await.unwrap()
 }
@@ -94,7 +94,7 @@ async fn a_server_that_asks_without_end_and_takes_no_answer_costs_a_bounded_numb
         _ => legacy(asked, "s").unwrap_or_else(|| body(&answer(asked, "x"))),
     })
     .await;
-    let opening = Opening { max_open_requests: 5, max_open_questions: 3, ..opening(None) };
+    let opening = ConnectOptions { max_open_requests: 5, max_open_questions: 3, ..opening(None) };
     let connection = to(&script, &opening).await;
     let answers = || script.asked().iter().filter(|asked| asked.body["result"].is_object()).count();
     let all = async {

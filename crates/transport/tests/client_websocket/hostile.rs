@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 
 use anyport_protocol::Limits;
 use anyport_service::Outcome;
-use anyport_transport::client::{Connection, End, Opening, websocket::Config};
+use anyport_transport::client::{ConnectOptions, Connection, End, websocket::Config};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -19,7 +19,7 @@ use crate::{
 
 /// A connection to a server that does `then` once it has read a call.
 async fn calling<F>(
-    opening: &Opening,
+    opening: &ConnectOptions,
     config: Config,
     then: impl Fn(Peer) -> F + Send + Sync + 'static,
 ) -> Connection
@@ -88,7 +88,7 @@ async fn what_may_not_be_sent_ends_the_connection_by_its_close_code() {
 
 #[tokio::test]
 async fn whatever_a_frame_says_of_its_length_no_room_is_made_for_more_than_may_be() {
-    let small = Opening { limits: Limits { bytes: 1000, ..Limits::default() }, ..opening(None) };
+    let small = ConnectOptions { limits: Limits { bytes: 1000, ..Limits::default() }, ..opening(None) };
     let claims = |length: u64| [&[0x81, 127][..], &length.to_be_bytes(), b"{"].concat();
     let fragments = [frame(0x01, &[b'x'; 600]), frame(0x80, &[b'x'; 600])].concat();
     for bytes in [claims(1 << 62), claims(1 << 40), claims(1001), frame(0x81, &[b'x'; 1001]), fragments] {

@@ -12,22 +12,28 @@ mod ours;
 mod peer;
 
 use anyport_protocol::{Method, Raw, Revision};
-use anyport_service::{Asking, Context, Outcome, Principal, Reply, Request, Service as _};
-use anyport_transport::client::{ConnectError, Connection, Opening, Target, connect, websocket::Endpoint};
+use anyport_service::{Context, InputMode, Outcome, Principal, Reply, Request, Service as _};
+use anyport_transport::client::{
+    ConnectError, ConnectOptions, Connection, Target, connect, websocket::Endpoint,
+};
 use serde_json::{Value, json};
 
-fn opening(revision: Option<Revision>) -> Opening {
-    Opening { revision, capabilities: json!({"roots": {}, "elicitation": {}}).into(), ..Opening::default() }
+fn opening(revision: Option<Revision>) -> ConnectOptions {
+    ConnectOptions {
+        revision,
+        capabilities: json!({"roots": {}, "elicitation": {}}).into(),
+        ..ConnectOptions::default()
+    }
 }
 
-async fn open(endpoint: Endpoint, opening: &Opening) -> Result<Connection, ConnectError> {
+async fn open(endpoint: Endpoint, opening: &ConnectOptions) -> Result<Connection, ConnectError> {
     common::within(connect(&Target::WebSocket(endpoint), opening)).await
 }
 
 fn context() -> Context {
     let capabilities: Raw = json!({"roots": {}, "elicitation": {}}).into();
     Context::new(Principal::local(), Revision::NEWEST)
-        .with_asking(Asking::Live)
+        .with_input_mode(InputMode::Inline)
         .with_client(capabilities, None)
 }
 

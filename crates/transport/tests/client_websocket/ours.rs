@@ -62,8 +62,8 @@ async fn questions_logs_and_changes_come_over_the_one_channel() {
     let Some(Said::Notification(told)) = within(spoken.next()).await else { panic!() };
     assert_eq!(told.method, Method::ToolsChanged);
     let mut reply = call(&connection, "ask", json!({"questions": 1}));
-    let Event::Question(question) = within(reply.next()).await else { panic!() };
-    question.answerer.answer(Ok(json!({"roots": []}).into()));
+    let Event::ServerRequest(question) = within(reply.next()).await else { panic!() };
+    question.responder.answer(Ok(json!({"roots": []}).into()));
     assert_eq!(text(&within(reply.outcome()).await), r#"{"roots":[]}"#);
     let wanting = context().with_log_level(Some(LogLevel::Info));
     let mut reply = connection.call(tool("say", json!({"count": 2, "wait": false})), wanting);

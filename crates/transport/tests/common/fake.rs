@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{Error, Method, Raw, jsonrpc::Reason};
 use anyport_service::{
-    Context, Emitter, Event, Notification, Outcome, Question, Reply, Request, Service, emit,
+    Context, Emitter, Event, Notification, Outcome, Reply, Request, ServerRequest, Service, emit,
 };
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -126,7 +126,7 @@ impl Fake {
             }
             "ask" => ask(number("questions"), &emitter).await,
             "hangup" => {
-                emitter.emit(Event::Hangup { retry: Duration::from_millis(5) }).await;
+                emitter.emit(Event::Disconnect { retry: Duration::from_millis(5) }).await;
                 self.pass().await;
                 "back".into()
             }
@@ -212,8 +212,8 @@ fn said(index: usize, size: usize) -> Event {
 async fn ask(questions: usize, emitter: &Emitter) -> String {
     let mut answers = Vec::new();
     for _ in 0..questions {
-        let (question, answer) = Question::new(Method::ListRoots, Raw::EMPTY_OBJECT);
-        emitter.emit(Event::Question(question)).await;
+        let (question, answer) = ServerRequest::new(Method::ListRoots, Raw::EMPTY_OBJECT);
+        emitter.emit(Event::ServerRequest(question)).await;
         answers.push(answer);
     }
     let mut texts = Vec::new();

@@ -13,7 +13,7 @@ use crate::{
 
 pub(crate) fn topic() -> Topic {
     Topic {
-        name: "Opening",
+        name: "ConnectOptions",
         about: "",
         whole: false,
         rows: vec![

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use anyport_transport::client::{self, ConnectError, Connection, End, Opening, Tap};
+use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, End, MessageObserver};
 use serde_json::Value;
 use tokio::time::timeout;
 use url::Url;
@@ -193,7 +193,8 @@ async fn elsewhere(url: &str, headers: &[(String, Hidden)]) -> Option<String> {
         let mut other = parsed.clone();
         other.set_path(path);
         let server = Server::url(other.as_str(), headers.to_vec()).ok()?;
-        let opening = Opening { probe_timeout: GLANCE / 2, open_timeout: GLANCE, ..Opening::default() };
+        let opening =
+            ConnectOptions { probe_timeout: GLANCE / 2, open_timeout: GLANCE, ..ConnectOptions::default() };
         if let Ok(connection) = client::connect(&server.destination().ok()?, &opening).await {
             connection.close().await;
             return Some(format!("the server is at another path: {server}"));
@@ -220,7 +221,7 @@ struct Heard {
     garbage: Option<String>,
 }
 
-impl Tap for Ear {
+impl MessageObserver for Ear {
     fn sent(&self, message: &[u8]) {
         if let Some(recorder) = &self.recorder {
             recorder.sent(message);

@@ -13,7 +13,7 @@ use crate::{
     Raw,
     Revision::{self, *},
     method::Kind,
-    revision::{Part, Refused, STEPS, Tree, lift, lift_answer, lower},
+    revision::{Part, STEPS, Tree, Unrepresentable, lift, lift_answer, lower},
 };
 
 /// Runs `check` on messages of every part that `revision` can say.
@@ -85,14 +85,14 @@ fn lowered_messages_are_valid_and_lowered_once_and_for_all() {
 }
 
 /// The rules that may refuse a valid message, by part and revision.
-fn may_refuse(refused: &Refused, part: Part, revision: Revision) -> Result<(), TestCaseError> {
+fn may_refuse(refused: &Unrepresentable, part: Part, revision: Revision) -> Result<(), TestCaseError> {
     let allowed = match refused {
-        Refused::Method { .. } => part.method() == Some(Elicit) && revision < V2025_06_18,
-        Refused::UrlElicitation => part == Part::Question(Elicit) && revision < V2025_11_25,
-        Refused::ToolUse | Refused::SeveralBlocks => {
+        Unrepresentable::Method { .. } => part.method() == Some(Elicit) && revision < V2025_06_18,
+        Unrepresentable::UrlElicitation => part == Part::ServerRequest(Elicit) && revision < V2025_11_25,
+        Unrepresentable::ToolUse | Unrepresentable::SeveralBlocks => {
             part.method() == Some(CreateMessage) && revision < V2025_11_25
         }
-        Refused::Audio => part.method() == Some(CreateMessage) && revision == V2024_11_05,
+        Unrepresentable::Audio => part.method() == Some(CreateMessage) && revision == V2024_11_05,
         _ => false,
     };
     prop_assert!(allowed, "{refused} must not refuse {part:?} to {revision}");
@@ -145,7 +145,7 @@ fn no_json_makes_a_step_panic() {
 /// Checks `message` against the schema of `revision`.
 fn is_valid(revision: Revision, part: Part, message: &Value) -> Result<(), TestCaseError> {
     let (definition, whole) = match (part, part.method().map(|method| method.entry())) {
-        (Part::Params(_) | Part::Question(_) | Part::Notification(_), Some(entry)) => {
+        (Part::Params(_) | Part::ServerRequest(_) | Part::Notification(_), Some(entry)) => {
             let id = (entry.kind == Kind::Request).then_some(1);
             let whole = json!({"jsonrpc": "2.0", "id": id, "method": entry.name, "params": message});
             (entry.schema, whole)

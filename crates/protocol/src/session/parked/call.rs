@@ -6,14 +6,15 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    Ended, Fault, Full, check,
-    ended::{REPLAY_BYTES, refused, size},
+    CallRecord, Fault, Full,
+    call_record::{REPLAY_BYTES, refused, size},
+    check,
 };
 use crate::{
     Error, Method, Raw,
     capability::Profile,
     json::Splice,
-    jsonrpc::{Outcome, Reason, code},
+    jsonrpc::{Reason, RpcResult, code},
     meta::LogLevel,
 };
 
@@ -26,7 +27,7 @@ pub type Attachment = u64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How long further questions are waited for before the caller is asked.
-    pub gather: Duration,
+    pub batch_window: Duration,
     /// How long nobody may be attached.
     pub park_ttl: Duration,
     /// What may be held: questions and outcome.
@@ -36,7 +37,7 @@ pub struct Limits {
     /// Rounds of questions.
     pub rounds: u32,
     /// How often one question is asked again.
-    pub reasks: u32,
+    pub max_reprompts: u32,
     /// How long an outcome is given out again.
     pub replay: Duration,
     /// How long the call may run; the time in which it is parked does not count. `None`: as long as it likes.
@@ -73,7 +74,7 @@ pub struct Retry {
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The server asks.
-    Question {
+    ServerRequest {
         /// A key that was never used in this call.
         key: Key,
         /// The question.
@@ -91,7 +92,7 @@ pub enum Event {
         params: Raw,
     },
     /// The server is done.
-    Outcome(Outcome),
+    Outcome(RpcResult),
     /// The caller came back.
     Retry(Retry),
     /// A request is gone: cancelled, or its client disconnected.
@@ -122,11 +123,11 @@ pub enum Effect {
     /// Answer a request by `input_required`, with the state of this round and these `inputRequests`.
     Ask(Attachment, u32, Raw),
     /// Answer a request.
-    End(Attachment, Outcome),
+    End(Attachment, RpcResult),
     /// Count a refusal by this limit.
     Count(&'static str),
     /// The call is over, and this is how. Nothing follows.
-    Over(Ended),
+    Over(CallRecord),
 }
 
 /// One call to a server that asks live, for a caller that retries.
@@ -157,7 +158,7 @@ enum Phase {
     Running { since: Duration },
     Gathering { since: Duration, until: Duration },
     Parked { until: Duration },
-    Kept { until: Duration, outcome: Outcome },
+    Kept { until: Duration, outcome: RpcResult },
     Over,
 }
 
@@ -169,7 +170,7 @@ struct Open {
     /// Whether the caller has been asked it.
     asked: bool,
     /// How often it was asked again.
-    reasks: u32,
+    reprompts: u32,
 }
 
 /// How far the call has come: what was told, and what is to be told.
@@ -206,7 +207,9 @@ impl Call {
     pub fn handle(&mut self, now: Duration, event: Event) -> Vec<Effect> {
         let mut out = Vec::new();
         match event {
-            Event::Question { key, method, params } => self.question(now, key, method, &params, &mut out),
+            Event::ServerRequest { key, method, params } => {
+                self.question(now, key, method, &params, &mut out)
+            }
             Event::Withdrawn(key) => self.withdrawn(key),
             Event::Notification { method, params } => self.notification(method, params, &mut out),
             Event::Outcome(outcome) => self.outcome(now, outcome, &mut out),
@@ -263,9 +266,9 @@ impl Call {
         if let Err(error) = self.may_ask(method, &params, out) {
             return out.push(Effect::Refuse(key, error));
         }
-        self.questions.insert(key, Open { method, params, asked: false, reasks: 0 });
+        self.questions.insert(key, Open { method, params, asked: false, reprompts: 0 });
         if let Phase::Running { since } = self.phase {
-            self.phase = Phase::Gathering { since, until: now.saturating_add(self.limits.gather) };
+            self.phase = Phase::Gathering { since, until: now.saturating_add(self.limits.batch_window) };
         }
     }
 
@@ -342,7 +345,7 @@ impl Call {
         }
     }
 
-    fn outcome(&mut self, now: Duration, outcome: Outcome, out: &mut Vec<Effect>) {
+    fn outcome(&mut self, now: Duration, outcome: RpcResult, out: &mut Vec<Effect>) {
         let outcome = self.told(outcome);
         match self.phase {
             Phase::Running { .. } | Phase::Gathering { .. } => self.done(now, outcome, out),
@@ -350,11 +353,11 @@ impl Call {
                 self.refuse_open("the call is over", out);
                 match &outcome {
                     Err(error) if error.reason == Some(Reason::UpstreamLost) => {
-                        self.over(Ended::Abandoned(Reason::UpstreamLost), out);
+                        self.over(CallRecord::Abandoned(Reason::UpstreamLost), out);
                     }
                     _ if size(&outcome) > self.limits.parked_bytes => {
                         out.push(Effect::Count("parked_bytes"));
-                        self.over(Ended::Abandoned(Reason::TooLarge), out);
+                        self.over(CallRecord::Abandoned(Reason::TooLarge), out);
                     }
                     _ => self.phase = Phase::Kept { until, outcome },
                 }
@@ -368,7 +371,7 @@ impl Call {
     ///
     /// 2026-07-28, basic §_meta: "If processing a request requires a capability the client did not include in
     /// `io.modelcontextprotocol/clientCapabilities`, the server MUST return a `MissingRequiredClientCapabilityError`". A result passes: the server found another way.
-    fn told(&self, outcome: Outcome) -> Outcome {
+    fn told(&self, outcome: RpcResult) -> RpcResult {
         match (&self.lacking, outcome) {
             (Some(lacking), Err(error)) if error.reason.is_none() => {
                 Err(Error::missing_capability(&lacking.clone().into()))
@@ -378,13 +381,13 @@ impl Call {
     }
 
     /// Ends the call with an outcome for those who are attached.
-    fn done(&mut self, now: Duration, outcome: Outcome, out: &mut Vec<Effect>) {
+    fn done(&mut self, now: Duration, outcome: RpcResult, out: &mut Vec<Effect>) {
         let retry = self.retry;
         self.end_all(&outcome, out);
         self.refuse_open("the call is over", out);
         let small = retry.is_some() && size(&outcome) <= REPLAY_BYTES;
         let until = now.saturating_add(self.limits.replay);
-        self.over(Ended::Done { retry, outcome: small.then_some(outcome), until }, out);
+        self.over(CallRecord::Done { retry, outcome: small.then_some(outcome), until }, out);
     }
 }
 
@@ -416,8 +419,8 @@ impl Call {
             let asked = self.asked();
             return out.push(Effect::Ask(retry.attachment, self.round, asked));
         }
-        if let Some(error) = self.over_reasks(&sorted) {
-            out.push(Effect::Count("reasks"));
+        if let Some(error) = self.over_reprompted(&sorted) {
+            out.push(Effect::Count("max_reprompts"));
             return out.push(Effect::End(retry.attachment, Err(error)));
         }
         self.attach(&retry, out);
@@ -427,7 +430,7 @@ impl Call {
         }
         for (key, _) in sorted.again {
             if let Some(open) = self.questions.get_mut(&key) {
-                open.reasks += 1;
+                open.reprompts += 1;
             }
         }
         self.refuse_undeclared(out);
@@ -441,7 +444,7 @@ impl Call {
         self.phase = if self.questions.is_empty() {
             Phase::Running { since: now }
         } else {
-            Phase::Gathering { since: now, until: now.saturating_add(self.limits.gather) }
+            Phase::Gathering { since: now, until: now.saturating_add(self.limits.batch_window) }
         };
     }
 
@@ -479,11 +482,11 @@ impl Call {
     }
 
     /// The error when a question has been asked again too often. The call stays parked: a good answer is still taken.
-    fn over_reasks(&self, sorted: &Sorted) -> Option<Error> {
-        let most = self.limits.reasks;
-        let over = |key| self.questions.get(key).is_some_and(|open| open.reasks >= most);
+    fn over_reprompted(&self, sorted: &Sorted) -> Option<Error> {
+        let most = self.limits.max_reprompts;
+        let over = |key| self.questions.get(key).is_some_and(|open| open.reprompts >= most);
         let (_, why) = sorted.again.iter().find(|(key, _)| over(key))?;
-        let message = format!("inputResponses: {why}; it was asked again {most} times (reasks)");
+        let message = format!("inputResponses: {why}; it was asked again {most} times (max_reprompts)");
         Some(Error::invalid_params(message).with_reason(Reason::Malformed))
     }
 
@@ -605,15 +608,15 @@ impl Call {
             out.push(Effect::Cancel);
         }
         self.refuse_open("the client did not answer", out);
-        self.over(Ended::Abandoned(reason), out);
+        self.over(CallRecord::Abandoned(reason), out);
     }
 
-    fn over(&mut self, ended: Ended, out: &mut Vec<Effect>) {
+    fn over(&mut self, ended: CallRecord, out: &mut Vec<Effect>) {
         self.phase = Phase::Over;
         out.push(Effect::Over(ended));
     }
 
-    fn end_all(&mut self, outcome: &Outcome, out: &mut Vec<Effect>) {
+    fn end_all(&mut self, outcome: &RpcResult, out: &mut Vec<Effect>) {
         let attached = std::mem::take(&mut self.attached).into_iter();
         out.extend(attached.map(|(to, _)| Effect::End(to, outcome.clone())));
     }

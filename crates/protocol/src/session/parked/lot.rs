@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use super::Ended;
+use super::CallRecord;
 
 /// All calls that are parked or were, by their ids: how many there may be, and how they ended.
 ///
@@ -27,7 +27,7 @@ pub enum Slot<H> {
     /// It is there.
     Open(H),
     /// It is over.
-    Ended(Ended),
+    CallRecord(CallRecord),
 }
 
 /// Why there is no place.
@@ -95,11 +95,11 @@ impl<P: Eq + Hash + Clone, H> Lot<P, H> {
 
     /// Gives the place of the call `id` back, and remembers how it ended. At most as many are remembered as there are
     /// places, the latest ones.
-    pub fn end(&mut self, now: Duration, id: u128, principal: &P, ended: Ended) {
+    pub fn end(&mut self, now: Duration, id: u128, principal: &P, ended: CallRecord) {
         if !matches!(self.slots.get(&id), Some(Slot::Open(_))) {
             return;
         }
-        self.slots.insert(id, Slot::Ended(ended));
+        self.slots.insert(id, Slot::CallRecord(ended));
         self.ended.push_back(id);
         self.taken -= 1;
         if let Some(held) = self.places.get_mut(principal) {
@@ -124,7 +124,7 @@ impl<P: Eq + Hash + Clone, H> Lot<P, H> {
     pub fn open(&self) -> impl Iterator<Item = &H> {
         self.slots.values().filter_map(|slot| match slot {
             Slot::Open(handle) => Some(handle),
-            Slot::Ended(_) => None,
+            Slot::CallRecord(_) => None,
         })
     }
 
@@ -137,10 +137,11 @@ impl<P: Eq + Hash + Clone, H> Lot<P, H> {
     fn prune(&mut self, now: Duration) {
         for id in &self.ended {
             match self.slots.get_mut(id) {
-                Some(Slot::Ended(Ended::Done { outcome: None, .. } | Ended::Abandoned(_))) | None => {}
-                Some(Slot::Ended(ended @ Ended::Done { .. })) => {
+                Some(Slot::CallRecord(CallRecord::Done { outcome: None, .. } | CallRecord::Abandoned(_)))
+                | None => {}
+                Some(Slot::CallRecord(ended @ CallRecord::Done { .. })) => {
                     ended.prune(now);
-                    if matches!(ended, Ended::Done { outcome: Some(_), .. }) {
+                    if matches!(ended, CallRecord::Done { outcome: Some(_), .. }) {
                         break;
                     }
                 }
@@ -155,8 +156,8 @@ mod tests {
     use super::*;
     use crate::{Raw, jsonrpc::Reason};
 
-    fn done(until: u64) -> Ended {
-        Ended::Done {
+    fn done(until: u64) -> CallRecord {
+        CallRecord::Done {
             retry: Some((1, [0; 32])),
             outcome: Some(Ok(Raw::NULL)),
             until: Duration::from_secs(until),
@@ -187,9 +188,9 @@ mod tests {
             lot.end(Duration::from_secs(30 * u64::try_from(id).unwrap()), id, &(), done(45));
         }
         assert!(lot.find(2).is_none());
-        assert!(matches!(lot.find(4), Some(Slot::Ended(Ended::Done { outcome: None, .. }))));
+        assert!(matches!(lot.find(4), Some(Slot::CallRecord(CallRecord::Done { outcome: None, .. }))));
         assert_eq!(lot.slots.len(), 2);
-        let told = Ended::Abandoned(Reason::Lost).answer(Duration::ZERO, 1, [0; 32], "t").unwrap_err();
+        let told = CallRecord::Abandoned(Reason::Lost).answer(Duration::ZERO, 1, [0; 32], "t").unwrap_err();
         assert!(told.message.ends_with("call t again without requestState"));
     }
 }

@@ -10,12 +10,12 @@
 
 mod answer;
 mod call;
-mod ended;
+mod call_record;
 mod lot;
 
 pub use answer::{Fault, check};
 pub use call::{Attachment, Call, Caller, Effect, Event, Key, Limits, Retry};
-pub use ended::Ended;
+pub use call_record::CallRecord;
 pub use lot::{Full, Lot, Slot};
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use super::*;
 use crate::{Error, Method, Raw, capability::Profile, json::Splice, jsonrpc::Reason};
 
 const LIMITS: Limits = Limits {
-    gather: Duration::from_millis(20),
+    batch_window: Duration::from_millis(20),
     park_ttl: Duration::from_secs(600),
     parked_bytes: 400,
     questions: 3,
     rounds: 4,
-    reasks: 2,
+    max_reprompts: 2,
     replay: Duration::from_secs(30),
     call_timeout: Some(Duration::from_secs(60)),
 };
@@ -147,7 +147,7 @@ impl World {
                 let key = self.calls[at].last_key;
                 self.calls[at].open.insert(key);
                 let method = if odd { Method::ListRoots } else { Method::Elicit };
-                self.tell(at, Event::Question { key, method, params: raw(FORM) });
+                self.tell(at, Event::ServerRequest { key, method, params: raw(FORM) });
             }
             Step::Withdraw(which) => {
                 let Some(key) = self.calls[at].open.iter().nth(which).copied() else { return };
@@ -216,7 +216,7 @@ impl World {
         if call.over {
             // The task is gone; whoever comes is answered from what is remembered.
             call.attached.remove(&attachment);
-            if let Some(Slot::Ended(ended)) = self.lot.find(call.id) {
+            if let Some(Slot::CallRecord(ended)) = self.lot.find(call.id) {
                 let _ = ended.answer(self.now, round, digest, "t");
             }
             return;

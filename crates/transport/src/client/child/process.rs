@@ -7,12 +7,12 @@ use tokio::{task::JoinHandle, time::timeout};
 use super::guard::Guarded;
 use super::{Command, stderr::Ring};
 use crate::client::{
-    ConnectError, End, Opening,
+    ConnectError, ConnectOptions, End,
     duplex::{Channel, Hub, Open, read, write},
 };
 
 impl Open for Command {
-    async fn open(&self, opening: Arc<Opening>) -> Result<Channel, ConnectError> {
+    async fn open(&self, opening: Arc<ConnectOptions>) -> Result<Channel, ConnectError> {
         let mut child = self.wrapped().spawn().map_err(|error| self.refused(error))?;
         #[cfg(unix)]
         let guarded = self.guard.as_ref().zip(child.id()).map(|(guard, group)| guard.guarded(group));

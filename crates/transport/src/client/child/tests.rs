@@ -7,7 +7,7 @@ use anyport_protocol::{Limits, Method, Raw, Revision};
 use anyport_service::{Context, Event, Outcome, Principal, Request, Service};
 
 use super::Command;
-use crate::client::{ConnectError, Connection, End, Opening, Target, connect};
+use crate::client::{ConnectError, ConnectOptions, Connection, End, Target, connect};
 
 /// Answers `initialize`, then every request by its own line; ends with its input.
 const OLD: &str = r#"
@@ -33,7 +33,7 @@ fn server(discover: &str, call: &str) -> Command {
 }
 
 async fn start(command: Command) -> Connection {
-    connect(&Target::Command(command), &Opening::default()).await.unwrap()
+    connect(&Target::Command(command), &ConnectOptions::default()).await.unwrap()
 }
 
 fn call(connection: &Connection) -> anyport_service::Reply {
@@ -82,7 +82,7 @@ async fn a_lost_process_is_told_with_its_last_words() {
 #[tokio::test]
 async fn a_program_that_cannot_be_started_is_told_with_what_helps() {
     let refused = async |command: Command| {
-        connect(&Target::Command(command), &Opening::default()).await.unwrap_err().to_string()
+        connect(&Target::Command(command), &ConnectOptions::default()).await.unwrap_err().to_string()
     };
     let missing = refused(Command::new("no-such-program-anywhere")).await;
     assert!(missing.contains("in no folder of PATH"), "{missing}");
@@ -134,10 +134,10 @@ async fn garbage_and_floods_do_not_matter() {
 
 #[tokio::test]
 async fn a_server_that_never_answers_is_given_up_and_killed() {
-    let opening = Opening {
+    let opening = ConnectOptions {
         probe_timeout: Duration::from_millis(100),
         open_timeout: Duration::from_millis(300),
-        ..Opening::default()
+        ..ConnectOptions::default()
     };
     let mut command =
         Command::new("sh").arg("-c").arg("trap '' TERM; sleep 1000 & echo $! > \"$OUT\"; wait; sleep 1000");

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use anyport_protocol::{
     Error, Id, Method, Raw,
     json::Splice,
-    jsonrpc::{Outcome, Reason, Request},
+    jsonrpc::{Reason, Request, RpcResult},
     meta::key,
-    session::upstream::{OpenCall, Whose, whose},
+    session::client::{InFlightCall, RequestRoute, route_request},
 };
-use anyport_service::{Answer, Event, Question};
+use anyport_service::{Answer, Event, ServerRequest};
 use tokio::{
     sync::oneshot,
     time::{MissedTickBehavior, interval, sleep},
@@ -77,12 +77,12 @@ impl Hub {
         }
         let token = request.meta.progress_token.clone();
         let id = request.id.clone();
-        match state.whose() {
-            (Whose::Call(_), Some(call)) => {
+        match state.route_request() {
+            (RequestRoute::Call(_), Some(call)) => {
                 self.asides.unnamed();
                 self.give(&mut state, call, id, token, method, params)
             }
-            (nobody @ (Whose::NoCall | Whose::NotDuring(_)), _) => {
+            (nobody @ (RequestRoute::NoCall | RequestRoute::NotDuring(_)), _) => {
                 drop(state);
                 self.aside(id, token, method, params, nobody)
             }
@@ -100,9 +100,9 @@ impl Hub {
         token: Option<Raw>,
         method: Method,
         params: Raw,
-        nobody: Whose,
+        nobody: RequestRoute,
     ) -> Result<(), Error> {
-        let (question, answer) = Question::new(method, params.clone());
+        let (question, answer) = ServerRequest::new(method, params.clone());
         let asked = self.asides.ask(question).is_ok();
         let mut state = self.lock();
         if asked {
@@ -136,9 +136,9 @@ impl Hub {
             slot.lacked = Some(required);
             return Err(error);
         }
-        let (question, answer) = Question::new(method, params);
+        let (question, answer) = ServerRequest::new(method, params);
         let (gone, over) = oneshot::channel();
-        slot.events.push_back(Event::Question(question));
+        slot.events.push_back(Event::ServerRequest(question));
         slot.questions += 1;
         slot.wake();
         state.asked.insert(id.clone(), Asked { call: Some(call), gone });
@@ -185,7 +185,7 @@ impl Hub {
     }
 
     /// The caller answered, or let the question fall.
-    fn answered(&self, id: &Id, method: Method, answer: Option<Answer>) -> Option<Outcome> {
+    fn answered(&self, id: &Id, method: Method, answer: Option<Answer>) -> Option<RpcResult> {
         let mut state = self.lock();
         let asked = state.asked.remove(id)?;
         state.settled(asked.call);
@@ -243,7 +243,7 @@ impl Hub {
             state.held.retain(|held| held.id != id);
             let expired = state.held.len() < before;
             drop(state);
-            if let Some(error) = Whose::NoCall.refusal(Method::ListRoots).filter(|_| expired) {
+            if let Some(error) = RequestRoute::NoCall.refusal(Method::ListRoots).filter(|_| expired) {
                 hub.respond(&id, &Err(error));
             }
         });
@@ -258,25 +258,25 @@ impl State {
         }
     }
 
-    /// Whose a question is now, and the call's id.
-    fn whose(&self) -> (Whose, Option<u64>) {
+    /// RequestRoute a question is now, and the call's id.
+    fn route_request(&self) -> (RequestRoute, Option<u64>) {
         let open = || self.calls.iter().filter(|(_, slot)| slot.outcome.is_none());
         let callers: Vec<_> = open().map(|(_, slot)| slot.context.caller()).collect();
         let calls: Vec<_> = open()
             .zip(&callers)
-            .map(|((_, slot), caller)| OpenCall {
+            .map(|((_, slot), caller)| InFlightCall {
                 caller,
-                apart: caller.is_apart(),
+                apart: caller.is_unidentifiable(),
                 method: slot.method,
                 questions: slot.questions,
             })
             .collect();
-        let whose = whose(&calls);
-        let call = match whose {
-            Whose::Call(place) => open().nth(place).map(|(id, _)| *id),
+        let route = route_request(&calls);
+        let call = match route {
+            RequestRoute::Call(place) => open().nth(place).map(|(id, _)| *id),
             _ => None,
         };
-        (whose, call)
+        (route, call)
     }
 }
 

@@ -6,14 +6,14 @@ use std::{
     task::{Context as Task, Poll, ready},
 };
 
-use anyport_protocol::{Error, Id, Method, Raw, jsonrpc, meta::LogLevel, session::upstream::Agreement};
+use anyport_protocol::{Error, Id, Method, Raw, jsonrpc, meta::LogLevel, session::client::NegotiatedSession};
 use anyport_service::{Context, Event, Outcome, Reply, Request};
 use futures_core::Stream;
 use tokio::sync::oneshot;
 
 use super::hub::{Hub, Slot};
 use crate::{
-    client::carrier::{Carrier, hop},
+    client::carrier::{Transport, hop},
     dialogue::cancelled_params,
 };
 
@@ -32,12 +32,12 @@ enum Stage {
 }
 
 struct Raising {
-    answer: oneshot::Receiver<jsonrpc::Outcome>,
+    answer: oneshot::Receiver<jsonrpc::RpcResult>,
     request: Request,
     params: Raw,
 }
 
-impl Carrier for Arc<Hub> {
+impl Transport for Arc<Hub> {
     fn call(&self, request: Request, context: Context) -> Reply {
         let Some(agreement) = self.agreement() else {
             return Reply::error(Error::internal("the connection is not open yet"));
@@ -54,7 +54,7 @@ impl Carrier for Arc<Hub> {
                 Ok(params) => params,
                 Err(refused) => return Reply::error(agreement.refused(&request.method, &refused)),
             };
-        let chosen = !modern && !context.log_level_is_assumed();
+        let chosen = !modern && !context.log_level_is_default();
         let wanted: Option<LogLevel> = context.log_level().filter(|_| chosen && agreement.offers("logging"));
         let slot = Slot {
             context,
@@ -154,7 +154,7 @@ impl Drop for Calling {
 }
 
 /// The outcome for the caller, in the newest vocabulary.
-fn carried(agreement: &Agreement, slot: Slot, outcome: jsonrpc::Outcome) -> Outcome {
+fn carried(agreement: &NegotiatedSession, slot: Slot, outcome: jsonrpc::RpcResult) -> Outcome {
     let to = slot.context.revision();
     let outcome = match outcome {
         // Such a caller knows an older server's codes.

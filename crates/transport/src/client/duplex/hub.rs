@@ -16,7 +16,7 @@ use anyport_protocol::{
         write_request, write_result,
     },
     meta::LogLevel,
-    session::upstream::Agreement,
+    session::client::NegotiatedSession,
 };
 use anyport_service::{Context, Event, Notification};
 use bytes::Bytes;
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     client::{
-        End, Opening, Spoken, WAITING,
+        ConnectOptions, End, Spoken, WAITING,
         aside::Asides,
         never_sent,
         nonsense::{Garbage, Meant, Nonsense, answered_at_end, answered_at_start, element},
@@ -40,9 +40,9 @@ use crate::{
 
 /// What is open on one channel, and where each message of the server's goes.
 pub(crate) struct Hub {
-    pub(crate) opening: Arc<Opening>,
+    pub(crate) opening: Arc<ConnectOptions>,
     /// What was agreed; nothing while the channel is being opened.
-    agreement: OnceLock<Arc<Agreement>>,
+    agreement: OnceLock<Arc<NegotiatedSession>>,
     out: mpsc::UnboundedSender<Bytes>,
     waiting: Arc<Waiting>,
     state: Mutex<State>,
@@ -81,7 +81,7 @@ pub(super) struct State {
     /// In the order in which they were opened: ids only grow.
     pub(super) calls: BTreeMap<u64, Slot>,
     /// Requests of our own: what opens the channel, what sets the log level.
-    own: HashMap<u64, oneshot::Sender<jsonrpc::Outcome>>,
+    own: HashMap<u64, oneshot::Sender<jsonrpc::RpcResult>>,
     pub(super) asked: HashMap<Id, Asked>,
     pub(super) held: Vec<Held>,
     pub(super) logging: Logging,
@@ -98,7 +98,7 @@ pub(super) struct Slot {
     pub(super) params: Raw,
     /// Notifications and questions that its reader has not taken.
     pub(super) events: VecDeque<Event>,
-    pub(super) outcome: Option<jsonrpc::Outcome>,
+    pub(super) outcome: Option<jsonrpc::RpcResult>,
     pub(super) reader: Option<Waker>,
     /// Questions of the server's that wait for this call's caller.
     pub(super) questions: usize,
@@ -107,7 +107,7 @@ pub(super) struct Slot {
 }
 
 impl Hub {
-    pub(crate) fn new(opening: Arc<Opening>) -> (Arc<Self>, Outbox) {
+    pub(crate) fn new(opening: Arc<ConnectOptions>) -> (Arc<Self>, Outbox) {
         let (out, messages) = mpsc::unbounded_channel();
         let (said, spoken) = Spoken::channel(opening.spoken_queue);
         let (ended, _) = watch::channel(None);
@@ -132,11 +132,11 @@ impl Hub {
         (Arc::new(hub), Outbox { messages, waiting, closing: closed })
     }
 
-    pub(crate) fn agree(&self, agreement: Arc<Agreement>) {
+    pub(crate) fn agree(&self, agreement: Arc<NegotiatedSession>) {
         let _ = self.agreement.set(agreement);
     }
 
-    pub(crate) fn agreement(&self) -> Option<&Arc<Agreement>> {
+    pub(crate) fn agreement(&self) -> Option<&Arc<NegotiatedSession>> {
         self.agreement.get()
     }
 
@@ -249,7 +249,7 @@ impl Hub {
     }
 
     /// Sends a request of our own.
-    pub(crate) fn request(&self, method: Method, params: &Raw) -> oneshot::Receiver<jsonrpc::Outcome> {
+    pub(crate) fn request(&self, method: Method, params: &Raw) -> oneshot::Receiver<jsonrpc::RpcResult> {
         let id = self.next_id();
         let (sender, receiver) = oneshot::channel();
         {
@@ -278,7 +278,7 @@ impl Hub {
         self.send(text);
     }
 
-    pub(super) fn respond(&self, id: &Id, outcome: &jsonrpc::Outcome) {
+    pub(super) fn respond(&self, id: &Id, outcome: &jsonrpc::RpcResult) {
         // 2026-07-28, stdio §Sending Messages: "The client MUST NOT write JSON-RPC responses." Its servers write no requests.
         if self.is_modern() {
             return self
@@ -435,7 +435,7 @@ impl Hub {
     }
 
     /// Ends the request with this id; returns whether it was open.
-    fn settle(&self, id: u64, outcome: jsonrpc::Outcome) -> bool {
+    fn settle(&self, id: u64, outcome: jsonrpc::RpcResult) -> bool {
         let mut state = self.lock();
         if let Some(slot) = state.calls.get_mut(&id) {
             slot.end(outcome);
@@ -447,7 +447,7 @@ impl Hub {
     }
 
     /// An error without an id says that a request of ours could not be read. Where one is open, it is that one.
-    fn unnamed(&self, outcome: jsonrpc::Outcome) {
+    fn unnamed(&self, outcome: jsonrpc::RpcResult) {
         let state = self.lock();
         let mut open = state.calls.keys().chain(state.own.keys()).copied();
         let only = open.next().filter(|_| open.next().is_none());
@@ -537,7 +537,7 @@ impl Hub {
             && self.agreement().is_some_and(|agreed| !agreed.revision().is_modern());
         let mut wanting = state.calls.values_mut().filter(|slot| slot.wants_logs());
         if let (Some(slot), None) = (wanting.next(), wanting.next()) {
-            let all = untold && slot.context.log_level_is_assumed();
+            let all = untold && slot.context.log_level_is_default();
             let wanted = slot.context.log_level();
             if all || level.is_none_or(|level| wanted.is_some_and(|wanted| level >= wanted)) {
                 slot.notify(Notification { method: Method::LogMessage, params }, self.opening.call_queue);
@@ -555,7 +555,7 @@ impl Slot {
         self.method != Some(Method::Listen) && self.context.log_level().is_some()
     }
 
-    fn end(&mut self, outcome: jsonrpc::Outcome) {
+    fn end(&mut self, outcome: jsonrpc::RpcResult) {
         if self.outcome.is_none() {
             self.outcome = Some(outcome);
             self.wake();

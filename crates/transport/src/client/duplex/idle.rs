@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Method, Raw, session::upstream::Agreement};
+use anyport_protocol::{Method, Raw, session::client::NegotiatedSession};
 use tokio::time::{Instant, sleep_until};
 
 use super::Hub;
@@ -70,7 +70,7 @@ impl Subscribed {
 
     /// Whether the server may say something at any time that its client waits for in silence. A modern one does so only
     /// while a request is open; an older one tells of its lists without being asked.
-    pub(super) fn are_told(&self, agreement: Option<&Agreement>) -> bool {
+    pub(super) fn are_told(&self, agreement: Option<&NegotiatedSession>) -> bool {
         let Some(agreement) = agreement.filter(|agreement| !agreement.revision().is_modern()) else {
             return false;
         };

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use anyport_protocol::{Method, Raw, json::Splice, jsonrpc::Outcome, meta::LogLevel};
+use anyport_protocol::{Method, Raw, json::Splice, jsonrpc::RpcResult, meta::LogLevel};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep_until},
@@ -29,7 +29,7 @@ impl Logging {
 
 impl Hub {
     /// Makes the server log as verbosely as `level`, if it does not yet; the answer is to be awaited before the call.
-    pub(super) fn raise(self: &Arc<Self>, level: LogLevel) -> Option<oneshot::Receiver<Outcome>> {
+    pub(super) fn raise(self: &Arc<Self>, level: LogLevel) -> Option<oneshot::Receiver<RpcResult>> {
         let mut state = self.lock();
         state.logging.wanted = Some(Instant::now());
         if state.logging.level.is_some_and(|now| now <= level) {
@@ -44,7 +44,7 @@ impl Hub {
         Some(self.set_level(level))
     }
 
-    fn set_level(&self, level: LogLevel) -> oneshot::Receiver<Outcome> {
+    fn set_level(&self, level: LogLevel) -> oneshot::Receiver<RpcResult> {
         let params = Splice::new().with("level", &Raw::string(level.as_str())).finish();
         self.request(Method::SetLevel, &params)
     }

@@ -2,8 +2,11 @@ use std::{future::Future, sync::Arc};
 
 use anyport_protocol::{
     Method, Raw, Revision,
-    jsonrpc::Outcome,
-    session::upstream::{Agreement, Era, Failure, Hop, Step, initialize_params},
+    jsonrpc::RpcResult,
+    session::client::{
+        NegotiatedSession, NegotiationError, NegotiationStep, RequestEnvelope, VersionNegotiation,
+        initialize_params,
+    },
 };
 use tokio::{
     sync::oneshot,
@@ -11,12 +14,15 @@ use tokio::{
 };
 
 use super::Hub;
-use crate::client::{ConnectError, End, Opening, carrier::Opened};
+use crate::client::{ConnectError, ConnectOptions, End, carrier::Opened};
 
 /// Opens a channel, as often as it takes: an old server's process may end at the probe.
 pub(crate) trait Open: Send + Sync {
     /// Makes a hub, and what drives it: until [`Hub::end`], which it must come to once [`Hub::closing`] says so.
-    fn open(&self, opening: Arc<Opening>) -> impl Future<Output = Result<Channel, ConnectError>> + Send;
+    fn open(
+        &self,
+        opening: Arc<ConnectOptions>,
+    ) -> impl Future<Output = Result<Channel, ConnectError>> + Send;
 }
 
 /// A channel that is being opened; dropping it closes it.
@@ -41,9 +47,9 @@ impl Drop for Channel {
 }
 
 /// Finds out what the server at the other end of a channel speaks, and makes a connection of it.
-pub(crate) async fn open(channels: &impl Open, opening: &Opening) -> Result<Opened, ConnectError> {
+pub(crate) async fn open(channels: &impl Open, opening: &ConnectOptions) -> Result<Opened, ConnectError> {
     let opening = Arc::new(opening.clone());
-    let (mut era, mut step) = Era::begin(opening.revision);
+    let (mut negotiation, mut step) = VersionNegotiation::begin(opening.revision);
     // Beyond what the clock can tell is for ever.
     let give_up = Instant::now().checked_add(opening.open_timeout);
     let mut channel = opened(channels, &opening, give_up).await?;
@@ -52,36 +58,36 @@ pub(crate) async fn open(channels: &impl Open, opening: &Opening) -> Result<Open
     loop {
         let Some(hub) = channel.0.clone() else { return Err(ConnectError::Ended(End::Closed)) };
         match step {
-            Step::Discover => {
+            NegotiationStep::Discover => {
                 discover = Answer(Some(hub.request(Method::Discover, &probe(&opening))));
                 probe_ends = Instant::now().checked_add(opening.probe_timeout);
             }
-            Step::Initialize(revision) => {
+            NegotiationStep::Initialize(revision) => {
                 let params = initialize_params(revision, &opening.capabilities, &opening.client_info);
                 initialize = Answer(Some(hub.request(Method::Initialize, &params)));
                 probe_ends = None;
             }
-            Step::Reopen => {
+            NegotiationStep::Reopen => {
                 tracing::debug!("the server went away at the probe; it is opened anew with initialize");
                 (discover, initialize, probe_ends) = (Answer::default(), Answer::default(), None);
                 drop(channel);
                 channel = opened(channels, &opening, give_up).await?;
-                step = era.reopened();
+                step = negotiation.reopened();
                 continue;
             }
-            Step::Agreed(agreement) => return agree(channel, agreement),
-            Step::Failed(failure) => return Err(failed(&failure, &hub, &opening).await),
-            Step::Wait => {}
+            NegotiationStep::Agreed(agreement) => return agree(channel, agreement),
+            NegotiationStep::Failed(failure) => return Err(failed(&failure, &hub, &opening).await),
+            NegotiationStep::Wait => {}
         }
         let mut ended = hub.ended();
         step = tokio::select! {
             biased;
-            outcome = discover.get() => era.discover(outcome),
-            outcome = initialize.get() => era.initialized(outcome),
-            _ = ended.wait_for(Option::is_some) => era.ended(),
+            outcome = discover.get() => negotiation.discover(outcome),
+            outcome = initialize.get() => negotiation.initialized(outcome),
+            _ = ended.wait_for(Option::is_some) => negotiation.ended(),
             () = at(probe_ends) => {
                 probe_ends = None;
-                era.silence()
+                negotiation.silence()
             }
             () = at(give_up) => return Err(ConnectError::Silent(opening.open_timeout)),
         };
@@ -91,7 +97,7 @@ pub(crate) async fn open(channels: &impl Open, opening: &Opening) -> Result<Open
 /// A channel, if there is one in time: whoever makes streams in a way of their own may never be done.
 async fn opened(
     channels: &impl Open,
-    opening: &Arc<Opening>,
+    opening: &Arc<ConnectOptions>,
     give_up: Option<Instant>,
 ) -> Result<Channel, ConnectError> {
     tokio::select! {
@@ -100,7 +106,7 @@ async fn opened(
     }
 }
 
-fn agree(channel: Channel, agreement: Agreement) -> Result<Opened, ConnectError> {
+fn agree(channel: Channel, agreement: NegotiatedSession) -> Result<Opened, ConnectError> {
     let Some(hub) = channel.keep() else { return Err(ConnectError::Ended(End::Closed)) };
     let agreement = Arc::new(agreement);
     hub.agree(agreement.clone());
@@ -113,17 +119,17 @@ fn agree(channel: Channel, agreement: Agreement) -> Result<Opened, ConnectError>
     Ok(Opened { agreement, carrier: Box::new(hub), spoken, asides, ended })
 }
 
-async fn failed(failure: &Failure, hub: &Arc<Hub>, opening: &Opening) -> ConnectError {
+async fn failed(failure: &NegotiationError, hub: &Arc<Hub>, opening: &ConnectOptions) -> ConnectError {
     match failure {
-        Failure::Ended => {
+        NegotiationError::Ended => {
             let end = hub.ended().borrow().clone();
             ConnectError::Ended(end.unwrap_or(End::Closed))
         }
-        Failure::Refused(method, error) => ConnectError::Refused { method, error: error.clone() },
-        Failure::Revision(spoken) => {
+        NegotiationError::Refused(method, error) => ConnectError::Refused { method, error: error.clone() },
+        NegotiationError::Revision(spoken) => {
             ConnectError::Revision { spoken: spoken.clone(), wanted: opening.revision }
         }
-        Failure::Silent => ConnectError::Revision {
+        NegotiationError::Silent => ConnectError::Revision {
             spoken: format!("nothing: it did not answer server/discover within {:?}", opening.probe_timeout),
             wanted: opening.revision,
         },
@@ -131,23 +137,23 @@ async fn failed(failure: &Failure, hub: &Arc<Hub>, opening: &Opening) -> Connect
 }
 
 /// The params of the probe.
-fn probe(opening: &Opening) -> Raw {
-    let hop = Hop {
+fn probe(opening: &ConnectOptions) -> Raw {
+    let hop = RequestEnvelope {
         progress_token: None,
         capabilities: opening.capabilities.clone(),
         client_info: opening.client_info.clone(),
         log_level: None,
     };
-    let newest = Agreement::modern(Revision::NEWEST, Raw::EMPTY_OBJECT);
+    let newest = NegotiatedSession::modern(Revision::NEWEST, Raw::EMPTY_OBJECT);
     newest.params(Method::Discover.as_str(), &Raw::EMPTY_OBJECT, &hop).unwrap_or(Raw::EMPTY_OBJECT)
 }
 
 /// The answer to one request, if it was sent; never, if the channel ended first: that is told in its own way.
 #[derive(Default)]
-struct Answer(Option<oneshot::Receiver<Outcome>>);
+struct Answer(Option<oneshot::Receiver<RpcResult>>);
 
 impl Answer {
-    async fn get(&mut self) -> Outcome {
+    async fn get(&mut self) -> RpcResult {
         if let Some(receiver) = &mut self.0 {
             let outcome = receiver.await;
             self.0 = None;

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyport_protocol::{Limits, Method, Raw, Revision, meta::LogLevel, session::upstream::Agreement};
+use anyport_protocol::{Limits, Method, Raw, Revision, meta::LogLevel, session::client::NegotiatedSession};
 use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Service};
 use bytes::Bytes;
 
 use super::{Hub, Outbox};
 use crate::{
-    client::{ConnectError, Dial, Opening, Said, Target, carrier::Carrier as _, connect},
+    client::{ConnectError, ConnectOptions, Dial, Said, Target, carrier::Transport as _, connect},
     dialogue::Frame,
 };
 
@@ -16,10 +16,10 @@ fn raw(text: &str) -> Raw {
     Raw::parse(text.to_owned().into(), &Limits::default()).unwrap()
 }
 
-fn hub(opening: Opening) -> (Arc<Hub>, Outbox) {
+fn hub(opening: ConnectOptions) -> (Arc<Hub>, Outbox) {
     let (hub, outbox) = Hub::new(Arc::new(opening));
     let result = r#"{"protocolVersion":"2025-11-25","capabilities":{"logging":{},"tools":{}}}"#;
-    hub.agree(Arc::new(Agreement::legacy(&raw(result)).unwrap()));
+    hub.agree(Arc::new(NegotiatedSession::legacy(&raw(result)).unwrap()));
     (hub, outbox)
 }
 
@@ -34,7 +34,7 @@ fn hear(hub: &Arc<Hub>, text: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_asks_and_does_not_read_is_given_up() {
-    let (hub, mut outbox) = hub(Opening { send_queue: 10_000, ..Opening::default() });
+    let (hub, mut outbox) = hub(ConnectOptions { send_queue: 10_000, ..ConnectOptions::default() });
     let mut reply = call(&hub);
     let sent = async |outbox: &mut Outbox| {
         let mut sent = 0;
@@ -64,7 +64,7 @@ async fn a_server_that_asks_and_does_not_read_is_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_large_request_that_is_on_its_way_gives_nobody_up() {
-    let (hub, _outbox) = hub(Opening { send_queue: 100, ..Opening::default() });
+    let (hub, _outbox) = hub(ConnectOptions { send_queue: 100, ..ConnectOptions::default() });
     let params = raw(&format!(r#"{{"name":"t","arguments":{{"a":"{}"}}}}"#, "x".repeat(10_000)));
     let request = Request::new(Method::ToolsCall, params);
     let _reply = hub.call(request, Context::new(Principal::local(), Revision::NEWEST));
@@ -74,7 +74,7 @@ async fn a_large_request_that_is_on_its_way_gives_nobody_up() {
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_knows_is_bounded_by_its_bytes_too() {
-    let (hub, _outbox) = hub(Opening::default());
+    let (hub, _outbox) = hub(ConnectOptions::default());
     let mut reply = call(&hub);
     let text = "x".repeat(100_000);
     for _ in 0..100 {
@@ -91,7 +91,7 @@ async fn what_nobody_knows_is_bounded_by_its_bytes_too() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_said_outside_any_call_is_kept_only_if_it_is_no_flood() {
-    let (hub, _outbox) = hub(Opening::default());
+    let (hub, _outbox) = hub(ConnectOptions::default());
     let mut spoken = hub.spoken();
     for text in ["x".repeat(300 << 10), "short".into()] {
         let params = format!(r#"{{"level":"error","data":"{text}"}}"#);
@@ -103,12 +103,12 @@ async fn what_is_said_outside_any_call_is_kept_only_if_it_is_no_flood() {
 
 #[tokio::test(start_paused = true)]
 async fn times_that_the_clock_cannot_tell_are_waited_for_ever() {
-    let opening = Opening {
+    let opening = ConnectOptions {
         open_timeout: Duration::MAX,
         probe_timeout: Duration::MAX,
         log_hold: Duration::MAX,
         roots_hold: Duration::MAX,
-        ..Opening::default()
+        ..ConnectOptions::default()
     };
     struct Empty;
     impl Service for Empty {
@@ -122,7 +122,7 @@ async fn times_that_the_clock_cannot_tell_are_waited_for_ever() {
         }
     }
     for revision in [None, Some(Revision::V2025_11_25)] {
-        let opening = Opening { revision, ..opening.clone() };
+        let opening = ConnectOptions { revision, ..opening.clone() };
         let connection = connect(&Target::Service(Arc::new(Empty)), &opening).await.unwrap();
         let context =
             Context::new(Principal::local(), Revision::NEWEST).with_log_level(Some(LogLevel::Debug));
@@ -134,13 +134,13 @@ async fn times_that_the_clock_cannot_tell_are_waited_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_never_made_is_waited_for_no_longer_than_may_be() {
     let never = Dial::new(std::future::pending::<std::io::Result<tokio::io::DuplexStream>>);
-    let error = connect(&Target::Stream(never), &Opening::default()).await.unwrap_err();
+    let error = connect(&Target::Stream(never), &ConnectOptions::default()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Silent(_)), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn whose_answer_is_too_long_is_told_so_wherever_the_id_stands() {
-    let (hub, _outbox) = hub(Opening::default());
+    let (hub, _outbox) = hub(ConnectOptions::default());
     let mut replies = [call(&hub), call(&hub), call(&hub)];
     let part = |text: &'static str| Bytes::from_static(text.as_bytes());
     // What is no answer ends no call.

@@ -7,9 +7,9 @@ use anyport_protocol::{
     json::Splice,
     jsonrpc::{self, Message, Reason, write_notification},
     meta::key,
-    session::upstream::Whose,
+    session::client::RequestRoute,
 };
-use anyport_service::{Answer, Question};
+use anyport_service::{Answer, ServerRequest};
 use futures_util::future::{AbortHandle, Abortable};
 use tokio::{
     sync::oneshot,
@@ -21,8 +21,13 @@ use crate::client::PROGRESS;
 
 impl Hub {
     /// A question for which no call can be meant: given to whoever hears of such, held, or refused.
-    pub(super) fn ask_aside(self: &Arc<Self>, request: jsonrpc::Request, method: Method, nobody: Whose) {
-        if nobody == Whose::Several {
+    pub(super) fn ask_aside(
+        self: &Arc<Self>,
+        request: jsonrpc::Request,
+        method: Method,
+        nobody: RequestRoute,
+    ) {
+        if nobody == RequestRoute::Several {
             self.asides.several();
             return self.refuse(&request.id, nobody, method);
         }
@@ -37,7 +42,7 @@ impl Hub {
             let error = Error::internal("too many questions are open (max_open_questions)");
             return self.answer(&request.id, &Err(error.with_reason(Reason::Overloaded)));
         }
-        let (question, answer) = Question::new(method, params);
+        let (question, answer) = ServerRequest::new(method, params);
         if self.asides.ask(question).is_ok() {
             let (handle, registration) = AbortHandle::new_pair();
             unplaced.asked.insert(request.id.clone(), handle);
@@ -62,7 +67,7 @@ impl Hub {
         self.refuse(&request.id, nobody, method);
     }
 
-    fn refuse(self: &Arc<Self>, id: &Id, nobody: Whose, method: Method) {
+    fn refuse(self: &Arc<Self>, id: &Id, nobody: RequestRoute, method: Method) {
         let error = nobody.refusal(method).unwrap_or_else(|| Error::internal("nobody can be asked"));
         self.answer(id, &Err(error));
     }
@@ -80,7 +85,7 @@ impl Hub {
                 unplaced.held.len() < before
             };
             if expired {
-                hub.refuse(&id, Whose::NoCall, Method::ListRoots);
+                hub.refuse(&id, RequestRoute::NoCall, Method::ListRoots);
             }
         };
         self.background(expire);

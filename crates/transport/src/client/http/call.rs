@@ -7,10 +7,10 @@ use anyport_protocol::{
     json::Splice,
     jsonrpc::{self, Id, Message, code, write_notification, write_request},
     meta::{LogLevel, encode_header},
-    session::upstream::Whose,
+    session::client::RequestRoute,
 };
 use anyport_service::{
-    Answer, Context, Emitter, Event, Notification, Outcome, Question, Reply, Request, emit,
+    Answer, Context, Emitter, Event, Notification, Outcome, Reply, Request, ServerRequest, emit,
 };
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -31,16 +31,16 @@ use super::{
     session::PROTOCOL_VERSION,
 };
 use crate::client::{
-    carrier::{Carrier, hop},
+    carrier::{Transport, hop},
     nonsense::Meant,
     spoken::say,
     undeclared,
 };
 
-/// The connection as a [`Carrier`].
+/// The connection as a [`Transport`].
 pub(super) struct Http(pub(super) Arc<Hub>);
 
-impl Carrier for Http {
+impl Transport for Http {
     fn call(&self, request: Request, context: Context) -> Reply {
         let hub = self.0.clone();
         if !hub.revision().is_modern() && request.known() == Some(Method::Discover) {
@@ -81,7 +81,7 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
         Err(refused) => return Outcome::Error(hub.agreement.refused(&request.method, &refused)),
     };
     let legacy = !hub.revision().is_modern();
-    if let (true, Some(level)) = (legacy && !context.log_level_is_assumed(), context.log_level()) {
+    if let (true, Some(level)) = (legacy && !context.log_level_is_default(), context.log_level()) {
         hub.raise(level).await;
     }
     let mut message = Vec::new();
@@ -112,7 +112,7 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
         emitter,
         token: context.progress_token().cloned(),
         level: context.log_level(),
-        untold: legacy && context.log_level_is_assumed() && hub.is_untold(),
+        untold: legacy && context.log_level_is_default() && hub.is_untold(),
         last_progress: None,
         asked: None,
         open: HashMap::new(),
@@ -211,13 +211,13 @@ struct Answered {
 
 impl Listener<'_> {
     /// Returns how the call ended, and what its caller would have had to declare, if anything.
-    async fn listen(mut self, source: Source, inbox: &Inbox) -> (jsonrpc::Outcome, Option<Raw>) {
+    async fn listen(mut self, source: Source, inbox: &Inbox) -> (jsonrpc::RpcResult, Option<Raw>) {
         let outcome = self.heard(source, inbox).await;
         self.cancels = false;
         (outcome, self.lacked.take())
     }
 
-    async fn heard(&mut self, source: Source, inbox: &Inbox) -> jsonrpc::Outcome {
+    async fn heard(&mut self, source: Source, inbox: &Inbox) -> jsonrpc::RpcResult {
         let source = stream::unfold(source, |mut source| async move {
             let message = source.next().await?;
             Some((message, source))
@@ -314,7 +314,7 @@ impl Listener<'_> {
             return self.hub.answer(&request.id, &ping(&request.method));
         };
         if !self.method.is_some_and(Method::may_ask) {
-            if let Some(error) = Whose::NotDuring(self.method).refusal(method) {
+            if let Some(error) = RequestRoute::NotDuring(self.method).refusal(method) {
                 self.hub.answer(&request.id, &Err(error));
             }
             return;
@@ -333,7 +333,7 @@ impl Listener<'_> {
             let error = Error::internal("too many questions are open (max_open_questions)");
             return self.hub.answer(&request.id, &Err(error));
         }
-        let (question, answer) = Question::new(method, params);
+        let (question, answer) = ServerRequest::new(method, params);
         let (handle, registration) = AbortHandle::new_pair();
         let id = request.id.clone();
         let answer = self.hub.clone().answer_of(answer, request.meta.progress_token);
@@ -343,7 +343,7 @@ impl Listener<'_> {
             .push(Abortable::new(waiting, registration).map(Result::ok).boxed());
         self.open.insert(request.id, handle);
         self.hub.asked(self.id, true);
-        self.emitter.emit(Event::Question(question)).await;
+        self.emitter.emit(Event::ServerRequest(question)).await;
     }
 
     fn answered(&mut self, answered: Option<Answered>) {

@@ -14,7 +14,7 @@ use anyport_protocol::{
     Error, Method, Raw, Revision,
     json::Splice,
     jsonrpc::{self, Id, Message, Reason, write_error, write_notification, write_request, write_result},
-    session::upstream::Agreement,
+    session::client::NegotiatedSession,
 };
 use anyport_service::{Caller, Context, Notification};
 use bytes::Bytes;
@@ -36,13 +36,13 @@ use super::{
     received::{Broken, Messages, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{End, Opening, aside::Asides, never_sent};
+use crate::client::{ConnectOptions, End, aside::Asides, never_sent};
 
 /// One connection.
 pub(super) struct Hub {
     pub(super) line: Line,
-    pub(super) agreement: Arc<Agreement>,
-    pub(super) opening: Opening,
+    pub(super) agreement: Arc<NegotiatedSession>,
+    pub(super) opening: ConnectOptions,
     pub(super) way: Way,
     pub(super) spoken: broadcast::Sender<Notification>,
     pub(super) asides: Asides,
@@ -138,8 +138,8 @@ impl Line {
 impl Hub {
     pub(super) fn new(
         line: Line,
-        agreement: Arc<Agreement>,
-        opening: Opening,
+        agreement: Arc<NegotiatedSession>,
+        opening: ConnectOptions,
         way: Way,
         spoken: broadcast::Sender<Notification>,
         ended: watch::Sender<Option<End>>,
@@ -257,7 +257,7 @@ impl Hub {
         Err(Refusal::of(response, &self.line.reading).await.into_error())
     }
 
-    pub(super) fn answer(self: &Arc<Self>, id: &Id, outcome: &jsonrpc::Outcome) {
+    pub(super) fn answer(self: &Arc<Self>, id: &Id, outcome: &jsonrpc::RpcResult) {
         // 2026-07-28, streamable-http §Sending Messages: "The client MUST NOT send JSON-RPC responses."
         if self.revision().is_modern() {
             return tracing::warn!(%id, "a request, which servers of 2026-07-28 do not send, is not answered");
@@ -358,7 +358,7 @@ impl Hub {
         }
         let id = response.headers().get(SESSION_ID).cloned();
         let result = result_of(response, &self.line.reading).await?;
-        let agreement = Agreement::legacy(&result)?;
+        let agreement = NegotiatedSession::legacy(&result)?;
         if agreement.revision() != self.revision() {
             return Err(invalid(format!(
                 "the server spoke {} and now chooses {}; connect anew",
@@ -395,7 +395,7 @@ impl Hub {
     }
 
     /// A request of our own to an older server.
-    pub(super) async fn ask(self: &Arc<Self>, method: Method, params: &Raw) -> jsonrpc::Outcome {
+    pub(super) async fn ask(self: &Arc<Self>, method: Method, params: &Raw) -> jsonrpc::RpcResult {
         let id = self.next_id();
         let mut message = Vec::new();
         write_request(&mut message, &Id::from(id), method.as_str(), Some(params));
@@ -470,7 +470,7 @@ impl Hub {
 }
 
 /// What a server is answered that asks for something else than a caller's answer.
-pub(super) fn ping(method: &str) -> jsonrpc::Outcome {
+pub(super) fn ping(method: &str) -> jsonrpc::RpcResult {
     if method == Method::Ping.as_str() { Ok(Raw::EMPTY_OBJECT) } else { Err(Error::method_not_found(method)) }
 }
 
@@ -481,7 +481,7 @@ pub(super) fn initialized() -> Bytes {
 }
 
 /// The one answer in a response; what else is in it says nothing yet.
-pub(super) async fn result_of(response: Response<Body>, reading: &Reading) -> jsonrpc::Outcome {
+pub(super) async fn result_of(response: Response<Body>, reading: &Reading) -> jsonrpc::RpcResult {
     let broken = |broken| match broken {
         Broken::Invalid(error) => error,
         Broken::Nonsense(nonsense) => nonsense.into_error(),

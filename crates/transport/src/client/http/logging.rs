@@ -53,7 +53,7 @@ impl Hub {
         }
     }
 
-    async fn set_level(self: &Arc<Self>, level: LogLevel) -> jsonrpc::Outcome {
+    async fn set_level(self: &Arc<Self>, level: LogLevel) -> jsonrpc::RpcResult {
         let params = Raw::trusted(format!(r#"{{"level":"{}"}}"#, level.as_str()).into_bytes());
         self.ask(Method::SetLevel, &params).await
     }

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use anyport_protocol::{
     Error, Method, Raw, Revision,
     jsonrpc::{self, Id, Message, code, write_request},
-    session::upstream::{Agreement, Era, Failure, Hop, Step, initialize_params},
+    session::client::{
+        NegotiatedSession, NegotiationError, NegotiationStep, RequestEnvelope, VersionNegotiation,
+        initialize_params,
+    },
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -22,20 +25,20 @@ use super::{
     received::{Broken, EventStream, Messages, Reading, Refusal, is_type},
     session::{PROTOCOL_VERSION, SESSION_ID, Sessions},
 };
-use crate::client::{ConnectError, Opening, Spoken, carrier::Opened};
+use crate::client::{ConnectError, ConnectOptions, Spoken, carrier::Opened};
 
 /// Opens a connection to the server at `endpoint`.
 ///
 /// # Errors
 /// Why there is none.
-pub(crate) async fn open(endpoint: &Endpoint, opening: &Opening) -> Result<Opened, ConnectError> {
+pub(crate) async fn open(endpoint: &Endpoint, opening: &ConnectOptions) -> Result<Opened, ConnectError> {
     let opened = timeout(opening.open_timeout, Attempt::new(endpoint, opening).run()).await;
     opened.unwrap_or_else(|_| Err(ConnectError::Silent(opening.open_timeout)))
 }
 
 struct Attempt<'a> {
     line: Line,
-    opening: &'a Opening,
+    opening: &'a ConnectOptions,
     next_id: u64,
     /// The session that `initialize` opened.
     session: Option<HeaderValue>,
@@ -45,36 +48,37 @@ struct Attempt<'a> {
 
 /// What came of a request.
 enum Tried {
-    Answered(jsonrpc::Outcome),
+    Answered(jsonrpc::RpcResult),
     Refused(Refusal),
 }
 
 impl<'a> Attempt<'a> {
-    fn new(endpoint: &Endpoint, opening: &'a Opening) -> Self {
+    fn new(endpoint: &Endpoint, opening: &'a ConnectOptions) -> Self {
         let reading = Reading::new(opening.limits, endpoint.answer_max, opening.tap.clone());
         let line = Line { outbound: Outbound::new(endpoint), url: endpoint.url.clone(), reading };
         Self { line, opening, next_id: 0, session: None, old: None }
     }
 
     async fn run(mut self) -> Result<Opened, ConnectError> {
-        let (mut era, mut step) = Era::begin(self.opening.revision);
+        let (mut negotiation, mut step) = VersionNegotiation::begin(self.opening.revision);
         let mut asked = Bytes::new();
         loop {
             step = match step {
-                Step::Discover => match timeout(self.opening.probe_timeout, self.discover()).await {
-                    Ok(outcome) => era.discover(outcome?),
-                    Err(_) => era.silence(),
+                NegotiationStep::Discover => match timeout(self.opening.probe_timeout, self.discover()).await
+                {
+                    Ok(outcome) => negotiation.discover(outcome?),
+                    Err(_) => negotiation.silence(),
                 },
-                Step::Initialize(revision) => {
+                NegotiationStep::Initialize(revision) => {
                     asked = self.initialize_message(revision);
                     let outcome = self.initialize(asked.clone()).await?;
-                    era.initialized(outcome)
+                    negotiation.initialized(outcome)
                 }
-                Step::Agreed(agreement) => return self.agreed(agreement, asked).await,
-                Step::Failed(failure) => return Err(self.failed(failure)),
+                NegotiationStep::Agreed(agreement) => return self.agreed(agreement, asked).await,
+                NegotiationStep::Failed(failure) => return Err(self.failed(failure)),
                 // There is no channel that could end.
-                Step::Reopen => era.reopened(),
-                Step::Wait => {
+                NegotiationStep::Reopen => negotiation.reopened(),
+                NegotiationStep::Wait => {
                     return Err(ConnectError::Transport("nothing could be agreed with the server".into()));
                 }
             };
@@ -88,15 +92,15 @@ impl<'a> Attempt<'a> {
 
     /// 2026-07-28, streamable-http §Backward Compatibility: a client "MAY detect which era the server implements by
     /// attempting a modern request first".
-    async fn discover(&mut self) -> Result<jsonrpc::Outcome, ConnectError> {
-        let hop = Hop {
+    async fn discover(&mut self) -> Result<jsonrpc::RpcResult, ConnectError> {
+        let hop = RequestEnvelope {
             progress_token: None,
             capabilities: self.opening.capabilities.clone(),
             client_info: self.opening.client_info.clone(),
             log_level: None,
         };
         let revision = self.opening.revision.unwrap_or(Revision::NEWEST);
-        let params = Agreement::modern(revision, Raw::EMPTY_OBJECT)
+        let params = NegotiatedSession::modern(revision, Raw::EMPTY_OBJECT)
             .params(Method::Discover.as_str(), &Raw::EMPTY_OBJECT, &hop)
             .map_err(|refused| ConnectError::Transport(refused.to_string()))?;
         let mut headers = self.line.headers();
@@ -125,7 +129,7 @@ impl<'a> Attempt<'a> {
         message.into()
     }
 
-    async fn initialize(&mut self, message: Bytes) -> Result<jsonrpc::Outcome, ConnectError> {
+    async fn initialize(&mut self, message: Bytes) -> Result<jsonrpc::RpcResult, ConnectError> {
         if self.old.is_some() {
             return self.initialize_old(message).await;
         }
@@ -217,7 +221,7 @@ impl<'a> Attempt<'a> {
         Ok(Some((Messages::of_stream(stream, &self.line.reading), address)))
     }
 
-    async fn initialize_old(&mut self, message: Bytes) -> Result<jsonrpc::Outcome, ConnectError> {
+    async fn initialize_old(&mut self, message: Bytes) -> Result<jsonrpc::RpcResult, ConnectError> {
         let Some((messages, address)) = &mut self.old else {
             return Err(ConnectError::Transport("there is no stream".into()));
         };
@@ -242,7 +246,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    async fn agreed(mut self, agreement: Agreement, asked: Bytes) -> Result<Opened, ConnectError> {
+    async fn agreed(mut self, agreement: NegotiatedSession, asked: Bytes) -> Result<Opened, ConnectError> {
         let (sender, spoken) = Spoken::channel(self.opening.spoken_queue);
         let (end, ended) = watch::channel(None);
         let (modern, agreement) = (agreement.revision().is_modern(), Arc::new(agreement));
@@ -271,12 +275,14 @@ impl<'a> Attempt<'a> {
         Ok(Opened { agreement, carrier: Box::new(Http(hub)), spoken, asides, ended })
     }
 
-    fn failed(&self, failure: Failure) -> ConnectError {
+    fn failed(&self, failure: NegotiationError) -> ConnectError {
         match failure {
-            Failure::Refused(method, error) => ConnectError::Refused { method, error },
-            Failure::Revision(spoken) => ConnectError::Revision { spoken, wanted: self.opening.revision },
-            Failure::Silent => ConnectError::Silent(self.opening.probe_timeout),
-            Failure::Ended => {
+            NegotiationError::Refused(method, error) => ConnectError::Refused { method, error },
+            NegotiationError::Revision(spoken) => {
+                ConnectError::Revision { spoken, wanted: self.opening.revision }
+            }
+            NegotiationError::Silent => ConnectError::Silent(self.opening.probe_timeout),
+            NegotiationError::Ended => {
                 ConnectError::Transport(format!("{} ends each connection", shown(&self.line.url)))
             }
         }

@@ -17,7 +17,7 @@ use super::{
     events::{Event, Events},
 };
 use crate::client::{
-    Tap,
+    MessageObserver,
     nonsense::{Garbage, Meant, Nonsense, element},
 };
 
@@ -26,14 +26,14 @@ use crate::client::{
 pub(crate) struct Reading {
     pub(crate) limits: Limits,
     pub(crate) answer_max: usize,
-    pub(crate) tap: Option<Arc<dyn Tap>>,
+    pub(crate) tap: Option<Arc<dyn MessageObserver>>,
     /// Whether the revision that was agreed on has arrays of messages; before that none has.
     has_arrays: bool,
     garbage: Arc<Garbage>,
 }
 
 impl Reading {
-    pub(crate) fn new(limits: Limits, answer_max: usize, tap: Option<Arc<dyn Tap>>) -> Self {
+    pub(crate) fn new(limits: Limits, answer_max: usize, tap: Option<Arc<dyn MessageObserver>>) -> Self {
         Self { limits, answer_max, tap, has_arrays: false, garbage: Arc::default() }
     }
 

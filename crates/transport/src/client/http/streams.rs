@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyport_protocol::{
     Error, Method, Raw,
     jsonrpc::{self, Id, Message},
-    session::upstream::{OpenCall, Whose, whose},
+    session::client::{InFlightCall, RequestRoute, route_request},
 };
 use anyport_service::Notification;
 use http::Response;
@@ -163,7 +163,7 @@ impl Hub {
                 };
                 let nobody = {
                     let (calls, most) = (self.calls(), self.opening.call_queue);
-                    match self.whose(&calls) {
+                    match self.route_request(&calls) {
                         Ok(open) => match open.inbox.put(Message::Request(request.clone()), most) {
                             true => return,
                             false => {
@@ -221,18 +221,18 @@ impl Hub {
         }
     }
 
-    fn whose<'a>(&self, calls: &'a BTreeMap<u64, Open>) -> Result<&'a Open, Whose> {
+    fn route_request<'a>(&self, calls: &'a BTreeMap<u64, Open>) -> Result<&'a Open, RequestRoute> {
         let callers = calls.values().filter_map(|open| Some((open, open.caller.as_ref()?)));
         let (all, open): (Vec<_>, Vec<_>) = callers
             .map(|(open, caller)| {
-                let apart = caller.is_apart();
-                (open, OpenCall { caller, apart, method: open.method, questions: open.questions })
+                let apart = caller.is_unidentifiable();
+                (open, InFlightCall { caller, apart, method: open.method, questions: open.questions })
             })
             .unzip();
-        match whose(&open) {
-            Whose::Call(place) => {
+        match route_request(&open) {
+            RequestRoute::Call(place) => {
                 self.asides.unnamed();
-                all.get(place).copied().ok_or(Whose::NoCall)
+                all.get(place).copied().ok_or(RequestRoute::NoCall)
             }
             nobody => Err(nobody),
         }

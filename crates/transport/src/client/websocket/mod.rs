@@ -28,7 +28,7 @@ pub struct Endpoint {
     config: Config,
 }
 
-/// What bounds a WebSocket. How large a message may be is [`Opening::limits`](super::Opening::limits).
+/// What bounds a WebSocket. How large a message may be is [`ConnectOptions::limits`](super::ConnectOptions::limits).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Bytes of one frame (`max_frame_bytes`); a message may consist of several. Without one, as many as a message may

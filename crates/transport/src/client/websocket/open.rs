@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::{
 use super::Endpoint;
 use crate::{
     client::{
-        ConnectError, End, Opening,
+        ConnectError, ConnectOptions, End,
         duplex::{Channel, Hub, Idle, Open, Outbox},
         http::{Connector, Fault, Reading, Refusal, USER_AGENT, uri, without_secrets},
     },
@@ -35,7 +35,7 @@ use crate::{
 pub(in crate::client) struct Upgraded<'a>(pub(in crate::client) &'a Endpoint);
 
 impl Open for Upgraded<'_> {
-    async fn open(&self, opening: Arc<Opening>) -> Result<Channel, ConnectError> {
+    async fn open(&self, opening: Arc<ConnectOptions>) -> Result<Channel, ConnectError> {
         let upgrading = timeout(opening.open_timeout, self.upgrade(&opening)).await;
         let connection = upgrading.unwrap_or(Err(ConnectError::Silent(opening.open_timeout)))?;
         let config = &self.0.config;
@@ -54,7 +54,7 @@ impl Open for Upgraded<'_> {
 
 impl Upgraded<'_> {
     /// A connection that is a WebSocket's from here on.
-    async fn upgrade(&self, opening: &Opening) -> Result<upgrade::Upgraded, ConnectError> {
+    async fn upgrade(&self, opening: &ConnectOptions) -> Result<upgrade::Upgraded, ConnectError> {
         let endpoint = &self.0.http;
         let at = uri(&endpoint.url)?;
         let target = format!("{}:{}", at.host().unwrap_or_default(), port(&at));
@@ -99,7 +99,7 @@ impl Upgraded<'_> {
         Ok(request)
     }
 
-    async fn refused(&self, response: Response<Incoming>, opening: &Opening) -> ConnectError {
+    async fn refused(&self, response: Response<Incoming>, opening: &ConnectOptions) -> ConnectError {
         let at = self.0.shown();
         let limits = opening.limits;
         let location = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
@@ -145,7 +145,7 @@ fn port(at: &Uri) -> u16 {
 }
 
 /// A channel over the frames of a WebSocket.
-pub(super) fn channel<T>(socket: Socket<T>, opening: Arc<Opening>, idle: Duration) -> Channel
+pub(super) fn channel<T>(socket: Socket<T>, opening: Arc<ConnectOptions>, idle: Duration) -> Channel
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

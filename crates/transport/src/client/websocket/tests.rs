@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use anyport_protocol::{Method, Raw, Revision};
-use anyport_service::{Asking, Context, Outcome, Principal, Reply, Request, Service as _};
+use anyport_service::{Context, InputMode, Outcome, Principal, Reply, Request, Service as _};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use tokio_tungstenite::{
 use super::{open::channel, *};
 use crate::{
     client::{
-        ConnectError, Connection, Opening,
+        ConnectError, ConnectOptions, Connection,
         duplex::{Channel, Open, open},
     },
     frames::{Bounds, Socket},
@@ -64,7 +64,7 @@ struct Quiet {
 }
 
 impl Open for Quiet {
-    async fn open(&self, opening: Arc<Opening>) -> Result<Channel, ConnectError> {
+    async fn open(&self, opening: Arc<ConnectOptions>) -> Result<Channel, ConnectError> {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::spawn(self.clone().serve(theirs));
         let config = Config::default();
@@ -119,12 +119,12 @@ async fn connected(
 ) -> (Connection, mpsc::UnboundedReceiver<CloseFrame>) {
     let (closes, closed) = mpsc::unbounded_channel();
     let server = Quiet { revision, capabilities, limit: LIMIT, closes };
-    let opening = Opening { revision: Some(revision), ..Opening::default() };
+    let opening = ConnectOptions { revision: Some(revision), ..ConnectOptions::default() };
     (Connection::new(open(&server, &opening).await.unwrap()), closed)
 }
 
 fn begin(connection: &Connection, method: Method, params: Value) -> Reply {
-    let context = Context::new(Principal::local(), Revision::NEWEST).with_asking(Asking::Live);
+    let context = Context::new(Principal::local(), Revision::NEWEST).with_input_mode(InputMode::Inline);
     connection.call(Request::new(method, Raw::from(params)), context)
 }
 
@@ -204,7 +204,7 @@ async fn a_time_beyond_all_clocks_is_no_limit() {
     let (closes, _closed) = mpsc::unbounded_channel();
     let limit = Duration::MAX;
     let server = Quiet { revision: Revision::NEWEST, capabilities: json!({}), limit, closes };
-    let opening = Opening { revision: Some(Revision::NEWEST), ..Opening::default() };
+    let opening = ConnectOptions { revision: Some(Revision::NEWEST), ..ConnectOptions::default() };
     let connection = Connection::new(open(&server, &opening).await.unwrap());
     assert!(!is_over_after(&connection, LIMIT * 100).await);
 }

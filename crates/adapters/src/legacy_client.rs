@@ -1,0 +1,367 @@
+use std::{
+    collections::HashMap,
+    future::{Future as _, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll},
+    time::Duration,
+};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    json::{Members, Splice},
+    jsonrpc::Reason,
+};
+use tokio::{sync::oneshot, time};
+
+use anyport_metrics::{Counter, Metrics};
+use anyport_service::{
+    Answer, Backoff, Context, Emitter, Event, InputMode, Notification, Outcome, Reply, Request,
+    ServerRequest, Service, emit,
+};
+
+/// Serves callers that are asked live from a service that asks by `input_required`.
+///
+/// Callers that retry by themselves pass straight through. For a live caller the shim puts the questions, then
+/// calls again with the answers and the state, until the call is complete. So a handler that replays serves
+/// clients of every revision.
+#[derive(Clone, Debug)]
+pub struct LegacyClientAdapter<S> {
+    inner: Arc<S>,
+    limits: LegacyClientLimits,
+    refused: Refused,
+}
+
+/// What the limits refused.
+#[derive(Clone, Debug, Default)]
+struct Refused {
+    rounds: Counter,
+    questions: Counter,
+    ask_timeout: Counter,
+}
+
+/// What bounds the dialogue of one call; the names are the configuration's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegacyClientLimits {
+    /// Rounds of questions in one call. Default 10.
+    pub rounds: u32,
+    /// Questions in one round. Default 16.
+    pub questions: usize,
+    /// How long an answer may take. Default 10 minutes.
+    pub ask_timeout: Duration,
+}
+
+impl Default for LegacyClientLimits {
+    fn default() -> Self {
+        Self { rounds: 10, questions: 16, ask_timeout: Duration::from_secs(600) }
+    }
+}
+
+impl<S: Service> LegacyClientAdapter<S> {
+    /// Wraps `inner`.
+    pub fn new(inner: S, limits: LegacyClientLimits) -> Self {
+        Self { inner: Arc::new(inner), limits, refused: Refused::default() }
+    }
+
+    /// Counts what the limits refuse in `metrics`.
+    #[must_use]
+    pub fn metrics(mut self, metrics: &Metrics) -> Self {
+        self.refused = Refused {
+            rounds: metrics.refusals("rounds"),
+            questions: metrics.refusals("questions"),
+            ask_timeout: metrics.refusals("ask_timeout"),
+        };
+        self
+    }
+}
+
+impl<S: Service> Service for LegacyClientAdapter<S> {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let may_ask = request.known().is_some_and(Method::may_ask);
+        if context.input_mode() == InputMode::InputRequired || !may_ask {
+            return self.inner.call(request, context);
+        }
+        match self.inner.call(request.clone(), context.clone()).into_ready() {
+            Ok(outcome) if !matches!(outcome, Outcome::InputRequired(_)) => Reply::ready(outcome),
+            Ok(outcome) => self.dialogue(request, context, Reply::ready(outcome)),
+            Err(reply) => self.dialogue(request, context, reply),
+        }
+    }
+}
+
+impl<S: Service> LegacyClientAdapter<S> {
+    fn dialogue(&self, request: Request, context: Context, first: Reply) -> Reply {
+        let (inner, refused) = (self.inner.clone(), self.refused.clone());
+        let dialogue = Dialogue { inner, limits: self.limits, refused, request, context };
+        emit::reply(|emitter| async move {
+            let outcome = dialogue.run(first, &emitter).await;
+            outcome.unwrap_or_else(|error| error)
+        })
+    }
+}
+
+/// A question: its key, what is asked, and how.
+type Asked = (String, Method, Raw);
+
+struct Dialogue<S> {
+    inner: Arc<S>,
+    limits: LegacyClientLimits,
+    refused: Refused,
+    request: Request,
+    context: Context,
+}
+
+impl<S: Service> Dialogue<S> {
+    /// Both arms are outcomes: `Err` is the one that ends the call early.
+    async fn run(mut self, mut reply: Reply, emitter: &Emitter) -> Result<Outcome, Outcome> {
+        let (mut rounds, mut silent) = (0, 0);
+        let mut visited = Visited::default();
+        let mut progress = Progress::default();
+        loop {
+            let required = match relay(&mut reply, emitter, &mut progress).await {
+                Outcome::InputRequired(required) => required,
+                outcome => return Ok(outcome),
+            };
+            if rounds == self.limits.rounds {
+                break;
+            }
+            rounds += 1;
+            let questions = self.questions(&required)?;
+            let state = required.member("requestState");
+            if questions.is_empty() {
+                if state.is_none() {
+                    return Err(invalid_upstream("neither questions nor a state"));
+                }
+                time::sleep(SILENT.after(silent)).await;
+                silent += 1;
+            } else {
+                silent = 0;
+            }
+            let begun = time::Instant::now();
+            let (again, questions): (Vec<_>, Vec<_>) =
+                questions.into_iter().partition(|(_, method, params)| visited.again(*method, params));
+            if questions.is_empty() && !again.is_empty() {
+                time::sleep(visited.patience()).await;
+            }
+            let asked = questions.clone();
+            let answers = self.ask(questions, emitter).await?;
+            let answers = visited.note(&asked, answers.finish(), &again);
+            // A person's time is not the server's.
+            self.context = self.context.with_deadline_moved(begun.elapsed());
+            let request = self.retry(answers, state.as_ref());
+            reply = self.inner.call(request, self.context.clone());
+        }
+        self.refused.rounds.increment();
+        let message = format!("the call asked in more than {} rounds (rounds)", self.limits.rounds);
+        Err(self.end(Error::internal(message).with_reason(Reason::Rounds)))
+    }
+
+    /// The questions of a round, checked: the inner service must only ask what the client declared.
+    fn questions(&self, required: &Raw) -> Result<Vec<Asked>, Outcome> {
+        let Some(requests) = required.member("inputRequests") else { return Ok(Vec::new()) };
+        let profile = self.context.profile();
+        let mut questions = Vec::new();
+        for member in requests.members() {
+            let name = Members::find(member.value, "method").map(|name| name.trim_matches('"'));
+            let method = match name.and_then(Method::named) {
+                Some(method @ (Method::Elicit | Method::CreateMessage | Method::ListRoots)) => method,
+                _ => return Err(invalid_upstream("a question that is no question")),
+            };
+            let params = Members::find(member.value, "params").map(|params| required.slice(params));
+            let params = params.unwrap_or(Raw::EMPTY_OBJECT);
+            if let Some(lacking) = profile.lacks(method, &params) {
+                return Err(invalid_upstream(&format!("a question that needs {lacking}")));
+            }
+            questions.push((member.key().into_owned(), method, params));
+        }
+        if questions.len() > self.limits.questions {
+            self.refused.questions.increment();
+            let message = format!("more than {} questions in one round (questions)", self.limits.questions);
+            return Err(Outcome::Error(Error::internal(message).with_reason(Reason::InvalidUpstream)));
+        }
+        Ok(questions)
+    }
+
+    /// Puts all questions at once, and gives the answers in their order. The first that ends the call does so at once;
+    /// returning drops the receivers, which withdraws what is still open.
+    async fn ask(&self, questions: Vec<Asked>, emitter: &Emitter) -> Result<Splice, Outcome> {
+        let mut open = Vec::with_capacity(questions.len());
+        for (_, method, params) in &questions {
+            let (question, answer) = ServerRequest::new(*method, params.clone());
+            emitter.emit(Event::ServerRequest(question)).await;
+            open.push(Some(answer));
+        }
+        // One that the clock cannot tell is none.
+        let deadline = time::Instant::now().checked_add(self.limits.ask_timeout);
+        let mut answers = vec![Raw::NULL; questions.len()];
+        while open.iter().any(Option::is_some) {
+            let next = poll_fn(|task| first(&mut open, task));
+            let (place, answer) = match deadline {
+                Some(deadline) => time::timeout_at(deadline, next).await.map_err(|_| self.too_late())?,
+                None => next.await,
+            };
+            answers[place] = match answer {
+                Ok(answer) => answer,
+                // An elicitation can be refused in words of its own: `cancel`.
+                Err(error) if questions[place].1 == Method::Elicit && error.reason.is_none() => cancel(),
+                Err(error) => return Err(self.end(refused(error))),
+            };
+        }
+        let answers = questions.iter().zip(&answers);
+        Ok(answers.fold(Splice::new(), |all, ((key, ..), answer)| all.with(key, answer)))
+    }
+
+    /// An answer did not come in time.
+    fn too_late(&self) -> Outcome {
+        self.refused.ask_timeout.increment();
+        let message = format!("no answer within {} s (ask_timeout)", self.limits.ask_timeout.as_secs());
+        self.end(Error::internal(message).with_reason(Reason::Timeout))
+    }
+
+    /// The original request once more, with the answers and the state as they came.
+    fn retry(&self, answers: Raw, state: Option<&Raw>) -> Request {
+        let own = |key: &str| !matches!(key, "inputResponses" | "requestState");
+        let mut params = Splice::retain(&self.request.params, own).with("inputResponses", &answers);
+        if let Some(state) = state {
+            params = params.with("requestState", state);
+        }
+        Request { method: self.request.method.clone(), params: params.finish().into() }
+    }
+
+    /// A tool's failure is told to the model; prompts and reads have no words for it but an error.
+    fn end(&self, error: Error) -> Outcome {
+        if self.request.known() != Some(Method::ToolsCall) {
+            return Outcome::Error(error);
+        }
+        let text = serde_json::json!({
+            "resultType": "complete",
+            "content": [{"type": "text", "text": error.message}],
+            "isError": true,
+        });
+        Outcome::Result(text.into())
+    }
+}
+
+/// The URLs that the user agreed to visit in this call.
+///
+/// A server that asks for the same URL again looks whether it was visited by now. (2026-07-28 has no notification of that,
+/// as 2025-11-25 has.) The user has said yes, and is not asked each time that the server looks.
+#[derive(Default)]
+struct Visited {
+    /// By the URL: how often the answer was given without asking.
+    reused: HashMap<String, u32>,
+    rounds: u32,
+}
+
+/// How often an acceptance is given again before the user is asked once more.
+const REUSES: u32 = 3;
+
+impl Visited {
+    /// Whether the user agreed to this already, not too many rounds ago.
+    fn again(&mut self, method: Method, params: &Raw) -> bool {
+        let Some(reused) = url(method, params).and_then(|url| self.reused.get_mut(&url)) else {
+            return false;
+        };
+        *reused += 1;
+        *reused <= REUSES
+    }
+
+    /// How long to wait before the server is told once more: 1 s, doubled every time.
+    fn patience(&mut self) -> Duration {
+        self.rounds += 1;
+        Duration::from_secs(1 << (self.rounds - 1).min(REUSES))
+    }
+
+    /// Notes what was agreed to of `asked`, and adds the acceptances that are given `again`.
+    fn note(&mut self, asked: &[Asked], answers: Raw, again: &[Asked]) -> Raw {
+        for (key, method, params) in asked {
+            let Some(url) = url(*method, params) else { continue };
+            let action = answers.member(key).and_then(|answer| answer.member("action"));
+            if action.is_some_and(|action| action.as_str() == "\"accept\"") {
+                self.reused.insert(url, 0);
+                self.rounds = 0;
+            } else {
+                self.reused.remove(&url);
+            }
+        }
+        let accept = Raw::from(serde_json::json!({"action": "accept"}));
+        let all = Splice::retain(&answers, |_| true);
+        again.iter().fold(all, |all, (key, ..)| all.with(key, &accept)).finish()
+    }
+}
+
+/// The URL that a question sends the user to, if it does.
+fn url(method: Method, params: &Raw) -> Option<String> {
+    let url = params.member("url").filter(|_| method == Method::Elicit)?;
+    Some(url.as_string()?.to_string())
+}
+
+/// Passes on everything but the outcome, and progress that was told in an earlier round.
+async fn relay(reply: &mut Reply, emitter: &Emitter, progress: &mut Progress) -> Outcome {
+    loop {
+        match reply.next().await {
+            Event::Outcome(outcome) => return outcome,
+            Event::Notification(notification) if !progress.grows(&notification) => {}
+            event => emitter.emit(event).await,
+        }
+    }
+}
+
+/// How far the caller knows the call to be.
+///
+/// Every round begins anew, and so does its progress; to a caller that is asked live all rounds are one request, and
+/// 2025-11-25, progress §Progress Flow: "The `progress` value MUST increase with each notification".
+#[derive(Default)]
+struct Progress(Option<f64>);
+
+impl Progress {
+    /// Whether the notification is other than of progress, or of more than there was.
+    fn grows(&mut self, notification: &Notification) -> bool {
+        if notification.method != Method::Progress {
+            return true;
+        }
+        let told = notification.params.member("progress").and_then(|told| told.decode().ok());
+        let grows = match (told, self.0) {
+            (Some(told), Some(last)) => told > last,
+            _ => true,
+        };
+        if grows {
+            self.0 = told.or(self.0);
+        }
+        grows
+    }
+}
+
+/// The next answer that is there, and of which question it is.
+fn first(open: &mut [Option<oneshot::Receiver<Answer>>], task: &mut Task<'_>) -> Poll<(usize, Answer)> {
+    for (place, receiver) in open.iter_mut().enumerate() {
+        if let Some(waiting) = receiver
+            && let Poll::Ready(answer) = Pin::new(waiting).poll(task)
+        {
+            *receiver = None;
+            let gone = |_| Err(Error::internal("the client went away").with_reason(Reason::ClientRefused));
+            return Poll::Ready((place, answer.unwrap_or_else(gone)));
+        }
+    }
+    Poll::Pending
+}
+
+fn refused(error: Error) -> Error {
+    if error.reason.is_some() {
+        return error;
+    }
+    Error::internal(format!("the client refused: {}", error.message)).with_reason(Reason::ClientRefused)
+}
+
+fn cancel() -> Raw {
+    serde_json::json!({"action": "cancel"}).into()
+}
+
+fn invalid_upstream(what: &str) -> Outcome {
+    Outcome::Error(
+        Error::internal(format!("the server answered {what}")).with_reason(Reason::InvalidUpstream),
+    )
+}
+
+/// How long a server is left alone that asks nothing and wants to be called again.
+const SILENT: Backoff = Backoff { first: Duration::from_millis(100), most: Duration::from_secs(5) };

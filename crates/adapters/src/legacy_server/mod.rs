@@ -1,0 +1,404 @@
+//! Serves callers that retry from a service that asks live.
+
+mod attached_request;
+mod parked_calls;
+mod state_sealer;
+mod task;
+mod urls;
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll, ready},
+    time::Duration,
+};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    json::Splice,
+    jsonrpc::{Reason, code},
+    session::{
+        client::ServerIdentity,
+        parked::{Call, CallRecord, Limits},
+    },
+};
+use futures_core::Stream;
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
+
+pub(super) use self::state_sealer::StateOwner;
+pub use self::state_sealer::StateSealer;
+use self::{
+    attached_request::{AttachedRequest, Command, caller},
+    parked_calls::ParkedCalls,
+    state_sealer::{Binding, Opened, Resume, digest, tampered},
+    task::Open,
+    urls::Visited,
+};
+use anyport_metrics::{Counter, Metrics};
+use anyport_service::{Context, Event, InputMode, Outcome, Reply, Request, Service, emit};
+
+/// Serves callers that retry from a service that asks live: a connection to a server of 2025-11-25 or earlier.
+///
+/// Callers that are asked live pass straight through. For one that retries, the call stays open in a task of its own while
+/// its questions are with the caller as `input_required`; the retry brings the answers, and is told what the call then
+/// leads to. The service is told that it may ask live, and has no deadline: what bounds a call is a layer around the
+/// park, which sees each request of the dialogue by itself, and [`ParkLimits::call_timeout`].
+///
+/// A question must come as an event of the reply of the call that it belongs to, whatever the caller declared: what its
+/// client cannot be asked is refused here, and if the call then ends with an error that is -32021.
+#[derive(Debug)]
+pub struct LegacyServerAdapter<S> {
+    inner: Arc<S>,
+    yard: Arc<ParkedCalls>,
+    refused: Refused,
+}
+
+/// What bounds parked calls; the names are the configuration's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParkLimits {
+    /// How long further questions are waited for before the caller is asked. Default 20 ms.
+    pub batch_window: Duration,
+    /// How long a call waits for its caller to come back. Default 10 minutes.
+    pub park_ttl: Duration,
+    /// Parked calls of one principal. Default 32.
+    pub parked_per_principal: usize,
+    /// Parked calls in all; as many are remembered that are over. Default 1,024.
+    pub parked_total: usize,
+    /// What one parked call may hold of questions, and of an outcome that waits for its caller. Default 1 MiB.
+    pub parked_bytes: usize,
+    /// Questions that are open at once. Default 16.
+    pub questions: usize,
+    /// Rounds of questions in one call. Default 10.
+    pub rounds: u32,
+    /// How often one question is asked again whose answer was missing or did not fit. Default 3.
+    pub max_reprompts: u32,
+    /// How long the same retry gets the same outcome once more. Default 30 s.
+    pub replay: Duration,
+    /// The longest `requestState`. Default 64 KiB.
+    pub state_bytes: usize,
+    /// How long a call may run; the time in which it is parked does not count. Default: as long as its caller waits.
+    pub call_timeout: Option<Duration>,
+    /// How long a call that needs URLs to be visited waits for the server to say that they were. Default 30 s.
+    pub elicitation_wait: Duration,
+}
+
+impl Default for ParkLimits {
+    fn default() -> Self {
+        Self {
+            batch_window: Duration::from_millis(20),
+            park_ttl: Duration::from_secs(600),
+            parked_per_principal: 32,
+            parked_total: 1024,
+            parked_bytes: 1 << 20,
+            questions: 16,
+            rounds: 10,
+            max_reprompts: 3,
+            replay: Duration::from_secs(30),
+            state_bytes: 64 << 10,
+            call_timeout: None,
+            elicitation_wait: Duration::from_secs(30),
+        }
+    }
+}
+
+impl ParkLimits {
+    fn call(&self) -> Limits {
+        let Self {
+            batch_window,
+            park_ttl,
+            parked_bytes,
+            questions,
+            rounds,
+            max_reprompts,
+            replay,
+            call_timeout,
+            ..
+        } = *self;
+        Limits {
+            batch_window,
+            park_ttl,
+            parked_bytes,
+            questions,
+            rounds,
+            max_reprompts,
+            replay,
+            call_timeout,
+        }
+    }
+}
+
+impl<S: Service> LegacyServerAdapter<S> {
+    /// Wraps `inner`.
+    pub fn new(inner: S, seals: StateSealer, limits: ParkLimits) -> Self {
+        Self {
+            inner: Arc::new(inner),
+            yard: Arc::new(ParkedCalls::new(seals, limits)),
+            refused: Refused::default(),
+        }
+    }
+
+    /// Counts what the limits refuse in `metrics`.
+    #[must_use]
+    pub fn metrics(mut self, metrics: &Metrics) -> Self {
+        self.refused = Refused(LIMITS.iter().map(|limit| (*limit, metrics.refusals(limit))).collect());
+        self
+    }
+
+    /// An elicitation of the server's is complete: it said so outside of any call, by
+    /// `notifications/elicitation/complete`. A call that waits for it goes on.
+    pub fn completed(&self, elicitation_id: &str) {
+        self.yard.elicited.complete(elicitation_id);
+    }
+
+    /// Who the server is: what is asked in its stead says so. May change with each connection.
+    pub fn identify(&self, identity: Option<ServerIdentity>) {
+        self.yard.identify(identity);
+    }
+
+    /// How many calls have a place among those that are parked.
+    pub fn parked(&self) -> usize {
+        self.yard.lot().taken()
+    }
+
+    /// Ends what is parked, and parks nothing more: the program stops. Calls whose caller is attached go on.
+    pub fn drain(&self) {
+        let mut lot = self.yard.lot();
+        lot.close();
+        for handle in lot.open() {
+            let _ = handle.send(Command::Drain);
+        }
+    }
+}
+
+impl<S> Clone for LegacyServerAdapter<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), yard: self.yard.clone(), refused: self.refused.clone() }
+    }
+}
+
+impl<S: Service> Service for LegacyServerAdapter<S> {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        if context.input_mode() == InputMode::Inline {
+            return self.inner.call(request, context);
+        }
+        let method = match request.known() {
+            Some(method) if method.may_ask() => method,
+            _ => return self.unasked(request, context),
+        };
+        let binding = Binding::of(context.principal(), method, &request);
+        match request.params.member("requestState") {
+            None => self.open(fresh(request), context, binding, 0),
+            Some(state) => self.retry(request, context, binding, &state),
+        }
+    }
+}
+
+/// How a call begins and goes on.
+impl<S: Service> LegacyServerAdapter<S> {
+    /// Calls, after `round` rounds in which URLs were visited.
+    fn open(&self, request: Request, context: Context, binding: Binding, round: u32) -> Reply {
+        let live = context.clone().with_input_mode(InputMode::Inline).with_deadline_moved(Duration::MAX);
+        let begun = self.yard.now();
+        match self.inner.call(request, live).into_ready() {
+            Ok(Outcome::InputRequired(_)) => {
+                let message = "the server answered input_required to a caller that is asked live";
+                Reply::error(Error::internal(message).with_reason(Reason::InvalidUpstream))
+            }
+            Ok(outcome) => Reply::ready(self.told(outcome, &binding, &context, round)),
+            Err(reply) => {
+                let (park, name) = (self.clone(), binding.name.to_string());
+                let call = Call::new(self.yard.limits.call(), name, begun, 0, caller(&context));
+                emit::reply(move |emitter| {
+                    let (end, ended) = oneshot::channel();
+                    let guest = AttachedRequest::new(&context, emitter, end);
+                    let shared = (park.yard.clone(), park.refused.clone());
+                    let open = Open::new(reply, call, guest, binding.clone(), shared);
+                    tokio::spawn(open.run().in_current_span());
+                    async move { park.told(ended_with(ended).await, &binding, &context, round) }
+                })
+            }
+        }
+    }
+
+    /// Goes on with the call that a state leads to.
+    fn retry(&self, request: Request, context: Context, binding: Binding, state: &Raw) -> Reply {
+        let token = state.as_string().unwrap_or_default();
+        if token.len() > self.yard.limits.state_bytes {
+            self.refused.count("state_bytes");
+            return Reply::error(tampered(&binding.name));
+        }
+        let opened = match self.yard.seals.open(&token, &binding) {
+            Ok(opened) => opened,
+            Err(error) => return Reply::error(error),
+        };
+        match opened.way {
+            Resume::Parked { call, round } => self.attach(&request, context, binding, opened, (call, round)),
+            Resume::Urls { .. } if self.yard.is_late(&opened) => {
+                let ended = CallRecord::Abandoned(Reason::Expired);
+                Reply::ready(ended.answer(self.yard.now(), 0, [0; 32], &binding.name))
+            }
+            Resume::Urls { round, questions, elicitations } => {
+                self.visited(request, context, binding, (round, questions, elicitations))
+            }
+        }
+    }
+
+    /// Attaches a retry to its call.
+    fn attach(
+        &self,
+        request: &Request,
+        context: Context,
+        binding: Binding,
+        opened: Opened,
+        (call, round): (u128, u32),
+    ) -> Reply {
+        let park = self.clone();
+        let answers = request.params.member("inputResponses");
+        let digest = digest(answers.as_ref());
+        emit::reply(move |emitter| {
+            let (end, ended) = oneshot::channel();
+            let guest = AttachedRequest::new(&context, emitter, end);
+            let retry = Command::Retry { round, answers, digest, caller: caller(&context), guest };
+            let over = park.yard.send(call, &opened, &binding, retry);
+            async move {
+                let outcome = match over {
+                    Some(outcome) => outcome.into(),
+                    None => ended_with(ended).await,
+                };
+                park.told(outcome, &binding, &context, round)
+            }
+        })
+    }
+
+    /// Calls afresh, once the URLs were visited.
+    fn visited(
+        &self,
+        request: Request,
+        context: Context,
+        binding: Binding,
+        (round, questions, elicitations): (u32, Raw, Vec<(String, String)>),
+    ) -> Reply {
+        let answers = request.params.member("inputResponses");
+        match urls::visited(&binding, &questions, &elicitations, answers.as_ref()) {
+            Visited::No(Outcome::Result(told)) => Reply::ready(Outcome::Result(self.yard.signed(told))),
+            Visited::No(outcome) => Reply::ready(outcome),
+            Visited::NotAll => {
+                let asked = urls::again(&self.yard, &self.refused, &binding, round, questions, elicitations);
+                Reply::ready(asked)
+            }
+            Visited::All => {
+                let park = self.clone();
+                emit::reply(move |emitter| async move {
+                    park.yard.elicited.wait(&elicitations, park.yard.limits.elicitation_wait).await;
+                    let reply = park.open(fresh(request), context, binding, round);
+                    emitter.relay(reply).await
+                })
+            }
+        }
+    }
+
+    /// The outcome as the client is told it.
+    fn told(&self, outcome: Outcome, binding: &Binding, context: &Context, round: u32) -> Outcome {
+        match outcome {
+            Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
+                let visits = context.profile().elicitation_url;
+                urls::ask(&self.yard, &self.refused, binding, visits, round, &error)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// A call in which nobody can be asked.
+    fn unasked(&self, request: Request, context: Context) -> Reply {
+        let method = request.method.clone();
+        match self.inner.call(request, context).into_ready() {
+            Ok(outcome) if urls::is_url_error(&outcome) => Reply::ready(urls::invalid()),
+            Ok(outcome) => Reply::ready(outcome),
+            Err(reply) => Reply::pending(Unasked { reply, method, yard: self.yard.clone() }),
+        }
+    }
+}
+
+/// A reply whose questions are refused.
+///
+/// 2026-07-28, patterns/mrtr §Supported Requests: "Servers MUST NOT send `InputRequiredResult` responses on any other
+/// client requests."
+struct Unasked {
+    reply: Reply,
+    method: bytestring::ByteString,
+    yard: Arc<ParkedCalls>,
+}
+
+impl Stream for Unasked {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+        loop {
+            let event = match ready!(self.reply.poll_event(task)) {
+                Event::ServerRequest(question) => {
+                    let message = format!("the client cannot be asked during {:.64}", self.method);
+                    question.responder.answer(Err(Error::new(code::METHOD_NOT_FOUND, message)));
+                    continue;
+                }
+                Event::Notification(told) if told.method == Method::ElicitationComplete => {
+                    self.yard.elicited.complete_by(&told.params);
+                    continue;
+                }
+                Event::Outcome(outcome) if urls::is_url_error(&outcome) => Event::Outcome(urls::invalid()),
+                event => event,
+            };
+            return Poll::Ready(Some(event));
+        }
+    }
+}
+
+/// The request without what belongs to a dialogue: the server does not know of one.
+fn fresh(request: Request) -> Request {
+    let hop = |key: &str| matches!(key, "inputResponses" | "requestState");
+    if !request.params.members().any(|member| hop(&member.key())) {
+        return request;
+    }
+    let params = Splice::retain(&request.params, |key| !hop(key)).finish();
+    Request { method: request.method, params: params.into() }
+}
+
+/// What the task of a call told a request that was attached to it.
+async fn ended_with(ended: oneshot::Receiver<Outcome>) -> Outcome {
+    ended.await.unwrap_or_else(|_| Outcome::Error(Error::internal("the call ended without an answer")))
+}
+
+/// What the limits refused.
+#[derive(Clone, Debug, Default)]
+struct Refused(Arc<[(&'static str, Counter)]>);
+
+/// Every limit that refuses something.
+const LIMITS: &[&str] = &[
+    "parked_per_principal",
+    "parked_total",
+    "parked_bytes",
+    "parked_log_bytes",
+    "park_ttl",
+    "questions",
+    "rounds",
+    "max_reprompts",
+    "state_bytes",
+    "call_timeout",
+];
+
+impl Refused {
+    fn count(&self, limit: &str) {
+        if let Some((_, counter)) = self.0.iter().find(|(name, _)| *name == limit) {
+            counter.increment();
+        }
+    }
+}
+
+impl std::fmt::Debug for ParkedCalls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParkedCalls").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

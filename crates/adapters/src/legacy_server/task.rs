@@ -1,0 +1,299 @@
+//! The task of one call: it owns the reply, tells the machine what happens, and carries out what that says.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context as Task, Poll},
+};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    json::Splice,
+    jsonrpc::{Reason, RpcResult},
+    session::parked::{Attachment, Call, CallRecord, Effect, Event as Said, Full, Key},
+};
+use tokio::{sync::mpsc, time};
+
+use super::{
+    Refused,
+    attached_request::{AttachedRequest, Command, arrive},
+    parked_calls::ParkedCalls,
+    state_sealer::{Binding, Resume},
+};
+use anyport_service::{Event, Outcome, Reply, Responder};
+
+/// One call, from its first request to its outcome.
+pub(super) struct Open {
+    // Dropped before the answerers: the server hears of the cancelled call before it hears of its questions.
+    reply: Option<Reply>,
+    answerers: BTreeMap<Key, Responder>,
+    call: Call,
+    guests: Vec<AttachedRequest>,
+    last_key: Key,
+    last_attachment: Attachment,
+    /// The name under which the call is known, once it was parked, and what is sent to it there.
+    parked: Option<(u128, mpsc::UnboundedReceiver<Command>)>,
+    is_over: bool,
+    binding: Binding,
+    yard: Arc<ParkedCalls>,
+    refused: Refused,
+}
+
+/// What the task waits for.
+enum Happened {
+    Gone(Attachment),
+    Withdrawn(Key),
+    RpcResult(Command),
+    Said(Event),
+    Time,
+}
+
+impl Open {
+    /// The call that `reply` is of; `guest` made it.
+    pub(super) fn new(
+        reply: Reply,
+        call: Call,
+        guest: AttachedRequest,
+        binding: Binding,
+        (yard, refused): (Arc<ParkedCalls>, Refused),
+    ) -> Self {
+        Self {
+            reply: Some(reply),
+            answerers: BTreeMap::new(),
+            call,
+            guests: vec![guest],
+            last_key: 0,
+            last_attachment: 0,
+            parked: None,
+            is_over: false,
+            binding,
+            yard,
+            refused,
+        }
+    }
+
+    /// Runs until the call is over.
+    pub(super) async fn run(mut self) {
+        while !self.is_over {
+            let happened = self.next().await;
+            self.take(happened);
+        }
+    }
+
+    async fn next(&mut self) -> Happened {
+        let wakes = self.call.wakes().and_then(|at| self.yard.instant(at));
+        let mut sleep = pin!(async {
+            match wakes {
+                Some(at) => time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        });
+        poll_fn(|task| match self.poll(task) {
+            Poll::Pending => sleep.as_mut().poll(task).map(|()| Happened::Time),
+            ready => ready,
+        })
+        .await
+    }
+
+    fn poll(&mut self, task: &mut Task<'_>) -> Poll<Happened> {
+        for guest in &mut self.guests {
+            if guest.end.poll_closed(task).is_ready() {
+                return Poll::Ready(Happened::Gone(guest.attachment));
+            }
+        }
+        for (key, responder) in &mut self.answerers {
+            if responder.poll_withdrawn(task).is_ready() {
+                return Poll::Ready(Happened::Withdrawn(*key));
+            }
+        }
+        if let Some((_, commands)) = &mut self.parked
+            && let Poll::Ready(Some(command)) = commands.poll_recv(task)
+        {
+            return Poll::Ready(Happened::RpcResult(command));
+        }
+        // A client that reads slowly slows its own call down.
+        for guest in &mut self.guests {
+            std::task::ready!(guest.emitter.poll_room(&mut guest.writer, task));
+        }
+        match &mut self.reply {
+            Some(reply) => reply.poll_event(task).map(Happened::Said),
+            None => Poll::Pending,
+        }
+    }
+
+    fn take(&mut self, happened: Happened) {
+        match happened {
+            Happened::Gone(attachment) => {
+                self.guests.retain(|guest| guest.attachment != attachment);
+                self.tell(Said::Detached(attachment));
+            }
+            Happened::Withdrawn(key) => {
+                self.answerers.remove(&key);
+                self.tell(Said::Withdrawn(key));
+            }
+            Happened::RpcResult(Command::Retry { round, answers, digest, caller, guest }) => {
+                self.last_attachment += 1;
+                let came = (round, answers, digest, caller);
+                let (guest, retry) = arrive(guest, self.last_attachment, came);
+                self.guests.push(guest);
+                self.tell(Said::Retry(retry));
+            }
+            Happened::RpcResult(Command::Drain) => self.tell(Said::Drain),
+            Happened::Said(event) => self.hear(event),
+            Happened::Time => self.tell(Said::Tick),
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::ServerRequest(question) => {
+                self.last_key += 1;
+                let key = self.last_key;
+                self.answerers.insert(key, question.responder);
+                self.tell(Said::ServerRequest { key, method: question.method, params: question.params });
+            }
+            Event::Notification(told) if told.method == Method::ElicitationComplete => {
+                self.yard.elicited.complete_by(&told.params);
+            }
+            Event::Notification(told) => {
+                self.tell(Said::Notification { method: told.method, params: told.params });
+            }
+            // Who is not there misses it: nobody here can say whether it is still worth telling then.
+            Event::Unknown { method, params } => {
+                for guest in &self.guests {
+                    guest.emitter.push(Event::Unknown { method: method.clone(), params: params.clone() });
+                }
+            }
+            // No transport to a client that retries has streams that can be resumed.
+            Event::Disconnect { .. } => {}
+            Event::Outcome(outcome) => {
+                self.reply = None;
+                self.tell(Said::Outcome(told(outcome)));
+            }
+        }
+    }
+
+    /// Tells the machine, and carries out what it says.
+    fn tell(&mut self, said: Said) {
+        let mut effects = VecDeque::from(self.call.handle(self.yard.now(), said));
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Place => {
+                    let placed = self.place().map_or_else(Said::Full, |()| Said::Placed);
+                    effects.extend(self.call.handle(self.yard.now(), placed));
+                }
+                effect => self.carry_out(effect),
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer(key, answer) => self.answer(key, Ok(answer)),
+            Effect::Refuse(key, error) => self.answer(key, Err(error)),
+            Effect::Cancel => self.reply = None,
+            Effect::Tell(to, method, params) => {
+                if let Some(guest) = self.guests.iter().find(|guest| guest.attachment == to) {
+                    guest.tell(method, params);
+                }
+            }
+            Effect::Ask(to, round, requests) => {
+                let asked = self.asked(round, &requests);
+                self.end(to, asked.map_or_else(Outcome::Error, Outcome::InputRequired));
+            }
+            Effect::End(to, outcome) => self.end(to, outcome.into()),
+            Effect::Count(limit) => self.refused.count(limit),
+            Effect::Over(ended) => self.over(ended),
+            // Carried out where the machine is told.
+            Effect::Place => {}
+        }
+    }
+
+    fn answer(&mut self, key: Key, answer: RpcResult) {
+        if let Some(responder) = self.answerers.remove(&key) {
+            responder.answer(answer);
+        }
+    }
+
+    fn end(&mut self, to: Attachment, outcome: Outcome) {
+        if let Some(at) = self.guests.iter().position(|guest| guest.attachment == to) {
+            // It fails when the client is gone, which ends nothing else.
+            let _ = self.guests.swap_remove(at).end.send(outcome);
+        }
+    }
+
+    fn asked(&self, round: u32, requests: &Raw) -> Result<Raw, Error> {
+        let Some((call, _)) = &self.parked else {
+            return Err(Error::internal("a call was asked to wait that has no place"));
+        };
+        let way = Resume::Parked { call: *call, round };
+        let state = self.yard.seals.seal(way, &self.binding, self.yard.expiry())?;
+        Ok(self.yard.signed(input_required(requests, &state)))
+    }
+
+    /// A place for the call among those that are parked. It keeps the one that it has.
+    fn place(&mut self) -> Result<(), Full> {
+        if self.parked.is_some() {
+            return Ok(());
+        }
+        // Without randomness nothing can be sealed either, which is told then.
+        let mut id = [0; 16];
+        let _ = getrandom::fill(&mut id);
+        let id = u128::from_le_bytes(id);
+        let (handle, commands) = mpsc::unbounded_channel();
+        self.yard.lot().take(id, &self.binding.principal, handle)?;
+        self.parked = Some((id, commands));
+        Ok(())
+    }
+
+    /// Gives the place back, and answers those who came in the meantime.
+    fn over(&mut self, ended: CallRecord) {
+        self.is_over = true;
+        let Some((id, mut commands)) = self.parked.take() else { return };
+        let now = self.yard.now();
+        self.yard.lot().end(now, id, &self.binding.principal, ended.clone());
+        while let Ok(command) = commands.try_recv() {
+            if let Command::Retry { round, digest, guest, .. } = command {
+                let told = ended.answer(now, round, digest, &self.binding.name);
+                let _ = guest.end.send(told.into());
+            }
+        }
+    }
+}
+
+/// A task that is dropped, since the program stops or the server's code panicked, leaves no question open and no place
+/// taken.
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.reply = None;
+        if !self.is_over {
+            self.over(CallRecord::Abandoned(Reason::Lost));
+        }
+        for (_, responder) in std::mem::take(&mut self.answerers) {
+            responder.answer(Err(Error::internal("the call is over")));
+        }
+    }
+}
+
+/// An `InputRequiredResult`.
+pub(super) fn input_required(requests: &Raw, state: &str) -> Raw {
+    Splice::new()
+        .with("resultType", &Raw::string("input_required"))
+        .with("inputRequests", requests)
+        .with("requestState", &Raw::string(state))
+        .finish()
+}
+
+/// What the server's outcome is to the machine.
+fn told(outcome: Outcome) -> RpcResult {
+    match outcome {
+        Outcome::Result(result) => Ok(result),
+        Outcome::Error(error) => Err(error),
+        Outcome::InputRequired(_) => {
+            let message = "the server answered input_required to a caller that is asked live";
+            Err(Error::internal(message).with_reason(Reason::InvalidUpstream))
+        }
+    }
+}

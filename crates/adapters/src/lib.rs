@@ -1,0 +1,12 @@
+//! Where the eras meet: services that ask in one way, for callers that are asked in another.
+
+mod legacy_client;
+mod legacy_server;
+mod state_binding;
+
+pub use legacy_client::{LegacyClientAdapter, LegacyClientLimits};
+pub use legacy_server::{LegacyServerAdapter, ParkLimits, StateSealer};
+pub use state_binding::StateBinding;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+use std::task::{Context as Task, Poll, ready};
+
+use anyport_protocol::{Raw, json::Splice};
+use futures_core::Stream;
+
+use super::legacy_server::{StateOwner, StateSealer};
+use anyport_service::{Context, Event, InputMode, Outcome, Reply, Request, Service};
+
+/// Binds the states of a service that asks by `input_required` to the callers that they are given to.
+///
+/// A server behind us sees us alone, so it cannot tell our callers apart: without this, whoever learns of another's
+/// state could answer in its stead. 2026-07-28, patterns/mrtr §Server Requirements: "servers SHOULD include the following
+/// inside the integrity-protected `requestState` payload and verify each on receipt: the authenticated principal,
+/// rejecting state presented by a different principal". How long it is good is the server's to say.
+///
+/// Callers that have no name of their own (anonymous ones, the process that started us) pass as they are: their states
+/// remain the server's, to the byte. So do callers that are asked live, which see no state.
+#[derive(Debug)]
+pub struct StateBinding<S> {
+    inner: S,
+    seals: StateSealer,
+}
+
+impl<S: Service> StateBinding<S> {
+    /// Wraps `inner`.
+    pub fn new(inner: S, seals: StateSealer) -> Self {
+        Self { inner, seals }
+    }
+}
+
+impl<S: Service> Service for StateBinding<S> {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let method = request.known().filter(|method| method.may_ask());
+        let (Some(method), Some(_), InputMode::InputRequired) =
+            (method, context.principal().name(), context.input_mode())
+        else {
+            return self.inner.call(request, context);
+        };
+        let whom = StateOwner::of(context.principal(), method, &request);
+        let request = match request.params.member("requestState") {
+            None => request,
+            Some(state) => match self.seals.unwrap(&state.as_string().unwrap_or_default(), &whom) {
+                Ok(state) => with_state(request, &state),
+                Err(error) => return Reply::error(error),
+            },
+        };
+        match self.inner.call(request, context).into_ready() {
+            Ok(outcome) => Reply::ready(told(&self.seals, &whom, outcome)),
+            Err(reply) => Reply::pending(Asked { reply, seals: self.seals.clone(), whom }),
+        }
+    }
+}
+
+/// A reply whose state is bound.
+struct Asked {
+    reply: Reply,
+    seals: StateSealer,
+    whom: StateOwner,
+}
+
+impl Stream for Asked {
+    type Item = Event;
+
+    fn poll_next(mut self: std::pin::Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+        Poll::Ready(Some(match ready!(self.reply.poll_event(task)) {
+            Event::Outcome(outcome) => Event::Outcome(told(&self.seals, &self.whom, outcome)),
+            event => event,
+        }))
+    }
+}
+
+/// The outcome with its state bound, if it has one.
+fn told(seals: &StateSealer, whom: &StateOwner, outcome: Outcome) -> Outcome {
+    let Outcome::InputRequired(required) = outcome else { return outcome };
+    let Some(state) = required.member("requestState").and_then(|state| state.as_string()) else {
+        return Outcome::InputRequired(required);
+    };
+    match seals.wrap(&state, whom) {
+        Ok(state) => Outcome::InputRequired(replaced(&required, &state)),
+        Err(error) => Outcome::Error(error),
+    }
+}
+
+fn with_state(request: Request, state: &str) -> Request {
+    let params = replaced(&request.params, state);
+    Request { method: request.method, params: params.into() }
+}
+
+/// `object` with another state.
+fn replaced(object: &Raw, state: &str) -> Raw {
+    Splice::retain(object, |key| key != "requestState").with("requestState", &Raw::string(state)).finish()
+}

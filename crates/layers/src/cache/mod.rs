@@ -1,0 +1,250 @@
+//! Results of tools that only read, kept for a while.
+//!
+//! - [`Cache`]: the layer; [`CacheHandle`]: what empties it.
+//! - [`key`]: when two calls are one question.
+//! - [`store`]: what is kept, and what runs now.
+
+mod key;
+mod store;
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll},
+    time::Duration,
+};
+
+use anyport_protocol::Method;
+use futures_core::Stream;
+
+use self::{
+    key::Key,
+    store::{Found, Leader, Store, Told, Waiting},
+};
+use anyport_metrics::Metrics;
+use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Service, emit};
+
+/// Keeps the results of tools that only read, so that equal calls of one caller are answered from memory for a while.
+///
+/// Two calls are equal when the same principal calls the same tool with arguments that mean the same: the order of
+/// members, white space, escapes and the spelling of numbers (`1`, `1.0`, `10e-1`) do not matter, and numbers that differ
+/// in any digit are different ones. What else a handler may go by is part of the question too: the revision, the
+/// client's capabilities, the log level, `Mcp-Param-*` headers. `_meta` beyond that is not: a tool whose answer goes by
+/// metadata of the request must not be kept.
+///
+/// Equal calls at the same time run once, and all get what the first one gets; when the first one is cancelled, another
+/// takes its place. A call that tells something on its way or asks its caller is its own: those that waited for it run
+/// by themselves. Kept are results alone, neither errors nor results that say `isError`.
+///
+/// A call is answered from memory only if `which` says so at that moment, so a caller who may no longer see a tool gets
+/// what the service itself says to that. Whatever else the service does at each call, middleware of a server included, is
+/// left out for calls that are answered from memory.
+///
+/// It stands around what answers at once and innermost of the layers: limits of rate and time hold for kept answers as
+/// for others. Of calls that it does not keep nothing is remembered, and without it nothing costs anything.
+///
+/// # Example
+/// ```
+/// use anyport_service::Service;
+/// use anyport_layers::{Cache, CacheLimits};
+///
+/// # fn around(service: impl Service) -> impl Service {
+/// // The one tool whose answers may be kept, in its only version.
+/// let cache = Cache::new(service, CacheLimits::default(), |tool, _caller| (tool == "look_up").then_some(1));
+/// let clear = cache.handle();
+/// // When what the answers were made of has changed:
+/// clear.clear();
+/// # cache
+/// # }
+/// ```
+pub struct Cache<S> {
+    inner: Arc<S>,
+    store: Arc<Store>,
+    which: Box<Which>,
+}
+
+type Which = dyn Fn(&str, &Principal) -> Option<u64> + Send + Sync;
+
+/// What bounds a [`Cache`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheLimits {
+    /// For how long a result is kept, from when its call began. Default 300 s.
+    pub ttl: Duration,
+    /// Results that are kept at most (`cache_entries`); beyond, the one that was not asked for longest goes. Default
+    /// 1,024.
+    pub entries: usize,
+    /// Bytes that they take at most with the questions that they answer (`cache_bytes`); beyond, as above. One that takes
+    /// more than an eighth of it is not kept. Default 64 MiB.
+    pub bytes: usize,
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self { ttl: Duration::from_secs(300), entries: 1024, bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// Empties a [`Cache`]. Clones empty the same.
+#[derive(Clone, Debug)]
+pub struct CacheHandle(Arc<Store>);
+
+impl CacheHandle {
+    /// Forgets everything. What runs now is answered, not kept, and no call that comes from now on waits for it: it may
+    /// have read what was there before.
+    pub fn clear(&self) {
+        self.0.clear();
+    }
+
+    /// How many results are kept.
+    pub fn len(&self) -> usize {
+        self.0.size().0
+    }
+
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes they take.
+    pub fn bytes(&self) -> usize {
+        self.0.size().1
+    }
+}
+
+impl<S: Service> Cache<S> {
+    /// Keeps results of `inner`, of those tools for which `which` returns something.
+    ///
+    /// It is given the tool's name and who calls, and asked at every call of a tool: it must be quick, and must refuse
+    /// whom the tool is hidden from. What it returns stands for the tool as it is now: when that is replaced by another of
+    /// its name, it must return another number.
+    pub fn new(
+        inner: S,
+        limits: CacheLimits,
+        which: impl Fn(&str, &Principal) -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        Self { inner: Arc::new(inner), store: Arc::new(Store::new(limits)), which: Box::new(which) }
+    }
+
+    /// Counts in `metrics`: answers from memory (`anyport_cache_hits`), calls that ran (`anyport_cache_misses`), calls that
+    /// shared the answer of another (`anyport_cache_shared`), results that had to go (`anyport_cache_evictions`), and, as
+    /// refused by `cache_bytes`, results that were too large.
+    #[must_use]
+    pub fn metrics(self, metrics: &Metrics) -> Self {
+        self.store.count(metrics);
+        self
+    }
+
+    /// What empties it.
+    pub fn handle(&self) -> CacheHandle {
+        CacheHandle(self.store.clone())
+    }
+
+    /// The question that a call is, if its answer may be kept.
+    fn key(&self, request: &Request, context: &Context) -> Option<Key> {
+        if &*request.method != Method::ToolsCall.as_str() {
+            return None;
+        }
+        let name = request.params.member("name")?.as_string()?;
+        let version = (self.which)(&name, context.principal())?;
+        Key::of(&name, version, request, context)
+    }
+}
+
+impl<S: Service> Service for Cache<S> {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let Some(key) = self.key(&request, &context) else {
+            return self.inner.call(request, context);
+        };
+        match self.store.enter(&key) {
+            Found::Kept(result) => {
+                tracing::debug!("kept");
+                Reply::ready(Outcome::Result(result))
+            }
+            Found::Leader(lead) => lead_on(lead, self.inner.call(request, context)),
+            Found::Follower(waiting) => {
+                let (inner, store) = (self.inner.clone(), self.store.clone());
+                emit::reply(|emitter| async move {
+                    match follow(&store, &key, waiting).await {
+                        Followed::Told(outcome) => outcome,
+                        Followed::Leader(lead) => {
+                            emitter.relay(lead_on(lead, inner.call(request, context))).await
+                        }
+                        Followed::Alone => emitter.relay(inner.call(request, context)).await,
+                    }
+                })
+            }
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Cache<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("inner", &self.inner)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Answers with `reply`, and lets others have the answer too.
+fn lead_on(lead: Leader, reply: Reply) -> Reply {
+    match reply.into_ready() {
+        Ok(outcome) => {
+            lead.end(&outcome);
+            Reply::ready(outcome)
+        }
+        Err(reply) => Reply::pending(Leading { reply, lead: Some(lead) }),
+    }
+}
+
+struct Leading {
+    reply: Reply,
+    /// None once it is known that nobody else gets the answer.
+    lead: Option<Leader>,
+}
+
+impl Stream for Leading {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+        let event = std::task::ready!(self.reply.poll_event(task));
+        if let Some(lead) = self.lead.take() {
+            match &event {
+                Event::Outcome(outcome) => lead.end(outcome),
+                // Those who wait would miss what is told, and nobody can answer for them.
+                Event::Notification(_)
+                | Event::Unknown { .. }
+                | Event::ServerRequest(_)
+                | Event::Disconnect { .. } => lead.part(),
+            }
+        }
+        Poll::Ready(Some(event))
+    }
+}
+
+/// What became of a call that waited for another.
+enum Followed {
+    Told(Outcome),
+    /// The other is gone, and this one goes on in its place.
+    Leader(Leader),
+    /// The other is its own.
+    Alone,
+}
+
+async fn follow(store: &Arc<Store>, key: &Key, mut waiting: Waiting) -> Followed {
+    loop {
+        match waiting.told().await {
+            Some(Told::Ended(outcome)) => return Followed::Told(outcome),
+            Some(Told::Uncacheable) => return Followed::Alone,
+            None => match store.enter(key) {
+                Found::Kept(result) => return Followed::Told(Outcome::Result(result)),
+                Found::Leader(lead) => return Followed::Leader(lead),
+                Found::Follower(next) => waiting = next,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll, Waker},
+};
+
+use anyport_protocol::{Method, Raw, Revision, json::Splice};
+use bytestring::ByteString;
+
+use anyport_service::{Context, Emitter, Outcome, Principal, Reply, Request, Service};
+
+/// A layer that is a function: it is given each [`Call`] and what is [`Next`], and returns the outcome.
+///
+/// It may refuse, change the arguments, change the outcome, measure, or answer by itself. Everything that is told on the
+/// way (progress, logs, questions to a live caller) passes by it untouched, and in order. Listen streams pass through
+/// it like calls; their outcome comes when they end. A reply that is ready stays ready as long as the function waits for
+/// nothing else.
+///
+/// An outcome may be [`Outcome::InputRequired`]: the call is not over then, and comes again with answers. Arguments must
+/// be changed in the same way in each of these rounds, since the caller's state holds for them only.
+///
+/// # Example
+/// One that audits, one that refuses by who is calling, and one that measures:
+///
+/// ```
+/// use anyport_protocol::{Error, jsonrpc::Reason};
+/// use anyport_service::{Outcome, Service};
+/// use anyport_layers::{Call, Middleware, Next};
+/// use tokio::time::Instant;
+///
+/// async fn audit(call: Call, next: Next) -> Outcome {
+///     let (who, what) = (call.principal().clone(), call.name());
+///     let outcome = next.run(call).await;
+///     let how = match &outcome {
+///         Outcome::Result(_) => "answered",
+///         Outcome::InputRequired(_) => "asked",
+///         Outcome::Error(_) => "refused",
+///     };
+///     println!("{who} {what:?} {how}");
+///     outcome
+/// }
+///
+/// async fn known_callers_only(call: Call, next: Next) -> Outcome {
+///     if call.principal().is_anonymous() && call.method() == "tools/call" {
+///         return Error::internal("log in to call tools").with_reason(Reason::Forbidden).into();
+///     }
+///     next.run(call).await
+/// }
+///
+/// async fn time(call: Call, next: Next) -> Outcome {
+///     let (method, begun) = (call.request.method.clone(), Instant::now());
+///     let outcome = next.run(call).await;
+///     println!("{method} took {:?}", begun.elapsed());
+///     outcome
+/// }
+///
+/// fn stack(service: impl Service) -> impl Service {
+///     Middleware::new(Middleware::new(Middleware::new(service, time), known_callers_only), audit)
+/// }
+/// ```
+pub struct Middleware<S, F> {
+    inner: Arc<S>,
+    function: F,
+}
+
+impl<S, F> Middleware<S, F> {
+    /// Puts `function` around `inner`.
+    pub fn new(inner: S, function: F) -> Self {
+        Self { inner: Arc::new(inner), function }
+    }
+}
+
+impl<S, F, R> Service for Middleware<S, F>
+where
+    S: Service,
+    F: Fn(Call, Next) -> R + Send + Sync + 'static,
+    R: Future<Output = Outcome> + Send + 'static,
+{
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let next = Next::new(self.inner.clone());
+        let emitter = next.emitter.clone();
+        reply(Box::pin((self.function)(Call { request, context }, next)), emitter)
+    }
+}
+
+impl<S: fmt::Debug, F> fmt::Debug for Middleware<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Middleware").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+/// A function that [`Middleware`] can be made of, whichever it is: for a list of them that is walked at each call.
+pub struct Function(Box<Run>);
+
+type Run = dyn Fn(Call, Next) -> Running + Send + Sync;
+type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+impl Function {
+    /// This function.
+    pub fn new<F, R>(function: F) -> Self
+    where
+        F: Fn(Call, Next) -> R + Send + Sync + 'static,
+        R: Future<Output = Outcome> + Send + 'static,
+    {
+        Self(Box::new(move |call, next| Box::pin(function(call, next))))
+    }
+
+    /// Calls it around `inner`.
+    pub fn call(&self, inner: Arc<dyn Service>, request: Request, context: Context) -> Reply {
+        let next = Next::new(inner);
+        let emitter = next.emitter.clone();
+        reply((self.0)(Call { request, context }, next), emitter)
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Function")
+    }
+}
+
+/// A call on its way in, as a [`Middleware`] sees it: always in the words of the newest revision.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What is called.
+    pub request: Request,
+    /// By whom, and how.
+    pub context: Context,
+}
+
+impl Call {
+    /// The method's name: `tools/call`, `subscriptions/listen`.
+    pub fn method(&self) -> &str {
+        &self.request.method
+    }
+
+    /// The method, when it is one of the protocol's.
+    pub fn known(&self) -> Option<Method> {
+        self.request.known()
+    }
+
+    /// The tool's or prompt's name, the resource's URI.
+    pub fn name(&self) -> Option<ByteString> {
+        self.request.name()
+    }
+
+    /// Who is calling.
+    pub fn principal(&self) -> &Principal {
+        self.context.principal()
+    }
+
+    /// The revision that the caller's hop speaks.
+    pub fn revision(&self) -> Revision {
+        self.context.revision()
+    }
+
+    /// The arguments of a tool or prompt, as they came; not validated yet.
+    pub fn arguments(&self) -> Option<Raw> {
+        self.request.params.member("arguments")
+    }
+
+    /// The call with other arguments.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: &Raw) -> Self {
+        let others = Splice::retain(&self.request.params, |key| key != "arguments");
+        self.request.params = others.with("arguments", arguments).finish().into();
+        self
+    }
+}
+
+/// What a [`Middleware`] stands around.
+#[derive(Clone)]
+pub struct Next {
+    inner: Arc<dyn Service>,
+    emitter: Emitter,
+}
+
+impl Next {
+    fn new(inner: Arc<dyn Service>) -> Self {
+        Self { inner, emitter: Emitter::default() }
+    }
+
+    /// Goes on with `call`, which may be changed. Dropping the future cancels it. It can be run again, or not at all.
+    pub async fn run(&self, call: Call) -> Outcome {
+        self.emitter.relay(self.inner.call(call.request, call.context)).await
+    }
+}
+
+impl fmt::Debug for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Next")
+    }
+}
+
+fn reply(mut running: Running, emitter: Emitter) -> Reply {
+    match running.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) if emitter.close_unused() => Reply::ready(outcome),
+        Poll::Ready(outcome) => emitter.reply(async move { outcome }),
+        Poll::Pending => emitter.reply(running),
+    }
+}

@@ -1,0 +1,296 @@
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anyport_protocol::{Error, Method, Raw, Revision, jsonrpc::Reason};
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use anyport_metrics::Metrics;
+use anyport_service::{
+    Context, Event, Notification, Outcome, Principal, Reply, Request, ServerRequest, Service, emit,
+};
+
+/// A service that is a function.
+struct Fake<F>(F);
+
+impl<F: Fn(Request) -> Reply + Send + Sync + 'static> Service for Fake<F> {
+    fn call(&self, request: Request, _: Context) -> Reply {
+        (self.0)(request)
+    }
+}
+
+fn request(method: Method) -> Request {
+    Request::new(method, Raw::EMPTY_OBJECT)
+}
+
+fn context() -> Context {
+    Context::new(Principal::local(), Revision::NEWEST)
+}
+
+fn reason(outcome: Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Error(error) => error.reason,
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+fn slow(seconds: u64) -> Reply {
+    Reply::future(async move {
+        sleep(Duration::from_secs(seconds)).await;
+        Outcome::Result(Raw::EMPTY_OBJECT)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_over_its_timeout_ends_and_a_listen_stream_does_not() {
+    let service = Timeout::new(Fake(|_| slow(60)), Duration::from_secs(30));
+    let started = Instant::now();
+    let outcome = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!((reason(outcome), started.elapsed()), (Some(Reason::Timeout), Duration::from_secs(30)));
+    let outcome = service.call(request(Method::Listen), context()).outcome().await;
+    assert!(matches!(outcome, Outcome::Result(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timeout_stands_still_while_a_question_is_open() {
+    let service = Timeout::new(
+        Fake(|_| {
+            emit::reply(|emitter| async move {
+                sleep(Duration::from_secs(10)).await;
+                let (question, answer) = ServerRequest::new(Method::Elicit, Raw::EMPTY_OBJECT);
+                emitter.emit(Event::ServerRequest(question)).await;
+                let _ = answer.await;
+                sleep(Duration::from_secs(60)).await;
+                Outcome::Result(Raw::EMPTY_OBJECT)
+            })
+        }),
+        Duration::from_secs(30),
+    );
+    let started = Instant::now();
+    let mut reply = service.call(request(Method::ToolsCall), context());
+    let Event::ServerRequest(question) = reply.next().await else { panic!() };
+    let person = tokio::spawn(async move {
+        sleep(Duration::from_secs(300)).await;
+        question.responder.answer(Ok(Raw::EMPTY_OBJECT));
+    });
+    assert_eq!(reason(reply.outcome().await), Some(Reason::Timeout));
+    // Ten seconds before the question, twenty after it: thirty in all, the person's five minutes aside.
+    assert_eq!(started.elapsed(), Duration::from_secs(330));
+    person.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_over_the_limit_are_refused_until_one_ends() {
+    let service = ConcurrencyLimit::new(Fake(|_| slow(1)), 2);
+    let first = service.call(request(Method::ToolsCall), context());
+    let second = service.call(request(Method::ToolsCall), context());
+    assert_eq!(service.running(), 2);
+    let refused = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!(reason(refused), Some(Reason::Overloaded));
+    let listen = service.call(request(Method::Listen), context());
+    drop(first);
+    assert_eq!(service.running(), 1);
+    assert!(matches!(
+        service.call(request(Method::ToolsCall), context()).outcome().await,
+        Outcome::Result(_)
+    ));
+    drop((second, listen));
+    assert_eq!(service.running(), 0);
+}
+
+#[tokio::test]
+async fn each_principal_has_its_own_rate() {
+    let one = NonZeroU32::MIN;
+    let quota = Quota { per_second: one, burst: one.saturating_add(1) };
+    let service = RateLimit::new(Fake(|_| Reply::ready(Outcome::Result(Raw::EMPTY_OBJECT))), quota);
+    let call = |method, principal| {
+        let context = Context::new(principal, Revision::NEWEST);
+        service.call(request(method), context).into_ready().unwrap()
+    };
+    let alice = || Principal::named("alice");
+    assert!(matches!(call(Method::ToolsCall, alice()), Outcome::Result(_)));
+    assert!(matches!(call(Method::Complete, alice()), Outcome::Result(_)));
+    assert_eq!(reason(call(Method::ToolsCall, alice())), Some(Reason::RateLimited));
+    assert!(matches!(call(Method::ToolsList, alice()), Outcome::Result(_)));
+    assert!(matches!(call(Method::ToolsCall, Principal::named("bob")), Outcome::Result(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_becomes_an_error_that_says_nothing_of_the_inside() {
+    let at_once = CatchPanic::new(Fake(|_| panic!("secret")));
+    let later = CatchPanic::new(Fake(|_| {
+        Reply::future(async {
+            sleep(Duration::from_secs(1)).await;
+            panic!("secret")
+        })
+    }));
+    for reply in [
+        at_once.call(request(Method::ToolsCall), context()),
+        later.call(request(Method::ToolsCall), context()),
+    ] {
+        let Outcome::Error(error) = reply.outcome().await else { panic!() };
+        assert_eq!(error.code, -32603);
+        assert!(!error.message.contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn a_ready_reply_passes_every_layer_as_it_is() {
+    let one = NonZeroU32::MIN;
+    let service = Fake(|_: Request| Reply::ready(Outcome::Result(Raw::EMPTY_OBJECT)));
+    let service = CatchPanic::new(service);
+    let service = Timeout::new(service, Duration::from_secs(30));
+    let service = RateLimit::new(service, Quota { per_second: one, burst: one });
+    let service = Trace::new(ConcurrencyLimit::new(service, 1));
+    assert!(service.call(request(Method::ToolsCall), context()).into_ready().is_ok());
+}
+
+/// What is told while a call runs, then how it ends.
+fn progress_then(outcome: Outcome) -> Reply {
+    emit::reply(|emitter| async move {
+        for _ in 0..40 {
+            let params = Raw::EMPTY_OBJECT;
+            emitter.emit(Event::Notification(Notification { method: Method::Progress, params })).await;
+        }
+        sleep(Duration::from_secs(1)).await;
+        let (question, answer) = ServerRequest::new(Method::Elicit, Raw::EMPTY_OBJECT);
+        emitter.emit(Event::ServerRequest(question)).await;
+        let _ = answer.await;
+        outcome
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn middleware_lets_pass_untouched_what_is_told_and_asked() {
+    let service = Fake(|_: Request| progress_then(Outcome::Result(Raw::EMPTY_OBJECT)));
+    let service = Middleware::new(service, async |call: Call, next: Next| next.run(call).await);
+    let mut reply = service.call(request(Method::ToolsCall), context());
+    for _ in 0..40 {
+        assert!(matches!(reply.next().await, Event::Notification(_)));
+    }
+    let Event::ServerRequest(question) = reply.next().await else { panic!() };
+    question.responder.answer(Ok(Raw::EMPTY_OBJECT));
+    assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
+}
+
+#[tokio::test]
+async fn middleware_refuses_changes_arguments_and_outcomes_and_sees_questions() {
+    let service = Fake(|request: Request| match request.params.member("arguments") {
+        Some(arguments) => Reply::ready(Outcome::Result(arguments)),
+        None => Reply::ready(Outcome::InputRequired(Raw::EMPTY_OBJECT)),
+    });
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = seen.clone();
+    let service = Middleware::new(service, async |call: Call, next: Next| match call.principal().name() {
+        Some("eve") => Error::internal("not you").with_reason(Reason::Forbidden).into(),
+        Some("twice") => {
+            next.run(call.clone()).await;
+            next.run(call).await
+        }
+        _ if call.arguments().is_some() => next.run(call.with_arguments(&Raw::string("changed"))).await,
+        _ => next.run(call).await,
+    });
+    let service = Middleware::new(service, move |call: Call, next: Next| {
+        let told = told.clone();
+        async move {
+            let what = (call.method().to_owned(), call.name(), call.revision());
+            let outcome = next.run(call).await;
+            let asks = matches!(outcome, Outcome::InputRequired(_));
+            told.lock().unwrap().push((what, asks));
+            outcome
+        }
+    });
+    let call = |principal, params: &str| {
+        let params = Raw::parse(params.to_owned().into(), &anyport_protocol::Limits::default()).unwrap();
+        let context = Context::new(principal, Revision::NEWEST);
+        // Ready calls stay ready.
+        service.call(Request::new(Method::ToolsCall, params), context).into_ready().unwrap()
+    };
+    let params = r#"{"name":"x","arguments":{"a":1},"_meta":{"b":2}}"#;
+    assert_eq!(reason(call(Principal::named("eve"), params)), Some(Reason::Forbidden));
+    assert_eq!(call(Principal::local(), params), Outcome::Result(Raw::string("changed")));
+    assert!(matches!(call(Principal::local(), r#"{"name":"y"}"#), Outcome::InputRequired(_)));
+    assert!(matches!(call(Principal::named("twice"), params), Outcome::Result(_)));
+    let what = |name: &'static str| ("tools/call".to_owned(), Some(name.into()), Revision::NEWEST);
+    let expected = [(what("x"), false), (what("x"), false), (what("y"), true), (what("x"), false)];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_reply_cancels_through_middleware() {
+    struct Alive(Arc<()>);
+    let alive = Arc::new(());
+    let held = alive.clone();
+    let service = Fake(move |_: Request| {
+        let alive = Alive(held.clone());
+        Reply::future(async move {
+            sleep(Duration::from_secs(60)).await;
+            drop(alive.0);
+            Outcome::Result(Raw::EMPTY_OBJECT)
+        })
+    });
+    let service = Middleware::new(service, async |call: Call, next: Next| next.run(call).await);
+    let reply = service.call(request(Method::ToolsCall), context());
+    assert_eq!(Arc::strong_count(&alive), 3);
+    drop(reply);
+    assert_eq!(Arc::strong_count(&alive), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_refusal_is_counted_by_the_name_of_its_limit() {
+    let metrics = Metrics::new();
+    let one = NonZeroU32::MIN;
+    let quota = Quota { per_second: one, burst: one.saturating_add(1) };
+    let service = Timeout::new(Fake(|_| slow(60)), Duration::from_secs(30)).metrics(&metrics);
+    let service = RateLimit::new(service, quota).metrics(&metrics);
+    let service = ConcurrencyLimit::new(service, 1).metrics(&metrics);
+    let first = service.call(request(Method::ToolsCall), context());
+    let refused = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!(reason(refused), Some(Reason::Overloaded));
+    drop(first);
+    let expired = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!(reason(expired), Some(Reason::Timeout));
+    let refused = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!(reason(refused), Some(Reason::RateLimited));
+    for limit in ["max_concurrent_calls", "call_timeout", "calls_per_second"] {
+        assert_eq!(metrics.refusals(limit).value(), 1, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_beyond_what_the_clock_can_tell_is_none() {
+    let service = Timeout::new(Fake(|_| slow(0)), Duration::MAX);
+    let outcome = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert!(matches!(outcome, Outcome::Result(_)));
+}
+
+#[tokio::test]
+async fn what_middleware_left_behind_does_not_wait_for_a_reader() {
+    let (end, ended) = tokio::sync::oneshot::channel();
+    let end = Mutex::new(Some(end));
+    let talking = Fake(|_| {
+        emit::reply(|emitter| async move {
+            for _ in 0..100 {
+                let method = Method::Progress;
+                emitter.emit(Event::Notification(Notification { method, params: Raw::EMPTY_OBJECT })).await;
+            }
+            Outcome::Result(Raw::EMPTY_OBJECT)
+        })
+    });
+    let service = Middleware::new(talking, move |call: Call, next: Next| {
+        let end = end.lock().unwrap().take();
+        async move {
+            tokio::spawn(async move {
+                next.run(call).await;
+                end.map(|end| end.send(()))
+            });
+            Outcome::Result(Raw::NULL)
+        }
+    });
+    let outcome = service.call(request(Method::ToolsCall), context()).outcome().await;
+    assert_eq!(outcome, Outcome::Result(Raw::NULL));
+    assert!(tokio::time::timeout(Duration::from_secs(5), ended).await.is_ok());
+}

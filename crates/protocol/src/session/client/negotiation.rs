@@ -1,0 +1,393 @@
+use super::NegotiatedSession;
+use crate::{
+    Error, Raw, Revision,
+    json::Elements,
+    jsonrpc::{RpcResult, code},
+};
+
+/// Finds out what a server speaks, on a channel that carries messages both ways: standard streams, a socket.
+///
+/// It is fed with what happens and says what to do next; the one who holds the channel keeps the time.
+///
+/// 2026-07-28, transports/stdio §Backward Compatibility: clients "SHOULD probe with a `server/discover` request"; a
+/// `DiscoverResult` or a recognised modern error means a modern server, any other error or no answer within a reasonable
+/// time an older one, which `initialize` opens. Of our own: a process that ends at the probe is started again and asked
+/// with `initialize` (servers exist that end at a first request they do not know), and a `DiscoverResult` that comes
+/// before the answer to `initialize` still means a modern server: one that was slow to start.
+#[derive(Debug)]
+pub struct VersionNegotiation {
+    wanted: Option<Revision>,
+    stage: Stage,
+    /// Whether this process, or this channel, was sent a probe.
+    probed: bool,
+    respawned: bool,
+    /// Whether the server was asked again though it had refused our revision.
+    insisted: bool,
+    /// The revision that `initialize` asked for last.
+    asked: Revision,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Probing,
+    Initializing,
+    Over,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NegotiationStep {
+    /// Send `server/discover`; tell of its answer, and of silence once the time for a probe is over.
+    Discover,
+    /// Send `initialize` that asks for this revision; tell of its answer.
+    Initialize(Revision),
+    /// Open the channel anew, then [`VersionNegotiation::reopened`] says what to send on it.
+    Reopen,
+    /// This is agreed. After `initialize`, `notifications/initialized` is due.
+    Agreed(NegotiatedSession),
+    /// There will be no agreement.
+    Failed(NegotiationError),
+    /// Nothing changed.
+    Wait,
+}
+
+/// Why nothing could be agreed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NegotiationError {
+    /// The channel ended, for all that could be tried.
+    Ended,
+    /// The server refused this method.
+    Refused(&'static str, Error),
+    /// The server speaks this (its own words), which is not what was demanded, or nothing that is known here.
+    Revision(String),
+    /// The server said nothing about `server/discover`, and a modern revision was demanded.
+    Silent,
+}
+
+impl VersionNegotiation {
+    /// Begins; `wanted` is the revision that must be spoken, if one must.
+    pub fn begin(wanted: Option<Revision>) -> (Self, NegotiationStep) {
+        let old = wanted.filter(|revision| !revision.is_modern());
+        let asked = old.unwrap_or(Revision::NEWEST_LEGACY);
+        let stage = if old.is_some() { Stage::Initializing } else { Stage::Probing };
+        let negotiation =
+            Self { wanted, stage, probed: old.is_none(), respawned: false, insisted: false, asked };
+        (
+            negotiation,
+            if old.is_some() { NegotiationStep::Initialize(asked) } else { NegotiationStep::Discover },
+        )
+    }
+
+    /// `server/discover` was answered, however late.
+    pub fn discover(&mut self, outcome: RpcResult) -> NegotiationStep {
+        match (self.stage, outcome) {
+            (Stage::Over, _) => NegotiationStep::Wait,
+            (_, Ok(result)) if is_discovery(&result) => self.discovered(result),
+            // An old server that answers whatever it is asked with a result of its own has not understood.
+            (Stage::Probing, Ok(_)) if self.wanted.is_some() => {
+                self.fail(NegotiationError::Revision("an older revision".into()))
+            }
+            (Stage::Probing, Ok(_)) => self.initialize(),
+            (Stage::Probing, Err(error)) => self.refused(error),
+            (Stage::Initializing, _) => NegotiationStep::Wait,
+        }
+    }
+
+    fn discovered(&mut self, result: Raw) -> NegotiationStep {
+        let versions = result.member("supportedVersions").unwrap_or(Raw::NULL);
+        let known = known(&versions);
+        let fits = |revision: &Revision| self.wanted.is_none_or(|wanted| wanted == *revision);
+        if let Some(revision) =
+            known.iter().copied().filter(|revision| revision.is_modern()).filter(fits).max()
+        {
+            self.stage = Stage::Over;
+            return NegotiationStep::Agreed(NegotiatedSession::modern(revision, result));
+        }
+        match known.into_iter().filter(fits).max() {
+            // It says itself that it is opened with `initialize`.
+            Some(_) if self.stage == Stage::Initializing => NegotiationStep::Wait,
+            Some(revision) => self.ask(revision),
+            None => self.fail(NegotiationError::Revision(words(&versions))),
+        }
+    }
+
+    fn refused(&mut self, error: Error) -> NegotiationStep {
+        let supported = error.data.as_ref().and_then(|data| data.member("supported"));
+        match (error.code, supported) {
+            (code::UNSUPPORTED_PROTOCOL_VERSION, Some(supported)) if supported.is_array() => {
+                let fits = |revision: &Revision| self.wanted.is_none_or(|wanted| wanted == *revision);
+                let (modern, old): (Vec<_>, Vec<_>) =
+                    known(&supported).into_iter().filter(fits).partition(|revision| revision.is_modern());
+                // 2026-07-28, versioning §Protocol Version Negotiation: the client "SHOULD select a mutually supported
+                // version from the `supported` list and retry the request". While one modern revision is known here, that
+                // is the one which was refused; once more is enough to see that it stays so.
+                if !modern.is_empty() && !self.insisted {
+                    self.insisted = true;
+                    return NegotiationStep::Discover;
+                }
+                match old.into_iter().max() {
+                    Some(revision) => self.ask(revision),
+                    None => self.fail(NegotiationError::Revision(words(&supported))),
+                }
+            }
+            // Only a modern server knows these; what it holds against our probe, `initialize` would not mend.
+            (code::HEADER_MISMATCH | code::MISSING_CLIENT_CAPABILITY, _) if error.data.is_some() => {
+                self.fail(NegotiationError::Refused("server/discover", error))
+            }
+            _ if self.wanted.is_some() => self.fail(NegotiationError::Refused("server/discover", error)),
+            _ => self.initialize(),
+        }
+    }
+
+    /// The time for a probe is over, and there is no answer.
+    pub fn silence(&mut self) -> NegotiationStep {
+        match self.stage {
+            Stage::Probing if self.wanted.is_some() => self.fail(NegotiationError::Silent),
+            Stage::Probing => self.initialize(),
+            _ => NegotiationStep::Wait,
+        }
+    }
+
+    /// The channel ended: the process exited, the socket was closed.
+    pub fn ended(&mut self) -> NegotiationStep {
+        let legacy = self.wanted.is_none_or(|wanted| !wanted.is_modern());
+        if self.stage == Stage::Over {
+            return NegotiationStep::Wait;
+        }
+        if !self.probed || self.respawned || !legacy {
+            return self.fail(NegotiationError::Ended);
+        }
+        self.respawned = true;
+        self.probed = false;
+        self.stage = Stage::Initializing;
+        NegotiationStep::Reopen
+    }
+
+    /// The channel was opened anew.
+    pub fn reopened(&mut self) -> NegotiationStep {
+        NegotiationStep::Initialize(self.asked)
+    }
+
+    /// `initialize` was answered.
+    pub fn initialized(&mut self, outcome: RpcResult) -> NegotiationStep {
+        if self.stage != Stage::Initializing {
+            return NegotiationStep::Wait;
+        }
+        match outcome {
+            Ok(result) => match NegotiatedSession::legacy(&result) {
+                Ok(agreement) if self.wanted.is_none_or(|wanted| wanted == agreement.revision()) => {
+                    self.stage = Stage::Over;
+                    NegotiationStep::Agreed(agreement)
+                }
+                Ok(agreement) => self.fail(NegotiationError::Revision(agreement.revision().to_string())),
+                Err(error) => self.fail(NegotiationError::Refused("initialize", error)),
+            },
+            Err(error) => self.not_that(error),
+        }
+    }
+
+    /// 2025-11-25, lifecycle §Error Handling: -32602 "Unsupported protocol version" says what is `supported`. Not every
+    /// server proposes another version by itself.
+    fn not_that(&mut self, error: Error) -> NegotiationStep {
+        let supported = error.data.as_ref().and_then(|data| data.member("supported"));
+        let supported = supported.map(|supported| known(&supported)).unwrap_or_default();
+        let older = supported.into_iter().filter(|revision| *revision < self.asked).max();
+        match older.filter(|_| self.wanted.is_none()) {
+            Some(revision) => self.ask(revision),
+            None => self.fail(NegotiationError::Refused("initialize", error)),
+        }
+    }
+
+    fn initialize(&mut self) -> NegotiationStep {
+        self.ask(self.asked)
+    }
+
+    fn ask(&mut self, revision: Revision) -> NegotiationStep {
+        self.stage = Stage::Initializing;
+        self.asked = revision;
+        NegotiationStep::Initialize(revision)
+    }
+
+    fn fail(&mut self, failure: NegotiationError) -> NegotiationStep {
+        self.stage = Stage::Over;
+        NegotiationStep::Failed(failure)
+    }
+}
+
+/// Whether this is a `DiscoverResult`: both members are required there, and no other result has them.
+fn is_discovery(result: &Raw) -> bool {
+    result.member("supportedVersions").is_some_and(|versions| versions.is_array())
+        && result.member("capabilities").is_some_and(|capabilities| capabilities.is_object())
+}
+
+/// The revisions in a list that are known here.
+fn known(versions: &Raw) -> Vec<Revision> {
+    let elements = Elements::of(versions.as_str());
+    elements.filter_map(|version| versions.slice(version).as_string()?.parse().ok()).collect()
+}
+
+fn words(versions: &Raw) -> String {
+    format!("{versions:.128}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    fn raw(text: &str) -> Raw {
+        Raw::parse(text.to_owned().into(), &Limits::default()).unwrap()
+    }
+
+    fn discovery(versions: &str) -> RpcResult {
+        Ok(raw(&format!(r#"{{"supportedVersions":{versions},"capabilities":{{}}}}"#)))
+    }
+
+    fn initialized(version: &str) -> RpcResult {
+        Ok(raw(&format!(r#"{{"protocolVersion":"{version}","capabilities":{{}}}}"#)))
+    }
+
+    fn error(code: i64, data: &str) -> RpcResult {
+        Err(Error::new(code, "no").with_data(raw(data)))
+    }
+
+    fn agreed(step: NegotiationStep) -> Revision {
+        let NegotiationStep::Agreed(agreement) = step else { panic!("{step:?}") };
+        agreement.revision()
+    }
+
+    fn probing() -> VersionNegotiation {
+        let (negotiation, step) = VersionNegotiation::begin(None);
+        assert_eq!(step, NegotiationStep::Discover);
+        negotiation
+    }
+
+    const NEWEST_LEGACY: NegotiationStep = NegotiationStep::Initialize(Revision::V2025_11_25);
+
+    #[test]
+    fn a_discover_result_means_modern() {
+        assert_eq!(agreed(probing().discover(discovery(r#"["2026-07-28","2025-11-25"]"#))), Revision::NEWEST);
+    }
+
+    #[test]
+    fn any_other_error_means_initialize() {
+        for (code, data) in
+            [(-32601, "{}"), (-32600, "null"), (-32602, "{}"), (-32022, "{}"), (-32021, "1"), (0, "{}")]
+        {
+            let mut negotiation = probing();
+            let step = negotiation.discover(error(code, data));
+            match code {
+                -32021 => assert!(matches!(
+                    step,
+                    NegotiationStep::Failed(NegotiationError::Refused("server/discover", _))
+                )),
+                _ => assert_eq!(step, NEWEST_LEGACY, "{code}"),
+            }
+        }
+        let mut negotiation = probing();
+        assert_eq!(negotiation.discover(Ok(raw("{}"))), NEWEST_LEGACY);
+        assert_eq!(agreed(negotiation.initialized(initialized("2024-11-05"))), Revision::V2024_11_05);
+    }
+
+    #[test]
+    fn silence_means_initialize_and_a_late_discover_wins() {
+        let mut negotiation = probing();
+        assert_eq!(negotiation.silence(), NEWEST_LEGACY);
+        assert_eq!(negotiation.silence(), NegotiationStep::Wait);
+        assert_eq!(agreed(negotiation.discover(discovery(r#"["2026-07-28"]"#))), Revision::NEWEST);
+        assert_eq!(negotiation.initialized(error(-32601, "{}")), NegotiationStep::Wait);
+        let mut negotiation = probing();
+        negotiation.silence();
+        assert_eq!(negotiation.discover(error(-32601, "{}")), NegotiationStep::Wait);
+        assert_eq!(agreed(negotiation.initialized(initialized("2025-03-26"))), Revision::V2025_03_26);
+        assert_eq!(negotiation.discover(discovery(r#"["2026-07-28"]"#)), NegotiationStep::Wait);
+    }
+
+    #[test]
+    fn probe_kills_server_then_initialize() {
+        let mut negotiation = probing();
+        assert_eq!(negotiation.ended(), NegotiationStep::Reopen);
+        assert_eq!(negotiation.reopened(), NEWEST_LEGACY);
+        assert_eq!(negotiation.ended(), NegotiationStep::Failed(NegotiationError::Ended));
+        let mut negotiation = probing();
+        negotiation.silence();
+        assert_eq!(
+            negotiation.ended(),
+            NegotiationStep::Reopen,
+            "it may have ended at the probe that it read late"
+        );
+        assert_eq!(negotiation.reopened(), NEWEST_LEGACY);
+        assert_eq!(agreed(negotiation.initialized(initialized("2025-11-25"))), Revision::V2025_11_25);
+    }
+
+    #[test]
+    fn only_legacy_versions_mean_initialize() {
+        let supported = r#"{"supported":["2025-06-18","2025-03-26"],"requested":"2026-07-28"}"#;
+        assert_eq!(
+            probing().discover(error(-32022, supported)),
+            NegotiationStep::Initialize(Revision::V2025_06_18)
+        );
+        assert_eq!(
+            probing().discover(discovery(r#"["2025-03-26"]"#)),
+            NegotiationStep::Initialize(Revision::V2025_03_26)
+        );
+        let unknown = r#"{"supported":["2031-01-01"],"requested":"2026-07-28"}"#;
+        assert_eq!(
+            probing().discover(error(-32022, unknown)),
+            NegotiationStep::Failed(NegotiationError::Revision(r#"["2031-01-01"]"#.into()))
+        );
+    }
+
+    #[test]
+    fn a_server_that_refuses_what_it_speaks_is_asked_once_more() {
+        let both = r#"{"supported":["2026-07-28","2025-11-25"],"requested":"2026-07-28"}"#;
+        let mut negotiation = probing();
+        assert_eq!(negotiation.discover(error(-32022, both)), NegotiationStep::Discover);
+        assert_eq!(agreed(negotiation.discover(discovery(r#"["2026-07-28"]"#))), Revision::NEWEST);
+        let mut negotiation = probing();
+        assert_eq!(negotiation.discover(error(-32022, both)), NegotiationStep::Discover);
+        assert_eq!(negotiation.discover(error(-32022, both)), NEWEST_LEGACY);
+        let modern = r#"{"supported":["2026-07-28"]}"#;
+        let (mut negotiation, _) = VersionNegotiation::begin(Some(Revision::NEWEST));
+        assert_eq!(negotiation.discover(error(-32022, modern)), NegotiationStep::Discover);
+        let failed = NegotiationStep::Failed(NegotiationError::Revision(r#"["2026-07-28"]"#.into()));
+        assert_eq!(negotiation.discover(error(-32022, modern)), failed);
+    }
+
+    #[test]
+    fn a_fixed_revision_is_kept_or_refused() {
+        let (mut negotiation, step) = VersionNegotiation::begin(Some(Revision::V2025_03_26));
+        assert_eq!(step, NegotiationStep::Initialize(Revision::V2025_03_26));
+        let other = negotiation.initialized(initialized("2025-11-25"));
+        assert_eq!(other, NegotiationStep::Failed(NegotiationError::Revision("2025-11-25".into())));
+        let (mut negotiation, _) = VersionNegotiation::begin(Some(Revision::V2025_03_26));
+        assert_eq!(negotiation.ended(), NegotiationStep::Failed(NegotiationError::Ended));
+        let modern = || VersionNegotiation::begin(Some(Revision::NEWEST)).0;
+        assert_eq!(modern().silence(), NegotiationStep::Failed(NegotiationError::Silent));
+        assert_eq!(modern().ended(), NegotiationStep::Failed(NegotiationError::Ended));
+        assert!(matches!(
+            modern().discover(error(-32601, "{}")),
+            NegotiationStep::Failed(NegotiationError::Refused(..))
+        ));
+        assert!(matches!(
+            modern().discover(Ok(raw("{}"))),
+            NegotiationStep::Failed(NegotiationError::Revision(_))
+        ));
+        assert_eq!(agreed(modern().discover(discovery(r#"["2026-07-28"]"#))), Revision::NEWEST);
+    }
+
+    #[test]
+    fn a_server_that_only_lists_versions_is_asked_for_one_of_them() {
+        let mut negotiation = probing();
+        negotiation.silence();
+        let listed = error(-32602, r#"{"supported":["2024-11-05"],"requested":"2025-11-25"}"#);
+        assert_eq!(
+            negotiation.initialized(listed.clone()),
+            NegotiationStep::Initialize(Revision::V2024_11_05)
+        );
+        assert!(matches!(
+            negotiation.initialized(listed),
+            NegotiationStep::Failed(NegotiationError::Refused("initialize", _))
+        ));
+    }
+}
