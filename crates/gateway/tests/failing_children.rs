@@ -8,7 +8,7 @@
     reason = "a test that cannot go on panics, and says what it counted"
 )]
 
-#[path = "../../transport/tests/common/processes.rs"]
+#[path = "../../transport/tests/all/common/processes.rs"]
 mod processes;
 
 use std::time::Duration;

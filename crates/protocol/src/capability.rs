@@ -44,20 +44,63 @@ impl Profile {
     /// The capabilities object that would have to be declared before the client may be asked this; `None` when
     /// what is declared suffices.
     pub fn lacks(&self, method: Method, params: &Raw) -> Option<Raw> {
+        let needed = InputCapability::needed(method, params)?;
+        (!self.has(needed)).then(|| needed.required())
+    }
+
+    /// Whether the client declared `capability`.
+    pub fn has(&self, capability: InputCapability) -> bool {
+        match capability {
+            InputCapability::ElicitationForm => self.elicitation_form,
+            InputCapability::ElicitationUrl => self.elicitation_url,
+            InputCapability::Sampling => self.sampling,
+            InputCapability::SamplingTools => self.sampling_tools,
+            InputCapability::Roots => self.roots,
+        }
+    }
+}
+
+/// A capability that a client must have declared before a server may ask it something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InputCapability {
+    /// `elicitation.form`.
+    ElicitationForm,
+    /// `elicitation.url`.
+    ElicitationUrl,
+    /// `sampling`.
+    Sampling,
+    /// `sampling.tools`.
+    SamplingTools,
+    /// `roots`.
+    Roots,
+}
+
+impl InputCapability {
+    /// What a request of the server's needs; `None` if it needs nothing.
+    pub fn needed(method: Method, params: &Raw) -> Option<Self> {
         let has = |name: &str| params.member(name).is_some();
-        let missing = match method {
+        Some(match method {
             Method::Elicit if params.member("mode").is_some_and(|mode| mode.as_str() == "\"url\"") => {
-                (!self.elicitation_url).then_some(r#"{"elicitation":{"url":{}}}"#)
+                Self::ElicitationUrl
             }
-            Method::Elicit => (!self.elicitation_form).then_some(r#"{"elicitation":{"form":{}}}"#),
-            Method::CreateMessage if has("tools") || has("toolChoice") => {
-                (!self.sampling_tools).then_some(r#"{"sampling":{"tools":{}}}"#)
-            }
-            Method::CreateMessage => (!self.sampling).then_some(r#"{"sampling":{}}"#),
-            Method::ListRoots => (!self.roots).then_some(r#"{"roots":{}}"#),
-            _ => None,
+            Method::Elicit => Self::ElicitationForm,
+            Method::CreateMessage if has("tools") || has("toolChoice") => Self::SamplingTools,
+            Method::CreateMessage => Self::Sampling,
+            Method::ListRoots => Self::Roots,
+            _ => return None,
+        })
+    }
+
+    /// The capabilities object that declares it.
+    pub fn required(self) -> Raw {
+        let text = match self {
+            Self::ElicitationForm => r#"{"elicitation":{"form":{}}}"#,
+            Self::ElicitationUrl => r#"{"elicitation":{"url":{}}}"#,
+            Self::Sampling => r#"{"sampling":{}}"#,
+            Self::SamplingTools => r#"{"sampling":{"tools":{}}}"#,
+            Self::Roots => r#"{"roots":{}}"#,
         };
-        missing.map(|text| Raw::trusted(text.into()))
+        Raw::trusted(text.into())
     }
 }
 

@@ -15,6 +15,7 @@
 //! - [`param_header`]: which arguments of a tool are mirrored into headers.
 //! - [`capability`]: what a client declared that it can do.
 //! - [`failure`]: failures that are known on our side, and never read from a wire.
+//! - [`progress`]: the rule that progress increases.
 //! - [`session`]: how a dialogue runs, stateless or after `initialize`.
 //! - [`types`]: the messages of 2026-07-28, typed.
 
@@ -25,6 +26,7 @@ pub mod jsonrpc;
 pub mod meta;
 pub mod method;
 pub mod param_header;
+pub mod progress;
 pub mod revision;
 pub mod schema;
 pub mod session;

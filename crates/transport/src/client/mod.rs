@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`connect`], [`Target`], [`ConnectOptions`]: how a connection begins; [`RevisionCache`]: what is remembered of that.
 //! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`End`]: why it is over.
-//! - `nonsense`: what is no message, and what it was meant to be.
+//! - `malformed`: counts what a server sends that is not a message.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
 //! - `child` (feature `client-child`): servers that are started as a child process.
 //! - `http` (feature `client-http`): servers over HTTP, in every revision.
@@ -27,7 +27,7 @@ mod eras;
 mod error;
 #[cfg(feature = "client-http")]
 pub mod http;
-mod nonsense;
+mod malformed;
 mod opening;
 mod service;
 mod spoken;

@@ -62,6 +62,8 @@ pub enum NegotiationError {
     Revision(String),
     /// The server said nothing about `server/discover`, and a modern revision was demanded.
     Silent,
+    /// Nothing was agreed in time.
+    TimedOut,
 }
 
 impl VersionNegotiation {

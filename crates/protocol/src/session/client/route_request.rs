@@ -1,55 +1,55 @@
 use crate::{Error, Method};
 
-/// One open call, as far as it decides whose a question is.
+/// A call in flight, as far as it decides to whom a request of the server's belongs.
 #[derive(Clone, Copy, Debug)]
 pub struct InFlightCall<'a, C> {
-    /// Who is calling.
+    /// Who calls.
     pub caller: &'a C,
-    /// Whether calls of this caller have nothing to do with one another (anonymous over modern HTTP): each is then a
-    /// caller of its own.
-    pub apart: bool,
-    /// What is called; `None`: a method that the protocol does not have.
+    /// Whether calls of this caller are unrelated although they compare as equal (anonymous over modern HTTP): each is then
+    /// a caller of its own.
+    pub unidentifiable: bool,
+    /// What is called; `None` if the protocol does not have the method.
     pub method: Option<Method>,
-    /// How many questions it carries that are not answered.
-    pub questions: usize,
+    /// How many requests of the server's wait for its caller.
+    pub requests: usize,
 }
 
-/// RequestRoute a question is that came on a channel which all calls share, or a log message that names nobody.
+/// The call to which a request of the server's belongs that came on a stream which all calls share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestRoute {
-    /// That of the call at this place.
+    /// The call at this place.
     Call(usize),
-    /// Nobody's: no call is open.
+    /// None: no call is in flight.
     NoCall,
-    /// Nobody's: what is open may not ask. The method is one of those calls', where the protocol has it.
+    /// None: no call in flight may ask. The method is that of one of them, if the protocol has it.
     NotDuring(Option<Method>),
-    /// Calls of several callers are open, and it is never guessed which one is meant.
+    /// Calls of several callers are in flight, and it is never guessed which one is meant.
     Several,
 }
 
-/// Says whose a question is, given the open calls from oldest to newest.
+/// Finds the call to which a request of the server's belongs, given the calls in flight from oldest to newest.
 ///
-/// The one open call that may ask; of several calls of one caller, the oldest that carries no question: the answer
-/// returns to the server that asked all the same, and each call is answered for itself. Among several callers nothing
-/// is guessed. (Our own rule: no revision says in a pushed request which call it belongs to.)
+/// It is the one call that may ask; of several calls of one caller, the oldest for which no request is open: the answer
+/// returns to the server that asked all the same, and each call is answered for itself. Among several callers it is never
+/// guessed. (A rule of our own: no revision says in a request of the server's to which call it belongs.)
 pub fn route_request<C: PartialEq>(calls: &[InFlightCall<'_, C>]) -> RequestRoute {
     let may_ask = |call: &InFlightCall<'_, C>| call.method.is_some_and(Method::may_ask);
     let mut asking = calls.iter().enumerate().filter(|(_, call)| may_ask(call));
     let Some((oldest, first)) = asking.next() else {
         return calls.first().map_or(RequestRoute::NoCall, |call| RequestRoute::NotDuring(call.method));
     };
-    let mut free = (first.questions == 0).then_some(oldest);
+    let mut free = (first.requests == 0).then_some(oldest);
     for (place, call) in asking {
-        if call.apart || first.apart || call.caller != first.caller {
+        if call.unidentifiable || first.unidentifiable || call.caller != first.caller {
             return RequestRoute::Several;
         }
-        free = free.or((call.questions == 0).then_some(place));
+        free = free.or((call.requests == 0).then_some(place));
     }
     RequestRoute::Call(free.unwrap_or(oldest))
 }
 
 impl RequestRoute {
-    /// The error for a server whose `question` is nobody's; `None` when it is a call's.
+    /// The error for a server whose request `question` belongs to no call; `None` if it belongs to one.
     pub fn refusal(self, question: Method) -> Option<Error> {
         Some(match self {
             Self::Call(_) => return None,
@@ -76,13 +76,13 @@ impl RequestRoute {
 mod tests {
     use super::*;
 
-    fn call(caller: &'static str, method: Method, questions: usize) -> InFlightCall<'static, &'static str> {
+    fn call(caller: &'static str, method: Method, requests: usize) -> InFlightCall<'static, &'static str> {
         // A static table, so that the calls can borrow.
         let caller = match caller {
             "a" => &"a",
             _ => &"b",
         };
-        InFlightCall { caller, apart: false, method: Some(method), questions }
+        InFlightCall { caller, unidentifiable: false, method: Some(method), requests }
     }
 
     use Method::{PromptsGet, ResourcesRead, ToolsCall, ToolsList};
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(route_request(&calls), RequestRoute::Several);
         assert_eq!(route_request(&calls).refusal(Method::Elicit).unwrap().code, -32603);
         let mut anonymous = [call("a", ToolsCall, 0), call("a", ToolsCall, 0)];
-        anonymous[1].apart = true;
+        anonymous[1].unidentifiable = true;
         assert_eq!(route_request(&anonymous), RequestRoute::Several);
         assert_eq!(route_request(&anonymous[1..]), RequestRoute::Call(0));
     }

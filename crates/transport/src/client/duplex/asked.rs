@@ -266,9 +266,9 @@ impl State {
             .zip(&callers)
             .map(|((_, slot), caller)| InFlightCall {
                 caller,
-                apart: caller.is_unidentifiable(),
+                unidentifiable: caller.is_unidentifiable(),
                 method: slot.method,
-                questions: slot.questions,
+                requests: slot.questions,
             })
             .collect();
         let route = route_request(&calls);

@@ -16,7 +16,10 @@ use anyport_protocol::{
         write_request, write_result,
     },
     meta::LogLevel,
-    session::client::NegotiatedSession,
+    session::client::{
+        CallId, Intent, MalformedMessage, NegotiatedSession, element, oversized_response,
+        oversized_response_end,
+    },
 };
 use anyport_service::{Context, Event, Notification};
 use bytes::Bytes;
@@ -29,11 +32,7 @@ use super::{
 };
 use crate::{
     client::{
-        ConnectOptions, End, Spoken, WAITING,
-        aside::Asides,
-        never_sent,
-        nonsense::{Garbage, Meant, Nonsense, answered_at_end, answered_at_start, element},
-        spoken,
+        ConnectOptions, End, Spoken, WAITING, aside::Asides, malformed::MalformedCount, never_sent, spoken,
     },
     dialogue::{Frame, one_line},
 };
@@ -54,7 +53,7 @@ pub(crate) struct Hub {
     /// Tells whoever holds the channel to close it.
     closing: watch::Sender<bool>,
     /// Lines of the server's that were no messages.
-    garbage: Garbage,
+    garbage: MalformedCount,
     /// Whether a message that is too long is being passed over, and may be an answer that nobody has got.
     unclaimed: AtomicBool,
     /// Why the channel was given up from our side.
@@ -125,7 +124,7 @@ impl Hub {
             asides: Asides::default(),
             ended,
             closing,
-            garbage: Garbage::default(),
+            garbage: MalformedCount::default(),
             unclaimed: AtomicBool::default(),
             given_up: OnceLock::new(),
         };
@@ -368,18 +367,18 @@ impl Hub {
     /// is an answer to an open call, that call would wait for ever; and where it is a request, its server would.
     fn malformed(&self, malformed: Malformed, text: Option<&[u8]>) {
         let why = malformed.error.message.clone();
-        let nonsense = Nonsense::of(malformed, text);
-        match nonsense.meant.clone() {
-            Meant::Answer(id) => {
+        let nonsense = MalformedMessage::of(malformed, text);
+        match nonsense.intent.clone() {
+            Intent::Response(id) => {
                 let error = nonsense.into_error();
                 if number(&id).is_some_and(|id| self.settle(id, Err(error))) {
                     return;
                 }
             }
             // A modern one is not answered, and counted as what it is below.
-            Meant::Request(_) if self.is_modern() => {}
-            Meant::Request(id) => self.respond(&id, &Err(nonsense.error)),
-            Meant::Notification | Meant::Unknown => {}
+            Intent::Request(_) if self.is_modern() => {}
+            Intent::Request(id) => self.respond(&id, &Err(nonsense.error)),
+            Intent::Notification | Intent::Unknown => {}
         }
         self.garbage.note(&why, text.unwrap_or_default());
     }
@@ -387,22 +386,25 @@ impl Hub {
     fn too_long(&self, start: &[u8]) {
         let limit = self.opening.limits.bytes;
         self.garbage.note(&format!("a message of more than {limit} bytes"), start);
-        let (id, is_answer) = answered_at_start(start);
+        let response_to = oversized_response(start);
         let alone = || {
             let state = self.lock();
             let id = state.calls.keys().next().copied();
             id.filter(|_| state.calls.len() == 1)
         };
-        let settled = !is_answer || id.or_else(alone).is_some_and(|id| self.settle_too_long(id));
+        let settled = match response_to {
+            Some(id) => id.map(CallId::get).or_else(alone).is_some_and(|id| self.settle_too_long(id)),
+            None => true,
+        };
         self.unclaimed.store(!settled, Ordering::Relaxed);
     }
 
     /// Some write the id last.
     fn too_long_ended(&self, end: &[u8]) {
         if self.unclaimed.swap(false, Ordering::Relaxed)
-            && let Some(id) = answered_at_end(end)
+            && let Some(id) = oversized_response_end(end)
         {
-            self.settle_too_long(id);
+            self.settle_too_long(id.get());
         }
     }
 

@@ -129,6 +129,7 @@ async fn failed(failure: &NegotiationError, hub: &Arc<Hub>, opening: &ConnectOpt
         NegotiationError::Revision(spoken) => {
             ConnectError::Revision { spoken: spoken.clone(), wanted: opening.revision }
         }
+        NegotiationError::TimedOut => ConnectError::Silent(opening.open_timeout),
         NegotiationError::Silent => ConnectError::Revision {
             spoken: format!("nothing: it did not answer server/discover within {:?}", opening.probe_timeout),
             wanted: opening.revision,

@@ -7,7 +7,7 @@ use anyport_protocol::{
     json::Splice,
     jsonrpc::{self, Id, Message, code, write_notification, write_request},
     meta::{LogLevel, encode_header},
-    session::client::RequestRoute,
+    session::client::{Intent, RequestRoute},
 };
 use anyport_service::{
     Answer, Context, Emitter, Event, Notification, Outcome, Reply, Request, ServerRequest, emit,
@@ -32,7 +32,6 @@ use super::{
 };
 use crate::client::{
     carrier::{Transport, hop},
-    nonsense::Meant,
     spoken::say,
     undeclared,
 };
@@ -418,18 +417,18 @@ impl Source {
                         return Some(message);
                     }
                     Err(Broken::Invalid(error)) => break error,
-                    Err(Broken::Nonsense(nonsense)) => {
+                    Err(Broken::Malformed(malformed)) => {
                         self.failures = 0;
                         // On the call's own stream it may be what is awaited, and then nothing else will come.
-                        let ours = match &nonsense.meant {
-                            Meant::Answer(id) => *id == self.id,
-                            Meant::Unknown => true,
-                            Meant::Request(_) | Meant::Notification => false,
+                        let ours = match &malformed.intent {
+                            Intent::Response(id) => *id == self.id,
+                            Intent::Unknown => true,
+                            Intent::Request(_) | Intent::Notification => false,
                         };
                         if ours {
-                            break nonsense.into_error();
+                            break malformed.into_error();
                         }
-                        self.hub.refuse_nonsense(*nonsense);
+                        self.hub.refuse_malformed(*malformed);
                     }
                     Err(Broken::Cut(why)) => match self.resume(why).await {
                         Ok(()) => {}
@@ -462,7 +461,7 @@ impl Source {
         match Messages::of(response, &line.reading).await {
             Ok(messages) => Ok(At::Reading(messages)),
             Err(Broken::Invalid(error)) => Err(error),
-            Err(Broken::Nonsense(nonsense)) => Err(nonsense.into_error()),
+            Err(Broken::Malformed(malformed)) => Err(malformed.into_error()),
             Err(Broken::Cut(why)) => Err(unknown(&why)),
         }
     }

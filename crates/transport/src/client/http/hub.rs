@@ -484,14 +484,14 @@ pub(super) fn initialized() -> Bytes {
 pub(super) async fn result_of(response: Response<Body>, reading: &Reading) -> jsonrpc::RpcResult {
     let broken = |broken| match broken {
         Broken::Invalid(error) => error,
-        Broken::Nonsense(nonsense) => nonsense.into_error(),
+        Broken::Malformed(malformed) => malformed.into_error(),
         Broken::Cut(why) => lost(&why),
     };
     let mut messages = Messages::of(response, reading).await.map_err(broken)?;
     loop {
         match messages.next().await {
             Ok(Message::Response(response)) => return response.outcome,
-            Err(Broken::Nonsense(nonsense)) if !nonsense.meant.is_answer() => {}
+            Err(Broken::Malformed(malformed)) if !malformed.intent.may_be_response() => {}
             Ok(_) => {}
             Err(error) => return Err(broken(error)),
         }

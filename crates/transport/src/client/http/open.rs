@@ -238,10 +238,10 @@ impl<'a> Attempt<'a> {
                     return Err(ConnectError::Transport(format!("{}: {why}", shown(&self.line.url))));
                 }
                 Err(Broken::Invalid(error)) => return Ok(Err(error)),
-                Err(Broken::Nonsense(nonsense)) if nonsense.meant.is_answer() => {
-                    return Ok(Err(nonsense.into_error()));
+                Err(Broken::Malformed(malformed)) if malformed.intent.may_be_response() => {
+                    return Ok(Err(malformed.into_error()));
                 }
-                Err(Broken::Nonsense(_)) => {}
+                Err(Broken::Malformed(_)) => {}
             }
         }
     }
@@ -282,6 +282,7 @@ impl<'a> Attempt<'a> {
                 ConnectError::Revision { spoken, wanted: self.opening.revision }
             }
             NegotiationError::Silent => ConnectError::Silent(self.opening.probe_timeout),
+            NegotiationError::TimedOut => ConnectError::Silent(self.opening.open_timeout),
             NegotiationError::Ended => {
                 ConnectError::Transport(format!("{} ends each connection", shown(&self.line.url)))
             }

@@ -6,6 +6,7 @@ use anyport_protocol::{
     Error, Limits, Raw, Revision,
     json::Splice,
     jsonrpc::{Incoming, Malformed, Message, Reason, code, read},
+    session::client::{Intent, MalformedMessage, element},
 };
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -16,10 +17,7 @@ use super::{
     connector::chain,
     events::{Event, Events},
 };
-use crate::client::{
-    MessageObserver,
-    nonsense::{Garbage, Meant, Nonsense, element},
-};
+use crate::client::{MessageObserver, malformed::MalformedCount};
 
 /// How messages are read.
 #[derive(Clone)]
@@ -29,7 +27,7 @@ pub(crate) struct Reading {
     pub(crate) tap: Option<Arc<dyn MessageObserver>>,
     /// Whether the revision that was agreed on has arrays of messages; before that none has.
     has_arrays: bool,
-    garbage: Arc<Garbage>,
+    garbage: Arc<MalformedCount>,
 }
 
 impl Reading {
@@ -52,9 +50,9 @@ impl Reading {
     }
 
     /// Counts what is no message, and finds out what it was meant to be.
-    fn nonsense(&self, malformed: Malformed, text: &[u8]) -> Box<Nonsense> {
+    fn malformed(&self, malformed: Malformed, text: &[u8]) -> Box<MalformedMessage> {
         self.garbage.note(&malformed.error.message, text);
-        Box::new(Nonsense::of(malformed, Some(text)))
+        Box::new(MalformedMessage::of(malformed, Some(text)))
     }
 }
 
@@ -66,7 +64,7 @@ pub(crate) enum Broken {
     /// What came is too long, or of no type that is read: nothing that follows is read.
     Invalid(Error),
     /// One came that is no message; others may follow.
-    Nonsense(Box<Nonsense>),
+    Malformed(Box<MalformedMessage>),
 }
 
 /// The events of a response.
@@ -111,8 +109,8 @@ impl EventStream {
 pub(crate) struct Messages {
     reading: Reading,
     /// The first message that is there, and those after it: nearly always there is but one.
-    first: Option<Result<Message, Box<Nonsense>>>,
-    ready: VecDeque<Result<Message, Box<Nonsense>>>,
+    first: Option<Result<Message, Box<MalformedMessage>>>,
+    ready: VecDeque<Result<Message, Box<MalformedMessage>>>,
     stream: Option<EventStream>,
     /// What was wrong with a message in an array: it may have been the one that is awaited.
     wrong: Option<Error>,
@@ -162,7 +160,7 @@ impl Messages {
     pub(crate) async fn next(&mut self) -> Result<Message, Broken> {
         loop {
             if let Some(message) = self.first.take().or_else(|| self.ready.pop_front()) {
-                return message.map_err(Broken::Nonsense);
+                return message.map_err(Broken::Malformed);
             }
             let event = match &mut self.stream {
                 Some(stream) => stream.next().await,
@@ -195,11 +193,11 @@ impl Messages {
         match read(text.clone(), &self.reading.limits) {
             Ok(Incoming::One(message)) => self.put(Ok(message)),
             Ok(Incoming::Batch(all)) => self.array(all, &text),
-            Err(malformed) => self.put(Err(self.reading.nonsense(malformed, &text))),
+            Err(malformed) => self.put(Err(self.reading.malformed(malformed, &text))),
         }
     }
 
-    fn put(&mut self, message: Result<Message, Box<Nonsense>>) {
+    fn put(&mut self, message: Result<Message, Box<MalformedMessage>>) {
         match self.first.is_none() && self.ready.is_empty() {
             true => self.first = Some(message),
             false => self.ready.push_back(message),
@@ -214,10 +212,10 @@ impl Messages {
                 Ok(message) => self.ready.push_back(Ok(message)),
                 Err(malformed) => {
                     let element = element(text, index, &self.reading.limits).unwrap_or_default();
-                    let nonsense = self.reading.nonsense(malformed, &element);
-                    match nonsense.meant {
-                        Meant::Unknown => self.wrong = Some(nonsense.into_error()),
-                        _ => self.ready.push_back(Err(nonsense)),
+                    let malformed = self.reading.malformed(malformed, &element);
+                    match malformed.intent {
+                        Intent::Unknown => self.wrong = Some(malformed.into_error()),
+                        _ => self.ready.push_back(Err(malformed)),
                     }
                 }
             }

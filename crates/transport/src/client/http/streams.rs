@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyport_protocol::{
     Error, Method, Raw,
     jsonrpc::{self, Id, Message},
-    session::client::{InFlightCall, RequestRoute, route_request},
+    session::client::{InFlightCall, Intent, MalformedMessage, RequestRoute, route_request},
 };
 use anyport_service::Notification;
 use http::Response;
@@ -16,11 +16,7 @@ use super::{
     received::{Broken, EventStream, Messages, RETRY, RETRY_MIN},
     session::Session,
 };
-use crate::client::{
-    End,
-    nonsense::{Meant, Nonsense},
-    spoken::say,
-};
+use crate::client::{End, spoken::say};
 
 impl Hub {
     /// Opens the stream on which the server says what belongs to no request, and reads it from now on. A server without
@@ -64,9 +60,9 @@ impl Hub {
                         failures = 0;
                         self.take(message);
                     }
-                    Err(Broken::Nonsense(nonsense)) => {
+                    Err(Broken::Malformed(malformed)) => {
                         failures = 0;
-                        self.take_nonsense(*nonsense);
+                        self.take_malformed(*malformed);
                     }
                     Err(Broken::Cut(_)) => break,
                     Err(Broken::Invalid(error)) => {
@@ -110,7 +106,7 @@ impl Hub {
             let why = loop {
                 match messages.next().await {
                     Ok(message) => hub.take(message),
-                    Err(Broken::Nonsense(nonsense)) => hub.take_nonsense(*nonsense),
+                    Err(Broken::Malformed(malformed)) => hub.take_malformed(*malformed),
                     Err(Broken::Cut(why)) => break format!("the server's stream is over: {why}"),
                     Err(Broken::Invalid(error)) => break error.message.into_owned(),
                 }
@@ -128,20 +124,20 @@ impl Hub {
 
     /// Takes what came on a stream of the whole connection and is no message. Where it is an answer, its call is over; else
     /// it costs nobody anything.
-    fn take_nonsense(self: &Arc<Self>, nonsense: Nonsense) {
-        match nonsense.meant.clone() {
-            Meant::Answer(id) => {
-                let outcome = Err(nonsense.into_error());
+    fn take_malformed(self: &Arc<Self>, malformed: MalformedMessage) {
+        match malformed.intent.clone() {
+            Intent::Response(id) => {
+                let outcome = Err(malformed.into_error());
                 self.take(Message::Response(jsonrpc::Response { id: Some(id), outcome }));
             }
-            _ => self.refuse_nonsense(nonsense),
+            _ => self.refuse_malformed(malformed),
         }
     }
 
     /// Answers what was meant to be a request: its server waits for that.
-    pub(super) fn refuse_nonsense(self: &Arc<Self>, nonsense: Nonsense) {
-        if let Meant::Request(id) = nonsense.meant {
-            self.answer(&id, &Err(nonsense.error));
+    pub(super) fn refuse_malformed(self: &Arc<Self>, malformed: MalformedMessage) {
+        if let Intent::Request(id) = malformed.intent {
+            self.answer(&id, &Err(malformed.error));
         }
     }
 
@@ -226,7 +222,15 @@ impl Hub {
         let (all, open): (Vec<_>, Vec<_>) = callers
             .map(|(open, caller)| {
                 let apart = caller.is_unidentifiable();
-                (open, InFlightCall { caller, apart, method: open.method, questions: open.questions })
+                (
+                    open,
+                    InFlightCall {
+                        caller,
+                        unidentifiable: apart,
+                        method: open.method,
+                        requests: open.questions,
+                    },
+                )
             })
             .unzip();
         match route_request(&open) {

@@ -1,0 +1,134 @@
+use std::time::Duration;
+
+use super::{
+    connection::{ClientConnection, Phase},
+    input::{Action, Actions, Attribution, CallId, Origin, Outgoing, UnsolicitedMessage},
+    message::IncomingRequest,
+    route_request::RequestRoute,
+    server_requests::{OpenRequest, Owner, undeclared},
+};
+use crate::{
+    Error, Id, Method, Raw,
+    jsonrpc::RpcResult,
+    method::{Kind, Sender},
+};
+
+/// Requests of a legacy server: answered at once, given to the caller of a call, or refused.
+impl<C: Clone + Eq> ClientConnection<C> {
+    pub(super) fn ask(&mut self, now: Duration, origin: Origin, request: IncomingRequest, out: &mut Actions) {
+        if self.is_modern() {
+            // See `send_response`.
+            return out.push(Action::Count("a request, which servers of 2026-07-28 do not send"));
+        }
+        let method = match request.method {
+            // 2025-11-25, ping §Behavior Requirements: "The receiver **MUST** respond promptly with an empty response".
+            Some(Method::Ping) => return self.send_response(request.id, Ok(Raw::EMPTY_OBJECT), out),
+            Some(method @ (Method::Elicit | Method::CreateMessage | Method::ListRoots)) => method,
+            _ => {
+                let error = Error::method_not_found(&request.name);
+                return self.send_response(request.id, Err(error), out);
+            }
+        };
+        if let Some(error) = self.refusal(&request, method) {
+            return self.send_response(request.id, Err(error), out);
+        }
+        match self.route(origin) {
+            (RequestRoute::Call(_), Some(call)) => {
+                if origin == Origin::Shared {
+                    out.push(Action::Attributed(Attribution::Single));
+                }
+                self.give_new(now, request, method, call, out);
+            }
+            (route @ (RequestRoute::NoCall | RequestRoute::NotDuring(_)), _) if origin == Origin::Shared => {
+                let open = self.requests.open(now, request, method, Owner::Unsolicited(route));
+                let message = UnsolicitedMessage::Request(open.serial, method, open.params.clone());
+                out.push(Action::Unsolicited(message));
+            }
+            (route, _) => {
+                if route == RequestRoute::Several {
+                    out.push(Action::Attributed(Attribution::Ambiguous));
+                }
+                self.refuse(request.id, method, route, out);
+            }
+        }
+    }
+
+    /// Why the request cannot be asked of anybody.
+    fn refusal(&self, request: &IncomingRequest, method: Method) -> Option<Error> {
+        let session = match &self.phase {
+            Phase::Confirming(session) | Phase::Open(session) => session,
+            Phase::Opening(_) | Phase::Closed(_) => {
+                return Some(Error::invalid_request("wait for initialized"));
+            }
+        };
+        if !method.exists(Kind::Request, Sender::Server, session.revision()) {
+            return Some(Error::method_not_found(&request.name));
+        }
+        self.requests.refuse(&request.id)
+    }
+
+    /// To which call a request belongs: on the response stream of a call to that call, else see
+    /// [`route_request`](super::route_request()).
+    fn route(&self, origin: Origin) -> (RequestRoute, Option<CallId>) {
+        let Origin::Call(id) = origin else { return self.calls.route() };
+        match self.calls.get(id).filter(|call| !call.has_outcome()) {
+            Some(call) if call.facts.method.is_some_and(Method::may_ask) => (RequestRoute::Call(0), Some(id)),
+            Some(call) => (RequestRoute::NotDuring(call.facts.method), None),
+            None => (RequestRoute::NoCall, None),
+        }
+    }
+
+    fn give_new(
+        &mut self,
+        now: Duration,
+        request: IncomingRequest,
+        method: Method,
+        id: CallId,
+        out: &mut Actions,
+    ) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        if let Some(needs) = request.needs.filter(|needs| !call.facts.profile.has(*needs)) {
+            call.undeclared = Some(needs);
+            let error = undeclared(&call.facts.profile, method, needs);
+            return self.send_response(request.id, Err(error), out);
+        }
+        let open = self.requests.open(now, request, method, Owner::Call(id));
+        self.calls.ask(id, open.serial, method, open.params.clone());
+        out.push(Action::Wake(id));
+    }
+
+    /// Gives a request that was held to a call that may be asked.
+    pub(super) fn give(&mut self, now: Duration, held: OpenRequest, id: CallId, out: &mut Actions) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        if let Some(needs) = held.needs.filter(|needs| !call.facts.profile.has(*needs)) {
+            call.undeclared = Some(needs);
+            let error = undeclared(&call.facts.profile, held.method, needs);
+            return self.send_response(held.id, Err(error), out);
+        }
+        self.calls.ask(id, held.serial, held.method, held.params.clone());
+        self.requests.give(now, held, id);
+    }
+
+    /// The server's requests about a call are void: the call is over.
+    pub(super) fn end_requests(&mut self, call: CallId, out: &mut Actions) {
+        while let Some(request) = self.requests.take_of(call) {
+            out.push(Action::Withdrawn(request.serial));
+            let error = Error::internal("the call that this belonged to is over");
+            self.send_response(request.id, Err(error), out);
+        }
+    }
+
+    pub(super) fn refuse(&self, id: Id, method: Method, route: RequestRoute, out: &mut Actions) {
+        let error = route.refusal(method).unwrap_or_else(|| Error::internal("no call is open"));
+        self.send_response(id, Err(error), out);
+    }
+
+    pub(super) fn send_response(&self, id: Id, outcome: RpcResult, out: &mut Actions) {
+        // 2026-07-28, stdio §Sending Messages: "The client **MUST NOT** write JSON-RPC responses", and Streamable HTTP
+        // §Sending Messages to the Server: "The client **MUST NOT** send JSON-RPC _responses_". Its servers write no
+        // requests.
+        if !self.is_modern() && !self.is_closed() {
+            out.push(Action::Send(Outgoing::Response { id, outcome }));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+use std::time::Duration;
+
+use super::{
+    input::{CallId, ServerRequestId},
+    message::IncomingRequest,
+    route_request::RequestRoute,
+};
+use crate::{
+    Error, Id, Method, Raw,
+    capability::{InputCapability, Profile},
+    json::Splice,
+    jsonrpc::{Reason, code},
+    meta::key,
+};
+
+/// Requests of a legacy server that are not answered.
+#[derive(Debug)]
+pub(super) struct ServerRequests {
+    open: Vec<OpenRequest>,
+    last: ServerRequestId,
+    limit: usize,
+    roots_hold: Duration,
+    /// When the next of them wants something.
+    due: Option<Duration>,
+}
+
+/// One request of the server's.
+#[derive(Debug)]
+pub(super) struct OpenRequest {
+    pub(super) serial: ServerRequestId,
+    pub(super) id: Id,
+    pub(super) method: Method,
+    pub(super) params: Raw,
+    pub(super) owner: Owner,
+    pub(super) needs: Option<InputCapability>,
+    progress_token: Option<Raw>,
+    /// How often the server was told that the request is still open.
+    told: u64,
+    /// When it is told so next, or when the request is refused if it is held.
+    due: Option<Duration>,
+}
+
+/// Who answers a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The caller of this call.
+    Call(CallId),
+    /// Whoever takes what belongs to no call; the route says why it belongs to none.
+    Unsolicited(RequestRoute),
+    /// The caller of the next call that may be asked.
+    Held,
+}
+
+/// What is due.
+#[derive(Debug, PartialEq)]
+pub(super) enum Due {
+    /// Tell the server that its request is still open.
+    Progress(Raw),
+    /// Refuse a request that was held for too long.
+    Refuse(Id, Method),
+}
+
+impl ServerRequests {
+    pub(super) fn new(limit: usize, roots_hold: Duration) -> Self {
+        Self { open: Vec::new(), last: ServerRequestId(0), limit, roots_hold, due: None }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// When [`ServerRequests::due`] has something.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.due
+    }
+
+    /// Why one more may not be open.
+    pub(super) fn refuse(&self, id: &Id) -> Option<Error> {
+        if self.open.iter().any(|open| open.id == *id) {
+            // 2026-07-28, basic §Requests: "The request ID MUST NOT match the ID of any other request the sender has
+            // issued and not yet received a response for."
+            return Some(Error::invalid_request(format!("id {id} belongs to a request that still runs")));
+        }
+        let limit = self.limit;
+        (self.open.len() >= limit).then(|| {
+            let why = format!("{limit} questions are open (max_open_questions)");
+            Error::internal(why).with_reason(Reason::Overloaded)
+        })
+    }
+
+    /// Notes a request that somebody is asked.
+    pub(super) fn open(
+        &mut self,
+        now: Duration,
+        request: IncomingRequest,
+        method: Method,
+        owner: Owner,
+    ) -> &OpenRequest {
+        self.last = ServerRequestId(self.last.0 + 1);
+        let due = request.progress_token.is_some().then(|| now.checked_add(PROGRESS)).flatten();
+        self.open.push(OpenRequest {
+            serial: self.last,
+            id: request.id,
+            method,
+            params: request.params,
+            owner,
+            needs: request.needs,
+            progress_token: request.progress_token,
+            told: 0,
+            due,
+        });
+        self.schedule();
+        // It was pushed above.
+        &self.open[self.open.len() - 1]
+    }
+
+    /// Takes a request away.
+    pub(super) fn take(&mut self, serial: ServerRequestId) -> Option<OpenRequest> {
+        self.take_where(|open| open.serial == serial)
+    }
+
+    /// Takes the request away that the server calls `id`.
+    pub(super) fn take_named(&mut self, id: &Id) -> Option<OpenRequest> {
+        self.take_where(|open| open.id == *id)
+    }
+
+    /// Takes one of the requests of `call` away.
+    pub(super) fn take_of(&mut self, call: CallId) -> Option<OpenRequest> {
+        if self.open.is_empty() {
+            // Nearly always there are none.
+            return None;
+        }
+        self.take_where(|open| open.owner == Owner::Call(call))
+    }
+
+    /// Takes one of those that are held away.
+    pub(super) fn take_held(&mut self) -> Option<OpenRequest> {
+        if self.open.is_empty() {
+            return None;
+        }
+        self.take_where(|open| open.owner == Owner::Held)
+    }
+
+    /// Takes any of them away.
+    pub(super) fn take_any(&mut self) -> Option<OpenRequest> {
+        self.take_where(|_| true)
+    }
+
+    fn take_where(&mut self, which: impl FnMut(&OpenRequest) -> bool) -> Option<OpenRequest> {
+        let place = self.open.iter().position(which)?;
+        let request = self.open.remove(place);
+        self.schedule();
+        Some(request)
+    }
+
+    /// Holds a request, for the next call that may be asked.
+    pub(super) fn hold(&mut self, now: Duration, mut request: OpenRequest) {
+        request.owner = Owner::Held;
+        request.due = now.checked_add(self.roots_hold);
+        self.open.push(request);
+        self.schedule();
+    }
+
+    /// Gives a request that was held to `call`.
+    pub(super) fn give(&mut self, now: Duration, mut request: OpenRequest, call: CallId) {
+        request.owner = Owner::Call(call);
+        request.due = request.progress_token.is_some().then(|| now.checked_add(PROGRESS)).flatten();
+        self.open.push(request);
+        self.schedule();
+    }
+
+    /// What is due at `now`, one at a time.
+    pub(super) fn due(&mut self, now: Duration) -> Option<Due> {
+        let place = self.open.iter().position(|open| open.due.is_some_and(|due| due <= now))?;
+        if self.open[place].owner == Owner::Held {
+            let request = self.open.remove(place);
+            self.schedule();
+            return Some(Due::Refuse(request.id, request.method));
+        }
+        let request = &mut self.open[place];
+        request.told += 1;
+        request.due = now.checked_add(PROGRESS);
+        let progress = Raw::trusted(request.told.to_string().into_bytes());
+        let token = request.progress_token.clone().unwrap_or(Raw::NULL);
+        let params = Splice::new().with(key::PROGRESS_TOKEN, &token).with("progress", &progress).finish();
+        self.schedule();
+        Some(Due::Progress(params))
+    }
+
+    fn schedule(&mut self) {
+        self.due = self.open.iter().filter_map(|open| open.due).min();
+    }
+}
+
+/// The error for a request that the caller has not declared. 2025-11-25, elicitation §Error Handling: "Server sends an
+/// `elicitation/create` request with a mode not declared in client capabilities: `-32602` (Invalid params)"; what was not
+/// declared at all does not exist.
+pub(super) fn undeclared(profile: &Profile, method: Method, needs: InputCapability) -> Error {
+    let in_part = match method {
+        Method::Elicit => profile.elicitation_form || profile.elicitation_url,
+        Method::CreateMessage => profile.sampling,
+        _ => false,
+    };
+    let code = if in_part { code::INVALID_PARAMS } else { code::METHOD_NOT_FOUND };
+    let required = needs.required();
+    Error::new(code, format!("the client cannot be asked {}: it did not declare {required}", method.as_str()))
+}
+
+/// How often a server that asked for progress is told that its request is still open: what it waits for is a person, and
+/// its own timeout must not end the call meanwhile.
+const PROGRESS: Duration = Duration::from_secs(15);

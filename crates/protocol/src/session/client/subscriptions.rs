@@ -1,0 +1,40 @@
+use std::collections::BTreeSet;
+
+use bytestring::ByteString;
+
+use super::negotiated::NegotiatedSession;
+use crate::{Method, Raw};
+
+/// The resources to which a legacy session is subscribed; a renewed session is subscribed again.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions(BTreeSet<ByteString>);
+
+impl Subscriptions {
+    /// Notes that the server granted a request.
+    pub(super) fn granted(&mut self, method: Option<Method>, uri: Option<ByteString>) {
+        match (method, uri) {
+            (Some(Method::Subscribe), Some(uri)) => _ = self.0.insert(uri),
+            (Some(Method::Unsubscribe), Some(uri)) => _ = self.0.remove(&uri),
+            _ => {}
+        }
+    }
+
+    /// All of them.
+    pub(super) fn uris(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|uri| &**uri)
+    }
+
+    /// Whether the server may send a notification at any time for which its client waits in silence. A modern server does
+    /// so only while a request is in flight; a legacy one announces changes of its lists without being asked.
+    pub(super) fn are_awaited(&self, session: &NegotiatedSession) -> bool {
+        if session.revision().is_modern() {
+            return false;
+        }
+        let capabilities = session.discovered().member("capabilities").unwrap_or(Raw::EMPTY_OBJECT);
+        let announces = |list: &str| {
+            let declared = capabilities.member(list).and_then(|list| list.member("listChanged"));
+            declared.is_some_and(|declared| declared.as_str() == "true")
+        };
+        !self.0.is_empty() || ["tools", "prompts", "resources"].into_iter().any(announces)
+    }
+}
