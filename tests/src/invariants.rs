@@ -106,7 +106,8 @@ fn stated(source: &str) -> Result<Vec<(String, Option<String>)>, String> {
     let lines: Vec<&str> = source.lines().map(str::trim_start).collect();
     let mut stated = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        let mark = MARKS.iter().find(|mark| line.strip_prefix(**mark).is_some_and(|it| it.starts_with(START)));
+        let mark =
+            MARKS.iter().find(|mark| line.strip_prefix(**mark).is_some_and(|it| it.starts_with(START)));
         let Some(mark) = mark else { continue };
         let mut text = line[mark.len() + START.len()..].trim_end().to_owned();
         let rest = lines[at + 1..].iter().map_while(|line| line.strip_prefix(mark));
@@ -124,10 +125,12 @@ fn test_below(lines: &[&str]) -> Result<String, String> {
     let mut is_test = false;
     for line in lines {
         is_test |= line.starts_with("#[") && (line.contains("test]") || line.contains("test("));
-        for keyword in ["fn ", "async fn ", "def "] {
+        for keyword in ["fn ", "async fn ", "def ", "async def "] {
             let Some(name) = line.strip_prefix(keyword).and_then(|it| it.split('(').next()) else { continue };
-            let is_test = is_test || keyword == "def ";
-            return is_test.then(|| name.to_owned()).ok_or(format!("an invariant stands at `{name}`, which is not a test"));
+            let is_test = is_test || keyword.ends_with("def ");
+            return is_test
+                .then(|| name.to_owned())
+                .ok_or(format!("an invariant stands at `{name}`, which is not a test"));
         }
     }
     Err("an invariant stands at no test".to_owned())
@@ -137,8 +140,10 @@ fn test_below(lines: &[&str]) -> Result<String, String> {
 pub fn page(invariants: &[Invariant]) -> String {
     let mut page = HEAD.to_owned();
     for (folder, heading) in FOLDERS {
-        let inside = |holder: &Holder| holder.file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-        let mut own = invariants.iter().filter(|invariant| invariant.held_by.first().is_some_and(inside)).peekable();
+        let inside =
+            |holder: &Holder| holder.file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        let mut own =
+            invariants.iter().filter(|invariant| invariant.held_by.first().is_some_and(inside)).peekable();
         if own.peek().is_none() {
             continue;
         }

@@ -17,6 +17,7 @@ const PAGES: &[(&str, &str)] = &[
     ("first-ten-minutes.md", include_str!("../../../../docs/first-ten-minutes.md")),
     ("getting-started.md", include_str!("../../../../docs/getting-started.md")),
     ("glossary.md", include_str!("../../../../docs/glossary.md")),
+    ("invariants.md", include_str!("../../../../docs/invariants.md")),
     ("knowledge.md", include_str!("../../../../docs/knowledge.md")),
     ("life.md", include_str!("../../../../docs/life.md")),
     ("limits.md", include_str!("../../../../docs/limits.md")),

@@ -1,5 +1,8 @@
 //! What the book tells its readers to type works: every command is run as it stands there, on a port of the system's
 //! choice and with folders of ours.
+//!
+//! Invariant: The book is true: its code compiles and runs, its commands work, its options and links exist,
+//! and its tables match the code.
 
 #![cfg(unix)]
 
