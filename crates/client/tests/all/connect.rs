@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
-use anyport_client::{Change, Client, ElicitAnswer, Error, IntoTarget};
+use anyport_client::{Change, Client, ElicitAnswer, Error, IntoEndpoint};
 use anyport_protocol::{
     Raw, Revision,
     types::{ElicitRequest, RequestedSchema, StringSchema},
@@ -110,7 +110,7 @@ async fn a_connection_that_was_lost_is_made_anew() {
 async fn what_cannot_be_connected_to_says_what_to_do() {
     let missing = Client::connect(Command::new("no-such-program-anywhere")).await.unwrap_err();
     assert!(matches!(missing, Error::Connect(ConnectError::NoProgram { .. })), "{missing}");
-    let target = std::path::Path::new("/nowhere/at/all.sock").into_target().unwrap();
+    let target = std::path::Path::new("/nowhere/at/all.sock").into_endpoint().unwrap();
     assert!(matches!(Client::connect(target).await, Err(Error::Connect(ConnectError::Unreachable { .. }))));
 }
 

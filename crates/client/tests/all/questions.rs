@@ -102,7 +102,7 @@ async fn a_form_is_completed_by_its_defaults_and_held_against_its_schema() {
 #[tokio::test]
 async fn every_mode_is_answered_by_its_function() {
     let client = Client::over(server())
-        .on_visit(async |page| {
+        .on_url_elicitation(async |page| {
             assert_eq!((&*page.server, &*page.message), ("asking", "Sign in"));
             if page.url.starts_with("https://example.com/") {
                 ElicitAction::Accept
@@ -110,7 +110,7 @@ async fn every_mode_is_answered_by_its_function() {
                 ElicitAction::Decline
             }
         })
-        .on_sample(async |question| Ok(said(&format!("42 in {}", question.max_tokens))))
+        .on_sampling(async |question| Ok(said(&format!("42 in {}", question.max_tokens))))
         .roots(["file:///a", "file:///b"])
         .open()
         .await
@@ -127,7 +127,7 @@ async fn every_mode_is_answered_by_its_function() {
 async fn declining_is_an_answer_and_refusing_ends_the_call() {
     let client = Client::over(server())
         .on_elicit(async |_| ElicitAnswer::Decline)
-        .on_sample(async |_| Err(Refused::new("no model for you")))
+        .on_sampling(async |_| Err(Refused::new("no model for you")))
         .on_roots(async || Err(Refused::new("no folders for you")))
         .open()
         .await
@@ -228,8 +228,8 @@ async fn a_question_whose_params_cannot_be_read_gets_32602_and_its_call_goes_on(
         });
         let client = Client::over(service)
             .on_elicit(async |_| ElicitAnswer::Cancel)
-            .on_visit(async |_| ElicitAction::Accept)
-            .on_sample(async |_| Ok(said("never")))
+            .on_url_elicitation(async |_| ElicitAction::Accept)
+            .on_sampling(async |_| Ok(said("never")))
             .open()
             .await
             .unwrap();

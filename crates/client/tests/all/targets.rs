@@ -2,10 +2,10 @@
 //!
 //! Invariant: A text that names a server starts no program, and an invalid one returns the valid forms.
 
-use anyport_client::{Client, Command, Error, IntoTarget, Target};
+use anyport_client::{Client, Command, Error, IntoEndpoint, Target};
 
 fn refused(given: &str) -> String {
-    given.into_target().unwrap_err().to_string()
+    given.into_endpoint().unwrap_err().to_string()
 }
 
 #[tokio::test]
@@ -24,14 +24,14 @@ async fn a_text_that_names_no_server_says_how_one_is_named() {
 
 #[test]
 fn commands_are_commands() {
-    assert!(matches!(Command::new("server").into_target(), Ok(Target::Command(_))));
+    assert!(matches!(Command::new("server").into_endpoint(), Ok(Target::Command(_))));
 }
 
 #[cfg(unix)]
 #[test]
 fn sockets_are_named_by_path_or_url() {
     for url in ["unix:/run/server.sock", "unix:///run/server.sock", "UNIX:/run/server.sock"] {
-        let Target::Unix(path) = url.into_target().unwrap() else { panic!("{url}") };
+        let Target::Unix(path) = url.into_endpoint().unwrap() else { panic!("{url}") };
         assert_eq!(path, std::path::Path::new("/run/server.sock"));
     }
     assert!(refused("unix:").contains("wants the path"), "{}", refused("unix:"));
@@ -41,9 +41,9 @@ fn sockets_are_named_by_path_or_url() {
 #[test]
 fn urls_of_http_are_taken_and_faulty_ones_keep_their_secrets() {
     for url in ["http://127.0.0.1:3020/mcp", "HTTPS://host.example/mcp?key=word"] {
-        assert!(matches!(url.into_target(), Ok(Target::Http(_))), "{url}");
-        assert!(matches!(url.to_owned().into_target(), Ok(Target::Http(_))), "{url}");
-        assert!(matches!(url::Url::parse(url).unwrap().into_target(), Ok(Target::Http(_))), "{url}");
+        assert!(matches!(url.into_endpoint(), Ok(Target::Http(_))), "{url}");
+        assert!(matches!(url.to_owned().into_endpoint(), Ok(Target::Http(_))), "{url}");
+        assert!(matches!(url::Url::parse(url).unwrap().into_endpoint(), Ok(Target::Http(_))), "{url}");
     }
     for (url, words) in [
         ("http://", "empty host"),
@@ -60,7 +60,7 @@ fn urls_of_http_are_taken_and_faulty_ones_keep_their_secrets() {
 #[test]
 fn urls_of_websockets_are_taken() {
     for url in ["ws://127.0.0.1:3020/mcp/ws", "wss://host.example/ws"] {
-        assert!(matches!(url.into_target(), Ok(Target::WebSocket(_))), "{url}");
+        assert!(matches!(url.into_endpoint(), Ok(Target::WebSocket(_))), "{url}");
     }
     assert!(refused("ws://").contains("names no server"), "{}", refused("ws://"));
 }

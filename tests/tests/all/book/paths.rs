@@ -33,7 +33,7 @@ fn root() -> PathBuf {
 /// Whether the paths of a document are written below `crates/`, too.
 fn is_for_contributors(document: &Path) -> bool {
     let name = document.file_name().unwrap_or_default();
-    ["ARCHITECTURE.md", "CONTRIBUTING.md", "glossary.md", "recipes.md"].iter().any(|known| name == *known)
+    ["ARCHITECTURE.md", "glossary.md", "recipes.md"].iter().any(|known| name == *known)
 }
 
 /// The texts of a line that stand in backticks, without the name of a test behind a path.
@@ -58,7 +58,7 @@ fn is_path(span: &str, for_contributors: bool) -> bool {
     let is_ours = FOLDERS.iter().any(|folder| span.starts_with(folder));
     // `dev.anyport/` is a prefix of members.
     let is_folder = span.ends_with('/') && !span.contains('.');
-    is_ours || for_contributors && (is_folder || extensions.iter().any(|ending| span.ends_with(ending)))
+    is_ours || for_contributors && span.contains('/') && (is_folder || extensions.iter().any(|ending| span.ends_with(ending)))
 }
 
 /// Whether there is such a file or folder: below the root, below `crates/`, or below the `src/` of a crate of the same line.

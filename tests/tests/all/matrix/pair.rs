@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyport::{LegacyClientLimits, Revision, Service, http, memory};
 use anyport_adapters::ParkLimits;
-use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
 use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_testing::{Answer, Link, Lost, Question, Refusal, Wire, conforms::Schema};
@@ -95,7 +95,7 @@ fn bridge(peer: Peer) -> impl Service {
         let peer = peer.clone();
         async move { Ok(peer.connect()) }
     });
-    let reach = Reach::new(Target::Stream(dial), ConnectOptions::default());
+    let reach = TransportConnector::new(Target::Stream(dial), ConnectOptions::default());
     let metrics = Metrics::new();
     let sealer = Sealer::new(&Key::random().unwrap());
     let upstream = Upstream::new("peer", reach, UpstreamLimits::default())

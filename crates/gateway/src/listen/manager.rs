@@ -16,7 +16,7 @@ use tokio::time::Instant;
 /// It is fed with listeners, answers, notifications and time, and says which requests are to be made; what is to be
 /// told waits with each listener. It sends nothing itself.
 #[derive(Debug, Default)]
-pub(super) struct Machine {
+pub(super) struct SubscriptionManager {
     listeners: BTreeMap<u64, Listener>,
     subscriptions: BTreeMap<ByteString, Subscription>,
     last: u64,
@@ -25,7 +25,7 @@ pub(super) struct Machine {
     linked: bool,
     /// Listeners for whom there is something new.
     touched: Vec<u64>,
-    /// The earliest time that came to those at which something is due, since [`Machine::sooner`] was asked.
+    /// The earliest time that came to those at which something is due, since [`SubscriptionManager::sooner`] was asked.
     added: Option<Instant>,
     /// Changes that fitted nobody.
     pub(super) unplaced: u64,
@@ -185,7 +185,7 @@ pub(super) const SUBSCRIPTIONS: usize = 1_000;
 /// parts of a resource; beyond this the listener is told of the resource itself.
 const PARTS: usize = 256;
 
-impl Machine {
+impl SubscriptionManager {
     /// The connection is there, or there again.
     pub(super) fn linked(&mut self, offers: Offers) -> Vec<Action> {
         self.linked = true;
@@ -474,7 +474,7 @@ impl Machine {
         self.added.take().is_some_and(|added| at.is_none_or(|at| added < at))
     }
 
-    /// When [`Machine::at`] is to be called next, if nothing else happens.
+    /// When [`SubscriptionManager::at`] is to be called next, if nothing else happens.
     pub(super) fn wake_at(&self) -> Option<Instant> {
         let unacknowledged = self.listeners.values().filter(|listener| !listener.acknowledged);
         let lingering = self.subscriptions.values().filter_map(|subscription| match subscription.state {

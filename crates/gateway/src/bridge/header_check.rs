@@ -18,7 +18,7 @@ use bytestring::ByteString;
 
 /// What the tools of the server want repeated, as far as they were listed.
 #[derive(Clone, Default)]
-pub(super) struct Mirrored(Arc<Inner>);
+pub(super) struct HeaderCheck(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -32,7 +32,7 @@ const KEYWORD: &str = "x-mcp-header";
 /// Tools that are noted.
 const MAX_TOOLS: usize = 10_000;
 
-impl Mirrored {
+impl HeaderCheck {
     /// Takes a result of `tools/list`.
     pub(super) fn learn(&self, page: &Raw) {
         let any = self.0.any.load(Ordering::Relaxed);

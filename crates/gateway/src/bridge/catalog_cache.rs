@@ -14,7 +14,7 @@ use tokio::{sync::Notify, time::sleep};
 
 /// What a server was last known to offer, in memory and in a file that outlives the program.
 #[derive(Clone)]
-pub(super) struct Kept(Arc<Inner>);
+pub(super) struct CatalogCache(Arc<Inner>);
 
 struct Inner {
     /// None: it is kept in memory alone.
@@ -42,7 +42,7 @@ const LISTS: usize = 64;
 /// Changes come together: what is written after this time has most of them.
 const SETTLE: Duration = Duration::from_millis(200);
 
-impl Kept {
+impl CatalogCache {
     /// What is kept in the file at `path`, or nothing yet. A file that cannot be read is as good as none: all that is in
     /// it can be asked for.
     pub(super) fn open(path: Option<PathBuf>) -> Self {
@@ -177,7 +177,7 @@ mod tests {
     /// Invariant: A bridge's stored lists are separate for each credential, and do not grow without bound.
     #[test]
     fn where_there_is_no_room_what_is_in_use_pushes_out_the_rest() {
-        let kept = Kept::open(None);
+        let kept = CatalogCache::open(None);
         for number in 0..LISTS {
             kept.set_list(format!("tools/list {number}"), list("old"));
         }
@@ -196,14 +196,14 @@ mod tests {
     async fn nothing_is_written_for_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept.json");
-        let kept = Kept::open(Some(path.clone()));
+        let kept = CatalogCache::open(Some(path.clone()));
         let writing = tokio::spawn(kept.written());
         kept.set_list("tools/list {}".into(), list("last"));
         tokio::task::yield_now().await;
         drop(kept);
         writing.await.unwrap();
         assert!(std::fs::read_to_string(path).unwrap().contains("last"), "but what was to be written is");
-        let kept = Kept::open(None);
+        let kept = CatalogCache::open(None);
         let idle = tokio::spawn(kept.written());
         drop(kept);
         idle.await.unwrap();
@@ -212,7 +212,7 @@ mod tests {
     /// Invariant: A bridge's stored lists are separate for each credential, and do not grow without bound.
     #[test]
     fn a_list_that_grew_too_large_is_forgotten_and_another_one_than_before() {
-        let kept = Kept::open(None);
+        let kept = CatalogCache::open(None);
         let huge = list(&"x".repeat(MOST));
         assert!(!kept.set_list("tools/list {}".into(), huge.clone()), "it was not known before");
         kept.set_list("tools/list {}".into(), list("small"));

@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 
 /// When each list was found to be another, by what it is kept under; and which are being read again.
 #[derive(Clone, Default)]
-pub(super) struct Views(Arc<Inner>);
+pub(super) struct ListVersions(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -21,7 +21,7 @@ struct Inner {
 /// The most that are remembered: one for each kind and each thing that clients can do.
 const MOST: usize = 1_024;
 
-impl Views {
+impl ListVersions {
     /// The list under `key` is another one now.
     pub(super) fn changed(&self, key: &str) {
         self.0.changed.send_modify(|changed| {

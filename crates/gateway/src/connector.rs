@@ -8,14 +8,17 @@ use anyport_transport::client::Aside;
 use futures_core::Stream;
 
 /// Connects to one server, as often as asked to.
-pub trait Connect: Send + Sync + 'static {
+pub trait Connector: Send + Sync + 'static {
     /// Opens a connection on behalf of `client`.
-    fn connect(&self, client: Client) -> Pin<Box<dyn Future<Output = Result<Live, Unreachable>> + Send>>;
+    fn connect(
+        &self,
+        client: OpenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
 }
 
 /// On whose behalf a connection is opened. A legacy server is told once, for the whole connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Client {
+pub struct OpenRequest {
     /// What the client can be asked, as in `initialize`.
     pub capabilities: Raw,
     /// Who the client says it is; `None`: whoever connects says who it is itself.
@@ -23,7 +26,7 @@ pub struct Client {
 }
 
 /// A connection. It is dropped as a whole, or closed.
-pub struct Live {
+pub struct Connected {
     /// Takes requests in the newest vocabulary. A call that loses its connection ends with `Reason::UpstreamLost`.
     pub service: Arc<dyn Service>,
     /// The revision that the server speaks.
@@ -56,12 +59,12 @@ pub enum Spoken {
 
 /// Why there is no connection, for a person: what happened and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreachable(pub String);
+pub struct ConnectError(pub String);
 
-impl std::fmt::Display for Unreachable {
+impl std::fmt::Display for ConnectError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Unreachable {}
+impl std::error::Error for ConnectError {}

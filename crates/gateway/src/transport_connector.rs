@@ -10,24 +10,27 @@ use std::{
 use anyport_transport::client::{self, ConnectOptions, Said, Target};
 use futures_core::Stream;
 
-use crate::{Client, Connect, Live, Spoken, Unreachable};
+use crate::{ConnectError, Connected, Connector, OpenRequest, Spoken};
 
 /// A server at a place, connected to over whichever transport the place is reached by.
 #[derive(Clone, Debug)]
-pub struct Reach {
+pub struct TransportConnector {
     target: Target,
     opening: ConnectOptions,
 }
 
-impl Reach {
+impl TransportConnector {
     /// The server at `target`. Of `opening`, what a client can be asked and who it is are set for each connection.
     pub fn new(target: Target, opening: ConnectOptions) -> Self {
         Self { target, opening }
     }
 }
 
-impl Connect for Reach {
-    fn connect(&self, client: Client) -> Pin<Box<dyn Future<Output = Result<Live, Unreachable>> + Send>> {
+impl Connector for TransportConnector {
+    fn connect(
+        &self,
+        client: OpenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
         let (target, mut opening) = (self.target.clone(), self.opening.clone());
         opening.capabilities = client.capabilities;
         if let Some(info) = client.info {
@@ -35,10 +38,10 @@ impl Connect for Reach {
         }
         Box::pin(async move {
             let connected = client::connect(&target, &opening).await;
-            let connection = connected.map_err(|error| Unreachable(error.to_string()))?;
+            let connection = connected.map_err(|error| ConnectError(error.to_string()))?;
             let (watched, closed) = (connection.clone(), connection.clone());
             let (asking, telling) = (connection.clone(), connection.clone());
-            Ok(Live {
+            Ok(Connected {
                 revision: connection.revision(),
                 discovered: connection.discovered().clone(),
                 spoken: Box::pin(Heard::new(connection.spoken())),

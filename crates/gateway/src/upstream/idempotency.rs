@@ -12,12 +12,12 @@ use bytestring::ByteString;
 
 /// Which calls may be made again when nobody knows whether they were carried out.
 #[derive(Debug, Default)]
-pub(super) struct Safe(RwLock<BTreeSet<ByteString>>);
+pub(super) struct IdempotentTools(RwLock<BTreeSet<ByteString>>);
 
 /// Tools that are noted; of a server that names ever others, the later ones are not called twice.
 const MAX_TOOLS: usize = 10_000;
 
-impl Safe {
+impl IdempotentTools {
     /// Reads a page of `tools/list`.
     ///
     /// 2026-07-28, schema `ToolAnnotations`: `readOnlyHint`: "If true, the tool does not modify its environment";
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn only_what_is_known_to_do_no_harm_is_done_twice() {
-        let safe = Safe::default();
+        let safe = IdempotentTools::default();
         let call = |name: &str| Request::new(Method::ToolsCall, Raw::from(json!({"name": name})));
         assert!(!safe.twice(&call("read")));
         safe.listed(

@@ -7,18 +7,18 @@ use anyport_transport::client::Aside;
 use super::{Inner, Pool, slot::Slot};
 
 /// Hears of what a legacy server asks on one connection where no call can be meant.
-pub(super) struct Beside {
+pub(super) struct UnsolicitedRequests {
     pool: Weak<Inner>,
     slot: Weak<Slot>,
 }
 
-impl Beside {
+impl UnsolicitedRequests {
     pub(super) fn of(pool: &Pool, slot: &Arc<Slot>) -> Arc<Self> {
         Arc::new(Self { pool: Arc::downgrade(&pool.0), slot: Arc::downgrade(slot) })
     }
 }
 
-impl Aside for Beside {
+impl Aside for UnsolicitedRequests {
     /// On a session's own connection there is no doubt whom the server means. On one that several share, nobody is asked,
     /// and from then on each gets one of its own; but not for roots, which nearly every server asks for as it begins.
     fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest> {
@@ -37,13 +37,13 @@ impl Aside for Beside {
 
     fn unnamed(&self) {
         if let Some(inner) = self.pool.upgrade() {
-            Pool(inner).lock().unnamed = true;
+            Pool(inner).lock().ambiguous = true;
         }
     }
 
     fn several(&self) {
         if let Some(inner) = self.pool.upgrade() {
-            Pool(inner).set_apart();
+            Pool(inner).isolate();
         }
     }
 }

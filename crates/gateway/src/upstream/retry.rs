@@ -7,28 +7,28 @@ use anyport_protocol::Method;
 use anyport_service::{Context, Event, Notification, Reply, Request};
 use futures_core::Stream;
 
-use super::{Pool, Told, slot::Hold};
+use super::{Pool, Told, slot::CallGuard};
 
 /// A call under way. When its connection is lost it is made again, if that is safe.
-pub(super) struct Flight {
+pub(super) struct RetriableCall {
     pool: Pool,
     /// What is called, until it is settled.
     call: Option<(Request, Context)>,
     reply: Reply,
-    hold: Option<Hold>,
+    hold: Option<CallGuard>,
     told: Told,
     /// How far the caller knows the call to be: 2026-07-28, progress §Progress Flow: "The `progress` value MUST
     /// increase with each notification", though a call that is made again begins anew.
     progress: Option<f64>,
 }
 
-impl Flight {
+impl RetriableCall {
     pub(super) fn new(
         pool: Pool,
         request: Request,
         context: Context,
         reply: Reply,
-        hold: Hold,
+        hold: CallGuard,
         told: Told,
     ) -> Self {
         Self { pool, call: Some((request, context)), reply, hold: Some(hold), told, progress: None }
@@ -52,7 +52,7 @@ impl Flight {
     }
 }
 
-impl Stream for Flight {
+impl Stream for RetriableCall {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {

@@ -4,10 +4,10 @@ use anyport_protocol::{Method, Raw, json::Splice};
 use anyport_service::{Context, Notification, Request};
 use tokio::time::Instant;
 
-use super::{key, views};
+use super::{key, list_versions};
 
 /// What one listener is yet to hear of the lists that were found to be others.
-pub(super) struct News {
+pub(super) struct ListenerState {
     /// Which of `KINDS` it wants to hear of.
     asked: [bool; 3],
     /// Whether it wants to hear of resources: only the server can say of which it tells.
@@ -18,7 +18,7 @@ pub(super) struct News {
     told: HashMap<Method, Instant>,
 }
 
-impl News {
+impl ListenerState {
     /// Of who makes this `subscriptions/listen` now.
     pub(super) fn of(request: &Request) -> Self {
         let filter = request.params.member("notifications").unwrap_or(Raw::EMPTY_OBJECT);
@@ -46,7 +46,7 @@ impl News {
     pub(super) fn among(&mut self, changed: &HashMap<String, Instant>, context: &Context) -> Vec<Method> {
         let mut news = Vec::new();
         for (_, change) in self.kinds() {
-            let of_kind = views::lists(change).iter().map(|method| key(*method, context));
+            let of_kind = list_versions::lists(change).iter().map(|method| key(*method, context));
             let at = of_kind.filter_map(|key| changed.get(&key).copied()).max();
             if let Some(at) = at.filter(|at| *at + RECENTLY >= self.begun)
                 && self.told.insert(change, at) != Some(at)
