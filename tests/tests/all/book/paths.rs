@@ -58,7 +58,10 @@ fn is_path(span: &str, for_contributors: bool) -> bool {
     let is_ours = FOLDERS.iter().any(|folder| span.starts_with(folder));
     // `dev.anyport/` is a prefix of members.
     let is_folder = span.ends_with('/') && !span.contains('.');
-    is_ours || for_contributors && span.contains('/') && (is_folder || extensions.iter().any(|ending| span.ends_with(ending)))
+    is_ours
+        || for_contributors
+            && span.contains('/')
+            && (is_folder || extensions.iter().any(|ending| span.ends_with(ending)))
 }
 
 /// Whether there is such a file or folder: below the root, below `crates/`, or below the `src/` of a crate of the same line.
