@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::{accept, unkept};
 use crate::http::{
     body::{Body, Response},
-    ladder::State,
+    pipeline::State,
     response,
 };
 

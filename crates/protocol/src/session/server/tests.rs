@@ -1,11 +1,9 @@
-use super::{
-    legacy::{Session, Step},
-    modern,
-};
+use super::{RequestStep, SessionState};
 use crate::{
     Error, Limits, Raw, Revision,
     jsonrpc::{Incoming, Message, Reason, Request, read},
     meta::{LogLevel, Meta},
+    session::modern,
 };
 
 fn raw(text: &str) -> Raw {
@@ -62,12 +60,12 @@ const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-
     "capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"logging":{}},
     "_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}},"ttlMs":0,"cacheScope":"private"}"#;
 
-fn opened(version: &str) -> (Session, Raw) {
-    let mut session = Session::new(&Revision::ALL);
+fn opened(version: &str) -> (SessionState, Raw) {
+    let mut session = SessionState::new(&Revision::ALL);
     let params = raw(&format!(
         r#"{{"protocolVersion":"{version}","capabilities":{{"roots":{{}}}},"clientInfo":{{"name":"c","version":"1"}}}}"#
     ));
-    assert_eq!(session.request(&"initialize".into(), Some(&params)), Step::Discover);
+    assert_eq!(session.request(&"initialize".into(), Some(&params)), RequestStep::Discover);
     let result = session.open(Ok(raw(DISCOVERED))).unwrap();
     (session, result)
 }
@@ -101,25 +99,25 @@ fn nobody_is_asked_for_what_the_agreed_revision_does_not_have() {
         ("2025-11-25", Revision::V2024_11_05, r#"{"sampling":{"context":{}},"roots":{}}"#),
         ("2024-11-05", Revision::V2024_11_05, r#"{"sampling":{"context":{}},"roots":{}}"#),
     ] {
-        let mut session = Session::new(&[supported]);
+        let mut session = SessionState::new(&[supported]);
         let params = format!(r#"{{"protocolVersion":"{asked}","capabilities":{declared}}}"#);
-        assert_eq!(session.request(&"initialize".into(), Some(&raw(&params))), Step::Discover);
+        assert_eq!(session.request(&"initialize".into(), Some(&raw(&params))), RequestStep::Discover);
         assert_eq!(session.capabilities().as_str(), capabilities, "{asked} to {supported}");
     }
 }
 
 #[test]
 fn everything_before_initialize_is_answered_at_once() {
-    let code = |method: &str| match Session::new(&Revision::ALL).request(&method.into(), None) {
-        Step::Answer(Err(error)) => error.code,
+    let code = |method: &str| match SessionState::new(&Revision::ALL).request(&method.into(), None) {
+        RequestStep::Answer(Err(error)) => error.code,
         step => panic!("{step:?}"),
     };
     assert_eq!(code("tools/list"), -32600);
     assert_eq!(code("server/discover"), -32601);
     assert_eq!(code("unknown/method"), -32601);
     assert_eq!(
-        Session::new(&Revision::ALL).request(&"ping".into(), None),
-        Step::Answer(Ok(Raw::EMPTY_OBJECT))
+        SessionState::new(&Revision::ALL).request(&"ping".into(), None),
+        RequestStep::Answer(Ok(Raw::EMPTY_OBJECT))
     );
     assert_eq!(code("initialize"), -32602);
 }
@@ -128,7 +126,7 @@ fn everything_before_initialize_is_answered_at_once() {
 fn a_second_initialize_is_refused_and_the_session_goes_on() {
     let (mut session, _) = opened("2025-11-25");
     let params = raw(r#"{"protocolVersion":"2024-11-05","capabilities":{}}"#);
-    assert!(matches!(session.request(&"initialize".into(), Some(&params)), Step::Answer(Err(_))));
+    assert!(matches!(session.request(&"initialize".into(), Some(&params)), RequestStep::Answer(Err(_))));
     assert_eq!(session.revision(), Revision::V2025_11_25);
     assert!(session.initialized() && !session.initialized() && session.is_ready());
 }
@@ -137,22 +135,23 @@ fn a_second_initialize_is_refused_and_the_session_goes_on() {
 fn a_method_of_a_newer_revision_is_unknown_in_a_session() {
     let (mut session, _) = opened("2025-11-25");
     for method in ["server/discover", "subscriptions/listen"] {
-        let Step::Answer(Err(error)) = session.request(&method.into(), None) else { panic!() };
+        let RequestStep::Answer(Err(error)) = session.request(&method.into(), None) else { panic!() };
         assert_eq!(error.code, -32601);
     }
-    assert!(matches!(session.request(&"unknown/method".into(), None), Step::Call(..)));
+    assert!(matches!(session.request(&"unknown/method".into(), None), RequestStep::Call(..)));
 }
 
 #[test]
 fn set_level_becomes_log_level() {
     let (mut session, _) = opened("2025-06-18");
     assert_eq!(session.log_level(), None);
-    let set =
-        |session: &mut Session, params: &str| session.request(&"logging/setLevel".into(), Some(&raw(params)));
-    assert_eq!(set(&mut session, r#"{"level":"error"}"#), Step::Answer(Ok(Raw::EMPTY_OBJECT)));
+    let set = |session: &mut SessionState, params: &str| {
+        session.request(&"logging/setLevel".into(), Some(&raw(params)))
+    };
+    assert_eq!(set(&mut session, r#"{"level":"error"}"#), RequestStep::Answer(Ok(Raw::EMPTY_OBJECT)));
     assert_eq!(session.log_level(), Some(LogLevel::Error));
     assert!(
-        matches!(set(&mut session, r#"{"level":"loud"}"#), Step::Answer(Err(error)) if error.code == -32602)
+        matches!(set(&mut session, r#"{"level":"loud"}"#), RequestStep::Answer(Err(error)) if error.code == -32602)
     );
 }
 
@@ -160,7 +159,7 @@ fn set_level_becomes_log_level() {
 fn a_subscription_becomes_part_of_the_one_listen() {
     let (mut session, _) = opened("2025-06-18");
     let params = raw(r#"{"uri":"a:b"}"#);
-    let Step::Listen(wanted) = session.request(&"resources/subscribe".into(), Some(&params)) else {
+    let RequestStep::Listen(wanted) = session.request(&"resources/subscribe".into(), Some(&params)) else {
         panic!()
     };
     assert_eq!(
@@ -169,8 +168,8 @@ fn a_subscription_becomes_part_of_the_one_listen() {
     );
     session.subscribe(wanted);
     let again = session.request(&"resources/subscribe".into(), Some(&params));
-    assert_eq!(again, Step::Answer(Ok(Raw::EMPTY_OBJECT)));
-    let Step::Listen(wanted) = session.request(&"resources/unsubscribe".into(), Some(&params)) else {
+    assert_eq!(again, RequestStep::Answer(Ok(Raw::EMPTY_OBJECT)));
+    let RequestStep::Listen(wanted) = session.request(&"resources/unsubscribe".into(), Some(&params)) else {
         panic!()
     };
     assert!(wanted.is_empty());
@@ -189,7 +188,7 @@ fn ids_never_reused() {
 
 #[test]
 fn what_nobody_knows_of_a_server_passes_in_initialize() {
-    let mut session = Session::new(&Revision::ALL);
+    let mut session = SessionState::new(&Revision::ALL);
     let params = raw(r#"{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{}}"#);
     session.request(&"initialize".into(), Some(&params));
     let discovered = raw(
@@ -204,7 +203,7 @@ fn what_nobody_knows_of_a_server_passes_in_initialize() {
 #[test]
 fn context_is_asked_of_those_only_who_declared_it() {
     let asked = |version: &str, sampling: &str, which: &str| {
-        let mut session = Session::new(&Revision::ALL);
+        let mut session = SessionState::new(&Revision::ALL);
         let params = format!(
             r#"{{"protocolVersion":"{version}","capabilities":{{"sampling":{sampling}}},"clientInfo":{{}}}}"#
         );
@@ -223,14 +222,14 @@ fn context_is_asked_of_those_only_who_declared_it() {
 #[test]
 fn a_session_that_is_subscribed_to_enough_is_told_so_and_may_end_some() {
     let (mut session, _) = opened("2025-11-25");
-    let subscribe = |session: &mut Session, method: &str, number: usize| {
+    let subscribe = |session: &mut SessionState, method: &str, number: usize| {
         let params = raw(&format!(r#"{{"uri":"test://{number}"}}"#));
         match session.request(&method.into(), Some(&params)) {
-            Step::Listen(wanted) => {
+            RequestStep::Listen(wanted) => {
                 session.subscribe(wanted);
                 Ok(Raw::EMPTY_OBJECT)
             }
-            Step::Answer(outcome) => outcome,
+            RequestStep::Answer(outcome) => outcome,
             step => panic!("{step:?}"),
         }
     };

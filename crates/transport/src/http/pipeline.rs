@@ -1,4 +1,4 @@
-//! One ladder of checks for every request; the first that fails is the answer.
+//! One pipeline of checks for every request; the first that fails is the answer.
 //!
 //! Host and Origin (421, 403) → token (401) → method and content type (405, 415) → size (413) → scan (400) →
 //! envelope (400) → era; what follows is the era's own.
@@ -20,10 +20,11 @@ use http_body::Body as Received;
 use tokio::time::timeout;
 
 use super::{
+    access,
     body::Response,
     config::{Config, Route},
-    endpoint::Arrival,
-    gate, legacy, modern, plain, response,
+    endpoint::ConnectInfo,
+    legacy, modern, response, rest,
     sessions::Sessions,
     sse::{self, Part},
 };
@@ -77,18 +78,18 @@ impl Accept {
 pub(super) async fn answer<B: Received>(
     state: Arc<State>,
     request: Request<B>,
-    arrival: Arrival,
+    info: ConnectInfo,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let passed = match gate::pass(&parts, &state.config, arrival) {
+    let passed = match access::pass(&parts, &state.config, info) {
         Ok(passed) => passed,
         Err(refused) => return refused,
     };
-    let mut response = match gate::preflight(&parts, &passed) {
+    let mut response = match access::preflight(&parts, &passed) {
         Some(response) => response,
         None => dispatch(&state, parts, body).await,
     };
-    gate::share(&mut response, &passed);
+    access::share(&mut response, &passed);
     response
 }
 
@@ -102,7 +103,7 @@ async fn dispatch<B: Received>(state: &Arc<State>, parts: http::request::Parts, 
             None => Box::pin(beside(state, parts, body)).await,
         };
     }
-    let principal = match gate::authenticate(&parts.headers, &state.config) {
+    let principal = match access::authenticate(&parts.headers, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };
@@ -114,8 +115,8 @@ async fn dispatch<B: Received>(state: &Arc<State>, parts: http::request::Parts, 
         Method::POST => post(state, headers, body, principal).await,
         Method::GET | Method::DELETE if legacy => match check_version(state, headers) {
             Err(error) => response::error(StatusCode::BAD_REQUEST, &error),
-            Ok(()) if parts.method == Method::GET && sse::knocks(headers) => {
-                knocked(state, &parts, principal)
+            Ok(()) if parts.method == Method::GET && sse::is_legacy_sse(headers) => {
+                open_legacy_sse(state, &parts, principal)
             }
             Ok(()) if parts.method == Method::GET => {
                 Box::pin(legacy::get(state, headers, Accept::of(headers), &principal)).await
@@ -127,7 +128,7 @@ async fn dispatch<B: Received>(state: &Arc<State>, parts: http::request::Parts, 
 }
 
 /// A client of HTTP+SSE has come to the MCP endpoint.
-fn knocked(state: &Arc<State>, parts: &http::request::Parts, principal: Principal) -> Response {
+fn open_legacy_sse(state: &Arc<State>, parts: &http::request::Parts, principal: Principal) -> Response {
     if sse::is_served(&state.config) {
         let messages = format!("{}/messages", state.config.path.trim_end_matches('/'));
         return sse::open(state, parts, &messages, principal);
@@ -201,8 +202,8 @@ async fn beside<B: Received>(state: &Arc<State>, parts: http::request::Parts, bo
     if let Some(config) = super::socket::at(&state.config, parts.uri.path()) {
         return super::socket::open(state, config, parts);
     }
-    if let Some(part) = plain::Part::of(parts.uri.path(), &state.config) {
-        return plain::answer(state, part, &parts, body).await;
+    if let Some(part) = rest::Part::of(parts.uri.path(), &state.config) {
+        return rest::answer(state, part, &parts, body).await;
     }
     let routes = &state.config.routes;
     let Some(route) =
@@ -217,7 +218,7 @@ async fn beside<B: Received>(state: &Arc<State>, parts: http::request::Parts, bo
         return response::error(StatusCode::NOT_FOUND, &Error::invalid_request(message));
     };
     if !route.open
-        && let Err(refused) = gate::authenticate(&parts.headers, &state.config)
+        && let Err(refused) = access::authenticate(&parts.headers, &state.config)
     {
         return refused;
     }
@@ -263,7 +264,7 @@ async fn post<B: Received>(
     }
 }
 
-/// The body of a POST, checked in the order of the ladder.
+/// The body of a POST, checked in the order of the pipeline.
 pub(super) async fn json_body<B: Received>(
     state: &State,
     headers: &HeaderMap,

@@ -15,7 +15,7 @@ use super::{
     outcome::{recoded, wait},
     refused, unkept,
 };
-use crate::http::{body::Response, ladder::State};
+use crate::http::{body::Response, pipeline::State};
 
 /// Lists the tools that `principal` may see: all pages together.
 pub(super) async fn answer(state: &State, parts: &Parts, principal: Principal) -> Response {

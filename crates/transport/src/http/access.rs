@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
 use super::{
     body::Response,
     config::{Authentication, Config},
-    endpoint::Arrival,
+    endpoint::ConnectInfo,
     response,
 };
 
@@ -99,9 +99,9 @@ pub(super) struct Passed {
 }
 
 /// Checks Host, then Origin.
-pub(super) fn pass(parts: &Parts, config: &Config, arrival: Arrival) -> Result<Passed, Response> {
+pub(super) fn pass(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Passed, Response> {
     check_host(parts, config).map_err(|error| response::error(StatusCode::MISDIRECTED_REQUEST, &error))?;
-    let origin = check_origin(parts, config, arrival);
+    let origin = check_origin(parts, config, info);
     let origin = origin.map_err(|error| response::error(StatusCode::FORBIDDEN, &error))?;
     Ok(Passed { origin })
 }
@@ -143,7 +143,7 @@ fn check_host(parts: &Parts, config: &Config) -> Result<(), Error> {
 
 /// 2026-07-28, streamable-http §Security & Endpoint: "Servers MUST validate the `Origin` header on all incoming
 /// connections to prevent DNS rebinding attacks."
-fn check_origin(parts: &Parts, config: &Config, arrival: Arrival) -> Result<Option<HeaderValue>, Error> {
+fn check_origin(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Option<HeaderValue>, Error> {
     let refused = |origin: &str| {
         Error::invalid_request(format!(
             "origin {origin:.128?} is not allowed; start the server with --allow-origin ORIGIN to allow it"
@@ -158,7 +158,7 @@ fn check_origin(parts: &Parts, config: &Config, arrival: Arrival) -> Result<Opti
     let own = text
         .strip_prefix("http://")
         .and_then(split_host)
-        .is_some_and(|(name, port)| is_loopback(name) && port.unwrap_or(80) == our_port(parts, arrival));
+        .is_some_and(|(name, port)| is_loopback(name) && port.unwrap_or(80) == our_port(parts, info));
     if own || config.allow_origins.iter().any(|allowed| allowed.0 == text.to_ascii_lowercase()) {
         Ok(Some(origin.clone()))
     } else {
@@ -168,13 +168,13 @@ fn check_origin(parts: &Parts, config: &Config, arrival: Arrival) -> Result<Opti
 
 /// The port that a page of ours comes from. Where nobody knows on which one the request arrived, it is the one that
 /// the client named: a page can choose its own origin, but not the Host header of what it asks for.
-fn our_port(parts: &Parts, arrival: Arrival) -> u16 {
+fn our_port(parts: &Parts, info: ConnectInfo) -> u16 {
     let named = || {
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let host = parts.uri.authority().map(|authority| authority.as_str()).or(host);
         host.and_then(split_host).and_then(|(_, port)| port).unwrap_or(80)
     };
-    arrival.port().unwrap_or_else(named)
+    info.port().unwrap_or_else(named)
 }
 
 /// Checks the token.
@@ -263,8 +263,8 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
-    fn here() -> Arrival {
-        Arrival::on(([127, 0, 0, 1], 3020).into())
+    fn here() -> ConnectInfo {
+        ConnectInfo::on(([127, 0, 0, 1], 3020).into())
     }
 
     fn status(host: &[&str], origin: &[&str]) -> u16 {
@@ -341,7 +341,7 @@ mod tests {
             ("localhost:8080", "http://evil.example:8080", false),
             ("localhost:8080", "null", false),
         ] {
-            let passed = pass(&parts(&[host], &[origin]), &Config::default(), Arrival::default());
+            let passed = pass(&parts(&[host], &[origin]), &Config::default(), ConnectInfo::default());
             assert_eq!(passed.is_ok(), let_in, "{host} {origin}");
         }
     }

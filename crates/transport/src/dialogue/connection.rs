@@ -24,15 +24,15 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::{Exchange, LegacySession, Outgoing, array, in_use, refusal, too_many_open};
+use super::{LegacySession, ResponseEvent, ResponseStream, array, in_use, refusal, too_many_open};
 
 /// One client on a channel that carries messages both ways: standard streams, a socket.
 ///
 /// Both eras may be spoken on it at once. A request with modern `_meta` is served by itself; `initialize` opens the
 /// one legacy session that the channel has.
-pub(crate) struct Peer {
+pub(crate) struct ServerConnection {
     service: Arc<dyn Service>,
-    terms: Terms,
+    config: ConnectionConfig,
     client: ClientId,
     out: mpsc::Sender<Bytes>,
     legacy: Option<Arc<LegacySession>>,
@@ -43,9 +43,9 @@ pub(crate) struct Peer {
     pushes: JoinSet<()>,
 }
 
-/// On what terms a client is served.
+/// The limits and the identity that a client is served with.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct ConnectionConfig {
     /// Who it is.
     pub(crate) principal: Principal,
     pub(crate) supported: Arc<[Revision]>,
@@ -103,7 +103,7 @@ pub(crate) enum Frame {
 
 /// Why a dialogue is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum ConnectionEnd {
     /// The client ended its side, or does not hear us any more.
     Closed,
     /// We were told to stop.
@@ -114,7 +114,7 @@ pub(crate) enum End {
     Idle(Duration),
 }
 
-impl fmt::Display for End {
+impl fmt::Display for ConnectionEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("the client closed the connection"),
@@ -127,12 +127,12 @@ impl fmt::Display for End {
     }
 }
 
-impl Peer {
-    pub(crate) fn new(service: Arc<dyn Service>, terms: Terms, out: mpsc::Sender<Bytes>) -> Self {
+impl ServerConnection {
+    pub(crate) fn new(service: Arc<dyn Service>, config: ConnectionConfig, out: mpsc::Sender<Bytes>) -> Self {
         let (running, open) = (HashMap::new(), Arc::default());
         let (tasks, pushes) = (JoinSet::new(), JoinSet::new());
         let client = ClientId::next();
-        Self { service, terms, client, out, legacy: None, running, open, tasks, pushes }
+        Self { service, config, client, out, legacy: None, running, open, tasks, pushes }
     }
 
     /// How many requests are open, for whoever must not take a client that waits for one that is idle.
@@ -144,7 +144,7 @@ impl Peer {
     /// The one legacy session of the channel, for a transport that has to know what was agreed.
     pub(crate) fn session(&mut self) -> &Arc<LegacySession> {
         self.legacy.get_or_insert_with(|| {
-            let Terms { principal, supported, .. } = &self.terms;
+            let ConnectionConfig { principal, supported, .. } = &self.config;
             let session = LegacySession::new(self.service.clone(), principal.clone(), supported);
             let (pushing, out) = (session.clone(), self.out.clone());
             self.pushes.spawn(async move {
@@ -164,35 +164,35 @@ impl Peer {
         mut self,
         mut input: mpsc::Receiver<Frame>,
         stop: impl Future<Output = ()>,
-    ) -> End {
+    ) -> ConnectionEnd {
         tokio::pin!(stop);
         let mut stop = Stop { future: stop, since: None };
-        let (mut patience, drain) = (Patience::new(&self.terms), self.terms.drain);
+        let (mut idle, drain) = (IdleTimer::new(&self.config), self.config.drain);
         let end = loop {
             tokio::select! {
-                _ = stop.come() => break End::Stopped,
-                () = self.out.closed() => return End::Closed,
+                _ = stop.come() => break ConnectionEnd::Stopped,
+                () = self.out.closed() => return ConnectionEnd::Closed,
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     self.done(done);
-                    patience.renew();
+                    idle.renew();
                 }
                 frame = input.recv() => match frame {
                     Some(frame) => {
-                        patience.spoken();
+                        idle.spoken();
                         tokio::select! {
                             biased;
                             () = self.frame(frame) => {}
                             // A client that reads nothing holds up itself, and not our end.
-                            () = stop.is_over(drain) => break End::Stopped,
+                            () = stop.is_over(drain) => break ConnectionEnd::Stopped,
                         }
                     }
                     None => {
                         // Nobody is there to listen any more.
                         self.running.retain(|_, running| !running.listen);
-                        break End::Closed;
+                        break ConnectionEnd::Closed;
                     }
                 },
-                () = patience.ran_out() => if let Some(end) = patience.judge(self.is_busy()) {
+                () = idle.ran_out() => if let Some(end) = idle.judge(self.is_busy()) {
                     break end;
                 },
             }
@@ -243,13 +243,13 @@ impl Peer {
             Frame::Message(text) => text,
             Frame::TooLongEnd(_) => return,
             Frame::TooLong(_) => {
-                let limit = self.terms.limits.bytes;
+                let limit = self.config.limits.bytes;
                 let error = Error::invalid_request(format!("larger than {limit} bytes (max_message_bytes)"));
                 return self.send(refusal(None, &error, self.null_id()).text).await;
             }
             Frame::Read(read) => return self.incoming(*read).await,
         };
-        let read = read(text, &self.terms.limits);
+        let read = read(text, &self.config.limits);
         self.incoming(read).await;
     }
 
@@ -304,7 +304,7 @@ impl Peer {
         }
         match self.begin(request).into_ready() {
             Ok(answer) => self.send(answer.text).await,
-            Err(exchange) => self.spawn(exchange, self.out.clone()),
+            Err(stream) => self.spawn(stream, self.out.clone()),
         }
     }
 
@@ -313,13 +313,13 @@ impl Peer {
         if self.running.contains_key(&request.id) {
             return Some(in_use(&request.id));
         }
-        let limit = self.terms.max_open_requests;
+        let limit = self.config.max_open_requests;
         (self.running.len() >= limit).then(|| too_many_open(limit))
     }
 
-    fn begin(&mut self, request: Request) -> Exchange {
-        let legacy = self.terms.supported.iter().any(|revision| !revision.is_modern());
-        let modern = self.terms.supported.iter().any(|revision| revision.is_modern());
+    fn begin(&mut self, request: Request) -> ResponseStream {
+        let legacy = self.config.supported.iter().any(|revision| !revision.is_modern());
+        let modern = self.config.supported.iter().any(|revision| revision.is_modern());
         // Where no modern revision is spoken, a probe gets a legacy server's error, so that its client falls back.
         if !legacy || (modern && request.meta.is_modern()) {
             return self.modern(request);
@@ -327,7 +327,7 @@ impl Peer {
         self.session().request(request)
     }
 
-    fn modern(&self, request: Request) -> Exchange {
+    fn modern(&self, request: Request) -> ResponseStream {
         let Request { id, method, params, meta } = request;
         let request = anyport_service::Request {
             method,
@@ -339,7 +339,7 @@ impl Peer {
             Ok(context) => self.service.call(request, context),
             Err(error) => anyport_service::Reply::error(error),
         };
-        Exchange::modern(id, reply, listen)
+        ResponseStream::modern(id, reply, listen)
     }
 
     fn admit(&self, request: &anyport_service::Request, meta: Meta) -> Result<Context, Error> {
@@ -349,46 +349,46 @@ impl Peer {
             let asked = request.params.member("protocolVersion").and_then(|version| version.as_string());
             return Err(Error::unsupported_version(
                 asked.as_deref().unwrap_or_default(),
-                &self.terms.supported,
+                &self.config.supported,
             ));
         }
-        let revision = modern::admit(&request.method, &meta, &self.terms.supported)?;
-        Context::new(self.terms.principal.clone(), revision).with_client_id(self.client).with_meta(meta)
+        let revision = modern::admit(&request.method, &meta, &self.config.supported)?;
+        Context::new(self.config.principal.clone(), revision).with_client_id(self.client).with_meta(meta)
     }
 
     /// Answers a request in a task of its own. The response goes to `answers`, everything else straight out.
-    fn spawn(&mut self, mut exchange: Exchange, answers: mpsc::Sender<Bytes>) {
+    fn spawn(&mut self, mut stream: ResponseStream, answers: mpsc::Sender<Bytes>) {
         let (cancel, mut cancelled) = oneshot::channel();
-        let id = exchange.id().clone();
-        let running = Running { cancel, listen: exchange.is_listen(), _counted: Counted::new(&self.open) };
+        let id = stream.id().clone();
+        let running = Running { cancel, listen: stream.is_listen(), _counted: Counted::new(&self.open) };
         self.running.insert(id.clone(), running);
         let out = self.out.clone();
         self.tasks.spawn(async move {
             loop {
-                let outgoing = tokio::select! {
+                let event = tokio::select! {
                     biased;
                     _ = &mut cancelled => {
                         // No response: "The server MUST NOT send any further messages for it" (2026-07-28, stdio
                         // §Cancellation). What was asked of a legacy client is withdrawn.
-                        for text in exchange.cancel() {
+                        for text in stream.cancel() {
                             let _ = out.send(text).await;
                         }
                         return None;
                     }
-                    outgoing = exchange.next() => outgoing,
+                    event = stream.next() => event,
                 };
-                match outgoing {
-                    Outgoing::Message(text) => {
+                match event {
+                    ResponseEvent::Message(text) => {
                         // Nobody reads any more: `run` is about to notice, and nothing is to be made for nobody.
                         if out.send(text).await.is_err() {
                             return None;
                         }
                     }
-                    Outgoing::Answer(answer) => {
+                    ResponseEvent::Answer(answer) => {
                         let _ = answers.send(answer.text).await;
                         return Some(id);
                     }
-                    Outgoing::Disconnect(_) => {}
+                    ResponseEvent::Disconnect(_) => {}
                 }
             }
         });
@@ -410,8 +410,8 @@ impl Peer {
                 Ok(Message::Request(request)) => match self.refuse(&request) {
                     Some(error) => Some(refusal(Some(&request.id), &error, false)),
                     None => {
-                        let exchange = self.begin(request);
-                        self.spawn(exchange, answers.clone());
+                        let stream = self.begin(request);
+                        self.spawn(stream, answers.clone());
                         None
                     }
                 },
@@ -467,7 +467,7 @@ impl<F: Future<Output = ()>> Stop<'_, F> {
 }
 
 /// How long a client may be quiet. One timer, set anew when it fires and not with every message.
-struct Patience {
+struct IdleTimer {
     timer: Option<Pin<Box<Sleep>>>,
     first: Option<Duration>,
     idle: Option<Duration>,
@@ -477,9 +477,9 @@ struct Patience {
     last: Instant,
 }
 
-impl Patience {
-    fn new(terms: &Terms) -> Self {
-        let Terms { first_message: first, idle, .. } = *terms;
+impl IdleTimer {
+    fn new(config: &ConnectionConfig) -> Self {
+        let ConnectionConfig { first_message: first, idle, .. } = *config;
         let timer = first.or(idle).map(|limit| Box::pin(sleep(limit)));
         Self { timer, first, idle, spoken: false, last: Instant::now() }
     }
@@ -506,10 +506,10 @@ impl Patience {
     }
 
     /// What the timer has found, or when it is to look again.
-    fn judge(&mut self, busy: bool) -> Option<End> {
+    fn judge(&mut self, busy: bool) -> Option<ConnectionEnd> {
         let now = Instant::now();
         if let (Some(limit), false) = (self.first, self.spoken) {
-            return Some(End::Silent(limit));
+            return Some(ConnectionEnd::Silent(limit));
         }
         let limit = self.idle?;
         if busy {
@@ -517,7 +517,7 @@ impl Patience {
         }
         let end = self.last + limit;
         if end <= now {
-            return Some(End::Idle(limit));
+            return Some(ConnectionEnd::Idle(limit));
         }
         if let Some(timer) = &mut self.timer {
             timer.as_mut().reset(end);

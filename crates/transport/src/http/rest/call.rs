@@ -18,7 +18,7 @@ use super::{
 };
 use crate::http::{
     body::{Body, Response},
-    ladder::{self, State},
+    pipeline::{self, State},
     response,
 };
 
@@ -29,7 +29,7 @@ pub(super) async fn answer<B: Received>(
     body: B,
     principal: Principal,
 ) -> Response {
-    let text = match ladder::read_body(state, headers, body).await {
+    let text = match pipeline::read_body(state, headers, body).await {
         Ok(text) => text,
         Err(unread) => return unread.response(true),
     };

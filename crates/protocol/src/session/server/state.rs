@@ -16,7 +16,7 @@ use crate::{
 
 /// What was agreed in one session, and where it stands.
 #[derive(Debug)]
-pub struct Session {
+pub struct SessionState {
     stage: Stage,
     supported: Vec<Revision>,
     revision: Revision,
@@ -61,18 +61,18 @@ const HOP_META: [&str; 3] = [key::SERVER_INFO, key::PROTOCOL_VERSION, key::SUBSC
 
 /// What to do with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum RequestStep {
     /// Answer it with this.
     Answer(RpcResult),
-    /// Ask the service what it offers (`server/discover`), then [`Session::open`] makes the answer.
+    /// Ask the service what it offers (`server/discover`), then [`SessionState::open`] makes the answer.
     Discover,
     /// Call the service with this method and these params, in the newest vocabulary.
     Call(ByteString, Raw),
-    /// The session's subscriptions would become these: listen to them, then answer `{}` and [`Session::subscribe`].
+    /// The session's subscriptions would become these: listen to them, then answer `{}` and [`SessionState::subscribe`].
     Listen(BTreeSet<ByteString>),
 }
 
-impl Session {
+impl SessionState {
     /// A session that nobody has opened. `supported` are the revisions that may be agreed on; modern ones among
     /// them are passed over.
     pub fn new(supported: &[Revision]) -> Self {
@@ -137,50 +137,50 @@ impl Session {
     }
 
     /// What to do with a request.
-    pub fn request(&mut self, name: &ByteString, params: Option<&Raw>) -> Step {
+    pub fn request(&mut self, name: &ByteString, params: Option<&Raw>) -> RequestStep {
         let method = Method::named(name);
         if self.stage == Stage::Fresh {
             return self.first(method, name, params);
         }
         if method.is_some_and(|method| !method.exists(Kind::Request, Sender::Client, self.revision)) {
-            return Step::Answer(Err(Error::method_not_found(name)));
+            return RequestStep::Answer(Err(Error::method_not_found(name)));
         }
         match method {
             Some(Method::Initialize) => {
-                Step::Answer(Err(Error::invalid_request("the session is initialized already")))
+                RequestStep::Answer(Err(Error::invalid_request("the session is initialized already")))
             }
-            Some(Method::Ping) => Step::Answer(Ok(Raw::EMPTY_OBJECT)),
+            Some(Method::Ping) => RequestStep::Answer(Ok(Raw::EMPTY_OBJECT)),
             _ if self.stage == Stage::Opening => {
-                Step::Answer(Err(Error::invalid_request("wait for the answer to initialize")))
+                RequestStep::Answer(Err(Error::invalid_request("wait for the answer to initialize")))
             }
-            Some(Method::SetLevel) => Step::Answer(self.set_level(params)),
+            Some(Method::SetLevel) => RequestStep::Answer(self.set_level(params)),
             Some(Method::Subscribe) => self.resubscribe(name, params, |all, uri| all.insert(uri)),
             Some(Method::Unsubscribe) => self.resubscribe(name, params, |all, uri| all.remove(&uri)),
             // Tasks of 2025-11-25 are not offered, so nobody may ask for them.
             Some(Method::TasksGet | Method::TasksResult | Method::TasksList | Method::TasksCancel) => {
-                Step::Answer(Err(Error::method_not_found(name)))
+                RequestStep::Answer(Err(Error::method_not_found(name)))
             }
             Some(method) => self.lift(method, name, params),
             // The service knows whether an extension has it.
-            None => Step::Call(name.clone(), params.cloned().unwrap_or(Raw::EMPTY_OBJECT)),
+            None => RequestStep::Call(name.clone(), params.cloned().unwrap_or(Raw::EMPTY_OBJECT)),
         }
     }
 
     /// Before `initialize`. Clients probe, so whatever it is, it is answered at once.
-    fn first(&mut self, method: Option<Method>, name: &str, params: Option<&Raw>) -> Step {
+    fn first(&mut self, method: Option<Method>, name: &str, params: Option<&Raw>) -> RequestStep {
         match method {
             Some(Method::Initialize) => match self.initialize(params) {
-                Ok(()) => Step::Discover,
-                Err(error) => Step::Answer(Err(error)),
+                Ok(()) => RequestStep::Discover,
+                Err(error) => RequestStep::Answer(Err(error)),
             },
-            Some(Method::Ping) => Step::Answer(Ok(Raw::EMPTY_OBJECT)),
+            Some(Method::Ping) => RequestStep::Answer(Ok(Raw::EMPTY_OBJECT)),
             Some(method) if method.exists(Kind::Request, Sender::Client, Revision::NEWEST_LEGACY) => {
-                Step::Answer(Err(Error::invalid_request(format!(
+                RequestStep::Answer(Err(Error::invalid_request(format!(
                     "{name}: send initialize first, or _meta with \"{}\"",
                     key::PROTOCOL_VERSION
                 ))))
             }
-            _ => Step::Answer(Err(Error::method_not_found(name))),
+            _ => RequestStep::Answer(Err(Error::method_not_found(name))),
         }
     }
 
@@ -269,23 +269,23 @@ impl Session {
         name: &str,
         params: Option<&Raw>,
         change: fn(&mut BTreeSet<ByteString>, ByteString) -> bool,
-    ) -> Step {
+    ) -> RequestStep {
         if !self.offers("resources", "subscribe") {
-            return Step::Answer(Err(Error::method_not_found(name)));
+            return RequestStep::Answer(Err(Error::method_not_found(name)));
         }
         let Some(uri) = params.and_then(|params| params.member("uri")).and_then(|uri| uri.as_string()) else {
-            return Step::Answer(Err(Error::invalid_params("params.uri must be a string")));
+            return RequestStep::Answer(Err(Error::invalid_params("params.uri must be a string")));
         };
         let mut subscriptions = self.subscriptions.clone();
         if !change(&mut subscriptions, uri) {
-            return Step::Answer(Ok(Raw::EMPTY_OBJECT));
+            return RequestStep::Answer(Ok(Raw::EMPTY_OBJECT));
         }
         // Whoever tells of changes has a limit, too, and would leave out some other one.
         if subscriptions.len() > SUBSCRIPTIONS.max(self.subscriptions.len()) {
             let message = format!("the session has {SUBSCRIPTIONS} subscriptions; end one of them first");
-            return Step::Answer(Err(Error::internal(message).with_reason(Reason::Overloaded)));
+            return RequestStep::Answer(Err(Error::internal(message).with_reason(Reason::Overloaded)));
         }
-        Step::Listen(subscriptions)
+        RequestStep::Listen(subscriptions)
     }
 
     /// The session is subscribed to these from now on.
@@ -318,11 +318,11 @@ impl Session {
         &self.subscriptions
     }
 
-    fn lift(&self, method: Method, name: &ByteString, params: Option<&Raw>) -> Step {
+    fn lift(&self, method: Method, name: &ByteString, params: Option<&Raw>) -> RequestStep {
         let params = params.cloned().unwrap_or(Raw::EMPTY_OBJECT);
         match revision::lift(Part::Params(method), self.revision, params) {
-            Ok(params) => Step::Call(name.clone(), params),
-            Err(refused) => Step::Answer(Err(refused_params(refused))),
+            Ok(params) => RequestStep::Call(name.clone(), params),
+            Err(refused) => RequestStep::Answer(Err(refused_params(refused))),
         }
     }
 

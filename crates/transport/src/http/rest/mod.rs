@@ -57,10 +57,10 @@ use http_body::Body as Received;
 use tokio::task::coop::consume_budget;
 
 use super::{
+    access,
     body::{Body, Response},
     config::Config,
-    gate,
-    ladder::State,
+    pipeline::State,
     response,
 };
 use crate::dialogue::refusal;
@@ -126,7 +126,7 @@ pub(super) async fn answer<B: Received>(state: &Arc<State>, part: Part, parts: &
     // Load balancers have no token, and learn nothing here.
     let principal = match part {
         Part::Health => Principal::anonymous(),
-        Part::Call | Part::Tools => match gate::authenticate(&parts.headers, &state.config) {
+        Part::Call | Part::Tools => match access::authenticate(&parts.headers, &state.config) {
             Ok(principal) => principal,
             Err(refused) => return refused,
         },

@@ -15,7 +15,7 @@ use super::body::{Source, SseEvent};
 /// 2025-11-25, transports §Resumability: events have ids that are unique in the session and name their stream; a
 /// GET with `Last-Event-ID` goes on after that event, on that stream only.
 #[derive(Clone, Debug)]
-pub(super) struct Log(Arc<Mutex<Inner>>);
+pub(super) struct ReplayBuffer(Arc<Mutex<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
@@ -49,7 +49,7 @@ struct Entry {
 #[error("what came after this event is no longer kept; call again")]
 pub(super) struct Forgotten;
 
-impl Log {
+impl ReplayBuffer {
     pub(super) fn new(stream: u64, limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             stream,
@@ -159,10 +159,10 @@ impl Inner {
     }
 }
 
-/// Reads a [`Log`] as an event stream.
+/// Reads a [`ReplayBuffer`] as an event stream.
 #[derive(Debug)]
 pub(super) struct Reader {
-    log: Log,
+    log: ReplayBuffer,
     number: u64,
     next: u64,
     prime: bool,
@@ -242,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_comes_back_reads_what_it_missed() {
-        let log = Log::new(7, 100);
+        let log = ReplayBuffer::new(7, 100);
         let mut reader = log.reader(None).unwrap().primed();
         log.push("a".into()).await;
         assert_eq!(next(&mut reader).await.unwrap().0, "7-p");
@@ -259,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_reads_is_bounded_and_resuming_it_is_refused() {
-        let log = Log::new(0, 10);
+        let log = ReplayBuffer::new(0, 10);
         for _ in 0..5 {
             log.push("12345".into()).await;
         }
@@ -271,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_client_came_back_for_stays_until_it_is_read_again() {
-        let log = Log::new(0, 10);
+        let log = ReplayBuffer::new(0, 10);
         let mut lost = log.reader(None).unwrap();
         for text in ["1234", "5678"] {
             log.push(text.into()).await;
@@ -288,7 +288,7 @@ mod tests {
     #[tokio::test]
     async fn any_number_may_stand_in_an_event_id() {
         let (_, after) = parse_id("0-18446744073709551615").unwrap();
-        assert_eq!(Log::new(0, 10).reader(after).unwrap_err(), Forgotten);
+        assert_eq!(ReplayBuffer::new(0, 10).reader(after).unwrap_err(), Forgotten);
         for id in ["", "0", "-", "a-b", "0-", "-0", "0-0-0", "0-p-p", "0-18446744073709551616"] {
             assert_eq!(parse_id(id), None, "{id}");
         }
@@ -296,7 +296,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_larger_than_the_log_is_sent_but_not_kept() {
-        let log = Log::new(0, 10);
+        let log = ReplayBuffer::new(0, 10);
         let mut reader = log.reader(None).unwrap();
         log.push(Bytes::from(vec![b'x'; 1000])).await;
         assert_eq!(next(&mut reader).await.unwrap().1.len(), 1000);
@@ -306,7 +306,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_writer_waits_for_a_reader_that_lags() {
-        let log = Log::new(0, 10);
+        let log = ReplayBuffer::new(0, 10);
         let mut reader = log.reader(None).unwrap();
         log.push(Bytes::from(vec![b'x'; 20])).await;
         let (writer, more) = (log.clone(), Bytes::from_static(b"y"));
@@ -319,7 +319,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_newer_reader_cuts_the_older_off() {
-        let log = Log::new(0, 10);
+        let log = ReplayBuffer::new(0, 10);
         let mut old = log.reader(None).unwrap();
         let mut new = log.reader(None).unwrap();
         log.push("a".into()).await;
@@ -329,7 +329,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hangup_ends_the_connection_and_not_the_stream() {
-        let log = Log::new(0, 10);
+        let log = ReplayBuffer::new(0, 10);
         let mut reader = log.reader(None).unwrap();
         log.hangup(Duration::from_millis(500));
         log.push("a".into()).await;

@@ -20,15 +20,15 @@ use tokio::task::coop::consume_budget;
 use super::{LegacySession, cancelled_params, one_line};
 
 /// One request's way out: the reply of the service as messages in the words of the caller's revision.
-pub(crate) struct Exchange {
+pub(crate) struct ResponseStream {
     id: Id,
     reply: Reply,
-    voice: Voice,
+    encoding: Encoding,
     /// What is to be said before the reply is read on.
-    ready: VecDeque<Outgoing>,
+    ready: VecDeque<ResponseEvent>,
 }
 
-enum Voice {
+enum Encoding {
     /// 2026-07-28. A listen stream tags what it says with its id.
     Modern { listen: bool },
     /// An older revision, in whose words everything is lowered.
@@ -51,7 +51,7 @@ type ClientReady = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// One step of an exchange.
 #[derive(Debug)]
-pub(crate) enum Outgoing {
+pub(crate) enum ResponseEvent {
     /// A notification or a question.
     Message(Bytes),
     /// The connection may end here for a while.
@@ -79,16 +79,16 @@ pub(crate) struct Fault {
     pub(crate) reason: Option<Reason>,
 }
 
-impl Exchange {
+impl ResponseStream {
     /// The way out for a request of the newest revision.
     pub(crate) fn modern(id: Id, reply: Reply, listen: bool) -> Self {
-        Self { id, reply, voice: Voice::Modern { listen }, ready: VecDeque::new() }
+        Self { id, reply, encoding: Encoding::Modern { listen }, ready: VecDeque::new() }
     }
 
     /// The way out for a request of `session`. `method` names what is to be lowered.
     pub(super) fn legacy(id: Id, reply: Reply, session: Arc<LegacySession>, method: Option<Method>) -> Self {
         let legacy = Legacy { session, method, asked: Vec::new(), elicitations: Vec::new(), held: None };
-        Self { id, reply, voice: Voice::Legacy(legacy), ready: VecDeque::new() }
+        Self { id, reply, encoding: Encoding::Legacy(legacy), ready: VecDeque::new() }
     }
 
     /// The id of the request.
@@ -98,20 +98,20 @@ impl Exchange {
 
     /// Whether this is a listen stream.
     pub(crate) fn is_listen(&self) -> bool {
-        matches!(self.voice, Voice::Modern { listen: true })
+        matches!(self.encoding, Encoding::Modern { listen: true })
     }
 
     /// The response, when it is there already and nothing comes before it; else the exchange itself.
     pub(crate) fn into_ready(self) -> Result<Answer, Self> {
-        let Self { id, reply, voice, ready } = self;
+        let Self { id, reply, encoding, ready } = self;
         match reply.into_ready() {
-            Ok(outcome) => Ok(voice.answer(&id, outcome)),
-            Err(reply) => Err(Self { id, reply, voice, ready }),
+            Ok(outcome) => Ok(encoding.answer(&id, outcome)),
+            Err(reply) => Err(Self { id, reply, encoding, ready }),
         }
     }
 
     /// The next step; cancel-safe.
-    pub(crate) async fn next(&mut self) -> Outgoing {
+    pub(crate) async fn next(&mut self) -> ResponseEvent {
         // A call that always has something to say, and that nobody holds up, gives others their turn, and whoever
         // cancels it.
         consume_budget().await;
@@ -119,12 +119,12 @@ impl Exchange {
     }
 
     /// The next step. After the answer it stays pending for ever.
-    pub(crate) fn poll_next(&mut self, task: &mut Task<'_>) -> Poll<Outgoing> {
+    pub(crate) fn poll_next(&mut self, task: &mut Task<'_>) -> Poll<ResponseEvent> {
         loop {
-            if let Some(outgoing) = self.ready.pop_front() {
-                return Poll::Ready(outgoing);
+            if let Some(event) = self.ready.pop_front() {
+                return Poll::Ready(event);
             }
-            if let Voice::Legacy(legacy) = &mut self.voice {
+            if let Encoding::Legacy(legacy) = &mut self.encoding {
                 std::task::ready!(legacy.poll_held(task, &mut self.ready));
                 legacy.withdraw(task, &mut self.ready);
                 if !self.ready.is_empty() {
@@ -132,7 +132,7 @@ impl Exchange {
                 }
             }
             let event = self.reply.poll_event(task);
-            if let (Poll::Pending, Voice::Legacy(legacy)) = (&event, &mut self.voice) {
+            if let (Poll::Pending, Encoding::Legacy(legacy)) = (&event, &mut self.encoding) {
                 // Polling the reply may have withdrawn questions.
                 legacy.withdraw(task, &mut self.ready);
                 if !self.ready.is_empty() {
@@ -142,16 +142,16 @@ impl Exchange {
             match std::task::ready!(event) {
                 Event::Notification(notification) => self.notify(notification),
                 Event::Unknown { method, params } => {
-                    self.ready.push_back(Outgoing::Message(named_text(&method, &params)));
+                    self.ready.push_back(ResponseEvent::Message(named_text(&method, &params)));
                 }
-                Event::ServerRequest(question) => match &mut self.voice {
+                Event::ServerRequest(question) => match &mut self.encoding {
                     // A modern caller is asked by result; dropping the question says that nobody will answer.
-                    Voice::Modern { .. } => {}
-                    Voice::Legacy(legacy) => legacy.hold(question),
+                    Encoding::Modern { .. } => {}
+                    Encoding::Legacy(legacy) => legacy.hold(question),
                 },
                 Event::Disconnect { retry } => {
-                    if self.voice.polls() {
-                        self.ready.push_back(Outgoing::Disconnect(retry));
+                    if self.encoding.polls() {
+                        self.ready.push_back(ResponseEvent::Disconnect(retry));
                     }
                 }
                 Event::Outcome(outcome) => self.end(outcome),
@@ -161,62 +161,62 @@ impl Exchange {
 
     fn notify(&mut self, notification: Notification) {
         let Notification { method, params } = notification;
-        let params = match &self.voice {
-            Voice::Modern { listen: true } => Some(tagged(&params, &self.id)),
-            Voice::Modern { listen: false } => Some(params),
-            Voice::Legacy(legacy) => legacy.session.notify(method, params),
+        let params = match &self.encoding {
+            Encoding::Modern { listen: true } => Some(tagged(&params, &self.id)),
+            Encoding::Modern { listen: false } => Some(params),
+            Encoding::Legacy(legacy) => legacy.session.notify(method, params),
         };
         if let Some(params) = params {
-            self.ready.push_back(Outgoing::Message(notification_text(method, &params)));
+            self.ready.push_back(ResponseEvent::Message(notification_text(method, &params)));
         }
     }
 
     fn end(&mut self, outcome: Outcome) {
-        match &mut self.voice {
-            Voice::Modern { listen: true } => {
+        match &mut self.encoding {
+            Encoding::Modern { listen: true } => {
                 // 2026-07-28, patterns/cancellation: "A server MUST send `notifications/cancelled` referencing a
                 // `subscriptions/listen` request ID when it tears down that subscription stream". The result
                 // follows, as subscriptions §Graceful Closure wants it.
                 let params = tagged(&cancelled_params(&self.id), &self.id);
-                self.ready.push_back(Outgoing::Message(notification_text(Method::Cancelled, &params)));
+                self.ready.push_back(ResponseEvent::Message(notification_text(Method::Cancelled, &params)));
             }
-            Voice::Modern { listen: false } => {}
-            Voice::Legacy(legacy) => {
+            Encoding::Modern { listen: false } => {}
+            Encoding::Legacy(legacy) => {
                 legacy.withdraw_all(&mut self.ready);
                 if !matches!(outcome, Outcome::Error(_)) {
                     legacy.complete(&mut self.ready);
                 }
             }
         }
-        let answer = self.voice.answer(&self.id, outcome);
-        self.ready.push_back(Outgoing::Answer(answer));
+        let answer = self.encoding.answer(&self.id, outcome);
+        self.ready.push_back(ResponseEvent::Answer(answer));
     }
 
     /// The client does not hear what the exchange says before its answer: nobody will answer its questions.
     #[cfg(feature = "http")]
     pub(crate) fn unheard(&mut self) {
-        if let Voice::Legacy(legacy) = &mut self.voice {
+        if let Encoding::Legacy(legacy) = &mut self.encoding {
             legacy.withdraw_all(&mut VecDeque::new());
         }
     }
 
     /// Cancels the call. Returns what must still be said: the withdrawal of its open questions.
     pub(crate) fn cancel(self) -> Vec<Bytes> {
-        let Self { reply, voice, .. } = self;
+        let Self { reply, encoding, .. } = self;
         drop(reply);
         let mut last = VecDeque::new();
-        if let Voice::Legacy(mut legacy) = voice {
+        if let Encoding::Legacy(mut legacy) = encoding {
             legacy.withdraw_all(&mut last);
         }
-        let messages = last.into_iter().filter_map(|outgoing| match outgoing {
-            Outgoing::Message(text) => Some(text),
+        let messages = last.into_iter().filter_map(|event| match event {
+            ResponseEvent::Message(text) => Some(text),
             _ => None,
         });
         messages.collect()
     }
 }
 
-impl Voice {
+impl Encoding {
     fn answer(&self, id: &Id, outcome: Outcome) -> Answer {
         let outcome = match (self, outcome) {
             (Self::Modern { listen: true }, Outcome::Result(result)) => Ok(tagged(&result, id)),
@@ -267,7 +267,7 @@ impl Legacy {
         self.held = Some((question, Box::pin(self.session.clone().until_ready())));
     }
 
-    fn poll_held(&mut self, task: &mut Task<'_>, ready: &mut VecDeque<Outgoing>) -> Poll<()> {
+    fn poll_held(&mut self, task: &mut Task<'_>, ready: &mut VecDeque<ResponseEvent>) -> Poll<()> {
         let Some((_, client)) = &mut self.held else { return Poll::Ready(()) };
         std::task::ready!(client.as_mut().poll(task));
         if let Some((question, _)) = self.held.take()
@@ -275,39 +275,39 @@ impl Legacy {
         {
             self.asked.push(asked.id);
             self.elicitations.extend(asked.elicitation);
-            ready.push_back(Outgoing::Message(asked.text));
+            ready.push_back(ResponseEvent::Message(asked.text));
         }
         Poll::Ready(())
     }
 
     /// Tells the client which of its questions nobody waits for any more.
-    fn withdraw(&mut self, task: &mut Task<'_>, ready: &mut VecDeque<Outgoing>) {
+    fn withdraw(&mut self, task: &mut Task<'_>, ready: &mut VecDeque<ResponseEvent>) {
         let session = &self.session;
         self.asked.retain(|id| match session.question_state(id, task) {
             QuestionState::Open => true,
             QuestionState::Settled => false,
             QuestionState::Withdrawn => {
                 let text = notification_text(Method::Cancelled, &cancelled_params(id));
-                ready.push_back(Outgoing::Message(text));
+                ready.push_back(ResponseEvent::Message(text));
                 false
             }
         });
     }
 
-    fn withdraw_all(&mut self, ready: &mut VecDeque<Outgoing>) {
+    fn withdraw_all(&mut self, ready: &mut VecDeque<ResponseEvent>) {
         for id in self.asked.drain(..) {
             if self.session.forget(&id) {
                 let text = notification_text(Method::Cancelled, &cancelled_params(&id));
-                ready.push_back(Outgoing::Message(text));
+                ready.push_back(ResponseEvent::Message(text));
             }
         }
     }
 
     /// 2025-11-25, elicitation §Completion Notifications.
-    fn complete(&mut self, ready: &mut VecDeque<Outgoing>) {
+    fn complete(&mut self, ready: &mut VecDeque<ResponseEvent>) {
         for elicitation in self.elicitations.drain(..) {
             let params = Splice::new().with("elicitationId", &elicitation).finish();
-            ready.push_back(Outgoing::Message(notification_text(Method::ElicitationComplete, &params)));
+            ready.push_back(ResponseEvent::Message(notification_text(Method::ElicitationComplete, &params)));
         }
     }
 }
