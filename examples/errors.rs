@@ -1,4 +1,4 @@
-//! Errors that a model can act on, and lenient arguments.
+//! Errors that a model can act on, and coerced arguments.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin errors
@@ -18,9 +18,9 @@ fn price(fruit: &str) -> Result<&'static str, NotFound> {
 }
 
 /// Says what fruit costs.
-// Invalid arguments never reach the function; the model receives each fault. A lenient tool accepts "3" instead of a
+// Invalid arguments never reach the function; the model receives each fault. With `coerce` a tool accepts "3" instead of a
 // number.
-#[tool(lenient)]
+#[tool(coerce)]
 fn order(
     /// What is ordered
     fruit: String,

@@ -39,7 +39,7 @@ fn primes(
 #[tool]
 async fn order(context: Context) -> Result<&'static str, ToolError> {
     // The call does not wait for this work, and cancelling the call does not stop it. `Server::stop` waits for it.
-    context.detach(async {
+    context.spawn_background(async {
         sleep(Duration::from_millis(50)).await;
         eprintln!("packed");
     })?;

@@ -5,8 +5,8 @@
 //! ```
 
 use anyport::{
-    Completion, Context, Messages, Partial, ServeError, Server, prompt, protocol::types::ResourceContents,
-    serve,
+    Completion, CompletionRequest, Context, Messages, ServeError, Server, prompt,
+    protocol::types::ResourceContents, serve,
 };
 use serde::Deserialize;
 
@@ -42,18 +42,18 @@ fn explain(
     format!("Explain what {framework} is for, {whom} {language}.")
 }
 
-async fn languages(typed: Partial, _: Context) -> Completion {
+async fn languages(typed: CompletionRequest, _: Context) -> Completion {
     Completion::starting_with(&typed.value, FRAMEWORKS.map(|(language, _)| language))
 }
 
 /// The suggestions depend on the language, if it has a value already.
-async fn frameworks(typed: Partial, _: Context) -> Completion {
+async fn frameworks(typed: CompletionRequest, _: Context) -> Completion {
     let language = typed.arguments.get("language").unwrap_or_default();
     let known = FRAMEWORKS.iter().filter(|(known, _)| *known == language);
     Completion::starting_with(&typed.value, known.flat_map(|(_, frameworks)| frameworks.iter().copied()))
 }
 
-async fn audiences(typed: Partial, _: Context) -> Completion {
+async fn audiences(typed: CompletionRequest, _: Context) -> Completion {
     Completion::starting_with(&typed.value, ["beginners", "experts"])
 }
 

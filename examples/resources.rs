@@ -4,7 +4,9 @@
 //! cargo run -p anyport-examples --bin resources
 //! ```
 
-use anyport::{Completion, Context, Partial, ServeError, Server, protocol::types::Resource, resource, serve};
+use anyport::{
+    Completion, CompletionRequest, Context, ServeError, Server, protocol::types::Resource, resource, serve,
+};
 
 /// The poems: name and text.
 const POEMS: [(&str, &str); 3] = [
@@ -38,7 +40,7 @@ fn poem(#[arg(complete = names)] name: String, from: Option<usize>) -> Option<St
 }
 
 /// Completion of `name`, while the user types it.
-async fn names(typed: Partial, _: Context) -> Completion {
+async fn names(typed: CompletionRequest, _: Context) -> Completion {
     Completion::starting_with(&typed.value, POEMS.map(|(name, _)| name))
 }
 

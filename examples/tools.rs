@@ -35,7 +35,7 @@ async fn find_flights(
     #[arg(default = "price".to_owned(), one_of = ["price", "duration"])]
     order: String,
     /// What it may cost; models that write "250" are understood
-    #[arg(lenient)]
+    #[arg(coerce)]
     budget: Option<u32>,
     /// Only with these airlines
     #[arg(name = "with", length = 1..=3)]

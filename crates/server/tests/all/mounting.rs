@@ -13,7 +13,8 @@ use anyport_protocol::{
 };
 use anyport_seal::Key;
 use anyport_server::{
-    Argument, Builder, Context, List, Mount, Partial, Prompt, Resource, Server, Template, Tool, Values,
+    Argument, Builder, CompletionRequest, Context, List, Mount, Prompt, Resource, Server, Template, Tool,
+    Values,
 };
 use anyport_service::{Event, ParamHeaders, Principal, Reply};
 use serde_json::{Value, json};
@@ -50,14 +51,16 @@ fn docs() -> Server {
         .template(
             Template::new("docs:///by/{id}")
                 .read(async |values: Values, _: Context| values.get("id").map(str::to_owned))
-                .complete("id", async |partial: Partial, _: Context| vec![format!("{}1", partial.value)]),
+                .complete("id", async |partial: CompletionRequest, _: Context| {
+                    vec![format!("{}1", partial.value)]
+                }),
         )
         .prompt(
             Prompt::new("sum_up")
                 .argument(
                     Argument::new("what")
                         .required()
-                        .complete(async |_: Partial, _: Context| vec!["everything"]),
+                        .complete(async |_: CompletionRequest, _: Context| vec!["everything"]),
                 )
                 .get(async |values: Values, _: Context| values.get("what").unwrap_or_default().to_owned()),
         )

@@ -493,7 +493,7 @@ async fn a_blocking_function_that_asks_where_nobody_can_answer_is_not_waited_for
         }))
         .tool(Tool::new("detached").run(async |_: NoArguments, context: Context| {
             let inner = context.clone();
-            context.detach(async move { drop(inner.call("asks", &json!({})).await) })
+            context.spawn_background(async move { drop(inner.call("asks", &json!({})).await) })
         }))
         .build()
         .unwrap();

@@ -6,7 +6,8 @@ use anyport_protocol::{
     types::{ContentBlock, PromptMessage, ResourceContents, Role},
 };
 use anyport_server::{
-    Argument, BuildError, Builder, Completion, Context, Messages, Partial, Prompt, Server, Template, Values,
+    Argument, BuildError, Builder, Completion, CompletionRequest, Context, Messages, Prompt, Server,
+    Template, Values,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -258,9 +259,11 @@ async fn a_completer_that_fails_says_why_and_one_given_by_hand_comes_first() {
         .prompt(
             Prompt::new("p")
                 .arguments::<Review>()
-                .complete("tone", async |typed: Partial, _: Context| match typed.arguments.get("code") {
-                    Some(code) => Ok(vec![format!("{} for {code}", typed.value)]),
-                    None => Err("no code yet"),
+                .complete("tone", async |typed: CompletionRequest, _: Context| {
+                    match typed.arguments.get("code") {
+                        Some(code) => Ok(vec![format!("{} for {code}", typed.value)]),
+                        None => Err("no code yet"),
+                    }
                 })
                 .get(async |_: Values, _: Context| ""),
         )

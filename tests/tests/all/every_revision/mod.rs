@@ -12,7 +12,7 @@ mod changing;
 mod envelope;
 mod eras;
 mod lists;
+mod notifications;
 mod reading;
 mod results;
 mod running;
-mod telling;

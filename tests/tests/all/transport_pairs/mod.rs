@@ -5,9 +5,9 @@
 //! Invariant: Our client behaves the same through a bridge over every pair of transports.
 
 use anyport::Revision;
-use anyport_tests::crossing::{Cell, Fault, Way, run};
+use anyport_tests::cross_transport::{Cell, Fault, Way, run};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_crossing");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cross_transport");
 
 /// What a legacy client or server speaks on `way`.
 fn legacy(way: Way) -> Revision {
