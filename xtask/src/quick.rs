@@ -42,7 +42,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode, Failure> {
         work.push(Work::new(package, "its tests pass", || test(workspace, package, &[])));
     }
     if changed.documents && !changed.packages.contains(DOCUMENTS) {
-        let run = || test(workspace, DOCUMENTS, &["--test", "all", "book::"]);
+        let run = || test(workspace, DOCUMENTS, &["--test", "all", "--", "book::", "documents::"]);
         work.push(Work::new("documents", "the book is true", run));
     }
     let code = perform(work);

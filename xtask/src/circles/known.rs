@@ -8,14 +8,11 @@ use crate::Failure;
 /// How many files of each crate are in a circle. No number may grow; whoever makes one smaller writes it down here.
 const KNOWN: &[(&str, usize)] = &[
     ("adapters", 4),
-    ("cli", 21),
     ("client", 13),
     ("gateway", 2),
-    ("knowledge", 21),
     ("layers", 2),
     ("protocol", 26),
     ("server", 43),
-    ("testing", 15),
     ("transport", 46),
 ];
 
