@@ -6,16 +6,17 @@ use std::{
     task::{Context as Task, Poll, ready},
 };
 
-use anyport_protocol::{Error, Id, Method, Raw, jsonrpc, meta::LogLevel, session::client::NegotiatedSession};
+use anyport_protocol::{
+    Error, Id, Method, Raw, jsonrpc,
+    meta::LogLevel,
+    session::{cancelled_params, client::NegotiatedSession},
+};
 use anyport_service::{Context, Event, Outcome, Reply, Request};
 use futures_core::Stream;
 use tokio::sync::oneshot;
 
 use super::hub::{Hub, Slot};
-use crate::{
-    client::carrier::{Transport, hop},
-    dialogue::cancelled_params,
-};
+use crate::client::carrier::{Transport, hop};
 
 /// One call: from its request to its outcome. Dropping it before tells the server that nobody waits any more.
 struct Calling {
