@@ -1,4 +1,6 @@
 //! How often a call through the bridge asks the allocator, HTTP to HTTP, in each pair of eras. Exact, unlike time.
+//!
+//! Invariant: A bridged call allocates at most the number of times that `ALLOWED` says.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -6,13 +8,14 @@ use std::{alloc::System, net::SocketAddr};
 
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_bench::Written;
-use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
+use anyport_gateway::Bridge;
 use anyport_layers::{CatchPanic, ConcurrencyLimit, Quota, RateLimit, Trace};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_transport::client::{ConnectOptions, Target, http::Endpoint};
+use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use client::{CALLS, Client};

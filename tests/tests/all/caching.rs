@@ -1,4 +1,6 @@
 //! Answers that are kept are the answers that were given: over every transport, in every revision, to nobody else.
+//!
+//! Invariant: A cached answer is given to an equal request of the same caller and revision only.
 
 use std::sync::{
     Arc,
@@ -8,9 +10,9 @@ use std::sync::{
 use anyport::{
     Context, Revision, Server, Service, Tool, http,
     layer::{Cache, CacheHandle, CacheLimits},
-    live,
     protocol::types::{CreateMessageRequest, SamplingMessage, ToolAnnotations},
     server::NoArguments,
+    with_legacy_clients,
 };
 use anyport_testing::{Lost, Wire};
 use anyport_tests::{
@@ -68,7 +70,7 @@ fn cached() -> (impl Service, CacheHandle) {
     let asked = server.clone();
     let cache = Cache::new(server, CacheLimits::default(), move |tool, caller| asked.cacheable(tool, caller));
     let clear = cache.handle();
-    (live(cache), clear)
+    (with_legacy_clients(cache), clear)
 }
 
 fn look(what: &str) -> Value {

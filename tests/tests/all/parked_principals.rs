@@ -1,15 +1,18 @@
 //! A call that waits for its caller, between two callers with tokens of their own: over HTTP, to a process that is a legacy
 //! server.
+//!
+//! Invariant: A late retry, a retry of another caller, and a retry at another server or bridge each get their
+//! own reason.
 
 use anyport::{Revision, http};
 use anyport_testing::{Answer, Wire};
 use anyport_tests::{
-    crossing::{Way, bridge},
+    cross_transport::{Way, bridge},
     site::{self, Site},
 };
 use serde_json::{Value, json};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_crossing");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cross_transport");
 
 /// Of two callers.
 const NAMES: [&str; 2] = ["alice", "mallory"];

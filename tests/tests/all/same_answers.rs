@@ -6,8 +6,9 @@
 use std::{collections::BTreeMap, sync::Mutex};
 
 use anyport::{
-    Revision, http, live,
+    Revision, http,
     protocol::json::{Elements, Members},
+    with_legacy_clients,
 };
 use anyport_testing::Lost;
 use anyport_tests::{
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 /// What is said with each step, under the step's name.
 type Said = Vec<(String, Vec<String>)>;
 
+/// Invariant: Transports differ in no byte of a server's answers, except for random values.
 #[tokio::test]
 async fn every_transport_gives_the_same_answers_to_the_byte() {
     let said: Mutex<BTreeMap<Revision, Vec<(Transport, Said)>>> = Mutex::default();
@@ -57,7 +59,7 @@ async fn every_transport_gives_the_same_answers_to_the_byte() {
 /// What a plain call is answered, under the call.
 async fn plainly() -> Vec<(Value, String)> {
     let config = http::Config { plain: true, ..http::Config::default() };
-    let site = Site::listen(live(server(&Probe::default()).unwrap()), config).await.unwrap();
+    let site = Site::listen(with_legacy_clients(server(&Probe::default()).unwrap()), config).await.unwrap();
     let plain = Plain::of(&site);
     let mut answers = Vec::new();
     for (method, params) in calls() {
@@ -73,6 +75,7 @@ async fn plainly() -> Vec<(Value, String)> {
     answers
 }
 
+/// Invariant: A plain call gets the answer of an MCP call, and codes of its own.
 #[tokio::test]
 async fn a_plain_call_is_answered_as_one_in_any_revision_over_any_transport() {
     let plain = plainly().await;

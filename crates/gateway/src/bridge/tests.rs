@@ -1,11 +1,12 @@
+//! Invariant: A bridge answers lists from its cache while its server starts, and reports differences, however
+//! late a session listens.
+
+use anyport_upstream::UpstreamLimits;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::*;
-use crate::{
-    UpstreamLimits,
-    farm::{Farm, call, caller, error, result},
-};
+use crate::test_server::{Farm, call, caller, error, result};
 
 const LEGACY: Revision = Revision::V2025_11_25;
 const MODERN: Revision = Revision::V2026_07_28;
@@ -206,6 +207,7 @@ async fn a_session_whose_resource_is_gone_still_hears_of_the_rest() {
     assert!(matches!(end, Outcome::Error(error) if error.reason == Some(Reason::ShuttingDown)));
 }
 
+/// Invariant: One listener, or one list, of a server does not use up the requests, pages and time of others.
 #[tokio::test(start_paused = true)]
 async fn a_list_without_end_is_given_as_far_as_it_was_read() {
     let farm = Farm::new(LEGACY);

@@ -1,3 +1,6 @@
+//! Invariant: A change is notified once, when it can be searched; a touched file causes no notification, and
+//! a fault is logged once.
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -81,7 +84,7 @@ impl Live {
         }
         // Who is told finds what was told of.
         self.knowledge.settled().await;
-        // What led here may have been told late: it is no news for who waits for the next change.
+        // What led here may have been told late: it is no changes for who waits for the next change.
         while !matches!(self.changes.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
     }
 

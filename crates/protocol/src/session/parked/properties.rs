@@ -1,5 +1,8 @@
 //! Whatever happens in whatever order: no answer is lost, no question stays open, no request stays unanswered, no limit is
 //! passed.
+//!
+//! Invariant: A parked call loses no answer, leaves no server request open and no request unanswered,
+//! respects its limits, and ends.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

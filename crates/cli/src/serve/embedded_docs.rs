@@ -1,0 +1,61 @@
+//! Anyport's own documentation, which is served when there is nothing else to serve.
+
+use anyport_knowledge::{Document, DocumentPath, FileTimes, Library};
+
+/// Every page, by its path under `docs/`.
+const PAGES: &[(&str, &str)] = &[
+    ("asking.md", include_str!("../../../../docs/asking.md")),
+    ("bridging-matrix.md", include_str!("../../../../docs/bridging-matrix.md")),
+    ("bridging.md", include_str!("../../../../docs/bridging.md")),
+    ("checklists.md", include_str!("../../../../docs/checklists.md")),
+    ("cli.md", include_str!("../../../../docs/cli.md")),
+    ("client.md", include_str!("../../../../docs/client.md")),
+    ("clients.md", include_str!("../../../../docs/clients.md")),
+    ("coming-from.md", include_str!("../../../../docs/coming-from.md")),
+    ("composing.md", include_str!("../../../../docs/composing.md")),
+    ("finding.md", include_str!("../../../../docs/finding.md")),
+    ("first-ten-minutes.md", include_str!("../../../../docs/first-ten-minutes.md")),
+    ("getting-started.md", include_str!("../../../../docs/getting-started.md")),
+    ("glossary.md", include_str!("../../../../docs/glossary.md")),
+    ("invariants.md", include_str!("../../../../docs/invariants.md")),
+    ("knowledge.md", include_str!("../../../../docs/knowledge.md")),
+    ("life.md", include_str!("../../../../docs/life.md")),
+    ("limits.md", include_str!("../../../../docs/limits.md")),
+    ("plain.md", include_str!("../../../../docs/plain.md")),
+    ("prompts.md", include_str!("../../../../docs/prompts.md")),
+    ("recipes.md", include_str!("../../../../docs/recipes.md")),
+    ("resources.md", include_str!("../../../../docs/resources.md")),
+    ("results-and-errors.md", include_str!("../../../../docs/results-and-errors.md")),
+    ("revisions.md", include_str!("../../../../docs/revisions.md")),
+    ("serve.md", include_str!("../../../../docs/serve.md")),
+    ("testing.md", include_str!("../../../../docs/testing.md")),
+    ("tools.md", include_str!("../../../../docs/tools.md")),
+    ("transports.md", include_str!("../../../../docs/transports.md")),
+];
+
+/// The documentation as documents.
+pub(super) fn library() -> Library {
+    let document = |(path, text): &(&str, &str)| {
+        let path = DocumentPath::new(*path).ok()?;
+        Some(Document::parse(path, text, FileTimes::default()).0)
+    };
+    Library::new(PAGES.iter().filter_map(document).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_is_embedded() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".md"))
+            .collect();
+        files.sort();
+        assert_eq!(files, PAGES.iter().map(|(path, _)| *path).collect::<Vec<_>>());
+        assert_eq!(library().len(), PAGES.len());
+    }
+}
