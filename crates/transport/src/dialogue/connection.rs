@@ -9,7 +9,7 @@ use anyport_protocol::{
         server::{CallKind, Silence},
     },
 };
-use anyport_service::{ClientId, Context, Principal, Service};
+use anyport_service::{Context, Principal, Service, SessionId};
 use bytes::Bytes;
 use tokio::{
     sync::mpsc,
@@ -29,7 +29,7 @@ use super::{
 pub(crate) struct ServerConnection {
     service: Arc<dyn Service>,
     config: ConnectionConfig,
-    client: ClientId,
+    id: SessionId,
     out: mpsc::Sender<Bytes>,
     /// Keeps the requests of both eras in flight.
     session: Arc<LegacySession>,
@@ -114,7 +114,7 @@ impl ServerConnection {
         let session =
             LegacySession::new(service.clone(), principal.clone(), supported.clone(), *max_open_requests);
         let (tasks, pushes) = (JoinSet::new(), JoinSet::new());
-        Self { service, config, client: ClientId::next(), out, session, tasks, pushes }
+        Self { service, config, id: SessionId::next(), out, session, tasks, pushes }
     }
 
     /// The one legacy session of the channel, for a transport that needs to know what was negotiated.
@@ -279,7 +279,7 @@ impl ServerConnection {
             return Err(modern::initialize_refused(Some(&request.params), &self.config.supported));
         }
         let revision = modern::admit(&request.method, &meta, &self.config.supported)?;
-        Context::new(self.config.principal.clone(), revision).with_client_id(self.client).with_meta(meta)
+        Context::new(self.config.principal.clone(), revision).with_session(self.id).with_meta(meta)
     }
 
     /// Answers a request in a task of its own. The response goes to `responses`, everything else straight out.

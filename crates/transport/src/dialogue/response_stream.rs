@@ -197,7 +197,7 @@ impl ResponseStream {
             }
             Encoding::Modern { listen: false } => {}
             Encoding::Legacy(legacy) => {
-                let succeeded = !matches!(outcome, Outcome::Error(_));
+                let succeeded = !matches!(outcome, Outcome::Error(_) | Outcome::Failed(_));
                 legacy.end(succeeded, &mut self.ready);
             }
         }
@@ -235,6 +235,7 @@ impl Encoding {
             (Self::Modern { listen: true }, Outcome::Result(result)) => Ok(tagged(&result, id)),
             (Self::Modern { .. }, Outcome::Result(result) | Outcome::InputRequired(result)) => Ok(result),
             (Self::Modern { .. }, Outcome::Error(error)) => Err(error),
+            (Self::Modern { .. }, Outcome::Failed(failure)) => Err(failure.to_error()),
             (Self::Legacy(legacy), outcome) => legacy.lower(outcome),
         };
         let mut text = Vec::new();
@@ -262,6 +263,7 @@ impl Legacy {
         let outcome = match outcome {
             Outcome::Result(result) => Ok(result),
             Outcome::Error(error) => Err(error),
+            Outcome::Failed(failure) => Err(failure.to_error()),
             // `LegacyClientAdapter` answers these; a service without it cannot serve this caller.
             Outcome::InputRequired(_) => {
                 Err(Error::internal("the server asked in a way that this client cannot answer")

@@ -6,6 +6,7 @@ use std::{
 
 use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
+    failure::CloseReason,
     jsonrpc::{self, Response, code},
     meta::{LogLevel, Meta},
     session::server::{
@@ -14,8 +15,10 @@ use anyport_protocol::{
     },
 };
 use anyport_service::{
-    ClientId, Context, Ear, Event, Line, Notification, Outcome, Principal, Reply, Request, Responder,
-    ServerRequest, Service, sync::Lock,
+    Context, Event, Notification, Outcome, PeerEvent, Principal, Reply, Request, Responder, ServerRequest,
+    Service, SessionId, WeakPeer,
+    peer::{PeerChannel, PeerTransport, ToPeer},
+    sync::Lock,
 };
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -34,13 +37,13 @@ pub(crate) struct LegacySession {
     machine: Lock<Machine>,
     service: Arc<dyn Service>,
     principal: Principal,
-    client: ClientId,
-    /// This session, for those who reach its client outside of calls.
-    line: Weak<Self>,
+    id: SessionId,
+    /// This session, for the peer in the contexts of its calls.
+    this: Weak<Self>,
     /// Locked before the machine, where both are.
     listening: Lock<Listening>,
-    /// Those who listen to the client outside of its calls.
-    ears: Lock<Vec<Weak<dyn Ear>>>,
+    /// What the client says outside of its calls.
+    events: PeerChannel,
     /// Held while the listen stream is replaced: the next change begins with what this one has led to.
     changing: tokio::sync::Mutex<()>,
     ready: watch::Sender<bool>,
@@ -76,14 +79,14 @@ impl LegacySession {
         max_open_requests: usize,
     ) -> Arc<Self> {
         let config = ServerSessionConfig { supported, max_open_requests, mint_elicitation_id: random_id };
-        Arc::new_cyclic(|line| Self {
+        Arc::new_cyclic(|this: &Weak<Self>| Self {
             machine: Lock::new(ServerSession::new(&config)),
             service,
             principal,
-            client: ClientId::next(),
-            line: line.clone(),
+            id: SessionId::next(),
+            this: this.clone(),
             listening: Lock::default(),
-            ears: Lock::default(),
+            events: PeerChannel::default(),
             changing: tokio::sync::Mutex::default(),
             ready: watch::Sender::new(false),
         })
@@ -175,9 +178,9 @@ impl LegacySession {
         let machine = self.machine();
         let state = machine.state();
         let context = Context::new(self.principal.clone(), state.revision())
-            .with_client_id(self.client)
-            .with_line(self.line.clone(), state.changes_roots())
-            .with_client(state.capabilities().clone(), state.client_info().cloned());
+            .with_session(self.id)
+            .with_client(state.capabilities().clone(), state.client_info().cloned())
+            .with_peer(WeakPeer::new(self.this.clone()), state.profile());
         let context = match state.log_level() {
             Some(level) => context.with_log_level(Some(level)),
             // The choice is the server's, and ours where no older server makes it.
@@ -199,6 +202,7 @@ impl LegacySession {
                     Err(Error::internal("the server asked before it said what it offers"))
                 }
                 Outcome::Error(error) => Err(error),
+                Outcome::Failed(failure) => Err(failure.to_error()),
             };
             self.machine().open(discovered).into()
         })
@@ -226,6 +230,7 @@ impl LegacySession {
         let acknowledged = match reply.next().await {
             Event::Notification(first) if first.method == Method::Acknowledged => first.params,
             Event::Outcome(Outcome::Error(error)) => return Err(error),
+            Event::Outcome(Outcome::Failed(failure)) => return Err(failure.to_error()),
             _ => return Err(Error::internal("the server did not acknowledge the subscription")),
         };
         let honoured = acknowledged.member("notifications").unwrap_or(Raw::EMPTY_OBJECT);
@@ -286,13 +291,8 @@ impl LegacySession {
 
     /// Gives a notification to those who listen to the client outside of calls.
     fn publish(&self, notification: &jsonrpc::Notification) {
-        let ears: Vec<_> = {
-            let mut ears = self.ears.lock();
-            ears.retain(|ear| ear.strong_count() > 0);
-            ears.iter().filter_map(Weak::upgrade).collect()
-        };
         let params = notification.params.clone().unwrap_or(Raw::EMPTY_OBJECT);
-        ears.iter().for_each(|ear| ear.told(self.client, &notification.method, &params));
+        self.events.send(PeerEvent::Notification(notification.method.clone(), params));
     }
 
     /// The next message that belongs to no call; `None` when the session has ended. The service coalesces changes while
@@ -413,6 +413,7 @@ impl LegacySession {
         let closed = self.machine().close();
         drop(closed);
         self.end_pushes();
+        self.events.close(CloseReason::lost("the session has ended"));
     }
 
     /// Sends no more messages outside of calls.
@@ -426,29 +427,32 @@ impl LegacySession {
     }
 }
 
-impl Line for LegacySession {
-    fn ask(&self, request: ServerRequest) -> Result<(), ServerRequest> {
-        let ServerRequest { method, params, responder } = request;
-        let queued = self.machine().queue_request(method, params.clone(), responder);
-        queued.map_err(|responder| ServerRequest { method, params, responder })?;
-        self.wake_pushes();
-        Ok(())
+impl PeerTransport for LegacySession {
+    fn id(&self) -> SessionId {
+        self.id
     }
 
-    fn tell(&self, notification: Notification) {
-        let Notification { method, params } = notification;
-        let queued = self.machine().queue_notification(ByteString::from_static(method.as_str()), params);
-        if !queued {
-            return tracing::debug!(
-                "a notification outside of calls was dropped: the client does not listen"
-            );
+    fn send(&self, message: ToPeer) -> Result<(), ToPeer> {
+        let queued = match message {
+            ToPeer::Request(ServerRequest { method, params, responder }) => {
+                let queued = self.machine().queue_request(method, params.clone(), responder);
+                queued.map_err(|responder| ToPeer::Request(ServerRequest { method, params, responder }))
+            }
+            ToPeer::Notification(method, params) => {
+                let queued = self.machine().queue_notification(method, params);
+                queued.map_err(|(method, params)| ToPeer::Notification(method, params))
+            }
+        };
+        match &queued {
+            Ok(()) => self.wake_pushes(),
+            Err(_) => {
+                tracing::debug!("a message outside of calls was refused, as its session does not take it")
+            }
         }
-        self.wake_pushes();
+        queued
     }
 
-    fn heard_by(&self, ear: Weak<dyn Ear>) {
-        let mut ears = self.ears.lock();
-        ears.retain(|ear| ear.strong_count() > 0);
-        ears.push(ear);
+    fn events(&self) -> &PeerChannel {
+        &self.events
     }
 }

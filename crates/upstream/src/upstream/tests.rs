@@ -5,7 +5,7 @@ use std::{
 
 use anyport_protocol::{Method, Revision};
 use anyport_seal::Key;
-use anyport_service::{ClientId, Event, Outcome};
+use anyport_service::{Event, Outcome, SessionId};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -407,7 +407,7 @@ async fn a_caller_that_is_back_while_its_connection_closes_keeps_the_next_one() 
     let farm = Farm::new(LEGACY).slow(Duration::from_millis(50), Duration::from_secs(5));
     let upstream = upstream(&farm);
     upstream.pool.isolate();
-    let session = || caller(LEGACY, json!({"elicitation": {}})).with_client_id(ClientId::next());
+    let session = || caller(LEGACY, json!({"elicitation": {}})).with_session(SessionId::next());
     let (first, second) = (session(), session());
     for context in [&first, &second] {
         result(upstream.call(call("read", json!({})), context.clone()).outcome().await);

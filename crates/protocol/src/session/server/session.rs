@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     Error, Id, Method, Raw, Revision,
-    capability::Profile,
     jsonrpc::{Notification, Request, Response, RpcResult},
     meta::Meta,
     session::cancelled_id,
@@ -268,21 +267,23 @@ impl<C, R> ServerSession<C, R> {
     /// # Errors
     /// The responder, if the client has not declared the capability, too many messages wait, or the session is over.
     pub fn queue_request(&mut self, method: Method, params: Raw, responder: R) -> Result<(), R> {
-        let profile = Profile::of(self.state.capabilities());
-        if profile.lacks(method, &params).is_some() || !self.outbox.has_room() {
+        if self.state.profile().lacks(method, &params).is_some() || !self.outbox.has_room() {
             return Err(responder);
         }
         self.outbox.push(Waiting::Request { method, params, responder });
         Ok(())
     }
 
-    /// Queues a notification that belongs to no call. Returns false if too many messages wait, or the session is over.
-    pub fn queue_notification(&mut self, method: ByteString, params: Raw) -> bool {
-        let has_room = self.outbox.has_room();
-        if has_room {
-            self.outbox.push(Waiting::Notification(method, params));
+    /// Queues a notification that belongs to no call. It is sent once the client listens.
+    ///
+    /// # Errors
+    /// The notification, if too many messages wait, or the session is over.
+    pub fn queue_notification(&mut self, method: ByteString, params: Raw) -> Result<(), (ByteString, Raw)> {
+        if !self.outbox.has_room() {
+            return Err((method, params));
         }
-        has_room
+        self.outbox.push(Waiting::Notification(method, params));
+        Ok(())
     }
 
     /// The next message that belongs to no call, if the client is ready for one. A notification that the client's

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Error, Id, Method, Raw, Revision,
-    capability::Profile,
+    capability::ClientProfile,
     json::{Members, Splice},
     jsonrpc::{Reason, RpcResult},
     meta::{LogLevel, key},
@@ -25,7 +25,7 @@ pub struct SessionState {
     supported: Vec<Revision>,
     revision: Revision,
     capabilities: Raw,
-    changes_roots: bool,
+    profile: ClientProfile,
     client_info: Option<Raw>,
     log_level: Option<LogLevel>,
     subscriptions: BTreeSet<ByteString>,
@@ -86,7 +86,7 @@ impl SessionState {
             supported: supported.iter().copied().filter(|revision| !revision.is_modern()).collect(),
             revision: Revision::NEWEST_LEGACY,
             capabilities: Raw::EMPTY_OBJECT,
-            changes_roots: false,
+            profile: ClientProfile::default(),
             client_info: None,
             log_level: None,
             subscriptions: BTreeSet::new(),
@@ -110,9 +110,10 @@ impl SessionState {
         &self.capabilities
     }
 
-    /// Whether the client notifies of changes of its roots. The newest vocabulary has no capability for that.
-    pub fn changes_roots(&self) -> bool {
-        self.changes_roots
+    /// The capabilities that the client declared, parsed. Whether it notifies of changes of its roots stands here alone: the
+    /// newest vocabulary has no capability for that.
+    pub fn profile(&self) -> ClientProfile {
+        self.profile
     }
 
     /// The client's `clientInfo`.
@@ -212,12 +213,13 @@ impl SessionState {
         if !capabilities.is_object() {
             return Err(Error::invalid_params("params.capabilities must be an object"));
         }
-        self.changes_roots = Profile::of(&capabilities).roots_list_changed;
+        let roots_list_changed = ClientProfile::of(&capabilities).roots_list_changed;
         // 2025-11-25, lifecycle §Operation: both parties MUST "Respect the negotiated protocol version". A client that asked
         // for a newer one has declared capabilities that this one does not have, and must not be asked to use them.
         let said = revision::lower(Part::ClientCapabilities, revision, capabilities);
         let lifted = said.and_then(|said| revision::lift(Part::ClientCapabilities, revision, said));
         self.capabilities = lifted.map_err(invalid_params)?;
+        self.profile = ClientProfile { roots_list_changed, ..ClientProfile::of(&self.capabilities) };
         self.client_info = member("clientInfo").filter(|info| info.is_object());
         self.revision = revision;
         self.stage = Stage::Opening;
@@ -355,7 +357,7 @@ impl SessionState {
     fn without_undeclared_context(&self, method: Method, params: Raw) -> Raw {
         let wants = method == Method::CreateMessage
             && Members::find(params.as_str(), "includeContext").is_some_and(|which| which != "\"none\"");
-        if !wants || Profile::of(&self.capabilities).sampling_context {
+        if !wants || self.profile.sampling_context {
             return params;
         }
         Splice::retain(&params, |name| name != "includeContext").finish()
