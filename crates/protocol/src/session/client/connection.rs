@@ -336,3 +336,6 @@ impl<C: Clone + Eq> ClientConnection<C> {
         out.push(Action::Close(reason));
     }
 }
+
+#[cfg(test)]
+mod tests;
