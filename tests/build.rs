@@ -1,5 +1,5 @@
 //! Makes Rust of the book: every page is a module, and what each block of code says goes on from the blocks before it,
-//! as a reader does. `tests/tests/book/` compiles it, and runs the tests in it.
+//! as a reader does. `tests/tests/all/book/` compiles it, and runs the tests in it.
 
 #[path = "src/book.rs"]
 #[allow(dead_code, unreachable_pub, reason = "it is the library's; only the code is needed here")]

@@ -6,7 +6,7 @@ use std::{alloc::System, net::SocketAddr};
 
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_bench::Written;
-use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
 use anyport_layers::{CatchPanic, ConcurrencyLimit, Quota, RateLimit, Trace};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
@@ -60,10 +60,13 @@ fn bridge(address: SocketAddr, revision: Revision) -> impl Service {
     let endpoint = Endpoint::new(&format!("http://{address}/mcp")).unwrap();
     let opening = ConnectOptions { revision: Some(revision), ..ConnectOptions::default() };
     let (metrics, sealer) = (Metrics::new(), Sealer::new(&Key::random().unwrap()));
-    let upstream =
-        Upstream::new("bench", Reach::new(Target::Http(endpoint), opening), UpstreamLimits::default())
-            .bounded(LegacyClientLimits::default(), &metrics)
-            .parking(sealer, ParkLimits::default(), &metrics);
+    let upstream = Upstream::new(
+        "bench",
+        TransportConnector::new(Target::Http(endpoint), opening),
+        UpstreamLimits::default(),
+    )
+    .bounded(LegacyClientLimits::default(), &metrics)
+    .parking(sealer, ParkLimits::default(), &metrics);
     let service = CatchPanic::new(Bridge::new(upstream, Revision::ALL.into(), None));
     let unlimited = Quota { per_second: 1_000_000.try_into().unwrap(), burst: 1_000_000.try_into().unwrap() };
     let service = RateLimit::new(service, unlimited).metrics(&metrics);

@@ -1,6 +1,6 @@
 //! What the tests share that see more than one crate.
 //!
-//! The tests themselves stand in `tests/tests/`, one file for each thing that must hold between crates; other
+//! The tests themselves stand in `tests/tests/all/`, one module for each thing that must hold between crates; other
 //! languages' clients stand in `tests/python/` and `tests/typescript/`, the documents that they are served in `tests/data/`.
 //!
 //! - [`matrix`]: every revision on every transport, one server behind them all.
@@ -10,7 +10,7 @@
 //! - [`plain`]: a client of the plain interface.
 //! - [`crossing`]: our client at a server over real sockets and child processes, through a bridge or not.
 //! - [`architecture`]: which of our crates may use which, and which of other people's.
-//! - [`book`]: the pages of `docs/`, whose code is compiled and run by `tests/tests/book/`.
+//! - [`book`]: the pages of `docs/`, whose code is compiled and run by `tests/tests/all/book/`.
 
 pub mod architecture;
 pub mod book;

@@ -9,6 +9,7 @@
 //! - [`conformance`]: our server, bridge and client against the official suite.
 //! - [`interop`]: our programs with other people's clients and servers.
 //! - [`mod@bench`]: what a call costs, beside other servers.
+//! - [`circles`]: which files of a crate know each other in a circle.
 //! - [`tools`]: what those need, installed and kept.
 //! - [`workspace`], [`process`]: where we are, and running other programs.
 
@@ -22,6 +23,7 @@ use conformance::Selection;
 use workspace::Workspace;
 
 mod bench;
+mod circles;
 mod conformance;
 mod interop;
 mod process;
@@ -45,6 +47,8 @@ Usage: cargo xtask COMMAND
   bench [--quick] [--peers] [--only calls|bridge|knowledge]
                                   measure what a call costs, beside other servers, and what a search costs;
                                   with other people's proxies beside the bridge, which it installs
+  circles [CRATE...]              count the files of each crate that know each other in a circle; of the crates
+                                  named (the folders below crates/), say which and by which names
 ";
 
 fn main() -> ExitCode {
@@ -66,6 +70,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["test", "--only", names] => return steps::run(&Workspace::find()?, Some(names)),
         ["conformance", options @ ..] => conformance::show(&Workspace::find()?, &Selection::parse(options)?)?,
         ["bench", options @ ..] => return bench::run(&Workspace::find()?, Effort::parse(options)?),
+        ["circles", names @ ..] => circles::show(&Workspace::find()?, names)?,
         ["interop", options @ ..] => interop::run(&Workspace::find()?, &interop::Wanted::parse(options)?)?,
         other => return Err(format!("there is no command `{}`\n\n{USAGE}", other.join(" ")).into()),
     }

@@ -66,7 +66,7 @@ async fn declare_everything(setting: &Setting) -> Result<(), Failure> {
     let client = setting
         .client()
         .on_elicit(async |_| ElicitAnswer::Cancel)
-        .on_sample(async |_| Err(Refused::new("there is no model here")))
+        .on_sampling(async |_| Err(Refused::new("there is no model here")))
         .roots(["file:///project"])
         .await?;
     client.tools().await?;

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::{
     Cache, Client, ElicitAnswer, Error, Form, Handler, Page, Refused,
-    cache::View,
+    cache::ClientCache,
     catalog::Catalog,
     client::Core,
     handler::{Functions, erased},
@@ -47,7 +47,7 @@ pub struct Builder {
 enum Source {
     Service(Arc<dyn Service>),
     #[cfg(feature = "connect")]
-    Target(Box<(Result<Target, crate::NoTarget>, ConnectOptions)>),
+    Target(Box<(Result<Target, crate::InvalidEndpoint>, ConnectOptions)>),
     #[cfg(feature = "connect")]
     Connection(Connection),
 }
@@ -58,7 +58,7 @@ impl Builder {
     }
 
     #[cfg(feature = "connect")]
-    pub(crate) fn connecting(target: Result<Target, crate::NoTarget>) -> Self {
+    pub(crate) fn connecting(target: Result<Target, crate::InvalidEndpoint>) -> Self {
         Self::of(Source::Target(Box::new((target, ConnectOptions::default()))))
     }
 
@@ -163,7 +163,7 @@ impl Builder {
     }
 
     /// Lets `decide` ask the user whether to visit a page.
-    pub fn on_visit<F, R>(mut self, decide: F) -> Self
+    pub fn on_url_elicitation<F, R>(mut self, decide: F) -> Self
     where
         F: Fn(Page) -> R + Send + Sync + 'static,
         R: Future<Output = ElicitAction> + Send + 'static,
@@ -173,7 +173,7 @@ impl Builder {
     }
 
     /// Lets `sample` ask a model. Refusing ends the call that asked.
-    pub fn on_sample<F, R>(mut self, sample: F) -> Self
+    pub fn on_sampling<F, R>(mut self, sample: F) -> Self
     where
         F: Fn(CreateMessageRequestParams) -> R + Send + Sync + 'static,
         R: Future<Output = Result<CreateMessageResult, Refused>> + Send + 'static,
@@ -183,13 +183,13 @@ impl Builder {
     }
 
     /// The same, and the model can be offered tools.
-    pub fn on_sample_with_tools<F, R>(mut self, sample: F) -> Self
+    pub fn on_sampling_with_tools<F, R>(mut self, sample: F) -> Self
     where
         F: Fn(CreateMessageRequestParams) -> R + Send + Sync + 'static,
         R: Future<Output = Result<CreateMessageResult, Refused>> + Send + 'static,
     {
         self.functions.sample_tools = true;
-        self.on_sample(sample)
+        self.on_sampling(sample)
     }
 
     /// Tells servers that ask which folders they may work in: `file:` URIs.
@@ -250,7 +250,7 @@ impl Builder {
         let capabilities = serde_json::to_value(self.functions.capabilities()).map_err(json)?;
         let info = serde_json::to_value(&self.info).map_err(json)?;
         let (capabilities, info) = (written(&capabilities), written(&info));
-        let cache = Arc::new(View::new(self.cache, &self.principal));
+        let cache = Arc::new(ClientCache::new(self.cache, &self.principal));
         #[cfg(feature = "connect")]
         let mut link = None;
         let functions = Arc::new(self.functions);

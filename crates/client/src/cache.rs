@@ -72,7 +72,7 @@ struct Entry {
 }
 
 /// A client's view of a cache.
-pub(crate) struct View {
+pub(crate) struct ClientCache {
     cache: Cache,
     own: Whose,
 }
@@ -133,7 +133,7 @@ impl Store {
     }
 }
 
-impl View {
+impl ClientCache {
     pub(crate) fn new(cache: Cache, principal: &Principal) -> Self {
         static CLIENTS: AtomicU64 = AtomicU64::new(0);
         let own = match principal.to_string().starts_with("name:") {

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Builder, Call, CallResult, Error, List, Listen,
-    cache::View,
+    cache::ClientCache,
     call::Made,
     catalog::Catalog,
     error::decode,
@@ -43,7 +43,7 @@ pub(crate) struct Core {
     pub(crate) max_pages: usize,
     /// The next progress token.
     pub(crate) tokens: AtomicU64,
-    pub(crate) cache: Arc<View>,
+    pub(crate) cache: Arc<ClientCache>,
     /// The connection, when this client made one.
     #[cfg(feature = "connect")]
     pub(crate) link: Option<crate::connect::Link>,
@@ -65,8 +65,8 @@ impl Client {
     /// that is lost is made anew by the next call; what is safe to be sent again, is. One that was lost soon after it was
     /// made, or cannot be made, is given time: 100 ms, doubled each time, up to 30 s; the call waits for that.
     #[cfg(feature = "connect")]
-    pub fn connect(target: impl crate::IntoTarget) -> Builder {
-        Builder::connecting(target.into_target())
+    pub fn connect(target: impl crate::IntoEndpoint) -> Builder {
+        Builder::connecting(target.into_endpoint())
     }
 
     /// A client of a server that is connected to already, and of nobody else. The connection is not made anew when it is

@@ -83,7 +83,7 @@ pub enum Error {
     /// What was to be connected to names no server.
     #[cfg(feature = "connect")]
     #[error(transparent)]
-    Target(#[from] crate::NoTarget),
+    Target(#[from] crate::InvalidEndpoint),
     /// There is no connection.
     #[cfg(feature = "connect")]
     #[error(transparent)]

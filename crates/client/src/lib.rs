@@ -26,7 +26,7 @@
 //! - [`List`], [`Pages`]: lists, whole or page by page.
 //! - [`Changes`], [`Listen`]: what a server says of itself.
 //! - [`Handler`] and what it is given: [`Form`], [`Page`]; or single functions on the builder.
-//! - `IntoTarget` (feature `connect`): where servers are that are not in this process; URLs, too, with `connect-http` and
+//! - `IntoEndpoint` (feature `connect`): where servers are that are not in this process; URLs, too, with `connect-http` and
 //!   `connect-websocket`.
 //! - [`Cache`]: answers that are still fresh.
 //! - [`Error`]: what went wrong, and what to do.
@@ -61,7 +61,7 @@ pub use cache::{Cache, CacheLimits};
 pub use call::{Call, Progress, Step, Steps};
 pub use client::Client;
 #[cfg(feature = "connect")]
-pub use connect::{IntoTarget, NoTarget};
+pub use connect::{IntoEndpoint, InvalidEndpoint};
 pub use error::Error;
 pub use handler::{Answers, ElicitAnswer, Form, Handler, Page, Refused};
 pub use list::{List, Listed, Pages};

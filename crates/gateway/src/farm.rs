@@ -19,14 +19,14 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{Client, Connect, Live, Spoken, Unreachable};
+use crate::{ConnectError, Connected, Connector, OpenRequest, Spoken};
 
 #[derive(Clone)]
 pub(crate) struct Farm(Arc<Mutex<Inside>>);
 
 struct Inside {
     revision: Revision,
-    clients: Vec<Client>,
+    clients: Vec<OpenRequest>,
     /// Why the next attempts fail.
     failures: VecDeque<&'static str>,
     delay: Duration,
@@ -103,7 +103,7 @@ impl Farm {
         self.0.lock().unwrap().clients.len()
     }
 
-    pub(crate) fn client(&self, index: usize) -> Client {
+    pub(crate) fn client(&self, index: usize) -> OpenRequest {
         self.0.lock().unwrap().clients[index].clone()
     }
 
@@ -112,8 +112,11 @@ impl Farm {
     }
 }
 
-impl Connect for Farm {
-    fn connect(&self, client: Client) -> Pin<Box<dyn Future<Output = Result<Live, Unreachable>> + Send>> {
+impl Connector for Farm {
+    fn connect(
+        &self,
+        client: OpenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
         let farm = self.clone();
         Box::pin(async move {
             let delay = {
@@ -124,7 +127,7 @@ impl Connect for Farm {
             sleep(delay).await;
             let mut inside = farm.0.lock().unwrap();
             if let Some(why) = inside.failures.pop_front() {
-                return Err(Unreachable(why.into()));
+                return Err(ConnectError(why.into()));
             }
             let (say, mut said) = mpsc::unbounded_channel();
             let lost = watch::Sender::new(None);
@@ -140,7 +143,7 @@ impl Connect for Farm {
                 refused: inside.refused.clone(),
             };
             inside.servers.push(server.clone());
-            Ok(Live {
+            Ok(Connected {
                 service: Arc::new(server.clone()),
                 revision: inside.revision,
                 discovered: server.discovered(),

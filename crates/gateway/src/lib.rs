@@ -5,21 +5,21 @@
 //! last known to offer.
 //!
 //! # Layout
-//! - [`Connect`]: what is needed of a connection; [`Reach`]: one over any transport.
+//! - [`Connector`]: what is needed of a connection; [`TransportConnector`]: one over any transport.
 //! - [`Upstream`]: one server, behind as many connections as its callers need.
 //! - [`Bridge`]: one server as if it were reached directly.
 //! - `listen`: `subscriptions/listen` for servers that know only `resources/subscribe`.
 
 mod bridge;
-mod connect;
+mod connector;
 mod deferred;
 #[cfg(test)]
 mod farm;
 mod listen;
-mod reach;
+mod transport_connector;
 mod upstream;
 
 pub use bridge::Bridge;
-pub use connect::{Client, Connect, Live, Spoken, Tell, Unreachable};
-pub use reach::Reach;
-pub use upstream::{Learned, Upstream, UpstreamLimits};
+pub use connector::{ConnectError, Connected, Connector, OpenRequest, Spoken, Tell};
+pub use transport_connector::TransportConnector;
+pub use upstream::{ServerInfo, Upstream, UpstreamLimits};

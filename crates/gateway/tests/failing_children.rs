@@ -8,12 +8,12 @@
     reason = "a test that cannot go on panics, and says what it counted"
 )]
 
-#[path = "../../transport/tests/common/processes.rs"]
+#[path = "../../transport/tests/all/common/processes.rs"]
 mod processes;
 
 use std::time::Duration;
 
-use anyport_gateway::{Reach, Upstream, UpstreamLimits};
+use anyport_gateway::{TransportConnector, Upstream, UpstreamLimits};
 use anyport_protocol::{Limits, Method, Raw, Revision};
 use anyport_service::{Context, Outcome, Principal, Reply, Request, Service as _};
 use anyport_transport::client::{ConnectOptions, Target, child::Command};
@@ -84,7 +84,7 @@ async fn cycles(count: usize) {
         ..ConnectOptions::default()
     };
     let limits = UpstreamLimits { backoff: Duration::from_millis(2), ..UpstreamLimits::default() };
-    let upstream = Upstream::new("sh", Reach::new(Target::Command(command), opening), limits);
+    let upstream = Upstream::new("sh", TransportConnector::new(Target::Command(command), opening), limits);
     for round in 0..10 {
         cycle(&upstream, round).await;
     }

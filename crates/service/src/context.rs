@@ -80,7 +80,7 @@ pub trait Ear: Send + Sync + 'static {
     fn told(&self, client: ClientId, method: &str, params: &Raw);
 }
 
-/// RequestRoute calls may be taken for those of one caller, where a server does not say to which of several something belongs.
+/// Whose calls may be taken for those of one caller, where a server does not say to which of several something belongs.
 ///
 /// A principal with several sessions is several callers: who sits before each of them may be another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -278,7 +278,7 @@ impl Context {
         self.0.changes_roots
     }
 
-    /// RequestRoute call this is, where calls of several callers must not be mixed up.
+    /// The caller of this call, where calls of several callers must not be mixed up.
     pub fn caller(&self) -> Caller {
         Caller { client: self.0.client, principal: self.0.principal.clone() }
     }

@@ -12,20 +12,25 @@
 //! - [`Context`], [`Principal`]: what is known about one call.
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
+//! - [`peer`]: the other end of a session or connection, outside any call.
 //! - [`Backoff`]: how long to wait before trying again.
 //! - [`param_headers`]: headers that mirror arguments, held against them.
+//! - [`sync`]: a mutex that ignores poisoning.
 
 mod backoff;
 mod context;
 pub mod emit;
 pub mod param_headers;
+pub mod peer;
 mod principal;
 mod reply;
 mod service;
+pub mod sync;
 
 pub use backoff::Backoff;
 pub use context::{Caller, ClientId, Context, Ear, InputMode, Line, ParamHeaders};
 pub use emit::Emitter;
+pub use peer::{Peer, PeerEvent, PeerEvents, SessionId, WeakPeer};
 pub use principal::Principal;
-pub use reply::{Answer, Event, Notification, Outcome, Reply, Responder, ServerRequest};
+pub use reply::{Answer, AnswerSink, Event, Notification, Outcome, Reply, Responder, ServerRequest};
 pub use service::{Request, Service};

@@ -218,10 +218,10 @@ impl<F: Future<Output = Outcome>> Stream for Only<F> {
     }
 }
 
-/// What the caller answered: the result object of the question, or its error.
+/// The answer to a server request: its result object, or its error.
 pub type Answer = Result<Raw, Error>;
 
-/// Something the caller is asked while its call is open.
+/// A server request: something that a server asks of its client, while a call is open or outside any call.
 #[derive(Debug)]
 pub struct ServerRequest {
     /// `elicitation/create`, `sampling/createMessage` or `roots/list`.
@@ -233,43 +233,89 @@ pub struct ServerRequest {
 }
 
 impl ServerRequest {
-    /// A question, and where its answer arrives. Dropping the receiver withdraws the question.
+    /// A server request, and where its answer arrives. Dropping the receiver withdraws the request.
     pub fn new(method: Method, params: Raw) -> (Self, oneshot::Receiver<Answer>) {
         let (sender, receiver) = oneshot::channel();
-        (Self { method, params, responder: Responder { sender, held: Vec::new() } }, receiver)
+        (Self { method, params, responder: Responder::new(sender) }, receiver)
     }
 }
 
-/// Takes the answer to one question.
+/// Receives the answer to one server request, wherever the request came from.
+pub trait AnswerSink: Send + 'static {
+    /// Takes the answer; `None` if the responder was dropped without one. An answer to a request that was withdrawn
+    /// meanwhile is ignored.
+    fn answer(self: Box<Self>, answer: Option<Answer>);
+
+    /// Returns whether the request was withdrawn.
+    fn is_withdrawn(&self) -> bool;
+
+    /// Returns whether the request was withdrawn; else `task` is woken when it is.
+    fn poll_withdrawn(&mut self, task: &mut Task<'_>) -> Poll<()>;
+}
+
+/// Dropping the receiver withdraws the request.
+impl AnswerSink for oneshot::Sender<Answer> {
+    fn answer(self: Box<Self>, answer: Option<Answer>) {
+        if let Some(answer) = answer {
+            let _ = (*self).send(answer);
+        }
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.is_closed()
+    }
+
+    fn poll_withdrawn(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        self.poll_closed(task)
+    }
+}
+
+/// Answers one server request. Dropping it means that no answer will come.
 pub struct Responder {
-    sender: oneshot::Sender<Answer>,
+    /// `None` once it has answered.
+    sink: Option<Box<dyn AnswerSink>>,
     held: Vec<Box<dyn Send>>,
 }
 
 impl Responder {
-    /// Answers. When the question was withdrawn meanwhile, the answer goes nowhere.
-    pub fn answer(self, answer: Answer) {
-        let _ = self.sender.send(answer);
+    /// A responder that answers to `sink`.
+    pub fn new(sink: impl AnswerSink) -> Self {
+        Self { sink: Some(Box::new(sink)), held: Vec::new() }
     }
 
-    /// Completes when the question is withdrawn: nobody waits for its answer any more.
+    /// Answers the request. If it was withdrawn meanwhile, the answer is ignored.
+    pub fn answer(mut self, answer: Answer) {
+        if let Some(sink) = self.sink.take() {
+            sink.answer(Some(answer));
+        }
+    }
+
+    /// Completes when the request is withdrawn: its answer is not awaited any more.
     pub async fn withdrawn(&mut self) {
-        self.sender.closed().await;
+        poll_fn(|task| self.poll_withdrawn(task)).await;
     }
 
-    /// Whether the question was withdrawn; else `task` is woken when it is.
+    /// Returns whether the request was withdrawn; else `task` is woken when it is.
     pub fn poll_withdrawn(&mut self, task: &mut Task<'_>) -> Poll<()> {
-        self.sender.poll_closed(task)
+        self.sink.as_mut().map_or(Poll::Ready(()), |sink| sink.poll_withdrawn(task))
     }
 
-    /// Whether the question was withdrawn.
+    /// Whether the request was withdrawn.
     pub fn is_withdrawn(&self) -> bool {
-        self.sender.is_closed()
+        self.sink.as_ref().is_none_or(|sink| sink.is_withdrawn())
     }
 
-    /// Keeps `guard` until the question is settled: answered, withdrawn or given up.
+    /// Keeps `guard` until the request is settled: answered, withdrawn or given up.
     pub fn hold(&mut self, guard: impl Send + 'static) {
         self.held.push(Box::new(guard));
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        if let Some(sink) = self.sink.take() {
+            sink.answer(None);
+        }
     }
 }
 

@@ -8,7 +8,7 @@
     reason = "a long run says its figures; a test that cannot go on panics"
 )]
 
-#[path = "common/processes.rs"]
+#[path = "all/common/processes.rs"]
 mod processes;
 
 use std::time::Duration;

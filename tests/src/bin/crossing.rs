@@ -5,7 +5,7 @@ use std::{env, future::pending, sync::Arc};
 
 use anyport::{
     Revision,
-    client::{Command, IntoTarget as _, Target},
+    client::{Command, IntoEndpoint as _, Target},
     live, stdio,
 };
 use anyport_tests::crossing::{Fault, bridge, server};
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Fault> {
             let config = stdio::Config { supported, ..stdio::Config::default() };
             stdio::serve(live(server()?), config, pending()).await?;
         }
-        ["bridge", url] => between((*url).into_target()?).await?,
+        ["bridge", url] => between((*url).into_endpoint()?).await?,
         ["bridge", program, behind @ ..] => {
             between(Target::Command(Command::new(program).args(behind.iter().copied()))).await?;
         }

@@ -44,7 +44,7 @@ use anyport::{
     memory,
 };
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
-use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
 use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Principal;
@@ -142,7 +142,7 @@ impl Setup {
             Way::Http => Target::Http(within(http::dial(self.clone(), &connected))),
         };
         let metrics = Metrics::new();
-        let reach = Reach::new(target, self.opening.clone());
+        let reach = TransportConnector::new(target, self.opening.clone());
         let upstream = Upstream::new("server", reach, self.upstream).bounded(self.shim, &metrics).parking(
             Sealer::new(&Key::from_bytes(self.key)),
             self.park,

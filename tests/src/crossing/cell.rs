@@ -39,7 +39,7 @@ impl Cell {
     pub async fn open(target: Target, revision: Option<Revision>, elicits: bool) -> Result<Self, Fault> {
         let mut builder = Client::connect(target)
             .on_elicit(async |_| ElicitAnswer::accept(json!({"name": "Ada"})))
-            .on_sample(async |_| {
+            .on_sampling(async |_| {
                 Ok(CreateMessageResult {
                     role: Role::Assistant,
                     content: "indeed".into(),

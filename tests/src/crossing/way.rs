@@ -4,7 +4,7 @@ use anyport::{
     LegacyClientLimits, Revision, Service, client::Target, http, live, protocol::Limits, unix, websocket,
 };
 use anyport_adapters::ParkLimits;
-use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
 use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_transport::client::{self as transport, ConnectOptions, child::Command};
@@ -149,8 +149,9 @@ fn child(command: Command) -> Served {
 pub fn bridge(target: Target) -> Result<Bridge, Fault> {
     let metrics = Metrics::new();
     let opening = ConnectOptions { limits: Limits::default(), ..ConnectOptions::default() };
-    let upstream = Upstream::new("crossing", Reach::new(target, opening), UpstreamLimits::default())
-        .bounded(LegacyClientLimits::default(), &metrics)
-        .parking(Sealer::new(&Key::random()?), ParkLimits::default(), &metrics);
+    let upstream =
+        Upstream::new("crossing", TransportConnector::new(target, opening), UpstreamLimits::default())
+            .bounded(LegacyClientLimits::default(), &metrics)
+            .parking(Sealer::new(&Key::random()?), ParkLimits::default(), &metrics);
     Ok(Bridge::new(upstream, Revision::ALL.into(), None))
 }

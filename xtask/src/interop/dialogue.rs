@@ -142,7 +142,7 @@ impl Client {
         }
     }
 
-    /// Whether it has been taught what the server answers. rmcp meets the documents in `crates/cli/tests/rmcp.rs`.
+    /// Whether it has been taught what the server answers. rmcp meets the documents in `crates/cli/tests/all/rmcp.rs`.
     fn knows(self, subject: Subject) -> bool {
         subject == Subject::Tour || !matches!(self, Self::Python1 | Self::Rmcp)
     }

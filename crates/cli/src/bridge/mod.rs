@@ -8,7 +8,7 @@ mod known;
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use anyport_gateway::{Bridge, Reach, Upstream, UpstreamLimits};
+use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
 use anyport_layers::{CatchPanic, ConcurrencyLimit, RateLimit, Trace};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
@@ -88,7 +88,7 @@ fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &M
         open_timeout: arguments.server.timeout,
         ..ConnectOptions::default()
     };
-    let reach = Reach::new(guard::guarded(target.server.destination()?), opening);
+    let reach = TransportConnector::new(guard::guarded(target.server.destination()?), opening);
     let connections = match target.server {
         // Each is a process of its own.
         Server::Command { .. } => 8,

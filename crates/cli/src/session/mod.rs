@@ -217,8 +217,8 @@ fn client(client: Builder, options: &Options, bar: &Bar) -> Builder {
         .timeout(timeout)
         .timeout_max(timeout.max(LONGEST))
         .on_elicit(move |form| ask::form(form, forms.clone()))
-        .on_visit(move |page| ask::page(page, pages.clone()))
-        .on_sample(async |_| Err(Refused::new("anyport's command line has no model to ask")));
+        .on_url_elicitation(move |page| ask::page(page, pages.clone()))
+        .on_sampling(async |_| Err(Refused::new("anyport's command line has no model to ask")));
     if options.output.verbose > 0 {
         client = client.on_log(LogLevel::Debug, |message| {
             let logger = message.logger.as_deref().map(|logger| format!("{logger}: ")).unwrap_or_default();

@@ -17,7 +17,7 @@ use super::{
     aside::answer_asides,
     listening::{self, Subscriptions},
 };
-use crate::{cache::View, client::BACKOFF, handler::Functions};
+use crate::{cache::ClientCache, client::BACKOFF, handler::Functions};
 
 /// A connection that is made anew when a request finds it gone.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ struct Shared {
     current: Lock<Current>,
     /// Held while the connection is made anew, so that one request does it for all.
     again: Mutex<Attempts>,
-    cache: Arc<View>,
+    cache: Arc<ClientCache>,
     functions: Arc<Functions>,
 }
 
@@ -54,7 +54,7 @@ impl Link {
     pub(crate) async fn open(
         target: Target,
         opening: ConnectOptions,
-        cache: Arc<View>,
+        cache: Arc<ClientCache>,
         functions: Arc<Functions>,
     ) -> Result<Self, ConnectError> {
         let current = Current::connect(&target, &opening, &cache, &functions).await?;
@@ -128,7 +128,7 @@ impl Current {
     async fn connect(
         target: &Target,
         opening: &ConnectOptions,
-        cache: &Arc<View>,
+        cache: &Arc<ClientCache>,
         functions: &Arc<Functions>,
     ) -> Result<Self, ConnectError> {
         let connection = connect(target, opening).await?;

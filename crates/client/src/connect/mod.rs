@@ -7,4 +7,4 @@ mod target;
 
 pub(crate) use aside::answer_asides;
 pub(crate) use link::Link;
-pub use target::{IntoTarget, NoTarget};
+pub use target::{IntoEndpoint, InvalidEndpoint};

@@ -1,12 +1,12 @@
 //! One server as if it were reached directly, by clients of any revision.
 
-mod kept;
-mod mirrored;
-mod news;
+mod catalog_cache;
+mod header_check;
+mod list_versions;
+mod listener_state;
 mod pages;
 #[cfg(test)]
 mod tests;
-mod views;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -17,7 +17,10 @@ use anyport_protocol::{
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
 use tokio::time::{Instant, sleep};
 
-use self::{kept::Kept, mirrored::Mirrored, news::News, views::Views};
+use self::{
+    catalog_cache::CatalogCache, header_check::HeaderCheck, list_versions::ListVersions,
+    listener_state::ListenerState,
+};
 use crate::Upstream;
 
 /// Passes everything on to one server, under its own names.
@@ -30,9 +33,9 @@ use crate::Upstream;
 pub struct Bridge {
     upstream: Upstream,
     supported: Arc<[Revision]>,
-    kept: Kept,
-    views: Views,
-    mirrored: Mirrored,
+    kept: CatalogCache,
+    views: ListVersions,
+    mirrored: HeaderCheck,
 }
 
 impl Bridge {
@@ -40,11 +43,11 @@ impl Bridge {
     ///
     /// Must be called inside a tokio runtime.
     pub fn new(upstream: Upstream, supported: Arc<[Revision]>, path: Option<PathBuf>) -> Self {
-        let kept = Kept::open(path);
-        let mirrored = Mirrored::default();
+        let kept = CatalogCache::open(path);
+        let mirrored = HeaderCheck::default();
         kept.tools().iter().for_each(|list| mirrored.learn(list));
         tokio::spawn(kept.written());
-        let mut learned = upstream.learned();
+        let mut learned = upstream.server_info();
         let keeping = kept.clone();
         tokio::spawn(async move {
             while learned.changed().await.is_ok() {
@@ -53,7 +56,7 @@ impl Bridge {
                 }
             }
         });
-        Self { upstream, supported, kept, views: Views::default(), mirrored }
+        Self { upstream, supported, kept, views: ListVersions::default(), mirrored }
     }
 
     /// The server.
@@ -62,7 +65,7 @@ impl Bridge {
     }
 
     fn discover(&self, context: Context) -> Reply {
-        let learned = self.upstream.learned().borrow().as_ref().map(|learned| learned.discovered.clone());
+        let learned = self.upstream.server_info().borrow().as_ref().map(|learned| learned.discovered.clone());
         let known = learned.or_else(|| self.kept.discovered());
         if let Some(known) = known {
             self.connect(context);
@@ -183,7 +186,7 @@ impl Bridge {
     /// The server says that lists of one kind changed. Whoever may see another list than before is told, once that is known:
     /// of what is kept, the caller's view is read again. `false`: what this caller last saw is not kept, so it must be told.
     fn reread(&self, change: Method, context: &Context) -> bool {
-        let lists = views::lists(change).iter().map(|method| (*method, key(*method, context)));
+        let lists = list_versions::lists(change).iter().map(|method| (*method, key(*method, context)));
         let kept: Vec<_> = lists.filter(|(_, key)| self.kept.list(key).is_some()).collect();
         for (method, key) in &kept {
             if self.views.begin(key) {
@@ -212,7 +215,7 @@ impl Bridge {
     fn listen(&self, request: Request, context: Context) -> Reply {
         let bridge = self.clone();
         emit::reply(|emitter| async move {
-            let mut news = News::of(&request);
+            let mut news = ListenerState::of(&request);
             loop {
                 let begun = Instant::now();
                 let reply = bridge.upstream.call(request.clone(), context.clone());
@@ -246,7 +249,7 @@ impl Bridge {
 
     /// The end of a stream that an older server knows nothing of, as one of that server's results.
     fn signed(&self, outcome: Outcome) -> Outcome {
-        let learned = self.upstream.learned().borrow().clone();
+        let learned = self.upstream.server_info().borrow().clone();
         let older = learned.filter(|learned| !learned.revision.is_modern());
         match (outcome, older.and_then(|learned| ServerIdentity::of(&learned.discovered))) {
             (Outcome::Result(end), Some(identity)) => Outcome::Result(identity.sign(end)),
@@ -254,7 +257,13 @@ impl Bridge {
         }
     }
 
-    async fn hear(&self, mut reply: Reply, context: &Context, news: &mut News, emitter: &Emitter) -> Outcome {
+    async fn hear(
+        &self,
+        mut reply: Reply,
+        context: &Context,
+        news: &mut ListenerState,
+        emitter: &Emitter,
+    ) -> Outcome {
         let mut changed = self.views.watch();
         loop {
             if news.acknowledged {
@@ -283,7 +292,7 @@ impl Bridge {
     }
 
     /// What was known of the lists may be out of date: whoever has seen another one is told, as by the server itself.
-    async fn may_differ(&self, news: &News, context: &Context, emitter: &Emitter) {
+    async fn may_differ(&self, news: &ListenerState, context: &Context, emitter: &Emitter) {
         for (_, change) in news.kinds() {
             if !self.reread(change, context) {
                 let change = Notification { method: change, params: Raw::EMPTY_OBJECT };

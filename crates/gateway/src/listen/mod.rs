@@ -4,7 +4,7 @@
 //! `resources/subscribe`. [`Listen`] counts who wants what, asks the server once, and gives every listener a stream of
 //! its own, in the newest vocabulary.
 
-mod machine;
+mod manager;
 
 use std::{
     collections::HashMap,
@@ -23,9 +23,9 @@ use tokio::{
 };
 
 #[cfg(test)]
-use self::machine::LINGER;
-pub(crate) use self::machine::Offers;
-use self::machine::{Action, Answer, Machine, Told, Wants};
+use self::manager::LINGER;
+pub(crate) use self::manager::Offers;
+use self::manager::{Action, Answer, SubscriptionManager, Told, Wants};
 
 /// Who listens to one legacy connection, and to those that come in its place.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Inside {
-    machine: Machine,
+    machine: SubscriptionManager,
     wakers: HashMap<u64, Waker>,
     link: Option<Link>,
     /// Counts connections: an answer on one that is gone answers nothing.

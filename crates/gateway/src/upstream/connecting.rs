@@ -21,13 +21,13 @@ use tokio::{
 };
 
 use super::{
-    BREATH, Learned, Pool,
-    beside::Beside,
-    key::{Key, Whom},
-    slot::{Down, Hold, Slot, State, Up, backoff},
+    BREATH, Pool, ServerInfo,
+    key::{ConnectionKey, Share},
+    slot::{CallGuard, Down, Slot, State, Up, backoff},
     table::Era,
+    unsolicited::UnsolicitedRequests,
 };
-use crate::{Client, Live, Spoken, Unreachable, listen::Offers};
+use crate::{ConnectError, Connected, OpenRequest, Spoken, listen::Offers};
 
 /// Longer than this no connection is idle, so that the clock can tell when it has been.
 const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -45,10 +45,10 @@ impl Pool {
     /// The connection for a call that holds a place, once it is there; the place may be another one then.
     pub(super) async fn up_for(
         &self,
-        mut hold: Hold,
+        mut hold: CallGuard,
         context: &Context,
         asks: bool,
-    ) -> Result<(Hold, Arc<Up>), Error> {
+    ) -> Result<(CallGuard, Arc<Up>), Error> {
         loop {
             self.begin(hold.slot(), context);
             match hold.slot().settled().await {
@@ -87,7 +87,7 @@ impl Pool {
     async fn connected(self, slot: Arc<Slot>, connecting: JoinHandle<()>) {
         let Err(panicked) = connecting.await else { return };
         let why =
-            Unreachable("connecting failed in a way that it should not, which is a fault to report".into());
+            ConnectError("connecting failed in a way that it should not, which is a fault to report".into());
         tracing::error!(upstream = self.0.name, error = %panicked, "what connects has panicked");
         slot.state.send_if_modified(|state| {
             let connects = matches!(state, State::Connecting);
@@ -109,12 +109,12 @@ impl Pool {
     }
 
     /// Connects once, in a task of its own: that whoever called first leaves is nothing to the others.
-    async fn connect(self, slot: Arc<Slot>, client: Client, failed: Option<Down>) {
+    async fn connect(self, slot: Arc<Slot>, client: OpenRequest, failed: Option<Down>) {
         let first = match self.era() {
             None => Some(self.0.first.lock().await),
             Some(_) => None,
         };
-        if first.is_some() && self.era() == Some(Era::Modern) && slot.key != Key::Modern {
+        if first.is_some() && self.era() == Some(Era::Modern) && slot.key != ConnectionKey::Modern {
             self.moved(&slot);
             return;
         }
@@ -148,7 +148,7 @@ impl Pool {
         drop(first);
     }
 
-    fn unreachable(&self, why: &Unreachable, since: Option<jiff::Timestamp>, attempts: u32) -> Down {
+    fn unreachable(&self, why: &ConnectError, since: Option<jiff::Timestamp>, attempts: u32) -> Down {
         let name = &self.0.name;
         let since = since.unwrap_or_else(jiff::Timestamp::now);
         tracing::warn!(upstream = name, attempts, "not connected: {why}");
@@ -240,8 +240,14 @@ impl Pool {
     }
 
     /// A connection is there: it is put where calls will look for it.
-    fn established(&self, slot: Arc<Slot>, client: &Client, live: Live, room: OwnedSemaphorePermit) {
-        let Live { service, revision, discovered, spoken, asides, tell, closed, close } = live;
+    fn established(
+        &self,
+        slot: Arc<Slot>,
+        client: &OpenRequest,
+        live: Connected,
+        room: OwnedSemaphorePermit,
+    ) {
+        let Connected { service, revision, discovered, spoken, asides, tell, closed, close } = live;
         let up = Arc::new(Up {
             service: service.clone(),
             revision,
@@ -255,14 +261,18 @@ impl Pool {
             let mut table = self.lock();
             table.era = Some(Era::of(revision));
             let key = match Era::of(revision) {
-                Era::Modern => Key::Modern,
-                Era::Legacy if slot.key == Key::Modern => Key::legacy(&client.capabilities, false, Whom::All),
+                Era::Modern => ConnectionKey::Modern,
+                Era::Legacy if slot.key == ConnectionKey::Modern => {
+                    ConnectionKey::legacy(&client.capabilities, false, Share::All)
+                }
                 Era::Legacy => slot.key.clone(),
             };
             table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
         };
         tracing::debug!(upstream = self.0.name, revision = revision.as_str(), "connected");
-        self.0.learned.send_replace(Some(Arc::new(Learned { revision, discovered: discovered.clone() })));
+        self.0
+            .server_info
+            .send_replace(Some(Arc::new(ServerInfo { revision, discovered: discovered.clone() })));
         if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
             park.identify(ServerIdentity::of(&discovered));
         }
@@ -286,14 +296,14 @@ impl Pool {
             let context =
                 Context::new(Principal::local(), revision).with_client(client.capabilities.clone(), info);
             place.listen.linked(service, context, Offers::of(&discovered));
-            asides(Beside::of(self, &place));
+            asides(UnsolicitedRequests::of(self, &place));
         }
         place.state.send_replace(State::Up(up.clone()));
         tokio::spawn(self.clone().watch(place, up, client.clone(), Ends { spoken, closed, close }));
     }
 
     /// Stays with a connection until it is gone.
-    async fn watch(self, slot: Arc<Slot>, up: Arc<Up>, client: Client, ends: Ends) {
+    async fn watch(self, slot: Arc<Slot>, up: Arc<Up>, client: OpenRequest, ends: Ends) {
         let Ends { mut spoken, mut closed, close } = ends;
         let _open = self.numbers().open.hold();
         let mut over = self.0.over.subscribe();
@@ -325,13 +335,13 @@ impl Pool {
             close.await;
             // There is room for another connection only now.
             drop(up);
-            self.forget_apart(&slot);
+            self.forget_unshared(&slot);
             return;
         };
         self.numbers().lost.increment();
         tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
         let now = match since.elapsed() < HEALTHY {
-            true => State::Down(self.unreachable(&Unreachable(why), None, 1)),
+            true => State::Down(self.unreachable(&ConnectError(why), None, 1)),
             false => State::Idle,
         };
         let left = slot.left(&up, now);
@@ -342,7 +352,7 @@ impl Pool {
     }
 
     /// Forgets a place that was one caller's alone, unless it is in use again: its caller may be gone for good.
-    fn forget_apart(&self, slot: &Arc<Slot>) {
+    fn forget_unshared(&self, slot: &Arc<Slot>) {
         if !slot.key.is_unidentifiable() {
             return;
         }
@@ -375,7 +385,7 @@ impl Pool {
     }
 
     /// Connects again while somebody listens; for calls alone the next one is early enough.
-    async fn reconnect(&self, slot: &Arc<Slot>, client: Client) {
+    async fn reconnect(&self, slot: &Arc<Slot>, client: OpenRequest) {
         let context =
             Context::new(Principal::local(), Revision::NEWEST).with_client(client.capabilities, client.info);
         while slot.listen.is_heard() && !*self.0.closed.borrow() {

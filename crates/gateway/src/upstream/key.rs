@@ -1,42 +1,42 @@
 use anyport_protocol::{Raw, capability::Profile, json::Splice};
 use anyport_service::{Caller, Context};
 
-use crate::Client;
+use crate::OpenRequest;
 
 /// Which connection a call belongs to.
 ///
 /// A modern server is told with every request what its caller can do, so one connection serves all. A legacy server is
 /// told once, so callers that can do the same share a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+pub(super) enum ConnectionKey {
     Modern,
-    Legacy { profile: Profile, extensions: Option<Raw>, whom: Whom },
+    Legacy { profile: Profile, extensions: Option<Raw>, share: Share },
 }
 
 /// RequestRoute a connection to a legacy server is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Whom {
+pub(super) enum Share {
     /// That of all who can do the same.
     All,
     /// One caller's: the server asks without saying whom.
     Caller(Caller),
     /// That of one call at a time, of callers that nothing tells apart.
-    Lane(usize),
+    ExclusiveSlot(usize),
 }
 
-impl Key {
+impl ConnectionKey {
     /// `changes_roots`: whether the client says when its roots change. One of 2026-07-28 cannot, whatever it declares.
-    pub(super) fn legacy(capabilities: &Raw, changes_roots: bool, whom: Whom) -> Self {
+    pub(super) fn legacy(capabilities: &Raw, changes_roots: bool, share: Share) -> Self {
         let profile = Profile { roots_list_changed: changes_roots, ..Profile::of(capabilities) };
         let extensions = capabilities.member("extensions").filter(|extensions| extensions.as_str() != "{}");
-        Self::Legacy { profile, extensions, whom }
+        Self::Legacy { profile, extensions, share }
     }
 
-    /// That of `whom`, of callers who can do the same.
-    pub(super) fn of(&self, whom: &Whom) -> Self {
+    /// That of `share`, of callers who can do the same.
+    pub(super) fn of(&self, share: &Share) -> Self {
         match self.clone() {
             Self::Legacy { profile, extensions, .. } => {
-                Self::Legacy { profile, extensions, whom: whom.clone() }
+                Self::Legacy { profile, extensions, share: share.clone() }
             }
             Self::Modern => Self::Modern,
         }
@@ -44,16 +44,16 @@ impl Key {
 
     /// Whether it is not for all.
     pub(super) fn is_unidentifiable(&self) -> bool {
-        matches!(self, Self::Legacy { whom: Whom::Caller(_) | Whom::Lane(_), .. })
+        matches!(self, Self::Legacy { share: Share::Caller(_) | Share::ExclusiveSlot(_), .. })
     }
 
     /// On whose behalf the connection for a call is opened.
-    pub(super) fn client(&self, context: &Context) -> Client {
+    pub(super) fn client(&self, context: &Context) -> OpenRequest {
         let capabilities = match self {
             Self::Modern => context.capabilities().clone(),
             Self::Legacy { profile, extensions, .. } => declared(profile, extensions.as_ref()),
         };
-        Client { capabilities, info: context.client_info().cloned() }
+        OpenRequest { capabilities, info: context.client_info().cloned() }
     }
 }
 
@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn who_can_do_the_same_shares_a_connection() {
-        let key = |capabilities: serde_json::Value| Key::legacy(&capabilities.into(), false, Whom::All);
+        let key =
+            |capabilities: serde_json::Value| ConnectionKey::legacy(&capabilities.into(), false, Share::All);
         assert_eq!(key(json!({"elicitation": {}})), key(json!({"elicitation": {"form": {}}, "x": 1})));
         assert_ne!(key(json!({"elicitation": {}})), key(json!({"elicitation": {"url": {}}})));
         assert_ne!(key(json!({})), key(json!({"extensions": {"a": {}}})));
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn a_server_is_told_what_the_profile_says_and_no_more() {
         let told = |capabilities: serde_json::Value| {
-            let key = Key::legacy(&capabilities.into(), false, Whom::All);
+            let key = ConnectionKey::legacy(&capabilities.into(), false, Share::All);
             let context =
                 Context::new(anyport_service::Principal::local(), anyport_protocol::Revision::NEWEST);
             key.client(&context).capabilities.to_string()

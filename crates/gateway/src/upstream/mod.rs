@@ -1,15 +1,15 @@
 //! One server, behind as many connections as its callers need.
 
-mod beside;
 mod connecting;
-mod flight;
+mod idempotency;
 mod key;
-mod relisten;
-mod safe;
+mod resubscribe;
+mod retry;
 mod slot;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unsolicited;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicUsize},
@@ -34,13 +34,13 @@ use tokio::{
 
 use self::{
     connecting::ending,
-    flight::Flight,
-    key::{Key, Whom},
-    safe::Safe,
-    slot::{Hold, Slot, State, Up},
+    idempotency::IdempotentTools,
+    key::{ConnectionKey, Share},
+    retry::RetriableCall,
+    slot::{CallGuard, Slot, State, Up},
     table::{Era, Table},
 };
-use crate::{Connect, deferred::deferred};
+use crate::{Connector, deferred::deferred};
 
 /// One server: it is connected when somebody calls it, and again when the connection was lost.
 ///
@@ -96,7 +96,7 @@ impl UpstreamLimits {
 
 /// What a server was found to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Learned {
+pub struct ServerInfo {
     /// The revision that it speaks.
     pub revision: Revision,
     /// What it said of itself: a `DiscoverResult`.
@@ -105,7 +105,7 @@ pub struct Learned {
 
 impl Upstream {
     /// The server that `connect` connects to. `name` is what people call it, in errors and logs.
-    pub fn new(name: impl Into<String>, connect: impl Connect, limits: UpstreamLimits) -> Self {
+    pub fn new(name: impl Into<String>, connect: impl Connector, limits: UpstreamLimits) -> Self {
         let pool = Pool(Arc::new(Inner {
             name: name.into(),
             connect: Box::new(connect),
@@ -115,9 +115,9 @@ impl Upstream {
             freed: Arc::default(),
             waiting: AtomicUsize::new(0),
             first: tokio::sync::Mutex::default(),
-            safe: Safe::default(),
+            idempotent: IdempotentTools::default(),
             parked: OnceLock::new(),
-            learned: watch::Sender::new(None),
+            server_info: watch::Sender::new(None),
             closed: watch::Sender::new(false),
             over: watch::Sender::new(false),
             numbers: OnceLock::new(),
@@ -134,7 +134,7 @@ impl Upstream {
     #[must_use]
     pub fn bounded(mut self, limits: LegacyClientLimits, metrics: &Metrics) -> Self {
         // It was counted in others before: then it goes on so.
-        self.pool.0.numbers.get_or_init(|| Numbers::of(metrics));
+        self.pool.0.numbers.get_or_init(|| UpstreamMetrics::of(metrics));
         self.shim = Arc::new(LegacyClientAdapter::new(self.pool.clone(), limits).metrics(metrics));
         self
     }
@@ -161,22 +161,24 @@ impl Upstream {
     }
 
     /// What the server was last found to be; changes with every connection. `None` before the first.
-    pub fn learned(&self) -> watch::Receiver<Option<Arc<Learned>>> {
-        self.pool.0.learned.subscribe()
+    pub fn server_info(&self) -> watch::Receiver<Option<Arc<ServerInfo>>> {
+        self.pool.0.server_info.subscribe()
     }
 
     /// Connects for calls such as `context`'s, unless that is done already, and says what the server is.
     ///
     /// # Errors
     /// -32603 `upstream_down` or `overloaded`.
-    pub async fn connected(&self, context: &Context) -> Result<Learned, Error> {
+    pub async fn connected(&self, context: &Context) -> Result<ServerInfo, Error> {
         let (_, up) = self.pool.up(context).await?;
-        Ok(Learned { revision: up.revision, discovered: up.discovered.clone() })
+        Ok(ServerInfo { revision: up.revision, discovered: up.discovered.clone() })
     }
 
     /// What distinguishes callers to whom a server may show other lists.
     pub(crate) fn profile(context: &Context) -> Raw {
-        Key::legacy(context.capabilities(), context.changes_roots(), Whom::All).client(context).capabilities
+        ConnectionKey::legacy(context.capabilities(), context.changes_roots(), Share::All)
+            .client(context)
+            .capabilities
     }
 
     /// Whether a call such as `context`'s would go out at once.
@@ -248,7 +250,7 @@ struct Pool(Arc<Inner>);
 
 struct Inner {
     name: String,
-    connect: Box<dyn Connect>,
+    connect: Box<dyn Connector>,
     limits: UpstreamLimits,
     table: Mutex<Table>,
     room: Arc<Semaphore>,
@@ -257,27 +259,27 @@ struct Inner {
     waiting: AtomicUsize,
     /// Held until it is known of which era the server is: a modern one needs no second connection.
     first: tokio::sync::Mutex<()>,
-    safe: Safe,
+    idempotent: IdempotentTools,
     /// Who waits for what the server says of elicitations.
     parked: OnceLock<Weak<LegacyServerAdapter<Pool>>>,
-    learned: watch::Sender<Option<Arc<Learned>>>,
+    server_info: watch::Sender<Option<Arc<ServerInfo>>>,
     /// Nothing new begins.
     closed: watch::Sender<bool>,
     /// Nothing is left: connections are closed, and those that come to be are not waited for.
     over: watch::Sender<bool>,
-    numbers: OnceLock<Numbers>,
+    numbers: OnceLock<UpstreamMetrics>,
 }
 
 /// What is counted.
 #[derive(Clone, Debug, Default)]
-struct Numbers {
+struct UpstreamMetrics {
     refused: Counter,
     reissued: Counter,
     lost: Counter,
     open: Gauge,
 }
 
-impl Numbers {
+impl UpstreamMetrics {
     fn of(metrics: &Metrics) -> Self {
         Self {
             refused: metrics.refusals("connections"),
@@ -324,11 +326,11 @@ impl Pool {
         })
     }
 
-    fn through(&self, hold: Hold, up: &Up, request: Request, context: Context, reissues: u32) -> Reply {
+    fn through(&self, hold: CallGuard, up: &Up, request: Request, context: Context, reissues: u32) -> Reply {
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.revision) {
-                Era::Modern => relisten::listen(self.clone(), request, context),
+                Era::Modern => resubscribe::listen(self.clone(), request, context),
                 Era::Legacy => slot.listen.open(&request.params),
             };
         }
@@ -337,7 +339,7 @@ impl Pool {
             Ok(outcome) => self.settle(slot, outcome, request, context, Told { reissues, ..Told::default() }),
             Err(reply) => {
                 let told = Told { reissues, ..Told::default() };
-                Reply::pending(Flight::new(self.clone(), request, context, reply, hold, told))
+                Reply::pending(RetriableCall::new(self.clone(), request, context, reply, hold, told))
             }
         }
     }
@@ -362,7 +364,9 @@ impl Pool {
                 return Reply::ready(outcome);
             }
             Outcome::Error(error)
-                if told.reissues < REISSUES && slot.key == Key::Modern && is_other_revision(error) =>
+                if told.reissues < REISSUES
+                    && slot.key == ConnectionKey::Modern
+                    && is_other_revision(error) =>
             {
                 // It was refused before anything was done.
                 self.numbers().reissued.increment();
@@ -371,12 +375,13 @@ impl Pool {
                 return self.attempt(request, context, REISSUES);
             }
             Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
-                self.0.safe.listed(page);
+                self.0.idempotent.listed(page);
                 return Reply::ready(outcome);
             }
             _ => return Reply::ready(outcome),
         };
-        if told.reissues < REISSUES && !told.asked && (never_sent(lost) || self.0.safe.twice(&request)) {
+        if told.reissues < REISSUES && !told.asked && (never_sent(lost) || self.0.idempotent.twice(&request))
+        {
             self.numbers().reissued.increment();
             tracing::debug!(upstream = self.0.name, method = %request.method, "a call is made again");
             let (pool, mut state) = (self.clone(), slot.state.subscribe());
@@ -393,7 +398,7 @@ impl Pool {
     /// The error of a call whose connection was lost.
     fn lost(&self, error: &Error, request: &Request, asked: bool) -> Error {
         // A call that waited for an answer, or that cannot have done anything, did not get to its end.
-        let unfinished = asked || never_sent(error) || self.0.safe.twice(request);
+        let unfinished = asked || never_sent(error) || self.0.idempotent.twice(request);
         let name = &self.0.name;
         // Which connection it was is said here.
         let why =
@@ -411,8 +416,8 @@ impl Pool {
         Error::internal(message).with_data(data).with_reason(reason)
     }
 
-    fn numbers(&self) -> &Numbers {
-        self.0.numbers.get_or_init(Numbers::default)
+    fn numbers(&self) -> &UpstreamMetrics {
+        self.0.numbers.get_or_init(UpstreamMetrics::default)
     }
 
     /// The server is not what it was.
@@ -438,19 +443,19 @@ impl Pool {
     }
 
     /// A place among the calls of the connection where such a call goes; `asks`: whether its caller may be asked.
-    fn hold(&self, context: &Context, asks: bool) -> Hold {
+    fn hold(&self, context: &Context, asks: bool) -> CallGuard {
         let mut table = self.lock();
         let slot = table.slot(context, asks, &self.0.limits);
         if table.era != Some(Era::Modern) {
             slot.used_by(context);
         }
         // Before anyone else looks for a connection that nobody uses.
-        Hold::of(&slot, &self.0.freed)
+        CallGuard::of(&slot, &self.0.freed)
     }
 
     /// Every caller has a connection of its own from now on.
-    fn set_apart(&self) {
-        let first = !std::mem::replace(&mut self.lock().apart, true);
+    fn isolate(&self) {
+        let first = !std::mem::replace(&mut self.lock().isolated, true);
         if first {
             let name = &self.0.name;
             tracing::info!(

@@ -18,12 +18,12 @@ use tokio::{
     time::Instant,
 };
 
-use super::key::Key;
+use super::key::ConnectionKey;
 use crate::{Tell, listen::Listen};
 
 /// A place for one connection, and for those that come after it is lost.
 pub(super) struct Slot {
-    pub(super) key: Key,
+    pub(super) key: ConnectionKey,
     pub(super) state: watch::Sender<State>,
     pub(super) listen: Listen,
     /// Calls under way.
@@ -76,7 +76,7 @@ pub(super) struct Down {
 }
 
 impl Slot {
-    pub(super) fn new(key: Key) -> Arc<Self> {
+    pub(super) fn new(key: ConnectionKey) -> Arc<Self> {
         Arc::new(Self {
             key,
             state: watch::Sender::new(State::Idle),
@@ -228,14 +228,14 @@ impl Ear for Slot {
 }
 
 /// A call under way holds its connection.
-pub(super) struct Hold {
+pub(super) struct CallGuard {
     slot: Arc<Slot>,
     freed: Arc<Notify>,
     /// Whether the call was asked something.
     asked: bool,
 }
 
-impl Hold {
+impl CallGuard {
     pub(super) fn of(slot: &Arc<Slot>, freed: &Arc<Notify>) -> Self {
         slot.calls.fetch_add(1, Ordering::AcqRel);
         Self { slot: slot.clone(), freed: freed.clone(), asked: false }
@@ -253,7 +253,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for CallGuard {
     fn drop(&mut self) {
         if self.asked {
             self.slot.asked.fetch_sub(1, Ordering::AcqRel);

@@ -7,7 +7,7 @@ use anyport_service::Context;
 
 use super::{
     UpstreamLimits,
-    key::{Key, Whom},
+    key::{ConnectionKey, Share},
     slot::Slot,
 };
 
@@ -27,11 +27,11 @@ impl Era {
 pub(super) struct Table {
     pub(super) era: Option<Era>,
     /// The server asks without saying whom, and was refused: from then on each caller has a connection of its own.
-    pub(super) apart: bool,
+    pub(super) isolated: bool,
     /// The server asks without saying whom: a connection that carries a question is no place for another call that may be
     /// asked something.
-    pub(super) unnamed: bool,
-    pub(super) slots: HashMap<Key, Arc<Slot>>,
+    pub(super) ambiguous: bool,
+    pub(super) slots: HashMap<ConnectionKey, Arc<Slot>>,
 }
 
 impl Table {
@@ -39,11 +39,11 @@ impl Table {
     /// forgotten.
     pub(super) fn slot(&mut self, context: &Context, asks: bool, limits: &UpstreamLimits) -> Arc<Slot> {
         let key = match self.era {
-            Some(Era::Modern) => Key::Modern,
+            Some(Era::Modern) => ConnectionKey::Modern,
             _ => {
-                let all = Key::legacy(context.capabilities(), context.changes_roots(), Whom::All);
+                let all = ConnectionKey::legacy(context.capabilities(), context.changes_roots(), Share::All);
                 match self.whom(context, &all, asks, limits.connections) {
-                    Whom::All => all,
+                    Share::All => all,
                     whom => all.of(&whom),
                 }
             }
@@ -57,28 +57,28 @@ impl Table {
     /// Nothing is guessed of whom a server means that asks without saying so: then each caller has a connection of its
     /// own, and so has each call of callers that nothing tells apart. Those share one until it carries a question that
     /// may be open for long. `all` is the place of all who can do the same.
-    fn whom(&self, context: &Context, all: &Key, asks: bool, connections: usize) -> Whom {
-        if !self.apart && !self.unnamed {
-            return Whom::All;
+    fn whom(&self, context: &Context, all: &ConnectionKey, asks: bool, connections: usize) -> Share {
+        if !self.isolated && !self.ambiguous {
+            return Share::All;
         }
         let caller = context.caller();
         if !caller.is_unidentifiable() {
-            return if self.apart { Whom::Caller(caller) } else { Whom::All };
+            return if self.isolated { Share::Caller(caller) } else { Share::All };
         }
-        let place = |whom: &Whom| self.slots.get(&all.of(whom));
-        let asked = || place(&Whom::All).is_some_and(|slot| slot.has_asked());
-        if !asks || !(self.apart || asked()) {
-            return Whom::All;
+        let place = |whom: &Share| self.slots.get(&all.of(whom));
+        let asked = || place(&Share::All).is_some_and(|slot| slot.has_asked());
+        if !asks || !(self.isolated || asked()) {
+            return Share::All;
         }
-        let lanes = || (0..=self.slots.len()).map(Whom::Lane);
+        let lanes = || (0..=self.slots.len()).map(Share::ExclusiveSlot);
         let free = lanes().find(|lane| place(lane).is_none_or(|slot| !slot.is_taken()));
         if self.slots.values().filter(|slot| slot.is_taken()).count() < connections {
-            return free.unwrap_or(Whom::All);
+            return free.unwrap_or(Share::All);
         }
         // A connection gets free when somebody has answered a question, or nobody ever will. Most calls ask nothing, and
         // need not wait for that; one that does is refused its question.
-        let mut everywhere = std::iter::once(Whom::All).chain(lanes());
+        let mut everywhere = std::iter::once(Share::All).chain(lanes());
         let shared = everywhere.find(|whom| place(whom).is_some_and(|slot| slot.up().is_some()));
-        shared.or(free).unwrap_or(Whom::All)
+        shared.or(free).unwrap_or(Share::All)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::{connecting::HEALTHY, *};
 use crate::{
-    Client, Live, Unreachable,
+    ConnectError, Connected, OpenRequest,
     farm::{Farm, call, caller, error, result},
 };
 
@@ -36,7 +36,7 @@ async fn many_first_calls_open_one_connection() {
             assert_eq!(result(call.outcome().await)["called"], "read");
         }
         assert_eq!(farm.connections(), 1);
-        let learned = upstream.learned().borrow().clone().unwrap();
+        let learned = upstream.server_info().borrow().clone().unwrap();
         assert_eq!(learned.revision, revision);
     }
 }
@@ -394,7 +394,7 @@ async fn what_is_being_connected_is_not_waited_for_when_all_is_shut_down() {
 async fn a_caller_that_is_back_while_its_connection_closes_keeps_the_next_one() {
     let farm = Farm::new(LEGACY).slow(Duration::from_millis(50), Duration::from_secs(5));
     let upstream = upstream(&farm);
-    upstream.pool.set_apart();
+    upstream.pool.isolate();
     let session = || caller(LEGACY, json!({"elicitation": {}})).with_client_id(ClientId::next());
     let (first, second) = (session(), session());
     for context in [&first, &second] {
@@ -470,8 +470,11 @@ async fn connections_that_may_be_idle_for_ever_stay() {
 async fn a_connector_that_panics_is_one_that_failed_and_is_asked_again() {
     struct Panics(Farm, AtomicBool);
 
-    impl Connect for Panics {
-        fn connect(&self, client: Client) -> Pin<Box<dyn Future<Output = Result<Live, Unreachable>> + Send>> {
+    impl Connector for Panics {
+        fn connect(
+            &self,
+            client: OpenRequest,
+        ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
             assert!(self.1.swap(true, Ordering::Relaxed), "the first time");
             self.0.connect(client)
         }

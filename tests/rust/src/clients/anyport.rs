@@ -43,7 +43,7 @@ impl Anyport {
                 let answer = ElicitAnswer::accept(user.question(form.message()));
                 async move { answer }
             })
-            .on_sample(move |question| {
+            .on_sampling(move |question| {
                 let said = model.prompt(&text(&question));
                 let said = json!({"role": "assistant", "content": {"type": "text", "text": said}, "model": "parrot"});
                 async move {

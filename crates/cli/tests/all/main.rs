@@ -1,0 +1,33 @@
+//! Tests of the program as its users meet it: the real binary, started beside the test and killed with it.
+//!
+//! Every file beside this one is a module: one program is linked, not one per file. Only what must be alone in its process
+//! (it counts allocations, descriptors or children) is a program of its own, beside this folder.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod bad_servers;
+mod book;
+mod bridge;
+mod bridged_http;
+mod cache;
+mod coming_from;
+mod commands;
+mod crash;
+mod doctor;
+mod documents;
+mod findable;
+mod first_ten_minutes;
+mod flags;
+mod interrupted;
+mod json;
+mod logs;
+mod parked;
+mod plain;
+mod rmcp;
+mod secrets;
+mod serve;
+mod signals;
+mod stdio;
+mod stray;
+mod support;
+mod transports;

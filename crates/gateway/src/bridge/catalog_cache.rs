@@ -1,0 +1,220 @@
+use std::{
+    collections::BTreeMap,
+    fs,
+    future::Future,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyport_protocol::{Limits, Raw};
+use serde::{Deserialize, Serialize};
+use tokio::{sync::Notify, time::sleep};
+
+/// What a server was last known to offer, in memory and in a file that outlives the program.
+#[derive(Clone)]
+pub(super) struct CatalogCache(Arc<Inner>);
+
+struct Inner {
+    /// None: it is kept in memory alone.
+    path: Option<PathBuf>,
+    contents: Mutex<Contents>,
+    /// Something changed, or nobody holds this any more.
+    changed: Arc<Notify>,
+}
+
+/// The file.
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Contents {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    discovered: Option<Raw>,
+    /// By the method, and by what the client that saw the list could be asked: a list may depend on it.
+    #[serde(default)]
+    lists: BTreeMap<String, Raw>,
+}
+
+/// The most bytes that are kept; a larger list is asked for each time.
+const MOST: usize = 8 << 20;
+/// The most lists that are kept. Clients may say of themselves whatever they like, and others come with the years: where there
+/// is no room for one that is in use now, the others are forgotten.
+const LISTS: usize = 64;
+/// Changes come together: what is written after this time has most of them.
+const SETTLE: Duration = Duration::from_millis(200);
+
+impl CatalogCache {
+    /// What is kept in the file at `path`, or nothing yet. A file that cannot be read is as good as none: all that is in
+    /// it can be asked for.
+    pub(super) fn open(path: Option<PathBuf>) -> Self {
+        let contents = path.as_deref().and_then(|path| match read(path) {
+            Ok(contents) => Some(contents),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "what the server last offered cannot be read; it is asked again");
+                None
+            }
+        });
+        let contents = Mutex::new(contents.unwrap_or_default());
+        Self(Arc::new(Inner { path, contents, changed: Arc::default() }))
+    }
+
+    pub(super) fn discovered(&self) -> Option<Raw> {
+        self.lock().discovered.clone()
+    }
+
+    pub(super) fn list(&self, key: &str) -> Option<Raw> {
+        self.lock().lists.get(key).cloned()
+    }
+
+    /// Every list of tools.
+    pub(super) fn tools(&self) -> Vec<Raw> {
+        let contents = self.lock();
+        let of_tools = contents.lists.iter().filter(|(key, _)| key.starts_with("tools/list "));
+        of_tools.map(|(_, list)| list.clone()).collect()
+    }
+
+    pub(super) fn set_discovered(&self, discovered: Raw) {
+        let mut contents = self.lock();
+        if contents.discovered.as_ref() != Some(&discovered) {
+            contents.discovered = Some(discovered);
+            self.0.changed.notify_one();
+        }
+    }
+
+    /// Returns whether another list was kept before.
+    pub(super) fn set_list(&self, key: String, list: Raw) -> bool {
+        let size = key.len() + list.as_str().len();
+        if size > MOST {
+            return self.drop_list(&key);
+        }
+        let mut contents = self.lock();
+        let others = contents.lists.iter().filter(|(other, _)| **other != key);
+        let (count, bytes) = others
+            .fold((0, 0), |(count, bytes), (key, list)| (count + 1, bytes + key.len() + list.as_str().len()));
+        if count >= LISTS || bytes + size > MOST {
+            contents.lists.retain(|other, _| *other == key);
+        }
+        let old = contents.lists.insert(key, list.clone());
+        if old.as_ref() != Some(&list) {
+            self.0.changed.notify_one();
+        }
+        old.is_some_and(|old| old != list)
+    }
+
+    /// Forgets a list, for what would be kept of it is a part. Returns whether it was kept.
+    pub(super) fn drop_list(&self, key: &str) -> bool {
+        let was_kept = self.lock().lists.remove(key).is_some();
+        if was_kept {
+            self.0.changed.notify_one();
+        }
+        was_kept
+    }
+
+    /// Writes the file whenever something has changed, until nobody else holds this.
+    pub(super) fn written(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (inner, changed) = (Arc::downgrade(&self.0), self.0.changed.clone());
+        async move {
+            loop {
+                changed.notified().await;
+                let Some(kept) = inner.upgrade().map(Self) else { return };
+                sleep(SETTLE).await;
+                let Some(path) = kept.0.path.clone() else { continue };
+                let contents = kept.lock().clone();
+                let written = tokio::task::spawn_blocking(move || write(&path, &contents)).await;
+                if let Ok(Err(error)) = written {
+                    tracing::warn!(%error, "what the server offers cannot be kept: the next start will wait for it");
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.0.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.changed.notify_one();
+    }
+}
+
+fn read(path: &Path) -> io::Result<Contents> {
+    let text = fs::read(path)?;
+    // What is handed on must have passed the scan, even if somebody wrote the file by hand.
+    let limits = Limits { bytes: 4 * MOST, ..Limits { nodes: usize::MAX, ..Limits::default() } };
+    let text = Raw::parse(text.into(), &limits).map_err(io::Error::other)?;
+    text.decode().map_err(io::Error::other)
+}
+
+/// Readers see the old file or the new one, and nobody but the user sees either.
+fn write(path: &Path, contents: &Contents) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    fs::create_dir_all(folder)?;
+    let aside = path.with_extension(format!("{}.new", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&aside).and_then(|mut file| {
+        file.write_all(Raw::of(contents).map_err(io::Error::other)?.as_str().as_bytes())
+    });
+    let moved = written.and_then(|()| fs::rename(&aside, path));
+    if moved.is_err() {
+        let _ = fs::remove_file(&aside);
+    }
+    moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(text: &str) -> Raw {
+        Raw::from(serde_json::json!({"tools": [{"name": text}]}))
+    }
+
+    #[test]
+    fn where_there_is_no_room_what_is_in_use_pushes_out_the_rest() {
+        let kept = CatalogCache::open(None);
+        for number in 0..LISTS {
+            kept.set_list(format!("tools/list {number}"), list("old"));
+        }
+        assert!(!kept.set_list("tools/list new".into(), list("new")));
+        assert_eq!(kept.list("tools/list new"), Some(list("new")));
+        assert_eq!(kept.tools().len(), 1);
+        let half = list(&"x".repeat(MOST / 2));
+        for name in ["a", "b"] {
+            kept.set_list(format!("tools/list {name}"), half.clone());
+            assert_eq!(kept.list(&format!("tools/list {name}")).as_ref(), Some(&half));
+        }
+        assert_eq!(kept.tools().len(), 1, "two halves and their names are more than may be kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_written_for_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept.json");
+        let kept = CatalogCache::open(Some(path.clone()));
+        let writing = tokio::spawn(kept.written());
+        kept.set_list("tools/list {}".into(), list("last"));
+        tokio::task::yield_now().await;
+        drop(kept);
+        writing.await.unwrap();
+        assert!(std::fs::read_to_string(path).unwrap().contains("last"), "but what was to be written is");
+        let kept = CatalogCache::open(None);
+        let idle = tokio::spawn(kept.written());
+        drop(kept);
+        idle.await.unwrap();
+    }
+
+    #[test]
+    fn a_list_that_grew_too_large_is_forgotten_and_another_one_than_before() {
+        let kept = CatalogCache::open(None);
+        let huge = list(&"x".repeat(MOST));
+        assert!(!kept.set_list("tools/list {}".into(), huge.clone()), "it was not known before");
+        kept.set_list("tools/list {}".into(), list("small"));
+        assert!(kept.set_list("tools/list {}".into(), huge));
+        assert_eq!(kept.list("tools/list {}"), None);
+    }
+}

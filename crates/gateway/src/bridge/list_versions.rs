@@ -1,0 +1,71 @@
+//! Which lists were found to be other than what was answered.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyport_protocol::Method;
+use tokio::{sync::watch, time::Instant};
+
+/// When each list was found to be another, by what it is kept under; and which are being read again.
+#[derive(Clone, Default)]
+pub(super) struct ListVersions(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    changed: watch::Sender<HashMap<String, Instant>>,
+    reading: Mutex<HashMap<String, bool>>,
+}
+
+/// The most that are remembered: one for each kind and each thing that clients can do.
+const MOST: usize = 1_024;
+
+impl ListVersions {
+    /// The list under `key` is another one now.
+    pub(super) fn changed(&self, key: &str) {
+        self.0.changed.send_modify(|changed| {
+            if changed.len() >= MOST {
+                changed.clear();
+            }
+            changed.insert(key.to_owned(), Instant::now());
+        });
+    }
+
+    /// Tells of every change from now on, and of those before.
+    pub(super) fn watch(&self) -> watch::Receiver<HashMap<String, Instant>> {
+        self.0.changed.subscribe()
+    }
+
+    /// Begins to read the list under `key` again. `false`: somebody does so already, and will once more.
+    pub(super) fn begin(&self, key: &str) -> bool {
+        let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        match reading.get_mut(key) {
+            Some(again) => {
+                *again = true;
+                false
+            }
+            None => reading.insert(key.to_owned(), false).is_none(),
+        }
+    }
+
+    /// It was read. `true`: it is to be read once more, for what came meanwhile.
+    pub(super) fn again(&self, key: &str) -> bool {
+        let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = reading.get_mut(key).is_some_and(std::mem::take);
+        if !again {
+            reading.remove(key);
+        }
+        again
+    }
+}
+
+/// The lists of which each kind of change tells.
+pub(super) fn lists(change: Method) -> &'static [Method] {
+    match change {
+        Method::ToolsChanged => &[Method::ToolsList],
+        Method::PromptsChanged => &[Method::PromptsList],
+        Method::ResourcesChanged => &[Method::ResourcesList, Method::TemplatesList],
+        _ => &[],
+    }
+}

@@ -1,0 +1,70 @@
+//! What this crate needs of a connection.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use anyport_protocol::{Raw, Revision};
+use anyport_service::{Notification, Service};
+use anyport_transport::client::Aside;
+use futures_core::Stream;
+
+/// Connects to one server, as often as asked to.
+pub trait Connector: Send + Sync + 'static {
+    /// Opens a connection on behalf of `client`.
+    fn connect(
+        &self,
+        client: OpenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
+}
+
+/// On whose behalf a connection is opened. A legacy server is told once, for the whole connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// What the client can be asked, as in `initialize`.
+    pub capabilities: Raw,
+    /// Who the client says it is; `None`: whoever connects says who it is itself.
+    pub info: Option<Raw>,
+}
+
+/// A connection. It is dropped as a whole, or closed.
+pub struct Connected {
+    /// Takes requests in the newest vocabulary. A call that loses its connection ends with `Reason::UpstreamLost`.
+    pub service: Arc<dyn Service>,
+    /// The revision that the server speaks.
+    pub revision: Revision,
+    /// What it said of itself: a `DiscoverResult`.
+    pub discovered: Raw,
+    /// What it says outside any call.
+    pub spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
+    /// Gives what the server asks outside any call to somebody, from then on.
+    pub asides: Box<dyn FnOnce(Arc<dyn Aside>) + Send>,
+    /// Tells a legacy server what its client says outside its calls: a method and its params.
+    pub tell: Tell,
+    /// Completes when the connection is gone, with the reason for a person.
+    pub closed: Pin<Box<dyn Future<Output = String> + Send>>,
+    /// Closes the connection once it is polled, whoever else holds it, and completes when nothing of it is left.
+    pub close: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// Says something that belongs to no call: a method and its params.
+pub type Tell = Box<dyn Fn(&str, &Raw) + Send + Sync>;
+
+/// Something that a server said outside any call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// In the newest vocabulary.
+    Notification(Notification),
+    /// It said more than was listened to; some of it is lost.
+    Missed,
+}
+
+/// Why there is no connection, for a person: what happened and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectError(pub String);
+
+impl std::fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConnectError {}

@@ -1,0 +1,51 @@
+//! The page of checklists names tests that exist.
+
+use std::{fs, path::Path};
+
+/// The lines of the page's tables: a number, and what holds it.
+fn lines(page: &str) -> Vec<(usize, Vec<&str>)> {
+    page.lines().filter_map(line).collect()
+}
+
+fn line(line: &str) -> Option<(usize, Vec<&str>)> {
+    let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').collect();
+    let number = cells.first()?.trim().parse().ok()?;
+    Some((number, cells.last()?.split('`').skip(1).step_by(2).collect()))
+}
+
+/// Whether `reference`, `FILE` or `FILE: TEST`, is there.
+fn exists(reference: &str) -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (file, test) =
+        reference.split_once(": ").map_or((reference, None), |(file, test)| (file, Some(test)));
+    let Ok(text) = fs::read_to_string(root.join(file)) else { return false };
+    test.is_none_or(|test| {
+        let function = format!("fn {test}(");
+        let before = text.find(&function).map(|at| &text[..at]).unwrap_or_default();
+        // Of its attributes, `#[test]` or `#[tokio::test]` is one.
+        let attributes = before.trim_end().rsplit("\n\n").next().unwrap_or_default();
+        attributes.contains("test]") || attributes.contains("test(") || attributes.contains("proptest!")
+    })
+}
+
+#[test]
+fn every_line_of_the_checklists_is_held_by_a_test_that_exists() {
+    let page = include_str!("../../../../docs/checklists.md");
+    let lines = lines(page);
+    let numbers: Vec<usize> = lines.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=36).collect::<Vec<_>>());
+    for (number, references) in lines {
+        assert!(!references.is_empty(), "nothing holds line {number}");
+        for reference in references {
+            assert!(exists(reference), "line {number} names `{reference}`, and there is no such test");
+        }
+    }
+}
+
+#[test]
+fn a_test_that_does_not_exist_is_noticed() {
+    assert!(exists("tests/tests/all/book/checklists.rs: a_test_that_does_not_exist_is_noticed"));
+    assert!(!exists("tests/tests/all/book/checklists.rs: exists"));
+    assert!(!exists("tests/tests/all/book/checklists.rs: no_such_test"));
+    assert!(!exists("tests/tests/book/nowhere.rs"));
+}

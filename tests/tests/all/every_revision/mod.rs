@@ -1,0 +1,15 @@
+//! One server asks for the same answers from every revision on every transport, but for what the older ones cannot say.
+//!
+//! Every message that the server sends here is also held against the schema of its revision: see
+//! `anyport_tests::matrix`.
+
+mod asking;
+mod calls;
+mod changing;
+mod envelope;
+mod eras;
+mod lists;
+mod reading;
+mod results;
+mod running;
+mod telling;

@@ -1,0 +1,51 @@
+//! What can be chosen from.
+
+use anyport_knowledge::Options;
+use anyport_testing::TestServer;
+use serde_json::json;
+
+use super::{ask, knowledge, schema, serve, serve_with};
+
+#[tokio::test]
+async fn what_can_be_asked_for_stands_in_the_schema() {
+    let options =
+        Options { languages: vec!["kotlin".into()], domains: vec!["style".into()], ..Options::default() };
+    let server = serve_with(&knowledge(&[("zig/io.md", "# Zig")]).await, options).await;
+    let mut client = server.client().await.unwrap();
+    let stdlib = schema(&mut client, "get_stdlib").await;
+    assert_eq!(
+        stdlib["properties"]["language"]["enum"],
+        json!(["python", "go", "javascript", "typescript", "rust", "kotlin", "zig"])
+    );
+    assert_eq!(
+        stdlib["properties"]["domain"]["enum"],
+        json!(["architecture", "testing", "security", "performance", "patterns", "style", "io"])
+    );
+    for tool in ["search_docs", "list_docs"] {
+        let choices = schema(&mut client, tool).await["properties"]["language"]["enum"].clone();
+        assert!(choices.as_array().unwrap().contains(&json!("zig")), "{tool}: {choices}");
+    }
+}
+
+#[tokio::test]
+async fn of_forty_languages_none_is_listed_and_close_ones_are_named() {
+    let paths: Vec<String> = (0..40).map(|index| format!("language{index:02}/testing.md")).collect();
+    let documents: Vec<(&str, &str)> = paths
+        .iter()
+        .map(|path| (path.as_str(), "# Text"))
+        .chain([("python/testing.md", "# Python")])
+        .collect();
+    let server = serve(&knowledge(&documents).await).await;
+    let mut client = server.client().await.unwrap();
+    let language = schema(&mut client, "get_stdlib").await["properties"]["language"].clone();
+    assert!(language.get("enum").is_none(), "{language}");
+    let found = ask(&mut client, "get_stdlib", json!({"language": "Python", "domain": "testing"})).await;
+    assert_eq!(found["title"], "Python", "whatever the case");
+    let missing = ask(&mut client, "get_stdlib", json!({"language": "pyhton", "domain": "testing"})).await;
+    assert_eq!(missing["found"], false);
+    assert!(missing["message"].as_str().unwrap().contains("python/testing.md"), "{missing}");
+    // The domains are few.
+    let unknown =
+        client.call("get_stdlib", json!({"language": "python", "domain": "tseting"})).await.unwrap();
+    assert!(unknown.is_error() && unknown.text().ends_with("did you mean \"testing\"?"), "{unknown:?}");
+}

@@ -1,0 +1,27 @@
+//! Tests that see more than one crate.
+//!
+//! Every file beside this one is a module: one program is linked, not one per file. Only what must be alone in its process
+//! (it counts allocations, descriptors or children) is a program of its own, beside this folder.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod any_message;
+mod architecture;
+mod book;
+mod bridging;
+mod bridging_upstreams;
+mod caching;
+mod client_quirks;
+mod conforms;
+mod every_revision;
+mod knowledge;
+mod matrix;
+mod our_client;
+mod parked_principals;
+mod pipeline;
+mod plain;
+mod principals;
+mod programs;
+mod same_answers;
+mod subscriptions;
+mod transport_pairs;
