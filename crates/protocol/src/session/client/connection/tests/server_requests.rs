@@ -222,7 +222,11 @@ fn roots_are_held_for_the_next_call_that_may_be_asked_or_refused() {
         let list = hand.sent(facts("a", Method::ToolsList));
         let call = hand.sent(facts("a", Method::ToolsCall));
         assert!(hand.next(list).is_none());
-        assert_eq!(asked(&mut hand, call), request);
+        let given = asked(&mut hand, call);
+        assert_ne!(given, request, "who was offered it before cannot answer any more");
+        hand.connection.answer(request, Err(Error::internal("late")), &mut hand.actions);
+        assert!(hand.did().is_empty() && hand.connection.is_awaited(given));
+        let request = given;
         hand.connection.answer(request, Ok(raw(r#"{"roots":[]}"#)), &mut hand.actions);
         assert_eq!(hand.did(), [r#"{"id":7,"result":{"roots":[]}}"#]);
     }
