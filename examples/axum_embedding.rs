@@ -18,7 +18,7 @@ use std::{
 use anyport::{
     Server,
     http::{Config, Endpoint, axum::router},
-    live, tool,
+    tool, with_legacy_clients,
 };
 use axum::{Router, extract::State, routing::get};
 use tokio::net::TcpListener;
@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let visits = Visits::default();
     let server = Server::builder("visitors", "1.0.0").state(visits.clone()).add(visitors).build()?;
     // `live` is what `serve` puts around a server by itself: with it, clients of older revisions can be asked, too.
-    let mcp = Endpoint::new(live(server.clone()), Config::default());
+    let mcp = Endpoint::new(with_legacy_clients(server.clone()), Config::default());
 
     // `.nest("/tools", router(&mcp))` would put it at /tools/mcp.
     let app = Router::new().route("/", get(page)).merge(router(&mcp)).with_state(visits);

@@ -89,7 +89,7 @@ pub fn server_with(tools: usize, written: Written, more: Option<Tool>) -> Result
     for tool in first.into_iter().chain(others).take(tools).chain(more) {
         builder = builder.tool(tool);
     }
-    Ok(anyport::live(builder.build()?))
+    Ok(anyport::with_legacy_clients(builder.build()?))
 }
 
 /// A tool whose answer has so many bytes of text.

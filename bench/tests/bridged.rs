@@ -6,13 +6,14 @@ use std::{alloc::System, net::SocketAddr};
 
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_bench::Written;
-use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
+use anyport_gateway::Bridge;
 use anyport_layers::{CatchPanic, ConcurrencyLimit, Quota, RateLimit, Trace};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_transport::client::{ConnectOptions, Target, http::Endpoint};
+use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use client::{CALLS, Client};

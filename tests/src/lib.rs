@@ -8,14 +8,14 @@
 //! - [`site`]: one server for many clients.
 //! - [`bridged`]: a bridge in memory, between a server that a test plays and clients of any revision.
 //! - [`plain`]: a client of the plain interface.
-//! - [`crossing`]: our client at a server over real sockets and child processes, through a bridge or not.
+//! - [`cross_transport`]: our client at a server over real sockets and child processes, through a bridge or not.
 //! - [`architecture`]: which of our crates may use which, and which of other people's.
 //! - [`book`]: the pages of `docs/`, whose code is compiled and run by `tests/tests/all/book/`.
 
 pub mod architecture;
 pub mod book;
 pub mod bridged;
-pub mod crossing;
+pub mod cross_transport;
 pub mod everything;
 pub mod matrix;
 pub mod plain;

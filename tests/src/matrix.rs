@@ -7,8 +7,8 @@ use std::{
     task::Poll,
 };
 
-use anyport::{Revision, Service, http, live, memory, protocol::Limits, stdio, unix};
-use anyport_testing::{Link, Lost, Refusal, Wire, conforms::Schema};
+use anyport::{Revision, Service, http, memory, protocol::Limits, stdio, unix, with_legacy_clients};
+use anyport_testing::{Link, Lost, Refusal, Wire, conformance::Schema};
 use serde_json::{Value, json};
 
 use crate::{
@@ -194,7 +194,7 @@ pub async fn everywhere_declaring(
     declared: impl Fn(Revision) -> Value,
     check: impl AsyncFn(&mut Cell) -> Result<(), Lost>,
 ) {
-    around(|probe| Ok(live(server(probe)?)), declared, check).await;
+    around(|probe| Ok(with_legacy_clients(server(probe)?)), declared, check).await;
 }
 
 /// The same around any service.

@@ -14,7 +14,7 @@ use std::{
 use anyport::{
     Context, Server, Tool,
     http::{Config, Limits, Listener},
-    live,
+    with_legacy_clients,
 };
 use serde::Deserialize;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -48,7 +48,7 @@ async fn ten_thousand_abandoned_sessions_take_little_room_and_go_by_themselves()
     let listener = listener.await.unwrap();
     let address = listener.address().unwrap();
     let greet = Tool::new("greet").run(async |Greet { name }: Greet, _: Context| format!("Hello, {name}!"));
-    let server = live(Server::builder("s", "1").add(greet).build().unwrap());
+    let server = with_legacy_clients(Server::builder("s", "1").add(greet).build().unwrap());
     tokio::spawn(listener.serve(server, std::future::pending()));
 
     // The oldest, and with it buffers and tables that are made once.

@@ -42,7 +42,7 @@ mod serve;
 mod signals;
 
 #[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
-pub use serve::{Place, Serve, ServeError, serve, serve_service};
+pub use serve::{ListenAddr, Serve, ServeError, serve, serve_service};
 
 // The macros write `::anyport`, in our own tests and documentation too.
 #[allow(unused_extern_crates, reason = "only what macros write uses it")]
@@ -105,6 +105,6 @@ pub mod layer {
 ///
 /// Every server that asks its clients anything needs this around it, else only those of the newest revision can be asked.
 /// [`serve`] puts it there by itself; this is for servers that are given to a transport by hand.
-pub fn live<S: Service>(service: S) -> LegacyClientAdapter<S> {
+pub fn with_legacy_clients<S: Service>(service: S) -> LegacyClientAdapter<S> {
     LegacyClientAdapter::new(service, LegacyClientLimits::default())
 }

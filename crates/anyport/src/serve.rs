@@ -59,7 +59,7 @@ pub fn serve(server: Server) -> Serve {
 
 /// Serves any service, as it is: no layer is put around it, and there is nothing to start or stop.
 ///
-/// What asks its clients needs [`crate::live`] around it.
+/// What asks its clients needs [`crate::with_legacy_clients`] around it.
 pub fn serve_service(service: impl Service) -> Serve {
     Serve {
         service: Arc::new(service),
@@ -86,12 +86,12 @@ pub struct Serve {
     #[cfg(feature = "http")]
     plain: bool,
     open: bool,
-    until: Option<Until>,
+    until: Option<Shutdown>,
     listening: Option<Tell>,
 }
 
-type Until = Pin<Box<dyn Future<Output = ()> + Send>>;
-type Tell = Box<dyn FnMut(&Place) + Send>;
+type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Tell = Box<dyn FnMut(&ListenAddr) + Send>;
 
 /// A way for clients to reach the server.
 enum Way {
@@ -106,7 +106,7 @@ enum Way {
 /// Where clients reach the server. Its text is what a person tells a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Place {
+pub enum ListenAddr {
     /// Standard input and output.
     Stdio,
     /// An HTTP listener: its address, with the port that the system chose if it was told to, and the path of the MCP
@@ -116,7 +116,7 @@ pub enum Place {
     Unix(PathBuf),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListenAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdio => f.write_str("standard input and output"),
@@ -215,7 +215,7 @@ impl Serve {
     }
 
     /// To programs that speak no MCP as well, wherever it is served over HTTP: `POST /mcp/call` with a tool's name and
-    /// arguments, `GET /mcp/tools`, and `GET /health`. See [`http::plain`](anyport_transport::http::plain).
+    /// arguments, `GET /mcp/tools`, and `GET /health`. See [`http::rest`](anyport_transport::http::rest).
     #[cfg(feature = "http")]
     pub fn plain(mut self) -> Self {
         self.plain = true;
@@ -255,7 +255,7 @@ impl Serve {
     }
 
     /// Calls `tell` with each place when clients can reach the server there.
-    pub fn on_listening(mut self, tell: impl FnMut(&Place) + Send + 'static) -> Self {
+    pub fn on_listening(mut self, tell: impl FnMut(&ListenAddr) + Send + 'static) -> Self {
         self.listening = Some(Box::new(tell));
         self
     }
@@ -395,13 +395,13 @@ fn bound_and_traced(service: Arc<dyn Service>, limit: Option<usize>) -> Arc<dyn 
 /// What says that it is time to stop.
 enum Ends {
     Signals(Signals),
-    Future(Until),
+    Future(Shutdown),
     /// It has been said.
     Said,
 }
 
 impl Ends {
-    fn new(until: Option<Until>) -> Result<Self, ServeError> {
+    fn new(until: Option<Shutdown>) -> Result<Self, ServeError> {
         match until {
             Some(future) => Ok(Self::Future(future)),
             None => Signals::new().map(Self::Signals).map_err(ServeError::io("listen for signals")),
@@ -447,17 +447,17 @@ impl Bound {
         })
     }
 
-    fn place(&self) -> Result<Place, ServeError> {
+    fn place(&self) -> Result<ListenAddr, ServeError> {
         Ok(match self {
             #[cfg(feature = "stdio")]
-            Self::Stdio(_) => Place::Stdio,
+            Self::Stdio(_) => ListenAddr::Stdio,
             #[cfg(feature = "http")]
             Self::Http(listener, path) => {
                 let address = listener.address().map_err(ServeError::io("tell the address"))?;
-                Place::Http(address, path.clone())
+                ListenAddr::Http(address, path.clone())
             }
             #[cfg(feature = "unix")]
-            Self::Unix(listener) => Place::Unix(listener.path().to_owned()),
+            Self::Unix(listener) => ListenAddr::Unix(listener.path().to_owned()),
         })
     }
 

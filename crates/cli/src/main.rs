@@ -3,30 +3,30 @@
 //! This crate names concrete parts and puts them together: it reads what the user wants, builds, runs, and drains
 //! when told to stop. Everything it is made of stands in the libraries.
 
-mod arguments;
 mod bridge;
+mod client_session;
 mod commands;
 mod exit;
-mod failure;
+mod listen;
 mod logging;
-mod near;
 mod program;
 #[cfg(test)]
 mod reference;
 mod render;
-mod secret;
+mod report;
+mod secret_source;
 mod serve;
-mod serving;
-mod session;
-mod state;
+mod state_dir;
 mod stop;
+mod suggest;
 mod target;
+mod tool_args;
 
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::failure::Reader;
+use crate::report::Reader;
 
 /// Any MCP client, any MCP server.
 #[derive(Debug, Parser)]
@@ -85,7 +85,7 @@ enum Command {
 
 impl Command {
     /// How the answer is written, for commands that have one.
-    fn output(&self) -> Option<&session::output::Options> {
+    fn output(&self) -> Option<&client_session::output::Options> {
         let options = match self {
             Self::Tools(plain) | Self::Resources(plain) | Self::Prompts(plain) | Self::Inspect(plain) => {
                 &plain.options
@@ -108,13 +108,13 @@ fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return failure::report_usage(&error, wanted_by(std::env::args_os())),
+        Err(error) => return report::report_usage(&error, wanted_by(std::env::args_os())),
     };
     let _flushed = Flushed;
     let reader = Reader::of(arguments.command.output().is_some_and(|output| output.json));
     match run(arguments) {
         Ok(code) => code,
-        Err(error) => failure::report(&error, reader),
+        Err(error) => report::report(&error, reader),
     }
 }
 
@@ -126,11 +126,11 @@ fn wanted_by(words: impl Iterator<Item = OsString>) -> Reader {
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Serve(serve) => {
-            logging::start(&serve.serving.logs, serve.serving.rotation())?;
+            logging::start(&serve.listen.logs, serve.listen.rotation())?;
             serve::run(*serve)
         }
         Command::Bridge(bridge) => {
-            logging::start(&bridge.serving.logs, bridge.serving.rotation())?;
+            logging::start(&bridge.listen.logs, bridge.listen.rotation())?;
             bridge::run(*bridge)
         }
         Command::Tools(arguments) => commands::list::tools(&arguments),

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    near::{did_you_mean, programs},
-    target::Hidden,
+    suggest::{did_you_mean, programs},
+    target::SecretValue,
 };
 
 /// Why there is no such program.
@@ -21,7 +21,7 @@ pub(crate) struct Missing {
 /// Looks for the program as the system will when it starts it.
 pub(crate) fn find(
     program: &str,
-    environment: &[(String, Hidden)],
+    environment: &[(String, SecretValue)],
     cwd: Option<&Path>,
 ) -> Result<PathBuf, Missing> {
     let given = environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| OsString::from(&path.0));

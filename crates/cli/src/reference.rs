@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path};
 
 use clap::{Arg, ArgAction, Command, CommandFactory as _};
 
-use crate::{exit::Exit, target::places_by_program};
+use crate::{exit::Exit, target::locations_by_program};
 
 /// Set this variable to write the page instead of comparing with it.
 const UPDATE: &str = "UPDATE_GOLDEN";
@@ -17,7 +17,7 @@ fn the_reference_of_the_command_line_is_what_the_code_says() {
     program.build();
     let parts = [
         ("commands", commands(&program)),
-        ("places", places()),
+        ("places", config_locations()),
         ("variables", variables(&program)),
         ("exit codes", exit_codes()),
     ];
@@ -177,9 +177,9 @@ fn exit_codes() -> String {
 }
 
 /// Where names of servers are looked for.
-fn places() -> String {
+fn config_locations() -> String {
     let mut out = String::from("| program | in the project | of the user |\n|---|---|---|\n");
-    for (program, project, user) in places_by_program() {
+    for (program, project, user) in locations_by_program() {
         let shown =
             |paths: Vec<String>| paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
         writeln!(out, "| {program} | {} | {} |", shown(project), shown(user)).unwrap();

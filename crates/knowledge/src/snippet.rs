@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 use crate::{
-    index::{Word, Words, forms},
+    index::{Word, Words, stemming},
     section::{self, Heading},
 };
 
@@ -64,7 +64,7 @@ struct Match {
 fn matches(text: &str, words: &Words) -> Vec<Match> {
     let mut matches = Vec::new();
     if !words.is_empty() {
-        forms::each_word(text, |token| {
+        stemming::each_word(text, |token| {
             if let Some(word) = words.find(&token.text) {
                 matches.push(Match { range: token.offset_from..token.offset_to, word });
             }

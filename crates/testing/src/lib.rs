@@ -82,7 +82,7 @@
 //! - [`Remote`]: a server that runs already, and the headers by which a client is known to it.
 //! - [`Script`]: one side of a dialogue, played from a text.
 //! - [`chaos`]: a bad network in front of any address.
-//! - `conforms` (feature of that name): holding a server against the specification.
+//! - `conformance` (feature of that name): holding a server against the specification.
 //! - [`Fault`]: requests that are almost valid.
 //! - `generators` (feature of that name): JSON and messages for proptest.
 //!
@@ -90,21 +90,21 @@
 //! Most transports of a [`Wire`] use threads or sockets, so do not pause tokio's clock around them: a paused clock runs ahead as soon
 //! as the runtime waits for either. [`Link::memory`] and [`Link::endpoint`] use none. Whatever does not come within [`Wire::patience`] is [`Lost`].
 
-mod almost;
 mod answer;
 pub mod chaos;
 mod client;
-#[cfg(feature = "conforms")]
-pub mod conforms;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "generators")]
 pub mod generators;
 mod link;
+mod near_valid;
 pub mod script;
 mod wire;
 
-pub use almost::Fault;
 pub use answer::{Answer, Call, Question, Refusal};
 pub use client::{Client, Connect, TestServer, Transcript};
 pub use link::{Link, Lost, Remote};
+pub use near_valid::Fault;
 pub use script::Script;
 pub use wire::{Heard, Wire};

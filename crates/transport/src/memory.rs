@@ -41,7 +41,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::{
-    dialogue::{Frame, Peer, Terms},
+    dialogue::{ConnectionConfig, Frame, ServerConnection},
     lines::QUEUE,
 };
 
@@ -85,7 +85,7 @@ pub fn serve(
     let Config { supported, limits, principal, queue, max_open_requests, drain } = config;
     let (to, frames) = mpsc::channel(queue.max(1));
     let (out, from) = mpsc::channel(queue.max(1));
-    let terms = Terms {
+    let connection = ConnectionConfig {
         principal,
         supported,
         limits,
@@ -95,7 +95,7 @@ pub fn serve(
         first_message: None,
         idle: None,
     };
-    let peer = Peer::new(Arc::new(service), terms, out);
+    let peer = ServerConnection::new(Arc::new(service), connection, out);
     let serving = async move {
         peer.run(frames, stop).await;
     };

@@ -5,5 +5,5 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-mod conforms;
+mod conformance;
 mod examples;

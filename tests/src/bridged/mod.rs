@@ -44,12 +44,13 @@ use anyport::{
     memory,
 };
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
-use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
+use anyport_gateway::Bridge;
 use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Principal;
 use anyport_testing::{Link, Wire};
 use anyport_transport::client::{ConnectOptions, Dial, Target, http as outbound};
+use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc,

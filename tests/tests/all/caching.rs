@@ -8,9 +8,9 @@ use std::sync::{
 use anyport::{
     Context, Revision, Server, Service, Tool, http,
     layer::{Cache, CacheHandle, CacheLimits},
-    live,
     protocol::types::{CreateMessageRequest, SamplingMessage, ToolAnnotations},
     server::NoArguments,
+    with_legacy_clients,
 };
 use anyport_testing::{Lost, Wire};
 use anyport_tests::{
@@ -68,7 +68,7 @@ fn cached() -> (impl Service, CacheHandle) {
     let asked = server.clone();
     let cache = Cache::new(server, CacheLimits::default(), move |tool, caller| asked.cacheable(tool, caller));
     let clear = cache.handle();
-    (live(cache), clear)
+    (with_legacy_clients(cache), clear)
 }
 
 fn look(what: &str) -> Value {

@@ -12,7 +12,7 @@ mod bridging;
 mod bridging_upstreams;
 mod caching;
 mod client_quirks;
-mod conforms;
+mod conformance;
 mod every_revision;
 mod knowledge;
 mod matrix;

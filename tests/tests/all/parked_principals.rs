@@ -4,12 +4,12 @@
 use anyport::{Revision, http};
 use anyport_testing::{Answer, Wire};
 use anyport_tests::{
-    crossing::{Way, bridge},
+    cross_transport::{Way, bridge},
     site::{self, Site},
 };
 use serde_json::{Value, json};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_crossing");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cross_transport");
 
 /// Of two callers.
 const NAMES: [&str; 2] = ["alice", "mallory"];

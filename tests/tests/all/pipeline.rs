@@ -5,11 +5,11 @@ use std::{num::NonZeroU32, time::Duration};
 use anyport::{
     Context, Error, Server, Tool, http,
     layer::{CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout},
-    live,
     middleware::{Call, Next},
     protocol::{Limits, jsonrpc::Reason},
     server::NoArguments,
     service::{Outcome, Service},
+    with_legacy_clients,
 };
 use anyport_testing::{Answer, Lost};
 use anyport_tests::{
@@ -31,7 +31,7 @@ async fn every_cell<S: Service>(
     layer: impl Fn(Box<dyn Service>) -> S,
     check: impl AsyncFn(&mut Cell) -> Result<(), Lost>,
 ) {
-    let service = |probe: &Probe| Ok(layer(Box::new(live(server(probe)?))));
+    let service = |probe: &Probe| Ok(layer(Box::new(with_legacy_clients(server(probe)?))));
     around(service, capabilities, check).await;
 }
 
@@ -131,7 +131,7 @@ fn panicking() -> Result<Server, Box<dyn std::error::Error>> {
 
 #[tokio::test]
 async fn a_panic_ends_its_call_alone_and_tells_no_secret() {
-    let service = |_: &Probe| Ok(CatchPanic::new(live(panicking()?)));
+    let service = |_: &Probe| Ok(CatchPanic::new(with_legacy_clients(panicking()?)));
     around(service, capabilities, async |cell| {
         for name in ["later", "at_once"] {
             let params = json!({"name": name, "_meta": {"progressToken": 1}});
@@ -322,7 +322,7 @@ async fn policy(call: Call, next: Next) -> Outcome {
 #[tokio::test]
 async fn every_guard_stands_on_every_way() {
     for guard in guards() {
-        let service = |probe: &Probe| Ok((guard.around)(Box::new(live(server(probe)?))));
+        let service = |probe: &Probe| Ok((guard.around)(Box::new(with_legacy_clients(server(probe)?))));
         within(guard.terms, service, capabilities, async |cell| trip(cell, &guard).await).await;
         // A request of the plain interface has a connection of its own, too.
         if !guard.but_for_modern_http {
@@ -417,7 +417,7 @@ async fn call(cell: &mut Cell, method: &str, params: &Value, in_a_batch: bool) -
 /// The same at the plain interface, on a listener and within an application: in the same words, by its own codes.
 async fn trip_plainly(guard: &Guard) {
     let probe = Probe::default();
-    let service = || (guard.around)(Box::new(live(server(&probe).unwrap())));
+    let service = || (guard.around)(Box::new(with_legacy_clients(server(&probe).unwrap())));
     let config = http::Config { plain: true, ..guard.terms.http() };
     for site in [
         Site::listen(service(), config.clone()).await.unwrap(),

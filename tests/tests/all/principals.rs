@@ -10,13 +10,14 @@ use std::sync::{
 };
 
 use anyport::{
-    Context, Error, Prompt, Resource, Revision, Server, Service, Tool, http, live,
+    Context, Error, Prompt, Resource, Revision, Server, Service, Tool, http,
     protocol::{
         meta::LogLevel,
         types::{CreateMessageRequest, SamplingMessage},
     },
     server::{BuildError, NoArguments, Values},
     service::{Reply, Request},
+    with_legacy_clients,
 };
 use anyport_testing::{Answer, Link, Lost, Wire};
 use anyport_tests::{
@@ -168,7 +169,7 @@ async fn visit(site: &Site, name: String, way: Way, revision: Revision) -> Resul
 
 #[tokio::test]
 async fn nothing_of_one_caller_reaches_another() {
-    for site in sites(|| live(server().unwrap())).await {
+    for site in sites(|| with_legacy_clients(server().unwrap())).await {
         let clients =
             names().flat_map(|name| ways().map(move |(way, revision)| (name.clone(), way, revision)));
         try_join_all(clients.map(|(name, way, revision)| visit(&site, name, way, revision))).await.unwrap();
@@ -178,7 +179,7 @@ async fn nothing_of_one_caller_reaches_another() {
 /// Callers at once at the plain interface, all with the same ids: each is told what is its own.
 #[tokio::test]
 async fn a_plain_call_is_its_callers() {
-    for site in sites(|| live(server().unwrap())).await {
+    for site in sites(|| with_legacy_clients(server().unwrap())).await {
         let visit = async |name: String| {
             let plain = Plain::of(&site).bearer(&format!("secret of {name}"));
             let call = |of: &str| json!({"method": format!("of_{of}"), "id": 1});
@@ -211,7 +212,7 @@ const B: &str = "caller01x";
 
 #[tokio::test]
 async fn a_session_is_nobodys_but_its_openers() {
-    for site in sites(|| live(server().unwrap())).await {
+    for site in sites(|| with_legacy_clients(server().unwrap())).await {
         for (way, revision) in ways().filter(|(way, revision)| *way == Way::Http && !revision.is_modern()) {
             let mut wire = client(&site, A, way, revision).await.unwrap();
             wire.leave_open();
@@ -272,7 +273,7 @@ async fn a_session_is_nobodys_but_its_openers() {
 
 #[tokio::test]
 async fn a_stream_of_http_and_sse_takes_nothing_from_others() {
-    for site in sites(|| live(server().unwrap())).await {
+    for site in sites(|| with_legacy_clients(server().unwrap())).await {
         for (way, revision) in ways().filter(|(way, _)| *way == Way::Sse) {
             let mut wire = client(&site, A, way, revision).await.unwrap();
             let messages = wire.link().messages().unwrap().to_owned();
@@ -291,7 +292,7 @@ async fn a_stream_of_http_and_sse_takes_nothing_from_others() {
 #[tokio::test]
 async fn a_state_is_refused_from_anyone_but_whom_it_was_given_to() {
     let newest = Revision::NEWEST;
-    for site in sites(|| live(server().unwrap())).await {
+    for site in sites(|| with_legacy_clients(server().unwrap())).await {
         for (one, other) in [
             (Way::Http, Way::Http),
             (Way::WebSocket, Way::WebSocket),
@@ -319,7 +320,7 @@ async fn a_state_is_refused_from_anyone_but_whom_it_was_given_to() {
 
 #[tokio::test]
 async fn a_cursor_shows_nobody_what_is_anothers() {
-    for site in sites(|| live(server().unwrap())).await {
+    for site in sites(|| with_legacy_clients(server().unwrap())).await {
         for (way, revision) in ways() {
             // The first page ends with what everybody sees, so the cursor stands before what is A's own.
             let mut wire = client(&site, A, way, revision).await.unwrap();
@@ -369,7 +370,7 @@ async fn nobody_cancels_the_call_of_another() {
                 drop(gone);
             }
         });
-        live(Server::builder("waits", "1").tool(wait).build().unwrap())
+        with_legacy_clients(Server::builder("waits", "1").tool(wait).build().unwrap())
     };
     for site in sites(service).await {
         for (way, revision) in ways() {

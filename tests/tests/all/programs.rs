@@ -11,10 +11,10 @@ const MOST: usize = 36;
 const ALONE: [(&str, &str); 6] = [
     ("anyport-bench", "allocations"),
     ("anyport-bench", "bridged"),
-    ("anyport-gateway", "failing_children"),
     ("anyport-server", "allocations"),
     ("anyport-tests", "abandoned_sessions"),
     ("anyport-transport", "child_cycles"),
+    ("anyport-upstream", "failing_children"),
 ];
 
 #[derive(Deserialize)]

@@ -6,8 +6,9 @@
 use std::{collections::BTreeMap, sync::Mutex};
 
 use anyport::{
-    Revision, http, live,
+    Revision, http,
     protocol::json::{Elements, Members},
+    with_legacy_clients,
 };
 use anyport_testing::Lost;
 use anyport_tests::{
@@ -57,7 +58,7 @@ async fn every_transport_gives_the_same_answers_to_the_byte() {
 /// What a plain call is answered, under the call.
 async fn plainly() -> Vec<(Value, String)> {
     let config = http::Config { plain: true, ..http::Config::default() };
-    let site = Site::listen(live(server(&Probe::default()).unwrap()), config).await.unwrap();
+    let site = Site::listen(with_legacy_clients(server(&Probe::default()).unwrap()), config).await.unwrap();
     let plain = Plain::of(&site);
     let mut answers = Vec::new();
     for (method, params) in calls() {

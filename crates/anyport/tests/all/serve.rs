@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyport::{Context, Place, ServeError, Server, Tool, http, serve, server::NoArguments, unix};
+use anyport::{Context, ListenAddr, ServeError, Server, Tool, http, serve, server::NoArguments, unix};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -101,7 +101,7 @@ async fn tools_are_called_plainly_where_that_is_asked_for() {
             serving = serving.plain();
         }
         let serving = tokio::spawn(serving.into_future());
-        let Place::Http(address, _) = within(told.recv()).await.unwrap() else { panic!("no address") };
+        let ListenAddr::Http(address, _) = within(told.recv()).await.unwrap() else { panic!("no address") };
         let call = r#"{"method":"greet"}"#;
         let mut stream = TcpStream::connect(address).await.unwrap();
         let head = format!(
@@ -134,9 +134,11 @@ async fn several_ways_at_once_and_the_hooks_around_them() {
         })
         .until(async { drop(stopped.await) });
     let serving = tokio::spawn(serving.into_future());
-    let Place::Http(address, endpoint) = within(told.recv()).await.unwrap() else { panic!("no address") };
+    let ListenAddr::Http(address, endpoint) = within(told.recv()).await.unwrap() else {
+        panic!("no address")
+    };
     assert_eq!(endpoint, "/mcp");
-    assert_eq!(within(told.recv()).await.unwrap(), Place::Unix(path.clone()));
+    assert_eq!(within(told.recv()).await.unwrap(), ListenAddr::Unix(path.clone()));
 
     assert_eq!(within(over_unix(&path, "greet")).await["result"]["content"][0]["text"], "hello");
     assert!(within(over_http(address)).await.contains("hello"));

@@ -1,4 +1,4 @@
-use crate::{serving, target};
+use crate::{listen, target};
 
 /// What `anyport bridge` can be told.
 #[derive(Debug, clap::Args)]
@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) server: target::Options,
     #[command(flatten)]
-    pub(crate) serving: serving::Arguments,
+    pub(crate) listen: listen::Arguments,
 }
 
 /// Examples first: most people need one of them, changed a little.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Arguments;
 use crate::{
-    serving::{Addresses, Transport},
+    listen::{Addresses, Transport},
     target::Target,
 };
 
@@ -25,11 +25,11 @@ impl fmt::Display for Banner<'_> {
         let version = env!("CARGO_PKG_VERSION");
         writeln!(f, "anyport {version} bridges {name}")?;
         writeln!(f, "  server     {server} over {}, connected at the first call", server.transport())?;
-        let serving = &self.arguments.serving;
-        let addresses = Addresses { arguments: serving, address: self.address, path: self.path };
+        let listen = &self.arguments.listen;
+        let addresses = Addresses { arguments: listen, address: self.address, path: self.path };
         addresses.fmt(f)?;
-        let Some(url) = addresses.url().filter(|_| serving.speaks(Transport::Http)) else { return Ok(()) };
-        let entry = match serving.is_authenticated() {
+        let Some(url) = addresses.url().filter(|_| listen.speaks(Transport::Http)) else { return Ok(()) };
+        let entry = match listen.is_authenticated() {
             true => json!({"type": "http", "url": url, "headers": {"Authorization": "Bearer YOUR_TOKEN"}}),
             false => json!({"type": "http", "url": url}),
         };

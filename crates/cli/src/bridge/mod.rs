@@ -2,35 +2,36 @@
 
 mod arguments;
 mod banner;
+mod cache_path;
 pub(crate) mod guard;
-mod known;
 
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
+use anyport_gateway::Bridge;
 use anyport_layers::{CatchPanic, ConcurrencyLimit, RateLimit, Trace};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_transport::client::ConnectOptions;
+use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
 
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
 use crate::{
+    listen::{self, Limits, Served},
     logging,
     program::{self, Missing},
-    serving::{self, Limits, Served},
-    state,
+    state_dir,
     stop::Stop,
     target::{Server, Surroundings, Target},
 };
 
 /// Bridges until it is told to stop.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
-    arguments.serving.check()?;
-    for idle in arguments.serving.idle() {
+    arguments.listen.check()?;
+    for idle in arguments.listen.idle() {
         tracing::warn!("{idle}");
     }
     let target = arguments.server.resolve(arguments.target.as_deref(), &Surroundings::here())?;
@@ -40,15 +41,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     {
         tracing::warn!("the server cannot be started: {problem}; {help}");
     }
-    serving::run(async |stop| bridge(&arguments, &target, stop).await)
+    listen::run(async |stop| bridge(&arguments, &target, stop).await)
 }
 
 async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<()> {
-    let supported: Arc<[Revision]> = arguments.serving.era.revisions().into();
-    let limits = Limits::with(&arguments.serving.limit);
+    let supported: Arc<[Revision]> = arguments.listen.era.revisions().into();
+    let limits = Limits::with(&arguments.listen.limit);
     let metrics = Metrics::new();
     let upstream = upstream(arguments, target, &limits, &metrics)?;
-    let kept = serving::key(arguments.serving.state_dir.clone());
+    let kept = listen::key(arguments.listen.state_dir.clone());
     let known = kept.as_ref().and_then(|key| known(arguments, target, key));
     let key = match kept {
         Some(key) => key,
@@ -64,7 +65,7 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
         closed.close();
     });
 
-    let served = Served::open(&arguments.serving, supported, &limits).await?;
+    let served = Served::open(&arguments.listen, supported, &limits).await?;
     let (address, path): (_, Option<PathBuf>) = (served.address(), served.path());
     let terminal = std::io::stderr().is_terminal();
     logging::notice(Banner { target, arguments, address, path: path.as_deref(), terminal });
@@ -77,9 +78,9 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
 
 /// Where it is kept what the server offers, if anything is.
 fn known(arguments: &Arguments, target: &Target, key: &Key) -> Option<PathBuf> {
-    let folder = state::folder(arguments.serving.state_dir.clone())?.join("bridge");
-    known::forget_old(&folder);
-    Some(folder.join(known::file_name(&target.server, key)))
+    let folder = state_dir::folder(arguments.listen.state_dir.clone())?.join("bridge");
+    cache_path::forget_old(&folder);
+    Some(folder.join(cache_path::file_name(&target.server, key)))
 }
 
 fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &Metrics) -> Result<Upstream> {

@@ -7,12 +7,12 @@ use anyport_protocol::types::Tool;
 
 use super::{Words, list::some};
 use crate::{
-    arguments,
+    client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
-    failure::Advice,
-    near::did_you_mean,
     render::{content, safe},
-    session::{self, Session, failure, output::Output},
+    report::UserError,
+    suggest::did_you_mean,
+    tool_args,
 };
 
 /// What `anyport call` can be told.
@@ -39,28 +39,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (target, tool, words) = arguments.words.split("TOOL")?;
     let files = content::Files::into(arguments.output.clone());
     let unchecked = arguments.unchecked;
-    session::with(&arguments.words.options, target.as_deref(), async move |session, output| {
+    client_session::with(&arguments.words.options, target.as_deref(), async move |session, output| {
         call(session, output, &tool, &words, &files, unchecked).await
     })
 }
 
 async fn call(
-    session: Session,
+    session: ClientSession,
     mut output: Output,
     name: &str,
     words: &[String],
     files: &content::Files,
     unchecked: bool,
 ) -> Result<Exit> {
-    let tools = some(session.client.tools().await).map_err(|error| failure::of_call(&error))?;
+    let tools = some(session.client.tools().await).map_err(|error| errors::of_call(&error))?;
     let tool = tools.iter().find(|tool| tool.name == name).ok_or_else(|| unknown(name, &tools))?;
-    let given = arguments::parse(words, name, &tool.input_schema, || io::read_to_string(io::stdin()))
-        .map_err(|mistake| Advice::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;
+    let given = tool_args::parse(words, name, &tool.input_schema, || io::read_to_string(io::stdin()))
+        .map_err(|mistake| UserError::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;
     let bar = session.bar.clone();
     let call = session.client.call(name, given).progress(move |step| bar.show(&step));
     let result = if unchecked { call.unchecked() } else { call }.await;
     session.bar.clear();
-    let result = result.map_err(|error| failure::of_call(&error))?.into_inner();
+    let result = result.map_err(|error| errors::of_call(&error))?.into_inner();
     output.show(|| &result, |output| Ok(content::tool_result(&result, files, output.screen)?))?;
     Ok(if result.is_error == Some(true) { Exit::Tool } else { Exit::Done })
 }
@@ -72,5 +72,5 @@ fn unknown(name: &str, tools: &[Tool]) -> anyhow::Error {
         1..=12 => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
         many => format!("`anyport tools` lists its {many}"),
     });
-    Advice::usage(safe::line(&format!("the server has no tool {name}")), safe::line(&help))
+    UserError::usage(safe::line(&format!("the server has no tool {name}")), safe::line(&help))
 }

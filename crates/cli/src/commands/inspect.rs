@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::{Plain, list::some};
 use crate::{
+    client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::safe,
-    session::{self, Session, failure, output::Output},
 };
 
 /// What `anyport inspect` can be told.
@@ -19,7 +19,7 @@ pub(crate) type Arguments = Plain;
 
 /// Says who the server is and what it offers.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    session::with(&arguments.options, arguments.target(), inspect)
+    client_session::with(&arguments.options, arguments.target(), inspect)
 }
 
 /// What a server offers.
@@ -58,10 +58,10 @@ impl Offer {
     }
 }
 
-async fn inspect(session: Session, mut output: Output) -> Result<Exit> {
+async fn inspect(session: ClientSession, mut output: Output) -> Result<Exit> {
     let client = &session.client;
     let started = Instant::now();
-    let offer = Offer::of(client).await.map_err(|error| failure::of_call(&error))?;
+    let offer = Offer::of(client).await.map_err(|error| errors::of_call(&error))?;
     let listed = started.elapsed().as_millis();
     let opened = session.opened.as_millis();
     let discovered = client.discovered();

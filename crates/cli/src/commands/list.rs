@@ -9,10 +9,10 @@ use serde_json::json;
 
 use super::Plain;
 use crate::{
+    client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     logging,
     render::lists::{self, Detail},
-    session::{self, Session, failure, output::Output},
 };
 
 /// What these commands can be told.
@@ -20,21 +20,21 @@ pub(crate) type Arguments = Plain;
 
 /// Lists the tools.
 pub(crate) fn tools(arguments: &Arguments) -> Result<ExitCode> {
-    session::with(&arguments.options, arguments.target(), list_tools)
+    client_session::with(&arguments.options, arguments.target(), list_tools)
 }
 
 /// Lists the resources, and the forms of those that are not listed.
 pub(crate) fn resources(arguments: &Arguments) -> Result<ExitCode> {
-    session::with(&arguments.options, arguments.target(), list_resources)
+    client_session::with(&arguments.options, arguments.target(), list_resources)
 }
 
 /// Lists the prompts.
 pub(crate) fn prompts(arguments: &Arguments) -> Result<ExitCode> {
-    session::with(&arguments.options, arguments.target(), list_prompts)
+    client_session::with(&arguments.options, arguments.target(), list_prompts)
 }
 
-async fn list_tools(session: Session, mut output: Output) -> Result<Exit> {
-    let tools = some(session.client.tools().await).map_err(|error| failure::of_call(&error))?;
+async fn list_tools(session: ClientSession, mut output: Output) -> Result<Exit> {
+    let tools = some(session.client.tools().await).map_err(|error| errors::of_call(&error))?;
     if tools.is_empty() {
         nothing(&output, "tools");
     }
@@ -45,9 +45,9 @@ async fn list_tools(session: Session, mut output: Output) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn list_resources(session: Session, mut output: Output) -> Result<Exit> {
-    let resources = some(session.client.resources().await).map_err(|error| failure::of_call(&error))?;
-    let templates = some(session.client.templates().await).map_err(|error| failure::of_call(&error))?;
+async fn list_resources(session: ClientSession, mut output: Output) -> Result<Exit> {
+    let resources = some(session.client.resources().await).map_err(|error| errors::of_call(&error))?;
+    let templates = some(session.client.templates().await).map_err(|error| errors::of_call(&error))?;
     if resources.is_empty() && templates.is_empty() {
         nothing(&output, "resources");
     }
@@ -64,8 +64,8 @@ async fn list_resources(session: Session, mut output: Output) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn list_prompts(session: Session, mut output: Output) -> Result<Exit> {
-    let prompts = some(session.client.prompts().await).map_err(|error| failure::of_call(&error))?;
+async fn list_prompts(session: ClientSession, mut output: Output) -> Result<Exit> {
+    let prompts = some(session.client.prompts().await).map_err(|error| errors::of_call(&error))?;
     if prompts.is_empty() {
         nothing(&output, "prompts");
     }

@@ -11,7 +11,7 @@ pub(crate) mod replay;
 
 use anyhow::Result;
 
-use crate::{failure::Advice, session};
+use crate::{client_session, report::UserError};
 
 /// What takes a server and nothing else.
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,7 @@ pub(crate) struct Plain {
     /// The server: a URL, FILE#NAME or NAME of an mcp.json; or a command after --.
     target: Option<String>,
     #[command(flatten)]
-    pub(crate) options: session::Options,
+    pub(crate) options: client_session::Options,
 }
 
 impl Plain {
@@ -37,7 +37,7 @@ pub(crate) struct Words {
     #[arg(value_name = "WORDS")]
     words: Vec<String>,
     #[command(flatten)]
-    pub(crate) options: session::Options,
+    pub(crate) options: client_session::Options,
 }
 
 impl Words {
@@ -47,7 +47,7 @@ impl Words {
         let target = self.options.server.target_of(&mut words);
         if words.is_empty() {
             let help = format!("write SERVER {what}, or {what} -- COMMAND; the server comes first");
-            return Err(Advice::usage(format!("no {what} was named"), help));
+            return Err(UserError::usage(format!("no {what} was named"), help));
         }
         let first = words.remove(0);
         Ok((target, first, words))

@@ -8,12 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::{Words, list::some};
 use crate::{
-    arguments,
+    client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
-    failure::Advice,
-    near::did_you_mean,
     render::{content, safe},
-    session::{self, Session, failure, output::Output},
+    report::UserError,
+    suggest::did_you_mean,
+    tool_args,
 };
 
 /// What `anyport prompt` can be told.
@@ -35,30 +35,30 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (target, prompt, words) = arguments.words.split("PROMPT")?;
     let files = content::Files::into(arguments.output.clone());
-    session::with(&arguments.words.options, target.as_deref(), async move |session, output| {
+    client_session::with(&arguments.words.options, target.as_deref(), async move |session, output| {
         get(session, output, &prompt, &words, &files).await
     })
 }
 
 async fn get(
-    session: Session,
+    session: ClientSession,
     mut output: Output,
     name: &str,
     words: &[String],
     files: &content::Files,
 ) -> Result<Exit> {
-    let prompts = some(session.client.prompts().await).map_err(|error| failure::of_call(&error))?;
+    let prompts = some(session.client.prompts().await).map_err(|error| errors::of_call(&error))?;
     let prompt = prompts.iter().find(|prompt| prompt.name == name).ok_or_else(|| {
         let near = did_you_mean(name, prompts.iter().map(|prompt| prompt.name.as_str()));
         let help = near.unwrap_or_else(|| match prompts.is_empty() {
             true => "it has no prompts at all".into(),
             false => "`anyport prompts` lists what it has".into(),
         });
-        Advice::usage(safe::line(&format!("the server has no prompt {name}")), safe::line(&help))
+        UserError::usage(safe::line(&format!("the server has no prompt {name}")), safe::line(&help))
     })?;
-    let given = arguments::parse(words, name, &schema(prompt), || io::read_to_string(io::stdin()))
-        .map_err(|mistake| Advice::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;
-    let result = session.client.prompt(name, given).await.map_err(|error| failure::of_call(&error))?;
+    let given = tool_args::parse(words, name, &schema(prompt), || io::read_to_string(io::stdin()))
+        .map_err(|mistake| UserError::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;
+    let result = session.client.prompt(name, given).await.map_err(|error| errors::of_call(&error))?;
     output.show(|| &result, |output| Ok(content::prompt(&result, files, output.screen)?))?;
     Ok(Exit::Done)
 }

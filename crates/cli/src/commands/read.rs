@@ -8,11 +8,11 @@ use anyport_protocol::jsonrpc::code;
 
 use super::Words;
 use crate::{
+    client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
-    failure::Advice,
-    near::did_you_mean,
     render::{content, safe},
-    session::{self, Session, failure, output::Output},
+    report::UserError,
+    suggest::did_you_mean,
 };
 
 /// What `anyport read` can be told.
@@ -33,15 +33,20 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (target, uri, rest) = arguments.words.split("URI")?;
     if let Some(more) = rest.first() {
-        return Err(Advice::usage(format!("{more} was not expected"), "name one URI"));
+        return Err(UserError::usage(format!("{more} was not expected"), "name one URI"));
     }
     let files = content::Files::into(arguments.output.clone());
-    session::with(&arguments.words.options, target.as_deref(), async move |session, output| {
+    client_session::with(&arguments.words.options, target.as_deref(), async move |session, output| {
         read(session, output, uri, &files).await
     })
 }
 
-async fn read(session: Session, mut output: Output, uri: String, files: &content::Files) -> Result<Exit> {
+async fn read(
+    session: ClientSession,
+    mut output: Output,
+    uri: String,
+    files: &content::Files,
+) -> Result<Exit> {
     let bar = session.bar.clone();
     let result = session.client.read(uri.as_str()).progress(move |step| bar.show(&step)).await;
     session.bar.clear();
@@ -54,14 +59,14 @@ async fn read(session: Session, mut output: Output, uri: String, files: &content
 }
 
 /// Why it was not read, with the resource that may have been meant.
-async fn refused(session: &Session, uri: &str, error: &ClientError) -> anyhow::Error {
-    let mut advice = failure::advice(error);
+async fn refused(session: &ClientSession, uri: &str, error: &ClientError) -> anyhow::Error {
+    let mut user_error = errors::user_error(error);
     // Revisions up to 2025-11-25 have a code of their own for what does not exist.
     if matches!(error.code(), Some(code::INVALID_PARAMS | code::RESOURCE_NOT_FOUND)) {
         let known = session.client.resources().await.unwrap_or_default();
         let near = did_you_mean(uri, known.iter().map(|resource| resource.uri.as_str()));
-        advice.help =
+        user_error.help =
             near.map_or_else(|| "`anyport resources` lists what it has".into(), |near| safe::line(&near));
     }
-    anyhow::Error::new(advice)
+    anyhow::Error::new(user_error)
 }

@@ -7,13 +7,13 @@ use anyport_client::Error as ClientError;
 use serde_json::{Value, json};
 
 use crate::{
-    exit::Exit,
-    render::{safe, table},
-    session::{
-        self, Session, failure,
+    client_session::{
+        self, ClientSession, errors,
         output::Output,
         recording::{self, Exchange},
     },
+    exit::Exit,
+    render::{safe, table},
 };
 
 /// What `anyport replay` can be told.
@@ -30,18 +30,18 @@ pub(crate) struct Arguments {
     /// The server: a URL, FILE#NAME or NAME of an mcp.json; or a command after --.
     target: Option<String>,
     #[command(flatten)]
-    pub(crate) options: session::Options,
+    pub(crate) options: client_session::Options,
 }
 
 /// Plays the recording and says what is different.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let exchanges = recording::read(&arguments.file)?;
-    session::with(&arguments.options, arguments.target.as_deref(), async move |session, output| {
+    client_session::with(&arguments.options, arguments.target.as_deref(), async move |session, output| {
         replay(session, output, &exchanges).await
     })
 }
 
-async fn replay(session: Session, mut output: Output, exchanges: &[Exchange]) -> Result<Exit> {
+async fn replay(session: ClientSession, mut output: Output, exchanges: &[Exchange]) -> Result<Exit> {
     let (mut played, mut skipped) = (Vec::new(), 0);
     for exchange in exchanges.iter().filter(|exchange| !is_of_the_connection(&exchange.method)) {
         // A dialogue holds state of the server's that is valid once.
@@ -55,7 +55,7 @@ async fn replay(session: Session, mut output: Output, exchanges: &[Exchange]) ->
             Err(ClientError::Refused { error, .. }) => {
                 Err(json!({"code": error.code, "message": error.message}))
             }
-            Err(error) => return Err(failure::of_call(&error)),
+            Err(error) => return Err(errors::of_call(&error)),
         };
         let name = ["name", "uri"].into_iter().find_map(|key| params.get(key)?.as_str()).map(str::to_owned);
         played.push((exchange.method.as_str(), name, differences(&exchange.answer, &now)));

@@ -27,7 +27,7 @@ use tracing_subscriber::{
 
 pub(crate) use self::file::Rotation;
 use self::{file::LogFile, queue::Queue};
-use crate::{failure::Advice, target::covered};
+use crate::{report::UserError, target::redacted};
 
 /// How much to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -169,7 +169,7 @@ where
 }
 
 fn refused(path: &Path, error: &io::Error) -> anyhow::Error {
-    Advice::failed(
+    UserError::failed(
         format!("cannot write the log file {}: {error}", path.display()),
         "name a file in a folder that exists and that you may write to with --log-file, or leave it out",
     )
@@ -181,7 +181,7 @@ fn refused(path: &Path, error: &io::Error) -> anyhow::Error {
 /// That nobody is there to read it, or that the disk of a log is full, is no reason to stop serving.
 pub(crate) fn notice(text: impl fmt::Display) {
     let text = text.to_string();
-    let text = covered(&text);
+    let text = redacted(&text);
     let Some(sinks) = SINKS.get() else {
         let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
         return;
@@ -229,11 +229,11 @@ impl<'a> MakeWriter<'a> for Outlet {
 /// Each event is written in one piece.
 impl io::Write for Outlet {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let covered = without_secrets(line);
+        let redacted = without_secrets(line);
         if let Some(queue) = &self.1 {
-            queue.push(covered.to_vec());
+            queue.push(redacted.to_vec());
         }
-        self.0.push(covered.into_owned());
+        self.0.push(redacted.into_owned());
         Ok(line.len())
     }
 
@@ -258,7 +258,7 @@ impl io::Write for Errors {
 }
 
 fn without_secrets(line: &[u8]) -> Cow<'_, [u8]> {
-    match std::str::from_utf8(line).map(covered) {
+    match std::str::from_utf8(line).map(redacted) {
         Ok(Cow::Owned(line)) => Cow::Owned(line.into_bytes()),
         _ => Cow::Borrowed(line),
     }

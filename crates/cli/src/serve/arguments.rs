@@ -1,6 +1,6 @@
 use std::{env, fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use crate::serving;
+use crate::listen;
 
 /// What `anyport serve` can be told.
 ///
@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
     pub(crate) name: String,
 
     #[command(flatten)]
-    pub(crate) serving: serving::Arguments,
+    pub(crate) listen: listen::Arguments,
 
     /// Seconds that a call may take; the time a person takes to answer a question does not count.
     #[arg(long, help_heading = "Limits", value_name = "SECONDS", default_value_t = TIMEOUT, env = "ANYPORT_TIMEOUT", hide_env = true, hide_short_help = true)]

@@ -7,7 +7,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{Arguments, arguments};
-use crate::serving::{Addresses, Era, Transport, absolute};
+use crate::listen::{Addresses, Era, Transport, absolute};
 
 /// What a person wants to know once the server is up: what is served, where, and what to tell a client.
 pub(super) struct Banner<'a> {
@@ -43,18 +43,18 @@ impl fmt::Display for Banner<'_> {
 
 impl Banner<'_> {
     fn addresses(&self) -> Addresses<'_> {
-        Addresses { arguments: &self.arguments.serving, address: self.address, path: self.path }
+        Addresses { arguments: &self.arguments.listen, address: self.address, path: self.path }
     }
 
     /// How a client reaches us: by URL, by starting the program itself, or, since clients know no Unix sockets, by
     /// starting what connects one to its standard streams.
     fn entry(&self) -> Value {
         match self.addresses().url() {
-            Some(url) if self.arguments.serving.is_authenticated() => {
+            Some(url) if self.arguments.listen.is_authenticated() => {
                 json!({"type": "http", "url": url, "headers": {"Authorization": "Bearer YOUR_TOKEN"}})
             }
             Some(url) => json!({"type": "http", "url": url}),
-            None if !self.arguments.serving.speaks(Transport::Stdio) => {
+            None if !self.arguments.listen.speaks(Transport::Stdio) => {
                 let path = self.path.map(absolute).unwrap_or_default();
                 json!({"command": "socat", "args": ["STDIO", format!("UNIX-CONNECT:{}", for_socat(&path))]})
             }
@@ -86,7 +86,7 @@ impl Banner<'_> {
         if given.name != "anyport" {
             add("--name", given.name.clone());
         }
-        match given.serving.era {
+        match given.listen.era {
             Era::Both => {}
             Era::Modern => add("--era", "modern".into()),
             Era::Legacy => add("--era", "legacy".into()),
@@ -97,10 +97,10 @@ impl Banner<'_> {
         if let Some(time) = given.cache() {
             add("--cache", time.as_secs().to_string());
         }
-        for limit in &given.serving.limit {
+        for limit in &given.listen.limit {
             add("--limit", limit.to_string());
         }
-        if let Some(folder) = &given.serving.state_dir {
+        if let Some(folder) = &given.listen.state_dir {
             add("--state-dir", absolute(folder));
         }
         command

@@ -2,8 +2,8 @@
 
 mod arguments;
 mod banner;
-mod book;
 mod cache;
+mod embedded_docs;
 
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -18,34 +18,34 @@ use anyport_service::Service;
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
 use crate::{
-    failure::Advice,
+    listen::{self, Limits, Served},
     logging,
-    serving::{self, Limits, Served},
-    state,
+    report::UserError,
+    state_dir,
     stop::Stop,
 };
 
 /// Serves until it is told to stop.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
-    arguments.serving.check()?;
-    for idle in arguments.serving.idle() {
+    arguments.listen.check()?;
+    for idle in arguments.listen.idle() {
         tracing::warn!("{idle}");
     }
     // Before signals are caught: until something is served, they may end the process as they always do.
     let documents = documents(&arguments)?;
-    serving::run(async |stop| serve(&arguments, documents, stop).await)
+    listen::run(async |stop| serve(&arguments, documents, stop).await)
 }
 
 async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Result<()> {
     let Documents { source, folders, knowledge } = documents;
-    let supported: Arc<[Revision]> = arguments.serving.era.revisions().into();
-    let limits = Limits::with(&arguments.serving.limit);
+    let supported: Arc<[Revision]> = arguments.listen.era.revisions().into();
+    let limits = Limits::with(&arguments.listen.limit);
     let options = Options {
         max_answer_chars: limits.max_answer_chars,
         languages: arguments.languages.clone(),
         domains: arguments.domains.clone(),
     };
-    let (name, key) = (&arguments.name, serving::key(arguments.serving.state_dir.clone()));
+    let (name, key) = (&arguments.name, listen::key(arguments.listen.state_dir.clone()));
     let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
     let service = Arc::new(stack(server.clone(), &knowledge, arguments, &limits));
@@ -56,7 +56,7 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
         closed.close();
     });
 
-    let served = Served::open(&arguments.serving, supported, &limits).await?;
+    let served = Served::open(&arguments.listen, supported, &limits).await?;
     let (address, path) = (served.address(), served.path());
     // Every address is ours by now: what one that is in use prevents has not begun.
     server.start().await?;
@@ -124,10 +124,10 @@ fn documents(arguments: &Arguments) -> Result<Documents> {
     }
     if folders.is_empty() {
         let source = "Anyport's own documentation (no --docs given, and there is no ./docs)".to_owned();
-        return Ok(Documents { source, folders, knowledge: Knowledge::of(book::library()) });
+        return Ok(Documents { source, folders, knowledge: Knowledge::of(embedded_docs::library()) });
     }
     let source = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    let limits = Limits::with(&arguments.serving.limit);
+    let limits = Limits::with(&arguments.listen.limit);
     let mut loading = limits.of_documents(Folders::new(&folders[0]));
     for folder in &folders[1..] {
         loading = loading.and(folder);
@@ -135,11 +135,11 @@ fn documents(arguments: &Arguments) -> Result<Documents> {
     for extension in &arguments.ext {
         loading = loading.extension(extension);
     }
-    let index_dir = state::folder(arguments.serving.state_dir.clone()).map(|folder| folder.join("index"));
+    let index_dir = state_dir::folder(arguments.listen.state_dir.clone()).map(|folder| folder.join("index"));
     let opened = Knowledge::open(loading, limits.of_knowledge(index_dir));
     let knowledge = opened.map_err(|error| {
         let help = FolderError::help(&error);
-        Advice::failed(error.to_string(), help)
+        UserError::failed(error.to_string(), help)
     })?;
     if knowledge.library().is_empty() && !knowledge.progress().reading {
         tracing::warn!(

@@ -7,8 +7,8 @@ use anyport_transport::client::{
     websocket,
 };
 
-use super::{Hidden, Server};
-use crate::{failure::Advice, render::safe};
+use super::{SecretValue, Server};
+use crate::{render::safe, report::UserError};
 
 impl Server {
     /// Where the transport finds the server.
@@ -32,7 +32,7 @@ impl Server {
             #[cfg(unix)]
             Self::Unix(path) => Ok(client::Target::Unix(path.clone())),
             #[cfg(not(unix))]
-            Self::Unix(_) => Err(Advice::usage(
+            Self::Unix(_) => Err(UserError::usage(
                 "there are no Unix sockets here",
                 "reach the server in another way: over HTTP, or as a command after --",
             )),
@@ -40,7 +40,7 @@ impl Server {
     }
 }
 
-fn endpoint(url: &str, headers: &[(String, Hidden)]) -> Result<Endpoint> {
+fn endpoint(url: &str, headers: &[(String, SecretValue)]) -> Result<Endpoint> {
     let wrong = |fault| wrong("https://host/mcp", &fault);
     let endpoint = Endpoint::new(url).map_err(wrong)?;
     headers
@@ -49,7 +49,7 @@ fn endpoint(url: &str, headers: &[(String, Hidden)]) -> Result<Endpoint> {
         .map_err(wrong)
 }
 
-fn websocket(url: &str, headers: &[(String, Hidden)]) -> Result<websocket::Endpoint> {
+fn websocket(url: &str, headers: &[(String, SecretValue)]) -> Result<websocket::Endpoint> {
     let wrong = |fault| wrong("wss://host/ws", &fault);
     let endpoint = websocket::Endpoint::new(url).map_err(wrong)?;
     headers
@@ -60,5 +60,5 @@ fn websocket(url: &str, headers: &[(String, Hidden)]) -> Result<websocket::Endpo
 
 fn wrong(example: &str, fault: &Fault) -> Error {
     let help = format!("write the URL as {example}, and headers as 'Name: value'");
-    Advice::usage(safe::text(&fault.to_string()), help)
+    UserError::usage(safe::text(&fault.to_string()), help)
 }

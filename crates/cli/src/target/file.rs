@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Server,
-    hidden::Hidden,
+    redact::SecretValue,
     variables::{Surroundings, Unexpanded, expand},
 };
 
@@ -167,7 +167,7 @@ impl Entry {
             }),
             (_, Some(url), _) => {
                 let header =
-                    |(name, value): (&String, &String)| Ok((name.clone(), Hidden::new(expand(value)?)));
+                    |(name, value): (&String, &String)| Ok((name.clone(), SecretValue::new(expand(value)?)));
                 let headers = self.headers.iter().map(header).collect::<Result<_, String>>()?;
                 Server::url(&expand(url)?, headers).map_err(|error| error.to_string())
             }
@@ -179,7 +179,7 @@ impl Entry {
         &self,
         expand: &impl Fn(&str) -> Result<String, String>,
         path: &impl Fn(&str) -> Result<PathBuf, String>,
-    ) -> Result<Vec<(String, Hidden)>, String> {
+    ) -> Result<Vec<(String, SecretValue)>, String> {
         let mut environment = IndexMap::new();
         if let Some(file) = &self.env_file {
             let file = path(file)?;
@@ -197,7 +197,7 @@ impl Entry {
             };
             environment.insert(name.clone(), value);
         }
-        Ok(environment.into_iter().map(|(name, value)| (name, Hidden::new(value))).collect())
+        Ok(environment.into_iter().map(|(name, value)| (name, SecretValue::new(value))).collect())
     }
 }
 
@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn command(program: &str, arguments: &[&str], environment: &[(&str, &str)], cwd: Option<&str>) -> Server {
-        let hidden = |&(name, value): &(&str, &str)| (name.to_owned(), Hidden(value.to_owned()));
+        let hidden = |&(name, value): &(&str, &str)| (name.to_owned(), SecretValue(value.to_owned()));
         Server::Command {
             program: program.into(),
             arguments: arguments.iter().map(|&word| word.into()).collect(),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     fn http(url: &str, headers: &[(&str, &str)]) -> Server {
-        let hidden = |&(name, value): &(&str, &str)| (name.to_owned(), Hidden(value.to_owned()));
+        let hidden = |&(name, value): &(&str, &str)| (name.to_owned(), SecretValue(value.to_owned()));
         Server::url(url, headers.iter().map(hidden).collect()).unwrap()
     }
 

@@ -1,15 +1,15 @@
 //! Which server a command is for, and how to reach it: the same for every command.
 //!
 //! - [`variables`]: what `${...}` in a file means.
-//! - [`places`]: where programs keep their servers.
+//! - [`config_locations`]: where programs keep their servers.
 //! - [`file`]: their shapes.
 //! - [`destination`]: where a transport finds them.
-//! - [`hidden`]: values that are shown to nobody.
+//! - [`redact`]: values that are shown to nobody.
 
+mod config_locations;
 mod destination;
 mod file;
-mod hidden;
-mod places;
+mod redact;
 mod variables;
 
 use std::{
@@ -26,19 +26,19 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http::{HeaderName, HeaderValue, Uri};
 
 #[cfg(test)]
-pub(crate) use self::places::by_program as places_by_program;
+pub(crate) use self::config_locations::by_program as locations_by_program;
 use self::{
+    config_locations::{ConfigLocation, config_locations},
     file::McpFile,
-    places::{Place, places},
 };
 pub(crate) use self::{
-    hidden::{Hidden, cover, covered},
+    redact::{SecretValue, redact_json, redacted},
     variables::Surroundings,
 };
 use crate::{
-    failure::Advice,
-    near::did_you_mean,
-    secret::{NoPlace, Secret},
+    report::UserError,
+    secret_source::{InvalidSecretSource, SecretSource},
+    suggest::did_you_mean,
 };
 
 /// How to reach a server.
@@ -49,14 +49,14 @@ pub(crate) enum Server {
         /// With its scheme, `http` or `https`.
         url: String,
         /// Sent with every request.
-        headers: Vec<(String, Hidden)>,
+        headers: Vec<(String, SecretValue)>,
     },
     /// Over a WebSocket.
     WebSocket {
         /// With its scheme, `ws` or `wss`.
         url: String,
         /// Sent when it is opened.
-        headers: Vec<(String, Hidden)>,
+        headers: Vec<(String, SecretValue)>,
     },
     /// On a Unix socket.
     Unix(PathBuf),
@@ -67,7 +67,7 @@ pub(crate) enum Server {
         /// Its arguments.
         arguments: Vec<String>,
         /// Set in its environment.
-        environment: Vec<(String, Hidden)>,
+        environment: Vec<(String, SecretValue)>,
         /// Where it runs; else where we do.
         cwd: Option<PathBuf>,
     },
@@ -75,7 +75,7 @@ pub(crate) enum Server {
 
 impl Server {
     /// The server at a URL: `http`, `https`, `ws`, `wss`, or `unix:PATH`.
-    pub(crate) fn url(url: &str, headers: Vec<(String, Hidden)>) -> Result<Self, NoUrl> {
+    pub(crate) fn url(url: &str, headers: Vec<(String, SecretValue)>) -> Result<Self, NoUrl> {
         let wrong = |reason: &str| NoUrl { url: without_secrets(url), reason: reason.to_owned() };
         if let Some(path) = url.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -201,12 +201,12 @@ impl Options {
     pub(crate) fn resolve(&self, target: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
         let mut target = match (target, self.command.split_first()) {
             (Some(_), Some(_)) => {
-                return Err(Advice::usage(
+                return Err(UserError::usage(
                     "both SERVER and a command were given",
                     "leave out SERVER, or the command after --",
                 ));
             }
-            (None | Some(""), None) => return Err(Advice::usage("no server was given", HOW)),
+            (None | Some(""), None) => return Err(UserError::usage("no server was given", HOW)),
             (None, Some((program, arguments))) => Target {
                 server: Server::Command {
                     program: program.clone(),
@@ -246,7 +246,7 @@ impl Options {
                 }
                 if let Some(folder) = &self.cwd {
                     if !folder.is_dir() {
-                        return Err(Advice::usage(
+                        return Err(UserError::usage(
                             format!("--cwd {} is no folder", folder.display()),
                             "name one that exists",
                         ));
@@ -264,13 +264,13 @@ impl Options {
         Ok(())
     }
 
-    fn headers(&self, surroundings: &Surroundings) -> Result<Vec<(String, Hidden)>> {
+    fn headers(&self, surroundings: &Surroundings) -> Result<Vec<(String, SecretValue)>> {
         let mut headers = Vec::new();
-        for (place, text) in self.header.iter().enumerate() {
+        for (position, text) in self.header.iter().enumerate() {
             // What was given is not repeated: its value may be secret.
             let wrong = |why: &str| {
-                Advice::usage(
-                    format!("the {} --header is wrong: {why}", ordinal(place + 1)),
+                UserError::usage(
+                    format!("the {} --header is wrong: {why}", ordinal(position + 1)),
                     "write it as --header 'Name: value'; '${NAME}' in the value is read from the environment",
                 )
             };
@@ -284,21 +284,21 @@ impl Options {
             if HeaderValue::from_str(&value).is_err() {
                 return Err(wrong("its value has signs that no header can hold"));
             }
-            headers.push((name.to_owned(), Hidden::new(value)));
+            headers.push((name.to_owned(), SecretValue::new(value)));
         }
         if let Some(token) = self.bearer.as_deref().map(bearer).transpose()? {
             headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
-            headers.push(("Authorization".into(), Hidden::new(format!("Bearer {token}"))));
+            headers.push(("Authorization".into(), SecretValue::new(format!("Bearer {token}"))));
         }
         Ok(headers)
     }
 
-    fn environment(&self) -> Result<Vec<(String, Hidden)>> {
+    fn environment(&self) -> Result<Vec<(String, SecretValue)>> {
         let pair = |text: &String| match text.split_once('=') {
             Some((name, value)) if !name.is_empty() && !value.contains('\0') => {
-                Ok((name.to_owned(), Hidden::new(value.to_owned())))
+                Ok((name.to_owned(), SecretValue::new(value.to_owned())))
             }
-            _ => Err(Advice::usage("-e takes NAME=VALUE", "for example -e API_URL=https://api.example")),
+            _ => Err(UserError::usage("-e takes NAME=VALUE", "for example -e API_URL=https://api.example")),
         };
         self.environment.iter().map(pair).collect()
     }
@@ -311,7 +311,7 @@ fn hide_query(url: &str) {
     let written = query.split('&').filter_map(|part| part.split_once('=')).map(|(_, value)| value.to_owned());
     let read = url::form_urlencoded::parse(query.as_bytes()).map(|(_, value)| value.into_owned());
     for value in std::iter::once(query.to_owned()).chain(written).chain(read) {
-        Hidden::new(value);
+        SecretValue::new(value);
     }
 }
 
@@ -321,25 +321,25 @@ const HOW: &str = "name a URL, FILE#NAME or NAME of an mcp.json, or end with: --
 fn idle(given: bool, option: &str, what: &str) -> Result<()> {
     match given {
         true => {
-            Err(Advice::usage(format!("{option} is for {what}, and this server is none"), "leave it out"))
+            Err(UserError::usage(format!("{option} is for {what}, and this server is none"), "leave it out"))
         }
         false => Ok(()),
     }
 }
 
-fn ordinal(place: usize) -> String {
-    match place {
+fn ordinal(position: usize) -> String {
+    match position {
         1 => "first".into(),
         2 => "second".into(),
         3 => "third".into(),
-        place => format!("{place}th"),
+        position => format!("{position}th"),
     }
 }
 
 /// Reads the token from its place; the token itself is not taken, and not repeated.
-fn bearer(place: &str) -> Result<String> {
-    let secret = Secret::from_str(place).map_err(|NoPlace| {
-        Advice::usage(
+fn bearer(location: &str) -> Result<String> {
+    let secret = SecretSource::from_str(location).map_err(|InvalidSecretSource| {
+        UserError::usage(
             "--bearer takes the place of the token, never the token itself, which other users of this machine could read",
             "keep the token in a variable or a file, and give --bearer env:NAME or --bearer file:PATH",
         )
@@ -351,7 +351,7 @@ fn bearer(place: &str) -> Result<String> {
 fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
     if word.contains("://") || word.starts_with("unix:") {
         let server = Server::url(word, Vec::new()).map_err(|error| {
-            Advice::usage(error.to_string(), "for example https://host/mcp; the server comes first")
+            UserError::usage(error.to_string(), "for example https://host/mcp; the server comes first")
         })?;
         return Ok(Target { name: server.to_string(), server, found: None });
     }
@@ -368,14 +368,14 @@ fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
 fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
     let absolute = surroundings.cwd.join(path);
     let file = McpFile::read(&absolute, &surroundings.cwd)
-        .map_err(|error| Advice::usage(error.to_string(), error.help()))?;
+        .map_err(|error| UserError::usage(error.to_string(), error.help()))?;
     let names: Vec<&str> = file.names().collect();
     let name = match (name.filter(|name| !name.is_empty()), &*names) {
         (Some(name), _) => name,
         (None, [only]) => only,
         (None, []) => {
             let problem = format!("{} has no servers", path.display());
-            return Err(Advice::usage(
+            return Err(UserError::usage(
                 problem,
                 "they stand in it under mcpServers or servers, each by its name",
             ));
@@ -383,12 +383,12 @@ fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Resu
         (None, _) => {
             let help = format!("say which one: {}#NAME, with one of {}", path.display(), names.join(", "));
             let problem = format!("{} has {} servers", path.display(), names.len());
-            return Err(Advice::usage(problem, help));
+            return Err(UserError::usage(problem, help));
         }
     };
-    let place = Place { program: "", workspace: workspace(&absolute), path: absolute.clone() };
-    match file.server(name, surroundings, &place.workspace) {
-        Some(server) => found(name, server, place),
+    let location = ConfigLocation { program: "", workspace: workspace(&absolute), path: absolute.clone() };
+    match file.server(name, surroundings, &location.workspace) {
+        Some(server) => found(name, server, location),
         None => {
             let problem = format!("{} has no server {name}", path.display());
             let near = did_you_mean(name, names.iter().copied());
@@ -396,14 +396,14 @@ fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Resu
                 true => "it has none".to_owned(),
                 false => format!("it has {}", names.join(", ")),
             };
-            Err(Advice::usage(problem, near.unwrap_or(all)))
+            Err(UserError::usage(problem, near.unwrap_or(all)))
         }
     }
 }
 
-fn found(name: &str, server: Result<Server, file::FileError>, place: Place) -> Result<Target> {
-    let server = server.map_err(|error| Advice::usage(error.to_string(), "correct the file"))?;
-    Ok(Target { server, name: name.to_owned(), found: Some(place.path) })
+fn found(name: &str, server: Result<Server, file::FileError>, location: ConfigLocation) -> Result<Target> {
+    let server = server.map_err(|error| UserError::usage(error.to_string(), "correct the file"))?;
+    Ok(Target { server, name: name.to_owned(), found: Some(location.path) })
 }
 
 /// The folder that a file belongs to: editors keep theirs one below it.
@@ -420,16 +420,16 @@ fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
     let mut known: Vec<String> = Vec::new();
     let mut looked: Vec<String> = Vec::new();
     let mut broken: Vec<String> = Vec::new();
-    for place in places(surroundings) {
-        if !place.path.is_file() {
+    for location in config_locations(surroundings) {
+        if !location.path.is_file() {
             continue;
         }
-        looked.push(format!("{} ({})", place.path.display(), place.program));
+        looked.push(format!("{} ({})", location.path.display(), location.program));
         // A file that is broken is no reason not to look on.
-        match McpFile::read(&place.path, &surroundings.cwd) {
+        match McpFile::read(&location.path, &surroundings.cwd) {
             Err(error) => broken.push(error.to_string()),
-            Ok(file) => match file.server(name, surroundings, &place.workspace) {
-                Some(server) => return found(name, server, place),
+            Ok(file) => match file.server(name, surroundings, &location.workspace) {
+                Some(server) => return found(name, server, location),
                 None => known.extend(file.names().map(str::to_owned)),
             },
         }
@@ -448,7 +448,7 @@ fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
         true => format!("for a URL, write its scheme: http://{name}"),
         false => guess(name, &known, is_broken),
     });
-    Err(Advice::usage(problem, help))
+    Err(UserError::usage(problem, help))
 }
 
 /// Whether a word looks like a URL that lacks its scheme.

@@ -59,9 +59,9 @@ impl Home {
     /// What is said, and what to do.
     fn refused(&self, words: &[&str]) -> (String, String) {
         let error = self.resolve(words).unwrap_err();
-        let advice = error.downcast_ref::<Advice>().unwrap();
-        assert_eq!(advice.exit, Exit::Usage, "{words:?}");
-        (advice.problem.clone(), advice.help.clone())
+        let error = error.downcast_ref::<UserError>().unwrap();
+        assert_eq!(error.exit, Exit::Usage, "{words:?}");
+        (error.problem.clone(), error.help.clone())
     }
 }
 
@@ -91,7 +91,7 @@ fn a_url_a_socket_and_a_command_are_servers_as_they_are() {
     let expected = Server::Command {
         program: "npx".into(),
         arguments: ["-y", "server", "--", "x"].map(String::from).into(),
-        environment: vec![("A".into(), Hidden("b=c".into()))],
+        environment: vec![("A".into(), SecretValue("b=c".into()))],
         cwd: None,
     };
     assert_eq!(server, expected);

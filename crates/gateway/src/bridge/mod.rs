@@ -4,7 +4,6 @@ mod catalog_cache;
 mod header_check;
 mod list_versions;
 mod listener_state;
-mod pages;
 #[cfg(test)]
 mod tests;
 
@@ -15,13 +14,13 @@ use anyport_protocol::{
     session::client::ServerIdentity,
 };
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
+use anyport_upstream::{Upstream, pages};
 use tokio::time::{Instant, sleep};
 
 use self::{
     catalog_cache::CatalogCache, header_check::HeaderCheck, list_versions::ListVersions,
     listener_state::ListenerState,
 };
-use crate::Upstream;
 
 /// Passes everything on to one server, under its own names.
 ///

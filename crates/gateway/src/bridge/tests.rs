@@ -1,11 +1,9 @@
+use anyport_upstream::UpstreamLimits;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::*;
-use crate::{
-    UpstreamLimits,
-    farm::{Farm, call, caller, error, result},
-};
+use crate::test_server::{Farm, call, caller, error, result};
 
 const LEGACY: Revision = Revision::V2025_11_25;
 const MODERN: Revision = Revision::V2026_07_28;

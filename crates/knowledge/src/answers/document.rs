@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    MARKDOWN, Readable, close,
+    MARKDOWN, Readable,
     excerpt::{Excerpt, Long, Section, Source},
-    joined, same, shown, tags, topic,
+    joined, same, shown, suggest, tags, topic,
 };
 use crate::{Document, Found, Library, Unreadable, section, uri};
 
@@ -145,7 +145,7 @@ impl Library {
         let path = path.trim_start_matches('/');
         let Some(document) = self.get(path) else {
             let problem = format!("No document at {}", shown(&query.path));
-            return Ok(Answer::none(close::instead(problem, close::paths(self, path))));
+            return Ok(Answer::none(suggest::instead(problem, suggest::paths(self, path))));
         };
         let section = query.section.as_deref().or(fragment.as_deref());
         let max = query.max_chars.unwrap_or(max_answer_chars);
@@ -158,7 +158,7 @@ impl Library {
         let (language, domain) = (query.language.trim(), query.domain.trim());
         let problem = format!("No stdlib document found for {}/{}", shown(language), shown(domain));
         if !close.is_empty() {
-            return Answer::none(close::instead(problem, close.iter().map(|document| &*document.path)));
+            return Answer::none(suggest::instead(problem, close.iter().map(|document| &*document.path)));
         }
         let domains: BTreeSet<&str> = self
             .iter()
@@ -167,10 +167,10 @@ impl Library {
             .collect();
         if !domains.is_empty() {
             let words = format!("for {} there is", shown(language));
-            return Answer::none(close::there_is(problem, &words, domains));
+            return Answer::none(suggest::there_is(problem, &words, domains));
         }
         let languages = self.languages();
-        Answer::none(close::instead(problem, close::words(language, &languages)))
+        Answer::none(suggest::instead(problem, suggest::words(language, &languages)))
     }
 }
 
@@ -199,7 +199,7 @@ impl Answer {
             Some((_, Some(at))) => Some(at),
             Some((wanted, None)) => {
                 let problem = format!("No section {:?} in {}", shown(wanted), document.path);
-                return Ok(Self::none(close::instead(
+                return Ok(Self::none(suggest::instead(
                     problem,
                     headings.iter().map(|heading| &heading.title),
                 )));

@@ -4,13 +4,13 @@
 //! - [`excerpt`]: as much of a text as an answer holds.
 //! - [`listing`]: which documents there are, page by page.
 //! - [`search`]: what a search found, and where in each document.
-//! - `close`: what someone may have meant.
+//! - `suggest`: what someone may have meant.
 
-mod close;
 pub mod document;
 pub mod excerpt;
 pub mod listing;
 pub mod search;
+mod suggest;
 
 pub use document::{Answer, DocumentQuery, StandardQuery};
 pub use excerpt::{DEFAULT_MAX_ANSWER_CHARS, Section};

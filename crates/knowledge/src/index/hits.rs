@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::{forms::stem, sought::OF_STEM};
+use super::{query_term::OF_STEM, stemming::stem};
 use crate::path::DocumentPath;
 
 /// What a search found.

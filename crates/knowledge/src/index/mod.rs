@@ -4,10 +4,10 @@
 //! tag, heading, description or path than in the text. It holds no text, only which words stand where.
 //!
 //! # Layout
-//! - `split`, `forms`, `stop`: what a word is.
+//! - `split`, `stemming`, `stop`: what a word is.
 //! - `schema`: what is indexed of a document.
 //! - `query`: what somebody asks for.
-//! - `search`: how it is found, in passes from strict to lenient; `sought`: by which terms; `either`: by any of them; `similar`:
+//! - `search`: how it is found, in passes from strict to lenient; `query_term`: by which terms; `union_query`: by any of them; `similar`:
 //!   mistyped words.
 //! - `queue`: what waits to be indexed; `storage`: where the index lies; `merging`: when its parts become one.
 
@@ -27,19 +27,19 @@ use crate::{document::Document, path::DocumentPath};
 use queue::{Queue, Waiting};
 use schema::{Fields, path_key};
 
-mod either;
-pub(crate) mod forms;
 mod hits;
 mod merging;
 mod query;
+mod query_term;
 mod queue;
 mod schema;
 mod search;
 mod similar;
-mod sought;
 mod split;
+pub(crate) mod stemming;
 mod stop;
 mod storage;
+mod union_query;
 
 pub(crate) use hits::Word;
 pub use hits::{Hit, Hits, Words};

@@ -8,7 +8,7 @@ use std::{
 use foldhash::fast::FixedState;
 use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream};
 
-use super::{forms, split::is_dense, stop::is_stop_word};
+use super::{split::is_dense, stemming, stop::is_stop_word};
 
 /// Longest query, in characters; what comes after is not looked for.
 pub const MAX_QUERY_CHARS: usize = 1_000;
@@ -69,7 +69,7 @@ pub(super) fn parse(query: &str) -> Parsed {
     let end = query.char_indices().nth(MAX_QUERY_CHARS).map_or(query.len(), |(end, _)| end);
     let whole = end == query.len();
     let query = &query[..end];
-    let mut analyzer = forms::words();
+    let mut analyzer = stemming::words();
     let mut units = Vec::new();
     let mut pieces = query.split('"').peekable();
     let mut quoted = false;
@@ -90,7 +90,7 @@ pub(super) fn parse(query: &str) -> Parsed {
 /// The words of a title or query, as they are compared: hashed.
 pub(super) fn title_key(title: &str) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
-    for token in tokens(&mut forms::words(), title).iter().filter(|token| token.position_length == 1) {
+    for token in tokens(&mut stemming::words(), title).iter().filter(|token| token.position_length == 1) {
         token.text.hash(&mut hasher);
     }
     hasher.finish()

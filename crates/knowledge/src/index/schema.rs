@@ -11,7 +11,7 @@ use tantivy::{
     tokenizer::TokenizerManager,
 };
 
-use super::{forms, query};
+use super::{query, stemming};
 use crate::{document::Document, path::DocumentPath, section};
 
 /// The analyzers, as the schema names them.
@@ -38,12 +38,12 @@ pub(super) struct Fields {
     /// Title, description, tags, path and text, with the places of the words.
     pub(super) text: Field,
     /// Where a word weighs more than in the text: title, tags, headings, and description and path.
-    pub(super) lifting: [Lifting; 4],
+    pub(super) boosts: [Boost; 4],
 }
 
 /// A place where a word weighs more than in the text.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lifting {
+pub(super) struct Boost {
     pub(super) field: Field,
     /// How much more.
     pub(super) weight: f32,
@@ -60,16 +60,12 @@ pub(super) fn schema() -> (Schema, Fields) {
         schema.add_text_field(name, TextOptions::default().set_indexing_options(indexing))
     };
     let text = words("text", WORDS_AND_STEMS, IndexRecordOption::WithFreqsAndPositions);
-    let mut lifting = |name: &str, weight, length| {
+    let mut boost = |name: &str, weight, length| {
         let field = words(name, STEMS, IndexRecordOption::WithFreqs);
-        Lifting { field, weight, length }
+        Boost { field, weight, length }
     };
-    let lifting = [
-        lifting("title", 4.0, 5),
-        lifting("tags", 3.0, 5),
-        lifting("headings", 2.0, 20),
-        lifting("about", 1.5, 15),
-    ];
+    let boosts =
+        [boost("title", 4.0, 5), boost("tags", 3.0, 5), boost("headings", 2.0, 20), boost("about", 1.5, 15)];
     let fields = Fields {
         path: schema.add_text_field("path", STORED),
         path_key: schema.add_u64_field("path_key", INDEXED),
@@ -78,7 +74,7 @@ pub(super) fn schema() -> (Schema, Fields) {
         domain: schema.add_text_field("domain", STRING),
         tag: schema.add_text_field("tag", STRING),
         text,
-        lifting,
+        boosts,
     };
     (schema.build(), fields)
 }
@@ -86,8 +82,8 @@ pub(super) fn schema() -> (Schema, Fields) {
 /// The analyzers that the schema names.
 pub(super) fn analyzers() -> TokenizerManager {
     let analyzers = TokenizerManager::default();
-    analyzers.register(WORDS_AND_STEMS, forms::words_and_stems());
-    analyzers.register(STEMS, forms::stems());
+    analyzers.register(WORDS_AND_STEMS, stemming::words_and_stems());
+    analyzers.register(STEMS, stemming::stems());
     analyzers
 }
 
@@ -103,7 +99,7 @@ impl Fields {
                 entry.add_text(field, filter_key(value));
             }
         }
-        let [title, tags, headings, about] = self.lifting.map(|place| place.field);
+        let [title, tags, headings, about] = self.boosts.map(|place| place.field);
         for field in [title, self.text] {
             entry.add_text(field, &document.title);
         }

@@ -13,9 +13,9 @@ use super::{
     IndexError,
     hits::{Hit, Hits},
     query::{self, Parsed, SearchQuery},
+    query_term::{Lookup, QueryTerm, any_of, has},
     schema::{Fields, filter_key},
     similar::FEW,
-    sought::{Lookup, Sought, any_of, has},
 };
 use crate::path::DocumentPath;
 
@@ -50,7 +50,7 @@ pub(super) fn search(
         return Ok(Hits::default());
     }
     let mut lookup = Lookup::new(searcher, fields);
-    let mut sought = units.iter().map(|unit| lookup.seek(unit)).collect::<Result<Vec<_>, _>>()?;
+    let mut query_terms = units.iter().map(|unit| lookup.seek(unit)).collect::<Result<Vec<_>, _>>()?;
     let filters = filters(fields, asked);
     let limit = asked.limit.min(usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX));
     let mut ranked = Ranked { limit, ..Ranked::default() };
@@ -58,24 +58,24 @@ pub(super) fn search(
     let mut approximate = false;
 
     let title = title_key.map(|key| Term::from_field_u64(fields.title_key, key));
-    ranked.pass(&lookup, title.and_then(|title| called(&lookup, title, &sought, &filters)))?;
+    ranked.pass(&lookup, title.and_then(|title| called(&lookup, title, &query_terms, &filters)))?;
     let titles = ranked.total;
-    ranked.pass(&lookup, all_of(&sought, &filters, searcher.num_docs()))?;
+    ranked.pass(&lookup, all_of(&query_terms, &filters, searcher.num_docs()))?;
     // Where a document has several words as they were typed, or is called so, they were meant so.
     if titles == 0 && (ranked.total == 0 || (ranked.total < few && units.len() < SEVERAL)) {
         let mut similar = false;
-        for (unit, sought) in units.iter().zip(&mut sought) {
-            similar |= lookup.seek_similar(unit, sought)?;
+        for (unit, query_terms) in units.iter().zip(&mut query_terms) {
+            similar |= lookup.seek_similar(unit, query_terms)?;
         }
         if similar {
             let before = ranked.total;
-            ranked.pass(&lookup, all_of(&sought, &filters, searcher.num_docs()))?;
+            ranked.pass(&lookup, all_of(&query_terms, &filters, searcher.num_docs()))?;
             approximate = ranked.total > before;
         }
     }
     let enough = ranked.found.len() >= limit.max(1) || (ranked.total > 0 && units.len() >= MANY);
-    if !enough && sought.len() > 1 {
-        ranked.pass(&lookup, some_of(&sought, &filters, searcher.num_docs()))?;
+    if !enough && query_terms.len() > 1 {
+        ranked.pass(&lookup, some_of(&query_terms, &filters, searcher.num_docs()))?;
     }
     ranked.found.truncate(limit);
     let hits = ranked.found.into_iter().map(|found| hit(&lookup, found)).collect::<Result<_, _>>()?;
@@ -98,31 +98,31 @@ struct Pass {
 }
 
 /// Documents with this title.
-fn called(lookup: &Lookup<'_>, title: Term, sought: &[Sought], filters: &[Term]) -> Option<Pass> {
+fn called(lookup: &Lookup<'_>, title: Term, query_terms: &[QueryTerm], filters: &[Term]) -> Option<Pass> {
     if lookup.searcher.doc_freq(&title).is_ok_and(|documents| documents == 0) {
         return None;
     }
     let mut clauses = filtered(filters);
     clauses.extend(filtered(&[title]));
-    clauses.push((Occur::Should, any_of(sought.iter().flat_map(Sought::each).collect(), true)));
+    clauses.push((Occur::Should, any_of(query_terms.iter().flat_map(QueryTerm::each).collect(), true)));
     Some(Pass { query: BooleanQuery::new(clauses), counted: None })
 }
 
 /// Documents that have every unit, or of a sentence every one that is not frequent; `None` if there are none.
-fn all_of(sought: &[Sought], filters: &[Term], documents: u64) -> Option<Pass> {
-    if sought.iter().any(Sought::is_unknown) {
+fn all_of(query_terms: &[QueryTerm], filters: &[Term], documents: u64) -> Option<Pass> {
+    if query_terms.iter().any(QueryTerm::is_unknown) {
         return None;
     }
-    if let ([only], []) = (sought, filters)
+    if let ([only], []) = (query_terms, filters)
         && only.is_any()
     {
-        return Some(some(sought.iter()));
+        return Some(some(query_terms.iter()));
     }
     let mut clauses = filtered(filters);
-    let is_rare = |unit: &&Sought| unit.is_quoted() || unit.doc_freq() * FREQUENT <= documents;
-    let enough_are_rare = sought.len() >= MANY && sought.iter().filter(is_rare).count() >= MANY / 2;
-    let (mut demanded, others): (Vec<&Sought>, Vec<_>) =
-        sought.iter().partition(|unit| is_rare(unit) || !enough_are_rare);
+    let is_rare = |unit: &&QueryTerm| unit.is_quoted() || unit.doc_freq() * FREQUENT <= documents;
+    let enough_are_rare = query_terms.len() >= MANY && query_terms.iter().filter(is_rare).count() >= MANY / 2;
+    let (mut demanded, others): (Vec<&QueryTerm>, Vec<_>) =
+        query_terms.iter().partition(|unit| is_rare(unit) || !enough_are_rare);
     demanded.sort_by_key(|unit| unit.doc_freq());
     // How many documents are left that have all words so far, if the one has nothing to do with the other.
     let mut left = documents;
@@ -134,14 +134,15 @@ fn all_of(sought: &[Sought], filters: &[Term], documents: u64) -> Option<Pass> {
     }
     let sparse = left * SPARSE <= documents;
     let mut optional: Vec<_> = others.into_iter().map(|unit| unit.query(sparse)).collect();
-    optional.extend(sought.iter().flat_map(Sought::lifting));
+    optional.extend(query_terms.iter().flat_map(QueryTerm::boosts));
     clauses.push((Occur::Should, any_of(optional, sparse)));
     Some(Pass { query: BooleanQuery::new(clauses), counted: None })
 }
 
 /// Documents that have some unit, and every phrase; `None` if there are none.
-fn some_of(sought: &[Sought], filters: &[Term], documents: u64) -> Option<Pass> {
-    let (phrases, mut words): (Vec<&Sought>, Vec<_>) = sought.iter().partition(|unit| unit.is_quoted());
+fn some_of(query_terms: &[QueryTerm], filters: &[Term], documents: u64) -> Option<Pass> {
+    let (phrases, mut words): (Vec<&QueryTerm>, Vec<_>) =
+        query_terms.iter().partition(|unit| unit.is_quoted());
     words.retain(|unit| unit.each().next().is_some());
     words.sort_by_key(|unit| unit.doc_freq());
     let rare = words.iter().take_while(|unit| unit.doc_freq() * FREQUENT <= documents).count();
@@ -154,7 +155,7 @@ fn some_of(sought: &[Sought], filters: &[Term], documents: u64) -> Option<Pass> 
     }
     let mut clauses = filtered(filters);
     clauses.extend(phrases.iter().map(|phrase| (Occur::Must, phrase.query(true))));
-    let each = words.into_iter().flat_map(Sought::each);
+    let each = words.into_iter().flat_map(QueryTerm::each);
     if phrases.is_empty() {
         clauses.push((Occur::Must, Box::new(BooleanQuery::union(each.collect()))));
     } else {
@@ -164,9 +165,9 @@ fn some_of(sought: &[Sought], filters: &[Term], documents: u64) -> Option<Pass> 
 }
 
 /// Documents that have some unit. A union of nothing but terms passes over what cannot be among the best.
-fn some<'a>(sought: impl Iterator<Item = &'a Sought> + Clone) -> Pass {
-    let query = BooleanQuery::union(sought.clone().flat_map(Sought::each).collect());
-    Pass { query, counted: Some(BooleanQuery::union(sought.flat_map(Sought::matching).collect())) }
+fn some<'a>(query_terms: impl Iterator<Item = &'a QueryTerm> + Clone) -> Pass {
+    let query = BooleanQuery::union(query_terms.clone().flat_map(QueryTerm::each).collect());
+    Pass { query, counted: Some(BooleanQuery::union(query_terms.flat_map(QueryTerm::matching).collect())) }
 }
 
 fn filtered(filters: &[Term]) -> Clauses {

@@ -23,7 +23,7 @@ pub(super) struct Mailbox {
 
 #[derive(Debug, Default)]
 struct Inside {
-    news: News,
+    changes: PendingChanges,
     first: Option<Instant>,
     last: Option<Instant>,
     stopped: bool,
@@ -31,7 +31,7 @@ struct Inside {
 
 /// What may have changed.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct PendingChanges {
     /// Files and folders, and whether they went nobody knows where.
     pub(super) paths: HashMap<PathBuf, bool>,
     /// Anything: something was missed.
@@ -43,7 +43,7 @@ pub(super) struct News {
 /// Why a wait ended.
 pub(super) enum Woken {
     Stopped,
-    News(News),
+    Changed(PendingChanges),
     /// Nothing happened for the time that was given.
     Nothing,
 }
@@ -51,32 +51,32 @@ pub(super) enum Woken {
 impl Mailbox {
     /// Something happened at these paths; `gone` if what was there is now somewhere else, perhaps.
     pub(super) fn changed(&self, paths: Vec<PathBuf>, gone: bool) {
-        self.leave(|news| {
+        self.leave(|changes| {
             for path in paths {
-                *news.paths.entry(path).or_default() |= gone;
+                *changes.paths.entry(path).or_default() |= gone;
             }
-            if news.paths.len() > MAX_PATHS {
-                news.paths.clear();
-                news.anything = true;
+            if changes.paths.len() > MAX_PATHS {
+                changes.paths.clear();
+                changes.anything = true;
             }
         });
     }
 
     /// What was at the first of these paths is now at the second.
     pub(super) fn moved(&self, paths: Vec<PathBuf>) {
-        self.leave(|news| news.paths.extend(paths.into_iter().map(|path| (path, false))));
+        self.leave(|changes| changes.paths.extend(paths.into_iter().map(|path| (path, false))));
     }
 
     /// Anything may have happened.
     pub(super) fn missed(&self) {
-        self.leave(|news| news.anything = true);
+        self.leave(|changes| changes.anything = true);
     }
 
     /// Nothing will be told any more.
     pub(super) fn failed(&self, failure: notify::Error) {
-        self.leave(|news| {
-            news.anything = true;
-            news.failure = Some(failure);
+        self.leave(|changes| {
+            changes.anything = true;
+            changes.failure = Some(failure);
         });
     }
 
@@ -91,7 +91,7 @@ impl Mailbox {
         self.lock().stopped
     }
 
-    /// Waits for news, and then until nothing more comes for a moment; at most so long for the first.
+    /// Waits for changes, and then until nothing more comes for a moment; at most so long for the first.
     pub(super) fn wait(&self, most: Duration) -> Woken {
         let begun = Instant::now();
         let mut inside = self.lock();
@@ -114,7 +114,7 @@ impl Mailbox {
             return Woken::Nothing;
         }
         inside.last = None;
-        Woken::News(std::mem::take(&mut inside.news))
+        Woken::Changed(std::mem::take(&mut inside.changes))
     }
 
     /// Waits so long, or until it is stopped.
@@ -123,9 +123,9 @@ impl Mailbox {
         drop(wait);
     }
 
-    fn leave(&self, leave: impl FnOnce(&mut News)) {
+    fn leave(&self, leave: impl FnOnce(&mut PendingChanges)) {
         let mut inside = self.lock();
-        leave(&mut inside.news);
+        leave(&mut inside.changes);
         let now = Instant::now();
         inside.last = Some(now);
         // Who waits need not be woken for each of many: it looks again when the first of them is due.

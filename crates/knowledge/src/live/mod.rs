@@ -2,10 +2,10 @@
 
 mod catalog;
 mod indexing;
-mod keeper;
 mod mailbox;
 mod reading;
 mod state;
+mod synchronizer;
 mod watching;
 
 use std::{
@@ -24,7 +24,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{broadcast, watch};
 
 pub use self::state::State;
-use self::{keeper::Keeper, mailbox::Mailbox};
+use self::{mailbox::Mailbox, synchronizer::Synchronizer};
 use crate::{
     folder::{FolderError, Folders},
     index::{Hits, Index, IndexError, SearchQuery, Storage},
@@ -165,10 +165,12 @@ impl Knowledge {
         let (ending, ended) = mpsc::channel();
         let (shared_too, mailbox_too) = (shared.clone(), mailbox.clone());
         let handle = Handle { shared: shared_too, mailbox: mailbox_too, ended: Mutex::new(ended) };
-        let (keeper, first) = Keeper::new(folders, settings.max_held_bytes, shared, mailbox, queue)?;
+        let (synchronizer, first) =
+            Synchronizer::new(folders, settings.max_held_bytes, shared, mailbox, queue)?;
         let (ready, read) = mpsc::channel();
         let started = start("anyport-index", || indexer.gathering().run(ending));
-        let started = started.and_then(|()| start("anyport-documents", move || keeper.run(first, ready)));
+        let started =
+            started.and_then(|()| start("anyport-documents", move || synchronizer.run(first, ready)));
         started.map_err(failed)?;
         // What is not there by then is served when it is.
         let _ = read.recv_timeout(OPENING);

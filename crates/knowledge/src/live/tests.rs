@@ -81,7 +81,7 @@ impl Live {
         }
         // Who is told finds what was told of.
         self.knowledge.settled().await;
-        // What led here may have been told late: it is no news for who waits for the next change.
+        // What led here may have been told late: it is no changes for who waits for the next change.
         while !matches!(self.changes.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
     }
 

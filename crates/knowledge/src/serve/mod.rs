@@ -5,10 +5,10 @@
 //! - [`tools`]: what models call; [`schema`]: their arguments, with what there is to choose from.
 //! - [`resources`]: every document and section by its URI; [`complete`]: what is being typed.
 //! - [`prompt`]: a standard and the code that it is applied to.
-//! - [`announce`]: who is told that documents changed.
+//! - [`notifications`]: who is told that documents changed.
 
-mod announce;
 mod complete;
+mod notifications;
 mod offer;
 mod options;
 mod prompt;
@@ -65,7 +65,7 @@ pub fn builder_with(
     }
     builder = tools::all(&offer).into_iter().fold(builder, Builder::tool);
     let builder = builder.template(resources::template(knowledge)).prompt(prompt::apply_standard(&offer));
-    announce::while_it_runs(builder, offer)
+    notifications::while_it_runs(builder, offer)
 }
 
 const INSTRUCTIONS: &str = "Documents in Markdown, coding standards among them. Use get_stdlib for the standard of a \

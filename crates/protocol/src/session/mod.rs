@@ -1,13 +1,13 @@
 //! How a dialogue runs, as state machines fed with messages.
 //!
-//! [`modern`] has no state: every request is admitted by what it carries. [`legacy`] opens with `initialize` and
-//! remembers what was agreed. [`client`] is the other side of both: what a client has to know of its server. [`parked`]
-//! is a call that waits while its caller is away. None performs I/O; others feed them and carry out what they say.
+//! - [`modern`]: the checks of a stateless request; it has no state.
+//! - [`server`]: the server's end of a session that opens with `initialize`.
+//! - [`client`]: the client's end of a connection in either era.
+//! - [`parked`]: a call that waits while its caller is away.
+//!
+//! None performs I/O; a driver feeds them and carries out what they return.
 
 pub mod client;
-pub mod legacy;
 pub mod modern;
 pub mod parked;
-
-#[cfg(test)]
-mod tests;
+pub mod server;

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, sync::Arc};
 
-use anyport_transport::http::{Arrival as Came, Endpoint};
+use anyport_transport::http::{ConnectInfo, Endpoint};
 use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::Full;
@@ -53,7 +53,7 @@ impl Within {
         let endpoint = self.endpoint.clone();
         let carrying = tokio::spawn(async move {
             let carried = match request.body(Full::new(body)) {
-                Ok(request) => pump.response(endpoint.handle(request, Came::default()).await).await,
+                Ok(request) => pump.response(endpoint.handle(request, ConnectInfo::default()).await).await,
                 Err(error) => Err(error.into()),
             };
             if let Err(error) = carried {

@@ -1,13 +1,13 @@
 //! What every transport shares: from a message of some revision to a call, and back.
 
-mod exchange;
-mod peer;
+mod connection;
+mod response_stream;
 mod session;
 
-pub(crate) use exchange::{Answer, Exchange, Fault, Outgoing};
 #[cfg_attr(not(any(feature = "unix", feature = "websocket")), allow(unused_imports))]
-pub(crate) use peer::End;
-pub(crate) use peer::{Frame, Peer, Terms};
+pub(crate) use connection::ConnectionEnd;
+pub(crate) use connection::{ConnectionConfig, Frame, ServerConnection};
+pub(crate) use response_stream::{Answer, Fault, ResponseEvent, ResponseStream};
 pub(crate) use session::LegacySession;
 
 use anyport_protocol::{

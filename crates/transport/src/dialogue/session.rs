@@ -10,7 +10,7 @@ use anyport_protocol::{
     json::{Members, Splice},
     jsonrpc::{self, Response, code, write_request},
     meta::{LogLevel, Meta},
-    session::legacy::{Session, Step},
+    session::server::{RequestStep, SessionState},
 };
 use anyport_service::{
     ClientId, Context, Ear, Event, Line, Notification, Outcome, Principal, Reply, Request, Responder,
@@ -21,17 +21,16 @@ use bytestring::ByteString;
 use tokio::sync::watch;
 
 use super::{
-    Exchange, cancelled_params,
-    exchange::{QuestionState, named_text, notification_text},
-    one_line, random_id,
+    ResponseStream, cancelled_params, one_line, random_id,
+    response_stream::{QuestionState, named_text, notification_text},
 };
 
 /// A session that opened with `initialize`, and what is under way in it.
 ///
-/// What is agreed is `protocol::session::legacy`; this carries it out: it calls the service, keeps the open
+/// What is agreed is `protocol::session::server`; this carries it out: it calls the service, keeps the open
 /// questions and holds the one listen stream that stands for the session's subscriptions.
 pub(crate) struct LegacySession {
-    state: Mutex<Session>,
+    state: Mutex<SessionState>,
     service: Arc<dyn Service>,
     principal: Principal,
     client: ClientId,
@@ -102,7 +101,7 @@ impl Change {
 impl LegacySession {
     pub(crate) fn new(service: Arc<dyn Service>, principal: Principal, supported: &[Revision]) -> Arc<Self> {
         Arc::new_cyclic(|line| Self {
-            state: Mutex::new(Session::new(supported)),
+            state: Mutex::new(SessionState::new(supported)),
             service,
             principal,
             client: ClientId::next(),
@@ -129,29 +128,29 @@ impl LegacySession {
     }
 
     /// Begins to answer a request.
-    pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> Exchange {
+    pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> ResponseStream {
         let jsonrpc::Request { id, method, params, meta } = request;
         let mut state = lock(&self.state);
         let step = state.request(&method, params.as_deref());
         let change = match &step {
-            Step::Listen(wanted) => Change::between(state.subscriptions(), wanted),
+            RequestStep::Listen(wanted) => Change::between(state.subscriptions(), wanted),
             _ => Change::default(),
         };
         drop(state);
         let (reply, lowered) = match step {
-            Step::Answer(outcome) => (Reply::ready(outcome), None),
-            Step::Discover => (self.clone().open(), None),
-            Step::Listen(_) => (self.clone().resubscribe(change), None),
-            Step::Call(method, params) => {
+            RequestStep::Answer(outcome) => (Reply::ready(outcome), None),
+            RequestStep::Discover => (self.clone().open(), None),
+            RequestStep::Listen(_) => (self.clone().resubscribe(change), None),
+            RequestStep::Call(method, params) => {
                 let known = Method::named(&method);
                 let reply = match self.context(meta) {
                     Ok(context) => self.service.call(Request { method, params: params.into() }, context),
                     Err(error) => Reply::error(error),
                 };
-                return Exchange::legacy(id, reply, self.clone(), known);
+                return ResponseStream::legacy(id, reply, self.clone(), known);
             }
         };
-        Exchange::legacy(id, reply, self.clone(), lowered)
+        ResponseStream::legacy(id, reply, self.clone(), lowered)
     }
 
     /// What a call of this session knows. A legacy request says nothing of its client by itself, so of its

@@ -25,7 +25,7 @@
 //! - *Hosts*: the names under which the application is reached have to stand in [`Config::allow_hosts`]; loopback
 //!   names are allowed by themselves.
 //! - *Origins*: a page of the application itself may call when it is on loopback: `Origin` and `Host` must name the same
-//!   port. (The port is taken from an [`Arrival`](super::Arrival) in the request's extensions if there is one.) Every
+//!   port. (The port is taken from an [`ConnectInfo`](super::ConnectInfo) in the request's extensions if there is one.) Every
 //!   other origin has to stand in [`Config::allow_origins`]. Do not put a CORS layer around the MCP routes: the
 //!   endpoint answers preflights itself, and names no origin that it does not let in.
 //! - *Authentication* is [`Config::authentication`]. Nobody refuses to serve anonymous callers beyond loopback here:
@@ -38,7 +38,7 @@
 use axum::{Router, extract::OriginalUri};
 use http::request::Parts;
 
-use super::{Config, Endpoint, plain, sse};
+use super::{Config, Endpoint, rest, sse};
 
 /// The routes of `endpoint`, to be merged into an application or nested under any path of it. An application that has
 /// routes of its own under the same paths has to nest it.
@@ -60,7 +60,7 @@ fn paths(config: &Config) -> Vec<String> {
     if sse::is_served(config) {
         paths.extend(sse::Part::paths(config));
     }
-    paths.extend(plain::Part::paths(config));
+    paths.extend(rest::Part::paths(config));
     #[cfg(feature = "websocket")]
     paths.extend(config.websocket.iter().flat_map(|config| config.paths.iter().cloned()));
     paths.extend(config.routes.iter().map(|route| route.path.clone()));

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{
+    access::{AllowedHost, AllowedOrigin},
     compat::Compat,
-    gate::{AllowedHost, AllowedOrigin},
 };
 
 /// How to serve over HTTP.
@@ -35,7 +35,7 @@ pub struct Config {
     /// §HTTP+SSE Transport). It takes a revision before 2026-07-28 among the supported ones.
     pub sse: bool,
     /// Whether tools can be called without a client of MCP as well: `POST` of their names to `/call` and `GET` of their list
-    /// at `/tools`, both below [`Config::path`], and `GET /health`; see [`plain`](super::plain). Default no.
+    /// at `/tools`, both below [`Config::path`], and `GET /health`; see [`rest`](super::rest). Default no.
     pub plain: bool,
     /// What a proxy in front cuts off our paths, such as `/tools`, so that HTTP+SSE can tell its clients where to post.
     /// Default nothing. What an axum router is nested under is known without this.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{
     body::Response,
     config::Config,
-    ladder::{self, State},
+    pipeline::{self, State},
     sessions::Sessions,
 };
 
@@ -32,11 +32,11 @@ pub struct Endpoint {
 
 /// How a request came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Arrival {
+pub struct ConnectInfo {
     port: Option<u16>,
 }
 
-impl Arrival {
+impl ConnectInfo {
     /// On a connection whose end on our side is `local`.
     pub fn on(local: SocketAddr) -> Self {
         Self { port: Some(local.port()) }
@@ -75,19 +75,19 @@ impl Endpoint {
     /// The answer to whatever a client sends is an HTTP response; there is nothing else that could go wrong. Dropping
     /// the response's body says that the client is gone.
     ///
-    /// `arrival` decides which pages are our own: those of a loopback host on the port on which the request came. Where
+    /// `info` decides which pages are our own: those of a loopback host on the port on which the request came. Where
     /// it does not know the port, the one in the Host header stands for it: no page can choose that.
     pub fn handle<B>(
         &self,
         request: Request<B>,
-        arrival: Arrival,
+        info: ConnectInfo,
     ) -> impl Future<Output = Response> + Send + use<B>
     where
         B: http_body::Body + Send,
         B::Data: Send,
         B::Error: Send,
     {
-        ladder::answer(self.state.clone(), request, arrival)
+        pipeline::answer(self.state.clone(), request, info)
     }
 
     /// Ends its sessions: opens no new ones and no streams, ends the streams that have no end of their own, lets the

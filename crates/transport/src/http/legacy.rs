@@ -16,13 +16,13 @@ use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     body::{Body, Response, Source, SseEvent},
-    ladder::{Accept, State},
-    log::{Reader, parse_id},
-    modern::Place,
+    modern::StreamPermit,
+    pipeline::{Accept, State},
+    replay_buffer::{Reader, parse_id},
     response,
     sessions::{HttpSession, Running, Writing},
 };
-use crate::dialogue::{Answer, Exchange, LegacySession, Outgoing, array, refusal};
+use crate::dialogue::{Answer, LegacySession, ResponseEvent, ResponseStream, array, refusal};
 
 const SESSION: &str = "mcp-session-id";
 
@@ -100,9 +100,9 @@ pub(super) fn revision(state: &State, headers: &HeaderMap, principal: &Principal
 async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Response {
     let dialogue = LegacySession::new(state.service.clone(), principal, &state.config.supported);
     let id = request.id.clone();
-    let mut exchange = dialogue.request(request);
+    let mut messages = dialogue.request(request);
     let answer = loop {
-        if let Outgoing::Answer(answer) = exchange.next().await {
+        if let ResponseEvent::Answer(answer) = messages.next().await {
             break answer;
         }
     };
@@ -143,7 +143,7 @@ async fn request(
     }
     match session.dialogue.request(request).into_ready() {
         Ok(answer) => response::legacy(answer),
-        Err(exchange) => pending(state, accept, session, exchange).await,
+        Err(messages) => pending(state, accept, session, messages).await,
     }
 }
 
@@ -153,22 +153,22 @@ async fn pending(
     state: &Arc<State>,
     accept: Accept,
     session: &Arc<HttpSession>,
-    exchange: Exchange,
+    messages: ResponseStream,
 ) -> Response {
-    let id = exchange.id().clone();
-    // Another request may have taken the id, or the last place, since it was looked at.
+    let id = messages.id().clone();
+    // Another request may have taken the id, or the last free one, since it was looked at.
     let running = match session.run(&id) {
         Ok(running) => running,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
     };
     let (first, opened) = oneshot::channel();
     let call = Call { state: state.clone(), session: session.clone(), accept, first: Some(first) };
-    let busy = session.busy();
-    tokio::spawn(call.run(exchange, running));
+    let activity = session.activity();
+    tokio::spawn(call.run(messages, running));
     match opened.await {
         Ok(First::Answer(answer)) => response::legacy(answer),
         Ok(First::Stream(reader)) => {
-            let source = Held { source: reader, _guards: busy };
+            let source = GuardedSource { source: reader, _guards: activity };
             response::events(Body::events(source, state.config.limits.keep_alive))
         }
         // 2025-11-25, cancellation §Behavior Requirements: "Not send a response for the cancelled request". An
@@ -196,36 +196,36 @@ struct Call {
 }
 
 impl Call {
-    async fn run(mut self, mut exchange: Exchange, mut running: Running) {
+    async fn run(mut self, mut messages: ResponseStream, mut running: Running) {
         let begun = tokio::select! {
             biased;
             () = running.cancelled() => None,
-            begun = self.begin(&mut exchange) => Some(begun),
+            begun = self.begin(&mut messages) => Some(begun),
         };
         match begun {
-            Some(Some(stream)) => carry(exchange, running, &stream).await,
+            Some(Some(stream)) => carry(messages, running, &stream).await,
             Some(None) => {}
             None => self.say_first(First::Cancelled),
         }
     }
 
     /// Waits for the first thing to say. `None` when that was the answer; else the stream that it opened.
-    async fn begin(&mut self, exchange: &mut Exchange) -> Option<Writing> {
+    async fn begin(&mut self, messages: &mut ResponseStream) -> Option<Writing> {
         let silence = sleep(self.state.config.limits.keep_alive);
         tokio::pin!(silence);
         let said = loop {
-            let outgoing = tokio::select! {
+            let event = tokio::select! {
                 biased;
-                outgoing = exchange.next() => outgoing,
+                event = messages.next() => event,
                 () = &mut silence, if self.accept.events => break None,
             };
-            match outgoing {
-                Outgoing::Answer(answer) => {
+            match event {
+                ResponseEvent::Answer(answer) => {
                     self.say_first(First::Answer(answer));
                     return None;
                 }
-                outgoing if self.accept.events => break Some(outgoing),
-                _ => exchange.unheard(),
+                event if self.accept.events => break Some(event),
+                _ => messages.unheard(),
             }
         };
         let stream = self.session.stream(&self.state.config.limits);
@@ -235,8 +235,8 @@ impl Call {
             self.say_first(First::Stream(if primes { reader.primed() } else { reader }));
         }
         match said {
-            Some(Outgoing::Message(text)) => stream.push(text).await,
-            Some(Outgoing::Disconnect(retry)) => stream.hangup(retry),
+            Some(ResponseEvent::Message(text)) => stream.push(text).await,
+            Some(ResponseEvent::Disconnect(retry)) => stream.hangup(retry),
             _ => {}
         }
         Some(stream)
@@ -250,41 +250,41 @@ impl Call {
     }
 }
 
-/// Writes what is left of an exchange to a stream, until its answer or its cancellation.
-async fn carry(mut exchange: Exchange, mut running: Running, stream: &Writing) {
+/// Writes what is left of an messages to a stream, until its answer or its cancellation.
+async fn carry(mut messages: ResponseStream, mut running: Running, stream: &Writing) {
     let ended = tokio::select! {
         biased;
         () = running.cancelled() => false,
-        () = carry_on(&mut exchange, stream) => true,
+        () = carry_on(&mut messages, stream) => true,
     };
     if !ended {
-        for text in exchange.cancel() {
+        for text in messages.cancel() {
             stream.push(text).await;
         }
     }
 }
 
-async fn carry_on(exchange: &mut Exchange, stream: &Writing) {
+async fn carry_on(messages: &mut ResponseStream, stream: &Writing) {
     loop {
-        match exchange.next().await {
-            Outgoing::Message(text) => stream.push(text).await,
-            Outgoing::Disconnect(retry) => stream.hangup(retry),
-            Outgoing::Answer(answer) => return stream.push(answer.text).await,
+        match messages.next().await {
+            ResponseEvent::Message(text) => stream.push(text).await,
+            ResponseEvent::Disconnect(retry) => stream.hangup(retry),
+            ResponseEvent::Answer(answer) => return stream.push(answer.text).await,
         }
     }
 }
 
 /// The answer alone, for a client that accepts JSON alone; `None` when it was cancelled.
-async fn answer_alone(mut exchange: Exchange, mut running: Running) -> Option<Bytes> {
+async fn answer_alone(mut messages: ResponseStream, mut running: Running) -> Option<Bytes> {
     loop {
-        let outgoing = tokio::select! {
+        let event = tokio::select! {
             biased;
             () = running.cancelled() => return None,
-            outgoing = exchange.next() => outgoing,
+            event = messages.next() => event,
         };
-        match outgoing {
-            Outgoing::Answer(answer) => return Some(answer.text),
-            _ => exchange.unheard(),
+        match event {
+            ResponseEvent::Answer(answer) => return Some(answer.text),
+            _ => messages.unheard(),
         }
     }
 }
@@ -323,7 +323,7 @@ pub(super) async fn batch(
         (true, _) => whole(&answers),
         (false, true) => together(state, &session, answers, open),
         (false, false) => {
-            let _busy = session.busy();
+            let _activity = session.activity();
             // Tasks, since the calls go on when the client is gone.
             let calls: Vec<_> =
                 open.into_iter().map(|(call, running)| tokio::spawn(answer_alone(call, running))).collect();
@@ -336,15 +336,15 @@ pub(super) async fn batch(
 }
 
 /// One request of a batch: its answer, or the call that runs.
-fn member(session: &Arc<HttpSession>, request: Request) -> Result<Answer, (Exchange, Running)> {
+fn member(session: &Arc<HttpSession>, request: Request) -> Result<Answer, (ResponseStream, Running)> {
     if let Err(error) = session.admit(&request.id) {
         return Ok(refusal(Some(&request.id), &error, false));
     }
     match session.dialogue.request(request).into_ready() {
         Ok(answer) => Ok(answer),
-        Err(exchange) => match session.run(exchange.id()) {
-            Ok(running) => Err((exchange, running)),
-            Err(error) => Ok(refusal(Some(exchange.id()), &error, false)),
+        Err(messages) => match session.run(messages.id()) {
+            Ok(running) => Err((messages, running)),
+            Err(error) => Ok(refusal(Some(messages.id()), &error, false)),
         },
     }
 }
@@ -362,20 +362,20 @@ fn together(
     state: &State,
     session: &Arc<HttpSession>,
     answers: Vec<Bytes>,
-    open: Vec<(Exchange, Running)>,
+    open: Vec<(ResponseStream, Running)>,
 ) -> Response {
     let stream = Arc::new(session.stream(&state.config.limits));
     let Ok(reader) = stream.reader(None) else { return response::empty(StatusCode::INTERNAL_SERVER_ERROR) };
-    for (exchange, running) in open {
+    for (messages, running) in open {
         let stream = stream.clone();
-        tokio::spawn(async move { carry(exchange, running, &stream).await });
+        tokio::spawn(async move { carry(messages, running, &stream).await });
     }
     tokio::spawn(async move {
         for answer in answers {
             stream.push(answer).await;
         }
     });
-    let source = Held { source: reader, _guards: session.busy() };
+    let source = GuardedSource { source: reader, _guards: session.activity() };
     response::events(Body::events(source, state.config.limits.keep_alive))
 }
 
@@ -394,7 +394,7 @@ pub(super) async fn get(
         Ok(session) => session,
         Err(refused) => return refused.into(),
     };
-    let Some(place) = Place::take(state) else {
+    let Some(permit) = StreamPermit::take(state) else {
         let message = format!("{} streams are open (max_streams)", state.config.limits.max_streams);
         let error = Error::internal(message).with_reason(Reason::Overloaded);
         return response::legacy(refusal(None, &error, false));
@@ -403,14 +403,14 @@ pub(super) async fn get(
     match headers.get("last-event-id") {
         Some(last) => match resume(&session, last) {
             Ok(reader) => {
-                let source = Held { source: reader, _guards: (place, session.busy()) };
+                let source = GuardedSource { source: reader, _guards: (permit, session.activity()) };
                 response::events(Body::events(source, keep_alive))
             }
             Err(error) => response::error(StatusCode::BAD_REQUEST, &error),
         },
         None => {
             let source = Pushes { number: session.open_pushes(), session: session.clone() };
-            let source = Held { source, _guards: (place, session.busy()) };
+            let source = GuardedSource { source, _guards: (permit, session.activity()) };
             response::events(Body::events(source, keep_alive))
         }
     }
@@ -440,12 +440,12 @@ impl Source for Pushes {
 }
 
 /// A stream that counts while it is open.
-struct Held<S, G> {
+struct GuardedSource<S, G> {
     source: S,
     _guards: G,
 }
 
-impl<S: Source, G: Send + Sync + 'static> Source for Held<S, G> {
+impl<S: Source, G: Send + Sync + 'static> Source for GuardedSource<S, G> {
     fn poll_event(&mut self, task: &mut std::task::Context<'_>) -> std::task::Poll<Option<SseEvent>> {
         self.source.poll_event(task)
     }

@@ -29,8 +29,8 @@ use tokio::{
 
 use super::{
     config::{Authentication, Config},
-    endpoint::{Arrival, Endpoint},
-    ladder::{self, State},
+    endpoint::{ConnectInfo, Endpoint},
+    pipeline::{self, State},
 };
 
 /// A bound listener that serves one service.
@@ -88,10 +88,10 @@ impl Listener {
     /// # Errors
     /// When the operating system cannot tell the address.
     pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let arrival = Arrival::on(self.address()?);
+        let info = ConnectInfo::on(self.address()?);
         let limits = self.config.limits.clone();
         let endpoint = Endpoint::new(service, self.config);
-        let places = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+        let permits = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
         let lingers = Arc::new(Semaphore::new(MAX_LINGERS));
         let (stopping, _) = watch::channel(false);
         let mut connections = JoinSet::new();
@@ -101,12 +101,12 @@ impl Listener {
                 () = &mut stop => break,
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => match places.clone().try_acquire_owned() {
-                        Ok(place) => {
+                    Ok((stream, _)) => match permits.clone().try_acquire_owned() {
+                        Ok(permit) => {
                             let state = endpoint.state().clone();
-                            connections.spawn(serve(stream, place, state, arrival, stopping.subscribe()));
+                            connections.spawn(serve(stream, permit, state, info, stopping.subscribe()));
                         }
-                        Err(_) => drop(tokio::spawn(turn_away(stream, lingers.clone()))),
+                        Err(_) => drop(tokio::spawn(reject_overloaded(stream, lingers.clone()))),
                     },
                     // Out of file descriptors, or the client is gone already: neither ends the listener.
                     Err(error) => {
@@ -141,8 +141,8 @@ const DEFAULT_MAX_HEADERS: usize = 100;
 const MAX_LINGERS: usize = 64;
 
 /// Tells a client that there are too many, and closes. What it sent is passed over, as far as there is room for
-/// that: see [`Patient::poll_linger`].
-async fn turn_away(mut stream: TcpStream, lingers: Arc<Semaphore>) {
+/// that: see [`WriteTimeoutIo::poll_linger`].
+async fn reject_overloaded(mut stream: TcpStream, lingers: Arc<Semaphore>) {
     const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     let _ = timeout(LINGER, async {
         let _ = stream.write_all(BUSY).await;
@@ -157,21 +157,21 @@ async fn turn_away(mut stream: TcpStream, lingers: Arc<Semaphore>) {
 
 async fn serve(
     stream: TcpStream,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
     state: Arc<State>,
-    arrival: Arrival,
+    info: ConnectInfo,
     mut stopping: watch::Receiver<bool>,
 ) {
     // Answers are small and awaited: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let limits = &state.config.limits;
-    let io = Patient::new(TokioIo::new(stream), limits.write_timeout, stopping.clone(), place);
+    let io = WriteTimeoutIo::new(TokioIo::new(stream), limits.write_timeout, stopping.clone(), permit);
     let (shared, asked) = (state.clone(), Arc::new(AtomicBool::new(false)));
     let was_asked = asked.clone();
     let service = service_fn(move |request| {
         asked.store(true, Ordering::Relaxed);
         let state = shared.clone();
-        async move { Ok::<_, Infallible>(ladder::answer(state, request, arrival).await) }
+        async move { Ok::<_, Infallible>(pipeline::answer(state, request, info).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -202,7 +202,7 @@ async fn serve(
 
 /// A connection that is given up when its client leaves what was written unread for too long, and that is closed
 /// in a way that lets the client read what was written.
-struct Patient<T> {
+struct WriteTimeoutIo<T> {
     io: T,
     limit: Duration,
     /// Runs only while a write waits.
@@ -211,16 +211,16 @@ struct Patient<T> {
     /// Runs once our side is closed.
     lingering: Option<Pin<Box<Sleep>>>,
     /// Among the connections that may be open. It goes where the connection goes, if that is made a WebSocket.
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// How long a client may go on sending what was refused.
 const LINGER: Duration = Duration::from_secs(1);
 
-impl<T> Patient<T> {
-    fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>, place: OwnedSemaphorePermit) -> Self {
+impl<T> WriteTimeoutIo<T> {
+    fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>, permit: OwnedSemaphorePermit) -> Self {
         let limit = limit.min(crate::LONGEST_WAIT);
-        Self { io, limit, waiting: None, stopping, lingering: None, _place: place }
+        Self { io, limit, waiting: None, stopping, lingering: None, _permit: permit }
     }
 
     fn judge<R>(&mut self, task: &mut Task<'_>, result: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
@@ -236,7 +236,7 @@ impl<T> Patient<T> {
     }
 }
 
-impl<T: hyper::rt::Read + Unpin> Patient<T> {
+impl<T: hyper::rt::Read + Unpin> WriteTimeoutIo<T> {
     /// Passes over what the client still sends, for a while. A socket that is closed with bytes unread is reset, and
     /// a reset takes away the answer that its client has not read yet (RFC 9112 §9.6).
     fn poll_linger(&mut self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
@@ -256,7 +256,7 @@ impl<T: hyper::rt::Read + Unpin> Patient<T> {
     }
 }
 
-impl<T: hyper::rt::Read + Unpin> hyper::rt::Read for Patient<T> {
+impl<T: hyper::rt::Read + Unpin> hyper::rt::Read for WriteTimeoutIo<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         task: &mut Task<'_>,
@@ -266,7 +266,7 @@ impl<T: hyper::rt::Read + Unpin> hyper::rt::Read for Patient<T> {
     }
 }
 
-impl<T: hyper::rt::Read + hyper::rt::Write + Unpin> hyper::rt::Write for Patient<T> {
+impl<T: hyper::rt::Read + hyper::rt::Write + Unpin> hyper::rt::Write for WriteTimeoutIo<T> {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.io).poll_write(task, bytes);
         self.judge(task, result)

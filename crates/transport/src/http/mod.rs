@@ -13,31 +13,31 @@
 //! - `config`: what can be set.
 //! - `endpoint`: answers requests, wherever they come from.
 //! - `listener`: connections, their limits and their end.
-//! - `gate`: who may speak: Host, Origin, browsers, tokens.
-//! - `ladder`: the checks of a request, first failure wins.
+//! - `access`: who may speak: Host, Origin, browsers, tokens.
+//! - `pipeline`: the checks of a request, first failure wins.
 //! - `compat`: which clients may leave out headers.
 //! - `modern`, `legacy`: the two eras' ways from a message to an answer.
 //! - `sse`: HTTP+SSE of 2024-11-05.
-//! - [`plain`]: tools for programs that speak no MCP.
-//! - `log`: what was said on a session's stream, for clients that come back.
+//! - [`rest`]: tools for programs that speak no MCP.
+//! - `replay_buffer`: what was said on a session's stream, for clients that come back.
 //! - `socket`: the way to a [`websocket`](crate::websocket).
 //! - `body`, `response`: what goes out.
 //! - `tower`, `axum` (features of these names): the endpoint as a service of tower, and within an axum application.
 
+mod access;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod body;
 mod compat;
 mod config;
 mod endpoint;
-mod gate;
-mod ladder;
 mod legacy;
 mod listener;
-mod log;
 mod modern;
-pub mod plain;
+mod pipeline;
+mod replay_buffer;
 mod response;
+pub mod rest;
 mod sessions;
 #[cfg(feature = "websocket")]
 mod socket;
@@ -45,9 +45,9 @@ mod sse;
 #[cfg(feature = "tower")]
 mod tower;
 
+pub use access::{AllowedHost, AllowedOrigin, InvalidAllowance};
 pub use body::Body;
 pub use compat::{Compat, KnownClient, UnknownClient};
 pub use config::{Authentication, Config, Limits, Route, Token};
-pub use endpoint::{Arrival, Endpoint};
-pub use gate::{AllowedHost, AllowedOrigin, InvalidAllowance};
+pub use endpoint::{ConnectInfo, Endpoint};
 pub use listener::{Listener, Refused};

@@ -21,10 +21,10 @@ use tokio::time::timeout;
 
 use super::{
     body::{Body, Response, Source, SseEvent},
-    ladder::{Accept, State, VERSION},
+    pipeline::{Accept, State, VERSION},
     response,
 };
-use crate::dialogue::{Answer, Exchange, Outgoing, refusal};
+use crate::dialogue::{Answer, ResponseEvent, ResponseStream, refusal};
 
 /// Answers a modern request.
 pub(super) async fn answer(
@@ -44,11 +44,11 @@ pub(super) async fn answer(
         return listen(state, Accept::of(headers), id, call, context);
     }
     let reply = state.service.call(call, context);
-    match Exchange::modern(id, reply, false).into_ready() {
+    match ResponseStream::modern(id, reply, false).into_ready() {
         Ok(answer) => response::modern(answer),
         // What a client takes matters only now: an answer that is ready is JSON for everyone.
         // Boxed, as all that is rare: the future of an answer that is ready stays small, and is moved often.
-        Err(exchange) => Box::pin(pending(state, Accept::of(headers), exchange)).await,
+        Err(messages) => Box::pin(pending(state, Accept::of(headers), messages)).await,
     }
 }
 
@@ -177,20 +177,20 @@ fn param_headers(headers: &HeaderMap) -> ParamHeaders {
 
 /// A call that is not answered at once. It stays JSON until it has something to say before its answer, or until
 /// silence would make a proxy cut it.
-async fn pending(state: &State, accept: Accept, mut exchange: Exchange) -> Response {
+async fn pending(state: &State, accept: Accept, mut messages: ResponseStream) -> Response {
     if !accept.events {
         return loop {
             // 2026-07-28 lets a client that accepts JSON alone have nothing but the answer.
-            if let Outgoing::Answer(answer) = exchange.next().await {
+            if let ResponseEvent::Answer(answer) = messages.next().await {
                 break response::modern(answer);
             }
         };
     }
     let keep_alive = state.config.limits.keep_alive;
-    match timeout(keep_alive, exchange.next()).await {
-        Ok(Outgoing::Answer(answer)) => response::modern(answer),
-        Ok(Outgoing::Message(first)) => stream(Streaming::new(exchange, Some(first), None), keep_alive),
-        Ok(Outgoing::Disconnect(_)) | Err(_) => stream(Streaming::new(exchange, None, None), keep_alive),
+    match timeout(keep_alive, messages.next()).await {
+        Ok(ResponseEvent::Answer(answer)) => response::modern(answer),
+        Ok(ResponseEvent::Message(first)) => stream(Streaming::new(messages, Some(first), None), keep_alive),
+        Ok(ResponseEvent::Disconnect(_)) | Err(_) => stream(Streaming::new(messages, None, None), keep_alive),
     }
 }
 
@@ -207,16 +207,16 @@ fn listen(
         let answer = refusal(Some(&id), &error, false);
         return response::json(StatusCode::NOT_ACCEPTABLE, answer.text);
     }
-    let Some(place) = Place::take(state) else {
+    let Some(permit) = StreamPermit::take(state) else {
         let message = format!("{} streams are open (max_streams)", state.config.limits.max_streams);
         let error = Error::internal(message).with_reason(Reason::Overloaded);
         return response::modern(refusal(Some(&id), &error, false));
     };
     let reply = state.service.call(call, context);
-    match Exchange::modern(id, reply, true).into_ready() {
+    match ResponseStream::modern(id, reply, true).into_ready() {
         // Refused: an error is no stream.
         Ok(answer) => response::modern(answer),
-        Err(exchange) => stream(Streaming::new(exchange, None, Some(place)), state.config.limits.keep_alive),
+        Err(messages) => stream(Streaming::new(messages, None, Some(permit)), state.config.limits.keep_alive),
     }
 }
 
@@ -224,18 +224,18 @@ fn stream(source: Streaming, keep_alive: std::time::Duration) -> Response {
     response::events(Body::events(source, keep_alive))
 }
 
-/// An exchange as an event stream. Dropping it, when the client is gone, cancels the call.
+/// An messages as an event stream. Dropping it, when the client is gone, cancels the call.
 ///
 /// 2026-07-28, patterns/cancellation: "The server MUST treat a client disconnect as cancellation of that request."
 struct Streaming {
-    exchange: Option<Exchange>,
+    messages: Option<ResponseStream>,
     first: Option<bytes::Bytes>,
-    _place: Option<Place>,
+    _permit: Option<StreamPermit>,
 }
 
 impl Streaming {
-    fn new(exchange: Exchange, first: Option<bytes::Bytes>, place: Option<Place>) -> Self {
-        Self { exchange: Some(exchange), first, _place: place }
+    fn new(messages: ResponseStream, first: Option<bytes::Bytes>, permit: Option<StreamPermit>) -> Self {
+        Self { messages: Some(messages), first, _permit: permit }
     }
 }
 
@@ -244,15 +244,15 @@ impl Source for Streaming {
         if let Some(data) = self.first.take() {
             return Poll::Ready(Some(SseEvent { data, ..SseEvent::default() }));
         }
-        let Some(exchange) = &mut self.exchange else { return Poll::Ready(None) };
+        let Some(messages) = &mut self.messages else { return Poll::Ready(None) };
         loop {
-            let data = match std::task::ready!(exchange.poll_next(task)) {
-                Outgoing::Message(text) => text,
-                Outgoing::Answer(Answer { text, .. }) => {
-                    self.exchange = None;
+            let data = match std::task::ready!(messages.poll_next(task)) {
+                ResponseEvent::Message(text) => text,
+                ResponseEvent::Answer(Answer { text, .. }) => {
+                    self.messages = None;
                     text
                 }
-                Outgoing::Disconnect(_) => continue,
+                ResponseEvent::Disconnect(_) => continue,
             };
             return Poll::Ready(Some(SseEvent { data, ..SseEvent::default() }));
         }
@@ -260,16 +260,16 @@ impl Source for Streaming {
 }
 
 /// One of the streams that may be open at once.
-pub(super) struct Place(Arc<AtomicUsize>);
+pub(super) struct StreamPermit(Arc<AtomicUsize>);
 
-impl Place {
+impl StreamPermit {
     pub(super) fn take(state: &State) -> Option<Self> {
-        let place = Self(state.streams.clone());
-        (place.0.fetch_add(1, Ordering::Relaxed) < state.config.limits.max_streams).then_some(place)
+        let permit = Self(state.streams.clone());
+        (permit.0.fetch_add(1, Ordering::Relaxed) < state.config.limits.max_streams).then_some(permit)
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{config::Limits, log::Log, sse::Channel};
+use super::{config::Limits, replay_buffer::ReplayBuffer, sse::Channel};
 use crate::dialogue::{LegacySession, in_use, random_id, too_many_open};
 
 /// The sessions of an endpoint: bound to who opened them, ended by DELETE, by being idle, or to make room.
@@ -22,7 +22,7 @@ pub(super) struct Sessions {
     limits: Limits,
     open: Mutex<Open>,
     /// How many calls of sessions run, and streams of HTTP+SSE.
-    work: watch::Sender<usize>,
+    in_flight: watch::Sender<usize>,
     /// No more are opened.
     closing: watch::Sender<bool>,
 }
@@ -33,7 +33,7 @@ struct Open {
     /// Those of HTTP+SSE, which live as long as their streams and look after themselves.
     channels: HashMap<String, Arc<Channel>>,
     /// A task looks for idle ones.
-    swept: bool,
+    sweeping: bool,
 }
 
 /// A session, and what is under way in it.
@@ -41,15 +41,15 @@ pub(super) struct HttpSession {
     pub(super) dialogue: Arc<LegacySession>,
     /// Calls that may run at once.
     max_open_requests: usize,
-    work: watch::Sender<usize>,
+    in_flight: watch::Sender<usize>,
     calls: Mutex<Calls>,
-    logs: Mutex<Logs>,
+    logs: Mutex<ReplayBuffers>,
     last_stream: AtomicU64,
     /// The number of the newest stream for what belongs to no call.
     last_pushes: AtomicU64,
-    used: Mutex<Instant>,
+    last_activity: Mutex<Instant>,
     /// Responses that the client waits for or reads. A call whose client is gone keeps no session alive.
-    busy: AtomicUsize,
+    responses: AtomicUsize,
 }
 
 /// The calls of a session that run.
@@ -72,8 +72,8 @@ impl Calls {
 
 /// What was said on the streams of a session, by the stream's number.
 #[derive(Default)]
-struct Logs {
-    by_stream: HashMap<u64, Log>,
+struct ReplayBuffers {
+    by_stream: HashMap<u64, ReplayBuffer>,
     /// Streams that have ended, oldest first, and the bytes that each keeps.
     ended: VecDeque<(u64, usize)>,
     /// The bytes of all of these.
@@ -85,8 +85,8 @@ const MAX_ENDED: usize = 64;
 
 impl Sessions {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
-        let (work, closing) = (watch::Sender::new(0), watch::Sender::new(false));
-        Arc::new(Self { limits, open: Mutex::default(), work, closing })
+        let (in_flight, closing) = (watch::Sender::new(0), watch::Sender::new(false));
+        Arc::new(Self { limits, open: Mutex::default(), in_flight, closing })
     }
 
     /// Adds a session under an identifier of its own.
@@ -103,16 +103,16 @@ impl Sessions {
         let session = Arc::new(HttpSession {
             dialogue,
             max_open_requests: self.limits.max_open_requests,
-            work: self.work.clone(),
+            in_flight: self.in_flight.clone(),
             calls: Mutex::default(),
             logs: Mutex::default(),
             last_stream: AtomicU64::new(0),
             last_pushes: AtomicU64::new(0),
-            used: Mutex::new(Instant::now()),
-            busy: AtomicUsize::new(0),
+            last_activity: Mutex::new(Instant::now()),
+            responses: AtomicUsize::new(0),
         });
         open.by_id.insert(id.clone(), session.clone());
-        if !std::mem::replace(&mut open.swept, true) {
+        if !std::mem::replace(&mut open.sweeping, true) {
             let every = SWEEP.min(self.limits.session_idle.max(Duration::from_millis(1)));
             tokio::spawn(sweep(Arc::downgrade(self), every));
         }
@@ -136,7 +136,7 @@ impl Sessions {
         if let Some(oldest) = oldest {
             oldest.end();
         }
-        Ok(Registered { _work: Work::begin(&self.work), sessions: self.clone(), id })
+        Ok(Registered { _in_flight: InFlightGuard::begin(&self.in_flight), sessions: self.clone(), id })
     }
 
     /// The session `id` of HTTP+SSE, if `principal` opened it.
@@ -151,7 +151,7 @@ impl Sessions {
             .get(id)
             .filter(|session| session.dialogue.principal() == principal)?
             .clone();
-        *lock(&session.used) = Instant::now();
+        *lock(&session.last_activity) = Instant::now();
         Some(session)
     }
 
@@ -176,8 +176,8 @@ impl Sessions {
         let mut idle = Vec::new();
         let mut open = lock(&self.open);
         open.by_id.retain(|_, session| {
-            let stays = session.busy.load(Ordering::Relaxed) > 0
-                || now.duration_since(*lock(&session.used)) < self.limits.session_idle;
+            let stays = session.responses.load(Ordering::Relaxed) > 0
+                || now.duration_since(*lock(&session.last_activity)) < self.limits.session_idle;
             if stays {
                 lock(&session.logs).forget(|log| {
                     log.ended().is_some_and(|ended| now.duration_since(ended) >= self.limits.sse_log_ttl)
@@ -187,13 +187,13 @@ impl Sessions {
             }
             stays
         });
-        open.swept = !open.by_id.is_empty();
-        let swept = open.swept;
+        open.sweeping = !open.by_id.is_empty();
+        let sweeping = open.sweeping;
         drop(open);
         for session in idle {
             session.end();
         }
-        swept
+        sweeping
     }
 
     /// Opens no more, and ends the streams for what belongs to no call, which have no end of their own.
@@ -212,7 +212,7 @@ impl Sessions {
     /// Completes when no call of a session runs, and no stream of HTTP+SSE is open.
     pub(super) async fn idle(&self) {
         // The sender is ours.
-        let _ = self.work.subscribe().wait_for(|running| *running == 0).await;
+        let _ = self.in_flight.subscribe().wait_for(|running| *running == 0).await;
     }
 
     /// Ends all sessions.
@@ -234,8 +234,8 @@ impl Sessions {
         if count < self.limits.max_sessions {
             return Ok(None);
         }
-        let idle = open.by_id.iter().filter(|(_, session)| session.busy.load(Ordering::Relaxed) == 0);
-        let longest = idle.min_by_key(|(_, session)| *lock(&session.used)).map(|(id, _)| id.clone());
+        let idle = open.by_id.iter().filter(|(_, session)| session.responses.load(Ordering::Relaxed) == 0);
+        let longest = idle.min_by_key(|(_, session)| *lock(&session.last_activity)).map(|(id, _)| id.clone());
         let oldest = longest.and_then(|id| open.by_id.remove(&id));
         oldest.map(Some).ok_or_else(|| {
             let message = format!("{count} sessions are busy (max_sessions); try again later");
@@ -246,7 +246,7 @@ impl Sessions {
 
 /// A session of HTTP+SSE that can be found. Dropping this ends that.
 pub(super) struct Registered {
-    _work: Work,
+    _in_flight: InFlightGuard,
     sessions: Arc<Sessions>,
     id: String,
 }
@@ -294,7 +294,12 @@ impl HttpSession {
         let cancel = (!calls.ended).then_some(cancel);
         calls.running.insert(id.clone(), cancel);
         drop(calls);
-        Ok(Running { _work: Work::begin(&self.work), session: self.clone(), id: id.clone(), cancelled })
+        Ok(Running {
+            _in_flight: InFlightGuard::begin(&self.in_flight),
+            session: self.clone(),
+            id: id.clone(),
+            cancelled,
+        })
     }
 
     /// Whether a request with this id may begin.
@@ -316,13 +321,13 @@ impl HttpSession {
     /// A stream of its own number and log.
     pub(super) fn stream(self: &Arc<Self>, limits: &Limits) -> Writing {
         let number = self.last_stream.fetch_add(1, Ordering::Relaxed);
-        let log = Log::new(number, limits.sse_log);
+        let log = ReplayBuffer::new(number, limits.sse_log);
         lock(&self.logs).by_stream.insert(number, log.clone());
         Writing { session: self.clone(), log, number, limit: limits.sse_log }
     }
 
     /// The log of a stream that is still kept.
-    pub(super) fn log(&self, stream: u64) -> Option<Log> {
+    pub(super) fn log(&self, stream: u64) -> Option<ReplayBuffer> {
         lock(&self.logs).by_stream.get(&stream).cloned()
     }
 
@@ -340,9 +345,9 @@ impl HttpSession {
     }
 
     /// Keeps the session from being idle for as long as the guard lives.
-    pub(super) fn busy(self: &Arc<Self>) -> Busy {
-        self.busy.fetch_add(1, Ordering::Relaxed);
-        Busy(self.clone())
+    pub(super) fn activity(self: &Arc<Self>) -> ActivityGuard {
+        self.responses.fetch_add(1, Ordering::Relaxed);
+        ActivityGuard(self.clone())
     }
 
     /// Cancels what runs and ends what is open.
@@ -353,12 +358,12 @@ impl HttpSession {
             calls.running.values_mut().for_each(|cancel| drop(cancel.take()));
         }
         let logs = std::mem::take(&mut *lock(&self.logs));
-        logs.by_stream.values().for_each(Log::end);
+        logs.by_stream.values().for_each(ReplayBuffer::end);
         self.dialogue.close();
     }
 }
 
-impl Logs {
+impl ReplayBuffers {
     /// A stream has ended. The oldest that have make room for what it keeps.
     fn ended(&mut self, number: u64, bytes: usize, limit: usize) {
         if !self.by_stream.contains_key(&number) {
@@ -372,7 +377,7 @@ impl Logs {
     }
 
     /// Forgets ended streams, oldest first, while `old` says so.
-    fn forget(&mut self, old: impl Fn(&Log) -> bool) {
+    fn forget(&mut self, old: impl Fn(&ReplayBuffer) -> bool) {
         while let Some((number, _)) = self.ended.front()
             && self.by_stream.get(number).is_none_or(&old)
         {
@@ -390,7 +395,7 @@ impl Logs {
 
 /// A call that runs. Its id is free again when this is dropped.
 pub(super) struct Running {
-    _work: Work,
+    _in_flight: InFlightGuard,
     session: Arc<HttpSession>,
     id: Id,
     cancelled: oneshot::Receiver<()>,
@@ -410,16 +415,16 @@ impl Drop for Running {
 }
 
 /// A call of a session that runs, counted.
-struct Work(watch::Sender<usize>);
+struct InFlightGuard(watch::Sender<usize>);
 
-impl Work {
-    fn begin(work: &watch::Sender<usize>) -> Self {
-        work.send_modify(|running| *running += 1);
-        Self(work.clone())
+impl InFlightGuard {
+    fn begin(in_flight: &watch::Sender<usize>) -> Self {
+        in_flight.send_modify(|running| *running += 1);
+        Self(in_flight.clone())
     }
 }
 
-impl Drop for Work {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.send_modify(|running| *running -= 1);
     }
@@ -428,15 +433,15 @@ impl Drop for Work {
 /// A stream that is written. It ends when this is dropped, however its writer ends.
 pub(super) struct Writing {
     session: Arc<HttpSession>,
-    log: Log,
+    log: ReplayBuffer,
     number: u64,
     limit: usize,
 }
 
 impl std::ops::Deref for Writing {
-    type Target = Log;
+    type Target = ReplayBuffer;
 
-    fn deref(&self) -> &Log {
+    fn deref(&self) -> &ReplayBuffer {
         &self.log
     }
 }
@@ -450,13 +455,13 @@ impl Drop for Writing {
     }
 }
 
-/// See [`HttpSession::busy`].
-pub(super) struct Busy(Arc<HttpSession>);
+/// See [`HttpSession::activity`].
+pub(super) struct ActivityGuard(Arc<HttpSession>);
 
-impl Drop for Busy {
+impl Drop for ActivityGuard {
     fn drop(&mut self) {
-        *lock(&self.0.used) = Instant::now();
-        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+        *lock(&self.0.last_activity) = Instant::now();
+        self.0.responses.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

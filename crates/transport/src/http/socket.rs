@@ -7,14 +7,14 @@ use anyport_protocol::{Error, jsonrpc::Reason};
 use http::{HeaderValue, StatusCode, header, request::Parts};
 
 use super::{
+    access,
     body::Response,
     config::Config,
-    gate,
-    ladder::{State, method_not_allowed},
+    pipeline::{State, method_not_allowed},
     response,
 };
 use crate::{
-    dialogue::Terms,
+    dialogue::ConnectionConfig,
     websocket::{self, NoUpgrade, Upgrade},
 };
 
@@ -25,7 +25,7 @@ pub(super) fn at<'a>(config: &'a Config, path: &str) -> Option<&'a websocket::Co
 
 /// Checks the token, then the handshake, and makes the connection a WebSocket.
 pub(super) fn open(state: &Arc<State>, config: &websocket::Config, parts: Parts) -> Response {
-    let principal = match gate::authenticate(&parts.headers, &state.config) {
+    let principal = match access::authenticate(&parts.headers, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };
@@ -38,7 +38,7 @@ pub(super) fn open(state: &Arc<State>, config: &websocket::Config, parts: Parts)
         return response::error(StatusCode::SERVICE_UNAVAILABLE, &error);
     }
     let limits = &state.config.limits;
-    let terms = Terms {
+    let connection = ConnectionConfig {
         principal,
         supported: state.config.supported.clone(),
         limits: limits.message,
@@ -49,7 +49,13 @@ pub(super) fn open(state: &Arc<State>, config: &websocket::Config, parts: Parts)
     };
     let mut response = response::empty(StatusCode::SWITCHING_PROTOCOLS);
     let (service, config) = (state.service.clone(), config.clone());
-    response.headers_mut().extend(state.sockets.open(upgrade, service, terms, config, limits.write_timeout));
+    response.headers_mut().extend(state.sockets.open(
+        upgrade,
+        service,
+        connection,
+        config,
+        limits.write_timeout,
+    ));
     response
 }
 

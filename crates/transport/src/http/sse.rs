@@ -27,15 +27,15 @@ use tokio::{
 };
 
 use super::{
+    access,
     body::{Body, Response, Source, SseEvent},
     config::{Config, Limits},
-    gate,
-    ladder::{self, Accept, State},
-    modern::Place,
+    modern::StreamPermit,
+    pipeline::{self, Accept, State},
     response,
     sessions::{Registered, lock},
 };
-use crate::dialogue::{Frame, LegacySession, Peer, Terms, refusal};
+use crate::dialogue::{ConnectionConfig, Frame, LegacySession, ServerConnection, refusal};
 
 /// What a path names in this transport.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub(super) fn is_served(config: &Config) -> bool {
 ///
 /// 2025-11-25, transports §Backwards Compatibility: such a client will "Issue a GET request to the server URL, expecting
 /// that this will open an SSE stream and return an `endpoint` event as the first event."
-pub(super) fn knocks(headers: &HeaderMap) -> bool {
+pub(super) fn is_legacy_sse(headers: &HeaderMap) -> bool {
     let names_events = |value: &HeaderValue| {
         value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("text/event-stream"))
     };
@@ -94,7 +94,7 @@ pub(super) fn knocks(headers: &HeaderMap) -> bool {
 pub(super) struct Channel {
     session: Arc<LegacySession>,
     input: mpsc::Sender<Frame>,
-    used: Mutex<Instant>,
+    last_activity: Mutex<Instant>,
     end: Notify,
 }
 
@@ -110,7 +110,7 @@ impl Channel {
 
     /// Something was said.
     fn touch(&self) {
-        *lock(&self.used) = Instant::now();
+        *lock(&self.last_activity) = Instant::now();
     }
 }
 
@@ -119,7 +119,7 @@ const QUEUE: usize = 16;
 
 /// Answers what comes to the stream's path.
 pub(super) fn stream(state: &Arc<State>, parts: &Parts, messages: &str) -> Response {
-    let principal = match gate::authenticate(&parts.headers, &state.config) {
+    let principal = match access::authenticate(&parts.headers, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };
@@ -131,7 +131,7 @@ pub(super) fn stream(state: &Arc<State>, parts: &Parts, messages: &str) -> Respo
              at {}",
             state.config.path
         );
-        return ladder::refuse_method("GET", message);
+        return pipeline::refuse_method("GET", message);
     }
     open(state, parts, messages, principal)
 }
@@ -147,7 +147,7 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
         return response::error(StatusCode::BAD_REQUEST, &error);
     }
     let limits = &state.config.limits;
-    let Some(place) = Place::take(state) else {
+    let Some(permit) = StreamPermit::take(state) else {
         let message = format!("{} streams are open (max_streams)", limits.max_streams);
         let error = Error::internal(message).with_reason(Reason::Overloaded);
         return response::legacy(refusal(None, &error, true));
@@ -156,7 +156,7 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
     let legacy: Vec<Revision> =
         state.config.supported.iter().copied().filter(|revision| !revision.is_modern()).collect();
     let (out, said) = mpsc::channel(1);
-    let terms = Terms {
+    let connection = ConnectionConfig {
         principal,
         supported: legacy.into(),
         limits: limits.message,
@@ -166,11 +166,11 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
         first_message: None,
         idle: None,
     };
-    let mut peer = Peer::new(state.service.clone(), terms, out);
+    let mut peer = ServerConnection::new(state.service.clone(), connection, out);
     let (input, posted) = mpsc::channel(QUEUE);
     let session = peer.session().clone();
-    let used = Mutex::new(Instant::now());
-    let channel = Arc::new(Channel { session, input, used, end: Notify::new() });
+    let last_activity = Mutex::new(Instant::now());
+    let channel = Arc::new(Channel { session, input, last_activity, end: Notify::new() });
     let registered = match state.sessions.register(channel.clone()) {
         Ok(registered) => registered,
         Err(error) => return response::legacy(refusal(None, &error, true)),
@@ -178,7 +178,7 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
     let address = format!("{}{messages}?sessionId={}", prefix(state, parts), registered.id());
     let (outbox, queue) = Outbox::new(limits);
     tokio::spawn(run(peer, posted, said, outbox, registered, channel, limits.clone()));
-    let source = Stream { address: Some(address.into()), queue, _place: place };
+    let source = Stream { address: Some(address.into()), queue, _permit: permit };
     response::events(Body::events(source, limits.keep_alive))
 }
 
@@ -196,7 +196,7 @@ fn prefix(state: &State, parts: &Parts) -> String {
 
 /// Carries a session until one of its ends is reached.
 async fn run(
-    peer: Peer,
+    peer: ServerConnection,
     posted: mpsc::Receiver<Frame>,
     said: mpsc::Receiver<Bytes>,
     outbox: Outbox,
@@ -222,12 +222,12 @@ async fn run(
 /// Completes when nothing was said for so long, and no request is open.
 async fn idle(channel: &Channel, open: &AtomicUsize, limit: Duration) {
     loop {
-        let used = *lock(&channel.used);
-        let Some(end) = used.checked_add(limit) else { return std::future::pending().await };
+        let last_activity = *lock(&channel.last_activity);
+        let Some(end) = last_activity.checked_add(limit) else { return std::future::pending().await };
         sleep_until(end).await;
         if open.load(Ordering::Relaxed) > 0 {
             channel.touch();
-        } else if *lock(&channel.used) == used {
+        } else if *lock(&channel.last_activity) == last_activity {
             return;
         }
     }
@@ -281,7 +281,7 @@ impl Outbox {
 struct Stream {
     address: Option<Bytes>,
     queue: Queue,
-    _place: Place,
+    _permit: StreamPermit,
 }
 
 impl Source for Stream {
@@ -304,15 +304,15 @@ impl Source for Stream {
 /// Takes a message that was posted. Its answer comes on the stream.
 pub(super) async fn message<B: Received>(state: &Arc<State>, parts: &Parts, body: B) -> Response {
     let headers = &parts.headers;
-    let principal = match gate::authenticate(headers, &state.config) {
+    let principal = match access::authenticate(headers, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };
     if parts.method != Method::POST {
         let message = "messages of HTTP+SSE are posted here; their answers come on the stream";
-        return ladder::refuse_method("POST", message.into());
+        return pipeline::refuse_method("POST", message.into());
     }
-    let text = match ladder::json_body(state, headers, body).await {
+    let text = match pipeline::json_body(state, headers, body).await {
         Ok(text) => text,
         Err(refused) => return refused,
     };
@@ -371,11 +371,11 @@ fn ended() -> Response {
 
 /// Clients send the version that was agreed on here as well.
 fn check_version(state: &State, headers: &HeaderMap) -> Result<(), Error> {
-    if ladder::names_modern(headers) {
+    if pipeline::names_modern(headers) {
         let path = &state.config.path;
         return Err(Error::invalid_request(format!("2026-07-28 does not have HTTP+SSE: POST to {path}")));
     }
-    ladder::check_version(state, headers)
+    pipeline::check_version(state, headers)
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{Arrival, Body, Endpoint};
+use super::{Body, ConnectInfo, Endpoint};
 
 /// The endpoint for whatever takes services of tower. It is always ready: what is bounded is answered with 503 or 429.
 ///
-/// An [`Arrival`] among the request's extensions says how the request came; without one that is not known.
+/// An [`ConnectInfo`] among the request's extensions says how the request came; without one that is not known.
 impl<B> Service<Request<B>> for Endpoint
 where
     B: http_body::Body + Send + 'static,
@@ -28,8 +28,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let arrival = request.extensions().get::<Arrival>().copied().unwrap_or_default();
-        let answer = self.handle(request, arrival);
+        let info = request.extensions().get::<ConnectInfo>().copied().unwrap_or_default();
+        let answer = self.handle(request, info);
         Box::pin(async move { Ok(answer.await) })
     }
 }

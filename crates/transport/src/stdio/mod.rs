@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    dialogue::{Frame, Peer, Terms},
+    dialogue::{ConnectionConfig, Frame, ServerConnection},
     lines::{self, Lines, QUEUE},
 };
 
@@ -78,7 +78,7 @@ pub async fn serve_on(
         let _ = done.send(());
     })?;
     let Config { supported, limits, max_open_requests, drain } = config;
-    let terms = Terms {
+    let connection = ConnectionConfig {
         principal: Principal::local(),
         supported,
         limits,
@@ -93,7 +93,7 @@ pub async fn serve_on(
         stop.await;
         let _ = stopped.set(Instant::now());
     };
-    Peer::new(Arc::new(service), terms, out).run(receive, stop).await;
+    ServerConnection::new(Arc::new(service), connection, out).run(receive, stop).await;
     // The last sender went with the peer, so the writer ends once everything is written. A client that reads no
     // more would hold it for ever.
     let left = drain.saturating_sub(stopped.get().map_or(Duration::ZERO, Instant::elapsed));

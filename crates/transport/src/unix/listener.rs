@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{Config, Limits, Peers, Refused, file::SocketFile};
 use crate::{
-    dialogue::{End, Frame, Peer, Terms, refusal},
+    dialogue::{ConnectionConfig, ConnectionEnd, Frame, ServerConnection, refusal},
     lines::{self, INPUT, Lines, OUTPUT},
 };
 
@@ -64,15 +64,15 @@ impl Listener {
                         let Some(principal) = admit(&stream, &config.peers, file.owner) else { continue };
                         match places.clone().try_acquire_owned() {
                             Ok(place) => {
-                                let terms = terms(&config, principal);
+                                let connection = connection_config(&config, principal);
                                 let limit = config.limits.write_timeout;
                                 let (service, stopping) = (service.clone(), stopping.subscribe());
                                 connections.spawn(async move {
-                                    serve(stream, service, terms, limit, stopping).await;
+                                    serve(stream, service, connection, limit, stopping).await;
                                     drop(place);
                                 });
                             }
-                            Err(_) => turn_away(&stream, &config.limits),
+                            Err(_) => reject_overloaded(&stream, &config.limits),
                         }
                     }
                     // Out of file descriptors, or the client is gone already: neither ends the listener.
@@ -128,9 +128,9 @@ fn principal(user: u32, owner: u32, peers: &Peers) -> Option<Principal> {
     allowed.then(|| Principal::named(format!("uid:{user}")))
 }
 
-fn terms(config: &Config, principal: Principal) -> Terms {
+fn connection_config(config: &Config, principal: Principal) -> ConnectionConfig {
     let Config { supported, limits, .. } = config;
-    Terms {
+    ConnectionConfig {
         principal,
         supported: supported.clone(),
         limits: limits.message,
@@ -142,7 +142,7 @@ fn terms(config: &Config, principal: Principal) -> Terms {
 }
 
 /// Tells a client that there are too many, if it can be told without waiting, and closes.
-fn turn_away(stream: &UnixStream, limits: &Limits) {
+fn reject_overloaded(stream: &UnixStream, limits: &Limits) {
     let message =
         format!("{} connections are open (max_connections); try again later", limits.max_connections);
     let error = Error::internal(message).with_reason(Reason::Overloaded);
@@ -154,19 +154,19 @@ fn turn_away(stream: &UnixStream, limits: &Limits) {
 async fn serve(
     stream: UnixStream,
     service: Arc<dyn Service>,
-    terms: Terms,
+    connection: ConnectionConfig,
     write_timeout: Duration,
     mut stopping: watch::Receiver<bool>,
 ) {
     let (input, output) = stream.into_split();
     let (frames, receive) = mpsc::channel(INPUT);
     let (out, messages) = mpsc::channel(OUTPUT);
-    let limit = terms.limits.bytes;
+    let limit = connection.limits.bytes;
     let farewell = out.clone();
     let dialogue = async {
         let stop = async { drop(stopping.wait_for(|stopping| *stopping).await) };
-        let end = Peer::new(service, terms, out).run(receive, stop).await;
-        if let End::Silent(_) | End::Idle(_) = end {
+        let end = ServerConnection::new(service, connection, out).run(receive, stop).await;
+        if let ConnectionEnd::Silent(_) | ConnectionEnd::Idle(_) = end {
             let error = Error::invalid_request(format!("the connection is closed: {end}"));
             let _ = farewell.try_send(refusal(None, &error, false).text);
         }

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, frame::coding::
 
 use super::Config;
 use crate::{
-    dialogue::{End, Frame, Peer, Terms},
+    dialogue::{ConnectionConfig, ConnectionEnd, Frame, ServerConnection},
     frames::{Bounds, Closing, Inbox, Outgoing, Socket},
     lines::{INPUT, OUTPUT},
 };
@@ -21,13 +21,13 @@ use crate::{
 pub(super) async fn serve<T: AsyncRead + AsyncWrite + Send + Unpin>(
     io: T,
     service: Arc<dyn Service>,
-    terms: Terms,
+    connection: ConnectionConfig,
     config: Config,
     write_timeout: Duration,
     stop: impl Future<Output = ()>,
 ) {
     let bounds = Bounds {
-        max_message_bytes: terms.limits.bytes,
+        max_message_bytes: connection.limits.bytes,
         max_frame_bytes: config.max_frame_bytes,
         ping_interval: config.ping_interval,
         pong_timeout: config.pong_timeout,
@@ -37,7 +37,7 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Send + Unpin>(
     let mut socket = Socket::new(io, Role::Server, bounds).await;
     let (to_peer, from_client) = mpsc::channel(INPUT);
     let (out, messages) = mpsc::channel(OUTPUT);
-    let dialogue = Peer::new(service, terms, out).run(from_client, stop);
+    let dialogue = ServerConnection::new(service, connection, out).run(from_client, stop);
     // When no more frames are exchanged the channels end, and with them the dialogue.
     let talk = socket.exchange(FromClient(to_peer), ToClient(messages));
     let (end, closing) = tokio::join!(dialogue, talk);
@@ -56,11 +56,11 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Send + Unpin>(
     socket.close(close).await;
 }
 
-fn close(end: End) -> CloseFrame {
+fn close(end: ConnectionEnd) -> CloseFrame {
     let code = match end {
-        End::Closed => CloseCode::Normal,
-        End::Stopped => CloseCode::Away,
-        End::Silent(_) | End::Idle(_) => CloseCode::Policy,
+        ConnectionEnd::Closed => CloseCode::Normal,
+        ConnectionEnd::Stopped => CloseCode::Away,
+        ConnectionEnd::Silent(_) | ConnectionEnd::Idle(_) => CloseCode::Policy,
     };
     CloseFrame { code, reason: end.to_string().into() }
 }

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Config, connection};
 use crate::{
-    dialogue::Terms,
+    dialogue::ConnectionConfig,
     frames::{LAST_WORDS, SUBPROTOCOL, lists},
 };
 
@@ -95,7 +95,7 @@ impl Sockets {
         &self,
         upgrade: Upgrade,
         service: Arc<dyn Service>,
-        terms: Terms,
+        connection: ConnectionConfig,
         config: Config,
         write_timeout: Duration,
     ) -> HeaderMap {
@@ -108,7 +108,7 @@ impl Sockets {
                 Ok(Ok(upgraded)) => {
                     let stop = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
                     let io = TokioIo::new(upgraded);
-                    connection::serve(io, service, terms, config, write_timeout, stop).await;
+                    connection::serve(io, service, connection, config, write_timeout, stop).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "a connection did not become a WebSocket"),
                 Err(_) => tracing::debug!("a connection did not become a WebSocket in time"),

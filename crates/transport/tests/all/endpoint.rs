@@ -7,7 +7,7 @@ use crate::common::{
     fake::Fake,
 };
 use anyport_protocol::Revision;
-use anyport_transport::http::{Arrival, Body, Config, Endpoint, Limits};
+use anyport_transport::http::{Body, Config, ConnectInfo, Endpoint, Limits};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ impl Mounted {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(Bytes::from(verb.body.clone()))).unwrap();
-        self.endpoint.handle(request, Arrival::default()).await
+        self.endpoint.handle(request, ConnectInfo::default()).await
     }
 
     async fn json(&self, verb: &Verb) -> (u16, Value) {
@@ -107,7 +107,7 @@ async fn a_body_in_pieces_is_put_together_and_bounded() {
             request = request.header(name, value);
         }
         let request = request.body(Pieces(pieces.into())).unwrap();
-        let response = mounted.endpoint.handle(request, Arrival::default()).await;
+        let response = mounted.endpoint.handle(request, ConnectInfo::default()).await;
         assert_eq!(response.status(), status);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyport::http::{Arrival, Body};
+use anyport::http::{Body, ConnectInfo};
 use anyport_tests::bridged::{is_silent, notification, settle};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -146,7 +146,7 @@ impl Events {
         let endpoint = bridged.endpoint().clone();
         let mut response = JoinSet::new();
         response.spawn(async move {
-            endpoint.handle(request.body(Full::new(Bytes::from(text))).unwrap(), Arrival::default()).await
+            endpoint.handle(request.body(Full::new(Bytes::from(text))).unwrap(), ConnectInfo::default()).await
         });
         Self { response, body: None, text: String::new() }
     }

@@ -1,6 +1,6 @@
 //! `Mcp-Param-*`: arguments that are repeated in headers.
 
-use anyport::http::{Arrival, Config, Endpoint};
+use anyport::http::{Config, ConnectInfo, Endpoint};
 use anyport_service::{Context, Reply, Request, Service};
 use anyport_tests::bridged::{Bridged, Peer, Way, legacy};
 use bytes::Bytes;
@@ -28,7 +28,7 @@ async fn call(endpoint: &Endpoint, arguments: Value, headers: &[(&str, &str)]) -
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(Bytes::from(message.to_string()))).unwrap();
-    let response = endpoint.handle(request, Arrival::default()).await;
+    let response = endpoint.handle(request, ConnectInfo::default()).await;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap())

@@ -13,7 +13,7 @@ use std::{
 use anyport::{
     Context, Resource, Revision, Server, Service, Tool,
     http::{Authentication, Compat, Config, Listener, Token},
-    live, stdio,
+    stdio, with_legacy_clients,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,7 +40,9 @@ fn service() -> impl Service {
     let weather = Tool::new("weather")
         .run(async |Weather { region }: Weather, _: Context| format!("Rain in the {region}."));
     let about = Resource::new("quirks:///about").read(async |_: Context| "about");
-    live(Server::builder("quirks", "1.0.0").add(greet).add(weather).add(about).build().unwrap())
+    with_legacy_clients(
+        Server::builder("quirks", "1.0.0").add(greet).add(weather).add(about).build().unwrap(),
+    )
 }
 
 pub(crate) async fn file(path: &Path) {

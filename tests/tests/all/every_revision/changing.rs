@@ -1,8 +1,9 @@
 //! Servers that change while clients are connected, by themselves and mounted in others.
 
 use anyport::{
-    Context, Prompt, Resource, Server, Template, Tool, live,
+    Context, Prompt, Resource, Server, Template, Tool,
     server::{BuildError, List, Mount, NoArguments, Values},
+    with_legacy_clients,
 };
 use anyport_testing::Lost;
 use anyport_tests::{
@@ -102,14 +103,15 @@ async fn visit(cell: &mut Cell, prefix: &str) -> Result<(), Lost> {
 
 #[tokio::test]
 async fn what_a_server_offers_changes_while_clients_are_connected() {
-    around(|_: &Probe| Ok(live(garden()?)), capabilities, async |cell| visit(cell, "").await).await;
+    around(|_: &Probe| Ok(with_legacy_clients(garden()?)), capabilities, async |cell| visit(cell, "").await)
+        .await;
 }
 
 #[tokio::test]
 async fn a_mounted_server_changes_where_it_is_mounted() {
     let park = |_: &Probe| {
         let gate = Server::builder("gate", "1.0.0").mount("north", Mount::of(garden()?)).build()?;
-        Ok(live(Server::builder("park", "1.0.0").mount("", gate).build()?))
+        Ok(with_legacy_clients(Server::builder("park", "1.0.0").mount("", gate).build()?))
     };
     around(park, capabilities, async |cell| visit(cell, "north_").await).await;
 }

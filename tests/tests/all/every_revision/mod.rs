@@ -9,7 +9,7 @@ mod changing;
 mod envelope;
 mod eras;
 mod lists;
+mod notifications;
 mod reading;
 mod results;
 mod running;
-mod telling;

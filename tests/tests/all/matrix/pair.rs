@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use anyport::{LegacyClientLimits, Revision, Service, http, memory};
 use anyport_adapters::ParkLimits;
-use anyport_gateway::{Bridge, TransportConnector, Upstream, UpstreamLimits};
+use anyport_gateway::Bridge;
 use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
-use anyport_testing::{Answer, Link, Lost, Question, Refusal, Wire, conforms::Schema};
+use anyport_testing::{Answer, Link, Lost, Question, Refusal, Wire, conformance::Schema};
 use anyport_transport::client::{ConnectOptions, Dial, Target};
+use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
 use serde_json::{Value, json};
 
 use crate::matrix::peer::Peer;

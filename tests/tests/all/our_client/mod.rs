@@ -1,9 +1,9 @@
 //! Our client at our server: every transport, every revision, over real sockets and child processes.
 
 use anyport::Revision;
-use anyport_tests::crossing::{Cell, Way, run};
+use anyport_tests::cross_transport::{Cell, Way, run};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_crossing");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cross_transport");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_calls_work_over_every_transport_in_every_revision() {

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use anyport::{Context, Server, Service, Tool, http, live, server::NoArguments};
+use anyport::{Context, Server, Service, Tool, http, server::NoArguments, with_legacy_clients};
 use anyport_tests::everything::{Probe, server};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::{config, sites};
 
 fn everything() -> impl Service {
-    live(server(&Probe::default()).unwrap())
+    with_legacy_clients(server(&Probe::default()).unwrap())
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn calls_of_an_array_run_at_once_but_no_more_than_may() {
 #[tokio::test]
 async fn a_client_that_goes_away_cancels_its_calls() {
     let probe = Probe::default();
-    for (_site, plain) in sites(|| live(server(&probe).unwrap()), config()).await {
+    for (_site, plain) in sites(|| with_legacy_clients(server(&probe).unwrap()), config()).await {
         let wait = r#"{"method":"wait"}"#;
         for (body, calls) in [(wait.to_owned(), 1), (format!("[{wait},{wait},{wait}]"), 3)] {
             let connection = plain.begin("POST", "/mcp/call", &body).await.unwrap();

@@ -5,11 +5,11 @@ use std::{num::NonZeroU32, time::Duration};
 use anyport::{
     Context, Error, PermissionDenied, Revision, Server, Service, Tool, http,
     layer::{CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout},
-    live,
     middleware::Next,
     protocol::jsonrpc::Reason,
     server::{BuildError, ContextError, NoArguments, StateError},
     service::Outcome,
+    with_legacy_clients,
 };
 use anyport_testing::Wire;
 use anyport_tests::{
@@ -42,7 +42,7 @@ fn failing() -> Result<Server, BuildError> {
 }
 
 fn service() -> impl Service {
-    CatchPanic::new(live(failing().unwrap()))
+    CatchPanic::new(with_legacy_clients(failing().unwrap()))
 }
 
 /// What fails: the tool, its arguments, the code and what the message begins with.
@@ -171,7 +171,7 @@ async fn refused(plain: &Plain, body: &str) -> anyport_tests::plain::Response {
 
 #[tokio::test]
 async fn what_stands_around_the_service_refuses_here_as_well() {
-    let plain = || live(server(&Probe::default()).unwrap());
+    let plain = || with_legacy_clients(server(&Probe::default()).unwrap());
     let error = |answer: &anyport_tests::plain::Response| {
         let error = answer.json()["error"].clone();
         (error["code"].as_i64().unwrap(), error["data"]["reason"].as_str().unwrap().to_owned(), answer.status)

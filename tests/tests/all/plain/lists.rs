@@ -1,6 +1,6 @@
 //! `GET /mcp/tools`, and who sees what.
 
-use anyport::{Context, Principal, Server, Tool, http, live, server::NoArguments};
+use anyport::{Context, Principal, Server, Tool, http, server::NoArguments, with_legacy_clients};
 use anyport_testing::Wire;
 use anyport_tests::{
     everything::{Probe, server},
@@ -17,7 +17,7 @@ fn names(list: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn all_pages_stand_together_with_what_mcp_says_of_each_tool() {
-    for (site, plain) in sites(|| live(server(&Probe::default()).unwrap()), config()).await {
+    for (site, plain) in sites(|| with_legacy_clients(server(&Probe::default()).unwrap()), config()).await {
         let answer = plain.ask("GET", "/mcp/tools", "").await.unwrap();
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -53,7 +53,7 @@ async fn all_pages_stand_together_with_what_mcp_says_of_each_tool() {
 
 #[tokio::test]
 async fn a_category_is_asked_for_by_name() {
-    for (_site, plain) in sites(|| live(server(&Probe::default()).unwrap()), config()).await {
+    for (_site, plain) in sites(|| with_legacy_clients(server(&Probe::default()).unwrap()), config()).await {
         let list = async |query: &str| plain.ask("GET", &format!("/mcp/tools{query}"), "").await.unwrap();
         let mathematics = list("?category=mathematics").await.json();
         assert_eq!(names(&mathematics), ["described"]);
@@ -70,7 +70,9 @@ async fn a_category_is_asked_for_by_name() {
 async fn a_list_is_bounded_and_says_so() {
     let limits = http::Limits { max_tools_listed: 7, ..http::Limits::default() };
     let config = http::Config { limits, ..config() };
-    for (_site, plain) in sites(|| live(server(&Probe::default()).unwrap()), config.clone()).await {
+    for (_site, plain) in
+        sites(|| with_legacy_clients(server(&Probe::default()).unwrap()), config.clone()).await
+    {
         let list = plain.ask("GET", "/mcp/tools", "").await.unwrap().json();
         assert_eq!((list["tools"].as_array().unwrap().len(), &list["truncated"]), (7, &json!(true)));
     }

@@ -2,7 +2,7 @@
 
 mod calls;
 mod codes;
-mod doors;
+mod endpoints;
 mod lists;
 mod nonsense;
 

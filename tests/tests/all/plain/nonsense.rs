@@ -1,6 +1,6 @@
 //! Whatever is posted is answered by its id, in JSON-RPC, and the next caller is served.
 
-use anyport::live;
+use anyport::with_legacy_clients;
 use anyport_testing::generators;
 use anyport_tests::everything::{Probe, server};
 use proptest::{
@@ -33,7 +33,7 @@ fn check(call: &Value, answer: &Value) {
 #[tokio::test]
 async fn any_message_is_answered_alone_and_in_an_array() {
     let messages = some(&generators::message(), 300);
-    for (_site, plain) in sites(|| live(server(&Probe::default()).unwrap()), config()).await {
+    for (_site, plain) in sites(|| with_legacy_clients(server(&Probe::default()).unwrap()), config()).await {
         for message in &messages {
             let answer = plain.post(&message.to_string()).await.unwrap();
             assert!((200..500).contains(&answer.status), "{} to {message}", answer.status);
@@ -59,7 +59,7 @@ async fn any_message_is_answered_alone_and_in_an_array() {
 #[tokio::test]
 async fn any_object_goes_through_a_tool_and_back() {
     let objects = some(&generators::object(), 100);
-    for (_site, plain) in sites(|| live(server(&Probe::default()).unwrap()), config()).await {
+    for (_site, plain) in sites(|| with_legacy_clients(server(&Probe::default()).unwrap()), config()).await {
         for object in &objects {
             let arguments = Value::Object(object.clone());
             assert_eq!(plain.tool("echo", &arguments).await.unwrap().json()["result"], arguments);
@@ -71,7 +71,7 @@ async fn any_object_goes_through_a_tool_and_back() {
 #[tokio::test]
 async fn any_damage_is_told() {
     let call = r#"[{"jsonrpc":"2.0","method":"sum","params":{"a":1,"b":[2,{"c":"\u00e4"}]},"id":"x"}]"#;
-    for (_site, plain) in sites(|| live(server(&Probe::default()).unwrap()), config()).await {
+    for (_site, plain) in sites(|| with_legacy_clients(server(&Probe::default()).unwrap()), config()).await {
         for at in 0..call.len() {
             for with in ["", "\"", "\\", "}", "\u{0}", ",", "9"] {
                 let mut damaged = call.to_owned();

@@ -3,9 +3,9 @@
 //! processes. Over HTTP+SSE 2024-11-05 is spoken.
 
 use anyport::Revision;
-use anyport_tests::crossing::{Cell, Fault, Way, run};
+use anyport_tests::cross_transport::{Cell, Fault, Way, run};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_crossing");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cross_transport");
 
 /// What a legacy client or server speaks on `way`.
 fn legacy(way: Way) -> Revision {

@@ -7,10 +7,10 @@ use super::{
     metadata::{self, Found},
     report::Report,
 };
-use crate::target::Hidden;
+use crate::target::SecretValue;
 
 /// The server let us in.
-pub(super) async fn granted(report: &mut Report, url: &str, headers: &[(String, Hidden)]) -> Result<()> {
+pub(super) async fn granted(report: &mut Report, url: &str, headers: &[(String, SecretValue)]) -> Result<()> {
     match metadata::find(url, None).await {
         Found::None => report.skipped("well-known", "it publishes nothing about tokens, and needs not")?,
         found => published(report, &found)?,
@@ -23,7 +23,7 @@ pub(super) async fn granted(report: &mut Report, url: &str, headers: &[(String, 
 pub(super) async fn unauthorized(
     report: &mut Report,
     url: &str,
-    headers: &[(String, Hidden)],
+    headers: &[(String, SecretValue)],
     challenge: Option<&str>,
 ) -> Result<()> {
     let asked = Asked::of(challenge);
@@ -54,7 +54,7 @@ pub(super) async fn unauthorized(
 pub(super) async fn forbidden(
     report: &mut Report,
     url: &str,
-    headers: &[(String, Hidden)],
+    headers: &[(String, SecretValue)],
     words: &str,
     challenge: Option<&str>,
 ) -> Result<()> {
@@ -74,7 +74,7 @@ pub(super) async fn forbidden(
     report.failed("auth", format!("{words}{}", asked.words()), help)
 }
 
-fn has_token(headers: &[(String, Hidden)]) -> bool {
+fn has_token(headers: &[(String, SecretValue)]) -> bool {
     headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
 }
 

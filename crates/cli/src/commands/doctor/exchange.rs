@@ -10,14 +10,14 @@ use serde_json::{Map, Value, json};
 
 use super::report::Report;
 use crate::{
-    arguments,
+    client_session::{self, ClientSession, errors},
     commands::inspect::{self, Offer},
     exit::Exit,
-    failure::Advice,
-    near::did_you_mean,
     render::safe,
-    session::{self, Session, failure},
+    report::UserError,
+    suggest::did_you_mean,
     target::Target,
+    tool_args,
 };
 
 /// Lists all there is, and makes a call: `call`, or one that does no harm.
@@ -25,12 +25,12 @@ pub(super) async fn exchange(
     report: &mut Report,
     connection: &Connection,
     target: &Target,
-    options: &session::Options,
+    options: &client_session::Options,
     started: Instant,
     call: Option<(&str, &[String])>,
 ) -> Result<()> {
     report.begin();
-    let session = match session::over(connection, target, options, started).await? {
+    let session = match client_session::over(connection, target, options, started).await? {
         Ok(session) => session,
         Err(error) => return failed(report, "list", &error),
     };
@@ -95,11 +95,11 @@ fn harmless(tools: &[Tool]) -> Option<&Tool> {
 const NOBODY: &str = "anyport-doctor-no-such-tool";
 
 /// Without a tool that is known to do no harm, one is called that does not exist.
-async fn refuses(report: &mut Report, session: &Session) -> Result<()> {
+async fn refuses(report: &mut Report, session: &ClientSession) -> Result<()> {
     let params = json!({"name": NOBODY, "arguments": {}});
     match session.client.request("tools/call", params).await {
         Err(ClientError::Refused { error, .. })
-            if error.code != code::METHOD_NOT_FOUND && !failure::not_let_in(&error) =>
+            if error.code != code::METHOD_NOT_FOUND && !errors::is_access_denied(&error) =>
         {
             report.ok("call", "a tool that does not exist is refused, as it should be")
         }
@@ -117,9 +117,9 @@ async fn refuses(report: &mut Report, session: &Session) -> Result<()> {
 
 /// Notes that the way ends here.
 fn failed(report: &mut Report, step: &'static str, error: &ClientError) -> Result<()> {
-    let advice = failure::advice(error);
-    report.failed(step, advice.problem, advice.help)?;
-    if advice.exit == Exit::Auth {
+    let user_error = errors::user_error(error);
+    report.failed(step, user_error.problem, user_error.help)?;
+    if user_error.exit == Exit::Auth {
         report.ends_with(Exit::Auth);
     }
     Ok(())
@@ -128,11 +128,11 @@ fn failed(report: &mut Report, step: &'static str, error: &ClientError) -> Resul
 fn unknown(name: &str, tools: &[Tool]) -> anyhow::Error {
     let near = did_you_mean(name, tools.iter().map(|tool| tool.name.as_str()));
     let help = near.unwrap_or_else(|| "`anyport tools` lists what it has".into());
-    Advice::usage(safe::line(&format!("the server has no tool {name}")), safe::line(&help))
+    UserError::usage(safe::line(&format!("the server has no tool {name}")), safe::line(&help))
 }
 
 fn arguments_of(tool: &Tool, words: &[String]) -> Result<Map<String, Value>> {
     let stdin = || std::io::read_to_string(std::io::stdin());
-    arguments::parse(words, &tool.name, &tool.input_schema, stdin)
-        .map_err(|mistake| Advice::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))
+    tool_args::parse(words, &tool.name, &tool.input_schema, stdin)
+        .map_err(|mistake| UserError::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))
 }

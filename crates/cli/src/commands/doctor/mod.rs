@@ -24,9 +24,9 @@ use anyhow::Result;
 use self::{opening::Opened, report::Report};
 use super::Words;
 use crate::{
+    client_session::{self, Held},
     exit::Exit,
-    failure::Advice,
-    session::{self, Held},
+    report::UserError,
     target::{Server, Surroundings, Target},
 };
 
@@ -54,13 +54,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let target = options.server.target_of(&mut words);
     if let (None, Some(more)) = (&arguments.call, words.first()) {
         let help = "name one server; --call TOOL takes words after it as arguments";
-        return Err(Advice::usage(format!("{more} was not expected"), help));
+        return Err(UserError::usage(format!("{more} was not expected"), help));
     }
     let target = options.server.resolve(target.as_deref(), &Surroundings::here())?;
     // What the connection would warn of is told as a step.
     let mut quiet = options.clone();
     quiet.output.quiet = options.output.verbose == 0;
-    session::run(&quiet, async |held| {
+    client_session::run(&quiet, async |held| {
         let mut report = Report::new(&target, &options.output);
         examine(&mut report, arguments, &target, &words, &held).await?;
         report.finish()
@@ -77,7 +77,7 @@ async fn examine(
 ) -> Result<()> {
     let options = &arguments.words.options;
     // What cannot be sent at all is a mistake in the command line, and no step.
-    let destination = session::connect::hurried(target.server.destination()?);
+    let destination = client_session::connect::hurried(target.server.destination()?);
     let reached = match &target.server {
         Server::Http { url, .. } | Server::WebSocket { url, .. } => network::reach(report, url).await?,
         Server::Command { program, environment, cwd, .. } => {
@@ -98,7 +98,7 @@ async fn examine(
     held.hold(&connection);
     let call = arguments.call.as_deref().map(|tool| (tool, words));
     let done = exchange::exchange(report, &connection, target, options, started, call).await;
-    session::close(&connection).await;
+    client_session::close(&connection).await;
     done
 }
 

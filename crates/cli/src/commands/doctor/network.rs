@@ -6,7 +6,7 @@ use anyhow::Result;
 use anyport_transport::client::http::{Endpoint, Fault, Way};
 
 use super::report::{Report, is_secure};
-use crate::failure::Advice;
+use crate::report::UserError;
 
 /// Goes to the server at `url`, and says whether that leads to one.
 pub(super) async fn reach(report: &mut Report, url: &str) -> Result<bool> {
@@ -34,7 +34,7 @@ pub(super) async fn reach(report: &mut Report, url: &str) -> Result<bool> {
 /// The way to `url`, which a WebSocket goes as well: it begins as HTTP.
 fn way(url: &str) -> Result<Way> {
     let way = Endpoint::new(&as_http(url)).and_then(|endpoint| Way::to(&endpoint));
-    way.map_err(|fault| Advice::usage(fault.to_string(), "write the URL as https://host/mcp"))
+    way.map_err(|fault| UserError::usage(fault.to_string(), "write the URL as https://host/mcp"))
 }
 
 /// A URL of a WebSocket as one of HTTP.

@@ -13,8 +13,8 @@ use url::Url;
 
 use super::{access, network, report::Report};
 use crate::{
-    session::{self, connect, recording::Recorder},
-    target::{Hidden, Server, Target},
+    client_session::{self, connect, recording::Recorder},
+    target::{SecretValue, Server, Target},
 };
 
 /// A server that answered.
@@ -29,7 +29,7 @@ pub(super) async fn open(
     report: &mut Report,
     target: &Target,
     destination: &client::Target,
-    options: &session::Options,
+    options: &client_session::Options,
 ) -> Result<Option<Opened>> {
     let recorder = options.record.as_deref().map(Recorder::create).transpose()?;
     let ear = Arc::new(Ear { recorder, heard: Mutex::default() });
@@ -90,7 +90,7 @@ pub(super) async fn open(
 }
 
 /// Where a server of the web is, and what is sent to it.
-fn on_the_web(server: &Server) -> Option<(&str, &[(String, Hidden)])> {
+fn on_the_web(server: &Server) -> Option<(&str, &[(String, SecretValue)])> {
     match server {
         Server::Http { url, headers } | Server::WebSocket { url, headers } => Some((url, headers)),
         Server::Unix(_) | Server::Command { .. } => None,
@@ -178,7 +178,7 @@ fn help_for(error: &ConnectError, step: &str, server: &Server, garbage: bool) ->
 }
 
 /// Whether the server is at another URL of the same place.
-async fn elsewhere(url: &str, headers: &[(String, Hidden)]) -> Option<String> {
+async fn elsewhere(url: &str, headers: &[(String, SecretValue)]) -> Option<String> {
     let parsed = Url::parse(url).ok()?;
     if parsed.scheme() == "http" && timeout(GLANCE, network::speaks_tls(url)).await.unwrap_or(false) {
         let mut secure = parsed.clone();

@@ -7,14 +7,14 @@ use anyhow::Result;
 use super::report::Report;
 use crate::{
     program::{self, Missing},
-    target::Hidden,
+    target::SecretValue,
 };
 
 /// Looks for the program as the system will when it starts it.
 pub(super) fn find(
     report: &mut Report,
     program: &str,
-    environment: &[(String, Hidden)],
+    environment: &[(String, SecretValue)],
     cwd: Option<&Path>,
 ) -> Result<bool> {
     report.begin();

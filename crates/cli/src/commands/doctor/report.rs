@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::exit_of;
 use crate::{
+    client_session::output::{self, Output},
     exit::Exit,
     render::{lists::Detail, safe},
-    session::output::{self, Output},
-    target::{Server, Target, covered},
+    target::{Server, Target, redacted},
 };
 
 /// What came of a step.
@@ -131,7 +131,7 @@ impl Report {
         detail: String,
         help: Option<String>,
     ) -> Result<()> {
-        let shown = |text: &str| safe::text(&covered(text));
+        let shown = |text: &str| safe::text(&redacted(text));
         let ms = self.since.elapsed().as_millis();
         let step = Step { step, verdict, ms, detail: shown(&detail), help: help.as_deref().map(shown) };
         self.since = Instant::now();

@@ -65,8 +65,9 @@ fn a_fault_is_logged_once_until_it_is_another() {
     let mailbox = Arc::new(Mailbox::default());
     let (queue, _indexer) = indexing::queue(&shared);
     let folders = Folders::new(folder.path());
-    let (mut keeper, work) = Keeper::new(folders, 1 << 20, shared.clone(), mailbox.clone(), queue).unwrap();
-    keeper.carry_out(work);
+    let (mut synchronizer, work) =
+        Synchronizer::new(folders, 1 << 20, shared.clone(), mailbox.clone(), queue).unwrap();
+    synchronizer.carry_out(work);
     let mut said = log.take();
     said.sort();
     assert_eq!(said.len(), 2, "{said:?}");
@@ -74,15 +75,15 @@ fn a_fault_is_logged_once_until_it_is_another() {
     assert!(said[1].contains("broken.md:2: front matter: `tags`"), "{said:?}");
 
     // Looked at again, and changed elsewhere, they say nothing new.
-    keeper.look_through();
+    synchronizer.look_through();
     write(folder.path(), "broken.md", "---\ntags: {a: b}\n---\nmore");
-    keeper.look_through();
+    synchronizer.look_through();
     assert_eq!(log.take(), Vec::<String>::new());
     assert_eq!(shared.library.load().len(), 2);
 
     write(folder.path(), "broken.md", "---\ntitle: x\ntags: {a: b}\n---\nmore");
-    let Woken::News(news) = mailbox.wait(PATIENCE) else { panic!("nothing was told") };
-    keeper.look_at(news);
+    let Woken::Changed(changes) = mailbox.wait(PATIENCE) else { panic!("nothing was told") };
+    synchronizer.look_at(changes);
     let said = log.take();
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("broken.md:3: front matter: `tags`"), "{said:?}");

@@ -4,9 +4,9 @@ mod asking;
 mod changes;
 mod content;
 mod lists;
+mod notifications;
 mod opening;
 mod requests;
-mod telling;
 
 use crate::matrix::row::Row;
 
@@ -29,7 +29,7 @@ pub(crate) fn topics() -> Vec<Topic> {
         asking::edges(),
         requests::topic(),
         content::topic(),
-        telling::topic(),
+        notifications::topic(),
         changes::topic(),
         lists::topic(),
         opening::topic(),

@@ -1,0 +1,101 @@
+//! From how a server is named to a connection.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Error, Result};
+use anyport_protocol::Raw;
+use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, MessageObserver};
+use serde_json::json;
+
+use super::{Options, recording::Recorder};
+use crate::{
+    exit::Exit,
+    render::safe,
+    report::UserError,
+    suggest::{did_you_mean, programs},
+    target::Target,
+};
+
+/// Connects to the server.
+///
+/// # Errors
+/// When that fails, with what to do.
+pub(super) async fn connect(
+    target: &Target,
+    options: &Options,
+    recorder: Option<Arc<Recorder>>,
+) -> Result<Connection> {
+    let tap = recorder.map(|recorder| recorder as Arc<dyn MessageObserver>);
+    let destination = hurried(target.server.destination()?);
+    client::connect(&destination, &opening(options, tap))
+        .await
+        .map_err(|error| failed(&error, options.server.revision.is_some()))
+}
+
+/// Whoever waits for a command has their answer when its server is asked to end.
+pub(crate) fn hurried(mut destination: client::Target) -> client::Target {
+    if let client::Target::Command(command) = &mut destination {
+        command.linger = LINGER;
+    }
+    destination
+}
+
+/// How long a program may take to end by itself. Many never do, and wait to be told.
+const LINGER: Duration = Duration::from_millis(300);
+
+/// How a connection of this program is opened.
+pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn MessageObserver>>) -> ConnectOptions {
+    ConnectOptions {
+        revision: options.server.revision,
+        // What an older server is told once; each call of a modern one says it anew.
+        capabilities: Raw::from(json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}})),
+        client_info: Raw::from(json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")})),
+        open_timeout: options.server.timeout,
+        tap,
+        ..ConnectOptions::default()
+    }
+}
+
+/// What to do about `error`; `demanded`: whether only one revision might be spoken.
+fn failed(error: &ConnectError, demanded: bool) -> Error {
+    const LEAVE_OUT: &str = "leave out --revision: the server may speak others; its own log may tell more";
+    const DOCTOR: &str = "`anyport doctor` goes the way to it step by step, and says where it ends";
+    if let ConnectError::NoProgram { program, .. } = error
+        && let Some(name) = program.to_str().filter(|name| !name.contains(std::path::MAIN_SEPARATOR))
+        && let Some(path) = std::env::var_os("PATH")
+        && let Some(near) = did_you_mean(name, programs(&path).iter().map(String::as_str))
+    {
+        return Error::new(UserError::new(
+            Exit::Unreachable,
+            safe::text(&error.to_string()),
+            safe::line(&near),
+        ));
+    }
+    let (exit, help) = match error {
+        ConnectError::Revision { .. } => (Exit::Failed, "leave out --revision, or demand one that it speaks"),
+        // The connection made the error, of an answer that is none.
+        ConnectError::Refused { error, .. } if is_invalid(error) => (Exit::Unreachable, DOCTOR),
+        ConnectError::Refused { .. } => {
+            (Exit::Failed, if demanded { LEAVE_OUT } else { super::errors::RECORD })
+        }
+        ConnectError::NoProgram { .. } | ConnectError::Spawn { .. } => {
+            (Exit::Unreachable, "check the command, and the folder with --cwd")
+        }
+        ConnectError::Unauthorized { .. } => {
+            (Exit::Auth, "keep the token in a variable, and give --bearer env:NAME")
+        }
+        ConnectError::Forbidden { .. } => (
+            Exit::Auth,
+            "ask whoever runs the server for the permission, or give another token with --bearer env:NAME",
+        ),
+        ConnectError::Silent(_) => (Exit::Unreachable, "give it more time with --timeout SECONDS"),
+        _ => (Exit::Unreachable, DOCTOR),
+    };
+    Error::new(UserError::new(exit, safe::text(&error.to_string()), help))
+}
+
+/// Whether an error stands for an answer that is none.
+pub(crate) fn is_invalid(error: &anyport_protocol::Error) -> bool {
+    let reason = error.data.as_ref().and_then(|data| data.member("reason"));
+    reason.and_then(|reason| reason.as_string()).is_some_and(|reason| reason == "invalid_upstream")
+}

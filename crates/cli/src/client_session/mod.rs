@@ -1,0 +1,287 @@
+//! One connection to one server, for as long as a command needs it.
+//!
+//! - [`output`]: where the answer goes.
+//! - [`progress`], [`ask`]: what happens on the terminal while a call runs.
+//! - [`errors`]: what a fault of the server's means for the program.
+//! - [`recording`]: a session as lines of JSON.
+
+pub(crate) mod ask;
+pub(crate) mod connect;
+pub(crate) mod errors;
+pub(crate) mod output;
+pub(crate) mod progress;
+pub(crate) mod recording;
+
+use std::{
+    future::Future,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use anyport_client::{Builder, Client, Refused};
+use anyport_protocol::{Revision, meta::LogLevel, types::Root};
+use anyport_transport::client::Connection;
+use serde_json::json;
+use tokio::{sync::watch, time::timeout};
+
+use self::{output::Output, progress::Bar, recording::Recorder};
+use crate::{
+    exit::Exit,
+    logging,
+    render::safe,
+    report::UserError,
+    target::{self, Surroundings, Target},
+};
+
+/// What every command that speaks to a server can be told.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) server: target::Options,
+    /// A folder that the server may work in, told when it asks for roots. May be given several times.
+    #[arg(long, value_name = "DIR", help_heading = "Server")]
+    pub(crate) root: Vec<PathBuf>,
+    /// Write every message that is sent and received to this file, for `anyport replay`.
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub(crate) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: output::Options,
+}
+
+/// A server that answered.
+pub(crate) struct ClientSession {
+    pub(crate) client: Client,
+    pub(crate) revision: Revision,
+    pub(crate) transport: &'static str,
+    /// As it was named.
+    pub(crate) name: String,
+    /// How long it took until it could be asked.
+    pub(crate) opened: Duration,
+    pub(crate) bar: Bar,
+}
+
+/// Runs `work` with a connection to the server that `target` names, and closes it, also when a signal ends the program.
+///
+/// # Errors
+/// When there is no such server, it cannot be reached, or the work fails.
+pub(crate) fn with<F>(
+    options: &Options,
+    target: Option<&str>,
+    work: impl FnOnce(ClientSession, Output) -> F,
+) -> Result<ExitCode>
+where
+    F: Future<Output = Result<Exit>>,
+{
+    let target = options.server.resolve(target, &Surroundings::here())?;
+    if let (Some(found), true) = (&target.found, options.output.verbose > 0) {
+        logging::notice(format!("{} is in {}", safe::line(&target.name), found.display()));
+    }
+    run(options, async |held| {
+        let recorder = options.record.as_deref().map(Recorder::create).transpose()?;
+        let opened = open(&target, options, recorder).await?;
+        let (session, connection) = opened;
+        held.hold(&connection);
+        let bar = session.bar.clone();
+        let done = work(session, Output::stdout(&options.output)).await;
+        bar.clear();
+        // A process that we started ends before we do.
+        close(&connection).await;
+        done
+    })
+}
+
+/// Closes a connection, and waits for a process that was started for it.
+pub(crate) async fn close(connection: &Connection) {
+    let _ = tokio::time::timeout(CLOSING, connection.clone().close()).await;
+}
+
+/// How long a server may take to go.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// The connection that a command has, for when a signal ends it.
+#[derive(Clone, Default)]
+pub(crate) struct Held(Arc<OnceLock<Connection>>);
+
+impl Held {
+    /// The first connection is the one.
+    pub(crate) fn hold(&self, connection: &Connection) {
+        let _ = self.0.set(connection.clone());
+    }
+}
+
+/// Runs `work` to its end, or until a signal. Then its calls are cancelled and its connection is closed as at any other
+/// end: the server hears of it, and a program that we started may put its things in order. A second signal waits for
+/// nothing.
+pub(crate) fn run(options: &Options, work: impl AsyncFnOnce(Held) -> Result<Exit>) -> Result<ExitCode> {
+    logging::to_errors(options.output.quiet, options.output.verbose);
+    // One thread starts sooner than several, and a command does one thing.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let done = runtime.block_on(async {
+        let held = Held::default();
+        let signal = tokio::select! {
+            signal = crate::stop::signal() => signal,
+            done = work(held.clone()) => return done.map(ExitCode::from),
+        };
+        if let Some(connection) = held.0.get() {
+            tokio::select! {
+                () = close(connection) => {}
+                _ = crate::stop::signal() => {}
+            }
+        }
+        Ok(ExitCode::from(128 + signal))
+    });
+    // A question that nobody answered any more may still wait for a key.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    done
+}
+
+/// Connects to a server.
+///
+/// # Errors
+/// When that fails, with what to do.
+pub(crate) async fn open(
+    target: &Target,
+    options: &Options,
+    recorder: Option<Arc<Recorder>>,
+) -> Result<(ClientSession, Connection)> {
+    let started = Instant::now();
+    let connection = connect::connect(target, options, recorder).await?;
+    let session = over(&connection, target, options, started).await?;
+    let session = session.map_err(|error| errors::of_call(&error))?;
+    Ok((session, connection))
+}
+
+/// A session over a connection that began to be made at `started`.
+///
+/// # Errors
+/// When an option is wrong; within that, when the server does not answer.
+pub(crate) async fn over(
+    connection: &Connection,
+    target: &Target,
+    options: &Options,
+    started: Instant,
+) -> Result<Result<ClientSession, anyport_client::Error>> {
+    let roots = roots(&options.root)?;
+    let bar = Bar::new(options.output.quiet, options.output.verbose > 0);
+    let (asked, was_asked) = watch::channel(false);
+    let waits = !roots.is_empty() && !connection.revision().is_modern();
+    // It was asked when the connection was opened: once more would be a round trip for nothing.
+    let client = Client::connected(connection.clone()).discovered(connection.discovered().clone());
+    let client = self::client(client, options, &bar).on_roots(move || {
+        asked.send_replace(true);
+        std::future::ready(Ok(roots.clone()))
+    });
+    let client = client.open().await;
+    if let (Ok(client), true) = (&client, waits) {
+        settle(client, was_asked).await;
+    }
+    Ok(client.map(|client| ClientSession {
+        client,
+        revision: connection.revision(),
+        transport: target.server.transport(),
+        name: target.name.clone(),
+        opened: started.elapsed(),
+        bar,
+    }))
+}
+
+/// Gives an older server the time to ask for roots, and to look at them: some ask as soon as they are initialized, and what
+/// they may do follows from the answer. Others ask only during a call, or never, and nothing in the protocol says which; so
+/// it is not waited for long. Nor does anything say when an answer was looked at: after one there are a few round trips.
+///
+/// 2025-11-25, ping §Behavior: "The receiver MUST respond promptly with an empty response". One that does not will say so to
+/// what the command is for.
+async fn settle(client: &Client, mut asked: watch::Receiver<bool>) {
+    if !matches!(timeout(ASKS_WITHIN, asked.wait_for(|asked| *asked)).await, Ok(Ok(_))) {
+        return;
+    }
+    for _ in 0..TURNS {
+        if client.request("ping", json!({})).timeout(PROMPT).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What this program is as a client: what it can be asked, and what it says to the rest.
+fn client(client: Builder, options: &Options, bar: &Bar) -> Builder {
+    let (forms, pages) = (bar.clone(), bar.clone());
+    let timeout = options.server.timeout;
+    let mut client = client
+        .timeout(timeout)
+        .timeout_max(timeout.max(LONGEST))
+        .on_elicit(move |form| ask::form(form, forms.clone()))
+        .on_url_elicitation(move |page| ask::page(page, pages.clone()))
+        .on_sampling(async |_| Err(Refused::new("anyport's command line has no model to ask")));
+    if options.output.verbose > 0 {
+        client = client.on_log(LogLevel::Debug, |message| {
+            let logger = message.logger.as_deref().map(|logger| format!("{logger}: ")).unwrap_or_default();
+            let data = message.data.as_str().map_or_else(|| message.data.to_string(), str::to_owned);
+            logging::notice(safe::line(&format!("server {logger}{data}")));
+        });
+    }
+    client
+}
+
+/// How long after the beginning an older server may ask for roots. One that asks at once needs milliseconds; with `--root`,
+/// every command waits this long for one that does not.
+const ASKS_WITHIN: Duration = Duration::from_millis(250);
+
+/// Round trips in which roots are resolved and looked at.
+const TURNS: usize = 4;
+
+/// How long a server may take that must answer promptly.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// A call that tells of progress may take this long, if not longer was asked for.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Folders as the `file:` URIs that the protocol wants.
+fn roots(folders: &[PathBuf]) -> Result<Vec<Root>> {
+    let one = |folder: &PathBuf| {
+        let absolute = folder.canonicalize().ok().filter(|folder| folder.is_dir());
+        let absolute = absolute.ok_or_else(|| {
+            UserError::usage(format!("--root {} is no folder", folder.display()), "name one that exists")
+        })?;
+        Ok(Root::new(file_uri(&absolute.to_string_lossy())))
+    };
+    folders.iter().map(one).collect()
+}
+
+fn file_uri(path: &str) -> String {
+    use std::fmt::Write as _;
+    let mut uri = String::from("file://");
+    let path = path.replace('\\', "/");
+    if !path.starts_with('/') {
+        uri.push('/');
+    }
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                uri.push(char::from(byte));
+            }
+            byte => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_is_a_uri() {
+        assert_eq!(file_uri("/a b/ü#?"), "file:///a%20b/%C3%BC%23%3F");
+        assert_eq!(file_uri("C:\\a"), "file:///C:/a");
+        assert!(roots(&["/no/such/folder".into()]).is_err());
+    }
+}

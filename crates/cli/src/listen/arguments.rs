@@ -1,0 +1,328 @@
+use std::{
+    env,
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    str::FromStr,
+};
+
+use anyhow::Result;
+use anyport_protocol::Revision;
+use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient};
+use clap::ValueEnum;
+
+use super::limits::{Limit, Limits};
+use crate::{
+    logging::{self, Rotation},
+    report::UserError,
+    secret_source::{InvalidSecretSource, SecretSource},
+    state_dir,
+};
+
+/// How clients reach what a command serves: the same for every command that serves.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Arguments {
+    /// How clients reach the server; give several for several. Else HTTP.
+    #[arg(
+        long,
+        help_heading = "Transports",
+        env = "ANYPORT_TRANSPORT",
+        ignore_case = true,
+        value_delimiter = ',',
+        hide_env = true
+    )]
+    transport: Vec<Transport>,
+    /// Short for --transport stdio.
+    #[arg(long, help_heading = "Transports")]
+    stdio: bool,
+    /// Where the Unix socket is. Else anyport.sock in the user's runtime folder, or in the state folder.
+    #[arg(
+        long,
+        help_heading = "Transports",
+        value_name = "PATH",
+        env = "ANYPORT_UNIX_PATH",
+        hide_env = true,
+        hide_short_help = true
+    )]
+    unix_path: Option<PathBuf>,
+    /// Which clients are served: of either era, or only those that speak 2026-07-28 (modern) or older (legacy).
+    #[arg(
+        long,
+        help_heading = "Transports",
+        default_value = "both",
+        env = "ANYPORT_ERA",
+        ignore_case = true,
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) era: Era,
+    /// The address to listen on. Beyond loopback a token is needed.
+    #[arg(long, help_heading = "Transports", default_value_t = Ipv4Addr::LOCALHOST.into(), env = "ANYPORT_HOST", value_parser = host, hide_env = true)]
+    pub(crate) host: IpAddr,
+    /// The port to listen on; 0 lets the system choose.
+    #[arg(long, help_heading = "Transports", default_value_t = 3020, env = "ANYPORT_PORT", hide_env = true)]
+    pub(crate) port: u16,
+    /// Where clients reach the server from outside, when that is behind a proxy.
+    #[arg(
+        long,
+        help_heading = "Transports",
+        value_name = "URL",
+        env = "ANYPORT_PUBLIC_URL",
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) public_url: Option<PublicUrl>,
+
+    /// Where the token is kept that callers must present: env:NAME or file:PATH.
+    // Read by `token`: clap repeats a wrong value, and this one may be the secret itself.
+    #[arg(long, help_heading = "Access", value_name = "PLACE", env = "ANYPORT_AUTH_TOKEN", hide_env = true)]
+    auth_token: Option<String>,
+    /// Let anyone call who can reach the address, even from other machines.
+    #[arg(long, help_heading = "Access")]
+    pub(crate) dangerously_allow_anonymous: bool,
+    /// A name, beside loopback ones, under which clients may reach the server; may be given several times.
+    #[arg(
+        long,
+        help_heading = "Access",
+        value_name = "NAME[:PORT]",
+        env = "ANYPORT_ALLOW_HOST",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) allow_host: Vec<AllowedHost>,
+    /// A web origin whose pages may call the server; may be given several times.
+    #[arg(
+        long,
+        help_heading = "Access",
+        value_name = "ORIGIN",
+        env = "ANYPORT_ALLOW_ORIGIN",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) allow_origin: Vec<AllowedOrigin>,
+    /// A client, such as vscode, that may leave out headers which 2026-07-28 requires; may be given several times.
+    #[arg(
+        long,
+        help_heading = "Access",
+        value_name = "NAME",
+        env = "ANYPORT_COMPAT",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) compat: Vec<KnownClient>,
+
+    /// Connections at once.
+    #[arg(long, help_heading = "Limits", value_name = "COUNT", default_value_t = 1024, env = "ANYPORT_MAX_CONNECTIONS", value_parser = positive, hide_env = true, hide_short_help = true)]
+    pub(crate) max_connections: usize,
+    /// Another bound by its name, such as max_message_bytes=8388608; may be given several times. See docs/limits.md.
+    #[arg(
+        long,
+        help_heading = "Limits",
+        value_name = "NAME=VALUE",
+        env = "ANYPORT_LIMIT",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) limit: Vec<Limit>,
+    /// Where the program keeps what must outlive it. Without one the user's state folder.
+    #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true, hide_short_help = true)]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) logs: logging::Arguments,
+}
+
+/// A way for clients to reach the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    /// Standard input and output.
+    Stdio,
+    /// Streamable HTTP, at /mcp.
+    Http,
+    /// HTTP, and HTTP+SSE of 2024-11-05 beside it, at /sse.
+    Sse,
+    /// HTTP, and WebSockets beside it, at /ws.
+    #[value(alias = "ws")]
+    Websocket,
+    /// A Unix socket, for processes of the same user.
+    Unix,
+}
+
+/// Which revisions are spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Era {
+    /// All.
+    Both,
+    /// 2026-07-28.
+    Modern,
+    /// 2024-11-05 to 2025-11-25.
+    Legacy,
+}
+
+impl Era {
+    /// The revisions, newest first.
+    pub(crate) fn revisions(self) -> Vec<Revision> {
+        let spoken = |revision: &Revision| match self {
+            Self::Both => true,
+            Self::Modern => revision.is_modern(),
+            Self::Legacy => !revision.is_modern(),
+        };
+        Revision::ALL.into_iter().rev().filter(spoken).collect()
+    }
+}
+
+/// Where clients reach the server from outside.
+#[derive(Clone, Debug)]
+pub(crate) struct PublicUrl {
+    /// The MCP endpoint.
+    pub(crate) endpoint: String,
+    pub(crate) host: AllowedHost,
+    pub(crate) origin: AllowedOrigin,
+    /// What stands before our own paths.
+    pub(crate) prefix: String,
+}
+
+impl FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no URL such as https://mcp.example.com");
+        let uri: http::Uri = text.parse().map_err(|_| wrong())?;
+        let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(wrong());
+        };
+        if uri.query().is_some() || text.contains('#') {
+            return Err(wrong());
+        }
+        // A browser leaves out the port that everyone knows, in Host and in Origin.
+        let usual = if scheme == "http" { ":80" } else { ":443" };
+        let authority = authority.as_str();
+        let authority = authority.strip_suffix(usual).unwrap_or(authority);
+        let host = authority.parse().map_err(|_| wrong())?;
+        let origin = format!("{scheme}://{authority}").parse().map_err(|_| wrong())?;
+        // Given with the endpoint's path or without it, it is the same server.
+        let path = uri.path().trim_end_matches('/');
+        let path = path.strip_suffix("/mcp").unwrap_or(path);
+        let endpoint = format!("{scheme}://{authority}{path}/mcp");
+        Ok(Self { endpoint, host, origin, prefix: path.to_owned() })
+    }
+}
+
+fn host(text: &str) -> Result<IpAddr, String> {
+    let text = if text.eq_ignore_ascii_case("localhost") { "127.0.0.1" } else { text };
+    text.parse().map_err(|_| "must be an IP address, such as 127.0.0.1 or 0.0.0.0".into())
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "must be a number from 1 on".into())
+}
+
+impl Arguments {
+    /// Whether clients may come over `transport`.
+    pub(crate) fn speaks(&self, transport: Transport) -> bool {
+        let chosen = self.transport.contains(&transport);
+        match transport {
+            Transport::Stdio => chosen || self.stdio,
+            // What stands beside it needs its listener.
+            Transport::Http => {
+                let beside = [Transport::Sse, Transport::Websocket];
+                chosen
+                    || beside.iter().any(|transport| self.transport.contains(transport))
+                    || (self.transport.is_empty() && !self.stdio)
+            }
+            Transport::Sse | Transport::Websocket | Transport::Unix => chosen,
+        }
+    }
+
+    /// When the log file makes room.
+    pub(crate) fn rotation(&self) -> Rotation {
+        Limits::with(&self.limit).rotation
+    }
+
+    /// Whether callers must present a token.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.auth_token.is_some()
+    }
+
+    /// Whether it is known under which names clients come from elsewhere.
+    pub(crate) fn is_named(&self) -> bool {
+        self.public_url.is_some() || !self.allow_host.is_empty()
+    }
+
+    /// Where the token is kept that callers must present.
+    pub(crate) fn token(&self) -> Result<Option<SecretSource>> {
+        let secret = self.auth_token.as_deref().map(SecretSource::from_str).transpose();
+        secret.map_err(|InvalidSecretSource| {
+            UserError::usage(
+                "--auth-token (or ANYPORT_AUTH_TOKEN) takes the place of the token, never the token itself",
+                "keep the token in a variable or a file, and give env:NAME or file:PATH",
+            )
+        })
+    }
+
+    /// What no single argument shows to be wrong.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.token()?;
+        if self.auth_token.is_some() && self.dangerously_allow_anonymous {
+            return Err(UserError::usage(
+                "--auth-token and --dangerously-allow-anonymous contradict each other",
+                "leave one of them out",
+            ));
+        }
+        if self.unix_path.is_some() && !self.speaks(Transport::Unix) {
+            return Err(UserError::usage(
+                "--unix-path says where the Unix socket is, and none is to be served",
+                "add --transport unix, or leave the path out",
+            ));
+        }
+        if self.speaks(Transport::Sse) && self.era == Era::Modern {
+            return Err(UserError::usage(
+                "--transport sse is for clients of 2025-11-25 and older, and --era modern turns those away",
+                "leave one of them out",
+            ));
+        }
+        Ok(())
+    }
+
+    /// What was given and does nothing here. It may come from the environment, so it is no mistake.
+    pub(crate) fn idle(&self) -> Vec<&'static str> {
+        if self.speaks(Transport::Http) {
+            return Vec::new();
+        }
+        let mut idle = Vec::new();
+        let mut check = |given: bool, words| {
+            if given {
+                idle.push(words);
+            }
+        };
+        check(
+            self.auth_token.is_some(),
+            "--auth-token is for HTTP, which is not served: on standard input and output, and on a Unix socket, the \
+             operating system knows who calls",
+        );
+        check(self.public_url.is_some(), "--public-url is for HTTP, which is not served");
+        check(!self.allow_host.is_empty(), "--allow-host is for HTTP, which is not served");
+        check(!self.allow_origin.is_empty(), "--allow-origin is for HTTP, which is not served");
+        idle
+    }
+
+    /// Where the Unix socket is to be, and whether that was said.
+    pub(crate) fn unix_path(&self) -> Result<(PathBuf, bool)> {
+        if let Some(path) = &self.unix_path {
+            return Ok((path.clone(), true));
+        }
+        let runtime = env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
+        let folder = runtime.map(|folder| PathBuf::from(folder).join("anyport"));
+        let folder = folder.or_else(|| state_dir::folder(self.state_dir.clone())).ok_or_else(|| {
+            UserError::usage(
+                "there is no folder for the Unix socket",
+                "say where it is to be with --unix-path",
+            )
+        })?;
+        Ok((folder.join("anyport.sock"), false))
+    }
+}

@@ -1,0 +1,103 @@
+use std::{fmt, process::ExitCode};
+
+use anyhow::Error;
+use serde_json::json;
+
+use crate::{client_session::output::escaped, exit::Exit, logging};
+
+/// A failure together with what to do about it.
+#[derive(Debug)]
+pub(crate) struct UserError {
+    /// What went wrong.
+    pub(crate) problem: String,
+    /// What to do.
+    pub(crate) help: String,
+    /// How the program ends.
+    pub(crate) exit: Exit,
+}
+
+impl UserError {
+    /// Something did not work.
+    pub(crate) fn failed(problem: impl Into<String>, help: impl Into<String>) -> Error {
+        Error::new(Self::new(Exit::Failed, problem, help))
+    }
+
+    /// Something was asked for in the wrong way.
+    pub(crate) fn usage(problem: impl Into<String>, help: impl Into<String>) -> Error {
+        Error::new(Self::new(Exit::Usage, problem, help))
+    }
+
+    /// Something ends the program in this way.
+    pub(crate) fn new(exit: Exit, problem: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { problem: problem.into(), help: help.into(), exit }
+    }
+}
+
+impl fmt::Display for UserError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for UserError {}
+
+/// For whom a failure is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// Several lines.
+    Person,
+    /// One line of JSON.
+    Program,
+}
+
+impl Reader {
+    /// Who reads, when `--json` was given or not.
+    pub(crate) fn of(json: bool) -> Self {
+        if json { Self::Program } else { Self::Person }
+    }
+}
+
+/// Says what went wrong, why, and what to do, on standard error.
+pub(crate) fn report(error: &Error, reader: Reader) -> ExitCode {
+    let user_error = error.downcast_ref::<UserError>();
+    let exit = user_error.map_or(Exit::Failed, |user_error| user_error.exit);
+    let help = user_error.map(|user_error| user_error.help.as_str());
+    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    match reader {
+        Reader::Person => {
+            let mut text = format!("error: {error}");
+            for cause in causes {
+                text += &format!("\n  caused by: {cause}");
+            }
+            if let Some(help) = help {
+                text += &format!("\n  help: {help}");
+            }
+            logging::notice(text);
+        }
+        Reader::Program => {
+            let text = json!({"error": {
+                "kind": exit.name(),
+                "exit": exit.code(),
+                "message": error.to_string(),
+                "causes": causes,
+                "help": help,
+            }});
+            logging::notice(escaped(&text.to_string()));
+        }
+    }
+    exit.into()
+}
+
+/// Says that the command line cannot be read, and ends the program; help and version, which are asked for in the same
+/// way, are no failure.
+pub(crate) fn report_usage(error: &clap::Error, reader: Reader) -> ExitCode {
+    if reader == Reader::Person || !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let problem = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let help: Vec<&str> = lines.take_while(|line| !line.starts_with("Usage:")).collect();
+    let help = if help.is_empty() { "--help says what can be told".to_owned() } else { help.join("; ") };
+    report(&UserError::usage(problem, help), reader)
+}

@@ -1,0 +1,93 @@
+use std::{
+    borrow::Cow,
+    fmt,
+    path::Path,
+    sync::{PoisonError, RwLock},
+};
+
+use serde_json::Value;
+
+/// A value that may be a secret: no log and no message shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SecretValue(pub(crate) String);
+
+impl SecretValue {
+    /// Hides `value`, also where others repeat it: see [`redacted`].
+    pub(crate) fn new(value: String) -> Self {
+        // The scheme before a token is no secret, and is not always repeated with it.
+        for secret in [value.as_str(), value.rsplit(' ').next().unwrap_or_default()] {
+            let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner).iter().any(|one| one == secret);
+            if !known && is_worth_hiding(secret) {
+                KNOWN.write().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+            }
+        }
+        Self(value)
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(COVER)
+    }
+}
+
+/// What was hidden, as a whole before its parts. A server may repeat what it was sent in an error, and
+/// a program what is in its environment on its standard error: so what is said goes through [`redacted`], wherever it comes
+/// from.
+static KNOWN: RwLock<Vec<String>> = RwLock::new(Vec::new());
+
+/// Stands for what is hidden.
+const COVER: &str = "<hidden>";
+
+/// Shorter values are words such as `true` that stand everywhere; and everybody may know a path.
+const SHORTEST: usize = 8;
+
+fn is_worth_hiding(value: &str) -> bool {
+    value.len() >= SHORTEST && !Path::new(value).exists()
+}
+
+/// `text` without anything that was hidden.
+pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    for secret in KNOWN.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        if text.contains(secret) {
+            text = Cow::Owned(text.replace(secret, COVER));
+        }
+    }
+    text
+}
+
+/// The same in every text of a value.
+pub(crate) fn redact_json(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(other) = redacted(text) {
+                *text = other;
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(redact_json),
+        Value::Object(object) => object.values_mut().for_each(redact_json),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_hidden_is_covered_wherever_it_stands() {
+        let token = SecretValue::new("Bearer hidden-token-1".into());
+        SecretValue::new("true".into());
+        SecretValue::new(env!("CARGO_MANIFEST_DIR").into());
+        assert_eq!(format!("{token:?}"), "<hidden>");
+        assert_eq!(redacted("bad: Bearer hidden-token-1!"), "bad: <hidden>!");
+        assert_eq!(redacted("hidden-token-1 is true"), "<hidden> is true");
+        assert_eq!(redacted(env!("CARGO_MANIFEST_DIR")), env!("CARGO_MANIFEST_DIR"));
+        let mut value = json!({"a": ["x hidden-token-1", 1]});
+        redact_json(&mut value);
+        assert_eq!(value, json!({"a": ["x <hidden>", 1]}));
+    }
+}

@@ -1,0 +1,379 @@
+//! Who may speak: the name they used for us, the page they come from, the token they hold.
+//!
+//! A web page can make a browser send requests to this machine under any name that it controls (DNS rebinding), so
+//! Host and Origin are checked independently, before anything else is read.
+
+use std::{net::IpAddr, str::FromStr};
+
+use anyport_protocol::Error;
+use anyport_service::Principal;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts};
+
+use super::{
+    body::Response,
+    config::{Authentication, Config},
+    endpoint::ConnectInfo,
+    response,
+};
+
+/// A name under which clients may reach the server: `NAME` on any port, or `NAME:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedHost {
+    name: String,
+    port: Option<u16>,
+}
+
+/// A web origin whose pages may call the server: `SCHEME://NAME[:PORT]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedOrigin(String);
+
+/// The text is no host or origin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no {1}")]
+pub struct InvalidAllowance(String, &'static str);
+
+impl FromStr for AllowedHost {
+    type Err = InvalidAllowance;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAllowance> {
+        let invalid = || InvalidAllowance(text.into(), "NAME or NAME:PORT");
+        let (name, port) = split_host(text).ok_or_else(invalid)?;
+        Ok(Self { name: name.to_ascii_lowercase(), port })
+    }
+}
+
+impl FromStr for AllowedOrigin {
+    type Err = InvalidAllowance;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAllowance> {
+        let invalid = || InvalidAllowance(text.into(), "origin such as https://app.example.com");
+        let uri: Uri = text.trim_end_matches('/').parse().map_err(|_| invalid())?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(invalid());
+        };
+        if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(invalid());
+        }
+        Ok(Self(format!("{scheme}://{}", authority.as_str().to_ascii_lowercase())))
+    }
+}
+
+/// `NAME`, `NAME:PORT`, `[V6]` or `[V6]:PORT`. Nothing else may stand there: no user, no path, no trailing dot.
+fn split_host(text: &str) -> Option<(&str, Option<u16>)> {
+    let (name, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            IpAddr::from_str(address).ok().filter(IpAddr::is_ipv6)?;
+            (&text[..address.len() + 2], port)
+        }
+        None => {
+            let name = text.split(':').next()?;
+            (name, &text[name.len()..])
+        }
+    };
+    let legal =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'[' | b']' | b':');
+    let named = !name.is_empty() && name.bytes().all(legal) && !name.ends_with('.');
+    let port = match port.strip_prefix(':') {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
+        None if port.is_empty() => None,
+        _ => return None,
+    };
+    named.then_some((name, port))
+}
+
+fn is_loopback(name: &str) -> bool {
+    // What almost every request says; the rest is parsed.
+    if name == "127.0.0.1" || name.eq_ignore_ascii_case("localhost") {
+        return true;
+    }
+    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    IpAddr::from_str(address).is_ok_and(|address| address.is_loopback())
+}
+
+/// Who passed the gate.
+#[derive(Debug)]
+pub(super) struct Passed {
+    /// The page's origin, when the request comes from one.
+    pub(super) origin: Option<HeaderValue>,
+}
+
+/// Checks Host, then Origin.
+pub(super) fn pass(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Passed, Response> {
+    check_host(parts, config).map_err(|error| response::error(StatusCode::MISDIRECTED_REQUEST, &error))?;
+    let origin = check_origin(parts, config, info);
+    let origin = origin.map_err(|error| response::error(StatusCode::FORBIDDEN, &error))?;
+    Ok(Passed { origin })
+}
+
+/// The one value of a header. `Err` when there are several.
+fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&HeaderValue>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(()),
+        (value, None) => Ok(value),
+    }
+}
+
+fn check_host(parts: &Parts, config: &Config) -> Result<(), Error> {
+    let refused = |host: &str| {
+        Error::invalid_request(format!(
+            "host {host:.128?} is not allowed; start the server with --allow-host NAME[:PORT] to allow it"
+        ))
+    };
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    let host = match single(&parts.headers, header::HOST) {
+        Ok(Some(host)) => Some(host.to_str().map_err(|_| refused("?"))?),
+        // HTTP/2 names the host in `:authority` (RFC 9113 §8.3.1).
+        Ok(None) if parts.version >= Version::HTTP_2 && authority.is_some() => None,
+        _ => return Err(Error::invalid_request("exactly one Host header is needed")),
+    };
+    // A request line may name a host of its own, and RFC 9112 §3.2.2 lets it win.
+    for host in [host, authority].into_iter().flatten() {
+        let (name, port) = split_host(host).ok_or_else(|| refused(host))?;
+        let allowed = |allowed: &AllowedHost| {
+            allowed.name.eq_ignore_ascii_case(name) && (allowed.port.is_none() || allowed.port == port)
+        };
+        if !is_loopback(name) && !config.allow_hosts.iter().any(allowed) {
+            return Err(refused(host));
+        }
+    }
+    Ok(())
+}
+
+/// 2026-07-28, streamable-http §Security & Endpoint: "Servers MUST validate the `Origin` header on all incoming
+/// connections to prevent DNS rebinding attacks."
+fn check_origin(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Option<HeaderValue>, Error> {
+    let refused = |origin: &str| {
+        Error::invalid_request(format!(
+            "origin {origin:.128?} is not allowed; start the server with --allow-origin ORIGIN to allow it"
+        ))
+    };
+    let origin = match single(&parts.headers, header::ORIGIN) {
+        Ok(None) => return Ok(None),
+        Ok(Some(origin)) => origin,
+        Err(()) => return Err(refused("several")),
+    };
+    let text = origin.to_str().map_err(|_| refused("?"))?;
+    let own = text
+        .strip_prefix("http://")
+        .and_then(split_host)
+        .is_some_and(|(name, port)| is_loopback(name) && port.unwrap_or(80) == our_port(parts, info));
+    if own || config.allow_origins.iter().any(|allowed| allowed.0 == text.to_ascii_lowercase()) {
+        Ok(Some(origin.clone()))
+    } else {
+        Err(refused(text))
+    }
+}
+
+/// The port that a page of ours comes from. Where nobody knows on which one the request arrived, it is the one that
+/// the client named: a page can choose its own origin, but not the Host header of what it asks for.
+fn our_port(parts: &Parts, info: ConnectInfo) -> u16 {
+    let named = || {
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = parts.uri.authority().map(|authority| authority.as_str()).or(host);
+        host.and_then(split_host).and_then(|(_, port)| port).unwrap_or(80)
+    };
+    info.port().unwrap_or_else(named)
+}
+
+/// Checks the token.
+pub(super) fn authenticate(headers: &HeaderMap, config: &Config) -> Result<Principal, Response> {
+    let tokens = match &config.authentication {
+        Authentication::Anonymous => return Ok(Principal::anonymous()),
+        Authentication::Tokens(tokens) => tokens,
+    };
+    let presented = single(headers, header::AUTHORIZATION).ok().flatten().and_then(|value| {
+        let (scheme, token) = value.as_bytes().split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+    });
+    let principal = presented.and_then(|token| {
+        // Every token is compared, so that time tells nothing of which came close.
+        tokens.iter().fold(None, |found, known| known.verify(token).cloned().or(found))
+    });
+    principal.ok_or_else(|| {
+        let error = Error::invalid_request("a valid bearer token is needed: Authorization: Bearer TOKEN");
+        let mut response = response::error(StatusCode::UNAUTHORIZED, &error);
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        response
+    })
+}
+
+/// Answers a browser's question whether a page may send what it wants to send (Fetch standard, CORS preflight).
+pub(super) fn preflight(parts: &Parts, passed: &Passed) -> Option<Response> {
+    let asked = || parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if parts.method != Method::OPTIONS || passed.origin.is_none() || !asked() {
+        return None;
+    }
+    let mut response = response::empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    // `Mcp-Param-*` names depend on the tool, so what is asked for is granted by its prefix.
+    let asked =
+        parts.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).and_then(|value| value.to_str().ok());
+    let granted: Vec<&str> =
+        asked.unwrap_or_default().split(',').map(str::trim).filter(|name| may_send(name)).collect();
+    if let Ok(granted) = HeaderValue::from_str(&granted.join(", ")) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, granted);
+    }
+    Some(response)
+}
+
+fn may_send(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("mcp-")
+        || matches!(
+            name.as_str(),
+            "authorization"
+                | "content-type"
+                | "accept"
+                | "last-event-id"
+                | "traceparent"
+                | "tracestate"
+                | "baggage"
+        )
+}
+
+/// Lets the page read the answer. Its origin is named, never `*`.
+pub(super) fn share(response: &mut Response, passed: &Passed) {
+    let headers = response.headers_mut();
+    if let Some(origin) = &passed.origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("Mcp-Session-Id, WWW-Authenticate, Retry-After"),
+        );
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(host: &[&str], origin: &[&str]) -> Parts {
+        let mut request = http::Request::builder().uri("/mcp");
+        for host in host {
+            request = request.header("host", *host);
+        }
+        for origin in origin {
+            request = request.header("origin", *origin);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn here() -> ConnectInfo {
+        ConnectInfo::on(([127, 0, 0, 1], 3020).into())
+    }
+
+    fn status(host: &[&str], origin: &[&str]) -> u16 {
+        let config = Config {
+            allow_hosts: vec!["mcp.example.com".parse().unwrap(), "other.example:8443".parse().unwrap()],
+            allow_origins: vec!["https://app.example.com".parse().unwrap()],
+            ..Config::default()
+        };
+        pass(&parts(host, origin), &config, here())
+            .map_or_else(|response| response.status().as_u16(), |_| 200)
+    }
+
+    #[test]
+    fn hosts_are_allowed_by_name() {
+        for host in [
+            "localhost",
+            "localhost:3020",
+            "127.0.0.1:9",
+            "[::1]:3020",
+            "LOCALHOST",
+            "mcp.example.com:1",
+            "other.example:8443",
+        ] {
+            assert_eq!(status(&[host], &[]), 200, "{host}");
+        }
+        for host in [
+            "evil.example.com",
+            "localhost.evil.com",
+            "evil@localhost",
+            "localhost.",
+            "other.example",
+            "localhost:x",
+            "localhost:99999",
+            "",
+            "127.0.0.1.nip.io",
+            "localhost/x",
+            "#@localhost",
+            "[::1",
+            "localhost evil",
+        ] {
+            assert_eq!(status(&[host], &[]), 421, "{host}");
+        }
+        assert_eq!(status(&[], &[]), 421);
+        assert_eq!(status(&["localhost", "localhost"], &[]), 421);
+    }
+
+    #[test]
+    fn a_host_in_the_request_line_is_checked_as_well() {
+        let mut parts = parts(&["localhost"], &[]);
+        parts.uri = "http://evil.example.com/mcp".parse().unwrap();
+        assert!(pass(&parts, &Config::default(), here()).is_err());
+    }
+
+    #[test]
+    fn http_2_names_its_host_in_the_request_line_alone() {
+        let mut parts = parts(&[], &[]);
+        parts.uri = "http://localhost:3020/mcp".parse().unwrap();
+        assert!(pass(&parts, &Config::default(), here()).is_err());
+        parts.version = Version::HTTP_2;
+        assert!(pass(&parts, &Config::default(), here()).is_ok());
+        parts.uri = "http://evil.example/mcp".parse().unwrap();
+        assert!(pass(&parts, &Config::default(), here()).is_err());
+    }
+
+    #[test]
+    fn where_nobody_knows_the_port_a_page_of_ours_comes_from_the_one_that_was_asked() {
+        for (host, origin, let_in) in [
+            ("localhost:8080", "http://localhost:8080", true),
+            ("localhost:8080", "http://127.0.0.1:8080", true),
+            ("localhost", "http://localhost", true),
+            ("localhost:8080", "http://localhost:3000", false),
+            ("localhost:8080", "http://localhost", false),
+            ("localhost:8080", "https://localhost:8080", false),
+            ("localhost:8080", "http://evil.example:8080", false),
+            ("localhost:8080", "null", false),
+        ] {
+            let passed = pass(&parts(&[host], &[origin]), &Config::default(), ConnectInfo::default());
+            assert_eq!(passed.is_ok(), let_in, "{host} {origin}");
+        }
+    }
+
+    #[test]
+    fn origins_are_our_own_or_allowed() {
+        for origin in
+            ["http://localhost:3020", "http://127.0.0.1:3020", "http://[::1]:3020", "https://app.example.com"]
+        {
+            assert_eq!(status(&["localhost"], &[origin]), 200, "{origin}");
+        }
+        for origin in [
+            "null",
+            "http://localhost:3021",
+            "http://localhost",
+            "https://localhost:3020",
+            "http://evil.example.com",
+            "http://localhost:3020.evil.com",
+            "https://app.example.com:444",
+            "http://evil@localhost:3020",
+            "",
+        ] {
+            assert_eq!(status(&["localhost"], &[origin]), 403, "{origin}");
+        }
+        assert_eq!(status(&["localhost"], &["http://localhost:3020", "http://evil.example.com"]), 403);
+    }
+
+    #[test]
+    fn bad_allowances_are_refused() {
+        assert!("a b".parse::<AllowedHost>().is_err() && "".parse::<AllowedHost>().is_err());
+        assert!("app.example.com".parse::<AllowedOrigin>().is_err());
+        assert!("https://a/b".parse::<AllowedOrigin>().is_err());
+        assert_eq!("https://A.example/".parse::<AllowedOrigin>().unwrap().0, "https://a.example");
+    }
+}

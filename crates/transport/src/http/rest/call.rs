@@ -1,0 +1,91 @@
+//! `POST /mcp/call`.
+
+use std::{iter, sync::Arc};
+
+use anyport_protocol::{Error, Method, Raw, json::Elements};
+use anyport_service::{Principal, Request};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use http::{HeaderMap, StatusCode};
+use http_body::Body as Received;
+use tokio::task::coop::consume_budget;
+
+use super::{
+    context,
+    envelope::{Call, NoCall},
+    outcome::{self, Answer},
+    refused,
+};
+use crate::http::{
+    body::{Body, Response},
+    pipeline::{self, State},
+    response,
+};
+
+/// Answers one call, or an array of them.
+pub(super) async fn answer<B: Received>(
+    state: &Arc<State>,
+    headers: &HeaderMap,
+    body: B,
+    principal: Principal,
+) -> Response {
+    let text = match pipeline::read_body(state, headers, body).await {
+        Ok(text) => text,
+        Err(unread) => return unread.response(true),
+    };
+    let raw = match Raw::parse(text, &state.config.limits.message) {
+        Ok(raw) => raw,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.into()),
+    };
+    if raw.is_array() {
+        return several(state, headers, principal, &raw);
+    }
+    one(state, headers, principal, raw, Lead::Nothing).await.into_response()
+}
+
+/// What is written before an answer, so that answers can be put together without copying them.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lead {
+    Nothing,
+    /// The first of an array.
+    Open,
+    /// One of the others.
+    Comma,
+}
+
+/// Answers one call.
+async fn one(state: &State, headers: &HeaderMap, principal: Principal, raw: Raw, lead: Lead) -> Answer {
+    let call = match Call::read(&raw) {
+        Ok(call) => call,
+        Err(NoCall { id, error }) => return Answer::unread(lead, id.as_ref(), &error),
+    };
+    let request = Request::new(Method::ToolsCall, call.params());
+    let outcome = super::outcome(state.service.call(request, context(headers, principal))).await;
+    outcome::answer(lead, &call, outcome, &state.config.path)
+}
+
+/// Answers the calls of an array, in their order: an answer is written as soon as those before it are. So no more of them
+/// are kept than calls run at once, however slowly the client reads; and it is the client's own calls that wait for it.
+fn several(state: &Arc<State>, headers: &HeaderMap, principal: Principal, raw: &Raw) -> Response {
+    let calls: Vec<Raw> = Elements::of(raw.as_str()).map(|call| raw.slice(call)).collect();
+    if calls.is_empty() {
+        // JSON-RPC 2.0 §6: "an empty Array" is answered as an Invalid Request.
+        return refused(StatusCode::BAD_REQUEST, &Error::invalid_request("a batch must not be empty"));
+    }
+    let at_once = state.config.limits.batch_concurrency.max(1);
+    let (state, headers) = (state.clone(), Arc::new(headers.clone()));
+    let leads = iter::once(Lead::Open).chain(iter::repeat(Lead::Comma));
+    let answers = stream::iter(calls.into_iter().zip(leads)).map(move |(call, lead)| {
+        let (state, headers, principal) = (state.clone(), headers.clone(), principal.clone());
+        async move {
+            // Calls that are answered at once, one after the other, give others their turn.
+            consume_budget().await;
+            one(&state, &headers, principal, call, lead).await.text
+        }
+    });
+    let answers = answers.buffered(at_once);
+    let end = stream::iter([Bytes::from_static(b"]")]);
+    let mut response = response::json(StatusCode::OK, Bytes::new());
+    *response.body_mut() = Body::parts(answers.chain(end));
+    response
+}

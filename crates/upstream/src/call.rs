@@ -1,0 +1,45 @@
+//! Calls under way, which hold their connection.
+
+use std::sync::{Arc, PoisonError, atomic::Ordering};
+
+use tokio::{sync::Notify, time::Instant};
+
+use crate::slot::Slot;
+
+/// A call under way holds its connection.
+pub(crate) struct CallGuard {
+    slot: Arc<Slot>,
+    freed: Arc<Notify>,
+    /// Whether the call was asked something.
+    asked: bool,
+}
+
+impl CallGuard {
+    pub(crate) fn of(slot: &Arc<Slot>, freed: &Arc<Notify>) -> Self {
+        slot.calls.fetch_add(1, Ordering::AcqRel);
+        Self { slot: slot.clone(), freed: freed.clone(), asked: false }
+    }
+
+    /// The call was asked something.
+    pub(crate) fn asked(&mut self) {
+        if !std::mem::replace(&mut self.asked, true) {
+            self.slot.asked.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+}
+
+impl Drop for CallGuard {
+    fn drop(&mut self) {
+        if self.asked {
+            self.slot.asked.fetch_sub(1, Ordering::AcqRel);
+        }
+        *self.slot.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        if self.slot.calls.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.freed.notify_waiters();
+        }
+    }
+}

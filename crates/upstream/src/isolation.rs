@@ -1,0 +1,120 @@
+//! Which connection a call belongs to.
+
+use anyport_protocol::{Raw, capability::Profile, json::Splice};
+use anyport_service::{Caller, Context};
+
+use crate::OpenRequest;
+
+/// Which connection a call belongs to.
+///
+/// A modern server is told with every request what its caller can do, so one connection serves all. A legacy server is
+/// told once, so callers that can do the same share a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ConnectionKey {
+    Modern,
+    Legacy { profile: Profile, extensions: Option<Raw>, share: Share },
+}
+
+/// RequestRoute a connection to a legacy server is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Share {
+    /// That of all who can do the same.
+    All,
+    /// One caller's: the server asks without saying whom.
+    Caller(Caller),
+    /// That of one call at a time, of callers that nothing tells apart.
+    ExclusiveSlot(usize),
+}
+
+impl ConnectionKey {
+    /// `changes_roots`: whether the client says when its roots change. One of 2026-07-28 cannot, whatever it declares.
+    pub(crate) fn legacy(capabilities: &Raw, changes_roots: bool, share: Share) -> Self {
+        let profile = Profile { roots_list_changed: changes_roots, ..Profile::of(capabilities) };
+        let extensions = capabilities.member("extensions").filter(|extensions| extensions.as_str() != "{}");
+        Self::Legacy { profile, extensions, share }
+    }
+
+    /// That of `share`, of callers who can do the same.
+    pub(crate) fn of(&self, share: &Share) -> Self {
+        match self.clone() {
+            Self::Legacy { profile, extensions, .. } => {
+                Self::Legacy { profile, extensions, share: share.clone() }
+            }
+            Self::Modern => Self::Modern,
+        }
+    }
+
+    /// Whether it is not for all.
+    pub(crate) fn is_unidentifiable(&self) -> bool {
+        matches!(self, Self::Legacy { share: Share::Caller(_) | Share::ExclusiveSlot(_), .. })
+    }
+
+    /// On whose behalf the connection for a call is opened.
+    pub(crate) fn client(&self, context: &Context) -> OpenRequest {
+        let capabilities = match self {
+            Self::Modern => context.capabilities().clone(),
+            Self::Legacy { profile, extensions, .. } => declared(profile, extensions.as_ref()),
+        };
+        OpenRequest { capabilities, info: context.client_info().cloned() }
+    }
+}
+
+/// The capabilities object that says just this.
+fn declared(profile: &Profile, extensions: Option<&Raw>) -> Raw {
+    let part = |names: &[(&str, bool)]| {
+        let declared = names.iter().filter(|(_, has)| *has);
+        declared.fold(Splice::new(), |part, (name, _)| part.with(name, &Raw::EMPTY_OBJECT)).finish()
+    };
+    let mut capabilities = Splice::new();
+    if profile.elicitation_form || profile.elicitation_url {
+        let modes = [("form", profile.elicitation_form), ("url", profile.elicitation_url)];
+        capabilities = capabilities.with("elicitation", &part(&modes));
+    }
+    if profile.sampling {
+        let parts = [("tools", profile.sampling_tools), ("context", profile.sampling_context)];
+        capabilities = capabilities.with("sampling", &part(&parts));
+    }
+    if profile.roots {
+        let changes = Raw::trusted(b"{\"listChanged\":true}".to_vec());
+        let roots = if profile.roots_list_changed { changes } else { Raw::EMPTY_OBJECT };
+        capabilities = capabilities.with("roots", &roots);
+    }
+    if let Some(extensions) = extensions {
+        capabilities = capabilities.with("extensions", extensions);
+    }
+    capabilities.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn who_can_do_the_same_shares_a_connection() {
+        let key =
+            |capabilities: serde_json::Value| ConnectionKey::legacy(&capabilities.into(), false, Share::All);
+        assert_eq!(key(json!({"elicitation": {}})), key(json!({"elicitation": {"form": {}}, "x": 1})));
+        assert_ne!(key(json!({"elicitation": {}})), key(json!({"elicitation": {"url": {}}})));
+        assert_ne!(key(json!({})), key(json!({"extensions": {"a": {}}})));
+    }
+
+    #[test]
+    fn a_server_is_told_what_the_profile_says_and_no_more() {
+        let told = |capabilities: serde_json::Value| {
+            let key = ConnectionKey::legacy(&capabilities.into(), false, Share::All);
+            let context =
+                Context::new(anyport_service::Principal::local(), anyport_protocol::Revision::NEWEST);
+            key.client(&context).capabilities.to_string()
+        };
+        let all = json!({
+            "sampling": {"tools": {}}, "roots": {"listChanged": true}, "elicitation": {}, "tasks": {},
+            "extensions": {"a": {"b": 1}}
+        });
+        let expected =
+            r#"{"elicitation":{"form":{}},"sampling":{"tools":{}},"roots":{},"extensions":{"a":{"b":1}}}"#;
+        assert_eq!(told(all), expected);
+        assert_eq!(told(json!({})), "{}");
+    }
+}

@@ -1,0 +1,46 @@
+//! One server, reached and kept: by a client, by a bridge, by a gateway.
+//!
+//! What a server says and how it asks is made to fit by `anyport-transport` and `anyport_adapters`. This crate keeps
+//! what outlives a call and a connection: who is connected on whose behalf, who listens to what, which calls may be
+//! repeated.
+//!
+//! # Layout
+//! - [`Connector`]: what is needed of a connection; [`TransportConnector`]: one over any transport.
+//! - [`Upstream`]: one server, behind as many connections as its callers need; [`UpstreamLimits`]: their limits.
+//! - `pool`: the connections; `connect`: how they begin and end, with backoff; `slot`: one place for a connection.
+//! - `isolation`, `table`: which connection a call belongs to.
+//! - `call`, `retry`, `idempotency`: a call under way; when it is made again.
+//! - `subscriptions`: `subscriptions/listen` for servers of both eras, also after a loss.
+//! - `unsolicited`: what a server asks outside any call.
+//! - [`pages`]: lists that come in pages, read as a whole.
+
+mod call;
+mod connect;
+mod connector;
+mod deferred;
+mod era;
+mod idempotency;
+mod isolation;
+mod limits;
+pub mod pages;
+mod pool;
+mod retry;
+mod slot;
+mod subscriptions;
+mod table;
+#[cfg(test)]
+#[path = "../tests/common/test_server.rs"]
+#[allow(dead_code, reason = "shared by tests of several crates, of which each uses a part")]
+mod test_server;
+mod transport_connector;
+mod unsolicited;
+mod upstream;
+
+#[cfg(test)]
+extern crate self as anyport_upstream;
+
+pub use connector::{ConnectError, Connected, Connector, OpenRequest, Spoken, Tell};
+pub use limits::UpstreamLimits;
+pub use pool::ServerInfo;
+pub use transport_connector::TransportConnector;
+pub use upstream::Upstream;

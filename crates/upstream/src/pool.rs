@@ -1,0 +1,121 @@
+//! The connections to one server, without regard to how callers are asked.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicUsize};
+
+use anyport_adapters::LegacyServerAdapter;
+use anyport_metrics::{Counter, Gauge, Metrics};
+use anyport_protocol::{Raw, Revision};
+use anyport_service::Context;
+use tokio::sync::{Notify, Semaphore, watch};
+
+use crate::{
+    Connector, UpstreamLimits, call::CallGuard, era::Era, idempotency::IdempotentTools, slot::Slot,
+    table::Table,
+};
+
+/// What a server was found to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// The revision that it speaks.
+    pub revision: Revision,
+    /// What it said of itself: a `DiscoverResult`.
+    pub discovered: Raw,
+}
+
+/// The connections, without regard to how callers are asked.
+#[derive(Clone)]
+pub(crate) struct Pool(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) name: String,
+    pub(crate) connect: Box<dyn Connector>,
+    pub(crate) limits: UpstreamLimits,
+    pub(crate) table: Mutex<Table>,
+    pub(crate) room: Arc<Semaphore>,
+    /// A connection may have become free.
+    pub(crate) freed: Arc<Notify>,
+    pub(crate) waiting: AtomicUsize,
+    /// Held until it is known of which era the server is: a modern one needs no second connection.
+    pub(crate) first: tokio::sync::Mutex<()>,
+    pub(crate) idempotent: IdempotentTools,
+    /// Who waits for what the server says of elicitations.
+    pub(crate) parked: OnceLock<Weak<LegacyServerAdapter<Pool>>>,
+    pub(crate) server_info: watch::Sender<Option<Arc<ServerInfo>>>,
+    /// Nothing new begins.
+    pub(crate) closed: watch::Sender<bool>,
+    /// Nothing is left: connections are closed, and those that come to be are not waited for.
+    pub(crate) over: watch::Sender<bool>,
+    pub(crate) numbers: OnceLock<UpstreamMetrics>,
+}
+
+/// What is counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UpstreamMetrics {
+    pub(crate) refused: Counter,
+    pub(crate) reissued: Counter,
+    pub(crate) lost: Counter,
+    pub(crate) open: Gauge,
+}
+
+impl UpstreamMetrics {
+    pub(crate) fn of(metrics: &Metrics) -> Self {
+        Self {
+            refused: metrics.refusals("connections"),
+            reissued: metrics
+                .counter("anyport_upstream_reissued", "Calls made again after their connection was lost"),
+            lost: metrics.counter("anyport_upstream_lost", "Connections to servers that were lost"),
+            open: metrics.gauge("anyport_upstream_connections", "Connections to servers"),
+        }
+    }
+}
+
+impl Pool {
+    pub(crate) fn numbers(&self) -> &UpstreamMetrics {
+        self.0.numbers.get_or_init(UpstreamMetrics::default)
+    }
+
+    /// The server is not what it was.
+    pub(crate) fn forget_era(&self) {
+        self.lock().era = None;
+    }
+
+    pub(crate) fn era(&self) -> Option<Era> {
+        self.lock().era
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {
+        self.lock().slots.values().cloned().collect()
+    }
+
+    /// Where calls such as `context`'s go that ask nothing.
+    pub(crate) fn slot(&self, context: &Context) -> Arc<Slot> {
+        self.lock().slot(context, false, &self.0.limits)
+    }
+
+    /// A place among the calls of the connection where such a call goes; `asks`: whether its caller may be asked.
+    pub(crate) fn hold(&self, context: &Context, asks: bool) -> CallGuard {
+        let mut table = self.lock();
+        let slot = table.slot(context, asks, &self.0.limits);
+        if table.era != Some(Era::Modern) {
+            slot.used_by(context);
+        }
+        // Before anyone else looks for a connection that nobody uses.
+        CallGuard::of(&slot, &self.0.freed)
+    }
+
+    /// Every caller has a connection of its own from now on.
+    pub(crate) fn isolate(&self) {
+        let first = !std::mem::replace(&mut self.lock().isolated, true);
+        if first {
+            let name = &self.0.name;
+            tracing::info!(
+                upstream = name,
+                "it asks without saying whom: each caller gets a connection of its own"
+            );
+        }
+    }
+}

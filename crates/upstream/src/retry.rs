@@ -1,0 +1,245 @@
+//! Calls: on the connection that is there, or once it is; made again when their connection was lost, if that is safe.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll},
+};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    json::Splice,
+    jsonrpc::{Reason, code},
+};
+use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service};
+use futures_core::Stream;
+use tokio::time::timeout;
+
+use crate::{
+    call::CallGuard,
+    connect::{BREATH, ending},
+    deferred::deferred,
+    era::Era,
+    isolation::ConnectionKey,
+    pool::Pool,
+    slot::{Slot, State, Up},
+    subscriptions::resubscribe,
+};
+
+impl Service for Pool {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        self.attempt(request, context, 0)
+    }
+}
+
+impl Pool {
+    /// Calls on the connection that is there, or once it is.
+    fn attempt(&self, request: Request, context: Context, reissues: u32) -> Reply {
+        if *self.0.closed.borrow() {
+            return Reply::error(ending());
+        }
+        let asks = request.known().is_some_and(Method::may_ask);
+        let hold = self.hold(&context, asks);
+        if let Some(up) = hold.slot().up() {
+            return self.through(hold, &up, request, context, reissues);
+        }
+        let pool = self.clone();
+        deferred(async move {
+            match pool.up_for(hold, &context, asks).await {
+                Ok((hold, up)) => pool.through(hold, &up, request, context, reissues),
+                Err(error) => Reply::error(error),
+            }
+        })
+    }
+
+    fn through(&self, hold: CallGuard, up: &Up, request: Request, context: Context, reissues: u32) -> Reply {
+        let slot = hold.slot();
+        if request.is_listen() {
+            return match Era::of(up.revision) {
+                Era::Modern => resubscribe::listen(self.clone(), request, context),
+                Era::Legacy => slot.listen.open(&request.params),
+            };
+        }
+        let reply = up.service.call(request.clone(), context.clone());
+        match reply.into_ready() {
+            Ok(outcome) => self.settle(slot, outcome, request, context, Told { reissues, ..Told::default() }),
+            Err(reply) => {
+                let told = Told { reissues, ..Told::default() };
+                Reply::pending(RetriableCall::new(self.clone(), request, context, reply, hold, told))
+            }
+        }
+    }
+
+    /// What becomes of a call that ended with `outcome`.
+    fn settle(
+        &self,
+        slot: &Arc<Slot>,
+        outcome: Outcome,
+        request: Request,
+        context: Context,
+        told: Told,
+    ) -> Reply {
+        let lost = match &outcome {
+            Outcome::Error(error)
+                if matches!(error.reason, Some(Reason::UpstreamLost | Reason::OutcomeUnknown)) =>
+            {
+                error
+            }
+            Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
+                slot.sent_to_urls(&context, error);
+                return Reply::ready(outcome);
+            }
+            Outcome::Error(error)
+                if told.reissues < REISSUES
+                    && slot.key == ConnectionKey::Modern
+                    && is_other_revision(error) =>
+            {
+                // It was refused before anything was done.
+                self.numbers().reissued.increment();
+                self.forget_era();
+                self.give_up(slot);
+                return self.attempt(request, context, REISSUES);
+            }
+            Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
+                self.0.idempotent.listed(page);
+                return Reply::ready(outcome);
+            }
+            _ => return Reply::ready(outcome),
+        };
+        if told.reissues < REISSUES && !told.asked && (never_sent(lost) || self.0.idempotent.twice(&request))
+        {
+            self.numbers().reissued.increment();
+            tracing::debug!(upstream = self.0.name, method = %request.method, "a call is made again");
+            let (pool, mut state) = (self.clone(), slot.state.subscribe());
+            return deferred(async move {
+                // The connection may be whole, and only this call's stream cut.
+                let gone = async { drop(state.wait_for(|state| !matches!(state, State::Up(_))).await) };
+                let _ = timeout(BREATH, gone).await;
+                pool.attempt(request, context, told.reissues + 1)
+            });
+        }
+        Reply::error(self.lost(lost, &request, told.asked))
+    }
+
+    /// The error of a call whose connection was lost.
+    fn lost(&self, error: &Error, request: &Request, asked: bool) -> Error {
+        // A call that waited for an answer, or that cannot have done anything, did not get to its end.
+        let unfinished = asked || never_sent(error) || self.0.idempotent.twice(request);
+        let name = &self.0.name;
+        // Which connection it was is said here.
+        let why =
+            error.message.strip_prefix("the connection to the server is lost: ").unwrap_or(&error.message);
+        let reason = if unfinished { Reason::UpstreamLost } else { Reason::OutcomeUnknown };
+        let message = if unfinished || error.reason == Some(Reason::OutcomeUnknown) {
+            format!("the connection to {name} was lost: {why}")
+        } else {
+            format!(
+                "the connection to {name} was lost before the answer came ({why}), so it is unknown whether this was \
+                 done; find out before you try again"
+            )
+        };
+        let data = Splice::new().with("upstream", &Raw::string(name)).finish();
+        Error::internal(message).with_data(data).with_reason(reason)
+    }
+}
+
+/// What a call's caller was told so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    /// How often the call was made again.
+    reissues: u32,
+    /// Whether the caller was asked something.
+    asked: bool,
+}
+
+/// A call under way. When its connection is lost it is made again, if that is safe.
+pub(crate) struct RetriableCall {
+    pool: Pool,
+    /// What is called, until it is settled.
+    call: Option<(Request, Context)>,
+    reply: Reply,
+    hold: Option<CallGuard>,
+    told: Told,
+    /// How far the caller knows the call to be: 2026-07-28, progress §Progress Flow: "The `progress` value MUST
+    /// increase with each notification", though a call that is made again begins anew.
+    progress: Option<f64>,
+}
+
+impl RetriableCall {
+    pub(crate) fn new(
+        pool: Pool,
+        request: Request,
+        context: Context,
+        reply: Reply,
+        hold: CallGuard,
+        told: Told,
+    ) -> Self {
+        Self { pool, call: Some((request, context)), reply, hold: Some(hold), told, progress: None }
+    }
+
+    /// Whether the caller hears of something new.
+    fn is_new(&mut self, notification: &Notification) -> bool {
+        if notification.method != Method::Progress {
+            return true;
+        }
+        let Some(now) = notification.params.member("progress").and_then(|now| now.decode::<f64>().ok())
+        else {
+            return true;
+        };
+        let again = self.call.is_none();
+        if again && self.progress.is_some_and(|told| now <= told) {
+            return false;
+        }
+        self.progress = Some(now);
+        true
+    }
+}
+
+impl Stream for RetriableCall {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+        loop {
+            match std::task::ready!(self.reply.poll_event(task)) {
+                Event::Outcome(outcome) => {
+                    let Some((request, context)) = self.call.take() else {
+                        return Poll::Ready(Some(Event::Outcome(outcome)));
+                    };
+                    // It ends with this block, before the call is made again.
+                    let Some(hold) = self.hold.take() else {
+                        return Poll::Ready(Some(Event::Outcome(outcome)));
+                    };
+                    self.reply = self.pool.settle(hold.slot(), outcome, request, context, self.told);
+                }
+                Event::Notification(notification) => {
+                    if self.is_new(&notification) {
+                        return Poll::Ready(Some(Event::Notification(notification)));
+                    }
+                }
+                event => {
+                    if matches!(event, Event::ServerRequest(_)) {
+                        self.told.asked = true;
+                        if let Some(hold) = &mut self.hold {
+                            hold.asked();
+                        }
+                    }
+                    return Poll::Ready(Some(event));
+                }
+            }
+        }
+    }
+}
+
+/// How often a call is made again at most.
+const REISSUES: u32 = 2;
+
+/// Whether a server that was modern does not speak our revision any more: it answered -32022.
+fn is_other_revision(error: &Error) -> bool {
+    let code = error.data.as_ref().and_then(|data| data.member("upstreamCode"));
+    code.is_some_and(|old| old.as_str().parse() == Ok(code::UNSUPPORTED_PROTOCOL_VERSION))
+}
+
+/// Whether the server cannot have seen the call: `data.sent` is `false`.
+fn never_sent(error: &Error) -> bool {
+    error.data.as_ref().and_then(|data| data.member("sent")).is_some_and(|sent| sent.as_str() == "false")
+}

@@ -1,0 +1,234 @@
+//! A place for one connection.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyport_protocol::{
+    Error, Raw, Revision,
+    json::{Elements, Members},
+};
+use anyport_service::{Backoff, ClientId, Context, Ear, Line, Service};
+use lru::LruCache;
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, watch},
+    time::Instant,
+};
+
+use crate::{Tell, isolation::ConnectionKey, subscriptions::Listen};
+
+/// A place for one connection, and for those that come after it is lost.
+pub(crate) struct Slot {
+    pub(crate) key: ConnectionKey,
+    pub(crate) state: watch::Sender<State>,
+    pub(crate) listen: Listen,
+    /// Calls under way.
+    pub(crate) calls: AtomicUsize,
+    /// Those of them that were asked something.
+    pub(crate) asked: AtomicUsize,
+    /// The legacy sessions whose calls came here.
+    sessions: Mutex<HashMap<ClientId, Weak<dyn Line>>>,
+    /// Whether calls came here of callers who cannot be reached outside them.
+    strangers: AtomicBool,
+    /// Which session was told of an elicitation by -32042, by the elicitation.
+    elicitations: Mutex<LruCache<String, Weak<dyn Line>>>,
+    pub(crate) used: Mutex<Instant>,
+}
+
+/// How many elicitations are remembered until they are complete.
+const ELICITATIONS: usize = 256;
+
+#[derive(Clone)]
+pub(crate) enum State {
+    /// Nobody has needed it yet, or not since it was lost.
+    Idle,
+    Connecting,
+    Up(Arc<Up>),
+    Down(Down),
+    /// The server turned out to be of the other era: the connection is in another slot.
+    Moved,
+}
+
+/// A connection that is there.
+pub(crate) struct Up {
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) revision: Revision,
+    pub(crate) discovered: Raw,
+    pub(crate) tell: Tell,
+    pub(crate) since: Instant,
+    /// Told when we close it.
+    pub(crate) closing: Notify,
+    pub(crate) _room: OwnedSemaphorePermit,
+}
+
+/// A server that cannot be reached.
+#[derive(Clone)]
+pub(crate) struct Down {
+    pub(crate) error: Error,
+    pub(crate) since: jiff::Timestamp,
+    pub(crate) retry_at: Instant,
+    /// Attempts that failed one after the other.
+    pub(crate) attempts: u32,
+}
+
+impl Slot {
+    pub(crate) fn new(key: ConnectionKey) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            state: watch::Sender::new(State::Idle),
+            listen: Listen::new(),
+            calls: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
+            sessions: Mutex::default(),
+            strangers: AtomicBool::new(false),
+            elicitations: Mutex::new(LruCache::unbounded()),
+            used: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// The connection, if it is there.
+    pub(crate) fn up(&self) -> Option<Arc<Up>> {
+        match &*self.state.borrow() {
+            State::Up(up) => Some(up.clone()),
+            _ => None,
+        }
+    }
+
+    /// The connection `up` is no more: in its place it is as `now` says, unless another has come there since. Returns whether
+    /// that is so.
+    pub(crate) fn left(&self, up: &Arc<Up>, now: State) -> bool {
+        self.state.send_if_modified(|state| {
+            let is_it = matches!(state, State::Up(there) if Arc::ptr_eq(there, up));
+            if is_it {
+                *state = now;
+            }
+            is_it
+        })
+    }
+
+    /// Whether something would be lost with this place: a connection, those who listen to it, or how long to wait for
+    /// the next attempt.
+    pub(crate) fn is_needed(&self) -> bool {
+        let state = self.state.borrow();
+        let open = match &*state {
+            State::Idle | State::Moved => false,
+            State::Connecting | State::Up(_) => true,
+            State::Down(down) => down.retry_at > Instant::now(),
+        };
+        open || self.listen.is_heard()
+    }
+
+    /// How an attempt to connect ended, when one is under way; else how things are.
+    pub(crate) async fn settled(&self) -> State {
+        let mut state = self.state.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, State::Connecting)).await;
+        settled.map_or(State::Moved, |state| state.clone())
+    }
+
+    /// Notes that calls of this caller come here.
+    pub(crate) fn used_by(self: &Arc<Self>, context: &Context) {
+        let (Some(client), Some(line)) = (context.client_id(), context.line()) else {
+            self.strangers.store(true, Ordering::Relaxed);
+            return;
+        };
+        let mut sessions = self.sessions();
+        if sessions.contains_key(&client) {
+            return;
+        }
+        // Sessions that are over make room before more is taken: each of them is looked at once for each that comes.
+        if sessions.len() == sessions.capacity() {
+            sessions.retain(|_, line| line.strong_count() > 0);
+        }
+        sessions.insert(client, line.clone());
+        drop(sessions);
+        let ear: Weak<dyn Ear> = Arc::<Self>::downgrade(self);
+        if let Some(line) = line.upgrade() {
+            line.heard_by(ear);
+        }
+    }
+
+    /// How many legacy sessions use the connection, and the one whose own it is: if nobody else does. What another caller has
+    /// begun may go on after its call, and is none of the session's business.
+    pub(crate) fn sharers(&self) -> (usize, Option<Arc<dyn Line>>) {
+        let sessions = self.living();
+        let sole = sessions.values().next().filter(|_| self.is_own(&sessions));
+        (sessions.len(), sole.and_then(Weak::upgrade))
+    }
+
+    /// Whether `sessions`, those that live, are one, and nobody else calls here.
+    fn is_own(&self, sessions: &HashMap<ClientId, Weak<dyn Line>>) -> bool {
+        sessions.len() == 1 && !self.strangers.load(Ordering::Relaxed)
+    }
+
+    fn living(&self) -> MutexGuard<'_, HashMap<ClientId, Weak<dyn Line>>> {
+        let mut sessions = self.sessions();
+        sessions.retain(|_, line| line.strong_count() > 0);
+        sessions
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<ClientId, Weak<dyn Line>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes whom `error`, a -32042, sends to URLs.
+    pub(crate) fn sent_to_urls(&self, context: &Context, error: &Error) {
+        let (Some(line), Some(data)) = (context.line(), &error.data) else { return };
+        let Some(all) = data.member("elicitations").filter(Raw::is_array) else { return };
+        let mut elicitations = self.elicitations.lock().unwrap_or_else(PoisonError::into_inner);
+        for elicitation in Elements::of(all.as_str()) {
+            let id = Members::find(elicitation, "elicitationId").and_then(|id| all.slice(id).as_string());
+            if let Some(id) = id {
+                elicitations.put(id.to_string(), line.clone());
+            }
+        }
+        while elicitations.len() > ELICITATIONS {
+            elicitations.pop_lru();
+        }
+    }
+
+    /// The session that was sent to the URL of an elicitation that is complete.
+    pub(crate) fn was_sent(&self, elicitation: &str) -> Option<Arc<dyn Line>> {
+        self.elicitations.lock().unwrap_or_else(PoisonError::into_inner).pop(elicitation)?.upgrade()
+    }
+
+    /// Whether the connection is this session's own.
+    fn is_of(&self, client: ClientId) -> bool {
+        let sessions = self.living();
+        self.is_own(&sessions) && sessions.contains_key(&client)
+    }
+
+    /// Whether a call is under way, or waits for the connection.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.calls.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether a call is under way that was asked something; nobody knows for how long.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether nobody would miss the connection, and since when.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let unused = self.calls.load(Ordering::Acquire) == 0 && self.listen.is_idle();
+        unused.then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Ear for Slot {
+    /// On its own connection a session is heard. Where several share one, the server would take it for all of them.
+    fn told(&self, client: ClientId, method: &str, params: &Raw) {
+        if let Some(up) = self.up().filter(|_| self.is_of(client)) {
+            (up.tell)(method, params);
+        }
+    }
+}
+
+/// How long to wait before attempt number `attempts`, at most `most`.
+pub(crate) fn backoff(attempts: u32, most: Duration) -> Duration {
+    Backoff { first: Duration::from_millis(250), most }.after(attempts.saturating_sub(1))
+}

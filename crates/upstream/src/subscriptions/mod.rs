@@ -1,0 +1,285 @@
+//! Listening to a server that knows no `subscriptions/listen`.
+//!
+//! A legacy server tells of its lists on the connection as a whole, and of a resource to whoever sent
+//! `resources/subscribe`. [`Listen`] counts who wants what, asks the server once, and gives every listener a stream of
+//! its own, in the newest vocabulary.
+
+mod manager;
+pub(crate) mod resubscribe;
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context as Task, Poll, Waker},
+    time::Duration,
+};
+
+use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason};
+use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service};
+use futures_core::Stream;
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::{Instant, sleep_until, timeout},
+};
+
+#[cfg(test)]
+use self::manager::LINGER;
+pub(crate) use self::manager::Offers;
+use self::manager::{Action, Answer, SubscriptionManager, Told, Wants};
+
+/// Who listens to one legacy connection, and to those that come in its place.
+#[derive(Clone)]
+pub(crate) struct Listen(Arc<Shared>);
+
+struct Shared {
+    inside: Mutex<Inside>,
+    /// Something is due sooner than it was, or nothing is any more.
+    changed: Notify,
+    /// For requests at once: those of one listener must not take all that the connection has.
+    requests: Semaphore,
+}
+
+#[derive(Default)]
+struct Inside {
+    machine: SubscriptionManager,
+    wakers: HashMap<u64, Waker>,
+    link: Option<Link>,
+    /// Counts connections: an answer on one that is gone answers nothing.
+    generation: u64,
+    /// Whether a task looks at the clock.
+    kept: bool,
+    /// Until when that task sleeps, unless it is woken.
+    sleeps: Option<Instant>,
+    ended: bool,
+}
+
+#[derive(Clone)]
+struct Link {
+    service: Arc<dyn Service>,
+    context: Context,
+}
+
+/// The most that listen to one connection.
+const MAX_LISTENERS: usize = 10_000;
+/// How many resources are asked for at once.
+const REQUESTS: usize = 32;
+/// How long a server may take to answer before a request counts as lost.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+impl Listen {
+    pub(crate) fn new() -> Self {
+        let requests = Semaphore::new(REQUESTS);
+        Self(Arc::new(Shared { inside: Mutex::default(), changed: Notify::new(), requests }))
+    }
+
+    /// The connection is there: `service` takes what is asked on behalf of the listeners, as calls with `context`.
+    pub(crate) fn linked(&self, service: Arc<dyn Service>, context: Context, offers: Offers) {
+        let mut inside = self.lock();
+        inside.link = Some(Link { service, context });
+        inside.generation += 1;
+        if inside.generation > 1 {
+            inside.machine.lists_may_differ();
+        }
+        let actions = inside.machine.linked(offers);
+        self.finish(inside, actions);
+    }
+
+    /// The connection is gone.
+    pub(crate) fn lost(&self) {
+        let mut inside = self.lock();
+        inside.link = None;
+        inside.machine.lost();
+        self.finish(inside, Vec::new());
+    }
+
+    /// The server said something outside any call.
+    pub(crate) fn said(&self, notification: &Notification) {
+        let mut inside = self.lock();
+        let unplaced = inside.machine.unplaced;
+        inside.machine.said(notification);
+        if inside.machine.unplaced > unplaced {
+            tracing::debug!("a change of a resource that nobody subscribed to was dropped");
+        }
+        self.finish(inside, Vec::new());
+    }
+
+    /// Some of what the server said was missed: whoever listens is told that anything may have changed.
+    pub(crate) fn missed(&self) {
+        let mut inside = self.lock();
+        inside.machine.lists_may_differ();
+        inside.machine.lost();
+        let offers = inside.machine.offers();
+        // Subscribing again is harmless, and its answer tells every listener.
+        let actions = inside.machine.linked(offers);
+        self.finish(inside, actions);
+    }
+
+    /// Answers `subscriptions/listen`.
+    pub(crate) fn open(&self, params: &Raw) -> Reply {
+        let wants = match Wants::read(params) {
+            Ok(wants) => wants,
+            Err(error) => return Reply::error(error),
+        };
+        let mut inside = self.lock();
+        if inside.ended {
+            return Reply::error(Error::internal("shutting down").with_reason(Reason::ShuttingDown));
+        }
+        if inside.machine.listeners() >= MAX_LISTENERS {
+            let message = format!("more than {MAX_LISTENERS} listen to this server");
+            return Reply::error(Error::internal(message).with_reason(Reason::Overloaded));
+        }
+        let (id, actions) = inside.machine.open(wants, Instant::now());
+        if !std::mem::replace(&mut inside.kept, true) {
+            tokio::spawn(keep(self.clone()));
+        }
+        self.finish(inside, actions);
+        Reply::stream(Listening { listen: self.clone(), id })
+    }
+
+    /// Ends every stream, and takes no more.
+    pub(crate) fn end(&self) {
+        let mut inside = self.lock();
+        inside.ended = true;
+        inside.machine.end();
+        self.finish(inside, Vec::new());
+    }
+
+    /// Whether nobody needs the connection for listening.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lock().machine.is_idle()
+    }
+
+    /// Whether somebody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.lock().machine.listeners() > 0
+    }
+
+    /// Carries out what a change led to: requests are made, listeners and the clock are woken.
+    fn finish(&self, mut inside: MutexGuard<'_, Inside>, actions: Vec<Action>) {
+        let touched = inside.machine.touched();
+        let wakers: Vec<Waker> = touched.iter().filter_map(|id| inside.wakers.remove(id)).collect();
+        let (link, generation) = (inside.link.clone(), inside.generation);
+        let sleeps = inside.sleeps;
+        let clock = inside.machine.sooner(sleeps) || inside.machine.is_idle();
+        drop(inside);
+        wakers.into_iter().for_each(Waker::wake);
+        if clock {
+            self.0.changed.notify_one();
+        }
+        let Some(link) = link else { return };
+        for action in actions {
+            tokio::spawn(carry_out(self.clone(), link.clone(), generation, action));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.0.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn carry_out(listen: Listen, link: Link, generation: u64, mut action: Action) {
+    loop {
+        let (method, uri) = match &action {
+            Action::Subscribe(uri) => (Method::Subscribe, uri),
+            Action::Unsubscribe(uri) => (Method::Unsubscribe, uri),
+        };
+        let params = Splice::new().with("uri", &Raw::string(uri)).finish();
+        // It is never closed.
+        let _one = listen.0.requests.acquire().await;
+        if listen.lock().generation != generation {
+            return;
+        }
+        let reply = link.service.call(Request::new(method, params), link.context.clone());
+        let answer = match timeout(ANSWER_WITHIN, reply.outcome()).await {
+            Ok(Outcome::Result(_)) => Answer::Done,
+            Ok(outcome) => {
+                tracing::debug!(%uri, ?outcome, "the server refused a subscription");
+                Answer::Refused
+            }
+            Err(_) => Answer::Late,
+        };
+        let mut inside = listen.lock();
+        if inside.generation != generation || inside.link.is_none() {
+            return;
+        }
+        let next = inside.machine.answered(&action, answer);
+        listen.finish(inside, Vec::new());
+        match next {
+            Some(next) => action = next,
+            None => return,
+        }
+    }
+}
+
+/// Looks at the clock while anything is held.
+async fn keep(listen: Listen) {
+    loop {
+        let wake_at = {
+            let mut inside = listen.lock();
+            if inside.machine.is_idle() {
+                inside.kept = false;
+                return;
+            }
+            let actions = inside.machine.at(Instant::now());
+            let wake_at = inside.machine.wake_at();
+            if inside.machine.has_touched() || !actions.is_empty() {
+                listen.finish(inside, actions);
+                continue;
+            }
+            inside.sleeps = wake_at;
+            wake_at
+        };
+        let due = async {
+            match wake_at {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {}
+            () = listen.0.changed.notified() => {}
+        }
+    }
+}
+
+/// The stream of one listener.
+struct Listening {
+    listen: Listen,
+    id: u64,
+}
+
+impl Stream for Listening {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+        let mut inside = self.listen.lock();
+        match inside.machine.next(self.id) {
+            Told::Change(notification) => Poll::Ready(Some(Event::Notification(notification))),
+            // 2026-07-28, subscriptions §Graceful Closure: the server SHOULD "respond to the original
+            // `subscriptions/listen` request with a completion result".
+            Told::Over => Poll::Ready(Some(Event::Outcome(Outcome::Result(end())))),
+            Told::Nothing => {
+                inside.wakers.insert(self.id, task.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let mut inside = self.listen.lock();
+        inside.wakers.remove(&self.id);
+        inside.machine.close(self.id, Instant::now());
+        self.listen.finish(inside, Vec::new());
+    }
+}
+
+/// The result of a stream that the server's side ends.
+pub(crate) fn end() -> Raw {
+    Splice::new().with("resultType", &Raw::string("complete")).finish()
+}
+
+#[cfg(test)]
+mod tests;

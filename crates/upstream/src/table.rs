@@ -1,0 +1,72 @@
+//! Where calls go: which places for connections there are, and whose each is.
+
+use std::{collections::HashMap, sync::Arc};
+
+use anyport_service::Context;
+
+use crate::{
+    UpstreamLimits,
+    era::Era,
+    isolation::{ConnectionKey, Share},
+    slot::Slot,
+};
+
+#[derive(Default)]
+pub(crate) struct Table {
+    pub(crate) era: Option<Era>,
+    /// The server asks without saying whom, and was refused: from then on each caller has a connection of its own.
+    pub(crate) isolated: bool,
+    /// The server asks without saying whom: a connection that carries a question is no place for another call that may be
+    /// asked something.
+    pub(crate) ambiguous: bool,
+    pub(crate) slots: HashMap<ConnectionKey, Arc<Slot>>,
+}
+
+impl Table {
+    /// Where a call goes; `asks`: whether its caller may be asked. Beyond what `limits` allow, places that nobody needs are
+    /// forgotten.
+    pub(crate) fn slot(&mut self, context: &Context, asks: bool, limits: &UpstreamLimits) -> Arc<Slot> {
+        let key = match self.era {
+            Some(Era::Modern) => ConnectionKey::Modern,
+            _ => {
+                let all = ConnectionKey::legacy(context.capabilities(), context.changes_roots(), Share::All);
+                match self.whom(context, &all, asks, limits.connections) {
+                    Share::All => all,
+                    whom => all.of(&whom),
+                }
+            }
+        };
+        if self.slots.len() >= limits.places() && !self.slots.contains_key(&key) {
+            self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
+        }
+        self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
+    }
+
+    /// Nothing is guessed of whom a server means that asks without saying so: then each caller has a connection of its
+    /// own, and so has each call of callers that nothing tells apart. Those share one until it carries a question that
+    /// may be open for long. `all` is the place of all who can do the same.
+    fn whom(&self, context: &Context, all: &ConnectionKey, asks: bool, connections: usize) -> Share {
+        if !self.isolated && !self.ambiguous {
+            return Share::All;
+        }
+        let caller = context.caller();
+        if !caller.is_unidentifiable() {
+            return if self.isolated { Share::Caller(caller) } else { Share::All };
+        }
+        let place = |whom: &Share| self.slots.get(&all.of(whom));
+        let asked = || place(&Share::All).is_some_and(|slot| slot.has_asked());
+        if !asks || !(self.isolated || asked()) {
+            return Share::All;
+        }
+        let lanes = || (0..=self.slots.len()).map(Share::ExclusiveSlot);
+        let free = lanes().find(|lane| place(lane).is_none_or(|slot| !slot.is_taken()));
+        if self.slots.values().filter(|slot| slot.is_taken()).count() < connections {
+            return free.unwrap_or(Share::All);
+        }
+        // A connection gets free when somebody has answered a question, or nobody ever will. Most calls ask nothing, and
+        // need not wait for that; one that does is refused its question.
+        let mut everywhere = std::iter::once(Share::All).chain(lanes());
+        let shared = everywhere.find(|whom| place(whom).is_some_and(|slot| slot.up().is_some()));
+        shared.or(free).unwrap_or(Share::All)
+    }
+}

@@ -1,0 +1,191 @@
+//! One server, behind as many connections as its callers need.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use anyport_adapters::{
+    LegacyClientAdapter, LegacyClientLimits, LegacyServerAdapter, ParkLimits, StateBinding, StateSealer,
+};
+use anyport_metrics::Metrics;
+use anyport_protocol::{Error, Raw, json::Splice};
+use anyport_seal::Sealer;
+use anyport_service::{Context, InputMode, Reply, Request, Service};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+
+use crate::{
+    Connector, ServerInfo, UpstreamLimits,
+    deferred::deferred,
+    era::Era,
+    idempotency::IdempotentTools,
+    isolation::{ConnectionKey, Share},
+    pool::{Inner, Pool, UpstreamMetrics},
+};
+
+/// One server: it is connected when somebody calls it, and again when the connection was lost.
+///
+/// Of a modern server there is one connection, since each request says what its caller can do. A legacy server is told
+/// that once per connection, so there is one for all callers that can do the same. Callers of either era are served: what
+/// a server asks reaches each in the way in which it can be asked.
+///
+/// Clones are the same server.
+#[derive(Clone)]
+pub struct Upstream {
+    pool: Pool,
+    shim: Arc<LegacyClientAdapter<Pool>>,
+    park: Option<Arc<LegacyServerAdapter<Pool>>>,
+    bound: Option<Arc<StateBinding<Pool>>>,
+}
+
+impl Upstream {
+    /// The server that `connect` connects to. `name` is what people call it, in errors and logs.
+    pub fn new(name: impl Into<String>, connect: impl Connector, limits: UpstreamLimits) -> Self {
+        let pool = Pool(Arc::new(Inner {
+            name: name.into(),
+            connect: Box::new(connect),
+            limits,
+            table: Mutex::default(),
+            room: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
+            freed: Arc::default(),
+            waiting: AtomicUsize::new(0),
+            first: tokio::sync::Mutex::default(),
+            idempotent: IdempotentTools::default(),
+            parked: OnceLock::new(),
+            server_info: watch::Sender::new(None),
+            closed: watch::Sender::new(false),
+            over: watch::Sender::new(false),
+            numbers: OnceLock::new(),
+        }));
+        Self {
+            shim: Arc::new(LegacyClientAdapter::new(pool.clone(), LegacyClientLimits::default())),
+            pool,
+            park: None,
+            bound: None,
+        }
+    }
+
+    /// Counts in `metrics`, and bounds dialogues by `limits`. Before the first call.
+    #[must_use]
+    pub fn bounded(mut self, limits: LegacyClientLimits, metrics: &Metrics) -> Self {
+        // It was counted in others before: then it goes on so.
+        self.pool.0.numbers.get_or_init(|| UpstreamMetrics::of(metrics));
+        self.shim = Arc::new(LegacyClientAdapter::new(self.pool.clone(), limits).metrics(metrics));
+        self
+    }
+
+    /// Lets callers that retry be asked by a legacy server too: their calls stay open while they are asked, and find
+    /// their way back by a state under `sealer`, which also binds the states of a modern server to whom they are given.
+    /// Without this such a server is told that they cannot be asked. After
+    /// [`Upstream::bounded`], and before the first call.
+    #[must_use]
+    pub fn parking(mut self, sealer: Sealer, limits: ParkLimits, metrics: &Metrics) -> Self {
+        let seals = StateSealer::new(sealer, NODE, self.name());
+        let bound = Arc::new(StateBinding::new(self.pool.clone(), seals.clone()));
+        let park = Arc::new(LegacyServerAdapter::new(self.pool.clone(), seals, limits).metrics(metrics));
+        // The park holds the pool, so the pool must not hold the park.
+        let _ = self.pool.0.parked.set(Arc::downgrade(&park));
+        self.park = Some(park);
+        self.bound = Some(bound);
+        self
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        &self.pool.0.name
+    }
+
+    /// What the server was last found to be; changes with every connection. `None` before the first.
+    pub fn server_info(&self) -> watch::Receiver<Option<Arc<ServerInfo>>> {
+        self.pool.0.server_info.subscribe()
+    }
+
+    /// Connects for calls such as `context`'s, unless that is done already, and says what the server is.
+    ///
+    /// # Errors
+    /// -32603 `upstream_down` or `overloaded`.
+    pub async fn connected(&self, context: &Context) -> Result<ServerInfo, Error> {
+        let (_, up) = self.pool.up(context).await?;
+        Ok(ServerInfo { revision: up.revision, discovered: up.discovered.clone() })
+    }
+
+    /// What distinguishes callers to whom a server may show other lists.
+    pub fn profile(context: &Context) -> Raw {
+        ConnectionKey::legacy(context.capabilities(), context.changes_roots(), Share::All)
+            .client(context)
+            .capabilities
+    }
+
+    /// Whether a call such as `context`'s would go out at once.
+    pub fn is_connected(&self, context: &Context) -> bool {
+        self.pool.slot(context).up().is_some()
+    }
+
+    /// Takes no more calls, closes every connection, and waits until nothing of them is left: no process, no
+    /// descriptor. Calls under way are cut.
+    pub async fn shut_down(&self) {
+        self.close();
+        self.pool.0.over.send_replace(true);
+        let all = u32::try_from(self.pool.0.limits.connections.clamp(1, Semaphore::MAX_PERMITS));
+        let gone = self.pool.0.room.acquire_many(all.unwrap_or(u32::MAX));
+        if timeout(SHUT_DOWN, gone).await.is_err() {
+            tracing::warn!(upstream = self.name(), "a connection did not close in time");
+        }
+    }
+
+    /// Ends every listen stream and takes no more calls; those under way go on.
+    pub fn close(&self) {
+        self.pool.0.closed.send_replace(true);
+        if let Some(park) = &self.park {
+            park.drain();
+        }
+        for slot in self.pool.slots() {
+            slot.listen.end();
+        }
+    }
+}
+
+impl Service for Upstream {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        match (self.pool.era(), context.input_mode()) {
+            // A modern server asks by result: whoever is asked live is served by the shim.
+            (Some(Era::Modern), InputMode::Inline) => self.shim.call(request, context),
+            // It sees us alone: what it gives to one of our callers is bound to that one.
+            (Some(Era::Modern), InputMode::InputRequired) => match &self.bound {
+                Some(bound) => bound.call(request, context),
+                None => self.pool.call(request, context),
+            },
+            // A legacy server asks live: its questions are kept for a caller that retries.
+            (Some(Era::Legacy), InputMode::InputRequired) => match &self.park {
+                Some(park) => park.call(request, context),
+                // Extensions are not asked anything by.
+                None => {
+                    let (info, all) = (context.client_info().cloned(), context.capabilities());
+                    let extensions = Splice::retain(all, |key| key == "extensions").finish();
+                    self.pool.call(request, context.with_client(extensions, info))
+                }
+            },
+            (Some(_), _) => self.pool.call(request, context),
+            (None, _) => {
+                let upstream = self.clone();
+                deferred(async move {
+                    match upstream.pool.up(&context).await {
+                        Ok(_) => upstream.call(request, context),
+                        Err(error) => Reply::error(error),
+                    }
+                })
+            }
+        }
+    }
+}
+
+/// Who parks: there is one process, so far, that a state can lead to.
+const NODE: &str = "here";
+/// How long connections may take to close. A program is told to end, and then killed, sooner.
+const SHUT_DOWN: Duration = Duration::from_secs(10);

@@ -1,0 +1,494 @@
+use std::{
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use anyport_protocol::{Method, Revision};
+use anyport_seal::Key;
+use anyport_service::{ClientId, Event, Outcome};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::*;
+use crate::{
+    ConnectError, Connected, OpenRequest,
+    connect::HEALTHY,
+    test_server::{Farm, call, caller, error, result},
+};
+
+const LEGACY: Revision = Revision::V2025_11_25;
+const MODERN: Revision = Revision::V2026_07_28;
+
+fn upstream(farm: &Farm) -> Upstream {
+    Upstream::new("farm", farm.clone(), UpstreamLimits::default())
+}
+
+fn plain() -> Context {
+    caller(MODERN, json!({}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_first_calls_open_one_connection() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        assert_eq!(farm.connections(), 0, "not before somebody calls");
+        let calls: Vec<_> = (0..10).map(|_| upstream.call(call("read", json!({})), plain())).collect();
+        for call in calls {
+            assert_eq!(result(call.outcome().await)["called"], "read");
+        }
+        assert_eq!(farm.connections(), 1);
+        let learned = upstream.server_info().borrow().clone().unwrap();
+        assert_eq!(learned.revision, revision);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn profile_of_the_client() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    let asked = caller(LEGACY, json!({"elicitation": {}, "roots": {"listChanged": true}}));
+    for context in [plain(), asked.clone(), plain(), asked] {
+        result(upstream.call(call("read", json!({})), context).outcome().await);
+    }
+    assert_eq!(farm.connections(), 2);
+    assert_eq!(farm.client(0).capabilities.as_str(), "{}");
+    assert_eq!(farm.client(1).capabilities.as_str(), r#"{"elicitation":{"form":{}},"roots":{}}"#);
+    assert_eq!(farm.client(1).info.unwrap().as_str(), r#"{"name":"caller","version":"1"}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_modern_server_has_one_connection_for_all() {
+    let farm = Farm::new(MODERN);
+    let upstream = upstream(&farm);
+    let contexts =
+        [json!({}), json!({"elicitation": {}}), json!({"sampling": {}})].map(|can| caller(LEGACY, can));
+    let calls: Vec<_> =
+        contexts.into_iter().map(|context| upstream.call(call("read", json!({})), context)).collect();
+    for call in calls {
+        result(call.outcome().await);
+    }
+    assert_eq!(farm.connections(), 1, "though they came at once, before the era was known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_dead_upstream() {
+    let farm = Farm::new(LEGACY).failing(&["no such host", "no such host", "refused"]);
+    let upstream = upstream(&farm);
+    let (message, data) = error(upstream.call(call("read", json!({})), plain()).outcome().await);
+    assert!(message.starts_with("farm cannot be reached since 2"), "{message}");
+    assert!(message.contains("no such host; the next attempt is in 1 s"), "{message}");
+    assert_eq!((&data["reason"], &data["why"]), (&json!("upstream_down"), &json!("no such host")));
+    let since = data["since"].clone();
+
+    // Until it is time, nobody waits and nothing is tried.
+    let (_, data) = error(
+        upstream
+            .call(call("read", json!({})), plain())
+            .into_ready()
+            .unwrap_or_else(|reply| panic!("{reply:?}")),
+    );
+    assert_eq!(data["reason"], "upstream_down");
+    assert_eq!(farm.connections(), 1);
+
+    sleep(Duration::from_secs(1)).await;
+    let (_, data) = error(upstream.call(call("read", json!({})), plain()).outcome().await);
+    assert_eq!(data["since"], since, "it has been down all the time");
+    sleep(Duration::from_secs(1)).await;
+    let (_, data) = error(upstream.call(call("read", json!({})), plain()).outcome().await);
+    assert_eq!(data["why"], "refused");
+    sleep(Duration::from_secs(1)).await;
+    result(upstream.call(call("read", json!({})), plain()).outcome().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reissue_only_if_safe() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    result(upstream.call(Request::new(Method::ToolsList, Raw::EMPTY_OBJECT), plain()).outcome().await);
+    sleep(HEALTHY * 2).await;
+    let begin = |tool| {
+        let upstream = upstream.clone();
+        tokio::spawn(async move {
+            let meta =
+                anyport_protocol::meta::Meta { progress_token: Some(Raw::string("t")), ..Default::default() };
+            let context = plain().with_meta(meta).unwrap();
+            upstream.call(call(tool, json!({"hang": true})), context).outcome().await
+        })
+    };
+    let (read, write) = (begin("read"), begin("write"));
+    sleep(Duration::from_secs(1)).await;
+    farm.server(0).lose("exit status 1");
+    let (message, data) = error(write.await.unwrap());
+    assert_eq!(data["reason"], "outcome_unknown");
+    assert!(message.contains("(exit status 1), so it is unknown whether this was done"), "{message}");
+
+    // The other one hangs again, on the next connection.
+    sleep(HEALTHY * 2).await;
+    assert_eq!(farm.connections(), 2);
+    assert_eq!(farm.server(1).calls(), ["read"]);
+    farm.server(1).lose("exit status 1");
+    sleep(HEALTHY * 2).await;
+    farm.server(2).lose("exit status 1");
+    let (_, data) = error(read.await.unwrap());
+    assert_eq!(data["reason"], "upstream_lost", "not for ever");
+    assert_eq!(farm.connections(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_of_a_call_that_is_made_again_only_grows() {
+    let farm = Farm::new(MODERN);
+    let upstream = upstream(&farm);
+    result(upstream.call(Request::new(Method::ToolsList, Raw::EMPTY_OBJECT), plain()).outcome().await);
+    sleep(HEALTHY).await;
+    let meta = anyport_protocol::meta::Meta { progress_token: Some(Raw::string("t")), ..Default::default() };
+    let mut reply = upstream.call(call("read", json!({"hang": 1})), plain().with_meta(meta).unwrap());
+    let mut told = Vec::new();
+    let lost = async {
+        for index in 0..3 {
+            sleep(Duration::from_secs(20)).await;
+            farm.server(index).lose("cut");
+        }
+    };
+    let read = async {
+        loop {
+            match reply.next().await {
+                Event::Notification(progress) => {
+                    told.push(progress.params.member("progress").unwrap().to_string())
+                }
+                event => break event,
+            }
+        }
+    };
+    let (_, end) = tokio::join!(lost, read);
+    assert!(matches!(end, Event::Outcome(Outcome::Error(_))));
+    assert_eq!(told, ["1", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_dies_at_once_is_not_started_in_a_circle() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    for index in 0..3 {
+        result(upstream.call(call("write", json!({})), plain()).outcome().await);
+        farm.server(index).lose("exit status 1");
+        sleep(Duration::from_millis(10)).await;
+        let (message, data) = error(upstream.call(call("write", json!({})), plain()).outcome().await);
+        assert_eq!(data["reason"], "upstream_down");
+        assert!(message.contains("exit status 1"), "{message}");
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(farm.connections(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_of_either_era_reach_a_caller_that_is_asked_live() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        let mut reply = upstream.call(call("ask", json!({})), caller(LEGACY, json!({"elicitation": {}})));
+        let Event::ServerRequest(question) = reply.next().await else { panic!() };
+        question.responder.answer(Ok(json!({"action": "accept", "content": {}}).into()));
+        assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))), "{revision}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_of_either_era_reach_a_caller_that_retries() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let sealer = Sealer::new(&Key::random().unwrap());
+        let upstream = upstream(&farm).parking(sealer, ParkLimits::default(), &Metrics::new());
+        let context = caller(MODERN, json!({"elicitation": {}}));
+        let asked = upstream.call(call("ask", json!({})), context.clone()).outcome().await;
+        let Outcome::InputRequired(asked) = asked else { panic!("{asked:?}") };
+        let asked: Value = asked.decode().unwrap();
+        let (key, question) = asked["inputRequests"].as_object().unwrap().iter().next().unwrap();
+        assert_eq!(question["method"], "elicitation/create");
+        let mut retry = json!({"name": "ask", "arguments": {}});
+        retry["inputResponses"] = json!({key: {"action": "accept", "content": {}}});
+        if let Some(state) = asked.get("requestState") {
+            retry["requestState"] = state.clone();
+        }
+        let retry = Request::new(Method::ToolsCall, Raw::from(retry));
+        result(upstream.call(retry, context).outcome().await);
+        assert_eq!(farm.connections(), 1, "{revision}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_asked_something_is_not_made_again() {
+    let farm = Farm::new(LEGACY);
+    farm.set_tools(json!([{"name": "ask", "annotations": {"readOnlyHint": true}}]));
+    let upstream = upstream(&farm);
+    result(upstream.call(Request::new(Method::ToolsList, Raw::EMPTY_OBJECT), plain()).outcome().await);
+    let mut reply = upstream.call(call("ask", json!({})), caller(LEGACY, json!({"elicitation": {}})));
+    let Event::ServerRequest(question) = reply.next().await else { panic!() };
+    farm.server(1).lose("cut");
+    let Event::Outcome(outcome) = reply.next().await else { panic!() };
+    assert_eq!(error(outcome).1["reason"], "upstream_lost");
+    drop(question);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_are_bounded_and_idle_ones_make_room() {
+    let farm = Farm::new(LEGACY);
+    let limits = UpstreamLimits { connections: 2, waiting: 1, ..UpstreamLimits::default() };
+    let upstream = Upstream::new("farm", farm.clone(), limits);
+    let can = |what: &str| caller(LEGACY, json!({"extensions": {what: {}}}));
+    // Idle connections make room.
+    for name in ["a", "b", "c"] {
+        result(upstream.call(call("read", json!({})), can(name)).outcome().await);
+    }
+    assert_eq!(farm.connections(), 3);
+    let mut hanging = Vec::new();
+    for name in ["d", "e"] {
+        let reply = upstream.call(call("write", json!({"hang": 1})), can(name));
+        hanging.push(tokio::spawn(reply.outcome()));
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(farm.connections(), 5);
+    // Those in use do not.
+    let waits = tokio::spawn(upstream.call(call("read", json!({})), can("f")).outcome());
+    sleep(Duration::from_secs(1)).await;
+    let (message, data) = error(upstream.call(call("read", json!({})), can("g")).outcome().await);
+    assert_eq!(data["reason"], "overloaded");
+    assert!(message.contains("farm has 2 connections, all in use (connections)"), "{message}");
+    assert!(!waits.is_finished());
+    hanging[0].abort();
+    result(waits.await.unwrap());
+}
+
+/// Asks on the only connection, and returns how to come back with the answer.
+async fn parked(upstream: &Upstream, context: &Context) -> Request {
+    let asked = upstream.call(call("ask", json!({})), context.clone()).outcome().await;
+    let Outcome::InputRequired(asked) = asked else { panic!("{asked:?}") };
+    let asked: Value = asked.decode().unwrap();
+    let answers = json!({"q1": {"action": "accept", "content": {}}});
+    let mut retry = json!({"name": "ask", "arguments": {}, "inputResponses": answers});
+    retry["requestState"] = asked["requestState"].clone();
+    Request::new(Method::ToolsCall, Raw::from(retry))
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_needs_a_connection_that_a_question_holds_is_served_or_refused_in_time() {
+    for answered in [true, false] {
+        let farm = Farm::new(LEGACY);
+        let limits = UpstreamLimits { connections: 1, ..UpstreamLimits::default() };
+        let sealer = Sealer::new(&Key::random().unwrap());
+        let upstream = Upstream::new("farm", farm.clone(), limits).parking(
+            sealer,
+            ParkLimits::default(),
+            &Metrics::new(),
+        );
+        let elicits = caller(MODERN, json!({"elicitation": {}}));
+        let retry = parked(&upstream, &elicits).await;
+        // Who can do the same shares the connection.
+        result(upstream.call(call("read", json!({})), elicits.clone()).outcome().await);
+        let begun = tokio::time::Instant::now();
+        let waits = tokio::spawn(upstream.call(call("read", json!({})), plain()).outcome());
+        sleep(Duration::from_secs(29)).await;
+        assert!(!waits.is_finished());
+        if answered {
+            result(upstream.call(retry, elicits).outcome().await);
+            result(waits.await.unwrap());
+            continue;
+        }
+        let (message, data) = error(waits.await.unwrap());
+        assert_eq!(begun.elapsed().as_secs(), limits.connection_wait.as_secs());
+        assert_eq!(data["reason"], "overloaded");
+        assert_eq!(
+            message,
+            "farm has 1 connections, all in use (connections), 1 of them by calls that wait for somebody's answer, \
+             and none got free in 30 s (connection_wait); try again later"
+        );
+        // The next one has a time of its own, and whoever was asked can still answer.
+        let waits = tokio::spawn(upstream.call(call("read", json!({})), plain()).outcome());
+        sleep(Duration::from_secs(20)).await;
+        result(upstream.call(retry, elicits).outcome().await);
+        result(waits.await.unwrap());
+        assert_eq!(farm.connections(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_who_each_say_something_else_leave_nothing_behind() {
+    let farm = Farm::new(LEGACY);
+    let limits = UpstreamLimits { connections: 3, ..UpstreamLimits::default() };
+    let upstream = Upstream::new("farm", farm.clone(), limits);
+    for number in 0..100 {
+        let context = caller(LEGACY, json!({"extensions": {"x": {"number": number}}}));
+        result(upstream.call(call("read", json!({})), context).outcome().await);
+    }
+    assert_eq!(farm.connections(), 100);
+    assert!(upstream.pool.slots().len() <= limits.places(), "{}", upstream.pool.slots().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_uses_is_closed_but_for_the_last() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    let elicits = caller(LEGACY, json!({"elicitation": {}}));
+    result(upstream.call(call("read", json!({})), plain()).outcome().await);
+    sleep(Duration::from_secs(60)).await;
+    result(upstream.call(call("read", json!({})), elicits.clone()).outcome().await);
+    sleep(UpstreamLimits::default().idle * 3).await;
+    let open = [plain(), elicits].map(|context| upstream.is_connected(&context));
+    assert_eq!(open.iter().filter(|open| **open).count(), 1, "{open:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn listening_holds_through_a_loss() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        let filter =
+            json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": ["test://a"]}});
+        let mut reply = upstream.call(Request::new(Method::Listen, Raw::from(filter)), plain());
+        let mut next = async || match reply.next().await {
+            Event::Notification(told) => told.method,
+            event => panic!("{event:?}"),
+        };
+        assert_eq!(next().await, Method::Acknowledged);
+        sleep(HEALTHY).await;
+        farm.server(0).lose("cut");
+        assert_eq!(next().await, Method::ToolsChanged, "{revision}");
+        assert_eq!(next().await, Method::ResourceUpdated);
+        assert_eq!(farm.connections(), 2);
+        if revision == LEGACY {
+            farm.server(1).say(Method::ToolsChanged, json!({}));
+            assert_eq!(next().await, Method::ToolsChanged);
+        }
+        upstream.close();
+        assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
+        let refused = upstream.call(call("read", json!({})), plain()).outcome().await;
+        assert_eq!(error(refused).1["reason"], "shutting_down");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutting_down_leaves_no_connection() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    for can in [json!({}), json!({"sampling": {}})] {
+        result(upstream.call(call("read", json!({})), caller(LEGACY, can)).outcome().await);
+    }
+    let hangs = tokio::spawn(upstream.call(call("write", json!({"hang": 1})), plain()).outcome());
+    sleep(Duration::from_millis(10)).await;
+    upstream.shut_down().await;
+    assert_eq!([0, 1].map(|index| farm.server(index).end()), [Some("closed"); 2]);
+    error(hangs.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_being_connected_is_not_waited_for_when_all_is_shut_down() {
+    let farm = Farm::new(LEGACY).slow(Duration::from_secs(3600), Duration::ZERO);
+    let upstream = upstream(&farm);
+    let call = tokio::spawn(upstream.call(call("read", json!({})), plain()).outcome());
+    sleep(Duration::from_millis(10)).await;
+    let begun = tokio::time::Instant::now();
+    upstream.shut_down().await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(error(call.await.unwrap()).1["reason"], "shutting_down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_is_back_while_its_connection_closes_keeps_the_next_one() {
+    let farm = Farm::new(LEGACY).slow(Duration::from_millis(50), Duration::from_secs(5));
+    let upstream = upstream(&farm);
+    upstream.pool.isolate();
+    let session = || caller(LEGACY, json!({"elicitation": {}})).with_client_id(ClientId::next());
+    let (first, second) = (session(), session());
+    for context in [&first, &second] {
+        result(upstream.call(call("read", json!({})), context.clone()).outcome().await);
+    }
+    // Both were idle for long; closing takes its time.
+    sleep(UpstreamLimits::default().idle + Duration::from_secs(1)).await;
+    result(upstream.call(call("read", json!({})), first.clone()).outcome().await);
+    let connections = farm.connections();
+    sleep(Duration::from_secs(10)).await;
+    result(upstream.call(call("read", json!({})), first).outcome().await);
+    assert_eq!(farm.connections(), connections, "the connection that was made meanwhile is still its own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_always_says_something_is_idle_all_the_same() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    for can in [json!({}), json!({"sampling": {}})] {
+        result(upstream.call(call("read", json!({})), caller(LEGACY, can)).outcome().await);
+    }
+    let idle = UpstreamLimits::default().idle;
+    for _ in 0..30 {
+        sleep(idle / 10).await;
+        for index in 0..2 {
+            if farm.server(index).end().is_none() {
+                farm.server(index).say(Method::LogMessage, json!({"level": "info", "data": "alive"}));
+            }
+        }
+    }
+    let open = [0, 1].iter().filter(|index| farm.server(**index).end().is_none()).count();
+    assert_eq!(open, 1, "all but the last");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_listens_to_a_server_that_speaks_another_era_when_it_is_back_hears_the_end() {
+    for (before, after) in [(LEGACY, MODERN), (MODERN, LEGACY)] {
+        let farm = Farm::new(before);
+        let upstream = upstream(&farm);
+        let filter = json!({"notifications": {"toolsListChanged": true}});
+        let listen = || upstream.call(Request::new(Method::Listen, Raw::from(filter.clone())), plain());
+        let mut reply = listen();
+        assert!(matches!(reply.next().await, Event::Notification(_)));
+        sleep(HEALTHY).await;
+        farm.speak(after);
+        farm.server(0).lose("upgraded");
+        // Whoever hears the end listens anew.
+        let end = tokio::time::timeout(Duration::from_secs(60), reply.outcome()).await;
+        assert!(matches!(end, Ok(Outcome::Result(_))), "{before} to {after}: {end:?}");
+        assert!(matches!(listen().next().await, Event::Notification(_)), "{before} to {after}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_may_be_idle_for_ever_stay() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let limits = UpstreamLimits {
+            idle: Duration::MAX,
+            connection_wait: Duration::MAX,
+            ..UpstreamLimits::default()
+        };
+        let upstream = Upstream::new("farm", farm.clone(), limits);
+        for _ in 0..2 {
+            result(upstream.call(call("read", json!({})), plain()).outcome().await);
+            sleep(UpstreamLimits::default().idle * 5).await;
+        }
+        assert_eq!(farm.connections(), 1, "{revision:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_panics_is_one_that_failed_and_is_asked_again() {
+    struct Panics(Farm, AtomicBool);
+
+    impl Connector for Panics {
+        fn connect(
+            &self,
+            client: OpenRequest,
+        ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
+            assert!(self.1.swap(true, Ordering::Relaxed), "the first time");
+            self.0.connect(client)
+        }
+    }
+
+    let farm = Farm::new(MODERN);
+    let connect = Panics(farm.clone(), AtomicBool::new(false));
+    let upstream = Upstream::new("farm", connect, UpstreamLimits::default());
+    let (message, data) = error(upstream.call(call("read", json!({})), plain()).outcome().await);
+    assert_eq!(data["reason"], "upstream_down");
+    assert!(message.contains("fault to report") && message.contains("the next attempt"), "{message}");
+    sleep(Duration::from_secs(60)).await;
+    result(upstream.call(call("read", json!({})), plain()).outcome().await);
+    assert_eq!(farm.connections(), 1);
+}

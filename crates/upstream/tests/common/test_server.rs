@@ -1,0 +1,302 @@
+//! Servers for tests: as many connections as are asked for, each of which the test holds at its other end.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::Poll,
+    time::Duration,
+};
+
+use anyport_protocol::{Error, Method, Raw, Revision, jsonrpc::Reason};
+use anyport_service::{
+    Context, Event, Notification, Outcome, Principal, Reply, Request, ServerRequest, Service, emit,
+};
+use anyport_upstream::{ConnectError, Connected, Connector, OpenRequest, Spoken};
+use serde_json::{Value, json};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
+
+#[derive(Clone)]
+pub(crate) struct Farm(Arc<Mutex<Inside>>);
+
+struct Inside {
+    revision: Revision,
+    clients: Vec<OpenRequest>,
+    /// Why the next attempts fail.
+    failures: VecDeque<&'static str>,
+    delay: Duration,
+    /// How long a connection takes to close.
+    closing: Duration,
+    servers: Vec<Server>,
+    tools: Value,
+    endless: bool,
+    /// Resources that nobody may subscribe to.
+    refused: Arc<Mutex<Vec<&'static str>>>,
+}
+
+/// One connection, from the server's side.
+#[derive(Clone)]
+pub(crate) struct Server {
+    revision: Revision,
+    calls: Arc<Mutex<Vec<String>>>,
+    say: mpsc::UnboundedSender<Spoken>,
+    lost: watch::Sender<Option<&'static str>>,
+    tools: Value,
+    endless: bool,
+    refused: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Farm {
+    pub(crate) fn new(revision: Revision) -> Self {
+        Self(Arc::new(Mutex::new(Inside {
+            revision,
+            clients: Vec::new(),
+            failures: VecDeque::new(),
+            delay: Duration::from_millis(50),
+            closing: Duration::ZERO,
+            servers: Vec::new(),
+            tools: json!([{"name": "read", "annotations": {"readOnlyHint": true}}, {"name": "write"}]),
+            endless: false,
+            refused: Arc::default(),
+        })))
+    }
+
+    pub(crate) fn failing(self, reasons: &[&'static str]) -> Self {
+        self.0.lock().unwrap().failures.extend(reasons);
+        self
+    }
+
+    /// Connecting takes `delay`, closing takes `closing`.
+    pub(crate) fn slow(self, delay: Duration, closing: Duration) -> Self {
+        {
+            let mut inside = self.0.lock().unwrap();
+            (inside.delay, inside.closing) = (delay, closing);
+        }
+        self
+    }
+
+    /// From the next connection on, the server speaks `revision`.
+    pub(crate) fn speak(&self, revision: Revision) {
+        self.0.lock().unwrap().revision = revision;
+    }
+
+    /// From the next connection on, every page of tools has one after it.
+    pub(crate) fn endless(&self) {
+        self.0.lock().unwrap().endless = true;
+    }
+
+    /// Nobody may subscribe to `uri` any more.
+    pub(crate) fn refuse(&self, uri: &'static str) {
+        self.0.lock().unwrap().refused.lock().unwrap().push(uri);
+    }
+
+    pub(crate) fn set_tools(&self, tools: Value) {
+        self.0.lock().unwrap().tools = tools;
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.0.lock().unwrap().clients.len()
+    }
+
+    pub(crate) fn client(&self, index: usize) -> OpenRequest {
+        self.0.lock().unwrap().clients[index].clone()
+    }
+
+    pub(crate) fn server(&self, index: usize) -> Server {
+        self.0.lock().unwrap().servers[index].clone()
+    }
+}
+
+impl Connector for Farm {
+    fn connect(
+        &self,
+        client: OpenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
+        let farm = self.clone();
+        Box::pin(async move {
+            let delay = {
+                let mut inside = farm.0.lock().unwrap();
+                inside.clients.push(client);
+                inside.delay
+            };
+            sleep(delay).await;
+            let mut inside = farm.0.lock().unwrap();
+            if let Some(why) = inside.failures.pop_front() {
+                return Err(ConnectError(why.into()));
+            }
+            let (say, mut said) = mpsc::unbounded_channel();
+            let lost = watch::Sender::new(None);
+            let mut closed = lost.subscribe();
+            let (closing, takes) = (lost.clone(), inside.closing);
+            let server = Server {
+                revision: inside.revision,
+                calls: Arc::default(),
+                say,
+                lost,
+                tools: inside.tools.clone(),
+                endless: inside.endless,
+                refused: inside.refused.clone(),
+            };
+            inside.servers.push(server.clone());
+            Ok(Connected {
+                service: Arc::new(server.clone()),
+                revision: inside.revision,
+                discovered: server.discovered(),
+                spoken: Box::pin(Stream(Box::new(move |task| said.poll_recv(task)))),
+                asides: Box::new(drop),
+                tell: Box::new(|_, _| ()),
+                closed: Box::pin(async move {
+                    closed.wait_for(Option::is_some).await.unwrap().unwrap().to_owned()
+                }),
+                close: Box::pin(async move {
+                    sleep(takes).await;
+                    closing.send_replace(Some("closed"));
+                }),
+            })
+        })
+    }
+}
+
+type Polled = dyn FnMut(&mut std::task::Context<'_>) -> Poll<Option<Spoken>> + Send;
+
+struct Stream(Box<Polled>);
+
+impl futures_core::Stream for Stream {
+    type Item = Spoken;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Option<Spoken>> {
+        (self.0)(task)
+    }
+}
+
+impl Server {
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    pub(crate) fn say(&self, method: Method, params: Value) {
+        self.say.send(Spoken::Notification(Notification { method, params: params.into() })).unwrap();
+    }
+
+    /// Why the connection is gone, if it is.
+    pub(crate) fn end(&self) -> Option<&'static str> {
+        *self.lost.borrow()
+    }
+
+    /// Breaks the connection.
+    pub(crate) fn lose(&self, why: &'static str) {
+        self.lost.send_replace(Some(why));
+    }
+
+    fn discovered(&self) -> Raw {
+        json!({
+            "resultType": "complete",
+            "supportedVersions": [self.revision.as_str()],
+            "capabilities": {"tools": {"listChanged": true}, "resources": {"subscribe": true}, "x-unknown": {"a": 1}},
+            "instructions": "be kind",
+            "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "farm", "version": "1"}},
+        })
+        .into()
+    }
+}
+
+impl Service for Server {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let name = request.name().map_or_else(|| request.method.to_string(), |name| name.to_string());
+        self.calls.lock().unwrap().push(name.clone());
+        let mut lost = self.lost.subscribe();
+        let lost = async move {
+            let why = lost.wait_for(Option::is_some).await.unwrap().unwrap();
+            Outcome::Error(Error::internal(why).with_reason(Reason::UpstreamLost))
+        };
+        let done = |result: Value| Outcome::Result(result.into());
+        if request.known() == Some(Method::ToolsList) {
+            let mut page = json!({"resultType": "complete", "tools": self.tools, "ttlMs": 0});
+            if self.endless {
+                page["nextCursor"] = json!(self.calls().len().to_string());
+            }
+            return Reply::ready(done(page));
+        }
+        if request.known() == Some(Method::Subscribe) {
+            let uri = request.params.member("uri").and_then(|uri| uri.as_string()).unwrap_or_default();
+            if self.refused.lock().unwrap().contains(&&*uri) {
+                return Reply::error(Error::invalid_params("no such resource"));
+            }
+            return Reply::ready(done(json!({})));
+        }
+        let hangs =
+            request.params.member("arguments").is_some_and(|arguments| arguments.member("hang").is_some());
+        let (modern, asks) = (self.revision.is_modern(), name == "ask");
+        let answered = request.params.member("inputResponses").is_some();
+        let server = self.clone();
+        emit::reply(move |emitter| async move {
+            if request.is_listen() {
+                let told = Notification {
+                    method: Method::Acknowledged,
+                    params: json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": ["test://a"]}}).into(),
+                };
+                emitter.emit(Event::Notification(told)).await;
+                return lost.await;
+            }
+            if context.progress_token().is_some() {
+                for progress in 1..=2 {
+                    let params = json!({"progressToken": 1, "progress": progress}).into();
+                    emitter
+                        .emit(Event::Notification(Notification { method: Method::Progress, params }))
+                        .await;
+                }
+            }
+            if hangs {
+                return lost.await;
+            }
+            if asks && modern && !answered {
+                let question = json!({"method": "elicitation/create", "params": {"message": "?", "requestedSchema": {"type": "object", "properties": {}}}});
+                return Outcome::InputRequired(
+                    json!({"resultType": "input_required", "inputRequests": {"q": question}}).into(),
+                );
+            }
+            if asks && !modern {
+                let (question, answer) = ServerRequest::new(Method::Elicit, json!({"message": "?"}).into());
+                emitter.emit(Event::ServerRequest(question)).await;
+                let answer = tokio::select! {
+                    answer = answer => answer.unwrap().unwrap(),
+                    lost = lost => return lost,
+                };
+                return done(json!({"resultType": "complete", "answer": answer.decode::<Value>().unwrap()}));
+            }
+            let nth = server.calls().len();
+            done(json!({"resultType": "complete", "called": name, "nth": nth}))
+        })
+    }
+}
+
+/// A caller that can be asked `capabilities`.
+pub(crate) fn caller(revision: Revision, capabilities: Value) -> Context {
+    let info = json!({"name": "caller", "version": "1"});
+    Context::new(Principal::anonymous(), revision).with_client(capabilities.into(), Some(info.into()))
+}
+
+pub(crate) fn call(tool: &str, arguments: Value) -> Request {
+    Request::new(Method::ToolsCall, Raw::from(json!({"name": tool, "arguments": arguments})))
+}
+
+pub(crate) fn result(outcome: Outcome) -> Value {
+    match outcome {
+        Outcome::Result(result) => result.decode().unwrap(),
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+pub(crate) fn error(outcome: Outcome) -> (String, Value) {
+    match outcome {
+        Outcome::Error(error) => {
+            assert_eq!(error.code, -32603);
+            (error.message.to_string(), error.data.unwrap().decode().unwrap())
+        }
+        outcome => panic!("{outcome:?}"),
+    }
+}
