@@ -91,7 +91,8 @@ fn whoever_finds_the_session_lost_may_go_away_and_it_is_renewed_all_the_same() {
 
 #[test]
 fn a_session_that_cannot_be_renewed_fails_the_calls_that_wait_for_it() {
-    let fail: [(fn(&mut ByHand), &str); 5] = [
+    type Fail = fn(&mut ByHand);
+    let fail: [(Fail, &str); 5] = [
         (|hand| initialized(hand, 6, "2025-03-26"), "now chooses 2025-03-26"),
         (
             |hand| {
