@@ -5,9 +5,9 @@ use anyport_protocol::{
 use anyport_service::{Principal, Reply};
 
 use crate::{
-    events::{Filter, Refused},
+    events::{Filter, ListenError},
     params::text,
-    server::Inner,
+    server::Served,
     write::ResultWriter,
 };
 
@@ -27,7 +27,7 @@ pub const DEFAULT_MAX_SUBSCRIPTION_BYTES: usize = 64 << 20;
 ///
 /// # Errors
 /// -32602 for a filter that is none; -32603 when too many listen or the server is shutting down.
-pub(crate) fn listen(server: &Inner, params: &Raw, principal: &Principal) -> Result<Reply, Error> {
+pub(crate) fn listen(server: &Served, params: &Raw, principal: &Principal) -> Result<Reply, Error> {
     let filter = Members::find(params.as_str(), "notifications").filter(|value| value.starts_with('{'));
     let filter = filter.ok_or_else(|| Error::invalid_params("\"notifications\" must be an object"))?;
     let asked = read(filter)?;
@@ -39,7 +39,7 @@ pub(crate) fn listen(server: &Inner, params: &Raw, principal: &Principal) -> Res
     };
     // 2026-07-28, subscriptions §Acknowledgment: "the subset the server agreed to honor".
     if agreed.uris.len() > server.limits.max_subscriptions {
-        server.life.refused.max_subscriptions.increment();
+        server.lifecycle.refused.max_subscriptions.increment();
     }
     let registry = server.registry.load_full();
     let uris = agreed.uris.into_iter().take(server.limits.max_subscriptions);
@@ -47,13 +47,13 @@ pub(crate) fn listen(server: &Inner, params: &Raw, principal: &Principal) -> Res
     let end = ResultWriter::complete(0).finish(&server.identity, None)?;
     let listening = server.events.listen(Filter { uris, ..agreed }, principal.clone(), server.limits, end);
     let listening = listening.map_err(|refused| match refused {
-        Refused::Closed(error) => error,
-        Refused::Listeners(error) => {
-            server.life.refused.max_listeners.increment();
+        ListenError::Closed(error) => error,
+        ListenError::Listeners(error) => {
+            server.lifecycle.refused.max_listeners.increment();
             error
         }
-        Refused::Bytes(error) => {
-            server.life.refused.max_subscription_bytes.increment();
+        ListenError::Bytes(error) => {
+            server.lifecycle.refused.max_subscription_bytes.increment();
             error
         }
     })?;

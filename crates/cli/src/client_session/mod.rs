@@ -42,7 +42,7 @@ use crate::{
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) server: target::Options,
-    /// A folder that the server may work in, told when it asks for roots. May be given several times.
+    /// A root: a folder that the server may work in. May be given several times.
     #[arg(long, value_name = "DIR", help_heading = "Server")]
     pub(crate) root: Vec<PathBuf>,
     /// Write every message that is sent and received to this file, for `anyport replay`.

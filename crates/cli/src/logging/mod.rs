@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
         hide_possible_values = true
     )]
     log_level: Level,
-    /// How lines are written: for people (human) or programs (json).
+    /// Format of log lines: for people (human) or programs (json).
     #[arg(
         long,
         value_name = "FORMAT",
@@ -82,7 +82,7 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     log_format: Format,
-    /// A file to which logs are written too; when it is full, it becomes PATH.1 and a new one begins.
+    /// A file that receives the logs too; a full file becomes PATH.1 and a new one begins.
     #[arg(long, value_name = "PATH", env = "ANYPORT_LOG_FILE", hide_env = true, hide_short_help = true)]
     log_file: Option<PathBuf>,
 }

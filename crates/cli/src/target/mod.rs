@@ -138,7 +138,7 @@ pub(crate) struct Options {
     /// A header sent to the server, as 'Name: value'; ${NAME} is read from the environment. May be given several times.
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
-    /// Where the bearer token is kept: env:NAME or file:PATH.
+    /// Source of the bearer token: env:NAME or file:PATH.
     #[arg(long, value_name = "PLACE")]
     bearer: Option<String>,
     /// Set in the environment of the command. May be given several times.
@@ -147,10 +147,10 @@ pub(crate) struct Options {
     /// The folder that the command runs in.
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
-    /// Speak this revision and no other; else the newest that both know.
+    /// Use this revision only; else the newest that both sides support.
     #[arg(long, value_name = "REVISION", value_parser = revision())]
     pub(crate) revision: Option<Revision>,
-    /// How many seconds the server may take for a step that it says nothing about; 0 waits for ever.
+    /// Seconds that the server may take for a step without progress; 0 waits for ever.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Duration,
     /// Start this command and speak to it over its standard input and output.

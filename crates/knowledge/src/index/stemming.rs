@@ -251,6 +251,7 @@ mod tests {
     }
 
     proptest! {
+        /// Invariant: A stem finds exactly the words that are not indexed by it.
         #[test]
         fn whoever_looks_for_a_stem_finds_all_its_words(word in "[a-z]{3,12}") {
             let stem = stem(&word);

@@ -53,6 +53,10 @@ impl Direct {
                     answer.outcome = Err(refusal(&error));
                     return Ok(answer);
                 }
+                Outcome::Failed(failure) => {
+                    answer.outcome = Err(refusal(&failure.to_error()));
+                    return Ok(answer);
+                }
                 Outcome::InputRequired(required) => value(&required)?,
             };
             match self.answers(&required, round, &mut answer) {

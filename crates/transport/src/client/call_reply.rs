@@ -13,10 +13,11 @@ use anyport_protocol::{
     jsonrpc::RpcResult,
     session::client::{CallEvent, CallFacts, CallId, PreparedRequest},
 };
-use anyport_service::{Caller, Context, Event, Notification, Outcome, Request};
+use anyport_service::{Context, Event, Notification, Outcome, Request};
 use futures_core::Stream;
 
 use super::{
+    Caller, caller,
     multiplexer::{Driver, Multiplexer},
     never_sent,
 };
@@ -160,7 +161,6 @@ impl<D: Driver> Drop for CallReply<D> {
 
 /// What the connection has to know of a call.
 pub(super) fn facts(request: &Request, context: &Context, is_modern: bool) -> CallFacts<Caller> {
-    let caller = context.caller();
     let method = request.known();
     let subscription = match method {
         Some(Method::Subscribe | Method::Unsubscribe) => {
@@ -170,8 +170,8 @@ pub(super) fn facts(request: &Request, context: &Context, is_modern: bool) -> Ca
     };
     CallFacts {
         method,
-        unidentifiable: caller.is_unidentifiable(),
-        caller,
+        unidentifiable: context.is_unidentifiable(),
+        caller: caller(context),
         // A modern server does not ask.
         profile: if is_modern { Profile::default() } else { context.profile() },
         log_level: context.log_level(),

@@ -27,7 +27,7 @@ use anyport_protocol::{
         ServerRequestId, UnsolicitedMessage,
     },
 };
-use anyport_service::{Caller, Context, Notification, Reply, Request, Responder, ServerRequest, sync::Lock};
+use anyport_service::{Context, Notification, Reply, Request, Responder, ServerRequest, sync::Lock};
 use smallvec::SmallVec;
 use tokio::{
     sync::{Notify, broadcast},
@@ -35,7 +35,7 @@ use tokio::{
 };
 
 use super::{
-    ConnectOptions, Spoken,
+    Caller, ConnectOptions, Spoken,
     aside::Asides,
     call_reply::{self, CallReply},
     carrier::Transport,

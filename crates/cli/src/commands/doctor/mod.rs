@@ -36,8 +36,8 @@ use crate::{
 #[command(
     override_usage = "anyport doctor [OPTIONS] SERVER [--call TOOL [KEY=VALUE]...]\n       \
         anyport doctor [OPTIONS] [--call TOOL [KEY=VALUE]...] -- COMMAND [ARGS]...",
-    after_help = "The last step calls a tool that says it only reads and wants no arguments. Where there is none, it \
-        calls one that does not exist, which the server must refuse. The exit code is that of the step that fails."
+    after_help = "The last step calls a read-only tool without required arguments or, if the server has no such tool, \
+        one that does not exist, which the server must refuse. The exit code is that of the failed step."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -18,23 +18,23 @@ const MAX_CAUSES: usize = 16;
 macro_rules! named {
     ($error:expr) => {{
         let error = $error;
-        let of = |kind| Some(Told { kind, ..Told::default() });
+        let of = |kind| Some(ErrorReport { kind, ..ErrorReport::default() });
         if let Some(error) = error.downcast_ref::<NotFound>() {
             let missing = Some(error.words().to_owned());
-            Some(Told { kind: ErrorKind::NotFound, missing, ..Told::default() })
+            Some(ErrorReport { kind: ErrorKind::NotFound, missing, ..ErrorReport::default() })
         } else if error.is::<PermissionDenied>() {
             of(ErrorKind::PermissionDenied)
         } else if let Some(error) = error.downcast_ref::<RateLimited>() {
             let retry_after = error.retry_after();
-            Some(Told { kind: ErrorKind::RateLimited, retry_after, ..Told::default() })
+            Some(ErrorReport { kind: ErrorKind::RateLimited, retry_after, ..ErrorReport::default() })
         } else if let Some(error) = error.downcast_ref::<InvalidParams>() {
-            Some(Told { kind: ErrorKind::Validation, faults: error.faults().to_vec(), ..Told::default() })
+            Some(ErrorReport { kind: ErrorKind::Validation, faults: error.faults().to_vec(), ..ErrorReport::default() })
         } else if error.is::<ContextError>() {
             of(ErrorKind::Context)
         } else if error.is::<StateError>() {
             of(ErrorKind::State)
         } else if let Some(error) = error.downcast_ref::<InternalError>() {
-            let cause = error.source().map(|cause| Told::chain(cause).words).unwrap_or_default();
+            let cause = error.source().map(|cause| ErrorReport::chain(cause).words).unwrap_or_default();
             tracing::error!(%error, cause, "a handler failed");
             of(ErrorKind::Internal)
         } else {
@@ -45,7 +45,7 @@ macro_rules! named {
 
 /// What an error says, read once from whichever type it came as.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct ErrorReport {
     pub(crate) kind: ErrorKind,
     pub(crate) words: String,
     /// What is missing, when that is what it says.
@@ -58,7 +58,7 @@ pub(crate) struct Told {
     pub(crate) failure: Option<Error>,
 }
 
-impl Told {
+impl ErrorReport {
     /// What a handler's `Err` says. Which types say more than words is known when the handler is compiled.
     pub(crate) fn of<E: Display + 'static>(error: &E) -> Self {
         let any: &dyn Any = error;
@@ -183,13 +183,13 @@ fn millis(wait: Duration) -> Value {
 }
 
 /// The kinds of errors that files give.
-fn of_io(error: &(dyn StdError + 'static)) -> Option<Told> {
+fn of_io(error: &(dyn StdError + 'static)) -> Option<ErrorReport> {
     let kind = match error.downcast_ref::<io::Error>()?.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
         _ => return None,
     };
-    Some(Told { kind, ..Told::default() })
+    Some(ErrorReport { kind, ..ErrorReport::default() })
 }
 
 #[cfg(test)]
@@ -217,62 +217,66 @@ mod tests {
         Box::new(error)
     }
 
-    fn meta(told: Told) -> Value {
+    fn meta(told: ErrorReport) -> Value {
         let written = told.into_tool_result().write(&identity()).unwrap();
         written.decode::<Value>().unwrap()["_meta"][key::ERROR].clone()
     }
 
     #[test]
     fn an_error_is_told_as_it_displays() {
-        assert_eq!(Told::of(&"no ink").words, "no ink");
-        assert_eq!(Told::of(&Outer::List(NotFound::new("note 7"))).words, "the list cannot be made");
+        assert_eq!(ErrorReport::of(&"no ink").words, "no ink");
+        assert_eq!(ErrorReport::of(&Outer::List(NotFound::new("note 7"))).words, "the list cannot be made");
         for told in [
-            Told::of(&anyhow::anyhow!("inner").context("outer")),
-            Told::of(&ToolError::from(anyhow::anyhow!("inner").context("outer"))),
+            ErrorReport::of(&anyhow::anyhow!("inner").context("outer")),
+            ErrorReport::of(&ToolError::from(anyhow::anyhow!("inner").context("outer"))),
         ] {
             assert_eq!((&*told.words, told.kind), ("outer: inner", ErrorKind::Execution));
         }
-        let told = Told::of(&"words");
+        let told = ErrorReport::of(&"words");
         assert_eq!(meta(told), Value::Null, "words alone have no reason");
     }
 
     #[test]
     fn a_named_error_keeps_its_kind_through_every_wrapping() {
-        let check = |told: Told, words: &str| {
+        let check = |told: ErrorReport, words: &str| {
             assert_eq!((&*told.words, told.kind), (words, ErrorKind::NotFound));
             assert_eq!(meta(told), json!({"reason": "not_found"}));
         };
         let missing = || NotFound::new("note 7");
-        check(Told::of(&missing()), "not found: note 7");
-        check(Told::of(&ToolError::from(missing())), "not found: note 7");
-        check(Told::of(&boxed(missing())), "not found: note 7");
-        check(Told::of(&ToolError::from(boxed(missing()))), "not found: note 7");
+        check(ErrorReport::of(&missing()), "not found: note 7");
+        check(ErrorReport::of(&ToolError::from(missing())), "not found: note 7");
+        check(ErrorReport::of(&boxed(missing())), "not found: note 7");
+        check(ErrorReport::of(&ToolError::from(boxed(missing()))), "not found: note 7");
         #[cfg(feature = "anyhow")]
         {
-            check(Told::of(&ToolError::from(anyhow::Error::new(missing()))), "not found: note 7");
-            check(Told::of(&anyhow::Error::new(missing())), "not found: note 7");
-            check(Told::of(&anyhow::Error::new(missing()).context("no list")), "no list: not found: note 7");
+            check(ErrorReport::of(&ToolError::from(anyhow::Error::new(missing()))), "not found: note 7");
+            check(ErrorReport::of(&anyhow::Error::new(missing())), "not found: note 7");
+            check(
+                ErrorReport::of(&anyhow::Error::new(missing()).context("no list")),
+                "no list: not found: note 7",
+            );
         }
         check(
-            Told::of(&ToolError::from(anyhow::Error::new(missing()).context("no list"))),
+            ErrorReport::of(&ToolError::from(anyhow::Error::new(missing()).context("no list"))),
             "no list: not found: note 7",
         );
         check(
-            Told::of(&ToolError::from(Outer::List(missing()))),
+            ErrorReport::of(&ToolError::from(Outer::List(missing()))),
             "the list cannot be made: not found: note 7",
         );
     }
 
     #[test]
     fn a_cause_that_is_repeated_is_told_once() {
-        let told = Told::of(&ToolError::from(Outer::Repeats(StateError::new("shipped"))));
+        let told = ErrorReport::of(&ToolError::from(Outer::Repeats(StateError::new("shipped"))));
         assert_eq!((&*told.words, told.kind), ("inside: wrong state: shipped", ErrorKind::State));
     }
 
     #[test]
     fn an_internal_error_hides_its_cause_and_is_a_protocol_error() {
         let error = InternalError::hiding(io::Error::other("/var/db")).with_words("no notes");
-        for told in [Told::of(&error), Told::of(&ToolError::from(Outer::Hidden(error.clone())))] {
+        for told in [ErrorReport::of(&error), ErrorReport::of(&ToolError::from(Outer::Hidden(error.clone())))]
+        {
             assert!(!told.words.contains("/var/db"), "{}", told.words);
             let failed = told.into_tool_result().write(&identity()).unwrap_err();
             assert_eq!(failed.code, code::INTERNAL_ERROR);
@@ -286,7 +290,7 @@ mod tests {
         #[error("{}", "x".repeat(1_000) + &self.0.to_string())]
         struct Long(usize, #[source] Option<Box<Long>>);
         let long = (0..100).fold(None, |inner, depth| Some(Box::new(Long(depth, inner)))).unwrap();
-        assert!(Told::chain(&*long).words.len() <= MAX_CHAIN_BYTES + 1_100);
+        assert!(ErrorReport::chain(&*long).words.len() <= MAX_CHAIN_BYTES + 1_100);
     }
 
     #[test]
@@ -295,13 +299,13 @@ mod tests {
             let data = error.data.map_or(Value::Null, |data| data.decode().unwrap());
             (error.code, error.message.into_owned(), data)
         };
-        assert_eq!(of(Told::of(&"no ink").into_error()), (-32603, "no ink".into(), Value::Null));
+        assert_eq!(of(ErrorReport::of(&"no ink").into_error()), (-32603, "no ink".into(), Value::Null));
         assert_eq!(
-            of(Told::of(&NotFound::new("a topic")).into_error()),
+            of(ErrorReport::of(&NotFound::new("a topic")).into_error()),
             (-32602, "not found: a topic".into(), json!({"reason": "not_found"}))
         );
         assert_eq!(
-            of(Told::of(&RateLimited::after(Duration::from_millis(1_500))).into_error()),
+            of(ErrorReport::of(&RateLimited::after(Duration::from_millis(1_500))).into_error()),
             (
                 -32603,
                 "rate limited: try again in 2 s".into(),
@@ -309,13 +313,13 @@ mod tests {
             )
         );
         assert_eq!(
-            of(Told::of(&PermissionDenied::new("no")).into_error()),
+            of(ErrorReport::of(&PermissionDenied::new("no")).into_error()),
             (-32603, "permission denied: no".into(), json!({"reason": "forbidden"}))
         );
         let invalid =
             InvalidParams::new("day", "a day to come").got("2020-01-01").and("until", "a later day");
         assert_eq!(
-            of(Told::of(&invalid).into_error()),
+            of(ErrorReport::of(&invalid).into_error()),
             (
                 -32602,
                 "invalid arguments: day: expected a day to come, got 2020-01-01; until: expected a later day"
@@ -330,28 +334,31 @@ mod tests {
 
     #[test]
     fn a_resource_that_is_missing_is_named_by_its_uri() {
-        let read = |told: Told| {
+        let read = |told: ErrorReport| {
             let error = told.into_read_error("notes:///7");
             (error.code, error.message.into_owned(), error.data.unwrap_or(Raw::NULL).to_string())
         };
         let data = || r#"{"uri":"notes:///7"}"#.to_owned();
         assert_eq!(
-            read(Told::of(&NotFound::new("note 7"))),
+            read(ErrorReport::of(&NotFound::new("note 7"))),
             (-32602, "resource not found: notes:///7: note 7".into(), data())
         );
         assert_eq!(
-            read(Told::of(&NotFound::new("notes:///7"))),
+            read(ErrorReport::of(&NotFound::new("notes:///7"))),
             (-32602, "resource not found: notes:///7".into(), data())
         );
         let gone = ToolError::from(io::Error::from(io::ErrorKind::NotFound));
-        assert_eq!(read(Told::of(&gone)).0, -32602);
-        assert_eq!(read(Told::of(&"the disk is gone")), (-32603, "the disk is gone".into(), "null".into()));
+        assert_eq!(read(ErrorReport::of(&gone)).0, -32602);
+        assert_eq!(
+            read(ErrorReport::of(&"the disk is gone")),
+            (-32603, "the disk is gone".into(), "null".into())
+        );
     }
 
     #[test]
     fn a_failure_goes_through_a_tool_error_as_it_is() {
         let failure = crate::Failure(Error::new(4711, "not today"));
-        let told = Told::of(&ToolError::from(failure.clone()));
+        let told = ErrorReport::of(&ToolError::from(failure.clone()));
         assert_eq!(told.clone().into_error(), failure.0);
         assert_eq!(told.into_read_error("a:b"), failure.0);
     }

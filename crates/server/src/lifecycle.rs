@@ -17,22 +17,22 @@ use tokio::{spawn, sync::Mutex, time::timeout};
 
 use crate::{
     Server,
+    background::{BackgroundTasks, DEFAULT_MAX_BACKGROUND},
     blocking::{DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING, Pool},
-    detach::{DEFAULT_MAX_DETACHED, Detached},
-    nested::DEFAULT_MAX_CALL_DEPTH,
+    subcall::DEFAULT_MAX_CALL_DEPTH,
 };
 
-/// How long [`Server::stop`] waits for detached work, unless [`crate::Builder::drain`] says otherwise.
+/// How long [`Server::stop`] waits for background work, unless [`crate::Builder::drain`] says otherwise.
 pub const DEFAULT_DRAIN: Duration = Duration::from_secs(10);
 
 /// What a builder was told of the life of its server.
-pub(crate) struct Plan {
+pub(crate) struct LifecyclePlan {
     pub(crate) start: Vec<Hook>,
     pub(crate) stop: Vec<Hook>,
     pub(crate) drain: Duration,
     pub(crate) max_blocking: usize,
     pub(crate) max_blocking_waiting: usize,
-    pub(crate) max_detached: usize,
+    pub(crate) max_background: usize,
     pub(crate) max_call_depth: usize,
     pub(crate) default_timeout: Option<Duration>,
     pub(crate) middleware: Vec<Function>,
@@ -44,7 +44,7 @@ pub(crate) type Hook =
     Arc<dyn Fn(Server) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// What a server has beside what it offers.
-pub(crate) struct Life {
+pub(crate) struct Lifecycle {
     start: Vec<Hook>,
     stop: Vec<Hook>,
     drain: Duration,
@@ -56,17 +56,17 @@ pub(crate) struct Life {
     /// Starts that failed.
     failures: AtomicU64,
     pub(crate) blocking: Pool,
-    pub(crate) detached: Detached,
+    pub(crate) background: BackgroundTasks,
     pub(crate) max_call_depth: usize,
     pub(crate) default_timeout: Option<Duration>,
     /// Outermost first.
     pub(crate) middleware: Vec<Function>,
     pub(crate) metrics: Metrics,
-    pub(crate) refused: Refused,
+    pub(crate) refused: RefusalCounters,
 }
 
 /// What limits refused that have no place of their own to count it.
-pub(crate) struct Refused {
+pub(crate) struct RefusalCounters {
     pub(crate) tool_timeout: Counter,
     pub(crate) max_call_depth: Counter,
     pub(crate) max_listeners: Counter,
@@ -123,15 +123,15 @@ impl Server {
             let reason = "a hook of the server starts it, and would wait for itself".to_owned();
             return Err(StartError::Hook { reason });
         }
-        self.life().held.store(true, Ordering::Release);
+        self.lifecycle().held.store(true, Ordering::Release);
         self.begin().await
     }
 
     /// Starts, for whomever. Boxed, since servers start what is mounted in them.
     fn begin(&self) -> Pin<Box<dyn Future<Output = Result<(), StartError>> + Send>> {
-        let (server, seen) = (self.clone(), self.life().failures.load(Ordering::Acquire));
+        let (server, seen) = (self.clone(), self.lifecycle().failures.load(Ordering::Acquire));
         Box::pin(async move {
-            let started = spawn(async move { server.life().start(&server, seen).await }).await;
+            let started = spawn(async move { server.lifecycle().start(&server, seen).await }).await;
             started.unwrap_or_else(|error| Err(StartError::Hook { reason: error.to_string() }))
         })
     }
@@ -141,17 +141,17 @@ impl Server {
         let core = self.core().clone();
         Box::pin(async move {
             for mounted in core.mounts.iter().rev() {
-                let life = mounted.server.life();
-                let is_needed = mounted.core().hosts().iter().any(|host| host.life.is_running());
-                if life.is_running() && !is_needed && !life.held.load(Ordering::Acquire) {
+                let lifecycle = mounted.server.lifecycle();
+                let is_needed = mounted.core().hosts().iter().any(|host| host.lifecycle.is_running());
+                if lifecycle.is_running() && !is_needed && !lifecycle.held.load(Ordering::Acquire) {
                     mounted.server.stop().await;
                 }
             }
         })
     }
 
-    /// Ends the server for good: ends all listen streams ([`Server::close`]), waits for detached work and blocking
-    /// functions as long as [`crate::Builder::drain`] says, drops detached work that still runs, and then runs what
+    /// Ends the server for good: ends all listen streams ([`Server::close`]), waits for background work and blocking
+    /// functions as long as [`crate::Builder::drain`] says, drops background work that still runs, and then runs what
     /// [`crate::Builder::on_stop`] gave, in reverse order. These run once, and only if the server was started, or at least
     /// one hook of a start was called.
     ///
@@ -165,26 +165,28 @@ impl Server {
             );
         }
         let server = self.clone();
-        if let Err(error) = spawn(async move { server.life().stop(&server).await }).await {
+        if let Err(error) = spawn(async move { server.lifecycle().stop(&server).await }).await {
             tracing::error!(%error, "the server did not stop");
         }
     }
 
     /// Whether this is asked by one of its own hooks.
     fn is_in_hook(&self) -> bool {
-        HOOK_OF.try_with(|life| *life == self.life().address()).unwrap_or(false)
+        HOOK_OF.try_with(|life| *life == self.lifecycle().address()).unwrap_or(false)
     }
 
     /// What is counted: what the server's limits refused, and how much runs. The numbers given to
     /// [`crate::Builder::metrics`], else the server's own.
     pub fn metrics(&self) -> &Metrics {
-        &self.life().metrics
+        &self.lifecycle().metrics
     }
 }
 
-impl Life {
-    pub(crate) fn new(plan: Plan) -> Self {
-        let Plan { start, stop, drain, max_call_depth, default_timeout, middleware, metrics, .. } = plan;
+impl Lifecycle {
+    pub(crate) fn new(plan: LifecyclePlan) -> Self {
+        let LifecyclePlan {
+            start, stop, drain, max_call_depth, default_timeout, middleware, metrics, ..
+        } = plan;
         Self {
             start,
             stop,
@@ -194,11 +196,11 @@ impl Life {
             held: AtomicBool::new(false),
             failures: AtomicU64::new(0),
             blocking: Pool::new(plan.max_blocking, plan.max_blocking_waiting, &metrics),
-            detached: Detached::new(plan.max_detached, &metrics),
+            background: BackgroundTasks::new(plan.max_background, &metrics),
             max_call_depth,
             default_timeout,
             middleware,
-            refused: Refused {
+            refused: RefusalCounters {
                 tool_timeout: metrics.refusals("tool_timeout"),
                 max_call_depth: metrics.refusals("max_call_depth"),
                 max_listeners: metrics.refusals("max_listeners"),
@@ -257,14 +259,14 @@ impl Life {
             return;
         }
         let idle = async {
-            self.detached.idle().await;
+            self.background.idle().await;
             self.blocking.idle().await;
         };
         if timeout(self.drain, idle).await.is_err() {
             let drain = self.drain;
             tracing::warn!(?drain, "work goes on for longer than the server waits for it (drain)");
         }
-        self.detached.cut().await;
+        self.background.cut().await;
         if stage.started || stage.touched {
             for hook in self.stop.iter().rev() {
                 if let Err(reason) = run(hook, server).await {
@@ -295,11 +297,11 @@ tokio::task_local! {
 /// Runs a hook in a task, so that a panic in it is an error like others.
 async fn run(hook: &Hook, server: &Server) -> Result<(), String> {
     let (hook, server) = (hook.clone(), server.clone());
-    let hook = HOOK_OF.scope(server.life().address(), async move { hook(server).await });
+    let hook = HOOK_OF.scope(server.lifecycle().address(), async move { hook(server).await });
     spawn(hook).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-impl Plan {
+impl LifecyclePlan {
     pub(crate) fn on_start<F, R, E>(&mut self, hook: F)
     where
         F: Fn(Server) -> R + Send + Sync + 'static,
@@ -327,7 +329,7 @@ impl Plan {
     }
 }
 
-impl Default for Plan {
+impl Default for LifecyclePlan {
     fn default() -> Self {
         Self {
             start: Vec::new(),
@@ -335,7 +337,7 @@ impl Default for Plan {
             drain: DEFAULT_DRAIN,
             max_blocking: DEFAULT_MAX_BLOCKING,
             max_blocking_waiting: DEFAULT_MAX_BLOCKING_WAITING,
-            max_detached: DEFAULT_MAX_DETACHED,
+            max_background: DEFAULT_MAX_BACKGROUND,
             max_call_depth: DEFAULT_MAX_CALL_DEPTH,
             default_timeout: None,
             middleware: Vec::new(),
@@ -344,9 +346,9 @@ impl Default for Plan {
     }
 }
 
-impl fmt::Debug for Plan {
+impl fmt::Debug for LifecyclePlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan")
+        f.debug_struct("LifecyclePlan")
             .field("on_start", &self.start.len())
             .field("on_stop", &self.stop.len())
             .field("middleware", &self.middleware.len())

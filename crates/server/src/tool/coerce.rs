@@ -19,12 +19,12 @@ const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
 /// Whose types are not insisted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Lenient {
+pub(crate) enum Coercion {
     All,
     Fields(Vec<String>),
 }
 
-impl Lenient {
+impl Coercion {
     /// Changes what does not fit `schema` where the change makes it fit, and gives the arguments so changed.
     ///
     /// The faults lead the way, so that arguments which fit cost nothing, and a value is left alone where the schema
@@ -160,10 +160,10 @@ mod tests {
     }
 
     /// What becomes of the arguments, and whether they fit then.
-    fn coerced(lenient: &Lenient, arguments: &Value) -> (Value, bool) {
+    fn coerced(coerce: &Coercion, arguments: &Value) -> (Value, bool) {
         let (schema, raw) = (schema(), Raw::from(arguments.clone()));
         let mut value = arguments.clone();
-        let written = lenient.coerce(&schema, &raw, &mut value);
+        let written = coerce.coerce(&schema, &raw, &mut value);
         assert_eq!(written.map_or(arguments.clone(), |raw| raw.decode().unwrap()), value);
         let fits = schema.check(&value).is_ok();
         (value, fits)
@@ -171,14 +171,14 @@ mod tests {
 
     #[track_caller]
     fn becomes(field: &str, from: Value, to: Value) {
-        let (value, fits) = coerced(&Lenient::All, &json!({"n": 1, field: from}));
+        let (value, fits) = coerced(&Coercion::All, &json!({"n": 1, field: from}));
         assert!(fits && value[field] == to, "{value}");
     }
 
     #[track_caller]
     fn stays(field: &str, value: Value) {
         let arguments = json!({"n": 1, field: value});
-        assert_eq!(coerced(&Lenient::All, &arguments).0, arguments);
+        assert_eq!(coerced(&Coercion::All, &arguments).0, arguments);
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
         let raw =
             Raw::parse(r#"{"n":1,"text":123456789012345678901234.50}"#.into(), &Limits::default()).unwrap();
         let mut value = raw.decode().unwrap();
-        Lenient::All.coerce(&schema(), &raw, &mut value).unwrap();
+        Coercion::All.coerce(&schema(), &raw, &mut value).unwrap();
         assert_eq!(value["text"], "123456789012345678901234.50");
     }
 
@@ -234,7 +234,7 @@ mod tests {
             ("list", json!(r#"["a"]"#)),
         ] {
             let arguments = json!({"n": 1, field: value});
-            let (after, fits) = coerced(&Lenient::All, &arguments);
+            let (after, fits) = coerced(&Coercion::All, &arguments);
             assert!(!fits, "{arguments}");
             if field != "list" {
                 assert_eq!(after, arguments);
@@ -244,13 +244,13 @@ mod tests {
 
     #[test]
     fn a_value_of_the_right_type_that_breaks_another_rule_is_judged_by_that() {
-        let (value, fits) = coerced(&Lenient::All, &json!({"n": "50"}));
+        let (value, fits) = coerced(&Coercion::All, &json!({"n": "50"}));
         assert_eq!((value, fits), (json!({"n": 50}), false));
     }
 
     #[test]
     fn only_the_named_fields_are_changed() {
-        let only = Lenient::Fields(vec!["n".to_owned()]);
+        let only = Coercion::Fields(vec!["n".to_owned()]);
         let (value, fits) = coerced(&only, &json!({"n": "5", "x": "5"}));
         assert_eq!((value, fits), (json!({"n": 5, "x": "5"}), false));
     }
@@ -260,7 +260,7 @@ mod tests {
         let raw = r#"{ "x" : 1.50e0, "n":"1", "other":[ 12345678901234567890123 ] }"#;
         let raw = Raw::parse(raw.into(), &Limits::default()).unwrap();
         let mut value = raw.decode().unwrap();
-        let coerced = Lenient::All.coerce(&schema(), &raw, &mut value).unwrap();
+        let coerced = Coercion::All.coerce(&schema(), &raw, &mut value).unwrap();
         assert_eq!(coerced.as_str(), r#"{"x" : 1.50e0,"other":[ 12345678901234567890123 ],"n":1}"#);
     }
 
@@ -271,7 +271,7 @@ mod tests {
         let coerced = |item: &Value| {
             let raw = Raw::from(json!({"l": vec![item; 2 * MAX_LOOKUPS]}));
             let mut value = raw.decode().unwrap();
-            let _ = Lenient::All.coerce(&schema, &raw, &mut value);
+            let _ = Coercion::All.coerce(&schema, &raw, &mut value);
             value["l"].as_array().unwrap().iter().filter(|item| item.is_string()).count()
         };
         assert_eq!(coerced(&json!(5)), 2 * MAX_LOOKUPS, "nothing is looked up");

@@ -18,11 +18,11 @@ use tracing::Instrument as _;
 
 use crate::Context;
 
-/// Detached futures that run at a time, unless [`crate::Builder::max_detached`] says otherwise.
-pub const DEFAULT_MAX_DETACHED: usize = 1_024;
+/// Background futures that run at a time, unless [`crate::Builder::max_background`] says otherwise.
+pub const DEFAULT_MAX_BACKGROUND: usize = 1_024;
 
-/// The detached work of a server.
-pub(crate) struct Detached {
+/// The background work of a server.
+pub(crate) struct BackgroundTasks {
     permits: Arc<Semaphore>,
     limit: usize,
     tasks: TaskTracker,
@@ -32,12 +32,12 @@ pub(crate) struct Detached {
     refused: Counter,
 }
 
-/// Why a future was not detached. It did not run, and is dropped.
+/// Why a future was not started. It did not run, and is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum DetachError {
+pub enum BackgroundError {
     /// As many run as may.
-    #[error("{0} detached futures are running (max_detached); try again later")]
+    #[error("{0} background futures are running (max_background); try again later")]
     Overloaded(usize),
     /// The server has stopped.
     #[error("the server has stopped")]
@@ -55,36 +55,36 @@ impl Context {
     /// round in which it runs is over when the answer comes. A future that tries is dropped, and the log says so. A panic
     /// in it is logged.
     ///
-    /// A handler runs once in each round of questions, and so does what it detaches: detach after the last question.
+    /// A handler runs once in each round of questions, and so does the background work that it starts: start it after the last question.
     ///
     /// # Errors
-    /// When it cannot run: see [`DetachError`].
-    pub fn detach<F>(&self, work: F) -> Result<(), DetachError>
+    /// When it cannot run: see [`BackgroundError`].
+    pub fn spawn_background<F>(&self, work: F) -> Result<(), BackgroundError>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let detached = &self.inner().life.detached;
-        if detached.cut.is_cancelled() {
-            return Err(DetachError::Stopped);
+        let background = &self.inner().lifecycle.background;
+        if background.cut.is_cancelled() {
+            return Err(BackgroundError::Stopped);
         }
-        let runtime = Handle::try_current().map_err(|_| DetachError::NoRuntime)?;
-        let Ok(permit) = detached.permits.clone().try_acquire_owned() else {
-            detached.refused.increment();
-            return Err(DetachError::Overloaded(detached.limit));
+        let runtime = Handle::try_current().map_err(|_| BackgroundError::NoRuntime)?;
+        let Ok(permit) = background.permits.clone().try_acquire_owned() else {
+            background.refused.increment();
+            return Err(BackgroundError::Overloaded(background.limit));
         };
-        let held = (permit, detached.running.hold());
+        let held = (permit, background.running.hold());
         let work = Work(Some(Box::pin(work)));
-        let work = detached.cut.clone().run_until_cancelled_owned(work);
+        let work = background.cut.clone().run_until_cancelled_owned(work);
         let work = async move {
             work.await;
             drop(held);
         };
-        detached.tasks.spawn_on(work.in_current_span(), &runtime);
+        background.tasks.spawn_on(work.in_current_span(), &runtime);
         Ok(())
     }
 }
 
-impl Detached {
+impl BackgroundTasks {
     pub(crate) fn new(limit: usize, metrics: &Metrics) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         Self {
@@ -92,8 +92,8 @@ impl Detached {
             limit,
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
-            running: metrics.gauge("anyport_detached_running", "Detached futures that run"),
-            refused: metrics.refusals("max_detached"),
+            running: metrics.gauge("anyport_background_running", "Background futures that run"),
+            refused: metrics.refusals("max_background"),
         }
     }
 
@@ -108,7 +108,7 @@ impl Detached {
         self.cut.cancel();
         // A task is dropped when it next yields; one that never does must not hold up the rest.
         if timeout(CUT, self.idle()).await.is_err() {
-            tracing::error!(running = self.tasks.len(), "detached work does not yield to be dropped");
+            tracing::error!(running = self.tasks.len(), "background work does not yield to be dropped");
         }
     }
 }
@@ -123,24 +123,24 @@ thread_local! {
 /// What this thread polls.
 #[derive(Clone, Copy, PartialEq)]
 enum Polling {
-    /// No detached work.
+    /// No background work.
     Other,
-    Detached,
-    /// Detached work that asked, and so will never end.
+    BackgroundTasks,
+    /// Background work that asked, and so will never end.
     Stuck,
 }
 
-/// Whether this thread polls detached work.
+/// Whether this thread polls background work.
 pub(crate) fn is_polling() -> bool {
     POLLING.get() != Polling::Other
 }
 
-/// Whether it is detached work that uses `key` to ask or to remember, which it cannot.
+/// Whether it is background work that uses `key` to ask or to remember, which it cannot.
 pub(crate) fn refuses(context: &Context, key: &str) -> bool {
-    let called = context.nested().is_some_and(|nested| nested.waited.detached);
+    let called = context.nested().is_some_and(|nested| nested.awaiter.background);
     let refused = is_polling() || called;
     if refused {
-        tracing::error!(key, "detached work can neither ask nor use `once`: it is dropped");
+        tracing::error!(key, "background work can neither ask nor use `once`: it is dropped");
         if is_polling() {
             POLLING.set(Polling::Stuck);
         } else {
@@ -151,7 +151,7 @@ pub(crate) fn refuses(context: &Context, key: &str) -> bool {
     refused
 }
 
-/// Detached work, which must neither panic nor ask.
+/// Background work, which must neither panic nor ask.
 struct Work<F>(Option<Pin<Box<F>>>);
 
 impl<F: Future<Output = ()>> Future for Work<F> {
@@ -159,7 +159,7 @@ impl<F: Future<Output = ()>> Future for Work<F> {
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
         let Some(mut work) = self.0.take() else { return Poll::Ready(()) };
-        let outer = POLLING.replace(Polling::Detached);
+        let outer = POLLING.replace(Polling::BackgroundTasks);
         // What a panic may have left half changed is the handler's own.
         let polled = catch_unwind(AssertUnwindSafe(|| (work.as_mut().poll(task), work)));
         let polling = POLLING.replace(outer);
@@ -171,7 +171,7 @@ impl<F: Future<Output = ()>> Future for Work<F> {
             Ok(_) => Poll::Ready(()),
             Err(panic) => {
                 // It goes to the log; there is no caller to be told.
-                let _ = panicked("detached", &*panic);
+                let _ = panicked("background", &*panic);
                 Poll::Ready(())
             }
         }

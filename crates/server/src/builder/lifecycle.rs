@@ -29,7 +29,7 @@ impl Builder {
         R: Future<Output = Result<(), E>> + Send + 'static,
         E: Display,
     {
-        self.life.on_start(hook);
+        self.lifecycle.on_start(hook);
         self
     }
 
@@ -41,49 +41,49 @@ impl Builder {
         F: Fn(Server) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        self.life.on_stop(hook);
+        self.lifecycle.on_stop(hook);
         self
     }
 
-    /// For how long [`Server::stop`] waits for detached work and blocking functions.
+    /// For how long [`Server::stop`] waits for background work and blocking functions.
     #[must_use]
     pub fn drain(mut self, limit: Duration) -> Self {
-        self.life.drain = limit;
+        self.lifecycle.drain = limit;
         self
     }
 
     /// The most functions of [`crate::Tool::run_blocking`] that run at a time; at least one.
     #[must_use]
     pub fn max_blocking(mut self, limit: usize) -> Self {
-        self.life.max_blocking = limit;
+        self.lifecycle.max_blocking = limit;
         self
     }
 
     /// The most calls that wait until a blocking function ends; others are refused.
     #[must_use]
     pub fn max_blocking_waiting(mut self, limit: usize) -> Self {
-        self.life.max_blocking_waiting = limit;
+        self.lifecycle.max_blocking_waiting = limit;
         self
     }
 
-    /// The most futures of [`crate::Context::detach`] that run at a time; others are refused.
+    /// The most futures of [`crate::Context::spawn_background`] that run at a time; others are refused.
     #[must_use]
-    pub fn max_detached(mut self, limit: usize) -> Self {
-        self.life.max_detached = limit;
+    pub fn max_background(mut self, limit: usize) -> Self {
+        self.lifecycle.max_background = limit;
         self
     }
 
     /// How deep tools may call tools with [`crate::Context::call`].
     #[must_use]
     pub fn max_call_depth(mut self, limit: usize) -> Self {
-        self.life.max_call_depth = limit;
+        self.lifecycle.max_call_depth = limit;
         self
     }
 
     /// How long a tool may take that has no [`crate::Tool::timeout`] of its own. Without it there is no limit.
     #[must_use]
     pub fn default_timeout(mut self, limit: Duration) -> Self {
-        self.life.default_timeout = Some(limit);
+        self.lifecycle.default_timeout = Some(limit);
         self
     }
 
@@ -111,14 +111,14 @@ impl Builder {
         F: Fn(Call, Next) -> R + Send + Sync + 'static,
         R: Future<Output = Outcome> + Send + 'static,
     {
-        self.life.middleware.push(Function::new(function));
+        self.lifecycle.middleware.push(Function::new(function));
         self
     }
 
     /// Where the server counts; else it counts for itself: see [`Server::metrics`].
     #[must_use]
     pub fn metrics(mut self, metrics: &Metrics) -> Self {
-        self.life.metrics = metrics.clone();
+        self.lifecycle.metrics = metrics.clone();
         self
     }
 }

@@ -5,13 +5,13 @@ use std::future::Future;
 use anyport_protocol::{Error, Raw};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Context, Fault, ToolResult, ask::Once, detach, tool};
+use crate::{Context, Fault, ToolResult, ask::Once, background, tool};
 
 /// How deep calls of tools by tools may go, unless [`crate::Builder::max_call_depth`] says otherwise.
 pub const DEFAULT_MAX_CALL_DEPTH: usize = 16;
 
 /// Where a call stands in the one that made it.
-pub(crate) struct Nested {
+pub(crate) struct SubcallPosition {
     /// The outermost call.
     pub(crate) root: Context,
     /// What stands before the keys of `ask` and `once` on the wire.
@@ -19,16 +19,16 @@ pub(crate) struct Nested {
     /// 1 for a call that the outermost made.
     depth: usize,
     /// What it is waited for by, if that is not the handler itself.
-    pub(crate) waited: Waited,
+    pub(crate) awaiter: Awaiter,
 }
 
 /// By what a called tool is waited for: no question can be answered meanwhile, on whichever thread it is asked.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Waited {
+pub(crate) struct Awaiter {
     /// Work under [`Context::once`].
     pub(crate) once: bool,
-    /// Work under [`Context::detach`].
-    pub(crate) detached: bool,
+    /// Work under [`Context::spawn_background`].
+    pub(crate) background: bool,
 }
 
 /// Why a tool that a handler called has no result.
@@ -119,7 +119,7 @@ impl Context {
             faults: Vec::new(),
         });
         // Now, not when it is first polled: the order in which calls stand in the code is that of every round.
-        let nested = Nested::within(self, &name);
+        let nested = SubcallPosition::within(self, &name);
         async move { run(&caller, name, arguments?, nested).await }
     }
 
@@ -152,15 +152,15 @@ impl Context {
     }
 }
 
-impl Nested {
+impl SubcallPosition {
     pub(crate) fn within(caller: &Context, name: &str) -> Self {
         let (root, outer, depth) = match caller.nested() {
             None => (caller, "", 0),
             Some(nested) => (&nested.root, nested.prefix.as_str(), nested.depth),
         };
-        let waited = caller.nested().map(|nested| nested.waited).unwrap_or_default();
+        let awaiter = caller.nested().map(|nested| nested.awaiter).unwrap_or_default();
         let prefix = caller.dialogue().prefix(outer, name);
-        Self { root: root.clone(), prefix, depth: depth + 1, waited }
+        Self { root: root.clone(), prefix, depth: depth + 1, awaiter }
     }
 }
 
@@ -168,15 +168,15 @@ async fn run(
     caller: &Context,
     name: String,
     arguments: Raw,
-    mut nested: Nested,
+    mut nested: SubcallPosition,
 ) -> Result<ToolResult, CallError> {
     // Now: where the call was made says nothing of what waits for it.
-    nested.waited.once |= Once::is_polling();
-    nested.waited.detached |= detach::is_polling();
-    let life = &caller.inner().life;
-    if nested.depth > life.max_call_depth {
-        life.refused.max_call_depth.increment();
-        return Err(CallError::TooDeep { name, depth: life.max_call_depth });
+    nested.awaiter.once |= Once::is_polling();
+    nested.awaiter.background |= background::is_polling();
+    let lifecycle = &caller.inner().lifecycle;
+    if nested.depth > lifecycle.max_call_depth {
+        lifecycle.refused.max_call_depth.increment();
+        return Err(CallError::TooDeep { name, depth: lifecycle.max_call_depth });
     }
     let called = tool::nested(caller, &name, arguments, nested)?;
     let _over = Over(called.context);

@@ -7,11 +7,11 @@ use anyport_protocol::{Error, Raw};
 use anyport_service::Principal;
 use indexmap::IndexMap;
 
-use super::{Offered, Visible};
+use super::{Offered, VisibilityRule};
 use crate::list::{Listing, Pages};
 
 /// All that a server offers of one kind, in order. It never changes: a change makes another one.
-pub(crate) struct Shelf<E> {
+pub(crate) struct Catalog<E> {
     items: Items<E>,
     /// Whether anything on it has a rule of its own.
     ruled: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Item<E> {
     pub(crate) key: Arc<str>,
     /// As it is listed.
     pub(crate) written: Raw,
-    pub(crate) visible: Option<Visible>,
+    pub(crate) visible: Option<VisibilityRule>,
     pub(crate) target: Target<E>,
 }
 
@@ -79,7 +79,7 @@ impl<E> Item<E> {
     }
 }
 
-impl<E> Shelf<E> {
+impl<E> Catalog<E> {
     pub(crate) fn new(items: Items<E>) -> Self {
         let ruled = items.values().any(|item| item.visible.is_some());
         Self { items, ruled, whole: OnceLock::new(), views: Mutex::default() }
