@@ -8,7 +8,7 @@ use std::{
 
 use anyport_protocol::{
     Error, Method, Raw,
-    capability::{InputCapability, Profile},
+    capability::{ClientProfile, InputCapability},
     failure::Failure,
     jsonrpc::RpcResult,
     session::client::{CallEvent, CallFacts, CallId, PreparedRequest},
@@ -173,7 +173,7 @@ pub(super) fn facts(request: &Request, context: &Context, is_modern: bool) -> Ca
         unidentifiable: context.is_unidentifiable(),
         caller: caller(context),
         // A modern server does not ask.
-        profile: if is_modern { Profile::default() } else { context.profile() },
+        profile: if is_modern { ClientProfile::default() } else { context.profile() },
         log_level: context.log_level(),
         log_level_is_default: context.log_level_is_default(),
         progress: context.progress_token().is_some(),
