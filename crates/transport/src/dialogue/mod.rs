@@ -20,8 +20,6 @@ pub(crate) use session::LegacySession;
 pub(crate) use text::{array, one_line, refusal};
 
 use anyport_protocol::Error;
-#[cfg(feature = "client")]
-use anyport_protocol::{Id, jsonrpc::Reason};
 
 /// A random identifier of 144 bits in visible ASCII.
 pub(crate) fn random_id() -> Result<String, Error> {
@@ -29,16 +27,4 @@ pub(crate) fn random_id() -> Result<String, Error> {
     let mut bytes = [0; 18];
     getrandom::fill(&mut bytes).map_err(|_| Error::internal("no randomness from the operating system"))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// The error for a request whose id is in use.
-#[cfg(feature = "client")]
-pub(crate) fn in_use(id: &Id) -> Error {
-    Error::invalid_request(format!("id {id} belongs to a request that still runs"))
-}
-
-/// The error for a request beyond the limit of those in flight.
-#[cfg(feature = "client")]
-pub(crate) fn too_many_open(limit: usize) -> Error {
-    Error::internal(format!("{limit} requests are open (max_open_requests)")).with_reason(Reason::Overloaded)
 }
