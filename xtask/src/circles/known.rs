@@ -13,7 +13,7 @@ const KNOWN: &[(&str, usize)] = &[
     ("layers", 2),
     ("protocol", 26),
     ("server", 43),
-    ("transport", 46),
+    ("transport", 49),
 ];
 
 /// Holds the crates in `folders` against the table.
