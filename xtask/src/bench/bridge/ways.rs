@@ -10,7 +10,7 @@ use crate::{
     workspace::{Build, Profile, Workspace},
 };
 
-/// The started processes.
+/// The programs to start.
 pub(super) struct Programs {
     /// With one thread.
     pub(super) server: PathBuf,

@@ -66,7 +66,7 @@ pub struct Retry {
     pub answers: Option<Raw>,
     /// The digest of these, whatever the order of their keys.
     pub digest: [u8; 32],
-    /// The notifications that it requested.
+    /// The caller: its capabilities, and the notifications that it requested.
     pub caller: Caller,
 }
 
