@@ -1,11 +1,11 @@
-//! Some of everything, over standard streams or HTTP: the server that other people's clients are tried on.
+//! A bit of everything, over standard streams or HTTP: the server for tests of clients.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin tour                # for a client that starts it
 //! cargo run -p anyport-examples --bin tour -- --http 3020 # /mcp, HTTP+SSE at /sse and WebSockets at /ws, on this machine
 //! ```
 //!
-//! What it answers is always the same, so that whoever writes a client can compare.
+//! Its answers are always the same, so that tests of clients can compare them.
 
 use std::{env, error::Error, time::Duration};
 

@@ -29,7 +29,11 @@ impl Table {
         let key = match self.era {
             Some(Era::Modern) => ConnectionKey::Modern,
             _ => {
-                let all = ConnectionKey::legacy(context.capabilities(), context.changes_roots(), Share::All);
+                let all = ConnectionKey::legacy(
+                    context.capabilities(),
+                    context.profile().roots_list_changed,
+                    Share::All,
+                );
                 match self.whom(context, &all, asks, limits.connections) {
                     Share::All => all,
                     whom => all.of(&whom),
@@ -49,9 +53,12 @@ impl Table {
         if !self.isolated && !self.ambiguous {
             return Share::All;
         }
-        let caller = context.caller();
-        if !caller.is_unidentifiable() {
-            return if self.isolated { Share::Caller(caller) } else { Share::All };
+        if !context.is_unidentifiable() {
+            return match (self.isolated, context.session_id()) {
+                (false, _) => Share::All,
+                (true, Some(session)) => Share::Session(session),
+                (true, None) => Share::Principal(context.principal().clone()),
+            };
         }
         let place = |whom: &Share| self.slots.get(&all.of(whom));
         let asked = || place(&Share::All).is_some_and(|slot| slot.has_asked());

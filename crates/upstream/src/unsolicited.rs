@@ -27,7 +27,7 @@ impl Aside for UnsolicitedRequests {
     fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest> {
         let Some(slot) = self.slot.upgrade() else { return Err(question) };
         match slot.sharers() {
-            (_, Some(sole)) => sole.ask(question),
+            (_, Some(sole)) => sole.request(question),
             (0, None) => Err(question),
             (_, None) => {
                 if question.method != Method::ListRoots {

@@ -11,9 +11,9 @@ use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::{content, safe},
-    report::UserError,
     suggest::did_you_mean,
     tool_args,
+    user_error::UserError,
 };
 
 /// What `anyport prompt` can be told.
@@ -26,7 +26,7 @@ use crate::{
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) words: Words,
-    /// Save what is no text in this folder.
+    /// Save binary contents in this folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
 }

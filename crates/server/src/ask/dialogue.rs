@@ -5,7 +5,7 @@ use std::{
     task::{Context as Task, Waker},
 };
 
-use anyport_protocol::{Error, Method, Raw, capability::Profile, json::string, jsonrpc::Reason};
+use anyport_protocol::{Error, Method, Raw, capability::ClientProfile, json::string, jsonrpc::Reason};
 use anyport_service::Outcome;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -115,7 +115,7 @@ impl Dialogue {
         &self,
         key: &str,
         question: &Q,
-        profile: Profile,
+        profile: ClientProfile,
     ) -> AskOutcome<Q::Answer> {
         if IN_ONCE.get() {
             let message = format!("the question {key:?} is asked inside of `once`; ask before it");

@@ -129,6 +129,7 @@ fn of_several_forms_the_one_that_was_meant_is_explained() {
     check(&trip(json!({"hotel": 5})), "hotel: expected string or object with stars, pool, got 5");
 }
 
+/// Invariant: Reported argument faults are bounded, and repeat no secrets.
 #[test]
 fn values_are_cut_and_secrets_are_not_repeated() {
     check(
@@ -144,6 +145,7 @@ fn values_are_cut_and_secrets_are_not_repeated() {
     );
 }
 
+/// Invariant: Reported argument faults are bounded, and repeat no secrets.
 #[test]
 fn faults_are_bounded() {
     let value = json!({ "\u{2028}".repeat(10_000): 5, "a": vec!["é".repeat(10_000); 1_000] });

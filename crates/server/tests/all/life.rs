@@ -1,4 +1,6 @@
 //! Start and stop, background work, and middleware.
+//!
+//! Invariant: A server's start and stop hooks run once, however often it is started and stopped.
 
 use std::{
     future::pending,

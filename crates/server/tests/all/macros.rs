@@ -1,4 +1,6 @@
 //! Functions under `#[tool]`, `#[resource]` and `#[prompt]`: what is listed of them, and how they answer.
+//!
+//! Invariant: A server that lacks state of one of its functions cannot be built.
 
 use crate::common::{call, error, modern, result, text};
 use anyport_protocol::Method;

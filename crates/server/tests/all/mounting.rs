@@ -1,4 +1,6 @@
 //! Servers in servers.
+//!
+//! Invariant: A mounted server answers as it does alone.
 
 use std::sync::{Arc, Mutex};
 
@@ -438,6 +440,7 @@ async fn a_handler_calls_what_is_mounted_as_the_same_caller() {
     assert!(text(&done).starts_with("unknown tool: in_hidden; Server { name: \"inner\""), "{done}");
 }
 
+/// Invariant: A state is valid for the tool that issued it, wherever the tool is mounted.
 #[tokio::test]
 async fn a_state_is_good_for_the_tool_that_asked_and_for_no_other_of_its_name() {
     // Two servers of one make, as for tests and for real.
@@ -466,6 +469,8 @@ async fn a_state_is_good_for_the_tool_that_asked_and_for_no_other_of_its_name() 
     assert_eq!(moved.reason, Some(Reason::Mismatch), "{}", moved.message);
 }
 
+/// Invariant: A caller receives no notification of an entry that is hidden from it, and a rule that panics
+/// does not stop notifications to others.
 #[tokio::test]
 async fn what_happens_in_a_mount_is_told_to_those_only_who_see_the_mount() {
     let staff = |principal: &Principal| principal.name() == Some("staff");

@@ -1,4 +1,7 @@
 //! Features that meet: each is tested by itself elsewhere.
+//!
+//! Invariant: Macros, mounts, middleware, server requests, headers, lenient arguments and visibility work
+//! together.
 
 use std::{
     sync::{

@@ -201,6 +201,7 @@ fn forgetful(change: impl Fn(Tool<()>) -> Tool<()>) -> Server {
     Server::builder("forgetful", "1").tool(change(Tool::new("note")).run(run)).build().unwrap()
 }
 
+/// Invariant: A structured result fits the listed schema, in every revision.
 #[tokio::test]
 async fn a_type_that_writes_something_else_than_its_schema_says_is_found_out() {
     let bad = json!({"name": "note", "arguments": {"text": ""}});

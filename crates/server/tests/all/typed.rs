@@ -92,6 +92,7 @@ fn problems(built: Result<Server, BuildError>) -> String {
     built.unwrap_err().problems.join("\n")
 }
 
+/// Invariant: A handler's type that its template or prompt cannot fill is found when the server is built.
 #[test]
 fn a_type_that_does_not_fit_is_found_when_the_server_is_built() {
     #[derive(Deserialize)]

@@ -1,4 +1,8 @@
 //! Things that only some callers see.
+//!
+//! Invariant: A caller receives no notification of an entry that is hidden from it, and a rule that panics
+//! does not stop notifications to others.
+//! Invariant: An entry that is hidden from a caller answers as if it did not exist.
 
 use std::sync::{
     Arc,

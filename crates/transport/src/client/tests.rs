@@ -308,6 +308,8 @@ async fn ping_is_answered_and_other_requests_refused() {
     assert!(modern.outbox.waiting().is_none(), "2026-07-28: the client MUST NOT write responses");
 }
 
+/// Invariant: A server request on a shared connection goes to the call that it belongs to. It is never
+/// guessed among several callers.
 #[tokio::test(start_paused = true)]
 async fn two_callers_are_never_mixed_up() {
     let mut server = ByHand::new(Revision::V2025_11_25);
@@ -459,6 +461,8 @@ async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
     assert_eq!(server.hub.garbage(), 6);
 }
 
+/// Invariant: A response in an array reaches its call in every revision, and the array is counted as
+/// malformed.
 #[tokio::test(start_paused = true)]
 async fn an_array_is_taken_apart_and_is_counted_where_there_are_none() {
     for revision in Revision::ALL {
@@ -518,6 +522,7 @@ async fn a_caller_that_does_not_read_costs_no_memory() {
     assert!(heard.last().unwrap().contains("10000"), "the newest is kept: {:?}", heard.last());
 }
 
+/// Invariant: A client that does not read slows its server down, and costs no memory.
 #[tokio::test(start_paused = true)]
 async fn large_events_that_nobody_reads_are_bounded_by_their_bytes() {
     let mut server = ByHand::new(Revision::NEWEST);

@@ -16,7 +16,7 @@ use anyport_protocol::{
     meta::Meta,
     session::modern,
 };
-use anyport_service::{ClientId, Context, Principal, Service};
+use anyport_service::{Context, Principal, Service, SessionId};
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -33,7 +33,7 @@ use super::{LegacySession, ResponseEvent, ResponseStream, array, in_use, refusal
 pub(crate) struct ServerConnection {
     service: Arc<dyn Service>,
     config: ConnectionConfig,
-    client: ClientId,
+    id: SessionId,
     out: mpsc::Sender<Bytes>,
     legacy: Option<Arc<LegacySession>>,
     running: HashMap<Id, Running>,
@@ -131,8 +131,8 @@ impl ServerConnection {
     pub(crate) fn new(service: Arc<dyn Service>, config: ConnectionConfig, out: mpsc::Sender<Bytes>) -> Self {
         let (running, open) = (HashMap::new(), Arc::default());
         let (tasks, pushes) = (JoinSet::new(), JoinSet::new());
-        let client = ClientId::next();
-        Self { service, config, client, out, legacy: None, running, open, tasks, pushes }
+        let id = SessionId::next();
+        Self { service, config, id, out, legacy: None, running, open, tasks, pushes }
     }
 
     /// How many requests are open, for whoever must not take a client that waits for one that is idle.
@@ -353,7 +353,7 @@ impl ServerConnection {
             ));
         }
         let revision = modern::admit(&request.method, &meta, &self.config.supported)?;
-        Context::new(self.config.principal.clone(), revision).with_client_id(self.client).with_meta(meta)
+        Context::new(self.config.principal.clone(), revision).with_session(self.id).with_meta(meta)
     }
 
     /// Answers a request in a task of its own. The response goes to `answers`, everything else straight out.

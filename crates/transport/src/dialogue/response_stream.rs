@@ -183,7 +183,7 @@ impl ResponseStream {
             Encoding::Modern { listen: false } => {}
             Encoding::Legacy(legacy) => {
                 legacy.withdraw_all(&mut self.ready);
-                if !matches!(outcome, Outcome::Error(_)) {
+                if !matches!(outcome, Outcome::Error(_) | Outcome::Failed(_)) {
                     legacy.complete(&mut self.ready);
                 }
             }
@@ -222,6 +222,7 @@ impl Encoding {
             (Self::Modern { listen: true }, Outcome::Result(result)) => Ok(tagged(&result, id)),
             (Self::Modern { .. }, Outcome::Result(result) | Outcome::InputRequired(result)) => Ok(result),
             (Self::Modern { .. }, Outcome::Error(error)) => Err(error),
+            (Self::Modern { .. }, Outcome::Failed(failure)) => Err(failure.to_error()),
             (Self::Legacy(legacy), outcome) => legacy.lower(outcome),
         };
         let mut text = Vec::new();
@@ -249,6 +250,7 @@ impl Legacy {
         let outcome = match outcome {
             Outcome::Result(result) => Ok(result),
             Outcome::Error(error) => Err(error),
+            Outcome::Failed(failure) => Err(failure.to_error()),
             // The shim stands between; a service without it cannot serve this caller.
             Outcome::InputRequired(_) => {
                 Err(Error::internal("the server asked in a way that this client cannot answer")

@@ -6,15 +6,16 @@ use std::{
 
 use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
-    capability::Profile,
+    failure::CloseReason,
     json::{Members, Splice},
     jsonrpc::{self, Response, code, write_request},
     meta::{LogLevel, Meta},
     session::server::{RequestStep, SessionState},
 };
 use anyport_service::{
-    ClientId, Context, Ear, Event, Line, Notification, Outcome, Principal, Reply, Request, Responder,
-    ServerRequest, Service,
+    Context, Event, Notification, Outcome, PeerEvent, Principal, Reply, Request, Responder, ServerRequest,
+    Service, SessionId, WeakPeer,
+    peer::{PeerChannel, PeerTransport, ToPeer},
 };
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -33,13 +34,13 @@ pub(crate) struct LegacySession {
     state: Mutex<SessionState>,
     service: Arc<dyn Service>,
     principal: Principal,
-    client: ClientId,
-    /// This session, for whoever wants to reach its client outside its calls.
-    line: Weak<Self>,
+    id: SessionId,
+    /// This session, for the peer in the contexts of its calls.
+    this: Weak<Self>,
     questions: Mutex<HashMap<Id, Open>>,
     listening: Mutex<Listening>,
-    /// Who hears what the client says outside its calls.
-    ears: Mutex<Vec<Weak<dyn Ear>>>,
+    /// What the client says outside its calls.
+    events: PeerChannel,
     /// Held while the listen stream is changed: the next change begins with what this one has led to.
     changing: tokio::sync::Mutex<()>,
     ready: watch::Sender<bool>,
@@ -100,15 +101,15 @@ impl Change {
 
 impl LegacySession {
     pub(crate) fn new(service: Arc<dyn Service>, principal: Principal, supported: &[Revision]) -> Arc<Self> {
-        Arc::new_cyclic(|line| Self {
+        Arc::new_cyclic(|this: &Weak<Self>| Self {
             state: Mutex::new(SessionState::new(supported)),
             service,
             principal,
-            client: ClientId::next(),
-            line: line.clone(),
+            id: SessionId::next(),
+            this: this.clone(),
             questions: Mutex::default(),
             listening: Mutex::default(),
-            ears: Mutex::default(),
+            events: PeerChannel::default(),
             changing: tokio::sync::Mutex::default(),
             ready: watch::Sender::new(false),
         })
@@ -159,9 +160,9 @@ impl LegacySession {
         let Meta { progress_token, traceparent, .. } = meta;
         let state = lock(&self.state);
         let context = Context::new(self.principal.clone(), state.revision())
-            .with_client_id(self.client)
-            .with_line(self.line.clone(), state.changes_roots())
-            .with_client(state.capabilities().clone(), state.client_info().cloned());
+            .with_session(self.id)
+            .with_client(state.capabilities().clone(), state.client_info().cloned())
+            .with_peer(WeakPeer::new(self.this.clone()), state.profile());
         let context = match state.log_level() {
             Some(level) => context.with_log_level(Some(level)),
             // The choice is the server's, and ours where there is no older one that makes it.
@@ -183,6 +184,7 @@ impl LegacySession {
                     Err(Error::internal("the server asked before it said what it offers"))
                 }
                 Outcome::Error(error) => Err(error),
+                Outcome::Failed(failure) => Err(failure.to_error()),
             };
             lock(&self.state).open(discovered).into()
         })
@@ -210,6 +212,7 @@ impl LegacySession {
         let acknowledged = match reply.next().await {
             Event::Notification(first) if first.method == Method::Acknowledged => first.params,
             Event::Outcome(Outcome::Error(error)) => return Err(error),
+            Event::Outcome(Outcome::Failed(failure)) => return Err(failure.to_error()),
             _ => return Err(Error::internal("the server did not acknowledge the subscription")),
         };
         let honoured = acknowledged.member("notifications").unwrap_or(Raw::EMPTY_OBJECT);
@@ -272,13 +275,8 @@ impl LegacySession {
         if !self.is_open() {
             return;
         }
-        let ears: Vec<_> = {
-            let mut ears = lock(&self.ears);
-            ears.retain(|ear| ear.strong_count() > 0);
-            ears.iter().filter_map(Weak::upgrade).collect()
-        };
         let params = notification.params.clone().unwrap_or(Raw::EMPTY_OBJECT);
-        ears.iter().for_each(|ear| ear.told(self.client, &notification.method, &params));
+        self.events.send(PeerEvent::Notification(notification.method.clone(), params));
     }
 
     /// The next message that belongs to no call; `None` when the session has ended. Changes that nobody waits for
@@ -443,6 +441,7 @@ impl LegacySession {
     pub(crate) fn close(&self) {
         lock(&self.questions).clear();
         self.end_pushes();
+        self.events.close(CloseReason::lost("the session has ended"));
     }
 
     /// Nothing is said any more outside calls.
@@ -455,32 +454,35 @@ impl LegacySession {
     }
 }
 
-impl Line for LegacySession {
-    fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest> {
-        let lacks = {
-            let state = lock(&self.state);
-            Profile::of(state.capabilities()).lacks(question.method, &question.params)
-        };
-        match self.room().filter(|_| lacks.is_none()) {
-            Some(mut listening) => listening.aside.push_back(Event::ServerRequest(question)),
-            None => return Err(question),
+impl PeerTransport for LegacySession {
+    fn id(&self) -> SessionId {
+        self.id
+    }
+
+    fn send(&self, message: ToPeer) -> Result<(), ToPeer> {
+        if let ToPeer::Request(request) = &message
+            && lock(&self.state).profile().lacks(request.method, &request.params).is_some()
+        {
+            return Err(message);
         }
+        let Some(mut listening) = self.room() else {
+            tracing::debug!("too much waits for a session that does not listen, or it is over: left out");
+            return Err(message);
+        };
+        listening.aside.push_back(match message {
+            ToPeer::Request(request) => Event::ServerRequest(request),
+            ToPeer::Notification(name, params) => match Method::named(&name) {
+                Some(method) => Event::Notification(Notification { method, params }),
+                None => Event::Unknown { method: name, params },
+            },
+        });
+        drop(listening);
         self.wake_pushes();
         Ok(())
     }
 
-    fn tell(&self, notification: Notification) {
-        match self.room() {
-            Some(mut listening) => listening.aside.push_back(Event::Notification(notification)),
-            None => return tracing::debug!("a session that does not listen is not told of everything"),
-        }
-        self.wake_pushes();
-    }
-
-    fn heard_by(&self, ear: Weak<dyn Ear>) {
-        let mut ears = lock(&self.ears);
-        ears.retain(|ear| ear.strong_count() > 0);
-        ears.push(ear);
+    fn events(&self) -> &PeerChannel {
+        &self.events
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Error, Id, Method, Raw,
-    capability::{InputCapability, Profile},
+    capability::{ClientProfile, InputCapability},
     json::Splice,
     jsonrpc::{Reason, code},
     meta::key,
@@ -199,7 +199,7 @@ impl ServerRequests {
 /// The error for a request that the caller has not declared. 2025-11-25, elicitation §Error Handling: "Server sends an
 /// `elicitation/create` request with a mode not declared in client capabilities: `-32602` (Invalid params)"; what was not
 /// declared at all does not exist.
-pub(super) fn undeclared(profile: &Profile, method: Method, needs: InputCapability) -> Error {
+pub(super) fn undeclared(profile: &ClientProfile, method: Method, needs: InputCapability) -> Error {
     let in_part = match method {
         Method::Elicit => profile.elicitation_form || profile.elicitation_url,
         Method::CreateMessage => profile.sampling,

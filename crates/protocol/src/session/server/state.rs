@@ -6,7 +6,7 @@ use bytestring::ByteString;
 
 use crate::{
     Error, Id, Method, Raw, Revision,
-    capability::Profile,
+    capability::ClientProfile,
     json::{Elements, Members, Splice},
     jsonrpc::{Reason, RpcResult, code},
     meta::{LogLevel, key},
@@ -21,7 +21,7 @@ pub struct SessionState {
     supported: Vec<Revision>,
     revision: Revision,
     capabilities: Raw,
-    changes_roots: bool,
+    profile: ClientProfile,
     client_info: Option<Raw>,
     log_level: Option<LogLevel>,
     subscriptions: BTreeSet<ByteString>,
@@ -81,7 +81,7 @@ impl SessionState {
             supported: supported.iter().copied().filter(|revision| !revision.is_modern()).collect(),
             revision: Revision::NEWEST_LEGACY,
             capabilities: Raw::EMPTY_OBJECT,
-            changes_roots: false,
+            profile: ClientProfile::default(),
             client_info: None,
             log_level: None,
             subscriptions: BTreeSet::new(),
@@ -100,9 +100,10 @@ impl SessionState {
         &self.capabilities
     }
 
-    /// Whether the client says when its roots change: since 2026-07-28 none does, so its capabilities do not tell.
-    pub fn changes_roots(&self) -> bool {
-        self.changes_roots
+    /// What the client declared that it can be asked, and whether it announces when its roots change: since 2026-07-28 none
+    /// does, so the capabilities in the newest vocabulary do not say that.
+    pub fn profile(&self) -> ClientProfile {
+        self.profile
     }
 
     /// Who the client says it is.
@@ -201,12 +202,13 @@ impl SessionState {
         if !capabilities.is_object() {
             return Err(Error::invalid_params("params.capabilities must be an object"));
         }
-        self.changes_roots = Profile::of(&capabilities).roots_list_changed;
+        let roots_list_changed = ClientProfile::of(&capabilities).roots_list_changed;
         // 2025-11-25, lifecycle §Operation: both parties MUST "Respect the negotiated protocol version". A client that asked
         // for a newer one has declared what this one does not have, and nobody may be asked for that.
         let said = revision::lower(Part::ClientCapabilities, revision, capabilities);
         let lifted = said.and_then(|said| revision::lift(Part::ClientCapabilities, revision, said));
         self.capabilities = lifted.map_err(refused_params)?;
+        self.profile = ClientProfile { roots_list_changed, ..ClientProfile::of(&self.capabilities) };
         self.client_info = member("clientInfo").filter(|info| info.is_object());
         self.revision = revision;
         self.stage = Stage::Opening;
@@ -367,7 +369,7 @@ impl SessionState {
     fn in_context(&self, method: Method, params: Raw) -> Raw {
         let wants = method == Method::CreateMessage
             && Members::find(params.as_str(), "includeContext").is_some_and(|which| which != "\"none\"");
-        if !wants || Profile::of(&self.capabilities).sampling_context {
+        if !wants || ClientProfile::of(&self.capabilities).sampling_context {
             return params;
         }
         Splice::retain(&params, |name| name != "includeContext").finish()

@@ -89,6 +89,7 @@ fn initialize_agrees_on_the_asked_version_or_the_newest_legacy_one() {
     }
 }
 
+/// Invariant: No side is asked for what the negotiated revision does not have.
 #[test]
 fn nobody_is_asked_for_what_the_agreed_revision_does_not_have() {
     let declared = r#"{"elicitation":{"form":{},"url":{}},"sampling":{"tools":{}},"roots":{}}"#;

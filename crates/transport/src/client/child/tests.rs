@@ -1,4 +1,7 @@
 //! Real processes: shell scripts that behave as servers do, and as they should not.
+//!
+//! Invariant: A server that prints garbage, floods or disconnects costs its own calls alone, and each of them
+//! gets the reason.
 #![cfg(target_os = "linux")]
 
 use std::{sync::Arc, time::Duration};
@@ -132,6 +135,7 @@ async fn garbage_and_floods_do_not_matter() {
     connection.close().await;
 }
 
+/// Invariant: A child process that never answers is given up and killed.
 #[tokio::test]
 async fn a_server_that_never_answers_is_given_up_and_killed() {
     let opening = ConnectOptions {

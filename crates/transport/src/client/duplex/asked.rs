@@ -15,7 +15,7 @@ use tokio::{
 
 use super::hub::{Hub, State};
 use crate::{
-    client::{PROGRESS, undeclared},
+    client::{PROGRESS, caller, undeclared},
     dialogue::in_use,
 };
 
@@ -258,15 +258,15 @@ impl State {
         }
     }
 
-    /// RequestRoute a question is now, and the call's id.
+    /// Which call a server request belongs to now, and the call's id.
     fn route_request(&self) -> (RequestRoute, Option<u64>) {
         let open = || self.calls.iter().filter(|(_, slot)| slot.outcome.is_none());
-        let callers: Vec<_> = open().map(|(_, slot)| slot.context.caller()).collect();
+        let callers: Vec<_> = open().map(|(_, slot)| caller(&slot.context)).collect();
         let calls: Vec<_> = open()
             .zip(&callers)
             .map(|((_, slot), caller)| InFlightCall {
                 caller,
-                unidentifiable: caller.is_unidentifiable(),
+                unidentifiable: slot.context.is_unidentifiable(),
                 method: slot.method,
                 requests: slot.questions,
             })

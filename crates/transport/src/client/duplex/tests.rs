@@ -1,4 +1,6 @@
 //! What a server may do to a channel, and how long it is waited for.
+//!
+//! Invariant: A client answers no request of a server of 2026-07-28.
 
 use std::{sync::Arc, time::Duration};
 

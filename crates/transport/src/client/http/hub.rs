@@ -16,7 +16,7 @@ use anyport_protocol::{
     jsonrpc::{self, Id, Message, Reason, write_error, write_notification, write_request, write_result},
     session::client::NegotiatedSession,
 };
-use anyport_service::{Caller, Context, Notification};
+use anyport_service::{Context, Notification};
 use bytes::Bytes;
 use futures_util::future::AbortHandle;
 use http::{HeaderMap, HeaderValue, Method as Verb, Response, StatusCode, header};
@@ -36,7 +36,7 @@ use super::{
     received::{Broken, Messages, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{ConnectOptions, End, aside::Asides, never_sent};
+use crate::client::{Caller, ConnectOptions, End, aside::Asides, caller, never_sent};
 
 /// One connection.
 pub(super) struct Hub {
@@ -91,6 +91,7 @@ pub(super) struct Unplaced {
 pub(super) struct Open {
     /// `None`: it is our own.
     pub(super) caller: Option<Caller>,
+    pub(super) unidentifiable: bool,
     pub(super) method: Option<Method>,
     /// Whether its caller wants log messages.
     pub(super) logs: bool,
@@ -185,9 +186,10 @@ impl Hub {
         if method.is_some_and(Method::may_ask) {
             self.give_held(&inbox);
         }
-        let caller = context.map(Context::caller);
+        let unidentifiable = context.is_some_and(Context::is_unidentifiable);
+        let caller = context.map(caller);
         let logs = context.is_some_and(|context| context.log_level().is_some());
-        self.calls().insert(id, Open { caller, method, logs, questions: 0, inbox });
+        self.calls().insert(id, Open { caller, unidentifiable, method, logs, questions: 0, inbox });
         reader
     }
 

@@ -221,12 +221,11 @@ impl Hub {
         let callers = calls.values().filter_map(|open| Some((open, open.caller.as_ref()?)));
         let (all, open): (Vec<_>, Vec<_>) = callers
             .map(|(open, caller)| {
-                let apart = caller.is_unidentifiable();
                 (
                     open,
                     InFlightCall {
                         caller,
-                        unidentifiable: apart,
+                        unidentifiable: open.unidentifiable,
                         method: open.method,
                         requests: open.questions,
                     },

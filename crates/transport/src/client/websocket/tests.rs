@@ -140,6 +140,7 @@ async fn is_over_after(connection: &Connection, time: Duration) -> bool {
 /// More than a moment, less than a limit.
 const SLACK: Duration = Duration::from_secs(5);
 
+/// Invariant: A client's unused WebSocket closes after `connection_idle`; one with subscriptions does not.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_nobody_uses_is_closed_after_connection_idle() {
     for revision in Revision::ALL {

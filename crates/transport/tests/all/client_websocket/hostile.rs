@@ -1,5 +1,8 @@
 //! Servers that write what they may not (RFC 6455 §5, §7.4): their own calls end and say why, and what they sent is held
 //! against the limits before there is room for it.
+//!
+//! Invariant: Over a WebSocket, our client works with our server in every revision, and a violation closes
+//! the connection with its code.
 
 use std::{future::Future, time::Duration};
 
