@@ -34,9 +34,9 @@ impl ErrorReport {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{io, time::Duration};
 
-    use anyport_protocol::{Error, jsonrpc::code, meta::key, types::Implementation};
+    use anyport_protocol::{Error, Raw, jsonrpc::code, meta::key, types::Implementation};
     use serde_json::{Value, json};
 
     use super::{super::report::MAX_CHAIN_BYTES, *};
