@@ -12,7 +12,6 @@ const KNOWN: &[(&str, usize)] = &[
     ("gateway", 2),
     ("layers", 2),
     ("protocol", 26),
-    ("server", 43),
     ("transport", 49),
 ];
 
