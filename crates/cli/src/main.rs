@@ -21,6 +21,7 @@ mod stop;
 mod suggest;
 mod target;
 mod tool_args;
+mod user_error;
 
 use std::{ffi::OsString, process::ExitCode};
 

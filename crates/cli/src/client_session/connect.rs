@@ -11,9 +11,9 @@ use super::{Options, recording::Recorder};
 use crate::{
     exit::Exit,
     render::safe,
-    report::UserError,
     suggest::{did_you_mean, programs},
     target::Target,
+    user_error::UserError,
 };
 
 /// Connects to the server.

@@ -11,9 +11,9 @@ use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::{content, safe},
-    report::UserError,
     suggest::did_you_mean,
     tool_args,
+    user_error::UserError,
 };
 
 /// What `anyport prompt` can be told.

@@ -11,8 +11,8 @@ use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::{content, safe},
-    report::UserError,
     suggest::did_you_mean,
+    user_error::UserError,
 };
 
 /// What `anyport read` can be told.

@@ -13,9 +13,9 @@ use clap::ValueEnum;
 use super::limits::{Limit, Limits};
 use crate::{
     logging::{self, Rotation},
-    report::UserError,
     secret_source::{InvalidSecretSource, SecretSource},
     state_dir,
+    user_error::UserError,
 };
 
 /// How clients reach what a command serves: the same for every command that serves.

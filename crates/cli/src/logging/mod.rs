@@ -5,6 +5,7 @@
 //! - [`file`]: the log file, which makes room by itself.
 
 mod file;
+mod format;
 mod line;
 mod queue;
 
@@ -26,8 +27,8 @@ use tracing_subscriber::{
 };
 
 pub(crate) use self::file::Rotation;
-use self::{file::LogFile, queue::Queue};
-use crate::{report::UserError, target::redacted};
+use self::{file::LogFile, format::Format, queue::Queue};
+use crate::{target::redacted, user_error::UserError};
 
 /// How much to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,16 +41,6 @@ pub(crate) enum Level {
     Info,
     Debug,
     Trace,
-}
-
-/// How a line is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    #[default]
-    Human,
-    /// For programs: one JSON object a line.
-    Json,
 }
 
 /// Where logs go, and which.

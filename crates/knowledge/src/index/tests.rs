@@ -6,7 +6,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::document::FileTimes;
+use crate::file_times::FileTimes;
 
 fn document(path: &str, text: &str) -> Document {
     let times = FileTimes { created: SystemTime::UNIX_EPOCH, modified: SystemTime::UNIX_EPOCH };

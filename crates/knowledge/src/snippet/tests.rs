@@ -126,8 +126,8 @@ fn a_large_document_takes_no_time_beyond_its_size() {
 }
 
 proptest! {
-    /// Invariant: A snippet takes time in proportion to its document, and has a bounded length.
     #![proptest_config(ProptestConfig::with_cases(512))]
+    /// Invariant: A snippet takes time in proportion to its document, and has a bounded length.
     #[test]
     fn no_text_stops_it(
         text in "(\\PC|[a# \n`*>|é日_-]){0,200}",

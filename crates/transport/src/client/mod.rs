@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - [`connect`], [`Target`], [`ConnectOptions`]: how a connection begins; [`RevisionCache`]: what is remembered of that.
-//! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`End`]: why it is over.
+//! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`CloseReason`]: why it is over.
 //! - `malformed`: counts what a server sends that is not a message.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
 //! - `child` (feature `client-child`): servers that are started as a child process.
@@ -16,19 +16,21 @@
 //! - [`Dial`]: servers that are reached in a way of the caller's own.
 
 mod aside;
+mod call_reply;
 mod carrier;
 #[cfg(feature = "client-child")]
 pub mod child;
 mod connection;
 mod dial;
 mod duplex;
-mod end;
 mod eras;
 mod error;
 #[cfg(feature = "client-http")]
 pub mod http;
 mod malformed;
+mod multiplexer;
 mod opening;
+mod server_request;
 mod service;
 mod spoken;
 mod stream;
@@ -41,10 +43,10 @@ mod unix;
 #[cfg(feature = "client-websocket")]
 pub mod websocket;
 
+pub use anyport_protocol::failure::CloseReason;
 pub use aside::Aside;
 pub use connection::Connection;
 pub use dial::Dial;
-pub use end::End;
 pub use eras::RevisionCache;
 pub use error::ConnectError;
 pub use opening::{ConnectOptions, MessageObserver};

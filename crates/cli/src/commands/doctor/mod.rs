@@ -25,9 +25,8 @@ use self::{opening::Opened, report::Report};
 use super::Words;
 use crate::{
     client_session::{self, Held},
-    exit::Exit,
-    report::UserError,
     target::{Server, Surroundings, Target},
+    user_error::UserError,
 };
 
 /// What `anyport doctor` can be told.
@@ -100,13 +99,4 @@ async fn examine(
     let done = exchange::exchange(report, &connection, target, options, started, call).await;
     client_session::close(&connection).await;
     done
-}
-
-/// How a step ends the program when it fails.
-fn exit_of(step: &str) -> Exit {
-    match step {
-        "well-known" | "auth" => Exit::Auth,
-        "revision" | "list" | "call" => Exit::Failed,
-        _ => Exit::Unreachable,
-    }
 }

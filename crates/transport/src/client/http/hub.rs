@@ -36,7 +36,7 @@ use super::{
     received::{Broken, Messages, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{Caller, ConnectOptions, End, aside::Asides, caller, never_sent};
+use crate::client::{Caller, CloseReason, ConnectOptions, aside::Asides, caller, never_sent};
 
 /// One connection.
 pub(super) struct Hub {
@@ -46,7 +46,7 @@ pub(super) struct Hub {
     pub(super) way: Way,
     pub(super) spoken: broadcast::Sender<Notification>,
     pub(super) asides: Asides,
-    pub(super) ended: watch::Sender<Option<End>>,
+    pub(super) ended: watch::Sender<Option<CloseReason>>,
     ids: AtomicU64,
     calls: Mutex<BTreeMap<u64, Open>>,
     /// What was asked outside any call.
@@ -143,7 +143,7 @@ impl Hub {
         opening: ConnectOptions,
         way: Way,
         spoken: broadcast::Sender<Notification>,
-        ended: watch::Sender<Option<End>>,
+        ended: watch::Sender<Option<CloseReason>>,
         first_id: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -442,7 +442,7 @@ impl Hub {
             _ = tokio::time::timeout(FAREWELL, goodbye).await;
             hub.ended.send_if_modified(|end| {
                 let first = end.is_none();
-                end.get_or_insert(End::Closed);
+                end.get_or_insert(CloseReason::Closed);
                 first
             });
         };
