@@ -16,8 +16,8 @@ impl<S> Layer<S> for TraceLayer {
     }
 }
 
-/// Gives every call a span with what is called, by whom and in which revision, and logs how it ended.
-/// Arguments and results are never logged: they may hold secrets.
+/// Gives every call a span with its method, name, caller and revision, and logs its outcome. Arguments and results are
+/// never logged: they may contain secrets.
 #[derive(Debug)]
 pub struct Trace<S> {
     inner: S,
