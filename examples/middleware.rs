@@ -22,7 +22,6 @@ async fn audit(call: Call, next: Next) -> Outcome {
         // Not the end: the client calls again, with the answers.
         Outcome::InputRequired(_) => "asked",
         Outcome::Error(_) => "refused",
-        // Known on this side, for example because the call took too long: nobody answered.
         Outcome::Failed(_) => "failed",
     };
     eprintln!("{who} {} {} {how}", what.method, what.name().unwrap_or_default());
