@@ -24,7 +24,7 @@ use crate::{
     user_error::UserError,
 };
 
-/// Serves until it is told to stop.
+/// Serves until a stop is requested.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     arguments.listen.check()?;
     for idle in arguments.listen.idle() {
@@ -79,14 +79,14 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     served
 }
 
-/// What stands around the server, innermost first.
+/// The layers around the server, innermost first.
 fn stack(server: Server, knowledge: &Knowledge, arguments: &Arguments, limits: &Limits) -> impl Service {
-    // What any of them refuses is counted beside what the server refuses.
+    // Their refusals are counted with those of the server.
     let metrics = server.metrics().clone();
     let knows = server.clone();
     // A handler that panics fails its call, not the process.
     let service = CatchPanic::new(server);
-    // What only reads is not asked again for the same; limits of rate and time hold all the same.
+    // Read-only tools are cached; rate limit and timeout apply all the same.
     let service: Box<dyn Service> = match arguments.cache() {
         Some(ttl) => {
             let limits = CacheLimits { ttl, ..limits.cache };
@@ -94,13 +94,13 @@ fn stack(server: Server, knowledge: &Knowledge, arguments: &Arguments, limits: &
         }
         None => Box::new(service),
     };
-    // Handlers ask by result; clients of older revisions are asked live.
+    // Handlers send requests as results; legacy clients receive them inline.
     let service = LegacyClientAdapter::new(service, limits.shim).metrics(&metrics);
     // A call that hangs is ended; the time a person takes to answer does not count.
     let service = Timeout::new(service, arguments.timeout.0).metrics(&metrics);
     // One caller alone cannot take all there is.
     let service = RateLimit::new(service, limits.quota).metrics(&metrics);
-    // What runs at once is bounded, so that what runs stays fast.
+    // Concurrent calls are bounded, so that running calls stay fast.
     let service = ConcurrencyLimit::new(service, limits.max_concurrent_calls).metrics(&metrics);
     // Outermost, so that it sees what every other layer answers.
     Trace::new(service)
