@@ -37,7 +37,6 @@ mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
-mod undeclared;
 #[cfg(all(feature = "client-unix", unix))]
 mod unix;
 #[cfg(feature = "client-websocket")]
@@ -55,7 +54,6 @@ pub use target::{Target, connect};
 
 use anyport_protocol::{Error, Raw, json::Splice};
 use anyport_service::{Context, Principal, SessionId};
-use undeclared::undeclared;
 
 /// `error`, of a request that the server cannot have seen: whoever called may do so again, whatever it was.
 fn never_sent(error: Error) -> Error {
@@ -70,10 +68,6 @@ type Caller = (Option<SessionId>, Principal);
 fn caller(context: &Context) -> Caller {
     (context.session_id(), context.principal().clone())
 }
-
-/// How often a server that asked for progress hears that its question is still open: what it waits for is a person, and
-/// its own timeout must not end the call meanwhile.
-const PROGRESS: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Bytes of what a server says of a call that may wait for the reader of the call, where others share the connection; a
 /// larger message waits alone.

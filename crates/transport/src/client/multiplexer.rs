@@ -52,8 +52,8 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// Why no further call may be sent now.
     fn refuse(&self, connection: &Multiplexer<Self>) -> Option<Failure>;
 
-    /// Sends a message of the connection's own, after those before it.
-    fn send(&self, connection: &Multiplexer<Self>, message: Outgoing);
+    /// Sends messages of the connection's own: those of one step, each after the one before it.
+    fn send(&self, connection: &Multiplexer<Self>, messages: SmallVec<[Outgoing; 2]>);
 
     /// Sends the request of a call: the first time, or again in a renewed session.
     fn start(
@@ -243,18 +243,33 @@ impl<D: Driver> Multiplexer<D> {
         if starts_timer {
             self.start_timer();
         }
+        let mut messages = SmallVec::new();
         for action in actions {
-            self.perform(action, text);
+            match action {
+                Action::Send(message) => messages.push(message),
+                // Its waker was taken; its stream is dropped with the reply.
+                Action::Wake(_) | Action::CloseStream(_) | Action::Withdrawn(_) => {}
+                action => {
+                    self.flush(&mut messages);
+                    self.perform(action, text);
+                }
+            }
         }
+        self.flush(&mut messages);
         wakers.into_iter().for_each(Waker::wake);
         result
     }
 
+    /// Sends the messages of a step so far.
+    fn flush(&self, messages: &mut SmallVec<[Outgoing; 2]>) {
+        if !messages.is_empty() {
+            self.driver.send(self, std::mem::take(messages));
+        }
+    }
+
     fn perform(&self, action: Action, text: &[u8]) {
         match action {
-            Action::Send(message) => self.driver.send(self, message),
-            // Its waker was taken; its stream is dropped with the reply.
-            Action::Wake(_) | Action::CloseStream(_) | Action::Withdrawn(_) => {}
+            Action::Send(_) | Action::Wake(_) | Action::CloseStream(_) | Action::Withdrawn(_) => {}
             Action::Negotiated(session) => {
                 let _ = self.session.set(session.clone());
                 self.driver.control(self, Control::Negotiated(session));
@@ -348,6 +363,12 @@ impl<D: Driver> Multiplexer<D> {
             connection.handle(now, input, out);
             connection.next_event(call)
         })
+    }
+
+    /// An id for a request that a driver sends itself, and whose response it takes itself.
+    #[cfg(feature = "client-http")]
+    pub(crate) fn reserve_id(&self) -> CallId {
+        self.state.lock().connection.reserve_id()
     }
 
     /// Ends a call whose reader is gone.

@@ -307,6 +307,6 @@ mod tests {
         assert!("a b".parse::<AllowedHost>().is_err() && "".parse::<AllowedHost>().is_err());
         assert!("app.example.com".parse::<AllowedOrigin>().is_err());
         assert!("https://a/b".parse::<AllowedOrigin>().is_err());
-        assert_eq!("https://A.example/".parse::<AllowedOrigin>().unwrap().0, "https://a.example");
+        assert_eq!("https://A.example/".parse::<AllowedOrigin>().unwrap().as_str(), "https://a.example");
     }
 }
