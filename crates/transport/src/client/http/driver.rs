@@ -47,6 +47,8 @@ pub(super) struct HttpDriver {
     pub(super) shared: Arc<Shared>,
     /// Completes the opening of the connection, once.
     opened: Lock<Option<oneshot::Sender<Result<Arc<NegotiatedSession>, ConnectError>>>>,
+    /// What was negotiated over HTTP+SSE, while `notifications/initialized` is under way.
+    confirming: Lock<Option<Arc<NegotiatedSession>>>,
     /// Tasks that read streams of the whole connection, and those that send its own requests.
     streams: Lock<JoinSet<()>>,
     /// Tasks that post messages without a response.
@@ -201,6 +203,7 @@ impl HttpDriver {
         Self {
             shared: Arc::new(shared),
             opened: Lock::new(Some(opened)),
+            confirming: Lock::default(),
             streams: Lock::default(),
             posts: Lock::default(),
             max_posts: options.max_open_requests + options.max_open_questions,
@@ -251,6 +254,7 @@ impl HttpDriver {
     /// Sends `notifications/initialized` over HTTP+SSE; then the connection is open.
     fn confirm(&self, connection: &HttpConnection, initialized: Bytes, session: Arc<NegotiatedSession>) {
         let (shared, connection) = (self.shared.clone(), connection.weak());
+        *self.confirming.lock() = Some(session.clone());
         self.spawn(async move {
             let delivered = shared.deliver(initialized).await;
             let Some(connection) = connection.upgrade() else { return };
@@ -281,7 +285,9 @@ impl HttpDriver {
 
     /// Ends everything: streams are closed, what is being sent is sent, the session is given back.
     fn close(&self, reason: CloseReason) {
-        self.complete(Err(ConnectError::Ended(reason.clone())));
+        // A connection that ends while it is confirmed was open, and says itself why it is over.
+        let confirming = self.confirming.lock().take();
+        self.complete(confirming.ok_or_else(|| ConnectError::Ended(reason.clone())));
         self.streams.lock().abort_all();
         let mut posts = std::mem::take(&mut *self.posts.lock());
         let (shared, ended) = (self.shared.clone(), self.ended.clone());
