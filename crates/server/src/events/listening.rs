@@ -10,7 +10,7 @@ use anyport_protocol::{Method, Raw, json::Splice};
 use anyport_service::{Event, Notification, Outcome};
 use futures_core::Stream;
 
-use super::{Filter, Hub, lock};
+use super::hub::{Filter, Hub, lock};
 
 /// The stream of one `subscriptions/listen`: the acknowledgement, then changes, and its result when the server closes.
 ///

@@ -1,7 +1,7 @@
 //! What a template's function makes of the variables: checked when the server is built.
 
 use crate::{
-    complete::{Completer, Completers},
+    completer::{Completer, Completers},
     names,
     values::{Check, Traced, Wanted},
 };

@@ -1,3 +1,5 @@
+//! `subscriptions/listen`.
+
 use anyport_protocol::{
     Error, Raw,
     json::{Elements, Members},
@@ -5,23 +7,11 @@ use anyport_protocol::{
 use anyport_service::{Principal, Reply};
 
 use crate::{
+    core::Served,
     events::{Filter, ListenError},
     params::text,
-    server::Served,
     write::ResultWriter,
 };
-
-/// The most resources that one listen stream may subscribe to, unless [`crate::Builder::max_subscriptions`] says
-/// otherwise.
-pub const DEFAULT_MAX_SUBSCRIPTIONS: usize = 1_000;
-/// The most listen streams that are open at a time, unless [`crate::Builder::max_listeners`] says otherwise.
-///
-/// Each takes about half a KiB, so all of them 5 MiB. There are as many as a transport has sessions and streams by
-/// default: it is the transport that refuses first, and says so in its own words.
-pub const DEFAULT_MAX_LISTENERS: usize = 10_000;
-/// The most bytes that the URIs of all listen streams take together, unless
-/// [`crate::Builder::max_subscription_bytes`] says otherwise.
-pub const DEFAULT_MAX_SUBSCRIPTION_BYTES: usize = 64 << 20;
 
 /// Answers `subscriptions/listen`.
 ///
@@ -32,28 +22,33 @@ pub(crate) fn listen(server: &Served, params: &Raw, principal: &Principal) -> Re
     let filter = filter.ok_or_else(|| Error::invalid_params("\"notifications\" must be an object"))?;
     let asked = read(filter)?;
     let agreed = Filter {
-        tools: asked.tools && server.offers.tools,
-        prompts: asked.prompts && server.offers.prompts,
-        resources: asked.resources && server.offers.resources,
-        uris: if server.offers.resources { asked.uris } else { Vec::new() },
+        tools: asked.tools && server.core.offers.tools,
+        prompts: asked.prompts && server.core.offers.prompts,
+        resources: asked.resources && server.core.offers.resources,
+        uris: if server.core.offers.resources { asked.uris } else { Vec::new() },
     };
     // 2026-07-28, subscriptions §Acknowledgment: "the subset the server agreed to honor".
-    if agreed.uris.len() > server.limits.max_subscriptions {
-        server.lifecycle.refused.max_subscriptions.increment();
+    if agreed.uris.len() > server.core.limits.max_subscriptions {
+        server.env.resources.refused.max_subscriptions.increment();
     }
-    let registry = server.registry.load_full();
-    let uris = agreed.uris.into_iter().take(server.limits.max_subscriptions);
+    let registry = server.core.registry.load_full();
+    let uris = agreed.uris.into_iter().take(server.core.limits.max_subscriptions);
     let uris = uris.filter(|uri| registry.may_subscribe(uri, principal)).collect();
-    let end = ResultWriter::complete(0).finish(&server.identity, None)?;
-    let listening = server.events.listen(Filter { uris, ..agreed }, principal.clone(), server.limits, end);
+    let end = ResultWriter::complete(0).finish(&server.env.identity, None)?;
+    let listening = server.env.resources.events.listen(
+        Filter { uris, ..agreed },
+        principal.clone(),
+        server.core.limits,
+        end,
+    );
     let listening = listening.map_err(|refused| match refused {
         ListenError::Closed(error) => error,
         ListenError::Listeners(error) => {
-            server.lifecycle.refused.max_listeners.increment();
+            server.env.resources.refused.max_listeners.increment();
             error
         }
         ListenError::Bytes(error) => {
-            server.lifecycle.refused.max_subscription_bytes.increment();
+            server.env.resources.refused.max_subscription_bytes.increment();
             error
         }
     })?;
