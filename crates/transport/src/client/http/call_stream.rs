@@ -8,21 +8,23 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Method,
+    Method,
     failure::{CloseReason, Failure},
     jsonrpc::{Id, Message, Response as RpcResponse, RpcResult},
     session::client::{CallId, Input, Origin, PreparedRequest},
 };
 use anyport_service::Context;
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use hyper::body::Incoming as Body;
 
 use super::{
-    driver::{HttpConnection, Session, Shared},
+    driver::HttpConnection,
     headers::RequestHeaders,
     received::{Broken, Messages, Refusal, failure_of},
     resume::{RETRY_MIN, Resumed, pause, resume},
+    send::{Sent, deliver, post},
+    shared::{Session, Shared},
     tool_headers::{self, ToolCall},
 };
 
@@ -47,16 +49,6 @@ enum Stage {
     /// The response comes on the stream that all calls share.
     Elsewhere,
     Over,
-}
-
-/// What sending a request has led to.
-pub(super) enum Sent {
-    Response(Response<Body>),
-    Elsewhere,
-    Refused(Refusal),
-    /// What had to be asked before was answered so.
-    Answered(Error),
-    Failed(Failure),
 }
 
 /// What asking for the rest of a stream has led to.
@@ -261,26 +253,6 @@ impl CallStream {
     /// The server has the request, and its answer will not be known.
     fn lost(&self, why: &str) -> Input {
         self.failed(Failure::OutcomeUnknown(CloseReason::lost(why)))
-    }
-}
-
-/// Posts a request whose response comes on its own stream.
-pub(super) async fn post(shared: Arc<Shared>, headers: RequestHeaders, message: Bytes) -> Sent {
-    let line = &shared.line;
-    match line.post(&line.url, &headers, message).await {
-        Ok(response) if response.status().is_success() => Sent::Response(response),
-        Ok(response) => Sent::Refused(Refusal::of(response, &line.reading).await),
-        Err(fault) => Sent::Failed(fault.into_failure()),
-    }
-}
-
-/// Posts a request whose response comes on the stream that all calls share.
-async fn deliver(shared: Arc<Shared>, message: Bytes) -> Sent {
-    use super::driver::Undelivered;
-    match shared.deliver(message).await {
-        Ok(()) => Sent::Elsewhere,
-        Err(Undelivered::Refused(refusal)) => Sent::Refused(refusal),
-        Err(Undelivered::Unreachable(fault)) => Sent::Failed(fault.into_failure()),
     }
 }
 

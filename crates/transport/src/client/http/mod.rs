@@ -1,9 +1,10 @@
 //! Connections to servers over HTTP: Streamable HTTP of every revision, and HTTP+SSE of 2024-11-05.
 //!
 //! # Layout
-//! - `driver`: the [driver](crate::client::multiplexer::Driver) of these connections; `opening`: the requests of a
-//!   connection's own, which find out what the server speaks.
-//! - `call_stream`: the response to one call; `shared_stream`: streams of the whole connection; `resume`: the rest of a
+//! - `drive`: the [driver](crate::client::multiplexer::Driver) of these connections; `driver`: its state, tasks and end;
+//!   `shared`: what its tasks share.
+//! - `opening`: the requests of a connection's own, which find out what the server speaks.
+//! - `send`: the request of a call; `call_stream`: the response to it; `shared_stream`: streams of the whole connection; `resume`: the rest of a
 //!   stream that was cut.
 //! - `headers`: what requests carry besides their message; `param_headers`, `tool_headers`: arguments that go into headers,
 //!   too.
@@ -14,6 +15,7 @@
 mod address_policy;
 mod call_stream;
 mod connector;
+mod drive;
 mod driver;
 mod endpoint;
 mod events;
@@ -25,6 +27,8 @@ mod param_headers;
 mod probe;
 mod received;
 mod resume;
+mod send;
+mod shared;
 mod shared_stream;
 mod tool_headers;
 

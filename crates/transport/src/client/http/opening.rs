@@ -16,11 +16,12 @@ use url::Url;
 
 use super::{
     Endpoint, Fault,
-    driver::{HttpConnection, HttpDriver, Line, Shared, Undelivered, WeakConnection},
+    driver::{HttpConnection, HttpDriver, WeakConnection},
     fault::shown,
     headers::{RequestHeaders, SESSION_ID},
     outbound::Outbound,
     received::{EventStream, Messages, Reading, Refusal, is_stream, result_of},
+    shared::{Line, Shared, Undelivered},
     shared_stream,
 };
 use crate::client::{
@@ -107,7 +108,15 @@ impl OwnRequest {
     /// attempting a modern request first".
     async fn probe(&self, revision: Revision, method: Method) {
         let unknown = |why: String| Err(Error::new(code::METHOD_NOT_FOUND, why));
-        match self.post(RequestHeaders::post().of_method(revision, method)).await {
+        let Some(limit) = self.connection.upgrade().map(|connection| connection.options.probe_timeout) else {
+            return;
+        };
+        // The machine has given up a server that is silent for so long; what it has to say later is not waited for.
+        let Ok(posted) = timeout(limit, self.post(RequestHeaders::post().of_method(revision, method))).await
+        else {
+            return;
+        };
+        match posted {
             Ok(Ok(response)) => self.answered(result_of(response, &self.shared.line.reading).await),
             Ok(Err(refusal)) if refusal.says_nothing_of_the_era() => self.give_up(self.refused(refusal)),
             Ok(Err(refusal)) => {
@@ -256,15 +265,6 @@ async fn endpoint_of(line: &Line) -> Result<Option<(Messages, Url)>, ConnectErro
         return Err(wrong("it is of another origin, where nothing of this connection is sent"));
     }
     Ok(Some((Messages::of_stream(stream, &line.reading), address)))
-}
-
-/// The error of an opening whose `notifications/initialized` did not arrive.
-pub(super) fn unconfirmed(why: Undelivered) -> ConnectError {
-    let error = match why {
-        Undelivered::Refused(refusal) => refusal.into_error(),
-        Undelivered::Unreachable(fault) => fault.into_failure().to_error(),
-    };
-    ConnectError::Refused { method: Method::Initialized.as_str(), error }
 }
 
 impl CloseOnDrop {

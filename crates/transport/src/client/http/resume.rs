@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Response;
 use hyper::body::Incoming as Body;
 
-use super::{driver::Line, headers::RequestHeaders, received::is_stream};
+use super::{headers::RequestHeaders, received::is_stream, shared::Line};
 use crate::client::http::Fault;
 
 /// What asking for the rest of a stream has led to.

@@ -10,11 +10,11 @@ use anyport_protocol::{
 use tokio::time::timeout;
 
 use super::{
-    driver::{Session, Shared, Undelivered, WeakConnection},
+    driver::WeakConnection,
     headers::RequestHeaders,
-    opening,
     received::{Broken, EventStream, Messages, is_stream},
     resume::{RETRY, RETRY_MIN, Resumed, pause, resume},
+    shared::{Session, Shared, Undelivered},
 };
 
 /// Makes a session usable: sends `notifications/initialized`, opens the stream on which the server sends what belongs to no
@@ -62,7 +62,7 @@ fn refuse(connection: &WeakConnection, generation: u32, why: Undelivered) {
         let failure = Failure::NotSent(CloseReason::lost(why.words()));
         return ready(connection, generation, Err(failure));
     }
-    open.driver.give_up(&open, opening::unconfirmed(why));
+    open.driver.give_up(&open, why.into_connect_error());
 }
 
 /// Reads the stream of a session, again and again.

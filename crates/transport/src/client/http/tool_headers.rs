@@ -8,10 +8,11 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::{
-    call_stream::{Sent, post},
-    driver::{HttpConnection, Shared, WeakConnection},
+    driver::{HttpConnection, WeakConnection},
     headers::RequestHeaders,
     received::{Refusal, result_of},
+    send::{Sent, post},
+    shared::Shared,
 };
 
 /// A call of a tool, as far as it decides which arguments go into headers.
