@@ -19,14 +19,22 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::open::Opening;
 use crate::{
-    client::multiplexer::{Control, Driver, Multiplexer},
+    client::{
+        ConnectOptions,
+        multiplexer::{Control, Driver, Machine, Multiplexer},
+    },
     dialogue::{Frame, one_line},
 };
 
 /// A connection whose messages share one channel.
 pub(crate) type Duplex = Multiplexer<DuplexDriver>;
+
+/// A connection that waits for its channel.
+pub(crate) struct Opening {
+    pub(crate) options: Arc<ConnectOptions>,
+    pub(super) machine: Machine,
+}
 
 /// Sends messages on one channel, and tells whoever holds the channel what becomes of it.
 pub(crate) struct DuplexDriver {

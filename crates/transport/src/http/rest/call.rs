@@ -11,9 +11,9 @@ use http_body::Body as Received;
 use tokio::task::coop::consume_budget;
 
 use super::{
-    answer::refused,
     envelope::{Call, NoCall},
     outcome::{self, Answer, Lead},
+    responses::refused,
     service_call::{self, context},
 };
 use crate::http::{

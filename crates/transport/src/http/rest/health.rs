@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{accept, answer::unkept};
+use super::{accept, responses::unkept};
 use crate::http::{
     body::{Body, Response},
     response,

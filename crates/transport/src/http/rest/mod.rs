@@ -41,11 +41,11 @@
 //! an array of calls is always 200. What never becomes a call has the status that it has on the MCP endpoint.
 
 mod accept;
-mod answer;
 mod call;
 mod envelope;
 mod health;
 mod outcome;
+mod responses;
 mod service_call;
 mod tools;
 
@@ -56,7 +56,7 @@ use anyport_service::Principal;
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body as Received;
 
-use self::answer::refused;
+use self::responses::refused;
 use super::{
     access,
     body::{Body, Response},

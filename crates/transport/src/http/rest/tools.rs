@@ -11,8 +11,8 @@ use http::{StatusCode, request::Parts};
 use tokio::task::coop::consume_budget;
 
 use super::{
-    answer::{json, refused, unkept},
     outcome::{recoded, wait},
+    responses::{json, refused, unkept},
     service_call::{self, context},
 };
 use crate::http::{body::Response, state::State};
