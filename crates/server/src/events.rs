@@ -9,8 +9,11 @@ use std::{
     task::Waker,
 };
 
-use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason};
+use anyport_protocol::{
+    Error, Method, Raw, json::Splice, jsonrpc::Reason, subscription::SubscriptionFilter, uri::contains,
+};
 use anyport_service::{Notification, Principal};
+use bytestring::ByteString;
 
 use listening::{Listening, acknowledged};
 
@@ -55,18 +58,9 @@ struct Bus {
     closed: bool,
 }
 
-/// What a client wants to be told, as far as the server tells it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Filter {
-    pub(crate) tools: bool,
-    pub(crate) prompts: bool,
-    pub(crate) resources: bool,
-    pub(crate) uris: Vec<String>,
-}
-
 #[derive(Debug)]
 struct Listener {
-    filter: Filter,
+    filter: SubscriptionFilter,
     principal: Principal,
     waiting: VecDeque<Change>,
     /// What waits, to find it fast.
@@ -158,7 +152,7 @@ impl Events {
     /// Begins to listen.
     pub(crate) fn listen(
         &self,
-        filter: Filter,
+        filter: SubscriptionFilter,
         principal: Principal,
         limits: Limits,
         end: Raw,
@@ -174,7 +168,7 @@ impl Events {
             let message = format!("more than {limit} listen streams are open (max_listeners)");
             return Err(Refused::Listeners(overloaded(message)));
         }
-        let bytes = filter.bytes();
+        let bytes = self::bytes(&filter);
         if bytes > limits.max_subscription_bytes.saturating_sub(bus.bytes) {
             let limit = limits.max_subscription_bytes;
             let message = format!(
@@ -282,10 +276,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Filter {
-    fn bytes(&self) -> usize {
-        self.uris.iter().map(|uri| uri.len() + size_of::<String>()).sum()
-    }
+/// The bytes that the URIs of a filter take.
+fn bytes(filter: &SubscriptionFilter) -> usize {
+    filter.uris.iter().map(|uri| uri.len() + size_of::<ByteString>()).sum()
 }
 
 impl fmt::Debug for Hub {
@@ -310,7 +303,7 @@ impl Listener {
 }
 
 impl Change {
-    fn is_wanted(&self, filter: &Filter) -> bool {
+    fn is_wanted(&self, filter: &SubscriptionFilter) -> bool {
         match self {
             Self::Tools => filter.tools,
             Self::Prompts => filter.prompts,
@@ -334,31 +327,19 @@ impl Change {
 
 /// Those of the URIs `subscribed` to whose subscriber hears that `uri` changed: one that it is or belongs to, and its
 /// fragments.
-fn concerned(subscribed: &[String], uri: &str) -> Vec<String> {
+fn concerned(subscribed: &[ByteString], uri: &str) -> Vec<String> {
     let whole = subscribed.iter().find(|whole| contains(whole, uri));
     let fragments = subscribed.iter().filter(|part| part.strip_prefix(uri).is_some_and(is_fragment));
-    whole.into_iter().chain(fragments).cloned().collect()
+    whole.into_iter().chain(fragments).map(ToString::to_string).collect()
 }
 
 fn is_fragment(rest: &str) -> bool {
     rest.starts_with('#')
 }
 
-/// Whether `uri` is `whole` or a part of it.
-pub(crate) fn contains(whole: &str, uri: &str) -> bool {
-    uri.strip_prefix(whole)
-        .is_some_and(|rest| rest.is_empty() || whole.ends_with('/') || rest.starts_with(['/', '#', '?']))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_part_belongs_to_its_whole() {
-        assert!(contains("a:/b", "a:/b") && contains("a:/b", "a:/b/c") && contains("a:/b/", "a:/b/c"));
-        assert!(!contains("a:/b", "a:/bc") && !contains("a:/b/c", "a:/b"));
-    }
 
     #[test]
     fn a_listener_is_small() {
@@ -369,7 +350,11 @@ mod tests {
     #[test]
     fn what_waits_for_a_slow_listener_is_bounded() {
         let events = Events::default();
-        let filter = Filter { tools: true, uris: vec!["a:".into(), "a:/".into()], ..Filter::default() };
+        let filter = SubscriptionFilter {
+            tools: true,
+            uris: vec!["a:".into(), "a:/".into()],
+            ..SubscriptionFilter::default()
+        };
         let limits = Limits { max_listeners: 1, max_subscriptions: 2, max_subscription_bytes: 1_000 };
         let listen = |filter| events.listen(filter, Principal::local(), limits, Raw::EMPTY_OBJECT);
         let listening = listen(filter).unwrap();
@@ -380,10 +365,13 @@ mod tests {
         }
         let waiting = lock(&events.0.bus).listeners[&listening.id].waiting.len();
         assert!(waiting <= MAX_WAITING + 2, "{waiting}");
-        assert!(listen(Filter::default()).is_err(), "over the limit");
+        assert!(listen(SubscriptionFilter::default()).is_err(), "over the limit");
         drop(listening);
         assert!(lock(&events.0.bus).listeners.is_empty());
-        let many = |count| Filter { uris: vec!["x".repeat(76); count], ..Filter::default() };
+        let many = |count| SubscriptionFilter {
+            uris: vec!["x".repeat(68).into(); count],
+            ..SubscriptionFilter::default()
+        };
         assert!(matches!(listen(many(11)), Err(Refused::Bytes(_))));
         for _ in 0..3 {
             assert!(listen(many(10)).is_ok(), "what is over is given back");

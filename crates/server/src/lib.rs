@@ -104,7 +104,6 @@ pub mod error;
 mod failure;
 mod faults;
 mod list;
-mod names;
 mod params;
 mod schema;
 mod values;

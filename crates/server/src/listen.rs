@@ -1,15 +1,7 @@
-use anyport_protocol::{
-    Error, Raw,
-    json::{Elements, Members},
-};
+use anyport_protocol::{Error, Raw, subscription::SubscriptionFilter};
 use anyport_service::{Principal, Reply};
 
-use crate::{
-    events::{Filter, Refused},
-    params::text,
-    server::Inner,
-    write::ResultWriter,
-};
+use crate::{events::Refused, server::Inner, write::ResultWriter};
 
 /// The most resources that one listen stream may subscribe to, unless [`crate::Builder::max_subscriptions`] says
 /// otherwise.
@@ -28,10 +20,8 @@ pub const DEFAULT_MAX_SUBSCRIPTION_BYTES: usize = 64 << 20;
 /// # Errors
 /// -32602 for a filter that is none; -32603 when too many listen or the server is shutting down.
 pub(crate) fn listen(server: &Inner, params: &Raw, principal: &Principal) -> Result<Reply, Error> {
-    let filter = Members::find(params.as_str(), "notifications").filter(|value| value.starts_with('{'));
-    let filter = filter.ok_or_else(|| Error::invalid_params("\"notifications\" must be an object"))?;
-    let asked = read(filter)?;
-    let agreed = Filter {
+    let asked = SubscriptionFilter::read(params)?;
+    let agreed = SubscriptionFilter {
         tools: asked.tools && server.offers.tools,
         prompts: asked.prompts && server.offers.prompts,
         resources: asked.resources && server.offers.resources,
@@ -45,7 +35,8 @@ pub(crate) fn listen(server: &Inner, params: &Raw, principal: &Principal) -> Res
     let uris = agreed.uris.into_iter().take(server.limits.max_subscriptions);
     let uris = uris.filter(|uri| registry.may_subscribe(uri, principal)).collect();
     let end = ResultWriter::complete(0).finish(&server.identity, None)?;
-    let listening = server.events.listen(Filter { uris, ..agreed }, principal.clone(), server.limits, end);
+    let listening =
+        server.events.listen(SubscriptionFilter { uris, ..agreed }, principal.clone(), server.limits, end);
     let listening = listening.map_err(|refused| match refused {
         Refused::Closed(error) => error,
         Refused::Listeners(error) => {
@@ -58,42 +49,4 @@ pub(crate) fn listen(server: &Inner, params: &Raw, principal: &Principal) -> Res
         }
     })?;
     Ok(Reply::stream(listening))
-}
-
-fn read(filter: &str) -> Result<Filter, Error> {
-    let mut read = Filter::default();
-    for member in Members::of(filter) {
-        let flag = match &*member.key() {
-            "toolsListChanged" => &mut read.tools,
-            "promptsListChanged" => &mut read.prompts,
-            "resourcesListChanged" => &mut read.resources,
-            "resourceSubscriptions" => {
-                read.uris = uris(member.value)?;
-                continue;
-            }
-            _ => continue,
-        };
-        *flag = match member.value {
-            "true" => true,
-            "false" => false,
-            _ => return Err(Error::invalid_params(format!("{:?} must be true or false", member.key()))),
-        };
-    }
-    Ok(read)
-}
-
-fn uris(value: &str) -> Result<Vec<String>, Error> {
-    let invalid = || Error::invalid_params("\"resourceSubscriptions\" must be a list of URIs");
-    if !value.starts_with('[') {
-        return Err(invalid());
-    }
-    let mut uris: Vec<String> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for uri in Elements::of(value) {
-        let uri = text(uri).ok_or_else(invalid)?.into_owned();
-        if seen.insert(uri.clone()) {
-            uris.push(uri);
-        }
-    }
-    Ok(uris)
 }

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use anyport_protocol::types::Tool;
+use anyport_protocol::{suggest::did_you_mean, types::Tool};
 
 use super::{Words, list::some};
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
     exit::Exit,
     render::{content, safe},
     report::UserError,
-    suggest::did_you_mean,
     tool_args,
 };
 

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use anyport_protocol::types::Prompt;
+use anyport_protocol::{suggest::did_you_mean, types::Prompt};
 use serde_json::{Map, Value, json};
 
 use super::{Words, list::some};
@@ -12,7 +12,6 @@ use crate::{
     exit::Exit,
     render::{content, safe},
     report::UserError,
-    suggest::did_you_mean,
     tool_args,
 };
 

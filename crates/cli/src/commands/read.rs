@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use anyport_client::Error as ClientError;
-use anyport_protocol::jsonrpc::code;
+use anyport_protocol::{jsonrpc::code, suggest::did_you_mean};
 
 use super::Words;
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
     exit::Exit,
     render::{content, safe},
     report::UserError,
-    suggest::did_you_mean,
 };
 
 /// What `anyport read` can be told.

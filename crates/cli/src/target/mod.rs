@@ -20,7 +20,7 @@ use std::{
 };
 
 use anyhow::Result;
-use anyport_protocol::Revision;
+use anyport_protocol::{Revision, suggest::did_you_mean};
 use anyport_transport::client::http::without_secrets;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http::{HeaderName, HeaderValue, Uri};
@@ -38,7 +38,6 @@ pub(crate) use self::{
 use crate::{
     report::UserError,
     secret_source::{InvalidSecretSource, SecretSource},
-    suggest::did_you_mean,
 };
 
 /// How to reach a server.

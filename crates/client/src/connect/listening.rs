@@ -9,13 +9,13 @@ use anyport_protocol::{
     Error, Method, Raw,
     jsonrpc::Reason,
     types::{SubscriptionFilter, SubscriptionsListenRequestParams},
+    uri::contains,
 };
 use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service, emit};
 use anyport_transport::client::Said;
 use serde_json::json;
 
 use super::link::Current;
-use crate::cache::is_part;
 
 /// How many streams of one connection listen to each URI.
 #[derive(Default)]
@@ -156,7 +156,7 @@ fn is_wanted(told: &Notification, agreed: &SubscriptionFilter) -> bool {
         // It may name a part of what was subscribed to; whoever reads the stream knows what it is about.
         Method::ResourceUpdated => {
             let uri = told.params.member("uri").and_then(|uri| uri.as_string());
-            let part = |whole: &str| uri.as_ref().is_some_and(|uri| is_part(whole, uri));
+            let part = |whole: &str| uri.as_ref().is_some_and(|uri| contains(whole, uri));
             agreed.resource_subscriptions.iter().flatten().any(|whole| part(whole))
         }
         _ => false,

@@ -15,7 +15,7 @@ mod visible;
 
 use std::sync::Arc;
 
-use anyport_protocol::types;
+use anyport_protocol::{types, uri::contains};
 use anyport_service::Principal;
 use serde::Serialize;
 
@@ -29,9 +29,7 @@ pub(crate) use shelf::{Item, Items, Shelf, Target};
 pub(crate) use visible::Visible;
 
 use crate::{
-    Prompt, Resource, Template, Tool,
-    events::contains,
-    prompt,
+    Prompt, Resource, Template, Tool, prompt,
     resource::{ResourceEntry, TemplateEntry},
     tool,
 };

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use anyport_client::Error as ClientError;
-use anyport_protocol::{jsonrpc::code, types::Tool};
+use anyport_protocol::{jsonrpc::code, suggest::did_you_mean, types::Tool};
 use anyport_transport::client::Connection;
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,6 @@ use crate::{
     exit::Exit,
     render::safe,
     report::UserError,
-    suggest::did_you_mean,
     target::Target,
     tool_args,
 };
