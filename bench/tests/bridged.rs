@@ -4,7 +4,7 @@
 
 use std::{alloc::System, net::SocketAddr};
 
-use anyport_adapters::{LegacyClientLimits, ParkLimits};
+use anyport_adapters::ParkLimits;
 use anyport_bench::Written;
 use anyport_gateway::Bridge;
 use anyport_layers::{CatchPanic, ConcurrencyLimit, Quota, RateLimit, Trace};
@@ -13,7 +13,7 @@ use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_transport::client::{ConnectOptions, Target, http::Endpoint};
-use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
+use anyport_upstream::{TransportConnector, Upstream};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use client::{CALLS, Client};
@@ -61,13 +61,10 @@ fn bridge(address: SocketAddr, revision: Revision) -> impl Service {
     let endpoint = Endpoint::new(&format!("http://{address}/mcp")).unwrap();
     let opening = ConnectOptions { revision: Some(revision), ..ConnectOptions::default() };
     let (metrics, sealer) = (Metrics::new(), Sealer::new(&Key::random().unwrap()));
-    let upstream = Upstream::new(
-        "bench",
-        TransportConnector::new(Target::Http(endpoint), opening),
-        UpstreamLimits::default(),
-    )
-    .bounded(LegacyClientLimits::default(), &metrics)
-    .parking(sealer, ParkLimits::default(), &metrics);
+    let upstream = Upstream::builder("bench", TransportConnector::new(Target::Http(endpoint), opening))
+        .park(sealer, ParkLimits::default())
+        .metrics(&metrics)
+        .build();
     let service = CatchPanic::new(Bridge::new(upstream, Revision::ALL.into(), None));
     let unlimited = Quota { per_second: 1_000_000.try_into().unwrap(), burst: 1_000_000.try_into().unwrap() };
     let service = RateLimit::new(service, unlimited).metrics(&metrics);

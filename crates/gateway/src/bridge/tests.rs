@@ -9,7 +9,7 @@ const LEGACY: Revision = Revision::V2025_11_25;
 const MODERN: Revision = Revision::V2026_07_28;
 
 fn bridge(farm: &Farm, path: Option<PathBuf>) -> Bridge {
-    let upstream = Upstream::new("farm", farm.clone(), UpstreamLimits::default());
+    let upstream = Upstream::builder("farm", farm.clone()).build();
     let supported: Vec<_> = Revision::ALL.into_iter().rev().collect();
     Bridge::new(upstream, supported.into(), path)
 }

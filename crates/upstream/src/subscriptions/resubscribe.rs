@@ -3,7 +3,7 @@ use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Req
 use tokio::time::{Instant, sleep};
 
 use super::end;
-use crate::{connect::HEALTHY, pool::Pool, slot::backoff};
+use crate::{connect::HEALTHY, pool::Pool};
 
 /// Listens to a modern server: when its stream ends or is cut it is opened again, and what may have changed meanwhile is
 /// told.
@@ -42,7 +42,7 @@ async fn run(pool: &Pool, request: &Request, context: &Context, emitter: &Emitte
             return outcome;
         }
         attempts = if begun.elapsed() >= HEALTHY { 1 } else { attempts + 1 };
-        sleep(backoff(attempts, pool.0.limits.backoff)).await;
+        sleep(pool.0.limits.backoff_after(attempts)).await;
     }
 }
 
