@@ -1,15 +1,15 @@
-//! Tools that ask before they answer: the user, with a form or a page to open, and the client itself.
+//! Elicitation, sampling and roots: tools that ask the user, with a form or a page to open, and the client.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin ask_the_user
 //! ```
 //!
-//! Write `context.ask("key", question).await` where the answer is needed, and go on with it. This works with every client that
-//! can be asked. There is one rule: **what stands before an `ask` may run several times.** A question may end the call for
-//! now, and when the client comes back with the answer, the function runs again from its top, with the answers it has so far.
-//! What must not happen twice is in the example `once`.
+//! Write `context.ask("key", question).await` where the answer is needed. This works with every client that declares
+//! the capability. There is one rule: **code before an `ask` may run several times.** A question may end the call for
+//! now. When the client returns with the answer, the function runs again from its top, with the answers it has so far.
+//! The example `once` shows side effects that must not happen twice.
 //!
-//! The key names the question within the call. It must be the same each time.
+//! The key names the question within the call. It must be the same in every round.
 
 use anyport::{
     Context, Elicited, Form, ServeError, Server,
@@ -19,7 +19,7 @@ use anyport::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A form: its fields are text, numbers, booleans and enums, and their doc comments are what the user reads beside them.
+/// A form: its fields are text, numbers, booleans and enums. The user reads their doc comments.
 #[derive(Deserialize, JsonSchema)]
 struct Booking {
     /// Where to
@@ -48,8 +48,8 @@ struct Confirmation {
 #[tool]
 async fn book(context: Context) -> String {
     let form = Form::new("Where shall it go?");
-    // Not every client can show forms. An `ask` that it cannot answer ends the call with an error that says so; who has
-    // something better to offer looks first.
+    // Not every client can show forms. An `ask` without the capability ends the call with an error that says so. A tool
+    // with an alternative checks first.
     if !context.can_ask(&form) {
         return "Please call me from a client that can show forms.".to_owned();
     }
@@ -71,8 +71,8 @@ async fn book(context: Context) -> String {
 }
 
 /// Takes a payment.
-// Passwords, cards and keys do not belong into a form, since the client would see them. It is given a page to open instead.
-// That the user agreed to open it does not say that something was done there.
+// Passwords, cards and keys do not belong in a form, since the client would see them. The client receives a page to
+// open instead. The user's consent to open the page does not mean that the payment was made.
 #[tool]
 async fn pay(context: Context) -> &'static str {
     let page = ElicitRequest::url("Please pay for your trip.", "https://pay.example/trip/7");
@@ -83,7 +83,8 @@ async fn pay(context: Context) -> &'static str {
 }
 
 /// Writes a postcard.
-// Two questions at once: the client's model, and the folders that the client works in. Several users' forms at once work alike.
+// Two server requests at once: sampling with the client's model, and its roots. Several forms at once work in the same
+// way.
 #[tool]
 async fn postcard(
     context: Context,

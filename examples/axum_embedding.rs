@@ -1,11 +1,11 @@
-//! MCP within a web application that exists already: beside its pages, with its state, and stopped with it.
+//! MCP inside an existing web application: beside its pages, with its state, and stopped with it.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin axum_embedding    # http://127.0.0.1:3020, and MCP at /mcp; another port may follow
 //! ```
 //!
-//! The application keeps its routes, its state and its middleware. MCP keeps its checks: who may call, from which host and
-//! page, how large a message may be. See `anyport::http::axum` for what changes when the application is reached by others.
+//! The application keeps its routes, its state and its middleware. MCP keeps its checks: principals, hosts, origins,
+//! message sizes. `anyport::http::axum` describes what changes if others can reach the application.
 
 use std::{
     error::Error,
@@ -23,7 +23,7 @@ use anyport::{
 use axum::{Router, extract::State, routing::get};
 use tokio::net::TcpListener;
 
-/// What the application is about. Pages and tools share it.
+/// The state of the application. Pages and tools share it.
 type Visits = Arc<AtomicU64>;
 
 async fn page(State(visits): State<Visits>) -> String {
@@ -41,7 +41,7 @@ fn visitors(visits: anyport::State<Visits>) -> String {
 async fn main() -> Result<(), Box<dyn Error>> {
     let visits = Visits::default();
     let server = Server::builder("visitors", "1.0.0").state(visits.clone()).add(visitors).build()?;
-    // `live` is what `serve` puts around a server by itself: with it, clients of older revisions can be asked, too.
+    // `serve` adds `with_legacy_clients` by itself. With it, clients of older revisions can receive server requests, too.
     let mcp = Endpoint::new(with_legacy_clients(server.clone()), Config::default());
 
     // `.nest("/tools", router(&mcp))` would put it at /tools/mcp.
@@ -51,9 +51,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     eprintln!("http://{}", listener.local_addr()?);
     let stop = async move {
-        // Without signals there is nothing to stop for.
+        // Without signals there is no reason to stop.
         let _ = tokio::signal::ctrl_c().await;
-        // First what has no end of its own: streams that listen, then sessions. What runs is let come to its end.
+        // First the streams without an end of their own, then the sessions. Running calls may finish.
         server.close();
         mcp.close().await;
     };

@@ -1,11 +1,11 @@
-//! The same tool twice: once as a function under `#[tool]`, once told to the builder.
+//! The same tool twice: as a function under `#[tool]`, and with the builder.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin builder_twin
 //! ```
 //!
-//! The macro only saves typing. Use it where you can, and the builder where a tool is made from something that is no function
-//! of yours: see `dynamic_tools` and `raw_schema`. Both can stand in one server, and clients cannot tell them apart.
+//! The macro only saves typing. Use it where you can, and the builder for tools that are not made from a function: see
+//! `dynamic_tools` and `raw_schema`. One server can have both, and clients cannot tell them apart.
 
 use anyport::{Context, Json, ServeError, Server, State, Tool, ToolError, serve, tool};
 use schemars::JsonSchema;
@@ -50,7 +50,7 @@ fn one() -> u8 {
 fn convert_twin() -> Tool {
     Tool::new("convert_twin").description("Converts a price.").needs::<Rates>().run(
         async |Conversion { francs, count }: Conversion, context: Context| {
-            // `needs` lets no server be built that lacks it.
+            // With `needs`, a server that lacks the state cannot be built.
             let rates: State<Rates> = context.state().ok_or("no rates")?;
             Ok::<_, ToolError>(Json(Price { euro: francs * f64::from(count) * rates.euro }))
         },

@@ -1,11 +1,11 @@
-//! A client: it starts a server, calls it, and answers what the server asks.
+//! A client: it starts a server, calls it, and answers server requests.
 //!
 //! ```sh
 //! cargo build -p anyport-examples
 //! cargo run -p anyport-examples --bin call_a_server -- target/debug/ask_the_user
 //! ```
 //!
-//! The server may speak any revision of the protocol, and be written in any language. Nothing here knows which it is.
+//! The server may speak any revision of the protocol, and be written in any language. The code is the same.
 
 use std::{error::Error, io::Write};
 
@@ -20,8 +20,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let program = std::env::args_os().nth(1).ok_or("name the program of a server: call_a_server PROGRAM")?;
     let mut out = std::io::stdout();
 
-    // What the client can be asked is what there is a function for. This one has a form's answers ready; a real one shows the
-    // form to its user, and who asks.
+    // The client declares the capabilities that it has functions for. This one has fixed answers for a form; a real one
+    // shows the form and the server's name to its user.
     let client = Client::connect(Command::new(program))
         .info("call_a_server", "1.0.0")
         .on_elicit(async |form| match form.schema().properties.get("city") {
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         writeln!(out, "{}: {}", tool.name, tool.description.unwrap_or_default())?;
     }
 
-    // A tool that fails has a result too, which says so.
+    // A failed tool has a result too, which says so.
     let booked = client.call("book", ()).progress(|step| eprintln!("{}", step.progress)).await?;
     writeln!(out, "{}{}", if booked.is_error() { "failed: " } else { "" }, booked.text())?;
     Ok(())

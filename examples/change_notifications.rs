@@ -1,12 +1,11 @@
-//! A server that tells its clients when something has changed.
+//! A server that notifies its clients of changes.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin change_notifications
 //! ```
 //!
-//! Whoever knows of a change says so once. Who hears of it, and how, is not its concern: clients that listen to that resource,
-//! or are subscribed to it, each in the way of its revision. A client that does not read keeps one message of each kind
-//! waiting, not a thousand.
+//! Report a change once. All subscribed clients receive a notification in the form of their revision. For a client that
+//! does not read, one notification of each kind waits, not a thousand.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -33,8 +32,8 @@ fn remember(
 ) -> String {
     let mut notes = notes.0.lock().unwrap_or_else(PoisonError::into_inner);
     notes.push(text);
-    // A handler finds the events in its context; a task of the server's own in `server.events()`, which is a handle to be
-    // cloned. Changes of the lists of tools and so on are told by themselves: see `dynamic_tools`.
+    // A handler has the events in its context; background tasks use `server.events()`, a handle that can be cloned.
+    // Changes of the lists of tools and so on are reported automatically: see `dynamic_tools`.
     context.events().resource_updated(ALL);
     format!("That makes {}.", notes.len())
 }

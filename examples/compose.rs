@@ -4,8 +4,8 @@
 //! cargo run -p anyport-examples --bin compose
 //! ```
 //!
-//! What the called tool asks is asked as part of the call, and so is what it tells: the client sees one call. Where none of
-//! this matters, `delete::call(..)` is the plain function.
+//! Questions and notifications of the called tool become those of the calling tool: the client sees one call. If none
+//! of this is needed, `delete::call(..)` is the plain function.
 
 use anyport::{Context, Form, ServeError, Server, ToolError, serve, tool};
 use schemars::JsonSchema;
@@ -35,7 +35,8 @@ async fn delete(context: Context, name: String) -> Deleted {
 async fn clean(context: Context, names: Vec<String>) -> Result<String, ToolError> {
     let mut gone = 0;
     for name in names {
-        // Validated as any call is. Its question has the key `delete/sure`, that of the second call `delete#2/sure`.
+        // Validated as any call is. Its question has the key `delete/sure`, and that of the second call
+        // `delete#2/sure`.
         let Deleted { deleted } = context.call_as("delete", &json!({"name": name})).await?;
         gone += u32::from(deleted);
     }

@@ -1,10 +1,10 @@
-//! A server whose tools come and go while it runs, and differ from caller to caller.
+//! A server that adds and removes tools while it runs, and shows different tools to different callers.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin dynamic_tools
 //! ```
 //!
-//! Clients that listen are told, and list again; a call that runs is not disturbed.
+//! Subscribed clients receive a list-changed notification. Running calls are not affected.
 
 use anyport::{BuildError, Context, NoArguments, ServeError, Server, Tool, serve, server::List, tool};
 
@@ -17,12 +17,12 @@ fn learn(
     /// How it is cooked
     steps: Vec<String>,
 ) -> Result<&'static str, BuildError> {
-    // A tool that is known only now is made with the builder.
+    // A tool that is known only at run time is made with the builder.
     let cook = Tool::new(dish).description("Cooks a dish.").run(move |_: NoArguments, _: Context| {
         let cooked = steps.join(", then ");
         async move { cooked }
     });
-    // The name may be none: the error says so, and the model reads it. `add` would refuse one that is taken, too.
+    // The name may be invalid: then the model reads the error. `add` would also refuse an existing name.
     let known = context.server().replace(cook)?;
     Ok(if known { "Better now." } else { "Learnt." })
 }
@@ -30,7 +30,7 @@ fn learn(
 /// Forgets everything.
 #[tool]
 fn forget_all(context: Context) -> Result<(), BuildError> {
-    // Several changes at once are one to everybody else, and clients are told once.
+    // Several changes together cause one notification.
     context.server().change(|change| {
         change.remove_tool("soup").remove_tool("salad");
     })
@@ -47,10 +47,10 @@ async fn main() -> Result<(), ServeError> {
     let server = Server::builder("dynamic_tools", "1.0.0")
         .add(learn)
         .add(forget_all)
-        // For callers that we know only: the process that started this one is such, and whoever proved a name over HTTP. To
-        // all others it does not exist.
+        // For known callers only: the process that started this one, and callers with a token over HTTP. For all others
+        // the tool does not exist.
         .add(taste().visible_to(|caller| !caller.is_anonymous()))
-        // Clients are told what kinds of things there are when they connect. A server that may get prompts later says so.
+        // Clients learn the server's capabilities when they connect. A server that may get prompts later declares that.
         .dynamic([List::Prompts])
         .build()?;
     serve(server).stdio().await

@@ -1,11 +1,11 @@
-//! Errors that a model can act on, and arguments that it got half right.
+//! Errors that a model can act on, and coerced arguments.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin errors
 //! ```
 //!
-//! A tool may fail with anything that has words. [`ToolError`] takes every error with `?`; the named errors, such as
-//! [`NotFound`], tell programs as well of what kind it was.
+//! A tool may fail with any error that implements `Display`. [`ToolError`] converts every error with `?`; the errors
+//! with a kind, such as [`NotFound`], also tell programs what happened.
 
 use anyport::{NotFound, ServeError, Server, ToolError, resource, serve, tool};
 
@@ -18,9 +18,9 @@ fn price(fruit: &str) -> Result<&'static str, NotFound> {
 }
 
 /// Says what fruit costs.
-// What does not fit never reaches the function; the model is told field by field. A lenient tool takes "3" where a number is
-// wanted.
-#[tool(lenient)]
+// Invalid arguments never reach the function; the model receives each fault. With `coerce` a tool accepts "3" instead of a
+// number.
+#[tool(coerce)]
 fn order(
     /// What is ordered
     fruit: String,
@@ -30,7 +30,7 @@ fn order(
 ) -> Result<String, ToolError> {
     // The model reads "not found: a price of melon"; the result's metadata has `not_found`.
     let price = price(&fruit)?;
-    // Words of ours before those of the cause.
+    // Our own text before that of the cause.
     let price: u32 = price
         .parse()
         .map_err(|error| ToolError::from(error).because(format!("the price of {fruit} is unknown")))?;
@@ -39,7 +39,7 @@ fn order(
     Ok(format!("{total} cents"))
 }
 
-/// The same error of a resource says that there is none at its URI, as the client's revision has it.
+/// The same error of a resource says that nothing has its URI, in the form of the client's revision.
 #[resource("prices:///{fruit}")]
 fn price_tag(fruit: String) -> Result<&'static str, NotFound> {
     price(&fruit)

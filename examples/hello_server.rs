@@ -1,11 +1,11 @@
-//! The smallest server that is worth having: one function, and a program that serves it.
+//! The smallest useful server: one function, and a program that serves it.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin hello_server
 //! ```
 //!
-//! A client starts the program and talks to it on standard input and output; the README says how to tell it to. Other ways
-//! are in `transports`. Clients of every revision of the protocol can call: nothing here knows which one it is.
+//! A client starts the program and uses its standard input and output; the README shows the configuration. `transports`
+//! shows other ways. Clients of every revision of the protocol can call it.
 
 use anyport::{ServeError, Server, serve, tool};
 

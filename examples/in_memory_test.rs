@@ -1,10 +1,10 @@
-//! How to test a server: in the same process, without a port, a program or a second of waiting.
+//! Testing a server: in the same process, without a port, a program or a second of waiting.
 //!
 //! ```sh
 //! cargo test -p anyport-examples --bin in_memory_test
 //! ```
 //!
-//! The server is an ordinary one, and `main` serves it. What this file is about stands at its end.
+//! The server is an ordinary one, and `main` serves it. The tests are at the end of the file.
 
 use std::time::Duration;
 
@@ -62,8 +62,8 @@ mod tests {
         Ok(json!({"action": "accept", "content": {"spoons": 2}}))
     }
 
-    /// A function under `#[tool]` that needs no `Context` is tested as one: `tea::call(..)`. For all else there is a client.
-    /// The clock is paused: whenever there is nothing to do but wait, it goes on by itself.
+    /// A function under `#[tool]` without a `Context` can be tested as a function: `tea::call(..)`. For everything else
+    /// there is a client. The clock is paused: it jumps to the next timer when every task waits.
     #[tokio::test(start_paused = true)]
     async fn tea_takes_its_time() -> Result<(), Box<dyn Error>> {
         let mut client = kitchen()?.client().answering(two_spoons).await?;
@@ -75,8 +75,8 @@ mod tests {
         Ok(())
     }
 
-    /// What was said is compared with a file, which `UPDATE_GOLDEN=1 cargo test ..` writes: schemas and words do not change by
-    /// mistake, and a reviewer sees in the diff what clients will.
+    /// The conversation is compared with a file, which `UPDATE_GOLDEN=1 cargo test ..` writes: schemas and texts do not
+    /// change by mistake, and a reviewer sees in the diff what clients will see.
     #[tokio::test(start_paused = true)]
     async fn what_is_said_stays_as_it_is() -> Result<(), Box<dyn Error>> {
         let mut client = kitchen()?.client().answering(two_spoons).await?;
@@ -87,13 +87,13 @@ mod tests {
         Ok(())
     }
 
-    /// `wire` sends the bytes that a client of a revision would. Its transport uses threads, so time is not paused here.
+    /// `wire` sends the bytes of a client of a revision. Its transport uses threads, so the clock is not paused here.
     #[tokio::test]
     async fn clients_of_every_revision_get_tea() -> Result<(), Box<dyn Error>> {
         for revision in Revision::ALL {
             let mut client = kitchen()?.client().wire(revision).answering(two_spoons).await?;
             let answer = client.call("tea", json!({"minutes": 0})).await?;
-            // Clients learned to show forms in 2025-06-18. To others, this tool says what it needs.
+            // Forms exist since 2025-06-18. For older clients, this tool says what it needs.
             let expected = match revision >= Revision::V2025_06_18 {
                 true => "Tea, 0 minutes, 2 spoons of sugar.",
                 false => r#"this needs a client that declares {"elicitation":{"form":{}}}"#,

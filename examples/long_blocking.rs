@@ -1,4 +1,4 @@
-//! Work that takes long: a function that blocks its thread, and work that outlives its call.
+//! Long work: a function that blocks its thread, and background work that outlives its call.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin long_blocking
@@ -10,8 +10,8 @@ use anyport::{Context, ServeError, Server, ToolError, serve, tool};
 use tokio::time::sleep;
 
 /// Counts primes.
-// A plain function that computes for long. It has a thread of its own, out of a pool with a limit, so that it holds nobody
-// else up. The model is told when it takes longer than the timeout.
+// A plain function with a long computation. It runs on a thread of a bounded pool, so that other calls continue. Beyond
+// the timeout the model receives an error.
 #[tool(blocking, timeout = "60s")]
 fn primes(
     context: Context,
@@ -23,8 +23,8 @@ fn primes(
     let mut primes = 0;
     for number in 2..below as usize {
         if number % 1000 == 0 {
-            // No thread can be stopped from outside. This is an error when the call was cancelled or timed out: then nobody
-            // sees the result, and `?` ends this too.
+            // A thread cannot be stopped from outside. This is an error if the call was cancelled or timed out: the
+            // result would be discarded, and `?` ends the function.
             context.block_on(context.progress(number as f64, f64::from(below), None))?;
         }
         if !composite[number] {
@@ -38,8 +38,8 @@ fn primes(
 /// Orders something.
 #[tool]
 async fn order(context: Context) -> Result<&'static str, ToolError> {
-    // The call does not wait for it, and when the call is cancelled this goes on. A server that stops waits for it.
-    context.detach(async {
+    // The call does not wait for this work, and cancelling the call does not stop it. `Server::stop` waits for it.
+    context.spawn_background(async {
         sleep(Duration::from_millis(50)).await;
         eprintln!("packed");
     })?;
@@ -48,7 +48,7 @@ async fn order(context: Context) -> Result<&'static str, ToolError> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), ServeError> {
-    // Calls of blocking functions beyond the second wait. Whatever has no timeout of its own has that one.
+    // Calls of blocking functions beyond the second wait. Tools without a timeout of their own have this one.
     let builder =
         Server::builder("long_blocking", "1.0.0").max_blocking(2).default_timeout(Duration::from_secs(5));
     serve(builder.add(primes).add(order).build()?).stdio().await

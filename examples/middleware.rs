@@ -1,4 +1,4 @@
-//! Functions that stand around every call: one that keeps a record, one that refuses, one that measures.
+//! Middleware: functions around every call that record, refuse or measure it.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin middleware
@@ -13,13 +13,13 @@ use anyport::{
 };
 use tokio::time::Instant;
 
-/// Says on standard error what was called, by whom, and how it ended.
+/// Writes each call with its caller and outcome to standard error.
 async fn audit(call: Call, next: Next) -> Outcome {
     let (who, what) = (call.principal().clone(), call.request.clone());
     let outcome = next.run(call).await;
     let how = match &outcome {
         Outcome::Result(_) => "answered",
-        // Not the end: the call comes again with answers.
+        // Not the end: the client calls again, with the answers.
         Outcome::InputRequired(_) => "asked",
         Outcome::Error(_) => "refused",
     };
@@ -35,7 +35,7 @@ async fn known_only(call: Call, next: Next) -> Outcome {
     next.run(call).await
 }
 
-/// Says what takes longer than it should.
+/// Reports slow calls.
 async fn timed(call: Call, next: Next) -> Outcome {
     let (method, begun) = (call.request.method.clone(), Instant::now());
     let outcome = next.run(call).await;
@@ -54,7 +54,7 @@ fn open() -> &'static str {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), ServeError> {
-    // The first one is outermost: it sees what the others refuse.
+    // The first one is outermost: it sees the calls that the others refuse.
     let builder =
         Server::builder("middleware", "1.0.0").middleware(audit).middleware(known_only).middleware(timed);
     serve(builder.add(open).build()?).stdio().await

@@ -1,11 +1,12 @@
-//! Servers in a server.
+//! Mounted servers: servers inside a server.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin mount
 //! ```
 //!
-//! Each is written and tested by itself. Mounted, its tools and prompts get a prefix, its resources keep their URIs, and what
-//! it adds later appears here too. Starting and stopping the outer one starts and stops those in it.
+//! Each is written and tested separately. Mounted, its tools and prompts get a prefix, its resources keep their URIs,
+//! and its later additions appear in the outer server too. Starting and stopping the outer server starts and stops the
+//! mounted ones.
 
 use anyport::{BuildError, Context, ServeError, Server, resource, serve, server::Mount, tool};
 
@@ -38,7 +39,7 @@ fn then() -> &'static str {
 /// What time it is.
 #[tool]
 fn now(context: Context) -> Result<&'static str, BuildError> {
-    // Its own server, not the one that it is mounted in.
+    // Its own server, not the host.
     context.server().replace(then)?;
     Ok("noon")
 }

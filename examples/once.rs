@@ -4,9 +4,10 @@
 //! cargo run -p anyport-examples --bin once
 //! ```
 //!
-//! A handler runs again from its top whenever an answer has come (see `ask_the_user`). What has an effect goes into
-//! [`Context::once`]: its result is remembered from run to run. It travels, sealed, through the client, so the server keeps
-//! nothing for calls that wait, and may even be restarted meanwhile if it has a key of its own (`Builder::state_key`).
+//! A handler runs again from its top whenever an answer has arrived (see `ask_the_user`). Side effects belong in
+//! [`Context::once`], which stores its result for later rounds. The result travels, sealed, through the client, so the
+//! server holds nothing for waiting calls, and may even restart meanwhile if it has a configured key
+//! (`Builder::state_key`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,9 +38,10 @@ struct Rating {
 /// Draws a ticket, and asks how it was.
 #[tool]
 async fn queue(machine: State<Machine>, context: Context) -> String {
-    // Happens each time.
+    // Happens in every round.
     let visits = machine.visits.fetch_add(1, Ordering::Relaxed) + 1;
-    // Happens the first time; later runs get the number that it drew. "ticket" names it within the call, as an `ask` is named.
+    // Happens in the first round; later rounds get the stored number. "ticket" names the step within the call, as with
+    // `ask`.
     let ticket = context.once("ticket", machine.ticket()).await;
     let question = Form::new(format!("You are number {ticket}. How was the service?"));
     match context.ask("rating", question).await.accepted() {

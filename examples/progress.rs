@@ -1,11 +1,11 @@
-//! A long call that says how far it has come, and logs on its way.
+//! A long call that reports progress and logs.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin progress
 //! ```
 //!
-//! Both reach only callers that want them: progress those who sent a token with the call, log messages those who asked for
-//! their severity. A handler need not care.
+//! Both reach only callers that request them: progress needs a token in the call, log messages a severity. A handler
+//! need not check this.
 
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ async fn countdown(
 ) -> &'static str {
     context.log(LogLevel::Info, "countdown", "the tanks are full").await;
     for number in (1..=from).rev() {
-        // The values must increase, so this counts what is done. What does not increase is not sent.
+        // The values must increase, so this counts the finished steps. A value that does not increase is not sent.
         let done = from - number + 1;
         context.progress(f64::from(done), f64::from(from), format!("{number}...").as_str()).await;
-        // When the client cancels the call, this function is dropped at one of its `await`s. What must be undone then
-        // belongs into a `Drop`.
+        // If the client cancels the call, this function is dropped at one of its `await`s. Clean-up belongs in a
+        // `Drop`.
         sleep(Duration::from_millis(10)).await;
     }
-    // Any data can be logged, not text alone.
+    // Any data can be logged, not only text.
     context.log(LogLevel::Debug, "countdown", serde_json::json!({"from": from})).await;
     "Lift-off!"
 }

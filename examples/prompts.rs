@@ -1,12 +1,12 @@
-//! Prompts: messages that a person picks from a menu, with arguments that can be completed while they are typed.
+//! Prompts: messages that a person selects from a menu, with arguments that complete while they are typed.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin prompts
 //! ```
 
 use anyport::{
-    Completion, Context, Messages, Partial, ServeError, Server, prompt, protocol::types::ResourceContents,
-    serve,
+    Completion, CompletionRequest, Context, Messages, ServeError, Server, prompt,
+    protocol::types::ResourceContents, serve,
 };
 use serde::Deserialize;
 
@@ -21,7 +21,7 @@ enum Audience {
 }
 
 /// Explains what a framework is for.
-// Text is one message of the user's. Arguments come as text, and become numbers, enums and so on.
+// A text is one message of the user. Arguments arrive as text, and become numbers, enums and so on.
 #[prompt(title = "Explain a framework")]
 fn explain(
     /// The language
@@ -42,23 +42,23 @@ fn explain(
     format!("Explain what {framework} is for, {whom} {language}.")
 }
 
-async fn languages(typed: Partial, _: Context) -> Completion {
+async fn languages(typed: CompletionRequest, _: Context) -> Completion {
     Completion::starting_with(&typed.value, FRAMEWORKS.map(|(language, _)| language))
 }
 
-/// What can be chosen here depends on the language, if that was chosen already.
-async fn frameworks(typed: Partial, _: Context) -> Completion {
+/// The suggestions depend on the language, if it has a value already.
+async fn frameworks(typed: CompletionRequest, _: Context) -> Completion {
     let language = typed.arguments.get("language").unwrap_or_default();
     let known = FRAMEWORKS.iter().filter(|(known, _)| *known == language);
     Completion::starting_with(&typed.value, known.flat_map(|(_, frameworks)| frameworks.iter().copied()))
 }
 
-async fn audiences(typed: Partial, _: Context) -> Completion {
+async fn audiences(typed: CompletionRequest, _: Context) -> Completion {
     Completion::starting_with(&typed.value, ["beginners", "experts"])
 }
 
 /// Marks what is wrong in a text.
-// Messages can hold more than text, and what the assistant is to have said.
+// Messages can contain more than text, and messages of the assistant.
 #[prompt]
 fn proofread(
     /// The text

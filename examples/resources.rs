@@ -1,10 +1,12 @@
-//! Things to read: some that are known by their URI, and as many more as a template describes.
+//! Resources: some with a fixed URI, and more that a template describes.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin resources
 //! ```
 
-use anyport::{Completion, Context, Partial, ServeError, Server, protocol::types::Resource, resource, serve};
+use anyport::{
+    Completion, CompletionRequest, Context, ServeError, Server, protocol::types::Resource, resource, serve,
+};
 
 /// The poems: name and text.
 const POEMS: [(&str, &str); 3] = [
@@ -14,7 +16,7 @@ const POEMS: [(&str, &str); 3] = [
 ];
 
 /// About these poems
-// The same for everyone, and good for an hour: clients need not read it again and again.
+// The same for all callers, and valid for an hour: clients need not read it again.
 #[resource("poems:///about", mime_type = "text/markdown", public, ttl = "1h")]
 fn about() -> &'static str {
     "# Poems\n\nLines by R. M. Rilke."
@@ -27,8 +29,9 @@ fn seal() -> Vec<u8> {
 }
 
 /// A poem
-// A template, as RFC 6570 has them: `{name}` is one segment of a path, `{+path}` would be several, `{?from}` is a parameter.
-// Each is an argument of the function. What cannot be read as its type is no such resource, and so is a `None` below.
+// A template of RFC 6570: `{name}` is one segment of a path, `{+path}` would be several, `{?from}` is a query
+// parameter. Each is an argument of the function. If a value cannot be read as its type, or the function returns
+// `None`, the resource does not exist.
 #[resource("poems:///by-name/{name}{?from}", mime_type = "text/plain")]
 fn poem(#[arg(complete = names)] name: String, from: Option<usize>) -> Option<String> {
     let (_, text) = POEMS.iter().find(|(known, _)| *known == name)?;
@@ -36,12 +39,12 @@ fn poem(#[arg(complete = names)] name: String, from: Option<usize>) -> Option<St
     Some(words.join(" "))
 }
 
-/// What `name` may be, for clients that ask while their user types it.
-async fn names(typed: Partial, _: Context) -> Completion {
+/// Completion of `name`, while the user types it.
+async fn names(typed: CompletionRequest, _: Context) -> Completion {
     Completion::starting_with(&typed.value, POEMS.map(|(name, _)| name))
 }
 
-/// What there is, for clients that show a list.
+/// The list of resources.
 async fn all(_: Context) -> Vec<Resource> {
     let poem = |(name, _)| Resource::new(format!("poems:///by-name/{name}"), name);
     POEMS.map(poem).to_vec()
@@ -50,6 +53,6 @@ async fn all(_: Context) -> Vec<Resource> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), ServeError> {
     let builder = Server::builder("resources", "1.0.0").add(about).add(seal);
-    // What no attribute says is said to the part itself.
+    // Settings without an attribute are set on the part itself.
     serve(builder.add(poem().list(all)).build()?).stdio().await
 }

@@ -1,11 +1,11 @@
-//! What runs once before the first call, and once after the last.
+//! Lifecycle hooks: one before the first call, and one after the last.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin start_and_stop
 //! ```
 //!
-//! Once for the program, however many clients and transports there are. `serve` sees to it, also at SIGINT and SIGTERM; who
-//! serves in another way calls `server.start()` and `server.stop()`.
+//! They run once per program, however many clients and transports it has. `serve` runs them, also at SIGINT and
+//! SIGTERM. A program that serves in another way calls `server.start()` and `server.stop()`.
 
 use anyport::{ServeError, Server, serve, tool};
 
@@ -16,7 +16,7 @@ fn order() -> &'static str {
     "ordered"
 }
 
-/// An error here ends the program before a client has been let in.
+/// An error here ends the program before it serves a client.
 async fn open(_: Server) -> Result<(), std::io::Error> {
     eprintln!("open");
     Ok(())

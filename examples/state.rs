@@ -1,4 +1,4 @@
-//! What a server's functions share: a parameter of the type `State<T>`, which the builder is given once.
+//! State that a server's functions share: a parameter of the type `State<T>`, given to the builder once.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin state

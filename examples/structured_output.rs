@@ -1,11 +1,11 @@
-//! Tools whose answers are data, with a schema that clients can rely on.
+//! Tools with structured results, and a schema that clients can rely on.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin structured_output
 //! ```
 //!
-//! Any type that is `Serialize` and `JsonSchema` can be returned. Its schema is listed as the tool's `outputSchema`, its value
-//! is the answer's `structuredContent`, and the same as text for clients that know nothing of structured answers.
+//! Any type that is `Serialize` and `JsonSchema` can be returned. Its schema is listed as the tool's `outputSchema`,
+//! its value is the result's `structuredContent`, and the same is sent as text for clients without structured content.
 
 use std::collections::BTreeMap;
 

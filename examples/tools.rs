@@ -1,11 +1,11 @@
-//! What a tool says of itself and its arguments.
+//! Metadata of a tool and its arguments.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin tools
 //! ```
 //!
-//! A model reads all of it: the name, the doc comments, and the bounds of the arguments. What does not fit never reaches the
-//! function; the model is told which argument was wrong, what it may be, and what it was.
+//! A model reads all of it: the name, the doc comments, and the constraints of the arguments. Invalid arguments never
+//! reach the function; the model receives the argument, its constraint and the value.
 
 use anyport::{ServeError, Server, serve, tool};
 use schemars::JsonSchema;
@@ -35,7 +35,7 @@ async fn find_flights(
     #[arg(default = "price".to_owned(), one_of = ["price", "duration"])]
     order: String,
     /// What it may cost; models that write "250" are understood
-    #[arg(lenient)]
+    #[arg(coerce)]
     budget: Option<u32>,
     /// Only with these airlines
     #[arg(name = "with", length = 1..=3)]

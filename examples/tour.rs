@@ -1,16 +1,16 @@
-//! Some of everything, over standard streams or HTTP: the server that other people's clients are tried on.
+//! A bit of everything, over standard streams or HTTP: the server for tests of clients.
 //!
 //! ```sh
 //! cargo run -p anyport-examples --bin tour                # for a client that starts it
 //! cargo run -p anyport-examples --bin tour -- --http 3020 # /mcp, HTTP+SSE at /sse and WebSockets at /ws, on this machine
 //! ```
 //!
-//! What it answers is always the same, so that whoever writes a client can compare.
+//! Its answers are always the same, so that tests of clients can compare them.
 
 use std::{env, error::Error, time::Duration};
 
 use anyport::{
-    Completion, Context, Elicited, Form, LogLevel, Partial, Server,
+    Completion, CompletionRequest, Context, Elicited, Form, LogLevel, Server,
     ask::{CreateMessageRequest, SamplingMessage},
     http, prompt,
     protocol::types::ContentBlock,
@@ -127,7 +127,7 @@ fn chapter(#[arg(complete = chapters)] name: String) -> Option<&'static str> {
     CHAPTERS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
-async fn chapters(typed: Partial, _: Context) -> Completion {
+async fn chapters(typed: CompletionRequest, _: Context) -> Completion {
     Completion::starting_with(&typed.value, CHAPTERS.map(|(name, _)| name))
 }
 
@@ -141,7 +141,7 @@ fn explain(
     format!("Explain {language} in one sentence.")
 }
 
-async fn languages(typed: Partial, _: Context) -> Completion {
+async fn languages(typed: CompletionRequest, _: Context) -> Completion {
     Completion::starting_with(&typed.value, ["python", "rust", "ruby"])
 }
 

@@ -1,4 +1,7 @@
 //! How often a call over HTTP asks the allocator. Exact, unlike time: the same call does the same work.
+//!
+//! Invariant: A tool made by a macro allocates no more than a tool of the builder, and a plain call no more
+//! than an MCP call.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -19,6 +22,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const ALLOWED: usize = 25;
 
 // The only test of this file, and so of its process: the counter counts every thread.
+/// Invariant: An HTTP call allocates the same number of times with 5,000 tools as with one.
 #[test]
 fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
     let [one, fifty, many, most] =

@@ -1,4 +1,6 @@
 //! How often a call through the bridge asks the allocator, HTTP to HTTP, in each pair of eras. Exact, unlike time.
+//!
+//! Invariant: A bridged call allocates at most the number of times that `ALLOWED` says.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 

@@ -88,6 +88,7 @@ async def resources(client: Any) -> None:
     expect(contents[0].mime_type == "text/markdown", "the document is Markdown", contents[0].mime_type)
 
 
+# Invariant: Nothing outside the served folder can be read, also while a file is replaced by a link.
 async def no_resource(client: Any) -> None:
     for uri in ("docs:///python/nothing.md", "docs:///../../Cargo.toml", "docs:///%2e%2e/%2e%2e/Cargo.toml"):
         try:

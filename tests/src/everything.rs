@@ -19,8 +19,8 @@ use anyport::{
         },
     },
     server::{
-        Argument, BlockOnError, BuildError, Builder, CallError, Elicited, Failure, Form, InternalError, Json,
-        Messages, NoArguments, Partial, ToolResult, Values,
+        Argument, BlockOnError, BuildError, Builder, CallError, CompletionRequest, Elicited, Failure, Form,
+        InternalError, Json, Messages, NoArguments, ToolResult, Values,
     },
 };
 use schemars::JsonSchema;
@@ -194,7 +194,7 @@ pub fn server(probe: &Probe) -> Result<Server, BuildError> {
 fn failing(builder: Builder) -> Builder {
     builder
         .tool(Tool::new("find").description("Finds nothing.").run(async |Id { id }: Id, _: Context| find(id)))
-        .tool(Tool::new("port").description("Reads a number.").lenient().run(
+        .tool(Tool::new("port").description("Reads a number.").coerce().run(
             async |Port { port, of }: Port, _: Context| -> Result<String, ToolError> {
                 let read: u16 = port.parse()?;
                 Ok(format!("{read} of {of}"))
@@ -454,7 +454,7 @@ fn running(builder: Builder) -> Builder {
                     tokio::task::yield_now().await;
                     events.tools_changed();
                 };
-                context.detach(later).map(|()| "left")
+                context.spawn_background(later).map(|()| "left")
             },
         ))
 }
@@ -501,7 +501,7 @@ fn resources(builder: Builder) -> Builder {
             Template::new("test:///notes/{name}")
                 .name("note")
                 .mime_type("text/plain")
-                .complete("name", async |partial: Partial, _: Context| {
+                .complete("name", async |partial: CompletionRequest, _: Context| {
                     let names = ["monday", "tuesday", "thursday"];
                     let fits = |name: &&str| name.starts_with(&partial.value);
                     names.into_iter().filter(fits).map(str::to_owned).collect::<Vec<_>>()
@@ -541,10 +541,12 @@ fn prompts(builder: Builder) -> Builder {
                 .title("Review")
                 .description("Reviews code.")
                 .argument(Argument::new("code").description("The code").required())
-                .argument(Argument::new("language").complete(async |partial: Partial, _: Context| {
-                    let of = partial.arguments.get("code").unwrap_or("no code").to_owned();
-                    vec![format!("rust for {of}"), format!("ruby after {}", partial.value)]
-                }))
+                .argument(Argument::new("language").complete(
+                    async |partial: CompletionRequest, _: Context| {
+                        let of = partial.arguments.get("code").unwrap_or("no code").to_owned();
+                        vec![format!("rust for {of}"), format!("ruby after {}", partial.value)]
+                    },
+                ))
                 .get(async |values: Values, _: Context| {
                     let language = values.get("language").unwrap_or("any language");
                     format!("Review {} in {language}", values.get("code").unwrap_or_default())

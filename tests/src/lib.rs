@@ -11,12 +11,14 @@
 //! - [`cross_transport`]: our client at a server over real sockets and child processes, through a bridge or not.
 //! - [`architecture`]: which of our crates may use which, and which of other people's.
 //! - [`book`]: the pages of `docs/`, whose code is compiled and run by `tests/tests/all/book/`.
+//! - [`invariants`]: what must hold, as the tests say it, and the page that lists it.
 
 pub mod architecture;
 pub mod book;
 pub mod bridged;
 pub mod cross_transport;
 pub mod everything;
+pub mod invariants;
 pub mod matrix;
 pub mod plain;
 pub mod site;

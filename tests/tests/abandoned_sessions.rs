@@ -1,6 +1,8 @@
 //! Many clients never end their sessions. What they leave behind is bounded, and goes by itself.
 //!
 //! A test binary of its own with one test, since the allocator counts for the whole process.
+//!
+//! Invariant: Abandoned sessions are bounded, and expire.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 

@@ -134,7 +134,7 @@ fn notifying(builder: Builder) -> Builder {
             Tool::new("test_reconnection")
                 .description("Lets the client go and answers when it is back.")
                 .run(async |_: NoArguments, context: Context| {
-                    context.hangup(Duration::from_millis(500)).await;
+                    context.disconnect(Duration::from_millis(500)).await;
                     sleep(Duration::from_millis(100)).await;
                     "Reconnection test completed"
                 }),

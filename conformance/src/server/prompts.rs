@@ -3,7 +3,7 @@
 use anyport::{
     Context, Prompt,
     protocol::types::{ContentBlock, PromptMessage, ResourceContents},
-    server::{Argument, Builder, Elicited, Form, Partial, Values},
+    server::{Argument, Builder, CompletionRequest, Elicited, Form, Values},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,7 +29,7 @@ pub(crate) fn add(builder: Builder) -> Builder {
                     Argument::new("arg1")
                         .description("First test argument")
                         .required()
-                        .complete(async |_: Partial, _: Context| vec!["paris", "park", "party"]),
+                        .complete(async |_: CompletionRequest, _: Context| vec!["paris", "park", "party"]),
                 )
                 .argument(Argument::new("arg2").description("Second test argument").required())
                 .get(async |arguments: Values, _| {

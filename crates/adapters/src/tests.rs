@@ -1,4 +1,7 @@
 //! The three ways to ask, proved on fakes: relayed live, replayed for a live caller, parked for one that retries.
+//!
+//! Invariant: A replayed handler serves inline callers, and an inline server request can be parked for a
+//! caller that retries.
 
 use std::{
     sync::{Arc, Mutex},

@@ -71,9 +71,9 @@ pub use anyport_protocol::{Error, Raw, Revision, meta::LogLevel};
 #[doc(hidden)]
 pub use anyport_server::macros;
 pub use anyport_server::{
-    BuildError, Completion, Context, Elicited, Form, InvalidParams, Json, Messages, NoArguments, NotFound,
-    Partial, PermissionDenied, Prompt, RateLimited, Resource, Server, State, Template, Tool, ToolError,
-    ToolResult, prompt, resource, tool,
+    BuildError, Completion, CompletionRequest, Context, Elicited, Form, InvalidParams, Json, Messages,
+    NoArguments, NotFound, PermissionDenied, Prompt, RateLimited, Resource, Server, State, Template, Tool,
+    ToolError, ToolResult, prompt, resource, tool,
 };
 pub use anyport_service::{Principal, Service};
 

@@ -47,11 +47,11 @@ impl Exit {
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Failed => "it did not work",
-            Self::Usage => "it was asked for in the wrong way",
-            Self::Auth => "the server wants to know who calls, or refuses this caller",
+            Self::Failed => "failed",
+            Self::Usage => "wrong usage",
+            Self::Auth => "the server requires authentication, or refuses this caller",
             Self::Unreachable => "the server cannot be reached, or did not start",
-            Self::Tool => "the tool ran and said that it failed",
+            Self::Tool => "the tool ran and failed",
         }
     }
 }
@@ -77,6 +77,6 @@ mod tests {
         let codes: Vec<_> = Exit::ALL.iter().map(|exit| exit.code()).collect();
         let known = [0, 1, 2, 3, 4, 5];
         assert_eq!(codes, known);
-        assert!(super::help().contains("5  the tool ran and said that it failed"));
+        assert!(super::help().contains("5  the tool ran and failed"));
     }
 }

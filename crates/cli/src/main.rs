@@ -20,6 +20,7 @@ mod state_dir;
 mod stop;
 mod target;
 mod tool_args;
+mod user_error;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -46,7 +47,7 @@ struct Arguments {
 enum Command {
     /// Serve a folder of Markdown as an MCP server, over HTTP or on standard input and output.
     Serve(Box<serve::Arguments>),
-    /// Put a server of any revision in front of clients of any other, over whichever transport they speak.
+    /// Put a server of any revision in front of clients of any other, over any transport.
     Bridge(Box<bridge::Arguments>),
     /// List the tools of a server.
     #[command(
@@ -69,14 +70,14 @@ enum Command {
     Prompts(Box<commands::list::Arguments>),
     /// Fill in a prompt of a server.
     Prompt(Box<commands::prompt::Arguments>),
-    /// Say who a server is, what it offers and costs, and what of it breaks clients.
+    /// Describe a server, its tools and their cost, and problems that break clients.
     #[command(
         override_usage = "anyport inspect [OPTIONS] SERVER\n       anyport inspect [OPTIONS] -- COMMAND [ARGS]..."
     )]
     Inspect(Box<commands::inspect::Arguments>),
-    /// Go the way to a server step by step, and say which step fails and what to do.
+    /// Check the connection to a server step by step, and say which step fails and what to do.
     Doctor(Box<commands::doctor::Arguments>),
-    /// Ask a server again what a recording asked, and compare the answers.
+    /// Send the requests of a recording again, and compare the responses.
     Replay(Box<commands::replay::Arguments>),
     /// Write a script that completes commands and options in a shell.
     Completions(commands::completions::Arguments),

@@ -2,7 +2,7 @@ use std::{fmt, fs, str::FromStr};
 
 use anyhow::Result;
 
-use crate::report::UserError;
+use crate::user_error::UserError;
 
 /// Where a secret is kept: `env:NAME` or `file:PATH`. The secret itself never stands on a command line, where every
 /// process of the machine could read it.

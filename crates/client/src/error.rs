@@ -1,6 +1,11 @@
 use std::time::Duration;
 
-use anyport_protocol::{Error as ServerError, Raw, json::Members, jsonrpc::Reason};
+use anyport_protocol::{
+    Error as ServerError, Raw,
+    failure::{CloseReason, Failure},
+    json::Members,
+    jsonrpc::Reason,
+};
 
 use crate::CallResult;
 
@@ -118,6 +123,20 @@ impl Error {
         match lost {
             true => Self::Closed { method, fault: error.message.into_owned(), sent },
             false => Self::Refused { method, error: Box::new(error) },
+        }
+    }
+
+    /// The failure of a call of `method` that has no answer.
+    pub(crate) fn of_failure(method: &str, failure: &Failure) -> Self {
+        let closed = |reason: &CloseReason, sent| Self::Closed {
+            method: method.to_owned(),
+            fault: reason.to_string(),
+            sent,
+        };
+        match failure.root() {
+            Failure::NotSent(reason) => closed(reason, false),
+            Failure::Disconnected(reason) | Failure::OutcomeUnknown(reason) => closed(reason, true),
+            _ => Self::Refused { method: method.to_owned(), error: Box::new(failure.to_error()) },
         }
     }
 

@@ -91,6 +91,7 @@ impl Core {
                 error::complete(method, result).map(|result| Answered { result, asked })
             }
             Outcome::Error(error) => Err(Error::of_server(method, error)),
+            Outcome::Failed(failure) => Err(Error::of_failure(method, &failure)),
         }
     }
 }

@@ -52,8 +52,8 @@ pub use anyport_transport::client::http;
 pub use anyport_transport::client::websocket;
 #[cfg(feature = "connect")]
 pub use anyport_transport::client::{
-    ConnectError, ConnectOptions, Connection, End, MessageObserver, RevisionCache, Said, Spoken, Target,
-    child::Command,
+    CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver, RevisionCache, Said, Spoken,
+    Target, child::Command,
 };
 pub use builder::Builder;
 pub use cache::{Cache, CacheLimits};

@@ -115,6 +115,7 @@ async fn acknowledged(reply: &mut Reply) -> Result<Raw, Error> {
             // before it".
             Event::Notification(told) if told.method == Method::Acknowledged => return Ok(told.params),
             Event::Outcome(Outcome::Error(error)) => return Err(Error::of_server(method, error)),
+            Event::Outcome(Outcome::Failed(failure)) => return Err(Error::of_failure(method, &failure)),
             Event::Outcome(_) => {
                 let fault = "the stream ended before it was acknowledged".into();
                 return Err(Error::Closed { method: method.into(), fault, sent: true });

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use jiff::Timestamp;
 
 use crate::{
+    file_times::FileTimes,
     front_matter::{self, Fault, FrontMatter, one_line},
     path::DocumentPath,
     section,
@@ -43,22 +44,6 @@ pub struct Document {
     pub text: Text,
     /// Bytes of the file, front matter included.
     pub size: u64,
-}
-
-/// When a file was made and changed.
-#[derive(Clone, Copy, Debug)]
-pub struct FileTimes {
-    /// When it was made. Copying a file makes a new one, so this may well be after `modified`.
-    pub created: SystemTime,
-    /// When it was last changed.
-    pub modified: SystemTime,
-}
-
-/// The times of a text that is no file: the Unix epoch.
-impl Default for FileTimes {
-    fn default() -> Self {
-        Self { created: SystemTime::UNIX_EPOCH, modified: SystemTime::UNIX_EPOCH }
-    }
 }
 
 impl Document {

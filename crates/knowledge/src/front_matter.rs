@@ -5,37 +5,11 @@
 
 mod fields;
 
+pub(crate) use fields::one_line;
+pub use fields::{Fault, FrontMatter};
+
 /// The longest front matter that is read, its two fences included.
 pub const MAX_FRONT_MATTER_BYTES: usize = 64 << 10;
-
-/// What the front matter says; absent is what it does not say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FrontMatter {
-    /// `title`, on one line.
-    pub title: Option<String>,
-    /// `description`.
-    pub description: Option<String>,
-    /// `tags`: a list, or one string with commas.
-    pub tags: Vec<String>,
-    /// `createdAt`, as written.
-    pub created_at: Option<String>,
-    /// `updatedAt`, as written.
-    pub updated_at: Option<String>,
-    /// `language`.
-    pub language: Option<String>,
-    /// `domain`.
-    pub domain: Option<String>,
-}
-
-/// What is wrong with a front matter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The line of the file, from 1.
-    pub line: usize,
-    /// What is wrong there, and what to do.
-    pub reason: String,
-}
 
 /// A text taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,11 +93,6 @@ fn first_line_that_is_no_field(yaml: &str) -> Option<usize> {
     let key = key.trim_end().trim_matches(['"', '\'']);
     let is_key = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c));
     (!is_key && !line.starts_with('{')).then_some(index + 1)
-}
-
-/// `text` with every run of white space as one space.
-pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@
 
 pub mod answers;
 pub mod document;
+mod file_times;
 pub mod folder;
 pub mod front_matter;
 pub mod health;
@@ -40,7 +41,8 @@ pub mod text;
 pub mod uri;
 pub mod warning;
 
-pub use document::{Document, FileTimes};
+pub use document::Document;
+pub use file_times::FileTimes;
 pub use folder::Folders;
 pub use index::{Hit, Hits, Index, IndexError, Merging, SearchQuery, Storage, Words};
 pub use library::{Found, Library};

@@ -213,7 +213,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::{document::FileTimes, path::DocumentPath};
+    use crate::{file_times::FileTimes, path::DocumentPath};
 
     fn document(path: &str, text: &str) -> Document {
         let times = FileTimes { created: SystemTime::UNIX_EPOCH, modified: SystemTime::UNIX_EPOCH };

@@ -37,6 +37,7 @@ use anyport_service::{Context, Emitter, Outcome, Principal, Reply, Request, Serv
 ///         Outcome::Result(_) => "answered",
 ///         Outcome::InputRequired(_) => "asked",
 ///         Outcome::Error(_) => "refused",
+///         Outcome::Failed(_) => "failed",
 ///     };
 ///     println!("{who} {what:?} {how}");
 ///     outcome

@@ -54,6 +54,7 @@ async fn a_call_over_its_timeout_ends_and_a_listen_stream_does_not() {
     assert!(matches!(outcome, Outcome::Result(_)));
 }
 
+/// Invariant: A timeout stands still while a server request is open.
 #[tokio::test(start_paused = true)]
 async fn the_timeout_stands_still_while_a_question_is_open() {
     let service = Timeout::new(
@@ -137,6 +138,7 @@ async fn a_panic_becomes_an_error_that_says_nothing_of_the_inside() {
     }
 }
 
+/// Invariant: A ready reply passes every layer without a task and without a stream.
 #[tokio::test]
 async fn a_ready_reply_passes_every_layer_as_it_is() {
     let one = NonZeroU32::MIN;
@@ -163,6 +165,7 @@ fn progress_then(outcome: Outcome) -> Reply {
     })
 }
 
+/// Invariant: Progress, server requests, cancellation and ready replies pass middleware unchanged.
 #[tokio::test(start_paused = true)]
 async fn middleware_lets_pass_untouched_what_is_told_and_asked() {
     let service = Fake(|_: Request| progress_then(Outcome::Result(Raw::EMPTY_OBJECT)));
@@ -176,6 +179,7 @@ async fn middleware_lets_pass_untouched_what_is_told_and_asked() {
     assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
 }
 
+/// Invariant: Progress, server requests, cancellation and ready replies pass middleware unchanged.
 #[tokio::test]
 async fn middleware_refuses_changes_arguments_and_outcomes_and_sees_questions() {
     let service = Fake(|request: Request| match request.params.member("arguments") {
@@ -219,6 +223,7 @@ async fn middleware_refuses_changes_arguments_and_outcomes_and_sees_questions() 
     assert_eq!(*seen.lock().unwrap(), expected);
 }
 
+/// Invariant: Progress, server requests, cancellation and ready replies pass middleware unchanged.
 #[tokio::test(start_paused = true)]
 async fn dropping_a_reply_cancels_through_middleware() {
     struct Alive(Arc<()>);
@@ -239,6 +244,7 @@ async fn dropping_a_reply_cancels_through_middleware() {
     assert_eq!(Arc::strong_count(&alive), 2);
 }
 
+/// Invariant: Every refusal of a limit is counted under the name of the limit.
 #[tokio::test(start_paused = true)]
 async fn every_refusal_is_counted_by_the_name_of_its_limit() {
     let metrics = Metrics::new();
@@ -267,6 +273,7 @@ async fn a_limit_beyond_what_the_clock_can_tell_is_none() {
     assert!(matches!(outcome, Outcome::Result(_)));
 }
 
+/// Invariant: Nothing waits for the reader of a reply that is never read.
 #[tokio::test]
 async fn what_middleware_left_behind_does_not_wait_for_a_reader() {
     let (end, ended) = tokio::sync::oneshot::channel();

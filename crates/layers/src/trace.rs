@@ -75,5 +75,6 @@ fn report(outcome: &Outcome) {
         Outcome::Result(result) => debug!(bytes = result.as_str().len(), "answered"),
         Outcome::InputRequired(_) => debug!("asked"),
         Outcome::Error(error) => debug!(code = error.code, error = &*error.message, "refused"),
+        Outcome::Failed(failure) => debug!(?failure, "failed"),
     }
 }

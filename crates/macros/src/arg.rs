@@ -20,7 +20,7 @@ pub(crate) struct Arg {
     pub(crate) default: Option<TokenStream>,
     /// The function that completes it.
     pub(crate) complete: Option<Expr>,
-    pub(crate) lenient: bool,
+    pub(crate) coerce: bool,
     /// Keywords of its schema, with their values as `json!` takes them.
     pub(crate) keywords: Vec<(&'static str, TokenStream)>,
 }
@@ -33,7 +33,7 @@ pub(crate) const OF_TOOL: Known = Known {
         "description",
         "example",
         "header",
-        "lenient",
+        "coerce",
         "length",
         "name",
         "one_of",
@@ -75,7 +75,7 @@ impl Arg {
                 "description" => setting.text().map(|text| arg.description = Some(text)),
                 "default" => default(&setting, ty).map(|default| arg.default = Some(default)),
                 "complete" => setting.expression().map(|function| arg.complete = Some(function)),
-                "lenient" => setting.flag().map(|lenient| arg.lenient = lenient),
+                "coerce" => setting.flag().map(|coerce| arg.coerce = coerce),
                 "range" => range(&setting, ty).map(|bounds| arg.keywords.extend(bounds)),
                 "length" => length(&setting, ty).map(|bounds| arg.keywords.extend(bounds)),
                 "pattern" => for_text(&setting, ty)

@@ -23,7 +23,7 @@ const SETTINGS: Known = Known {
         "destructive",
         "idempotent",
         "open_world",
-        "lenient",
+        "coerce",
         "blocking",
         "timeout",
         "icon",
@@ -66,7 +66,7 @@ impl Tool {
                 "idempotent" => hint("idempotent_hint", setting)?,
                 "open_world" => hint("open_world_hint", setting)?,
                 "blocking" => blocking = setting.flag()?.then_some(setting.span),
-                "lenient" if setting.flag()? => common.call("lenient", &TokenStream::new()),
+                "coerce" if setting.flag()? => common.call("coerce", &TokenStream::new()),
                 "timeout" => common.call("timeout", &setting.duration()?),
                 text @ ("category" | "version" | "requires") => common.call(text, &setting.text()?),
                 "example" => {
@@ -99,13 +99,13 @@ impl Tool {
             Some(_) => (quote!(run_blocking), Shape::Blocking),
             None => (quote!(run), Shape::Sent),
         };
-        let (annotations, lenient) = (self.annotations(), lenient(function));
+        let (annotations, coerce) = (self.annotations(), coerce(function));
         let (setup, output) = output(function, names);
         let handler = write::handler(function, names, shape, &output);
         quote! {
             #setup
             #parameters
-            __anyport::Tool::new(#name) #described #annotations #lenient.#run(#handler)
+            __anyport::Tool::new(#name) #described #annotations #coerce.#run(#handler)
         }
     }
 
@@ -123,10 +123,10 @@ impl Tool {
     }
 }
 
-/// The call that names the lenient parameters.
-fn lenient(function: &Function) -> Option<TokenStream> {
-    let names: Vec<_> = function.plain().filter(|plain| plain.arg.lenient).map(|plain| &plain.name).collect();
-    (!names.is_empty()).then(|| quote!(.lenient_fields([#(#names),*])))
+/// The call that names the coerce parameters.
+fn coerce(function: &Function) -> Option<TokenStream> {
+    let names: Vec<_> = function.plain().filter(|plain| plain.arg.coerce).map(|plain| &plain.name).collect();
+    (!names.is_empty()).then(|| quote!(.coerce_fields([#(#names),*])))
 }
 
 /// What must be in scope to make a result of what the function returned, and what makes it.
@@ -141,7 +141,7 @@ fn output(function: &Function, names: &Names) -> (TokenStream, TokenStream) {
         #[allow(unused_imports)]
         use #support::{
             ProbeAsItIs as _, ProbeFallible as _, ProbeNoResult as _, ProbePlain as _, ProbeStructured as _,
-            ProbeTold as _, ProbeUntold as _,
+            ProbeReported as _, ProbeUnreported as _,
         };
     };
     let output = quote!({

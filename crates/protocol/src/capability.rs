@@ -4,7 +4,7 @@ use crate::{Raw, json::Members, method::Method};
 
 /// The part of a client's capabilities that decides what it may be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Profile {
+pub struct ClientProfile {
     /// `elicitation.form`.
     pub elicitation_form: bool,
     /// `elicitation.url`.
@@ -21,7 +21,7 @@ pub struct Profile {
     pub roots_list_changed: bool,
 }
 
-impl Profile {
+impl ClientProfile {
     /// Reads a client's `capabilities` object.
     pub fn of(capabilities: &Raw) -> Self {
         let has = |object: Option<&str>, name| object.and_then(|text| Members::find(text, name)).is_some();
@@ -115,21 +115,22 @@ mod tests {
 
     #[test]
     fn a_bare_elicitation_means_form() {
-        assert!(Profile::of(&raw(r#"{"elicitation":{}}"#)).elicitation_form);
-        let url = Profile::of(&raw(r#"{"elicitation":{"url":{}}}"#));
+        assert!(ClientProfile::of(&raw(r#"{"elicitation":{}}"#)).elicitation_form);
+        let url = ClientProfile::of(&raw(r#"{"elicitation":{"url":{}}}"#));
         assert!(url.elicitation_url && !url.elicitation_form);
-        assert_eq!(Profile::of(&raw("{}")), Profile::default());
+        assert_eq!(ClientProfile::of(&raw("{}")), ClientProfile::default());
     }
 
     #[test]
     fn what_is_lacking_is_named() {
-        let none = Profile::default();
+        let none = ClientProfile::default();
         let lacking = |method, params| none.lacks(method, &raw(params)).unwrap().to_string();
         assert_eq!(lacking(Method::CreateMessage, r#"{"tools":[]}"#), r#"{"sampling":{"tools":{}}}"#);
         assert_eq!(lacking(Method::Elicit, r#"{"mode":"url"}"#), r#"{"elicitation":{"url":{}}}"#);
         assert_eq!(lacking(Method::ListRoots, "{}"), r#"{"roots":{}}"#);
-        let all =
-            Profile::of(&raw(r#"{"elicitation":{},"sampling":{"tools":{}},"roots":{"listChanged":true}}"#));
+        let all = ClientProfile::of(&raw(
+            r#"{"elicitation":{},"sampling":{"tools":{}},"roots":{"listChanged":true}}"#,
+        ));
         assert_eq!(all.lacks(Method::Elicit, &raw("{}")), None);
         assert_eq!(all.lacks(Method::CreateMessage, &raw(r#"{"tools":[]}"#)), None);
         assert!(all.roots_list_changed);

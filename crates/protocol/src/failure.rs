@@ -3,11 +3,13 @@
 //! They are values of this process and never read from a wire: whatever a server writes into an error, it cannot claim that
 //! a call was never sent. [`Failure::to_error`] makes the JSON-RPC error, where a response is written.
 
-use std::{fmt, process::ExitStatus, sync::Arc, time::Duration, time::SystemTime};
+use std::{fmt, process::ExitStatus, sync::Arc, time::Duration};
 
-use crate::{Error, jsonrpc::Reason};
+use jiff::Timestamp;
 
-/// Why a call has no outcome of its server's.
+use crate::{Error, Raw, json::Splice, jsonrpc::Reason};
+
+/// Why a call has no response of its server's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
@@ -19,72 +21,139 @@ pub enum Failure {
     OutcomeUnknown(CloseReason),
     /// The server cannot be reached.
     Unavailable {
-        /// Since when.
-        since: SystemTime,
-        /// Why.
+        /// The time of the first attempt that failed.
+        since: Timestamp,
+        /// Why the last attempt failed, for a person.
         why: String,
-        /// When the next attempt is made.
+        /// The time until the next attempt.
         retry_in: Duration,
     },
     /// A limit is reached; a later call may fit.
     Overloaded {
         /// The name of the limit.
         limit: &'static str,
-        /// In words.
+        /// The limit and what to do, for a person.
         why: String,
     },
-    /// The caller has made too many calls in a while.
+    /// The caller has made too many calls (`calls_per_second`).
     RateLimited {
-        /// When the next one may be made.
+        /// The calls per second that the caller may make.
+        per_second: u32,
+        /// The time until the caller may call again.
         retry_in: Duration,
     },
-    /// The call took too long.
+    /// The call took longer than its limit.
     Timeout {
         /// The name of the limit.
         limit: &'static str,
-        /// Its value.
+        /// The value of the limit.
         after: Duration,
     },
     /// The server's message breaks the protocol.
     InvalidPeer(String),
     /// This process is shutting down.
     ShuttingDown,
+    /// A failure of the upstream server called `name`, for callers that know several.
+    Upstream {
+        /// The name of the server, as configured.
+        name: Arc<str>,
+        /// The failure itself.
+        failure: Box<Failure>,
+    },
 }
 
 impl Failure {
-    /// The JSON-RPC error for the caller, with the reason in `data.reason`.
+    /// The same failure, as one of the upstream server called `name`.
+    #[must_use]
+    pub fn of_upstream(self, name: impl Into<Arc<str>>) -> Self {
+        Self::Upstream { name: name.into(), failure: Box::new(self) }
+    }
+
+    /// The failure itself, whichever upstream server it is of.
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::Upstream { failure, .. } => failure.root(),
+            failure => failure,
+        }
+    }
+
+    /// Whether a connection was lost, or never reached the server: what a later call may not meet again.
+    pub fn is_lost_connection(&self) -> bool {
+        matches!(self.root(), Self::NotSent(_) | Self::Disconnected(_) | Self::OutcomeUnknown(_))
+    }
+
+    /// The JSON-RPC error for the caller, with the reason in `data.reason`. For where a response is written.
     pub fn to_error(&self) -> Error {
+        self.error(None)
+    }
+
+    /// `upstream` is the name of the server, where callers know several.
+    fn error(&self, upstream: Option<&str>) -> Error {
+        let data =
+            || upstream.map_or(Splice::new(), |name| Splice::new().with("upstream", &Raw::string(name)));
+        let internal = |message: String, reason| match upstream {
+            Some(_) => Error::internal(message).with_data(data().finish()).with_reason(reason),
+            None => Error::internal(message).with_reason(reason),
+        };
         match self {
             Self::NotSent(reason) | Self::Disconnected(reason) => {
-                let message = match reason {
-                    CloseReason::Closed => reason.to_string(),
-                    _ => format!("the connection to the server is lost: {reason}"),
+                let message = match (upstream, reason) {
+                    (Some(name), _) => format!("the connection to {name} was lost: {reason}"),
+                    (None, CloseReason::Closed) => reason.to_string(),
+                    (None, _) => format!("the connection to the server is lost: {reason}"),
                 };
-                Error::internal(message).with_reason(Reason::UpstreamLost)
+                internal(message, Reason::UpstreamLost)
             }
-            Self::OutcomeUnknown(reason) => Error::internal(format!(
-                "the answer was lost ({reason}); whether the server did what was asked is not known, so ask again only if \
-                 that is safe"
-            ))
-            .with_reason(Reason::OutcomeUnknown),
-            Self::Unavailable { why, retry_in, .. } => {
-                let message = format!("the server cannot be reached: {why}; the next attempt is in {retry_in:.0?}");
-                Error::internal(message).with_reason(Reason::UpstreamDown)
+            Self::OutcomeUnknown(reason) => {
+                let message = match upstream {
+                    Some(name) => format!(
+                        "the connection to {name} was lost before the answer came ({reason}), so it is unknown whether \
+                         this was done; find out before you try again"
+                    ),
+                    None => format!(
+                        "the answer was lost ({reason}); whether the server did what was asked is not known, so ask \
+                         again only if that is safe"
+                    ),
+                };
+                internal(message, Reason::OutcomeUnknown)
+            }
+            Self::Unavailable { since, why, retry_in } => {
+                let name = upstream.unwrap_or("the server");
+                let seconds = retry_in.as_secs().saturating_add(1);
+                let message = format!(
+                    "{name} cannot be reached since {since:.0}: {why}; the next attempt is in {seconds} s"
+                );
+                let data =
+                    data().with("since", &Raw::string(&since.to_string())).with("why", &Raw::string(why));
+                Error::internal(message).with_data(data.finish()).with_reason(Reason::UpstreamDown)
             }
             Self::Overloaded { why, .. } => Error::internal(why.clone()).with_reason(Reason::Overloaded),
-            Self::RateLimited { retry_in } => {
-                let message = format!("too many calls; try again in {retry_in:.0?}");
+            Self::RateLimited { per_second, retry_in } => {
+                let wait = retry_in.as_millis();
+                let message = format!(
+                    "more than {per_second} calls a second (calls_per_second); try again in {wait} ms"
+                );
                 Error::internal(message).with_reason(Reason::RateLimited)
             }
             Self::Timeout { limit, after } => {
-                let message = format!("the call took longer than {after:?} ({limit})");
+                let message = format!("the call took longer than {} ms ({limit})", after.as_millis());
                 Error::internal(message).with_reason(Reason::Timeout)
             }
             Self::InvalidPeer(why) => Error::internal(why.clone()).with_reason(Reason::InvalidUpstream),
             Self::ShuttingDown => Error::internal("shutting down").with_reason(Reason::ShuttingDown),
+            Self::Upstream { name, failure } => failure.error(Some(name)),
         }
     }
 }
+
+/// In the words of the error that it becomes.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_error().message)
+    }
+}
+
+impl std::error::Error for Failure {}
 
 /// Why a connection is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,11 +218,15 @@ mod tests {
                 "the answer was lost (the pipe broke); whether",
             ),
             (Failure::Overloaded { limit: "x", why: "x is full".into() }, "overloaded", "x is full"),
-            (Failure::RateLimited { retry_in: Duration::from_secs(2) }, "rate_limited", "too many calls"),
+            (
+                Failure::RateLimited { per_second: 5, retry_in: Duration::from_millis(70) },
+                "rate_limited",
+                "more than 5 calls a second (calls_per_second); try again in 70 ms",
+            ),
             (
                 Failure::Timeout { limit: "call_timeout", after: Duration::from_secs(1) },
                 "timeout",
-                "the call took longer than 1s (call_timeout)",
+                "the call took longer than 1000 ms (call_timeout)",
             ),
             (Failure::InvalidPeer("nonsense".into()), "invalid_upstream", "nonsense"),
             (Failure::ShuttingDown, "shutting_down", "shutting down"),
@@ -163,6 +236,32 @@ mod tests {
             assert!(error.code == -32603 && error.message.starts_with(words), "{failure:?}: {error}");
             assert_eq!(error.data.unwrap().as_str(), format!(r#"{{"reason":"{reason}"}}"#));
         }
+    }
+
+    #[test]
+    fn a_failure_of_an_upstream_server_names_it() {
+        let error = |failure: Failure| {
+            let failure = failure.of_upstream("docs");
+            let error = failure.to_error();
+            (error.message.to_string(), error.data.unwrap().to_string())
+        };
+        let (message, data) = error(Failure::Disconnected(CloseReason::lost("the pipe broke")));
+        assert_eq!(message, "the connection to docs was lost: the pipe broke");
+        assert_eq!(data, r#"{"upstream":"docs","reason":"upstream_lost"}"#);
+        let (message, data) = error(Failure::Unavailable {
+            since: Timestamp::UNIX_EPOCH,
+            why: "refused".into(),
+            retry_in: Duration::from_millis(1500),
+        });
+        let expected =
+            "docs cannot be reached since 1970-01-01T00:00:00Z: refused; the next attempt is in 2 s";
+        assert_eq!(message, expected);
+        let expected =
+            r#"{"upstream":"docs","since":"1970-01-01T00:00:00Z","why":"refused","reason":"upstream_down"}"#;
+        assert_eq!(data, expected);
+        let named = Failure::NotSent(CloseReason::Closed).of_upstream("docs");
+        assert_eq!(named.root(), &Failure::NotSent(CloseReason::Closed));
+        assert!(named.is_lost_connection() && !Failure::ShuttingDown.is_lost_connection());
     }
 
     #[test]

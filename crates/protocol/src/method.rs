@@ -231,6 +231,7 @@ mod tests {
         assert_eq!(Method::named("unknown/method"), None);
     }
 
+    /// Invariant: A method exists only in its revisions and from its side.
     #[test]
     fn a_method_exists_only_in_its_revisions_and_from_its_side() {
         let exists = |method: Method, revision| method.exists(Kind::Request, Sender::Client, revision);

@@ -139,6 +139,7 @@ impl Sealer {
 mod tests {
     use super::*;
 
+    /// Invariant: Altered, foreign, expired and misplaced state is refused, each with its own reason.
     #[test]
     fn what_is_sealed_opens_for_its_purpose_only() {
         let sealer = Sealer::new(&Key::random().unwrap());
@@ -149,6 +150,7 @@ mod tests {
         assert_ne!(sealed, sealer.seal("state", b"secret").unwrap());
     }
 
+    /// Invariant: Altered, foreign, expired and misplaced state is refused, each with its own reason.
     #[test]
     fn every_altered_character_is_noticed() {
         let sealer = Sealer::new(&Key::random().unwrap());
@@ -163,6 +165,7 @@ mod tests {
         assert_eq!(sealer.open("state", ""), Err(Unsealed::Tampered));
     }
 
+    /// Invariant: Altered, foreign, expired and misplaced state is refused, each with its own reason.
     #[test]
     fn a_lost_key_is_told_apart_and_an_older_one_still_opens() {
         let (old, new) = (Key::random().unwrap(), Key::random().unwrap());

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::{Context, ToolResult, ask::Handling};
+use crate::{Context, ToolResult, ask::HandlerFuture};
 
 /// Blocking functions that run at a time, unless [`crate::Builder::max_blocking`] says otherwise.
 pub const DEFAULT_MAX_BLOCKING: usize = 64;
@@ -106,10 +106,10 @@ impl Context {
 pub(crate) fn run(
     context: Context,
     work: impl FnOnce(Context) -> ToolResult + Send + 'static,
-) -> Handling<ToolResult> {
+) -> HandlerFuture<ToolResult> {
     Box::pin(async move {
         let server = context.inner().clone();
-        let pool = &server.life.blocking;
+        let pool = &server.lifecycle.blocking;
         let permit = match pool.permit().await {
             Ok(permit) => permit,
             Err(error) => return ToolResult::failure(error),

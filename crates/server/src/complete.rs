@@ -10,16 +10,16 @@ use anyport_service::{Principal, Reply};
 
 use crate::{
     Context, Failure, Values,
-    ask::{self, Dialogue, Handling},
-    error::Told,
+    ask::{self, Dialogue, HandlerFuture},
+    error::ErrorReport,
     registry::{Registry, Target, renamed, replaced},
-    server::Inner,
+    server::Served,
     write::ResultWriter,
 };
 
 /// What is typed so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Partial {
+pub struct CompletionRequest {
     /// The value, as far as it is typed.
     pub value: String,
     /// The other arguments that have their values already.
@@ -115,7 +115,7 @@ impl<S: Into<String>> IntoCompletion for Vec<S> {
 
 impl<T: IntoCompletion, E: Display + 'static> IntoCompletion for Result<T, E> {
     fn into_completion(self) -> Result<Completion, Error> {
-        self.map_err(|error| Told::of(&error).into_error())?.into_completion()
+        self.map_err(|error| ErrorReport::of(&error).into_error())?.into_completion()
     }
 }
 
@@ -128,12 +128,12 @@ impl<T: IntoCompletion> IntoCompletion for Result<T, Failure> {
 /// A function that completes one argument or variable.
 pub(crate) struct Completer(Box<Complete>);
 
-type Complete = dyn Fn(Partial, Context) -> Handling<Result<Completion, Error>> + Send + Sync;
+type Complete = dyn Fn(CompletionRequest, Context) -> HandlerFuture<Result<Completion, Error>> + Send + Sync;
 
 impl Completer {
     pub(crate) fn new<F, R>(function: F) -> Self
     where
-        F: Fn(Partial, Context) -> R + Send + Sync + 'static,
+        F: Fn(CompletionRequest, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoCompletion> + Send + 'static,
     {
         Self(Box::new(move |partial, context| {
@@ -166,7 +166,7 @@ macro_rules! completing {
             #[must_use]
             pub fn complete<F, R>(mut self, name: impl Into<String>, function: F) -> Self
             where
-                F: Fn(Partial, Context) -> R + Send + Sync + 'static,
+                F: Fn(CompletionRequest, Context) -> R + Send + Sync + 'static,
                 R: Future<Output: IntoCompletion> + Send + 'static,
             {
                 self.completers.push((name.into(), Completer::new(function)));
@@ -213,7 +213,7 @@ pub(crate) fn assign(
 /// # Errors
 /// -32602 for a prompt, template or argument that does not exist (2026-07-28, completion §Error Handling).
 pub(crate) fn complete(
-    server: &Arc<Inner>,
+    server: &Arc<Served>,
     params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
@@ -240,7 +240,7 @@ pub(crate) fn complete(
     let Some(completer) = completer else { return Ok(Reply::ready(write(server, Completion::default()))) };
     let resolved = read.context.and_then(|context| context.arguments);
     let resolved: Vec<(String, String)> = resolved.into_iter().flatten().collect();
-    let partial = Partial { value: argument.value, arguments: resolved.into() };
+    let partial = CompletionRequest { value: argument.value, arguments: resolved.into() };
     let context = Context::new(server.clone(), service, (Method::Complete, params), Dialogue::default());
     let handling = completer.0(partial, context.clone());
     Ok(ask::run(context, handling, None, |context, completion| {
@@ -262,7 +262,7 @@ fn find<'a>(
     registry: &'a Registry,
     reference: &Reference,
     principal: &Principal,
-    server: &Inner,
+    server: &Served,
 ) -> Result<Found<'a>, Error> {
     match reference {
         Reference::Prompt(prompt) => {
@@ -300,7 +300,7 @@ fn referring(params: &Raw, name: &str) -> Raw {
     replaced(params, Some(old), &renamed(&params.slice(old), name))
 }
 
-fn write(server: &Inner, mut completion: Completion) -> Result<Raw, Error> {
+fn write(server: &Served, mut completion: Completion) -> Result<Raw, Error> {
     let count = completion.values.len();
     let total = completion.total.or_else(|| (!completion.has_more).then_some(count as u64));
     completion.values.truncate(MAX_COMPLETIONS);

@@ -19,11 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Events, Server, ToolResult,
-    ask::{Asked, Binding, Dialogue, Once, Question},
-    detach,
-    nested::Nested,
+    ask::{AskOutcome, Binding, Dialogue, Once, Question},
+    background,
     params::{Params, text},
-    server::Inner,
+    server::Served,
+    subcall::SubcallPosition,
     write::write_number,
 };
 
@@ -36,7 +36,7 @@ pub struct Context(Arc<Call>);
 
 struct Call {
     service: anyport_service::Context,
-    server: Arc<Inner>,
+    server: Arc<Served>,
     method: Method,
     params: jsonrpc::Params,
     /// Made when there is something to emit: most calls have nothing to say before their answer.
@@ -48,12 +48,12 @@ struct Call {
     /// Cancelled when the call is over; made by whoever waits for that.
     ended: OnceLock<CancellationToken>,
     /// Where the call stands in another one, if it was made with [`Context::call`].
-    nested: Option<Box<Nested>>,
+    nested: Option<Box<SubcallPosition>>,
 }
 
 impl Context {
     pub(crate) fn new(
-        server: Arc<Inner>,
+        server: Arc<Served>,
         service: anyport_service::Context,
         (method, params): (Method, jsonrpc::Params),
         dialogue: Dialogue,
@@ -62,11 +62,11 @@ impl Context {
     }
 
     fn within(
-        server: Arc<Inner>,
+        server: Arc<Served>,
         service: anyport_service::Context,
         (method, params): (Method, jsonrpc::Params),
         dialogue: Dialogue,
-        nested: Option<Box<Nested>>,
+        nested: Option<Box<SubcallPosition>>,
     ) -> Self {
         let (emitter, over, ended) = (OnceLock::new(), AtomicBool::new(false), OnceLock::new());
         let progress = Mutex::const_new(None);
@@ -86,19 +86,19 @@ impl Context {
 
     /// The context of a call that this one makes. What it tells and asks is told and asked by the outermost call.
     pub(crate) fn nest(
-        server: Arc<Inner>,
+        server: Arc<Served>,
         service: anyport_service::Context,
         params: Raw,
-        nested: Nested,
+        nested: SubcallPosition,
     ) -> Self {
         let nested = Some(Box::new(nested));
         Self::within(server, service, (Method::ToolsCall, params.into()), Dialogue::default(), nested)
     }
 
     /// The same call inside of `server`, which is mounted in this one. What it tells is told by this one.
-    pub(crate) fn inside(&self, server: Arc<Inner>) -> Self {
+    pub(crate) fn inside(&self, server: Arc<Served>) -> Self {
         let call = (self.0.method, self.0.params.clone());
-        let nested = Some(Box::new(Nested::within(self, "")));
+        let nested = Some(Box::new(SubcallPosition::within(self, "")));
         Self::within(server, self.0.service.clone(), call, Dialogue::default(), nested)
     }
 
@@ -181,7 +181,7 @@ impl Context {
 
     /// Lets the caller go and come back after `retry`: the call goes on meanwhile. Transports without resumable
     /// streams ignore it.
-    pub async fn hangup(&self, retry: Duration) {
+    pub async fn disconnect(&self, retry: Duration) {
         if !self.is_over() {
             self.emitter().emit(Event::Disconnect { retry }).await;
         }
@@ -198,24 +198,24 @@ impl Context {
     /// When the client did not declare that it can be asked this, the call ends: with -32021 for a caller of
     /// 2026-07-28, else with a result that `isError` (tools) or -32600. See [`Context::can_ask`].
     pub async fn ask<Q: Question>(&self, key: &str, question: Q) -> Q::Answer {
-        if detach::refuses(self, key) {
+        if background::refuses(self, key) {
             return pending().await;
         }
         let dialogue = &self.root().dialogue;
         let ask = || match dialogue.ask(&self.key(key), &question, self.profile()) {
-            Asked::Answer(answer) => Some(answer),
-            Asked::Open => None,
-            Asked::Lacking(required) => {
+            AskOutcome::Answer(answer) => Some(answer),
+            AskOutcome::Open => None,
+            AskOutcome::Lacking(required) => {
                 dialogue.fail(self.lacking(&required));
                 None
             }
-            Asked::Impossible(error) => {
+            AskOutcome::Impossible(error) => {
                 self.fail(error);
                 None
             }
         };
         // On whichever thread it runs, what `once` waits for is a part of it.
-        let is_once = self.nested().is_some_and(|nested| nested.waited.once);
+        let is_once = self.nested().is_some_and(|nested| nested.awaiter.once);
         let answer = if is_once { Once::polling(ask) } else { ask() };
         drop(question);
         match answer {
@@ -240,7 +240,7 @@ impl Context {
         T: Serialize + DeserializeOwned,
         F: Future<Output = T>,
     {
-        if detach::refuses(self, key) {
+        if background::refuses(self, key) {
             return pending().await;
         }
         let (dialogue, key) = (&self.root().dialogue, self.key(key));
@@ -284,7 +284,7 @@ impl Context {
     }
 
     /// Whether the call has ended or was cancelled. Handlers are simply dropped then; this is for those that cannot be:
-    /// functions given to [`crate::Tool::run_blocking`], and work that was detached.
+    /// functions given to [`crate::Tool::run_blocking`], and background work.
     pub fn has_ended(&self) -> bool {
         self.is_over()
     }
@@ -309,7 +309,7 @@ impl Context {
     }
 
     /// Where this call stands in another one.
-    pub(crate) fn nested(&self) -> Option<&Nested> {
+    pub(crate) fn nested(&self) -> Option<&SubcallPosition> {
         self.0.nested.as_deref()
     }
 
@@ -325,7 +325,7 @@ impl Context {
         }
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
+    pub(crate) fn inner(&self) -> &Arc<Served> {
         &self.0.server
     }
 

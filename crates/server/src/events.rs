@@ -18,7 +18,7 @@ use bytestring::ByteString;
 use listening::{Listening, acknowledged};
 
 use crate::{
-    registry::{Audience, Changed, Visible},
+    registry::{AppliedChange, Audience, VisibilityRule},
     server::{Core, Limits},
 };
 
@@ -46,7 +46,7 @@ struct Host {
     /// Whether what can be read is, too.
     readable: bool,
     /// Who sees it there.
-    visible: Option<Visible>,
+    visible: Option<VisibilityRule>,
 }
 
 #[derive(Debug, Default)]
@@ -82,7 +82,7 @@ const MAX_WAITING: usize = 1_024;
 
 /// Why someone cannot listen.
 #[derive(Debug)]
-pub(crate) enum Refused {
+pub(crate) enum ListenError {
     Closed(Error),
     /// There are `max_listeners`.
     Listeners(Error),
@@ -118,7 +118,7 @@ impl Events {
     }
 
     /// What was changed at run time.
-    pub(crate) fn changed(&self, changed: &Changed) {
+    pub(crate) fn changed(&self, changed: &AppliedChange) {
         if changed.kinds.tools {
             self.tell(&Change::Tools, &changed.tools);
         }
@@ -136,7 +136,7 @@ impl Events {
     }
 
     /// The server is mounted in the one whose listeners `host` tells.
-    pub(crate) fn mounted_in(&self, host: &Self, readable: bool, visible: Option<Visible>) {
+    pub(crate) fn mounted_in(&self, host: &Self, readable: bool, visible: Option<VisibilityRule>) {
         let mut hosts = lock(&self.0.hosts);
         hosts.retain(|host| host.hub.strong_count() > 0);
         hosts.push(Host { hub: Arc::downgrade(&host.0), readable, visible });
@@ -156,17 +156,17 @@ impl Events {
         principal: Principal,
         limits: Limits,
         end: Raw,
-    ) -> Result<Listening, Refused> {
+    ) -> Result<Listening, ListenError> {
         let mut bus = lock(&self.0.bus);
         if bus.closed {
             let error = Error::internal("the server is shutting down");
-            return Err(Refused::Closed(error.with_reason(Reason::ShuttingDown)));
+            return Err(ListenError::Closed(error.with_reason(Reason::ShuttingDown)));
         }
         let overloaded = |message: String| Error::internal(message).with_reason(Reason::Overloaded);
         if bus.listeners.len() >= limits.max_listeners {
             let limit = limits.max_listeners;
             let message = format!("more than {limit} listen streams are open (max_listeners)");
-            return Err(Refused::Listeners(overloaded(message)));
+            return Err(ListenError::Listeners(overloaded(message)));
         }
         let bytes = self::bytes(&filter);
         if bytes > limits.max_subscription_bytes.saturating_sub(bus.bytes) {
@@ -175,7 +175,7 @@ impl Events {
                 "all subscriptions together are over {limit} bytes (max_subscription_bytes); subscribe to fewer \
                  resources, or try again later"
             );
-            return Err(Refused::Bytes(overloaded(message)));
+            return Err(ListenError::Bytes(overloaded(message)));
         }
         bus.bytes += bytes;
         let id = bus.next;
@@ -196,11 +196,11 @@ impl Events {
     /// who among them sees what is mounted: whoever sees it in one of its places.
     fn hubs(&self, resources: bool) -> Vec<(Arc<Hub>, Audience)> {
         let mut hubs: Vec<(Arc<Hub>, Audience)> = Vec::new();
-        let mut next = vec![(self.0.clone(), None::<Visible>)];
+        let mut next = vec![(self.0.clone(), None::<VisibilityRule>)];
         while let Some((hub, visible)) = next.pop() {
             for host in lock(&hub.hosts).iter().filter(|host| host.readable || !resources) {
                 if let Some(outer) = host.hub.upgrade() {
-                    next.push((outer, Visible::both(visible.clone(), host.visible.clone())));
+                    next.push((outer, VisibilityRule::both(visible.clone(), host.visible.clone())));
                 }
             }
             match hubs.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &hub)) {
@@ -372,7 +372,7 @@ mod tests {
             uris: vec!["x".repeat(68).into(); count],
             ..SubscriptionFilter::default()
         };
-        assert!(matches!(listen(many(11)), Err(Refused::Bytes(_))));
+        assert!(matches!(listen(many(11)), Err(ListenError::Bytes(_))));
         for _ in 0..3 {
             assert!(listen(many(10)).is_ok(), "what is over is given back");
         }

@@ -52,10 +52,10 @@
 //! - code before an unanswered `ask` runs once per round; what has effects goes into [`Context::once`];
 //! - the keys of `ask` and `once` are the handler's own, and stay the same from round to round.
 //!
-//! # Life
+//! # Lifecycle
 //! Whoever serves calls [`Server::start`] before and [`Server::stop`] after, which run what [`Builder::on_start`] and
 //! [`Builder::on_stop`] gave, once. A call lives as long as its reply: dropping that cancels the call, and what must go on
-//! is given to [`Context::detach`]. A function that blocks its thread is given to [`Tool::run_blocking`]; how long one may
+//! is given to [`Context::spawn_background`]. A function that blocks its thread is given to [`Tool::run_blocking`]; how long one may
 //! take, to [`Tool::timeout`]. Tools call each other with [`Context::call`].
 //!
 //! # Layout
@@ -71,7 +71,7 @@
 //! Schemas: [`MAX_SCHEMA_DEPTH`], [`MAX_SUBSCHEMAS`], [`MAX_PATTERN_BYTES`]; patterns run in linear time and have no
 //! look-around. States: [`DEFAULT_STATE_TTL`], [`DEFAULT_STATE_BYTES`]. Lists: [`DEFAULT_PAGE_SIZE`]. Listen streams:
 //! [`DEFAULT_MAX_LISTENERS`], [`DEFAULT_MAX_SUBSCRIPTIONS`], [`DEFAULT_MAX_SUBSCRIPTION_BYTES`]. Functions:
-//! [`DEFAULT_MAX_BLOCKING`], [`DEFAULT_MAX_BLOCKING_WAITING`], [`DEFAULT_MAX_DETACHED`], [`DEFAULT_MAX_CALL_DEPTH`]. What
+//! [`DEFAULT_MAX_BLOCKING`], [`DEFAULT_MAX_BLOCKING_WAITING`], [`DEFAULT_MAX_BACKGROUND`], [`DEFAULT_MAX_CALL_DEPTH`]. What
 //! limits refuse is counted in [`Server::metrics`]. Completion: [`MAX_COMPLETIONS`]. The size of arguments is
 //! bounded by the transport's [`anyport_protocol::Limits`].
 
@@ -91,21 +91,21 @@ mod resource;
 mod tool;
 
 mod ask;
+mod background;
 mod blocking;
 mod complete;
 mod context;
-mod detach;
 mod events;
-mod life;
+mod lifecycle;
 mod listen;
-mod nested;
+mod subcall;
 
 pub mod error;
 mod failure;
-mod faults;
 mod list;
 mod params;
 mod schema;
+mod validation;
 mod values;
 mod write;
 
@@ -113,22 +113,21 @@ mod write;
 pub mod macros;
 
 pub use anyport_macros::{prompt, resource, tool};
-pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, Unfit};
+pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, QuestionError};
+pub use background::{BackgroundError, DEFAULT_MAX_BACKGROUND};
 pub use blocking::{BlockOnError, DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING};
 pub use builder::{BuildError, Builder, DEFAULT_LIST_TTL};
-pub use complete::{Completion, IntoCompletion, MAX_COMPLETIONS, Partial};
+pub use complete::{Completion, CompletionRequest, IntoCompletion, MAX_COMPLETIONS};
 pub use context::Context;
-pub use detach::{DEFAULT_MAX_DETACHED, DetachError};
 pub use error::{
     ContextError, ErrorKind, Fault, InternalError, InvalidParams, NotFound, PermissionDenied, RateLimited,
     StateError, ToolError,
 };
 pub use events::Events;
 pub use failure::Failure;
-pub use life::{DEFAULT_DRAIN, StartError};
+pub use lifecycle::{DEFAULT_DRAIN, StartError};
 pub use list::{DEFAULT_PAGE_SIZE, List};
 pub use listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_MAX_SUBSCRIPTIONS};
-pub use nested::{CallError, DEFAULT_MAX_CALL_DEPTH};
 pub use part::Part;
 pub use prompt::{Argument, IntoMessages, Messages, Prompt, PromptHandler};
 pub use registry::{Change, Mount};
@@ -139,5 +138,6 @@ pub use resource::{
 pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS, arguments_schema};
 pub use server::Server;
 pub use state::State;
+pub use subcall::{CallError, DEFAULT_MAX_CALL_DEPTH};
 pub use tool::{IntoToolResult, Json, NoArguments, Tool, ToolHandler, ToolResult};
 pub use values::Values;

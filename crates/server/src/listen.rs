@@ -1,7 +1,7 @@
 use anyport_protocol::{Error, Raw, subscription::SubscriptionFilter};
 use anyport_service::{Principal, Reply};
 
-use crate::{events::Refused, server::Inner, write::ResultWriter};
+use crate::{events::ListenError, server::Served, write::ResultWriter};
 
 /// The most resources that one listen stream may subscribe to, unless [`crate::Builder::max_subscriptions`] says
 /// otherwise.
@@ -19,7 +19,7 @@ pub const DEFAULT_MAX_SUBSCRIPTION_BYTES: usize = 64 << 20;
 ///
 /// # Errors
 /// -32602 for a filter that is none; -32603 when too many listen or the server is shutting down.
-pub(crate) fn listen(server: &Inner, params: &Raw, principal: &Principal) -> Result<Reply, Error> {
+pub(crate) fn listen(server: &Served, params: &Raw, principal: &Principal) -> Result<Reply, Error> {
     let asked = SubscriptionFilter::read(params)?;
     let agreed = SubscriptionFilter {
         tools: asked.tools && server.offers.tools,
@@ -29,7 +29,7 @@ pub(crate) fn listen(server: &Inner, params: &Raw, principal: &Principal) -> Res
     };
     // 2026-07-28, subscriptions §Acknowledgment: "the subset the server agreed to honor".
     if agreed.uris.len() > server.limits.max_subscriptions {
-        server.life.refused.max_subscriptions.increment();
+        server.lifecycle.refused.max_subscriptions.increment();
     }
     let registry = server.registry.load_full();
     let uris = agreed.uris.into_iter().take(server.limits.max_subscriptions);
@@ -38,13 +38,13 @@ pub(crate) fn listen(server: &Inner, params: &Raw, principal: &Principal) -> Res
     let listening =
         server.events.listen(SubscriptionFilter { uris, ..agreed }, principal.clone(), server.limits, end);
     let listening = listening.map_err(|refused| match refused {
-        Refused::Closed(error) => error,
-        Refused::Listeners(error) => {
-            server.life.refused.max_listeners.increment();
+        ListenError::Closed(error) => error,
+        ListenError::Listeners(error) => {
+            server.lifecycle.refused.max_listeners.increment();
             error
         }
-        Refused::Bytes(error) => {
-            server.life.refused.max_subscription_bytes.increment();
+        ListenError::Bytes(error) => {
+            server.lifecycle.refused.max_subscription_bytes.increment();
             error
         }
     })?;

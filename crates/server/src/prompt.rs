@@ -17,11 +17,11 @@ pub(crate) use get::{Entry, get};
 pub use messages::{IntoMessages, Messages};
 
 use crate::{
-    Context, Partial, Values,
-    ask::Handling,
+    CompletionRequest, Context, Values,
+    ask::HandlerFuture,
     complete::{Completer, IntoCompletion},
-    registry::Visible,
-    state::Need,
+    registry::VisibilityRule,
+    state::StateType,
     values::{Check, Source, Unreadable, check},
 };
 
@@ -45,8 +45,8 @@ pub struct Prompt<H = PromptHandler> {
     pub(crate) completers: Vec<(String, Completer)>,
     /// What is found wrong before it is built.
     problems: Vec<String>,
-    pub(crate) visible: Option<Visible>,
-    pub(crate) needs: Vec<Need>,
+    pub(crate) visible: Option<VisibilityRule>,
+    pub(crate) needs: Vec<StateType>,
     handler: H,
 }
 
@@ -65,7 +65,8 @@ pub struct PromptHandler {
 }
 
 /// The error is that of reading the arguments.
-type Get = dyn Fn(Values, Context) -> Result<Handling<Result<Messages, Error>>, Unreadable> + Send + Sync;
+type Get =
+    dyn Fn(Values, Context) -> Result<HandlerFuture<Result<Messages, Error>>, Unreadable> + Send + Sync;
 
 impl Argument {
     /// The argument `name`, which may be left out.
@@ -98,7 +99,7 @@ impl Argument {
     #[must_use]
     pub fn complete<F, R>(mut self, function: F) -> Self
     where
-        F: Fn(Partial, Context) -> R + Send + Sync + 'static,
+        F: Fn(CompletionRequest, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoCompletion> + Send + 'static,
     {
         self.completer = Some(Completer::new(function));
@@ -144,7 +145,7 @@ impl Prompt<()> {
         let get = Box::new(move |values: Values, context: Context| {
             let messages = function(values.read(Source::Prompt)?, context);
             let messages = async move { messages.await.into_messages() };
-            Ok(Box::pin(messages) as Handling<Result<Messages, Error>>)
+            Ok(Box::pin(messages) as HandlerFuture<Result<Messages, Error>>)
         });
         let handler = PromptHandler { get, check: check::<A> };
         Prompt { definition, arguments, completers, problems, visible, needs, handler }

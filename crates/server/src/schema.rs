@@ -10,7 +10,7 @@ use jsonschema::{Draft, PatternOptions, Validator};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
-use crate::{error::Fault, faults};
+use crate::{error::Fault, validation};
 
 /// The largest compiled regular expression of a `pattern`, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 1 << 20;
@@ -90,14 +90,14 @@ impl Schema {
     /// What is wrong with a `value` that does not fit.
     pub(crate) fn faults(&self, value: &Value) -> Vec<Fault> {
         let source: Value = serde_json::from_str(&self.source).unwrap_or_default();
-        faults::of_schema(&source, value, self.validator.iter_errors(value))
+        validation::of_schema(&source, value, self.validator.iter_errors(value))
     }
 
     /// Where values stand that are of another type, or none of the values that are allowed, as JSON pointers.
     pub(crate) fn ill_typed(&self, value: &Value) -> Vec<String> {
         let mut places = Vec::new();
         for error in self.validator.iter_errors(value).take(MAX_ILL_TYPED) {
-            faults::ill_typed(&error, &mut places);
+            validation::ill_typed(&error, &mut places);
         }
         places.dedup();
         places

@@ -12,12 +12,12 @@ use arc_swap::ArcSwap;
 
 use crate::{
     BuildError, Builder, Change, Events, List, Part,
-    ask::Vault,
+    ask::StateStore,
     complete,
-    life::Life,
+    lifecycle::Lifecycle,
     list::Listing,
     listen, prompt,
-    registry::{Mounted, Outside, Registry, Shelf},
+    registry::{Catalog, MountContext, Mounted, Registry},
     resource,
     state::States,
     tool,
@@ -37,15 +37,15 @@ use crate::{
 /// Clients learn what kinds of things a server has when they connect, and only then. So a server that was built without
 /// tools, and may get some, says so with [`Builder::dynamic`]; without it, adding a tool is refused.
 #[derive(Clone)]
-pub struct Server(Arc<Inner>);
+pub struct Server(Arc<Served>);
 
 /// A server as it is called: by itself, or mounted in another.
-pub(crate) struct Inner {
+pub(crate) struct Served {
     core: Arc<Core>,
     /// Who signs the results: the outermost server.
     pub(crate) identity: Identity,
     /// Where it is mounted, if the call came that way.
-    pub(crate) outside: Option<Outside>,
+    pub(crate) mount: Option<MountContext>,
 }
 
 /// A server, however it is called.
@@ -61,9 +61,9 @@ pub(crate) struct Core {
     pub(crate) discovery: Raw,
     pub(crate) offers: Offers,
     pub(crate) limits: Limits,
-    pub(crate) vault: Vault,
+    pub(crate) state_store: StateStore,
     pub(crate) events: Events,
-    pub(crate) life: Life,
+    pub(crate) lifecycle: Lifecycle,
     pub(crate) states: States,
 }
 
@@ -205,16 +205,16 @@ impl Server {
         self.0.events.close();
     }
 
-    pub(crate) fn life(&self) -> &Life {
-        &self.0.life
+    pub(crate) fn lifecycle(&self) -> &Lifecycle {
+        &self.0.lifecycle
     }
 
     pub(crate) fn of(core: Arc<Core>) -> Self {
         let identity = core.about.identity.clone();
-        Self(Arc::new(Inner { core, identity, outside: None }))
+        Self(Arc::new(Served { core, identity, mount: None }))
     }
 
-    pub(crate) fn at(inner: Arc<Inner>) -> Self {
+    pub(crate) fn at(inner: Arc<Served>) -> Self {
         Self(inner)
     }
 
@@ -264,22 +264,22 @@ impl Server {
 
 impl Service for Server {
     fn call(&self, request: Request, context: Context) -> Reply {
-        if self.0.life.middleware.is_empty() {
+        if self.0.lifecycle.middleware.is_empty() {
             return self.answer(request, context).unwrap_or_else(Reply::error);
         }
-        Inward { server: self.clone(), passed: 0 }.call(request, context)
+        MiddlewareChain { server: self.clone(), passed: 0 }.call(request, context)
     }
 }
 
 /// A server within the middleware that a call has not passed yet.
-struct Inward {
+struct MiddlewareChain {
     server: Server,
     passed: usize,
 }
 
-impl Service for Inward {
+impl Service for MiddlewareChain {
     fn call(&self, request: Request, context: Context) -> Reply {
-        let Some(function) = self.server.0.life.middleware.get(self.passed) else {
+        let Some(function) = self.server.0.lifecycle.middleware.get(self.passed) else {
             return self.server.answer(request, context).unwrap_or_else(Reply::error);
         };
         let inner = Self { server: self.server.clone(), passed: self.passed + 1 };
@@ -287,63 +287,63 @@ impl Service for Inward {
     }
 }
 
-impl Inner {
+impl Served {
     fn list<E>(
         &self,
         list: List,
         ttl: Duration,
-        shelf: fn(&Registry) -> &Shelf<E>,
+        catalog: fn(&Registry) -> &Catalog<E>,
         request: &Request,
         context: &Context,
     ) -> Result<Reply, Error> {
         let size = self.about.page_size;
         let listing = Listing { list, size, ttl, sealer: self.sealer(), identity: &self.identity };
         let registry = self.registry.load();
-        let page = shelf(&registry).page(&request.params, context.principal(), &listing)?;
+        let page = catalog(&registry).page(&request.params, context.principal(), &listing)?;
         Ok(Reply::ready(Ok(page)))
     }
 
     /// The server as it answers for another.
-    pub(crate) fn mounted(core: Arc<Core>, identity: Identity, outside: Outside) -> Self {
-        Self { core, identity, outside: Some(outside) }
+    pub(crate) fn mounted(core: Arc<Core>, identity: Identity, mount: MountContext) -> Self {
+        Self { core, identity, mount: Some(mount) }
     }
 
     /// What the caller calls `name`, which is a tool or prompt of this server.
     pub(crate) fn outward<'a>(&self, name: &'a str) -> std::borrow::Cow<'a, str> {
-        self.outside.as_ref().map_or(name.into(), |outside| outside.name(name))
+        self.mount.as_ref().map_or(name.into(), |mount| mount.name(name))
     }
 
     /// Whose key seals states and cursors: the server itself if it was given one, else that in which it is mounted.
-    pub(crate) fn keeper(&self) -> &Self {
-        match &self.outside {
-            Some(outside) if !self.vault.is_lasting() => outside.host.keeper(),
+    pub(crate) fn state_owner(&self) -> &Self {
+        match &self.mount {
+            Some(mount) if !self.state_store.is_lasting() => mount.host.state_owner(),
             _ => self,
         }
     }
 
     /// What seals states and cursors.
     pub(crate) fn sealer(&self) -> &Sealer {
-        self.keeper().vault.sealer()
+        self.state_owner().state_store.sealer()
     }
 
     /// Everybody whose key may have sealed what comes back: the server itself, then those in which it is mounted.
-    pub(crate) fn keepers(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |server| server.outside.as_ref().map(|outside| &*outside.host))
+    pub(crate) fn state_owners(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |server| server.mount.as_ref().map(|mount| &*mount.host))
     }
 
-    /// What callers of `keeper`, which is one of those, call what is `name` here.
-    pub(crate) fn name_at<'a>(&self, keeper: &Self, name: &'a str) -> std::borrow::Cow<'a, str> {
-        let Some(outside) = &self.outside else { return name.into() };
-        outside.name_within(keeper.outside.as_ref(), name)
+    /// What callers of `state_owner`, which is one of those, call what is `name` here.
+    pub(crate) fn name_at<'a>(&self, state_owner: &Self, name: &'a str) -> std::borrow::Cow<'a, str> {
+        let Some(mount) = &self.mount else { return name.into() };
+        mount.name_within(state_owner.mount.as_ref(), name)
     }
 
     /// The server by itself.
     pub(crate) fn plain(self: &Arc<Self>) -> Server {
-        if self.outside.is_some() { Server::of(self.core.clone()) } else { Server(self.clone()) }
+        if self.mount.is_some() { Server::of(self.core.clone()) } else { Server(self.clone()) }
     }
 }
 
-impl Deref for Inner {
+impl Deref for Served {
     type Target = Core;
 
     fn deref(&self) -> &Core {

@@ -54,20 +54,20 @@ impl Context {
 
 /// A type of which the server must have a value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Need {
+pub(crate) struct StateType {
     id: TypeId,
     name: &'static str,
 }
 
 /// A thing and what it needs.
 #[derive(Debug)]
-pub(crate) struct Needed {
+pub(crate) struct StateDependency {
     what: String,
-    needs: Vec<Need>,
+    needs: Vec<StateType>,
 }
 
-impl Needed {
-    pub(crate) fn of<T: Offered + Needs>(thing: &T) -> Self {
+impl StateDependency {
+    pub(crate) fn of<T: Offered + DependsOnState>(thing: &T) -> Self {
         Self { what: format!("{} {:?}", T::KIND, thing.key()), needs: thing.needs().to_vec() }
     }
 
@@ -82,8 +82,8 @@ impl Needed {
 }
 
 /// What has needs.
-pub(crate) trait Needs {
-    fn needs(&self) -> &[Need];
+pub(crate) trait DependsOnState {
+    fn needs(&self) -> &[StateType];
 }
 
 macro_rules! needing {
@@ -93,13 +93,13 @@ macro_rules! needing {
             /// to be given it later.
             #[must_use]
             pub fn needs<T: Send + Sync + 'static>(mut self) -> Self {
-                self.needs.push(Need { id: TypeId::of::<T>(), name: type_name::<T>() });
+                self.needs.push(StateType { id: TypeId::of::<T>(), name: type_name::<T>() });
                 self
             }
         }
 
-        impl Needs for $kind {
-            fn needs(&self) -> &[Need] {
+        impl DependsOnState for $kind {
+            fn needs(&self) -> &[StateType] {
                 &self.needs
             }
         }
@@ -110,11 +110,12 @@ needing! { Tool Resource Template Prompt }
 
 /// The values of a server. There are few, so that looking at all of them is faster than hashing.
 #[derive(Default)]
-pub(crate) struct States(Vec<(Need, Box<dyn Any + Send + Sync>)>);
+pub(crate) struct States(Vec<(StateType, Box<dyn Any + Send + Sync>)>);
 
 impl States {
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.0.push((Need { id: TypeId::of::<T>(), name: type_name::<T>() }, Box::new(State::new(value))));
+        self.0
+            .push((StateType { id: TypeId::of::<T>(), name: type_name::<T>() }, Box::new(State::new(value))));
     }
 
     pub(crate) fn get<T: 'static>(&self) -> Option<State<T>> {
@@ -124,15 +125,15 @@ impl States {
     }
 
     /// What is wrong with a thing that has needs: a sentence for each type of which there is no value.
-    pub(crate) fn lacking(&self, Needed { what, needs }: &Needed) -> Vec<String> {
-        let mut lacking: Vec<&Need> = Vec::new();
+    pub(crate) fn lacking(&self, StateDependency { what, needs }: &StateDependency) -> Vec<String> {
+        let mut lacking: Vec<&StateType> = Vec::new();
         for need in needs {
             let mut known = self.0.iter().map(|(given, _)| given).chain(lacking.iter().copied());
             if !known.any(|known| known.id == need.id) {
                 lacking.push(need);
             }
         }
-        let words = |need: &&Need| {
+        let words = |need: &&StateType| {
             let name = need.name;
             format!("{what}: it needs the state `{name}`: give the builder one, `.state(..)` with a `{name}`")
         };

@@ -1,19 +1,13 @@
-use std::{
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Raw, Revision,
-    capability::Profile,
+    capability::ClientProfile,
     meta::{LogLevel, Meta},
 };
 use tokio::time::Instant;
 
-use crate::{Notification, Principal, ServerRequest};
+use crate::{Peer, Principal, SessionId, WeakPeer};
 
 /// What is known about one call. Cheap to clone; every clone is the same call.
 #[derive(Clone, Debug)]
@@ -22,11 +16,11 @@ pub struct Context(Arc<Call>);
 #[derive(Clone, Debug)]
 struct Call {
     principal: Principal,
-    client: Option<ClientId>,
-    line: Option<Weak<dyn Line>>,
-    changes_roots: bool,
+    session: Option<SessionId>,
+    peer: Option<WeakPeer>,
+    profile: Option<ClientProfile>,
     revision: Revision,
-    asking: InputMode,
+    input_mode: InputMode,
     capabilities: Raw,
     client_info: Option<Raw>,
     log_level: Option<LogLevel>,
@@ -37,6 +31,17 @@ struct Call {
     deadline: Option<Instant>,
 }
 
+impl Call {
+    fn declare(&mut self, capabilities: Raw) {
+        // Whether a session's client announces when its roots change was agreed on when the session began.
+        self.profile = self.profile.map(|old| ClientProfile {
+            roots_list_changed: old.roots_list_changed,
+            ..ClientProfile::of(&capabilities)
+        });
+        self.capabilities = capabilities;
+    }
+}
+
 /// How the caller of a service can be asked something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputMode {
@@ -45,56 +50,6 @@ pub enum InputMode {
     Inline,
     /// By `input_required`, whereupon it calls again: a modern client.
     InputRequired,
-}
-
-/// The one client at the other end of a session, or of a connection that carries nothing but its messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientId(u64);
-
-impl ClientId {
-    /// One that no other client of this process has or had.
-    pub fn next() -> Self {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        Self(LAST.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// Reaches a client outside its calls: a legacy session.
-pub trait Line: Send + Sync + 'static {
-    /// Asks the client, once it listens. Nobody knows when that is.
-    ///
-    /// # Errors
-    /// The question, when the client declared nothing such, or the session is over.
-    fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest>;
-
-    /// Tells the client, once it listens; what its revision has no words for is left out.
-    fn tell(&self, notification: Notification);
-
-    /// Gives `ear` what the client says from now on that belongs to no call, and that is not about the session itself.
-    fn heard_by(&self, ear: Weak<dyn Ear>);
-}
-
-/// Hears what a client says outside its calls.
-pub trait Ear: Send + Sync + 'static {
-    /// `client` said this: `method` may be one that nobody here knows.
-    fn told(&self, client: ClientId, method: &str, params: &Raw);
-}
-
-/// Whose calls may be taken for those of one caller, where a server does not say to which of several something belongs.
-///
-/// A principal with several sessions is several callers: who sits before each of them may be another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Caller {
-    client: Option<ClientId>,
-    principal: Principal,
-}
-
-impl Caller {
-    /// Whether calls of this caller have nothing to do with one another: nobody proved who made them, and no session or
-    /// connection holds them together. Each is then a caller of its own, though they compare as equal.
-    pub fn is_unidentifiable(&self) -> bool {
-        self.client.is_none() && self.principal.is_anonymous()
-    }
 }
 
 /// The `Mcp-Param-*` headers of a call. The transport knows no schemas, so whoever owns a tool's schema compares
@@ -139,11 +94,11 @@ impl Context {
     pub fn new(principal: Principal, revision: Revision) -> Self {
         Self(Arc::new(Call {
             principal,
-            client: None,
-            line: None,
-            changes_roots: false,
+            session: None,
+            peer: None,
+            profile: None,
             revision,
-            asking: if revision.is_modern() { InputMode::InputRequired } else { InputMode::Inline },
+            input_mode: if revision.is_modern() { InputMode::InputRequired } else { InputMode::Inline },
             capabilities: Raw::EMPTY_OBJECT,
             client_info: None,
             log_level: None,
@@ -168,7 +123,7 @@ impl Context {
         call.progress_token = progress_token;
         call.traceparent = meta.traceparent;
         if let Some(capabilities) = meta.client_capabilities {
-            call.capabilities = capabilities;
+            call.declare(capabilities);
         }
         if meta.client_info.is_some() {
             call.client_info = meta.client_info;
@@ -180,23 +135,24 @@ impl Context {
     #[must_use]
     pub fn with_client(mut self, capabilities: Raw, info: Option<Raw>) -> Self {
         let call = Arc::make_mut(&mut self.0);
-        call.capabilities = capabilities;
+        call.declare(capabilities);
         call.client_info = info;
         self
     }
 
-    /// Sets which client calls, where a session or a connection tells it from others.
+    /// Sets the session or connection that the call came by.
     #[must_use]
-    pub fn with_client_id(mut self, client: ClientId) -> Self {
-        Arc::make_mut(&mut self.0).client = Some(client);
+    pub fn with_session(mut self, session: SessionId) -> Self {
+        Arc::make_mut(&mut self.0).session = Some(session);
         self
     }
 
-    /// Sets by which way the client is reached outside its calls, and whether it says there that its roots have changed.
+    /// Sets the peer of a legacy session, by which its client is reached outside calls, and what that client declared for
+    /// the whole session.
     #[must_use]
-    pub fn with_line(mut self, line: Weak<dyn Line>, changes_roots: bool) -> Self {
+    pub fn with_peer(mut self, peer: WeakPeer, profile: ClientProfile) -> Self {
         let call = Arc::make_mut(&mut self.0);
-        (call.line, call.changes_roots) = (Some(line), changes_roots);
+        (call.peer, call.profile) = (Some(peer), Some(profile));
         self
     }
 
@@ -219,8 +175,8 @@ impl Context {
 
     /// Sets how the caller can be asked.
     #[must_use]
-    pub fn with_input_mode(mut self, asking: InputMode) -> Self {
-        Arc::make_mut(&mut self.0).asking = asking;
+    pub fn with_input_mode(mut self, input_mode: InputMode) -> Self {
+        Arc::make_mut(&mut self.0).input_mode = input_mode;
         self
     }
 
@@ -263,24 +219,22 @@ impl Context {
         &self.0.principal
     }
 
-    /// Which client calls; `None` where nothing holds the calls of one together, as over HTTP since 2026-07-28.
-    pub fn client_id(&self) -> Option<ClientId> {
-        self.0.client
+    /// The session or connection that the call came by; `None` if nothing holds the calls of one client together, as over
+    /// HTTP since 2026-07-28.
+    pub fn session_id(&self) -> Option<SessionId> {
+        self.0.session
     }
 
-    /// By which way the client is reached outside its calls, where there is one: a legacy session.
-    pub fn line(&self) -> Option<&Weak<dyn Line>> {
-        self.0.line.as_ref()
+    /// The peer of the call's legacy session: its client, outside any call. `None` if the call came by no such session,
+    /// or if the session is over.
+    pub fn peer(&self) -> Option<Peer> {
+        self.0.peer.as_ref()?.upgrade()
     }
 
-    /// Whether the client says when its roots change: only one of a legacy session can.
-    pub fn changes_roots(&self) -> bool {
-        self.0.changes_roots
-    }
-
-    /// The caller of this call, where calls of several callers must not be mixed up.
-    pub fn caller(&self) -> Caller {
-        Caller { client: self.0.client, principal: self.0.principal.clone() }
+    /// Whether the calls of this caller have nothing to do with one another: it is anonymous, and no session or
+    /// connection holds them together. Each of them is then a caller of its own.
+    pub fn is_unidentifiable(&self) -> bool {
+        self.0.session.is_none() && self.0.principal.is_anonymous()
     }
 
     /// The revision that the caller's hop speaks. What is inside is always the newest; this is for the few
@@ -291,7 +245,7 @@ impl Context {
 
     /// How the caller can be asked.
     pub fn input_mode(&self) -> InputMode {
-        self.0.asking
+        self.0.input_mode
     }
 
     /// What the client declared, as it wrote it.
@@ -299,9 +253,13 @@ impl Context {
         &self.0.capabilities
     }
 
-    /// What the client can be asked.
-    pub fn profile(&self) -> Profile {
-        Profile::of(&self.0.capabilities)
+    /// What the client declared that it can be asked. Only the client of a legacy session announces when its roots change,
+    /// whatever others declare.
+    pub fn profile(&self) -> ClientProfile {
+        self.0.profile.unwrap_or_else(|| ClientProfile {
+            roots_list_changed: false,
+            ..ClientProfile::of(&self.0.capabilities)
+        })
     }
 
     /// Who the client says it is. Never decide anything by it (2026-07-28, basic §_meta: "Implementations

@@ -239,6 +239,7 @@ mod tests {
         assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
     }
 
+    /// Invariant: A client that does not read slows its server down, and costs no memory.
     #[tokio::test]
     async fn large_events_wait_one_by_one() {
         let emitted = Arc::new(Mutex::new(0));

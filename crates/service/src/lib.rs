@@ -28,9 +28,9 @@ mod service;
 pub mod sync;
 
 pub use backoff::Backoff;
-pub use context::{Caller, ClientId, Context, Ear, InputMode, Line, ParamHeaders};
+pub use context::{Context, InputMode, ParamHeaders};
 pub use emit::Emitter;
 pub use peer::{Peer, PeerEvent, PeerEvents, SessionId, WeakPeer};
 pub use principal::Principal;
-pub use reply::{Answer, AnswerSink, Event, Notification, Outcome, Reply, Responder, ServerRequest};
+pub use reply::{Answer, AnswerSink, Event, Notification, Outcome, Relay, Reply, Responder, ServerRequest};
 pub use service::{Request, Service};

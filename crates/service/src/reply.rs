@@ -5,7 +5,7 @@ use std::{
     task::{Context as Task, Poll, Waker},
 };
 
-use anyport_protocol::{Error, Method, Raw, json::Members};
+use anyport_protocol::{Error, Method, Raw, failure::Failure, json::Members};
 use bytestring::ByteString;
 use futures_core::Stream;
 use tokio::sync::oneshot;
@@ -64,8 +64,10 @@ pub enum Outcome {
     Result(Raw),
     /// An `InputRequiredResult`: the caller has to answer and call again.
     InputRequired(Raw),
-    /// An error.
+    /// An error that somebody answered with.
     Error(Error),
+    /// A failure that is known on our side: nobody has answered.
+    Failed(Box<Failure>),
 }
 
 impl Outcome {
@@ -84,13 +86,50 @@ impl From<Result<Raw, Error>> for Outcome {
     }
 }
 
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}
+
 impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
 }
 
+/// What stands between a reply and its reader: a layer's part in one call.
+///
+/// A small value on the stack: what only a call that has to be waited for needs (a timer, a channel) is made in
+/// [`Relay::poll`]. So a reply that is ready passes through any number of layers without an allocation.
+pub trait Relay: Send + Unpin + 'static {
+    /// The outcome as it is passed on. For a reply that is ready this is the only call.
+    fn outcome(&mut self, outcome: Outcome) -> Outcome;
+
+    /// The next event as it is passed on; the last one is an outcome that went through [`Relay::outcome`]. May replace
+    /// `reply`, to go on with another one.
+    fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
+        Poll::Ready(match std::task::ready!(reply.poll_event(task)) {
+            Event::Outcome(outcome) => Event::Outcome(self.outcome(outcome)),
+            event => event,
+        })
+    }
+}
+
 impl Reply {
+    /// Passes everything through `relay`.
+    pub fn relay(self, mut relay: impl Relay) -> Self {
+        match self.into_ready() {
+            Ok(outcome) => Self::ready(relay.outcome(outcome)),
+            Err(reply) => Self::pending(Relayed { reply, relay }),
+        }
+    }
+
+    /// Passes the outcome through `change`.
+    pub fn map(self, change: impl FnOnce(Outcome) -> Outcome + Send + Unpin + 'static) -> Self {
+        self.relay(Map(Some(change)))
+    }
+
     /// The end, at once.
     pub fn ready(outcome: impl Into<Outcome>) -> Self {
         Self(State::Ready(outcome.into()))
@@ -99,6 +138,11 @@ impl Reply {
     /// An error, at once.
     pub fn error(error: Error) -> Self {
         Self(State::Ready(Outcome::Error(error)))
+    }
+
+    /// A failure that is known on our side, at once.
+    pub fn failed(failure: Failure) -> Self {
+        Self(State::Ready(failure.into()))
     }
 
     /// A stream that ends with an outcome. What it yields after that is not read.
@@ -187,6 +231,32 @@ impl fmt::Debug for Reply {
             State::Ready(outcome) => f.debug_tuple("Reply").field(outcome).finish(),
             State::Stream(_) => f.write_str("Reply(..)"),
             State::Over => f.write_str("Reply(over)"),
+        }
+    }
+}
+
+struct Relayed<R> {
+    reply: Reply,
+    relay: R,
+}
+
+impl<R: Relay> Stream for Relayed<R> {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+        let this = &mut *self;
+        this.relay.poll(&mut this.reply, task).map(Some)
+    }
+}
+
+/// A relay that changes the outcome.
+struct Map<F>(Option<F>);
+
+impl<F: FnOnce(Outcome) -> Outcome + Send + Unpin + 'static> Relay for Map<F> {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        match self.0.take() {
+            Some(change) => change(outcome),
+            None => outcome,
         }
     }
 }
@@ -322,5 +392,68 @@ impl Drop for Responder {
 impl fmt::Debug for Responder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Responder")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts what passes, and replaces a reply that fails by another one.
+    #[derive(Default)]
+    struct Counting {
+        events: u64,
+        again: bool,
+    }
+
+    impl Relay for Counting {
+        fn outcome(&mut self, outcome: Outcome) -> Outcome {
+            match outcome {
+                Outcome::Result(_) => Outcome::Result(Raw::trusted(self.events.to_string().into_bytes())),
+                outcome => outcome,
+            }
+        }
+
+        fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
+            match std::task::ready!(reply.poll_event(task)) {
+                Event::Outcome(Outcome::Failed(_)) if !std::mem::replace(&mut self.again, true) => {
+                    *reply = Reply::ready(Ok(Raw::NULL));
+                    self.poll(reply, task)
+                }
+                Event::Outcome(outcome) => Poll::Ready(Event::Outcome(self.outcome(outcome))),
+                event => {
+                    self.events += 1;
+                    Poll::Ready(event)
+                }
+            }
+        }
+    }
+
+    fn told() -> Event {
+        Event::Unknown { method: "notifications/x".into(), params: Raw::EMPTY_OBJECT }
+    }
+
+    #[test]
+    fn a_ready_reply_stays_ready_through_a_relay() {
+        let reply = Reply::ready(Ok(Raw::NULL)).relay(Counting::default()).map(|outcome| outcome);
+        assert_eq!(reply.into_ready().unwrap(), Outcome::Result(Raw::trusted(b"0".to_vec())));
+    }
+
+    #[tokio::test]
+    async fn a_relay_sees_every_event_and_may_go_on_with_another_reply() {
+        let reply = crate::emit::reply(|emitter| async move {
+            emitter.emit(told()).await;
+            Failure::ShuttingDown.into()
+        });
+        let mut reply = reply.relay(Counting::default());
+        assert!(matches!(reply.next().await, Event::Unknown { .. }));
+        assert_eq!(reply.outcome().await, Outcome::Result(Raw::trusted(b"1".to_vec())));
+    }
+
+    #[test]
+    fn an_outcome_is_no_larger_than_the_error_in_it() {
+        // Every event and every reply that is ready holds one. A failure is boxed, so that it costs the others nothing.
+        assert_eq!(size_of::<Outcome>(), 72);
+        assert_eq!(size_of::<Outcome>(), size_of::<Error>());
     }
 }

@@ -104,7 +104,7 @@ mod wire;
 
 pub use answer::{Answer, Call, Question, Refusal};
 pub use client::{Client, Connect, TestServer, Transcript};
-pub use link::{Link, Lost, Remote};
+pub use link::{Link, Lost, remote::Remote};
 pub use near_valid::Fault;
 pub use script::Script;
 pub use wire::{Heard, Wire};

@@ -1,5 +1,8 @@
 //! Servers as child processes that come and go: nothing is left of any of them. One test a process, since it counts what
 //! the whole process has.
+//!
+//! Invariant: A server's process leaves no zombie, no descriptor, no child and no memory behind, however it
+//! ends.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -109,6 +112,8 @@ async fn a_hundred_processes_leave_nothing_behind() {
     cycles(100).await;
 }
 
+/// Invariant: A server's process leaves no zombie, no descriptor, no child and no memory behind, however it
+/// ends.
 #[tokio::test]
 #[ignore = "takes minutes: cargo test -p anyport-transport --features client-child --test child_cycles -- --ignored"]
 async fn a_thousand_processes_leave_nothing_behind() {

@@ -403,8 +403,8 @@ impl Pool {
             return;
         };
         // Whoever was told of it by -32042 knows it by this id.
-        if let Some(line) = slot.was_sent(&id) {
-            line.tell(notification.clone());
+        if let Some(peer) = slot.was_sent(&id) {
+            peer.notify(notification.method.as_str(), notification.params.clone());
         }
         if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
             park.completed(&id);

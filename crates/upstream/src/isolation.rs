@@ -1,7 +1,7 @@
 //! Which connection a call belongs to.
 
-use anyport_protocol::{Raw, capability::Profile, json::Splice};
-use anyport_service::{Caller, Context};
+use anyport_protocol::{Raw, capability::ClientProfile, json::Splice};
+use anyport_service::{Context, Principal, SessionId};
 
 use crate::OpenRequest;
 
@@ -35,24 +35,26 @@ pub enum IsolationPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ConnectionKey {
     Modern,
-    Legacy { profile: Profile, extensions: Option<Raw>, share: Share },
+    Legacy { profile: ClientProfile, extensions: Option<Raw>, share: Share },
 }
 
-/// Which callers a connection to a legacy server is for.
+/// Which calls share a connection to a legacy server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Share {
-    /// That of all who can do the same.
+    /// All calls of clients with the same capabilities.
     All,
-    /// One caller's: the server asks without saying whom.
-    Caller(Caller),
-    /// That of one call at a time, of callers that nothing tells apart.
+    /// Those of one session: the server asks without saying whom.
+    Session(SessionId),
+    /// Those of one principal that has no session.
+    Principal(Principal),
+    /// One call at a time, of unidentifiable callers.
     ExclusiveSlot(usize),
 }
 
 impl ConnectionKey {
     /// `changes_roots`: whether the client says when its roots change. One of 2026-07-28 cannot, whatever it declares.
     pub(crate) fn legacy(capabilities: &Raw, changes_roots: bool, share: Share) -> Self {
-        let profile = Profile { roots_list_changed: changes_roots, ..Profile::of(capabilities) };
+        let profile = ClientProfile { roots_list_changed: changes_roots, ..ClientProfile::of(capabilities) };
         let extensions = capabilities.member("extensions").filter(|extensions| extensions.as_str() != "{}");
         Self::Legacy { profile, extensions, share }
     }
@@ -69,7 +71,10 @@ impl ConnectionKey {
 
     /// Whether it is not for all.
     pub(crate) fn is_unidentifiable(&self) -> bool {
-        matches!(self, Self::Legacy { share: Share::Caller(_) | Share::ExclusiveSlot(_), .. })
+        matches!(
+            self,
+            Self::Legacy { share: Share::Session(_) | Share::Principal(_) | Share::ExclusiveSlot(_), .. }
+        )
     }
 
     /// On whose behalf the connection for a call is opened.
@@ -83,7 +88,7 @@ impl ConnectionKey {
 }
 
 /// The capabilities object that says just this.
-fn declared(profile: &Profile, extensions: Option<&Raw>) -> Raw {
+fn declared(profile: &ClientProfile, extensions: Option<&Raw>) -> Raw {
     let part = |names: &[(&str, bool)]| {
         let declared = names.iter().filter(|(_, has)| *has);
         declared.fold(Splice::new(), |part, (name, _)| part.with(name, &Raw::EMPTY_OBJECT)).finish()

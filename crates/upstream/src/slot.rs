@@ -12,7 +12,7 @@ use anyport_protocol::{
     Error, Raw, Revision,
     json::{Elements, Members},
 };
-use anyport_service::{ClientId, Context, Ear, Line, Service};
+use anyport_service::{Context, Peer, PeerEvent, PeerEvents, Service, SessionId, WeakPeer};
 use lru::LruCache;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, watch},
@@ -31,11 +31,11 @@ pub(crate) struct Slot {
     /// Those of them that were asked something.
     pub(crate) asked: AtomicUsize,
     /// The legacy sessions whose calls came here.
-    sessions: Mutex<HashMap<ClientId, Weak<dyn Line>>>,
+    sessions: Mutex<HashMap<SessionId, WeakPeer>>,
     /// Whether calls came here of callers who cannot be reached outside them.
     strangers: AtomicBool,
     /// Which session was told of an elicitation by -32042, by the elicitation.
-    elicitations: Mutex<LruCache<String, Weak<dyn Line>>>,
+    elicitations: Mutex<LruCache<String, WeakPeer>>,
     pub(crate) used: Mutex<Instant>,
 }
 
@@ -133,58 +133,55 @@ impl Slot {
 
     /// Notes that calls of this caller come here.
     pub(crate) fn used_by(self: &Arc<Self>, context: &Context) {
-        let (Some(client), Some(line)) = (context.client_id(), context.line()) else {
+        let Some(peer) = context.peer() else {
             self.strangers.store(true, Ordering::Relaxed);
             return;
         };
         let mut sessions = self.sessions();
-        if sessions.contains_key(&client) {
+        if sessions.contains_key(&peer.id()) {
             return;
         }
         // Sessions that are over make room before more is taken: each of them is looked at once for each that comes.
         if sessions.len() == sessions.capacity() {
-            sessions.retain(|_, line| line.strong_count() > 0);
+            sessions.retain(|_, peer| !peer.is_gone());
         }
-        sessions.insert(client, line.clone());
+        sessions.insert(peer.id(), peer.downgrade());
         drop(sessions);
-        let ear: Weak<dyn Ear> = Arc::<Self>::downgrade(self);
-        if let Some(line) = line.upgrade() {
-            line.heard_by(ear);
-        }
+        tokio::spawn(forward(Arc::downgrade(self), peer.id(), peer.subscribe()));
     }
 
     /// How many legacy sessions use the connection, and the one whose own it is: if nobody else does. What another caller has
     /// begun may go on after its call, and is none of the session's business.
-    pub(crate) fn sharers(&self) -> (usize, Option<Arc<dyn Line>>) {
+    pub(crate) fn sharers(&self) -> (usize, Option<Peer>) {
         let sessions = self.living();
         let sole = sessions.values().next().filter(|_| self.is_own(&sessions));
-        (sessions.len(), sole.and_then(Weak::upgrade))
+        (sessions.len(), sole.and_then(WeakPeer::upgrade))
     }
 
     /// Whether `sessions`, those that live, are one, and nobody else calls here.
-    fn is_own(&self, sessions: &HashMap<ClientId, Weak<dyn Line>>) -> bool {
+    fn is_own(&self, sessions: &HashMap<SessionId, WeakPeer>) -> bool {
         sessions.len() == 1 && !self.strangers.load(Ordering::Relaxed)
     }
 
-    fn living(&self) -> MutexGuard<'_, HashMap<ClientId, Weak<dyn Line>>> {
+    fn living(&self) -> MutexGuard<'_, HashMap<SessionId, WeakPeer>> {
         let mut sessions = self.sessions();
-        sessions.retain(|_, line| line.strong_count() > 0);
+        sessions.retain(|_, peer| !peer.is_gone());
         sessions
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<ClientId, Weak<dyn Line>>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, WeakPeer>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes whom `error`, a -32042, sends to URLs.
     pub(crate) fn sent_to_urls(&self, context: &Context, error: &Error) {
-        let (Some(line), Some(data)) = (context.line(), &error.data) else { return };
+        let (Some(peer), Some(data)) = (context.peer(), &error.data) else { return };
         let Some(all) = data.member("elicitations").filter(Raw::is_array) else { return };
         let mut elicitations = self.elicitations.lock().unwrap_or_else(PoisonError::into_inner);
         for elicitation in Elements::of(all.as_str()) {
             let id = Members::find(elicitation, "elicitationId").and_then(|id| all.slice(id).as_string());
             if let Some(id) = id {
-                elicitations.put(id.to_string(), line.clone());
+                elicitations.put(id.to_string(), peer.downgrade());
             }
         }
         while elicitations.len() > ELICITATIONS {
@@ -193,14 +190,14 @@ impl Slot {
     }
 
     /// The session that was sent to the URL of an elicitation that is complete.
-    pub(crate) fn was_sent(&self, elicitation: &str) -> Option<Arc<dyn Line>> {
+    pub(crate) fn was_sent(&self, elicitation: &str) -> Option<Peer> {
         self.elicitations.lock().unwrap_or_else(PoisonError::into_inner).pop(elicitation)?.upgrade()
     }
 
     /// Whether the connection is this session's own.
-    fn is_of(&self, client: ClientId) -> bool {
+    fn is_of(&self, session: SessionId) -> bool {
         let sessions = self.living();
-        self.is_own(&sessions) && sessions.contains_key(&client)
+        self.is_own(&sessions) && sessions.contains_key(&session)
     }
 
     /// Whether a call is under way, or waits for the connection.
@@ -220,11 +217,15 @@ impl Slot {
     }
 }
 
-impl Ear for Slot {
-    /// On its own connection a session is heard. Where several share one, the server would take it for all of them.
-    fn told(&self, client: ClientId, method: &str, params: &Raw) {
-        if let Some(up) = self.up().filter(|_| self.is_of(client)) {
-            (up.tell)(method, params);
+/// Forwards what a session's client says outside its calls, while the connection is the session's own. Where several share
+/// one, the server would take it for all of them.
+async fn forward(slot: Weak<Slot>, session: SessionId, mut events: PeerEvents) {
+    while let Some(event) = events.next().await {
+        let Some(slot) = slot.upgrade() else { return };
+        if let PeerEvent::Notification(method, params) = event
+            && let Some(up) = slot.up().filter(|_| slot.is_of(session))
+        {
+            (up.tell)(&method, &params);
         }
     }
 }

@@ -35,7 +35,11 @@ impl Table {
         let key = match self.era {
             Some(Era::Modern) => ConnectionKey::Modern,
             _ => {
-                let all = ConnectionKey::legacy(context.capabilities(), context.changes_roots(), Share::All);
+                let all = ConnectionKey::legacy(
+                    context.capabilities(),
+                    context.profile().roots_list_changed,
+                    Share::All,
+                );
                 match self.share(context, &all, asks, limits.connections, policy) {
                     Share::All => all,
                     whom => all.of(&whom),
@@ -67,9 +71,12 @@ impl Table {
         if !isolated && !ambiguous {
             return Share::All;
         }
-        let caller = context.caller();
-        if !caller.is_unidentifiable() {
-            return if isolated { Share::Caller(caller) } else { Share::All };
+        if !context.is_unidentifiable() {
+            return match (isolated, context.session_id()) {
+                (false, _) => Share::All,
+                (true, Some(session)) => Share::Session(session),
+                (true, None) => Share::Principal(context.principal().clone()),
+            };
         }
         let place = |whom: &Share| self.slots.get(&all.of(whom));
         let asked = || place(&Share::All).is_some_and(|slot| slot.has_asked());

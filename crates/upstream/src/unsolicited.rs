@@ -38,7 +38,7 @@ impl Aside for UnsolicitedRequests {
             };
         }
         match slot.sharers() {
-            (_, Some(sole)) => sole.ask(question),
+            (_, Some(sole)) => sole.request(question),
             (0, None) => Err(question),
             (_, None) => {
                 if question.method != Method::ListRoots {

@@ -64,7 +64,7 @@ impl Upstream {
 
     /// What distinguishes callers to whom a server may show other lists.
     pub fn profile(context: &Context) -> Raw {
-        ConnectionKey::legacy(context.capabilities(), context.changes_roots(), Share::All)
+        ConnectionKey::legacy(context.capabilities(), context.profile().roots_list_changed, Share::All)
             .client(context)
             .capabilities
     }

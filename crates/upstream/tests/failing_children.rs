@@ -1,5 +1,8 @@
 //! One server behind [`Upstream`], as a program that fails in every way: it is connected again each time, and nothing is
 //! left of it. One test a process, since it counts what the whole process has.
+//!
+//! Invariant: A server's process leaves no zombie, no descriptor, no child and no memory behind, however it
+//! ends.
 
 #![cfg(target_os = "linux")]
 #![allow(

@@ -1,4 +1,7 @@
 //! Every example keeps to the specification, in every revision, as the testing kit reads it.
+//!
+//! Invariant: The conformance rules for users' servers pass for all examples and for the server that has
+//! everything.
 
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 

@@ -1,5 +1,8 @@
 //! Whatever is said to a server: each request is answered, by its id and in the words of the revision, and the dialogue
 //! goes on. What is JSON comes through as it was.
+//!
+//! Invariant: Whatever arrives on a socket, the response is valid or the connection is closed, and the next
+//! caller is served.
 
 use anyport::Revision;
 use anyport_testing::{Lost, generators};

@@ -21,6 +21,8 @@ pub(crate) fn packages<P: DeserializeOwned>() -> Result<Vec<P>, Box<dyn Error>> 
     Ok(serde_json::from_slice::<Metadata<P>>(&output.stdout)?.packages)
 }
 
+/// Invariant: Crates use each other only along the arrows of `crates/README.md`, and a heavy dependency only
+/// where it is allowed.
 #[test]
 fn every_arrow_is_allowed() {
     let packages: Vec<Package> = packages().unwrap();
@@ -32,6 +34,7 @@ fn every_arrow_is_allowed() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
+/// Invariant: No crate of the workspace has unsafe code.
 #[test]
 fn unsafe_code_is_forbidden() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");

@@ -1,4 +1,6 @@
 //! Answers that are kept are the answers that were given: over every transport, in every revision, to nobody else.
+//!
+//! Invariant: A cached answer is given to an equal request of the same caller and revision only.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,7 @@
 //! The server that has everything keeps to the specification, as the kit that users have reads it.
+//!
+//! Invariant: The conformance rules for users' servers pass for all examples and for the server that has
+//! everything.
 
 use anyport::with_legacy_clients;
 use anyport_testing::{

@@ -1,5 +1,8 @@
 //! A call that waits for its caller, between two callers with tokens of their own: over HTTP, to a process that is a legacy
 //! server.
+//!
+//! Invariant: A late retry, a retry of another caller, and a retry at another server or bridge each get their
+//! own reason.
 
 use anyport::{Revision, http};
 use anyport_testing::{Answer, Wire};

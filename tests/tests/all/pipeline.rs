@@ -319,6 +319,9 @@ async fn policy(call: Call, next: Next) -> Outcome {
 
 /// What bounds a call must bound it however it comes: that a check stood on the way of one revision only was
 /// CVE-2026-11719 elsewhere. A batch of 2025-03-26 is a way of its own.
+///
+/// Invariant: Every limit and refusal applies over every transport, in every revision and in batches, with
+/// the same words.
 #[tokio::test]
 async fn every_guard_stands_on_every_way() {
     for guard in guards() {

@@ -3,6 +3,9 @@
 //!
 //! Elsewhere answers crossed where ids were the same (TypeScript SDK, CVE-2026-25536), and a session was anybody's who had
 //! its identifier (Python SDK, CVE-2026-52869).
+//!
+//! Invariant: Nothing of one caller reaches another, and no route is served without a token where tokens are
+//! required.
 
 use std::sync::{
     Arc,

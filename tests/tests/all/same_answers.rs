@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 /// What is said with each step, under the step's name.
 type Said = Vec<(String, Vec<String>)>;
 
+/// Invariant: Transports differ in no byte of a server's answers, except for random values.
 #[tokio::test]
 async fn every_transport_gives_the_same_answers_to_the_byte() {
     let said: Mutex<BTreeMap<Revision, Vec<(Transport, Said)>>> = Mutex::default();
@@ -74,6 +75,7 @@ async fn plainly() -> Vec<(Value, String)> {
     answers
 }
 
+/// Invariant: A plain call gets the answer of an MCP call, and codes of its own.
 #[tokio::test]
 async fn a_plain_call_is_answered_as_one_in_any_revision_over_any_transport() {
     let plain = plainly().await;

@@ -8,6 +8,9 @@
 //! - [`sets`]: what the suite is run against.
 //! - [`mod@requirements`], [`verdict`]: what the suite asks for, and what it found out.
 //! - [`expected`]: what is known to fail.
+//!
+//! Invariant: The server and the client pass the official conformance suite, alone and behind a bridge,
+//! except for the listed scenarios.
 
 use std::{
     fs::{self, File},

@@ -179,6 +179,8 @@ impl fmt::Display for Server {
 mod tests {
     use super::*;
 
+    /// Invariant: Any two clients and servers of other projects work together through a bridge, in every era
+    /// and over every transport.
     #[test]
     fn whatever_two_things_meet_meets_in_what_is_chosen() {
         let all = bridged();

@@ -16,6 +16,9 @@
 //! - `program`: which servers the program's commands are tried with.
 //! - `stage`: all these programs, installed and running.
 //! - `table`: what `docs/clients.md` says of it.
+//!
+//! Invariant: Clients of other projects work with our servers, over every transport and era that they
+//! support.
 
 use std::{
     fmt,

@@ -45,7 +45,7 @@ pub(super) struct Open {
 enum Happened {
     Gone(Attachment),
     Withdrawn(Key),
-    RpcResult(Command),
+    Command(Command),
     Said(Event),
     Time,
 }
@@ -111,7 +111,7 @@ impl Open {
         if let Some((_, commands)) = &mut self.parked
             && let Poll::Ready(Some(command)) = commands.poll_recv(task)
         {
-            return Poll::Ready(Happened::RpcResult(command));
+            return Poll::Ready(Happened::Command(command));
         }
         // A client that reads slowly slows its own call down.
         for guest in &mut self.guests {
@@ -133,14 +133,14 @@ impl Open {
                 self.answerers.remove(&key);
                 self.tell(Said::Withdrawn(key));
             }
-            Happened::RpcResult(Command::Retry { round, answers, digest, caller, guest }) => {
+            Happened::Command(Command::Retry { round, answers, digest, caller, guest }) => {
                 self.last_attachment += 1;
                 let came = (round, answers, digest, caller);
                 let (guest, retry) = arrive(guest, self.last_attachment, came);
                 self.guests.push(guest);
                 self.tell(Said::Retry(retry));
             }
-            Happened::RpcResult(Command::Drain) => self.tell(Said::Drain),
+            Happened::Command(Command::Drain) => self.tell(Said::Drain),
             Happened::Said(event) => self.hear(event),
             Happened::Time => self.tell(Said::Tick),
         }
@@ -170,7 +170,12 @@ impl Open {
             Event::Disconnect { .. } => {}
             Event::Outcome(outcome) => {
                 self.reply = None;
-                self.tell(Said::Outcome(told(outcome)));
+                self.tell(match outcome {
+                    Outcome::Failed(failure) if failure.is_lost_connection() => {
+                        Said::Lost(failure.to_error())
+                    }
+                    outcome => Said::Outcome(told(outcome)),
+                });
             }
         }
     }
@@ -291,6 +296,8 @@ fn told(outcome: Outcome) -> RpcResult {
     match outcome {
         Outcome::Result(result) => Ok(result),
         Outcome::Error(error) => Err(error),
+        // What is kept for a retry is the response that it gets.
+        Outcome::Failed(failure) => Err(failure.to_error()),
         Outcome::InputRequired(_) => {
             let message = "the server answered input_required to a caller that is asked live";
             Err(Error::internal(message).with_reason(Reason::InvalidUpstream))

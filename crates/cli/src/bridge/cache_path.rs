@@ -62,6 +62,7 @@ const OLD: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 mod tests {
     use super::*;
 
+    /// Invariant: A bridge's stored lists are separate for each credential, and do not grow without bound.
     #[test]
     fn every_server_has_a_file_of_its_own_and_so_has_everyone_it_is_asked_as() {
         let key = Key::from_bytes([7; 32]);

@@ -8,7 +8,13 @@ use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, 
 use serde_json::json;
 
 use super::{Options, recording::Recorder};
-use crate::{exit::Exit, program::programs, render::safe, report::UserError, target::Target};
+use crate::{
+    exit::Exit,
+    render::safe,
+    program::programs,
+    target::Target,
+    user_error::UserError,
+};
 
 /// Connects to the server.
 ///

@@ -4,7 +4,7 @@ use anyhow::Error;
 use anyport_client::Error as ClientError;
 use anyport_protocol::jsonrpc::code;
 
-use crate::{exit::Exit, render::safe, report::UserError};
+use crate::{exit::Exit, render::safe, user_error::UserError};
 
 /// Whether the server wants to know who calls, or does not let the caller in: the transport tells the HTTP status.
 pub(crate) fn is_access_denied(error: &anyport_protocol::Error) -> bool {

@@ -8,6 +8,7 @@
 pub(crate) mod ask;
 pub(crate) mod connect;
 pub(crate) mod errors;
+mod options;
 pub(crate) mod output;
 pub(crate) mod progress;
 pub(crate) mod recording;
@@ -27,30 +28,15 @@ use anyport_transport::client::Connection;
 use serde_json::json;
 use tokio::{sync::watch, time::timeout};
 
+pub(crate) use self::options::Options;
 use self::{output::Output, progress::Bar, recording::Recorder};
 use crate::{
     exit::Exit,
     logging,
     render::safe,
-    report::UserError,
-    target::{self, Surroundings, Target},
+    target::{Surroundings, Target},
+    user_error::UserError,
 };
-
-/// What every command that speaks to a server can be told.
-#[derive(Clone, Debug, Default, clap::Args)]
-#[group(skip)]
-pub(crate) struct Options {
-    #[command(flatten)]
-    pub(crate) server: target::Options,
-    /// A folder that the server may work in, told when it asks for roots. May be given several times.
-    #[arg(long, value_name = "DIR", help_heading = "Server")]
-    pub(crate) root: Vec<PathBuf>,
-    /// Write every message that is sent and received to this file, for `anyport replay`.
-    #[arg(long, value_name = "FILE", help_heading = "Server")]
-    pub(crate) record: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) output: output::Options,
-}
 
 /// A server that answered.
 pub(crate) struct ClientSession {

@@ -18,10 +18,10 @@ pub(crate) struct Options {
     /// When to use colours.
     #[arg(long, value_name = "WHEN", default_value = "auto", value_enum)]
     pub(crate) color: Colour,
-    /// Say only what was asked for.
+    /// Print results only.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Say more: whole descriptions, the server's log messages, progress; twice for what this program does, too.
+    /// Print more: whole descriptions, the server's log messages, progress; twice for the program's own log.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }

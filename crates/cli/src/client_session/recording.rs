@@ -18,7 +18,7 @@ use anyport_protocol::{Error, Method, Raw, Revision, session::client::Negotiated
 use anyport_transport::client::MessageObserver;
 use serde_json::{Value, json};
 
-use crate::{report::UserError, target::redact_json};
+use crate::{target::redact_json, user_error::UserError};
 
 /// Writes what is sent and received.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::{content, safe},
-    report::UserError,
     tool_args,
+    user_error::UserError,
 };
 
 /// What `anyport call` can be told.
@@ -20,7 +20,7 @@ use crate::{
 #[command(
     override_usage = "anyport call [OPTIONS] SERVER TOOL [KEY=VALUE | '{JSON}' | @FILE | -]...\n       \
         anyport call [OPTIONS] TOOL [KEY=VALUE | '{JSON}' | @FILE | -]... -- COMMAND [ARGS]...",
-    after_help = "The exit code is 5 when the tool ran and said that it failed."
+    after_help = "The exit code is 5 if the tool ran and failed."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// Save images, audio and other files of the answer in this folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
-    /// Take the result though it does not fit the tool's output schema.
+    /// Accept a result that does not fit the tool's output schema.
     #[arg(long, help_heading = "Output")]
     unchecked: bool,
 }

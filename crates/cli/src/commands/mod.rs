@@ -11,7 +11,7 @@ pub(crate) mod replay;
 
 use anyhow::Result;
 
-use crate::{client_session, report::UserError};
+use crate::{client_session, user_error::UserError};
 
 /// What takes a server and nothing else.
 #[derive(Debug, clap::Args)]

@@ -11,8 +11,8 @@ use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::{content, safe},
-    report::UserError,
     tool_args,
+    user_error::UserError,
 };
 
 /// What `anyport prompt` can be told.
@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) words: Words,
-    /// Save what is no text in this folder.
+    /// Save binary contents in this folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
 }

@@ -11,7 +11,7 @@ use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::{content, safe},
-    report::UserError,
+    user_error::UserError,
 };
 
 /// What `anyport read` can be told.
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) words: Words,
-    /// Save what is no text in this folder.
+    /// Save binary contents in this folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
 }

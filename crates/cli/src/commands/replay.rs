@@ -21,8 +21,8 @@ use crate::{
 #[group(skip)]
 #[command(
     override_usage = "anyport replay [OPTIONS] FILE SERVER\n       anyport replay [OPTIONS] FILE -- COMMAND [ARGS]...",
-    after_help = "Tools are called again, with whatever they do. The exit code is 1 when an answer differs. What \
-        differs at every run, such as metadata and times to live, is not compared."
+    after_help = "Tools are called again, with their effects. The exit code is 1 if a response differs. Values that \
+        differ in every run, such as metadata and times to live, are not compared."
 )]
 pub(crate) struct Arguments {
     /// A recording made with --record.

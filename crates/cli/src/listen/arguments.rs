@@ -13,16 +13,16 @@ use clap::ValueEnum;
 use super::limits::{Limit, Limits};
 use crate::{
     logging::{self, Rotation},
-    report::UserError,
     secret_source::{InvalidSecretSource, SecretSource},
     state_dir,
+    user_error::UserError,
 };
 
 /// How clients reach what a command serves: the same for every command that serves.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
-    /// How clients reach the server; give several for several. Else HTTP.
+    /// How clients reach the server; may be several. Else HTTP.
     #[arg(
         long,
         help_heading = "Transports",
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     unix_path: Option<PathBuf>,
-    /// Which clients are served: of either era, or only those that speak 2026-07-28 (modern) or older (legacy).
+    /// Which clients are served: of both eras, or only those of 2026-07-28 (modern) or older (legacy).
     #[arg(
         long,
         help_heading = "Transports",
@@ -73,11 +73,11 @@ pub(crate) struct Arguments {
     )]
     pub(crate) public_url: Option<PublicUrl>,
 
-    /// Where the token is kept that callers must present: env:NAME or file:PATH.
+    /// Source of the token that callers must present: env:NAME or file:PATH.
     // Read by `token`: clap repeats a wrong value, and this one may be the secret itself.
     #[arg(long, help_heading = "Access", value_name = "PLACE", env = "ANYPORT_AUTH_TOKEN", hide_env = true)]
     auth_token: Option<String>,
-    /// Let anyone call who can reach the address, even from other machines.
+    /// Allow anonymous calls, even from other machines.
     #[arg(long, help_heading = "Access")]
     pub(crate) dangerously_allow_anonymous: bool,
     /// A name, beside loopback ones, under which clients may reach the server; may be given several times.
@@ -102,7 +102,7 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     pub(crate) allow_origin: Vec<AllowedOrigin>,
-    /// A client, such as vscode, that may leave out headers which 2026-07-28 requires; may be given several times.
+    /// A client, such as vscode, that may omit headers which 2026-07-28 requires; may be given several times.
     #[arg(
         long,
         help_heading = "Access",
@@ -128,7 +128,7 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     pub(crate) limit: Vec<Limit>,
-    /// Where the program keeps what must outlive it. Without one the user's state folder.
+    /// Folder of the program's state. Else the user's state folder.
     #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true, hide_short_help = true)]
     pub(crate) state_dir: Option<PathBuf>,
 

@@ -9,7 +9,6 @@ use anyport_server::Builder;
 use anyport_transport::{http, unix, websocket};
 use anyport_upstream::UpstreamLimits;
 
-use super::DRAIN;
 use crate::logging::Rotation;
 
 /// The bounds of a program that serves.
@@ -73,6 +72,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// How long running calls may go on when the program is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// One bound, as it was given: `NAME=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,7 +21,7 @@ pub(crate) use self::{
     arguments::{Arguments, Era, Transport},
     limits::Limits,
 };
-use crate::{report::UserError, state_dir, stop::Stop};
+use crate::{state_dir, stop::Stop, user_error::UserError};
 
 /// Runs `serve` until it is done, or a second signal cuts it.
 pub(crate) fn run(serve: impl AsyncFnOnce(&Stop) -> Result<()>) -> Result<ExitCode> {
@@ -131,9 +131,6 @@ impl Served {
         tokio::try_join!(http, unix, stdio).map(drop)
     }
 }
-
-/// How long running calls may go on when the program is told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// The key for state that travels through clients. Without a place to keep it, it lives as long as the process.
 pub(crate) fn key(state_dir: Option<PathBuf>) -> Option<Key> {

@@ -14,7 +14,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::Format;
+use super::format::Format;
 
 /// Fields in words.
 pub(super) struct Human;

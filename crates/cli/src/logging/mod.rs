@@ -5,6 +5,7 @@
 //! - [`file`]: the log file, which makes room by itself.
 
 mod file;
+mod format;
 mod line;
 mod queue;
 
@@ -26,8 +27,8 @@ use tracing_subscriber::{
 };
 
 pub(crate) use self::file::Rotation;
-use self::{file::LogFile, queue::Queue};
-use crate::{report::UserError, target::redacted};
+use self::{file::LogFile, format::Format, queue::Queue};
+use crate::{target::redacted, user_error::UserError};
 
 /// How much to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,16 +41,6 @@ pub(crate) enum Level {
     Info,
     Debug,
     Trace,
-}
-
-/// How a line is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    #[default]
-    Human,
-    /// For programs: one JSON object a line.
-    Json,
 }
 
 /// Where logs go, and which.
@@ -70,7 +61,7 @@ pub(crate) struct Arguments {
         hide_possible_values = true
     )]
     log_level: Level,
-    /// How lines are written: for people (human) or programs (json).
+    /// Format of log lines: for people (human) or programs (json).
     #[arg(
         long,
         value_name = "FORMAT",
@@ -82,7 +73,7 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     log_format: Format,
-    /// A file to which logs are written too; when it is full, it becomes PATH.1 and a new one begins.
+    /// A file that receives the logs too; a full file becomes PATH.1 and a new one begins.
     #[arg(long, value_name = "PATH", env = "ANYPORT_LOG_FILE", hide_env = true, hide_short_help = true)]
     log_file: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Format, line};
+use super::{format::Format, line};
 
 /// Lines on their way to whoever keeps them. Clones are the same queue.
 ///

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     pub(crate) ext: Vec<String>,
-    /// A further language that documents can be asked for by, beside those they are about; may be given several times.
+    /// A further language that clients can choose, beside those of the documents; may be given several times.
     #[arg(
         long,
         value_name = "WORD",
@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     pub(crate) domains: Vec<String>,
-    /// What the server calls itself.
+    /// The server's name.
     #[arg(long, default_value = "anyport", env = "ANYPORT_NAME", value_parser = name, hide_env = true, hide_short_help = true)]
     pub(crate) name: String,
 
@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
     /// Seconds that a call may take; the time a person takes to answer a question does not count.
     #[arg(long, help_heading = "Limits", value_name = "SECONDS", default_value_t = TIMEOUT, env = "ANYPORT_TIMEOUT", hide_env = true, hide_short_help = true)]
     pub(crate) timeout: Seconds,
-    /// Keep answers of tools that only read for so many seconds, 300 if none are given; 0 keeps none.
+    /// Cache answers of read-only tools for so many seconds, 300 without a number; 0 disables the cache.
     #[arg(
         long,
         help_heading = "Limits",

@@ -19,10 +19,9 @@ pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
 use crate::{
     listen::{self, Limits, Served},
-    logging,
-    report::UserError,
-    state_dir,
+    logging, state_dir,
     stop::Stop,
+    user_error::UserError,
 };
 
 /// Serves until it is told to stop.

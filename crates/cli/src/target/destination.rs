@@ -8,7 +8,7 @@ use anyport_transport::client::{
 };
 
 use super::{SecretValue, Server};
-use crate::{render::safe, report::UserError};
+use crate::{render::safe, user_error::UserError};
 
 impl Server {
     /// Where the transport finds the server.

@@ -10,10 +10,10 @@ mod config_locations;
 mod destination;
 mod file;
 mod redact;
+mod server;
 mod variables;
 
 use std::{
-    fmt,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -21,9 +21,8 @@ use std::{
 
 use anyhow::Result;
 use anyport_protocol::{Revision, suggest::did_you_mean};
-use anyport_transport::client::http::without_secrets;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderName, HeaderValue};
 
 #[cfg(test)]
 pub(crate) use self::config_locations::by_program as locations_by_program;
@@ -33,100 +32,13 @@ use self::{
 };
 pub(crate) use self::{
     redact::{SecretValue, redact_json, redacted},
+    server::Server,
     variables::Surroundings,
 };
 use crate::{
-    report::UserError,
     secret_source::{InvalidSecretSource, SecretSource},
+    user_error::UserError,
 };
-
-/// How to reach a server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Server {
-    /// Over HTTP, whichever of its transports.
-    Http {
-        /// With its scheme, `http` or `https`.
-        url: String,
-        /// Sent with every request.
-        headers: Vec<(String, SecretValue)>,
-    },
-    /// Over a WebSocket.
-    WebSocket {
-        /// With its scheme, `ws` or `wss`.
-        url: String,
-        /// Sent when it is opened.
-        headers: Vec<(String, SecretValue)>,
-    },
-    /// On a Unix socket.
-    Unix(PathBuf),
-    /// On the standard input and output of a process that we start.
-    Command {
-        /// The program, found on the path when it has no folder.
-        program: String,
-        /// Its arguments.
-        arguments: Vec<String>,
-        /// Set in its environment.
-        environment: Vec<(String, SecretValue)>,
-        /// Where it runs; else where we do.
-        cwd: Option<PathBuf>,
-    },
-}
-
-impl Server {
-    /// The server at a URL: `http`, `https`, `ws`, `wss`, or `unix:PATH`.
-    pub(crate) fn url(url: &str, headers: Vec<(String, SecretValue)>) -> Result<Self, NoUrl> {
-        let wrong = |reason: &str| NoUrl { url: without_secrets(url), reason: reason.to_owned() };
-        if let Some(path) = url.strip_prefix("unix:") {
-            let path = path.strip_prefix("//").unwrap_or(path);
-            return match path.is_empty() {
-                true => Err(wrong("unix: wants the path of a socket")),
-                false => Ok(Self::Unix(path.into())),
-            };
-        }
-        if url.ends_with("://") {
-            return Err(wrong("it names no host"));
-        }
-        let uri: Uri = url.parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
-        if uri.host().is_none_or(str::is_empty) {
-            return Err(wrong("it names no host"));
-        }
-        match uri.scheme_str() {
-            Some("http" | "https") => Ok(Self::Http { url: url.to_owned(), headers }),
-            Some("ws" | "wss") => Ok(Self::WebSocket { url: url.to_owned(), headers }),
-            _ => Err(wrong("servers are reached by http, https, ws, wss or unix")),
-        }
-    }
-
-    /// Over what it is reached, in a word.
-    pub(crate) fn transport(&self) -> &'static str {
-        match self {
-            Self::Http { .. } => "http",
-            Self::WebSocket { .. } => "websocket",
-            Self::Unix(_) => "unix",
-            Self::Command { .. } => "stdio",
-        }
-    }
-}
-
-/// As a person would write it, without anything that may be secret.
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http { url, .. } | Self::WebSocket { url, .. } => f.write_str(&without_secrets(url)),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            // Its arguments may hold a secret; its name says which one it is.
-            Self::Command { program, .. } => f.write_str(program),
-        }
-    }
-}
-
-/// The text is not the URL of a server.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{url} is not the URL of a server: {reason}")]
-pub(crate) struct NoUrl {
-    url: String,
-    reason: String,
-}
 
 /// What every command can be told about its server.
 // Headers, tokens and variables are read by `resolve`: clap repeats a wrong value, and theirs may be secret.
@@ -137,7 +49,7 @@ pub(crate) struct Options {
     /// A header sent to the server, as 'Name: value'; ${NAME} is read from the environment. May be given several times.
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
-    /// Where the bearer token is kept: env:NAME or file:PATH.
+    /// Source of the bearer token: env:NAME or file:PATH.
     #[arg(long, value_name = "PLACE")]
     bearer: Option<String>,
     /// Set in the environment of the command. May be given several times.
@@ -146,10 +58,10 @@ pub(crate) struct Options {
     /// The folder that the command runs in.
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
-    /// Speak this revision and no other; else the newest that both know.
+    /// Use this revision only; else the newest that both sides support.
     #[arg(long, value_name = "REVISION", value_parser = revision())]
     pub(crate) revision: Option<Revision>,
-    /// How many seconds the server may take for a step that it says nothing about; 0 waits for ever.
+    /// Seconds that the server may take for a step without progress; 0 waits for ever.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Duration,
     /// Start this command and speak to it over its standard input and output.

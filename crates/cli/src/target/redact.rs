@@ -77,6 +77,8 @@ mod tests {
 
     use super::*;
 
+    /// Invariant: What was given to reach a server appears in no error, log or recording, even if the server
+    /// repeats it.
     #[test]
     fn what_is_hidden_is_covered_wherever_it_stands() {
         let token = SecretValue::new("Bearer hidden-token-1".into());

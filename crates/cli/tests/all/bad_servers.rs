@@ -267,6 +267,7 @@ fn garbage_floods_and_endless_lines_cost_neither_memory_nor_other_calls() {
     assert!(last < first + 16 * 1024, "{first} KiB after one, {last} KiB after three");
 }
 
+/// Invariant: However the program ends, no process of a server remains, not even after SIGKILL.
 #[test]
 fn however_the_program_is_ended_it_leaves_no_process() {
     // What ends with its input, and what has to be made to.
@@ -304,6 +305,7 @@ fn however_the_program_is_ended_it_leaves_no_process() {
     }
 }
 
+/// Invariant: However the program ends, no process of a server remains, not even after SIGKILL.
 #[test]
 fn killed_without_asking_it_leaves_no_process() {
     let stubborn = format!("trap '' TERM HUP\n{SERVER}\nwhile :; do sleep 1; done");

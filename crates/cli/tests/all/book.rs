@@ -1,5 +1,8 @@
 //! What the book tells its readers to type works: every command is run as it stands there, on a port of the system's
 //! choice and with folders of ours.
+//!
+//! Invariant: The book is true: its code compiles and runs, its commands work, its options and links exist,
+//! and its tables match the code.
 
 #![cfg(unix)]
 
@@ -14,7 +17,9 @@ fn pages() -> Vec<(String, String)> {
     let page = |path: &Path| {
         (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(path).unwrap())
     };
-    let mut pages: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| page(&entry.unwrap().path())).collect();
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    // The folder of decisions stands beside the pages.
+    let mut pages: Vec<_> = paths.filter(|path| path.is_file()).map(|path| page(&path)).collect();
     pages.sort();
     pages
 }

@@ -151,6 +151,7 @@ fn bridge(address: SocketAddr, more: &[&str]) -> (Program, tempfile::TempDir) {
     (Program::start(command), home)
 }
 
+/// Invariant: A plain call through the bridge is one request to the server.
 #[test]
 fn a_plain_call_is_one_request_to_the_server() {
     const CALLS: usize = 20;
@@ -185,6 +186,7 @@ fn a_plain_call_is_one_request_to_the_server() {
     }
 }
 
+/// Invariant: A client that does not read slows its server down, and costs no memory.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_client_that_does_not_read_holds_the_server_up_and_costs_no_memory() {

@@ -1,4 +1,6 @@
 //! `--cache`: answers that are kept for as long as the documents stay as they are.
+//!
+//! Invariant: After the cache is cleared, no older answer is stored or returned.
 
 use std::{fs, path::Path, time::Instant};
 

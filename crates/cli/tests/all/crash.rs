@@ -1,4 +1,6 @@
 //! Killed at any moment while files change, the program serves what the files say when it is started again.
+//!
+//! Invariant: Killed at any moment while files change, the program serves the files' content after a restart.
 
 #![cfg(unix)]
 

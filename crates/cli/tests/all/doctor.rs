@@ -1,4 +1,6 @@
 //! `anyport doctor`: each fault is found at its step, with what to do, against real ones.
+//!
+//! Invariant: `anyport doctor` reports a fault at its step, with advice.
 
 #![cfg(unix)]
 

@@ -60,6 +60,7 @@ fn limits_of_documents_are_set_by_name_and_told() {
     assert_eq!((document(&server, "b.md"), document(&server, "c.md")), (None, None));
 }
 
+/// Invariant: The leftovers of a killed program are not read.
 #[test]
 fn what_a_killed_program_left_is_removed_and_not_read() {
     let home = folder(&[("docs/a.md", "apple")]);

@@ -1,6 +1,9 @@
 //! Every document is found, by its title and by a sentence from its middle: those of this book, and other people's.
 //!
 //! `ANYPORT_FINDABLE=DIR` names a further folder, whose endings may be any of text.
+//!
+//! Invariant: Every document is found by its title and by a sentence from its middle, and typed queries find
+//! the expected document.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,6 @@
 //! The page about the first ten minutes, done as it says: by the real program and a client that others wrote.
+//!
+//! Invariant: The first ten minutes work as the book says.
 
 #![cfg(unix)]
 

@@ -1,4 +1,7 @@
 //! Every option of `anyport serve`: on the command line, in the environment, and wrong.
+//!
+//! Invariant: Every option can be set in the environment, the command line overrides it, and an invalid value
+//! is reported by its name.
 
 use std::collections::BTreeSet;
 

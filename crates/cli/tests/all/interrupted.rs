@@ -1,4 +1,6 @@
 //! Ctrl-C in the middle of a command: the server hears of it, and a program that was started ends as at any other time.
+//!
+//! Invariant: An interrupted command cancels its call, and ends its server as it does at any other time.
 
 #![cfg(unix)]
 

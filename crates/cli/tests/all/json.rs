@@ -1,4 +1,6 @@
 //! What commands write with `--json` is what the tables of `docs/cli.md` say: no member more, none less, each of its type.
+//!
+//! Invariant: The JSON output of the commands, failures included, is what the book says.
 
 #![cfg(unix)]
 

@@ -1,4 +1,6 @@
 //! What the program says, and where: on standard error and in a file, for people and for programs.
+//!
+//! Invariant: No call waits for log output, no client text ends a log line, and no secret is in a log.
 
 use std::{fs, io, path::Path, process::Stdio, time::Instant};
 

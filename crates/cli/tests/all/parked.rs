@@ -1,5 +1,8 @@
 //! Calls that wait for their caller, through `anyport bridge` over HTTP to a process: what a caller is told who comes back
 //! too late, is somebody else, or finds that the server or the bridge is another one.
+//!
+//! Invariant: A late retry, a retry of another caller, and a retry at another server or bridge each get their
+//! own reason.
 
 #![cfg(unix)]
 

@@ -1,4 +1,7 @@
 //! Another implementation's client, rmcp, on our documents: both transports, both eras.
+//!
+//! Invariant: Clients of other projects work with our servers, over every transport and era that they
+//! support.
 
 use std::process::Stdio;
 

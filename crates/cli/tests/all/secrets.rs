@@ -1,5 +1,8 @@
 //! What was given to reach a server is shown nowhere: not in errors, not in logs, not in recordings, even where the server
 //! repeats it.
+//!
+//! Invariant: What was given to reach a server appears in no error, log or recording, even if the server
+//! repeats it.
 
 #![cfg(unix)]
 

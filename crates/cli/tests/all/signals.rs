@@ -1,4 +1,6 @@
 //! Being told to stop: what is open is ended as the protocol says, and the exit code is 0.
+//!
+//! Invariant: An interrupted command cancels its call, and ends its server as it does at any other time.
 
 #![cfg(unix)]
 

@@ -1,4 +1,7 @@
 //! JSON-RPC on standard input of a program that was not told to serve it.
+//!
+//! Invariant: Standard input that belongs to another program stays unread, and does not keep the program from
+//! ending.
 
 #![cfg(unix)]
 

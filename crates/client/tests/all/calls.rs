@@ -1,4 +1,7 @@
 //! Calls over a server of our own: what comes back, and how it is told when it cannot.
+//!
+//! Invariant: A client's API behaves the same for every revision of its server, and a hostile response is an
+//! error that names its location.
 
 use std::{
     sync::{

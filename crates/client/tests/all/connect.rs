@@ -1,4 +1,7 @@
 //! Clients over a transport: the same calls, whatever the server speaks.
+//!
+//! Invariant: A client's API behaves the same for every revision of its server, and a hostile response is an
+//! error that names its location.
 
 use std::{
     sync::{Arc, Mutex},

@@ -1,4 +1,9 @@
 //! Lists, answers that are kept, changes; and what is done with what was listed.
+//!
+//! Invariant: A client's API behaves the same for every revision of its server, and a hostile response is an
+//! error that names its location.
+//! Invariant: A client's cached answers end with their time or with a change notification, and belong to one
+//! principal.
 
 use std::time::Duration;
 

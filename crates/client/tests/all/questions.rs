@@ -1,4 +1,7 @@
 //! What a server asks in the middle of a call, and what answers it.
+//!
+//! Invariant: A client's API behaves the same for every revision of its server, and a hostile response is an
+//! error that names its location.
 
 use std::{
     sync::{Arc, Mutex},

@@ -1,4 +1,6 @@
 //! What names a server, and how often one is connected to that does not last.
+//!
+//! Invariant: A text that names a server starts no program, and an invalid one returns the valid forms.
 
 use anyport_client::{Client, Command, Error, IntoEndpoint, Target};
 

@@ -174,6 +174,7 @@ mod tests {
         Raw::from(serde_json::json!({"tools": [{"name": text}]}))
     }
 
+    /// Invariant: A bridge's stored lists are separate for each credential, and do not grow without bound.
     #[test]
     fn where_there_is_no_room_what_is_in_use_pushes_out_the_rest() {
         let kept = CatalogCache::open(None);
@@ -208,6 +209,7 @@ mod tests {
         idle.await.unwrap();
     }
 
+    /// Invariant: A bridge's stored lists are separate for each credential, and do not grow without bound.
     #[test]
     fn a_list_that_grew_too_large_is_forgotten_and_another_one_than_before() {
         let kept = CatalogCache::open(None);

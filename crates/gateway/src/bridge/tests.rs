@@ -1,3 +1,6 @@
+//! Invariant: A bridge answers lists from its cache while its server starts, and reports differences, however
+//! late a session listens.
+
 use anyport_upstream::UpstreamLimits;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -204,6 +207,7 @@ async fn a_session_whose_resource_is_gone_still_hears_of_the_rest() {
     assert!(matches!(end, Outcome::Error(error) if error.reason == Some(Reason::ShuttingDown)));
 }
 
+/// Invariant: One listener, or one list, of a server does not use up the requests, pages and time of others.
 #[tokio::test(start_paused = true)]
 async fn a_list_without_end_is_given_as_far_as_it_was_read() {
     let farm = Farm::new(LEGACY);

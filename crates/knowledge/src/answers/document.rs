@@ -259,7 +259,7 @@ impl Readable for Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DocumentPath, document::FileTimes};
+    use crate::{DocumentPath, file_times::FileTimes};
 
     fn library() -> Library {
         let document = |(path, text): (&str, &str)| {

@@ -186,7 +186,7 @@ pub(crate) fn documents(count: usize) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DocumentPath, document::FileTimes};
+    use crate::{DocumentPath, file_times::FileTimes};
 
     fn library(paths: &[&str]) -> Library {
         let document = |path: &&str| {

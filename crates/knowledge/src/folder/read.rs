@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{document::FileTimes, warning::Problem};
+use crate::{file_times::FileTimes, warning::Problem};
 
 /// A file that was read.
 pub(crate) struct FileRead {

@@ -1,3 +1,5 @@
+//! Invariant: Nothing outside the served folder can be read, also while a file is replaced by a link.
+
 use std::{fmt::Debug, fs, path::Path};
 
 use tempfile::TempDir;

@@ -5,7 +5,34 @@
 
 use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, StrInput};
 
-use super::{Fault, FrontMatter, one_line};
+/// What the front matter says; absent is what it does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FrontMatter {
+    /// `title`, on one line.
+    pub title: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `tags`: a list, or one string with commas.
+    pub tags: Vec<String>,
+    /// `createdAt`, as written.
+    pub created_at: Option<String>,
+    /// `updatedAt`, as written.
+    pub updated_at: Option<String>,
+    /// `language`.
+    pub language: Option<String>,
+    /// `domain`.
+    pub domain: Option<String>,
+}
+
+/// What is wrong with a front matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The line of the file, from 1.
+    pub line: usize,
+    /// What is wrong there, and what to do.
+    pub reason: String,
+}
 
 /// Deepest nesting, in fields that are skipped: those that are read nest once.
 const MAX_DEPTH: usize = 16;
@@ -173,4 +200,9 @@ fn change_of_depth(event: &Event<'_>) -> isize {
         Event::SequenceEnd | Event::MappingEnd => -1,
         _ => 0,
     }
+}
+
+/// `text` with every run of white space as one space.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::{query_term::OF_STEM, stemming::stem};
+use super::stemming::{OF_STEM, stem};
 use crate::path::DocumentPath;
 
 /// What a search found.

@@ -21,12 +21,13 @@ use std::{
 };
 
 use foldhash::fast::FixedState;
-use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
+use tantivy::{IndexReader, IndexWriter, ReloadPolicy, Term};
 
 use crate::{document::Document, path::DocumentPath};
 use queue::{Queue, Waiting};
 use schema::{Fields, path_key};
 
+mod error;
 mod hits;
 mod merging;
 mod query;
@@ -41,6 +42,7 @@ mod stop;
 mod storage;
 mod union_query;
 
+pub use error::IndexError;
 pub(crate) use hits::Word;
 pub use hits::{Hit, Hits, Words};
 pub use merging::Merging;
@@ -68,29 +70,6 @@ pub struct Index {
     known: Mutex<HashSet<u64, FixedState>>,
     /// Dropped last, since it removes the files.
     _storage: storage::Opened,
-}
-
-/// The index cannot be kept or asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IndexError {
-    /// The folder of [`Storage::Folder`] cannot be used.
-    #[error("cannot keep the search index in {}: {cause}; name a folder that can be written", .folder.display())]
-    Folder {
-        /// The folder.
-        folder: std::path::PathBuf,
-        /// What the system says.
-        cause: std::io::Error,
-    },
-    /// The engine failed, most likely for want of disk or memory.
-    #[error("the search index failed: {0}")]
-    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl From<TantivyError> for IndexError {
-    fn from(error: TantivyError) -> Self {
-        Self::Engine(error.into())
-    }
 }
 
 impl Index {

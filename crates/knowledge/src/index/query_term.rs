@@ -13,12 +13,10 @@ use super::{
     query::Unit,
     schema::Fields,
     similar::{FEW, similar},
-    stemming::{STEM_MARK, plain_forms, stem},
+    stemming::{OF_STEM, STEM_MARK, plain_forms, stem},
     union_query::UnionQuery,
 };
 
-/// What a word of the same stem weighs beside the word itself.
-pub(super) const OF_STEM: f32 = 0.5;
 /// What a part of a name weighs beside the name.
 const OF_PART: f32 = 0.3;
 /// What a word with one mistake weighs beside the word itself; one with two weighs half of it.

@@ -8,6 +8,9 @@ use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer, Token, TokenFilter, T
 
 use super::split::Splitter;
 
+/// What a word of the same stem weighs beside the word itself.
+pub(super) const OF_STEM: f32 = 0.5;
+
 /// Stands before a stem that is not itself the word. No word has it, because it is no letter.
 ///
 /// Without it, a document about "important" things would be one about "import".
@@ -251,6 +254,7 @@ mod tests {
     }
 
     proptest! {
+        /// Invariant: A stem finds exactly the words that are not indexed by it.
         #[test]
         fn whoever_looks_for_a_stem_finds_all_its_words(word in "[a-z]{3,12}") {
             let stem = stem(&word);

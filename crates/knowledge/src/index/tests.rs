@@ -6,7 +6,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::document::FileTimes;
+use crate::file_times::FileTimes;
 
 fn document(path: &str, text: &str) -> Document {
     let times = FileTimes { created: SystemTime::UNIX_EPOCH, modified: SystemTime::UNIX_EPOCH };
@@ -269,6 +269,8 @@ fn text() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
+    /// Invariant: Every word of a document finds it, no input panics, and a document is in the index at most
+    /// once.
     #[test]
     fn every_word_of_a_document_finds_it(text in text(), others in proptest::collection::vec(text(), 3)) {
         let index = Index::new(Storage::Memory).unwrap();
@@ -286,6 +288,8 @@ proptest! {
         }
     }
 
+    /// Invariant: Every word of a document finds it, no input panics, and a document is in the index at most
+    /// once.
     #[test]
     fn whatever_is_put_and_asked_nothing_panics(text in any::<String>(), query in any::<String>()) {
         let index = index(&[("a.md", &text)]);
@@ -294,6 +298,8 @@ proptest! {
         crate::snippet(&text, &found.words);
     }
 
+    /// Invariant: Every word of a document finds it, no input panics, and a document is in the index at most
+    /// once.
     #[test]
     fn after_any_changes_each_document_is_there_once_or_not_at_all(
         changes in proptest::collection::vec((0..4u8, 0..3u8), 1..24)

@@ -285,7 +285,7 @@ fn merge_parts(index: &Weak<Index>) -> Result<(), IndexError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{document::FileTimes, index::SearchQuery, library::Library, live::Progress};
+    use crate::{file_times::FileTimes, index::SearchQuery, library::Library, live::Progress};
 
     fn document(path: &str, text: &str) -> Arc<Document> {
         Arc::new(Document::parse(DocumentPath::new(path).unwrap(), text, FileTimes::default()).0)

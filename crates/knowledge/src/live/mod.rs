@@ -1,9 +1,12 @@
 //! Documents that change while they are served.
 
 mod catalog;
+mod change;
 mod indexing;
 mod mailbox;
+mod progress;
 mod reading;
+mod shared;
 mod state;
 mod synchronizer;
 mod watching;
@@ -11,25 +14,22 @@ mod watching;
 use std::{
     fmt,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
-    thread,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc},
     time::Duration,
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 
-pub use self::state::State;
-use self::{mailbox::Mailbox, synchronizer::Synchronizer};
+pub use self::{change::Change, progress::Progress, state::State};
+use self::{
+    mailbox::Mailbox,
+    shared::{Shared, start},
+    synchronizer::Synchronizer,
+};
 use crate::{
     folder::{FolderError, Folders},
-    index::{Hits, Index, IndexError, SearchQuery, Storage},
+    index::{Hits, IndexError, SearchQuery, Storage},
     library::Library,
-    path::DocumentPath,
 };
 
 /// How many bytes of text are held in memory, unless [`Settings::max_held_bytes`] says otherwise.
@@ -39,9 +39,6 @@ pub const MAX_HELD_BYTES: u64 = 64 << 20;
 const OPENING: Duration = Duration::from_secs(1);
 /// How long [`Knowledge::close`] waits for what is being written.
 const CLOSING: Duration = Duration::from_secs(1);
-/// How many changes wait for one who listens to them; see [`Knowledge::changes`].
-const CHANGES_WAITING: usize = 64;
-
 /// Documents that change while they are served.
 ///
 /// Cheap to clone; all clones are the same documents.
@@ -75,18 +72,6 @@ impl Drop for Handle {
     }
 }
 
-/// What the threads of one [`Knowledge`] have in common.
-#[derive(Debug)]
-struct Shared {
-    library: ArcSwap<Library>,
-    /// None if it failed for good.
-    index: ArcSwapOption<Index>,
-    progress: watch::Sender<Progress>,
-    changes: broadcast::Sender<Arc<Change>>,
-    stopped: AtomicBool,
-    kept: state::Kept,
-}
-
 /// How documents are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -100,32 +85,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self { index_dir: None, max_held_bytes: MAX_HELD_BYTES }
     }
-}
-
-/// How far reading and indexing are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// How many files were found that may be documents.
-    pub documents: usize,
-    /// How many of them have been read.
-    pub read: usize,
-    /// How many documents can be found by searching.
-    pub indexed: usize,
-    /// Whether there are files yet to be read.
-    pub reading: bool,
-    /// Whether there are documents yet to be indexed.
-    pub indexing: bool,
-}
-
-/// What became different.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change {
-    /// Documents that there were not before.
-    pub added: Vec<DocumentPath>,
-    /// Documents that say something else than before.
-    pub changed: Vec<DocumentPath>,
-    /// Documents that there are no longer.
-    pub removed: Vec<DocumentPath>,
 }
 
 impl Knowledge {
@@ -182,6 +141,12 @@ impl Knowledge {
         self.0.shared.library.load_full()
     }
 
+    /// Whether documents are kept true, and can be searched.
+    pub fn state(&self) -> State {
+        let shared = &self.0.shared;
+        shared.kept.state(shared.index.load().is_some())
+    }
+
     /// How far reading and indexing are.
     pub fn progress(&self) -> Progress {
         *self.0.shared.progress.borrow()
@@ -222,33 +187,6 @@ impl Knowledge {
         debug_assert!(ended.is_err(), "nothing is ever sent");
         self.0.shared.index.store(None);
     }
-}
-
-impl Shared {
-    fn new(library: Library, progress: Progress, storage: Storage) -> Arc<Self> {
-        let index = Index::new(storage).or_else(|error| {
-            tracing::warn!(%error, "the search index is in memory");
-            Index::new(Storage::Memory)
-        });
-        let index = index.map_err(|error| tracing::error!(%error, "documents cannot be searched"));
-        Arc::new(Self {
-            library: ArcSwap::from_pointee(library),
-            index: ArcSwapOption::new(index.ok().map(Arc::new)),
-            progress: watch::Sender::new(progress),
-            changes: broadcast::Sender::new(CHANGES_WAITING),
-            stopped: AtomicBool::new(false),
-            kept: state::Kept::default(),
-        })
-    }
-
-    /// Whether nobody needs it any more.
-    fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-}
-
-fn start(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
 #[cfg(test)]

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Knowledge;
-
 /// What documents that are served depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,15 +33,13 @@ impl Kept {
     }
 }
 
-impl Knowledge {
-    /// Whether documents are kept true, and can be searched.
-    pub fn state(&self) -> State {
-        let shared = &self.0.shared;
-        let keeps = shared.kept.keeps.load(Ordering::Relaxed);
+impl Kept {
+    /// What the thread has found out, together with whether there is an index.
+    pub(super) fn state(&self, index: bool) -> State {
         State {
-            folders: !shared.kept.missing.load(Ordering::Relaxed),
-            index: shared.index.load().is_some(),
-            watcher: keeps.then(|| !shared.kept.polls.load(Ordering::Relaxed)),
+            folders: !self.missing.load(Ordering::Relaxed),
+            index,
+            watcher: self.keeps.load(Ordering::Relaxed).then(|| !self.polls.load(Ordering::Relaxed)),
         }
     }
 }

@@ -1,3 +1,6 @@
+//! Invariant: A change is notified once, when it can be searched; a touched file causes no notification, and
+//! a fault is logged once.
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use anyport_protocol::types::ResourceContents;
-use anyport_server::{Completion, Context, Messages, NotFound, Partial, Prompt, ToolError};
+use anyport_server::{Completion, CompletionRequest, Context, Messages, NotFound, Prompt, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -32,11 +32,11 @@ pub(super) fn apply_standard(offer: &Arc<Offer>) -> Prompt {
         .title("Apply a coding standard")
         .description("Has code reviewed and rewritten by the standard for a language and a domain.")
         .arguments::<Arguments>()
-        .complete("language", move |partial: Partial, _: Context| {
+        .complete("language", move |partial: CompletionRequest, _: Context| {
             let library = languages.knowledge.library();
             async move { Completion::matching(&partial.value, of_standards(&library, None)) }
         })
-        .complete("domain", move |partial: Partial, _: Context| {
+        .complete("domain", move |partial: CompletionRequest, _: Context| {
             let library = domains.knowledge.library();
             async move {
                 let language = partial.arguments.get("language");

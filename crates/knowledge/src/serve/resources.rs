@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyport_protocol::types::{Resource, ResourceContents};
-use anyport_server::{Context, PageQuery, Partial, ResourcePage, Template, Values};
+use anyport_server::{CompletionRequest, Context, PageQuery, ResourcePage, Template, Values};
 
 use super::complete;
 use crate::{
@@ -23,7 +23,7 @@ pub(super) fn template(knowledge: &Knowledge) -> Template {
         .title("Document")
         .description("A document by its path; a fragment names a section.")
         .mime_type(MARKDOWN)
-        .complete("path", move |partial: Partial, _: Context| {
+        .complete("path", move |partial: CompletionRequest, _: Context| {
             let completion = complete::paths(&completed.library(), &partial.value);
             async move { completion }
         })

@@ -115,6 +115,7 @@ fn text_without_spaces_is_cut_between_characters() {
     assert!(text.chars().count() <= SNIPPET_CHARS + 2);
 }
 
+/// Invariant: A snippet takes time in proportion to its document, and has a bounded length.
 #[test]
 fn a_large_document_takes_no_time_beyond_its_size() {
     // A quadratic step would take minutes for what is done in well under a second each.
@@ -126,6 +127,7 @@ fn a_large_document_takes_no_time_beyond_its_size() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
+    /// Invariant: A snippet takes time in proportion to its document, and has a bounded length.
     #[test]
     fn no_text_stops_it(
         text in "(\\PC|[a# \n`*>|é日_-]){0,200}",

@@ -147,6 +147,7 @@ mod tests {
         }
     }
 
+    /// Invariant: A cached answer is given to an equal request of the same caller and revision only.
     #[test]
     fn what_differs_in_meaning_is_written_differently() {
         let all = [

@@ -114,6 +114,7 @@ async fn an_equal_call_is_answered_from_memory_until_its_time_is_over() {
     assert_eq!((fake.calls(), cache.handle().len()), (2, 1));
 }
 
+/// Invariant: A cached answer is given to an equal request of the same caller and revision only.
 #[tokio::test]
 async fn whatever_an_answer_may_go_by_makes_another_question() {
     let (cache, fake) = cache(CacheLimits::default());
@@ -263,6 +264,7 @@ async fn who_waited_for_a_call_that_tells_or_asks_runs_by_itself_and_at_once() {
     assert!(cache.handle().is_empty());
 }
 
+/// Invariant: After the cache is cleared, no older answer is stored or returned.
 #[tokio::test(start_paused = true)]
 async fn after_clear_nothing_older_is_kept_or_waited_for() {
     let (cache, fake) = cache(CacheLimits::default());

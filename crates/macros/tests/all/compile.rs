@@ -13,6 +13,7 @@ fn words_are_known() -> bool {
     version.starts_with(&format!("rustc {}.", env!("CARGO_PKG_RUST_VERSION")))
 }
 
+/// Invariant: A mistake in a function under a macro is reported once, at its location, in words.
 #[test]
 fn mistakes_are_told_where_they_are_made() {
     let cases = trybuild::TestCases::new();

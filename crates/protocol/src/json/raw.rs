@@ -226,6 +226,7 @@ impl Default for Splice {
 mod tests {
     use super::*;
 
+    /// Invariant: Splicing one member leaves all others byte for byte.
     #[test]
     fn splice_keeps_the_other_members_byte_for_byte() {
         let object =

@@ -51,6 +51,12 @@ impl Revision {
     pub const fn has_batches(self) -> bool {
         matches!(self, Self::V2025_03_26)
     }
+
+    /// Whether a server may end the connection of an event stream during a call, and the client comes back for the rest
+    /// (2025-11-25, transports §Sending Messages to the Server). Such a stream begins with an event that has an id.
+    pub const fn has_sse_polling(self) -> bool {
+        matches!(self, Self::V2025_11_25)
+    }
 }
 
 /// The text is the name of no revision that we speak.

@@ -7,7 +7,10 @@
 //!
 //! None performs I/O; a driver feeds them and carries out what they return.
 
+mod cancellation;
 pub mod client;
 pub mod modern;
 pub mod parked;
 pub mod server;
+
+pub use cancellation::{cancelled_id, cancelled_params};

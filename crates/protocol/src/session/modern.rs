@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 
 use crate::{
-    Error, Method, Revision,
+    Error, Method, Raw, Revision,
     meta::{Meta, key},
     method::{Kind, Sender},
 };
@@ -52,6 +52,16 @@ pub fn method(name: &str) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// The error for an `initialize` where only modern revisions are supported.
+///
+/// 2026-07-28, versioning: a server that supports only modern versions "SHOULD name the protocol versions it supports in
+/// any error it returns to an `initialize` request".
+pub fn initialize_refused(params: Option<&Raw>, supported: &[Revision]) -> Error {
+    let requested = params.and_then(|params| params.member("protocolVersion"));
+    let requested = requested.and_then(|version| version.as_string()).unwrap_or_default();
+    Error::unsupported_version(&requested, supported)
 }
 
 /// Everything that a request must satisfy on a transport without headers.

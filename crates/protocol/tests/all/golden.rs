@@ -1,4 +1,6 @@
 //! The golden messages of every revision are what its schema says, and so is the table of methods.
+//!
+//! Invariant: The golden messages of every revision fit its schema.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 

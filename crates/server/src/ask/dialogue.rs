@@ -5,7 +5,7 @@ use std::{
     task::{Context as Task, Waker},
 };
 
-use anyport_protocol::{Error, Method, Raw, capability::Profile, json::string, jsonrpc::Reason};
+use anyport_protocol::{Error, Method, Raw, capability::ClientProfile, json::string, jsonrpc::Reason};
 use anyport_service::Outcome;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -14,7 +14,7 @@ use super::{
     replay::{Replay, Running},
     state::{Binding, State, digest_json},
 };
-use crate::{params::Params, server::Inner, write::ResultWriter};
+use crate::{params::Params, server::Served, write::ResultWriter};
 
 /// What one call has asked and been answered, so far and in this round.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ struct Round {
 struct Calls(BTreeMap<String, u32>);
 
 /// How a request begins.
-pub(crate) enum Opening {
+pub(crate) enum DialogueStart {
     /// With this dialogue. Where a state can be used but once, its use is noted.
     Open(Dialogue, Option<Running>),
     /// It was made before just so, and ended like this.
@@ -52,7 +52,7 @@ pub(crate) enum Opening {
 }
 
 /// What became of a question.
-pub(crate) enum Asked<A> {
+pub(crate) enum AskOutcome<A> {
     /// It was answered.
     Answer(A),
     /// It is recorded, and waits for the next round.
@@ -69,31 +69,33 @@ impl Dialogue {
     /// # Errors
     /// -32602 for a state that does not verify or was used up.
     pub(crate) fn open(
-        server: &Inner,
+        server: &Served,
         method: Method,
         service: &anyport_service::Context,
         params: &Params<'_>,
         raw: &Raw,
-    ) -> Result<Opening, Error> {
+    ) -> Result<DialogueStart, Error> {
         let mut round = Round { responses: params.responses.map(|text| raw.slice(text)), ..Round::default() };
-        let Some(token) = &params.state else { return Ok(Opening::Open(Self(Mutex::new(round)), None)) };
+        let Some(token) = &params.state else {
+            return Ok(DialogueStart::Open(Self(Mutex::new(round)), None));
+        };
         let binding = Binding::of(server, service.principal(), method, params);
-        let vault = &server.vault;
-        let opened = vault.open(token, &binding)?;
+        let state_store = &server.state_store;
+        let opened = state_store.open(token, &binding)?;
         round.state = opened.state;
         if round.state.once.is_empty() {
-            return Ok(Opening::Open(Self(Mutex::new(round)), None));
+            return Ok(DialogueStart::Open(Self(Mutex::new(round)), None));
         }
         let answers = digest_json(params.responses.unwrap_or("{}"));
-        let entered = vault.replays.enter(opened.id, opened.expires, answers, vault.now());
+        let entered = state_store.replays.enter(opened.id, opened.expires, answers, state_store.now());
         let entered = entered.inspect_err(|error| {
             if error.reason == Some(Reason::Overloaded) {
-                server.life.refused.max_replays.increment();
+                server.lifecycle.refused.max_replays.increment();
             }
         })?;
         Ok(match entered {
-            Replay::Known(outcome) => Opening::Ended(outcome),
-            Replay::Run(running) => Opening::Open(Self(Mutex::new(round)), Some(running)),
+            Replay::Known(outcome) => DialogueStart::Ended(outcome),
+            Replay::Run(running) => DialogueStart::Open(Self(Mutex::new(round)), Some(running)),
         })
     }
 
@@ -106,42 +108,47 @@ impl Dialogue {
     /// 2026-07-28, patterns/mrtr §Error Handling: if necessary information is missing, "the server SHOULD respond with
     /// a new `InputRequiredResult` requesting the missing information again"; what it does not need "the server SHOULD
     /// ignore". An answer that does not fit is as good as missing.
-    pub(crate) fn ask<Q: Question>(&self, key: &str, question: &Q, profile: Profile) -> Asked<Q::Answer> {
+    pub(crate) fn ask<Q: Question>(
+        &self,
+        key: &str,
+        question: &Q,
+        profile: ClientProfile,
+    ) -> AskOutcome<Q::Answer> {
         if IN_ONCE.get() {
             let message = format!("the question {key:?} is asked inside of `once`; ask before it");
-            return Asked::Impossible(Error::internal(message));
+            return AskOutcome::Impossible(Error::internal(message));
         }
         let mut round = self.lock();
         if let Some(answer) = round.state.answers.get(key).and_then(|raw| question.read(raw).ok()) {
-            return Asked::Answer(answer);
+            return AskOutcome::Answer(answer);
         }
         let response = round.responses.as_ref().and_then(|all| all.member(key));
         if let Some(response) = response
             && let Ok(answer) = question.read(&response)
         {
             round.state.answers.insert(key.to_owned(), response);
-            return Asked::Answer(answer);
+            return AskOutcome::Answer(answer);
         }
         let method = question.method();
         let params = match question.params() {
             Ok(params) => params,
             Err(unfit) => {
-                return Asked::Impossible(Error::internal(format!("the question {key:?}: {unfit}")));
+                return AskOutcome::Impossible(Error::internal(format!("the question {key:?}: {unfit}")));
             }
         };
         if let Some(required) = profile.lacks(method, &params) {
-            return Asked::Lacking(required);
+            return AskOutcome::Lacking(required);
         }
         match round.questions.iter().find(|(asked, ..)| asked == key) {
             None => round.questions.push((key.to_owned(), method, params)),
             Some((_, same, alike)) if (*same, alike) == (method, &params) => {}
             Some(_) => {
                 let message = format!("two different questions have the key {key:?}");
-                return Asked::Impossible(Error::internal(message));
+                return AskOutcome::Impossible(Error::internal(message));
             }
         }
         round.wake();
-        Asked::Open
+        AskOutcome::Open
     }
 
     /// What an earlier round remembers of a `once`.
@@ -225,7 +232,7 @@ impl Round {
 
     /// All questions of the round, and what must be known when their answers come.
     fn required(&self, binding: &Binding<'_>) -> Result<Raw, Error> {
-        let state = binding.server.vault.seal(&self.state, binding)?;
+        let state = binding.server.state_store.seal(&self.state, binding)?;
         let size = self.questions.iter().map(|(key, _, params)| key.len() + params.as_str().len() + 64);
         let mut result = ResultWriter::input_required(state.len() + size.sum::<usize>());
         let out = result.member("inputRequests");

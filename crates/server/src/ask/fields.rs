@@ -8,7 +8,7 @@ use crate::schema;
 
 /// Why a type cannot be asked for with a form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoForm {
+pub(crate) enum FormError {
     #[error("a form is a struct with named fields")]
     NoStruct,
     #[error("the field {0:?} is no text, number, boolean, enum without data, or list of such enums")]
@@ -19,10 +19,10 @@ pub(crate) enum NoForm {
 ///
 /// 2026-07-28, client/elicitation §Requested Schema: "form mode elicitation schemas are limited to flat objects with
 /// primitive properties only".
-pub(crate) fn of<T: JsonSchema>() -> Result<RequestedSchema, NoForm> {
-    let Value::Object(mut root) = schema::of_fields::<T>() else { return Err(NoForm::NoStruct) };
+pub(crate) fn of<T: JsonSchema>() -> Result<RequestedSchema, FormError> {
+    let Value::Object(mut root) = schema::of_fields::<T>() else { return Err(FormError::NoStruct) };
     if root.get("type") != Some(&json!("object")) {
-        return Err(NoForm::NoStruct);
+        return Err(FormError::NoStruct);
     }
     let properties = match root.remove("properties") {
         Some(Value::Object(properties)) => properties,
@@ -30,7 +30,7 @@ pub(crate) fn of<T: JsonSchema>() -> Result<RequestedSchema, NoForm> {
     };
     let mut form = RequestedSchema::default();
     for (name, property) in properties {
-        let field = field(property).ok_or_else(|| NoForm::Field(name.clone()))?;
+        let field = field(property).ok_or_else(|| FormError::Field(name.clone()))?;
         form.properties.insert(name, field);
     }
     if let Some(required) = root.remove("required") {
@@ -200,8 +200,8 @@ mod tests {
         struct Numbers {
             all: Vec<i64>,
         }
-        assert_eq!(of::<Nested>().unwrap_err(), NoForm::Field("inner".into()));
-        assert_eq!(of::<Numbers>().unwrap_err(), NoForm::Field("all".into()));
-        assert_eq!(of::<Vec<String>>().unwrap_err(), NoForm::NoStruct);
+        assert_eq!(of::<Nested>().unwrap_err(), FormError::Field("inner".into()));
+        assert_eq!(of::<Numbers>().unwrap_err(), FormError::Field("all".into()));
+        assert_eq!(of::<Vec<String>>().unwrap_err(), FormError::NoStruct);
     }
 }

@@ -10,8 +10,8 @@ mod replay;
 mod run;
 mod state;
 
-pub(crate) use dialogue::{Asked, Dialogue, Once, Opening};
-pub use question::{Elicited, Form, Question, Unfit};
-pub(crate) use run::{Handling, run};
-pub(crate) use state::{Binding, Vault};
+pub(crate) use dialogue::{AskOutcome, Dialogue, DialogueStart, Once};
+pub use question::{Elicited, Form, Question, QuestionError};
+pub(crate) use run::{HandlerFuture, run};
+pub(crate) use state::{Binding, StateStore};
 pub use state::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL};

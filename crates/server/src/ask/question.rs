@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::fields;
-use crate::{faults, schema::Schema};
+use crate::{schema::Schema, validation};
 
 /// Something to ask the client with [`crate::Context::ask`]: a [`Form`], or one of the protocol's own requests:
 /// [`ElicitRequest`] (a form by its schema, or a URL), [`CreateMessageRequest`], [`ListRootsRequest`].
@@ -31,21 +31,21 @@ pub trait Question {
     ///
     /// # Errors
     /// When this cannot be asked at all. The call then ends with -32603.
-    fn params(&self) -> Result<Raw, Unfit>;
+    fn params(&self) -> Result<Raw, QuestionError>;
 
     /// Reads the client's result.
     ///
     /// # Errors
     /// When it is no answer to this question. The client is then asked again.
-    fn read(&self, result: &Raw) -> Result<Self::Answer, Unfit>;
+    fn read(&self, result: &Raw) -> Result<Self::Answer, QuestionError>;
 }
 
 /// A question that cannot be asked, or an answer that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unfit(pub String);
+pub struct QuestionError(pub String);
 
-impl Unfit {
+impl QuestionError {
     fn new(reason: impl std::fmt::Display) -> Self {
         Self(reason.to_string())
     }
@@ -97,18 +97,18 @@ impl<T: DeserializeOwned + JsonSchema> Question for Form<T> {
         Method::Elicit
     }
 
-    fn params(&self) -> Result<Raw, Unfit> {
-        let form = fields::of::<T>().map_err(Unfit::new)?;
+    fn params(&self) -> Result<Raw, QuestionError> {
+        let form = fields::of::<T>().map_err(QuestionError::new)?;
         written(&ElicitRequest::form(self.message.clone(), form).params)
     }
 
-    fn read(&self, result: &Raw) -> Result<Elicited<T>, Unfit> {
-        let form = fields::of::<T>().map_err(Unfit::new)?;
+    fn read(&self, result: &Raw) -> Result<Elicited<T>, QuestionError> {
+        let form = fields::of::<T>().map_err(QuestionError::new)?;
         let result = answered(result, Some(&form))?;
         Ok(match result.action {
             ElicitAction::Accept => {
                 let content = Value::Object(result.content.unwrap_or_default());
-                Elicited::Accepted(serde_json::from_value(content).map_err(Unfit::new)?)
+                Elicited::Accepted(serde_json::from_value(content).map_err(QuestionError::new)?)
             }
             ElicitAction::Decline => Elicited::Declined,
             ElicitAction::Cancel => Elicited::Cancelled,
@@ -123,11 +123,11 @@ impl Question for ElicitRequest {
         Method::Elicit
     }
 
-    fn params(&self) -> Result<Raw, Unfit> {
+    fn params(&self) -> Result<Raw, QuestionError> {
         written(&self.params)
     }
 
-    fn read(&self, result: &Raw) -> Result<ElicitResult, Unfit> {
+    fn read(&self, result: &Raw) -> Result<ElicitResult, QuestionError> {
         match &self.params {
             ElicitRequestParams::Form(params) => answered(result, Some(&params.requested_schema)),
             _ => answered(result, None),
@@ -142,12 +142,12 @@ impl Question for CreateMessageRequestParams {
         Method::CreateMessage
     }
 
-    fn params(&self) -> Result<Raw, Unfit> {
+    fn params(&self) -> Result<Raw, QuestionError> {
         written(self)
     }
 
-    fn read(&self, result: &Raw) -> Result<CreateMessageResult, Unfit> {
-        result.decode().map_err(Unfit::new)
+    fn read(&self, result: &Raw) -> Result<CreateMessageResult, QuestionError> {
+        result.decode().map_err(QuestionError::new)
     }
 }
 
@@ -158,11 +158,11 @@ impl Question for CreateMessageRequest {
         Method::CreateMessage
     }
 
-    fn params(&self) -> Result<Raw, Unfit> {
+    fn params(&self) -> Result<Raw, QuestionError> {
         self.params.params()
     }
 
-    fn read(&self, result: &Raw) -> Result<CreateMessageResult, Unfit> {
+    fn read(&self, result: &Raw) -> Result<CreateMessageResult, QuestionError> {
         self.params.read(result)
     }
 }
@@ -174,31 +174,33 @@ impl Question for ListRootsRequest {
         Method::ListRoots
     }
 
-    fn params(&self) -> Result<Raw, Unfit> {
+    fn params(&self) -> Result<Raw, QuestionError> {
         self.params.as_ref().map_or(Ok(Raw::EMPTY_OBJECT), written)
     }
 
-    fn read(&self, result: &Raw) -> Result<ListRootsResult, Unfit> {
-        result.decode().map_err(Unfit::new)
+    fn read(&self, result: &Raw) -> Result<ListRootsResult, QuestionError> {
+        result.decode().map_err(QuestionError::new)
     }
 }
 
-fn written<T: Serialize>(params: &T) -> Result<Raw, Unfit> {
-    Raw::of(params).map_err(Unfit::new)
+fn written<T: Serialize>(params: &T) -> Result<Raw, QuestionError> {
+    Raw::of(params).map_err(QuestionError::new)
 }
 
 /// Reads the answer to an elicitation; what was accepted must be what the form allows.
 ///
 /// 2026-07-28, client/elicitation §Security: servers SHOULD validate that what they receive matches the requested
 /// schema.
-fn answered(result: &Raw, form: Option<&RequestedSchema>) -> Result<ElicitResult, Unfit> {
-    let mut result: ElicitResult = result.decode().map_err(Unfit::new)?;
+fn answered(result: &Raw, form: Option<&RequestedSchema>) -> Result<ElicitResult, QuestionError> {
+    let mut result: ElicitResult = result.decode().map_err(QuestionError::new)?;
     if let (ElicitAction::Accept, Some(form)) = (result.action, form) {
         let content = Value::Object(result.content.take().unwrap_or_default());
-        let schema = serde_json::to_value(form).map_err(Unfit::new)?;
-        let schema = Schema::with_formats(&schema).map_err(Unfit::new)?;
-        schema.check(&content).map_err(|faults| Unfit(faults::words(&faults)))?;
-        let Value::Object(content) = content else { return Err(Unfit::new("the content is no object")) };
+        let schema = serde_json::to_value(form).map_err(QuestionError::new)?;
+        let schema = Schema::with_formats(&schema).map_err(QuestionError::new)?;
+        schema.check(&content).map_err(|faults| QuestionError(validation::words(&faults)))?;
+        let Value::Object(content) = content else {
+            return Err(QuestionError::new("the content is no object"));
+        };
         result.content = Some(content);
     }
     Ok(result)

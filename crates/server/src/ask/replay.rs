@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use anyport_protocol::{Error, jsonrpc::Reason};
+use anyport_protocol::{Error, failure::Failure, jsonrpc::Reason};
 use anyport_service::Outcome;
 
 /// The most states that are remembered at a time; each until it expires.
@@ -145,6 +145,7 @@ impl Drop for Running {
 fn bytes(outcome: &Outcome) -> usize {
     match outcome {
         Outcome::Result(raw) | Outcome::InputRequired(raw) => raw.as_str().len(),
+        Outcome::Failed(_) => size_of::<Failure>(),
         Outcome::Error(error) => {
             error.message.len() + error.data.as_ref().map_or(0, |data| data.as_str().len())
         }

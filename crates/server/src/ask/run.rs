@@ -10,12 +10,17 @@ use super::replay::Running;
 use crate::Context;
 
 /// What a handler is, once it is called.
-pub(crate) type Handling<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type HandlerFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs a handler until it ends, or waits for answers.
 ///
 /// It is polled once right here, so a handler that needs no waiting costs no stream.
-pub(crate) fn run<T, W>(context: Context, handling: Handling<T>, running: Option<Running>, write: W) -> Reply
+pub(crate) fn run<T, W>(
+    context: Context,
+    handling: HandlerFuture<T>,
+    running: Option<Running>,
+    write: W,
+) -> Reply
 where
     T: 'static,
     W: Fn(&Context, T) -> Outcome + Send + Unpin + 'static,
@@ -32,7 +37,7 @@ where
 
 struct Call<T, W> {
     context: Context,
-    handling: Handling<T>,
+    handling: HandlerFuture<T>,
     running: Option<Running>,
     write: W,
 }

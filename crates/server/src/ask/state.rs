@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::replay::Replays;
-use crate::{params::Params, server::Inner};
+use crate::{params::Params, server::Served};
 
 /// How long a client may take to come back with answers, unless [`crate::Builder::state_ttl`] says otherwise.
 pub const DEFAULT_STATE_TTL: Duration = Duration::from_secs(600);
@@ -66,7 +66,7 @@ pub(crate) struct State {
 }
 
 /// A state that was verified, with the proof that it may be used.
-pub(crate) struct Opened {
+pub(crate) struct VerifiedState {
     pub(crate) state: State,
     /// Until when it is good, in milliseconds since 1970.
     pub(crate) expires: u64,
@@ -83,7 +83,7 @@ pub(crate) struct Opened {
 /// One key may seal for many servers: those that are mounted without keys of their own, and those that were given the
 /// same. So the request is named by the server that answers it, and as it is called where the key is.
 pub(crate) struct Binding<'a> {
-    pub(crate) server: &'a Inner,
+    pub(crate) server: &'a Served,
     pub(crate) principal: &'a Principal,
     pub(crate) method: Method,
     /// The tool's or prompt's name, the resource's URI.
@@ -108,7 +108,7 @@ struct Sealed {
 }
 
 /// StateSealer states and opens them again.
-pub(crate) struct Vault {
+pub(crate) struct StateStore {
     pub(crate) sealer: Sealer,
     /// Set when the key was made up, and nobody has been warned of it yet.
     pub(crate) warning: Option<Once>,
@@ -122,7 +122,7 @@ pub(crate) struct Vault {
 
 const PURPOSE: &str = "state";
 
-impl Vault {
+impl StateStore {
     /// Whether what it seals outlives the process.
     pub(crate) fn is_lasting(&self) -> bool {
         self.warning.is_none()
@@ -143,7 +143,7 @@ impl Vault {
 
     /// StateSealer `state` for the request that `binding` names.
     pub(crate) fn seal(&self, state: &State, binding: &Binding<'_>) -> Result<String, Error> {
-        let keeper = binding.server.keeper();
+        let state_owner = binding.server.state_owner();
         let ttl = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
         let sealed = Sealed {
             answers: state.answers.clone(),
@@ -152,12 +152,12 @@ impl Vault {
             principal: binding.principal.to_string(),
             server: binding.server.about.name.clone(),
             method: binding.method.as_str().into(),
-            name: binding.server.name_at(keeper, binding.name).into_owned(),
+            name: binding.server.name_at(state_owner, binding.name).into_owned(),
             arguments: binding.digest(),
             expires: self.clock.millis().saturating_add(ttl),
         };
         let text = Raw::of(&sealed).map_err(|error| Error::internal(format!("the state: {error}")))?;
-        let sealed = keeper.vault.sealer().seal(PURPOSE, text.as_str().as_bytes());
+        let sealed = state_owner.state_store.sealer().seal(PURPOSE, text.as_str().as_bytes());
         let sealed = sealed.map_err(|error| Error::internal(error.to_string()))?;
         if sealed.len() > self.bytes {
             self.over.increment();
@@ -172,15 +172,15 @@ impl Vault {
     /// # Errors
     /// -32602 with the reason. 2026-07-28, patterns/mrtr: servers "MUST treat `requestState` as an
     /// attacker-controlled input" and "MUST reject state that fails verification".
-    pub(crate) fn open(&self, token: &str, binding: &Binding<'_>) -> Result<Opened, Error> {
+    pub(crate) fn open(&self, token: &str, binding: &Binding<'_>) -> Result<VerifiedState, Error> {
         let tampered = || refused("is not one that we gave out", Reason::Tampered);
         if token.len() > self.bytes {
             return Err(tampered());
         }
         // The key was changed or lost: to the client that is a state past its time.
-        let (mut text, mut keeper) = (Err(Unsealed::OtherKey), binding.server);
-        for holder in binding.server.keepers() {
-            (text, keeper) = (holder.vault.sealer.open(PURPOSE, token), holder);
+        let (mut text, mut state_owner) = (Err(Unsealed::OtherKey), binding.server);
+        for holder in binding.server.state_owners() {
+            (text, state_owner) = (holder.state_store.sealer.open(PURPOSE, token), holder);
             if text != Err(Unsealed::OtherKey) {
                 break;
             }
@@ -195,7 +195,7 @@ impl Vault {
         }
         let same = sealed.server == binding.server.about.name
             && sealed.method == binding.method.as_str()
-            && sealed.name == binding.server.name_at(keeper, binding.name)
+            && sealed.name == binding.server.name_at(state_owner, binding.name)
             && sealed.arguments == binding.digest();
         if !same {
             return Err(refused("was given for another request", Reason::Mismatch));
@@ -205,7 +205,7 @@ impl Vault {
         }
         let Sealed { answers, once, round, expires, .. } = sealed;
         let id = Sha256::digest(token.as_bytes()).into();
-        Ok(Opened { state: State { answers, once, round }, expires, id })
+        Ok(VerifiedState { state: State { answers, once, round }, expires, id })
     }
 
     /// Milliseconds since 1970.
@@ -217,7 +217,7 @@ impl Vault {
 impl<'a> Binding<'a> {
     /// The request of `principal` to `server` that `params` are those of.
     pub(crate) fn of(
-        server: &'a Inner,
+        server: &'a Served,
         principal: &'a Principal,
         method: Method,
         params: &'a Params<'_>,

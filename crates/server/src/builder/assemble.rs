@@ -13,12 +13,12 @@ use arc_swap::ArcSwap;
 use super::{BuildError, Builder, DEFAULT_LIST_TTL};
 use crate::{
     Events, List, Server,
-    ask::Vault,
+    ask::StateStore,
     complete::Completers,
-    life::Life,
-    registry::{self, Item, Items, Mounted, Offered, Own, Registry, merge},
+    lifecycle::Lifecycle,
+    registry::{self, Item, Items, Mounted, Offered, OwnItems, Registry, merge},
     server::{About, Core, Offers, Ttls},
-    state::Needed,
+    state::StateDependency,
     write::{Freshness, Identity, ResultWriter},
 };
 
@@ -33,7 +33,7 @@ pub(super) fn assemble(mut builder: Builder) -> Result<Server, BuildError> {
     }
     problems.extend(builder.states.twice().map(|name| format!("server: the state `{name}` is given twice")));
     problems.extend(lacking_states(&builder));
-    let own = Own {
+    let own = OwnItems {
         tools: Some(compile(take(&mut builder.tools), &mut problems)),
         resources: Some(compile(take(&mut builder.resources), &mut problems)),
         templates: Some(compile(take(&mut builder.templates), &mut problems)),
@@ -67,9 +67,9 @@ fn serve(
     let about = About { identity, name, title, instructions, extensions, page_size, ttls };
     let warning = builder.keys.is_empty().then(Once::new);
     let (ttl, bytes) = (builder.state_ttl, builder.state_bytes);
-    let life = Life::new(builder.life);
-    let over = life.refused.state_bytes.clone();
-    let vault = Vault { sealer, warning, ttl, bytes, clock, replays: Default::default(), over };
+    let lifecycle = Lifecycle::new(builder.lifecycle);
+    let over = lifecycle.refused.state_bytes.clone();
+    let state_store = StateStore { sealer, warning, ttl, bytes, clock, replays: Default::default(), over };
     let core = Arc::new(Core {
         about,
         registry: ArcSwap::from_pointee(registry),
@@ -79,8 +79,8 @@ fn serve(
         discovery,
         offers,
         limits,
-        vault,
-        life,
+        state_store,
+        lifecycle,
         events: Events::default(),
         states: builder.states,
     });
@@ -92,10 +92,10 @@ fn serve(
 /// What the server's functions need and it does not have.
 fn lacking_states(builder: &Builder) -> Vec<String> {
     let Builder { states, tools, resources, templates, prompts, .. } = builder;
-    let tools = tools.iter().map(Needed::of);
-    let resources = resources.iter().map(Needed::of);
-    let templates = templates.iter().map(Needed::of);
-    let parts = tools.chain(resources).chain(templates).chain(prompts.iter().map(Needed::of));
+    let tools = tools.iter().map(StateDependency::of);
+    let resources = resources.iter().map(StateDependency::of);
+    let templates = templates.iter().map(StateDependency::of);
+    let parts = tools.chain(resources).chain(templates).chain(prompts.iter().map(StateDependency::of));
     parts.flat_map(|needed| states.lacking(&needed)).collect()
 }
 

@@ -1,7 +1,7 @@
 //! How a server is put together.
 
 mod assemble;
-mod life;
+mod lifecycle;
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -14,7 +14,7 @@ use anyport_seal::Key;
 use crate::{
     List, Mount, Part, Prompt, Resource, Server, Template, Tool,
     ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL},
-    life::Plan,
+    lifecycle::LifecyclePlan,
     list::DEFAULT_PAGE_SIZE,
     listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_MAX_SUBSCRIPTIONS},
     registry::Mounted,
@@ -48,7 +48,7 @@ pub struct Builder {
     clock: Clock,
     limits: Limits,
     pub(crate) states: States,
-    life: Plan,
+    lifecycle: LifecyclePlan,
 }
 
 /// All that is wrong with a server.
@@ -86,7 +86,7 @@ impl Builder {
                 max_listeners: DEFAULT_MAX_LISTENERS,
             },
             states: States::default(),
-            life: Plan::default(),
+            lifecycle: LifecyclePlan::default(),
         }
     }
 
@@ -239,7 +239,7 @@ impl Builder {
     }
 
     /// The key that seals states and cursors. Servers that share it continue each other's calls, and restarts do not
-    /// lose any. Without it the server makes up a key, and says so in the log. Called again, it adds an older key,
+    /// lose any. Without it the server makes up a key, and says so in the log. If called again, it adds an older key,
     /// whose seals are still good.
     #[must_use]
     pub fn state_key(mut self, key: Key) -> Self {

@@ -1,6 +1,6 @@
 use std::{error::Error as StdError, fmt};
 
-use super::{ErrorKind, Told};
+use super::{ErrorKind, ErrorReport};
 use crate::Failure;
 
 /// Any error, for handlers in which everything converts with `?`: errors of the standard library and of other crates,
@@ -30,12 +30,12 @@ use crate::Failure;
 /// ```
 ///
 /// It is no [`std::error::Error`] itself, as `anyhow::Error` is none: that is what lets all others convert.
-pub struct ToolError(Box<Told>);
+pub struct ToolError(Box<ErrorReport>);
 
 impl ToolError {
     /// An error in words that the model can read and act on.
     pub fn new(words: impl Into<String>) -> Self {
-        Self(Box::new(Told { words: words.into(), ..Told::default() }))
+        Self(Box::new(ErrorReport { words: words.into(), ..ErrorReport::default() }))
     }
 
     /// Puts `words` before its own: what was being done.
@@ -57,7 +57,7 @@ impl ToolError {
         self.0.kind
     }
 
-    pub(super) fn told(&self) -> &Told {
+    pub(super) fn told(&self) -> &ErrorReport {
         &self.0
     }
 }
@@ -68,9 +68,9 @@ impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for ToolError {
         #[cfg(feature = "anyhow")]
         if let Some(error) = (&error as &dyn std::any::Any).downcast_ref::<anyhow::Error>() {
             // As a boxed error it would hide of which type it is.
-            return Self(Box::new(Told::chain(error.as_ref())));
+            return Self(Box::new(ErrorReport::chain(error.as_ref())));
         }
-        Self(Box::new(Told::chain(&*error.into())))
+        Self(Box::new(ErrorReport::chain(&*error.into())))
     }
 }
 
@@ -78,7 +78,7 @@ impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for ToolError {
 impl From<Failure> for ToolError {
     fn from(Failure(error): Failure) -> Self {
         let words = error.message.clone().into_owned();
-        Self(Box::new(Told { words, failure: Some(error), ..Told::default() }))
+        Self(Box::new(ErrorReport { words, failure: Some(error), ..ErrorReport::default() }))
     }
 }
 

@@ -49,12 +49,12 @@
 
 mod catch_all;
 mod fault;
-mod named;
-mod told;
+mod kinds;
+mod report;
 
 pub use anyport_protocol::jsonrpc::ErrorKind;
 pub use catch_all::ToolError;
 pub(crate) use fault::cut;
 pub use fault::{Fault, InvalidParams};
-pub use named::{ContextError, InternalError, NotFound, PermissionDenied, RateLimited, StateError};
-pub(crate) use told::Told;
+pub use kinds::{ContextError, InternalError, NotFound, PermissionDenied, RateLimited, StateError};
+pub(crate) use report::ErrorReport;

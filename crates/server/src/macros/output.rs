@@ -182,28 +182,28 @@ pub trait Tell<E> {
 
 /// An error that tools have.
 #[derive(Debug)]
-pub struct Told;
+pub struct ErrorReport;
 
 /// An error that nobody can tell.
 #[derive(Debug)]
 pub struct Untold<E>(PhantomData<fn() -> E>);
 
-pub trait ProbeTold {
-    fn telling(&self) -> Told {
-        Told
+pub trait ProbeReported {
+    fn telling(&self) -> ErrorReport {
+        ErrorReport
     }
 }
 
-pub trait ProbeUntold<E> {
+pub trait ProbeUnreported<E> {
     fn telling(&self) -> Untold<E> {
         Untold(PhantomData)
     }
 }
 
-impl<E> ProbeTold for &Probe<E> where Result<(), E>: IntoToolResult {}
-impl<E> ProbeUntold<E> for Probe<E> {}
+impl<E> ProbeReported for &Probe<E> where Result<(), E>: IntoToolResult {}
+impl<E> ProbeUnreported<E> for Probe<E> {}
 
-impl Told {
+impl ErrorReport {
     pub fn checked(self) -> Self {
         self
     }
@@ -218,7 +218,7 @@ impl<E> Untold<E> {
     }
 }
 
-impl<E> Tell<E> for Told {
+impl<E> Tell<E> for ErrorReport {
     type Error = E;
 
     fn tell(error: E) -> E {

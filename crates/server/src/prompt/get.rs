@@ -8,12 +8,12 @@ use anyport_service::Reply;
 use super::{Argument, Messages, Prompt, PromptHandler, arguments};
 use crate::{
     Context, InvalidParams, Values,
-    ask::{self, Dialogue, Opening},
+    ask::{self, Dialogue, DialogueStart},
     complete::{self, Completers},
-    error::Told,
+    error::ErrorReport,
     params::{Params, text},
     registry::Target,
-    server::Inner,
+    server::Served,
     values::{Fault, Unreadable},
     write::ResultWriter,
 };
@@ -99,7 +99,7 @@ impl Entry {
             }
             (name, Fault::Unfit { expected, got }) => {
                 let field = name.as_deref().unwrap_or_default();
-                Told::of(&InvalidParams::new(field, expected).got(got)).into_error()
+                ErrorReport::of(&InvalidParams::new(field, expected).got(got)).into_error()
             }
             (_, Fault::Other(_)) => Error::invalid_params(format!("invalid arguments: {error}")),
         }
@@ -111,7 +111,7 @@ impl Entry {
 /// # Errors
 /// -32602 for an unknown prompt or missing arguments (2026-07-28, prompts §Error Handling).
 pub(crate) fn get(
-    server: &Arc<Inner>,
+    server: &Arc<Served>,
     params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
@@ -130,8 +130,8 @@ pub(crate) fn get(
     };
     let values = entry.values(read.arguments)?;
     let (dialogue, running) = match Dialogue::open(server, Method::PromptsGet, &service, &read, &params)? {
-        Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
-        Opening::Open(dialogue, running) => (dialogue, running),
+        DialogueStart::Ended(outcome) => return Ok(Reply::ready(outcome)),
+        DialogueStart::Open(dialogue, running) => (dialogue, running),
     };
     let context = Context::new(server.clone(), service, (Method::PromptsGet, params.clone()), dialogue);
     let handling = (entry.handler.get)(values, context.clone())
@@ -141,7 +141,7 @@ pub(crate) fn get(
     }))
 }
 
-fn write(server: &Inner, messages: &Messages) -> Result<Raw, Error> {
+fn write(server: &Served, messages: &Messages) -> Result<Raw, Error> {
     let mut result = ResultWriter::complete(512);
     if let Some(description) = &messages.description {
         result.text("description", description);

@@ -5,7 +5,7 @@ use anyport_protocol::{
     types::{ContentBlock, PromptMessage, Role},
 };
 
-use crate::{Failure, error::Told};
+use crate::{Failure, error::ErrorReport};
 
 /// The messages of a prompt.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,7 +131,7 @@ impl IntoMessages for &'static str {
 /// An `Err` ends the request with -32603 and its words; see [`crate::ErrorKind`] for those that say more than words.
 impl<T: IntoMessages, E: Display + 'static> IntoMessages for Result<T, E> {
     fn into_messages(self) -> Result<Messages, Error> {
-        self.map_err(|error| Told::of(&error).into_error())?.into_messages()
+        self.map_err(|error| ErrorReport::of(&error).into_error())?.into_messages()
     }
 }
 

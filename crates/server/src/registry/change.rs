@@ -3,15 +3,15 @@ use std::sync::{Arc, PoisonError};
 use anyport_service::Principal;
 
 use super::{
-    Item, Kinds, Visible,
-    draft::{Own, apply},
+    ChangedKinds, Item, VisibilityRule,
+    draft::{OwnItems, apply},
     merge,
 };
 use crate::{
     BuildError, List, Part, prompt,
     resource::{ResourceEntry, TemplateEntry},
     server::Core,
-    state::Needed,
+    state::StateDependency,
     tool,
 };
 
@@ -20,7 +20,7 @@ use crate::{
 pub struct Change {
     pub(super) operations: Vec<Operation>,
     /// What it cannot do without, of the server's state.
-    needs: Vec<Needed>,
+    needs: Vec<StateDependency>,
     pub(super) problems: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ impl Change {
     }
 
     fn compiled(&mut self, part: Part, operation: fn(Compiled) -> Operation) -> &mut Self {
-        self.needs.push(Needed::of_part(&part));
+        self.needs.push(StateDependency::of_part(&part));
         match Compiled::of(part) {
             Ok(compiled) => self.operations.push(operation(compiled)),
             Err(problems) => self.problems.extend(problems),
@@ -125,9 +125,9 @@ impl Compiled {
 
 /// What came of a change.
 #[derive(Debug)]
-pub(crate) struct Changed {
+pub(crate) struct AppliedChange {
     /// What is no longer as it was.
-    pub(crate) kinds: Kinds,
+    pub(crate) kinds: ChangedKinds,
     /// Who could see what changed, of tools, of prompts, and of what can be read.
     pub(crate) tools: Audience,
     pub(crate) prompts: Audience,
@@ -141,7 +141,7 @@ pub(crate) struct Changed {
 pub(crate) enum Audience {
     Everybody,
     /// Those whom one of these lets.
-    Some(Vec<Visible>),
+    Some(Vec<VisibilityRule>),
 }
 
 impl Audience {
@@ -153,7 +153,7 @@ impl Audience {
     }
 
     /// Also those whom `seen_by` lets.
-    pub(crate) fn join(&mut self, seen_by: Option<Visible>) {
+    pub(crate) fn join(&mut self, seen_by: Option<VisibilityRule>) {
         match (&mut *self, seen_by) {
             (Self::Some(rules), Some(rule)) => rules.push(rule),
             _ => *self = Self::Everybody,
@@ -183,12 +183,12 @@ impl Core {
         let changed = {
             let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let (next, changed) = apply(change, &self.registry.load_full(), &self.mounts, self.offers)?;
-            if changed.kinds != Kinds::default() {
+            if changed.kinds != ChangedKinds::default() {
                 self.registry.store(Arc::new(next));
             }
             changed
         };
-        if changed.kinds != Kinds::default() {
+        if changed.kinds != ChangedKinds::default() {
             // Where it is mounted must offer it before anybody hears of it.
             self.spread(changed.kinds);
             self.events.changed(&changed);
@@ -197,19 +197,19 @@ impl Core {
     }
 
     /// Has the servers in which this one is mounted offer what it offers now.
-    fn spread(&self, kinds: Kinds) {
+    fn spread(&self, kinds: ChangedKinds) {
         for host in self.hosts() {
             host.refresh(kinds);
         }
     }
 
     /// Takes over what the mounted servers offer now.
-    pub(crate) fn refresh(&self, kinds: Kinds) {
+    pub(crate) fn refresh(&self, kinds: ChangedKinds) {
         {
             let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let now = self.registry.load_full();
             let mut problems = Vec::new();
-            let next = merge(Own::of(&now, kinds), &now, &self.mounts, &mut problems);
+            let next = merge(OwnItems::of(&now, kinds), &now, &self.mounts, &mut problems);
             for problem in problems {
                 tracing::warn!(server = self.about.name, problem, "something that is mounted is left out");
             }

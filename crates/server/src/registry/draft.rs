@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Item, Items, Kinds, Mounted, Offered, Registry, Shelf,
-    change::{Audience, Change, Changed, Compiled, Operation},
+    Catalog, ChangedKinds, Item, Items, Mounted, Offered, Registry,
+    change::{AppliedChange, Audience, Change, Compiled, Operation},
     merge,
 };
 use crate::{
@@ -23,7 +23,7 @@ pub(super) fn apply(
     now: &Registry,
     mounts: &[Mounted],
     offers: Offers,
-) -> Result<(Registry, Changed), BuildError> {
+) -> Result<(Registry, AppliedChange), BuildError> {
     let Change { operations, mut problems, .. } = change;
     let mut tools = Draft::of(&now.tools);
     let mut resources = Draft::of(&now.resources);
@@ -63,20 +63,20 @@ pub(super) fn apply(
         return Err(BuildError { problems });
     }
     let found = tools.found + resources.found + templates.found + prompts.found;
-    let kinds = Kinds {
+    let kinds = ChangedKinds {
         tools: tools.is_other(),
         resources: resources.is_other(),
         templates: templates.is_other(),
         prompts: prompts.is_other(),
     };
-    let changed = Changed {
+    let changed = AppliedChange {
         kinds,
         tools: tools.audience.clone(),
         prompts: prompts.audience.clone(),
         resources: resources.audience.clone().and(templates.audience.clone()),
         found,
     };
-    let own = Own {
+    let own = OwnItems {
         tools: tools.own.filter(|_| kinds.tools),
         resources: resources.own.filter(|_| kinds.resources),
         templates: templates.own.filter(|_| kinds.templates),
@@ -87,16 +87,16 @@ pub(super) fn apply(
 
 /// What the server itself offers, of those kinds that are made anew.
 #[derive(Default)]
-pub(crate) struct Own {
+pub(crate) struct OwnItems {
     pub(crate) tools: Option<Items<tool::Entry>>,
     pub(crate) resources: Option<Items<ResourceEntry>>,
     pub(crate) templates: Option<Items<TemplateEntry>>,
     pub(crate) prompts: Option<Items<prompt::Entry>>,
 }
 
-impl Own {
+impl OwnItems {
     /// What stands on `now`, of these kinds.
-    pub(crate) fn of(now: &Registry, kinds: Kinds) -> Self {
+    pub(crate) fn of(now: &Registry, kinds: ChangedKinds) -> Self {
         Self {
             tools: kinds.tools.then(|| now.tools.own()),
             resources: kinds.resources.then(|| now.resources.own()),
@@ -129,16 +129,16 @@ fn lacks(offers: Offers, compiled: &Compiled) -> Option<String> {
     ))
 }
 
-/// The next shelf, as far as it is made.
+/// The next catalog, as far as it is made.
 struct Draft<'a, E> {
-    now: &'a Shelf<E>,
+    now: &'a Catalog<E>,
     own: Option<Items<E>>,
     audience: Audience,
     found: usize,
 }
 
 impl<'a, E> Draft<'a, E> {
-    fn of(now: &'a Shelf<E>) -> Self {
+    fn of(now: &'a Catalog<E>) -> Self {
         Self { now, own: None, audience: Audience::Some(Vec::new()), found: 0 }
     }
 

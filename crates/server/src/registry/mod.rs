@@ -1,16 +1,16 @@
 //! What a server offers: to whom, and how that changes while it runs.
 //!
 //! - [`Registry`]: all of it at one moment. It never changes; a call keeps the one that it began with.
-//! - [`Shelf`]: all of one kind, and its list.
+//! - [`Catalog`]: all of one kind, and its list.
 //! - [`change`]: what changes, and who sees it; [`draft`]: the next registry.
 //! - [`mount`]: what other servers contribute; [`instructions`]: what they say of themselves.
 //! - [`visible`]: who may see what.
 
+mod catalog;
 mod change;
 mod draft;
 mod instructions;
 mod mount;
-mod shelf;
 mod visible;
 
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use anyport_protocol::{types, uri::contains};
 use anyport_service::Principal;
 use serde::Serialize;
 
+pub(crate) use catalog::{Catalog, Item, Items, Target};
 pub use change::Change;
-pub(crate) use change::{Audience, Changed};
-pub(crate) use draft::Own;
+pub(crate) use change::{AppliedChange, Audience};
+pub(crate) use draft::OwnItems;
 pub(crate) use instructions::instructions;
 pub use mount::Mount;
-pub(crate) use mount::{Mounted, Outside, merge, renamed, replaced};
-pub(crate) use shelf::{Item, Items, Shelf, Target};
-pub(crate) use visible::Visible;
+pub(crate) use mount::{MountContext, Mounted, merge, renamed, replaced};
+pub(crate) use visible::VisibilityRule;
 
 use crate::{
     Prompt, Resource, Template, Tool, prompt,
@@ -37,10 +37,10 @@ use crate::{
 /// All that a server offers, at one moment.
 #[derive(Clone)]
 pub(crate) struct Registry {
-    pub(crate) tools: Arc<Shelf<tool::Entry>>,
-    pub(crate) resources: Arc<Shelf<ResourceEntry>>,
-    pub(crate) templates: Arc<Shelf<TemplateEntry>>,
-    pub(crate) prompts: Arc<Shelf<prompt::Entry>>,
+    pub(crate) tools: Arc<Catalog<tool::Entry>>,
+    pub(crate) resources: Arc<Catalog<ResourceEntry>>,
+    pub(crate) templates: Arc<Catalog<TemplateEntry>>,
+    pub(crate) prompts: Arc<Catalog<prompt::Entry>>,
 }
 
 /// A kind of thing that a server offers.
@@ -53,30 +53,30 @@ pub(crate) trait Offered {
     const KIND: &'static str;
 
     fn key(&self) -> &str;
-    fn visible(&mut self) -> Option<Visible>;
+    fn visible(&mut self) -> Option<VisibilityRule>;
     fn compile(self) -> Result<(Self::Definition, Self::Entry), Vec<String>>;
 }
 
 /// Some of the four kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Kinds {
+pub(crate) struct ChangedKinds {
     pub(crate) tools: bool,
     pub(crate) resources: bool,
     pub(crate) templates: bool,
     pub(crate) prompts: bool,
 }
 
-impl Kinds {
+impl ChangedKinds {
     pub(crate) const ALL: Self = Self { tools: true, resources: true, templates: true, prompts: true };
 }
 
 impl Registry {
     pub(crate) fn empty() -> Self {
         Self {
-            tools: Arc::new(Shelf::new(Items::default())),
-            resources: Arc::new(Shelf::new(Items::default())),
-            templates: Arc::new(Shelf::new(Items::default())),
-            prompts: Arc::new(Shelf::new(Items::default())),
+            tools: Arc::new(Catalog::new(Items::default())),
+            resources: Arc::new(Catalog::new(Items::default())),
+            templates: Arc::new(Catalog::new(Items::default())),
+            prompts: Arc::new(Catalog::new(Items::default())),
         }
     }
 
@@ -118,7 +118,7 @@ impl Offered for Tool {
         self.name()
     }
 
-    fn visible(&mut self) -> Option<Visible> {
+    fn visible(&mut self) -> Option<VisibilityRule> {
         self.visible.take()
     }
 
@@ -136,7 +136,7 @@ impl Offered for Resource {
         self.uri()
     }
 
-    fn visible(&mut self) -> Option<Visible> {
+    fn visible(&mut self) -> Option<VisibilityRule> {
         self.visible.clone()
     }
 
@@ -154,7 +154,7 @@ impl Offered for Template {
         self.uri_template()
     }
 
-    fn visible(&mut self) -> Option<Visible> {
+    fn visible(&mut self) -> Option<VisibilityRule> {
         self.visible.clone()
     }
 
@@ -172,7 +172,7 @@ impl Offered for Prompt {
         self.name()
     }
 
-    fn visible(&mut self) -> Option<Visible> {
+    fn visible(&mut self) -> Option<VisibilityRule> {
         self.visible.take()
     }
 

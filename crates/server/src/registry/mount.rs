@@ -8,10 +8,10 @@ use std::{
 use anyport_protocol::{Method, Raw, jsonrpc::Params};
 use anyport_service::{Reply, Request, Service};
 
-use super::{Item, Items, Kinds, Offered, Own, Registry, Shelf, Target, Visible};
+use super::{Catalog, ChangedKinds, Item, Items, Offered, OwnItems, Registry, Target, VisibilityRule};
 use crate::{
     Prompt, Resource, Server, Template, Tool,
-    server::{Core, Inner},
+    server::{Core, Served},
 };
 
 /// A server that is mounted in another, and how. See [`crate::Builder::mount`].
@@ -33,7 +33,7 @@ pub struct Mount {
     separator: String,
     resources: bool,
     instructions: bool,
-    visible: Option<Visible>,
+    visible: Option<VisibilityRule>,
 }
 
 impl Mount {
@@ -71,7 +71,7 @@ impl Mount {
         mut self,
         rule: impl Fn(&anyport_service::Principal) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.visible = Visible::both(self.visible, Some(Visible::new(rule)));
+        self.visible = VisibilityRule::both(self.visible, Some(VisibilityRule::new(rule)));
         self
     }
 }
@@ -90,7 +90,7 @@ pub(crate) struct Mounted {
     pub(crate) server: Server,
     pub(crate) resources: bool,
     pub(super) instructions: bool,
-    visible: Option<Visible>,
+    visible: Option<VisibilityRule>,
 }
 
 impl Mounted {
@@ -106,16 +106,16 @@ impl Mounted {
 }
 
 /// What a mounted server must know of the one that it answers in.
-pub(crate) struct Outside {
+pub(crate) struct MountContext {
     /// The server in which it is mounted.
-    pub(crate) host: Arc<Inner>,
+    pub(crate) host: Arc<Served>,
     /// What its names begin with for the caller.
     prefix: String,
     /// Whether not all callers see it.
     is_private: bool,
 }
 
-impl Outside {
+impl MountContext {
     /// What the caller calls `name`.
     pub(crate) fn name<'a>(&self, name: &'a str) -> Cow<'a, str> {
         self.name_within(None, name)
@@ -133,17 +133,17 @@ impl Outside {
     }
 }
 
-impl Inner {
+impl Served {
     /// The server that is mounted at `place`, as it answers here.
     pub(crate) fn view(self: &Arc<Self>, place: usize) -> Option<Arc<Self>> {
         let mounted = self.mounts.get(place)?;
-        let outer = self.outside.as_ref();
-        let outside = Outside {
+        let outer = self.mount.as_ref();
+        let mount = MountContext {
             host: self.clone(),
-            prefix: format!("{}{}", outer.map_or("", |outside| &outside.prefix), mounted.prefix),
-            is_private: mounted.visible.is_some() || outer.is_some_and(|outside| outside.is_private),
+            prefix: format!("{}{}", outer.map_or("", |mount| &mount.prefix), mounted.prefix),
+            is_private: mounted.visible.is_some() || outer.is_some_and(|mount| mount.is_private),
         };
-        Some(Arc::new(Self::mounted(mounted.core().clone(), self.identity.clone(), outside)))
+        Some(Arc::new(Self::mounted(mounted.core().clone(), self.identity.clone(), mount)))
     }
 
     /// Has the server that is mounted at `place` answer.
@@ -195,7 +195,12 @@ pub(crate) fn replaced(json: &Raw, part: Option<&str>, with: &Raw) -> Raw {
 
 /// The registry of what is the server's own and what is mounted; kinds that are not in `own` stay as they are now.
 /// What cannot be offered is left out, and noted.
-pub(crate) fn merge(own: Own, now: &Registry, mounts: &[Mounted], problems: &mut Vec<String>) -> Registry {
+pub(crate) fn merge(
+    own: OwnItems,
+    now: &Registry,
+    mounts: &[Mounted],
+    problems: &mut Vec<String>,
+) -> Registry {
     // One snapshot of each, so that its kinds fit each other.
     let registries: Vec<Arc<Registry>> =
         mounts.iter().map(|mounted| mounted.core().registry.load_full()).collect();
@@ -204,30 +209,30 @@ pub(crate) fn merge(own: Own, now: &Registry, mounts: &[Mounted], problems: &mut
     let mut next = now.clone();
     if let Some(own) = own.tools {
         let theirs = every().map(|(place, (mounted, registry))| (place, mounted, &*registry.tools));
-        next.tools = shelf::<Tool>(own, &now.tools, theirs, problems);
+        next.tools = catalog::<Tool>(own, &now.tools, theirs, problems);
     }
     if let Some(own) = own.resources {
         let theirs = readable().map(|(place, (mounted, registry))| (place, mounted, &*registry.resources));
-        next.resources = shelf::<Resource>(own, &now.resources, theirs, problems);
+        next.resources = catalog::<Resource>(own, &now.resources, theirs, problems);
     }
     if let Some(own) = own.templates {
         let theirs = readable().map(|(place, (mounted, registry))| (place, mounted, &*registry.templates));
-        next.templates = shelf::<Template>(own, &now.templates, theirs, problems);
+        next.templates = catalog::<Template>(own, &now.templates, theirs, problems);
     }
     if let Some(own) = own.prompts {
         let theirs = every().map(|(place, (mounted, registry))| (place, mounted, &*registry.prompts));
-        next.prompts = shelf::<Prompt>(own, &now.prompts, theirs, problems);
+        next.prompts = catalog::<Prompt>(own, &now.prompts, theirs, problems);
     }
     next
 }
 
 /// Puts what is mounted behind what is the server's own.
-fn shelf<'a, T>(
+fn catalog<'a, T>(
     own: Items<T::Entry>,
-    now: &Shelf<T::Entry>,
-    theirs: impl Iterator<Item = (usize, &'a Mounted, &'a Shelf<T::Entry>)>,
+    now: &Catalog<T::Entry>,
+    theirs: impl Iterator<Item = (usize, &'a Mounted, &'a Catalog<T::Entry>)>,
     problems: &mut Vec<String>,
-) -> Arc<Shelf<T::Entry>>
+) -> Arc<Catalog<T::Entry>>
 where
     T: Offered<Entry: 'a> + Named,
 {
@@ -237,11 +242,11 @@ where
             let prefix = if T::RENAMED { &*mounted.prefix } else { "" };
             let key: Arc<str> =
                 if prefix.is_empty() { theirs.key.clone() } else { format!("{prefix}{}", theirs.key).into() };
-            let visible = Visible::both(theirs.visible.clone(), mounted.visible.clone());
+            let visible = VisibilityRule::both(theirs.visible.clone(), mounted.visible.clone());
             if let Some(there) = items.get(&key) {
                 if is_same(there, theirs) {
                     // The same server is mounted twice: whoever sees either sees it.
-                    let visible = Visible::either(there.visible.clone(), visible);
+                    let visible = VisibilityRule::either(there.visible.clone(), visible);
                     let Target::Mounted(place, _) = there.target else { continue };
                     let item = listed(key.clone(), place, theirs, visible);
                     items.insert(key, Arc::new(item));
@@ -272,10 +277,10 @@ where
             items.insert(key, Arc::new(item));
         }
     }
-    Arc::new(Shelf::new(items))
+    Arc::new(Catalog::new(items))
 }
 
-fn listed<E>(key: Arc<str>, place: usize, theirs: &Arc<Item<E>>, visible: Option<Visible>) -> Item<E> {
+fn listed<E>(key: Arc<str>, place: usize, theirs: &Arc<Item<E>>, visible: Option<VisibilityRule>) -> Item<E> {
     let same = key == theirs.key;
     let written = if same { theirs.written.clone() } else { renamed(&theirs.written, &key) };
     Item { key, written, visible, target: Target::Mounted(place, theirs.clone()) }
@@ -339,6 +344,6 @@ impl Core {
             core.events.mounted_in(&self.events, mounted.resources, mounted.visible.clone());
         }
         // They may have changed since the registry was made.
-        self.refresh(Kinds::ALL);
+        self.refresh(ChangedKinds::ALL);
     }
 }

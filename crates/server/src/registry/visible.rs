@@ -9,11 +9,11 @@ use anyport_service::Principal;
 
 /// Who may see something: a rule over principals.
 #[derive(Clone)]
-pub(crate) struct Visible(Arc<Rule>);
+pub(crate) struct VisibilityRule(Arc<Rule>);
 
 type Rule = dyn Fn(&Principal) -> bool + Send + Sync;
 
-impl Visible {
+impl VisibilityRule {
     pub(crate) fn new(rule: impl Fn(&Principal) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(rule))
     }
@@ -44,9 +44,9 @@ impl Visible {
     }
 }
 
-impl fmt::Debug for Visible {
+impl fmt::Debug for VisibilityRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Visible")
+        f.write_str("VisibilityRule")
     }
 }
 
@@ -56,7 +56,7 @@ macro_rules! visible_to {
         impl<H> crate::$kind<H> {
             /// Shows it to those callers only for whom `rule` returns true. To all others it does not exist: it is not
             /// listed, called, read, completed or subscribed to, and the errors are those of something unknown.
-            /// Called again, all rules must agree.
+            /// If called again, all rules must agree.
             ///
             /// A list with anything in it that has a rule is `private` for everybody (2026-07-28, caching §Security:
             /// servers "should ensure that the `cacheScope` correctly reflects the intended visibility of the
@@ -69,8 +69,8 @@ macro_rules! visible_to {
                 mut self,
                 rule: impl Fn(&anyport_service::Principal) -> bool + Send + Sync + 'static,
             ) -> Self {
-                let rule = $crate::registry::Visible::new(rule);
-                self.visible = $crate::registry::Visible::both(self.visible, Some(rule));
+                let rule = $crate::registry::VisibilityRule::new(rule);
+                self.visible = $crate::registry::VisibilityRule::both(self.visible, Some(rule));
                 self
             }
         }

@@ -4,7 +4,7 @@ use anyport_protocol::{Error, types::ResourceContents};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::{Failure, Json, error::Told};
+use crate::{Failure, Json, error::ErrorReport};
 
 /// What a resource's function may return. Contents that name no URI and type get those of the resource.
 #[diagnostic::on_unimplemented(
@@ -173,7 +173,7 @@ impl<T: IntoContents, E: Display + 'static> IntoContents for Result<T, E> {
     fn into_contents(self, uri: &str, mime_type: Option<&str>) -> Contents {
         match self {
             Ok(contents) => contents.into_contents(uri, mime_type),
-            Err(error) => Contents::Failed(Told::of(&error).into_read_error(uri)),
+            Err(error) => Contents::Failed(ErrorReport::of(&error).into_read_error(uri)),
         }
     }
 }

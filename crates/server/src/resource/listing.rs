@@ -7,15 +7,15 @@ use anyport_service::Reply;
 
 use super::{
     TemplateEntry,
-    paged::{IntoResourcePage, ListPage, Page, PageQuery, Walk, list_page},
+    paged::{IntoResourcePage, ListPage, Page, PageQuery, PagedListing, list_page},
 };
 use crate::{
     Context, Failure, List,
-    ask::{self, Dialogue, Handling},
-    error::Told,
+    ask::{self, Dialogue, HandlerFuture},
+    error::ErrorReport,
     list::{Line, Listing, Pages},
     registry::{Item, Target},
-    server::Inner,
+    server::Served,
 };
 
 /// What the function of [`crate::Template::list`] may return.
@@ -40,7 +40,7 @@ impl IntoResources for Vec<types::Resource> {
 /// An `Err` ends the list with -32603 and its words; see [`crate::ErrorKind`] for those that say more than words.
 impl<T: IntoResources, E: Display + 'static> IntoResources for Result<T, E> {
     fn into_resources(self) -> Result<Vec<types::Resource>, Error> {
-        self.map_err(|error| Told::of(&error).into_error())?.into_resources()
+        self.map_err(|error| ErrorReport::of(&error).into_error())?.into_resources()
     }
 }
 
@@ -57,7 +57,7 @@ pub(super) enum Lister {
     Pages(Box<ListPage>),
 }
 
-type ListResources = dyn Fn(Context) -> Handling<Result<Vec<types::Resource>, Error>> + Send + Sync;
+type ListResources = dyn Fn(Context) -> HandlerFuture<Result<Vec<types::Resource>, Error>> + Send + Sync;
 
 impl Lister {
     pub(super) fn new<F, R>(function: F) -> Self
@@ -94,7 +94,7 @@ impl std::fmt::Debug for Lister {
 /// # Errors
 /// -32602 for a cursor that is none of ours.
 pub(crate) fn list(
-    server: &Arc<Inner>,
+    server: &Arc<Served>,
     params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
@@ -109,9 +109,9 @@ pub(crate) fn list(
     let (paged, seen): (Vec<_>, Vec<_>) = seen.partition(|item| item.entry().pages().is_some());
     let call = (Method::ResourcesList, params.clone());
     let context = Context::new(server.clone(), service, call, Dialogue::default());
-    let listings: Vec<Begun> = seen.into_iter().filter_map(|item| begin(&context, item)).collect();
-    let walk = Walk::new(&context, Arc::clone(&registry), &params, paged);
-    let handling: Handling<Result<Page, Error>> = Box::pin(walk.page(fixed, listings));
+    let listings: Vec<StartedListing> = seen.into_iter().filter_map(|item| begin(&context, item)).collect();
+    let walk = PagedListing::new(&context, Arc::clone(&registry), &params, paged);
+    let handling: HandlerFuture<Result<Page, Error>> = Box::pin(walk.page(fixed, listings));
     Ok(ask::run(context, handling, None, move |context, page| {
         let server = context.inner();
         let listing = listing(server, server.about.ttls.listed);
@@ -126,7 +126,7 @@ pub(crate) fn list(
 }
 
 /// What is listed as a whole: the fixed resources, then those that templates list so. None of them twice.
-pub(super) async fn whole(fixed: &Pages, listings: Vec<Begun>) -> Result<Vec<Line>, Error> {
+pub(super) async fn whole(fixed: &Pages, listings: Vec<StartedListing>) -> Result<Vec<Line>, Error> {
     let mut lines: Vec<Line> = fixed.lines().to_vec();
     let mut known: HashSet<Arc<str>> = lines.iter().map(|(uri, _)| uri.clone()).collect();
     for (item, resources) in listings {
@@ -139,10 +139,11 @@ pub(super) async fn whole(fixed: &Pages, listings: Vec<Begun>) -> Result<Vec<Lin
 }
 
 /// A template, and its function, which was called.
-pub(super) type Begun = (Arc<Item<TemplateEntry>>, Handling<Result<Vec<types::Resource>, Error>>);
+pub(super) type StartedListing =
+    (Arc<Item<TemplateEntry>>, HandlerFuture<Result<Vec<types::Resource>, Error>>);
 
 /// Calls the function of `item`, in the server that it is of.
-fn begin(context: &Context, item: Arc<Item<TemplateEntry>>) -> Option<Begun> {
+fn begin(context: &Context, item: Arc<Item<TemplateEntry>>) -> Option<StartedListing> {
     let inside = inside(context, &item)?;
     let Lister::Whole(function) = item.entry().lister()? else { return None };
     let handling = function(inside);
@@ -176,7 +177,7 @@ pub(super) fn line(item: &Item<TemplateEntry>, mut resource: types::Resource) ->
     Ok(Some((resource.uri.into(), written)))
 }
 
-pub(super) fn listing(server: &Inner, ttl: std::time::Duration) -> Listing<'_> {
+pub(super) fn listing(server: &Served, ttl: std::time::Duration) -> Listing<'_> {
     let size = server.about.page_size;
     Listing { list: List::Resources, size, ttl, sealer: server.sealer(), identity: &server.identity }
 }

@@ -21,10 +21,10 @@ pub(crate) use typed::{complete_choices, unknown};
 
 use crate::{
     Context, Values,
-    ask::Handling,
+    ask::HandlerFuture,
     complete::Completer,
-    registry::Visible,
-    state::Need,
+    registry::VisibilityRule,
+    state::StateType,
     values::{Check, Source, Unreadable, check},
     write::Freshness,
 };
@@ -46,8 +46,8 @@ use listing::Lister;
 pub struct Resource<H = ResourceHandler> {
     definition: types::Resource,
     freshness: Freshness,
-    pub(crate) visible: Option<Visible>,
-    pub(crate) needs: Vec<Need>,
+    pub(crate) visible: Option<VisibilityRule>,
+    pub(crate) needs: Vec<StateType>,
     handler: H,
 }
 
@@ -85,13 +85,13 @@ pub struct Template<H = TemplateHandler> {
     freshness: Freshness,
     pub(crate) completers: Vec<(String, Completer)>,
     lister: Option<Lister>,
-    pub(crate) visible: Option<Visible>,
-    pub(crate) needs: Vec<Need>,
+    pub(crate) visible: Option<VisibilityRule>,
+    pub(crate) needs: Vec<StateType>,
     handler: H,
 }
 
 /// The function behind a resource.
-pub struct ResourceHandler(Box<dyn Fn(Place, Context) -> Handling<Contents> + Send + Sync>);
+pub struct ResourceHandler(Box<dyn Fn(Place, Context) -> HandlerFuture<Contents> + Send + Sync>);
 
 /// The function behind a template.
 pub struct TemplateHandler {
@@ -101,7 +101,8 @@ pub struct TemplateHandler {
 }
 
 /// The error is that of reading the variables.
-type ReadTemplate = dyn Fn(Values, Place, Context) -> Result<Handling<Contents>, Unreadable> + Send + Sync;
+type ReadTemplate =
+    dyn Fn(Values, Place, Context) -> Result<HandlerFuture<Contents>, Unreadable> + Send + Sync;
 
 impl Resource<()> {
     /// The resource at `uri`, whose function [`Resource::read`] adds. Its name is the URI until [`Resource::name`] sets
@@ -176,7 +177,7 @@ impl Template<()> {
             let contents = function(values.read(Source::Uri)?, context);
             let contents =
                 async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) };
-            Ok(Box::pin(contents) as Handling<Contents>)
+            Ok(Box::pin(contents) as HandlerFuture<Contents>)
         });
         let handler = TemplateHandler { read, check: check::<A> };
         Template { definition, freshness, completers, lister, visible, needs, handler }

@@ -6,12 +6,12 @@ use anyport_protocol::{Error, Raw, jsonrpc, types};
 
 use super::{
     TemplateEntry,
-    listing::{Begun, inside, line, listing},
+    listing::{StartedListing, inside, line, listing},
 };
 use crate::{
     Context, Failure,
-    ask::Handling,
-    error::Told,
+    ask::HandlerFuture,
+    error::ErrorReport,
     list::{Line, Listing, Pages, no_cursor},
     registry::{Item, Registry},
 };
@@ -58,7 +58,7 @@ impl IntoResourcePage for ResourcePage {
 /// An `Err` ends the list with -32603 and its words; see [`crate::ErrorKind`] for those that say more than words.
 impl<T: IntoResourcePage, E: Display + 'static> IntoResourcePage for Result<T, E> {
     fn into_resource_page(self) -> Result<ResourcePage, Error> {
-        self.map_err(|error| Told::of(&error).into_error())?.into_resource_page()
+        self.map_err(|error| ErrorReport::of(&error).into_error())?.into_resource_page()
     }
 }
 
@@ -70,7 +70,8 @@ impl<T: IntoResourcePage> IntoResourcePage for Result<T, Failure> {
 }
 
 /// A function that lists page by page.
-pub(super) type ListPage = dyn Fn(PageQuery, Context) -> Handling<Result<ResourcePage, Error>> + Send + Sync;
+pub(super) type ListPage =
+    dyn Fn(PageQuery, Context) -> HandlerFuture<Result<ResourcePage, Error>> + Send + Sync;
 
 /// Makes a [`ListPage`] of a function of the user's.
 pub(super) fn list_page<F, R>(function: F) -> Box<ListPage>
@@ -85,7 +86,7 @@ where
 }
 
 /// A request of a list whose end is made of templates that list page by page.
-pub(super) struct Walk {
+pub(super) struct PagedListing {
     context: Context,
     registry: Arc<Registry>,
     params: jsonrpc::Params,
@@ -109,7 +110,7 @@ struct Place {
     cursor: Option<String>,
 }
 
-impl Walk {
+impl PagedListing {
     pub(super) fn new(
         context: &Context,
         registry: Arc<Registry>,
@@ -127,7 +128,7 @@ impl Walk {
     ///
     /// # Errors
     /// -32602 for a cursor that is none of ours, and what the functions say.
-    pub(super) async fn page(self, fixed: Arc<Pages>, listings: Vec<Begun>) -> Result<Page, Error> {
+    pub(super) async fn page(self, fixed: Arc<Pages>, listings: Vec<StartedListing>) -> Result<Page, Error> {
         let mut lines: Vec<Raw> = Vec::new();
         let mut place = match self.begins()? {
             Some(place) => place,

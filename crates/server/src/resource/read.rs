@@ -13,11 +13,11 @@ use super::{
 };
 use crate::{
     Context,
-    ask::{self, Dialogue, Opening},
+    ask::{self, Dialogue, DialogueStart},
     complete::{self, Completers},
     params::Params,
-    registry::{Outside, Target},
-    server::Inner,
+    registry::{MountContext, Target},
+    server::Served,
     values::{Fault, Unreadable},
     write::{Freshness, ResultWriter},
 };
@@ -131,7 +131,7 @@ impl TemplateEntry {
 /// # Errors
 /// What ends the read before its handler is reached.
 pub(crate) fn read(
-    server: &Arc<Inner>,
+    server: &Arc<Served>,
     params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
@@ -159,8 +159,8 @@ pub(crate) fn read(
     let resource = resource.map(|item| item.entry());
     let template = template.map(|(item, values)| (item.entry(), values));
     let (dialogue, running) = match Dialogue::open(server, Method::ResourcesRead, &service, &read, &params)? {
-        Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
-        Opening::Open(dialogue, running) => (dialogue, running),
+        DialogueStart::Ended(outcome) => return Ok(Reply::ready(outcome)),
+        DialogueStart::Open(dialogue, running) => (dialogue, running),
     };
     let context = Context::new(server.clone(), service, (Method::ResourcesRead, params.clone()), dialogue);
     let place = |mime_type: &Option<String>| Place { uri: uri.to_owned(), mime_type: mime_type.clone() };
@@ -178,14 +178,14 @@ pub(crate) fn read(
     // 2026-07-28, caching §Cache Key: results of requests "carrying `inputResponses` or `requestState` MUST NOT be
     // cached".
     let freshness = if read.is_retry() { Freshness::NONE } else { freshness };
-    let freshness = freshness.limited(server.outside.as_ref().is_some_and(Outside::is_private));
+    let freshness = freshness.limited(server.mount.as_ref().is_some_and(MountContext::is_private));
     let uri = uri.to_owned();
     Ok(ask::run(context, handling, running, move |context, contents| {
         write(context.inner(), &uri, contents, freshness).into()
     }))
 }
 
-fn write(server: &Inner, uri: &str, contents: Contents, freshness: Freshness) -> Result<Raw, Error> {
+fn write(server: &Served, uri: &str, contents: Contents, freshness: Freshness) -> Result<Raw, Error> {
     let contents = match contents {
         // 2026-07-28, resources §Error Handling: "Servers MUST NOT return an empty `contents` array for a
         // non-existent resource."

@@ -9,17 +9,17 @@ use anyport_protocol::{
 use anyport_service::{Outcome, Reply, param_headers};
 use serde_json::{Value, json};
 
-use super::{Tool, ToolHandler, ToolResult, lenient::Lenient, output::Output, timeout::Timeout};
+use super::{Tool, ToolHandler, ToolResult, coerce::Coercion, output::Output, timeout::Timeout};
 use crate::{
     CallError, Context, ErrorKind, Fault,
-    ask::{self, Dialogue, Handling, Opening},
-    error::Told,
-    faults,
-    nested::Nested,
+    ask::{self, Dialogue, DialogueStart, HandlerFuture},
+    error::ErrorReport,
     params::Params,
     registry::{Item, Target},
     schema::Schema,
-    server::Inner,
+    server::Served,
+    subcall::SubcallPosition,
+    validation,
 };
 
 /// A tool as the server calls it.
@@ -28,7 +28,7 @@ pub(crate) struct Entry {
     output: Option<Output>,
     headers: Plan,
     timeout: Option<Duration>,
-    lenient: Option<Lenient>,
+    coerce: Option<Coercion>,
     /// Stands for this very tool, when a cache may keep its results.
     pub(super) cacheable: Option<u64>,
     handler: ToolHandler,
@@ -53,15 +53,15 @@ impl Entry {
         let mut told = |problem: String| problems.push(problem);
         let input = Schema::compile(&schema).map_err(|error| told(format!("input schema: {error}"))).ok();
         let headers = Plan::compile(&schema).map_err(|error| told(format!("input schema: {error}"))).ok();
-        if let (Some(Lenient::Fields(fields)), Some(known)) = (&tool.lenient, schema.get("properties")) {
+        if let (Some(Coercion::Fields(fields)), Some(known)) = (&tool.coerce, schema.get("properties")) {
             for unknown in fields.iter().filter(|field| known.get(field).is_none()) {
-                told(format!("lenient_fields: there is no argument {unknown:?}"));
+                told(format!("coerce_fields: there is no argument {unknown:?}"));
             }
         }
         if let Some(input) = &input {
             for example in definition.examples() {
                 if let Err(faults) = input.check(example) {
-                    told(format!("example {example:.80}: {}", faults::words(&faults)));
+                    told(format!("example {example:.80}: {}", validation::words(&faults)));
                 }
             }
         }
@@ -82,15 +82,15 @@ impl Entry {
         definition.input_schema = object(schema).unwrap_or_default();
         match (input, headers, problems.is_empty()) {
             (Some(input), Some(headers), true) => {
-                let Tool { lenient, timeout, handler, .. } = tool;
-                Ok((definition, Self { input, output, headers, lenient, timeout, cacheable, handler }))
+                let Tool { coerce, timeout, handler, .. } = tool;
+                Ok((definition, Self { input, output, headers, coerce, timeout, cacheable, handler }))
             }
             _ => Err(problems),
         }
     }
 
     /// Validates the arguments (2026-07-28, server/tools §Security: servers MUST "validate all tool inputs"). Gives
-    /// others in their place where it is lenient and they fit only so.
+    /// others in their place where the tool coerces them and they fit only so.
     fn check(&self, params: &Raw, arguments: Option<&str>) -> Result<Option<Raw>, Vec<Fault>> {
         let text = arguments.unwrap_or("{}");
         let mut value: Value = serde_json::from_str(text)
@@ -98,8 +98,8 @@ impl Entry {
         if self.input.fits(&value) {
             return Ok(None);
         }
-        let coerced = match (&self.lenient, arguments) {
-            (Some(lenient), Some(text)) => lenient.coerce(&self.input, &params.slice(text), &mut value),
+        let coerced = match (&self.coerce, arguments) {
+            (Some(coerce), Some(text)) => coerce.coerce(&self.input, &params.slice(text), &mut value),
             _ => None,
         };
         if coerced.is_some() && self.input.fits(&value) {
@@ -122,7 +122,7 @@ impl Entry {
 /// # Errors
 /// What ends the call before its handler is reached.
 pub(crate) fn call(
-    server: &Arc<Inner>,
+    server: &Arc<Served>,
     params: jsonrpc::Params,
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
@@ -151,11 +151,11 @@ pub(crate) fn call(
         Err(faults) => return invalid(server, &read.name, faults, service.revision()),
     };
     let (dialogue, running) = match Dialogue::open(server, Method::ToolsCall, &service, &read, &params)? {
-        Opening::Ended(outcome) => return Ok(Reply::ready(outcome)),
-        Opening::Open(dialogue, running) => (dialogue, running),
+        DialogueStart::Ended(outcome) => return Ok(Reply::ready(outcome)),
+        DialogueStart::Open(dialogue, running) => (dialogue, running),
     };
     let revision = service.revision();
-    let (timeout, service) = Timeout::begin(entry.timeout, &server.life, service);
+    let (timeout, service) = Timeout::begin(entry.timeout, &server.lifecycle, service);
     let context = Context::new(server.clone(), service, (Method::ToolsCall, params.clone()), dialogue);
     let handling = match &coerced {
         None => (entry.handler.0)(&params, read.arguments, context.clone()),
@@ -166,7 +166,7 @@ pub(crate) fn call(
         // The schema cannot say all that a type demands.
         Err(faults) => return invalid(server, &read.name, faults, revision),
     };
-    let handling = Timeout::bound(timeout, handling, &server.life);
+    let handling = Timeout::bound(timeout, handling, &server.lifecycle);
     if !entry.output.as_ref().is_some_and(Output::is_due) {
         return Ok(ask::run(context, handling, running, |context, result| {
             Entry::write(None, context, result)
@@ -180,11 +180,11 @@ pub(crate) fn call(
 }
 
 /// A call that a handler made.
-pub(crate) struct Called {
+pub(crate) struct StartedSubcall {
     /// The tool; it may be removed before the call ends.
     pub(crate) item: Arc<Item<Entry>>,
     pub(crate) context: Context,
-    pub(crate) handling: Handling<ToolResult>,
+    pub(crate) handling: HandlerFuture<ToolResult>,
 }
 
 /// Begins the call of `name` with `arguments` that `caller` makes: like any other, but for what only a client brings,
@@ -193,8 +193,8 @@ pub(crate) fn nested(
     caller: &Context,
     name: &str,
     arguments: Raw,
-    place: Nested,
-) -> Result<Called, CallError> {
+    place: SubcallPosition,
+) -> Result<StartedSubcall, CallError> {
     let mut server = caller.inner().clone();
     let tools = server.registry.load().tools.clone();
     let mut item = tools.find(name, caller.principal()).cloned().ok_or_else(|| {
@@ -214,12 +214,12 @@ pub(crate) fn nested(
     }
     let coerced = entry.check(&arguments, Some(arguments.as_str())).map_err(invalid)?;
     let arguments = coerced.unwrap_or(arguments);
-    let (timeout, service) = Timeout::begin(entry.timeout, &server.life, (**caller).clone());
+    let (timeout, service) = Timeout::begin(entry.timeout, &server.lifecycle, (**caller).clone());
     let context = Context::nest(server.clone(), service, arguments.clone(), place);
     let handling = (entry.handler.0)(&arguments, Some(arguments.as_str()), context.clone());
     let handling = handling.map_err(invalid)?;
-    let handling = Timeout::bound(timeout, handling, &server.life);
-    Ok(Called { item, context, handling })
+    let handling = Timeout::bound(timeout, handling, &server.lifecycle);
+    Ok(StartedSubcall { item, context, handling })
 }
 
 /// The result of `entry`, if it is what its output schema says.
@@ -236,16 +236,17 @@ pub(crate) fn conform(entry: &Entry, result: ToolResult) -> Result<ToolResult, E
 }
 
 fn words(name: &str, faults: &[Fault]) -> String {
-    format!("invalid arguments for {name}: {}", faults::words(faults))
+    format!("invalid arguments for {name}: {}", validation::words(faults))
 }
 
 /// What is wrong with the arguments.
 ///
 /// 2026-07-28, server/tools §Error Handling: "Input validation errors" are "Tool Execution Errors", which the model
 /// gets to read; so it is since 2025-11-25. Before, they were "Protocol Errors": "Invalid arguments".
-fn invalid(server: &Inner, name: &str, faults: Vec<Fault>, revision: Revision) -> Result<Reply, Error> {
+fn invalid(server: &Served, name: &str, faults: Vec<Fault>, revision: Revision) -> Result<Reply, Error> {
     let words = words(&server.outward(name), &faults);
-    let told = Told { kind: ErrorKind::Validation, words, faults, by_schema: true, ..Told::default() };
+    let told =
+        ErrorReport { kind: ErrorKind::Validation, words, faults, by_schema: true, ..ErrorReport::default() };
     if revision >= Revision::V2025_11_25 {
         return Ok(Reply::ready(told.into_tool_result().write(&server.identity)));
     }

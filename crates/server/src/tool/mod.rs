@@ -2,7 +2,7 @@
 
 mod cacheable;
 mod call;
-mod lenient;
+mod coerce;
 mod output;
 mod result;
 mod timeout;
@@ -21,9 +21,12 @@ use serde_json::Value;
 pub(crate) use call::{Entry, call, conform, is_name, nested};
 pub use result::{IntoToolResult, Json, ToolResult};
 
-use lenient::Lenient;
+use coerce::Coercion;
 
-use crate::{Context, Fault, ask::Handling, blocking, faults, registry::Visible, schema, state::Need};
+use crate::{
+    Context, Fault, ask::HandlerFuture, blocking, registry::VisibilityRule, schema, state::StateType,
+    validation,
+};
 
 /// A tool: what it is called, what it takes, and the function behind it.
 ///
@@ -50,11 +53,11 @@ pub struct Tool<H = ToolHandler> {
     output_schema: Option<Value>,
     /// Whether results are checked against the output schema; the first ones, unless said.
     check_output: Option<bool>,
-    lenient: Option<Lenient>,
-    pub(crate) needs: Vec<Need>,
+    coerce: Option<Coercion>,
+    pub(crate) needs: Vec<StateType>,
     timeout: Option<Duration>,
     uncached: bool,
-    pub(crate) visible: Option<Visible>,
+    pub(crate) visible: Option<VisibilityRule>,
     handler: H,
 }
 
@@ -62,7 +65,7 @@ pub struct Tool<H = ToolHandler> {
 pub struct ToolHandler(Box<Run>);
 
 /// Is given the params and, borrowed from them, the arguments; the error is what is wrong with the arguments.
-type Run = dyn Fn(&Raw, Option<&str>, Context) -> Result<Handling<ToolResult>, Vec<Fault>> + Send + Sync;
+type Run = dyn Fn(&Raw, Option<&str>, Context) -> Result<HandlerFuture<ToolResult>, Vec<Fault>> + Send + Sync;
 
 /// The arguments of a tool that has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
@@ -78,7 +81,7 @@ impl Tool<()> {
             input_schema: None,
             output_schema: None,
             check_output: None,
-            lenient: None,
+            coerce: None,
             needs: Vec::new(),
             timeout: None,
             uncached: false,
@@ -99,7 +102,7 @@ impl Tool<()> {
         self.handled::<R::Output>(ToolHandler(Box::new(move |_, arguments, context| {
             let arguments = arguments.unwrap_or("{}");
             let read = serde_json::from_str(arguments);
-            let arguments: A = read.map_err(|error| faults::of_type::<A>(arguments, &error))?;
+            let arguments: A = read.map_err(|error| validation::of_type::<A>(arguments, &error))?;
             let result = function(arguments, context);
             Ok(Box::pin(async move { result.await.into_tool_result() }))
         })))
@@ -135,7 +138,7 @@ impl Tool<()> {
         self.handled::<R>(ToolHandler(Box::new(move |_, arguments, context| {
             let arguments = arguments.unwrap_or("{}");
             let read = serde_json::from_str(arguments);
-            let arguments: A = read.map_err(|error| faults::of_type::<A>(arguments, &error))?;
+            let arguments: A = read.map_err(|error| validation::of_type::<A>(arguments, &error))?;
             let function = function.clone();
             Ok(blocking::run(context, move |context| function(arguments, context).into_tool_result()))
         })))
@@ -144,14 +147,14 @@ impl Tool<()> {
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
         let Self {
-            definition, input_schema, check_output, lenient, needs, timeout, uncached, visible, ..
+            definition, input_schema, check_output, coerce, needs, timeout, uncached, visible, ..
         } = self;
         Tool {
             definition,
             input_schema,
             output_schema,
             check_output,
-            lenient,
+            coerce,
             needs,
             timeout,
             uncached,
@@ -316,23 +319,23 @@ impl<H> Tool<H> {
     /// }
     ///
     /// // {"a": "1", "b": 2} is 3.
-    /// let tool = Tool::new("add").lenient().run(async |Add { a, b }: Add, _: Context| (a + b).to_string());
+    /// let tool = Tool::new("add").coerce().run(async |Add { a, b }: Add, _: Context| (a + b).to_string());
     /// # let _ = tool;
     /// ```
     #[must_use]
-    pub fn lenient(mut self) -> Self {
-        self.lenient = Some(Lenient::All);
+    pub fn coerce(mut self) -> Self {
+        self.coerce = Some(Coercion::All);
         self
     }
 
-    /// Like [`Tool::lenient`], for these arguments only. May be called several times.
+    /// Like [`Tool::coerce`], for these arguments only. May be called several times.
     #[must_use]
-    pub fn lenient_fields(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn coerce_fields(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let fields = fields.into_iter().map(Into::into);
-        match &mut self.lenient {
-            None => self.lenient = Some(Lenient::Fields(fields.collect())),
-            Some(Lenient::Fields(known)) => known.extend(fields),
-            Some(Lenient::All) => {}
+        match &mut self.coerce {
+            None => self.coerce = Some(Coercion::Fields(fields.collect())),
+            Some(Coercion::Fields(known)) => known.extend(fields),
+            Some(Coercion::All) => {}
         }
         self
     }

@@ -6,7 +6,7 @@ use anyport_protocol::{Error, Raw};
 use serde_json::Value;
 
 use super::ToolResult;
-use crate::{Fault, faults, schema::Schema};
+use crate::{Fault, schema::Schema, validation};
 
 /// How many results of a typed function are checked: enough to find a `Serialize` that writes something else than
 /// `JsonSchema` says, and then no more.
@@ -54,13 +54,13 @@ impl Output {
         };
         self.left.store(u32::MAX, Ordering::Relaxed);
         tracing::error!(
-            faults = faults::words(&faults),
+            faults = validation::words(&faults),
             "a tool's result is not what its output schema says"
         );
         // Without what was found, which is not the caller's to see.
         let faults: Vec<Fault> = faults.into_iter().map(Fault::without_got).collect();
         let words =
-            format!("the tool's result is not what its output schema says: {}", faults::words(&faults));
+            format!("the tool's result is not what its output schema says: {}", validation::words(&faults));
         Err(Error::internal(words))
     }
 

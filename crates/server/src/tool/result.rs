@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     Failure,
-    error::Told,
+    error::ErrorReport,
     schema,
     write::{Identity, ResultWriter, write_json},
 };
@@ -329,7 +329,7 @@ impl<T: Serialize + JsonSchema> IntoToolResult for Json<T> {
 /// An `Err` is told to the model; see [`crate::ErrorKind`] for those that say more than words.
 impl<T: IntoToolResult, E: Display + 'static> IntoToolResult for Result<T, E> {
     fn into_tool_result(self) -> ToolResult {
-        self.map_or_else(|error| Told::of(&error).into_tool_result(), T::into_tool_result)
+        self.map_or_else(|error| ErrorReport::of(&error).into_tool_result(), T::into_tool_result)
     }
 
     fn output_schema() -> Option<Value> {

@@ -9,7 +9,7 @@ use anyport_metrics::Counter;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ToolResult;
-use crate::{ask::Handling, life::Life};
+use crate::{ask::HandlerFuture, lifecycle::Lifecycle};
 
 /// Until when a tool's function may run.
 ///
@@ -24,10 +24,10 @@ impl Timeout {
     /// The one that begins now; with it, the context that tells the handler of it.
     pub(super) fn begin(
         own: Option<Duration>,
-        life: &Life,
+        lifecycle: &Lifecycle,
         service: anyport_service::Context,
     ) -> (Option<Self>, anyport_service::Context) {
-        let Some(limit) = own.or(life.default_timeout) else { return (None, service) };
+        let Some(limit) = own.or(lifecycle.default_timeout) else { return (None, service) };
         // A limit that the clock cannot tell is none.
         let Some(deadline) = Instant::now().checked_add(limit) else { return (None, service) };
         (Some(Self { limit, deadline }), service.with_deadline(deadline))
@@ -36,14 +36,14 @@ impl Timeout {
     /// Drops `handling` when its time is over; the result says so to the model, which can do something about it.
     pub(super) fn bound(
         timeout: Option<Self>,
-        handling: Handling<ToolResult>,
-        life: &Life,
-    ) -> Handling<ToolResult> {
+        handling: HandlerFuture<ToolResult>,
+        lifecycle: &Lifecycle,
+    ) -> HandlerFuture<ToolResult> {
         match timeout {
             None => handling,
             Some(timeout) => {
-                let expired = life.refused.tool_timeout.clone();
-                Box::pin(Timed { handling: Some(handling), timeout, sleep: None, expired })
+                let expired = lifecycle.refused.tool_timeout.clone();
+                Box::pin(TimeoutFuture { handling: Some(handling), timeout, sleep: None, expired })
             }
         }
     }
@@ -57,15 +57,15 @@ impl Timeout {
     }
 }
 
-struct Timed {
-    handling: Option<Handling<ToolResult>>,
+struct TimeoutFuture {
+    handling: Option<HandlerFuture<ToolResult>>,
     timeout: Timeout,
     /// Made when the handler has to wait: most calls end at once.
     sleep: Option<Pin<Box<Sleep>>>,
     expired: Counter,
 }
 
-impl Future for Timed {
+impl Future for TimeoutFuture {
     type Output = ToolResult;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<ToolResult> {

@@ -1,4 +1,6 @@
 //! Questions in the middle of a call: `input_required`, `inputResponses`, `requestState`.
+//!
+//! Invariant: Altered, foreign, expired and misplaced state is refused, each with its own reason.
 
 use std::{
     sync::{

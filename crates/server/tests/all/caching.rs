@@ -1,4 +1,6 @@
 //! Which results a cache in front of a server may keep.
+//!
+//! Invariant: A cached answer is given to an equal request of the same caller and revision only.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,6 @@
 //! Servers whose tools, resources, templates and prompts come and go.
+//!
+//! Invariant: A change at run time happens as a whole, is notified once, and affects no running call.
 
 use std::{
     sync::{

@@ -1,4 +1,6 @@
-//! Start and stop, detached work, and middleware.
+//! Start and stop, background work, and middleware.
+//!
+//! Invariant: A server's start and stop hooks run once, however often it is started and stopped.
 
 use std::{
     future::pending,
@@ -12,7 +14,7 @@ use std::{
 use crate::common::{all, call, error, modern, outcome, raw, result, start, text, value, with_meta};
 use anyport_layers::{Call, Next};
 use anyport_protocol::{Error, Method, jsonrpc::Reason};
-use anyport_server::{Builder, Context, DetachError, Json, NoArguments, Server, StartError, Tool};
+use anyport_server::{BackgroundError, Builder, Context, Json, NoArguments, Server, StartError, Tool};
 use anyport_service::{Event, Outcome, Principal, Service as _};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -145,20 +147,20 @@ fn detaching(builder: Builder, seconds: u64, diary: &Diary) -> Server {
     let detach = move |_: NoArguments, context: Context| {
         let (diary, detached) = (diary.clone(), context.clone());
         async move {
-            context.detach(async move {
+            context.spawn_background(async move {
                 sleep(Duration::from_secs(seconds)).await;
                 detached.progress(2.0, None, None).await;
                 diary.note(if detached.has_ended() { "after the call" } else { "within the call" });
             })?;
             context.progress(1.0, None, None).await;
-            Ok::<_, DetachError>("detached")
+            Ok::<_, BackgroundError>("detached")
         }
     };
     builder.tool(Tool::new("detach").run(detach)).build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn detached_work_outlives_its_call_and_the_stop_waits_for_it() {
+async fn background_work_outlives_its_call_and_the_stop_waits_for_it() {
     let diary = Diary::default();
     let server = detaching(diary.hooks(["one", "stopped"], builder()), 5, &diary);
     server.start().await.unwrap();
@@ -166,7 +168,7 @@ async fn detached_work_outlives_its_call_and_the_stop_waits_for_it() {
     let (told, outcome) = all(start(&server, Method::ToolsCall, &json!({"name": "detach"}), caller)).await;
     assert_eq!(told.len(), 1, "what is told after the end goes nowhere");
     assert!(matches!(outcome, Outcome::Result(_)));
-    let gauge = server.metrics().gauge("anyport_detached_running", "");
+    let gauge = server.metrics().gauge("anyport_background_running", "");
     assert_eq!(gauge.value(), 1);
     let begun = Instant::now();
     server.stop().await;
@@ -192,18 +194,18 @@ async fn the_stop_waits_no_longer_than_it_may_and_drops_what_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn detached_work_outlives_a_cancelled_call() {
+async fn background_work_outlives_a_cancelled_call() {
     let diary = Diary::default();
     let noted = diary.clone();
     let server = builder().tool(Tool::new("hang").run(move |_: NoArguments, context: Context| {
         let (diary, detached) = (noted.clone(), context.clone());
         async move {
-            context.detach(async move {
+            context.spawn_background(async move {
                 sleep(Duration::from_secs(1)).await;
                 diary.note(if detached.has_ended() { "cancelled" } else { "running" });
             })?;
             pending::<()>().await;
-            Ok::<_, DetachError>("never")
+            Ok::<_, BackgroundError>("never")
         }
     }));
     let server = server.build().unwrap();
@@ -215,25 +217,25 @@ async fn detached_work_outlives_a_cancelled_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn detached_work_is_bounded_and_neither_panics_nor_asks() {
+async fn background_work_is_bounded_and_neither_panics_nor_asks() {
     let server = builder()
-        .max_detached(1)
+        .max_background(1)
         .tool(Tool::new("panics").run(async |_: NoArguments, context: Context| {
-            context.detach(async { panic!("secret") }).map(|()| "detached")
+            context.spawn_background(async { panic!("secret") }).map(|()| "detached")
         }))
         .tool(Tool::new("asks").run(async |_: NoArguments, context: Context| {
             let asking = context.clone();
             let ask = async move {
                 asking.ask("q", anyport_protocol::types::ListRootsRequest::default()).await;
             };
-            context.detach(ask).map(|()| "detached")
+            context.spawn_background(ask).map(|()| "detached")
         }))
         .tool(Tool::new("sleeps").run(async |_: NoArguments, context: Context| {
-            context.detach(sleep(Duration::from_secs(60))).map(|()| "detached")
+            context.spawn_background(sleep(Duration::from_secs(60))).map(|()| "detached")
         }))
         .build()
         .unwrap();
-    let gauge = server.metrics().gauge("anyport_detached_running", "");
+    let gauge = server.metrics().gauge("anyport_background_running", "");
     for tool in ["panics", "asks", "sleeps"] {
         assert_eq!(text(&call(&server, tool, json!({})).await), "detached");
         sleep(Duration::from_secs(1)).await;
@@ -241,8 +243,8 @@ async fn detached_work_is_bounded_and_neither_panics_nor_asks() {
     }
     let refused = call(&server, "sleeps", json!({})).await;
     assert_eq!(refused["isError"], true);
-    assert_eq!(text(&refused), "1 detached futures are running (max_detached); try again later");
-    assert_eq!(server.metrics().refusals("max_detached").value(), 1);
+    assert_eq!(text(&refused), "1 background futures are running (max_background); try again later");
+    assert_eq!(server.metrics().refusals("max_background").value(), 1);
 }
 
 #[tokio::test(start_paused = true)]

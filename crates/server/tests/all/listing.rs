@@ -169,6 +169,7 @@ async fn every_page(server: &Server) -> Vec<Vec<String>> {
     }
 }
 
+/// Invariant: A list of 100,000 resources makes each of them once, over all pages.
 #[tokio::test]
 async fn a_hundred_thousand_resources_are_made_once_each() {
     let listed = Arc::new(AtomicUsize::new(0));

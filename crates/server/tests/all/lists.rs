@@ -9,8 +9,8 @@ use anyport_protocol::{
 };
 use anyport_seal::Key;
 use anyport_server::{
-    Argument, Completion, Context, List, NoArguments, Partial, Prompt, Resource, Server, Template, Tool,
-    Values,
+    Argument, Completion, CompletionRequest, Context, List, NoArguments, Prompt, Resource, Server, Template,
+    Tool, Values,
 };
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn full() -> Server {
                     let id = values.get("id")?.to_owned();
                     (id != "missing").then(|| format!(r#"{{"id":"{id}"}}"#))
                 })
-                .complete("id", async |partial: Partial, _: Context| {
+                .complete("id", async |partial: CompletionRequest, _: Context| {
                     let all = (0..1000).map(|n| n.to_string());
                     all.filter(|n| n.starts_with(&partial.value)).collect::<Vec<_>>()
                 }),
@@ -46,14 +46,16 @@ fn full() -> Server {
         .prompt(Prompt::new("simple").description("Simple").get(async |_: Values, _: Context| "Hello"))
         .prompt(
             Prompt::new("args")
-                .argument(Argument::new("arg1").required().complete(async |partial: Partial, _: Context| {
-                    let other = partial.arguments.get("arg2").unwrap_or_default().to_owned();
-                    Completion {
-                        values: vec![format!("{}-{other}", partial.value)],
-                        total: None,
-                        has_more: true,
-                    }
-                }))
+                .argument(Argument::new("arg1").required().complete(
+                    async |partial: CompletionRequest, _: Context| {
+                        let other = partial.arguments.get("arg2").unwrap_or_default().to_owned();
+                        Completion {
+                            values: vec![format!("{}-{other}", partial.value)],
+                            total: None,
+                            has_more: true,
+                        }
+                    },
+                ))
                 .argument(Argument::new("arg2"))
                 .get(async |values: Values, _: Context| {
                     let value = |name| values.get(name).unwrap_or("-").to_owned();

@@ -1,8 +1,10 @@
 //! Functions under `#[tool]`, `#[resource]` and `#[prompt]`: what is listed of them, and how they answer.
+//!
+//! Invariant: A server that lacks state of one of its functions cannot be built.
 
 use crate::common::{call, error, modern, result, text};
 use anyport_protocol::Method;
-use anyport_server::{BuildError, Context, Partial, Server, State, Tool, prompt, resource, tool};
+use anyport_server::{BuildError, CompletionRequest, Context, Server, State, Tool, prompt, resource, tool};
 use serde_json::{Value, json};
 
 #[derive(Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -234,7 +236,7 @@ async fn a_function_stays_one_and_its_tool_can_be_changed() {
     example = {"seats": -1},
     requires = "a hall",
     requires = "a curtain",
-    lenient,
+    coerce,
     timeout = "30s",
     meta(team = "hall")
 )]
@@ -264,7 +266,7 @@ async fn what_a_registry_wants_to_know_is_listed_and_limits_hold() {
 }
 
 #[tool]
-fn lenient_in_part(#[arg(lenient)] a: i64, b: Option<i64>) -> i64 {
+fn lenient_in_part(#[arg(coerce)] a: i64, b: Option<i64>) -> i64 {
     a + b.unwrap_or_default()
 }
 
@@ -310,7 +312,7 @@ async fn note(
     (id < 9).then(|| format!("{id} of {book:?}, {limit:?}"))
 }
 
-async fn books(partial: Partial, _: Context) -> Vec<String> {
+async fn books(partial: CompletionRequest, _: Context) -> Vec<String> {
     vec![format!("{}elsius", partial.value)]
 }
 
@@ -383,7 +385,7 @@ async fn review(
     format!("{code} at {level:?} for {whom} on {}", seats.0)
 }
 
-async fn hardness(_: Partial, _: Context) -> Vec<&'static str> {
+async fn hardness(_: CompletionRequest, _: Context) -> Vec<&'static str> {
     vec!["1", "2"]
 }
 

@@ -1,4 +1,6 @@
 //! Servers in servers.
+//!
+//! Invariant: A mounted server answers as it does alone.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +13,8 @@ use anyport_protocol::{
 };
 use anyport_seal::Key;
 use anyport_server::{
-    Argument, Builder, Context, List, Mount, Partial, Prompt, Resource, Server, Template, Tool, Values,
+    Argument, Builder, CompletionRequest, Context, List, Mount, Prompt, Resource, Server, Template, Tool,
+    Values,
 };
 use anyport_service::{Event, ParamHeaders, Principal, Reply};
 use serde_json::{Value, json};
@@ -48,14 +51,16 @@ fn docs() -> Server {
         .template(
             Template::new("docs:///by/{id}")
                 .read(async |values: Values, _: Context| values.get("id").map(str::to_owned))
-                .complete("id", async |partial: Partial, _: Context| vec![format!("{}1", partial.value)]),
+                .complete("id", async |partial: CompletionRequest, _: Context| {
+                    vec![format!("{}1", partial.value)]
+                }),
         )
         .prompt(
             Prompt::new("sum_up")
                 .argument(
                     Argument::new("what")
                         .required()
-                        .complete(async |_: Partial, _: Context| vec!["everything"]),
+                        .complete(async |_: CompletionRequest, _: Context| vec!["everything"]),
                 )
                 .get(async |values: Values, _: Context| values.get("what").unwrap_or_default().to_owned()),
         )
@@ -435,6 +440,7 @@ async fn a_handler_calls_what_is_mounted_as_the_same_caller() {
     assert!(text(&done).starts_with("unknown tool: in_hidden; Server { name: \"inner\""), "{done}");
 }
 
+/// Invariant: A state is valid for the tool that issued it, wherever the tool is mounted.
 #[tokio::test]
 async fn a_state_is_good_for_the_tool_that_asked_and_for_no_other_of_its_name() {
     // Two servers of one make, as for tests and for real.
@@ -463,6 +469,8 @@ async fn a_state_is_good_for_the_tool_that_asked_and_for_no_other_of_its_name() 
     assert_eq!(moved.reason, Some(Reason::Mismatch), "{}", moved.message);
 }
 
+/// Invariant: A caller receives no notification of an entry that is hidden from it, and a rule that panics
+/// does not stop notifications to others.
 #[tokio::test]
 async fn what_happens_in_a_mount_is_told_to_those_only_who_see_the_mount() {
     let staff = |principal: &Principal| principal.name() == Some("staff");

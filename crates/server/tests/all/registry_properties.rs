@@ -1,4 +1,6 @@
 //! Whatever happens to a server, it is as if it had been built so.
+//!
+//! Invariant: However a server came to its entries, it answers as one that was built with them.
 
 use crate::common::{raw, start};
 use anyport_protocol::{Method, Raw, Revision};

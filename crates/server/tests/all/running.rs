@@ -1,4 +1,7 @@
 //! How tools run: on threads of their own, for a limited time, and called by each other.
+//!
+//! Invariant: No thread waits for ever: a blocking function whose call is over gets an error, and nested ones
+//! share slots.
 
 use std::{
     future::pending,
@@ -295,6 +298,7 @@ async fn a_tool_calls_another_and_what_that_tells_reaches_the_caller() {
     assert_eq!(progress, [json!(3), json!(6)]);
 }
 
+/// Invariant: Two calls of one tool within a call never share an answer.
 #[tokio::test]
 async fn questions_of_called_tools_are_the_calls_own_each_under_its_key() {
     let server = nesting().build().unwrap();
@@ -489,7 +493,7 @@ async fn a_blocking_function_that_asks_where_nobody_can_answer_is_not_waited_for
         }))
         .tool(Tool::new("detached").run(async |_: NoArguments, context: Context| {
             let inner = context.clone();
-            context.detach(async move { drop(inner.call("asks", &json!({})).await) })
+            context.spawn_background(async move { drop(inner.call("asks", &json!({})).await) })
         }))
         .build()
         .unwrap();

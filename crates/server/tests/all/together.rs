@@ -1,4 +1,7 @@
 //! Features that meet: each is tested by itself elsewhere.
+//!
+//! Invariant: Macros, mounts, middleware, server requests, headers, lenient arguments and visibility work
+//! together.
 
 use std::{
     sync::{
@@ -12,8 +15,8 @@ use crate::common::{all, asked, declaring, error, modern, outcome, raw, result, 
 use anyport_layers::{Call, Next};
 use anyport_protocol::{Method, Raw, Revision, meta::Meta, types::Resource as Listed};
 use anyport_server::{
-    BlockOnError, CallError, Context, Form, List, Mount, Partial, Prompt, Resource, Server, State, Template,
-    Tool, Values, tool,
+    BlockOnError, CallError, CompletionRequest, Context, Form, List, Mount, Prompt, Resource, Server, State,
+    Template, Tool, Values, tool,
 };
 use anyport_service::{Event, Outcome, ParamHeaders, Principal};
 use serde_json::{Value, json};
@@ -41,7 +44,7 @@ fn book(
     till: State<Till>,
     context: &Context,
     #[arg(header = "Day")] day: String,
-    #[arg(default = 1, range = 1..=9, lenient)] seats: u32,
+    #[arg(default = 1, range = 1..=9, coerce)] seats: u32,
 ) -> Result<String, BlockOnError> {
     context.block_on(context.progress(1.0, 2.0, None))?;
     let number =
@@ -176,7 +179,7 @@ async fn lenient_arguments_of_a_raw_handler_are_compared_with_headers_as_they_we
     let schema = json!({"type": "object", "properties": {
         "n": {"type": "integer", "x-mcp-header": "N", "default": 7}, "on": {"type": ["boolean", "null"]}
     }, "additionalProperties": false});
-    let echo = Tool::new("echo").lenient().input_schema(schema);
+    let echo = Tool::new("echo").coerce().input_schema(schema);
     let echo = echo.run_raw(async |arguments: Raw, _: Context| arguments.as_str().to_owned());
     let server = Server::builder("s", "1").tool(echo).build().unwrap();
     let host = Server::builder("host", "1").mount("in", server).build().unwrap();
@@ -210,7 +213,9 @@ fn hotel() -> Server {
     let template = |template: &str, from| {
         Template::new(template)
             .list(rooms(from))
-            .complete("room", async |partial: Partial, _: Context| vec![format!("{}1", partial.value)])
+            .complete("room", async |partial: CompletionRequest, _: Context| {
+                vec![format!("{}1", partial.value)]
+            })
             .read(async |values: Values, _: Context| values.get("room").map(str::to_owned))
     };
     Server::builder("hotel", "1")

@@ -74,7 +74,7 @@ fn server() -> Server {
                 context.progress(progress, 100.0, None).await;
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            context.hangup(Duration::from_millis(500)).await;
+            context.disconnect(Duration::from_millis(500)).await;
             "done"
         }))
         .tool(Tool::new("log").run(async |_: NoArguments, context: Context| {
@@ -201,6 +201,7 @@ fn forgetful(change: impl Fn(Tool<()>) -> Tool<()>) -> Server {
     Server::builder("forgetful", "1").tool(change(Tool::new("note")).run(run)).build().unwrap()
 }
 
+/// Invariant: A structured result fits the listed schema, in every revision.
 #[tokio::test]
 async fn a_type_that_writes_something_else_than_its_schema_says_is_found_out() {
     let bad = json!({"name": "note", "arguments": {"text": ""}});
@@ -298,9 +299,9 @@ async fn lenient_arguments_are_given_to_the_handler_as_what_they_hold() {
     };
     let add = async |Add { a, b }: Add, _: Context| (a + b).to_string();
     let server = Server::builder("lenient", "1")
-        .tool(Tool::new("add").lenient().run(add))
+        .tool(Tool::new("add").coerce().run(add))
         .tool(Tool::new("strict").run(add))
-        .tool(echo(Tool::new("echo").lenient_fields(["n"]).lenient_fields(["list"])))
+        .tool(echo(Tool::new("echo").coerce_fields(["n"]).coerce_fields(["list"])))
         .build()
         .unwrap();
     let arguments = json!({"a": "1", "b": " 2 "});
@@ -441,7 +442,7 @@ fn a_build_names_every_problem() {
         ))
         .tool(tool("in").output_schema(json!(5)))
         .tool(Tool::new("example").example(json!({"a": "x"})).run(async |_: Add, _: Context| ()))
-        .tool(Tool::new("lenient").lenient_fields(["x"]).run(async |_: Add, _: Context| ()))
+        .tool(Tool::new("lenient").coerce_fields(["x"]).run(async |_: Add, _: Context| ()))
         .resource(anyport_server::Resource::new("no uri").read(async |_: Context| ""))
         .template(anyport_server::Template::new("a:{").read(async |_: anyport_server::Values, _: Context| ""))
         .prompt(
@@ -462,7 +463,7 @@ fn a_build_names_every_problem() {
         "tool \"header\": input schema: x-mcp-header \"A\"",
         "tool \"in\": output schema",
         "tool \"example\": example {\"a\":\"x\"}: missing: b (integer); a: expected integer, got \"x\"",
-        "tool \"lenient\": lenient_fields: there is no argument \"x\"",
+        "tool \"lenient\": coerce_fields: there is no argument \"x\"",
         "resource \"no uri\"",
         "template \"a:{\"",
         "prompt \"p\": the argument \"a\" is declared twice",

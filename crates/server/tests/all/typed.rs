@@ -6,7 +6,8 @@ use anyport_protocol::{
     types::{ContentBlock, PromptMessage, ResourceContents, Role},
 };
 use anyport_server::{
-    Argument, BuildError, Builder, Completion, Context, Messages, Partial, Prompt, Server, Template, Values,
+    Argument, BuildError, Builder, Completion, CompletionRequest, Context, Messages, Prompt, Server,
+    Template, Values,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -91,6 +92,7 @@ fn problems(built: Result<Server, BuildError>) -> String {
     built.unwrap_err().problems.join("\n")
 }
 
+/// Invariant: A handler's type that its template or prompt cannot fill is found when the server is built.
 #[test]
 fn a_type_that_does_not_fit_is_found_when_the_server_is_built() {
     #[derive(Deserialize)]
@@ -257,9 +259,11 @@ async fn a_completer_that_fails_says_why_and_one_given_by_hand_comes_first() {
         .prompt(
             Prompt::new("p")
                 .arguments::<Review>()
-                .complete("tone", async |typed: Partial, _: Context| match typed.arguments.get("code") {
-                    Some(code) => Ok(vec![format!("{} for {code}", typed.value)]),
-                    None => Err("no code yet"),
+                .complete("tone", async |typed: CompletionRequest, _: Context| {
+                    match typed.arguments.get("code") {
+                        Some(code) => Ok(vec![format!("{} for {code}", typed.value)]),
+                        None => Err("no code yet"),
+                    }
                 })
                 .get(async |_: Values, _: Context| ""),
         )

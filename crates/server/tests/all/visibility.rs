@@ -1,4 +1,8 @@
 //! Things that only some callers see.
+//!
+//! Invariant: A caller receives no notification of an entry that is hidden from it, and a rule that panics
+//! does not stop notifications to others.
+//! Invariant: An entry that is hidden from a caller answers as if it did not exist.
 
 use std::sync::{
     Arc,
@@ -7,7 +11,9 @@ use std::sync::{
 
 use crate::common::{error, result, start, value};
 use anyport_protocol::{Method, Raw, Revision};
-use anyport_server::{Argument, Context, Partial, Prompt, Resource, Server, Template, Tool, Values};
+use anyport_server::{
+    Argument, CompletionRequest, Context, Prompt, Resource, Server, Template, Tool, Values,
+};
 use anyport_service::{Event, Principal, Reply};
 use serde_json::{Value, json};
 
@@ -24,7 +30,7 @@ fn tool(name: &str) -> Tool {
 }
 
 fn server() -> Server {
-    let completed = || Argument::new("a").complete(async |_: Partial, _: Context| vec!["secret"]);
+    let completed = || Argument::new("a").complete(async |_: CompletionRequest, _: Context| vec!["secret"]);
     Server::builder("shown", "1")
         .page_size(2)
         .tool(tool("format").visible_to(is_admin))

@@ -14,7 +14,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Chaos, Counts, Cut, Faults};
+use super::faults::{Chaos, Counts, Cut, Faults};
 
 /// Passes on what comes from either side, until both have closed, or it is cut.
 pub(super) async fn pass(

@@ -1,3 +1,5 @@
+//! Invariant: A response that is cut anywhere is an error for its client, never an answer.
+
 use std::{
     io::ErrorKind,
     num::{NonZeroU64, NonZeroUsize},

@@ -8,8 +8,10 @@ use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Servic
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use super::Answerer;
 use crate::{Answer, Lost, Question, Refusal};
+
+/// What answers the questions of a server.
+pub(crate) type Answerer = dyn FnMut(&Question) -> Result<Value, Refusal> + Send;
 
 /// Calls a service as a value.
 pub(super) struct Direct {
@@ -51,6 +53,10 @@ impl Direct {
                 }
                 Outcome::Error(error) => {
                     answer.outcome = Err(refusal(&error));
+                    return Ok(answer);
+                }
+                Outcome::Failed(failure) => {
+                    answer.outcome = Err(refusal(&failure.to_error()));
                     return Ok(answer);
                 }
                 Outcome::InputRequired(required) => value(&required)?,

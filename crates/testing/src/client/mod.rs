@@ -17,6 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{Answer, Link, Lost, Question, Refusal, Wire};
+pub(crate) use direct::Answerer;
 use direct::Direct;
 pub use transcript::Transcript;
 
@@ -42,8 +43,6 @@ pub struct Connect {
     capabilities: Option<Value>,
     answerer: Box<Answerer>,
 }
-
-pub(crate) type Answerer = dyn FnMut(&Question) -> Result<Value, Refusal> + Send;
 
 /// A client in the same process as its server.
 ///

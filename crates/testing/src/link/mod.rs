@@ -1,23 +1,25 @@
 //! What carries messages between a [`crate::Wire`] and a service.
 
+mod arrival;
 mod channel;
 mod child;
 mod http;
-mod remote;
+pub(crate) mod remote;
 mod sse;
 mod stdio;
 mod within;
 
 use std::{io, net::SocketAddr};
 
+use ::http::HeaderMap;
 use anyport_service::Service;
 use anyport_transport::{http as transport, memory, stdio as standard, unix};
-use serde_json::Value;
 use tokio::sync::mpsc;
 
+pub use arrival::Lost;
+pub(crate) use arrival::{Arrival, Exchange};
 use channel::Channel;
 use http::Http;
-pub use remote::Remote;
 use sse::Sse;
 use stdio::Stdio;
 use within::Within;
@@ -36,60 +38,6 @@ enum Way {
     Http(Http),
     Sse(Sse),
     Within(Within),
-}
-
-/// What a message came on: the HTTP response to one request, or the one channel of every other transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Exchange(u64);
-
-impl Exchange {
-    /// The one channel that is always open.
-    const CHANNEL: Self = Self(0);
-}
-
-/// What comes out of a link.
-#[derive(Debug)]
-pub(crate) enum Arrival {
-    /// The head of an HTTP response.
-    Head { status: u16, session: Option<String> },
-    /// A message, or several in an array; and its text.
-    Message(Value, String),
-    /// Something that is no JSON.
-    Garbage(String),
-    /// The HTTP response is over.
-    End,
-}
-
-/// The other end said nothing, or something that is no message.
-#[derive(Debug, thiserror::Error)]
-pub enum Lost {
-    /// Nothing came in time.
-    #[error("nothing came within {0} ms, while waiting for {1}")]
-    Silence(u128, String),
-    /// The other end closed the connection.
-    #[error("the connection ended, while waiting for {0}")]
-    Ended(String),
-    /// What came is no JSON.
-    #[error("not JSON: {0:?}")]
-    Garbage(String),
-    /// What came answers no request.
-    #[error("not an answer: {0}")]
-    Misfit(Value),
-    /// The server refused to open a stream or a WebSocket, with this HTTP status.
-    #[error("refused with the HTTP status {0}")]
-    Status(u16),
-    /// The server answered with an error where a result was needed.
-    #[error(transparent)]
-    Refusal(#[from] crate::Refusal),
-    /// The service could not be served, or not be reached.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The service could not be served.
-    #[error(transparent)]
-    Bind(#[from] transport::Refused),
-    /// The service could not be served on a Unix socket.
-    #[error(transparent)]
-    Unix(#[from] unix::Refused),
 }
 
 impl Link {
@@ -164,10 +112,11 @@ impl Link {
         Ok(Self { way: Way::Sse(Sse::serve(service, config, out).await?), inbox })
     }
 
-    /// Reaches a server that runs already, by the address and the path of its MCP endpoint. [`Remote`] does so over other
+    /// Reaches a server that runs already, by the address and the path of its MCP endpoint. [`Remote`](crate::Remote) does so over other
     /// transports, and with headers.
     pub fn connect(address: SocketAddr, path: impl Into<String>) -> Self {
-        Remote::new(address).http(path)
+        let (out, inbox) = mpsc::unbounded_channel();
+        Self { way: Way::Http(Http::new(address, HeaderMap::new(), path.into(), out)), inbox }
     }
 
     /// Whether this is Streamable HTTP, where every request has a response of its own.

@@ -3,7 +3,7 @@
 use anyport_protocol::Revision;
 use serde_json::Value;
 
-use super::Ends;
+use super::ends::Ends;
 use crate::{Lost, Wire};
 
 pub(super) struct Client {

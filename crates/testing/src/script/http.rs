@@ -23,7 +23,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use super::Ends;
+use super::ends::Ends;
 
 type Chunks = mpsc::UnboundedSender<Bytes>;
 type Answer = (http::response::Builder, mpsc::UnboundedReceiver<Bytes>);

@@ -1,6 +1,7 @@
 //! A peer that says what stands in a text: see [`Script`].
 
 mod client;
+mod ends;
 mod http;
 mod lines;
 mod pipe;
@@ -8,11 +9,10 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, future::Future, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use anyport_protocol::Revision;
 use futures_util::FutureExt as _;
-use serde_json::Value;
 use tokio::{
     io::DuplexStream,
     sync::oneshot,
@@ -20,6 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use ends::Ends;
 pub use lines::Unreadable;
 use lines::{Act, Line, Side};
 use talk::Talk;
@@ -252,14 +253,3 @@ impl fmt::Display for Difference {
 }
 
 impl std::error::Error for Difference {}
-
-/// The played side's end of a connection.
-trait Ends: Send {
-    fn send(&mut self, message: &Value) -> impl Future<Output = Result<(), String>> + Send;
-    /// What the other side said; a text that is no JSON is an error. `None` when it has closed.
-    fn receive(&mut self) -> impl Future<Output = Option<Result<Value, String>>> + Send;
-    /// Says no more.
-    fn close(&mut self) -> impl Future<Output = ()> + Send;
-    /// Breaks off.
-    fn exit(&mut self) -> impl Future<Output = ()> + Send;
-}

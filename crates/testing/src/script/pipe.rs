@@ -5,7 +5,7 @@ use tokio::io::{
     AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, ReadHalf, Split, WriteHalf, split,
 };
 
-use super::Ends;
+use super::ends::Ends;
 
 /// Its input and output, as long as they are open.
 pub(super) struct Pipe {

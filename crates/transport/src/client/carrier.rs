@@ -8,7 +8,7 @@ use anyport_protocol::{
 use anyport_service::{Context, Reply, Request};
 use tokio::sync::watch;
 
-use super::{ConnectOptions, End, Spoken, aside::Asides};
+use super::{CloseReason, ConnectOptions, Spoken, aside::Asides};
 
 /// Carries the calls of one connection: what a [`super::Connection`] is made of, beside what was agreed.
 pub(crate) trait Transport: Send + Sync + 'static {
@@ -31,7 +31,7 @@ pub(crate) struct Opened {
     /// Who hears of what is asked outside any call.
     pub(crate) asides: Asides,
     /// Why the connection is over, once it is.
-    pub(crate) ended: watch::Receiver<Option<End>>,
+    pub(crate) ended: watch::Receiver<Option<CloseReason>>,
 }
 
 /// What a legacy connection is left at when nobody wants more of its logs: what an operator should hear of.

@@ -5,7 +5,7 @@ use anyport_service::{Context, Reply, Request, Service};
 use tokio::sync::watch;
 
 use super::{
-    Aside, End, Spoken,
+    Aside, CloseReason, Spoken,
     carrier::{Opened, Transport},
 };
 
@@ -52,7 +52,7 @@ impl Connection {
     }
 
     /// Completes when the connection is over, and says why. Cancel-safe; may be called any number of times.
-    pub async fn closed(&self) -> End {
+    pub async fn closed(&self) -> CloseReason {
         over(self.0.opened.ended.clone()).await
     }
 
@@ -65,10 +65,10 @@ impl Connection {
     }
 }
 
-async fn over(mut ended: watch::Receiver<Option<End>>) -> End {
+async fn over(mut ended: watch::Receiver<Option<CloseReason>>) -> CloseReason {
     match ended.wait_for(Option::is_some).await {
-        Ok(end) => end.clone().unwrap_or(End::Closed),
-        Err(_) => End::Closed,
+        Ok(end) => end.clone().unwrap_or(CloseReason::Closed),
+        Err(_) => CloseReason::Closed,
     }
 }
 

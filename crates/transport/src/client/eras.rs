@@ -144,6 +144,8 @@ mod tests {
         asked.filter(|method| !method.starts_with("notifications/")).collect()
     }
 
+    /// Invariant: A legacy server is probed once, and a server that cannot be reached is retried with a
+    /// growing delay.
     #[tokio::test]
     async fn an_older_server_is_probed_once_and_again_when_it_is_no_longer_that() {
         let folder = tempfile::tempdir().unwrap();

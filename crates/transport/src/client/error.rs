@@ -2,7 +2,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyport_protocol::{Error, Revision};
 
-use super::End;
+use super::CloseReason;
 
 /// Why there is no connection, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum ConnectError {
     },
     /// The other side was gone before anything was agreed.
     #[error("the server went away before anything was agreed: {0}")]
-    Ended(End),
+    Ended(CloseReason),
     /// The server said nothing at all.
     #[error(
         "the server did not answer initialize within {0:?} (open_timeout); does it speak MCP on this transport?"

@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - [`connect`], [`Target`], [`ConnectOptions`]: how a connection begins; [`RevisionCache`]: what is remembered of that.
-//! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`End`]: why it is over.
+//! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`CloseReason`]: why it is over.
 //! - `malformed`: counts what a server sends that is not a message.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
 //! - `child` (feature `client-child`): servers that are started as a child process.
@@ -16,19 +16,21 @@
 //! - [`Dial`]: servers that are reached in a way of the caller's own.
 
 mod aside;
+mod call_reply;
 mod carrier;
 #[cfg(feature = "client-child")]
 pub mod child;
 mod connection;
 mod dial;
 mod duplex;
-mod end;
 mod eras;
 mod error;
 #[cfg(feature = "client-http")]
 pub mod http;
 mod malformed;
+mod multiplexer;
 mod opening;
+mod server_request;
 mod service;
 mod spoken;
 mod stream;
@@ -41,10 +43,10 @@ mod unix;
 #[cfg(feature = "client-websocket")]
 pub mod websocket;
 
+pub use anyport_protocol::failure::CloseReason;
 pub use aside::Aside;
 pub use connection::Connection;
 pub use dial::Dial;
-pub use end::End;
 pub use eras::RevisionCache;
 pub use error::ConnectError;
 pub use opening::{ConnectOptions, MessageObserver};
@@ -52,6 +54,7 @@ pub use spoken::{Said, Spoken};
 pub use target::{Target, connect};
 
 use anyport_protocol::{Error, Raw, json::Splice};
+use anyport_service::{Context, Principal, SessionId};
 use undeclared::undeclared;
 
 /// `error`, of a request that the server cannot have seen: whoever called may do so again, whatever it was.
@@ -59,6 +62,13 @@ fn never_sent(error: Error) -> Error {
     let data = error.data.clone().unwrap_or(Raw::EMPTY_OBJECT);
     let data = Splice::retain(&data, |key| key != "sent").with("sent", &Raw::trusted(b"false".to_vec()));
     error.with_data(data.finish())
+}
+
+/// Who makes a call: its session, else its principal.
+type Caller = (Option<SessionId>, Principal);
+
+fn caller(context: &Context) -> Caller {
+    (context.session_id(), context.principal().clone())
 }
 
 /// How often a server that asked for progress hears that its question is still open: what it waits for is a person, and

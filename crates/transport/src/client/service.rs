@@ -3,8 +3,8 @@ use std::sync::Arc;
 use anyport_service::Service;
 
 use super::{
-    ConnectError, ConnectOptions, End,
-    duplex::{Channel, Hub, Open, Outbox},
+    CloseReason, ConnectError,
+    duplex::{Channel, Duplex, Open, Opening, Outbox},
 };
 use crate::{dialogue::Frame, memory};
 
@@ -12,24 +12,24 @@ use crate::{dialogue::Frame, memory};
 pub(super) struct InProcess(pub(super) Arc<dyn Service>);
 
 impl Open for InProcess {
-    async fn open(&self, opening: Arc<ConnectOptions>) -> Result<Channel, ConnectError> {
+    async fn open(&self, opening: Opening) -> Result<Channel, ConnectError> {
         let config = memory::Config {
-            limits: opening.limits,
-            max_open_requests: opening.max_open_requests,
+            limits: opening.options.limits,
+            max_open_requests: opening.options.max_open_requests,
             ..memory::Config::default()
         };
-        let (hub, outbox) = Hub::new(opening);
+        let (channel, connection, outbox) = Channel::new(opening);
         let (client, serving) = memory::serve(self.0.clone(), config, std::future::pending());
         let serving = tokio::spawn(serving);
-        tokio::spawn(drive(client, hub.clone(), outbox, serving));
-        Ok(Channel::new(hub))
+        tokio::spawn(drive(client, connection, outbox, serving));
+        Ok(channel)
     }
 }
 
-/// Carries messages between a hub and a client in memory until either ends.
+/// Carries messages between a connection and a client in memory until either ends.
 async fn drive(
     client: memory::Client,
-    hub: Arc<Hub>,
+    connection: Arc<Duplex>,
     mut outbox: Outbox,
     serving: tokio::task::JoinHandle<()>,
 ) {
@@ -43,7 +43,7 @@ async fn drive(
     };
     let hear = async {
         while let Some(message) = receiver.receive().await {
-            hub.receive(Frame::Message(message));
+            connection.receive(Frame::Message(message));
         }
     };
     // Once our side has ended, what still runs is nobody's: its calls are over.
@@ -53,6 +53,10 @@ async fn drive(
     };
     drop(receiver);
     let _ = serving.await;
-    let closed = closed || hub.was_closed();
-    hub.end(if closed { End::Closed } else { End::lost("the service is no longer served") });
+    let closed = closed || connection.was_closed();
+    connection.end(if closed {
+        CloseReason::Closed
+    } else {
+        CloseReason::lost("the service is no longer served")
+    });
 }

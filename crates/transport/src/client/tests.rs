@@ -1,4 +1,4 @@
-//! Connections to services of this process in every revision, and a hub that is fed by hand.
+//! Connections to services of this process in every revision, and one whose server is the test.
 
 use std::{
     sync::{
@@ -11,7 +11,6 @@ use std::{
 use anyport_protocol::{
     Limits, Method, Raw, Revision,
     meta::{LogLevel, Meta},
-    session::client::NegotiatedSession,
 };
 use anyport_service::{
     Context, Event, InputMode, Notification, Outcome, Principal, Reply, Request, ServerRequest, Service, emit,
@@ -19,10 +18,10 @@ use anyport_service::{
 use bytes::Bytes;
 
 use super::{
-    ConnectError, ConnectOptions, Connection, End, Said, Target,
+    CloseReason, ConnectError, ConnectOptions, Connection, Said, Target,
     carrier::Transport,
     connect,
-    duplex::{Hub, Outbox},
+    duplex::{Duplex, Outbox, by_hand},
 };
 use crate::dialogue::Frame;
 
@@ -228,7 +227,7 @@ async fn close_ends_open_calls_and_says_so() {
     connection.clone().close().await;
     let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
     assert_eq!(error.data.unwrap().as_str(), r#"{"reason":"upstream_lost"}"#);
-    assert!(matches!(connection.closed().await, End::Closed));
+    assert!(matches!(connection.closed().await, CloseReason::Closed));
     let late = connection.call(tool("echo"), caller()).into_ready().unwrap();
     assert!(matches!(late, Outcome::Error(error) if error.message.contains("closed")));
 }
@@ -249,28 +248,20 @@ async fn a_demanded_revision_that_the_server_lacks_is_refused() {
     assert!(matches!(error, ConnectError::Silent(_)), "{error}");
 }
 
-/// A hub that talks with nobody but the test.
+/// A connection whose server is the test. Its negotiation took the id 1.
 struct ByHand {
-    hub: Arc<Hub>,
+    connection: Arc<Duplex>,
     outbox: Outbox,
 }
 
 impl ByHand {
     fn new(revision: Revision) -> Self {
-        let (hub, outbox) = Hub::new(Arc::new(ConnectOptions::default()));
-        let agreement = if revision.is_modern() {
-            NegotiatedSession::modern(revision, raw(r#"{"capabilities":{}}"#))
-        } else {
-            let capabilities = r#"{"logging":{},"tools":{}}"#;
-            let result = format!(r#"{{"protocolVersion":"{revision}","capabilities":{capabilities}}}"#);
-            NegotiatedSession::legacy(&raw(&result)).unwrap()
-        };
-        hub.agree(Arc::new(agreement));
-        Self { hub, outbox }
+        let (connection, outbox) = by_hand(revision, ConnectOptions::default());
+        Self { connection, outbox }
     }
 
     fn hear(&self, text: &str) {
-        self.hub.receive(Frame::Message(Bytes::copy_from_slice(text.as_bytes())));
+        self.connection.receive(Frame::Message(Bytes::copy_from_slice(text.as_bytes())));
     }
 
     async fn sent(&mut self) -> String {
@@ -279,7 +270,7 @@ impl ByHand {
 
     /// Makes a call and takes its request from what is sent.
     async fn call(&mut self, name: &str, context: Context) -> Reply {
-        let reply = self.hub.call(tool(name), context);
+        let reply = self.connection.call(tool(name), context);
         assert!(self.sent().await.contains("tools/call"));
         reply
     }
@@ -304,10 +295,12 @@ async fn ping_is_answered_and_other_requests_refused() {
     ] {
         modern.hear(request);
     }
-    assert_eq!(modern.hub.garbage(), 3);
+    assert_eq!(modern.connection.malformed(), 3);
     assert!(modern.outbox.waiting().is_none(), "2026-07-28: the client MUST NOT write responses");
 }
 
+/// Invariant: A server request on a shared connection goes to the call that it belongs to. It is never
+/// guessed among several callers.
 #[tokio::test(start_paused = true)]
 async fn two_callers_are_never_mixed_up() {
     let mut server = ByHand::new(Revision::V2025_11_25);
@@ -334,7 +327,7 @@ async fn undeclared_is_32021() {
     let mut reply = server.call("a", context).await;
     server.hear(ASK);
     assert!(server.sent().await.contains("-32601"));
-    server.hear(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"it cannot ask"}}"#);
+    server.hear(r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32603,"message":"it cannot ask"}}"#);
     let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
     assert_eq!(error.code, -32021);
     assert!(error.data.unwrap().as_str().contains(r#""elicitation":{"form":{}}"#));
@@ -390,16 +383,16 @@ async fn roots_held_then_refused_or_given_to_the_next_call() {
 #[tokio::test(start_paused = true)]
 async fn level_raised_before_call_and_lowered_later() {
     let mut server = ByHand::new(Revision::V2025_11_25);
-    let mut reply = server.hub.call(tool("a"), caller().with_log_level(Some(LogLevel::Debug)));
+    let mut reply = server.connection.call(tool("a"), caller().with_log_level(Some(LogLevel::Debug)));
     assert!(server.sent().await.ends_with(r#""method":"logging/setLevel","params":{"level":"debug"}}"#));
     let waits = tokio::time::timeout(Duration::from_secs(1), reply.next()).await;
     assert!(waits.is_err() && server.outbox.waiting().is_none(), "the call waits for the level");
-    server.hear(r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
+    server.hear(r#"{"jsonrpc":"2.0","id":3,"result":{}}"#);
     server.hear(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#);
     assert!(matches!(reply.next().await, Event::Notification(log) if log.method == Method::LogMessage));
     assert!(tokio::time::timeout(Duration::from_secs(1), reply.next()).await.is_err());
-    assert!(server.sent().await.contains(r#""id":1,"method":"tools/call""#));
-    server.hear(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    assert!(server.sent().await.contains(r#""id":2,"method":"tools/call""#));
+    server.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"content":[]}}"#);
     assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
     assert!(server.sent().await.ends_with(r#""params":{"level":"warning"}}"#));
 }
@@ -407,7 +400,7 @@ async fn level_raised_before_call_and_lowered_later() {
 #[tokio::test(start_paused = true)]
 async fn logs_that_nobody_can_be_named_for_are_said_outside_any_call() {
     let mut server = ByHand::new(Revision::NEWEST);
-    let mut spoken = server.hub.spoken();
+    let mut spoken = server.connection.spoken();
     let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#;
     let wants = || caller().with_log_level(Some(LogLevel::Info));
     let (_one, _two) = (server.call("a", wants()).await, server.call("b", wants()).await);
@@ -426,7 +419,7 @@ async fn a_subscription_that_is_open_takes_no_log_from_the_only_call() {
     let mut server = ByHand::new(Revision::NEWEST);
     let wants = || caller().with_log_level(Some(LogLevel::Info));
     let listen = Request::new(Method::Listen, raw(r#"{"notifications":{"toolsListChanged":true}}"#));
-    let _subscription = server.hub.call(listen, wants());
+    let _subscription = server.connection.call(listen, wants());
     assert!(server.sent().await.contains("subscriptions/listen"));
     let mut reply = server.call("a", wants()).await;
     server.hear(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#);
@@ -438,34 +431,36 @@ async fn a_subscription_that_is_open_takes_no_log_from_the_only_call() {
 async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
     let mut server = ByHand::new(Revision::V2025_03_26);
     let mut reply = server.call("a", caller()).await;
-    for line in ["Listening on stdio", "{", "[]", r#"{"jsonrpc":"2.0","id":1,"method":5}"#, "\u{0}"] {
+    for line in ["Listening on stdio", "{", "[]", r#"{"jsonrpc":"2.0","id":2,"method":5}"#, "\u{0}"] {
         server.hear(line);
     }
     server.hear(r#"{"jsonrpc":"2.0","id":99,"result":{}}"#);
-    assert_eq!(server.hub.garbage(), 5);
+    assert_eq!(server.connection.malformed(), 5);
     // What asks for an answer gets one.
-    assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"#));
-    server.hear(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1.5,"message":"x"}}"#);
+    assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32600,"#));
+    server.hear(r#"{"jsonrpc":"2.0","id":2,"error":{"code":1.5,"message":"x"}}"#);
     let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
     assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
     // No JSON, but it can be seen whose answer it was to be.
     let mut reply = server.call("a", caller()).await;
-    server.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"content":NaN}}"#);
+    server.hear(r#"{"jsonrpc":"2.0","id":3,"result":{"content":NaN}}"#);
     let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
     assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
     let (mut one, mut two) = (server.call("a", caller()).await, server.call("b", caller()).await);
-    server.hear(r#"[{"jsonrpc":"2.0","id":4,"result":{"content":[3]}},5,{"jsonrpc":"2.0","id":3,"result":{"content":[2]}}]"#);
+    server.hear(r#"[{"jsonrpc":"2.0","id":5,"result":{"content":[3]}},5,{"jsonrpc":"2.0","id":4,"result":{"content":[2]}}]"#);
     assert!(text(one.next().await).contains("[2]") && text(two.next().await).contains("[3]"));
-    assert_eq!(server.hub.garbage(), 6);
+    assert_eq!(server.connection.malformed(), 6);
 }
 
+/// Invariant: A response in an array reaches its call in every revision, and the array is counted as
+/// malformed.
 #[tokio::test(start_paused = true)]
 async fn an_array_is_taken_apart_and_is_counted_where_there_are_none() {
     for revision in Revision::ALL {
         let mut server = ByHand::new(revision);
         let (mut one, mut two) = (server.call("a", caller()).await, server.call("b", caller()).await);
         server.hear(
-            r#"[{"jsonrpc":"2.0","id":2,"result":{"content":[2]}},{"jsonrpc":"2.0","id":"p","method":"ping"},{"jsonrpc":"2.0","id":1,"result":{"content":[1]}}]"#,
+            r#"[{"jsonrpc":"2.0","id":3,"result":{"content":[2]}},{"jsonrpc":"2.0","id":"p","method":"ping"},{"jsonrpc":"2.0","id":2,"result":{"content":[1]}}]"#,
         );
         assert!(text(one.next().await).contains("[1]") && text(two.next().await).contains("[2]"));
         let counted = match revision {
@@ -480,7 +475,7 @@ async fn an_array_is_taken_apart_and_is_counted_where_there_are_none() {
                 assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":"p","#), "{revision}");
             }
         }
-        assert_eq!(server.hub.garbage(), counted, "{revision}");
+        assert_eq!(server.connection.malformed(), counted, "{revision}");
     }
 }
 
@@ -490,12 +485,12 @@ async fn in_an_array_what_asks_is_answered_and_a_broken_answer_ends_its_call() {
     let (mut one, mut two) = (server.call("a", caller()).await, server.call("b", caller()).await);
     // The server's own request has the id of one of ours, and params that none may have.
     server.hear(
-        r#"[{"jsonrpc":"2.0","id":1,"method":"roots/list","params":null},{"jsonrpc":"2.0","id":2,"result":1,"error":2}]"#,
+        r#"[{"jsonrpc":"2.0","id":2,"method":"roots/list","params":null},{"jsonrpc":"2.0","id":3,"result":1,"error":2}]"#,
     );
-    assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"#));
+    assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32600,"#));
     let Event::Outcome(Outcome::Error(error)) = two.next().await else { panic!() };
     assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
-    server.hear(r#"[{"jsonrpc":"2.0","id":1,"result":{"content":[1]}}]"#);
+    server.hear(r#"[{"jsonrpc":"2.0","id":2,"result":{"content":[1]}}]"#);
     assert!(text(one.next().await).contains("[1]"));
 }
 
@@ -506,10 +501,10 @@ async fn a_caller_that_does_not_read_costs_no_memory() {
     let mut reply = server.call("a", caller().with_meta(meta).unwrap()).await;
     for step in 1..=10_000 {
         server.hear(&format!(
-            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":1,"progress":{step}}}}}"#
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":2,"progress":{step}}}}}"#
         ));
     }
-    server.hear(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    server.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"content":[]}}"#);
     let mut heard = Vec::new();
     while let Event::Notification(progress) = reply.next().await {
         heard.push(progress.params.to_string());
@@ -518,6 +513,7 @@ async fn a_caller_that_does_not_read_costs_no_memory() {
     assert!(heard.last().unwrap().contains("10000"), "the newest is kept: {:?}", heard.last());
 }
 
+/// Invariant: A client that does not read slows its server down, and costs no memory.
 #[tokio::test(start_paused = true)]
 async fn large_events_that_nobody_reads_are_bounded_by_their_bytes() {
     let mut server = ByHand::new(Revision::NEWEST);
@@ -526,10 +522,10 @@ async fn large_events_that_nobody_reads_are_bounded_by_their_bytes() {
     let message = "x".repeat(100_000);
     for step in 1..=100 {
         server.hear(&format!(
-            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":1,"progress":{step},"message":"{message}"}}}}"#
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":2,"progress":{step},"message":"{message}"}}}}"#
         ));
     }
-    server.hear(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    server.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"content":[]}}"#);
     let mut heard = Vec::new();
     while let Event::Notification(progress) = reply.next().await {
         heard.push(progress.params.to_string());
@@ -541,10 +537,9 @@ async fn large_events_that_nobody_reads_are_bounded_by_their_bytes() {
 #[tokio::test(start_paused = true)]
 async fn open_requests_and_what_waits_to_be_sent_are_bounded() {
     let opening = ConnectOptions { max_open_requests: 2, send_queue: 10, ..ConnectOptions::default() };
-    let (hub, _outbox) = Hub::new(Arc::new(opening));
-    hub.agree(Arc::new(NegotiatedSession::modern(Revision::NEWEST, Raw::EMPTY_OBJECT)));
-    let first = hub.call(tool("a"), caller());
-    let refused = hub.call(tool("b"), caller()).into_ready().unwrap();
+    let (connection, _outbox) = by_hand(Revision::NEWEST, opening);
+    let first = connection.call(tool("a"), caller());
+    let refused = connection.call(tool("b"), caller()).into_ready().unwrap();
     let Outcome::Error(error) = refused else { panic!() };
     assert!(error.message.contains("send_queue") && error.data.unwrap().as_str().contains("overloaded"));
     drop(first);

@@ -1,10 +1,10 @@
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use tokio::net::UnixStream;
 
 use super::{
-    ConnectError, ConnectOptions,
-    duplex::{Channel, Open},
+    ConnectError,
+    duplex::{Channel, Open, Opening},
     stream::drive,
 };
 
@@ -12,7 +12,7 @@ use super::{
 pub(super) struct Socket<'a>(pub(super) &'a Path);
 
 impl Open for Socket<'_> {
-    async fn open(&self, opening: Arc<ConnectOptions>) -> Result<Channel, ConnectError> {
+    async fn open(&self, opening: Opening) -> Result<Channel, ConnectError> {
         let stream = UnixStream::connect(self.0).await.map_err(|source| ConnectError::Unreachable {
             at: format!("the socket {}", self.0.display()),
             source,
@@ -31,7 +31,7 @@ mod tests {
         net::UnixListener,
     };
 
-    use crate::client::{ConnectError, ConnectOptions, End, Target, connect};
+    use crate::client::{CloseReason, ConnectError, ConnectOptions, Target, connect};
 
     #[tokio::test]
     async fn a_server_on_a_socket_is_called_and_its_end_is_told() {
@@ -60,7 +60,7 @@ mod tests {
         let mut reply = connection.call(Request::new(Method::ToolsList, Raw::EMPTY_OBJECT), context);
         assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
         server.await.unwrap();
-        let End::Lost(why) = connection.closed().await else { panic!() };
+        let CloseReason::Lost(why) = connection.closed().await else { panic!() };
         assert!(why.contains("closed the socket") || why.contains("broke"), "{why}");
     }
 }

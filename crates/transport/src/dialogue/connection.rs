@@ -1,116 +1,88 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    future::poll_fn,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_protocol::{
-    Error, Id, Limits, Method, Revision,
-    jsonrpc::{Incoming, Malformed, Message, Notification, Request, read},
+    Error, Limits, Method, Revision,
+    jsonrpc::{Incoming, Malformed, Message, Request, read},
     meta::Meta,
-    session::modern,
+    session::{
+        modern,
+        server::{CallKind, Silence},
+    },
 };
-use anyport_service::{ClientId, Context, Principal, Service};
+use anyport_service::{Context, Principal, Service, SessionId};
 use bytes::Bytes;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     task::JoinSet,
-    time::{Instant, Sleep, sleep},
+    time::{Instant, sleep},
 };
 
-use super::{LegacySession, ResponseEvent, ResponseStream, array, in_use, refusal, too_many_open};
+use super::{
+    EncodedResponse, InFlightRequest, LegacySession, ResponseEvent, ResponseStream, array, idle::IdleTimer,
+    refusal,
+};
 
-/// One client on a channel that carries messages both ways: standard streams, a socket.
+/// Serves one client on a channel that carries messages both ways: standard streams, a socket.
 ///
 /// Both eras may be spoken on it at once. A request with modern `_meta` is served by itself; `initialize` opens the
 /// one legacy session that the channel has.
 pub(crate) struct ServerConnection {
     service: Arc<dyn Service>,
     config: ConnectionConfig,
-    client: ClientId,
+    id: SessionId,
     out: mpsc::Sender<Bytes>,
-    legacy: Option<Arc<LegacySession>>,
-    running: HashMap<Id, Running>,
-    open: Arc<AtomicUsize>,
-    tasks: JoinSet<Option<Id>>,
-    /// Sends what the session has to say outside any call; ends with the peer.
+    /// Keeps the requests of both eras in flight.
+    session: Arc<LegacySession>,
+    tasks: JoinSet<()>,
+    /// Sends the messages of the session that belong to no call; ends with the connection.
     pushes: JoinSet<()>,
 }
 
 /// The limits and the identity that a client is served with.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionConfig {
-    /// Who it is.
+    /// Who the client is.
     pub(crate) principal: Principal,
+    /// The revisions that may be spoken.
     pub(crate) supported: Arc<[Revision]>,
+    /// Size, depth and node count of a message.
     pub(crate) limits: Limits,
-    /// Requests that may run at once.
+    /// The most requests in flight.
     pub(crate) max_open_requests: usize,
-    /// How long its running calls may go on once it ended its side, or we are to stop.
+    /// How long calls in flight may go on after the client has ended its side, or the server stops.
     pub(crate) drain: Duration,
-    /// How long it may say nothing at all.
+    /// How long the first message may take.
     pub(crate) first_message: Option<Duration>,
-    /// How long it may say nothing while nothing runs.
+    /// How long the client may be silent while no request is in flight.
     pub(crate) idle: Option<Duration>,
 }
 
-/// A request that is being answered.
-struct Running {
-    /// Cancels it.
-    cancel: oneshot::Sender<()>,
-    /// It has no end of its own.
-    listen: bool,
-    _counted: Counted,
-}
-
-/// One of the requests that are open.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(open: &Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self(open.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What came in.
+/// One unit of input on a channel.
 #[derive(Debug)]
 pub(crate) enum Frame {
-    /// One message, or what should be one.
+    /// The text of one message; it is not scanned yet.
     Message(Bytes),
-    /// The start of a message that is longer than may be; it is passed over. Clients look whose answer it was.
+    /// The start of a message beyond the limit of size; the rest is skipped. Clients read from it which request it answers.
     #[cfg_attr(not(feature = "client"), allow(dead_code))]
     TooLong(Bytes),
-    /// The end of one, where there is one.
+    /// The end of such a message, if the transport has it.
     #[cfg_attr(not(feature = "client"), allow(dead_code))]
     TooLongEnd(Bytes),
-    /// What a transport has read itself, within the same limits.
+    /// A message that the transport has scanned itself, within the same limits.
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
     Read(Box<Result<Incoming, Malformed>>),
 }
 
-/// Why a dialogue is over.
+/// Why a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionEnd {
-    /// The client ended its side, or does not hear us any more.
+    /// The client ended its side, or no longer reads ours.
     Closed,
-    /// We were told to stop.
+    /// The server stops.
     Stopped,
-    /// The client never said anything.
+    /// The client has sent no first message in time.
     Silent(Duration),
-    /// The client said nothing for long, and nothing ran.
+    /// The client was silent for too long while no request was in flight.
     Idle(Duration),
 }
 
@@ -127,39 +99,32 @@ impl fmt::Display for ConnectionEnd {
     }
 }
 
+impl From<Silence> for ConnectionEnd {
+    fn from(silence: Silence) -> Self {
+        match silence {
+            Silence::FirstMessage(limit) => Self::Silent(limit),
+            Silence::Idle(limit) => Self::Idle(limit),
+        }
+    }
+}
+
 impl ServerConnection {
     pub(crate) fn new(service: Arc<dyn Service>, config: ConnectionConfig, out: mpsc::Sender<Bytes>) -> Self {
-        let (running, open) = (HashMap::new(), Arc::default());
+        let ConnectionConfig { principal, supported, max_open_requests, .. } = &config;
+        let session =
+            LegacySession::new(service.clone(), principal.clone(), supported.clone(), *max_open_requests);
         let (tasks, pushes) = (JoinSet::new(), JoinSet::new());
-        let client = ClientId::next();
-        Self { service, config, client, out, legacy: None, running, open, tasks, pushes }
+        Self { service, config, id: SessionId::next(), out, session, tasks, pushes }
     }
 
-    /// How many requests are open, for whoever must not take a client that waits for one that is idle.
+    /// The one legacy session of the channel, for a transport that needs to know what was negotiated.
     #[cfg(feature = "http")]
-    pub(crate) fn open(&self) -> Arc<AtomicUsize> {
-        self.open.clone()
+    pub(crate) fn session(&self) -> &Arc<LegacySession> {
+        &self.session
     }
 
-    /// The one legacy session of the channel, for a transport that has to know what was agreed.
-    pub(crate) fn session(&mut self) -> &Arc<LegacySession> {
-        self.legacy.get_or_insert_with(|| {
-            let ConnectionConfig { principal, supported, .. } = &self.config;
-            let session = LegacySession::new(self.service.clone(), principal.clone(), supported);
-            let (pushing, out) = (session.clone(), self.out.clone());
-            self.pushes.spawn(async move {
-                while let Some(text) = poll_fn(|task| pushing.poll_push(task)).await {
-                    if out.send(text).await.is_err() {
-                        return;
-                    }
-                }
-            });
-            session
-        })
-    }
-
-    /// Serves until the client ends its side, nobody reads ours any more, it has been quiet for too long, or `stop`
-    /// completes. Calls that run then may finish within the drain time.
+    /// Serves until the client ends its side or does not read ours, it has been silent for too long, or `stop`
+    /// completes. Calls in flight then may finish within the drain time.
     pub(crate) async fn run(
         mut self,
         mut input: mpsc::Receiver<Frame>,
@@ -167,33 +132,33 @@ impl ServerConnection {
     ) -> ConnectionEnd {
         tokio::pin!(stop);
         let mut stop = Stop { future: stop, since: None };
-        let (mut idle, drain) = (IdleTimer::new(&self.config), self.config.drain);
+        let ConnectionConfig { first_message, idle, drain, .. } = self.config;
+        let mut idle = IdleTimer::new(first_message, idle);
         let end = loop {
             tokio::select! {
                 _ = stop.come() => break ConnectionEnd::Stopped,
                 () = self.out.closed() => return ConnectionEnd::Closed,
-                Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
-                    self.done(done);
-                    idle.renew();
+                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                    log_panic(ended);
+                    idle.finished();
                 }
                 frame = input.recv() => match frame {
                     Some(frame) => {
-                        idle.spoken();
+                        idle.received();
                         tokio::select! {
                             biased;
                             () = self.frame(frame) => {}
-                            // A client that reads nothing holds up itself, and not our end.
+                            // A client that does not read delays itself, and not the end of this server.
                             () = stop.is_over(drain) => break ConnectionEnd::Stopped,
                         }
                     }
                     None => {
-                        // Nobody is there to listen any more.
-                        self.running.retain(|_, running| !running.listen);
+                        self.session.end_subscriptions();
                         break ConnectionEnd::Closed;
                     }
                 },
-                () = idle.ran_out() => if let Some(end) = idle.judge(self.is_busy()) {
-                    break end;
+                () = idle.due() => if let Some(silence) = idle.check(self.is_busy()) {
+                    break silence.into();
                 },
             }
         };
@@ -202,40 +167,30 @@ impl ServerConnection {
         end
     }
 
-    /// Whether something is under way for which a client waits in silence.
+    /// Whether the client may be waiting in silence.
     fn is_busy(&self) -> bool {
-        !self.running.is_empty() || self.legacy.as_ref().is_some_and(|session| session.is_listening())
+        self.session.in_flight() > 0 || self.session.is_listening()
     }
 
-    /// Lets running calls finish, for so long. On `stop` the service is being closed, which ends the listen streams.
+    /// Lets calls in flight finish within `limit`. On `stop` the service is being closed, which ends the listen streams.
     async fn drain(mut self, limit: Duration) {
         let end = sleep(limit);
         tokio::pin!(end);
         loop {
             tokio::select! {
-                done = self.tasks.join_next() => match done {
-                    Some(done) => self.done(done),
+                ended = self.tasks.join_next() => match ended {
+                    Some(ended) => log_panic(ended),
                     None => break,
                 },
-                // Nobody would hear the answers.
+                // The client would not read the responses.
                 () = self.out.closed() => break,
                 () = &mut end => {
-                    tracing::warn!(calls = self.running.len(), "cut at the end of the drain time");
+                    tracing::warn!(calls = self.session.in_flight(), "cut at the end of the drain time");
                     break;
                 }
             }
         }
-        if let Some(session) = &self.legacy {
-            session.close();
-        }
-    }
-
-    fn done(&mut self, done: Result<Option<Id>, tokio::task::JoinError>) {
-        match done {
-            Ok(Some(id)) => drop(self.running.remove(&id)),
-            Ok(None) => {}
-            Err(error) => tracing::error!(%error, "a task of a connection failed"),
-        }
+        self.session.close();
     }
 
     async fn frame(&mut self, frame: Frame) {
@@ -245,7 +200,7 @@ impl ServerConnection {
             Frame::TooLong(_) => {
                 let limit = self.config.limits.bytes;
                 let error = Error::invalid_request(format!("larger than {limit} bytes (max_message_bytes)"));
-                return self.send(refusal(None, &error, self.null_id()).text).await;
+                return self.send(refusal(None, &error, self.session.has_null_ids()).text).await;
             }
             Frame::Read(read) => return self.incoming(*read).await,
         };
@@ -257,74 +212,51 @@ impl ServerConnection {
         match incoming {
             Ok(Incoming::One(message)) => self.message(message).await,
             Ok(Incoming::Batch(batch)) => self.batch(batch).await,
-            // Whatever is wrong with a message, the connection goes on.
+            // A malformed message does not end the connection.
             Err(Malformed { error, id }) => {
-                self.send(refusal(id.as_ref(), &error, self.null_id()).text).await;
+                self.send(refusal(id.as_ref(), &error, self.session.has_null_ids()).text).await;
             }
         }
     }
 
-    /// Before 2025-11-25 an error without a readable id has `null` in its place; since then it has none.
-    fn null_id(&self) -> bool {
-        self.legacy.as_ref().is_some_and(|session| session.revision() < Revision::V2025_11_25)
-    }
-
     async fn send(&self, text: Bytes) {
-        // Nobody reads any more: `run` is about to notice.
+        // If the client no longer reads, `run` is about to notice.
         let _ = self.out.send(text).await;
     }
 
     async fn message(&mut self, message: Message) {
         match message {
-            Message::Request(request) => self.request(request).await,
-            Message::Notification(notification) => self.notification(&notification),
-            Message::Response(response) => match &self.legacy {
-                Some(session) => session.response(response),
-                None => tracing::debug!("a response, but nothing was asked"),
+            Message::Request(request) => match self.begin(request) {
+                Begun::Response(response) => self.send(response.text).await,
+                Begun::InFlight(stream, call) => self.spawn(stream, call, self.out.clone()),
             },
+            Message::Notification(notification) => self.session.notification(&notification),
+            Message::Response(response) => self.session.response(response),
         }
     }
 
-    fn notification(&mut self, notification: &Notification) {
-        if Method::named(&notification.method) == Some(Method::Cancelled) {
-            let id =
-                notification.params.as_ref().and_then(|params| params.member("requestId")).and_then(Id::of);
-            // 2026-07-28, patterns/cancellation §Error Handling: unknown and completed requests are ignored.
-            if let Some(running) = id.and_then(|id| self.running.remove(&id)) {
-                let _ = running.cancel.send(());
+    /// Begins to answer a request, and puts it in flight unless its response is ready.
+    fn begin(&mut self, request: Request) -> Begun {
+        let id = request.id.clone();
+        let begun = self.admit(request).and_then(|stream| match stream.into_ready() {
+            Ok(response) => Ok(Begun::Response(response)),
+            Err(stream) => {
+                let kind = if stream.is_listen() { CallKind::Subscription } else { CallKind::Finite };
+                let call = self.session.begin(&id, kind)?;
+                Ok(Begun::InFlight(stream, call))
             }
-        } else if let Some(session) = &self.legacy {
-            session.notification(notification);
-        }
+        });
+        begun.unwrap_or_else(|error| Begun::Response(refusal(Some(&id), &error, false)))
     }
 
-    async fn request(&mut self, request: Request) {
-        if let Some(error) = self.refuse(&request) {
-            return self.send(refusal(Some(&request.id), &error, false).text).await;
+    fn admit(&mut self, request: Request) -> Result<ResponseStream, Error> {
+        if self.session.is_stateless(&request)? {
+            return Ok(self.modern(request));
         }
-        match self.begin(request).into_ready() {
-            Ok(answer) => self.send(answer.text).await,
-            Err(stream) => self.spawn(stream, self.out.clone()),
+        if self.pushes.is_empty() {
+            self.pushes.spawn(push(self.session.clone(), self.out.clone()));
         }
-    }
-
-    /// Why a request may not begin now.
-    fn refuse(&self, request: &Request) -> Option<Error> {
-        if self.running.contains_key(&request.id) {
-            return Some(in_use(&request.id));
-        }
-        let limit = self.config.max_open_requests;
-        (self.running.len() >= limit).then(|| too_many_open(limit))
-    }
-
-    fn begin(&mut self, request: Request) -> ResponseStream {
-        let legacy = self.config.supported.iter().any(|revision| !revision.is_modern());
-        let modern = self.config.supported.iter().any(|revision| revision.is_modern());
-        // Where no modern revision is spoken, a probe gets a legacy server's error, so that its client falls back.
-        if !legacy || (modern && request.meta.is_modern()) {
-            return self.modern(request);
-        }
-        self.session().request(request)
+        self.session.request(request)
     }
 
     fn modern(&self, request: Request) -> ResponseStream {
@@ -334,7 +266,7 @@ impl ServerConnection {
             params: params.unwrap_or(anyport_protocol::jsonrpc::Params::EMPTY),
         };
         let listen = request.is_listen();
-        let context = self.admit(&request, meta);
+        let context = self.context(&request, meta);
         let reply = match context {
             Ok(context) => self.service.call(request, context),
             Err(error) => anyport_service::Reply::error(error),
@@ -342,76 +274,32 @@ impl ServerConnection {
         ResponseStream::modern(id, reply, listen)
     }
 
-    fn admit(&self, request: &anyport_service::Request, meta: Meta) -> Result<Context, Error> {
-        // 2026-07-28, versioning: a server that supports only modern versions "SHOULD name the protocol versions
-        // it supports in any error it returns to an `initialize` request".
-        if !meta.is_modern() && &*request.method == Method::Initialize.as_str() {
-            let asked = request.params.member("protocolVersion").and_then(|version| version.as_string());
-            return Err(Error::unsupported_version(
-                asked.as_deref().unwrap_or_default(),
-                &self.config.supported,
-            ));
+    fn context(&self, request: &anyport_service::Request, meta: Meta) -> Result<Context, Error> {
+        if !meta.is_modern() && request.known() == Some(Method::Initialize) {
+            return Err(modern::initialize_refused(Some(&request.params), &self.config.supported));
         }
         let revision = modern::admit(&request.method, &meta, &self.config.supported)?;
-        Context::new(self.config.principal.clone(), revision).with_client_id(self.client).with_meta(meta)
+        Context::new(self.config.principal.clone(), revision).with_session(self.id).with_meta(meta)
     }
 
-    /// Answers a request in a task of its own. The response goes to `answers`, everything else straight out.
-    fn spawn(&mut self, mut stream: ResponseStream, answers: mpsc::Sender<Bytes>) {
-        let (cancel, mut cancelled) = oneshot::channel();
-        let id = stream.id().clone();
-        let running = Running { cancel, listen: stream.is_listen(), _counted: Counted::new(&self.open) };
-        self.running.insert(id.clone(), running);
-        let out = self.out.clone();
-        self.tasks.spawn(async move {
-            loop {
-                let event = tokio::select! {
-                    biased;
-                    _ = &mut cancelled => {
-                        // No response: "The server MUST NOT send any further messages for it" (2026-07-28, stdio
-                        // §Cancellation). What was asked of a legacy client is withdrawn.
-                        for text in stream.cancel() {
-                            let _ = out.send(text).await;
-                        }
-                        return None;
-                    }
-                    event = stream.next() => event,
-                };
-                match event {
-                    ResponseEvent::Message(text) => {
-                        // Nobody reads any more: `run` is about to notice, and nothing is to be made for nobody.
-                        if out.send(text).await.is_err() {
-                            return None;
-                        }
-                    }
-                    ResponseEvent::Answer(answer) => {
-                        let _ = answers.send(answer.text).await;
-                        return Some(id);
-                    }
-                    ResponseEvent::Disconnect(_) => {}
-                }
-            }
-        });
+    /// Answers a request in a task of its own. The response goes to `responses`, everything else straight out.
+    fn spawn(&mut self, stream: ResponseStream, call: InFlightRequest, responses: mpsc::Sender<Bytes>) {
+        self.tasks.spawn(answer(stream, call, self.out.clone(), responses));
     }
 
-    /// 2025-03-26, basic §Batching: implementations "MUST support receiving JSON-RPC batches"; no other revision
-    /// has them. The requests run at once, and their responses come back as one array.
+    /// Answers a batch. Its requests run at once, and their responses come back as one array.
     async fn batch(&mut self, batch: Vec<Result<Message, Malformed>>) {
-        let open = self.legacy.as_ref().filter(|session| session.is_open());
-        if !open.is_some_and(|session| session.revision().has_batches()) {
-            let error =
-                Error::invalid_request("batches exist in 2025-03-26 only; send one message at a time");
-            return self.send(refusal(None, &error, self.null_id()).text).await;
+        if let Err(error) = self.session.admit_batch() {
+            return self.send(refusal(None, &error, self.session.has_null_ids()).text).await;
         }
-        // Room for every answer, so that none waits for the collector.
-        let (answers, mut collected) = mpsc::channel(batch.len());
+        // Room for every response, so that none waits for the collector.
+        let (responses, mut collected) = mpsc::channel(batch.len());
         for message in batch {
-            let refused = match message {
-                Ok(Message::Request(request)) => match self.refuse(&request) {
-                    Some(error) => Some(refusal(Some(&request.id), &error, false)),
-                    None => {
-                        let stream = self.begin(request);
-                        self.spawn(stream, answers.clone());
+            let response = match message {
+                Ok(Message::Request(request)) => match self.begin(request) {
+                    Begun::Response(response) => Some(response),
+                    Begun::InFlight(stream, call) => {
+                        self.spawn(stream, call, responses.clone());
                         None
                     }
                 },
@@ -419,36 +307,94 @@ impl ServerConnection {
                     self.message(message).await;
                     None
                 }
-                Err(Malformed { error, id }) => Some(refusal(id.as_ref(), &error, self.null_id())),
+                Err(Malformed { error, id }) => {
+                    Some(refusal(id.as_ref(), &error, self.session.has_null_ids()))
+                }
             };
-            if let Some(answer) = refused {
-                let _ = answers.send(answer.text).await;
+            if let Some(response) = response {
+                let _ = responses.send(response.text).await;
             }
         }
         let out = self.out.clone();
         self.tasks.spawn(async move {
-            drop(answers);
+            drop(responses);
             let mut all = Vec::new();
-            while let Some(answer) = collected.recv().await {
-                all.push(answer);
+            while let Some(response) = collected.recv().await {
+                all.push(response);
             }
             // 2025-03-26, transports: a batch of notifications only is not answered.
             if !all.is_empty() {
                 let _ = out.send(array(&all)).await;
             }
-            None
         });
     }
 }
 
-/// What says that it is time to stop, and when it has said so.
+/// What a request has led to at once.
+enum Begun {
+    Response(EncodedResponse),
+    InFlight(ResponseStream, InFlightRequest),
+}
+
+/// Sends the messages of a call until its response, or its cancellation.
+async fn answer(
+    mut stream: ResponseStream,
+    mut call: InFlightRequest,
+    out: mpsc::Sender<Bytes>,
+    responses: mpsc::Sender<Bytes>,
+) {
+    loop {
+        let event = tokio::select! {
+            biased;
+            () = call.cancelled() => {
+                // No response: "The server MUST NOT send any further messages for it" (2026-07-28, stdio
+                // §Cancellation). The requests to a legacy client are withdrawn.
+                for text in stream.cancel() {
+                    let _ = out.send(text).await;
+                }
+                return;
+            }
+            event = stream.next() => event,
+        };
+        match event {
+            ResponseEvent::Message(text) => {
+                // If the client no longer reads, `run` is about to notice.
+                if out.send(text).await.is_err() {
+                    return;
+                }
+            }
+            ResponseEvent::Response(response) => {
+                let _ = responses.send(response.text).await;
+                return;
+            }
+            ResponseEvent::Disconnect(_) => {}
+        }
+    }
+}
+
+/// Sends the messages of a session that belong to no call.
+async fn push(session: Arc<LegacySession>, out: mpsc::Sender<Bytes>) {
+    while let Some(text) = poll_fn(|task| session.poll_push(task)).await {
+        if out.send(text).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a task of a connection failed");
+    }
+}
+
+/// The signal to stop, and the moment of it.
 struct Stop<'a, F> {
     future: Pin<&'a mut F>,
     since: Option<Instant>,
 }
 
 impl<F: Future<Output = ()>> Stop<'_, F> {
-    /// Completes when it is time, and at once when it has been; returns since when. Cancel-safe.
+    /// Completes on the signal, and at once after it; returns its moment. Cancel-safe.
     async fn come(&mut self) -> Instant {
         match self.since {
             Some(since) => since,
@@ -459,69 +405,9 @@ impl<F: Future<Output = ()>> Stop<'_, F> {
         }
     }
 
-    /// Completes when the time to stop in is over.
+    /// Completes when the time after the signal is over.
     async fn is_over(&mut self, drain: Duration) {
         let since = self.come().await;
         sleep(drain.saturating_sub(since.elapsed())).await;
-    }
-}
-
-/// How long a client may be quiet. One timer, set anew when it fires and not with every message.
-struct IdleTimer {
-    timer: Option<Pin<Box<Sleep>>>,
-    first: Option<Duration>,
-    idle: Option<Duration>,
-    /// Whether the first message has come.
-    spoken: bool,
-    /// When something happened last.
-    last: Instant,
-}
-
-impl IdleTimer {
-    fn new(config: &ConnectionConfig) -> Self {
-        let ConnectionConfig { first_message: first, idle, .. } = *config;
-        let timer = first.or(idle).map(|limit| Box::pin(sleep(limit)));
-        Self { timer, first, idle, spoken: false, last: Instant::now() }
-    }
-
-    fn renew(&mut self) {
-        if self.timer.is_some() {
-            self.last = Instant::now();
-        }
-    }
-
-    fn spoken(&mut self) {
-        self.renew();
-        if !std::mem::replace(&mut self.spoken, true) {
-            // From now on another limit counts.
-            self.timer = self.idle.map(|limit| Box::pin(sleep(limit)));
-        }
-    }
-
-    async fn ran_out(&mut self) {
-        match &mut self.timer {
-            Some(timer) => timer.as_mut().await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// What the timer has found, or when it is to look again.
-    fn judge(&mut self, busy: bool) -> Option<ConnectionEnd> {
-        let now = Instant::now();
-        if let (Some(limit), false) = (self.first, self.spoken) {
-            return Some(ConnectionEnd::Silent(limit));
-        }
-        let limit = self.idle?;
-        if busy {
-            self.last = now;
-        }
-        let end = self.last + limit;
-        if end <= now {
-            return Some(ConnectionEnd::Idle(limit));
-        }
-        if let Some(timer) = &mut self.timer {
-            timer.as_mut().reset(end);
-        }
-        None
     }
 }

@@ -8,86 +8,98 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Id, Method, Raw, Revision,
+    Error, Id, Method, Raw,
     json::Splice,
-    jsonrpc::{Reason, write_error, write_notification, write_result},
+    jsonrpc::{Reason, write_error, write_result},
     meta::key,
+    session::{
+        cancelled_params,
+        server::{SentRequests, Translation},
+    },
 };
 use anyport_service::{Event, Notification, Outcome, Reply, ServerRequest};
 use bytes::Bytes;
 use tokio::task::coop::consume_budget;
 
-use super::{LegacySession, cancelled_params, one_line};
+use super::{
+    LegacySession,
+    text::{cancellation_text, notification_text, one_line},
+};
 
-/// One request's way out: the reply of the service as messages in the words of the caller's revision.
+/// The messages of one call: the service's reply, written in the caller's revision.
 pub(crate) struct ResponseStream {
     id: Id,
     reply: Reply,
     encoding: Encoding,
-    /// What is to be said before the reply is read on.
+    /// Written messages that precede the next event of the reply.
     ready: VecDeque<ResponseEvent>,
 }
 
 enum Encoding {
-    /// 2026-07-28. A listen stream tags what it says with its id.
+    /// 2026-07-28. A listen stream tags its messages with its id.
     Modern { listen: bool },
-    /// An older revision, in whose words everything is lowered.
+    /// An older revision, into whose words everything is lowered.
     Legacy(Legacy),
 }
 
 struct Legacy {
     session: Arc<LegacySession>,
-    /// The method whose result is lowered; `None` when the session made the result itself.
+    translation: Translation,
+    /// The method whose result is lowered; `None` if the session made the result itself.
     method: Option<Method>,
-    /// Questions of this call that the client has not settled.
-    asked: Vec<Id>,
-    /// URL elicitations whose end this client wants to hear of (2025-11-25 only).
-    elicitations: Vec<Raw>,
-    /// A question that waits for the client to be ready.
+    /// The requests that this call has sent to the client.
+    sent: SentRequests,
+    /// A request that waits for the client to be ready.
     held: Option<(ServerRequest, ClientReady)>,
 }
 
 type ClientReady = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// One step of an exchange.
+/// One step of a response stream.
 #[derive(Debug)]
 pub(crate) enum ResponseEvent {
-    /// A notification or a question.
+    /// A notification or a request to the client.
     Message(Bytes),
-    /// The connection may end here for a while.
+    /// The connection may end here; the client comes back after this time.
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
     Disconnect(Duration),
-    /// The response, which ends the exchange.
-    Answer(Answer),
+    /// The response, which ends the stream.
+    Response(EncodedResponse),
 }
 
-/// A response, written out.
+/// A response as text.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct EncodedResponse {
     /// The whole message.
     pub(crate) text: Bytes,
-    /// What went wrong, if anything did.
+    /// The error in it, if it is one.
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
-    pub(crate) fault: Option<Fault>,
+    pub(crate) error: Option<ErrorFacts>,
 }
 
-/// What a transport needs to know of an error to say it in its own way.
+/// The parts of an error from which a transport derives its own status.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(feature = "http"), allow(dead_code))]
-pub(crate) struct Fault {
+pub(crate) struct ErrorFacts {
     pub(crate) code: i64,
     pub(crate) reason: Option<Reason>,
 }
 
 impl ResponseStream {
-    /// The way out for a request of the newest revision.
+    /// The messages of a request of the newest revision.
     pub(crate) fn modern(id: Id, reply: Reply, listen: bool) -> Self {
         Self { id, reply, encoding: Encoding::Modern { listen }, ready: VecDeque::new() }
     }
 
-    /// The way out for a request of `session`. `method` names what is to be lowered.
-    pub(super) fn legacy(id: Id, reply: Reply, session: Arc<LegacySession>, method: Option<Method>) -> Self {
-        let legacy = Legacy { session, method, asked: Vec::new(), elicitations: Vec::new(), held: None };
+    /// The messages of a request of `session`. `method` is the one whose result is lowered.
+    pub(super) fn legacy(
+        id: Id,
+        reply: Reply,
+        session: Arc<LegacySession>,
+        translation: Translation,
+        method: Option<Method>,
+    ) -> Self {
+        let legacy = Legacy { session, translation, method, sent: SentRequests::default(), held: None };
         Self { id, reply, encoding: Encoding::Legacy(legacy), ready: VecDeque::new() }
     }
 
@@ -101,24 +113,24 @@ impl ResponseStream {
         matches!(self.encoding, Encoding::Modern { listen: true })
     }
 
-    /// The response, when it is there already and nothing comes before it; else the exchange itself.
-    pub(crate) fn into_ready(self) -> Result<Answer, Self> {
+    /// The response, if it is there already and nothing precedes it; else the stream itself.
+    pub(crate) fn into_ready(self) -> Result<EncodedResponse, Self> {
         let Self { id, reply, encoding, ready } = self;
         match reply.into_ready() {
-            Ok(outcome) => Ok(encoding.answer(&id, outcome)),
+            Ok(outcome) => Ok(encoding.response(&id, outcome)),
             Err(reply) => Err(Self { id, reply, encoding, ready }),
         }
     }
 
     /// The next step; cancel-safe.
     pub(crate) async fn next(&mut self) -> ResponseEvent {
-        // A call that always has something to say, and that nobody holds up, gives others their turn, and whoever
-        // cancels it.
+        // A call that is always ready, to a client that always reads, leaves room for other tasks and for its own
+        // cancellation.
         consume_budget().await;
         poll_fn(|task| self.poll_next(task)).await
     }
 
-    /// The next step. After the answer it stays pending for ever.
+    /// The next step. After the response it stays pending for ever.
     pub(crate) fn poll_next(&mut self, task: &mut Task<'_>) -> Poll<ResponseEvent> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -133,7 +145,7 @@ impl ResponseStream {
             }
             let event = self.reply.poll_event(task);
             if let (Poll::Pending, Encoding::Legacy(legacy)) = (&event, &mut self.encoding) {
-                // Polling the reply may have withdrawn questions.
+                // Polling the reply may have withdrawn requests.
                 legacy.withdraw(task, &mut self.ready);
                 if !self.ready.is_empty() {
                     continue;
@@ -142,15 +154,15 @@ impl ResponseStream {
             match std::task::ready!(event) {
                 Event::Notification(notification) => self.notify(notification),
                 Event::Unknown { method, params } => {
-                    self.ready.push_back(ResponseEvent::Message(named_text(&method, &params)));
+                    self.ready.push_back(ResponseEvent::Message(notification_text(&method, &params)));
                 }
-                Event::ServerRequest(question) => match &mut self.encoding {
-                    // A modern caller is asked by result; dropping the question says that nobody will answer.
+                Event::ServerRequest(request) => match &mut self.encoding {
+                    // A modern caller is asked by result; dropping the request means that no answer comes.
                     Encoding::Modern { .. } => {}
-                    Encoding::Legacy(legacy) => legacy.hold(question),
+                    Encoding::Legacy(legacy) => legacy.hold(request),
                 },
                 Event::Disconnect { retry } => {
-                    if self.encoding.polls() {
+                    if self.encoding.has_polling() {
                         self.ready.push_back(ResponseEvent::Disconnect(retry));
                     }
                 }
@@ -164,10 +176,10 @@ impl ResponseStream {
         let params = match &self.encoding {
             Encoding::Modern { listen: true } => Some(tagged(&params, &self.id)),
             Encoding::Modern { listen: false } => Some(params),
-            Encoding::Legacy(legacy) => legacy.session.notify(method, params),
+            Encoding::Legacy(legacy) => legacy.translation.lower_notification(method, params),
         };
         if let Some(params) = params {
-            self.ready.push_back(ResponseEvent::Message(notification_text(method, &params)));
+            self.ready.push_back(ResponseEvent::Message(notification_text(method.as_str(), &params)));
         }
     }
 
@@ -178,35 +190,36 @@ impl ResponseStream {
                 // `subscriptions/listen` request ID when it tears down that subscription stream". The result
                 // follows, as subscriptions §Graceful Closure wants it.
                 let params = tagged(&cancelled_params(&self.id), &self.id);
-                self.ready.push_back(ResponseEvent::Message(notification_text(Method::Cancelled, &params)));
+                self.ready.push_back(ResponseEvent::Message(notification_text(
+                    Method::Cancelled.as_str(),
+                    &params,
+                )));
             }
             Encoding::Modern { listen: false } => {}
             Encoding::Legacy(legacy) => {
-                legacy.withdraw_all(&mut self.ready);
-                if !matches!(outcome, Outcome::Error(_)) {
-                    legacy.complete(&mut self.ready);
-                }
+                let succeeded = !matches!(outcome, Outcome::Error(_) | Outcome::Failed(_));
+                legacy.end(succeeded, &mut self.ready);
             }
         }
-        let answer = self.encoding.answer(&self.id, outcome);
-        self.ready.push_back(ResponseEvent::Answer(answer));
+        let response = self.encoding.response(&self.id, outcome);
+        self.ready.push_back(ResponseEvent::Response(response));
     }
 
-    /// The client does not hear what the exchange says before its answer: nobody will answer its questions.
+    /// Withdraws the requests to the client, which gets no message before the response and so cannot answer any.
     #[cfg(feature = "http")]
-    pub(crate) fn unheard(&mut self) {
+    pub(crate) fn withdraw_requests(&mut self) {
         if let Encoding::Legacy(legacy) = &mut self.encoding {
-            legacy.withdraw_all(&mut VecDeque::new());
+            legacy.end(false, &mut VecDeque::new());
         }
     }
 
-    /// Cancels the call. Returns what must still be said: the withdrawal of its open questions.
+    /// Cancels the call. Returns the messages that are still sent: the cancellations of its requests to the client.
     pub(crate) fn cancel(self) -> Vec<Bytes> {
         let Self { reply, encoding, .. } = self;
         drop(reply);
         let mut last = VecDeque::new();
         if let Encoding::Legacy(mut legacy) = encoding {
-            legacy.withdraw_all(&mut last);
+            legacy.end(false, &mut last);
         }
         let messages = last.into_iter().filter_map(|event| match event {
             ResponseEvent::Message(text) => Some(text),
@@ -217,30 +230,31 @@ impl ResponseStream {
 }
 
 impl Encoding {
-    fn answer(&self, id: &Id, outcome: Outcome) -> Answer {
+    fn response(&self, id: &Id, outcome: Outcome) -> EncodedResponse {
         let outcome = match (self, outcome) {
             (Self::Modern { listen: true }, Outcome::Result(result)) => Ok(tagged(&result, id)),
             (Self::Modern { .. }, Outcome::Result(result) | Outcome::InputRequired(result)) => Ok(result),
             (Self::Modern { .. }, Outcome::Error(error)) => Err(error),
+            (Self::Modern { .. }, Outcome::Failed(failure)) => Err(failure.to_error()),
             (Self::Legacy(legacy), outcome) => legacy.lower(outcome),
         };
         let mut text = Vec::new();
         match outcome {
             Ok(result) => {
                 write_result(&mut text, id, &result);
-                Answer { text: one_line(text), fault: None }
+                EncodedResponse { text: one_line(text), error: None }
             }
             Err(error) => {
                 write_error(&mut text, Some(id), &error, false);
-                let fault = Fault { code: error.code, reason: error.reason };
-                Answer { text: one_line(text), fault: Some(fault) }
+                let error = ErrorFacts { code: error.code, reason: error.reason };
+                EncodedResponse { text: one_line(text), error: Some(error) }
             }
         }
     }
 
-    /// Whether the client may be sent away in mid-call (2025-11-25, SSE polling).
-    fn polls(&self) -> bool {
-        matches!(self, Self::Legacy(legacy) if legacy.session.revision() >= Revision::V2025_11_25)
+    /// Whether the connection may end during the call.
+    fn has_polling(&self) -> bool {
+        matches!(self, Self::Legacy(legacy) if legacy.session.revision().has_sse_polling())
     }
 }
 
@@ -249,86 +263,63 @@ impl Legacy {
         let outcome = match outcome {
             Outcome::Result(result) => Ok(result),
             Outcome::Error(error) => Err(error),
-            // The shim stands between; a service without it cannot serve this caller.
+            Outcome::Failed(failure) => Err(failure.to_error()),
+            // `LegacyClientAdapter` answers these; a service without it cannot serve this caller.
             Outcome::InputRequired(_) => {
                 Err(Error::internal("the server asked in a way that this client cannot answer")
                     .with_reason(Reason::InvalidUpstream))
             }
         };
         match self.method {
-            Some(method) => self.session.lower(Some(method), outcome),
+            Some(method) => self.translation.lower_outcome(Some(method), outcome),
             None => outcome,
         }
     }
 
     /// 2025-11-25, lifecycle §Initialization: "The server SHOULD NOT send requests other than pings and logging
-    /// before receiving the `initialized` notification", so the question waits for it.
-    fn hold(&mut self, question: ServerRequest) {
-        self.held = Some((question, Box::pin(self.session.clone().until_ready())));
+    /// before receiving the `initialized` notification", so the request waits for it.
+    fn hold(&mut self, request: ServerRequest) {
+        self.held = Some((request, Box::pin(self.session.clone().until_ready())));
     }
 
     fn poll_held(&mut self, task: &mut Task<'_>, ready: &mut VecDeque<ResponseEvent>) -> Poll<()> {
         let Some((_, client)) = &mut self.held else { return Poll::Ready(()) };
         std::task::ready!(client.as_mut().poll(task));
-        if let Some((question, _)) = self.held.take()
-            && let Some(asked) = self.session.ask(question)
+        if let Some((request, _)) = self.held.take()
+            && let Some(text) = self.session.send_request(&mut self.sent, request)
         {
-            self.asked.push(asked.id);
-            self.elicitations.extend(asked.elicitation);
-            ready.push_back(ResponseEvent::Message(asked.text));
+            ready.push_back(ResponseEvent::Message(text));
         }
         Poll::Ready(())
     }
 
-    /// Tells the client which of its questions nobody waits for any more.
+    /// Cancels the requests to the client whose answers are no longer awaited.
     fn withdraw(&mut self, task: &mut Task<'_>, ready: &mut VecDeque<ResponseEvent>) {
-        let session = &self.session;
-        self.asked.retain(|id| match session.question_state(id, task) {
-            QuestionState::Open => true,
-            QuestionState::Settled => false,
-            QuestionState::Withdrawn => {
-                let text = notification_text(Method::Cancelled, &cancelled_params(id));
-                ready.push_back(ResponseEvent::Message(text));
-                false
-            }
-        });
-    }
-
-    fn withdraw_all(&mut self, ready: &mut VecDeque<ResponseEvent>) {
-        for id in self.asked.drain(..) {
-            if self.session.forget(&id) {
-                let text = notification_text(Method::Cancelled, &cancelled_params(&id));
-                ready.push_back(ResponseEvent::Message(text));
-            }
+        while self.sent.has_open() {
+            let withdrawn = self
+                .session
+                .machine()
+                .withdraw(&mut self.sent, |responder| responder.poll_withdrawn(task).is_ready());
+            let Some((id, _)) = withdrawn else { return };
+            ready.push_back(ResponseEvent::Message(cancellation_text(&id)));
         }
     }
 
-    /// 2025-11-25, elicitation §Completion Notifications.
-    fn complete(&mut self, ready: &mut VecDeque<ResponseEvent>) {
-        for elicitation in self.elicitations.drain(..) {
+    /// Cancels the requests that are open, and notifies of the elicitations by URL that are complete.
+    fn end(&mut self, succeeded: bool, ready: &mut VecDeque<ResponseEvent>) {
+        if self.sent.is_empty() {
+            return;
+        }
+        let ended = self.session.machine().end_call(&mut self.sent, succeeded);
+        for (id, _) in &ended.withdrawn {
+            ready.push_back(ResponseEvent::Message(cancellation_text(id)));
+        }
+        for elicitation in ended.completed {
             let params = Splice::new().with("elicitationId", &elicitation).finish();
-            ready.push_back(ResponseEvent::Message(notification_text(Method::ElicitationComplete, &params)));
+            let text = notification_text(Method::ElicitationComplete.as_str(), &params);
+            ready.push_back(ResponseEvent::Message(text));
         }
     }
-}
-
-/// Where a question of ours stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum QuestionState {
-    Open,
-    Settled,
-    Withdrawn,
-}
-
-pub(super) fn notification_text(method: Method, params: &Raw) -> Bytes {
-    named_text(method.as_str(), params)
-}
-
-/// A notification by its name.
-pub(super) fn named_text(method: &str, params: &Raw) -> Bytes {
-    let mut text = Vec::with_capacity(params.as_str().len() + 80);
-    write_notification(&mut text, method, Some(params));
-    one_line(text)
 }
 
 /// 2026-07-28, basic §_meta: on notifications delivered via a listen stream, "the server MUST include

@@ -1,117 +1,99 @@
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    collections::BTreeSet,
+    sync::{Arc, Weak},
     task::{Context as Task, Poll, Waker},
 };
 
 use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
-    capability::Profile,
-    json::{Members, Splice},
-    jsonrpc::{self, Response, code, write_request},
+    failure::CloseReason,
+    jsonrpc::{self, Response, code},
     meta::{LogLevel, Meta},
-    session::server::{RequestStep, SessionState},
+    session::server::{
+        CallKind, NotificationStep, RequestStep, SentRequests, ServerSession, ServerSessionConfig,
+        SubscriptionChange, UnsolicitedStep,
+    },
 };
 use anyport_service::{
-    ClientId, Context, Ear, Event, Line, Notification, Outcome, Principal, Reply, Request, Responder,
-    ServerRequest, Service,
+    Context, Event, Notification, Outcome, PeerEvent, Principal, Reply, Request, Responder, ServerRequest,
+    Service, SessionId, WeakPeer,
+    peer::{PeerChannel, PeerTransport, ToPeer},
+    sync::Lock,
 };
 use bytes::Bytes;
 use bytestring::ByteString;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::{
-    ResponseStream, cancelled_params, one_line, random_id,
-    response_stream::{QuestionState, named_text, notification_text},
+    InFlightRequest, ResponseStream, random_id,
+    text::{cancellation_text, notification_text, request_text},
 };
 
-/// A session that opened with `initialize`, and what is under way in it.
+/// The driver of a [`ServerSession`]: a session that opens with `initialize`, or a connection that may carry one.
 ///
-/// What is agreed is `protocol::session::server`; this carries it out: it calls the service, keeps the open
-/// questions and holds the one listen stream that stands for the session's subscriptions.
+/// The machine decides; this calls the service, holds the listen stream that stands for the session's subscriptions, and
+/// writes messages outside of the machine's lock.
 pub(crate) struct LegacySession {
-    state: Mutex<SessionState>,
+    machine: Lock<Machine>,
     service: Arc<dyn Service>,
     principal: Principal,
-    client: ClientId,
-    /// This session, for whoever wants to reach its client outside its calls.
-    line: Weak<Self>,
-    questions: Mutex<HashMap<Id, Open>>,
-    listening: Mutex<Listening>,
-    /// Who hears what the client says outside its calls.
-    ears: Mutex<Vec<Weak<dyn Ear>>>,
-    /// Held while the listen stream is changed: the next change begins with what this one has led to.
+    id: SessionId,
+    /// This session, for the peer in the contexts of its calls.
+    this: Weak<Self>,
+    /// Locked before the machine, where both are.
+    listening: Lock<Listening>,
+    /// What the client says outside of its calls.
+    events: PeerChannel,
+    /// Held while the listen stream is replaced: the next change begins with what this one has led to.
     changing: tokio::sync::Mutex<()>,
     ready: watch::Sender<bool>,
 }
 
-/// A question that the client has not answered.
-struct Open {
-    method: Method,
-    /// As it was before it was lowered.
-    params: Raw,
-    responder: Responder,
-}
+/// Dropping the sender cancels a call as well.
+pub(super) type Machine = ServerSession<oneshot::Sender<()>, Responder>;
 
-/// A question, ready to be sent.
-pub(super) struct Asked {
-    pub(super) id: Id,
-    pub(super) text: Bytes,
-    /// The id minted for a URL elicitation.
-    pub(super) elicitation: Option<Raw>,
-}
-
+/// The stream of changes that a legacy client is notified of without a request in flight.
 #[derive(Default)]
 struct Listening {
     reply: Option<Reply>,
-    /// Whoever waits in [`LegacySession::poll_push`].
+    /// The task that waits in [`LegacySession::poll_push`].
     waker: Option<Waker>,
-    closed: bool,
-    /// What is to be said outside any call, beside what is listened to.
-    aside: VecDeque<Event>,
-    /// Questions that were put outside any call and are not settled.
-    asked: Vec<Id>,
 }
 
-/// What may wait for a client that does not listen.
-const ASIDE: usize = 64;
-
-/// What a request changes in the subscriptions of its session. Requests run side by side, so it is the change that is
-/// carried to the moment in which it is made, and not what it would have led to at first.
-#[derive(Default)]
-struct Change {
-    added: Vec<ByteString>,
-    removed: Vec<ByteString>,
-}
-
-impl Change {
-    fn between(old: &BTreeSet<ByteString>, new: &BTreeSet<ByteString>) -> Self {
-        Self {
-            added: new.difference(old).cloned().collect(),
-            removed: old.difference(new).cloned().collect(),
-        }
-    }
-
-    fn apply(&self, subscriptions: &BTreeSet<ByteString>) -> BTreeSet<ByteString> {
-        let stays = subscriptions.iter().filter(|uri| !self.removed.contains(uri));
-        stays.chain(&self.added).cloned().collect()
-    }
+/// What [`LegacySession::poll_push`] sends next, the listen stream apart.
+enum Unsolicited {
+    Message(Bytes),
+    /// Nothing waits.
+    Nothing,
+    /// The client is not ready for messages outside of calls.
+    NotReady,
+    /// The session is over.
+    Over,
 }
 
 impl LegacySession {
-    pub(crate) fn new(service: Arc<dyn Service>, principal: Principal, supported: &[Revision]) -> Arc<Self> {
-        Arc::new_cyclic(|line| Self {
-            state: Mutex::new(SessionState::new(supported)),
+    pub(crate) fn new(
+        service: Arc<dyn Service>,
+        principal: Principal,
+        supported: Arc<[Revision]>,
+        max_open_requests: usize,
+    ) -> Arc<Self> {
+        let config = ServerSessionConfig { supported, max_open_requests, mint_elicitation_id: random_id };
+        Arc::new_cyclic(|this: &Weak<Self>| Self {
+            machine: Lock::new(ServerSession::new(&config)),
             service,
             principal,
-            client: ClientId::next(),
-            line: line.clone(),
-            questions: Mutex::default(),
-            listening: Mutex::default(),
-            ears: Mutex::default(),
+            id: SessionId::next(),
+            this: this.clone(),
+            listening: Lock::default(),
+            events: PeerChannel::default(),
             changing: tokio::sync::Mutex::default(),
             ready: watch::Sender::new(false),
         })
+    }
+
+    pub(super) fn machine(&self) -> std::sync::MutexGuard<'_, Machine> {
+        self.machine.lock()
     }
 
     #[cfg(feature = "http")]
@@ -120,57 +102,94 @@ impl LegacySession {
     }
 
     pub(crate) fn revision(&self) -> Revision {
-        lock(&self.state).revision()
+        self.machine().state().revision()
     }
 
+    #[cfg(feature = "http")]
     pub(crate) fn is_open(&self) -> bool {
-        lock(&self.state).is_open()
+        self.machine().state().is_open()
+    }
+
+    /// The number of the client's requests in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.machine().in_flight()
+    }
+
+    /// Whether an error without a readable id has `null` in its place.
+    pub(crate) fn has_null_ids(&self) -> bool {
+        self.machine().has_null_ids()
+    }
+
+    /// Checks whether the client may send batches.
+    pub(crate) fn admit_batch(&self) -> Result<(), Error> {
+        self.machine().admit_batch()
+    }
+
+    /// Whether a request is served by itself, and not in the session.
+    ///
+    /// # Errors
+    /// The id is in use, or too many requests are in flight.
+    pub(super) fn is_stateless(&self, request: &jsonrpc::Request) -> Result<bool, Error> {
+        let machine = self.machine();
+        machine.admit(&request.id)?;
+        Ok(machine.is_stateless(&request.meta))
+    }
+
+    /// Puts a request in flight.
+    ///
+    /// # Errors
+    /// The id is in use, or too many requests are in flight.
+    pub(crate) fn begin(self: &Arc<Self>, id: &Id, kind: CallKind) -> Result<InFlightRequest, Error> {
+        let (cancel, cancelled) = oneshot::channel();
+        let call = self.machine().begin(id.clone(), kind, cancel)?;
+        Ok(InFlightRequest::new(self.clone(), call, cancelled))
     }
 
     /// Begins to answer a request.
-    pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> ResponseStream {
-        let jsonrpc::Request { id, method, params, meta } = request;
-        let mut state = lock(&self.state);
-        let step = state.request(&method, params.as_deref());
-        let change = match &step {
-            RequestStep::Listen(wanted) => Change::between(state.subscriptions(), wanted),
-            _ => Change::default(),
-        };
-        drop(state);
+    ///
+    /// # Errors
+    /// The id is in use, or too many requests are in flight.
+    pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> Result<ResponseStream, Error> {
+        let mut machine = self.machine();
+        let step = machine.receive_request(&request)?;
+        let translation = machine.state().translation();
+        drop(machine);
+        let jsonrpc::Request { id, meta, .. } = request;
         let (reply, lowered) = match step {
             RequestStep::Answer(outcome) => (Reply::ready(outcome), None),
             RequestStep::Discover => (self.clone().open(), None),
-            RequestStep::Listen(_) => (self.clone().resubscribe(change), None),
+            RequestStep::Listen(change) => (self.clone().resubscribe(change), None),
             RequestStep::Call(method, params) => {
                 let known = Method::named(&method);
                 let reply = match self.context(meta) {
                     Ok(context) => self.service.call(Request { method, params: params.into() }, context),
                     Err(error) => Reply::error(error),
                 };
-                return ResponseStream::legacy(id, reply, self.clone(), known);
+                (reply, known)
             }
         };
-        ResponseStream::legacy(id, reply, self.clone(), lowered)
+        Ok(ResponseStream::legacy(id, reply, self.clone(), translation, lowered))
     }
 
-    /// What a call of this session knows. A legacy request says nothing of its client by itself, so of its
-    /// `_meta` only the progress token and the trace count.
+    /// The context of a call of this session. A legacy request carries nothing about its client by itself, so of its
+    /// `_meta` only the progress token and the trace context count.
     fn context(&self, meta: Meta) -> Result<Context, Error> {
         let Meta { progress_token, traceparent, .. } = meta;
-        let state = lock(&self.state);
+        let machine = self.machine();
+        let state = machine.state();
         let context = Context::new(self.principal.clone(), state.revision())
-            .with_client_id(self.client)
-            .with_line(self.line.clone(), state.changes_roots())
-            .with_client(state.capabilities().clone(), state.client_info().cloned());
+            .with_session(self.id)
+            .with_client(state.capabilities().clone(), state.client_info().cloned())
+            .with_peer(WeakPeer::new(self.this.clone()), state.profile());
         let context = match state.log_level() {
             Some(level) => context.with_log_level(Some(level)),
-            // The choice is the server's, and ours where there is no older one that makes it.
+            // The choice is the server's, and ours where no older server makes it.
             None => context.with_default_log_level(LogLevel::Info),
         };
         context.with_meta(Meta { progress_token, traceparent, ..Meta::default() })
     }
 
-    /// Answers `initialize` from what the service says of itself.
+    /// Answers `initialize` from the service's answer to `server/discover`.
     fn open(self: Arc<Self>) -> Reply {
         let discovered = match self.context(Meta::default()) {
             Ok(context) => self.service.call(Request::new(Method::Discover, Raw::EMPTY_OBJECT), context),
@@ -183,19 +202,20 @@ impl LegacySession {
                     Err(Error::internal("the server asked before it said what it offers"))
                 }
                 Outcome::Error(error) => Err(error),
+                Outcome::Failed(failure) => Err(failure.to_error()),
             };
-            lock(&self.state).open(discovered).into()
+            self.machine().open(discovered).into()
         })
     }
 
-    /// Opens the listen stream for what is wanted now, and puts it in the place of the old one once it is acknowledged.
-    fn resubscribe(self: Arc<Self>, change: Change) -> Reply {
+    /// Opens the listen stream for the changed subscriptions, and replaces the old one once it is acknowledged.
+    fn resubscribe(self: Arc<Self>, change: SubscriptionChange) -> Reply {
         Reply::future(async move {
             let _turn = self.changing.lock().await;
-            let wanted = change.apply(lock(&self.state).subscriptions());
-            match self.listen(&wanted, &change.added).await {
+            let wanted = change.apply(self.machine().state().subscriptions());
+            match self.listen(&wanted, change.added()).await {
                 Ok(()) => {
-                    lock(&self.state).subscribe(wanted);
+                    self.machine().subscribe(wanted);
                     Outcome::Result(Raw::EMPTY_OBJECT)
                 }
                 Err(error) => Outcome::Error(error),
@@ -204,12 +224,13 @@ impl LegacySession {
     }
 
     async fn listen(&self, wanted: &BTreeSet<ByteString>, added: &[ByteString]) -> Result<(), Error> {
-        let filter = lock(&self.state).filter(wanted);
+        let filter = self.machine().state().filter(wanted);
         let mut reply =
             self.service.call(Request::new(Method::Listen, filter), self.context(Meta::default())?);
         let acknowledged = match reply.next().await {
             Event::Notification(first) if first.method == Method::Acknowledged => first.params,
             Event::Outcome(Outcome::Error(error)) => return Err(error),
+            Event::Outcome(Outcome::Failed(failure)) => return Err(failure.to_error()),
             _ => return Err(Error::internal("the server did not acknowledge the subscription")),
         };
         let honoured = acknowledged.member("notifications").unwrap_or(Raw::EMPTY_OBJECT);
@@ -224,93 +245,78 @@ impl LegacySession {
 
     fn replace(&self, reply: Reply) {
         let old = {
-            let mut listening = lock(&self.listening);
-            if listening.closed { Some(reply) } else { listening.reply.replace(reply) }
+            let mut listening = self.listening.lock();
+            let is_over = self.machine().is_outbox_closed();
+            if is_over { Some(reply) } else { listening.reply.replace(reply) }
         };
-        // Dropped outside the lock, since what ends with it is the service's.
+        // Dropped outside the lock, because what ends with it is the service's.
         drop(old);
         self.wake_pushes();
     }
 
-    /// Takes a notification of the client's. `cancelled` is the transport's.
+    /// Takes a notification of the client's.
     pub(crate) fn notification(self: &Arc<Self>, notification: &jsonrpc::Notification) {
-        match Method::named(&notification.method) {
-            Some(Method::Initialized) => {}
-            // What nobody here knows may be between the two of them.
-            None | Some(Method::RootsChanged) => return self.said(notification),
-            Some(_) => return,
-        }
-        if !lock(&self.state).initialized() {
-            return;
-        }
-        self.ready.send_replace(true);
-        // What was subscribed to before `initialized` may be told from now on.
-        self.wake_pushes();
-        let nothing = BTreeSet::new();
-        if lock(&self.state).filter(&nothing).as_str() == r#"{"notifications":{}}"# {
-            return;
-        }
-        let session = self.clone();
-        tokio::spawn(async move {
-            let _turn = session.changing.lock().await;
-            // A subscription has opened the stream already, with more than this one would have.
-            if !lock(&session.state).subscriptions().is_empty() {
-                return;
-            }
-            match session.listen(&BTreeSet::new(), &[]).await {
-                // Some newer servers declare that they tell of changes, and know no subscriptions. Nobody here can help it.
-                Err(error) if error.code == code::METHOD_NOT_FOUND => {
-                    tracing::debug!(error = %error, "a session cannot be told of changes");
+        let step = self.machine().receive_notification(notification);
+        match step {
+            NotificationStep::Ignore => {}
+            NotificationStep::Cancel(cancel) => drop(cancel),
+            NotificationStep::Unsolicited => self.publish(notification),
+            NotificationStep::Ready { announces_changes } => {
+                self.ready.send_replace(true);
+                // The subscriptions made before `initialized` may send their notifications from now on.
+                self.wake_pushes();
+                if announces_changes {
+                    tokio::spawn(self.clone().listen_to_changes());
                 }
-                Err(error) => tracing::warn!(error = %error, "a session cannot be told of changes"),
-                Ok(()) => {}
             }
-        });
+        }
     }
 
-    fn said(&self, notification: &jsonrpc::Notification) {
-        if !self.is_open() {
+    /// Listens to the changes that a legacy client is notified of without a subscription.
+    async fn listen_to_changes(self: Arc<Self>) {
+        let _turn = self.changing.lock().await;
+        // A subscription has opened the stream already, with more than this one would have.
+        if !self.machine().state().subscriptions().is_empty() {
             return;
         }
-        let ears: Vec<_> = {
-            let mut ears = lock(&self.ears);
-            ears.retain(|ear| ear.strong_count() > 0);
-            ears.iter().filter_map(Weak::upgrade).collect()
-        };
+        match self.listen(&BTreeSet::new(), &[]).await {
+            // Some newer servers declare list changes and do not have subscriptions.
+            Err(error) if error.code == code::METHOD_NOT_FOUND => {
+                tracing::debug!(error = %error, "a session cannot be notified of changes");
+            }
+            Err(error) => tracing::warn!(error = %error, "a session cannot be notified of changes"),
+            Ok(()) => {}
+        }
+    }
+
+    /// Gives a notification to those who listen to the client outside of calls.
+    fn publish(&self, notification: &jsonrpc::Notification) {
         let params = notification.params.clone().unwrap_or(Raw::EMPTY_OBJECT);
-        ears.iter().for_each(|ear| ear.told(self.client, &notification.method, &params));
+        self.events.send(PeerEvent::Notification(notification.method.clone(), params));
     }
 
-    /// The next message that belongs to no call; `None` when the session has ended. Changes that nobody waits for
-    /// are coalesced by the service. For one reader at a time.
+    /// The next message that belongs to no call; `None` when the session has ended. The service coalesces changes while
+    /// this is not polled. For one reader at a time.
     pub(crate) fn poll_push(&self, task: &mut Task<'_>) -> Poll<Option<Bytes>> {
-        let mut listening = lock(&self.listening);
+        let mut listening = self.listening.lock();
         loop {
-            if listening.closed {
-                return Poll::Ready(None);
-            }
             listening.waker = Some(task.waker().clone());
-            let ready = lock(&self.state).is_ready();
-            if ready {
-                if let Some(text) = self.withdrawn(&mut listening.asked, task) {
-                    return Poll::Ready(Some(text));
-                }
-                if let Some(event) = listening.aside.pop_front() {
-                    match self.aside(event, &mut listening.asked) {
-                        Some(text) => return Poll::Ready(Some(text)),
-                        None => continue,
-                    }
-                }
+            match self.next_unsolicited(task) {
+                Unsolicited::Message(text) => return Poll::Ready(Some(text)),
+                Unsolicited::Over => return Poll::Ready(None),
+                Unsolicited::NotReady => return Poll::Pending,
+                Unsolicited::Nothing => {}
             }
-            let Some(reply) = listening.reply.as_mut().filter(|_| ready) else { return Poll::Pending };
+            let Some(reply) = &mut listening.reply else { return Poll::Pending };
             match std::task::ready!(reply.poll_event(task)) {
                 Event::Notification(Notification { method, params }) => {
-                    if let Some(params) = self.notify(method, params) {
-                        return Poll::Ready(Some(notification_text(method, &params)));
+                    let translation = self.machine().state().translation();
+                    if let Some(params) = translation.lower_notification(method, params) {
+                        return Poll::Ready(Some(notification_text(method.as_str(), &params)));
                     }
                 }
                 Event::Unknown { method, params } => {
-                    return Poll::Ready(Some(named_text(&method, &params)));
+                    return Poll::Ready(Some(notification_text(&method, &params)));
                 }
                 Event::Outcome(_) => listening.reply = None,
                 Event::ServerRequest(_) | Event::Disconnect { .. } => {}
@@ -318,172 +324,135 @@ impl LegacySession {
         }
     }
 
-    /// Writes what is said outside any call.
-    fn aside(&self, event: Event, asked: &mut Vec<Id>) -> Option<Bytes> {
-        match event {
-            Event::Notification(Notification { method, params }) => {
-                self.notify(method, params).map(|params| notification_text(method, &params))
+    fn next_unsolicited(&self, task: &mut Task<'_>) -> Unsolicited {
+        loop {
+            let mut machine = self.machine();
+            if machine.is_outbox_closed() {
+                return Unsolicited::Over;
             }
-            Event::Unknown { method, params } => Some(named_text(&method, &params)),
-            Event::ServerRequest(question) => self.ask(question).map(|put| {
-                asked.push(put.id);
-                put.text
-            }),
-            Event::Disconnect { .. } | Event::Outcome(_) => None,
+            if !machine.state().is_ready() {
+                return Unsolicited::NotReady;
+            }
+            let withdrawn =
+                machine.withdraw_unsolicited(|responder| responder.poll_withdrawn(task).is_ready());
+            let step = if withdrawn.is_none() { machine.next_unsolicited() } else { None };
+            drop(machine);
+            if let Some((id, _)) = withdrawn {
+                return Unsolicited::Message(cancellation_text(&id));
+            }
+            match step {
+                None => return Unsolicited::Nothing,
+                Some(UnsolicitedStep::Notify(method, params)) => {
+                    return Unsolicited::Message(notification_text(&method, &params));
+                }
+                Some(UnsolicitedStep::Request(request)) => {
+                    return Unsolicited::Message(request_text(&request));
+                }
+                Some(UnsolicitedStep::Refuse(unsendable)) => {
+                    unsendable.responder.answer(Err(unsendable.error))
+                }
+            }
         }
     }
 
-    /// The withdrawal of a question that was put outside any call, when nobody waits for its answer any more.
-    fn withdrawn(&self, asked: &mut Vec<Id>, task: &mut Task<'_>) -> Option<Bytes> {
-        let mut questions = lock(&self.questions);
-        asked.retain(|id| questions.contains_key(id));
-        let place = asked.iter().position(|id| {
-            questions.get_mut(id).is_some_and(|open| open.responder.poll_withdrawn(task).is_ready())
-        })?;
-        let id = asked.swap_remove(place);
-        questions.remove(&id);
-        Some(notification_text(Method::Cancelled, &cancelled_params(&id)))
-    }
-
-    /// Where what is to be said outside any call waits until the client listens, while there is room.
-    fn room(&self) -> Option<MutexGuard<'_, Listening>> {
-        let listening = lock(&self.listening);
-        (!listening.closed && listening.aside.len() < ASIDE).then_some(listening)
-    }
-
-    /// Polls whoever waits in [`LegacySession::poll_push`] once more.
+    /// Wakes the task that waits in [`LegacySession::poll_push`].
     pub(crate) fn wake_pushes(&self) {
-        if let Some(waker) = lock(&self.listening).waker.take() {
+        let waker = self.listening.lock().waker.take();
+        if let Some(waker) = waker {
             waker.wake();
         }
     }
 
-    /// Lowers a notification; `None` when the session's revision has no such notification.
-    pub(super) fn notify(&self, method: Method, params: Raw) -> Option<Raw> {
-        lock(&self.state).notify(method, params)
-    }
-
-    pub(super) fn lower(&self, method: Option<Method>, outcome: jsonrpc::RpcResult) -> jsonrpc::RpcResult {
-        lock(&self.state).lower(method, outcome)
-    }
-
-    /// Completes when the client has said `initialized`.
+    /// Completes when the client has sent `notifications/initialized`.
     pub(super) async fn until_ready(self: Arc<Self>) {
         let mut ready = self.ready.subscribe();
         // The sender lives as long as the session does.
         let _ = ready.wait_for(|ready| *ready).await;
     }
 
-    /// Registers a question and writes it. `None` when this session's revision cannot say it: the asker has its
-    /// error already.
-    pub(super) fn ask(&self, question: ServerRequest) -> Option<Asked> {
-        let ServerRequest { method, params, responder } = question;
-        let lowered = lock(&self.state).ask(method, params.clone());
-        let (id, mut lowered) = match lowered {
-            Ok(asked) => asked,
-            Err(error) => {
-                responder.answer(Err(error));
-                return None;
+    /// Registers a request to the client, and writes it. `None` if the client's revision cannot express it; its sender
+    /// has the error then.
+    pub(super) fn send_request(&self, from: &mut SentRequests, request: ServerRequest) -> Option<Bytes> {
+        let ServerRequest { method, params, responder } = request;
+        let sent = self.machine().send_request(from, method, params, responder);
+        match sent {
+            Ok(request) => Some(request_text(&request)),
+            Err(unsendable) => {
+                unsendable.responder.answer(Err(unsendable.error));
+                None
             }
-        };
-        let mut elicitation = None;
-        if Members::find(lowered.as_str(), "mode") == Some("\"url\"") {
-            // 2025-11-25, elicitation §URL Mode: every such request has an `elicitationId`.
-            let Ok(minted) = random_id() else {
-                responder.answer(Err(Error::internal("no randomness from the operating system")));
-                return None;
-            };
-            let minted = Raw::string(&minted);
-            lowered = Splice::retain(&lowered, |key| key != "elicitationId")
-                .with("elicitationId", &minted)
-                .finish();
-            elicitation = Some(minted);
         }
-        let mut text = Vec::with_capacity(lowered.as_str().len() + 80);
-        write_request(&mut text, &id, method.as_str(), Some(&lowered));
-        lock(&self.questions).insert(id.clone(), Open { method, params, responder });
-        Some(Asked { id, text: one_line(text), elicitation })
     }
 
-    /// Takes the client's answer to a question. One that answers nothing is dropped: it may have crossed the
-    /// withdrawal.
+    /// Takes the client's response to a request of ours.
     pub(crate) fn response(&self, response: Response) {
-        let Some(open) = response.id.and_then(|id| lock(&self.questions).remove(&id)) else {
-            tracing::debug!("a response to nothing that was asked");
-            return;
-        };
-        let answer = lock(&self.state).answered(open.method, &open.params, response.outcome);
-        open.responder.answer(answer);
-    }
-
-    /// How it stands with a question. `task` is woken when one that is open is withdrawn.
-    pub(super) fn question_state(&self, id: &Id, task: &mut Task<'_>) -> QuestionState {
-        let mut questions = lock(&self.questions);
-        match questions.get_mut(id).map(|open| open.responder.poll_withdrawn(task)) {
-            None => QuestionState::Settled,
-            Some(Poll::Pending) => QuestionState::Open,
-            Some(Poll::Ready(())) => {
-                questions.remove(id);
-                QuestionState::Withdrawn
+        let answered = self.machine().receive_response(response);
+        match answered {
+            Some(answered) => {
+                let (responder, answer) = answered.into_answer();
+                responder.answer(answer);
             }
+            // It may have crossed the withdrawal.
+            None => tracing::debug!("a response to no request of ours"),
         }
     }
 
-    /// Gives up a question. Returns whether it was still open.
-    pub(super) fn forget(&self, id: &Id) -> bool {
-        lock(&self.questions).remove(id).is_some()
-    }
-
-    /// Whether the client is being told of changes.
+    /// Whether the client is notified of changes.
     pub(super) fn is_listening(&self) -> bool {
-        lock(&self.listening).reply.is_some()
+        self.listening.lock().reply.is_some()
     }
 
-    /// Gives up all questions that are open, when the client is gone for good.
+    /// Cancels the subscriptions of stateless requests, which do not end by themselves.
+    pub(super) fn end_subscriptions(&self) {
+        let ended = self.machine().end_subscriptions();
+        drop(ended);
+    }
+
+    /// Ends the session, when the client is gone for good: cancels its calls, and gives up all requests to it.
     pub(crate) fn close(&self) {
-        lock(&self.questions).clear();
+        let closed = self.machine().close();
+        drop(closed);
         self.end_pushes();
+        self.events.close(CloseReason::lost("the session has ended"));
     }
 
-    /// Nothing is said any more outside calls.
+    /// Sends no more messages outside of calls.
     pub(crate) fn end_pushes(&self) {
-        let listening = Listening { closed: true, ..Listening::default() };
-        let closed = std::mem::replace(&mut *lock(&self.listening), listening);
-        if let Some(waker) = closed.waker {
+        let unsent = self.machine().close_outbox();
+        let Listening { reply, waker } = std::mem::take(&mut *self.listening.lock());
+        drop((unsent, reply));
+        if let Some(waker) = waker {
             waker.wake();
         }
     }
 }
 
-impl Line for LegacySession {
-    fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest> {
-        let lacks = {
-            let state = lock(&self.state);
-            Profile::of(state.capabilities()).lacks(question.method, &question.params)
+impl PeerTransport for LegacySession {
+    fn id(&self) -> SessionId {
+        self.id
+    }
+
+    fn send(&self, message: ToPeer) -> Result<(), ToPeer> {
+        let queued = match message {
+            ToPeer::Request(ServerRequest { method, params, responder }) => {
+                let queued = self.machine().queue_request(method, params.clone(), responder);
+                queued.map_err(|responder| ToPeer::Request(ServerRequest { method, params, responder }))
+            }
+            ToPeer::Notification(method, params) => {
+                let queued = self.machine().queue_notification(method, params);
+                queued.map_err(|(method, params)| ToPeer::Notification(method, params))
+            }
         };
-        match self.room().filter(|_| lacks.is_none()) {
-            Some(mut listening) => listening.aside.push_back(Event::ServerRequest(question)),
-            None => return Err(question),
+        match &queued {
+            Ok(()) => self.wake_pushes(),
+            Err(_) => {
+                tracing::debug!("a message outside of calls was refused, as its session does not take it")
+            }
         }
-        self.wake_pushes();
-        Ok(())
+        queued
     }
 
-    fn tell(&self, notification: Notification) {
-        match self.room() {
-            Some(mut listening) => listening.aside.push_back(Event::Notification(notification)),
-            None => return tracing::debug!("a session that does not listen is not told of everything"),
-        }
-        self.wake_pushes();
+    fn events(&self) -> &PeerChannel {
+        &self.events
     }
-
-    fn heard_by(&self, ear: Weak<dyn Ear>) {
-        let mut ears = lock(&self.ears);
-        ears.retain(|ear| ear.strong_count() > 0);
-        ears.push(ear);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use anyport_protocol::{
-    Error, Id, Method, Revision,
-    jsonrpc::{Malformed, Message, Notification, Reason, Request},
+    Error, Method, Revision,
+    jsonrpc::{Malformed, Message, Reason, Request},
 };
 use anyport_service::Principal;
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use super::{
     response,
     sessions::{HttpSession, Running, Writing},
 };
-use crate::dialogue::{Answer, LegacySession, ResponseEvent, ResponseStream, array, refusal};
+use crate::dialogue::{EncodedResponse, LegacySession, ResponseEvent, ResponseStream, array, refusal};
 
 const SESSION: &str = "mcp-session-id";
 
@@ -48,7 +48,7 @@ pub(super) async fn answer(
     match message {
         Message::Request(request) => self::request(state, accept, &session, request).await,
         Message::Notification(notification) => {
-            notify(&session, &notification);
+            session.dialogue.notification(&notification);
             response::empty(StatusCode::ACCEPTED)
         }
         Message::Response(answer) => {
@@ -98,11 +98,19 @@ pub(super) fn revision(state: &State, headers: &HeaderMap, principal: &Principal
 }
 
 async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Response {
-    let dialogue = LegacySession::new(state.service.clone(), principal, &state.config.supported);
+    let dialogue = LegacySession::new(
+        state.service.clone(),
+        principal,
+        state.config.supported.clone(),
+        state.config.limits.max_open_requests,
+    );
     let id = request.id.clone();
-    let mut messages = dialogue.request(request);
+    let mut messages = match dialogue.request(request) {
+        Ok(messages) => messages,
+        Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
+    };
     let answer = loop {
-        if let ResponseEvent::Answer(answer) = messages.next().await {
+        if let ResponseEvent::Response(answer) = messages.next().await {
             break answer;
         }
     };
@@ -121,29 +129,17 @@ async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Res
     response
 }
 
-fn notify(session: &Arc<HttpSession>, notification: &Notification) {
-    if Method::named(&notification.method) == Some(Method::Cancelled) {
-        let id = notification.params.as_ref().and_then(|params| params.member("requestId")).and_then(Id::of);
-        if let Some(id) = id {
-            session.cancel(&id);
-        }
-    } else {
-        session.dialogue.notification(notification);
-    }
-}
-
 async fn request(
     state: &Arc<State>,
     accept: Accept,
     session: &Arc<HttpSession>,
     request: Request,
 ) -> Response {
-    if let Err(error) = session.admit(&request.id) {
-        return response::legacy(refusal(Some(&request.id), &error, false));
-    }
-    match session.dialogue.request(request).into_ready() {
-        Ok(answer) => response::legacy(answer),
-        Err(messages) => pending(state, accept, session, messages).await,
+    let id = request.id.clone();
+    match session.dialogue.request(request).map(ResponseStream::into_ready) {
+        Ok(Ok(ready)) => response::legacy(ready),
+        Ok(Err(messages)) => pending(state, accept, session, messages).await,
+        Err(error) => response::legacy(refusal(Some(&id), &error, false)),
     }
 }
 
@@ -157,7 +153,7 @@ async fn pending(
 ) -> Response {
     let id = messages.id().clone();
     // Another request may have taken the id, or the last free one, since it was looked at.
-    let running = match session.run(&id) {
+    let running = match session.begin(&id) {
         Ok(running) => running,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
     };
@@ -166,7 +162,7 @@ async fn pending(
     let activity = session.activity();
     tokio::spawn(call.run(messages, running));
     match opened.await {
-        Ok(First::Answer(answer)) => response::legacy(answer),
+        Ok(First::Response(answer)) => response::legacy(answer),
         Ok(First::Stream(reader)) => {
             let source = GuardedSource { source: reader, _guards: activity };
             response::events(Body::events(source, state.config.limits.keep_alive))
@@ -181,7 +177,7 @@ async fn pending(
 
 /// What a call has to say first.
 enum First {
-    Answer(Answer),
+    Response(EncodedResponse),
     Stream(Reader),
     /// The client took the request back.
     Cancelled,
@@ -220,18 +216,18 @@ impl Call {
                 () = &mut silence, if self.accept.events => break None,
             };
             match event {
-                ResponseEvent::Answer(answer) => {
-                    self.say_first(First::Answer(answer));
+                ResponseEvent::Response(answer) => {
+                    self.say_first(First::Response(answer));
                     return None;
                 }
                 event if self.accept.events => break Some(event),
-                _ => messages.unheard(),
+                _ => messages.withdraw_requests(),
             }
         };
         let stream = self.session.stream(&self.state.config.limits);
         if let Ok(reader) = stream.reader(None) {
             // Priming is 2025-11-25's; older clients may take an empty event for a broken message.
-            let primes = self.session.dialogue.revision() >= Revision::V2025_11_25;
+            let primes = self.session.dialogue.revision().has_sse_polling();
             self.say_first(First::Stream(if primes { reader.primed() } else { reader }));
         }
         match said {
@@ -269,7 +265,7 @@ async fn carry_on(messages: &mut ResponseStream, stream: &Writing) {
         match messages.next().await {
             ResponseEvent::Message(text) => stream.push(text).await,
             ResponseEvent::Disconnect(retry) => stream.hangup(retry),
-            ResponseEvent::Answer(answer) => return stream.push(answer.text).await,
+            ResponseEvent::Response(answer) => return stream.push(answer.text).await,
         }
     }
 }
@@ -283,8 +279,8 @@ async fn answer_alone(mut messages: ResponseStream, mut running: Running) -> Opt
             event = messages.next() => event,
         };
         match event {
-            ResponseEvent::Answer(answer) => return Some(answer.text),
-            _ => messages.unheard(),
+            ResponseEvent::Response(answer) => return Some(answer.text),
+            _ => messages.withdraw_requests(),
         }
     }
 }
@@ -301,10 +297,8 @@ pub(super) async fn batch(
         Ok(session) => session,
         Err(refused) => return refused.into(),
     };
-    let revision = session.dialogue.revision();
-    if !revision.has_batches() {
-        let error = Error::invalid_request("batches exist in 2025-03-26 only; send one message at a time");
-        let null_id = revision < Revision::V2025_11_25;
+    if let Err(error) = session.dialogue.admit_batch() {
+        let null_id = session.dialogue.has_null_ids();
         return response::json(StatusCode::BAD_REQUEST, refusal(None, &error, null_id).text);
     }
     let (mut answers, mut open) = (Vec::new(), Vec::new());
@@ -314,7 +308,7 @@ pub(super) async fn batch(
                 Ok(answer) => answers.push(answer.text),
                 Err(call) => open.push(call),
             },
-            Ok(Message::Notification(notification)) => notify(&session, &notification),
+            Ok(Message::Notification(notification)) => session.dialogue.notification(&notification),
             Ok(Message::Response(answer)) => session.dialogue.response(answer),
             Err(Malformed { error, id }) => answers.push(refusal(id.as_ref(), &error, true).text),
         }
@@ -336,13 +330,15 @@ pub(super) async fn batch(
 }
 
 /// One request of a batch: its answer, or the call that runs.
-fn member(session: &Arc<HttpSession>, request: Request) -> Result<Answer, (ResponseStream, Running)> {
-    if let Err(error) = session.admit(&request.id) {
-        return Ok(refusal(Some(&request.id), &error, false));
-    }
-    match session.dialogue.request(request).into_ready() {
-        Ok(answer) => Ok(answer),
-        Err(messages) => match session.run(messages.id()) {
+fn member(
+    session: &Arc<HttpSession>,
+    request: Request,
+) -> Result<EncodedResponse, (ResponseStream, Running)> {
+    let id = request.id.clone();
+    match session.dialogue.request(request).map(ResponseStream::into_ready) {
+        Err(error) => Ok(refusal(Some(&id), &error, false)),
+        Ok(Ok(ready)) => Ok(ready),
+        Ok(Err(messages)) => match session.begin(messages.id()) {
             Ok(running) => Err((messages, running)),
             Err(error) => Ok(refusal(Some(messages.id()), &error, false)),
         },

@@ -24,7 +24,7 @@ use super::{
     pipeline::{Accept, State, VERSION},
     response,
 };
-use crate::dialogue::{Answer, ResponseEvent, ResponseStream, refusal};
+use crate::dialogue::{EncodedResponse, ResponseEvent, ResponseStream, refusal};
 
 /// Answers a modern request.
 pub(super) async fn answer(
@@ -181,14 +181,14 @@ async fn pending(state: &State, accept: Accept, mut messages: ResponseStream) ->
     if !accept.events {
         return loop {
             // 2026-07-28 lets a client that accepts JSON alone have nothing but the answer.
-            if let ResponseEvent::Answer(answer) = messages.next().await {
+            if let ResponseEvent::Response(answer) = messages.next().await {
                 break response::modern(answer);
             }
         };
     }
     let keep_alive = state.config.limits.keep_alive;
     match timeout(keep_alive, messages.next()).await {
-        Ok(ResponseEvent::Answer(answer)) => response::modern(answer),
+        Ok(ResponseEvent::Response(answer)) => response::modern(answer),
         Ok(ResponseEvent::Message(first)) => stream(Streaming::new(messages, Some(first), None), keep_alive),
         Ok(ResponseEvent::Disconnect(_)) | Err(_) => stream(Streaming::new(messages, None, None), keep_alive),
     }
@@ -248,7 +248,7 @@ impl Source for Streaming {
         loop {
             let data = match std::task::ready!(messages.poll_next(task)) {
                 ResponseEvent::Message(text) => text,
-                ResponseEvent::Answer(Answer { text, .. }) => {
+                ResponseEvent::Response(EncodedResponse { text, .. }) => {
                     self.messages = None;
                     text
                 }

@@ -12,6 +12,7 @@ use anyport_protocol::{
     Error, Method as McpMethod, Revision,
     jsonrpc::{Incoming, Malformed, Message, read},
     meta::Meta,
+    session::modern::initialize_refused,
 };
 use anyport_service::{Principal, Service};
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -337,12 +338,9 @@ fn is_initialize(request: &anyport_protocol::jsonrpc::Request) -> bool {
     McpMethod::named(&request.method) == Some(McpMethod::Initialize)
 }
 
-/// 2026-07-28, versioning: a server that supports only modern versions "SHOULD name the protocol versions it
-/// supports in any error it returns to an `initialize` request".
+/// Refuses `initialize` where only modern revisions are supported.
 fn modern_only(state: &State, request: &anyport_protocol::jsonrpc::Request) -> Response {
-    let asked = request.params.as_ref().and_then(|params| params.member("protocolVersion"));
-    let asked = asked.and_then(|version| version.as_string()).unwrap_or_default();
-    let error = Error::unsupported_version(&asked, &state.config.supported);
+    let error = initialize_refused(request.params.as_deref(), &state.config.supported);
     response::modern(refusal(Some(&request.id), &error, false))
 }
 

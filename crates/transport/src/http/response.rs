@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 use super::body::{Body, Response};
-use crate::dialogue::{Answer, Fault, refusal};
+use crate::dialogue::{EncodedResponse, ErrorFacts, refusal};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -34,18 +34,18 @@ pub(super) fn error(status: StatusCode, error: &Error) -> Response {
 }
 
 /// An answer to a modern request. Its status follows from what went wrong.
-pub(super) fn modern(answer: Answer) -> Response {
-    answered(answer, modern_status)
+pub(super) fn modern(response: EncodedResponse) -> Response {
+    answered(response, modern_status)
 }
 
 /// An answer to a request in a session: an error is an answer like any other.
-pub(super) fn legacy(answer: Answer) -> Response {
-    answered(answer, overload_status)
+pub(super) fn legacy(response: EncodedResponse) -> Response {
+    answered(response, overload_status)
 }
 
-fn answered(answer: Answer, status: fn(Fault) -> StatusCode) -> Response {
-    let status = answer.fault.map_or(StatusCode::OK, status);
-    let mut response = json(status, answer.text);
+fn answered(response: EncodedResponse, status: fn(ErrorFacts) -> StatusCode) -> Response {
+    let status = response.error.map_or(StatusCode::OK, status);
+    let mut response = json(status, response.text);
     if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -54,20 +54,20 @@ fn answered(answer: Answer, status: fn(Fault) -> StatusCode) -> Response {
 
 /// 2026-07-28: streamable-http §Protocol Version Header ("`404 Not Found` and a JSON-RPC error with code
 /// `-32601`"), §Server Validation (400), basic §_meta (400 for a missing capability).
-fn modern_status(fault: Fault) -> StatusCode {
-    match fault.code {
+fn modern_status(error: ErrorFacts) -> StatusCode {
+    match error.code {
         code::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
         code::PARSE_ERROR
         | code::INVALID_REQUEST
         | code::HEADER_MISMATCH
         | code::MISSING_CLIENT_CAPABILITY
         | code::UNSUPPORTED_PROTOCOL_VERSION => StatusCode::BAD_REQUEST,
-        _ => overload_status(fault),
+        _ => overload_status(error),
     }
 }
 
-fn overload_status(fault: Fault) -> StatusCode {
-    match fault.reason {
+fn overload_status(error: ErrorFacts) -> StatusCode {
+    match error.reason {
         Some(Reason::Overloaded | Reason::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
         Some(Reason::RateLimited) => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::OK,

@@ -7,15 +7,15 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Id, jsonrpc::Reason};
+use anyport_protocol::{Error, Id, jsonrpc::Reason, session::server::CallKind};
 use anyport_service::Principal;
 use tokio::{
-    sync::{oneshot, watch},
+    sync::watch,
     time::{Instant, sleep},
 };
 
 use super::{config::Limits, replay_buffer::ReplayBuffer, sse::Channel};
-use crate::dialogue::{LegacySession, in_use, random_id, too_many_open};
+use crate::dialogue::{InFlightRequest, LegacySession, random_id};
 
 /// The sessions of an endpoint: bound to who opened them, ended by DELETE, by being idle, or to make room.
 pub(super) struct Sessions {
@@ -39,10 +39,7 @@ struct Open {
 /// A session, and what is under way in it.
 pub(super) struct HttpSession {
     pub(super) dialogue: Arc<LegacySession>,
-    /// Calls that may run at once.
-    max_open_requests: usize,
     in_flight: watch::Sender<usize>,
-    calls: Mutex<Calls>,
     logs: Mutex<ReplayBuffers>,
     last_stream: AtomicU64,
     /// The number of the newest stream for what belongs to no call.
@@ -50,24 +47,6 @@ pub(super) struct HttpSession {
     last_activity: Mutex<Instant>,
     /// Responses that the client waits for or reads. A call whose client is gone keeps no session alive.
     responses: AtomicUsize,
-}
-
-/// The calls of a session that run.
-#[derive(Default)]
-struct Calls {
-    /// How to cancel each; `None` once that was done.
-    running: HashMap<Id, Option<oneshot::Sender<()>>>,
-    /// The session has ended: what begins now is cancelled at once.
-    ended: bool,
-}
-
-impl Calls {
-    fn admit(&self, id: &Id, limit: usize) -> Result<(), Error> {
-        if self.running.contains_key(id) {
-            return Err(in_use(id));
-        }
-        if self.running.len() >= limit { Err(too_many_open(limit)) } else { Ok(()) }
-    }
 }
 
 /// What was said on the streams of a session, by the stream's number.
@@ -102,9 +81,7 @@ impl Sessions {
         let oldest = self.make_room(&mut open)?;
         let session = Arc::new(HttpSession {
             dialogue,
-            max_open_requests: self.limits.max_open_requests,
             in_flight: self.in_flight.clone(),
-            calls: Mutex::default(),
             logs: Mutex::default(),
             last_stream: AtomicU64::new(0),
             last_pushes: AtomicU64::new(0),
@@ -283,39 +260,14 @@ async fn sweep(sessions: Weak<Sessions>, every: Duration) {
 }
 
 impl HttpSession {
-    /// Takes the id of a call for as long as it runs.
+    /// Puts a request in flight.
     ///
     /// # Errors
-    /// As of [`HttpSession::admit`].
-    pub(super) fn run(self: &Arc<Self>, id: &Id) -> Result<Running, Error> {
-        let (cancel, cancelled) = oneshot::channel();
-        let mut calls = lock(&self.calls);
-        calls.admit(id, self.max_open_requests)?;
-        let cancel = (!calls.ended).then_some(cancel);
-        calls.running.insert(id.clone(), cancel);
-        drop(calls);
-        Ok(Running {
-            _in_flight: InFlightGuard::begin(&self.in_flight),
-            session: self.clone(),
-            id: id.clone(),
-            cancelled,
-        })
-    }
-
-    /// Whether a request with this id may begin.
-    ///
-    /// # Errors
-    /// When one with this id runs, and when as many run as may. A call here outlives the connection that it came on, so
-    /// the bound of connections is none of calls.
-    pub(super) fn admit(&self, id: &Id) -> Result<(), Error> {
-        lock(&self.calls).admit(id, self.max_open_requests)
-    }
-
-    /// Cancels the call with this id, if one runs.
-    pub(super) fn cancel(&self, id: &Id) {
-        if let Some(running) = lock(&self.calls).running.get_mut(id) {
-            drop(running.take());
-        }
+    /// The id is in use, or too many requests are in flight. A call here outlives the connection that it came on, so the
+    /// limit of connections does not limit calls.
+    pub(super) fn begin(&self, id: &Id) -> Result<Running, Error> {
+        let request = self.dialogue.begin(id, CallKind::Finite)?;
+        Ok(Running { request, _in_flight: InFlightGuard::begin(&self.in_flight) })
     }
 
     /// A stream of its own number and log.
@@ -352,14 +304,9 @@ impl HttpSession {
 
     /// Cancels what runs and ends what is open.
     fn end(&self) {
-        {
-            let mut calls = lock(&self.calls);
-            calls.ended = true;
-            calls.running.values_mut().for_each(|cancel| drop(cancel.take()));
-        }
         let logs = std::mem::take(&mut *lock(&self.logs));
-        logs.by_stream.values().for_each(ReplayBuffer::end);
         self.dialogue.close();
+        logs.by_stream.values().for_each(ReplayBuffer::end);
     }
 }
 
@@ -393,24 +340,16 @@ impl ReplayBuffers {
     }
 }
 
-/// A call that runs. Its id is free again when this is dropped.
+/// A request of a session in flight. Its id is free again when this is dropped.
 pub(super) struct Running {
+    request: InFlightRequest,
     _in_flight: InFlightGuard,
-    session: Arc<HttpSession>,
-    id: Id,
-    cancelled: oneshot::Receiver<()>,
 }
 
 impl Running {
-    /// Completes when the call is cancelled, by its client or with its session.
+    /// Completes when the request is cancelled, by its client or with its session.
     pub(super) async fn cancelled(&mut self) {
-        let _ = (&mut self.cancelled).await;
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        lock(&self.session.calls).running.remove(&self.id);
+        self.request.cancelled().await;
     }
 }
 

@@ -5,10 +5,7 @@
 //! revision before 2026-07-28 can be agreed on in `initialize`, as many clients do.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     task::{Context as Task, Poll, ready},
     time::Duration,
 };
@@ -166,7 +163,7 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
         first_message: None,
         idle: None,
     };
-    let mut peer = ServerConnection::new(state.service.clone(), connection, out);
+    let peer = ServerConnection::new(state.service.clone(), connection, out);
     let (input, posted) = mpsc::channel(QUEUE);
     let session = peer.session().clone();
     let last_activity = Mutex::new(Instant::now());
@@ -204,14 +201,13 @@ async fn run(
     channel: Arc<Channel>,
     limits: Limits,
 ) {
-    let open = peer.open();
     // On a stop, calls that run are still answered, and then the stream ends.
     let dialogue = peer.run(posted, registered.closing());
     // When the client is gone this ends, which the peer notices: its calls are cancelled with it.
     let writing = outbox.carry(said, &channel);
     tokio::select! {
         _ = async { tokio::join!(dialogue, writing) } => {}
-        () = idle(&channel, &open, limits.session_idle) => {
+        () = idle(&channel, limits.session_idle) => {
             tracing::debug!("a session of HTTP+SSE was idle (session_idle)");
         }
         () = channel.end.notified() => {}
@@ -220,12 +216,12 @@ async fn run(
 }
 
 /// Completes when nothing was said for so long, and no request is open.
-async fn idle(channel: &Channel, open: &AtomicUsize, limit: Duration) {
+async fn idle(channel: &Channel, limit: Duration) {
     loop {
         let last_activity = *lock(&channel.last_activity);
         let Some(end) = last_activity.checked_add(limit) else { return std::future::pending().await };
         sleep_until(end).await;
-        if open.load(Ordering::Relaxed) > 0 {
+        if channel.session.in_flight() > 0 {
             channel.touch();
         } else if *lock(&channel.last_activity) == last_activity {
             return;

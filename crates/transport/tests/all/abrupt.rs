@@ -1,4 +1,6 @@
 //! Clients that vanish, on every transport and at every step, leave nothing behind that runs.
+//!
+//! Invariant: Clients that disconnect leave no task behind, over any transport, at any step.
 
 #![cfg(unix)]
 

@@ -1,4 +1,6 @@
 //! MCP within an application of axum, over real sockets.
+//!
+//! Invariant: An endpoint inside another program keeps the same invariants as on our listener.
 
 use std::{net::SocketAddr, time::Duration};
 

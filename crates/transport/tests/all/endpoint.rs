@@ -1,4 +1,6 @@
 //! The endpoint by itself: requests are values, no socket is there, and time is ours.
+//!
+//! Invariant: An endpoint inside another program keeps the same invariants as on our listener.
 
 use std::time::Duration;
 

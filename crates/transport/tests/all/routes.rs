@@ -1,4 +1,6 @@
 //! Host, Origin and token on every route, on a listener of ours and within an application of axum.
+//!
+//! Invariant: Every route checks Host, Origin and token, on a listener and inside an application.
 
 use std::net::SocketAddr;
 

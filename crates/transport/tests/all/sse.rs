@@ -1,4 +1,7 @@
 //! HTTP+SSE of 2024-11-05 over real sockets (2024-11-05, transports §HTTP with SSE).
+//!
+//! Invariant: An HTTP+SSE stream ends with its client, its idle time or its stalled reader, and its calls end
+//! with it.
 
 use std::time::Duration;
 

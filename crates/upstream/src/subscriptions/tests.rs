@@ -1,3 +1,5 @@
+//! Invariant: Several listeners cost a legacy server one subscription, and it is restored after a loss.
+
 use std::collections::BTreeSet;
 
 use anyport_protocol::Revision;
@@ -304,6 +306,7 @@ async fn what_is_no_filter_is_told_so() {
     }
 }
 
+/// Invariant: One listener, or one list, of a server does not use up the requests, pages and time of others.
 #[tokio::test(start_paused = true)]
 async fn one_listener_of_everything_takes_neither_the_connection_nor_all_of_its_requests() {
     let server = Server::default();

@@ -6,7 +6,7 @@ use std::{
 use anyport_adapters::ParkLimits;
 use anyport_protocol::{Method, Revision};
 use anyport_seal::{Key, Sealer};
-use anyport_service::{ClientId, Event, Outcome};
+use anyport_service::{Event, Outcome, SessionId};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -72,6 +72,7 @@ async fn a_modern_server_has_one_connection_for_all() {
     assert_eq!(farm.connections(), 1, "though they came at once, before the era was known");
 }
 
+/// Invariant: A server that cannot be reached costs its callers no waiting, and is not restarted in a loop.
 #[tokio::test(start_paused = true)]
 async fn one_dead_upstream() {
     let farm = Farm::new(LEGACY).failing(&["no such host", "no such host", "refused"]);
@@ -102,6 +103,7 @@ async fn one_dead_upstream() {
     result(upstream.call(call("read", json!({})), plain()).outcome().await);
 }
 
+/// Invariant: A call whose connection was lost is repeated only if that does no harm, and otherwise says so.
 #[tokio::test(start_paused = true)]
 async fn reissue_only_if_safe() {
     let farm = Farm::new(LEGACY);
@@ -166,6 +168,7 @@ async fn progress_of_a_call_that_is_made_again_only_grows() {
     assert_eq!(told, ["1", "2"]);
 }
 
+/// Invariant: A server that cannot be reached costs its callers no waiting, and is not restarted in a loop.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_dies_at_once_is_not_started_in_a_circle() {
     let farm = Farm::new(LEGACY);
@@ -217,6 +220,7 @@ async fn questions_of_either_era_reach_a_caller_that_retries() {
     }
 }
 
+/// Invariant: A call whose connection was lost is repeated only if that does no harm, and otherwise says so.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_asked_something_is_not_made_again() {
     let farm = Farm::new(LEGACY);
@@ -271,6 +275,8 @@ async fn parked(upstream: &Upstream, context: &Context) -> Request {
     Request::new(Method::ToolsCall, Raw::from(retry))
 }
 
+/// Invariant: A caller that needs a connection while server requests occupy all of them is served once one is
+/// answered, or refused in time.
 #[tokio::test(start_paused = true)]
 async fn whoever_needs_a_connection_that_a_question_holds_is_served_or_refused_in_time() {
     for answered in [true, false] {
@@ -380,6 +386,8 @@ async fn shutting_down_leaves_no_connection() {
     error(hangs.await.unwrap());
 }
 
+/// Invariant: A shutdown does not wait for a connection that is being made, and a replacement connection is
+/// used and closed in its time.
 #[tokio::test(start_paused = true)]
 async fn what_is_being_connected_is_not_waited_for_when_all_is_shut_down() {
     let farm = Farm::new(LEGACY).slow(Duration::from_secs(3600), Duration::ZERO);
@@ -392,12 +400,14 @@ async fn what_is_being_connected_is_not_waited_for_when_all_is_shut_down() {
     assert_eq!(error(call.await.unwrap()).1["reason"], "shutting_down");
 }
 
+/// Invariant: A shutdown does not wait for a connection that is being made, and a replacement connection is
+/// used and closed in its time.
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_is_back_while_its_connection_closes_keeps_the_next_one() {
     let farm = Farm::new(LEGACY).slow(Duration::from_millis(50), Duration::from_secs(5));
     let upstream = upstream(&farm);
     upstream.pool.isolate();
-    let session = || caller(LEGACY, json!({"elicitation": {}})).with_client_id(ClientId::next());
+    let session = || caller(LEGACY, json!({"elicitation": {}})).with_session(SessionId::next());
     let (first, second) = (session(), session());
     for context in [&first, &second] {
         result(upstream.call(call("read", json!({})), context.clone()).outcome().await);

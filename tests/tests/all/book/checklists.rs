@@ -28,6 +28,7 @@ fn exists(reference: &str) -> bool {
     })
 }
 
+/// Invariant: Each line of the checklists names tests that exist.
 #[test]
 fn every_line_of_the_checklists_is_held_by_a_test_that_exists() {
     let page = include_str!("../../../../docs/checklists.md");

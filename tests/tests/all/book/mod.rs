@@ -1,8 +1,13 @@
 //! The book under `docs/` is true: its code compiles and does what it says, its links lead somewhere, and what can be
 //! known from our own code is written from it.
+//!
+//! Invariant: The book is true: its code compiles and runs, its commands work, its options and links exist,
+//! and its tables match the code.
 
 mod checklists;
+mod invariants;
 mod links;
+mod paths;
 mod revisions;
 mod snippets;
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::*;
 
+/// Invariant: A parked call is cancelled at its server before its server requests are refused.
 #[tokio::test(start_paused = true)]
 async fn park_ttl_cancels_first() {
     for (revision, way) in legacy_ways() {

@@ -1,4 +1,6 @@
 //! Cancelling, and going away, which is the same thing only for modern clients.
+//!
+//! Invariant: Between any two eras, cancellation means what it means in the caller's revision.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! Log messages: to whom they belong, and from which severity on.
+//!
+//! Invariant: A log message reaches only callers that want its severity, and an unset level is the server's
+//! choice.
 
 use std::time::Duration;
 

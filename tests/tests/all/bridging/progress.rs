@@ -1,4 +1,6 @@
 //! Progress: our token towards the server, the client's own back.
+//!
+//! Invariant: Between any two eras, progress tokens and ids of two callers never mix.
 
 use anyport_tests::bridged::notification;
 

@@ -5,6 +5,8 @@ use anyport_tests::bridged::{answer, is_silent};
 
 use super::*;
 
+/// Invariant: A modern server's state is valid for the caller that received it, where callers have
+/// principals.
 #[tokio::test(start_paused = true)]
 async fn foreign_principal() {
     let what = question(D);
@@ -70,6 +72,7 @@ async fn park_tampered() {
     }
 }
 
+/// Invariant: A parked state is valid for one round of one request.
 #[tokio::test(start_paused = true)]
 async fn park_other_arguments() {
     for (revision, way) in legacy_ways() {
@@ -114,6 +117,7 @@ async fn park_key_order_is_equal() {
     }
 }
 
+/// Invariant: A parked state is valid for one round of one request.
 #[tokio::test(start_paused = true)]
 async fn park_earlier_round() {
     for (revision, way) in legacy_ways() {

@@ -1,4 +1,6 @@
 //! What nobody here knows: between one server and its clients it is forwarded.
+//!
+//! Invariant: Between any two eras, unknown members and messages cross byte for byte.
 
 use anyport_tests::bridged::{answer, failure, is_silent, notification};
 

@@ -13,6 +13,7 @@ const TOOLS: &str = r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private"
     {"name":"look","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}},
     {"name":"pay","inputSchema":{"type":"object"}}]}"#;
 
+/// Invariant: A call whose connection was lost is repeated only if that does no harm, and otherwise says so.
 #[tokio::test(start_paused = true)]
 async fn reissue_only_if_safe() {
     for way in [Way::Lines, Way::Http] {

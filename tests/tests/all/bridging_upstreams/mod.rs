@@ -3,6 +3,9 @@
 //! first half is `bridging`.
 //!
 //! Letters stand for revisions: A is 2024-11-05, B 2025-03-26, C 2025-06-18, D 2025-11-25; M is 2026-07-28.
+//!
+//! Invariant: The translation rules for servers that fail, ask without a call, or notify of changes hold in
+//! every revision, byte for byte.
 
 mod capabilities;
 mod content;

@@ -140,6 +140,7 @@ async fn sampling_arrays_split() {
     }
 }
 
+/// Invariant: A session's notification outside any call reaches its own server alone.
 #[tokio::test(start_paused = true)]
 async fn roots_changed_forwarded() {
     for server in legacy() {

@@ -164,6 +164,8 @@ async fn anonymous_calls_that_come_at_once_are_each_asked_on_a_connection_of_the
     assert!(bridged.connected().is_none());
 }
 
+/// Invariant: An open server request of one caller neither refuses another's nor delays calls that ask
+/// nothing.
 #[tokio::test(start_paused = true)]
 async fn while_a_question_is_open_the_next_anonymous_call_is_asked_on_a_connection_of_its_own() {
     for server in legacy() {
@@ -198,6 +200,8 @@ async fn while_a_question_is_open_the_next_anonymous_call_is_asked_on_a_connecti
     }
 }
 
+/// Invariant: An open server request of one caller neither refuses another's nor delays calls that ask
+/// nothing.
 #[tokio::test(start_paused = true)]
 async fn questions_that_nobody_answers_keep_no_other_call_waiting() {
     let server = Revision::NEWEST_LEGACY;
@@ -240,6 +244,7 @@ async fn two_sessions_of_one_principal_are_two_callers() {
     }
 }
 
+/// Invariant: An unsolicited server request reaches a session on its own connection alone.
 #[tokio::test(start_paused = true)]
 async fn background_question_on_own_session() {
     for server in legacy() {
@@ -297,6 +302,7 @@ async fn background_question_on_own_session() {
     }
 }
 
+/// Invariant: An unsolicited server request reaches a session on its own connection alone.
 #[tokio::test(start_paused = true)]
 async fn what_a_modern_caller_began_is_not_asked_of_the_session_beside_it() {
     // Before, the two would not have a connection in common: a session that samples takes its context, too.

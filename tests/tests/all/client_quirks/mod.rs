@@ -2,6 +2,8 @@
 //!
 //! Each is a file in `tests/data/quirks/`, named for the client and what is particular about it: `.http` is played over
 //! a socket, `.stdio` over pipes. How they are written is told in [`fixture`].
+//!
+//! Invariant: What clients in the wild send gets a usable response at once.
 
 mod fixture;
 mod play;

@@ -2,6 +2,9 @@
 //!
 //! Every message that the server sends here is also held against the schema of its revision: see
 //! `anyport_tests::matrix`.
+//!
+//! Invariant: A server gives the same answers over every transport in every revision, in messages that fit
+//! the revision's schema.
 
 mod asking;
 mod calls;

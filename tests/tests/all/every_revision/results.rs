@@ -1,4 +1,6 @@
 //! What becomes of errors and of structured results.
+//!
+//! Invariant: A structured result fits the listed schema, in every revision.
 
 use anyport::Revision::*;
 use anyport_tests::matrix::{Cell, everywhere};

@@ -1,4 +1,7 @@
 //! What the tools answer.
+//!
+//! Invariant: The document tools give the same answers in every revision, in text and structure, and never
+//! more of a document than requested.
 
 use anyport::Revision;
 use anyport_testing::TestServer;

@@ -1,4 +1,6 @@
 //! Files that change while they are served.
+//!
+//! Invariant: Subscribers of a document, a section or a list receive its changes.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

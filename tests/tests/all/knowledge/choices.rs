@@ -1,4 +1,6 @@
 //! What can be chosen from.
+//!
+//! Invariant: Subscribers of a document, a section or a list receive its changes.
 
 use anyport_knowledge::Options;
 use anyport_testing::TestServer;

@@ -1,4 +1,6 @@
 //! Arguments that make no sense.
+//!
+//! Invariant: Nothing outside the served folder can be read, also while a file is replaced by a link.
 
 use anyport::Revision;
 use anyport_testing::TestServer;

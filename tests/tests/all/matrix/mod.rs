@@ -8,6 +8,9 @@
 //! - `row`, `verdict`: what a row is, and what can become of it.
 //! - `peer`: the server; `pair`: the three together.
 //! - `table`, `page`: what was measured, and the page that is made of it.
+//!
+//! Invariant: Between any two revisions every message is carried, lowered as documented, or refused with an
+//! error; the book has the measured result.
 
 mod page;
 mod pair;

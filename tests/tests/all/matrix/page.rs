@@ -50,19 +50,18 @@ tags: [bridge, revisions, compatibility, elicitation, sampling]
 # Bridging, pair by pair
 
 <!-- `UPDATE_GOLDEN=1 cargo test -p anyport-tests --test all matrix::` writes this page. -->
-What `anyport bridge` makes of everything that a client and a server say to each other, for each of the 25 pairs of a client's
-and a server's revision. A test lets each thing happen between a client of exactly the one revision, on one channel and
-over Streamable HTTP, and a server of exactly the other; this page is made from what arrived. How it works is told in [Bridging](bridging.md).
+What `anyport bridge` does with every message between a client and a server, for each of the 25 pairs of a client's and a
+server's revision. A test sends each message between a client of exactly one revision, over a duplex channel and over Streamable
+HTTP, and a server of exactly the other. This page is generated from what arrived. [Bridging](bridging.md) explains how it works.
 
-- *carried*: it arrives as it was sent, where the other revision has its place.
-- *lowered*: it arrives in another form, which older or newer revisions have words for.
-- *refused*: it does not arrive, and whoever sent it is told so by an error.
+- *carried*: the message arrives as it was sent.
+- *lowered*: the message arrives in another form, which the other revision can express.
+- *refused*: the message does not arrive, and the sender receives an error.
 
-Nothing is lost without a word. A pair that is not listed has nothing to carry: its server's revision does not have it, or its
-client's revision has no way to say it. A server is not asked to do what it never declared; in the same way a client is
-asked only for what its revision can declare.
+No message is lost silently. A pair that is not listed has nothing to carry: one of its revisions does not have the message. A
+server receives no requests that it did not declare, and a client no requests that its revision cannot declare.
 
-| questions of servers | asked and answered, of the pairs whose revisions both have them |
+| server request | answered, of the pairs whose revisions both have it |
 |---|---|
 ";
 

@@ -1,4 +1,6 @@
 //! Our client at our server: every transport, every revision, over real sockets and child processes.
+//!
+//! Invariant: Our client behaves the same over every transport in every revision.
 
 use anyport::Revision;
 use anyport_tests::cross_transport::{Cell, Way, run};

@@ -1,4 +1,7 @@
 //! Calls that succeed, and how they run.
+//!
+//! Invariant: An array of plain calls stores no more answers than calls run at once, and every entry is
+//! answered by its id.
 
 use std::sync::{
     Arc,

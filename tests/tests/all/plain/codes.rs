@@ -125,6 +125,8 @@ async fn data_says_to_programs_what_the_message_says_to_people() {
 
 /// The same failures at `/mcp`, in every revision: a tool that fails is a result, and the codes of this interface do not
 /// exist.
+///
+/// Invariant: The codes of the plain interface never appear at the MCP endpoint.
 #[tokio::test]
 async fn at_the_mcp_endpoint_only_codes_of_the_revision_are_told() {
     for site in

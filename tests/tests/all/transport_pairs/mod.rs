@@ -1,6 +1,8 @@
 //! Our client at our server through a bridge, over each pair of transports: a client that retries at a server that asks
 //! while a call is open (parked calls), the other way round (the shim), and both of one era. Real sockets, real child
 //! processes. Over HTTP+SSE 2024-11-05 is spoken.
+//!
+//! Invariant: Our client behaves the same through a bridge over every pair of transports.
 
 use anyport::Revision;
 use anyport_tests::cross_transport::{Cell, Fault, Way, run};

@@ -74,6 +74,7 @@ async fn park_tampered() {
     assert_eq!(world.park.parked(), 1);
 }
 
+/// Invariant: A parked state is valid for one round of one request.
 #[tokio::test(start_paused = true)]
 async fn park_other_arguments() {
     let mut world = world();
@@ -98,6 +99,7 @@ async fn park_key_order_is_equal() {
     result(retry).await;
 }
 
+/// Invariant: A parked state is valid for one round of one request.
 #[tokio::test(start_paused = true)]
 async fn park_earlier_round() {
     let mut world = world();

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Invariant: A parked call is cancelled at its server before its server requests are refused.
 #[tokio::test(start_paused = true)]
 async fn park_ttl_cancels_first() {
     let mut world = world();

@@ -14,9 +14,9 @@ use crate::{
     commands::inspect::{self, Offer},
     exit::Exit,
     render::safe,
-    report::UserError,
     target::Target,
     tool_args,
+    user_error::UserError,
 };
 
 /// Lists all there is, and makes a call: `call`, or one that does no harm.

@@ -25,9 +25,8 @@ use self::{opening::Opened, report::Report};
 use super::Words;
 use crate::{
     client_session::{self, Held},
-    exit::Exit,
-    report::UserError,
     target::{Server, Surroundings, Target},
+    user_error::UserError,
 };
 
 /// What `anyport doctor` can be told.
@@ -36,8 +35,8 @@ use crate::{
 #[command(
     override_usage = "anyport doctor [OPTIONS] SERVER [--call TOOL [KEY=VALUE]...]\n       \
         anyport doctor [OPTIONS] [--call TOOL [KEY=VALUE]...] -- COMMAND [ARGS]...",
-    after_help = "The last step calls a tool that says it only reads and wants no arguments. Where there is none, it \
-        calls one that does not exist, which the server must refuse. The exit code is that of the step that fails."
+    after_help = "The last step calls a read-only tool without required arguments or, if the server has no such tool, \
+        one that does not exist, which the server must refuse. The exit code is that of the failed step."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -100,13 +99,4 @@ async fn examine(
     let done = exchange::exchange(report, &connection, target, options, started, call).await;
     client_session::close(&connection).await;
     done
-}
-
-/// How a step ends the program when it fails.
-fn exit_of(step: &str) -> Exit {
-    match step {
-        "well-known" | "auth" => Exit::Auth,
-        "revision" | "list" | "call" => Exit::Failed,
-        _ => Exit::Unreachable,
-    }
 }

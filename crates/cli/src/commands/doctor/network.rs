@@ -6,7 +6,7 @@ use anyhow::Result;
 use anyport_transport::client::http::{Endpoint, Fault, Way};
 
 use super::report::{Report, is_secure};
-use crate::report::UserError;
+use crate::user_error::UserError;
 
 /// Goes to the server at `url`, and says whether that leads to one.
 pub(super) async fn reach(report: &mut Report, url: &str) -> Result<bool> {

@@ -6,7 +6,9 @@ use std::{
 };
 
 use anyhow::Result;
-use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, End, MessageObserver};
+use anyport_transport::client::{
+    self, CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver,
+};
 use serde_json::Value;
 use tokio::time::timeout;
 use url::Url;
@@ -162,7 +164,7 @@ fn help_for(error: &ConnectError, step: &str, server: &Server, garbage: bool) ->
         (ConnectError::Silent(_), _) => {
             "it takes messages and does not answer: is it an MCP server? more time: --timeout SECONDS".into()
         }
-        (ConnectError::Ended(End::Exited { .. }), _) => {
+        (ConnectError::Ended(CloseReason::Exited { .. }), _) => {
             "its last words may say why; it has only the variables that -e gives it, and a few harmless ones"
                 .into()
         }

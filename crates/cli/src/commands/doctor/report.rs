@@ -6,7 +6,6 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 
-use super::exit_of;
 use crate::{
     client_session::output::{self, Output},
     exit::Exit,
@@ -211,4 +210,13 @@ impl Report {
 pub(super) fn is_secure(url: &str) -> bool {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss")
+}
+
+/// How a step ends the program when it fails.
+fn exit_of(step: &str) -> Exit {
+    match step {
+        "well-known" | "auth" => Exit::Auth,
+        "revision" | "list" | "call" => Exit::Failed,
+        _ => Exit::Unreachable,
+    }
 }

@@ -91,6 +91,8 @@ fn what_has_no_sections_is_cut_at_a_paragraph() {
 }
 
 proptest! {
+    /// Invariant: The document tools give the same answers in every revision, in text and structure, and
+    /// never more of a document than requested.
     #[test]
     fn no_excerpt_is_longer_than_was_asked_for(
         text in "([#>`a-cö \\-\\[\\]]{0,12}\n){0,40}", max in 1usize..300,

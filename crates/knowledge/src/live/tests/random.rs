@@ -1,4 +1,6 @@
 //! Whatever happens in a folder, what is known of it becomes what a fresh look finds.
+//!
+//! Invariant: Whatever happens in a folder, the served and indexed documents become those of a fresh start.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,7 @@
 //! What is wrong is logged once.
+//!
+//! Invariant: A change is notified once, when it can be searched; a touched file causes no notification, and
+//! a fault is logged once.
 
 use std::sync::Mutex;
 

@@ -70,6 +70,7 @@ fn bytes_that_are_not_utf8_are_refused() {
     assert_eq!((error.kind, error.column), (ScanErrorKind::NotUtf8, 3));
 }
 
+/// Invariant: A message beyond a limit is refused under the name of the limit.
 #[test]
 fn each_limit_is_hit_by_name() {
     let limits = Limits { bytes: 64, depth: 3, nodes: 8 };
@@ -81,6 +82,7 @@ fn each_limit_is_hit_by_name() {
     assert_eq!(kind(&format!("\"{}\"", "x".repeat(63))), Err(ScanErrorKind::TooLarge(64)));
 }
 
+/// Invariant: What the scan accepts is JSON, for every input, and deep nesting overflows no stack.
 #[test]
 fn no_depth_overflows_the_stack() {
     let limits = Limits { depth: usize::MAX, ..Limits::default() };
@@ -135,6 +137,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    /// Invariant: What the scan accepts is JSON, for every input, and deep nesting overflows no stack.
     #[test]
     fn what_the_scan_accepts_serde_json_accepts(text in nearly_json()) {
         let ours = scan(text.as_bytes(), &Limits::default());
@@ -163,6 +166,7 @@ proptest! {
         }
     }
 
+    /// Invariant: What the scan accepts is JSON, for every input, and deep nesting overflows no stack.
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = scan(&bytes, &Limits::default());

@@ -1,4 +1,6 @@
 //! What holds for every message.
+//!
+//! Invariant: What two neighbouring revisions can both express survives conversion up and down.
 
 use std::{collections::HashMap, path::Path, sync::OnceLock};
 

@@ -196,13 +196,18 @@ impl<C: Clone + Eq> Calls<C> {
         }
     }
 
+    /// Notes that the request of a call is sent, if that is due.
+    pub(super) fn take_send(&mut self, id: CallId) -> bool {
+        let due = self.table.get_mut(id).filter(|call| call.stage == Stage::Due && call.outcome.is_none());
+        due.map(|call| call.stage = Stage::Sent).is_some()
+    }
+
     /// The next event of a call; takes it away, and the call with its last.
     pub(super) fn next_event(&mut self, id: CallId) -> Option<(CallEvent, Option<CallFacts<C>>)> {
-        let call = self.table.get_mut(id)?;
-        if call.stage == Stage::Due && call.outcome.is_none() {
-            call.stage = Stage::Sent;
+        if self.take_send(id) {
             return Some((CallEvent::Send, None));
         }
+        let call = self.table.get_mut(id)?;
         if let Some(event) = call.events.pop_front() {
             let size = size(&event);
             call.bytes -= size;

@@ -192,6 +192,11 @@ impl<C: Clone + Eq> ClientConnection<C> {
         Some(event)
     }
 
+    /// Takes [`CallEvent::Send`], if that is next; returns whether it was.
+    pub fn take_send(&mut self, call: CallId) -> bool {
+        self.calls.take_send(call)
+    }
+
     /// Ends a call whose reader is gone: the server is told that the call is cancelled, and then that nobody answers what
     /// it asked about it.
     pub fn abandon(&mut self, call: CallId, out: &mut Actions) {
@@ -221,6 +226,11 @@ impl<C: Clone + Eq> ClientConnection<C> {
             self.calls.settled(call, request);
         }
         self.send_response(open.id, answer, out);
+    }
+
+    /// Whether an answer to a request of the server's is still wanted.
+    pub fn is_awaited(&self, request: ServerRequestId) -> bool {
+        self.requests.is_open(request)
     }
 
     /// Says that nobody takes an unsolicited request: a request for roots is held for the next call that may be asked, any
@@ -336,3 +346,6 @@ impl<C: Clone + Eq> ClientConnection<C> {
         out.push(Action::Close(reason));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
+use smallvec::SmallVec;
+
 use crate::{
     Error, Raw, Revision,
-    json::{Member, string},
+    json::{Member, Members},
     meta::{LogLevel, key},
     revision::{self, Part, Unrepresentable},
 };
@@ -30,56 +32,85 @@ const MEMBERS: [&str; 8] = [
     key::PROGRESS_TOKEN,
 ];
 
-/// What the members of a modern `_meta` need beside their values.
-const ENVELOPE: usize = 256;
-
 impl RequestEnvelope {
-    /// `params` with this hop's members in place of whatever was there of another hop's; all else byte for byte.
+    /// `params` with this hop's members in place of those of another hop; all else byte for byte.
     pub(super) fn write(&self, revision: Revision, params: &Raw) -> Raw {
-        let meta = params.members().find(|member| member.is("_meta") && member.value.starts_with('{'));
-        let old = meta.as_ref().map(|member| params.slice(member.value));
-        let needed = revision.is_modern() || self.progress_token.is_some();
-        // The shortest way where there is nothing to do: an old server, and nothing of a hop in the params.
-        if !needed && old.as_ref().is_none_or(|meta| meta.members().all(|member| !is_hop(&member))) {
-            return params.clone();
+        let mut parts = Parts::default();
+        match self.collect(
+            revision,
+            params.as_str(),
+            self.progress_token.as_ref().map(Raw::as_str),
+            &mut parts,
+        ) {
+            true => Raw::trusted(parts.join()),
+            false => params.clone(),
         }
-        let more = if revision.is_modern() {
-            ENVELOPE + self.capabilities.as_str().len() + self.client_info.as_str().len()
-        } else {
-            64
-        };
-        let mut object = Object::with_capacity(params.as_str().len() + more);
-        let kept = old.as_ref().is_some_and(|meta| meta.members().any(|member| !is_hop(&member)));
-        if needed || kept {
-            object.key("_meta");
-            object.begin();
-            if let Some(old) = &old {
-                for member in old.members().filter(|member| !is_hop(member)) {
-                    object.copy(old, &member);
+    }
+
+    /// Collects the parts of `params`, with this hop's members in place of those of another hop. Returns `false`, and
+    /// collects nothing, if that changes nothing.
+    pub(super) fn collect<'a>(
+        &'a self,
+        revision: Revision,
+        params: &'a str,
+        progress_token: Option<&'a str>,
+        parts: &mut Parts<'a>,
+    ) -> bool {
+        let mut members: SmallVec<[Member<'a>; 8]> = SmallVec::new();
+        let mut kept: SmallVec<[(&'a str, Member<'a>); 4]> = SmallVec::new();
+        let mut dropped = false;
+        for member in Members::of(params) {
+            if !member.is("_meta") {
+                members.push(member);
+            } else if member.value.starts_with('{') {
+                for inner in Members::of(member.value) {
+                    match is_hop(&inner) {
+                        true => dropped = true,
+                        false => kept.push((member.value, inner)),
+                    }
                 }
             }
-            self.members(revision, &mut object);
-            object.end();
         }
-        for member in params.members().filter(|member| !member.is("_meta")) {
-            object.copy(params, &member);
+        let needed = revision.is_modern() || progress_token.is_some();
+        // Nothing to do: a legacy server, and nothing of a hop in the params.
+        if !needed && !dropped {
+            return false;
         }
-        object.finish()
+        parts.begin();
+        if needed || !kept.is_empty() {
+            parts.key("_meta");
+            parts.begin();
+            for (meta, member) in &kept {
+                parts.copy(meta, member);
+            }
+            self.members(revision, progress_token, parts);
+            parts.end();
+        }
+        for member in &members {
+            parts.copy(params, member);
+        }
+        parts.end();
+        true
     }
 
     /// 2026-07-28, basic §_meta, Per-Request Protocol Fields: protocolVersion and clientCapabilities are required in
     /// every request; clientInfo clients SHOULD include.
-    fn members(&self, revision: Revision, object: &mut Object) {
+    fn members<'a>(&'a self, revision: Revision, progress_token: Option<&'a str>, parts: &mut Parts<'a>) {
         if revision.is_modern() {
-            object.text(key::PROTOCOL_VERSION, revision.as_str());
-            object.raw(key::CLIENT_INFO, &self.client_info);
-            object.raw(key::CLIENT_CAPABILITIES, &self.capabilities);
+            parts.key(key::PROTOCOL_VERSION);
+            parts.text(revision.as_str());
+            parts.key(key::CLIENT_INFO);
+            parts.raw(self.client_info.as_str());
+            parts.key(key::CLIENT_CAPABILITIES);
+            parts.raw(self.capabilities.as_str());
             if let Some(level) = self.log_level {
-                object.text(key::LOG_LEVEL, level.as_str());
+                parts.key(key::LOG_LEVEL);
+                parts.text(level.as_str());
             }
         }
-        if let Some(token) = &self.progress_token {
-            object.raw(key::PROGRESS_TOKEN, token);
+        if let Some(token) = progress_token {
+            parts.key(key::PROGRESS_TOKEN);
+            parts.raw(token);
         }
     }
 }
@@ -93,11 +124,16 @@ pub fn initialize_params(revision: Revision, capabilities: &Raw, client_info: &R
     // None of today's rules refuses capabilities. Should one, a client that declares nothing is still true.
     let lowered = revision::lower(Part::ClientCapabilities, revision, capabilities.clone());
     let capabilities = lowered.unwrap_or(Raw::EMPTY_OBJECT);
-    let mut object = Object::with_capacity(128 + capabilities.as_str().len() + client_info.as_str().len());
-    object.text("protocolVersion", revision.as_str());
-    object.raw("capabilities", &capabilities);
-    object.raw("clientInfo", client_info);
-    object.finish()
+    let mut parts = Parts::default();
+    parts.begin();
+    parts.key("protocolVersion");
+    parts.text(revision.as_str());
+    parts.key("capabilities");
+    parts.raw(capabilities.as_str());
+    parts.key("clientInfo");
+    parts.raw(client_info.as_str());
+    parts.end();
+    Raw::trusted(parts.join())
 }
 
 /// The error for params that a server's revision has no words for.
@@ -108,59 +144,58 @@ pub(super) fn cannot_say(name: &str, refused: &Unrepresentable) -> Error {
     }
 }
 
-/// Writes nested objects into one buffer.
-struct Object {
-    out: Vec<u8>,
-    first: bool,
+/// Pieces of a JSON text, in order. They are joined once all are there, so that the text is as large as its buffer: bytes with
+/// room to spare cost another allocation when they are shared.
+#[derive(Default)]
+pub(super) struct Parts<'a> {
+    parts: SmallVec<[&'a str; 64]>,
+    /// Whether a member was written into the object that is open.
+    any: bool,
 }
 
-impl Object {
-    fn with_capacity(bytes: usize) -> Self {
-        let mut out = Vec::with_capacity(bytes);
-        out.push(b'{');
-        Self { out, first: true }
-    }
-
-    fn comma(&mut self) {
-        if !std::mem::take(&mut self.first) {
-            self.out.push(b',');
-        }
-    }
-
-    fn key(&mut self, key: &str) {
-        self.comma();
-        string::write(&mut self.out, key);
-        self.out.push(b':');
-    }
-
-    fn raw(&mut self, key: &str, value: &Raw) {
-        self.key(key);
-        self.out.extend_from_slice(value.as_str().as_bytes());
-    }
-
-    fn text(&mut self, key: &str, value: &str) {
-        self.key(key);
-        string::write(&mut self.out, value);
-    }
-
-    fn copy(&mut self, object: &Raw, member: &Member<'_>) {
-        self.comma();
-        let text = object.as_str().as_bytes();
-        self.out.extend_from_slice(text.get(member.range.clone()).unwrap_or_default());
+impl<'a> Parts<'a> {
+    pub(super) fn raw(&mut self, text: &'a str) {
+        self.parts.push(text);
+        self.any = true;
     }
 
     fn begin(&mut self) {
-        self.out.push(b'{');
-        self.first = true;
+        self.parts.push("{");
+        self.any = false;
     }
 
     fn end(&mut self) {
-        self.out.push(b'}');
-        self.first = false;
+        self.raw("}");
     }
 
-    fn finish(mut self) -> Raw {
-        self.out.push(b'}');
-        Raw::trusted(self.out)
+    fn comma(&mut self) {
+        if std::mem::replace(&mut self.any, true) {
+            self.parts.push(",");
+        }
+    }
+
+    /// A key without anything to escape; its value follows.
+    fn key(&mut self, key: &'static str) {
+        self.comma();
+        self.parts.extend(["\"", key, "\":"]);
+    }
+
+    /// A string without anything to escape.
+    pub(super) fn text(&mut self, text: &'a str) {
+        self.parts.extend(["\"", text, "\""]);
+    }
+
+    /// A member of `object`, as it stands there.
+    fn copy(&mut self, object: &'a str, member: &Member<'_>) {
+        self.comma();
+        self.parts.push(object.get(member.range.clone()).unwrap_or_default());
+    }
+
+    pub(super) fn join(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(self.parts.iter().map(|part| part.len()).sum());
+        for part in &self.parts {
+            text.extend_from_slice(part.as_bytes());
+        }
+        text
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Id, Message, Method, Raw, Revision,
-    capability::{InputCapability, Profile},
+    capability::{ClientProfile, InputCapability},
     failure::{CloseReason, Failure},
     jsonrpc::{RpcResult, write_error, write_notification, write_request, write_result},
     meta::LogLevel,
@@ -91,7 +91,7 @@ pub struct CallFacts<C> {
     /// Whether calls of this caller are unrelated although they compare as equal (anonymous over modern HTTP).
     pub unidentifiable: bool,
     /// What the caller can be asked.
-    pub profile: Profile,
+    pub profile: ClientProfile,
     /// The least severe log messages that the caller wants; `None` if it wants none.
     pub log_level: Option<LogLevel>,
     /// Whether the caller has left the log level to the server: a legacy server is then not told one.

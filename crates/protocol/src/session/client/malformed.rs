@@ -164,6 +164,8 @@ mod tests {
         MalformedMessage::of(malformed, Some(text.as_bytes())).intent
     }
 
+    /// Invariant: A malformed message costs its own call alone; a broken response ends its call at once, a
+    /// broken request is refused.
     #[test]
     fn what_it_was_meant_to_be_is_told_where_it_can_be() {
         let answer = || Intent::Response(Id::from(7));

@@ -7,6 +7,7 @@
 //! - [`RequestEnvelope`]: the `_meta` members that one hop adds to a request; [`ServerIdentity`]: those that it adds to a
 //!   result.
 //! - [`route_request()`]: the call that a legacy server's request on a shared channel belongs to.
+//! - [`PreparedRequest`]: the request of a call, ready to be written.
 //! - [`MalformedMessage`]: text that is not a message, and what it was meant to be.
 //! - [`CallTable`]: what is kept for each call; drivers keep theirs in one, too.
 
@@ -22,6 +23,7 @@ mod negotiated;
 mod negotiation;
 mod opening;
 mod own_requests;
+mod prepared_request;
 mod receive;
 mod renewal;
 mod route_request;
@@ -40,6 +42,7 @@ pub use malformed::{Intent, MalformedMessage, element, oversized_response, overs
 pub use message::ServerMessage;
 pub use negotiated::NegotiatedSession;
 pub use negotiation::{NegotiationError, NegotiationStep, VersionNegotiation};
+pub use prepared_request::PreparedRequest;
 pub use route_request::{InFlightCall, RequestRoute, route_request};
 pub use server_info::ServerIdentity;
 pub use table::CallTable;

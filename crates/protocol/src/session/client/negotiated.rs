@@ -75,18 +75,17 @@ impl NegotiatedSession {
     /// # Errors
     /// When the server's revision has no such method, or no words for the params; see [`NegotiatedSession::refused`].
     pub fn params(&self, method: &str, params: &Raw, hop: &RequestEnvelope) -> Result<Raw, Unrepresentable> {
-        if self.revision.is_modern() {
-            return Ok(hop.write(self.revision, params));
-        }
-        match Method::named(method) {
+        Ok(hop.write(self.revision, &self.lowered(method, params)?))
+    }
+
+    /// The params of a request in the words of the server's revision.
+    pub(super) fn lowered(&self, method: &str, params: &Raw) -> Result<Raw, Unrepresentable> {
+        match Method::named(method).filter(|_| !self.revision.is_modern()) {
             Some(Method::Discover) => {
                 Err(Unrepresentable::Method { method: Method::Discover, to: self.revision })
             }
-            Some(method) => {
-                let lowered = revision::lower(Part::Params(method), self.revision, params.clone())?;
-                Ok(hop.write(self.revision, &lowered))
-            }
-            None => Ok(hop.write(self.revision, params)),
+            Some(method) => revision::lower(Part::Params(method), self.revision, params.clone()),
+            None => Ok(params.clone()),
         }
     }
 

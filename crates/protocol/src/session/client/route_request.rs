@@ -102,6 +102,8 @@ mod tests {
         assert_eq!(route_request(&all_asked), RequestRoute::Call(0));
     }
 
+    /// Invariant: A server request on a shared connection goes to the call that it belongs to. It is never
+    /// guessed among several callers.
     #[test]
     fn among_several_callers_nothing_is_guessed() {
         let calls = [call("a", ToolsCall, 0), call("b", ToolsCall, 0)];

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Error, Id, Method, Raw,
-    capability::{InputCapability, Profile},
+    capability::{ClientProfile, InputCapability},
     json::Splice,
     jsonrpc::{Reason, code},
     meta::key,
@@ -100,10 +100,10 @@ impl ServerRequests {
         method: Method,
         owner: Owner,
     ) -> &OpenRequest {
-        self.last = ServerRequestId(self.last.0 + 1);
+        let serial = self.next_serial();
         let due = request.progress_token.is_some().then(|| now.checked_add(PROGRESS)).flatten();
         self.open.push(OpenRequest {
-            serial: self.last,
+            serial,
             id: request.id,
             method,
             params: request.params,
@@ -116,6 +116,11 @@ impl ServerRequests {
         self.schedule();
         // It was pushed above.
         &self.open[self.open.len() - 1]
+    }
+
+    fn next_serial(&mut self) -> ServerRequestId {
+        self.last = ServerRequestId(self.last.0 + 1);
+        self.last
     }
 
     /// Takes a request away.
@@ -157,8 +162,15 @@ impl ServerRequests {
         Some(request)
     }
 
-    /// Holds a request, for the next call that may be asked.
+    /// Whether a request is open.
+    pub(super) fn is_open(&self, serial: ServerRequestId) -> bool {
+        self.open.iter().any(|open| open.serial == serial)
+    }
+
+    /// Holds a request, for the next call that may be asked. It counts as another one: whoever was offered it before must
+    /// not answer for that call.
     pub(super) fn hold(&mut self, now: Duration, mut request: OpenRequest) {
+        request.serial = self.next_serial();
         request.owner = Owner::Held;
         request.due = now.checked_add(self.roots_hold);
         self.open.push(request);
@@ -199,7 +211,7 @@ impl ServerRequests {
 /// The error for a request that the caller has not declared. 2025-11-25, elicitation §Error Handling: "Server sends an
 /// `elicitation/create` request with a mode not declared in client capabilities: `-32602` (Invalid params)"; what was not
 /// declared at all does not exist.
-pub(super) fn undeclared(profile: &Profile, method: Method, needs: InputCapability) -> Error {
+pub(super) fn undeclared(profile: &ClientProfile, method: Method, needs: InputCapability) -> Error {
     let in_part = match method {
         Method::Elicit => profile.elicitation_form || profile.elicitation_url,
         Method::CreateMessage => profile.sampling,

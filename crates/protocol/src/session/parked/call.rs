@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error, Method, Raw,
-    capability::Profile,
+    capability::ClientProfile,
     json::Splice,
     jsonrpc::{Reason, RpcResult, code},
     meta::LogLevel,
@@ -48,7 +48,7 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// What the client can be asked.
-    pub profile: Profile,
+    pub profile: ClientProfile,
     /// From which severity on it wants log messages.
     pub log_level: Option<LogLevel>,
     /// Whether it wants to hear of progress.
@@ -93,6 +93,8 @@ pub enum Event {
     },
     /// The server is done.
     Outcome(RpcResult),
+    /// The connection to the server is lost, with the error for those who are attached.
+    Lost(Error),
     /// The caller came back.
     Retry(Retry),
     /// A request is gone: cancelled, or its client disconnected.
@@ -142,7 +144,7 @@ pub struct Call {
     /// The retry that the attached requests made.
     retry: Option<(u32, [u8; 32])>,
     attached: Vec<(Attachment, Caller)>,
-    profile: Profile,
+    profile: ClientProfile,
     questions: BTreeMap<Key, Open>,
     /// How long it had run when it was parked.
     ran: Duration,
@@ -213,6 +215,7 @@ impl Call {
             Event::Withdrawn(key) => self.withdrawn(key),
             Event::Notification { method, params } => self.notification(method, params, &mut out),
             Event::Outcome(outcome) => self.outcome(now, outcome, &mut out),
+            Event::Lost(error) => self.lost(now, error, &mut out),
             Event::Retry(retry) => self.retried(now, retry, &mut out),
             Event::Detached(attachment) => self.detached(attachment, &mut out),
             Event::Placed => self.placed(now, &mut out),
@@ -345,6 +348,14 @@ impl Call {
         }
     }
 
+    fn lost(&mut self, now: Duration, error: Error, out: &mut Vec<Effect>) {
+        if let Phase::Parked { .. } = self.phase {
+            self.refuse_open("the call is over", out);
+            return self.over(CallRecord::Abandoned(Reason::UpstreamLost), out);
+        }
+        self.outcome(now, Err(error), out);
+    }
+
     fn outcome(&mut self, now: Duration, outcome: RpcResult, out: &mut Vec<Effect>) {
         let outcome = self.told(outcome);
         match self.phase {
@@ -352,9 +363,6 @@ impl Call {
             Phase::Parked { until } => {
                 self.refuse_open("the call is over", out);
                 match &outcome {
-                    Err(error) if error.reason == Some(Reason::UpstreamLost) => {
-                        self.over(CallRecord::Abandoned(Reason::UpstreamLost), out);
-                    }
                     _ if size(&outcome) > self.limits.parked_bytes => {
                         out.push(Effect::Count("parked_bytes"));
                         self.over(CallRecord::Abandoned(Reason::TooLarge), out);
@@ -692,7 +700,7 @@ impl Sorted {
 /// what the client did not declare and may be left out.
 ///
 /// 2026-07-28, client/sampling §Context Inclusion, of the client: it "MAY modify or ignore this field".
-fn relayed(method: Method, params: &Raw, profile: Profile) -> Raw {
+fn relayed(method: Method, params: &Raw, profile: ClientProfile) -> Raw {
     let hop = |key: &str| match key {
         "task" => true,
         "elicitationId" => method == Method::Elicit,

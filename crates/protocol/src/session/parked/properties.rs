@@ -1,5 +1,8 @@
 //! Whatever happens in whatever order: no answer is lost, no question stays open, no request stays unanswered, no limit is
 //! passed.
+//!
+//! Invariant: A parked call loses no answer, leaves no server request open and no request unanswered,
+//! respects its limits, and ends.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +12,7 @@ use std::{
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::{Error, Method, Raw, capability::Profile, json::Splice, jsonrpc::Reason};
+use crate::{Error, Method, Raw, capability::ClientProfile, json::Splice, jsonrpc::Reason};
 
 const LIMITS: Limits = Limits {
     batch_window: Duration::from_millis(20),
@@ -55,8 +58,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn profile() -> Profile {
-    Profile { elicitation_form: true, ..Profile::default() }
+fn profile() -> ClientProfile {
+    ClientProfile { elicitation_form: true, ..ClientProfile::default() }
 }
 
 /// One call, with all that the outside knows of it.
@@ -162,7 +165,7 @@ impl World {
             Step::Lose => {
                 self.calls[at].server_done = true;
                 let error = Error::internal("gone").with_reason(Reason::UpstreamLost);
-                self.tell(at, Event::Outcome(Err(error)));
+                self.tell(at, Event::Lost(error));
             }
             Step::Progress(progress) => {
                 let params = raw(&format!(r#"{{"progress":{progress}}}"#));

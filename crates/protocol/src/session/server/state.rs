@@ -1,27 +1,31 @@
-//! Sessions that open with `initialize` (2024-11-05 to 2025-11-25).
-
 use std::collections::BTreeSet;
 
 use bytestring::ByteString;
 
+use super::{
+    SubscriptionChange, Translation,
+    translation::{invalid_params, invalid_result},
+};
 use crate::{
     Error, Id, Method, Raw, Revision,
-    capability::Profile,
-    json::{Elements, Members, Splice},
-    jsonrpc::{Reason, RpcResult, code},
+    capability::ClientProfile,
+    json::{Members, Splice},
+    jsonrpc::{Reason, RpcResult},
     meta::{LogLevel, key},
     method::{Kind, Sender},
-    revision::{self, Part, Unrepresentable},
+    revision::{self, Part},
 };
 
-/// What was agreed in one session, and where it stands.
+/// What one session has negotiated: revision, capabilities, log level and subscriptions.
+///
+/// Such a session opens with `initialize` (2024-11-05 to 2025-11-25).
 #[derive(Debug)]
 pub struct SessionState {
     stage: Stage,
     supported: Vec<Revision>,
     revision: Revision,
     capabilities: Raw,
-    changes_roots: bool,
+    profile: ClientProfile,
     client_info: Option<Raw>,
     log_level: Option<LogLevel>,
     subscriptions: BTreeSet<ByteString>,
@@ -31,21 +35,21 @@ pub struct SessionState {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
-    /// Nothing was said yet.
+    /// The client has sent no `initialize`.
     Fresh,
-    /// `initialize` came; its answer is being made.
+    /// `initialize` has come and is not answered.
     Opening,
     /// `initialize` was answered.
     Open,
-    /// The client said `initialized`: we may send requests and notifications of our own.
+    /// The client has sent `notifications/initialized`: the server may send requests and notifications of its own.
     Ready,
 }
 
 /// The most resources that one session is subscribed to.
-const SUBSCRIPTIONS: usize = 1_000;
+const MAX_SUBSCRIPTIONS: usize = 1_000;
 
-/// What stands in a `DiscoverResult`, and is said otherwise or not at all in answer to `initialize`.
-const BELONG_TO_A_HOP: [&str; 8] = [
+/// The members of a `DiscoverResult` that an `InitializeResult` has in another form or not at all.
+const HOP_MEMBERS: [&str; 8] = [
     "resultType",
     "supportedVersions",
     "capabilities",
@@ -56,32 +60,33 @@ const BELONG_TO_A_HOP: [&str; 8] = [
     "serverInfo",
 ];
 
-/// The same of its `_meta`.
+/// The same members of its `_meta`.
 const HOP_META: [&str; 3] = [key::SERVER_INFO, key::PROTOCOL_VERSION, key::SUBSCRIPTION_ID];
 
-/// What to do with a request.
+/// What a driver does with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestStep {
     /// Answer it with this.
     Answer(RpcResult),
-    /// Ask the service what it offers (`server/discover`), then [`SessionState::open`] makes the answer.
+    /// Call `server/discover` of the service; [`SessionState::open`] makes the answer from its result.
     Discover,
     /// Call the service with this method and these params, in the newest vocabulary.
     Call(ByteString, Raw),
-    /// The session's subscriptions would become these: listen to them, then answer `{}` and [`SessionState::subscribe`].
-    Listen(BTreeSet<ByteString>),
+    /// Change the session's subscriptions: listen to what they become, then answer `{}` and
+    /// [`SessionState::subscribe`].
+    Listen(SubscriptionChange),
 }
 
 impl SessionState {
-    /// A session that nobody has opened. `supported` are the revisions that may be agreed on; modern ones among
-    /// them are passed over.
+    /// A session that is not open. `supported` are the revisions that may be negotiated; modern ones among them are
+    /// ignored, since `initialize` does not negotiate them.
     pub fn new(supported: &[Revision]) -> Self {
         Self {
             stage: Stage::Fresh,
             supported: supported.iter().copied().filter(|revision| !revision.is_modern()).collect(),
             revision: Revision::NEWEST_LEGACY,
             capabilities: Raw::EMPTY_OBJECT,
-            changes_roots: false,
+            profile: ClientProfile::default(),
             client_info: None,
             log_level: None,
             subscriptions: BTreeSet::new(),
@@ -90,27 +95,33 @@ impl SessionState {
         }
     }
 
-    /// The revision agreed on; the newest legacy one until then.
+    /// The negotiated revision, or the newest legacy one before `initialize`.
     pub fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// What the client declared, in the newest vocabulary.
+    /// The translation between the newest vocabulary and the client's.
+    pub fn translation(&self) -> Translation {
+        Translation::to(self.revision)
+    }
+
+    /// The capabilities that the client declared, in the newest vocabulary.
     pub fn capabilities(&self) -> &Raw {
         &self.capabilities
     }
 
-    /// Whether the client says when its roots change: since 2026-07-28 none does, so its capabilities do not tell.
-    pub fn changes_roots(&self) -> bool {
-        self.changes_roots
+    /// The capabilities that the client declared, parsed. Whether it notifies of changes of its roots stands here alone: the
+    /// newest vocabulary has no capability for that.
+    pub fn profile(&self) -> ClientProfile {
+        self.profile
     }
 
-    /// Who the client says it is.
+    /// The client's `clientInfo`.
     pub fn client_info(&self) -> Option<&Raw> {
         self.client_info.as_ref()
     }
 
-    /// From which severity on the client wants log messages; `None` while it has not said so.
+    /// The lowest severity of log messages that the client wants; `None` before `logging/setLevel`.
     ///
     /// 2025-11-25, logging: without `logging/setLevel` "the server MAY decide which messages to send".
     pub fn log_level(&self) -> Option<LogLevel> {
@@ -122,12 +133,13 @@ impl SessionState {
         self.stage >= Stage::Open
     }
 
-    /// Whether the client is ready for requests and notifications of ours.
+    /// Whether the client has sent `notifications/initialized`, after which the server may send requests and
+    /// notifications of its own.
     pub fn is_ready(&self) -> bool {
         self.stage == Stage::Ready
     }
 
-    /// The client said `initialized`. Returns whether that was the first time.
+    /// Takes `notifications/initialized`. Returns whether it is the first one after `initialize` was answered.
     pub fn initialized(&mut self) -> bool {
         let first = self.stage == Stage::Open;
         if first {
@@ -136,7 +148,7 @@ impl SessionState {
         first
     }
 
-    /// What to do with a request.
+    /// Decides what to do with a request.
     pub fn request(&mut self, name: &ByteString, params: Option<&Raw>) -> RequestStep {
         let method = Method::named(name);
         if self.stage == Stage::Fresh {
@@ -156,7 +168,7 @@ impl SessionState {
             Some(Method::SetLevel) => RequestStep::Answer(self.set_level(params)),
             Some(Method::Subscribe) => self.resubscribe(name, params, |all, uri| all.insert(uri)),
             Some(Method::Unsubscribe) => self.resubscribe(name, params, |all, uri| all.remove(&uri)),
-            // Tasks of 2025-11-25 are not offered, so nobody may ask for them.
+            // The tasks of 2025-11-25 are not offered.
             Some(Method::TasksGet | Method::TasksResult | Method::TasksList | Method::TasksCancel) => {
                 RequestStep::Answer(Err(Error::method_not_found(name)))
             }
@@ -166,7 +178,7 @@ impl SessionState {
         }
     }
 
-    /// Before `initialize`. Clients probe, so whatever it is, it is answered at once.
+    /// Decides what to do with a request before `initialize`. Clients probe, so every one is answered at once.
     fn first(&mut self, method: Option<Method>, name: &str, params: Option<&Raw>) -> RequestStep {
         match method {
             Some(Method::Initialize) => match self.initialize(params) {
@@ -201,12 +213,13 @@ impl SessionState {
         if !capabilities.is_object() {
             return Err(Error::invalid_params("params.capabilities must be an object"));
         }
-        self.changes_roots = Profile::of(&capabilities).roots_list_changed;
+        let roots_list_changed = ClientProfile::of(&capabilities).roots_list_changed;
         // 2025-11-25, lifecycle §Operation: both parties MUST "Respect the negotiated protocol version". A client that asked
-        // for a newer one has declared what this one does not have, and nobody may be asked for that.
+        // for a newer one has declared capabilities that this one does not have, and must not be asked to use them.
         let said = revision::lower(Part::ClientCapabilities, revision, capabilities);
         let lifted = said.and_then(|said| revision::lift(Part::ClientCapabilities, revision, said));
-        self.capabilities = lifted.map_err(refused_params)?;
+        self.capabilities = lifted.map_err(invalid_params)?;
+        self.profile = ClientProfile { roots_list_changed, ..ClientProfile::of(&self.capabilities) };
         self.client_info = member("clientInfo").filter(|info| info.is_object());
         self.revision = revision;
         self.stage = Stage::Opening;
@@ -216,7 +229,7 @@ impl SessionState {
     /// Makes the answer to `initialize` from a `DiscoverResult`.
     ///
     /// # Errors
-    /// The service's error; the session is as if `initialize` had not come.
+    /// The service's error; the session is then as before `initialize`.
     pub fn open(&mut self, discovered: RpcResult) -> RpcResult {
         let result = discovered.and_then(|discovered| self.initialize_result(&discovered));
         self.stage = if result.is_ok() { Stage::Open } else { Stage::Fresh };
@@ -226,15 +239,15 @@ impl SessionState {
     fn initialize_result(&mut self, discovered: &Raw) -> RpcResult {
         let capabilities = discovered.member("capabilities").unwrap_or(Raw::EMPTY_OBJECT);
         let capabilities =
-            revision::lower(Part::ServerCapabilities, self.revision, capabilities).map_err(refused_result)?;
+            revision::lower(Part::ServerCapabilities, self.revision, capabilities).map_err(invalid_result)?;
         let info = discovered.member("_meta").and_then(|meta| meta.member(key::SERVER_INFO));
         let unnamed = || Raw::from(serde_json::json!({"name": "unknown", "version": "unknown"}));
         let mut result = Splice::new()
             .with("protocolVersion", &Raw::string(self.revision.as_str()))
             .with("capabilities", &capabilities)
             .with("serverInfo", &info.unwrap_or_else(unnamed));
-        // What nobody here knows passes: a server behind a bridge may say more of itself.
-        let said = discovered.members().filter(|member| !BELONG_TO_A_HOP.iter().any(|name| member.is(name)));
+        // Unknown members pass: a server behind a bridge may have more of them.
+        let said = discovered.members().filter(|member| !HOP_MEMBERS.iter().any(|name| member.is(name)));
         for member in said {
             result = result.with(&member.key(), &discovered.slice(member.value));
         }
@@ -280,15 +293,15 @@ impl SessionState {
         if !change(&mut subscriptions, uri) {
             return RequestStep::Answer(Ok(Raw::EMPTY_OBJECT));
         }
-        // Whoever tells of changes has a limit, too, and would leave out some other one.
-        if subscriptions.len() > SUBSCRIPTIONS.max(self.subscriptions.len()) {
-            let message = format!("the session has {SUBSCRIPTIONS} subscriptions; end one of them first");
+        // The source of resource updates has a limit as well, and would silently leave out another subscription.
+        if subscriptions.len() > MAX_SUBSCRIPTIONS.max(self.subscriptions.len()) {
+            let message = format!("the session has {MAX_SUBSCRIPTIONS} subscriptions; end one of them first");
             return RequestStep::Answer(Err(Error::internal(message).with_reason(Reason::Overloaded)));
         }
-        RequestStep::Listen(subscriptions)
+        RequestStep::Listen(SubscriptionChange::between(&self.subscriptions, &subscriptions))
     }
 
-    /// The session is subscribed to these from now on.
+    /// Sets the resources that the session is subscribed to.
     pub fn subscribe(&mut self, subscriptions: BTreeSet<ByteString>) {
         self.subscriptions = subscriptions;
     }
@@ -313,7 +326,7 @@ impl SessionState {
         serde_json::json!({ "notifications": filter }).into()
     }
 
-    /// What the session is subscribed to.
+    /// The resources that the session is subscribed to.
     pub fn subscriptions(&self) -> &BTreeSet<ByteString> {
         &self.subscriptions
     }
@@ -322,87 +335,31 @@ impl SessionState {
         let params = params.cloned().unwrap_or(Raw::EMPTY_OBJECT);
         match revision::lift(Part::Params(method), self.revision, params) {
             Ok(params) => RequestStep::Call(name.clone(), params),
-            Err(refused) => RequestStep::Answer(Err(refused_params(refused))),
+            Err(refused) => RequestStep::Answer(Err(invalid_params(refused))),
         }
     }
 
-    /// Lowers the outcome of a call.
-    pub fn lower(&self, method: Option<Method>, outcome: RpcResult) -> RpcResult {
-        let outcome = outcome.or_else(|error| match method {
-            Some(Method::ToolsCall) if self.revision < Revision::V2025_11_25 => told_urls(error),
-            _ => Err(error),
-        });
-        let result = outcome.and_then(|result| match method {
-            Some(method) => {
-                revision::lower(Part::Result(method), self.revision, result).map_err(refused_result)
-            }
-            None => Ok(result),
-        });
-        result.map_err(|error| revision::lower_error(self.revision, method, error))
-    }
-
-    /// Lowers a notification. `None` when this revision has no such notification.
-    pub fn notify(&self, method: Method, params: Raw) -> Option<Raw> {
-        let exists = method.exists(Kind::Notification, Sender::Server, self.revision);
-        exists.then(|| revision::lower(Part::Notification(method), self.revision, params).ok()).flatten()
-    }
-
-    /// Lowers a question and gives it an id that was never used before in this session.
+    /// Lowers the params of a request to the client, and gives it an id that this session has never used.
     ///
     /// # Errors
-    /// When this revision cannot say the question.
-    pub fn ask(&mut self, method: Method, params: Raw) -> Result<(Id, Raw), Error> {
-        if !method.exists(Kind::Request, Sender::Server, self.revision) {
-            return Err(Error::internal(format!("{} has no {}", self.revision, method.as_str())));
-        }
-        let params = self.in_context(method, params);
-        let params =
-            revision::lower(Part::ServerRequest(method), self.revision, params).map_err(refused_result)?;
+    /// The client's revision cannot express the request.
+    pub fn lower_request(&mut self, method: Method, params: Raw) -> Result<(Id, Raw), Error> {
+        let params = self.without_undeclared_context(method, params);
+        let params = self.translation().lower_request(method, params)?;
         self.last_id += 1;
         Ok((Id::from(self.last_id), params))
     }
 
-    /// 2025-11-25, sampling §Capabilities: `thisServer` and `allServers` need `sampling.context`. The client may ignore what
-    /// stands there, so it is left out where the client declared no context. (Who speaks an older revision takes it.)
-    fn in_context(&self, method: Method, params: Raw) -> Raw {
+    /// Removes `includeContext` from a sampling request if the client has not declared `sampling.context`.
+    ///
+    /// 2025-11-25, sampling §Capabilities: `thisServer` and `allServers` need `sampling.context`. The client may ignore the
+    /// member, so the request is still good without it. (Clients of older revisions take it.)
+    fn without_undeclared_context(&self, method: Method, params: Raw) -> Raw {
         let wants = method == Method::CreateMessage
             && Members::find(params.as_str(), "includeContext").is_some_and(|which| which != "\"none\"");
-        if !wants || Profile::of(&self.capabilities).sampling_context {
+        if !wants || self.profile.sampling_context {
             return params;
         }
         Splice::retain(&params, |name| name != "includeContext").finish()
     }
-
-    /// Lifts the answer to a question, which is given as it was before it was lowered.
-    pub fn answered(&self, method: Method, question: &Raw, answer: RpcResult) -> RpcResult {
-        answer.and_then(|answer| {
-            revision::lift_answer(self.revision, method, question, answer).map_err(refused_params)
-        })
-    }
-}
-
-/// -32042 exists since 2025-11-25. To the model of an older client it is told in words what the user has to visit.
-fn told_urls(error: Error) -> RpcResult {
-    let elicitations = error.data.as_ref().and_then(|data| data.member("elicitations"));
-    let elicitations =
-        elicitations.filter(|all| error.code == code::URL_ELICITATION_REQUIRED && all.is_array());
-    let Some(elicitations) = elicitations else { return Err(error) };
-    let mut text = error.message.to_string();
-    for elicitation in Elements::of(elicitations.as_str()) {
-        let member =
-            |name| Members::find(elicitation, name).and_then(|value| elicitations.slice(value).as_string());
-        for part in [member("message"), member("url")].into_iter().flatten() {
-            text.push('\n');
-            text.push_str(&part);
-        }
-    }
-    Ok(serde_json::json!({"content": [{"type": "text", "text": text}], "isError": true}).into())
-}
-
-fn refused_params(refused: Unrepresentable) -> Error {
-    Error::invalid_params(refused.to_string())
-}
-
-fn refused_result(refused: Unrepresentable) -> Error {
-    Error::internal(refused.to_string())
 }

@@ -89,6 +89,7 @@ fn initialize_agrees_on_the_asked_version_or_the_newest_legacy_one() {
     }
 }
 
+/// Invariant: No side is asked for what the negotiated revision does not have.
 #[test]
 fn nobody_is_asked_for_what_the_agreed_revision_does_not_have() {
     let declared = r#"{"elicitation":{"form":{},"url":{}},"sampling":{"tools":{}},"roots":{}}"#;
@@ -158,9 +159,10 @@ fn set_level_becomes_log_level() {
 fn a_subscription_becomes_part_of_the_one_listen() {
     let (mut session, _) = opened("2025-06-18");
     let params = raw(r#"{"uri":"a:b"}"#);
-    let RequestStep::Listen(wanted) = session.request(&"resources/subscribe".into(), Some(&params)) else {
+    let RequestStep::Listen(change) = session.request(&"resources/subscribe".into(), Some(&params)) else {
         panic!()
     };
+    let wanted = change.apply(session.subscriptions());
     assert_eq!(
         session.filter(&wanted).as_str(),
         r#"{"notifications":{"toolsListChanged":true,"resourcesListChanged":true,"resourceSubscriptions":["a:b"]}}"#
@@ -168,21 +170,21 @@ fn a_subscription_becomes_part_of_the_one_listen() {
     session.subscribe(wanted);
     let again = session.request(&"resources/subscribe".into(), Some(&params));
     assert_eq!(again, RequestStep::Answer(Ok(Raw::EMPTY_OBJECT)));
-    let RequestStep::Listen(wanted) = session.request(&"resources/unsubscribe".into(), Some(&params)) else {
+    let RequestStep::Listen(change) = session.request(&"resources/unsubscribe".into(), Some(&params)) else {
         panic!()
     };
-    assert!(wanted.is_empty());
+    assert!(change.apply(session.subscriptions()).is_empty());
 }
 
 #[test]
 fn ids_never_reused() {
     let (mut session, _) = opened("2025-11-25");
     let ids: Vec<String> = (0..3)
-        .map(|_| session.ask(crate::Method::ListRoots, Raw::EMPTY_OBJECT).unwrap().0.to_string())
+        .map(|_| session.lower_request(crate::Method::ListRoots, Raw::EMPTY_OBJECT).unwrap().0.to_string())
         .collect();
     assert_eq!(ids, ["1", "2", "3"]);
     let (mut old, _) = opened("2025-03-26");
-    assert!(old.ask(crate::Method::Elicit, Raw::EMPTY_OBJECT).is_err());
+    assert!(old.lower_request(crate::Method::Elicit, Raw::EMPTY_OBJECT).is_err());
 }
 
 #[test]
@@ -208,7 +210,7 @@ fn context_is_asked_of_those_only_who_declared_it() {
         );
         session.request(&"initialize".into(), Some(&raw(&params)));
         let params = raw(&format!(r#"{{"messages":[],"includeContext":"{which}","maxTokens":1}}"#));
-        session.ask(crate::Method::CreateMessage, params).unwrap().1.to_string()
+        session.lower_request(crate::Method::CreateMessage, params).unwrap().1.to_string()
     };
     let without = r#"{"messages":[],"maxTokens":1}"#;
     assert_eq!(asked("2025-11-25", "{}", "allServers"), without);
@@ -224,8 +226,8 @@ fn a_session_that_is_subscribed_to_enough_is_told_so_and_may_end_some() {
     let subscribe = |session: &mut SessionState, method: &str, number: usize| {
         let params = raw(&format!(r#"{{"uri":"test://{number}"}}"#));
         match session.request(&method.into(), Some(&params)) {
-            RequestStep::Listen(wanted) => {
-                session.subscribe(wanted);
+            RequestStep::Listen(change) => {
+                session.subscribe(change.apply(session.subscriptions()));
                 Ok(Raw::EMPTY_OBJECT)
             }
             RequestStep::Answer(outcome) => outcome,

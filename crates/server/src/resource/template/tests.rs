@@ -1,3 +1,6 @@
+//! Invariant: A URI made by a template is read back by it, in linear time, and no value leads out of a
+//! folder.
+
 use proptest::prelude::*;
 
 use super::{

@@ -157,6 +157,7 @@ mod tests {
         assert_eq!(line, "here\n");
     }
 
+    /// Invariant: However the program ends, no process of a server remains, not even after SIGKILL.
     #[test]
     fn what_is_told_and_not_taken_back_is_ended_when_nothing_more_is_told() {
         let mut kept = start("echo here; while :; do sleep 1; done");
@@ -190,6 +191,7 @@ mod tests {
         assert_eq!(reaped.join().unwrap().code(), Some(4));
     }
 
+    /// Invariant: However the program ends, no process of a server remains, not even after SIGKILL.
     #[test]
     fn nothing_but_groups_is_understood() {
         assert!(told(&b"+0\n+1\n+-1\n+-7\n\n7\n*7\n+\n+x\n+99999999999999999999\n\xff\n"[..]).is_empty());

@@ -7,17 +7,17 @@ use tokio::{task::JoinHandle, time::timeout};
 use super::guard::Guarded;
 use super::{Command, stderr::Ring};
 use crate::client::{
-    ConnectError, ConnectOptions, End,
-    duplex::{Channel, Hub, Open, read, write},
+    CloseReason, ConnectError,
+    duplex::{Channel, Duplex, Open, Opening, read, write},
 };
 
 impl Open for Command {
-    async fn open(&self, opening: Arc<ConnectOptions>) -> Result<Channel, ConnectError> {
+    async fn open(&self, opening: Opening) -> Result<Channel, ConnectError> {
         let mut child = self.wrapped().spawn().map_err(|error| self.refused(error))?;
         #[cfg(unix)]
         let guarded = self.guard.as_ref().zip(child.id()).map(|(guard, group)| guard.guarded(group));
         let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
-        let (hub, outbox) = Hub::new(opening);
+        let (channel, connection, outbox) = Channel::new(opening);
         let ring = Ring::new(self.stderr_kept);
         let mut streams = Streams::default();
         if let Some(stdin) = stdin {
@@ -27,9 +27,9 @@ impl Open for Command {
             }));
         }
         if let Some(stdout) = stdout {
-            let hub = hub.clone();
+            let connection = connection.clone();
             streams.output = Some(tokio::spawn(async move {
-                read(stdout, hub).await;
+                read(stdout, connection).await;
             }));
         }
         if let Some(stderr) = stderr {
@@ -39,14 +39,14 @@ impl Open for Command {
             child: Kill(child),
             #[cfg(unix)]
             _guarded: guarded,
-            hub: hub.clone(),
+            connection,
             streams,
             ring,
             linger: self.linger,
             grace: self.grace,
         };
         tokio::spawn(process.watch());
-        Ok(Channel::new(hub))
+        Ok(channel)
     }
 }
 
@@ -109,7 +109,7 @@ struct Process {
     /// Given up after the process.
     #[cfg(unix)]
     _guarded: Option<Guarded>,
-    hub: Arc<Hub>,
+    connection: Arc<Duplex>,
     streams: Streams,
     ring: Ring,
     linger: Duration,
@@ -140,17 +140,17 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const SIGTERM: i32 = 15;
 
 impl Process {
-    /// Waits for the end of the process, or brings it about; then ends the hub.
+    /// Waits for the end of the process, or brings it about; then ends the connection.
     async fn watch(mut self) {
-        let hub = self.hub.clone();
+        let connection = self.connection.clone();
         let ended = tokio::select! {
             ended = self.child.0.wait() => ended.map(Some).unwrap_or(None),
-            () = hub.closing() => self.shut_down().await,
+            () = connection.closing() => self.shut_down().await,
             // It closed its output, so it will say nothing more. 2026-07-28, stdio §Shutdown: "The server MAY initiate
             // shutdown by closing its output stream to the client and exiting."
             () = over(self.streams.output.as_mut()) => {
                 self.streams.output = None;
-                hub.close_input();
+                connection.close_input();
                 self.shut_down().await
             }
         };
@@ -163,10 +163,10 @@ impl Process {
                 stream.abort();
             }
         }
-        let closed = hub.was_closed();
-        let exited = End::Exited { status: ended, stderr: self.ring.text().into() };
+        let closed = connection.was_closed();
+        let exited = CloseReason::Exited { status: ended, stderr: self.ring.text().into() };
         drop(self);
-        hub.end(if closed { End::Closed } else { exited });
+        connection.end(if closed { CloseReason::Closed } else { exited });
     }
 
     /// Closes its input and waits; then tells it to end; then kills it.

@@ -1,4 +1,7 @@
 //! Real processes: shell scripts that behave as servers do, and as they should not.
+//!
+//! Invariant: A server that prints garbage, floods or disconnects costs its own calls alone, and each of them
+//! gets the reason.
 #![cfg(target_os = "linux")]
 
 use std::{sync::Arc, time::Duration};
@@ -7,7 +10,7 @@ use anyport_protocol::{Limits, Method, Raw, Revision};
 use anyport_service::{Context, Event, Outcome, Principal, Request, Service};
 
 use super::Command;
-use crate::client::{ConnectError, ConnectOptions, Connection, End, Target, connect};
+use crate::client::{CloseReason, ConnectError, ConnectOptions, Connection, Target, connect};
 
 /// Answers `initialize`, then every request by its own line; ends with its input.
 const OLD: &str = r#"
@@ -60,7 +63,7 @@ async fn an_old_server_is_called_and_ends_with_its_input() {
     assert!(result.as_str().contains("given"), "{result}");
     let watching = connection.clone();
     connection.close().await;
-    assert!(matches!(watching.closed().await, End::Closed));
+    assert!(matches!(watching.closed().await, CloseReason::Closed));
 }
 
 #[tokio::test]
@@ -76,7 +79,7 @@ async fn a_lost_process_is_told_with_its_last_words() {
     let connection = start(server(UNKNOWN, "echo 'out of memory' >&2; exit 7")).await;
     let error = error(&connection).await;
     assert!(error.contains("exit status: 7") && error.contains("out of memory"), "{error}");
-    assert!(matches!(connection.closed().await, End::Exited { .. }));
+    assert!(matches!(connection.closed().await, CloseReason::Exited { .. }));
 }
 
 #[tokio::test]
@@ -132,6 +135,7 @@ async fn garbage_and_floods_do_not_matter() {
     connection.close().await;
 }
 
+/// Invariant: A child process that never answers is given up and killed.
 #[tokio::test]
 async fn a_server_that_never_answers_is_given_up_and_killed() {
     let opening = ConnectOptions {

@@ -1,168 +1,109 @@
 use std::{future::Future, sync::Arc};
 
 use anyport_protocol::{
-    Method, Raw, Revision,
-    jsonrpc::RpcResult,
-    session::client::{
-        NegotiatedSession, NegotiationError, NegotiationStep, RequestEnvelope, VersionNegotiation,
-        initialize_params,
-    },
+    failure::CloseReason,
+    session::client::{Channel as Sharing, Input, NegotiatedSession, NegotiationError},
 };
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep_until},
 };
 
-use super::Hub;
-use crate::client::{ConnectError, ConnectOptions, End, carrier::Opened};
+use super::driver::{Duplex, Outbox};
+use crate::client::{
+    ConnectError, ConnectOptions,
+    carrier::Opened,
+    multiplexer::{Control, Machine},
+};
 
-/// Opens a channel, as often as it takes: an old server's process may end at the probe.
+/// Opens a channel, as often as it takes: a legacy server's process may end at the probe.
 pub(crate) trait Open: Send + Sync {
-    /// Makes a hub, and what drives it: until [`Hub::end`], which it must come to once [`Hub::closing`] says so.
-    fn open(
-        &self,
-        opening: Arc<ConnectOptions>,
-    ) -> impl Future<Output = Result<Channel, ConnectError>> + Send;
+    /// Makes a [`Channel`], and what drives its connection: until [`Duplex::end`], which it must come to once
+    /// [`Duplex::closing`] says so.
+    fn open(&self, opening: Opening) -> impl Future<Output = Result<Channel, ConnectError>> + Send;
+}
+
+/// A connection that waits for its channel.
+pub(crate) struct Opening {
+    pub(crate) options: Arc<ConnectOptions>,
+    pub(super) machine: Machine,
 }
 
 /// A channel that is being opened; dropping it closes it.
-pub(crate) struct Channel(Option<Arc<Hub>>);
+pub(crate) struct Channel {
+    connection: Option<Arc<Duplex>>,
+    negotiated: oneshot::Receiver<Control>,
+}
 
 impl Channel {
-    pub(crate) fn new(hub: Arc<Hub>) -> Self {
-        Self(Some(hub))
+    /// A channel for `opening`: its connection, and what is to be sent on it.
+    pub(crate) fn new(opening: Opening) -> (Self, Arc<Duplex>, Outbox) {
+        let (connection, outbox, negotiated) = Duplex::on_channel(opening);
+        (Self { connection: Some(connection.clone()), negotiated }, connection, outbox)
     }
 
-    fn keep(mut self) -> Option<Arc<Hub>> {
-        self.0.take()
+    pub(super) fn keep(mut self) -> Option<Arc<Duplex>> {
+        self.connection.take()
     }
 }
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        if let Some(hub) = self.0.take() {
-            hub.close();
+        if let Some(connection) = self.connection.take() {
+            connection.close();
         }
     }
 }
 
 /// Finds out what the server at the other end of a channel speaks, and makes a connection of it.
-pub(crate) async fn open(channels: &impl Open, opening: &ConnectOptions) -> Result<Opened, ConnectError> {
-    let opening = Arc::new(opening.clone());
-    let (mut negotiation, mut step) = VersionNegotiation::begin(opening.revision);
+pub(crate) async fn open(channels: &impl Open, options: &ConnectOptions) -> Result<Opened, ConnectError> {
+    let options = Arc::new(options.clone());
     // Beyond what the clock can tell is for ever.
-    let give_up = Instant::now().checked_add(opening.open_timeout);
-    let mut channel = opened(channels, &opening, give_up).await?;
-    let mut probe_ends = None;
-    let (mut discover, mut initialize) = (Answer::default(), Answer::default());
+    let give_up = Instant::now().checked_add(options.open_timeout);
+    let mut machine = Machine::new(&options, Sharing::Shared);
     loop {
-        let Some(hub) = channel.0.clone() else { return Err(ConnectError::Ended(End::Closed)) };
-        match step {
-            NegotiationStep::Discover => {
-                discover = Answer(Some(hub.request(Method::Discover, &probe(&opening))));
-                probe_ends = Instant::now().checked_add(opening.probe_timeout);
-            }
-            NegotiationStep::Initialize(revision) => {
-                let params = initialize_params(revision, &opening.capabilities, &opening.client_info);
-                initialize = Answer(Some(hub.request(Method::Initialize, &params)));
-                probe_ends = None;
-            }
-            NegotiationStep::Reopen => {
-                tracing::debug!("the server went away at the probe; it is opened anew with initialize");
-                (discover, initialize, probe_ends) = (Answer::default(), Answer::default(), None);
-                drop(channel);
-                channel = opened(channels, &opening, give_up).await?;
-                step = negotiation.reopened();
-                continue;
-            }
-            NegotiationStep::Agreed(agreement) => return agree(channel, agreement),
-            NegotiationStep::Failed(failure) => return Err(failed(&failure, &hub, &opening).await),
-            NegotiationStep::Wait => {}
-        }
-        let mut ended = hub.ended();
-        step = tokio::select! {
-            biased;
-            outcome = discover.get() => negotiation.discover(outcome),
-            outcome = initialize.get() => negotiation.initialized(outcome),
-            _ = ended.wait_for(Option::is_some) => negotiation.ended(),
-            () = at(probe_ends) => {
-                probe_ends = None;
-                negotiation.silence()
-            }
-            () = at(give_up) => return Err(ConnectError::Silent(opening.open_timeout)),
+        let opening = Opening { options: options.clone(), machine };
+        let mut channel = tokio::select! {
+            channel = channels.open(opening) => channel?,
+            // Streams that are made in a way of the caller's own may never be there.
+            () = at(give_up) => return Err(ConnectError::Silent(options.open_timeout)),
         };
-    }
-}
-
-/// A channel, if there is one in time: whoever makes streams in a way of their own may never be done.
-async fn opened(
-    channels: &impl Open,
-    opening: &Arc<ConnectOptions>,
-    give_up: Option<Instant>,
-) -> Result<Channel, ConnectError> {
-    tokio::select! {
-        channel = channels.open(opening.clone()) => channel,
-        () = at(give_up) => Err(ConnectError::Silent(opening.open_timeout)),
-    }
-}
-
-fn agree(channel: Channel, agreement: NegotiatedSession) -> Result<Opened, ConnectError> {
-    let Some(hub) = channel.keep() else { return Err(ConnectError::Ended(End::Closed)) };
-    let agreement = Arc::new(agreement);
-    hub.agree(agreement.clone());
-    if !agreement.revision().is_modern() {
-        // 2025-11-25, lifecycle §Initialization: "After successful initialization, the client MUST send an
-        // `initialized` notification".
-        hub.notify(Method::Initialized, None);
-    }
-    let (spoken, ended, asides) = (hub.spoken(), hub.ended(), hub.asides.clone());
-    Ok(Opened { agreement, carrier: Box::new(hub), spoken, asides, ended })
-}
-
-async fn failed(failure: &NegotiationError, hub: &Arc<Hub>, opening: &ConnectOptions) -> ConnectError {
-    match failure {
-        NegotiationError::Ended => {
-            let end = hub.ended().borrow().clone();
-            ConnectError::Ended(end.unwrap_or(End::Closed))
-        }
-        NegotiationError::Refused(method, error) => ConnectError::Refused { method, error: error.clone() },
-        NegotiationError::Revision(spoken) => {
-            ConnectError::Revision { spoken: spoken.clone(), wanted: opening.revision }
-        }
-        NegotiationError::TimedOut => ConnectError::Silent(opening.open_timeout),
-        NegotiationError::Silent => ConnectError::Revision {
-            spoken: format!("nothing: it did not answer server/discover within {:?}", opening.probe_timeout),
-            wanted: opening.revision,
-        },
-    }
-}
-
-/// The params of the probe.
-fn probe(opening: &ConnectOptions) -> Raw {
-    let hop = RequestEnvelope {
-        progress_token: None,
-        capabilities: opening.capabilities.clone(),
-        client_info: opening.client_info.clone(),
-        log_level: None,
-    };
-    let newest = NegotiatedSession::modern(Revision::NEWEST, Raw::EMPTY_OBJECT);
-    newest.params(Method::Discover.as_str(), &Raw::EMPTY_OBJECT, &hop).unwrap_or(Raw::EMPTY_OBJECT)
-}
-
-/// The answer to one request, if it was sent; never, if the channel ended first: that is told in its own way.
-#[derive(Default)]
-struct Answer(Option<oneshot::Receiver<RpcResult>>);
-
-impl Answer {
-    async fn get(&mut self) -> RpcResult {
-        if let Some(receiver) = &mut self.0 {
-            let outcome = receiver.await;
-            self.0 = None;
-            if let Ok(outcome) = outcome {
-                return outcome;
+        let Some(connection) = channel.connection.clone() else {
+            return Err(ConnectError::Ended(CloseReason::Closed));
+        };
+        connection.handle(Input::Opened);
+        match (&mut channel.negotiated).await {
+            Ok(Control::Negotiated(session)) => return opened(channel, session),
+            Ok(Control::Refused(error)) => return Err(refused(error, &connection, &options).await),
+            Ok(Control::Reopen) => {
+                tracing::debug!("the server went away at the probe; it is opened anew with initialize");
+                machine = connection.detach();
             }
+            Ok(_) | Err(_) => return Err(ConnectError::Ended(CloseReason::Closed)),
         }
-        std::future::pending().await
+    }
+}
+
+fn opened(channel: Channel, agreement: Arc<NegotiatedSession>) -> Result<Opened, ConnectError> {
+    let Some(connection) = channel.keep() else { return Err(ConnectError::Ended(CloseReason::Closed)) };
+    let (spoken, ended, asides) = (connection.spoken(), connection.ended(), connection.asides());
+    Ok(Opened { agreement, carrier: Box::new(connection), spoken, asides, ended })
+}
+
+async fn refused(error: NegotiationError, connection: &Duplex, options: &ConnectOptions) -> ConnectError {
+    match error {
+        NegotiationError::Ended => {
+            let mut ended = connection.ended();
+            let reason = ended.wait_for(Option::is_some).await;
+            ConnectError::Ended(reason.ok().and_then(|reason| reason.clone()).unwrap_or(CloseReason::Closed))
+        }
+        NegotiationError::Refused(method, error) => ConnectError::Refused { method, error },
+        NegotiationError::Revision(spoken) => ConnectError::Revision { spoken, wanted: options.revision },
+        NegotiationError::TimedOut => ConnectError::Silent(options.open_timeout),
+        NegotiationError::Silent => ConnectError::Revision {
+            spoken: format!("nothing: it did not answer server/discover within {:?}", options.probe_timeout),
+            wanted: options.revision,
+        },
     }
 }
 

@@ -2,27 +2,30 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::{Hub, Outbox};
+use super::{Duplex, Outbox};
 use crate::lines::{Lines, collect};
 
 /// Bytes that are asked for at once.
 const READ: usize = 64 * 1024;
 
 /// Reads messages, a line each, until the stream ends; says why it ended if it broke.
-pub(crate) async fn read(mut stream: impl AsyncRead + Unpin, hub: Arc<Hub>) -> Option<std::io::Error> {
-    let mut lines = Lines::new(hub.opening.limits.bytes);
+pub(crate) async fn read(
+    mut stream: impl AsyncRead + Unpin,
+    connection: Arc<Duplex>,
+) -> Option<std::io::Error> {
+    let mut lines = Lines::new(connection.options.limits.bytes);
     loop {
         lines.buffer().reserve(READ);
         match stream.read_buf(lines.buffer()).await {
             Ok(0) => {
                 if let Some(frame) = lines.last() {
-                    hub.receive(frame);
+                    connection.receive(frame);
                 }
                 return None;
             }
             Ok(_) => {
                 while let Some(frame) = lines.next() {
-                    hub.receive(frame);
+                    connection.receive(frame);
                 }
             }
             Err(error) => return Some(error),

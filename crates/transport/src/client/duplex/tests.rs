@@ -1,14 +1,24 @@
 //! What a server may do to a channel, and how long it is waited for.
+//!
+//! Invariant: A client answers no request of a server of 2026-07-28.
 
 use std::{sync::Arc, time::Duration};
 
-use anyport_protocol::{Limits, Method, Raw, Revision, meta::LogLevel, session::client::NegotiatedSession};
+use anyport_protocol::{
+    Limits, Method, Raw, Revision,
+    failure::CloseReason,
+    meta::LogLevel,
+    session::client::{Channel as Sharing, Input},
+};
 use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Service};
 use bytes::Bytes;
 
-use super::{Hub, Outbox};
+use super::{Channel, Duplex, Opening, Outbox};
 use crate::{
-    client::{ConnectError, ConnectOptions, Dial, Said, Target, carrier::Transport as _, connect},
+    client::{
+        ConnectError, ConnectOptions, Dial, Said, Target, carrier::Transport as _, connect,
+        multiplexer::Machine,
+    },
     dialogue::Frame,
 };
 
@@ -16,26 +26,43 @@ fn raw(text: &str) -> Raw {
     Raw::parse(text.to_owned().into(), &Limits::default()).unwrap()
 }
 
-fn hub(opening: ConnectOptions) -> (Arc<Hub>, Outbox) {
-    let (hub, outbox) = Hub::new(Arc::new(opening));
-    let result = r#"{"protocolVersion":"2025-11-25","capabilities":{"logging":{},"tools":{}}}"#;
-    hub.agree(Arc::new(NegotiatedSession::legacy(&raw(result)).unwrap()));
-    (hub, outbox)
+/// A connection whose server is the test, once `revision` is agreed. The id 1 is taken by that.
+pub(crate) fn by_hand(revision: Revision, options: ConnectOptions) -> (Arc<Duplex>, Outbox) {
+    let options = ConnectOptions { revision: Some(revision), ..options };
+    let machine = Machine::new(&options, Sharing::Shared);
+    let (opened, connection, mut outbox) = Channel::new(Opening { options: Arc::new(options), machine });
+    connection.handle(Input::Opened);
+    let capabilities = r#"{"logging":{},"tools":{}}"#;
+    let result = match revision.is_modern() {
+        true => format!(r#"{{"supportedVersions":["{revision}"],"capabilities":{capabilities}}}"#),
+        false => format!(r#"{{"protocolVersion":"{revision}","capabilities":{capabilities}}}"#),
+    };
+    hear(&connection, &format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#));
+    assert!(connection.session().is_some());
+    while outbox.waiting().is_some() {}
+    // What opens a channel keeps it open.
+    let _ = opened.keep();
+    (connection, outbox)
 }
 
-fn call(hub: &Arc<Hub>) -> Reply {
+fn channel(options: ConnectOptions) -> (Arc<Duplex>, Outbox) {
+    by_hand(Revision::V2025_11_25, options)
+}
+
+fn call(connection: &Arc<Duplex>) -> Reply {
     let request = Request::new(Method::ToolsCall, raw(r#"{"name":"t"}"#));
-    hub.call(request, Context::new(Principal::local(), Revision::NEWEST))
+    connection.call(request, Context::new(Principal::local(), Revision::NEWEST))
 }
 
-fn hear(hub: &Arc<Hub>, text: &str) {
-    hub.receive(Frame::Message(Bytes::copy_from_slice(text.as_bytes())));
+fn hear(connection: &Arc<Duplex>, text: &str) {
+    connection.receive(Frame::Message(Bytes::copy_from_slice(text.as_bytes())));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_asks_and_does_not_read_is_given_up() {
-    let (hub, mut outbox) = hub(ConnectOptions { send_queue: 10_000, ..ConnectOptions::default() });
-    let mut reply = call(&hub);
+    let (connection, mut outbox) =
+        channel(ConnectOptions { send_queue: 10_000, ..ConnectOptions::default() });
+    let mut reply = call(&connection);
     let sent = async |outbox: &mut Outbox| {
         let mut sent = 0;
         while let Some(message) = outbox.waiting() {
@@ -45,43 +72,46 @@ async fn a_server_that_asks_and_does_not_read_is_given_up() {
     };
     // One that reads may ask for ever.
     for _ in 0..10_000 {
-        hear(&hub, r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
+        hear(&connection, r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
         assert!(sent(&mut outbox).await > 0);
     }
-    assert!(!hub.was_closed());
+    assert!(!connection.was_closed());
     for _ in 0..10_000 {
-        hear(&hub, r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
+        hear(&connection, r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
     }
     assert!(sent(&mut outbox).await < 11_000);
     let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
     assert!(error.message.contains("does not read the answers") && error.message.contains("send_queue"));
     // Whoever holds the channel is told to close it, and the reason stays.
-    hub.closing().await;
-    hub.end(crate::client::End::Closed);
-    let end = hub.ended().borrow().clone().unwrap();
+    connection.closing().await;
+    connection.end(CloseReason::Closed);
+    let end = connection.ended().borrow().clone().unwrap();
     assert!(end.to_string().contains("send_queue"), "{end}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_large_request_that_is_on_its_way_gives_nobody_up() {
-    let (hub, _outbox) = hub(ConnectOptions { send_queue: 100, ..ConnectOptions::default() });
+    let (connection, _outbox) = channel(ConnectOptions { send_queue: 100, ..ConnectOptions::default() });
     let params = raw(&format!(r#"{{"name":"t","arguments":{{"a":"{}"}}}}"#, "x".repeat(10_000)));
     let request = Request::new(Method::ToolsCall, params);
-    let _reply = hub.call(request, Context::new(Principal::local(), Revision::NEWEST));
-    hear(&hub, r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
-    assert!(!hub.was_closed());
+    let _reply = connection.call(request, Context::new(Principal::local(), Revision::NEWEST));
+    hear(&connection, r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
+    assert!(!connection.was_closed());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_knows_is_bounded_by_its_bytes_too() {
-    let (hub, _outbox) = hub(ConnectOptions::default());
-    let mut reply = call(&hub);
+    let (connection, _outbox) = channel(ConnectOptions::default());
+    let mut reply = call(&connection);
     let text = "x".repeat(100_000);
     for _ in 0..100 {
         let params = format!(r#"{{"text":"{text}"}}"#);
-        hear(&hub, &format!(r#"{{"jsonrpc":"2.0","method":"notifications/theirs","params":{params}}}"#));
+        hear(
+            &connection,
+            &format!(r#"{{"jsonrpc":"2.0","method":"notifications/theirs","params":{params}}}"#),
+        );
     }
-    hear(&hub, r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    hear(&connection, r#"{"jsonrpc":"2.0","id":2,"result":{"content":[]}}"#);
     let mut heard = 0;
     while let Event::Unknown { .. } = reply.next().await {
         heard += 1;
@@ -91,11 +121,14 @@ async fn what_nobody_knows_is_bounded_by_its_bytes_too() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_said_outside_any_call_is_kept_only_if_it_is_no_flood() {
-    let (hub, _outbox) = hub(ConnectOptions::default());
-    let mut spoken = hub.spoken();
+    let (connection, _outbox) = channel(ConnectOptions::default());
+    let mut spoken = connection.spoken();
     for text in ["x".repeat(300 << 10), "short".into()] {
         let params = format!(r#"{{"level":"error","data":"{text}"}}"#);
-        hear(&hub, &format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{params}}}"#));
+        hear(
+            &connection,
+            &format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{params}}}"#),
+        );
     }
     let Some(Said::Notification(said)) = spoken.next().await else { panic!() };
     assert!(said.params.as_str().contains("short"));
@@ -140,17 +173,18 @@ async fn a_stream_that_is_never_made_is_waited_for_no_longer_than_may_be() {
 
 #[tokio::test(start_paused = true)]
 async fn whose_answer_is_too_long_is_told_so_wherever_the_id_stands() {
-    let (hub, _outbox) = hub(ConnectOptions::default());
-    let mut replies = [call(&hub), call(&hub), call(&hub)];
+    let (connection, _outbox) = channel(ConnectOptions::default());
+    let mut replies = [call(&connection), call(&connection), call(&connection)];
     let part = |text: &'static str| Bytes::from_static(text.as_bytes());
     // What is no answer ends no call.
-    hub.receive(Frame::TooLong(part(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"#)));
-    hub.receive(Frame::TooLongEnd(part(r#"},"jsonrpc":"2.0","id":1}"#)));
-    hub.receive(Frame::TooLong(part(r#"{"jsonrpc":"2.0","id":2,"result":{"content":[{"#)));
-    hub.receive(Frame::TooLongEnd(part(r#"{"id":9}]}}"#)));
-    hub.receive(Frame::TooLong(part(r#"{"result":{"content":[{"#)));
-    hub.receive(Frame::TooLongEnd(part(r#""}]},"jsonrpc":"2.0","id":3}"#)));
-    hear(&hub, r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    connection
+        .receive(Frame::TooLong(part(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"#)));
+    connection.receive(Frame::TooLongEnd(part(r#"},"jsonrpc":"2.0","id":2}"#)));
+    connection.receive(Frame::TooLong(part(r#"{"jsonrpc":"2.0","id":3,"result":{"content":[{"#)));
+    connection.receive(Frame::TooLongEnd(part(r#"{"id":9}]}}"#)));
+    connection.receive(Frame::TooLong(part(r#"{"result":{"content":[{"#)));
+    connection.receive(Frame::TooLongEnd(part(r#""}]},"jsonrpc":"2.0","id":4}"#)));
+    hear(&connection, r#"{"jsonrpc":"2.0","id":2,"result":{"content":[]}}"#);
     let mut told = Vec::new();
     for reply in &mut replies {
         told.push(match reply.next().await {

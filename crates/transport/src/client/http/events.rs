@@ -274,6 +274,7 @@ mod tests {
     }
 
     proptest! {
+        /// Invariant: An event stream has the same events however it is cut into pieces.
         #[test]
         fn a_stream_says_the_same_however_it_is_cut(
             text in stream(),

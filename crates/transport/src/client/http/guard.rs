@@ -56,6 +56,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
+    /// Invariant: Credentials go to the server's own origin alone, and never to a private address where only
+    /// public ones are allowed.
     #[test]
     fn no_special_address_is_public() {
         for address in [

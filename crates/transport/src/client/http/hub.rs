@@ -16,7 +16,7 @@ use anyport_protocol::{
     jsonrpc::{self, Id, Message, Reason, write_error, write_notification, write_request, write_result},
     session::client::NegotiatedSession,
 };
-use anyport_service::{Caller, Context, Notification};
+use anyport_service::{Context, Notification};
 use bytes::Bytes;
 use futures_util::future::AbortHandle;
 use http::{HeaderMap, HeaderValue, Method as Verb, Response, StatusCode, header};
@@ -36,7 +36,7 @@ use super::{
     received::{Broken, Messages, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{ConnectOptions, End, aside::Asides, never_sent};
+use crate::client::{Caller, CloseReason, ConnectOptions, aside::Asides, caller, never_sent};
 
 /// One connection.
 pub(super) struct Hub {
@@ -46,7 +46,7 @@ pub(super) struct Hub {
     pub(super) way: Way,
     pub(super) spoken: broadcast::Sender<Notification>,
     pub(super) asides: Asides,
-    pub(super) ended: watch::Sender<Option<End>>,
+    pub(super) ended: watch::Sender<Option<CloseReason>>,
     ids: AtomicU64,
     calls: Mutex<BTreeMap<u64, Open>>,
     /// What was asked outside any call.
@@ -91,6 +91,7 @@ pub(super) struct Unplaced {
 pub(super) struct Open {
     /// `None`: it is our own.
     pub(super) caller: Option<Caller>,
+    pub(super) unidentifiable: bool,
     pub(super) method: Option<Method>,
     /// Whether its caller wants log messages.
     pub(super) logs: bool,
@@ -142,7 +143,7 @@ impl Hub {
         opening: ConnectOptions,
         way: Way,
         spoken: broadcast::Sender<Notification>,
-        ended: watch::Sender<Option<End>>,
+        ended: watch::Sender<Option<CloseReason>>,
         first_id: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -185,9 +186,10 @@ impl Hub {
         if method.is_some_and(Method::may_ask) {
             self.give_held(&inbox);
         }
-        let caller = context.map(Context::caller);
+        let unidentifiable = context.is_some_and(Context::is_unidentifiable);
+        let caller = context.map(caller);
         let logs = context.is_some_and(|context| context.log_level().is_some());
-        self.calls().insert(id, Open { caller, method, logs, questions: 0, inbox });
+        self.calls().insert(id, Open { caller, unidentifiable, method, logs, questions: 0, inbox });
         reader
     }
 
@@ -440,7 +442,7 @@ impl Hub {
             _ = tokio::time::timeout(FAREWELL, goodbye).await;
             hub.ended.send_if_modified(|end| {
                 let first = end.is_none();
-                end.get_or_insert(End::Closed);
+                end.get_or_insert(CloseReason::Closed);
                 first
             });
         };

@@ -16,7 +16,7 @@ use super::{
     received::{Broken, EventStream, Messages, RETRY, RETRY_MIN},
     session::Session,
 };
-use crate::client::{End, spoken::say};
+use crate::client::{CloseReason, spoken::say};
 
 impl Hub {
     /// Opens the stream on which the server says what belongs to no request, and reads it from now on. A server without
@@ -113,7 +113,7 @@ impl Hub {
             };
             hub.ended.send_if_modified(|end| {
                 let first = end.is_none();
-                end.get_or_insert_with(|| End::lost(why.as_str()));
+                end.get_or_insert_with(|| CloseReason::lost(why.as_str()));
                 first
             });
             // Those who wait see that nothing comes any more.
@@ -221,12 +221,11 @@ impl Hub {
         let callers = calls.values().filter_map(|open| Some((open, open.caller.as_ref()?)));
         let (all, open): (Vec<_>, Vec<_>) = callers
             .map(|(open, caller)| {
-                let apart = caller.is_unidentifiable();
                 (
                     open,
                     InFlightCall {
                         caller,
-                        unidentifiable: apart,
+                        unidentifiable: open.unidentifiable,
                         method: open.method,
                         requests: open.questions,
                     },

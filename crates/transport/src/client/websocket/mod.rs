@@ -8,7 +8,7 @@
 //! What the server may not send ends it, by the close codes that [`crate::websocket`] names; a server that shows for
 //! `pong_timeout` after a ping no sign of life is given up. A connection that nobody uses is closed after
 //! `connection_idle` by 1008, as the server's side does; but who listens to changes may say nothing for days. The
-//! connection's [`End`](super::End) says why, with the server's own words where it closed.
+//! connection's [`CloseReason`](super::CloseReason) says why, with the server's own words where it closed.
 
 mod open;
 #[cfg(test)]

@@ -23,8 +23,8 @@ use tokio_tungstenite::tungstenite::{
 use super::Endpoint;
 use crate::{
     client::{
-        ConnectError, ConnectOptions, End,
-        duplex::{Channel, Hub, Idle, Open, Outbox},
+        CloseReason, ConnectError, ConnectOptions,
+        duplex::{Channel, Duplex, Idle, Open, Opening, Outbox},
         http::{Connector, Fault, Reading, Refusal, USER_AGENT, uri, without_secrets},
     },
     dialogue::Frame,
@@ -35,12 +35,13 @@ use crate::{
 pub(in crate::client) struct Upgraded<'a>(pub(in crate::client) &'a Endpoint);
 
 impl Open for Upgraded<'_> {
-    async fn open(&self, opening: Arc<ConnectOptions>) -> Result<Channel, ConnectError> {
-        let upgrading = timeout(opening.open_timeout, self.upgrade(&opening)).await;
-        let connection = upgrading.unwrap_or(Err(ConnectError::Silent(opening.open_timeout)))?;
+    async fn open(&self, opening: Opening) -> Result<Channel, ConnectError> {
+        let options = opening.options.clone();
+        let upgrading = timeout(options.open_timeout, self.upgrade(&options)).await;
+        let connection = upgrading.unwrap_or(Err(ConnectError::Silent(options.open_timeout)))?;
         let config = &self.0.config;
         let bounds = Bounds {
-            max_message_bytes: opening.limits.bytes,
+            max_message_bytes: options.limits.bytes,
             max_frame_bytes: config.max_frame_bytes,
             ping_interval: config.ping_interval,
             pong_timeout: config.pong_timeout,
@@ -145,43 +146,43 @@ fn port(at: &Uri) -> u16 {
 }
 
 /// A channel over the frames of a WebSocket.
-pub(super) fn channel<T>(socket: Socket<T>, opening: Arc<ConnectOptions>, idle: Duration) -> Channel
+pub(super) fn channel<T>(socket: Socket<T>, opening: Opening, idle: Duration) -> Channel
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (hub, outbox) = Hub::new(opening);
-    tokio::spawn(drive(socket, hub.clone(), outbox, Idle::new(idle)));
-    Channel::new(hub)
+    let (channel, connection, outbox) = Channel::new(opening);
+    tokio::spawn(drive(socket, connection, outbox, Idle::new(idle)));
+    channel
 }
 
-/// Carries messages between a hub and the frames of its WebSocket until either ends.
-async fn drive<T>(mut socket: Socket<T>, hub: Arc<Hub>, outbox: Outbox, idle: Idle)
+/// Carries messages between a connection and the frames of its WebSocket until either ends.
+async fn drive<T>(mut socket: Socket<T>, connection: Arc<Duplex>, outbox: Outbox, idle: Idle)
 where
     T: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let closing = tokio::select! {
-        closing = socket.exchange(Received(&hub, &idle), Sent(outbox, &idle)) => closing,
-        why = idle.over(&hub) => Closing::because(CloseCode::Policy, why),
+        closing = socket.exchange(Received(&connection, &idle), Sent(outbox, &idle)) => closing,
+        why = idle.over(&connection) => Closing::because(CloseCode::Policy, why),
     };
     let (close, end) = match closing {
         Closing::Said => {
             let bye = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-            (Some(bye), End::Closed)
+            (Some(bye), CloseReason::Closed)
         }
         Closing::For(frame) => {
             let why = format!("the WebSocket was given up: {}", frame.reason);
-            (Some(frame), End::lost(why))
+            (Some(frame), CloseReason::lost(why))
         }
-        Closing::By(said) => (None, End::lost(said_by_the_server(said.as_ref()))),
-        Closing::Gone(why) => (None, End::lost(format!("the WebSocket broke: {why}"))),
+        Closing::By(said) => (None, CloseReason::lost(said_by_the_server(said.as_ref()))),
+        Closing::Gone(why) => (None, CloseReason::lost(format!("the WebSocket broke: {why}"))),
     };
     // Calls are told at once, whatever the end still takes.
-    if matches!(end, End::Lost(_)) {
-        hub.end(end);
+    if matches!(end, CloseReason::Lost(_)) {
+        connection.end(end);
         socket.close(close).await;
     } else {
         socket.close(close).await;
-        hub.end(end);
+        connection.end(end);
     }
 }
 
@@ -195,8 +196,8 @@ fn said_by_the_server(said: Option<&CloseFrame>) -> String {
     }
 }
 
-/// The hub never waits; so what the server says is never kept from the calls that it is for.
-struct Received<'a>(&'a Arc<Hub>, &'a Idle);
+/// Taking a message never waits, so that what the server says is never kept from the calls that it is for.
+struct Received<'a>(&'a Duplex, &'a Idle);
 
 impl Inbox for Received<'_> {
     async fn put(&mut self, message: Bytes) -> bool {

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use anyport_protocol::{Method, Raw, Revision};
 use anyport_service::{Context, InputMode, Outcome, Principal, Reply, Request, Service as _};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
@@ -17,7 +15,7 @@ use super::{open::channel, *};
 use crate::{
     client::{
         ConnectError, ConnectOptions, Connection,
-        duplex::{Channel, Open, open},
+        duplex::{Channel, Open, Opening, open},
     },
     frames::{Bounds, Socket},
 };
@@ -64,7 +62,7 @@ struct Quiet {
 }
 
 impl Open for Quiet {
-    async fn open(&self, opening: Arc<ConnectOptions>) -> Result<Channel, ConnectError> {
+    async fn open(&self, opening: Opening) -> Result<Channel, ConnectError> {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::spawn(self.clone().serve(theirs));
         let config = Config::default();
@@ -140,6 +138,7 @@ async fn is_over_after(connection: &Connection, time: Duration) -> bool {
 /// More than a moment, less than a limit.
 const SLACK: Duration = Duration::from_secs(5);
 
+/// Invariant: A client's unused WebSocket closes after `connection_idle`; one with subscriptions does not.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_nobody_uses_is_closed_after_connection_idle() {
     for revision in Revision::ALL {

@@ -111,6 +111,7 @@ pub(super) fn answer(lead: Lead, call: &Call, outcome: Outcome, endpoint: &str) 
         },
         Outcome::InputRequired(_) => asks(Error::new(0, ""), endpoint),
         Outcome::Error(error) => translated(error, &call.name, endpoint),
+        Outcome::Failed(failure) => translated(failure.to_error(), &call.name, endpoint),
     };
     Answer::failed(lead, id, &error)
 }

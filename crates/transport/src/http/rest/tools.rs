@@ -34,6 +34,7 @@ pub(super) async fn answer(state: &State, parts: &Parts, principal: Principal) -
             // A service that has none.
             Outcome::Error(error) if error.code == code::METHOD_NOT_FOUND => break,
             Outcome::Error(error) => return failed(recoded(error)),
+            Outcome::Failed(failure) => return failed(recoded(failure.to_error())),
             Outcome::InputRequired(_) => {
                 return failed(Error::internal("the list of tools asks its client"));
             }

@@ -1,5 +1,8 @@
 //! Servers that send what is no message, in every way in which HTTP carries messages. Their responses stay open, so
 //! what ends a call is what was said in them and not their end.
+//!
+//! Invariant: A malformed message costs its own call alone; a broken response ends its call at once, a broken
+//! request is refused.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,7 @@
 //! Our client and our server.
+//!
+//! Invariant: Our client works with our server over HTTP in every revision: server requests, logs, progress,
+//! cancellation, resumption, sessions.
 
 use anyport_protocol::{Limits as MessageLimits, Method, Raw, Revision, meta::LogLevel};
 use anyport_service::{Context, Event, InputMode, Outcome, Principal, Reply, Request, Service as _};

@@ -1,4 +1,7 @@
 //! What leaves, and where it does not go.
+//!
+//! Invariant: Credentials go to the server's own origin alone, and never to a private address where only
+//! public ones are allowed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,7 @@
 //! Servers that do what real ones are known to do.
+//!
+//! Invariant: A server's mistakes over HTTP become errors that name them, and a request is repeated only if
+//! it was refused unread.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -135,6 +138,9 @@ async fn what_is_no_mcp_is_told_as_such() {
 }
 
 /// Only 2025-03-26 has arrays; in 2025-11-25 the answer in one is taken all the same.
+///
+/// Invariant: A response in an array reaches its call in every revision, and the array is counted as
+/// malformed.
 #[tokio::test]
 async fn what_an_array_holds_is_taken_whatever_the_server_speaks() {
     for chosen in ["2025-03-26", "2025-11-25"] {

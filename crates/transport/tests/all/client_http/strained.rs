@@ -1,4 +1,6 @@
 //! Callers that go away at the wrong moment, and servers that do what they may not, or cost as much as they can.
+//!
+//! Invariant: A server can make a client store or open only a bounded amount.
 
 use std::{
     sync::{

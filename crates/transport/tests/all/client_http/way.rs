@@ -1,4 +1,6 @@
 //! The way to a server, step by step.
+//!
+//! Invariant: `anyport doctor` reports a fault at its step, with advice.
 
 use anyport_transport::client::{
     ConnectError,

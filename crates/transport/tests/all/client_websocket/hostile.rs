@@ -1,11 +1,14 @@
 //! Servers that write what they may not (RFC 6455 §5, §7.4): their own calls end and say why, and what they sent is held
 //! against the limits before there is room for it.
+//!
+//! Invariant: Over a WebSocket, our client works with our server in every revision, and a violation closes
+//! the connection with its code.
 
 use std::{future::Future, time::Duration};
 
 use anyport_protocol::Limits;
 use anyport_service::Outcome;
-use anyport_transport::client::{ConnectOptions, Connection, End, websocket::Config};
+use anyport_transport::client::{CloseReason, ConnectOptions, Connection, websocket::Config};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -43,7 +46,7 @@ async fn ends(connection: Connection) -> String {
     let outcome = within(call(&connection, "echo", json!({})).outcome()).await;
     let Outcome::Error(error) = outcome else { panic!("{outcome:?}") };
     assert_eq!(error.data.unwrap().member("reason").unwrap().as_str(), "\"upstream_lost\"");
-    let End::Lost(why) = within(connection.closed()).await else { panic!() };
+    let CloseReason::Lost(why) = within(connection.closed()).await else { panic!() };
     assert!(error.message.contains(&*why), "{} {why}", error.message);
     // Those that come later are told, too.
     let later = within(call(&connection, "echo", json!({})).outcome()).await;

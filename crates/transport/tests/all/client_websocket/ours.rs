@@ -1,4 +1,7 @@
 //! Our client and our server.
+//!
+//! Invariant: Over a WebSocket, our client works with our server in every revision, and a violation closes
+//! the connection with its code.
 
 use anyport_protocol::{Method, Revision, meta::LogLevel};
 use anyport_service::{Event, Service as _};

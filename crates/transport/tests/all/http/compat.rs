@@ -1,4 +1,7 @@
 //! Clients that may leave out headers, where the operator says so.
+//!
+//! Invariant: A client's claimed name changes nothing except the headers that it may omit, and only if it was
+//! configured.
 
 use anyport_transport::http::{Compat, Config, KnownClient};
 use serde_json::json;

@@ -69,6 +69,8 @@ async fn who_does_not_listen_is_waited_for_and_no_more_is_made() {
 }
 
 /// A client that reads nothing must not keep the program from ending.
+///
+/// Invariant: A client that reads nothing does not keep a program from ending.
 #[tokio::test(start_paused = true)]
 async fn a_stop_waits_no_longer_than_the_drain_time_for_who_does_not_listen() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -1,4 +1,6 @@
 //! The socket's file, and who may reach it.
+//!
+//! Invariant: A Unix socket is never more open than configured, and only a dead socket is removed for it.
 
 use std::{
     fs,

@@ -1,4 +1,7 @@
 //! The handshake, and who may open a WebSocket.
+//!
+//! Invariant: A WebSocket is opened only for clients that could send a request: Host, Origin and token come
+//! before the upgrade.
 
 use anyport_transport::{
     http::{Authentication, Config, Token},

@@ -16,8 +16,8 @@ use crate::matrix::{
 
 pub(crate) fn questions() -> Topic {
     Topic {
-        name: "Questions of servers",
-        about: "A client of 2026-07-28 is asked by a result, an older one while its call is open, whichever way the server asks.",
+        name: "Server requests",
+        about: "A client of 2026-07-28 receives a request as the result of its call, an older one while its call is open, in whatever way the server sends it.",
         whole: true,
         rows: vec![
             Row::new("Form elicitation", form).since(V2025_06_18).rule(since_forms),
@@ -31,8 +31,8 @@ pub(crate) fn questions() -> Topic {
 
 pub(crate) fn forms() -> Topic {
     Topic {
-        name: "Forms and pages, in detail",
-        about: "For clients that can be asked at all, as the first table has it.",
+        name: "Elicitation, in detail",
+        about: "For clients with the capability, as in the first table.",
         whole: false,
         rows: vec![
             Row::new("The user declines, or closes the form", declined)
@@ -51,7 +51,7 @@ pub(crate) fn forms() -> Topic {
                 },
             ),
             Row::new("Defaults", defaults).since(V2025_11_25).client_since(V2025_06_18),
-            Row::new("News that a visit is complete", completed)
+            Row::new("Notification that a visit is complete", completed)
                 .since(V2025_11_25)
                 .client_since(V2025_11_25)
                 .rule(|client, _| if client.is_modern() { lowered(NO_NEWS) } else { Carried }),
@@ -89,12 +89,12 @@ pub(crate) fn models() -> Topic {
             Row::new("A model that calls several tools", tool_use)
                 .since(V2025_11_25)
                 .client_since(V2025_11_25),
-            Row::new("Answers of several blocks", several_blocks).client_since(V2025_11_25).rule(
+            Row::new("Responses of several blocks", several_blocks).client_since(V2025_11_25).rule(
                 |_, server| {
                     if server < V2025_11_25 { lowered(JOINED) } else { Carried }
                 },
             ),
-            Row::new("Answers in audio", audio_answer)
+            Row::new("Responses in audio", audio_answer)
                 .client_since(V2025_03_26)
                 .rule(|_, server| if server < V2025_03_26 { refused(NO_AUDIO_SERVER) } else { Carried }),
         ],
@@ -103,8 +103,8 @@ pub(crate) fn models() -> Topic {
 
 pub(crate) fn edges() -> Topic {
     Topic {
-        name: "When and how often servers ask",
-        about: "Since 2026-07-28 a server asks only by the result of `tools/call`, `prompts/get` and `resources/read`.",
+        name: "When and how often servers send requests",
+        about: "Since 2026-07-28 a server sends requests only in the result of `tools/call`, `prompts/get` and `resources/read`.",
         whole: false,
         rows: vec![
             Row::new("In prompts", async |pair| {
@@ -115,8 +115,8 @@ pub(crate) fn edges() -> Topic {
                 let read = sampled(pair, "resources/read", json!({"uri": "test:///asking"})).await?;
                 Ok(same(&read["contents"][0]["text"], &json!("a haiku")))
             }),
-            Row::new("Several questions at once", two),
-            Row::new("Several rounds of questions", rounds),
+            Row::new("Several requests at once", two),
+            Row::new("Several rounds of requests", rounds),
             Row::new("In lists", in_list)
                 .until(V2025_11_25)
                 .rule(|client, _| if client.is_modern() { refused(IN_LIST) } else { Carried }),
@@ -126,12 +126,10 @@ pub(crate) fn edges() -> Topic {
             Row::new("Roots, while no call is open", roots_aside)
                 .until(V2025_11_25)
                 .rule(|client, _| if client.is_modern() { lowered(HELD) } else { Carried }),
-            Row::new("A question that the server takes back", withdrawn).until(V2025_11_25).rule(
-                |client, _| {
-                    if client.is_modern() { lowered(WITHDRAWN) } else { Carried }
-                },
-            ),
-            Row::new("A question that the client never declared", rude)
+            Row::new("A request that the server cancels", withdrawn)
+                .until(V2025_11_25)
+                .rule(|client, _| if client.is_modern() { lowered(WITHDRAWN) } else { Carried }),
+            Row::new("A request for an undeclared capability", rude)
                 .since(V2025_06_18)
                 .declaring(|_| json!({}))
                 .rule(|client, server| match (client.is_modern(), server.is_modern()) {
@@ -152,30 +150,30 @@ pub(crate) fn edges() -> Topic {
     }
 }
 
-const TOLD: &str = "the server sees that this client cannot be asked, and answers in its own way";
-const TOLD_MODERN: &str = "the server sees that this client cannot be asked; its -32021 arrives as -32600";
+const TOLD: &str = "the server sees that the client lacks the capability, and answers in its own way";
+const TOLD_MODERN: &str =
+    "the server sees that the client lacks the capability; its -32021 arrives as -32600";
 const TITLES: &str = "`oneOf` becomes `enum` and `enumNames`";
-const SEVERAL: &str = "asked as a text with commas, which the server gets as a list";
-const NO_NEWS: &str = "there is no such message in 2026-07-28; the outcome of the call says it";
-const VISIT_ASKED: &str = "asked as URL elicitation; then the call is made again";
-const VISIT_SAID: &str = "a result with `isError` that says which page to visit";
+const SEVERAL: &str = "requested as a text with commas, which the server receives as a list";
+const NO_NEWS: &str = "2026-07-28 has no such message; the outcome of the call shows it";
+const VISIT_ASKED: &str = "sent as URL elicitation; then the call is repeated";
+const VISIT_SAID: &str = "a result with `isError` that names the page to visit";
 const SPLIT: &str = "a message for each block";
-const JOINED: &str = "one block; the texts on lines of their own";
+const JOINED: &str = "one block, with a line for each text";
 const NO_AUDIO_SERVER: &str = "-32603 to the server, whose revision has no audio in sampling";
 const NO_AUDIO: &str = "-32603 to the server: the client's revision has no audio in sampling";
 const NO_AUDIO_MODERN: &str = "a result with `isError`: the client's revision has no audio in sampling";
 const NO_CONTEXT: &str = "left out";
 const IN_LIST: &str =
-    "-32601 to the server: since 2026-07-28 clients are asked in calls, prompts and reads only";
-const ASIDE: &str = "-32603 to the server: nobody can be asked outside a call";
-const HELD: &str =
-    "held until that client's next call that may ask, for 45 s at most; then -32603 to the server";
-const WITHDRAWN: &str = "it is not asked any more";
+    "-32601 to the server: since 2026-07-28 clients receive requests in calls, prompts and reads only";
+const ASIDE: &str = "-32603 to the server: the client cannot receive requests outside a call";
+const HELD: &str = "held until the client's next call that may receive requests, for 45 s at most; then -32603 to the server";
+const WITHDRAWN: &str = "the request is withdrawn";
 const RUDE_NEW: &str = "-32021 with `requiredCapabilities`; the server gets -32601";
 const RUDE_OLD: &str = "-32601 to the server, which answers in its own way";
 const RUDE_SHIM: &str = "-32603 `invalid_upstream`";
-const TOLD_MODEL: &str = "a result with `isError` and the client's words";
-const AS_CANCEL: &str = "as if the user had closed the form";
+const TOLD_MODEL: &str = "a result with `isError` and the client's message";
+const AS_CANCEL: &str = "as if the user had cancelled the form";
 
 fn unable(server: Revision) -> Verdict {
     refused(if server.is_modern() { TOLD_MODERN } else { TOLD })

@@ -33,7 +33,7 @@ pub(crate) fn topic() -> Topic {
     }
 }
 
-const ROOTS_MODERN: &str = "not told: a server of 2026-07-28 asks for the roots in each call";
+const ROOTS_MODERN: &str = "not sent: a server of 2026-07-28 requests the roots in each call";
 
 async fn listed(pair: &mut Pair, what: &str) -> Measured {
     pair.tool("echo").await?;

@@ -28,7 +28,7 @@ pub(crate) fn topic() -> Topic {
             })
             .since(V2025_03_26)
             .rule(|client, _| if client < V2025_03_26 { lowered(AUDIO) } else { Carried }),
-            Row::new("Links to resources, of tools and prompts", async |pair| {
+            Row::new("Resource links, of tools and prompts", async |pair| {
                 let (tool, prompt) = (block(pair, "link").await?, message(pair, 2).await?);
                 Ok(both(link(&tool), link(&prompt)))
             })
@@ -37,7 +37,7 @@ pub(crate) fn topic() -> Topic {
             Row::new("Structured results", structured)
                 .since(V2025_06_18)
                 .rule(|client, _| if client < V2025_06_18 { lowered(STRUCTURED) } else { Carried }),
-            Row::new("Structured results that are no objects", list)
+            Row::new("Structured results that are not objects", list)
                 .since(V2026_07_28)
                 .rule(|client, _| if client.is_modern() { Carried } else { lowered(LIST) }),
         ],
@@ -46,8 +46,8 @@ pub(crate) fn topic() -> Topic {
 
 const AUDIO: &str = "an embedded resource with the same bytes";
 const LINK: &str = "a text: name, URI and description";
-const STRUCTURED: &str = "also said as text, unless the server does so itself";
-const LIST: &str = "said as text instead";
+const STRUCTURED: &str = "also sent as text, unless the server does so itself";
+const LIST: &str = "sent as text instead";
 
 async fn block(pair: &mut Pair, tool: &str) -> Result<Value, Nothing> {
     Ok(pair.tool(tool).await?.outcome?["content"][0].clone())

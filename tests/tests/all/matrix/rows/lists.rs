@@ -33,7 +33,7 @@ pub(crate) fn topic() -> Topic {
                 .rule(|client, _| if client < V2025_06_18 { lowered(TITLE) } else { Carried }),
             Row::new("Tools: schema of results", async |pair| tool(pair, &["outputSchema"]).await)
                 .since(V2025_06_18),
-            Row::new("Tools: schema of results that are no objects", result_schema)
+            Row::new("Tools: schema of results that are not objects", result_schema)
                 .since(V2026_07_28)
                 .rule(|client, _| if client.is_modern() { Carried } else { lowered(NO_SCHEMA) }),
             Row::new("Tools: arguments whose schema is `true` or `false`", boolean_schemas)
@@ -61,7 +61,7 @@ pub(crate) fn topic() -> Topic {
             Row::new("Prompts: icons", async |pair| members(pair, PROMPTS, &["icons"]).await)
                 .since(V2025_11_25),
             Row::new("Pages", pages),
-            Row::new("How long a list is good", hints)
+            Row::new("How long a list is valid", hints)
                 .since(V2026_07_28)
                 .rule(|client, _| if client.is_modern() { Carried } else { lowered(NO_HINTS) }),
         ],
@@ -69,10 +69,9 @@ pub(crate) fn topic() -> Topic {
 }
 
 const TITLE: &str = "also written as `annotations.title`";
-const NO_SCHEMA: &str = "left out; the result comes as text";
+const NO_SCHEMA: &str = "omitted; the result is sent as text";
 const BOOLEANS: &str = "written as `{}` and `{\"not\": {}}`";
-const NO_HINTS: &str =
-    "left out: only 2026-07-28 has words for it, and older clients are told when a list changes";
+const NO_HINTS: &str = "omitted: only 2026-07-28 has it, and older clients are notified when a list changes";
 
 /// A method, the member of its result, the name of an entry.
 type Of = (&'static str, &'static str, &'static str);

@@ -25,14 +25,14 @@ pub(crate) fn topic() -> Topic {
                 let tokens = all(told.iter().map(|told| same(&told["progressToken"], &token)));
                 Ok(all([tokens, same(&steps.into(), &json!([[1, 2], [2, 2]]))]))
             }),
-            Row::new("Progress: what is being done", async |pair| {
+            Row::new("Progress: message", async |pair| {
                 let told = progress(pair, &json!(7)).await?;
                 let said: Vec<Value> = told.iter().map(|told| told["message"].clone()).collect();
                 Ok(same(&said.into(), &json!(["one more", "one more"])))
             })
             .since(V2025_03_26),
-            Row::new("Progress before and after a question", around_a_question),
-            Row::new("No progress for a client that wants none", async |pair| {
+            Row::new("Progress before and after a server request", around_a_question),
+            Row::new("No progress without a token", async |pair| {
                 let answer = pair.tool("progress").await?;
                 Ok(same(&json!(answer.said(PROGRESS)), &json!([])))
             }),
@@ -43,16 +43,16 @@ pub(crate) fn topic() -> Topic {
             }),
             Row::new("Log messages for a client that named no level", unasked).rule(unasked_rule),
             Row::new("Cancelling a call", cancelled),
-            Row::new("Cancelling a call that is asking", cancelled_while_asking)
+            Row::new("Cancelling a call with an open server request", cancelled_while_asking)
                 .rule(|client, _| if client.is_modern() { lowered(NOT_BACK) } else { Carried }),
         ],
     }
 }
 
 const PROGRESS: &str = "notifications/progress";
-const NOTHING: &str = "none is sent, as 2026-07-28 wants it";
+const NOTHING: &str = "not sent, as 2026-07-28 demands";
 const FROM_INFO: &str = "those from `info` on";
-const NOT_BACK: &str = "who is asked by a result has no call to cancel; it does not come back";
+const NOT_BACK: &str = "the client has no open call to cancel; it does not retry";
 
 async fn progress(pair: &mut Pair, token: &Value) -> Result<Vec<Value>, Nothing> {
     let params = json!({"name": "progress", "arguments": {}, "_meta": {"progressToken": token}});

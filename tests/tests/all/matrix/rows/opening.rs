@@ -42,11 +42,12 @@ pub(crate) fn topic() -> Topic {
     }
 }
 
-const COMPLETIONS: &str = "`completions` is added: that revision could complete, but had no word for it";
+const COMPLETIONS: &str =
+    "`completions` is added: that revision could complete, but had no capability for it";
 const TASKS: &str =
     "not declared to either side, and `tasks/get` is -32601: each call is answered by its result";
 const HERE: &str = "answered by the bridge, at once";
-const NO_PING: &str = "-32601: there is none since 2026-07-28";
+const NO_PING: &str = "-32601: 2026-07-28 has no `ping`";
 
 /// What the server says of itself, wherever the client's revision has it.
 async fn info(pair: &mut Pair) -> Result<Value, Nothing> {

@@ -18,14 +18,14 @@ pub(crate) fn topic() -> Topic {
         rows: vec![
             Row::new("Calling tools: name and arguments", arguments),
             Row::new("`_meta` and unknown members, both ways", unknown_members),
-            Row::new("A tool that says that it failed", async |pair| {
+            Row::new("A tool that failed", async |pair| {
                 let result = pair.tool("fails").await?.outcome?;
                 Ok(all([
                     same(&result["isError"], &json!(true)),
                     same(&result["content"][0]["text"], &json!("no ink")),
                 ]))
             }),
-            Row::new("A tool's own error: code, words, data", async |pair| {
+            Row::new("A tool's own error: code, message, data", async |pair| {
                 let Err(refusal) = pair.tool("refuses").await?.outcome else {
                     return Ok(crate::matrix::verdict::Lost("a result".into()));
                 };
@@ -60,7 +60,7 @@ pub(crate) fn topic() -> Topic {
                 Ok(same(&json!(told), &json!([1])))
             }),
             Row::new("Reading resources: text and bytes", read),
-            Row::new("A resource that is not there", missing).rule(|client, server| {
+            Row::new("A resource that does not exist", missing).rule(|client, server| {
                 match (client.is_modern(), server.is_modern()) {
                     (true, false) => lowered(MISSING_NEW),
                     (false, true) => lowered(MISSING_OLD),
@@ -69,7 +69,7 @@ pub(crate) fn topic() -> Topic {
             }),
             Row::new("Getting prompts", prompt),
             Row::new("Completion", completion),
-            Row::new("Completion: arguments that are known already", completion_context)
+            Row::new("Completion: arguments that already have a value", completion_context)
                 .since(V2025_06_18)
                 .client_since(V2025_06_18),
             Row::new("Several requests in an array", batch)
@@ -82,8 +82,8 @@ pub(crate) fn topic() -> Topic {
 
 const MISSING_NEW: &str = "-32002 becomes -32602";
 const MISSING_OLD: &str = "-32602 becomes -32002";
-const NO_NOTIFICATIONS: &str = "not sent: of a client's notifications 2026-07-28 has left `cancelled` alone";
-const BATCH: &str = "each request is made by itself, and all are answered in one array";
+const NO_NOTIFICATIONS: &str = "not sent: 2026-07-28 has no client notification except `cancelled`";
+const BATCH: &str = "each request is sent separately, and all are answered in one array";
 
 async fn arguments(pair: &mut Pair) -> Measured {
     let sent = json!({"text": "ä\u{1F600}\n", "number": 1.5, "null": null, "list": [{"a": []}], "large": 9_007_199_254_740_993_u64});

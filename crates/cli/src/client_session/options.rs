@@ -1,0 +1,20 @@
+use std::path::PathBuf;
+
+use super::output;
+use crate::target;
+
+/// What every command that speaks to a server can be told.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) server: target::Options,
+    /// A root: a folder that the server may work in. May be given several times.
+    #[arg(long, value_name = "DIR", help_heading = "Server")]
+    pub(crate) root: Vec<PathBuf>,
+    /// Write every message that is sent and received to this file, for `anyport replay`.
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub(crate) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: output::Options,
+}

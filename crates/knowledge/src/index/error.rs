@@ -1,0 +1,24 @@
+use tantivy::TantivyError;
+
+/// The index cannot be kept or asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// The folder of [`Storage::Folder`] cannot be used.
+    #[error("cannot keep the search index in {}: {cause}; name a folder that can be written", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: std::path::PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// The engine failed, most likely for want of disk or memory.
+    #[error("the search index failed: {0}")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<TantivyError> for IndexError {
+    fn from(error: TantivyError) -> Self {
+        Self::Engine(error.into())
+    }
+}

@@ -1,0 +1,251 @@
+use super::*;
+
+const ASK: &str = r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"m"}}"#;
+const ROOTS: &str = r#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#;
+
+fn asked(hand: &mut ByHand, call: CallId) -> ServerRequestId {
+    match hand.next(call) {
+        Some(CallEvent::Request(request, ..)) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn unsolicited(hand: &mut ByHand) -> ServerRequestId {
+    let actions = std::mem::take(&mut hand.actions);
+    match actions.into_iter().next() {
+        Some(Action::Unsolicited(UnsolicitedMessage::Request(request, ..))) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_caller_of_a_call_is_asked_and_its_answer_goes_back_once() {
+    for (channel, own) in channels(2) {
+        let mut hand = ByHand::open(Revision::V2025_11_25, channel);
+        let call = hand.sent(facts("a", Method::ToolsCall));
+        hand.hear_on(own, ASK);
+        let shared = channel == Channel::Shared;
+        assert_eq!(hand.did().len(), 1 + usize::from(shared), "only on a shared stream is it attributed");
+        let request = asked(&mut hand, call);
+        let answer = || Ok(raw(r#"{"action":"cancel"}"#));
+        hand.connection.answer(request, answer(), &mut hand.actions);
+        hand.connection.answer(request, answer(), &mut hand.actions);
+        assert_eq!(hand.did(), [r#"{"id":"q","result":{"action":"cancel"}}"#]);
+        hand.result(call);
+        assert_eq!(hand.events(call).len(), 1);
+        hand.assert_unused();
+    }
+}
+
+#[test]
+fn ping_is_answered_and_what_is_no_request_to_clients_refused() {
+    for (channel, _) in channels(2) {
+        let mut hand = ByHand::open(Revision::V2025_11_25, channel);
+        hand.hear(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
+        hand.hear(r#"{"jsonrpc":"2.0","id":1,"method":"tasks/list"}"#);
+        let did = hand.did();
+        assert_eq!(did[0], r#"{"id":"p","result":{}}"#);
+        assert!(did[1].contains("-32601"));
+        let mut hand = ByHand::open(Revision::V2025_03_26, channel);
+        hand.sent(facts("a", Method::ToolsCall));
+        hand.hear(ASK);
+        assert!(hand.did()[0].contains("-32601"), "2025-03-26 has no elicitation");
+    }
+}
+
+#[test]
+fn a_modern_server_is_never_answered() {
+    for (channel, own) in channels(2) {
+        let mut hand = ByHand::open(Revision::NEWEST, channel);
+        hand.sent(facts("a", Method::ToolsCall));
+        for text in [ASK, ROOTS, r#"{"jsonrpc":"2.0","id":1,"method":"x","params":null}"#] {
+            hand.hear_on(own, text);
+        }
+        assert!(hand.did().iter().all(|did| did.starts_with("Count")));
+    }
+}
+
+#[test]
+fn two_callers_are_never_mixed_up() {
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+    let one = hand.sent(facts("one", Method::ToolsCall));
+    let two = hand.sent(facts("two", Method::ToolsCall));
+    hand.hear(ASK);
+    let did = hand.did();
+    assert_eq!(did[0], format!("{:?}", Action::Attributed(Attribution::Ambiguous)));
+    assert!(did[1].contains("calls of several callers are open"));
+    hand.abandon(two);
+    hand.did();
+    hand.hear(ASK);
+    assert_eq!(hand.did(), ["Attributed(Single)", "wake 2"]);
+    asked(&mut hand, one);
+}
+
+#[test]
+fn a_request_on_the_stream_of_a_call_is_that_calls_whoever_else_calls() {
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::PerCall);
+    let one = hand.sent(facts("one", Method::ToolsCall));
+    let two = hand.sent(facts("two", Method::ToolsCall));
+    let list = hand.sent(facts("two", Method::ToolsList));
+    hand.hear_on(Origin::Call(two), ASK);
+    assert_eq!(hand.did(), ["wake 3"]);
+    assert_eq!((hand.events(one).len(), hand.events(two).len()), (0, 1));
+    hand.hear_on(Origin::Call(list), ROOTS);
+    assert!(hand.did()[0].contains("the client cannot be asked during tools/list"));
+}
+
+#[test]
+fn what_the_caller_has_not_declared_is_refused_and_its_call_knows_why() {
+    for (channel, own) in channels(2) {
+        let mut hand = ByHand::open(Revision::V2025_11_25, channel);
+        let none = Profile::default();
+        let call = hand.sent(CallFacts { profile: none, ..facts("a", Method::ToolsCall) });
+        hand.hear_on(own, ASK);
+        assert!(
+            hand.did()
+                .last()
+                .unwrap()
+                .contains(r#""code":-32601,"message":"the client cannot be asked elicitation/create"#)
+        );
+        hand.hear_on(own, r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32603,"message":"it cannot ask"}}"#);
+        let Some(CallEvent::Finished { undeclared, .. }) = hand.next(call) else { panic!() };
+        assert_eq!(undeclared, Some(InputCapability::ElicitationForm));
+        // A mode that was not declared, beside one that was.
+        let call = hand.sent(facts("a", Method::ToolsCall));
+        hand.did();
+        let url = ASK.replace(r#""message":"m""#, r#""mode":"url""#);
+        let own = if channel == Channel::PerCall { Origin::Call(call) } else { own };
+        hand.hear_on(own, &url);
+        assert!(hand.did().last().unwrap().contains("-32602"));
+    }
+}
+
+#[test]
+fn a_request_may_be_withdrawn_and_ends_with_its_call_after_the_cancellation() {
+    for (channel, own) in channels(2) {
+        let mut hand = ByHand::open(Revision::V2025_11_25, channel);
+        let call = hand.sent(facts("a", Method::ToolsCall));
+        hand.hear_on(own, ASK);
+        hand.did();
+        hand.hear(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"q"}}"#);
+        assert_eq!(hand.did(), ["Withdrawn(ServerRequestId(1))"]);
+        assert!(hand.next(call).is_none(), "it was not taken, and is not given any more");
+        hand.hear_on(own, &ASK.replace("\"q\"", "\"r\""));
+        asked(&mut hand, call);
+        hand.did();
+        hand.abandon(call);
+        let did = hand.did();
+        let refused = did.last().unwrap();
+        assert!(did[0].contains("notifications/cancelled"), "{did:?}");
+        assert!(refused.contains(r#""id":"r""#) && refused.contains("is over"), "{did:?}");
+        hand.assert_unused();
+    }
+}
+
+#[test]
+fn an_answer_of_the_server_ends_what_it_asked_about_the_call() {
+    for (channel, own) in channels(2) {
+        let mut hand = ByHand::open(Revision::V2025_11_25, channel);
+        let call = hand.sent(facts("a", Method::ToolsCall));
+        hand.hear_on(own, ASK);
+        hand.did();
+        hand.result(call);
+        let did = hand.did();
+        assert_eq!((did[0].as_str(), did[2].as_str()), ("Withdrawn(ServerRequestId(1))", "wake 2"));
+        assert!(did[1].contains(r#""id":"q","error""#));
+        assert_eq!(hand.events(call), ["result {}"]);
+        hand.assert_unused();
+    }
+}
+
+#[test]
+fn open_requests_are_limited_on_every_stream_and_the_refusal_says_overloaded() {
+    for (channel, own) in channels(2) {
+        let config = ConnectionConfig {
+            channel,
+            revision: Some(Revision::V2025_11_25),
+            max_open_questions: 2,
+            ..ConnectionConfig::default()
+        };
+        let mut hand = ByHand::configured(config);
+        hand.sent(facts("a", Method::ToolsCall));
+        for number in 0..5 {
+            hand.hear_on(own, &ASK.replace("\"q\"", &number.to_string()));
+        }
+        let refused: Vec<_> = hand.did().into_iter().filter(|did| did.contains("error")).collect();
+        assert_eq!(refused.len(), 3);
+        assert!(
+            refused.iter().all(|did| did.contains(r#"{"reason":"overloaded"}"#)),
+            "{channel:?}: {refused:?}"
+        );
+        hand.hear_on(own, &ASK.replace("\"q\"", "1"));
+        assert!(hand.did()[0].contains("id 1 belongs to a request that still runs"));
+        assert_eq!(hand.connection.open_server_requests(), 2);
+    }
+}
+
+#[test]
+fn a_server_that_waits_for_a_person_is_told_every_15_seconds_that_its_request_is_open() {
+    for (channel, own) in channels(2) {
+        let mut hand = ByHand::open(Revision::V2025_11_25, channel);
+        let call = hand.sent(facts("a", Method::ToolsCall));
+        hand.hear_on(own, &ASK.replace(r#""message""#, r#""_meta":{"progressToken":"t"},"message""#));
+        let request = asked(&mut hand, call);
+        hand.did();
+        for told in 1..=2 {
+            hand.time_out();
+            assert_eq!(hand.now, Duration::from_secs(15 * told));
+            let expected = format!(
+                r#"{{"method":"notifications/progress","params":{{"progressToken":"t","progress":{told}}}}}"#
+            );
+            assert_eq!(hand.did(), [expected]);
+        }
+        hand.connection.answer(request, Err(Error::internal("no")), &mut hand.actions);
+        assert!(hand.connection.poll_timeout().is_none());
+    }
+}
+
+#[test]
+fn roots_are_held_for_the_next_call_that_may_be_asked_or_refused() {
+    for (channel, _) in channels(2) {
+        let mut hand = ByHand::open(Revision::V2025_11_25, channel);
+        hand.hear(ROOTS);
+        let request = unsolicited(&mut hand);
+        hand.connection.decline(hand.now, request, &mut hand.actions);
+        assert!(hand.did().is_empty());
+        hand.time_out();
+        assert_eq!(hand.now, Duration::from_secs(45));
+        assert!(hand.did()[0].contains(r#""id":7,"error":{"code":-32603,"message":"no call is open"#));
+        hand.hear(ROOTS);
+        let request = unsolicited(&mut hand);
+        hand.connection.decline(hand.now, request, &mut hand.actions);
+        let list = hand.sent(facts("a", Method::ToolsList));
+        let call = hand.sent(facts("a", Method::ToolsCall));
+        assert!(hand.next(list).is_none());
+        let given = asked(&mut hand, call);
+        assert_ne!(given, request, "who was offered it before cannot answer any more");
+        hand.connection.answer(request, Err(Error::internal("late")), &mut hand.actions);
+        assert!(hand.did().is_empty() && hand.connection.is_awaited(given));
+        let request = given;
+        hand.connection.answer(request, Ok(raw(r#"{"roots":[]}"#)), &mut hand.actions);
+        assert_eq!(hand.did(), [r#"{"id":7,"result":{"roots":[]}}"#]);
+    }
+}
+
+#[test]
+fn what_belongs_to_no_call_is_answered_or_refused_with_the_reason() {
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+    hand.hear(ASK);
+    let request = unsolicited(&mut hand);
+    hand.connection.answer(request, Ok(raw(r#"{"action":"cancel"}"#)), &mut hand.actions);
+    assert_eq!(hand.did(), [r#"{"id":"q","result":{"action":"cancel"}}"#]);
+    hand.hear(ASK);
+    let request = unsolicited(&mut hand);
+    hand.connection.decline(hand.now, request, &mut hand.actions);
+    assert!(hand.did()[0].contains("no call is open"));
+    hand.sent(facts("a", Method::ToolsList));
+    hand.hear(ASK);
+    let request = unsolicited(&mut hand);
+    hand.connection.decline(hand.now, request, &mut hand.actions);
+    assert!(hand.did()[0].contains("the client cannot be asked during tools/list"));
+}

@@ -1,0 +1,124 @@
+use std::{fmt::Display, future::Future, time::Duration};
+
+use anyport_layers::{Call, Function, Next};
+use anyport_metrics::Metrics;
+use anyport_service::Outcome;
+
+use super::Builder;
+use crate::Server;
+
+/// When it starts and stops, and what its calls may take.
+impl Builder {
+    /// Adds what runs when the server starts: see [`Server::start`]. Hooks run one after the other, in the order in which
+    /// they were added. They must not start or stop the server themselves, which would wait for them.
+    ///
+    /// Servers that are mounted in this one have started by then.
+    ///
+    /// ```
+    /// # use anyport_server::Server;
+    /// let server = Server::builder("shop", "1.0.0").on_start(async |_: Server| {
+    ///     // ... open what the tools need ...
+    ///     Ok::<_, std::io::Error>(())
+    /// });
+    /// # let _ = server;
+    /// ```
+    #[must_use]
+    pub fn on_start<F, R, E>(mut self, hook: F) -> Self
+    where
+        F: Fn(Server) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display,
+    {
+        self.lifecycle.on_start(hook);
+        self
+    }
+
+    /// Adds what runs when the server stops: see [`Server::stop`]. The last one that was added runs first. One that panics
+    /// is logged, and the others run.
+    #[must_use]
+    pub fn on_stop<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Server) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.lifecycle.on_stop(hook);
+        self
+    }
+
+    /// For how long [`Server::stop`] waits for background work and blocking functions.
+    #[must_use]
+    pub fn drain(mut self, limit: Duration) -> Self {
+        self.lifecycle.drain = limit;
+        self
+    }
+
+    /// The most functions of [`crate::Tool::run_blocking`] that run at a time; at least one.
+    #[must_use]
+    pub fn max_blocking(mut self, limit: usize) -> Self {
+        self.lifecycle.max_blocking = limit;
+        self
+    }
+
+    /// The most calls that wait until a blocking function ends; others are refused.
+    #[must_use]
+    pub fn max_blocking_waiting(mut self, limit: usize) -> Self {
+        self.lifecycle.max_blocking_waiting = limit;
+        self
+    }
+
+    /// The most futures of [`crate::Context::spawn_background`] that run at a time; others are refused.
+    #[must_use]
+    pub fn max_background(mut self, limit: usize) -> Self {
+        self.lifecycle.max_background = limit;
+        self
+    }
+
+    /// How deep tools may call tools with [`crate::Context::call`].
+    #[must_use]
+    pub fn max_call_depth(mut self, limit: usize) -> Self {
+        self.lifecycle.max_call_depth = limit;
+        self
+    }
+
+    /// How long a tool may take that has no [`crate::Tool::timeout`] of its own. Without it there is no limit.
+    #[must_use]
+    pub fn default_timeout(mut self, limit: Duration) -> Self {
+        self.lifecycle.default_timeout = Some(limit);
+        self
+    }
+
+    /// Adds a function that stands around every call, of whatever method: see
+    /// [`Middleware`](anyport_layers::Middleware). The one that was added first is outermost.
+    ///
+    /// It stands where the server does, so that it sees every round of a call that asks. Calls that handlers make with
+    /// [`crate::Context::call`] do not pass through it.
+    ///
+    /// ```
+    /// # use anyport_server::Server;
+    /// use anyport_layers::{Call, Next};
+    ///
+    /// let server = Server::builder("audited", "1.0.0").middleware(async |call: Call, next: Next| {
+    ///     let (who, what) = (call.principal().clone(), call.request.clone());
+    ///     let outcome = next.run(call).await;
+    ///     println!("{who} called {} {:?}", what.method, what.name());
+    ///     outcome
+    /// });
+    /// # let _ = server;
+    /// ```
+    #[must_use]
+    pub fn middleware<F, R>(mut self, function: F) -> Self
+    where
+        F: Fn(Call, Next) -> R + Send + Sync + 'static,
+        R: Future<Output = Outcome> + Send + 'static,
+    {
+        self.lifecycle.middleware.push(Function::new(function));
+        self
+    }
+
+    /// Where the server counts; else it counts for itself: see [`Server::metrics`].
+    #[must_use]
+    pub fn metrics(mut self, metrics: &Metrics) -> Self {
+        self.lifecycle.metrics = metrics.clone();
+        self
+    }
+}

@@ -1,0 +1,194 @@
+//! Tools that handlers call.
+
+use std::future::Future;
+
+use anyport_protocol::{Error, Raw};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Context, Fault, ToolResult, ask::Once, background, tool};
+
+/// How deep calls of tools by tools may go, unless [`crate::Builder::max_call_depth`] says otherwise.
+pub const DEFAULT_MAX_CALL_DEPTH: usize = 16;
+
+/// Where a call stands in the one that made it.
+pub(crate) struct SubcallPosition {
+    /// The outermost call.
+    pub(crate) root: Context,
+    /// What stands before the keys of `ask` and `once` on the wire.
+    pub(crate) prefix: String,
+    /// 1 for a call that the outermost made.
+    depth: usize,
+    /// What it is waited for by, if that is not the handler itself.
+    pub(crate) awaiter: Awaiter,
+}
+
+/// By what a called tool is waited for: no question can be answered meanwhile, on whichever thread it is asked.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Awaiter {
+    /// Work under [`Context::once`].
+    pub(crate) once: bool,
+    /// Work under [`Context::spawn_background`].
+    pub(crate) background: bool,
+}
+
+/// Why a tool that a handler called has no result.
+///
+/// A tool that fails in words for the model has one: see [`ToolResult::is_error`].
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// There is no such tool, or the caller may not see it.
+    #[error("{0}")]
+    Unknown(String),
+    /// The arguments are not what the tool takes.
+    #[error("{words}")]
+    Arguments {
+        /// In words for the model.
+        words: String,
+        /// Field by field.
+        faults: Vec<Fault>,
+    },
+    /// Tools call each other without end.
+    #[error("{name}: calls of tools by tools are {depth} deep (max_call_depth)")]
+    TooDeep {
+        /// The tool that was not called any more.
+        name: String,
+        /// The limit.
+        depth: usize,
+    },
+    /// The tool ended its call with a protocol error.
+    #[error("{name}: {}", .error.message)]
+    Failed {
+        /// The tool.
+        name: String,
+        /// How it ended.
+        error: Error,
+    },
+    /// [`Context::call_as`]: the tool failed, in these words.
+    #[error("{name}: {text}")]
+    Tool {
+        /// The tool.
+        name: String,
+        /// What it says.
+        text: String,
+    },
+    /// [`Context::call_as`]: the structured content is not what was asked for.
+    #[error("{name}: {fault}")]
+    Content {
+        /// The tool.
+        name: String,
+        /// What is wrong with it.
+        fault: String,
+    },
+}
+
+impl Context {
+    /// Calls another tool of this server, for the same caller and as a part of this call. `arguments` are an object; they
+    /// are validated as those of any call.
+    ///
+    /// - What the tool tells (progress, logs) is told by this call.
+    /// - What it asks is asked by this call. Its keys of `ask` and `once` stand on the wire with `name/` before them, and
+    ///   with `name#2/` when it is called for the second time. So call tools in the same order in each round.
+    /// - Its timeout and the pool of blocking functions hold. Middleware sees this call only.
+    /// - A tool of a server that is mounted in this one is called by its name here; that server's state and limits hold.
+    /// - Dropping the future cancels it.
+    ///
+    /// ```
+    /// # use anyport_server::{CallError, Context, NoArguments, Tool};
+    /// async fn twice(_: NoArguments, context: Context) -> Result<String, CallError> {
+    ///     let roll = serde_json::json!({"sides": 6});
+    ///     let (one, two) = tokio::try_join!(context.call("roll", &roll), context.call("roll", &roll))?;
+    ///     Ok(format!("{} and {}", one.words(), two.words()))
+    /// }
+    /// # let _ = Tool::new("twice").run(twice);
+    /// ```
+    ///
+    /// # Errors
+    /// Where there is no result: [`CallError`]. A tool's failure in words for the model is a result.
+    pub fn call<A>(
+        &self,
+        name: &str,
+        arguments: &A,
+    ) -> impl Future<Output = Result<ToolResult, CallError>> + Send + use<A>
+    where
+        A: Serialize + ?Sized,
+    {
+        let (caller, name) = (self.clone(), name.to_owned());
+        let arguments = Raw::of(arguments).map_err(|error| CallError::Arguments {
+            words: format!("the arguments for {name} are no JSON: {error}"),
+            faults: Vec::new(),
+        });
+        // Now, not when it is first polled: the order in which calls stand in the code is that of every round.
+        let nested = SubcallPosition::within(self, &name);
+        async move { run(&caller, name, arguments?, nested).await }
+    }
+
+    /// Calls another tool as [`Context::call`] does, and reads its structured content.
+    ///
+    /// # Errors
+    /// Also when the tool failed in words for the model, or its structured content is no `T`.
+    pub fn call_as<T, A>(
+        &self,
+        name: &str,
+        arguments: &A,
+    ) -> impl Future<Output = Result<T, CallError>> + Send + use<T, A>
+    where
+        T: DeserializeOwned,
+        A: Serialize + ?Sized,
+    {
+        let (called, name) = (self.call(name, arguments), name.to_owned());
+        async move {
+            let result = called.await?;
+            if result.is_error() {
+                return Err(CallError::Tool { name, text: result.words() });
+            }
+            let read = result.output().map(Raw::decode);
+            match read {
+                Some(Ok(content)) => Ok(content),
+                Some(Err(fault)) => Err(CallError::Content { name, fault: format!("{fault:.240}") }),
+                None => Err(CallError::Content { name, fault: "there is no structured content".to_owned() }),
+            }
+        }
+    }
+}
+
+impl SubcallPosition {
+    pub(crate) fn within(caller: &Context, name: &str) -> Self {
+        let (root, outer, depth) = match caller.nested() {
+            None => (caller, "", 0),
+            Some(nested) => (&nested.root, nested.prefix.as_str(), nested.depth),
+        };
+        let awaiter = caller.nested().map(|nested| nested.awaiter).unwrap_or_default();
+        let prefix = caller.dialogue().prefix(outer, name);
+        Self { root: root.clone(), prefix, depth: depth + 1, awaiter }
+    }
+}
+
+async fn run(
+    caller: &Context,
+    name: String,
+    arguments: Raw,
+    mut nested: SubcallPosition,
+) -> Result<ToolResult, CallError> {
+    // Now: where the call was made says nothing of what waits for it.
+    nested.awaiter.once |= Once::is_polling();
+    nested.awaiter.background |= background::is_polling();
+    let lifecycle = &caller.inner().lifecycle;
+    if nested.depth > lifecycle.max_call_depth {
+        lifecycle.refused.max_call_depth.increment();
+        return Err(CallError::TooDeep { name, depth: lifecycle.max_call_depth });
+    }
+    let called = tool::nested(caller, &name, arguments, nested)?;
+    let _over = Over(called.context);
+    let result = called.handling.await;
+    tool::conform(called.item.entry(), result).map_err(|error| CallError::Failed { name, error })
+}
+
+/// Ends a nested call however its future ends: what its handler left behind tells nobody any more.
+struct Over(Context);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}

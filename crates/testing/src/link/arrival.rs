@@ -1,0 +1,60 @@
+//! What comes out of a link, and why nothing does.
+
+use std::io;
+
+use anyport_transport::{http as transport, unix};
+use serde_json::Value;
+
+/// What a message came on: the HTTP response to one request, or the one channel of every other transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Exchange(pub(super) u64);
+
+impl Exchange {
+    /// The one channel that is always open.
+    pub(super) const CHANNEL: Self = Self(0);
+}
+
+/// What comes out of a link.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// The head of an HTTP response.
+    Head { status: u16, session: Option<String> },
+    /// A message, or several in an array; and its text.
+    Message(Value, String),
+    /// Something that is no JSON.
+    Garbage(String),
+    /// The HTTP response is over.
+    End,
+}
+
+/// The other end said nothing, or something that is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum Lost {
+    /// Nothing came in time.
+    #[error("nothing came within {0} ms, while waiting for {1}")]
+    Silence(u128, String),
+    /// The other end closed the connection.
+    #[error("the connection ended, while waiting for {0}")]
+    Ended(String),
+    /// What came is no JSON.
+    #[error("not JSON: {0:?}")]
+    Garbage(String),
+    /// What came answers no request.
+    #[error("not an answer: {0}")]
+    Misfit(Value),
+    /// The server refused to open a stream or a WebSocket, with this HTTP status.
+    #[error("refused with the HTTP status {0}")]
+    Status(u16),
+    /// The server answered with an error where a result was needed.
+    #[error(transparent)]
+    Refusal(#[from] crate::Refusal),
+    /// The service could not be served, or not be reached.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The service could not be served.
+    #[error(transparent)]
+    Bind(#[from] transport::Refused),
+    /// The service could not be served on a Unix socket.
+    #[error(transparent)]
+    Unix(#[from] unix::Refused),
+}

@@ -1,0 +1,191 @@
+//! One call of a connection, from its request to its outcome.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll},
+};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    capability::{ClientProfile, InputCapability},
+    failure::Failure,
+    jsonrpc::RpcResult,
+    session::client::{CallEvent, CallFacts, CallId, PreparedRequest},
+};
+use anyport_service::{Context, Event, Notification, Outcome, Request};
+use futures_core::Stream;
+
+use super::{
+    Caller, caller,
+    multiplexer::{Driver, Multiplexer},
+    never_sent,
+};
+
+/// The reply of one call. Dropping it before its outcome cancels the call.
+///
+/// It holds the request, which never enters the connection's machine, and writes it when it is told to. What the server says
+/// is lifted into the newest vocabulary here, on the caller's task and outside of the connection's lock.
+pub(crate) struct CallReply<D: Driver> {
+    connection: Arc<Multiplexer<D>>,
+    call: CallId,
+    request: PreparedRequest,
+    /// As the caller wrote them: an error is lifted by them.
+    params: Raw,
+    context: Context,
+    stream: Option<D::CallStream>,
+    is_over: bool,
+}
+
+impl<D: Driver> CallReply<D> {
+    /// `sends`: whether the request is to be sent at once.
+    pub(super) fn new(
+        connection: Arc<Multiplexer<D>>,
+        call: CallId,
+        sends: bool,
+        request: PreparedRequest,
+        params: Raw,
+        context: Context,
+    ) -> Self {
+        let mut reply = Self { connection, call, request, params, context, stream: None, is_over: false };
+        if sends {
+            reply.send();
+        }
+        reply
+    }
+
+    fn send(&mut self) {
+        let connection = &self.connection;
+        // The stream of a request that was refused is closed first.
+        self.stream = None;
+        self.stream = Some(connection.driver.start(connection, self.call, &self.request, &self.context));
+    }
+
+    /// What the caller is told of an event; `None` if that is nothing.
+    fn event(&mut self, event: CallEvent) -> Option<Event> {
+        let session = self.connection.session()?;
+        match event {
+            CallEvent::Send => {
+                self.send();
+                None
+            }
+            CallEvent::Notification(method, params) => {
+                let params = session.notification(method, params)?;
+                let params = match method {
+                    Method::Progress => self.progress(&params)?,
+                    _ => params,
+                };
+                Some(Event::Notification(Notification { method, params }))
+            }
+            CallEvent::UnknownNotification(method, params) => Some(Event::Unknown { method, params }),
+            CallEvent::Request(id, method, params) => match session.question(method, params) {
+                Ok(params) => {
+                    let request = self.connection.server_request(id, method, params, false);
+                    Some(Event::ServerRequest(request))
+                }
+                Err(error) => {
+                    self.connection.act(&[], |connection, _, out| connection.answer(id, Err(error), out));
+                    None
+                }
+            },
+            CallEvent::Finished { outcome, undeclared } => {
+                self.is_over = true;
+                Some(Event::Outcome(self.outcome(outcome, undeclared)))
+            }
+        }
+    }
+
+    /// Progress under the caller's own token: two callers may have chosen the same one.
+    fn progress(&self, params: &Raw) -> Option<Raw> {
+        let token = self.context.progress_token()?;
+        let others = anyport_protocol::json::Splice::retain(params, |key| key != "progressToken");
+        Some(others.with("progressToken", token).finish())
+    }
+
+    /// The outcome in the newest vocabulary.
+    fn outcome(&self, outcome: Result<RpcResult, Failure>, undeclared: Option<InputCapability>) -> Outcome {
+        let Some(session) = self.connection.session() else {
+            return Outcome::Error(Error::internal("the connection is not open yet"));
+        };
+        let (to, is_modern) = (self.context.revision(), session.revision().is_modern());
+        let outcome = match outcome {
+            Err(failure) => return failed(&failure),
+            // Such a caller knows a legacy server's codes.
+            Ok(Err(error)) if !to.is_modern() && !is_modern => Err(error.in_older_words()),
+            Ok(Err(error)) => match undeclared {
+                Some(needed) => Err(Error::missing_capability(&needed.required())),
+                None => session.outcome(self.request.known(), &self.params, to, Err(error)),
+            },
+            Ok(result) => session.outcome(self.request.known(), &self.params, to, result),
+        };
+        match outcome {
+            Ok(result) if is_modern => Outcome::of_result(result),
+            outcome => Outcome::from(outcome),
+        }
+    }
+}
+
+impl<D: Driver> Stream for CallReply<D> {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+        let this = &mut *self;
+        if this.is_over {
+            return Poll::Ready(None);
+        }
+        let mut next = this.connection.poll_event(this.call, task);
+        loop {
+            while let Some(event) = next {
+                if let Some(event) = this.event(event) {
+                    return Poll::Ready(Some(event));
+                }
+                next = this.connection.poll_event(this.call, task);
+            }
+            let Some(stream) = &mut this.stream else { return Poll::Pending };
+            match this.connection.driver.poll_call(&this.connection, stream, task) {
+                Poll::Ready(input) => next = this.connection.handle_own(this.call, input),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl<D: Driver> Drop for CallReply<D> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.stream = None;
+            self.connection.abandon(self.call);
+        }
+    }
+}
+
+/// What the connection has to know of a call.
+pub(super) fn facts(request: &Request, context: &Context, is_modern: bool) -> CallFacts<Caller> {
+    let method = request.known();
+    let subscription = match method {
+        Some(Method::Subscribe | Method::Unsubscribe) => {
+            request.params.member("uri").and_then(|uri| uri.as_string())
+        }
+        _ => None,
+    };
+    CallFacts {
+        method,
+        unidentifiable: context.is_unidentifiable(),
+        caller: caller(context),
+        // A modern server does not ask.
+        profile: if is_modern { ClientProfile::default() } else { context.profile() },
+        log_level: context.log_level(),
+        log_level_is_default: context.log_level_is_default(),
+        progress: context.progress_token().is_some(),
+        subscription,
+    }
+}
+
+/// The outcome of a call that has none of its server's.
+pub(super) fn failed(failure: &Failure) -> Outcome {
+    let error = failure.to_error();
+    Outcome::Error(match failure {
+        Failure::NotSent(_) => never_sent(error),
+        _ => error,
+    })
+}

@@ -1,0 +1,475 @@
+//! One connection to a server, shared by its calls: the state machine of the protocol under one lock, for any [`Driver`].
+//!
+//! # How a driver uses it
+//! - A message that came: read it (`anyport_protocol::jsonrpc::read`), then [`Multiplexer::handle`] with
+//!   [`Input::received`]. Messages on the response stream of a call go through [`Driver::poll_call`] instead, on the task of
+//!   the caller.
+//! - What the connection wants done comes back: messages of its own by [`Driver::send`], the request of a call by
+//!   [`Driver::start`], everything about the channel by [`Driver::control`]. All are called without the lock.
+//! - [`Multiplexer`] is the [`Transport`] of a [`Connection`](super::Connection); each call is a
+//!   [`CallReply`](super::call_reply::CallReply).
+//!
+//! Wakers are taken under the lock and woken after it. The only task of a connection is its timer, which lives while the
+//! connection waits for a time.
+
+use std::{
+    sync::{Arc, OnceLock, Weak},
+    task::{Context as Task, Poll, Waker},
+    time::Duration,
+};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    failure::{CloseReason, Failure},
+    session::client::{
+        Action, Actions, Attribution, CallEvent, CallFacts, CallId, CallTable, Channel, ClientConnection,
+        ConnectionConfig, Input, NegotiatedSession, NegotiationError, Outgoing, PreparedRequest,
+        ServerRequestId, UnsolicitedMessage,
+    },
+};
+use anyport_service::{Context, Notification, Reply, Request, Responder, ServerRequest, sync::Lock};
+use smallvec::SmallVec;
+use tokio::{
+    sync::{Notify, broadcast},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Caller, ConnectOptions, Spoken,
+    aside::Asides,
+    call_reply::{self, CallReply},
+    carrier::Transport,
+    malformed::MalformedCount,
+    server_request::PendingAnswer,
+    spoken,
+};
+
+/// How the messages of one connection travel.
+pub(crate) trait Driver: Sized + Send + Sync + 'static {
+    /// The response stream of one call; `()` where all calls share one channel.
+    type CallStream: Send + Unpin + 'static;
+
+    /// Why no further call may be sent now.
+    fn refuse(&self, connection: &Multiplexer<Self>) -> Option<Failure>;
+
+    /// Sends a message of the connection's own, after those before it.
+    fn send(&self, connection: &Multiplexer<Self>, message: Outgoing);
+
+    /// Sends the request of a call: the first time, or again in a renewed session.
+    fn start(
+        &self,
+        connection: &Multiplexer<Self>,
+        call: CallId,
+        request: &PreparedRequest,
+        context: &Context,
+    ) -> Self::CallStream;
+
+    /// Reads the response stream of a call. Polled by the caller's own task, and only when nothing waits for it.
+    fn poll_call(
+        &self,
+        connection: &Multiplexer<Self>,
+        stream: &mut Self::CallStream,
+        task: &mut Task<'_>,
+    ) -> Poll<Input>;
+
+    /// Does something about the channel.
+    fn control(&self, connection: &Multiplexer<Self>, control: Control);
+}
+
+/// What a driver does about its channel.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// The connection is open.
+    Negotiated(Arc<NegotiatedSession>),
+    /// Nothing could be agreed.
+    Refused(NegotiationError),
+    /// Open the channel anew; its connection is taken over with [`Multiplexer::detach`].
+    Reopen,
+    /// Open the shared stream of a session: see [`Action::OpenSharedStream`].
+    OpenSharedStream {
+        /// The session.
+        generation: u32,
+    },
+    /// Close the channel.
+    Close(CloseReason),
+}
+
+/// One connection to a server, shared by its calls.
+pub(crate) struct Multiplexer<D: Driver> {
+    pub(crate) driver: D,
+    pub(crate) options: Arc<ConnectOptions>,
+    state: Lock<State>,
+    /// When the connection was made.
+    begun: Instant,
+    session: OnceLock<Arc<NegotiatedSession>>,
+    said: broadcast::Sender<Notification>,
+    spoken: Spoken,
+    asides: Asides,
+    malformed: MalformedCount,
+    rearmed: Arc<Notify>,
+    this: Weak<Self>,
+}
+
+struct State {
+    connection: ClientConnection<Caller>,
+    /// Of the readers of calls.
+    wakers: CallTable<Waker>,
+    /// Of those who hold a request of the server's and want to know when it is withdrawn.
+    withdrawals: Vec<(ServerRequestId, Waker)>,
+    /// When the timer wakes; `None` while there is none.
+    timer: Option<Duration>,
+}
+
+/// A connection, and when it was made: what stays the same when its channel is opened anew.
+pub(crate) struct Machine {
+    connection: ClientConnection<Caller>,
+    begun: Instant,
+}
+
+impl Machine {
+    pub(crate) fn new(options: &ConnectOptions, channel: Channel) -> Self {
+        let config = ConnectionConfig {
+            channel,
+            revision: options.revision,
+            capabilities: options.capabilities.clone(),
+            client_info: options.client_info.clone(),
+            probe_timeout: options.probe_timeout,
+            open_timeout: options.open_timeout,
+            max_open_requests: options.max_open_requests,
+            call_queue: options.call_queue,
+            call_queue_bytes: super::WAITING,
+            max_open_questions: options.max_open_questions,
+            roots_hold: options.roots_hold,
+            log_hold: options.log_hold,
+            max_message_bytes: options.limits.bytes,
+        };
+        Self { connection: ClientConnection::new(config), begun: Instant::now() }
+    }
+}
+
+impl<D: Driver> Multiplexer<D> {
+    pub(crate) fn new(driver: D, options: Arc<ConnectOptions>, machine: Machine) -> Arc<Self> {
+        let (said, spoken) = Spoken::channel(options.spoken_queue);
+        let Machine { connection, begun } = machine;
+        let state = State { connection, wakers: CallTable::default(), withdrawals: Vec::new(), timer: None };
+        Arc::new_cyclic(|this| Self {
+            driver,
+            options,
+            state: Lock::new(state),
+            begun,
+            session: OnceLock::new(),
+            said,
+            spoken,
+            asides: Asides::default(),
+            malformed: MalformedCount::default(),
+            rearmed: Arc::default(),
+            this: this.clone(),
+        })
+    }
+
+    /// The connection, for the next channel; what is left here is over.
+    pub(crate) fn detach(&self) -> Machine {
+        let mut over = Machine::new(&self.options, Channel::Shared).connection;
+        over.close(&mut Actions::new());
+        let connection = std::mem::replace(&mut self.state.lock().connection, over);
+        Machine { connection, begun: self.begun }
+    }
+
+    /// What was negotiated, once that is done.
+    pub(crate) fn session(&self) -> Option<&Arc<NegotiatedSession>> {
+        self.session.get()
+    }
+
+    /// A reader of what the server says outside any call.
+    pub(crate) fn spoken(&self) -> Spoken {
+        self.spoken.another()
+    }
+
+    pub(crate) fn asides(&self) -> Asides {
+        self.asides.clone()
+    }
+
+    pub(crate) fn weak(&self) -> Weak<Self> {
+        self.this.clone()
+    }
+
+    /// Counts what is not a message.
+    pub(crate) fn count(&self, why: &str, text: &[u8]) {
+        self.malformed.note(why, text);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn malformed(&self) -> u64 {
+        self.malformed.count()
+    }
+
+    /// Takes what happened.
+    pub(crate) fn handle(&self, input: Input) {
+        self.act(&[], |connection, now, out| connection.handle(now, input, out));
+    }
+
+    /// Takes text that came; `text` is for the log, where it is not a message.
+    pub(crate) fn handle_text(&self, input: Input, text: &[u8]) {
+        self.act(text, |connection, now, out| connection.handle(now, input, out));
+    }
+
+    /// Does one step of the connection, and then what it wants done.
+    pub(crate) fn act<T>(
+        &self,
+        text: &[u8],
+        step: impl FnOnce(&mut ClientConnection<Caller>, Duration, &mut Actions) -> T,
+    ) -> T {
+        self.step(None, text, step)
+    }
+
+    /// As [`Multiplexer::act`]; `reader` is the call whose reader runs this, and need not be woken.
+    fn step<T>(
+        &self,
+        reader: Option<CallId>,
+        text: &[u8],
+        step: impl FnOnce(&mut ClientConnection<Caller>, Duration, &mut Actions) -> T,
+    ) -> T {
+        let mut actions = Actions::new();
+        let mut wakers = SmallVec::<[Waker; 4]>::new();
+        let mut state = self.state.lock();
+        // Under the lock, so that it never goes back.
+        let now = self.begun.elapsed();
+        let result = step(&mut state.connection, now, &mut actions);
+        for action in &actions {
+            state.take_wakers(action, reader, &mut wakers);
+        }
+        let starts_timer = self.rearm(&mut state);
+        drop(state);
+        if starts_timer {
+            self.start_timer();
+        }
+        for action in actions {
+            self.perform(action, text);
+        }
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    fn perform(&self, action: Action, text: &[u8]) {
+        match action {
+            Action::Send(message) => self.driver.send(self, message),
+            // Its waker was taken; its stream is dropped with the reply.
+            Action::Wake(_) | Action::CloseStream(_) | Action::Withdrawn(_) => {}
+            Action::Negotiated(session) => {
+                let _ = self.session.set(session.clone());
+                self.driver.control(self, Control::Negotiated(session));
+            }
+            Action::Refused(error) => self.driver.control(self, Control::Refused(error)),
+            Action::Reopen => self.driver.control(self, Control::Reopen),
+            Action::OpenSharedStream { generation } => {
+                self.driver.control(self, Control::OpenSharedStream { generation });
+            }
+            Action::Close(reason) => self.driver.control(self, Control::Close(reason)),
+            Action::Unsolicited(message) => self.unsolicited(message),
+            Action::Attributed(Attribution::Single) => self.asides.unnamed(),
+            Action::Attributed(Attribution::Ambiguous) => self.asides.several(),
+            Action::Count(why) => self.count(why, text),
+        }
+    }
+
+    /// Gives what belongs to no call to whoever listens.
+    fn unsolicited(&self, message: UnsolicitedMessage) {
+        let Some(session) = self.session() else { return };
+        match message {
+            UnsolicitedMessage::Notification(method, params) => {
+                if let Some(params) = session.notification(method, params) {
+                    spoken::say(&self.said, Notification { method, params });
+                }
+            }
+            UnsolicitedMessage::UnknownNotification(method, _) => {
+                tracing::debug!(method = &*method, "an unknown notification that belongs to no call");
+            }
+            UnsolicitedMessage::Request(id, method, params) => match session.question(method, params) {
+                Ok(params) => {
+                    // Whoever does not take it drops it, and thereby declines it.
+                    let _ = self.asides.ask(self.server_request(id, method, params, true));
+                }
+                Err(error) => self.act(&[], |connection, _, out| connection.answer(id, Err(error), out)),
+            },
+        }
+    }
+
+    /// A request of the server's whose answer goes straight back into the connection.
+    pub(crate) fn server_request(
+        &self,
+        id: ServerRequestId,
+        method: Method,
+        params: Raw,
+        is_unsolicited: bool,
+    ) -> ServerRequest {
+        let answer = PendingAnswer::new(self.weak(), id, method, is_unsolicited);
+        ServerRequest { method, params, responder: Responder::new(answer) }
+    }
+
+    /// Whether an answer to a request of the server's is still wanted; else `task`, if there is one, is woken when it is
+    /// not any more.
+    pub(crate) fn is_awaited(&self, request: ServerRequestId, task: Option<&Task<'_>>) -> bool {
+        let mut state = self.state.lock();
+        let is_awaited = state.connection.is_awaited(request);
+        if let Some(task) = task.filter(|_| is_awaited) {
+            state.withdrawals.retain(|(id, waker)| *id != request || !waker.will_wake(task.waker()));
+            state.withdrawals.push((request, task.waker().clone()));
+        }
+        is_awaited
+    }
+
+    /// Begins a call; returns whether it is to be sent at once.
+    fn begin(&self, facts: CallFacts<Caller>) -> Result<(CallId, bool), Failure> {
+        if let Some(failure) = self.driver.refuse(self) {
+            return Err(failure);
+        }
+        self.act(&[], |connection, now, out| {
+            let call = connection.call(now, facts, out)?;
+            Ok((call, connection.take_send(call)))
+        })
+    }
+
+    /// The next event of a call; if there is none, its reader is woken when there is one.
+    pub(crate) fn poll_event(&self, call: CallId, task: &Task<'_>) -> Option<CallEvent> {
+        let mut state = self.state.lock();
+        let event = state.connection.next_event(call);
+        match &event {
+            Some(CallEvent::Finished { .. }) => drop(state.wakers.remove(call)),
+            Some(_) => {}
+            None => state.register(call, task.waker()),
+        }
+        event
+    }
+
+    /// Takes what came on the call's own stream, and returns the call's next event. Its reader, which polled that stream, was
+    /// registered by [`Multiplexer::poll_event`] and is not woken.
+    pub(crate) fn handle_own(&self, call: CallId, input: Input) -> Option<CallEvent> {
+        self.step(Some(call), &[], |connection, now, out| {
+            connection.handle(now, input, out);
+            connection.next_event(call)
+        })
+    }
+
+    /// Ends a call whose reader is gone.
+    pub(crate) fn abandon(&self, call: CallId) {
+        self.act(&[], |connection, _, out| connection.abandon(call, out));
+        let waker = self.state.lock().wakers.remove(call);
+        drop(waker);
+    }
+
+    /// Ends the connection from our side.
+    pub(crate) fn close(&self) {
+        self.act(&[], |connection, _, out| connection.close(out));
+    }
+
+    /// Notes when the timer has to wake; returns whether one is to be started.
+    fn rearm(&self, state: &mut State) -> bool {
+        let due = state.connection.poll_timeout();
+        match (due, state.timer) {
+            (None, None) => false,
+            (Some(due), None) => {
+                state.timer = Some(due);
+                true
+            }
+            (Some(due), Some(timer)) if timer <= due => false,
+            (due, Some(_)) => {
+                // Earlier than it would wake, or not at all any more.
+                state.timer = due.or(state.timer);
+                self.rearmed.notify_one();
+                false
+            }
+        }
+    }
+
+    fn start_timer(&self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            self.state.lock().timer = None;
+            return;
+        };
+        let (this, rearmed, begun) = (self.weak(), self.rearmed.clone(), self.begun);
+        runtime.spawn(async move {
+            while let Some(due) = this.upgrade().and_then(|connection| connection.next_timeout()) {
+                // Beyond the clock is never.
+                let Some(due) = begun.checked_add(due) else {
+                    rearmed.notified().await;
+                    continue;
+                };
+                tokio::select! {
+                    () = sleep_until(due) => {}
+                    () = rearmed.notified() => continue,
+                }
+                if let Some(connection) = this.upgrade() {
+                    connection.handle(Input::Timeout);
+                }
+            }
+        });
+    }
+
+    /// When the timer wakes next; `None` if it is not needed any more.
+    fn next_timeout(&self) -> Option<Duration> {
+        let mut state = self.state.lock();
+        state.timer = state.connection.poll_timeout();
+        state.timer
+    }
+}
+
+impl State {
+    fn register(&mut self, call: CallId, waker: &Waker) {
+        match self.wakers.get_mut(call) {
+            Some(registered) => registered.clone_from(waker),
+            None => self.wakers.insert(call, waker.clone()),
+        }
+    }
+
+    fn take_wakers(&mut self, action: &Action, reader: Option<CallId>, wakers: &mut SmallVec<[Waker; 4]>) {
+        match action {
+            Action::Wake(call) if Some(*call) != reader => wakers.extend(self.wakers.remove(*call)),
+            Action::Withdrawn(request) => {
+                wakers
+                    .extend(self.withdrawals.extract_if(.., |(id, _)| id == request).map(|(_, waker)| waker));
+            }
+            _ => {}
+        }
+        if let Action::Send(Outgoing::Response { .. }) = action
+            && !self.withdrawals.is_empty()
+        {
+            // An answered request is not awaited any more.
+            let connection = &self.connection;
+            self.withdrawals.retain(|(id, _)| connection.is_awaited(*id));
+        }
+    }
+}
+
+impl<D: Driver> Transport for Arc<Multiplexer<D>> {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let Some(session) = self.session() else {
+            return Reply::error(Error::internal("the connection is not open yet"));
+        };
+        let is_modern = session.revision().is_modern();
+        let method = request.known();
+        if method == Some(Method::Discover) && !is_modern {
+            return Reply::ready(Ok(session.discovered().clone()));
+        }
+        let envelope = super::carrier::hop(&context, &self.options, None);
+        let progress = context.progress_token().is_some();
+        let prepared = match session.prepare(request.method.clone(), &request.params, envelope, progress) {
+            Ok(prepared) => prepared,
+            Err(refused) => return Reply::error(session.refused(&request.method, &refused)),
+        };
+        let facts = call_reply::facts(&request, &context, is_modern);
+        let (call, sends) = match self.begin(facts) {
+            Ok(begun) => begun,
+            Err(failure) => return Reply::ready(call_reply::failed(&failure)),
+        };
+        let params = (*request.params).clone();
+        Reply::pending(CallReply::new(self.clone(), call, sends, prepared, params, context))
+    }
+
+    fn tell(&self, method: &str, params: &Raw) {
+        self.act(&[], |connection, _, out| connection.notify(method, params.clone(), out));
+    }
+
+    fn close(&self) {
+        Multiplexer::close(self);
+    }
+}
