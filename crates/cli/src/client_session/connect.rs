@@ -8,13 +8,7 @@ use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, 
 use serde_json::json;
 
 use super::{Options, recording::Recorder};
-use crate::{
-    exit::Exit,
-    render::safe,
-    program::programs,
-    target::Target,
-    user_error::UserError,
-};
+use crate::{exit::Exit, program::programs, render::safe, target::Target, user_error::UserError};
 
 /// Connects to the server.
 ///

@@ -1,7 +1,6 @@
 //! Invariant: A bridge answers lists from its cache while its server starts, and reports differences, however
 //! late a session listens.
 
-use anyport_upstream::UpstreamLimits;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
