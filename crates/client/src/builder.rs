@@ -264,19 +264,19 @@ impl Builder {
                 let (target, options) = *target;
                 let (capabilities, client_info) = (capabilities.clone(), info.clone());
                 let options = ConnectOptions { capabilities, client_info, ..options };
-                let opened = ClientConnector::open(target?, options, cache.clone()).await?;
+                let opened =
+                    ClientConnector::open(target?, options, cache.clone(), functions.clone()).await?;
                 let upstream = Upstream::builder("the server", opened.clone())
                     .limits(UpstreamLimits::single())
                     .isolation(IsolationPolicy::Shared)
                     .dialogues(self.shim)
-                    .answers(FunctionAnswers::new(functions.clone()))
                     .build();
                 connector = Some(opened);
                 Arc::new(upstream)
             }
             #[cfg(feature = "connect")]
             Source::Connection(connection) => {
-                FunctionAnswers::new(functions.clone()).attach(&connection);
+                FunctionAnswers::attach(functions.clone(), &connection);
                 legacy_clients(Arc::new(connection), self.shim)
             }
         };

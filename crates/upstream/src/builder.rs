@@ -8,7 +8,7 @@ use anyport_seal::Sealer;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    AnswerRequests, Connector, IsolationPolicy, Upstream, UpstreamLimits,
+    Connector, IsolationPolicy, Upstream, UpstreamLimits,
     idempotency::IdempotentTools,
     pool::{CloseOnDrop, Inner, Pool, UpstreamMetrics},
 };
@@ -23,7 +23,6 @@ pub struct UpstreamBuilder {
     metrics: Metrics,
     park: Option<(Sealer, ParkLimits)>,
     isolation: IsolationPolicy,
-    answers: Option<Box<dyn AnswerRequests>>,
 }
 
 impl UpstreamBuilder {
@@ -36,7 +35,6 @@ impl UpstreamBuilder {
             metrics: Metrics::new(),
             park: None,
             isolation: IsolationPolicy::default(),
-            answers: None,
         }
     }
 
@@ -72,23 +70,15 @@ impl UpstreamBuilder {
         self
     }
 
-    /// Gives the server requests that belong to no call to `answers`. Without it they go to the one session that uses the
-    /// connection, and are declined if several do.
-    pub fn answers(mut self, answers: impl AnswerRequests) -> Self {
-        self.answers = Some(Box::new(answers));
-        self
-    }
-
     /// Makes the upstream. It connects when the first call comes.
     pub fn build(self) -> Upstream {
-        let Self { name, connector, limits, dialogues, metrics, park, isolation, answers } = self;
+        let Self { name, connector, limits, dialogues, metrics, park, isolation } = self;
         let seals = park.map(|(sealer, limits)| (StateSealer::new(sealer, NODE, &name), limits));
         let pool = Pool(Arc::new(Inner {
             name,
             connector,
             limits,
             isolation,
-            answers,
             table: Mutex::default(),
             room: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             freed: Arc::default(),

@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`Connector`]: what is needed of a connection; [`TransportConnector`]: one over any transport.
 //! - [`Upstream`]: one server, behind as many connections as its callers need, made by [`UpstreamBuilder`];
-//!   [`UpstreamLimits`], [`IsolationPolicy`], [`AnswerRequests`]: what it is made with.
+//!   [`UpstreamLimits`], [`IsolationPolicy`]: what it is made with.
 //! - `pool`: the connections; `connect`: how they begin and end, with backoff; `slot`: one place for a connection.
 //! - `isolation`, `table`: which connection a call belongs to.
 //! - `call`, `retry`, `idempotency`: a call under way; when it is made again.
@@ -15,7 +15,6 @@
 //! - `unsolicited`: what a server asks outside any call.
 //! - [`pages`]: lists that come in pages, read as a whole.
 
-mod answers;
 mod builder;
 mod call;
 mod connect;
@@ -42,7 +41,6 @@ mod upstream;
 #[cfg(test)]
 extern crate self as anyport_upstream;
 
-pub use answers::AnswerRequests;
 pub use builder::UpstreamBuilder;
 pub use connector::{ConnectError, Connected, Connector, OpenRequest, ServerInfo, Spoken, Tell};
 pub use isolation::IsolationPolicy;

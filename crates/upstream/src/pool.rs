@@ -8,7 +8,7 @@ use anyport_service::Context;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
-    AnswerRequests, Connector, IsolationPolicy, ServerInfo, UpstreamLimits, call::CallGuard, era::Era,
+    Connector, IsolationPolicy, ServerInfo, UpstreamLimits, call::CallGuard, era::Era,
     idempotency::IdempotentTools, slot::Slot, table::Table,
 };
 
@@ -21,7 +21,6 @@ pub(crate) struct Inner {
     pub(crate) connector: Box<dyn Connector>,
     pub(crate) limits: UpstreamLimits,
     pub(crate) isolation: IsolationPolicy,
-    pub(crate) answers: Option<Box<dyn AnswerRequests>>,
     pub(crate) table: Mutex<Table>,
     pub(crate) room: Arc<Semaphore>,
     /// A connection may have become free.

@@ -27,16 +27,7 @@ impl Aside for UnsolicitedRequests {
     /// On a session's own connection there is no doubt whom the server means. On one that several share, nobody is asked,
     /// and from then on each gets one of its own; but not for roots, which nearly every server asks for as it begins.
     fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest> {
-        let (Some(pool), Some(slot)) = (self.pool.upgrade(), self.slot.upgrade()) else {
-            return Err(question);
-        };
-        if let Some(answers) = &pool.answers {
-            let server = pool.server_info.borrow().clone();
-            return match server {
-                Some(server) => answers.answer(&server, question),
-                None => Err(question),
-            };
-        }
+        let Some(slot) = self.slot.upgrade() else { return Err(question) };
         match slot.sharers() {
             (_, Some(sole)) => sole.request(question),
             (0, None) => Err(question),

@@ -7,7 +7,8 @@ use std::{
 use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Said, Target, connect};
 use anyport_upstream::{Connected, Connector, OpenRequest};
 
-use crate::cache::ClientCache;
+use super::answers::FunctionAnswers;
+use crate::{cache::ClientCache, handler::Functions};
 
 /// Connects a client to its server, and again when its connection was lost.
 ///
@@ -20,6 +21,7 @@ struct Shared {
     options: ConnectOptions,
     current: Mutex<Current>,
     cache: Arc<ClientCache>,
+    functions: Arc<Functions>,
 }
 
 struct Current {
@@ -34,10 +36,12 @@ impl ClientConnector {
         target: Target,
         options: ConnectOptions,
         cache: Arc<ClientCache>,
+        functions: Arc<Functions>,
     ) -> Result<Self, ConnectError> {
         let connection = connect(&target, &options).await?;
+        FunctionAnswers::attach(functions.clone(), &connection);
         let current = Mutex::new(Current { connection, is_first: true });
-        Ok(Self(Arc::new(Shared { target, options, current, cache })))
+        Ok(Self(Arc::new(Shared { target, options, current, cache, functions })))
     }
 
     /// The connection as it is now.
@@ -53,6 +57,7 @@ impl ClientConnector {
             }
         }
         let connection = connect(&self.0.target, &self.0.options).await?;
+        FunctionAnswers::attach(self.0.functions.clone(), &connection);
         // It may be another server now, and the changes of the one before were not heard meanwhile.
         self.0.cache.clear();
         self.lock().connection = connection.clone();
