@@ -1,10 +1,10 @@
-//! Where the eras meet: services that ask in one way, for callers that are asked in another.
+//! Adapters between the eras: services that send requests in one way, for callers that receive them in another.
 
 mod legacy_client;
 mod legacy_server;
 mod state_binding;
 
-pub use legacy_client::{LegacyClientAdapter, LegacyClientLimits};
+pub use legacy_client::{LegacyClientAdapter, LegacyClientLayer, LegacyClientLimits};
 pub use legacy_server::{LegacyServerAdapter, ParkLimits, StateSealer};
 pub use state_binding::StateBinding;
 

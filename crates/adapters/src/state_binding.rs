@@ -1,20 +1,18 @@
-use std::task::{Context as Task, Poll, ready};
-
 use anyport_protocol::{Raw, json::Splice};
-use futures_core::Stream;
 
 use super::legacy_server::{StateOwner, StateSealer};
-use anyport_service::{Context, Event, InputMode, Outcome, Reply, Request, Service};
+use anyport_service::{Context, InputMode, Outcome, Reply, Request, Service};
 
 /// Binds the states of a service that asks by `input_required` to the callers that they are given to.
 ///
-/// A server behind us sees us alone, so it cannot tell our callers apart: without this, whoever learns of another's
-/// state could answer in its stead. 2026-07-28, patterns/mrtr §Server Requirements: "servers SHOULD include the following
-/// inside the integrity-protected `requestState` payload and verify each on receipt: the authenticated principal,
-/// rejecting state presented by a different principal". How long it is good is the server's to say.
+/// A server behind a bridge sees the bridge alone, so it cannot tell callers apart: without this binding, a caller that
+/// learns another's state could answer in its stead. 2026-07-28, patterns/mrtr §Server Requirements: "servers SHOULD
+/// include the following inside the integrity-protected `requestState` payload and verify each on receipt: the
+/// authenticated principal, rejecting state presented by a different principal". The server decides how long a state is
+/// valid.
 ///
-/// Callers that have no name of their own (anonymous ones, the process that started us) pass as they are: their states
-/// remain the server's, to the byte. So do callers that are asked live, which see no state.
+/// Unidentifiable callers (anonymous ones, the process that started us) pass unchanged: their states remain the
+/// server's, byte for byte. So do inline callers, which see no state.
 #[derive(Debug)]
 pub struct StateBinding<S> {
     inner: S,
@@ -44,33 +42,13 @@ impl<S: Service> Service for StateBinding<S> {
                 Err(error) => return Reply::error(error),
             },
         };
-        match self.inner.call(request, context).into_ready() {
-            Ok(outcome) => Reply::ready(told(&self.seals, &whom, outcome)),
-            Err(reply) => Reply::pending(Asked { reply, seals: self.seals.clone(), whom }),
-        }
-    }
-}
-
-/// A reply whose state is bound.
-struct Asked {
-    reply: Reply,
-    seals: StateSealer,
-    whom: StateOwner,
-}
-
-impl Stream for Asked {
-    type Item = Event;
-
-    fn poll_next(mut self: std::pin::Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
-        Poll::Ready(Some(match ready!(self.reply.poll_event(task)) {
-            Event::Outcome(outcome) => Event::Outcome(told(&self.seals, &self.whom, outcome)),
-            event => event,
-        }))
+        let seals = self.seals.clone();
+        self.inner.call(request, context).map(move |outcome| bound(&seals, &whom, outcome))
     }
 }
 
 /// The outcome with its state bound, if it has one.
-fn told(seals: &StateSealer, whom: &StateOwner, outcome: Outcome) -> Outcome {
+fn bound(seals: &StateSealer, whom: &StateOwner, outcome: Outcome) -> Outcome {
     let Outcome::InputRequired(required) = outcome else { return outcome };
     let Some(state) = required.member("requestState").and_then(|state| state.as_string()) else {
         return Outcome::InputRequired(required);

@@ -1,4 +1,5 @@
 use std::{
+    any::Any,
     borrow::Cow,
     future::{Future, pending, poll_fn},
     ops::Deref,
@@ -18,12 +19,11 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Events, Server, ToolResult,
+    Events, State, ToolResult,
     ask::{AskOutcome, Binding, Dialogue, Once, Question},
     background,
+    call_env::CallEnv,
     params::{Params, text},
-    server::Served,
-    subcall::SubcallPosition,
     write::write_number,
 };
 
@@ -36,7 +36,9 @@ pub struct Context(Arc<Call>);
 
 struct Call {
     service: anyport_service::Context,
-    server: Arc<Served>,
+    env: Arc<CallEnv>,
+    /// The server that answers the call. Only the server itself knows its type.
+    owner: Owner,
     method: Method,
     params: jsonrpc::Params,
     /// Made when there is something to emit: most calls have nothing to say before their answer.
@@ -51,18 +53,55 @@ struct Call {
     nested: Option<Box<SubcallPosition>>,
 }
 
+/// The server that answers a call, of whatever type.
+pub(crate) type Owner = Arc<dyn Any + Send + Sync>;
+
+/// Where a call stands in the one that made it.
+pub(crate) struct SubcallPosition {
+    /// The outermost call.
+    root: Context,
+    /// What stands before the keys of `ask` and `once` on the wire.
+    prefix: String,
+    /// 1 for a call that the outermost made.
+    pub(crate) depth: usize,
+    /// What awaits it, if that is not the handler itself.
+    pub(crate) awaiter: Awaiter,
+}
+
+/// What awaits a nested call. While `once` or background work awaits it, the tool cannot ask the client, on whichever
+/// thread it runs.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Awaiter {
+    /// Work under [`Context::once`].
+    pub(crate) once: bool,
+    /// Work under [`Context::spawn_background`].
+    pub(crate) background: bool,
+}
+
+impl SubcallPosition {
+    pub(crate) fn within(caller: &Context, name: &str) -> Self {
+        let (root, outer, depth) = match caller.nested() {
+            None => (caller, "", 0),
+            Some(nested) => (&nested.root, nested.prefix.as_str(), nested.depth),
+        };
+        let awaiter = caller.nested().map(|nested| nested.awaiter).unwrap_or_default();
+        let prefix = caller.root().dialogue.prefix(outer, name);
+        Self { root: root.clone(), prefix, depth: depth + 1, awaiter }
+    }
+}
+
 impl Context {
     pub(crate) fn new(
-        server: Arc<Served>,
+        (env, owner): (Arc<CallEnv>, Owner),
         service: anyport_service::Context,
         (method, params): (Method, jsonrpc::Params),
         dialogue: Dialogue,
     ) -> Self {
-        Self::within(server, service, (method, params), dialogue, None)
+        Self::within((env, owner), service, (method, params), dialogue, None)
     }
 
     fn within(
-        server: Arc<Served>,
+        (env, owner): (Arc<CallEnv>, Owner),
         service: anyport_service::Context,
         (method, params): (Method, jsonrpc::Params),
         dialogue: Dialogue,
@@ -72,7 +111,8 @@ impl Context {
         let progress = Mutex::const_new(None);
         Self(Arc::new(Call {
             service,
-            server,
+            env,
+            owner,
             method,
             params,
             emitter,
@@ -86,7 +126,7 @@ impl Context {
 
     /// The context of a call that this one makes. What it tells and asks is told and asked by the outermost call.
     pub(crate) fn nest(
-        server: Arc<Served>,
+        server: (Arc<CallEnv>, Owner),
         service: anyport_service::Context,
         params: Raw,
         nested: SubcallPosition,
@@ -96,21 +136,20 @@ impl Context {
     }
 
     /// The same call inside of `server`, which is mounted in this one. What it tells is told by this one.
-    pub(crate) fn inside(&self, server: Arc<Served>) -> Self {
+    pub(crate) fn inside(&self, server: (Arc<CallEnv>, Owner)) -> Self {
         let call = (self.0.method, self.0.params.clone());
         let nested = Some(Box::new(SubcallPosition::within(self, "")));
         Self::within(server, self.0.service.clone(), call, Dialogue::default(), nested)
     }
 
-    /// The server whose handler this is; of one that is mounted in another, itself. What it offers can be changed
-    /// through it: see [`Server::change`].
-    pub fn server(&self) -> Server {
-        self.0.server.plain()
-    }
-
     /// Where handlers tell of changes in what the server offers.
     pub fn events(&self) -> &Events {
-        &self.0.server.events
+        &self.0.env.resources.events
+    }
+
+    /// The server's value of this type, if [`crate::Builder::state`] was given one.
+    pub fn state<T: 'static>(&self) -> Option<State<T>> {
+        self.0.env.resources.states.get()
     }
 
     /// The URI of the resource that is read, as the client wrote it; `None` where no resource is read.
@@ -198,7 +237,7 @@ impl Context {
     /// When the client did not declare that it can be asked this, the call ends: with -32021 for a caller of
     /// 2026-07-28, else with a result that `isError` (tools) or -32600. See [`Context::can_ask`].
     pub async fn ask<Q: Question>(&self, key: &str, question: Q) -> Q::Answer {
-        if background::refuses(self, key) {
+        if self.refuses_background(key) {
             return pending().await;
         }
         let dialogue = &self.root().dialogue;
@@ -240,7 +279,7 @@ impl Context {
         T: Serialize + DeserializeOwned,
         F: Future<Output = T>,
     {
-        if background::refuses(self, key) {
+        if self.refuses_background(key) {
             return pending().await;
         }
         let (dialogue, key) = (&self.root().dialogue, self.key(key));
@@ -274,7 +313,7 @@ impl Context {
             return Outcome::Error(error);
         }
         match self.root().method {
-            Method::ToolsCall => ToolResult::error(error.message).write(&self.0.server.identity).into(),
+            Method::ToolsCall => ToolResult::error(error.message).write(&self.0.env.identity).into(),
             _ => Outcome::Error(Error::invalid_request(error.message)),
         }
     }
@@ -313,8 +352,18 @@ impl Context {
         self.0.nested.as_deref()
     }
 
-    pub(crate) fn dialogue(&self) -> &Dialogue {
-        &self.root().dialogue
+    /// Whether background work asks or remembers under `key`, which it cannot: this much of it is dropped.
+    fn refuses_background(&self, key: &str) -> bool {
+        let called = self.nested().is_some_and(|nested| nested.awaiter.background);
+        let refused = background::is_polling() || called;
+        if refused {
+            tracing::error!(key, "background work can neither ask nor use `once`: it is dropped");
+            if !background::mark_stuck() {
+                // It is a tool that the work called, on a thread of its own.
+                self.end();
+            }
+        }
+        refused
     }
 
     /// The handler's own `key`, as it stands on the wire.
@@ -325,8 +374,19 @@ impl Context {
         }
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Served> {
-        &self.0.server
+    /// The service's context, which this one leads to.
+    pub(crate) fn service(&self) -> &anyport_service::Context {
+        &self.0.service
+    }
+
+    /// What the call has of the server that answers it.
+    pub(crate) fn env(&self) -> &Arc<CallEnv> {
+        &self.0.env
+    }
+
+    /// The server that answers it.
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.0.owner
     }
 
     pub(crate) fn emitter(&self) -> Emitter {
@@ -366,8 +426,8 @@ impl Context {
             Ok(params) => params,
             Err(error) => return Some(Outcome::Error(error)),
         };
-        let binding = Binding::of(&call.server, call.service.principal(), call.method, &params);
-        call.dialogue.verdict(&binding)
+        let binding = Binding::of(&call.env.scope, call.service.principal(), call.method, &params);
+        call.dialogue.verdict(&binding, &call.env.identity)
     }
 }
 

@@ -80,30 +80,42 @@
 extern crate self as anyport_server;
 
 mod builder;
-mod part;
-mod registry;
 mod server;
+mod start_stop;
+mod subcall;
 
-mod state;
+mod dispatch;
 
+mod core;
+mod lifecycle;
+mod mount;
+
+mod registry;
+
+mod part;
 mod prompt;
 mod resource;
 mod tool;
 
+mod completer;
+mod context;
+
 mod ask;
 mod background;
 mod blocking;
-mod complete;
-mod context;
+mod call_env;
 mod events;
-mod lifecycle;
-mod listen;
-mod subcall;
+
+mod completion;
+mod mount_context;
+mod state;
+mod visibility;
 
 pub mod error;
 mod failure;
 mod list;
 mod params;
+mod rename;
 mod schema;
 mod validation;
 mod values;
@@ -116,21 +128,22 @@ pub use anyport_macros::{prompt, resource, tool};
 pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, QuestionError};
 pub use background::{BackgroundError, DEFAULT_MAX_BACKGROUND};
 pub use blocking::{BlockOnError, DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING};
-pub use builder::{BuildError, Builder, DEFAULT_LIST_TTL};
-pub use complete::{Completion, CompletionRequest, IntoCompletion, MAX_COMPLETIONS};
+pub use builder::{Builder, DEFAULT_LIST_TTL};
+pub use call_env::DEFAULT_MAX_CALL_DEPTH;
+pub use completion::{Completion, CompletionRequest, IntoCompletion, MAX_COMPLETIONS};
 pub use context::Context;
 pub use error::{
-    ContextError, ErrorKind, Fault, InternalError, InvalidParams, NotFound, PermissionDenied, RateLimited,
-    StateError, ToolError,
+    BuildError, ContextError, ErrorKind, Fault, InternalError, InvalidParams, NotFound, PermissionDenied,
+    RateLimited, StateError, ToolError,
 };
-pub use events::Events;
+pub use events::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_MAX_SUBSCRIPTIONS, Events};
 pub use failure::Failure;
 pub use lifecycle::{DEFAULT_DRAIN, StartError};
 pub use list::{DEFAULT_PAGE_SIZE, List};
-pub use listen::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_MAX_SUBSCRIPTIONS};
+pub use mount::Mount;
 pub use part::Part;
 pub use prompt::{Argument, IntoMessages, Messages, Prompt, PromptHandler};
-pub use registry::{Change, Mount};
+pub use registry::Change;
 pub use resource::{
     Contents, IntoContents, IntoResourcePage, IntoResources, PageQuery, Resource, ResourceHandler,
     ResourcePage, Template, TemplateHandler,
@@ -138,6 +151,6 @@ pub use resource::{
 pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS, arguments_schema};
 pub use server::Server;
 pub use state::State;
-pub use subcall::{CallError, DEFAULT_MAX_CALL_DEPTH};
+pub use subcall::CallError;
 pub use tool::{IntoToolResult, Json, NoArguments, Tool, ToolHandler, ToolResult};
 pub use values::Values;

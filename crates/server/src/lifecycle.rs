@@ -12,23 +12,22 @@ use std::{
 };
 
 use anyport_layers::Function;
-use anyport_metrics::{Counter, Metrics};
+use anyport_metrics::Metrics;
 use tokio::{spawn, sync::Mutex, time::timeout};
 
 use crate::{
-    Server,
     background::{BackgroundTasks, DEFAULT_MAX_BACKGROUND},
     blocking::{DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING, Pool},
-    subcall::DEFAULT_MAX_CALL_DEPTH,
+    call_env::DEFAULT_MAX_CALL_DEPTH,
 };
 
-/// How long [`Server::stop`] waits for background work, unless [`crate::Builder::drain`] says otherwise.
+/// How long [`crate::Server::stop`] waits for background work, unless [`crate::Builder::drain`] says otherwise.
 pub const DEFAULT_DRAIN: Duration = Duration::from_secs(10);
 
 /// What a builder was told of the life of its server.
-pub(crate) struct LifecyclePlan {
-    pub(crate) start: Vec<Hook>,
-    pub(crate) stop: Vec<Hook>,
+pub(crate) struct LifecyclePlan<S> {
+    pub(crate) start: Vec<Hook<S>>,
+    pub(crate) stop: Vec<Hook<S>>,
     pub(crate) drain: Duration,
     pub(crate) max_blocking: usize,
     pub(crate) max_blocking_waiting: usize,
@@ -40,40 +39,24 @@ pub(crate) struct LifecyclePlan {
 }
 
 /// What runs once when the server starts or stops.
-pub(crate) type Hook =
-    Arc<dyn Fn(Server) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+pub(crate) type Hook<S> =
+    Arc<dyn Fn(S) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// What a server has beside what it offers.
-pub(crate) struct Lifecycle {
-    start: Vec<Hook>,
-    stop: Vec<Hook>,
+/// The stages of a server: what runs when it starts and stops, once each. `S` is what its hooks are given.
+pub(crate) struct Lifecycle<S> {
+    start: Vec<Hook<S>>,
+    stop: Vec<Hook<S>>,
     drain: Duration,
     stage: Mutex<Stage>,
     /// Whether it has started and not stopped.
     running: AtomicBool,
-    /// Whether someone started it who is no server in which it is mounted, and who therefore stops it.
+    /// Whether something started it that is no server in which it is mounted, and that therefore stops it.
     held: AtomicBool,
     /// Starts that failed.
     failures: AtomicU64,
-    pub(crate) blocking: Pool,
-    pub(crate) background: BackgroundTasks,
-    pub(crate) max_call_depth: usize,
-    pub(crate) default_timeout: Option<Duration>,
     /// Outermost first.
     pub(crate) middleware: Vec<Function>,
     pub(crate) metrics: Metrics,
-    pub(crate) refused: RefusalCounters,
-}
-
-/// What limits refused that have no place of their own to count it.
-pub(crate) struct RefusalCounters {
-    pub(crate) tool_timeout: Counter,
-    pub(crate) max_call_depth: Counter,
-    pub(crate) max_listeners: Counter,
-    pub(crate) max_subscriptions: Counter,
-    pub(crate) max_subscription_bytes: Counter,
-    pub(crate) state_bytes: Counter,
-    pub(crate) max_replays: Counter,
 }
 
 #[derive(Default)]
@@ -102,91 +85,9 @@ pub enum StartError {
     Stopped,
 }
 
-impl Server {
-    /// Runs what [`crate::Builder::on_start`] gave, in that order; once, however many clones of the server and callers of
-    /// this there are. All wait for the one start, and are told how it ended. A start that failed can be tried again: it
-    /// goes on with the hook that failed.
-    ///
-    /// Transports know nothing of it: whoever serves calls this before, and [`Server::stop`] after. Calls do not start the
-    /// server: in one that was never started they work, and the hooks have not run.
-    ///
-    /// What is mounted starts first. However many servers it is mounted in, it starts once, and stops when the last of them
-    /// has stopped; if someone also started it by itself, when they stop it.
-    ///
-    /// The start goes on when this future is dropped.
-    ///
-    /// # Errors
-    /// When a hook fails or panics, or the server was stopped; and in a hook of the server's own, which would wait for
-    /// itself.
-    pub async fn start(&self) -> Result<(), StartError> {
-        if self.is_in_hook() {
-            let reason = "a hook of the server starts it, and would wait for itself".to_owned();
-            return Err(StartError::Hook { reason });
-        }
-        self.lifecycle().held.store(true, Ordering::Release);
-        self.begin().await
-    }
-
-    /// Starts, for whomever. Boxed, since servers start what is mounted in them.
-    fn begin(&self) -> Pin<Box<dyn Future<Output = Result<(), StartError>> + Send>> {
-        let (server, seen) = (self.clone(), self.lifecycle().failures.load(Ordering::Acquire));
-        Box::pin(async move {
-            let started = spawn(async move { server.lifecycle().start(&server, seen).await }).await;
-            started.unwrap_or_else(|error| Err(StartError::Hook { reason: error.to_string() }))
-        })
-    }
-
-    /// Ends the mounted servers that nobody else needs, the last first.
-    fn leave(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let core = self.core().clone();
-        Box::pin(async move {
-            for mounted in core.mounts.iter().rev() {
-                let lifecycle = mounted.server.lifecycle();
-                let is_needed = mounted.core().hosts().iter().any(|host| host.lifecycle.is_running());
-                if lifecycle.is_running() && !is_needed && !lifecycle.held.load(Ordering::Acquire) {
-                    mounted.server.stop().await;
-                }
-            }
-        })
-    }
-
-    /// Ends the server for good: ends all listen streams ([`Server::close`]), waits for background work and blocking
-    /// functions as long as [`crate::Builder::drain`] says, drops background work that still runs, and then runs what
-    /// [`crate::Builder::on_stop`] gave, in reverse order. These run once, and only if the server was started, or at least
-    /// one hook of a start was called.
-    ///
-    /// Call it when the transports have drained: it does not end calls. The end goes on when this future is dropped; who
-    /// calls it again waits for the same end. A hook of the server's own would wait for itself, so there it does nothing
-    /// but say so in the log.
-    pub async fn stop(&self) {
-        if self.is_in_hook() {
-            return tracing::error!(
-                "a hook of the server stops it, and would wait for itself: it is not stopped"
-            );
-        }
-        let server = self.clone();
-        if let Err(error) = spawn(async move { server.lifecycle().stop(&server).await }).await {
-            tracing::error!(%error, "the server did not stop");
-        }
-    }
-
-    /// Whether this is asked by one of its own hooks.
-    fn is_in_hook(&self) -> bool {
-        HOOK_OF.try_with(|life| *life == self.lifecycle().address()).unwrap_or(false)
-    }
-
-    /// What is counted: what the server's limits refused, and how much runs. The numbers given to
-    /// [`crate::Builder::metrics`], else the server's own.
-    pub fn metrics(&self) -> &Metrics {
-        &self.lifecycle().metrics
-    }
-}
-
-impl Lifecycle {
-    pub(crate) fn new(plan: LifecyclePlan) -> Self {
-        let LifecyclePlan {
-            start, stop, drain, max_call_depth, default_timeout, middleware, metrics, ..
-        } = plan;
+impl<S: Clone + Send + 'static> Lifecycle<S> {
+    pub(crate) fn new(plan: LifecyclePlan<S>) -> Self {
+        let LifecyclePlan { start, stop, drain, middleware, metrics, .. } = plan;
         Self {
             start,
             stop,
@@ -195,26 +96,18 @@ impl Lifecycle {
             running: AtomicBool::new(false),
             held: AtomicBool::new(false),
             failures: AtomicU64::new(0),
-            blocking: Pool::new(plan.max_blocking, plan.max_blocking_waiting, &metrics),
-            background: BackgroundTasks::new(plan.max_background, &metrics),
-            max_call_depth,
-            default_timeout,
             middleware,
-            refused: RefusalCounters {
-                tool_timeout: metrics.refusals("tool_timeout"),
-                max_call_depth: metrics.refusals("max_call_depth"),
-                max_listeners: metrics.refusals("max_listeners"),
-                max_subscriptions: metrics.refusals("max_subscriptions"),
-                max_subscription_bytes: metrics.refusals("max_subscription_bytes"),
-                state_bytes: metrics.refusals("state_bytes"),
-                max_replays: metrics.refusals("max_replays"),
-            },
             metrics,
         }
     }
 
-    /// Starts `server`, for a caller that came when `seen` starts had failed.
-    async fn start(&self, server: &Server, seen: u64) -> Result<(), StartError> {
+    /// Starts `server`, for a caller that came when `seen` starts had failed. `mounted` starts what is mounted in it.
+    pub(crate) async fn start(
+        &self,
+        server: &S,
+        seen: u64,
+        mounted: impl Future<Output = Result<(), String>>,
+    ) -> Result<(), StartError> {
         let mut stage = self.stage.lock().await;
         if stage.stopped {
             return Err(StartError::Stopped);
@@ -223,27 +116,17 @@ impl Lifecycle {
             return Ok(());
         }
         // One failed while this caller waited for it: that is its answer too.
-        if let Some(failure) = stage.failure.clone().filter(|_| self.failures.load(Ordering::Acquire) > seen)
-        {
+        if let Some(failure) = stage.failure.clone().filter(|_| self.failures() > seen) {
             return Err(failure);
         }
         // What is mounted is there before those who use it.
-        for mounted in &server.core().mounts {
-            if let Err(error) = mounted.server.begin().await {
-                let reason = format!("the mounted server {:?}: {error}", mounted.core().about.name);
-                let failure = StartError::Hook { reason };
-                stage.failure = Some(failure.clone());
-                self.failures.fetch_add(1, Ordering::Release);
-                return Err(failure);
-            }
+        if let Err(reason) = mounted.await {
+            return Err(self.fail(&mut stage, reason));
         }
         for hook in &self.start[stage.begun..] {
             stage.touched = true;
-            if let Err(reason) = run(hook, server).await {
-                let failure = StartError::Hook { reason };
-                stage.failure = Some(failure.clone());
-                self.failures.fetch_add(1, Ordering::Release);
-                return Err(failure);
+            if let Err(reason) = self.run(hook, server).await {
+                return Err(self.fail(&mut stage, reason));
             }
             stage.begun += 1;
         }
@@ -252,40 +135,80 @@ impl Lifecycle {
         Ok(())
     }
 
-    async fn stop(&self, server: &Server) {
-        server.close();
+    fn fail(&self, stage: &mut Stage, reason: String) -> StartError {
+        let failure = StartError::Hook { reason };
+        stage.failure = Some(failure.clone());
+        self.failures.fetch_add(1, Ordering::Release);
+        failure
+    }
+
+    /// Stops `server`, which runs `background` work and functions in `blocking`. `leave` stops what is mounted in it.
+    pub(crate) async fn stop(
+        &self,
+        server: &S,
+        (background, blocking): (&BackgroundTasks, &Pool),
+        leave: impl Future<Output = ()>,
+    ) {
         let mut stage = self.stage.lock().await;
         if stage.stopped {
             return;
         }
         let idle = async {
-            self.background.idle().await;
-            self.blocking.idle().await;
+            background.idle().await;
+            blocking.idle().await;
         };
         if timeout(self.drain, idle).await.is_err() {
             let drain = self.drain;
             tracing::warn!(?drain, "work goes on for longer than the server waits for it (drain)");
         }
-        self.background.cut().await;
+        background.cut().await;
         if stage.started || stage.touched {
             for hook in self.stop.iter().rev() {
-                if let Err(reason) = run(hook, server).await {
+                if let Err(reason) = self.run(hook, server).await {
                     tracing::error!(reason, "a hook of the server's end failed; the others run");
                 }
             }
         }
         stage.stopped = true;
         self.running.store(false, Ordering::Release);
-        server.leave().await;
+        leave.await;
+    }
+
+    /// Runs a hook in a task, so that a panic in it is an error like others.
+    async fn run(&self, hook: &Hook<S>, server: &S) -> Result<(), String> {
+        let (hook, server) = (hook.clone(), server.clone());
+        let hook = HOOK_OF.scope(self.address(), async move { hook(server).await });
+        spawn(hook).await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// How many starts have failed.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Acquire)
+    }
+
+    /// Notes that it was started by itself, so that no server in which it is mounted stops it.
+    pub(crate) fn hold(&self) {
+        self.held.store(true, Ordering::Release);
+    }
+
+    /// Whether it was started by itself.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire)
+    }
+
+    /// Whether it has started and not stopped.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Whether one of its hooks runs in this task.
+    pub(crate) fn is_in_hook(&self) -> bool {
+        HOOK_OF.try_with(|lifecycle| *lifecycle == self.address()).unwrap_or(false)
     }
 
     /// Tells it from others while it lives.
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
-    }
-
-    fn is_running(&self) -> bool {
-        self.running.load(Ordering::Acquire)
     }
 }
 
@@ -294,17 +217,10 @@ tokio::task_local! {
     static HOOK_OF: usize;
 }
 
-/// Runs a hook in a task, so that a panic in it is an error like others.
-async fn run(hook: &Hook, server: &Server) -> Result<(), String> {
-    let (hook, server) = (hook.clone(), server.clone());
-    let hook = HOOK_OF.scope(server.lifecycle().address(), async move { hook(server).await });
-    spawn(hook).await.unwrap_or_else(|error| Err(error.to_string()))
-}
-
-impl LifecyclePlan {
+impl<S> LifecyclePlan<S> {
     pub(crate) fn on_start<F, R, E>(&mut self, hook: F)
     where
-        F: Fn(Server) -> R + Send + Sync + 'static,
+        F: Fn(S) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), E>> + Send + 'static,
         E: Display,
     {
@@ -316,7 +232,7 @@ impl LifecyclePlan {
 
     pub(crate) fn on_stop<F, R>(&mut self, hook: F)
     where
-        F: Fn(Server) -> R + Send + Sync + 'static,
+        F: Fn(S) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
         self.stop.push(Arc::new(move |server| {
@@ -329,7 +245,7 @@ impl LifecyclePlan {
     }
 }
 
-impl Default for LifecyclePlan {
+impl<S> Default for LifecyclePlan<S> {
     fn default() -> Self {
         Self {
             start: Vec::new(),
@@ -346,7 +262,7 @@ impl Default for LifecyclePlan {
     }
 }
 
-impl fmt::Debug for LifecyclePlan {
+impl<S> fmt::Debug for LifecyclePlan<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LifecyclePlan")
             .field("on_start", &self.start.len())

@@ -1,27 +1,11 @@
-use std::{
-    fmt,
-    ops::Deref,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
-};
+use std::{fmt, sync::Arc};
 
-use anyport_protocol::{Error, Method, Raw, types::JsonObject};
-use anyport_seal::Sealer;
-use anyport_service::{Context, Reply, Request, Service};
-use arc_swap::ArcSwap;
+use anyport_service::{Principal, Reply, Request, Service};
 
 use crate::{
-    BuildError, Builder, Change, Events, List, Part,
-    ask::StateStore,
-    complete,
-    lifecycle::Lifecycle,
-    list::Listing,
-    listen, prompt,
-    registry::{Catalog, MountContext, Mounted, Registry},
-    resource,
-    state::States,
-    tool,
-    write::Identity,
+    BuildError, Change, Context, Events, List, Part, StartError,
+    core::{Boxed, Core, MountedServer, Served},
+    dispatch::answer,
 };
 
 /// An MCP server: a [`Service`] of tools, resources and prompts. Cheap to clone; every clone is the same server.
@@ -39,84 +23,11 @@ use crate::{
 #[derive(Clone)]
 pub struct Server(Arc<Served>);
 
-/// A server as it is called: by itself, or mounted in another.
-pub(crate) struct Served {
-    core: Arc<Core>,
-    /// Who signs the results: the outermost server.
-    pub(crate) identity: Identity,
-    /// Where it is mounted, if the call came that way.
-    pub(crate) mount: Option<MountContext>,
-}
-
-/// A server, however it is called.
-pub(crate) struct Core {
-    pub(crate) about: About,
-    /// What is offered. Whoever reads it keeps it for as long as the call takes to reach its handler.
-    pub(crate) registry: ArcSwap<Registry>,
-    /// Held while a new registry is made.
-    pub(crate) writer: Mutex<()>,
-    pub(crate) mounts: Vec<Mounted>,
-    /// Where this server is mounted.
-    pub(crate) hosts: Mutex<Vec<Weak<Self>>>,
-    pub(crate) discovery: Raw,
-    pub(crate) offers: Offers,
-    pub(crate) limits: Limits,
-    pub(crate) state_store: StateStore,
-    pub(crate) events: Events,
-    pub(crate) lifecycle: Lifecycle,
-    pub(crate) states: States,
-}
-
-/// What a server says of itself.
-pub(crate) struct About {
-    pub(crate) identity: Identity,
-    pub(crate) name: String,
-    pub(crate) title: Option<String>,
-    pub(crate) instructions: Option<String>,
-    pub(crate) extensions: JsonObject,
-    pub(crate) page_size: usize,
-    /// For how long clients may keep each list.
-    pub(crate) ttls: Ttls,
-}
-
-/// For how long clients may keep each list.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ttls {
-    pub(crate) tools: Duration,
-    pub(crate) resources: Duration,
-    /// The list of resources, once templates list some: only their functions know when it changes.
-    pub(crate) listed: Duration,
-    pub(crate) templates: Duration,
-    pub(crate) prompts: Duration,
-}
-
-/// What the server declares that it can do.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Offers {
-    pub(crate) tools: bool,
-    pub(crate) resources: bool,
-    pub(crate) prompts: bool,
-    pub(crate) completions: bool,
-}
-
-/// What bounds a server beside its state and pages.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) max_subscriptions: usize,
-    pub(crate) max_subscription_bytes: usize,
-    pub(crate) max_listeners: usize,
-}
-
 impl Server {
-    /// Begins the server `name` in the version `version`.
-    pub fn builder(name: impl Into<String>, version: impl Into<String>) -> Builder {
-        Builder::new(name, version)
-    }
-
     /// Where to tell of changes in what the server offers. Changes made with [`Server::change`] and its like are told
     /// without it.
     pub fn events(&self) -> &Events {
-        &self.0.events
+        self.0.core.events()
     }
 
     /// Adds a tool, a resource, a template or a prompt, behind everything else of its kind.
@@ -188,7 +99,7 @@ impl Server {
     /// Tells listeners that lists may look different to them, since what the rules of `visible_to` go by has changed.
     /// Only lists are told of that have anything with such a rule. Rules themselves are asked anew for each request.
     pub fn refresh_visibility(&self) {
-        let registry = self.0.registry.load_full();
+        let registry = self.0.core.registry.load_full();
         if registry.tools.is_ruled() {
             self.events().tools_changed();
         }
@@ -202,20 +113,33 @@ impl Server {
 
     /// Ends all listen streams, each with its result, and refuses new ones. Calls go on.
     pub fn close(&self) {
-        self.0.events.close();
+        self.0.core.events().close();
     }
 
-    pub(crate) fn lifecycle(&self) -> &Lifecycle {
-        &self.0.lifecycle
+    /// Whether results of `tool` may be kept for `caller`: a number that stands for this very tool, for
+    /// [`anyport_layers::Cache::new`].
+    ///
+    /// They may when the tool says that it only reads ([`ToolAnnotations::read_only_hint`]), and not that the same call
+    /// does something else the next time ([`ToolAnnotations::idempotent_hint`] is false) or that it is
+    /// [`Tool::uncached`]; and when it is there for `caller` now. When it is replaced, the number is another one.
+    ///
+    /// ```
+    /// use anyport_server::Server;
+    /// use anyport_service::Service;
+    /// use anyport_layers::{Cache, CacheLimits};
+    ///
+    /// fn cached(server: Server) -> impl Service {
+    ///     let asked = server.clone();
+    ///     Cache::new(server, CacheLimits::default(), move |tool, caller| asked.cacheable(tool, caller))
+    /// }
+    /// ```
+    pub fn cacheable(&self, tool: &str, caller: &Principal) -> Option<u64> {
+        let registry = self.0.core.registry.load();
+        registry.tools.find(tool, caller)?.entry().cacheable
     }
 
     pub(crate) fn of(core: Arc<Core>) -> Self {
-        let identity = core.about.identity.clone();
-        Self(Arc::new(Served { core, identity, mount: None }))
-    }
-
-    pub(crate) fn at(inner: Arc<Served>) -> Self {
-        Self(inner)
+        Self(Arc::new(Served::plain(core)))
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -227,144 +151,69 @@ impl Server {
         change.remove(list, key.to_owned());
         self.0.core.change(change).is_ok_and(|found| found > 0)
     }
+}
 
-    fn answer(&self, request: Request, context: Context) -> Result<Reply, Error> {
-        let server = &self.0;
-        let offers = server.offers;
-        match request.known() {
-            Some(Method::ToolsCall) if offers.tools => tool::call(server, request.params, context),
-            Some(Method::ToolsList) if offers.tools => {
-                let ttl = server.about.ttls.tools;
-                server.list(List::Tools, ttl, |registry| &*registry.tools, &request, &context)
-            }
-            Some(Method::ResourcesRead) if offers.resources => {
-                resource::read(server, request.params, context)
-            }
-            Some(Method::ResourcesList) if offers.resources => {
-                resource::list(server, request.params, context)
-            }
-            Some(Method::TemplatesList) if offers.resources => {
-                let ttl = server.about.ttls.templates;
-                server.list(List::Templates, ttl, |registry| &*registry.templates, &request, &context)
-            }
-            Some(Method::PromptsGet) if offers.prompts => prompt::get(server, request.params, context),
-            Some(Method::PromptsList) if offers.prompts => {
-                let ttl = server.about.ttls.prompts;
-                server.list(List::Prompts, ttl, |registry| &*registry.prompts, &request, &context)
-            }
-            Some(Method::Complete) if offers.completions => {
-                complete::complete(server, request.params, context)
-            }
-            Some(Method::Listen) => listen::listen(server, &request.params, context.principal()),
-            Some(Method::Discover) => Ok(Reply::ready(Ok(server.discovery.clone()))),
-            _ => Err(Error::method_not_found(&request.method)),
-        }
+impl Context {
+    /// The server whose handler this is; of one that is mounted in another, itself. What it offers can be changed
+    /// through it: see [`Server::change`].
+    pub fn server(&self) -> Server {
+        Server::of(Served::of(self).core.clone())
     }
 }
 
 impl Service for Server {
-    fn call(&self, request: Request, context: Context) -> Reply {
-        if self.0.lifecycle.middleware.is_empty() {
-            return self.answer(request, context).unwrap_or_else(Reply::error);
-        }
-        MiddlewareChain { server: self.clone(), passed: 0 }.call(request, context)
+    fn call(&self, request: Request, context: anyport_service::Context) -> Reply {
+        call(&self.0, request, context)
     }
+}
+
+impl MountedServer for Server {
+    fn core(&self) -> &Arc<Core> {
+        &self.0.core
+    }
+
+    fn answer(&self, view: Arc<Served>, request: Request, context: anyport_service::Context) -> Reply {
+        call(&view, request, context)
+    }
+
+    fn begin(&self) -> Boxed<Result<(), StartError>> {
+        self.begin_start()
+    }
+
+    fn leave(&self) -> Boxed<()> {
+        self.stop_if_unneeded()
+    }
+}
+
+/// Calls `server` through its middleware.
+fn call(server: &Arc<Served>, request: Request, context: anyport_service::Context) -> Reply {
+    if server.core.lifecycle.middleware.is_empty() {
+        return answer(server, request, context).unwrap_or_else(Reply::error);
+    }
+    MiddlewareChain { server: server.clone(), passed: 0 }.call(request, context)
 }
 
 /// A server within the middleware that a call has not passed yet.
 struct MiddlewareChain {
-    server: Server,
+    server: Arc<Served>,
     passed: usize,
 }
 
 impl Service for MiddlewareChain {
-    fn call(&self, request: Request, context: Context) -> Reply {
-        let Some(function) = self.server.0.lifecycle.middleware.get(self.passed) else {
-            return self.server.answer(request, context).unwrap_or_else(Reply::error);
+    fn call(&self, request: Request, context: anyport_service::Context) -> Reply {
+        let Some(function) = self.server.core.lifecycle.middleware.get(self.passed) else {
+            return answer(&self.server, request, context).unwrap_or_else(Reply::error);
         };
         let inner = Self { server: self.server.clone(), passed: self.passed + 1 };
         function.call(Arc::new(inner), request, context)
     }
 }
 
-impl Served {
-    fn list<E>(
-        &self,
-        list: List,
-        ttl: Duration,
-        catalog: fn(&Registry) -> &Catalog<E>,
-        request: &Request,
-        context: &Context,
-    ) -> Result<Reply, Error> {
-        let size = self.about.page_size;
-        let listing = Listing { list, size, ttl, sealer: self.sealer(), identity: &self.identity };
-        let registry = self.registry.load();
-        let page = catalog(&registry).page(&request.params, context.principal(), &listing)?;
-        Ok(Reply::ready(Ok(page)))
-    }
-
-    /// The server as it answers for another.
-    pub(crate) fn mounted(core: Arc<Core>, identity: Identity, mount: MountContext) -> Self {
-        Self { core, identity, mount: Some(mount) }
-    }
-
-    /// What the caller calls `name`, which is a tool or prompt of this server.
-    pub(crate) fn outward<'a>(&self, name: &'a str) -> std::borrow::Cow<'a, str> {
-        self.mount.as_ref().map_or(name.into(), |mount| mount.name(name))
-    }
-
-    /// Whose key seals states and cursors: the server itself if it was given one, else that in which it is mounted.
-    pub(crate) fn state_owner(&self) -> &Self {
-        match &self.mount {
-            Some(mount) if !self.state_store.is_lasting() => mount.host.state_owner(),
-            _ => self,
-        }
-    }
-
-    /// What seals states and cursors.
-    pub(crate) fn sealer(&self) -> &Sealer {
-        self.state_owner().state_store.sealer()
-    }
-
-    /// Everybody whose key may have sealed what comes back: the server itself, then those in which it is mounted.
-    pub(crate) fn state_owners(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |server| server.mount.as_ref().map(|mount| &*mount.host))
-    }
-
-    /// What callers of `state_owner`, which is one of those, call what is `name` here.
-    pub(crate) fn name_at<'a>(&self, state_owner: &Self, name: &'a str) -> std::borrow::Cow<'a, str> {
-        let Some(mount) = &self.mount else { return name.into() };
-        mount.name_within(state_owner.mount.as_ref(), name)
-    }
-
-    /// The server by itself.
-    pub(crate) fn plain(self: &Arc<Self>) -> Server {
-        if self.mount.is_some() { Server::of(self.core.clone()) } else { Server(self.clone()) }
-    }
-}
-
-impl Deref for Served {
-    type Target = Core;
-
-    fn deref(&self) -> &Core {
-        &self.core
-    }
-}
-
-impl Core {
-    /// The servers in which this one is mounted.
-    pub(crate) fn hosts(&self) -> Vec<Arc<Self>> {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.retain(|host| host.strong_count() > 0);
-        hosts.iter().filter_map(Weak::upgrade).collect()
-    }
-}
-
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let registry = self.0.registry.load();
+        let registry = self.0.core.registry.load();
         f.debug_struct("Server")
-            .field("name", &self.0.about.name)
+            .field("name", &self.0.core.about.name)
             .field("tools", &registry.tools.len())
             .field("resources", &registry.resources.len())
             .field("templates", &registry.templates.len())

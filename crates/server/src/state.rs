@@ -7,12 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Builder, Context, Part, Prompt, Resource, Template, Tool, registry::Offered};
-
-/// A value that handlers share: what was given to [`Builder::state`]. Cheap to clone; every clone is the same value.
+/// A value that handlers share: what was given to [`crate::Builder::state`]. Cheap to clone; every clone is the same value.
 ///
 /// A function under `#[tool]`, `#[resource]` or `#[prompt]` takes it as a parameter; any other handler gets it from
-/// [`Context::state`].
+/// [`crate::Context::state`].
 ///
 /// ```
 /// use anyport_server::{Context, NoArguments, Server, State, Tool};
@@ -36,22 +34,6 @@ impl<T> State<T> {
     }
 }
 
-impl Builder {
-    /// Shares `value` with all handlers. There is one value of each type.
-    #[must_use]
-    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.states.insert(value);
-        self
-    }
-}
-
-impl Context {
-    /// The server's value of this type, if [`Builder::state`] was given one.
-    pub fn state<T: 'static>(&self) -> Option<State<T>> {
-        self.inner().states.get()
-    }
-}
-
 /// A type of which the server must have a value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StateType {
@@ -67,46 +49,35 @@ pub(crate) struct StateDependency {
 }
 
 impl StateDependency {
-    pub(crate) fn of<T: Offered + DependsOnState>(thing: &T) -> Self {
-        Self { what: format!("{} {:?}", T::KIND, thing.key()), needs: thing.needs().to_vec() }
-    }
-
-    pub(crate) fn of_part(part: &Part) -> Self {
-        match part {
-            Part::Tool(tool) => Self::of(tool),
-            Part::Resource(resource) => Self::of(resource),
-            Part::Template(template) => Self::of(template),
-            Part::Prompt(prompt) => Self::of(prompt),
-        }
+    /// What `what` needs: a tool, a resource, a template or a prompt, in the words of errors.
+    pub(crate) fn new(what: String, needs: &[StateType]) -> Self {
+        Self { what, needs: needs.to_vec() }
     }
 }
 
-/// What has needs.
-pub(crate) trait DependsOnState {
-    fn needs(&self) -> &[StateType];
+impl StateType {
+    /// The type `T`.
+    pub(crate) fn of<T: 'static>() -> Self {
+        Self { id: TypeId::of::<T>(), name: type_name::<T>() }
+    }
 }
 
-macro_rules! needing {
-    ($($kind:ident)*) => { $(
+/// The method `needs` of what a server offers.
+macro_rules! needs_state {
+    ($kind:ident) => {
         impl<H> $kind<H> {
-            /// Says that its function cannot do without the state `T`: a server that has none is not built, and refuses
-            /// to be given it later.
+            /// Declares that its function needs the state `T`. A server without one is not built, and cannot be given
+            /// this later.
             #[must_use]
             pub fn needs<T: Send + Sync + 'static>(mut self) -> Self {
-                self.needs.push(StateType { id: TypeId::of::<T>(), name: type_name::<T>() });
+                self.needs.push($crate::state::StateType::of::<T>());
                 self
             }
         }
-
-        impl DependsOnState for $kind {
-            fn needs(&self) -> &[StateType] {
-                &self.needs
-            }
-        }
-    )* };
+    };
 }
 
-needing! { Tool Resource Template Prompt }
+pub(crate) use needs_state;
 
 /// The values of a server. There are few, so that looking at all of them is faster than hashing.
 #[derive(Default)]
@@ -114,8 +85,7 @@ pub(crate) struct States(Vec<(StateType, Box<dyn Any + Send + Sync>)>);
 
 impl States {
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.0
-            .push((StateType { id: TypeId::of::<T>(), name: type_name::<T>() }, Box::new(State::new(value))));
+        self.0.push((StateType::of::<T>(), Box::new(State::new(value))));
     }
 
     pub(crate) fn get<T: 'static>(&self) -> Option<State<T>> {
@@ -176,7 +146,7 @@ impl fmt::Debug for States {
 
 #[cfg(test)]
 mod tests {
-    use crate::{BuildError, NoArguments, Server};
+    use crate::{BuildError, Context, NoArguments, Prompt, Server, Tool};
 
     use super::*;
 

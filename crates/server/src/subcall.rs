@@ -1,35 +1,20 @@
 //! Tools that handlers call.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use anyport_protocol::{Error, Raw};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Context, Fault, ToolResult, ask::Once, background, tool};
-
-/// How deep calls of tools by tools may go, unless [`crate::Builder::max_call_depth`] says otherwise.
-pub const DEFAULT_MAX_CALL_DEPTH: usize = 16;
-
-/// Where a call stands in the one that made it.
-pub(crate) struct SubcallPosition {
-    /// The outermost call.
-    pub(crate) root: Context,
-    /// What stands before the keys of `ask` and `once` on the wire.
-    pub(crate) prefix: String,
-    /// 1 for a call that the outermost made.
-    depth: usize,
-    /// What it is waited for by, if that is not the handler itself.
-    pub(crate) awaiter: Awaiter,
-}
-
-/// By what a called tool is waited for: no question can be answered meanwhile, on whichever thread it is asked.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Awaiter {
-    /// Work under [`Context::once`].
-    pub(crate) once: bool,
-    /// Work under [`Context::spawn_background`].
-    pub(crate) background: bool,
-}
+use crate::{
+    Context, Fault, ToolResult,
+    ask::{HandlerFuture, Once},
+    background,
+    context::SubcallPosition,
+    core::Served,
+    dispatch::argument_words,
+    registry::{Item, Target},
+    tool::{Entry, Timeout},
+};
 
 /// Why a tool that a handler called has no result.
 ///
@@ -152,18 +137,6 @@ impl Context {
     }
 }
 
-impl SubcallPosition {
-    pub(crate) fn within(caller: &Context, name: &str) -> Self {
-        let (root, outer, depth) = match caller.nested() {
-            None => (caller, "", 0),
-            Some(nested) => (&nested.root, nested.prefix.as_str(), nested.depth),
-        };
-        let awaiter = caller.nested().map(|nested| nested.awaiter).unwrap_or_default();
-        let prefix = caller.dialogue().prefix(outer, name);
-        Self { root: root.clone(), prefix, depth: depth + 1, awaiter }
-    }
-}
-
 async fn run(
     caller: &Context,
     name: String,
@@ -173,15 +146,15 @@ async fn run(
     // Now: where the call was made says nothing of what waits for it.
     nested.awaiter.once |= Once::is_polling();
     nested.awaiter.background |= background::is_polling();
-    let lifecycle = &caller.inner().lifecycle;
-    if nested.depth > lifecycle.max_call_depth {
-        lifecycle.refused.max_call_depth.increment();
-        return Err(CallError::TooDeep { name, depth: lifecycle.max_call_depth });
+    let resources = &caller.env().resources;
+    if nested.depth > resources.max_call_depth {
+        resources.refused.max_call_depth.increment();
+        return Err(CallError::TooDeep { name, depth: resources.max_call_depth });
     }
-    let called = tool::nested(caller, &name, arguments, nested)?;
+    let called = begin(caller, &name, arguments, nested)?;
     let _over = Over(called.context);
     let result = called.handling.await;
-    tool::conform(called.item.entry(), result).map_err(|error| CallError::Failed { name, error })
+    called.item.entry().conform(result).map_err(|error| CallError::Failed { name, error })
 }
 
 /// Ends a nested call however its future ends: what its handler left behind tells nobody any more.
@@ -191,4 +164,47 @@ impl Drop for Over {
     fn drop(&mut self) {
         self.0.end();
     }
+}
+
+/// A call that a handler made.
+struct StartedSubcall {
+    /// The tool; it may be removed before the call ends.
+    item: Arc<Item<Entry>>,
+    context: Context,
+    handling: HandlerFuture<ToolResult>,
+}
+
+/// Begins the call of `name` with `arguments` that `caller` makes: like any other, but for what only a client brings,
+/// headers and states.
+fn begin(
+    caller: &Context,
+    name: &str,
+    arguments: Raw,
+    place: SubcallPosition,
+) -> Result<StartedSubcall, CallError> {
+    let mut server = Served::of(caller);
+    let tools = server.core.registry.load().tools.clone();
+    let mut item = tools.find(name, caller.principal()).cloned().ok_or_else(|| {
+        let hint = tools.hint(name, caller.principal());
+        CallError::Unknown(format!("unknown tool: {name:.128}{hint}"))
+    })?;
+    // Where it is mounted, it runs as a tool of the server that it belongs to.
+    while let Target::Mounted(place, inner) = &item.target {
+        let view = server.view(*place);
+        server = view.ok_or_else(|| CallError::Unknown(format!("unknown tool: {name:.128}")))?;
+        item = inner.clone();
+    }
+    let entry = item.entry();
+    let invalid = |faults: Vec<Fault>| CallError::Arguments { words: argument_words(name, &faults), faults };
+    if !arguments.is_object() {
+        return Err(invalid(vec![Fault::new("", "an object")]));
+    }
+    let coerced = entry.check(&arguments, Some(arguments.as_str())).map_err(invalid)?;
+    let arguments = coerced.unwrap_or(arguments);
+    let (timeout, service) = Timeout::begin(entry.timeout, &server.env.resources, caller.service().clone());
+    let context = Context::nest(server.handle(), service, arguments.clone(), place);
+    let handling = entry.begin(&arguments, Some(arguments.as_str()), context.clone());
+    let handling = handling.map_err(invalid)?;
+    let handling = Timeout::bound(timeout, handling, &server.env.resources);
+    Ok(StartedSubcall { item, context, handling })
 }

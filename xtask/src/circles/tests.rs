@@ -11,7 +11,6 @@ const KNOWN: &[(&str, usize)] = &[
     ("knowledge", 21),
     ("layers", 2),
     ("protocol", 20),
-    ("server", 43),
     ("testing", 15),
     ("transport", 46),
 ];

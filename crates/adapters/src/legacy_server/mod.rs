@@ -1,4 +1,4 @@
-//! Serves callers that retry from a service that asks live.
+//! Serves callers that retry from a service with inline requests.
 
 mod attached_request;
 mod parked_calls;
@@ -7,7 +7,6 @@ mod task;
 mod urls;
 
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context as Task, Poll, ready},
     time::Duration,
@@ -22,7 +21,7 @@ use anyport_protocol::{
         parked::{Call, CallRecord, Limits},
     },
 };
-use futures_core::Stream;
+use bytestring::ByteString;
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
@@ -36,17 +35,17 @@ use self::{
     urls::Visited,
 };
 use anyport_metrics::{Counter, Metrics};
-use anyport_service::{Context, Event, InputMode, Outcome, Reply, Request, Service, emit};
+use anyport_service::{Context, Event, InputMode, Outcome, Relay, Reply, Request, Service, emit};
 
-/// Serves callers that retry from a service that asks live: a connection to a server of 2025-11-25 or earlier.
+/// Serves callers that retry from a service with inline requests: a connection to a server of 2025-11-25 or earlier.
 ///
-/// Callers that are asked live pass straight through. For one that retries, the call stays open in a task of its own while
-/// its questions are with the caller as `input_required`; the retry brings the answers, and is told what the call then
-/// leads to. The service is told that it may ask live, and has no deadline: what bounds a call is a layer around the
-/// park, which sees each request of the dialogue by itself, and [`ParkLimits::call_timeout`].
+/// Inline callers pass through. For a caller that retries, the call stays open in a task of its own while the caller
+/// answers its requests as `input_required`; the retry delivers the answers, and receives what the call then leads to.
+/// The service may send inline requests, and has no deadline: a layer around the adapter bounds each request of the
+/// dialogue by itself, and [`ParkLimits::call_timeout`] the whole call.
 ///
-/// A question must come as an event of the reply of the call that it belongs to, whatever the caller declared: what its
-/// client cannot be asked is refused here, and if the call then ends with an error that is -32021.
+/// A server request must be an event of the reply of its call, whatever the caller declared: a request without the
+/// client's capability is refused here, and if the call then ends with an error, that error becomes -32021.
 #[derive(Debug)]
 pub struct LegacyServerAdapter<S> {
     inner: Arc<S>,
@@ -54,10 +53,10 @@ pub struct LegacyServerAdapter<S> {
     refused: Refused,
 }
 
-/// What bounds parked calls; the names are the configuration's.
+/// The limits of parked calls; the names are those of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParkLimits {
-    /// How long further questions are waited for before the caller is asked. Default 20 ms.
+    /// How long further server requests are collected before the caller receives them. Default 20 ms.
     pub batch_window: Duration,
     /// How long a call waits for its caller to come back. Default 10 minutes.
     pub park_ttl: Duration,
@@ -65,13 +64,13 @@ pub struct ParkLimits {
     pub parked_per_principal: usize,
     /// Parked calls in all; as many are remembered that are over. Default 1,024.
     pub parked_total: usize,
-    /// What one parked call may hold of questions, and of an outcome that waits for its caller. Default 1 MiB.
+    /// The largest size of the server requests, and of the waiting outcome, of one parked call. Default 1 MiB.
     pub parked_bytes: usize,
     /// Questions that are open at once. Default 16.
     pub questions: usize,
     /// Rounds of questions in one call. Default 10.
     pub rounds: u32,
-    /// How often one question is asked again whose answer was missing or did not fit. Default 3.
+    /// How often a server request is repeated if its answer is missing or does not fit. Default 3.
     pub max_reprompts: u32,
     /// How long the same retry gets the same outcome once more. Default 30 s.
     pub replay: Duration,
@@ -151,7 +150,7 @@ impl<S: Service> LegacyServerAdapter<S> {
         self.yard.elicited.complete(elicitation_id);
     }
 
-    /// Who the server is: what is asked in its stead says so. May change with each connection.
+    /// The server's identity, which requests in its stead carry. May change with each connection.
     pub fn identify(&self, identity: Option<ServerIdentity>) {
         self.yard.identify(identity);
     }
@@ -161,7 +160,7 @@ impl<S: Service> LegacyServerAdapter<S> {
         self.yard.lot().taken()
     }
 
-    /// Ends what is parked, and parks nothing more: the program stops. Calls whose caller is attached go on.
+    /// Ends parked calls, and parks no more: the program stops. Calls with an attached request continue.
     pub fn drain(&self) {
         let mut lot = self.yard.lot();
         lot.close();
@@ -298,7 +297,7 @@ impl<S: Service> LegacyServerAdapter<S> {
         }
     }
 
-    /// The outcome as the client is told it.
+    /// The outcome for the client.
     fn told(&self, outcome: Outcome, binding: &Binding, context: &Context, round: u32) -> Outcome {
         match outcome {
             Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
@@ -309,46 +308,42 @@ impl<S: Service> LegacyServerAdapter<S> {
         }
     }
 
-    /// A call in which nobody can be asked.
+    /// A call that cannot deliver server requests.
     fn unasked(&self, request: Request, context: Context) -> Reply {
         let method = request.method.clone();
-        match self.inner.call(request, context).into_ready() {
-            Ok(outcome) if urls::is_url_error(&outcome) => Reply::ready(urls::invalid()),
-            Ok(outcome) => Reply::ready(outcome),
-            Err(reply) => Reply::pending(Unasked { reply, method, yard: self.yard.clone() }),
-        }
+        self.inner.call(request, context).relay(Unasked { method, yard: self.yard.clone() })
     }
 }
 
-/// A reply whose questions are refused.
+/// Refuses the server requests of a reply.
 ///
 /// 2026-07-28, patterns/mrtr §Supported Requests: "Servers MUST NOT send `InputRequiredResult` responses on any other
 /// client requests."
 struct Unasked {
-    reply: Reply,
-    method: bytestring::ByteString,
+    method: ByteString,
     yard: Arc<ParkedCalls>,
 }
 
-impl Stream for Unasked {
-    type Item = Event;
+impl Relay for Unasked {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        if urls::is_url_error(&outcome) { urls::invalid() } else { outcome }
+    }
 
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+    fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
         loop {
-            let event = match ready!(self.reply.poll_event(task)) {
-                Event::ServerRequest(question) => {
+            return Poll::Ready(match ready!(reply.poll_event(task)) {
+                Event::ServerRequest(request) => {
                     let message = format!("the client cannot be asked during {:.64}", self.method);
-                    question.responder.answer(Err(Error::new(code::METHOD_NOT_FOUND, message)));
+                    request.responder.answer(Err(Error::new(code::METHOD_NOT_FOUND, message)));
                     continue;
                 }
                 Event::Notification(told) if told.method == Method::ElicitationComplete => {
                     self.yard.elicited.complete_by(&told.params);
                     continue;
                 }
-                Event::Outcome(outcome) if urls::is_url_error(&outcome) => Event::Outcome(urls::invalid()),
+                Event::Outcome(outcome) => Event::Outcome(self.outcome(outcome)),
                 event => event,
-            };
-            return Poll::Ready(Some(event));
+            });
         }
     }
 }
@@ -363,12 +358,12 @@ fn fresh(request: Request) -> Request {
     Request { method: request.method, params: params.into() }
 }
 
-/// What the task of a call told a request that was attached to it.
+/// A message of a call's task to an attached request.
 async fn ended_with(ended: oneshot::Receiver<Outcome>) -> Outcome {
     ended.await.unwrap_or_else(|_| Outcome::Error(Error::internal("the call ended without an answer")))
 }
 
-/// What the limits refused.
+/// Counters of refusals.
 #[derive(Clone, Debug, Default)]
 struct Refused(Arc<[(&'static str, Counter)]>);
 

@@ -12,9 +12,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Question,
     replay::{Replay, Running},
-    state::{Binding, State, digest_json},
+    state::{Binding, State, StateScope, digest_json},
 };
-use crate::{params::Params, server::Served, write::ResultWriter};
+use crate::{
+    params::Params,
+    write::{Identity, ResultWriter},
+};
 
 /// What one call has asked and been answered, so far and in this round.
 #[derive(Debug, Default)]
@@ -69,7 +72,7 @@ impl Dialogue {
     /// # Errors
     /// -32602 for a state that does not verify or was used up.
     pub(crate) fn open(
-        server: &Served,
+        scope: &StateScope,
         method: Method,
         service: &anyport_service::Context,
         params: &Params<'_>,
@@ -79,18 +82,18 @@ impl Dialogue {
         let Some(token) = &params.state else {
             return Ok(DialogueStart::Open(Self(Mutex::new(round)), None));
         };
-        let binding = Binding::of(server, service.principal(), method, params);
-        let state_store = &server.state_store;
-        let opened = state_store.open(token, &binding)?;
+        let binding = Binding::of(scope, service.principal(), method, params);
+        let store = &scope.store;
+        let opened = store.open(token, &binding)?;
         round.state = opened.state;
         if round.state.once.is_empty() {
             return Ok(DialogueStart::Open(Self(Mutex::new(round)), None));
         }
         let answers = digest_json(params.responses.unwrap_or("{}"));
-        let entered = state_store.replays.enter(opened.id, opened.expires, answers, state_store.now());
+        let entered = store.replays.enter(opened.id, opened.expires, answers, store.now());
         let entered = entered.inspect_err(|error| {
             if error.reason == Some(Reason::Overloaded) {
-                server.lifecycle.refused.max_replays.increment();
+                store.too_many_replays.increment();
             }
         })?;
         Ok(match entered {
@@ -201,7 +204,7 @@ impl Dialogue {
     }
 
     /// How the call ends, now that its handler cannot go on; `None` when it waits for something else than answers.
-    pub(crate) fn verdict(&self, binding: &Binding<'_>) -> Option<Outcome> {
+    pub(crate) fn verdict(&self, binding: &Binding<'_>, identity: &Identity) -> Option<Outcome> {
         let mut round = self.lock();
         if round.once > 0 && !round.stuck {
             return None;
@@ -218,7 +221,7 @@ impl Dialogue {
             let message = format!("{} must not ask its caller", binding.method.as_str());
             return Some(Outcome::Error(Error::internal(message)));
         }
-        let required = round.required(binding);
+        let required = round.required(binding, identity);
         Some(required.map_or_else(Outcome::Error, Outcome::InputRequired))
     }
 }
@@ -231,8 +234,8 @@ impl Round {
     }
 
     /// All questions of the round, and what must be known when their answers come.
-    fn required(&self, binding: &Binding<'_>) -> Result<Raw, Error> {
-        let state = binding.server.state_store.seal(&self.state, binding)?;
+    fn required(&self, binding: &Binding<'_>, identity: &Identity) -> Result<Raw, Error> {
+        let state = binding.scope.store.seal(&self.state, binding)?;
         let size = self.questions.iter().map(|(key, _, params)| key.len() + params.as_str().len() + 64);
         let mut result = ResultWriter::input_required(state.len() + size.sum::<usize>());
         let out = result.member("inputRequests");
@@ -247,7 +250,7 @@ impl Round {
         }
         out.push(b'}');
         result.text("requestState", &state);
-        result.finish(&binding.server.identity, None)
+        result.finish(identity, None)
     }
 }
 

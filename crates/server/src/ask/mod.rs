@@ -1,4 +1,4 @@
-//! InputMode the client in the middle of a call, and how the call goes on when the answers come.
+//! Server requests: asking the client in the middle of a call, and how the call goes on when the answers come.
 //!
 //! A handler that asks runs again from its top whenever answers arrive (2026-07-28, patterns/mrtr): what stands
 //! before an unanswered `ask` is done once per round, so side effects belong into [`crate::Context::once`].
@@ -13,5 +13,5 @@ mod state;
 pub(crate) use dialogue::{AskOutcome, Dialogue, DialogueStart, Once};
 pub use question::{Elicited, Form, Question, QuestionError};
 pub(crate) use run::{HandlerFuture, run};
-pub(crate) use state::{Binding, StateStore};
+pub(crate) use state::{Binding, StateScope, StateStore};
 pub use state::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL};

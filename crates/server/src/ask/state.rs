@@ -1,6 +1,7 @@
 //! `requestState`: what a call has learnt in earlier rounds, sealed, on its way through the client.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     sync::{Arc, Once},
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::replay::Replays;
-use crate::{params::Params, server::Served};
+use crate::{mount_context::MountContext, params::Params};
 
 /// How long a client may take to come back with answers, unless [`crate::Builder::state_ttl`] says otherwise.
 pub const DEFAULT_STATE_TTL: Duration = Duration::from_secs(600);
@@ -83,7 +84,7 @@ pub(crate) struct VerifiedState {
 /// One key may seal for many servers: those that are mounted without keys of their own, and those that were given the
 /// same. So the request is named by the server that answers it, and as it is called where the key is.
 pub(crate) struct Binding<'a> {
-    pub(crate) server: &'a Served,
+    pub(crate) scope: &'a StateScope,
     pub(crate) principal: &'a Principal,
     pub(crate) method: Method,
     /// The tool's or prompt's name, the resource's URI.
@@ -107,7 +108,7 @@ struct Sealed {
     expires: u64,
 }
 
-/// StateSealer states and opens them again.
+/// Seals states and opens them again.
 pub(crate) struct StateStore {
     pub(crate) sealer: Sealer,
     /// Set when the key was made up, and nobody has been warned of it yet.
@@ -116,8 +117,20 @@ pub(crate) struct StateStore {
     pub(crate) bytes: usize,
     pub(crate) clock: Clock,
     pub(crate) replays: Replays,
-    /// Counts the states that are too long.
-    pub(crate) over: Counter,
+    /// Counts the states that are longer than `bytes`.
+    pub(crate) too_long: Counter,
+    /// Counts the calls that are refused because `replays` is full.
+    pub(crate) too_many_replays: Counter,
+}
+
+/// The stores that may seal the states of a server's calls: its own, then those of the servers in which it is mounted.
+pub(crate) struct StateScope {
+    /// The server's own name.
+    pub(crate) server: Arc<str>,
+    pub(crate) store: Arc<StateStore>,
+    pub(crate) mount: MountContext,
+    /// The scope of the server in which it is mounted.
+    pub(crate) host: Option<Arc<StateScope>>,
 }
 
 const PURPOSE: &str = "state";
@@ -141,26 +154,26 @@ impl StateStore {
         &self.sealer
     }
 
-    /// StateSealer `state` for the request that `binding` names.
+    /// Seals `state` for the request that `binding` names.
     pub(crate) fn seal(&self, state: &State, binding: &Binding<'_>) -> Result<String, Error> {
-        let state_owner = binding.server.state_owner();
+        let owner = binding.scope.state_owner();
         let ttl = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
         let sealed = Sealed {
             answers: state.answers.clone(),
             once: state.once.clone(),
             round: state.round.saturating_add(1),
             principal: binding.principal.to_string(),
-            server: binding.server.about.name.clone(),
+            server: binding.scope.server.to_string(),
             method: binding.method.as_str().into(),
-            name: binding.server.name_at(state_owner, binding.name).into_owned(),
+            name: binding.scope.name_at(owner, binding.name).into_owned(),
             arguments: binding.digest(),
             expires: self.clock.millis().saturating_add(ttl),
         };
         let text = Raw::of(&sealed).map_err(|error| Error::internal(format!("the state: {error}")))?;
-        let sealed = state_owner.state_store.sealer().seal(PURPOSE, text.as_str().as_bytes());
+        let sealed = owner.store.sealer().seal(PURPOSE, text.as_str().as_bytes());
         let sealed = sealed.map_err(|error| Error::internal(error.to_string()))?;
         if sealed.len() > self.bytes {
-            self.over.increment();
+            self.too_long.increment();
             let message = format!("what the call must remember is over {} bytes (state_bytes)", self.bytes);
             return Err(Error::internal(message));
         }
@@ -178,9 +191,9 @@ impl StateStore {
             return Err(tampered());
         }
         // The key was changed or lost: to the client that is a state past its time.
-        let (mut text, mut state_owner) = (Err(Unsealed::OtherKey), binding.server);
-        for holder in binding.server.state_owners() {
-            (text, state_owner) = (holder.state_store.sealer.open(PURPOSE, token), holder);
+        let (mut text, mut owner) = (Err(Unsealed::OtherKey), binding.scope);
+        for scope in binding.scope.state_owners() {
+            (text, owner) = (scope.store.sealer.open(PURPOSE, token), scope);
             if text != Err(Unsealed::OtherKey) {
                 break;
             }
@@ -193,9 +206,9 @@ impl StateStore {
         if sealed.principal != binding.principal.to_string() {
             return Err(refused("was given to another caller", Reason::Foreign));
         }
-        let same = sealed.server == binding.server.about.name
+        let same = *sealed.server == *binding.scope.server
             && sealed.method == binding.method.as_str()
-            && sealed.name == binding.server.name_at(state_owner, binding.name)
+            && sealed.name == binding.scope.name_at(owner, binding.name)
             && sealed.arguments == binding.digest();
         if !same {
             return Err(refused("was given for another request", Reason::Mismatch));
@@ -214,15 +227,41 @@ impl StateStore {
     }
 }
 
+impl StateScope {
+    /// The scope whose key seals states and cursors: the server's own if it was given a key, else that of the server in
+    /// which it is mounted.
+    pub(crate) fn state_owner(&self) -> &Self {
+        match &self.host {
+            Some(host) if !self.store.is_lasting() => host.state_owner(),
+            _ => self,
+        }
+    }
+
+    /// What seals states and cursors.
+    pub(crate) fn sealer(&self) -> &Sealer {
+        self.state_owner().store.sealer()
+    }
+
+    /// Every scope whose key may have sealed what comes back: the server's own, then outwards.
+    fn state_owners(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |scope| scope.host.as_deref())
+    }
+
+    /// What callers of `owner`, which is one of those, call what is `name` here.
+    fn name_at<'a>(&self, owner: &Self, name: &'a str) -> Cow<'a, str> {
+        self.mount.name_within(&owner.mount, name)
+    }
+}
+
 impl<'a> Binding<'a> {
-    /// The request of `principal` to `server` that `params` are those of.
+    /// The request of `principal` to the server of `scope` that `params` are those of.
     pub(crate) fn of(
-        server: &'a Served,
+        scope: &'a StateScope,
         principal: &'a Principal,
         method: Method,
         params: &'a Params<'_>,
     ) -> Self {
-        Self { server, principal, method, name: &params.name, arguments: params.arguments }
+        Self { scope, principal, method, name: &params.name, arguments: params.arguments }
     }
 
     /// The digest of the arguments' canonical text; absent ones are `{}`.

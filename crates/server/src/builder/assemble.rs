@@ -10,20 +10,36 @@ use anyport_protocol::{
 use anyport_seal::{Key, NoRandomness, Sealer};
 use arc_swap::ArcSwap;
 
-use super::{BuildError, Builder, DEFAULT_LIST_TTL};
+use super::{
+    definition::{Builder, DEFAULT_LIST_TTL},
+    instructions::instructions,
+};
 use crate::{
-    Events, List, Server,
-    ask::StateStore,
-    complete::Completers,
+    BuildError, Events, List, Server,
+    ask::{StateScope, StateStore},
+    background::BackgroundTasks,
+    blocking::Pool,
+    call_env::{CallEnv, CallResources, RefusalCounters},
+    completer::Completers,
+    core::{About, Core, Mounted, Ttls, catalogs},
     lifecycle::Lifecycle,
-    registry::{self, Item, Items, Mounted, Offered, OwnItems, Registry, merge},
-    server::{About, Core, Offers, Ttls},
-    state::StateDependency,
+    mount_context::MountContext,
+    registry::{Item, Items, Offered, Offers, OwnItems, Registry, merge},
     write::{Freshness, Identity, ResultWriter},
 };
 
+impl Builder {
+    /// Puts the server together.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn build(self) -> Result<Server, BuildError> {
+        assemble(self)
+    }
+}
+
 /// Puts the server together.
-pub(super) fn assemble(mut builder: Builder) -> Result<Server, BuildError> {
+fn assemble(mut builder: Builder) -> Result<Server, BuildError> {
     let mut problems = Vec::new();
     if builder.info.name.is_empty() {
         problems.push("server: it needs a name".to_owned());
@@ -42,7 +58,7 @@ pub(super) fn assemble(mut builder: Builder) -> Result<Server, BuildError> {
     for (id, settings) in builder.mounts.iter().flat_map(|mounted| &mounted.core().about.extensions) {
         builder.extensions.entry(id.clone()).or_insert_with(|| settings.clone());
     }
-    let registry = merge(own, &Registry::empty(), &builder.mounts, &mut problems);
+    let registry = merge(own, &Registry::empty(), &catalogs(&builder.mounts), &mut problems);
     if !problems.is_empty() {
         return Err(BuildError { problems });
     }
@@ -64,12 +80,27 @@ fn serve(
     let discovery = discovery(&builder, offers, &identity)?;
     let Builder { info, instructions, extensions, mounts, page_size, clock, limits, .. } = builder;
     let (title, name) = (info.title, info.name);
-    let about = About { identity, name, title, instructions, extensions, page_size, ttls };
+    let server: Arc<str> = name.as_str().into();
+    let about = About { name, title, instructions, extensions, page_size, ttls };
     let warning = builder.keys.is_empty().then(Once::new);
     let (ttl, bytes) = (builder.state_ttl, builder.state_bytes);
-    let lifecycle = Lifecycle::new(builder.lifecycle);
-    let over = lifecycle.refused.state_bytes.clone();
-    let state_store = StateStore { sealer, warning, ttl, bytes, clock, replays: Default::default(), over };
+    let plan = builder.lifecycle;
+    let metrics = &plan.metrics;
+    let (too_long, too_many_replays) = (metrics.refusals("state_bytes"), metrics.refusals("max_replays"));
+    let replays = Default::default();
+    let store = StateStore { sealer, warning, ttl, bytes, clock, replays, too_long, too_many_replays };
+    let resources = CallResources {
+        events: Events::default(),
+        states: builder.states,
+        blocking: Pool::new(plan.max_blocking, plan.max_blocking_waiting, metrics),
+        background: BackgroundTasks::new(plan.max_background, metrics),
+        max_call_depth: plan.max_call_depth,
+        default_timeout: plan.default_timeout,
+        refused: RefusalCounters::new(metrics),
+    };
+    let (mount, store) = (MountContext::default(), Arc::new(store));
+    let scope = Arc::new(StateScope { server, store, mount, host: None });
+    let env = Arc::new(CallEnv { identity, scope, resources: Arc::new(resources) });
     let core = Arc::new(Core {
         about,
         registry: ArcSwap::from_pointee(registry),
@@ -79,12 +110,13 @@ fn serve(
         discovery,
         offers,
         limits,
-        state_store,
-        lifecycle,
-        events: Events::default(),
-        states: builder.states,
+        lifecycle: Lifecycle::new(plan),
+        env,
     });
-    core.events.belong_to(&core);
+    let this = Arc::downgrade(&core);
+    core.events().restrict(move |uri, caller| {
+        this.upgrade().is_none_or(|core| core.registry.load().may_hear_of(uri, caller))
+    });
     core.join();
     Ok(core)
 }
@@ -92,10 +124,10 @@ fn serve(
 /// What the server's functions need and it does not have.
 fn lacking_states(builder: &Builder) -> Vec<String> {
     let Builder { states, tools, resources, templates, prompts, .. } = builder;
-    let tools = tools.iter().map(StateDependency::of);
-    let resources = resources.iter().map(StateDependency::of);
-    let templates = templates.iter().map(StateDependency::of);
-    let parts = tools.chain(resources).chain(templates).chain(prompts.iter().map(StateDependency::of));
+    let tools = tools.iter().map(Offered::dependency);
+    let resources = resources.iter().map(Offered::dependency);
+    let templates = templates.iter().map(Offered::dependency);
+    let parts = tools.chain(resources).chain(templates).chain(prompts.iter().map(Offered::dependency));
     parts.flat_map(|needed| states.lacking(&needed)).collect()
 }
 
@@ -192,7 +224,7 @@ fn discovery(builder: &Builder, offers: Offers, identity: &Identity) -> Result<R
     let mut result = ResultWriter::complete(512);
     result.value("supportedVersions", &versions)?;
     result.value("capabilities", &capabilities(offers, &builder.extensions))?;
-    if let Some(instructions) = registry::instructions(builder.instructions.as_deref(), &builder.mounts) {
+    if let Some(instructions) = instructions(builder.instructions.as_deref(), &builder.mounts) {
         result.text("instructions", &instructions);
     }
     result.freshness(Freshness { ttl: builder.discover_ttl, public: true });

@@ -4,7 +4,7 @@ use anyport_layers::{Call, Function, Next};
 use anyport_metrics::Metrics;
 use anyport_service::Outcome;
 
-use super::Builder;
+use super::definition::Builder;
 use crate::Server;
 
 /// When it starts and stops, and what its calls may take.
@@ -29,7 +29,7 @@ impl Builder {
         R: Future<Output = Result<(), E>> + Send + 'static,
         E: Display,
     {
-        self.lifecycle.on_start(hook);
+        self.lifecycle.on_start(move |core| hook(Server::of(core)));
         self
     }
 
@@ -41,7 +41,7 @@ impl Builder {
         F: Fn(Server) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        self.lifecycle.on_stop(hook);
+        self.lifecycle.on_stop(move |core| hook(Server::of(core)));
         self
     }
 

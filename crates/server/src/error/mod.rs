@@ -47,14 +47,17 @@
 //! # let _ = (tool, resource, both);
 //! ```
 
-mod catch_all;
+mod build;
 mod fault;
 mod kinds;
+mod recognize;
 mod report;
+mod tool_error;
 
 pub use anyport_protocol::jsonrpc::ErrorKind;
-pub use catch_all::ToolError;
+pub use build::BuildError;
 pub(crate) use fault::cut;
 pub use fault::{Fault, InvalidParams};
 pub use kinds::{ContextError, InternalError, NotFound, PermissionDenied, RateLimited, StateError};
-pub(crate) use report::ErrorReport;
+pub(crate) use report::{ErrorReport, millis};
+pub use tool_error::ToolError;

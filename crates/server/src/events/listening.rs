@@ -10,7 +10,7 @@ use anyport_protocol::{Method, Raw, subscription::SubscriptionFilter};
 use anyport_service::{Event, Notification, Outcome};
 use futures_core::Stream;
 
-use super::{Hub, bytes, lock};
+use super::hub::{Hub, bytes, lock};
 
 /// The stream of one `subscriptions/listen`: the acknowledgement, then changes, and its result when the server closes.
 ///

@@ -7,7 +7,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::Probe;
+use super::probe::Probe;
 
 /// The plain parameters of a function, as far as they are read.
 ///

@@ -11,41 +11,14 @@
 
 mod arguments;
 mod output;
-
-use std::marker::PhantomData;
-
-use anyport_protocol::Error;
+mod probe;
 
 pub use anyport_protocol::types::{Icon, JsonObject, ToolAnnotations};
 pub use schemars::SchemaGenerator;
 pub use serde::de;
 pub use serde_json::json;
 
-use crate::State;
 pub use crate::{Argument, Context, Failure, Prompt, Resource, Template, Tool};
 pub use arguments::*;
 pub use output::*;
-
-/// A type to ask what it can do.
-#[derive(Debug)]
-pub struct Probe<T>(PhantomData<fn() -> T>);
-
-impl<T> Probe<T> {
-    pub const OF: Self = Self(PhantomData);
-
-    pub fn of(_: &T) -> Self {
-        Self::OF
-    }
-}
-
-impl Context {
-    /// The state that a macro's function takes.
-    ///
-    /// # Errors
-    /// A server without it is not built, so that this is a fault of ours.
-    #[doc(hidden)]
-    pub fn demand<T: 'static>(&self) -> Result<State<T>, Failure> {
-        let name = std::any::type_name::<T>();
-        self.state().ok_or_else(|| Failure(Error::internal(format!("the server lacks the state `{name}`"))))
-    }
-}
+pub use probe::Probe;

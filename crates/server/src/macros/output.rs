@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Probe;
+use super::probe::Probe;
 use crate::{IntoContents, IntoMessages, IntoToolResult, Json, ToolResult};
 
 /// Says that a type is no result of a tool. No type has it.
@@ -27,9 +27,9 @@ pub trait Output {}
 pub trait Fault {}
 
 #[diagnostic::do_not_recommend]
-impl Output for super::Nothing {}
+impl Output for super::arguments::Nothing {}
 #[diagnostic::do_not_recommend]
-impl Fault for super::Nothing {}
+impl Fault for super::arguments::Nothing {}
 
 /// What a function returned, without the `Result` around it.
 #[derive(Debug)]
@@ -182,34 +182,34 @@ pub trait Tell<E> {
 
 /// An error that tools have.
 #[derive(Debug)]
-pub struct ErrorReport;
+pub struct Displayed;
 
 /// An error that nobody can tell.
 #[derive(Debug)]
-pub struct Untold<E>(PhantomData<fn() -> E>);
+pub struct NotDisplayed<E>(PhantomData<fn() -> E>);
 
 pub trait ProbeReported {
-    fn telling(&self) -> ErrorReport {
-        ErrorReport
+    fn telling(&self) -> Displayed {
+        Displayed
     }
 }
 
 pub trait ProbeUnreported<E> {
-    fn telling(&self) -> Untold<E> {
-        Untold(PhantomData)
+    fn telling(&self) -> NotDisplayed<E> {
+        NotDisplayed(PhantomData)
     }
 }
 
 impl<E> ProbeReported for &Probe<E> where Result<(), E>: IntoToolResult {}
 impl<E> ProbeUnreported<E> for Probe<E> {}
 
-impl ErrorReport {
+impl Displayed {
     pub fn checked(self) -> Self {
         self
     }
 }
 
-impl<E> Untold<E> {
+impl<E> NotDisplayed<E> {
     pub fn checked(self) -> Self
     where
         E: Fault,
@@ -218,7 +218,7 @@ impl<E> Untold<E> {
     }
 }
 
-impl<E> Tell<E> for ErrorReport {
+impl<E> Tell<E> for Displayed {
     type Error = E;
 
     fn tell(error: E) -> E {
@@ -226,7 +226,7 @@ impl<E> Tell<E> for ErrorReport {
     }
 }
 
-impl<E> Tell<E> for Untold<E> {
+impl<E> Tell<E> for NotDisplayed<E> {
     type Error = &'static str;
 
     fn tell(_: E) -> &'static str {
@@ -253,9 +253,9 @@ pub trait Contents {}
 pub trait Messages {}
 
 #[diagnostic::do_not_recommend]
-impl Contents for super::Nothing {}
+impl Contents for super::arguments::Nothing {}
 #[diagnostic::do_not_recommend]
-impl Messages for super::Nothing {}
+impl Messages for super::arguments::Nothing {}
 
 /// No contents.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::Argument;
+use super::argument::Argument;
 use crate::{
-    complete::Completers,
+    completer::Completers,
     resource::{complete_choices, unknown},
     schema,
     values::{Check, Wanted},

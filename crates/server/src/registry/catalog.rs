@@ -7,8 +7,11 @@ use anyport_protocol::{Error, Raw, suggest::similar};
 use anyport_service::Principal;
 use indexmap::IndexMap;
 
-use super::{Offered, VisibilityRule};
-use crate::list::{Listing, Pages};
+use super::offered::Offered;
+use crate::{
+    list::{Listing, Pages},
+    visibility::VisibilityRule,
+};
 
 /// All that a server offers of one kind, in order. It never changes: a change makes another one.
 pub(crate) struct Catalog<E> {

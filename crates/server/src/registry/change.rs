@@ -1,16 +1,7 @@
-use std::sync::{Arc, PoisonError};
-
-use anyport_service::Principal;
-
-use super::{
-    ChangedKinds, Item, VisibilityRule,
-    draft::{OwnItems, apply},
-    merge,
-};
+use super::{catalog::Item, offered::dependency_of};
 use crate::{
-    BuildError, List, Part, prompt,
+    List, Part, prompt,
     resource::{ResourceEntry, TemplateEntry},
-    server::Core,
     state::StateDependency,
     tool,
 };
@@ -20,8 +11,8 @@ use crate::{
 pub struct Change {
     pub(super) operations: Vec<Operation>,
     /// What it cannot do without, of the server's state.
-    needs: Vec<StateDependency>,
-    pub(super) problems: Vec<String>,
+    pub(crate) needs: Vec<StateDependency>,
+    pub(crate) problems: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -71,7 +62,7 @@ impl Change {
     }
 
     fn compiled(&mut self, part: Part, operation: fn(Compiled) -> Operation) -> &mut Self {
-        self.needs.push(StateDependency::of_part(&part));
+        self.needs.push(dependency_of(&part));
         match Compiled::of(part) {
             Ok(compiled) => self.operations.push(operation(compiled)),
             Err(problems) => self.problems.extend(problems),
@@ -120,102 +111,6 @@ impl Compiled {
             Self::Template(item) => item.entry().completers().iter().any(|(_, function)| function.is_some()),
             Self::Prompt(item) => item.entry().completers().iter().any(|(_, function)| function.is_some()),
         }
-    }
-}
-
-/// What came of a change.
-#[derive(Debug)]
-pub(crate) struct AppliedChange {
-    /// What is no longer as it was.
-    pub(crate) kinds: ChangedKinds,
-    /// Who could see what changed, of tools, of prompts, and of what can be read.
-    pub(crate) tools: Audience,
-    pub(crate) prompts: Audience,
-    pub(crate) resources: Audience,
-    /// How many things there were that were to be removed or replaced.
-    pub(crate) found: usize,
-}
-
-/// Who can see a change.
-#[derive(Clone, Debug)]
-pub(crate) enum Audience {
-    Everybody,
-    /// Those whom one of these lets.
-    Some(Vec<VisibilityRule>),
-}
-
-impl Audience {
-    pub(crate) fn has(&self, principal: &Principal) -> bool {
-        match self {
-            Self::Everybody => true,
-            Self::Some(rules) => rules.iter().any(|rule| rule.allows(principal)),
-        }
-    }
-
-    /// Also those whom `seen_by` lets.
-    pub(crate) fn join(&mut self, seen_by: Option<VisibilityRule>) {
-        match (&mut *self, seen_by) {
-            (Self::Some(rules), Some(rule)) => rules.push(rule),
-            _ => *self = Self::Everybody,
-        }
-    }
-
-    pub(super) fn and(mut self, other: Self) -> Self {
-        match (&mut self, other) {
-            (Self::Some(rules), Self::Some(others)) => {
-                rules.extend(others);
-                self
-            }
-            _ => Self::Everybody,
-        }
-    }
-}
-
-impl Core {
-    /// Changes what the server offers, and tells of it. Returns how many things were found that were to be removed or
-    /// replaced.
-    ///
-    /// # Errors
-    /// All that stands against it; then nothing changes.
-    pub(crate) fn change(&self, mut change: Change) -> Result<usize, BuildError> {
-        let lacking = change.needs.iter().flat_map(|needed| self.states.lacking(needed));
-        change.problems.extend(lacking);
-        let changed = {
-            let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let (next, changed) = apply(change, &self.registry.load_full(), &self.mounts, self.offers)?;
-            if changed.kinds != ChangedKinds::default() {
-                self.registry.store(Arc::new(next));
-            }
-            changed
-        };
-        if changed.kinds != ChangedKinds::default() {
-            // Where it is mounted must offer it before anybody hears of it.
-            self.spread(changed.kinds);
-            self.events.changed(&changed);
-        }
-        Ok(changed.found)
-    }
-
-    /// Has the servers in which this one is mounted offer what it offers now.
-    fn spread(&self, kinds: ChangedKinds) {
-        for host in self.hosts() {
-            host.refresh(kinds);
-        }
-    }
-
-    /// Takes over what the mounted servers offer now.
-    pub(crate) fn refresh(&self, kinds: ChangedKinds) {
-        {
-            let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = self.registry.load_full();
-            let mut problems = Vec::new();
-            let next = merge(OwnItems::of(&now, kinds), &now, &self.mounts, &mut problems);
-            for problem in problems {
-                tracing::warn!(server = self.about.name, problem, "something that is mounted is left out");
-            }
-            self.registry.store(Arc::new(next));
-        }
-        self.spread(kinds);
     }
 }
 

@@ -3,25 +3,23 @@
 use std::sync::Arc;
 
 use super::{
-    Catalog, ChangedKinds, Item, Items, Mounted, Offered, Registry,
-    change::{AppliedChange, Audience, Change, Compiled, Operation},
-    merge,
+    catalog::{Catalog, Item, Items},
+    change::{Change, Compiled, Operation},
+    merge::{MountedCatalog, OwnItems, merge},
+    offered::Offered,
+    offers::Offers,
+    snapshot::{ChangedKinds, Registry},
 };
-use crate::{
-    BuildError, List, prompt,
-    resource::{ResourceEntry, TemplateEntry},
-    server::Offers,
-    tool,
-};
+use crate::{BuildError, List, visibility::Audience};
 
 /// Makes the registry that follows `now`.
 ///
 /// # Errors
 /// All that stands against it; then nothing changes.
-pub(super) fn apply(
+pub(crate) fn apply(
     change: Change,
     now: &Registry,
-    mounts: &[Mounted],
+    mounts: &[MountedCatalog<'_>],
     offers: Offers,
 ) -> Result<(Registry, AppliedChange), BuildError> {
     let Change { operations, mut problems, .. } = change;
@@ -85,25 +83,17 @@ pub(super) fn apply(
     Ok((merge(own, now, mounts, &mut Vec::new()), changed))
 }
 
-/// What the server itself offers, of those kinds that are made anew.
-#[derive(Default)]
-pub(crate) struct OwnItems {
-    pub(crate) tools: Option<Items<tool::Entry>>,
-    pub(crate) resources: Option<Items<ResourceEntry>>,
-    pub(crate) templates: Option<Items<TemplateEntry>>,
-    pub(crate) prompts: Option<Items<prompt::Entry>>,
-}
-
-impl OwnItems {
-    /// What stands on `now`, of these kinds.
-    pub(crate) fn of(now: &Registry, kinds: ChangedKinds) -> Self {
-        Self {
-            tools: kinds.tools.then(|| now.tools.own()),
-            resources: kinds.resources.then(|| now.resources.own()),
-            templates: kinds.templates.then(|| now.templates.own()),
-            prompts: kinds.prompts.then(|| now.prompts.own()),
-        }
-    }
+/// What came of a change.
+#[derive(Debug)]
+pub(crate) struct AppliedChange {
+    /// What is no longer as it was.
+    pub(crate) kinds: ChangedKinds,
+    /// Who could see what changed, of tools, of prompts, and of what can be read.
+    pub(crate) tools: Audience,
+    pub(crate) prompts: Audience,
+    pub(crate) resources: Audience,
+    /// How many things there were that were to be removed or replaced.
+    pub(crate) found: usize,
 }
 
 /// What the server would have had to declare before it can have this. Clients of older revisions are told what there is

@@ -42,7 +42,7 @@ pub enum Contents {
 }
 
 /// The resource that is read.
-pub(crate) struct Place {
+pub(crate) struct ReadTarget {
     pub(crate) uri: String,
     pub(crate) mime_type: Option<String>,
 }

@@ -1,13 +1,15 @@
 //! URI templates (RFC 6570), read backwards: from a URI to the values that it was made of.
 
 mod form;
+mod found;
 mod parse;
 mod pattern;
 mod tokens;
 
 use form::Form;
+use found::Found;
 use parse::{Operator, Piece, Variables};
-use pattern::{Found, Pattern};
+use pattern::Pattern;
 use tokens::Token;
 
 use super::typed::Variable;

@@ -3,7 +3,7 @@
 use anyport_protocol::suggest::similar;
 
 use crate::{
-    complete::{Completer, Completers},
+    completer::{Completer, Completers},
     values::{Check, Traced, Wanted},
 };
 

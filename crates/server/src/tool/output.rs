@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyport_protocol::{Error, Raw};
 use serde_json::Value;
 
-use super::ToolResult;
+use super::result::ToolResult;
 use crate::{Fault, schema::Schema, validation};
 
 /// How many results of a typed function are checked: enough to find a `Serialize` that writes something else than

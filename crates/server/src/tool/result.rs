@@ -3,6 +3,7 @@ use std::{borrow::Cow, fmt::Display};
 use anyport_protocol::{
     Error, Raw,
     json::string,
+    meta::key,
     types::{
         AudioContent, ContentBlock, EmbeddedResource, ImageContent, JsonObject, ResourceContents,
         ResourceLink, TextContent,
@@ -10,11 +11,11 @@ use anyport_protocol::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     Failure,
-    error::ErrorReport,
+    error::{ErrorKind, ErrorReport, millis},
     schema,
     write::{Identity, ResultWriter, write_json},
 };
@@ -326,10 +327,38 @@ impl<T: Serialize + JsonSchema> IntoToolResult for Json<T> {
     }
 }
 
+impl From<ErrorReport> for ToolResult {
+    fn from(report: ErrorReport) -> Self {
+        if let Some(error) = report.failure {
+            return Self::failure(error);
+        }
+        if report.kind == ErrorKind::Internal {
+            return Self::failure(Error::internal(report.words));
+        }
+        let mut meta = JsonObject::new();
+        if report.kind != ErrorKind::Execution {
+            let mut reason = JsonObject::new();
+            reason.insert("reason".into(), report.kind.as_str().into());
+            if let Some(wait) = report.retry_after {
+                reason.insert("retryAfterMs".into(), millis(wait));
+            }
+            if report.by_schema {
+                reason.insert("by".into(), "schema".into());
+            }
+            meta.insert(key::ERROR.into(), Value::Object(reason));
+        }
+        if !report.faults.is_empty() {
+            meta.insert(key::FAULTS.into(), json!(report.faults));
+        }
+        let result = Self::error(report.words);
+        if meta.is_empty() { result } else { result.with_meta(meta) }
+    }
+}
+
 /// An `Err` is told to the model; see [`crate::ErrorKind`] for those that say more than words.
 impl<T: IntoToolResult, E: Display + 'static> IntoToolResult for Result<T, E> {
     fn into_tool_result(self) -> ToolResult {
-        self.map_or_else(|error| ErrorReport::of(&error).into_tool_result(), T::into_tool_result)
+        self.map_or_else(|error| ErrorReport::of(&error).into(), T::into_tool_result)
     }
 
     fn output_schema() -> Option<Value> {

@@ -8,41 +8,41 @@ use std::{
 use anyport_metrics::Counter;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::ToolResult;
-use crate::{ask::HandlerFuture, lifecycle::Lifecycle};
+use super::result::ToolResult;
+use crate::{ask::HandlerFuture, call_env::CallResources};
 
 /// Until when a tool's function may run.
 ///
 /// It has its time anew in each round of questions: while one is open it does not run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Timeout {
+pub(crate) struct Timeout {
     limit: Duration,
     deadline: Instant,
 }
 
 impl Timeout {
     /// The one that begins now; with it, the context that tells the handler of it.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         own: Option<Duration>,
-        lifecycle: &Lifecycle,
+        resources: &CallResources,
         service: anyport_service::Context,
     ) -> (Option<Self>, anyport_service::Context) {
-        let Some(limit) = own.or(lifecycle.default_timeout) else { return (None, service) };
+        let Some(limit) = own.or(resources.default_timeout) else { return (None, service) };
         // A limit that the clock cannot tell is none.
         let Some(deadline) = Instant::now().checked_add(limit) else { return (None, service) };
         (Some(Self { limit, deadline }), service.with_deadline(deadline))
     }
 
     /// Drops `handling` when its time is over; the result says so to the model, which can do something about it.
-    pub(super) fn bound(
+    pub(crate) fn bound(
         timeout: Option<Self>,
         handling: HandlerFuture<ToolResult>,
-        lifecycle: &Lifecycle,
+        resources: &CallResources,
     ) -> HandlerFuture<ToolResult> {
         match timeout {
             None => handling,
             Some(timeout) => {
-                let expired = lifecycle.refused.tool_timeout.clone();
+                let expired = resources.refused.tool_timeout.clone();
                 Box::pin(TimeoutFuture { handling: Some(handling), timeout, sleep: None, expired })
             }
         }

@@ -1,8 +1,8 @@
 //! Parameters by name: `{?a,b}`, `{&a,b}` and `{;a,b}`.
 
 use super::{
+    found::Found,
     parse::{Modifier, Operator, Piece, Variables, index},
-    pattern::Found,
     tokens::{Token, decode},
 };
 

@@ -1,28 +1,24 @@
-//! Prompts: messages that a person picks.
-
-mod arguments;
-mod get;
-mod messages;
-
 use std::future::Future;
 
 use anyport_protocol::{
     Error,
-    types::{self, Icon, MetaObject, PromptArgument},
+    types::{self, Icon, MetaObject},
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-pub(crate) use get::{Entry, get};
-pub use messages::{IntoMessages, Messages};
-
+use super::{
+    argument::Argument,
+    arguments,
+    messages::{IntoMessages, Messages},
+};
 use crate::{
-    CompletionRequest, Context, Values,
+    Context, Values,
     ask::HandlerFuture,
-    complete::{Completer, IntoCompletion},
-    registry::VisibilityRule,
-    state::StateType,
+    completer::{Completer, completes},
+    state::{StateType, needs_state},
     values::{Check, Source, Unreadable, check},
+    visibility::{VisibilityRule, visible_to},
 };
 
 /// A prompt, and the function that writes its messages.
@@ -40,79 +36,26 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Prompt<H = PromptHandler> {
-    definition: types::Prompt,
-    arguments: Vec<Argument>,
+    pub(super) definition: types::Prompt,
+    pub(super) arguments: Vec<Argument>,
     pub(crate) completers: Vec<(String, Completer)>,
     /// What is found wrong before it is built.
-    problems: Vec<String>,
+    pub(super) problems: Vec<String>,
     pub(crate) visible: Option<VisibilityRule>,
     pub(crate) needs: Vec<StateType>,
-    handler: H,
-}
-
-/// An argument of a prompt.
-#[derive(Debug)]
-pub struct Argument {
-    definition: PromptArgument,
-    completer: Option<Completer>,
+    pub(super) handler: H,
 }
 
 /// The function behind a prompt.
 pub struct PromptHandler {
-    get: Box<Get>,
+    pub(super) get: Box<Get>,
     /// What the function's type makes of the arguments.
-    check: Check,
+    pub(super) check: Check,
 }
 
 /// The error is that of reading the arguments.
-type Get =
+pub(super) type Get =
     dyn Fn(Values, Context) -> Result<HandlerFuture<Result<Messages, Error>>, Unreadable> + Send + Sync;
-
-impl Argument {
-    /// The argument `name`, which may be left out.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { definition: PromptArgument::new(name), completer: None }
-    }
-
-    /// Its name for people.
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.definition.title = Some(title.into());
-        self
-    }
-
-    /// What it is.
-    #[must_use]
-    pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.definition.description = Some(description.into());
-        self
-    }
-
-    /// It must not be left out.
-    #[must_use]
-    pub fn required(mut self) -> Self {
-        self.definition.required = Some(true);
-        self
-    }
-
-    /// Completes it with `function`.
-    #[must_use]
-    pub fn complete<F, R>(mut self, function: F) -> Self
-    where
-        F: Fn(CompletionRequest, Context) -> R + Send + Sync + 'static,
-        R: Future<Output: IntoCompletion> + Send + 'static,
-    {
-        self.completer = Some(Completer::new(function));
-        self
-    }
-
-    /// Completes it to those of `choices` that begin with what is typed.
-    #[must_use]
-    pub fn choices<S: Into<String>>(mut self, choices: impl IntoIterator<Item = S>) -> Self {
-        self.completer = Some(Completer::choices(choices));
-        self
-    }
-}
 
 impl Prompt<()> {
     /// The prompt `name`, whose function [`Prompt::get`] adds.
@@ -221,6 +164,10 @@ impl<H> Prompt<H> {
         &self.definition.name
     }
 }
+
+completes!(Prompt, "argument");
+visible_to!(Prompt);
+needs_state!(Prompt);
 
 impl std::fmt::Debug for PromptHandler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

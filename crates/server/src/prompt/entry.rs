@@ -1,21 +1,18 @@
-//! How prompts are got.
+use anyport_protocol::{Error, json::Members, types};
 
-use std::sync::Arc;
-
-use anyport_protocol::{Error, Method, Raw, json::Members, jsonrpc, types};
-use anyport_service::Reply;
-
-use super::{Argument, Messages, Prompt, PromptHandler, arguments};
+use super::{
+    argument::Argument,
+    arguments,
+    definition::{Prompt, PromptHandler},
+    messages::Messages,
+};
 use crate::{
     Context, InvalidParams, Values,
-    ask::{self, Dialogue, DialogueStart},
-    complete::{self, Completers},
+    ask::HandlerFuture,
+    completer::{self, Completers},
     error::ErrorReport,
-    params::{Params, text},
-    registry::Target,
-    server::Served,
+    params::text,
     values::{Fault, Unreadable},
-    write::ResultWriter,
 };
 
 /// A prompt as the server gets it.
@@ -46,7 +43,7 @@ impl Entry {
             completers.push((argument.name.clone(), completer));
             definition.arguments.get_or_insert_default().push(argument);
         }
-        complete::assign(&mut completers, given, "argument", &mut problems);
+        completer::assign(&mut completers, given, "argument", &mut problems);
         arguments::fit(handler.check, &mut completers, &mut problems);
         if problems.is_empty() {
             Ok((definition, Self { required, completers, handler }))
@@ -60,7 +57,7 @@ impl Entry {
     }
 
     /// The declared arguments among those that were sent.
-    fn values(&self, arguments: Option<&str>) -> Result<Values, Error> {
+    pub(crate) fn values(&self, arguments: Option<&str>) -> Result<Values, Error> {
         let mut values = Vec::new();
         for member in Members::of(arguments.unwrap_or("{}")) {
             let name = member.key();
@@ -84,6 +81,19 @@ impl Entry {
         Err(Error::invalid_params(format!("missing required arguments: {}", missing.join(", "))))
     }
 
+    /// Runs the function with `values`; `prompt` is what the caller calls it.
+    ///
+    /// # Errors
+    /// Arguments that the function's type does not take.
+    pub(crate) fn begin(
+        &self,
+        prompt: &str,
+        values: Values,
+        context: Context,
+    ) -> Result<HandlerFuture<Result<Messages, Error>>, Error> {
+        (self.handler.get)(values, context).map_err(|error| self.unreadable(prompt, &error))
+    }
+
     /// What the caller hears when the arguments are not what the function takes.
     fn unreadable(&self, prompt: &str, error: &Unreadable) -> Error {
         match (&error.name, &error.fault) {
@@ -104,48 +114,4 @@ impl Entry {
             (_, Fault::Other(_)) => Error::invalid_params(format!("invalid arguments: {error}")),
         }
     }
-}
-
-/// Answers `prompts/get`.
-///
-/// # Errors
-/// -32602 for an unknown prompt or missing arguments (2026-07-28, prompts §Error Handling).
-pub(crate) fn get(
-    server: &Arc<Served>,
-    params: jsonrpc::Params,
-    service: anyport_service::Context,
-) -> Result<Reply, Error> {
-    let read = Params::read(Method::PromptsGet, &params)?;
-    let registry = server.registry.load();
-    let principal = service.principal();
-    let item = registry.prompts.find(&read.name, principal).ok_or_else(|| {
-        let hint = registry.prompts.hint(&read.name, principal);
-        Error::invalid_params(format!("unknown prompt: {:.128}{hint}", server.outward(&read.name)))
-    })?;
-    let entry = match &item.target {
-        Target::Own(entry) => entry,
-        Target::Mounted(place, item) => {
-            return Ok(server.pass_named((*place, item), Method::PromptsGet, &params, service));
-        }
-    };
-    let values = entry.values(read.arguments)?;
-    let (dialogue, running) = match Dialogue::open(server, Method::PromptsGet, &service, &read, &params)? {
-        DialogueStart::Ended(outcome) => return Ok(Reply::ready(outcome)),
-        DialogueStart::Open(dialogue, running) => (dialogue, running),
-    };
-    let context = Context::new(server.clone(), service, (Method::PromptsGet, params.clone()), dialogue);
-    let handling = (entry.handler.get)(values, context.clone())
-        .map_err(|error| entry.unreadable(&server.outward(&read.name), &error))?;
-    Ok(ask::run(context, handling, running, |context, messages| {
-        messages.and_then(|messages| write(context.inner(), &messages)).into()
-    }))
-}
-
-fn write(server: &Served, messages: &Messages) -> Result<Raw, Error> {
-    let mut result = ResultWriter::complete(512);
-    if let Some(description) = &messages.description {
-        result.text("description", description);
-    }
-    result.value("messages", &messages.messages)?;
-    result.finish(&server.identity, None)
 }

@@ -50,31 +50,66 @@ impl fmt::Debug for VisibilityRule {
     }
 }
 
-/// What tools, resources, templates and prompts say of their visibility in the same words.
+/// Who can see a change.
+#[derive(Clone, Debug)]
+pub(crate) enum Audience {
+    Everybody,
+    /// Those whom one of these lets.
+    Some(Vec<VisibilityRule>),
+}
+
+impl Audience {
+    pub(crate) fn has(&self, principal: &Principal) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Some(rules) => rules.iter().any(|rule| rule.allows(principal)),
+        }
+    }
+
+    /// Also those whom `seen_by` lets.
+    pub(crate) fn join(&mut self, seen_by: Option<VisibilityRule>) {
+        match (&mut *self, seen_by) {
+            (Self::Some(rules), Some(rule)) => rules.push(rule),
+            _ => *self = Self::Everybody,
+        }
+    }
+
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        match (&mut self, other) {
+            (Self::Some(rules), Self::Some(others)) => {
+                rules.extend(others);
+                self
+            }
+            _ => Self::Everybody,
+        }
+    }
+}
+
+/// The method `visible_to` of what a server offers.
 macro_rules! visible_to {
-    ($($kind:ident)*) => { $(
-        impl<H> crate::$kind<H> {
-            /// Shows it to those callers only for whom `rule` returns true. To all others it does not exist: it is not
-            /// listed, called, read, completed or subscribed to, and the errors are those of something unknown.
-            /// If called again, all rules must agree.
+    ($kind:ident) => {
+        impl<H> $kind<H> {
+            /// Shows it only to callers for which `rule` returns true. For all others it does not exist: it is not
+            /// listed, called, read, completed or subscribed to, and errors are those of something unknown. If called
+            /// again, all rules must agree.
             ///
-            /// A list with anything in it that has a rule is `private` for everybody (2026-07-28, caching §Security:
+            /// A list that contains anything with a rule is `private` for everybody (2026-07-28, caching §Security:
             /// servers "should ensure that the `cacheScope` correctly reflects the intended visibility of the
             /// primitive"), and so is what is read from a resource that has one.
             ///
-            /// The rule is asked anew for each request, so it must be quick and must not block. When its answers
-            /// change, tell clients with [`crate::Server::refresh_visibility`]. One that panics hides.
+            /// The rule runs for each request, so it must be quick and must not block. When its answers change, tell
+            /// clients with [`crate::Server::refresh_visibility`]. A rule that panics hides.
             #[must_use]
             pub fn visible_to(
                 mut self,
                 rule: impl Fn(&anyport_service::Principal) -> bool + Send + Sync + 'static,
             ) -> Self {
-                let rule = $crate::registry::VisibilityRule::new(rule);
-                self.visible = $crate::registry::VisibilityRule::both(self.visible, Some(rule));
+                let rule = $crate::visibility::VisibilityRule::new(rule);
+                self.visible = $crate::visibility::VisibilityRule::both(self.visible, Some(rule));
                 self
             }
         }
-    )* };
+    };
 }
 
-visible_to! { Tool Resource Template Prompt }
+pub(crate) use visible_to;

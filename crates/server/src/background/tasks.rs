@@ -16,8 +16,6 @@ use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use crate::Context;
-
 /// Background futures that run at a time, unless [`crate::Builder::max_background`] says otherwise.
 pub const DEFAULT_MAX_BACKGROUND: usize = 1_024;
 
@@ -47,43 +45,6 @@ pub enum BackgroundError {
     NoRuntime,
 }
 
-impl Context {
-    /// Lets `work` go on by itself: the call does not wait for it, and neither the end of the call nor its cancellation
-    /// ends it. [`crate::Server::stop`] waits for it, as long as [`crate::Builder::drain`] says, and then drops it.
-    ///
-    /// What it tells the caller after the call has ended goes nowhere. It can neither ask nor use [`Context::once`]: the
-    /// round in which it runs is over when the answer comes. A future that tries is dropped, and the log says so. A panic
-    /// in it is logged.
-    ///
-    /// A handler runs once in each round of questions, and so does the background work that it starts: start it after the last question.
-    ///
-    /// # Errors
-    /// When it cannot run: see [`BackgroundError`].
-    pub fn spawn_background<F>(&self, work: F) -> Result<(), BackgroundError>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let background = &self.inner().lifecycle.background;
-        if background.cut.is_cancelled() {
-            return Err(BackgroundError::Stopped);
-        }
-        let runtime = Handle::try_current().map_err(|_| BackgroundError::NoRuntime)?;
-        let Ok(permit) = background.permits.clone().try_acquire_owned() else {
-            background.refused.increment();
-            return Err(BackgroundError::Overloaded(background.limit));
-        };
-        let held = (permit, background.running.hold());
-        let work = Work(Some(Box::pin(work)));
-        let work = background.cut.clone().run_until_cancelled_owned(work);
-        let work = async move {
-            work.await;
-            drop(held);
-        };
-        background.tasks.spawn_on(work.in_current_span(), &runtime);
-        Ok(())
-    }
-}
-
 impl BackgroundTasks {
     pub(crate) fn new(limit: usize, metrics: &Metrics) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
@@ -95,6 +56,30 @@ impl BackgroundTasks {
             running: metrics.gauge("anyport_background_running", "Background futures that run"),
             refused: metrics.refusals("max_background"),
         }
+    }
+
+    /// Runs `work` by itself.
+    pub(super) fn spawn<F>(&self, work: F) -> Result<(), BackgroundError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if self.cut.is_cancelled() {
+            return Err(BackgroundError::Stopped);
+        }
+        let runtime = Handle::try_current().map_err(|_| BackgroundError::NoRuntime)?;
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+            self.refused.increment();
+            return Err(BackgroundError::Overloaded(self.limit));
+        };
+        let held = (permit, self.running.hold());
+        let work = Work(Some(Box::pin(work)));
+        let work = self.cut.clone().run_until_cancelled_owned(work);
+        let work = async move {
+            work.await;
+            drop(held);
+        };
+        self.tasks.spawn_on(work.in_current_span(), &runtime);
+        Ok(())
     }
 
     /// Waits until nothing runs.
@@ -135,20 +120,14 @@ pub(crate) fn is_polling() -> bool {
     POLLING.get() != Polling::Other
 }
 
-/// Whether it is background work that uses `key` to ask or to remember, which it cannot.
-pub(crate) fn refuses(context: &Context, key: &str) -> bool {
-    let called = context.nested().is_some_and(|nested| nested.awaiter.background);
-    let refused = is_polling() || called;
-    if refused {
-        tracing::error!(key, "background work can neither ask nor use `once`: it is dropped");
-        if is_polling() {
-            POLLING.set(Polling::Stuck);
-        } else {
-            // It is a tool that the work called, on a thread of its own: this much of it is dropped.
-            context.end();
-        }
+/// Marks the background work that this thread polls as stuck: it asked, and so will never end. Returns whether there is
+/// any.
+pub(crate) fn mark_stuck() -> bool {
+    let polling = is_polling();
+    if polling {
+        POLLING.set(Polling::Stuck);
     }
-    refused
+    polling
 }
 
 /// Background work, which must neither panic nor ask.

@@ -1,13 +1,13 @@
 use std::fmt::Write as _;
 
-use super::Mounted;
+use crate::core::Mounted;
 
 /// The most bytes that the instructions of one mounted server contribute, and that all contribute together.
 const MAX_INSTRUCTIONS: usize = 4 << 10;
 const MAX_ALL_INSTRUCTIONS: usize = 32 << 10;
 
 /// The instructions of a server with those of what is mounted in it, each under its title, in the order of mounting.
-pub(crate) fn instructions(own: Option<&str>, mounts: &[Mounted]) -> Option<String> {
+pub(super) fn instructions(own: Option<&str>, mounts: &[Mounted]) -> Option<String> {
     let mut all = own.unwrap_or_default().to_owned();
     let limit = all.len() + MAX_ALL_INSTRUCTIONS;
     instruct(&mut all, limit, "", mounts);

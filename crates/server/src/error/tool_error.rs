@@ -1,6 +1,6 @@
 use std::{error::Error as StdError, fmt};
 
-use super::{ErrorKind, ErrorReport};
+use super::{ErrorKind, report::ErrorReport};
 use crate::Failure;
 
 /// Any error, for handlers in which everything converts with `?`: errors of the standard library and of other crates,
@@ -57,7 +57,7 @@ impl ToolError {
         self.0.kind
     }
 
-    pub(super) fn told(&self) -> &ErrorReport {
+    pub(super) fn report(&self) -> &ErrorReport {
         &self.0
     }
 }

@@ -1,92 +1,21 @@
 //! Templates that list their resources page by page.
 
-use std::{fmt::Display, future::Future, sync::Arc};
+use std::sync::Arc;
 
 use anyport_protocol::{Error, Raw, jsonrpc, types};
 
-use super::{
-    TemplateEntry,
-    listing::{StartedListing, inside, line, listing},
-};
+use super::lines::{StartedListing, inside, line, listing, whole};
 use crate::{
-    Context, Failure,
-    ask::HandlerFuture,
-    error::ErrorReport,
+    Context, PageQuery, ResourcePage,
+    core::Served,
     list::{Line, Listing, Pages, no_cursor},
     registry::{Item, Registry},
+    resource::TemplateEntry,
 };
-
-/// Which page of a template's resources is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageQuery {
-    /// What [`ResourcePage::next`] of the page before was; `None` for the first page.
-    ///
-    /// It went through the client sealed, so it is as this function gave it, but perhaps long ago, and to another caller.
-    pub cursor: Option<String>,
-    /// How many resources are wanted, at least one. Fewer are fine, also none.
-    pub size: usize,
-}
-
-/// A page of a template's resources.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ResourcePage {
-    /// The resources.
-    pub resources: Vec<types::Resource>,
-    /// Where the next page begins, in words of the function's own; `None` if this is the last one.
-    pub next: Option<String>,
-}
-
-/// What the function of [`crate::Template::list_pages`] may return.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no page of resources",
-    note = "return a `ResourcePage`, or a `Result` of one"
-)]
-pub trait IntoResourcePage {
-    /// The page.
-    ///
-    /// # Errors
-    /// What ends the request instead.
-    fn into_resource_page(self) -> Result<ResourcePage, Error>;
-}
-
-impl IntoResourcePage for ResourcePage {
-    fn into_resource_page(self) -> Result<ResourcePage, Error> {
-        Ok(self)
-    }
-}
-
-/// An `Err` ends the list with -32603 and its words; see [`crate::ErrorKind`] for those that say more than words.
-impl<T: IntoResourcePage, E: Display + 'static> IntoResourcePage for Result<T, E> {
-    fn into_resource_page(self) -> Result<ResourcePage, Error> {
-        self.map_err(|error| ErrorReport::of(&error).into_error())?.into_resource_page()
-    }
-}
-
-/// An `Err` is the protocol error that ends the list.
-impl<T: IntoResourcePage> IntoResourcePage for Result<T, Failure> {
-    fn into_resource_page(self) -> Result<ResourcePage, Error> {
-        self.map_err(|Failure(error)| error)?.into_resource_page()
-    }
-}
-
-/// A function that lists page by page.
-pub(super) type ListPage =
-    dyn Fn(PageQuery, Context) -> HandlerFuture<Result<ResourcePage, Error>> + Send + Sync;
-
-/// Makes a [`ListPage`] of a function of the user's.
-pub(super) fn list_page<F, R>(function: F) -> Box<ListPage>
-where
-    F: Fn(PageQuery, Context) -> R + Send + Sync + 'static,
-    R: Future<Output: IntoResourcePage> + Send + 'static,
-{
-    Box::new(move |query, context| {
-        let page = function(query, context);
-        Box::pin(async move { page.await.into_resource_page() })
-    })
-}
 
 /// A request of a list whose end is made of templates that list page by page.
 pub(super) struct PagedListing {
+    server: Arc<Served>,
     context: Context,
     registry: Arc<Registry>,
     params: jsonrpc::Params,
@@ -105,20 +34,21 @@ pub(super) enum Page {
 
 /// Where in the templates a page begins.
 #[derive(Default)]
-struct Place {
+struct ListPosition {
     template: usize,
     cursor: Option<String>,
 }
 
 impl PagedListing {
     pub(super) fn new(
+        server: Arc<Served>,
         context: &Context,
         registry: Arc<Registry>,
         params: &jsonrpc::Params,
         templates: Vec<Arc<Item<TemplateEntry>>>,
     ) -> Self {
-        let size = context.inner().about.page_size.max(1);
-        Self { context: context.clone(), registry, params: params.clone(), size, templates }
+        let size = server.core.about.page_size.max(1);
+        Self { server, context: context.clone(), registry, params: params.clone(), size, templates }
     }
 
     /// The page that is asked for. `front` is what is listed as a whole: the fixed resources, and templates that list so.
@@ -133,12 +63,12 @@ impl PagedListing {
         let mut place = match self.begins()? {
             Some(place) => place,
             None => {
-                let front = Pages::new(super::listing::whole(&fixed, listings).await?, self.size, false);
+                let front = Pages::new(whole(&fixed, listings).await?, self.size, false);
                 match front.last_page(&self.params, &self.listing())? {
                     None => return Ok(Page::Front(front)),
                     Some(rest) => lines.extend(rest.iter().map(|(_, written)| written.clone())),
                 }
-                Place::default()
+                ListPosition::default()
             }
         };
         while lines.len() < self.size
@@ -160,18 +90,17 @@ impl PagedListing {
     }
 
     fn listing(&self) -> Listing<'_> {
-        let server = self.context.inner();
-        listing(server, server.about.ttls.listed)
+        listing(&self.server, self.server.core.about.ttls.listed)
     }
 
     /// Where in the templates the page begins; `None` if it begins in front of them.
-    fn begins(&self) -> Result<Option<Place>, Error> {
+    fn begins(&self) -> Result<Option<ListPosition>, Error> {
         let Some(cursor) = self.params.member("cursor") else { return Ok(None) };
         let text = self.listing().open(cursor.as_str()).ok_or_else(no_cursor)?;
-        let Some((template, cursor)) = Place::read(&text) else { return Ok(None) };
+        let Some((template, cursor)) = ListPosition::read(&text) else { return Ok(None) };
         let place = self.templates.iter().position(|item| *item.key == *template);
         let template = place.ok_or_else(no_cursor)?;
-        Ok(Some(Place { template, cursor: cursor.map(str::to_owned) }))
+        Ok(Some(ListPosition { template, cursor: cursor.map(str::to_owned) }))
     }
 
     async fn ask(&self, item: &Arc<Item<TemplateEntry>>, query: PageQuery) -> Result<ResourcePage, Error> {
@@ -195,7 +124,7 @@ impl PagedListing {
     }
 }
 
-impl Place {
+impl ListPosition {
     /// As it stands in a cursor. No template has a line break in it.
     fn text(&self, item: &Item<TemplateEntry>) -> String {
         match &self.cursor {

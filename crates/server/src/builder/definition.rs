@@ -1,0 +1,288 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use anyport_protocol::{
+    Revision,
+    types::{Icon, Implementation, JsonObject},
+};
+use anyport_seal::Key;
+
+use crate::{
+    List, Mount, Part, Prompt, Resource, Server, Template, Tool,
+    ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL},
+    core::{Core, Mounted},
+    events::ListenLimits,
+    lifecycle::LifecyclePlan,
+    list::DEFAULT_PAGE_SIZE,
+    state::States,
+};
+
+/// For how long clients may keep lists and the discovery result, unless [`Builder::ttl`] and
+/// [`Builder::discover_ttl`] say otherwise: five minutes, as in the specification's examples.
+pub const DEFAULT_LIST_TTL: Duration = Duration::from_secs(300);
+
+/// A server that is being put together.
+#[derive(Debug)]
+pub struct Builder {
+    pub(super) info: Implementation,
+    pub(super) instructions: Option<String>,
+    pub(super) versions: Vec<Revision>,
+    pub(super) extensions: JsonObject,
+    pub(super) tools: Vec<Tool>,
+    pub(super) resources: Vec<Resource>,
+    pub(super) templates: Vec<Template>,
+    pub(super) prompts: Vec<Prompt>,
+    pub(super) mounts: Vec<Mounted>,
+    pub(super) dynamic: Vec<List>,
+    pub(super) page_size: usize,
+    pub(super) ttls: HashMap<List, Duration>,
+    pub(super) discover_ttl: Duration,
+    pub(super) keys: Vec<Key>,
+    pub(super) state_ttl: Duration,
+    pub(super) state_bytes: usize,
+    pub(super) clock: Clock,
+    pub(super) limits: ListenLimits,
+    pub(super) states: States,
+    pub(super) lifecycle: LifecyclePlan<Arc<Core>>,
+}
+
+impl Builder {
+    pub(crate) fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        let mut versions = Revision::ALL.to_vec();
+        versions.reverse();
+        Self {
+            info: Implementation::new(name, version),
+            instructions: None,
+            versions,
+            extensions: JsonObject::new(),
+            tools: Vec::new(),
+            resources: Vec::new(),
+            templates: Vec::new(),
+            prompts: Vec::new(),
+            mounts: Vec::new(),
+            dynamic: Vec::new(),
+            page_size: DEFAULT_PAGE_SIZE,
+            ttls: HashMap::new(),
+            discover_ttl: DEFAULT_LIST_TTL,
+            keys: Vec::new(),
+            state_ttl: DEFAULT_STATE_TTL,
+            state_bytes: DEFAULT_STATE_BYTES,
+            clock: Clock::default(),
+            limits: ListenLimits::default(),
+            states: States::default(),
+            lifecycle: LifecyclePlan::default(),
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.info.title = Some(title.into());
+        self
+    }
+
+    /// What it does, for people.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.info.description = Some(description.into());
+        self
+    }
+
+    /// Its website.
+    #[must_use]
+    pub fn website(mut self, url: impl Into<String>) -> Self {
+        self.info.website_url = Some(url.into());
+        self
+    }
+
+    /// Adds an icon.
+    #[must_use]
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.info.icons.get_or_insert_default().push(icon);
+        self
+    }
+
+    /// How to use the server, for the model.
+    #[must_use]
+    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
+        self.instructions = Some(instructions.into());
+        self
+    }
+
+    /// Adds a tool, a resource, a template or a prompt.
+    #[must_use]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "nobody takes this for `+`, and `Server::add` is its twin"
+    )]
+    pub fn add(self, part: impl Into<Part>) -> Self {
+        match part.into() {
+            Part::Tool(tool) => self.tool(tool),
+            Part::Resource(resource) => self.resource(resource),
+            Part::Template(template) => self.template(template),
+            Part::Prompt(prompt) => self.prompt(prompt),
+        }
+    }
+
+    /// Adds a tool.
+    #[must_use]
+    pub fn tool(mut self, tool: impl Into<Tool>) -> Self {
+        self.tools.push(tool.into());
+        self
+    }
+
+    /// Adds a resource.
+    #[must_use]
+    pub fn resource(mut self, resource: impl Into<Resource>) -> Self {
+        self.resources.push(resource.into());
+        self
+    }
+
+    /// Adds a template of resources. Where several could have made a URI, the one that was added first reads it.
+    #[must_use]
+    pub fn template(mut self, template: impl Into<Template>) -> Self {
+        self.templates.push(template.into());
+        self
+    }
+
+    /// Adds a prompt.
+    #[must_use]
+    pub fn prompt(mut self, prompt: impl Into<Prompt>) -> Self {
+        self.prompts.push(prompt.into());
+        self
+    }
+
+    /// Declares that the server has such things, though it may have none of them yet: they come and go at run time. See
+    /// [`Server::add`].
+    ///
+    /// Clients are told what a server has when they connect. A kind of which there is something when the server is built
+    /// is declared anyway. Prompts, resources and templates bring completion with them.
+    #[must_use]
+    pub fn dynamic(mut self, lists: impl IntoIterator<Item = List>) -> Self {
+        self.dynamic.extend(lists);
+        self
+    }
+
+    /// Offers what another server offers, too; give it a [`Mount`] to say how.
+    ///
+    /// - A tool or prompt `name` is called `PREFIX_name` here, or `name` if the prefix is empty.
+    /// - Resources and templates keep their URIs: handlers name them in links and changes, and clients may have kept
+    ///   them.
+    /// - Its handlers run as they would by themselves: with its state, its limits and its key, if it was given one.
+    ///   Errors and results name what the caller called and the server that it called. What it puts around its calls
+    ///   stands around these too.
+    /// - It starts before this server and stops after it; once, wherever it is mounted. See [`Server::start`].
+    /// - It stays a server of its own: what it offers later is offered here as well, and whoever listens here is told of
+    ///   its changes. The same server may be mounted several times, and served by itself.
+    /// - Its instructions are added under its title, at most 4 KiB of them, and 32 KiB of all.
+    /// - Lists show what is this server's own first, then what is mounted, in the order of mounting. A list is fresh for
+    ///   no longer than its shortest-lived part. Extensions that it declares are declared here, unless they are already.
+    ///
+    /// Two things of one name or URI are an error when the server is built; later, what comes second is left out, and
+    /// said so in the log. Only a [`Server`] can be mounted, not any service: its lists must be known.
+    #[must_use]
+    pub fn mount(mut self, prefix: impl AsRef<str>, mount: impl Into<Mount>) -> Self {
+        self.mounts.push(mount.into().into_mounted(prefix.as_ref()));
+        self
+    }
+
+    /// Shares `value` with all handlers. There is one value of each type.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.insert(value);
+        self
+    }
+
+    /// Declares an extension with its settings.
+    #[must_use]
+    pub fn extension(mut self, id: impl Into<String>, settings: JsonObject) -> Self {
+        self.extensions.insert(id.into(), settings.into());
+        self
+    }
+
+    /// The revisions that `server/discover` names; what the transport around the server speaks. Unless set, all five,
+    /// newest first.
+    #[must_use]
+    pub fn supported_versions(mut self, versions: &[Revision]) -> Self {
+        self.versions = versions.to_vec();
+        self
+    }
+
+    /// The most items on a page of a list.
+    #[must_use]
+    pub fn page_size(mut self, size: usize) -> Self {
+        self.page_size = size;
+        self
+    }
+
+    /// For how long clients may keep a list.
+    #[must_use]
+    pub fn ttl(mut self, list: List, ttl: Duration) -> Self {
+        self.ttls.insert(list, ttl);
+        self
+    }
+
+    /// For how long clients may keep the result of `server/discover`.
+    #[must_use]
+    pub fn discover_ttl(mut self, ttl: Duration) -> Self {
+        self.discover_ttl = ttl;
+        self
+    }
+
+    /// The key that seals states and cursors. Servers that share it continue each other's calls, and restarts do not
+    /// lose any. Without it the server makes up a key, and says so in the log. If called again, it adds an older key,
+    /// whose seals are still good.
+    #[must_use]
+    pub fn state_key(mut self, key: Key) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// How long a client may take to come back with answers.
+    #[must_use]
+    pub fn state_ttl(mut self, ttl: Duration) -> Self {
+        self.state_ttl = ttl;
+        self
+    }
+
+    /// The longest `requestState` that is given out or taken back.
+    #[must_use]
+    pub fn state_bytes(mut self, bytes: usize) -> Self {
+        self.state_bytes = bytes;
+        self
+    }
+
+    /// The clock by which states expire.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The most resources that one listen stream may subscribe to; what is beyond is not acknowledged.
+    #[must_use]
+    pub fn max_subscriptions(mut self, limit: usize) -> Self {
+        self.limits.max_subscriptions = limit;
+        self
+    }
+
+    /// The most bytes that the URIs of all listen streams may take together.
+    #[must_use]
+    pub fn max_subscription_bytes(mut self, limit: usize) -> Self {
+        self.limits.max_subscription_bytes = limit;
+        self
+    }
+
+    /// The most listen streams that may be open at a time.
+    #[must_use]
+    pub fn max_listeners(mut self, limit: usize) -> Self {
+        self.limits.max_listeners = limit;
+        self
+    }
+}
+
+impl Server {
+    /// Begins the server `name` in the version `version`.
+    pub fn builder(name: impl Into<String>, version: impl Into<String>) -> Builder {
+        Builder::new(name, version)
+    }
+}

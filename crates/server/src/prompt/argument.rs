@@ -1,0 +1,58 @@
+use std::future::Future;
+
+use anyport_protocol::types::PromptArgument;
+
+use crate::{CompletionRequest, Context, IntoCompletion, completer::Completer};
+
+/// An argument of a prompt.
+#[derive(Debug)]
+pub struct Argument {
+    pub(super) definition: PromptArgument,
+    pub(super) completer: Option<Completer>,
+}
+
+impl Argument {
+    /// The argument `name`, which may be left out.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { definition: PromptArgument::new(name), completer: None }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.definition.title = Some(title.into());
+        self
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.definition.description = Some(description.into());
+        self
+    }
+
+    /// It must not be left out.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        self.definition.required = Some(true);
+        self
+    }
+
+    /// Completes it with `function`.
+    #[must_use]
+    pub fn complete<F, R>(mut self, function: F) -> Self
+    where
+        F: Fn(CompletionRequest, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoCompletion> + Send + 'static,
+    {
+        self.completer = Some(Completer::new(function));
+        self
+    }
+
+    /// Completes it to those of `choices` that begin with what is typed.
+    #[must_use]
+    pub fn choices<S: Into<String>>(mut self, choices: impl IntoIterator<Item = S>) -> Self {
+        self.completer = Some(Completer::choices(choices));
+        self
+    }
+}

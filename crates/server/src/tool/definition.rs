@@ -1,0 +1,357 @@
+use std::{future::Future, sync::Arc, time::Duration};
+
+use anyport_protocol::{
+    Raw,
+    meta::key,
+    types::{self, Icon, JsonObject, MetaObject, ToolAnnotations},
+};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{coerce::Coercion, result::IntoToolResult};
+use crate::{
+    Context, Fault, ToolResult,
+    ask::HandlerFuture,
+    blocking, schema,
+    state::{StateType, needs_state},
+    validation,
+    visibility::{VisibilityRule, visible_to},
+};
+
+/// A tool: what it is called, what it takes, and the function behind it.
+///
+/// ```
+/// use anyport_server::{Context, Tool};
+///
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Add {
+///     /// First summand
+///     a: i64,
+///     /// Second summand
+///     b: i64,
+/// }
+///
+/// let tool = Tool::new("add")
+///     .description("Adds two numbers")
+///     .run(async |Add { a, b }: Add, _: Context| (a + b).to_string());
+/// # let _ = tool;
+/// ```
+#[derive(Debug)]
+pub struct Tool<H = ToolHandler> {
+    pub(super) definition: types::Tool,
+    pub(super) input_schema: Option<Value>,
+    pub(super) output_schema: Option<Value>,
+    /// Whether results are checked against the output schema; the first ones, unless said.
+    pub(super) check_output: Option<bool>,
+    pub(super) coerce: Option<Coercion>,
+    pub(crate) needs: Vec<StateType>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) uncached: bool,
+    pub(crate) visible: Option<VisibilityRule>,
+    pub(super) handler: H,
+}
+
+/// The function behind a tool.
+pub struct ToolHandler(pub(super) Box<Run>);
+
+/// Is given the params and, borrowed from them, the arguments; the error is what is wrong with the arguments.
+pub(super) type Run =
+    dyn Fn(&Raw, Option<&str>, Context) -> Result<HandlerFuture<ToolResult>, Vec<Fault>> + Send + Sync;
+
+/// The arguments of a tool that has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+pub struct NoArguments {}
+
+impl Tool<()> {
+    /// The tool `name`, whose function [`Tool::run`] or [`Tool::run_raw`] adds.
+    ///
+    /// 2026-07-28, server/tools §Tool Names: 1 to 128 ASCII letters, digits, `_`, `-` and `.` (we allow `/` too).
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            definition: types::Tool::new(name, JsonObject::new()),
+            input_schema: None,
+            output_schema: None,
+            check_output: None,
+            coerce: None,
+            needs: Vec::new(),
+            timeout: None,
+            uncached: false,
+            visible: None,
+            handler: (),
+        }
+    }
+
+    /// Runs `function` with the arguments as an `A`. They are checked against the schema of `A` first, which refuses
+    /// members that `A` does not name, unless the type says otherwise.
+    pub fn run<A, F, R>(mut self, function: F) -> Tool
+    where
+        A: DeserializeOwned + JsonSchema + 'static,
+        F: Fn(A, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoToolResult> + Send + 'static,
+    {
+        self.input_schema.get_or_insert_with(schema::arguments_schema::<A>);
+        self.handled::<R::Output>(ToolHandler(Box::new(move |_, arguments, context| {
+            let arguments = arguments.unwrap_or("{}");
+            let read = serde_json::from_str(arguments);
+            let arguments: A = read.map_err(|error| validation::of_type::<A>(arguments, &error))?;
+            let result = function(arguments, context);
+            Ok(Box::pin(async move { result.await.into_tool_result() }))
+        })))
+    }
+
+    /// Runs `function` with the arguments as they came, checked against [`Tool::input_schema`].
+    pub fn run_raw<F, R>(self, function: F) -> Tool
+    where
+        F: Fn(Raw, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: IntoToolResult> + Send + 'static,
+    {
+        self.handled::<R::Output>(ToolHandler(Box::new(move |params, arguments, context| {
+            let arguments = arguments.map_or(Raw::EMPTY_OBJECT, |text| params.slice(text));
+            let result = function(arguments, context);
+            Ok(Box::pin(async move { result.await.into_tool_result() }))
+        })))
+    }
+
+    /// Runs `function`, which blocks its thread, with the arguments as an `A`, checked as [`Tool::run`] does. It runs on a
+    /// thread of its own out of [`crate::Builder::max_blocking`]; while all are taken, calls wait. One that is called by
+    /// another ([`Context::call`]) may run in that one's place.
+    ///
+    /// A thread cannot be stopped: when the call is cancelled or timed out, the function goes on to its end, and its result
+    /// goes nowhere. [`Context::has_ended`] tells it. With [`Context::block_on`] it tells progress and asks.
+    pub fn run_blocking<A, F, R>(mut self, function: F) -> Tool
+    where
+        A: DeserializeOwned + JsonSchema + Send + 'static,
+        F: Fn(A, Context) -> R + Send + Sync + 'static,
+        R: IntoToolResult,
+    {
+        self.input_schema.get_or_insert_with(schema::arguments_schema::<A>);
+        let function = Arc::new(function);
+        self.handled::<R>(ToolHandler(Box::new(move |_, arguments, context| {
+            let arguments = arguments.unwrap_or("{}");
+            let read = serde_json::from_str(arguments);
+            let arguments: A = read.map_err(|error| validation::of_type::<A>(arguments, &error))?;
+            let function = function.clone();
+            Ok(blocking::run(context, move |context| function(arguments, context).into_tool_result()))
+        })))
+    }
+
+    fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
+        let output_schema = self.output_schema.or_else(T::output_schema);
+        let Self {
+            definition, input_schema, check_output, coerce, needs, timeout, uncached, visible, ..
+        } = self;
+        Tool {
+            definition,
+            input_schema,
+            output_schema,
+            check_output,
+            coerce,
+            needs,
+            timeout,
+            uncached,
+            visible,
+            handler,
+        }
+    }
+}
+
+impl<H> Tool<H> {
+    /// Its name for people.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.definition.title = Some(title.into());
+        self
+    }
+
+    /// What it does, for the model.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.definition.description = Some(description.into());
+        self
+    }
+
+    /// What it does to the world.
+    #[must_use]
+    pub fn annotations(mut self, annotations: ToolAnnotations) -> Self {
+        self.definition.annotations = Some(annotations);
+        self
+    }
+
+    /// Adds an icon.
+    #[must_use]
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.definition.icons.get_or_insert_default().push(icon);
+        self
+    }
+
+    /// Adds metadata; a later value of the same key takes the place of an earlier one.
+    #[must_use]
+    pub fn meta(mut self, meta: MetaObject) -> Self {
+        self.definition.meta.get_or_insert_default().extend(meta);
+        self
+    }
+
+    /// Which category it belongs to, for whoever chooses among many tools. Listed in its metadata, under
+    /// [`key::CATEGORY`].
+    #[must_use]
+    pub fn category(mut self, category: impl Into<String>) -> Self {
+        self.set_meta(key::CATEGORY, category.into().into());
+        self
+    }
+
+    /// Its own version, apart from the server's. Listed in its metadata, under [`key::VERSION`].
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.set_meta(key::VERSION, version.into().into());
+        self
+    }
+
+    /// Adds an example of its arguments, which its input schema must accept. Listed in its metadata, under
+    /// [`key::EXAMPLES`].
+    ///
+    /// ```
+    /// use anyport_server::{Context, Tool};
+    /// use serde_json::json;
+    ///
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Add {
+    ///     a: i64,
+    ///     b: i64,
+    /// }
+    ///
+    /// let tool = Tool::new("add")
+    ///     .category("mathematics")
+    ///     .version("1.0")
+    ///     .example(json!({"a": 1, "b": 2}))
+    ///     .requires("nothing but patience")
+    ///     .run(async |Add { a, b }: Add, _: Context| (a + b).to_string());
+    /// assert_eq!(tool.definition().category(), Some("mathematics"));
+    /// ```
+    #[must_use]
+    pub fn example(mut self, arguments: Value) -> Self {
+        self.add_meta(key::EXAMPLES, arguments);
+        self
+    }
+
+    /// Adds something that it needs to work, in words. Listed in its metadata, under [`key::REQUIREMENTS`].
+    #[must_use]
+    pub fn requires(mut self, requirement: impl Into<String>) -> Self {
+        self.add_meta(key::REQUIREMENTS, requirement.into().into());
+        self
+    }
+
+    /// What is listed of it, so far; its schemas are added when the server is built.
+    pub fn definition(&self) -> &types::Tool {
+        &self.definition
+    }
+
+    fn set_meta(&mut self, key: &str, value: Value) {
+        self.definition.meta.get_or_insert_default().insert(key.to_owned(), value);
+    }
+
+    fn add_meta(&mut self, key: &str, value: Value) {
+        let meta = self.definition.meta.get_or_insert_default();
+        match meta.entry(key).or_insert_with(|| Value::Array(Vec::new())) {
+            Value::Array(list) => list.push(value),
+            // Somebody put something else there: that was the value of an earlier `meta`.
+            other => *other = Value::Array(vec![value]),
+        }
+    }
+
+    /// The JSON Schema of its arguments, as it shall be listed; instead of the one that a typed function has.
+    #[must_use]
+    pub fn input_schema(mut self, schema: Value) -> Self {
+        self.input_schema = Some(schema);
+        self
+    }
+
+    /// The JSON Schema of its structured content, as it shall be listed; instead of the one that a typed function has.
+    /// Results are checked against it: one that does not conform ends the call with -32603. See
+    /// [`Tool::validate_output`].
+    ///
+    /// 2026-07-28, server/tools §Output Schema: "Servers MUST provide structured results that conform to this schema."
+    #[must_use]
+    pub fn output_schema(mut self, schema: Value) -> Self {
+        self.output_schema = Some(schema);
+        self.check_output.get_or_insert(true);
+        self
+    }
+
+    /// Whether every result is checked against the output schema.
+    ///
+    /// Unless said, all are when [`Tool::output_schema`] gave the schema. When it is that of the result's type, the
+    /// first 16 are: the two cannot differ but for a `Serialize` that writes something else than `JsonSchema` says
+    /// (`serialize_with`, for one), which these find. A tool whose result did not conform is
+    /// checked from then on.
+    ///
+    /// 2026-07-28, server/tools §Output Schema: "Servers MUST provide structured results that conform to this schema."
+    /// So `false` is for tools that are known to, and cannot afford the check: it reads what was just written.
+    #[must_use]
+    pub fn validate_output(mut self, all: bool) -> Self {
+        self.check_output = Some(all);
+        self
+    }
+
+    /// Takes arguments whose types a model got wrong, where they can be read as what the schema wants: text that holds
+    /// a number, a boolean, `null`, an array or an object as JSON (`"5"`, `" true "`, `"[1, 2]"`), and a number or a
+    /// boolean where text is wanted. `1` is no boolean and `yes` neither. A value that fits as it came is left alone, so
+    /// a string stays one wherever the schema takes strings. Values inside of arrays and objects are read likewise.
+    ///
+    /// The function gets the arguments so changed, and what was sent is what headers and states are compared with.
+    /// Arguments that fit cost nothing more.
+    ///
+    /// ```
+    /// use anyport_server::{Context, Tool};
+    ///
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Add {
+    ///     a: i64,
+    ///     b: i64,
+    /// }
+    ///
+    /// // {"a": "1", "b": 2} is 3.
+    /// let tool = Tool::new("add").coerce().run(async |Add { a, b }: Add, _: Context| (a + b).to_string());
+    /// # let _ = tool;
+    /// ```
+    #[must_use]
+    pub fn coerce(mut self) -> Self {
+        self.coerce = Some(Coercion::All);
+        self
+    }
+
+    /// Like [`Tool::coerce`], for these arguments only. May be called several times.
+    #[must_use]
+    pub fn coerce_fields(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let fields = fields.into_iter().map(Into::into);
+        match &mut self.coerce {
+            None => self.coerce = Some(Coercion::Fields(fields.collect())),
+            Some(Coercion::Fields(known)) => known.extend(fields),
+            Some(Coercion::All) => {}
+        }
+        self
+    }
+
+    /// How long its function may run, instead of [`crate::Builder::default_timeout`]. Beyond that it is dropped, and the
+    /// result is an error that tells the model so. The time a client takes to answer questions does not count: the function
+    /// has the whole time in each round. [`Duration::MAX`] is no limit.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.definition.name
+    }
+}
+
+visible_to!(Tool);
+needs_state!(Tool);
+
+impl std::fmt::Debug for ToolHandler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ToolHandler")
+    }
+}
