@@ -15,7 +15,7 @@ use crate::target::SecretValue;
 #[derive(Debug)]
 pub(crate) struct Missing {
     pub(crate) problem: String,
-    /// What to do.
+    /// The advice.
     pub(crate) help: String,
 }
 

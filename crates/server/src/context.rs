@@ -27,10 +27,11 @@ use crate::{
     write::write_number,
 };
 
-/// What a handler knows of its call, and how it talks to its caller. Cheap to clone; every clone is the same call.
+/// The context of a call for its handler: the caller, progress, logs, questions. Cheap to clone; every clone is the
+/// same call.
 ///
-/// What the caller said of itself is the service's context, which this one leads to: `context.principal()`,
-/// `context.revision()`, `context.profile()`, `context.deadline()` and so on.
+/// The service's context has the data about the caller, through this one: `context.principal()`, `context.revision()`,
+/// `context.profile()`, `context.deadline()` and so on.
 #[derive(Clone)]
 pub struct Context(Arc<Call>);
 
@@ -44,10 +45,10 @@ struct Call {
     /// Made when there is something to emit: most calls have nothing to say before their answer.
     emitter: OnceLock<Emitter>,
     dialogue: Dialogue,
-    /// The last progress that was told. Held while a notification waits for its turn, so that they keep their order.
+    /// The last progress that was sent. Locked while a notification waits for its turn, so that the order stays.
     progress: Mutex<Option<f64>>,
     over: AtomicBool,
-    /// Cancelled when the call is over; made by whoever waits for that.
+    /// Cancelled when the call is over; made by the first task that awaits it.
     ended: OnceLock<CancellationToken>,
     /// Where the call stands in another one, if it was made with [`Context::call`].
     nested: Option<Box<SubcallPosition>>,
@@ -60,11 +61,11 @@ pub(crate) type Owner = Arc<dyn Any + Send + Sync>;
 pub(crate) struct SubcallPosition {
     /// The outermost call.
     root: Context,
-    /// What stands before the keys of `ask` and `once` on the wire.
+    /// The prefix of the keys of `ask` and `once` on the wire.
     prefix: String,
     /// 1 for a call that the outermost made.
     pub(crate) depth: usize,
-    /// What awaits it, if that is not the handler itself.
+    /// What awaits the call, if not the handler itself.
     pub(crate) awaiter: Awaiter,
 }
 
@@ -124,7 +125,7 @@ impl Context {
         }))
     }
 
-    /// The context of a call that this one makes. What it tells and asks is told and asked by the outermost call.
+    /// The context of a nested call. Its notifications and questions become those of the outermost call.
     pub(crate) fn nest(
         server: (Arc<CallEnv>, Owner),
         service: anyport_service::Context,
@@ -135,7 +136,7 @@ impl Context {
         Self::within(server, service, (Method::ToolsCall, params.into()), Dialogue::default(), nested)
     }
 
-    /// The same call inside of `server`, which is mounted in this one. What it tells is told by this one.
+    /// The same call inside of `server`, which is mounted in this one. Its notifications become those of this call.
     pub(crate) fn inside(&self, server: (Arc<CallEnv>, Owner)) -> Self {
         let call = (self.0.method, self.0.params.clone());
         let nested = Some(Box::new(SubcallPosition::within(self, "")));
@@ -158,8 +159,8 @@ impl Context {
         params.member("uri").and_then(|uri| text(uri.as_str()).map(Cow::into_owned))
     }
 
-    /// Tells the caller how far the call has come, if it asked to be told. A value that is not larger than the last
-    /// one is dropped, and so is everything after the call has ended.
+    /// Sends progress to the caller, if the caller sent a progress token. A value that does not increase is dropped,
+    /// and so is everything after the end of the call.
     ///
     /// 2026-07-28, progress §Progress Flow: "The `progress` value MUST increase with each notification, even if the
     /// total is unknown."
@@ -232,10 +233,10 @@ impl Context {
     /// once. When the answers come, the handler runs again from its top, and this returns the answer. So the same
     /// call must ask the same questions under the same keys, and what has effects belongs into [`Context::once`].
     ///
-    /// `key` stands on the wire as it is. A missing answer, or one that does not fit, is asked for again.
+    /// `key` is sent as it is. If the answer is missing or does not fit, the question is repeated.
     ///
-    /// When the client did not declare that it can be asked this, the call ends: with -32021 for a caller of
-    /// 2026-07-28, else with a result that `isError` (tools) or -32600. See [`Context::can_ask`].
+    /// If the client did not declare the capability, the call ends: with -32021 for a caller of 2026-07-28, else with a
+    /// result with `isError` (tools) or -32600. See [`Context::can_ask`].
     pub async fn ask<Q: Question>(&self, key: &str, question: Q) -> Q::Answer {
         if self.refuses_background(key) {
             return pending().await;
@@ -263,7 +264,7 @@ impl Context {
         }
     }
 
-    /// Whether the client declared that it can be asked `question`.
+    /// Whether the client declared the capability for `question`.
     pub fn can_ask<Q: Question>(&self, question: &Q) -> bool {
         question.params().is_ok_and(|params| self.profile().lacks(question.method(), &params).is_none())
     }
@@ -379,7 +380,7 @@ impl Context {
         &self.0.service
     }
 
-    /// What the call has of the server that answers it.
+    /// The server's part of the call.
     pub(crate) fn env(&self) -> &Arc<CallEnv> {
         &self.0.env
     }

@@ -10,8 +10,8 @@ use crate::{
 
 /// An MCP server: a [`Service`] of tools, resources and prompts. Cheap to clone; every clone is the same server.
 ///
-/// It speaks the newest revision. What stands around it speaks older ones: transports translate messages, and
-/// `anyport_adapters::LegacyClientAdapter` asks callers that are asked live.
+/// It speaks the newest revision. Transports convert messages of older ones, and
+/// `anyport_adapters::LegacyClientAdapter` sends server requests to legacy clients.
 ///
 /// # Changes
 /// What it offers can change while it runs: [`Server::add`], [`Server::replace`], [`Server::remove_tool`] and its
@@ -24,8 +24,8 @@ use crate::{
 pub struct Server(Arc<Served>);
 
 impl Server {
-    /// Where to tell of changes in what the server offers. Changes made with [`Server::change`] and its like are told
-    /// without it.
+    /// Returns the publisher of changes. Changes made with [`Server::change`] and similar methods are published without
+    /// it.
     pub fn events(&self) -> &Events {
         self.0.core.events()
     }
@@ -73,8 +73,8 @@ impl Server {
         self.remove(List::Prompts, name)
     }
 
-    /// Changes several things at once: all of it happens or none, no caller sees one without the other, and listeners
-    /// are told once of each list that is no longer the same.
+    /// Makes several changes at once: all of them or none, no caller sees one without the others, and listeners are
+    /// notified once of each changed list.
     ///
     /// ```
     /// use anyport_server::{Context, NoArguments, Server, Tool};
@@ -96,8 +96,8 @@ impl Server {
         self.0.core.change(change).map(|_| ())
     }
 
-    /// Tells listeners that lists may look different to them, since what the rules of `visible_to` go by has changed.
-    /// Only lists are told of that have anything with such a rule. Rules themselves are asked anew for each request.
+    /// Notifies listeners that lists may differ, because the results of `visible_to` rules have changed. Only lists
+    /// with such a rule are notified. The rules themselves run at each request.
     pub fn refresh_visibility(&self) {
         let registry = self.0.core.registry.load_full();
         if registry.tools.is_ruled() {
@@ -116,8 +116,8 @@ impl Server {
         self.0.core.events().close();
     }
 
-    /// Whether results of `tool` may be kept for `caller`: a number that stands for this very tool, for
-    /// [`anyport_layers::Cache::new`].
+    /// Returns whether results of `tool` may be cached for `caller`: a number that identifies this version of the tool,
+    /// for [`anyport_layers::Cache::new`].
     ///
     /// They may when the tool says that it only reads ([`ToolAnnotations::read_only_hint`]), and not that the same call
     /// does something else the next time ([`ToolAnnotations::idempotent_hint`] is false) or that it is
@@ -154,8 +154,8 @@ impl Server {
 }
 
 impl Context {
-    /// The server whose handler this is; of one that is mounted in another, itself. What it offers can be changed
-    /// through it: see [`Server::change`].
+    /// Returns the server of this handler; for a mounted server, that server itself. Its entries can be changed: see
+    /// [`Server::change`].
     pub fn server(&self) -> Server {
         Server::of(Served::of(self).core.clone())
     }

@@ -33,7 +33,7 @@ impl Server {
         self.begin_start().await
     }
 
-    /// Starts it, whoever asks for that.
+    /// Starts it for any caller.
     pub(crate) fn begin_start(&self) -> Boxed<Result<(), StartError>> {
         let (core, seen) = (self.core().clone(), self.core().lifecycle.failures());
         Box::pin(async move {
@@ -83,8 +83,8 @@ impl Server {
         }
     }
 
-    /// What is counted: what the server's limits refused, and how much runs. The numbers given to
-    /// [`crate::Builder::metrics`], else the server's own.
+    /// Returns the metrics: refusals by limit, and gauges of what runs. Those given to [`crate::Builder::metrics`],
+    /// else the server's own.
     pub fn metrics(&self) -> &Metrics {
         &self.core().lifecycle.metrics
     }

@@ -80,7 +80,7 @@ impl Builder {
         self
     }
 
-    /// What it does, for people.
+    /// A description for people.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.info.description = Some(description.into());
@@ -165,13 +165,13 @@ impl Builder {
     /// Offers what another server offers, too; give it a [`Mount`] to say how.
     ///
     /// - A tool or prompt `name` is called `PREFIX_name` here, or `name` if the prefix is empty.
-    /// - Resources and templates keep their URIs: handlers name them in links and changes, and clients may have kept
-    ///   them.
+    /// - Resources and templates keep their URIs: handlers name them in links and notifications, and clients may have
+    ///   stored them.
     /// - Its handlers run as they would by themselves: with its state, its limits and its key, if it was given one.
     ///   Errors and results name what the caller called and the server that it called. What it puts around its calls
     ///   stands around these too.
     /// - It starts before this server and stops after it; once, wherever it is mounted. See [`Server::start`].
-    /// - It stays a server of its own: what it offers later is offered here as well, and whoever listens here is told of
+    /// - It stays a server of its own: its later additions appear here as well, and subscribers of this server receive
     ///   its changes. The same server may be mounted several times, and served by itself.
     /// - Its instructions are added under its title, at most 4 KiB of them, and 32 KiB of all.
     /// - Lists show what is this server's own first, then what is mounted, in the order of mounting. A list is fresh for
@@ -228,9 +228,9 @@ impl Builder {
         self
     }
 
-    /// The key that seals states and cursors. Servers that share it continue each other's calls, and restarts do not
-    /// lose any. Without it the server makes up a key, and says so in the log. If called again, it adds an older key,
-    /// whose seals are still good.
+    /// Sets the key that seals states and cursors. Servers that share it continue each other's calls, and restarts lose
+    /// no calls. Without it the server generates a key, with a log message. A further call adds an older key, and
+    /// states under it stay valid.
     #[must_use]
     pub fn state_key(mut self, key: Key) -> Self {
         self.keys.push(key);

@@ -1,6 +1,6 @@
 //! How a server is put together.
 //!
-//! - `definition`: [`Builder`], what it is told; `lifecycle`: of its start and end, and of what its calls may take.
+//! - `definition`: [`Builder`] and its settings; `lifecycle`: settings of start, stop and limits.
 //! - `assemble`: what it makes of that; `instructions`: what the server says of itself, with what is mounted in it.
 
 mod assemble;

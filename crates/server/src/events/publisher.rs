@@ -1,4 +1,4 @@
-//! The server's end: where changes are told.
+//! The server's end, which publishes changes.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -15,11 +15,11 @@ use super::{
 };
 use crate::visibility::{Audience, VisibilityRule};
 
-/// Tells all listeners of changes. Clones tell the same listeners.
+/// Publishes changes to all listeners. Clones have the same listeners.
 ///
-/// A listener that does not read keeps at most one notification of each kind and resource waiting: later ones add
-/// nothing to what it has to do. Where the server is mounted in others, their listeners are told too. Nobody is told
-/// that something has changed which they may not see.
+/// For a listener that does not read, at most one notification of each kind and resource waits: later ones would add
+/// nothing. If the server is mounted in others, their listeners are notified too. A listener receives no change of an
+/// entry that is hidden from it.
 #[derive(Clone, Debug, Default)]
 pub struct Events(Arc<Hub>);
 
@@ -29,7 +29,7 @@ pub(crate) enum ListenError {
     Closed(Error),
     /// There are `max_listeners`.
     Listeners(Error),
-    /// What is subscribed to takes `max_subscription_bytes`.
+    /// Subscriptions count towards `max_subscription_bytes`.
     Bytes(Error),
 }
 
@@ -49,8 +49,9 @@ impl Events {
         self.tell(&Change::Resources, &Audience::Everybody);
     }
 
-    /// A resource changed. Who subscribed to it is told, or to one that it is a part of: `docs:///a/b` is a part of
-    /// `docs:///a`. So is who subscribed to a fragment of it, which may well have changed too: of that one.
+    /// Reports that a resource changed. Subscribers of it are notified, and subscribers of a resource that contains it:
+    /// `docs:///a/b` is a part of `docs:///a`. Subscribers of one of its fragments are notified of that fragment, which
+    /// may have changed too.
     ///
     /// 2026-07-28, schema, `ResourceUpdatedNotification`: the URI "might be a sub-resource of the one that the client
     /// actually subscribed to".
@@ -80,7 +81,7 @@ impl Events {
         let _ = self.0.may_hear_of.set(Box::new(rule));
     }
 
-    /// The server is mounted in the one whose listeners `host` tells.
+    /// Adds the host in which the server is mounted: its listeners are notified as well.
     pub(crate) fn mounted_in(&self, host: &Self, readable: bool, visible: Option<VisibilityRule>) {
         let mut hosts = lock(&self.0.hosts);
         hosts.retain(|host| host.hub.strong_count() > 0);

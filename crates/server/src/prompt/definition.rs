@@ -49,7 +49,7 @@ pub struct Prompt<H = PromptHandler> {
 /// The function behind a prompt.
 pub struct PromptHandler {
     pub(super) get: Box<Get>,
-    /// What the function's type makes of the arguments.
+    /// The types of the function's arguments.
     pub(super) check: Check,
 }
 
@@ -58,7 +58,7 @@ pub(super) type Get =
     dyn Fn(Values, Context) -> Result<HandlerFuture<Result<Messages, Error>>, Unreadable> + Send + Sync;
 
 impl Prompt<()> {
-    /// The prompt `name`, whose function [`Prompt::get`] adds.
+    /// Makes the prompt `name`. [`Prompt::get`] adds its function.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             definition: types::Prompt::new(name),
@@ -103,7 +103,7 @@ impl<H> Prompt<H> {
         self
     }
 
-    /// What it is for.
+    /// Its purpose.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.definition.description = Some(description.into());

@@ -37,7 +37,7 @@ pub struct Resource<H = ResourceHandler> {
     pub(super) handler: H,
 }
 
-/// Resources whose URIs are made from a template, and the function that reads them.
+/// A resource template, and the function that reads its resources.
 ///
 /// The template is one of RFC 6570, read backwards. Values are given percent-decoded.
 ///
@@ -84,7 +84,7 @@ pub struct ResourceHandler(
 /// The function behind a template.
 pub struct TemplateHandler {
     pub(super) read: Box<ReadTemplate>,
-    /// What the function's type makes of the variables.
+    /// The types of the function's variables.
     pub(super) check: Check,
 }
 
@@ -93,8 +93,8 @@ pub(super) type ReadTemplate =
     dyn Fn(Values, ReadTarget, Context) -> Result<HandlerFuture<Contents>, Unreadable> + Send + Sync;
 
 impl Resource<()> {
-    /// The resource at `uri`, whose function [`Resource::read`] adds. Its name is the URI until [`Resource::name`] sets
-    /// another.
+    /// Makes the resource at `uri`. [`Resource::read`] adds its function. Its name is the URI until [`Resource::name`]
+    /// sets another.
     pub fn new(uri: impl Into<String>) -> Self {
         let uri = uri.into();
         let definition = types::Resource::new(uri.clone(), uri);
@@ -117,7 +117,7 @@ impl Resource<()> {
 }
 
 impl Template<()> {
-    /// The resources that `template` makes, whose function [`Template::read`] adds. Its name is the template until
+    /// Makes the template `template`. [`Template::read`] adds its function. Its name is the template until
     /// [`Template::name`] sets another.
     pub fn new(template: impl Into<String>) -> Self {
         let template = template.into();
@@ -173,9 +173,9 @@ impl Template<()> {
 }
 
 impl<H> Template<H> {
-    /// Lists its resources in `resources/list`, behind the fixed ones, with `function`. What it gives is told to the
-    /// one caller only, and must be resources of this template: others are left out, and so are those that are listed
-    /// already. Those without a type get that of the template.
+    /// Lists its resources in `resources/list`, after the fixed ones, with `function`. The result is for the one caller
+    /// only, and must be resources of this template: others are omitted, and so are those that are listed already.
+    /// Those without a type get that of the template.
     ///
     /// The function is called anew for each page that a client asks for; of many resources, [`Template::list_pages`] lists
     /// one page at a time. Its order should be the same each time: a
@@ -241,7 +241,7 @@ impl<H> Template<H> {
     }
 }
 
-/// What resources and templates say of themselves in the same words.
+/// The settings that resources and templates share.
 macro_rules! described {
     ($($kind:ident)*) => { $(
         impl<H> $kind<H> {
@@ -259,7 +259,7 @@ macro_rules! described {
                 self
             }
 
-            /// What it is, for the model.
+            /// A description for the model.
             #[must_use]
             pub fn description(mut self, description: impl Into<String>) -> Self {
                 self.definition.description = Some(description.into());

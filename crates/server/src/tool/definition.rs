@@ -64,7 +64,7 @@ pub(super) type Run =
 pub struct NoArguments {}
 
 impl Tool<()> {
-    /// The tool `name`, whose function [`Tool::run`] or [`Tool::run_raw`] adds.
+    /// Makes the tool `name`. [`Tool::run`] or [`Tool::run_raw`] adds its function.
     ///
     /// 2026-07-28, server/tools §Tool Names: 1 to 128 ASCII letters, digits, `_`, `-` and `.` (we allow `/` too).
     pub fn new(name: impl Into<String>) -> Self {
@@ -117,8 +117,8 @@ impl Tool<()> {
     /// thread of its own out of [`crate::Builder::max_blocking`]; while all are taken, calls wait. One that is called by
     /// another ([`Context::call`]) may run in that one's place.
     ///
-    /// A thread cannot be stopped: when the call is cancelled or timed out, the function goes on to its end, and its result
-    /// goes nowhere. [`Context::has_ended`] tells it. With [`Context::block_on`] it tells progress and asks.
+    /// A thread cannot be stopped: if the call is cancelled or times out, the function continues to its end, and its
+    /// result is dropped. [`Context::has_ended`] reports that. [`Context::block_on`] sends progress and questions.
     pub fn run_blocking<A, F, R>(mut self, function: F) -> Tool
     where
         A: DeserializeOwned + JsonSchema + Send + 'static,
@@ -164,14 +164,14 @@ impl<H> Tool<H> {
         self
     }
 
-    /// What it does, for the model.
+    /// A description for the model.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.definition.description = Some(description.into());
         self
     }
 
-    /// What it does to the world.
+    /// Annotations: its effects.
     #[must_use]
     pub fn annotations(mut self, annotations: ToolAnnotations) -> Self {
         self.definition.annotations = Some(annotations);
@@ -192,8 +192,7 @@ impl<H> Tool<H> {
         self
     }
 
-    /// Which category it belongs to, for whoever chooses among many tools. Listed in its metadata, under
-    /// [`key::CATEGORY`].
+    /// Sets its category, for a choice among many tools. Listed in its metadata, under [`key::CATEGORY`].
     #[must_use]
     pub fn category(mut self, category: impl Into<String>) -> Self {
         self.set_meta(key::CATEGORY, category.into().into());
@@ -241,7 +240,7 @@ impl<H> Tool<H> {
         self
     }
 
-    /// What is listed of it, so far; its schemas are added when the server is built.
+    /// Its list entry so far; the schemas are added when the server is built.
     pub fn definition(&self) -> &types::Tool {
         &self.definition
     }

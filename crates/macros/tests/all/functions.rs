@@ -1,5 +1,7 @@
 //! Functions of every shape that a tool may have.
+
 #![deny(warnings, missing_docs, unreachable_pub)]
+
 use anyport_server::{Context, Part, Server, State, Tool, tool};
 
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -30,13 +32,30 @@ fn says(mut parts: Vec<String>, r#type: Option<String>) -> String {
 #[tool]
 #[allow(clippy::too_many_arguments, reason = "there shall be more than a tuple has traits for")]
 async fn many(
-    a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, k: u8, l: u8, m: u8,
+    a: u8,
+    b: u8,
+    c: u8,
+    d: u8,
+    e: u8,
+    f: u8,
+    g: u8,
+    h: u8,
+    i: u8,
+    j: u8,
+    k: u8,
+    l: u8,
+    m: u8,
 ) -> Result<u64, Box<dyn std::error::Error>> {
     Ok([a, b, c, d, e, f, g, h, i, j, k, l, m].into_iter().map(u64::from).sum())
 }
 
 #[tool(name = "own/name")]
-async fn own(context: &Context, arguments: Arguments, slots: &State<Slots>, again: Context) -> impl anyport_server::IntoToolResult + use<> {
+async fn own(
+    context: &Context,
+    arguments: Arguments,
+    slots: &State<Slots>,
+    again: Context,
+) -> impl anyport_server::IntoToolResult + use<> {
     let _ = (context.deadline(), arguments.context, slots.0, again);
     String::new()
 }
@@ -64,7 +83,8 @@ macro_rules! made {
 
 made!(an_integer: i64, a_text: String);
 
-fn main() {
+#[test]
+fn a_function_of_any_shape_becomes_a_tool() {
     // A name of a tool can be given to anything else.
     let plain_tool: Tool = plain();
     let part: Part = says.into();
