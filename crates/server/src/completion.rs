@@ -6,8 +6,9 @@ use anyport_protocol::Error;
 
 use crate::{Failure, Values, error::ErrorReport};
 
-/// What is typed so far.
+/// A request for completions: the text of an argument or variable so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CompletionRequest {
     /// The value, as far as it is typed.
     pub value: String,

@@ -43,12 +43,15 @@
 //! # Ok::<(), anyport_server::BuildError>(())
 //! ```
 //!
+//! The methods of a type that is the server's state become tools under [`macro@tools`] on its `impl`.
+//!
 //! A [`Server`] is a [`Service`](anyport_service::Service) that speaks the newest revision only; transports translate
 //! for clients of older ones.
 //!
-//! # InputMode
-//! A handler asks the client with [`Context::ask`], as if the answer came at once. What happens is that the call ends
-//! with `input_required`, the client calls again with its answers, and the handler runs again from its top. So:
+//! # Server requests
+//! A handler asks the client with [`Context::elicit`], [`Context::elicit_url`], [`Context::sample`],
+//! [`Context::list_roots`] or, for any [`Question`], [`Context::ask`], as if the answer arrived at once. In fact the round
+//! ends with `input_required`, the client calls again with its answers, and the handler runs again from its top. So:
 //! - code before an unanswered `ask` runs once per round; what has effects goes into [`Context::once`];
 //! - the keys of `ask` and `once` are the handler's own, and stay the same from round to round.
 //!
@@ -125,7 +128,7 @@ mod write;
 #[doc(hidden)]
 pub mod macros;
 
-pub use anyport_macros::{prompt, resource, tool};
+pub use anyport_macros::{prompt, resource, tool, tools};
 pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, QuestionError};
 pub use background::{BackgroundError, DEFAULT_MAX_BACKGROUND};
 pub use blocking::{BlockOnError, DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING};

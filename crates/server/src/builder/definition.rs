@@ -130,6 +130,13 @@ impl Builder {
         self
     }
 
+    /// Adds several tools: those that `#[tools]` makes of the methods of a type.
+    #[must_use]
+    pub fn tools(mut self, tools: impl IntoIterator<Item = impl Into<Tool>>) -> Self {
+        self.tools.extend(tools.into_iter().map(Into::into));
+        self
+    }
+
     /// Adds a resource.
     #[must_use]
     pub fn resource(mut self, resource: impl Into<Resource>) -> Self {
