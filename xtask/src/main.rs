@@ -1,8 +1,7 @@
 //! The project's own commands.
 //!
-//! `cargo xtask test` is the one command for tests: whoever changes Anyport runs it, and so does CI. It needs
-//! cargo, npm and python3; the rest (a newer Node, the conformance suite, other people's clients) it
-//! installs below the target folder, once.
+//! `cargo xtask test` is the one command for tests, on every change and in CI. It needs cargo, npm and python3; it
+//! installs the rest (a newer Node, the conformance suite, clients of other projects) below the target folder, once.
 //!
 //! # Layout
 //! - [`steps`]: what `cargo xtask test` does, as a list.
@@ -10,7 +9,7 @@
 //! - [`interop`]: our programs with other people's clients and servers.
 //! - [`mod@bench`]: what a call costs, beside other servers.
 //! - [`circles`]: which files of a crate know each other in a circle.
-//! - [`tools`]: what those need, installed and kept.
+//! - [`tools`]: their tools, installed below the target folder.
 //! - [`workspace`], [`process`]: where we are, and running other programs.
 
 // A command speaks to the person who typed it.
@@ -31,7 +30,7 @@ mod steps;
 mod tools;
 mod workspace;
 
-/// What went wrong, in words for the person at the terminal.
+/// An error, with a text for the person at the terminal.
 type Failure = Box<dyn Error>;
 
 const USAGE: &str = "\

@@ -53,7 +53,7 @@ pub(crate) fn below(words: &[&str], command: &Command) -> Command {
     below
 }
 
-/// A TCP port of this machine that nobody listens on.
+/// Returns an unused TCP port of this machine.
 ///
 /// # Errors
 /// When the system has none.

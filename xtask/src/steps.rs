@@ -1,4 +1,4 @@
-//! What `cargo xtask test` does, in the order in which a mistake shows soonest.
+//! The steps of `cargo xtask test`, in the order in which a mistake shows soonest.
 
 use std::{
     process::ExitCode,

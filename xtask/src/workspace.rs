@@ -100,7 +100,7 @@ impl Workspace {
             cargo.args(["--features", &features.join(",")]);
         }
         cargo.args(["--profile", profile.name()]);
-        // Where cargo puts a program depends on its configuration, so it is asked rather than guessed.
+        // The path of a program depends on cargo's configuration, so cargo is queried.
         let messages = process::stdout(cargo.args(["--message-format", "json-render-diagnostics"]))?;
         executable(&String::from_utf8_lossy(&messages), binary)
             .ok_or_else(|| format!("cargo built `{package}` but named no program `{binary}`").into())

@@ -1,10 +1,10 @@
 //! The client that the official conformance suite tries, built with the public API alone.
 //!
-//! The suite starts it for each scenario with the URL of a server of its own, and names the scenario and what belongs
-//! to it in the environment. The client is not told what that server speaks: it finds out, as any client must. When it
-//! has come to its end, it says so, since the suite's results do not.
+//! The suite starts it for each scenario with the URL of a server of its own, and passes the scenario and its data in
+//! the environment. The client does not know that server's revision: it finds out, as any client must. At its end it
+//! reports that, since the suite's results do not.
 
-// The last words are for whoever reads the suite's results.
+// The last line is for readers of the suite's results.
 #![allow(clippy::print_stdout)]
 
 mod scenarios;
@@ -14,7 +14,7 @@ use std::{env, error::Error};
 use anyport::{Client, client::Builder};
 use clap::Parser;
 
-/// What went wrong, for whoever reads the suite's results.
+/// The failure, for readers of the suite's results.
 type Failure = Box<dyn Error>;
 
 #[derive(Debug, Parser)]
@@ -23,10 +23,10 @@ struct Arguments {
     url: String,
 }
 
-/// What a scenario is told.
+/// The input of a scenario.
 struct Setting {
     url: String,
-    /// What belongs to the scenario, as JSON, where it has something.
+    /// The scenario's data, as JSON, if it has any.
     context: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the client does in each scenario.
+//! The client's steps in each scenario.
 
 use anyport::{
     client::{CallResult, ElicitAnswer, Refused},
@@ -61,7 +61,7 @@ async fn wait_for_a_cut_answer(setting: &Setting) -> Result<(), Failure> {
     says(&done, "Reconnection test completed successfully")
 }
 
-/// The server refuses the first revision that it is asked for, and names one that it speaks.
+/// The server refuses the first requested revision, and names one that it supports.
 async fn declare_everything(setting: &Setting) -> Result<(), Failure> {
     let client = setting
         .client()
@@ -73,10 +73,10 @@ async fn declare_everything(setting: &Setting) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Calls a tool that asks, and another one while that question is open; then one that keeps no state, and one whose
-/// result does not say that it is complete.
+/// Calls a tool with a server request, and another one while that request is open; then one without state, and one
+/// without `resultType` in its result.
 async fn several_rounds(setting: &Setting) -> Result<(), Failure> {
-    // 0: not asked yet; 1: asked; 2: the other call is done.
+    // 0: no request yet; 1: request received; 2: the other call is done.
     let stage = watch::Sender::new(0);
     let user = stage.clone();
     let client = setting
@@ -122,7 +122,7 @@ async fn one_of_each(setting: &Setting) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the suite says of `http-custom-headers`.
+/// The suite's text for `http-custom-headers`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Calls {
@@ -146,7 +146,7 @@ async fn given_calls(setting: &Setting) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Calls every tool that the client lists: none of those may be there whose headers break the rules.
+/// Calls every tool that the client lists: tools with invalid headers must be absent.
 async fn what_may_be_called(setting: &Setting) -> Result<(), Failure> {
     let client = setting.client().await?;
     let tools = client.tools().await?;
@@ -173,7 +173,7 @@ async fn schema_as_it_came(setting: &Setting) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Uses a server that serves nobody without a token. The client cannot get one yet, and says so by failing.
+/// Uses a server that requires a token. The client cannot get one yet, and fails with that reason.
 async fn protected(setting: &Setting) -> Result<(), Failure> {
     let client = setting.client().await?;
     client.tools().await?;

@@ -38,7 +38,8 @@ pub(crate) fn add(builder: Builder) -> Builder {
     rounds(live(builder))
 }
 
-/// Written for clients that are asked while their call is open; others are asked by result, by the same handlers.
+/// Written for clients that receive requests while their call is open; the same handlers send requests as results to
+/// others.
 fn live(builder: Builder) -> Builder {
     builder
         .tool(Tool::new("test_sampling").description("Asks the client's model.").run(
@@ -181,7 +182,7 @@ async fn hello(context: &Context, key: &str) -> String {
     }
 }
 
-/// Asks everything at once that this client can be asked.
+/// Sends all requests together that this client's capabilities allow.
 async fn declared(context: &Context) -> String {
     let (model, user, roots) =
         (sampling("Say hello", 50), Form::<Name>::new("What is your name?"), ListRootsRequest::default());
@@ -209,7 +210,7 @@ fn text(result: &CreateMessageResult) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// What the user did with a form.
+/// The user's action on a form.
 fn told(result: &ElicitResult) -> String {
     let content = result.content.as_ref().map_or(Value::Null, |content| Value::Object(content.clone()));
     format!("action={}, content={content}", json!(result.action).as_str().unwrap_or_default())

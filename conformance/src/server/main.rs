@@ -18,7 +18,7 @@ struct Arguments {
     /// The port to listen on.
     #[arg(long, group = "way")]
     port: Option<u16>,
-    /// Serve whoever started this, on standard input and output.
+    /// Serves the starting process, on standard input and output.
     #[arg(long, group = "way")]
     stdio: bool,
     /// Which clients are served.

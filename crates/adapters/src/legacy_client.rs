@@ -20,11 +20,11 @@ use anyport_service::{
     ServerRequest, Service, emit,
 };
 
-/// Serves callers that are asked live from a service that asks by `input_required`.
+/// Serves callers with inline requests from a service that answers `input_required`.
 ///
-/// Callers that retry by themselves pass straight through. For a live caller the shim puts the questions, then
-/// calls again with the answers and the state, until the call is complete. So a handler that replays serves
-/// clients of every revision.
+/// Callers that retry by themselves pass through. For an inline caller the adapter sends the server requests, then
+/// calls again with the answers and the state, until the call is complete. So a replayed handler serves clients of
+/// every revision.
 #[derive(Clone, Debug)]
 pub struct LegacyClientAdapter<S> {
     inner: Arc<S>,
@@ -32,7 +32,7 @@ pub struct LegacyClientAdapter<S> {
     refused: Refused,
 }
 
-/// What the limits refused.
+/// Counters of refusals.
 #[derive(Clone, Debug, Default)]
 struct Refused {
     rounds: Counter,
@@ -40,7 +40,7 @@ struct Refused {
     ask_timeout: Counter,
 }
 
-/// What bounds the dialogue of one call; the names are the configuration's.
+/// The limits of the rounds of one call; the names are those of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LegacyClientLimits {
     /// Rounds of questions in one call. Default 10.
@@ -100,7 +100,7 @@ impl<S: Service> LegacyClientAdapter<S> {
     }
 }
 
-/// A question: its key, what is asked, and how.
+/// A server request: its key, its params and its method.
 type Asked = (String, Method, Raw);
 
 struct Dialogue<S> {
@@ -191,7 +191,7 @@ impl<S: Service> Dialogue<S> {
             emitter.emit(Event::ServerRequest(question)).await;
             open.push(Some(answer));
         }
-        // One that the clock cannot tell is none.
+        // A time beyond the clock's range is no limit.
         let deadline = time::Instant::now().checked_add(self.limits.ask_timeout);
         let mut answers = vec![Raw::NULL; questions.len()];
         while open.iter().any(Option::is_some) {
@@ -228,7 +228,7 @@ impl<S: Service> Dialogue<S> {
         Request { method: self.request.method.clone(), params: params.finish().into() }
     }
 
-    /// A tool's failure is told to the model; prompts and reads have no words for it but an error.
+    /// A failed tool is a result for the model; prompts and reads can only fail with an error.
     fn end(&self, error: Error) -> Outcome {
         if self.request.known() != Some(Method::ToolsCall) {
             return Outcome::Error(error);
@@ -244,8 +244,8 @@ impl<S: Service> Dialogue<S> {
 
 /// The URLs that the user agreed to visit in this call.
 ///
-/// A server that asks for the same URL again looks whether it was visited by now. (2026-07-28 has no notification of that,
-/// as 2025-11-25 has.) The user has said yes, and is not asked each time that the server looks.
+/// A server that requests the same URL again checks whether it has been visited. (2026-07-28 has no notification of
+/// that, unlike 2025-11-25.) The user has accepted, and is not asked at each check.
 #[derive(Default)]
 struct Visited {
     /// By the URL: how often the answer was given without asking.
@@ -253,7 +253,7 @@ struct Visited {
     rounds: u32,
 }
 
-/// How often an acceptance is given again before the user is asked once more.
+/// How often an acceptance is repeated before the user is asked again.
 const REUSES: u32 = 3;
 
 impl Visited {
@@ -266,13 +266,13 @@ impl Visited {
         *reused <= REUSES
     }
 
-    /// How long to wait before the server is told once more: 1 s, doubled every time.
+    /// The wait before the acceptance is repeated: 1 s, doubled every time.
     fn patience(&mut self) -> Duration {
         self.rounds += 1;
         Duration::from_secs(1 << (self.rounds - 1).min(REUSES))
     }
 
-    /// Notes what was agreed to of `asked`, and adds the acceptances that are given `again`.
+    /// Records the accepted URLs of `asked`, and adds the repeated acceptances of `again`.
     fn note(&mut self, asked: &[Asked], answers: Raw, again: &[Asked]) -> Raw {
         for (key, method, params) in asked {
             let Some(url) = url(*method, params) else { continue };
@@ -296,7 +296,7 @@ fn url(method: Method, params: &Raw) -> Option<String> {
     Some(url.as_string()?.to_string())
 }
 
-/// Passes on everything but the outcome, and progress that was told in an earlier round.
+/// Forwards all events except the outcome, and except progress that an earlier round has sent.
 async fn relay(reply: &mut Reply, emitter: &Emitter, progress: &mut Progress) -> Outcome {
     loop {
         match reply.next().await {
@@ -309,8 +309,8 @@ async fn relay(reply: &mut Reply, emitter: &Emitter, progress: &mut Progress) ->
 
 /// How far the caller knows the call to be.
 ///
-/// Every round begins anew, and so does its progress; to a caller that is asked live all rounds are one request, and
-/// 2025-11-25, progress §Progress Flow: "The `progress` value MUST increase with each notification".
+/// Progress starts again in every round. For an inline caller all rounds are one request, and 2025-11-25, progress
+/// §Progress Flow: "The `progress` value MUST increase with each notification".
 #[derive(Default)]
 struct Progress(Option<f64>);
 

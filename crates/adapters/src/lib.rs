@@ -1,4 +1,4 @@
-//! Where the eras meet: services that ask in one way, for callers that are asked in another.
+//! Adapters between the eras: services that send requests in one way, for callers that receive them in another.
 
 mod legacy_client;
 mod legacy_server;

@@ -8,13 +8,14 @@ use anyport_service::{Context, Event, InputMode, Outcome, Reply, Request, Servic
 
 /// Binds the states of a service that asks by `input_required` to the callers that they are given to.
 ///
-/// A server behind us sees us alone, so it cannot tell our callers apart: without this, whoever learns of another's
-/// state could answer in its stead. 2026-07-28, patterns/mrtr §Server Requirements: "servers SHOULD include the following
-/// inside the integrity-protected `requestState` payload and verify each on receipt: the authenticated principal,
-/// rejecting state presented by a different principal". How long it is good is the server's to say.
+/// A server behind a bridge sees the bridge alone, so it cannot tell callers apart: without this binding, a caller that
+/// learns another's state could answer in its stead. 2026-07-28, patterns/mrtr §Server Requirements: "servers SHOULD
+/// include the following inside the integrity-protected `requestState` payload and verify each on receipt: the
+/// authenticated principal, rejecting state presented by a different principal". The server decides how long a state is
+/// valid.
 ///
-/// Callers that have no name of their own (anonymous ones, the process that started us) pass as they are: their states
-/// remain the server's, to the byte. So do callers that are asked live, which see no state.
+/// Unidentifiable callers (anonymous ones, the process that started us) pass unchanged: their states remain the
+/// server's, byte for byte. So do inline callers, which see no state.
 #[derive(Debug)]
 pub struct StateBinding<S> {
     inner: S,
@@ -51,7 +52,7 @@ impl<S: Service> Service for StateBinding<S> {
     }
 }
 
-/// A reply whose state is bound.
+/// A reply with a bound state.
 struct Asked {
     reply: Reply,
     seals: StateSealer,

@@ -1,4 +1,5 @@
-//! The three ways to ask, proved on fakes: relayed live, replayed for a live caller, parked for one that retries.
+//! The three ways of a server request, on fakes: relayed inline, replayed for an inline caller, parked for a caller
+//! that retries.
 //!
 //! Invariant: A replayed handler serves inline callers, and an inline server request can be parked for a
 //! caller that retries.
@@ -31,7 +32,7 @@ fn context(revision: Revision) -> Context {
 const LEGACY: Revision = Revision::V2025_11_25;
 const MODERN: Revision = Revision::V2026_07_28;
 
-/// Asks two questions, then one more, then answers with what it was told. Remembers every request.
+/// Sends two requests, then one more, then answers with their answers. Records every request.
 #[derive(Default)]
 struct Replaying(Mutex<Vec<Request>>);
 
@@ -148,7 +149,7 @@ async fn shim_ask_timeout() {
     assert!(name.responder.is_withdrawn());
 }
 
-/// Tells of progress 1, asks, and once it has its answer tells of progress 2 as well.
+/// Reports progress 1, sends a request, and reports progress 2 after its answer.
 struct Telling;
 
 impl Service for Telling {
@@ -236,7 +237,7 @@ async fn shim_moves_the_deadline_on_while_a_person_thinks() {
     person.await.unwrap();
 }
 
-/// Asks live, as a legacy server does.
+/// Sends requests inline, as a legacy server does.
 struct Live;
 
 impl Service for Live {

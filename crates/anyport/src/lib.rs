@@ -14,8 +14,8 @@
 //! }
 //! ```
 //!
-//! Beside [`serve`], which makes a program of a server, this crate is a facade: everything in it lives in one of the
-//! crates below, whose documentation says more.
+//! Except for [`serve`], which makes a program of a server, this crate is a facade: it re-exports items of the crates
+//! below, which document them in detail.
 //!
 //! - [`server`]: tools, resources, prompts and completion from functions.
 //! - `client`: calls to servers, over any service.
@@ -23,8 +23,8 @@
 //! - [`protocol`]: the messages and rules, without I/O.
 //! - [`stdio`], [`http`], `websocket`, [`unix`], [`memory`]: how clients reach a server.
 //!
-//! What stands at the top here is what most servers use. What is asked is in [`ask`], what stands around calls in
-//! [`middleware`]; the rest is in [`server`]: `Mount`, `List`, `Argument` and so on. Tests use the crate
+//! The root has the names that most servers use. [`ask`] has elicitation, sampling and roots, [`middleware`] the types
+//! of functions around calls; the rest is in [`server`]: `Mount`, `List`, `Argument` and so on. Tests use the crate
 //! `anyport-testing`. The repository's `docs/` is the book: a page for each task, from getting started to testing.
 //!
 //! # Features
@@ -77,7 +77,7 @@ pub use anyport_server::{
 };
 pub use anyport_service::{Principal, Service};
 
-/// What a handler can ask its caller with [`Context::ask`]: forms, pages to open, the client's model, its folders.
+/// Elicitation, sampling and roots: the server requests that a handler can send with [`Context::ask`].
 pub mod ask {
     pub use anyport_protocol::types::{
         CreateMessageRequest, CreateMessageResult, ElicitAction, ElicitRequest, ElicitResult,
@@ -86,14 +86,14 @@ pub mod ask {
     pub use anyport_server::{Elicited, Form, Question};
 }
 
-/// What functions around every call are made of: see [`Builder::middleware`](anyport_server::Builder::middleware).
+/// Types of functions around every call: see [`Builder::middleware`](anyport_server::Builder::middleware).
 pub mod middleware {
     pub use anyport_layers::{Call, Next};
     pub use anyport_service::Outcome;
 }
 
-/// Layers to put around a service that is given to `serve_service` or to a transport: limits of time, rate and number,
-/// answers that are kept, and any function.
+/// Layers for a service that is passed to `serve_service` or to a transport: timeout, rate limit, concurrency limit,
+/// answer cache, middleware.
 pub mod layer {
     pub use anyport_layers::{
         Cache, CacheHandle, CacheLimits, CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout,
@@ -101,10 +101,10 @@ pub mod layer {
     };
 }
 
-/// Makes a service that asks by result serve clients that are asked live as well, with the default limits.
+/// Wraps a service that sends requests as results, so that it serves legacy clients as well, with the default limits.
 ///
-/// Every server that asks its clients anything needs this around it, else only those of the newest revision can be asked.
-/// [`serve`] puts it there by itself; this is for servers that are given to a transport by hand.
+/// A server with elicitation, sampling or roots needs this wrapper. Without it, only clients of the newest revision
+/// receive requests. [`serve`] adds it by itself; use this function for servers that are passed to a transport by hand.
 pub fn with_legacy_clients<S: Service>(service: S) -> LegacyClientAdapter<S> {
     LegacyClientAdapter::new(service, LegacyClientLimits::default())
 }

@@ -40,26 +40,26 @@ use crate::signals::Signals;
 /// # }
 /// ```
 ///
-/// What it does, in this order: it takes every address, so that one that is in use is known before anything has begun;
-/// runs what [`Builder::on_start`](anyport_server::Builder::on_start) gave; serves until SIGINT or SIGTERM, until the
-/// future of [`Serve::until`] completes, or, with [`Serve::stdio`], until the client ends its side; ends listen streams and
-/// lets running calls finish, within the drain time of each transport; and runs what
-/// [`Builder::on_stop`](anyport_server::Builder::on_stop) gave. A second signal waits for nothing.
+/// It does this, in order: it binds every address, so that an address in use is reported before anything starts; runs
+/// the hooks of [`Builder::on_start`](anyport_server::Builder::on_start); serves until SIGINT or SIGTERM, until the
+/// future of [`Serve::until`] completes, or, with [`Serve::stdio`], until the client closes its side; ends listen
+/// streams and lets running calls finish, within the drain time of each transport; and runs the hooks of
+/// [`Builder::on_stop`](anyport_server::Builder::on_stop). A second signal ends it at once.
 ///
-/// Around the server stand the layers that every program wants: a handler that panics fails its call alone, clients of
-/// older revisions are asked live, and calls that run at once are bounded ([`Serve::max_concurrent_calls`]). Who wants
-/// others puts them together and calls [`serve_service`].
+/// The server gets the layers that every program needs: a panic of a handler fails its call alone, legacy clients
+/// receive requests inline, and the number of concurrent calls is bounded ([`Serve::max_concurrent_calls`]). A program
+/// that wants other layers assembles them and calls [`serve_service`].
 pub fn serve(server: Server) -> Serve {
     // A handler that panics fails its call, not the process.
     let service = CatchPanic::new(server.clone());
-    // Handlers ask by result; clients of older revisions are asked live.
+    // Handlers send requests as results; legacy clients receive them inline.
     let service = LegacyClientAdapter::new(service, LegacyClientLimits::default());
     Serve { server: Some(server), bounded: Some(MAX_CONCURRENT_CALLS), ..serve_service(service) }
 }
 
 /// Serves any service, as it is: no layer is put around it, and there is nothing to start or stop.
 ///
-/// What asks its clients needs [`crate::with_legacy_clients`] around it.
+/// A service with server requests needs [`crate::with_legacy_clients`] around it.
 pub fn serve_service(service: impl Service) -> Serve {
     Serve {
         service: Arc::new(service),
@@ -103,14 +103,13 @@ enum Way {
     Unix(PathBuf, unix::Config),
 }
 
-/// Where clients reach the server. Its text is what a person tells a client.
+/// The address at which clients reach the server. Its text is the URL or path for a client's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListenAddr {
     /// Standard input and output.
     Stdio,
-    /// An HTTP listener: its address, with the port that the system chose if it was told to, and the path of the MCP
-    /// endpoint.
+    /// An HTTP listener: its address, with the port that the system chose for port 0, and the path of the MCP endpoint.
     Http(SocketAddr, String),
     /// A Unix socket.
     Unix(PathBuf),
@@ -146,13 +145,13 @@ pub enum ServeError {
     #[cfg(feature = "unix")]
     #[error(transparent)]
     Unix(#[from] unix::Refused),
-    /// What was to run before serving failed.
+    /// A start hook failed.
     #[error(transparent)]
     Start(#[from] StartError),
     /// The operating system did not do its part.
     #[error("cannot {what}: {source}")]
     Io {
-        /// What was to be done.
+        /// The attempted operation.
         what: &'static str,
         /// Why it was not.
         source: io::Error,
@@ -267,7 +266,7 @@ impl Serve {
         if ways.is_empty() {
             return Err(ServeError::Nowhere);
         }
-        // Caught from here on: whoever stops the program while it starts expects its hooks to run.
+        // Signals are caught from here on: a program that is stopped while it starts must still run its hooks.
         let mut ends = Ends::new(until)?;
         let mut bound = Vec::new();
         #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only HTTP has something to be set"))]
@@ -361,7 +360,7 @@ impl fmt::Debug for Serve {
     }
 }
 
-/// Ends listen streams, which have no end of their own, and tells every transport.
+/// Ends listen streams, which have no end of their own, and stops every transport.
 fn stop(server: Option<&Server>, stopping: &watch::Sender<bool>) {
     if let Some(server) = server {
         server.close();
@@ -369,7 +368,7 @@ fn stop(server: Option<&Server>, stopping: &watch::Sender<bool>) {
     stopping.send_replace(true);
 }
 
-/// Ends what has been started, unless the second signal says that nothing is to be waited for. `told`: there was one.
+/// Stops the started server, unless a second signal ends the program at once. `told`: there was a first one.
 async fn end(server: &Server, ends: &mut Ends, told: bool) -> Result<(), ServeError> {
     let cut = async {
         if !told {
@@ -386,13 +385,13 @@ async fn end(server: &Server, ends: &mut Ends, told: bool) -> Result<(), ServeEr
 /// The outer layers, innermost first.
 fn bound_and_traced(service: Arc<dyn Service>, limit: Option<usize>) -> Arc<dyn Service> {
     match limit {
-        // What runs at once is bounded, so that what runs stays fast; the trace sees what was refused, too.
+        // Concurrent calls are bounded, so that running calls stay fast; the trace sees refused calls, too.
         Some(limit) => Arc::new(Trace::new(ConcurrencyLimit::new(service, limit))),
         None => service,
     }
 }
 
-/// What says that it is time to stop.
+/// The future that requests the stop.
 enum Ends {
     Signals(Signals),
     Future(Shutdown),

@@ -1,4 +1,4 @@
-//! The signals by which a program is asked to end.
+//! The signals that request the end of a program.
 
 use std::io;
 
@@ -37,7 +37,7 @@ impl Signals {
 
     /// Completes at the next one.
     pub(crate) async fn next(&mut self) {
-        // Without a console there is nobody to press it.
+        // Without a console there is no Ctrl-C.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -13,10 +13,9 @@ use anyport_service::{Context, Emitter, Outcome, Principal, Reply, Request, Serv
 
 /// A layer that is a function: it is given each [`Call`] and what is [`Next`], and returns the outcome.
 ///
-/// It may refuse, change the arguments, change the outcome, measure, or answer by itself. Everything that is told on the
-/// way (progress, logs, questions to a live caller) passes by it untouched, and in order. Listen streams pass through
-/// it like calls; their outcome comes when they end. A reply that is ready stays ready as long as the function waits for
-/// nothing else.
+/// It may refuse, change the arguments, change the outcome, measure, or answer by itself. Events on the way (progress,
+/// logs, server requests to an inline caller) pass unchanged, and in order. Listen streams pass through it like calls;
+/// their outcome comes when they end. A ready reply stays ready as long as the function awaits nothing else.
 ///
 /// An outcome may be [`Outcome::InputRequired`]: the call is not over then, and comes again with answers. Arguments must
 /// be changed in the same way in each of these rounds, since the caller's state holds for them only.
@@ -125,9 +124,9 @@ impl fmt::Debug for Function {
 /// A call on its way in, as a [`Middleware`] sees it: always in the words of the newest revision.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What is called.
+    /// The request.
     pub request: Request,
-    /// By whom, and how.
+    /// The context, with the caller.
     pub context: Context,
 }
 
@@ -147,7 +146,7 @@ impl Call {
         self.request.name()
     }
 
-    /// Who is calling.
+    /// The caller's principal.
     pub fn principal(&self) -> &Principal {
         self.context.principal()
     }
@@ -171,7 +170,7 @@ impl Call {
     }
 }
 
-/// What a [`Middleware`] stands around.
+/// The service inside a [`Middleware`].
 #[derive(Clone)]
 pub struct Next {
     inner: Arc<dyn Service>,

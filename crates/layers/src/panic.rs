@@ -59,7 +59,7 @@ impl Stream for Caught {
     }
 }
 
-/// What a panic becomes for the caller of `method`. What it said goes to the log.
+/// The outcome of a panic for the caller of `method`. The panic's message goes to the log.
 pub fn panicked(method: &str, panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");

@@ -42,7 +42,7 @@ impl<S: Service> Service for Timeout<S> {
         if request.is_listen() {
             return self.inner.call(request, context);
         }
-        // A limit that the clock cannot tell is none.
+        // A limit beyond the clock's range is no limit.
         let Some(deadline) = Instant::now().checked_add(self.limit) else {
             return self.inner.call(request, context);
         };

@@ -8,8 +8,8 @@ use tracing::{Span, debug};
 
 use anyport_service::{Context, Event, Outcome, Reply, Request, Service};
 
-/// Gives every call a span with what is called, by whom and in which revision, and logs how it ended.
-/// Arguments and results are never logged: they may hold secrets.
+/// Gives every call a span with its method, name, caller and revision, and logs its outcome. Arguments and results are
+/// never logged: they may contain secrets.
 #[derive(Debug)]
 pub struct Trace<S> {
     inner: S,

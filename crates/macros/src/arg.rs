@@ -9,14 +9,14 @@ use crate::{
     types,
 };
 
-/// What is said of a parameter.
+/// The settings of a parameter.
 #[derive(Debug, Default)]
 pub(crate) struct Arg {
     /// The name on the wire.
     pub(crate) name: Option<LitStr>,
     pub(crate) title: Option<TokenStream>,
     pub(crate) description: Option<TokenStream>,
-    /// What it is when it is left out.
+    /// The default of an absent argument.
     pub(crate) default: Option<TokenStream>,
     /// The function that completes it.
     pub(crate) complete: Option<Expr>,
@@ -90,7 +90,7 @@ impl Arg {
         }
         problems.finish()?;
         if let Some(mut values) = one_of {
-            // What may be left out may be null too.
+            // An optional argument may be null too.
             values.extend(types::is_optional(ty).then(|| quote!(null)));
             arg.keywords.push(("enum", quote!([#(#values),*])));
         }

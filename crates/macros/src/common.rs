@@ -12,7 +12,7 @@ use crate::{
     write::{self, Names},
 };
 
-/// What an attribute says, as far as every kind can say it. Generated code knows the hidden module as `__anyport`.
+/// The settings that all attributes share. Generated code refers to the hidden module as `__anyport`.
 #[derive(Default)]
 pub(crate) struct Common {
     name: Option<TokenStream>,
@@ -74,7 +74,7 @@ impl Common {
         self.calls.push(quote!(.#method(#value)));
     }
 
-    /// The name that is told, which is the function's unless another is set.
+    /// The listed name: the function's, unless another is set.
     pub(crate) fn name(&self, function: &Function) -> TokenStream {
         self.name.clone().unwrap_or_else(|| {
             let name = function.name();

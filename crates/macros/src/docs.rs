@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-/// The doc comments among `attributes` as one text, or `None` if there are none.
+/// Returns the doc comments among `attributes` as one text, or `None` without doc comments.
 ///
 /// It is all of them, with Markdown as it stands, without the indentation that all lines share.
 pub(crate) fn description(attributes: &[Attribute]) -> Option<TokenStream> {

@@ -20,7 +20,7 @@ use crate::{
 /// A function that an attribute stands on.
 #[derive(Debug)]
 pub(crate) struct Function {
-    /// What compiles it at all, which holds for everything that is written for it.
+    /// The `cfg` attributes of the function, which apply to all generated code.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) docs: Vec<Attribute>,
     /// Attributes of others, which go with the function itself.
@@ -54,14 +54,14 @@ pub(crate) struct Plain {
     pub(crate) arg: Arg,
 }
 
-/// What an attribute makes of a function, in words.
+/// The kind of part that an attribute makes.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
     /// The attribute as it is written.
     pub(crate) attribute: &'static str,
-    /// What it makes, with its article.
+    /// The kind with its article.
     pub(crate) noun: &'static str,
-    /// What `#[arg(..)]` knows.
+    /// The settings of `#[arg(..)]`.
     pub(crate) arg: &'static Known,
 }
 
@@ -107,7 +107,7 @@ impl Function {
         self.signature.ident.unraw().to_string()
     }
 
-    /// Where the error that it may fail with is told, if it is written out.
+    /// The span of its error type, if it is written out.
     pub(crate) fn error_span(&self) -> Option<Span> {
         self.in_result(1)
     }
@@ -119,7 +119,7 @@ impl Function {
         arguments.args.get(argument).map(Spanned::span)
     }
 
-    /// Where its return type is told.
+    /// The span of its return type.
     pub(crate) fn return_span(&self) -> Span {
         match &self.signature.output {
             syn::ReturnType::Type(_, ty) => ty.span(),
@@ -127,7 +127,7 @@ impl Function {
         }
     }
 
-    /// Where what it returns is told: inside of the `Result`, if there is one.
+    /// The span of the returned value: inside the `Result`, if there is one.
     pub(crate) fn output_span(&self) -> Span {
         self.in_result(0).unwrap_or_else(|| self.return_span())
     }
@@ -195,7 +195,7 @@ fn is_given(ty: &Type) -> bool {
     plain("Context") || (types::is(ty, "State") && types::argument(ty).is_some())
 }
 
-/// What stands in the `#[arg(..)]` of a parameter; several are one.
+/// The content of the `#[arg(..)]` attributes of a parameter.
 fn take_args(attributes: &mut Vec<Attribute>) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     for attribute in attributes.extract_if(.., |attribute| attribute.path().is_ident("arg")) {
@@ -265,7 +265,7 @@ fn owned(ty: &Type, kind: Kind) -> syn::Result<()> {
     look.found.map_or(Ok(()), Err)
 }
 
-/// What to take instead of a reference.
+/// The type to use instead of a reference.
 fn borrowed(ty: &Type) -> String {
     let instead = match ty {
         Type::Slice(slice) => format!("Vec<{}>", written(&slice.elem)),
@@ -328,7 +328,7 @@ fn twice(parameters: &[Parameter], problems: &mut Problems) {
     }
 }
 
-/// What to say of an item that is no function.
+/// The error for an item that is not a function.
 fn no_function(item: TokenStream, kind: Kind) -> Option<syn::Error> {
     let (what, span) = match syn::parse2::<syn::Item>(item).ok()? {
         syn::Item::Struct(item) => ("a struct", item.struct_token.span),

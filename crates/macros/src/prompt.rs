@@ -45,7 +45,7 @@ fn write(prompt: &Common, function: &Function, names: &Names) -> TokenStream {
     }
 }
 
-/// What is listed of an argument.
+/// The listed argument.
 fn argument(plain: &Plain) -> TokenStream {
     let (name, arg) = (&plain.name, &plain.arg);
     let required = (!plain.may_be_absent()).then(|| quote!(.required()));

@@ -36,7 +36,7 @@ const OF_RESOURCE: Known = Known {
     several: &["icon"],
 };
 
-/// What the attribute says.
+/// The settings of the attribute.
 struct Resource {
     /// A URI, or a template of many.
     uri: LitStr,

@@ -28,7 +28,7 @@ enum Value {
     List(TokenStream),
 }
 
-/// What an attribute knows.
+/// The known settings of an attribute.
 pub(crate) struct Known {
     /// The attribute, as it is written.
     pub(crate) attribute: &'static str,
@@ -169,7 +169,7 @@ impl Setting {
         }
     }
 
-    /// What stands in parentheses: `list(key = json, "key" = json)`.
+    /// The content of parentheses: `list(key = json, "key" = json)`.
     pub(crate) fn members(&self) -> syn::Result<Vec<(LitStr, TokenStream)>> {
         let example =
             || self.expects(&format!("members: `{}(key = \"value\", \"dev.example/key\" = 1)`", self.name));
@@ -209,7 +209,7 @@ fn milliseconds(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// What is wrong with a function, to be told at once.
+/// The faults of a function, reported together.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Option<syn::Error>);
 

@@ -37,7 +37,7 @@ const SETTINGS: Known = Known {
     several: &["icon", "example", "requires"],
 };
 
-/// What the attribute says.
+/// The settings of the attribute.
 pub(crate) struct Tool {
     common: Common,
     /// Members of the annotations, and what they are.
@@ -129,7 +129,7 @@ fn coerce(function: &Function) -> Option<TokenStream> {
     (!names.is_empty()).then(|| quote!(.coerce_fields([#(#names),*])))
 }
 
-/// What must be in scope to make a result of what the function returned, and what makes it.
+/// The imports that convert the function's value to a result, and the conversion.
 fn output(function: &Function, names: &Names) -> (TokenStream, TokenStream) {
     let Names { support, value, .. } = names;
     let span = function.output_span();

@@ -1,4 +1,4 @@
-//! What can be told of a type by how it is written.
+//! Properties of a type that its syntax shows.
 
 use syn::{GenericArgument, Path, PathArguments, PathSegment, Type, TypePath};
 

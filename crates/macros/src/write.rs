@@ -11,7 +11,7 @@ use syn::spanned::Spanned;
 
 use crate::function::{Function, Parameter, Plain};
 
-/// The names of generated code. They begin so that nobody else's are like them.
+/// The names of generated code, with a prefix that avoids collisions.
 pub(crate) struct Names {
     /// The path of what generated code calls.
     pub(crate) support: TokenStream,
@@ -47,7 +47,7 @@ pub(crate) fn items(function: &Function, names: &Names, kind: &Ident, make: &Tok
         #[allow(dead_code, non_camel_case_types, clippy::empty_enums, reason = "it only carries a function")]
         #visibility enum #name {}
     };
-    // A tool that nobody adds is told of once, under its own name.
+    // An unused tool is reported once, under its own name.
     quote! {
         #carrier
 
@@ -212,7 +212,7 @@ pub(crate) fn handler(function: &Function, names: &Names, shape: Shape, output: 
     }
 }
 
-/// What the function needs of the server's state, as calls of the builder.
+/// The state that the function needs, as calls of the builder.
 pub(crate) fn needs(function: &Function) -> TokenStream {
     let types = function.parameters.iter().filter_map(|parameter| match parameter {
         Parameter::State { ty, .. } => Some(quote_spanned!(ty.span()=> .needs::<#ty>())),
@@ -221,7 +221,7 @@ pub(crate) fn needs(function: &Function) -> TokenStream {
     quote!(#(#types)*)
 }
 
-/// What stands for a function that is refused: something of its name, so that its uses are not refused as well.
+/// The replacement of a refused function: an item with its name, so that its uses compile.
 pub(crate) fn refused(item: &TokenStream, support: &TokenStream, kind: &str) -> TokenStream {
     let kind = Ident::new(kind, Span::call_site());
     match syn::parse2::<syn::ItemFn>(item.clone()) {

@@ -1,7 +1,7 @@
-//! What is counted while calls go on: numbers that cost an atomic addition each, in a registry that is a value.
+//! Metrics: counters and gauges that cost an atomic addition each, in a registry that is a value.
 //!
-//! Whoever wants to see numbers makes a [`Metrics`] and gives it to the parts that count; there is no global one. A part
-//! that was given none counts for itself. A number that two parts register by the same name is one number.
+//! A program makes a [`Metrics`] and passes it to the parts that count; there is no global registry. A part without one
+//! counts for itself. Two parts that register the same name share the number.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ pub struct Held(Gauge);
 pub struct Sample {
     /// Its name, as [`Metrics::render`] writes it.
     pub name: String,
-    /// The label that tells it from others of its name, if it has any, and the label's value.
+    /// The label's name and value, if it has a label.
     pub label: Option<(&'static str, &'static str)>,
     /// The number.
     pub value: i64,
@@ -85,8 +85,8 @@ impl Metrics {
         counter.clone()
     }
 
-    /// The counter `name`, which is written with `_total` after it. `help` says in a sentence what is counted; that of
-    /// whoever registers first stays.
+    /// Returns the counter `name`, which is rendered with the suffix `_total`. `help` describes it in a sentence; the
+    /// first registration decides.
     pub fn counter(&self, name: &'static str, help: &str) -> Counter {
         let mut table = self.lock();
         let Table { registry, counters, .. } = &mut *table;
@@ -98,7 +98,7 @@ impl Metrics {
         counter.clone()
     }
 
-    /// The gauge `name`. `help` says in a sentence what it tells; that of whoever registers first stays.
+    /// Returns the gauge `name`. `help` describes it in a sentence; the first registration decides.
     pub fn gauge(&self, name: &'static str, help: &str) -> Gauge {
         let mut table = self.lock();
         let Table { registry, gauges, .. } = &mut *table;

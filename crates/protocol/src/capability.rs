@@ -1,8 +1,8 @@
-//! What a client declared that it can do.
+//! The capabilities that a client declared.
 
 use crate::{Raw, json::Members, method::Method};
 
-/// The part of a client's capabilities that decides what it may be asked.
+/// The part of a client's capabilities that decides which server requests it may receive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientProfile {
     /// `elicitation.form`.
@@ -41,8 +41,8 @@ impl ClientProfile {
         }
     }
 
-    /// The capabilities object that would have to be declared before the client may be asked this; `None` when
-    /// what is declared suffices.
+    /// Returns the capabilities that the client would have to declare before it may receive this request, or `None` if
+    /// the declared ones suffice.
     pub fn lacks(&self, method: Method, params: &Raw) -> Option<Raw> {
         let needed = InputCapability::needed(method, params)?;
         (!self.has(needed)).then(|| needed.required())
@@ -76,7 +76,7 @@ pub enum InputCapability {
 }
 
 impl InputCapability {
-    /// What a request of the server's needs; `None` if it needs nothing.
+    /// The capability that a server request needs, or `None` if it needs no capability.
     pub fn needed(method: Method, params: &Raw) -> Option<Self> {
         let has = |name: &str| params.member(name).is_some();
         Some(match method {

@@ -1,4 +1,4 @@
-//! What MCP says, without saying it to anyone.
+//! The MCP protocol without I/O: messages, revisions and session state machines.
 //!
 //! This crate holds the messages of the Model Context Protocol and the rules between them: JSON-RPC, the typed
 //! messages of the newest revision, the table of methods, the older revisions as their difference to the next

@@ -8,13 +8,13 @@ use crate::{Error, Raw, json::string};
 pub mod key {
     /// The revision that a request speaks.
     pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-    /// Who the client says it is.
+    /// The client's name and version, as it declares them.
     pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
-    /// What the client can be asked.
+    /// The client's capabilities.
     pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
     /// From which severity on the client wants log messages of this request.
     pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
-    /// Who the server says it is.
+    /// The server's name and version, as it declares them.
     pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
     /// Which listen request a notification belongs to.
     pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";

@@ -2,7 +2,7 @@
 
 use crate::Revision::{self, *};
 
-/// Who sends a message.
+/// The sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
     /// The client.
@@ -37,7 +37,7 @@ pub struct Entry {
     pub name: &'static str,
     /// Request or notification.
     pub kind: Kind,
-    /// Who sends it.
+    /// Its sender.
     pub sender: Sender,
     /// The first revision that has it.
     pub since: Revision,
@@ -168,10 +168,9 @@ impl Method {
 
     /// Whether `side` may send it as a message of its own in `revision`.
     ///
-    /// 2026-07-28, transports/stdio §Receiving Messages: "The server MUST NOT write JSON-RPC requests to
-    /// `stdout`"; there, what a server asks stands inside an `input_required` result. And the schema's
-    /// `ClientNotification` names only cancellation: what a client is asked it answers in a retry, so there is
-    /// nothing it could report the progress of.
+    /// 2026-07-28, transports/stdio §Receiving Messages: "The server MUST NOT write JSON-RPC requests to `stdout`";
+    /// server requests are part of an `input_required` result. And the schema's `ClientNotification` has only
+    /// cancellation: a client answers server requests in a retry, so it has no progress to report.
     pub fn exists(self, kind: Kind, side: Sender, revision: Revision) -> bool {
         let entry = self.entry();
         let dropped = revision.is_modern()
@@ -200,8 +199,8 @@ impl Method {
         matches!(self, Discover | ToolsList | PromptsList | ResourcesList | TemplatesList | ResourcesRead)
     }
 
-    /// Whether it only asks, so that asking twice does no harm: it may be sent again when nobody knows whether it arrived.
-    /// Of a tool call, the tool's annotations say so.
+    /// Whether the method only reads, so that it is idempotent: it may be sent again when it is unknown whether it
+    /// arrived. For a tool call, the tool's annotations decide.
     pub fn only_reads(self) -> bool {
         self.is_cacheable() || matches!(self, Self::PromptsGet | Self::Complete)
     }

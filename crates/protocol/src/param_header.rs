@@ -86,7 +86,7 @@ impl Plan {
 }
 
 impl Header {
-    /// What stands behind `Mcp-Param-`.
+    /// The name after `Mcp-Param-`.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -154,7 +154,7 @@ mod tests {
         ] {
             assert!(refused(place).unwrap_err().contains("properties"));
         }
-        // A property of that name, and data that looks like an annotation, are none.
+        // A property of that name, and data that looks like an annotation, are not annotations.
         assert_eq!(refused(json!({"properties": {"x-mcp-header": {"type": "number"}}})), Ok(()));
         assert_eq!(refused(json!({"default": {"x-mcp-header": ""}})), Ok(()));
     }

@@ -1,4 +1,4 @@
-//! What is known of a JSON Schema without compiling it: its size, its references, its parts.
+//! Properties of a JSON Schema that need no compilation: its size, its references, its parts.
 
 use serde_json::{Map, Value};
 

@@ -60,7 +60,7 @@ impl Key {
         Self(bytes)
     }
 
-    /// The key's bytes, to be kept where nobody else reads.
+    /// The key's bytes. Store them where no other user can read them.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -91,8 +91,8 @@ impl Sealer {
         self
     }
 
-    /// The key's id stands before the sealed text. It is derived from the key, so nothing else must be kept: the
-    /// first bytes of the tag over nothing.
+    /// The key's id precedes the sealed text. It is derived from the key, so nothing else has to be stored: the first
+    /// bytes of the tag over an empty text.
     fn cipher(key: &Key) -> (KeyId, XChaCha20Poly1305) {
         let cipher = XChaCha20Poly1305::new(&key.0.into());
         let mut id = KeyId::default();

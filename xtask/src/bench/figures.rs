@@ -1,8 +1,8 @@
-//! What was measured, and what was promised.
+//! The measurements and the promises.
 
 use std::fmt;
 
-/// What one server costs; `None` where this machine could not tell.
+/// The cost of one server; `None` if this machine could not measure it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Figures {
     /// Of its own code, per call.
@@ -54,7 +54,7 @@ pub(super) fn table(rows: &[Row], floor: &str) -> String {
     table
 }
 
-/// What is promised, for each of `rows`, which have so many tools.
+/// The promises for each of `rows`, which have so many tools.
 pub(super) fn gates<'a>(rows: impl Iterator<Item = (usize, &'a Row)>) -> Vec<Gate> {
     let (tools, rows): (Vec<usize>, Vec<&Row>) = rows.unzip();
     let each = |what: &str, of: fn(&Figures) -> Option<f64>, most: f64, digits: usize| -> Vec<Gate> {
@@ -71,7 +71,7 @@ pub(super) fn gates<'a>(rows: impl Iterator<Item = (usize, &'a Row)>) -> Vec<Gat
         && !others.is_empty()
     {
         let ratio = |(_, other): &&Row| Some(other.instructions? / first.instructions?);
-        // What could not be measured is not alike.
+        // An unmeasured value is not alike.
         let ratios = others.iter().map(ratio).collect::<Option<Vec<_>>>();
         gates.push(Gate {
             name: "anyport: instructions, the most / the first".to_owned(),
@@ -107,7 +107,7 @@ impl Gate {
         Self { name, value, most, digits }
     }
 
-    /// Whether it is kept. What was not measured is not.
+    /// Whether the promise holds. An unmeasured promise does not.
     pub(super) fn passed(&self) -> bool {
         self.value.is_some_and(|value| value <= self.most)
     }

@@ -1,6 +1,5 @@
-//! What `tools/call` over HTTP costs: our server beside bare hyper and the official Rust SDK, in one run; what it costs
-//! through the bridge, beside a reverse proxy. And what it costs
-//! to find documents by their words.
+//! The cost of `tools/call` over HTTP: our server beside bare hyper and the official Rust SDK, in one run; the cost
+//! through the bridge, beside a reverse proxy; and the cost of full-text search.
 //!
 //! Instructions are counted and repeat to a thousandth; everything else is compared within the run, on the same
 //! machine, in turns. None of it is a test's assertion: what can be held exactly, the allocations, is an ordinary
@@ -24,7 +23,7 @@ mod start;
 mod subject;
 mod turn;
 
-/// What is measured, and how much.
+/// The measurements to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Effort {
     /// With how many tools our server is measured.

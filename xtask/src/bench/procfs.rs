@@ -1,4 +1,4 @@
-//! What Linux tells about a process.
+//! Linux's data about a process.
 
 use std::{fs, path::Path, time::Duration};
 

@@ -28,7 +28,7 @@ pub(super) struct Subject {
     pub(super) ours: bool,
     /// How many tools it has, if it is Anyport.
     pub(super) tools: usize,
-    /// Whether it says the same whatever it is asked.
+    /// Whether it returns the same response to every request.
     constant: bool,
     /// Whether it has the tool `add`.
     adds: bool,
@@ -132,7 +132,7 @@ impl Subject {
 pub(super) struct Running {
     pub(super) server: Server,
     port: u16,
-    /// What it said first, and will say again.
+    /// Its first response, which it repeats.
     pub(super) answer: Expected,
     /// From the start of the process to the end of its first answer.
     pub(super) first_answer: Duration,

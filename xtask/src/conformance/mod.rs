@@ -86,7 +86,7 @@ impl Selection {
     }
 }
 
-/// The step of `cargo xtask test`: every set and revision, with what the suite prints kept in a file.
+/// The step of `cargo xtask test`: every set and revision, with the suite's output in a file.
 ///
 /// # Errors
 /// When a program does not build or start, when a scenario fails that `expected-failures.json` does not list, or

@@ -1,4 +1,4 @@
-//! What the suite is run against: our server, our server behind our bridge, our client.
+//! The subjects of the suite: our server, our server behind our bridge, our client.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,7 +18,8 @@ pub(super) struct Set {
     /// How it is called on the command line, in the list of failures and below the target folder.
     pub(super) name: &'static str,
     pub(super) subject: Subject,
-    /// Whose failures are its failures too: what our server cannot do, it cannot do behind a bridge.
+    /// The set with failures that are failures of this set too: what our server cannot do, it cannot do behind a
+    /// bridge.
     pub(super) shares: &'static [&'static str],
 }
 
@@ -109,7 +110,8 @@ impl<'a> Programs<'a> {
             port = process::free_port()?;
             let mut command = Command::new(built(anyport, workspace, "anyport-cli", "anyport")?);
             command.args(["bridge", "--port", &port.to_string(), "--state-dir"]).arg(folder.join("state"));
-            // Scenarios leave questions unanswered, and where nothing says whose a question is, each keeps a connection.
+            // Scenarios leave server requests unanswered, and each occupies a connection where requests cannot be
+            // attributed.
             command.args(["--limit", "connections=32"]);
             match way {
                 Way::Http => command.arg(format!("http://127.0.0.1:{upstream}/mcp")),
@@ -135,11 +137,11 @@ fn built(
     }
 }
 
-/// What the suite is run against, there and ready.
+/// A subject of the suite, started and ready.
 pub(super) enum Running {
     /// The program that the suite starts.
     Client(PathBuf),
-    /// What the suite calls, and the processes behind it, which end with this.
+    /// The endpoint that the suite calls, and its processes, which end with this value.
     Server { url: String, servers: Vec<Server> },
 }
 

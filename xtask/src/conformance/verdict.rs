@@ -1,4 +1,4 @@
-//! What the suite found out about one scenario.
+//! The suite's result for one scenario.
 
 use std::{collections::BTreeMap, fmt, fs, io, path::Path};
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::requirements::Leg;
 use crate::Failure;
 
-/// What became of a scenario.
+/// The outcome of a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Something succeeded and nothing was found wrong.
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(scenario("a-folder-with-a-name-of-some-length", Leg::Client), None);
     }
 
-    /// What the suite leaves of one scenario.
+    /// The suite's files of one scenario.
     fn write(folder: &Path, files: &[(&str, &str)]) {
         fs::create_dir_all(folder).unwrap();
         for (name, text) in files {

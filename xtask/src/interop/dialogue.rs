@@ -1,4 +1,4 @@
-//! Who talks to whom, and what came of it.
+//! A client, a server, and the result of their meeting.
 
 use std::{
     fmt,
@@ -33,7 +33,7 @@ pub(super) fn all() -> Vec<Dialogue> {
 }
 
 impl Dialogue {
-    /// What the client's script is told, but for where the server is.
+    /// The arguments of the client's script, except for the server.
     pub(super) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["--client".to_owned(), self.client.argument().to_owned()];
         arguments.extend(["--era".into(), self.era.to_string(), "--server".into(), self.subject.to_string()]);
@@ -62,7 +62,7 @@ pub(super) enum Client {
     Anyport,
 }
 
-/// What a client can be put to, in the order in which it is told of.
+/// The features that clients are tested for, in the order of the table.
 pub(super) const CHECKS: [&str; 9] =
     ["list", "call", "read", "prompt", "complete", "ask", "sample", "progress", "log"];
 
@@ -78,7 +78,8 @@ impl Client {
         Self::Inspector,
     ];
 
-    /// Those that meet servers through a bridge. The Inspector starts anew for every method, and asks nobody.
+    /// The clients that meet servers through a bridge. The Inspector starts again for every method, and handles no
+    /// server requests.
     pub(super) const BRIDGED: [Self; 6] =
         [Self::Python1, Self::Python2, Self::FastMcp, Self::TypeScript1, Self::TypeScript2, Self::Rmcp];
 
@@ -109,7 +110,7 @@ impl Client {
         }
     }
 
-    /// What the scripts call it.
+    /// Its name in the scripts.
     pub(super) fn argument(self) -> &'static str {
         match self {
             Self::Python1 => "mcp1",
@@ -161,7 +162,7 @@ impl Client {
     }
 }
 
-/// What a client is driven by.
+/// The language of a client's script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Script {
     /// `tests/python/interop.py`.
@@ -175,7 +176,7 @@ pub(super) enum Script {
 macro_rules! named {
     ($type:ident { $($variant:ident => $name:literal),+ }) => {
         impl $type {
-            /// What the scripts call it.
+            /// Its name in the scripts.
             pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
             }
@@ -210,7 +211,7 @@ pub(super) enum Over {
 }
 named!(Over { Stdio => "stdio", Http => "http", Sse => "sse", WebSocket => "websocket" });
 
-/// Which revisions a client is told to begin with.
+/// The revision that a client starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Era {
     Modern,
@@ -218,7 +219,7 @@ pub(super) enum Era {
 }
 named!(Era { Modern => "modern", Legacy => "legacy" });
 
-/// What came of a dialogue in which every expectation held.
+/// The result of a meeting in which every expectation held.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Outcome {
     /// The revision that was negotiated.

@@ -54,7 +54,7 @@ pub(super) fn ours() -> Vec<Meeting> {
     let mut all = Vec::new();
     for server in Server::ALL {
         for over in OVER {
-            // Ours is told which revision to speak, so it is the server that limits it.
+            // Our client demands a revision, so the server limits it.
             let eras = ERAS.into_iter().filter(|era| server.eras().contains(era));
             all.extend(eras.map(|era| Meeting { client: Client::Anyport, era, over, server, behind: None }));
         }
@@ -80,7 +80,7 @@ pub(super) fn pairwise(all: &[Meeting]) -> Vec<Meeting> {
 }
 
 impl Meeting {
-    /// What of it meets, two by two.
+    /// Its pairs.
     fn pairs(&self) -> impl Iterator<Item = (String, String)> + use<> {
         let eras = format!("{} to {:?}", self.era, self.behind.map(|behind| behind.era));
         let carriers = format!("{} to {:?}", self.over, self.behind.map(|behind| behind.over));
@@ -91,7 +91,7 @@ impl Meeting {
         })
     }
 
-    /// What the client's script is told, but for where the server is.
+    /// The arguments of the client's script, except for the server.
     pub(super) fn arguments(&self) -> Vec<String> {
         let words = [
             ["--client", self.client.argument()],
@@ -155,7 +155,7 @@ impl Server {
         }
     }
 
-    /// What its answers are held against, as the scripts call it.
+    /// The name of its expected answers in the scripts.
     fn checks(self) -> &'static str {
         match self {
             Self::Everything => "everything",

@@ -6,9 +6,9 @@
 //! - other people's clients with other people's servers, and `anyport bridge` between them: of all combinations so many
 //!   that any two things meet in one of them, or with `--all` every one;
 //! - our client with other people's servers;
-//! - our program's commands with servers that nobody here wrote.
+//! - our program's commands with servers of other projects.
 //!
-//! What came of it are tables in `docs/clients.md`; that they are still true is part of the check.
+//! The results are tables in `docs/clients.md`; the check includes that they are still true.
 //!
 //! # Layout
 //! - `dialogue`: clients, eras, transports; which dialogues there are with our servers, and what comes of one.
@@ -53,7 +53,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
     run(workspace, &Wanted::default())
 }
 
-/// What is wanted of `cargo xtask interop`.
+/// The options of `cargo xtask interop`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// Every meeting through a bridge, not only so many that any two things meet.

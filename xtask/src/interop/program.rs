@@ -1,4 +1,4 @@
-//! The program's commands, with servers that nobody here wrote: `tests/python/program.py`.
+//! The program's commands, with servers of other projects: `tests/python/program.py`.
 
 /// One of those servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Server {
         }
     }
 
-    /// What the script calls it.
+    /// Its name in the script.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Everything => "everything",

@@ -36,7 +36,7 @@ pub(super) struct Stage<'a> {
 /// A server.
 struct Running {
     name: String,
-    /// What starts it on standard streams.
+    /// The command that starts it on standard streams.
     command: Vec<String>,
     port: u16,
     over_http: process::Server,
@@ -134,7 +134,7 @@ impl<'a> Stage<'a> {
     fn bridge(&mut self, meetings: &[Meeting]) -> Result<(), Failure> {
         let states = self.workspace.target("interop/state");
         if states.exists() {
-            // What a bridge remembers of another day's servers is none of this day's.
+            // A bridge must not use lists that an earlier run has stored.
             fs::remove_dir_all(&states)?;
         }
         for meeting in meetings.iter().filter(|meeting| meeting.over == Over::Http) {
@@ -157,7 +157,7 @@ impl<'a> Stage<'a> {
     /// The options of a bridge that say which server it reaches, and how.
     fn behind(&self, server: Server, behind: Behind, state: &Path) -> Result<Vec<String>, Failure> {
         let mut words = vec!["--state-dir".to_owned(), state.display().to_string()];
-        // What a newer server speaks is found out, and so is it of one that is no newer.
+        // The revision of a modern server is found out, and so is that of a legacy one.
         if behind.era == Era::Legacy && server.eras().len() > 1 {
             words.extend(["--revision".into(), "2025-11-25".into()]);
         }

@@ -18,25 +18,25 @@ const BEGIN_BRIDGED: &str = "<!-- `cargo xtask interop --write` writes this tabl
 const BEGIN_COMMANDS: &str = "<!-- `cargo xtask interop --write` writes this table as well. -->\n";
 const END: &str = "<!-- Until here. -->\n";
 
-/// What came of all that was tried.
+/// The results of all meetings.
 #[derive(Default)]
 pub(super) struct Results {
     /// Other people's clients with our servers.
     pub(super) direct: Vec<(Dialogue, Outcome)>,
-    /// What met, and found no fault.
+    /// The meetings without a fault.
     pub(super) met: Vec<Meeting>,
     /// Our commands.
     pub(super) commands: Vec<(program::Server, Outcome)>,
 }
 
-/// Sees that the page says what came of it, and tells of every meeting.
+/// Checks that the page has the results of every meeting.
 ///
 /// # Errors
 /// When it does not, or has no place for it.
 pub(super) fn check(workspace: &Workspace, results: &Results) -> Result<(), Failure> {
     let page = read(workspace)?;
     let versions = Versions::read(workspace)?;
-    // Those that met are some of those that the page tells of, and each did what it says, or we were not here.
+    // The meetings of this run are part of the page, and each had the result that the page shows.
     let all = meeting::bridged();
     let mut wrong = String::new();
     for (begin, table) in tables(results, &all, &versions)? {
@@ -81,7 +81,7 @@ fn read(workspace: &Workspace) -> Result<String, Failure> {
     fs::read_to_string(workspace.path(PAGE)).map_err(|error| format!("cannot read {PAGE}: {error}").into())
 }
 
-/// What stands before the table that `begin` begins, the table, and what stands after it.
+/// Splits the page at the table that `begin` marks: the text before it, the table, and the text after it.
 fn split<'p>(page: &'p str, begin: &str) -> Result<(&'p str, &'p str, &'p str), Failure> {
     let from = page.find(begin).map(|at| at + begin.len());
     let end = from.and_then(|from| Some(from + page[from..].find(END)?));
@@ -109,7 +109,7 @@ fn table(outcomes: &[(Dialogue, Outcome)], versions: &Versions) -> Result<String
     Ok(table)
 }
 
-/// What works in all of these meetings, or does not in some.
+/// The features that work in all of these meetings, and those that do not in some.
 fn cell(meetings: &[Meeting]) -> String {
     if meetings.is_empty() {
         return "–".to_owned();

@@ -9,7 +9,7 @@ use std::{
 use super::node;
 use crate::{Failure, workspace::Workspace};
 
-/// What must be there once all is installed.
+/// The files that must exist after the installation.
 const PROGRAM: &str = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js";
 
 /// A folder with the packages that `tests/typescript/package-lock.json` pins.

@@ -1,7 +1,7 @@
-//! What the tests need besides Rust, installed below the target folder and kept until its version changes.
+//! Tools of the tests besides Rust, installed below the target folder and reused until their version changes.
 //!
-//! Whoever clones the repository brings npm and python3; everything else comes from here, pinned by files in the
-//! repository, so that two people never test with different versions.
+//! A developer needs npm and python3; everything else comes from here, pinned by files in the repository, so that two
+//! people never test with different versions.
 
 use std::{fs, io, path::Path, process::Command};
 
@@ -44,7 +44,7 @@ fn keep(
     Ok(fs::write(stamp, wanted)?)
 }
 
-/// What `program` answers to `arguments`; `None` when there is no such program.
+/// Returns the output of `program` with `arguments`, or `None` if there is no such program.
 ///
 /// # Errors
 /// When it does not succeed.

@@ -12,7 +12,7 @@ use crate::{Failure, process, workspace::Workspace};
 /// The conformance suite calls `fs.globSync`, which older versions lack.
 const OLDEST: u32 = 22;
 
-/// What is installed where the system's Node is older.
+/// The Node that is installed if the system's is older.
 const NODE: &str = "22.23.3";
 
 /// The files that pin packages and all that they depend on.

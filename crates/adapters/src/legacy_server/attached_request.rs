@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use anyport_service::{Context, Emitter, Event, Notification, Outcome};
 
-/// A request that is attached to a call: where what is told to it goes. Its client is gone when `end` is closed.
+/// A request that is attached to a call: the channel of its events. Its client has disconnected if `end` is closed.
 pub(super) struct AttachedRequest {
     pub(super) attachment: Attachment,
     pub(super) emitter: Emitter,
@@ -16,7 +16,7 @@ pub(super) struct AttachedRequest {
     token: Option<Raw>,
 }
 
-/// What the task of a call is told.
+/// A command for the task of a call.
 pub(super) enum Command {
     /// The caller came back.
     Retry { round: u32, answers: Option<Raw>, digest: [u8; 32], caller: Caller, guest: AttachedRequest },
@@ -30,7 +30,8 @@ impl AttachedRequest {
         Self { attachment: 0, emitter, end, writer: None, token: context.progress_token().cloned() }
     }
 
-    /// Tells the client of something. Progress is of the request that is attached now, by whatever token the call began.
+    /// Sends a notification to the client. Progress belongs to the request that is attached now, whatever the call's
+    /// first token was.
     pub(super) fn tell(&self, method: Method, params: Raw) {
         let params = match (&self.token, method) {
             (Some(token), Method::Progress) => {
@@ -52,7 +53,7 @@ impl Command {
     }
 }
 
-/// What an attached request wants, and what its client can do.
+/// The wishes of an attached request, and its client's capabilities.
 pub(super) fn caller(context: &Context) -> Caller {
     Caller {
         profile: context.profile(),
@@ -61,7 +62,7 @@ pub(super) fn caller(context: &Context) -> Caller {
     }
 }
 
-/// The retry as the call's machine is told it, and whom it is from.
+/// The retry for the call's state machine, and its caller.
 pub(super) fn arrive(
     mut guest: AttachedRequest,
     attachment: Attachment,

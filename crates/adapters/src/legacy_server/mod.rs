@@ -1,4 +1,4 @@
-//! Serves callers that retry from a service that asks live.
+//! Serves callers that retry from a service with inline requests.
 
 mod attached_request;
 mod parked_calls;
@@ -38,15 +38,15 @@ use self::{
 use anyport_metrics::{Counter, Metrics};
 use anyport_service::{Context, Event, InputMode, Outcome, Reply, Request, Service, emit};
 
-/// Serves callers that retry from a service that asks live: a connection to a server of 2025-11-25 or earlier.
+/// Serves callers that retry from a service with inline requests: a connection to a server of 2025-11-25 or earlier.
 ///
-/// Callers that are asked live pass straight through. For one that retries, the call stays open in a task of its own while
-/// its questions are with the caller as `input_required`; the retry brings the answers, and is told what the call then
-/// leads to. The service is told that it may ask live, and has no deadline: what bounds a call is a layer around the
-/// park, which sees each request of the dialogue by itself, and [`ParkLimits::call_timeout`].
+/// Inline callers pass through. For a caller that retries, the call stays open in a task of its own while the caller
+/// answers its requests as `input_required`; the retry delivers the answers, and receives what the call then leads to.
+/// The service may send inline requests, and has no deadline: a layer around the adapter bounds each request of the
+/// dialogue by itself, and [`ParkLimits::call_timeout`] the whole call.
 ///
-/// A question must come as an event of the reply of the call that it belongs to, whatever the caller declared: what its
-/// client cannot be asked is refused here, and if the call then ends with an error that is -32021.
+/// A server request must be an event of the reply of its call, whatever the caller declared: a request without the
+/// client's capability is refused here, and if the call then ends with an error, that error becomes -32021.
 #[derive(Debug)]
 pub struct LegacyServerAdapter<S> {
     inner: Arc<S>,
@@ -54,10 +54,10 @@ pub struct LegacyServerAdapter<S> {
     refused: Refused,
 }
 
-/// What bounds parked calls; the names are the configuration's.
+/// The limits of parked calls; the names are those of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParkLimits {
-    /// How long further questions are waited for before the caller is asked. Default 20 ms.
+    /// How long further server requests are collected before the caller receives them. Default 20 ms.
     pub batch_window: Duration,
     /// How long a call waits for its caller to come back. Default 10 minutes.
     pub park_ttl: Duration,
@@ -65,13 +65,13 @@ pub struct ParkLimits {
     pub parked_per_principal: usize,
     /// Parked calls in all; as many are remembered that are over. Default 1,024.
     pub parked_total: usize,
-    /// What one parked call may hold of questions, and of an outcome that waits for its caller. Default 1 MiB.
+    /// The largest size of the server requests, and of the waiting outcome, of one parked call. Default 1 MiB.
     pub parked_bytes: usize,
     /// Questions that are open at once. Default 16.
     pub questions: usize,
     /// Rounds of questions in one call. Default 10.
     pub rounds: u32,
-    /// How often one question is asked again whose answer was missing or did not fit. Default 3.
+    /// How often a server request is repeated if its answer is missing or does not fit. Default 3.
     pub max_reprompts: u32,
     /// How long the same retry gets the same outcome once more. Default 30 s.
     pub replay: Duration,
@@ -151,7 +151,7 @@ impl<S: Service> LegacyServerAdapter<S> {
         self.yard.elicited.complete(elicitation_id);
     }
 
-    /// Who the server is: what is asked in its stead says so. May change with each connection.
+    /// The server's identity, which requests in its stead carry. May change with each connection.
     pub fn identify(&self, identity: Option<ServerIdentity>) {
         self.yard.identify(identity);
     }
@@ -161,7 +161,7 @@ impl<S: Service> LegacyServerAdapter<S> {
         self.yard.lot().taken()
     }
 
-    /// Ends what is parked, and parks nothing more: the program stops. Calls whose caller is attached go on.
+    /// Ends parked calls, and parks no more: the program stops. Calls with an attached request continue.
     pub fn drain(&self) {
         let mut lot = self.yard.lot();
         lot.close();
@@ -298,7 +298,7 @@ impl<S: Service> LegacyServerAdapter<S> {
         }
     }
 
-    /// The outcome as the client is told it.
+    /// The outcome for the client.
     fn told(&self, outcome: Outcome, binding: &Binding, context: &Context, round: u32) -> Outcome {
         match outcome {
             Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
@@ -309,7 +309,7 @@ impl<S: Service> LegacyServerAdapter<S> {
         }
     }
 
-    /// A call in which nobody can be asked.
+    /// A call that cannot deliver server requests.
     fn unasked(&self, request: Request, context: Context) -> Reply {
         let method = request.method.clone();
         match self.inner.call(request, context).into_ready() {
@@ -320,7 +320,7 @@ impl<S: Service> LegacyServerAdapter<S> {
     }
 }
 
-/// A reply whose questions are refused.
+/// A reply with refused server requests.
 ///
 /// 2026-07-28, patterns/mrtr §Supported Requests: "Servers MUST NOT send `InputRequiredResult` responses on any other
 /// client requests."
@@ -363,12 +363,12 @@ fn fresh(request: Request) -> Request {
     Request { method: request.method, params: params.into() }
 }
 
-/// What the task of a call told a request that was attached to it.
+/// A message of a call's task to an attached request.
 async fn ended_with(ended: oneshot::Receiver<Outcome>) -> Outcome {
     ended.await.unwrap_or_else(|_| Outcome::Error(Error::internal("the call ended without an answer")))
 }
 
-/// What the limits refused.
+/// Counters of refusals.
 #[derive(Clone, Debug, Default)]
 struct Refused(Arc<[(&'static str, Counter)]>);
 

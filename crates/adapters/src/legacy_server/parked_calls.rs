@@ -21,12 +21,12 @@ use super::{
 };
 use anyport_service::Principal;
 
-/// What all calls of a park share.
+/// The shared state of all parked calls.
 pub(super) struct ParkedCalls {
     pub(super) seals: StateSealer,
     pub(super) limits: ParkLimits,
     pub(super) elicited: Elicited,
-    /// Who the server is, once that is known.
+    /// The server's identity, once it is known.
     identity: Mutex<Option<ServerIdentity>>,
     clock: Clock,
     lot: Mutex<Lot<Principal, Handle>>,
@@ -78,7 +78,7 @@ impl ParkedCalls {
         self.clock.begun.checked_add(at)
     }
 
-    /// Hands `command` to the call that a state leads to. When that call is over or unknown, what it would be told.
+    /// Sends `command` to the call of a state. Returns the outcome for the retry if that call is over or unknown.
     pub(super) fn send(
         &self,
         call: u128,

@@ -8,10 +8,10 @@ use sha2::{Digest as _, Sha256};
 use anyport_seal::{Sealer, Unsealed};
 use anyport_service::{Principal, Request};
 
-/// What the states of parked calls are sealed with, and where they lead.
+/// Seals the states of parked calls, and finds the call of a state.
 ///
-/// The key should be kept over restarts: a state under a key that is gone is told as lost, but so is any that was made
-/// up under a key id of its maker's.
+/// The key should survive restarts: a state under a lost key is reported as lost, but so is a forged one with an
+/// unknown key id.
 #[derive(Clone, Debug)]
 pub struct StateSealer {
     sealer: Sealer,
@@ -26,8 +26,8 @@ impl StateSealer {
         Self { sealer, node: node.into(), upstream: upstream.into() }
     }
 
-    /// The node that holds the call of this `requestState`; `None` when it does not open. Whoever knows the other nodes
-    /// sends the retry there.
+    /// Returns the node that holds the call of this `requestState`, or `None` if the state does not open. A program
+    /// with several nodes sends the retry there.
     pub fn node_of(&self, state: &str) -> Option<String> {
         let text = self.sealer.open(PURPOSE, state).ok()?;
         serde_json::from_slice::<Sealed>(&text).ok().map(|sealed| sealed.node)

@@ -1,4 +1,4 @@
-//! The task of one call: it owns the reply, tells the machine what happens, and carries out what that says.
+//! The task of one call: it owns the reply, passes events to the state machine, and carries out its actions.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -41,7 +41,7 @@ pub(super) struct Open {
     refused: Refused,
 }
 
-/// What the task waits for.
+/// The events that the task awaits.
 enum Happened {
     Gone(Attachment),
     Withdrawn(Key),
@@ -160,7 +160,7 @@ impl Open {
             Event::Notification(told) => {
                 self.tell(Said::Notification { method: told.method, params: told.params });
             }
-            // Who is not there misses it: nobody here can say whether it is still worth telling then.
+            // Without an attached request the notification is dropped: it may be outdated by the next retry.
             Event::Unknown { method, params } => {
                 for guest in &self.guests {
                     guest.emitter.push(Event::Unknown { method: method.clone(), params: params.clone() });
@@ -180,7 +180,7 @@ impl Open {
         }
     }
 
-    /// Tells the machine, and carries out what it says.
+    /// Passes an event to the state machine, and carries out its actions.
     fn tell(&mut self, said: Said) {
         let mut effects = VecDeque::from(self.call.handle(self.yard.now(), said));
         while let Some(effect) = effects.pop_front() {
@@ -211,7 +211,7 @@ impl Open {
             Effect::End(to, outcome) => self.end(to, outcome.into()),
             Effect::Count(limit) => self.refused.count(limit),
             Effect::Over(ended) => self.over(ended),
-            // Carried out where the machine is told.
+            // Carried out by the caller of this function.
             Effect::Place => {}
         }
     }
@@ -243,7 +243,7 @@ impl Open {
         if self.parked.is_some() {
             return Ok(());
         }
-        // Without randomness nothing can be sealed either, which is told then.
+        // Without randomness nothing can be sealed either, and the error is reported then.
         let mut id = [0; 16];
         let _ = getrandom::fill(&mut id);
         let id = u128::from_le_bytes(id);
@@ -291,12 +291,12 @@ pub(super) fn input_required(requests: &Raw, state: &str) -> Raw {
         .finish()
 }
 
-/// What the server's outcome is to the machine.
+/// The server's outcome as an event of the state machine.
 fn told(outcome: Outcome) -> RpcResult {
     match outcome {
         Outcome::Result(result) => Ok(result),
         Outcome::Error(error) => Err(error),
-        // What is kept for a retry is the response that it gets.
+        // The response for a retry is stored as it will be sent.
         Outcome::Failed(failure) => Err(failure.to_error()),
         Outcome::InputRequired(_) => {
             let message = "the server answered input_required to a caller that is asked live";

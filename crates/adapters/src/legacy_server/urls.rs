@@ -1,5 +1,5 @@
-//! -32042: a server of 2025-11-25 wants URLs to be visited before a call, and tells so by an error. Nothing is parked: the
-//! call is made afresh.
+//! -32042: a server of 2025-11-25 requires that URLs are visited before a call, and returns an error. Nothing is
+//! parked: the call is repeated.
 
 use std::{
     num::NonZeroUsize,
@@ -87,7 +87,7 @@ impl Elicited {
     }
 }
 
-/// What the client is told in place of -32042, of a call that was made after `round` rounds of URLs.
+/// The outcome for the client instead of -32042, after `round` rounds of URLs.
 ///
 /// 2026-07-28, basic §Error Codes, has it as "2025-11-25 only": it is never passed on.
 pub(super) fn ask(
@@ -140,7 +140,7 @@ pub(super) fn again(
     }
 }
 
-/// What the client did with the URLs that it was sent to.
+/// The client's answers to the URLs.
 pub(super) enum Visited {
     /// All of them were accepted.
     All,
@@ -173,7 +173,7 @@ pub(super) fn visited(
     Visited::All
 }
 
-/// A tool's failure is told to the model; prompts and reads have no words for it but an error.
+/// A failed tool is a result for the model; prompts and reads can only fail with an error.
 fn declined(binding: &Binding) -> Outcome {
     let text = format!("the user declined to visit what {:.128} needs", binding.name);
     if binding.method != Method::ToolsCall {

@@ -163,7 +163,7 @@ async fn a_start_that_fails_is_told_and_nothing_is_served() {
     assert!(!path.exists());
 }
 
-/// A database that does not answer keeps nobody from ending the program.
+/// A database that does not answer does not keep the program from ending.
 #[tokio::test]
 async fn what_is_stopped_while_it_starts_serves_nobody_and_ends_in_order() {
     let (diary, folder) = (Diary::default(), TempDir::new().unwrap());

@@ -1,8 +1,8 @@
-//! Results of tools that only read, kept for a while.
+//! The answer cache: stores results of read-only tools for a while.
 //!
 //! - [`Cache`]: the layer; [`CacheHandle`]: what empties it.
 //! - [`key`]: when two calls are one question.
-//! - [`store`]: what is kept, and what runs now.
+//! - [`store`]: stored results, and running calls.
 
 mod key;
 mod store;
@@ -27,22 +27,22 @@ use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Servic
 
 /// Keeps the results of tools that only read, so that equal calls of one caller are answered from memory for a while.
 ///
-/// Two calls are equal when the same principal calls the same tool with arguments that mean the same: the order of
-/// members, white space, escapes and the spelling of numbers (`1`, `1.0`, `10e-1`) do not matter, and numbers that differ
-/// in any digit are different ones. What else a handler may go by is part of the question too: the revision, the
-/// client's capabilities, the log level, `Mcp-Param-*` headers. `_meta` beyond that is not: a tool whose answer goes by
-/// metadata of the request must not be kept.
+/// Two calls are equal if the same principal calls the same tool with arguments of the same meaning: the order of
+/// members, white space, escapes and the spelling of numbers (`1`, `1.0`, `10e-1`) do not matter, and numbers that
+/// differ in any digit are different. The key also has everything else that a handler may depend on: the revision, the
+/// client's capabilities, the log level, `Mcp-Param-*` headers. Further `_meta` is not part of the key: a tool that
+/// depends on metadata of the request must not be cached.
 ///
-/// Equal calls at the same time run once, and all get what the first one gets; when the first one is cancelled, another
-/// takes its place. A call that tells something on its way or asks its caller is its own: those that waited for it run
-/// by themselves. Kept are results alone, neither errors nor results that say `isError`.
+/// Equal calls at the same time run once, and all get the first one's result; if the first one is cancelled, another
+/// one runs. A call with notifications or server requests is not shared: the calls that waited for it run by
+/// themselves. Only results are cached, no errors and no results with `isError`.
 ///
 /// A call is answered from memory only if `which` says so at that moment, so a caller who may no longer see a tool gets
 /// what the service itself says to that. Whatever else the service does at each call, middleware of a server included, is
 /// left out for calls that are answered from memory.
 ///
-/// It stands around what answers at once and innermost of the layers: limits of rate and time hold for kept answers as
-/// for others. Of calls that it does not keep nothing is remembered, and without it nothing costs anything.
+/// The cache is the innermost layer: rate limits and timeouts apply to cached answers as to others. Calls that are not
+/// cacheable leave no trace, and without the cache nothing costs anything.
 ///
 /// # Example
 /// ```
@@ -66,16 +66,16 @@ pub struct Cache<S> {
 
 type Which = dyn Fn(&str, &Principal) -> Option<u64> + Send + Sync;
 
-/// What bounds a [`Cache`].
+/// The limits of a [`Cache`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheLimits {
-    /// For how long a result is kept, from when its call began. Default 300 s.
+    /// How long a result is valid, from the start of its call. Default 300 s.
     pub ttl: Duration,
-    /// Results that are kept at most (`cache_entries`); beyond, the one that was not asked for longest goes. Default
-    /// 1,024.
+    /// The largest number of stored results (`cache_entries`); beyond it, the least recently used one is removed.
+    /// Default 1,024.
     pub entries: usize,
-    /// Bytes that they take at most with the questions that they answer (`cache_bytes`); beyond, as above. One that takes
-    /// more than an eighth of it is not kept. Default 64 MiB.
+    /// The largest size of results and keys in bytes (`cache_bytes`); beyond it, as above. A result larger than an
+    /// eighth of it is not stored. Default 64 MiB.
     pub bytes: usize,
 }
 
@@ -90,18 +90,18 @@ impl Default for CacheLimits {
 pub struct CacheHandle(Arc<Store>);
 
 impl CacheHandle {
-    /// Forgets everything. What runs now is answered, not kept, and no call that comes from now on waits for it: it may
-    /// have read what was there before.
+    /// Clears the cache. Running calls are answered, but not stored, and no later call waits for them: they may have
+    /// read old data.
     pub fn clear(&self) {
         self.0.clear();
     }
 
-    /// How many results are kept.
+    /// The number of stored results.
     pub fn len(&self) -> usize {
         self.0.size().0
     }
 
-    /// Whether none is kept.
+    /// Whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -115,9 +115,9 @@ impl CacheHandle {
 impl<S: Service> Cache<S> {
     /// Keeps results of `inner`, of those tools for which `which` returns something.
     ///
-    /// It is given the tool's name and who calls, and asked at every call of a tool: it must be quick, and must refuse
-    /// whom the tool is hidden from. What it returns stands for the tool as it is now: when that is replaced by another of
-    /// its name, it must return another number.
+    /// The function receives the tool's name and the caller at every call of a tool. It must be fast, and return `None`
+    /// for callers that may not see the tool. Its number identifies the current version of the tool: if the tool is
+    /// replaced by another of its name, it must return another number.
     pub fn new(
         inner: S,
         limits: CacheLimits,
@@ -135,12 +135,12 @@ impl<S: Service> Cache<S> {
         self
     }
 
-    /// What empties it.
+    /// Returns the handle that clears it.
     pub fn handle(&self) -> CacheHandle {
         CacheHandle(self.store.clone())
     }
 
-    /// The question that a call is, if its answer may be kept.
+    /// The cache key of a call, if its answer may be cached.
     fn key(&self, request: &Request, context: &Context) -> Option<Key> {
         if &*request.method != Method::ToolsCall.as_str() {
             return None;
@@ -200,7 +200,7 @@ fn lead_on(lead: Leader, reply: Reply) -> Reply {
 
 struct Leading {
     reply: Reply,
-    /// None once it is known that nobody else gets the answer.
+    /// `None` once it is known that no other call gets the answer.
     lead: Option<Leader>,
 }
 
@@ -212,7 +212,7 @@ impl Stream for Leading {
         if let Some(lead) = self.lead.take() {
             match &event {
                 Event::Outcome(outcome) => lead.end(outcome),
-                // Those who wait would miss what is told, and nobody can answer for them.
+                // Waiting calls would miss notifications, and cannot share answers to server requests.
                 Event::Notification(_)
                 | Event::Unknown { .. }
                 | Event::ServerRequest(_)
@@ -223,7 +223,7 @@ impl Stream for Leading {
     }
 }
 
-/// What became of a call that waited for another.
+/// The outcome for a call that waited for another.
 enum Followed {
     Told(Outcome),
     /// The other is gone, and this one goes on in its place.

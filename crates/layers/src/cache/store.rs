@@ -1,4 +1,4 @@
-//! What is kept, and what runs now.
+//! Stored results, and running calls.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ pub(super) struct Store {
 
 struct State {
     kept: LruCache<Key, Kept>,
-    /// What all that is kept takes.
+    /// The size of all stored results.
     bytes: usize,
     /// Calls that run now and that others may wait for.
     running: HashMap<Key, Running>,
@@ -51,7 +51,7 @@ struct Counters {
     too_large: Counter,
 }
 
-/// What those who wait are told.
+/// The message for waiting calls.
 #[derive(Clone, Debug)]
 pub(super) enum Told {
     Ended(Outcome),
@@ -61,7 +61,7 @@ pub(super) enum Told {
 
 pub(super) enum Found {
     Kept(Raw),
-    /// Nobody has asked this: the caller runs, and others may wait for it.
+    /// No equal call is stored or running: the caller runs, and others may wait for it.
     Leader(Leader),
     /// Somebody is asking this right now.
     Follower(Waiting),
@@ -79,13 +79,13 @@ pub(super) struct Leader {
 pub(super) struct Waiting(watch::Receiver<Option<Told>>);
 
 impl Waiting {
-    /// What the call that runs came to; `None` when it was cancelled.
+    /// The outcome of the running call; `None` if it was cancelled.
     pub(super) async fn told(&mut self) -> Option<Told> {
         self.0.wait_for(Option::is_some).await.ok()?.clone()
     }
 }
 
-/// What an entry takes beside its text.
+/// The size of an entry beside its text.
 const OVERHEAD: usize = 256;
 
 /// One result takes at most this part of all bytes, lest it drive out everything else.
@@ -142,7 +142,7 @@ impl Store {
         drop((kept, running));
     }
 
-    /// How many results are kept, and what they take.
+    /// The number of stored results, and their size.
     pub(super) fn size(&self) -> (usize, usize) {
         let state = self.lock();
         (state.kept.len(), state.bytes)
@@ -204,7 +204,7 @@ impl State {
 }
 
 impl Leader {
-    /// The call has ended: its result is kept if it is one to keep, and all who wait get the outcome.
+    /// Ends a call: stores its result if it is cacheable, and gives the outcome to all waiting calls.
     pub(super) fn end(self, outcome: &Outcome) {
         let Outcome::Result(result) = outcome else {
             return match outcome {
@@ -229,7 +229,7 @@ impl Leader {
     }
 
     fn tell(self, told: Told) {
-        // Whoever comes from now on does not find it any more.
+        // Later calls no longer find it.
         self.store.lock().leave(&self.key, self.number);
         self.told.send_replace(Some(told));
     }

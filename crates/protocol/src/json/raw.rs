@@ -12,8 +12,8 @@ use super::{
 
 /// One JSON value as text that has passed the scan; cloning shares it.
 ///
-/// This is how params and results travel: what nobody needs to look into is never parsed again and leaves
-/// byte for byte as it came.
+/// Params and results travel in this form: text that no code has to read is never parsed again and leaves byte for byte
+/// as it arrived.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Raw(ByteString);
 
@@ -175,7 +175,7 @@ pub struct Splice {
 }
 
 impl Splice {
-    /// Copies every member of `object` whose (unescaped) key `keep` accepts.
+    /// Copies every member of `object` with an (unescaped) key that `keep` accepts.
     pub fn retain(object: &Raw, mut keep: impl FnMut(&str) -> bool) -> Self {
         let mut splice = Self { out: Vec::with_capacity(object.as_str().len() + 128), empty: true };
         splice.out.push(b'{');

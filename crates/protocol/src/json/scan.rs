@@ -36,7 +36,7 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at line {line}, column {column}")]
 pub struct ScanError {
-    /// What is wrong.
+    /// The fault.
     pub kind: ScanErrorKind,
     /// Line of the first byte that is wrong, from 1.
     pub line: usize,
@@ -44,7 +44,7 @@ pub struct ScanError {
     pub column: usize,
 }
 
-/// What is wrong with a message.
+/// A fault of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScanErrorKind {
@@ -106,8 +106,8 @@ pub(super) fn not_utf8(text: &[u8], error: &std::str::Utf8Error) -> ScanError {
     locate(text, ScanErrorKind::NotUtf8, error.valid_up_to())
 }
 
-/// Scans a message like [`scan`] and notes on the way where the members lie that every request is asked for: those
-/// of the message, of its `params`, and of their `_meta`. So none of them has to be looked for again.
+/// Scans a message like [`scan`] and records the positions of the members that every request needs: those of the
+/// message, of its `params`, and of their `_meta`. So no later code has to search for them.
 ///
 /// # Errors
 /// As [`scan`].
@@ -130,7 +130,7 @@ pub(crate) struct Span {
     pub(crate) value: Range<usize>,
 }
 
-/// The parts of a message whose members are noted.
+/// The parts of a message with recorded members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Message,
@@ -305,7 +305,7 @@ impl Scanner<'_, '_> {
     }
 
     fn array(&mut self, depth: usize) -> Result<(), Stop> {
-        // The members of what stands in an array are nobody's.
+        // Members of objects inside an array are not recorded.
         self.part = None;
         if self.peek() == Some(b']') {
             self.at += 1;
@@ -369,7 +369,7 @@ impl Scanner<'_, '_> {
         if key.escaped { string::unescape(inside) } else { inside.into() }
     }
 
-    /// Passes over a string, whose opening quote is next, and tells where its inside lies.
+    /// Skips a string with its opening quote next, and returns the range of its content.
     fn string(&mut self) -> Result<Key, Stop> {
         let start = self.at + 1;
         let mut escaped = false;

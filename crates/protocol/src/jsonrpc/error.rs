@@ -31,14 +31,14 @@ pub mod code {
 pub struct Error {
     /// One of [`code`], or a code of the application's outside -32768 to -32000.
     pub code: i64,
-    /// What went wrong and what to do, for a person. Never holds a secret.
+    /// The fault and what to do, for a person. Never contains a secret.
     pub message: Cow<'static, str>,
     /// More, for a program.
     pub data: Option<Raw>,
     /// Why, where the transport answers some reasons in its own way (an HTTP status). Part of `data` on the wire.
     pub reason: Option<Reason>,
-    /// Whether an older server said it, to be told to a client of an older revision as it came: then the code means what
-    /// it means there. Not on the wire.
+    /// Whether the error comes from a legacy server. A legacy client then receives it unchanged, because its code has
+    /// the meaning of those revisions. Not on the wire.
     pub is_older: bool,
 }
 
@@ -64,7 +64,7 @@ pub enum Reason {
     Mismatch,
     /// A `requestState` past its time.
     Expired,
-    /// `inputResponses` that are no answers to what was asked.
+    /// `inputResponses` that do not answer the server requests.
     Malformed,
     /// The client answered a question with an error.
     ClientRefused,
@@ -80,7 +80,7 @@ pub enum Reason {
     Cancelled,
     /// The call that a `requestState` belongs to is not known here any more.
     Lost,
-    /// What a call led to is too large to be kept for its caller.
+    /// The outcome of a call is too large to be stored for its caller.
     TooLarge,
     /// The user declined what the call needs.
     Declined,
@@ -88,7 +88,7 @@ pub enum Reason {
     UpstreamDown,
     /// The connection to the server broke while the call was open.
     UpstreamLost,
-    /// The server may or may not have done what was asked: its answer was lost, and asking again is not safe.
+    /// The server may or may not have processed the call: the response was lost, and a repetition is not safe.
     OutcomeUnknown,
 }
 
@@ -168,7 +168,7 @@ impl Error {
             .with_data(Splice::new().with("requiredCapabilities", required).finish())
     }
 
-    /// -32022: the revision `requested` is none of `supported`.
+    /// -32022: the revision `requested` is not one of `supported`.
     pub fn unsupported_version(requested: &str, supported: &[crate::Revision]) -> Self {
         let names: Vec<&str> = supported.iter().map(|revision| revision.as_str()).collect();
         let list = Raw::from(serde_json::Value::from(names.clone()));

@@ -2,9 +2,9 @@ use std::fmt;
 
 use super::Reason;
 
-/// What kind of failure an error of a tool, resource or prompt is, for a program.
+/// The kind of an error of a tool, resource or prompt, for programs.
 ///
-/// A kind is ours, and no part of MCP: a result that `isError` tells it in `_meta`, under
+/// Kinds are Anyport's and not a part of MCP: a result with `isError` has the kind in `_meta`, under
 /// [`key::ERROR`](crate::meta::key::ERROR).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -12,7 +12,7 @@ pub enum ErrorKind {
     /// The work failed.
     #[default]
     Execution,
-    /// What was given is not what is taken.
+    /// The arguments are invalid.
     Validation,
     /// There is no such thing.
     NotFound,
@@ -55,7 +55,7 @@ impl ErrorKind {
         }
     }
 
-    /// The kind whose word is `name`.
+    /// Returns the kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }

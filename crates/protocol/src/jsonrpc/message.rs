@@ -53,10 +53,10 @@ pub struct Response {
     pub outcome: RpcResult,
 }
 
-/// What a request led to: the text of its `result`, or an error.
+/// The response to a request: the text of its `result`, or an error.
 pub type RpcResult = Result<Raw, Error>;
 
-/// What came in: one message, or a batch of them.
+/// Received text: one message, or a batch.
 #[expect(
     clippy::large_enum_variant,
     reason = "taken apart as soon as it is made; a box would cost an allocation a message"

@@ -116,7 +116,7 @@ impl Notes {
         self.count += 1;
     }
 
-    /// The params whose text is `raw`.
+    /// The params with the text `raw`.
     pub(super) fn finish(mut self, raw: Raw) -> Params {
         let Ok(start) = u16::try_from(self.start) else { return raw.into() };
         if self.count > NOTED || self.all[..self.count].iter().any(|place| place.key.0 == 0) {

@@ -55,7 +55,7 @@ pub fn write_request(out: &mut Vec<u8>, id: &Id, method: &str, params: Option<&R
     write_call(out, method, params);
 }
 
-/// What stands around id, method and params of a request that has all three.
+/// The text around id, method and params of a request that has all three.
 const ENVELOPE: usize = r#"{"jsonrpc":"2.0","id":,"method":"","params":}"#.len();
 
 fn write_call(out: &mut Vec<u8>, method: &str, params: Option<&Raw>) {

@@ -50,7 +50,7 @@ fn list_titles(field: &mut Tree) {
     field.set("enumNames", Tree::strings(options.iter().map(Choice::name)));
 }
 
-/// A choice of several to a string whose description names the choices.
+/// Converts a multiple choice to a string with a description that names the choices.
 fn name_choices(field: &mut Tree) {
     let Some(choices) = Choices::of(&field.clone().into_raw()) else { return };
     let description = choices.describe(field.text("description").as_deref());
@@ -72,7 +72,7 @@ struct Choice {
 }
 
 impl Choice {
-    /// What a user is shown.
+    /// The text that the user sees.
     fn name(&self) -> &str {
         self.title.as_deref().unwrap_or(&self.value)
     }
@@ -104,7 +104,7 @@ impl Choices {
         })
     }
 
-    /// What the user has to know, after what the description says already.
+    /// The hint for the user, after the field's own description.
     fn describe(&self, description: Option<&str>) -> String {
         let names: Vec<_> = self
             .of
@@ -164,7 +164,7 @@ impl Choices {
     }
 }
 
-/// What stands between the commas, where anything does.
+/// The texts between the commas, without empty ones.
 fn parts(text: &str) -> Vec<&str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect()
 }

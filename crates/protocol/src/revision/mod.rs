@@ -10,8 +10,8 @@
 //!   converted, and whatever no rule touches keeps its very bytes.
 //! - What an older revision cannot say at all is [`Unrepresentable`], never dropped in silence.
 //!
-//! What needs more than the message is not done here but by whoever holds the dialogue: ids and tokens, the
-//! `_meta` of a modern request, `elicitationId`, core tasks, `completions` of a 2024-11-05 server.
+//! Conversions that need more than the message belong to the session: ids and tokens, the `_meta` of a modern request,
+//! `elicitationId`, core tasks, `completions` of a 2024-11-05 server.
 
 mod content;
 mod elicitation;
@@ -57,8 +57,8 @@ pub fn lower(part: Part, to: Revision, raw: Raw) -> Result<Raw, Unrepresentable>
 
 /// Carries `raw`, said in the revision `from`, to the newest revision.
 ///
-/// What only older revisions have (`notifications/roots/list_changed`, say) passes: it may be meant for
-/// another old peer. The answer to an elicitation goes through [`lift_answer`] instead.
+/// Messages that only older revisions have (such as `notifications/roots/list_changed`) pass, because they may be meant
+/// for another legacy peer. The answer to an elicitation goes through [`lift_answer`] instead.
 ///
 /// # Errors
 /// None of today's rules refuses on the way up; a step may.
@@ -106,8 +106,8 @@ pub fn lift_result(
 /// Carries a client's answer to a question to the newest revision, given the question's params as they were
 /// *before* they were lowered for that client.
 ///
-/// Before 2025-11-25 nobody could choose several values: such a field was lowered to a string, and the string
-/// in the answer is split again here.
+/// Before 2025-11-25 a field could not have several values: such a field is lowered to a string, and the string in the
+/// answer is split again here.
 ///
 /// # Errors
 /// When the client chose what was not offered, or too few or too many; ask again, or treat it as "cancel".
@@ -126,7 +126,7 @@ pub fn lift_answer(
     Ok(tree.into_raw())
 }
 
-/// What one step does to a message, in place.
+/// The conversion of one step, in place.
 type Change = fn(Part, &mut Tree) -> Result<(), Unrepresentable>;
 
 /// The step between two neighbours, known by its older side.

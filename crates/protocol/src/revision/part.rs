@@ -14,9 +14,9 @@ pub enum Part {
     Answer(Method),
     /// The params of a notification, from either side.
     Notification(Method),
-    /// What a server declares in `initialize` or `server/discover`.
+    /// The capabilities that a server declares in `initialize` or `server/discover`.
     ServerCapabilities,
-    /// What a client declares in `initialize` or in `_meta`.
+    /// The capabilities that a client declares in `initialize` or in `_meta`.
     ClientCapabilities,
 }
 

@@ -112,7 +112,7 @@ impl Tree {
         self.member(name).and_then(Self::array).map_or(&mut [], Vec::as_mut_slice)
     }
 
-    /// Takes its member `name` out; stays closed when there is none.
+    /// Removes its member `name`; stays closed if there is no such member.
     pub(super) fn remove(&mut self, name: &str) -> Option<Self> {
         if !self.has(name) {
             return None;
@@ -207,7 +207,7 @@ impl Object {
         }
     }
 
-    /// Keeps the members whose keys `keep` accepts.
+    /// Retains the members with keys that `keep` accepts.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
         self.0.retain(|(key, _)| keep(&string::unescape(inside(key))));
     }

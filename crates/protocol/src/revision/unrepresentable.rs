@@ -12,14 +12,14 @@ pub enum Unrepresentable {
         /// The revision that lacks it.
         to: Revision,
     },
-    /// Below 2026-07-28 every result is complete: `input_required` has to be asked live, and the result of an
-    /// extension has to be finished first.
+    /// Below 2026-07-28 every result is complete: the requests of `input_required` have to be sent while the call is
+    /// open, and the result of an extension has to be finished first.
     #[error("a result of type {0} can only be said since 2026-07-28")]
     ResultType(String),
     /// Below 2025-11-25 a call has no task for its result.
     #[error("a task instead of a result can only be said since 2025-11-25")]
     Task,
-    /// Below 2025-11-25 users are asked with forms only.
+    /// Below 2025-11-25 elicitation has forms only.
     #[error("elicitation in URL mode can only be said since 2025-11-25; ask with a form")]
     UrlElicitation,
     /// Below 2025-11-25 a sampled model has no tools.
@@ -36,7 +36,7 @@ pub enum Unrepresentable {
     Choice {
         /// The field.
         field: String,
-        /// What is wrong with its answer.
+        /// The fault of its answer.
         why: String,
     },
 }

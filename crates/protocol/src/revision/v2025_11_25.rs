@@ -58,7 +58,7 @@ fn remove_all(value: &mut Tree, names: &[&str]) {
     }
 }
 
-/// Says that a result is complete, and that nobody may keep it unless its server said otherwise.
+/// Marks a result as complete, and as not cacheable unless its server says otherwise.
 ///
 /// The type is set even over one that is there: an old server knows no other, and one that writes
 /// `input_required` must not reach a modern client past the bridge.
@@ -133,7 +133,7 @@ fn is_boolean(value: &str) -> bool {
 /// The extension that tasks became.
 const TASKS: &str = "io.modelcontextprotocol/tasks";
 
-/// Declares the extension for a server whose tool calls may become tasks.
+/// Declares the extension for a server with tool calls that may become tasks.
 fn lift_tasks(capabilities: &mut Tree) {
     let Some(tasks) = capabilities.remove("tasks") else { return };
     let calls = tasks.peek("requests").and_then(|requests| requests.member("tools")?.member("call"));

@@ -1,10 +1,10 @@
-//! What each side declares that it can do.
+//! The capabilities of both sides.
 
 use serde::{Deserialize, Serialize};
 
 use super::JsonObject;
 
-/// What a client can be asked.
+/// The capabilities of a client.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientCapabilities {
     /// It can ask its user.
@@ -55,7 +55,7 @@ pub struct SamplingCapability {
     pub extra: JsonObject,
 }
 
-/// What a server offers.
+/// The capabilities of a server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServerCapabilities {
     /// It completes arguments.

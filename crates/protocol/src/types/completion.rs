@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{JsonObject, Ordered, RequestMeta, ResultMeta, ResultType, tag, wire::union};
 
 union! {
-    /// What has the argument that is to be completed.
+    /// The prompt or template with the argument to complete.
     pub enum Reference by "type" of "a reference" {
         /// A prompt.
         Prompt(PromptReference) = "ref/prompt",
@@ -63,12 +63,12 @@ pub struct CompleteRequestParams {
     /// The request's metadata.
     #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
     pub meta: Option<RequestMeta>,
-    /// What has the argument.
+    /// The prompt or template with the argument.
     #[serde(rename = "ref")]
     pub reference: Reference,
     /// The argument.
     pub argument: CompletionArgument,
-    /// What is known beside it.
+    /// The values of other arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<CompletionContext>,
     /// Members that this revision does not name.
@@ -81,14 +81,14 @@ pub struct CompleteRequestParams {
 pub struct CompletionArgument {
     /// Its name.
     pub name: String,
-    /// What is written so far.
+    /// The text typed so far.
     pub value: String,
     /// Members that this revision does not name.
     #[serde(flatten)]
     pub extra: JsonObject,
 }
 
-/// What is known beside the argument.
+/// The values of other arguments.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CompletionContext {
     /// The other arguments, as far as they are known.
@@ -106,7 +106,7 @@ pub struct CompleteResult {
     /// How to read it.
     #[serde(default)]
     pub result_type: ResultType,
-    /// What the argument could be.
+    /// The suggestions.
     pub completion: Completion,
     /// The result's metadata.
     #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
@@ -117,13 +117,13 @@ pub struct CompleteResult {
 }
 
 impl CompleteResult {
-    /// What the argument could be, cut as [`Completion::new`] does.
+    /// The suggestions, cut as [`Completion::new`] does.
     pub fn new(values: Vec<String>) -> Self {
         Self { completion: Completion::new(values), ..Self::default() }
     }
 }
 
-/// What an argument could be.
+/// Suggestions for an argument.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Completion {

@@ -95,7 +95,7 @@ impl ContentBlock {
         self
     }
 
-    /// Sets whom it is for.
+    /// Sets the audience.
     #[must_use]
     pub fn for_audience(self, audience: impl IntoIterator<Item = Role>) -> Self {
         self.annotate(|annotations| annotations.with_audience(audience))

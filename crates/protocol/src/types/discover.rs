@@ -13,7 +13,7 @@ pub struct DiscoverResult {
     pub result_type: ResultType,
     /// The revisions that the server speaks.
     pub supported_versions: Vec<String>,
-    /// What it offers.
+    /// Its capabilities.
     pub capabilities: ServerCapabilities,
     /// How to use it, for the model.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -21,7 +21,7 @@ pub struct DiscoverResult {
     /// For how many milliseconds it is fresh; absent or negative means 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_ms: Option<i64>,
-    /// Who may keep it.
+    /// The callers that may share a cached copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_scope: Option<CacheScope>,
     /// The result's metadata; it says who the server is.
@@ -33,7 +33,7 @@ pub struct DiscoverResult {
 }
 
 impl DiscoverResult {
-    /// What a server speaks and offers, stale at once and private.
+    /// The server's revisions and capabilities, stale at once and private.
     pub fn new(supported_versions: Vec<String>, capabilities: ServerCapabilities) -> Self {
         let (ttl_ms, cache_scope) = (Some(0), Some(CacheScope::Private));
         Self { supported_versions, capabilities, ttl_ms, cache_scope, ..Self::default() }

@@ -33,14 +33,14 @@ impl ElicitRequest {
     }
 }
 
-/// How the user is asked.
+/// The mode: a form or a URL.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ElicitRequestParams {
     /// With a form. The mode if none is named.
     Form(ElicitRequestFormParams),
     /// By sending the user to a URL.
     Url(ElicitRequestUrlParams),
-    /// In a mode that this revision does not name; kept whole.
+    /// An unknown mode, with all its members.
     Unknown(Value),
 }
 
@@ -72,7 +72,7 @@ pub struct ElicitRequestFormParams {
     /// `form` or absent, which means the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<tag::Form>,
-    /// What is asked.
+    /// The message for the user.
     pub message: String,
     /// The fields.
     pub requested_schema: RequestedSchema,
@@ -86,7 +86,7 @@ pub struct ElicitRequestFormParams {
 pub struct ElicitRequestUrlParams {
     /// Always `url`.
     pub mode: tag::Url,
-    /// What is asked.
+    /// The message for the user.
     pub message: String,
     /// Where.
     pub url: String,
@@ -131,10 +131,9 @@ impl RequestedSchema {
     }
 }
 
-/// What the user did.
+/// The user's action.
 ///
-/// Unlike other words of the protocol it is read strictly: an answer that nobody understands must not pass for
-/// consent.
+/// Unlike other words of the protocol it is read strictly: an unknown answer must not pass for consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ElicitAction {
@@ -149,9 +148,9 @@ pub enum ElicitAction {
 /// The user's answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ElicitResult {
-    /// What the user did.
+    /// The user's action.
     pub action: ElicitAction,
-    /// What the user filled in: text, numbers, booleans and lists of text. Only on accepting a form.
+    /// The form's values: text, numbers, booleans and lists of text. Only for an accepted form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<JsonObject>,
     /// Members that this revision does not name.

@@ -9,7 +9,7 @@ use super::{ClientCapabilities, JsonObject};
 pub struct UnsupportedProtocolVersionData {
     /// The revisions that the server speaks.
     pub supported: Vec<String>,
-    /// The one that was asked for.
+    /// The requested revision.
     pub requested: String,
     /// Members that this revision does not name.
     #[serde(flatten)]
@@ -20,7 +20,7 @@ pub struct UnsupportedProtocolVersionData {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MissingRequiredClientCapabilityData {
-    /// What the client would have to declare.
+    /// The missing capabilities.
     pub required_capabilities: ClientCapabilities,
     /// Members that this revision does not name.
     #[serde(flatten)]

@@ -1,4 +1,4 @@
-//! Who someone is, how things are shown, and for whom: implementations, icons, annotations.
+//! Implementations, icons and annotations.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
@@ -16,7 +16,7 @@ pub struct Implementation {
     pub title: Option<String>,
     /// Its version.
     pub version: String,
-    /// What it does, for people.
+    /// A description for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Its website.
@@ -78,7 +78,7 @@ words! {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Annotations {
-    /// Whom it is for.
+    /// The audience.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<Vec<Role>>,
     /// How important it is: 1 is required, 0 is optional.
@@ -93,7 +93,7 @@ pub struct Annotations {
 }
 
 impl Annotations {
-    /// Sets whom it is for.
+    /// Sets the audience.
     #[must_use]
     pub fn with_audience(mut self, audience: impl IntoIterator<Item = Role>) -> Self {
         self.audience = Some(audience.into_iter().collect());
@@ -120,7 +120,7 @@ impl Annotations {
 }
 
 words! {
-    /// Who speaks in a conversation, or is spoken to.
+    /// The role of a speaker or an audience.
     pub enum Role {
         /// The person.
         User = "user",

@@ -31,7 +31,7 @@ pub type InputRequests = Ordered<InputRequest>;
 
 /// Answers by the key of their question.
 ///
-/// An answer does not say what it answers; whoever asked under that key reads it as [`super::ElicitResult`],
+/// An answer does not name its request. The sender of the request reads it as [`super::ElicitResult`],
 /// [`super::CreateMessageResult`] or [`super::ListRootsResult`] with [`Raw::decode`], and a client makes one with
 /// [`Raw::of`].
 pub type InputResponses = Ordered<Raw>;

@@ -32,7 +32,7 @@ pub struct SubscriptionsListenRequestParams {
     /// The request's metadata.
     #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
     pub meta: Option<RequestMeta>,
-    /// What the client wants to hear of.
+    /// The notifications that the client subscribes to.
     pub notifications: SubscriptionFilter,
     /// Members that this revision does not name.
     #[serde(flatten)]
@@ -45,7 +45,7 @@ pub struct SubscriptionsAcknowledgedNotificationParams {
     /// The notification's metadata.
     #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
     pub meta: Option<NotificationMeta>,
-    /// What the server will tell of.
+    /// The notifications that the server will send.
     pub notifications: SubscriptionFilter,
     /// Members that this revision does not name.
     #[serde(flatten)]
@@ -83,7 +83,7 @@ impl SubscriptionsListenResult {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionsListenResultMeta {
-    /// Who the server says it is.
+    /// The server's name and version, as it declares them.
     #[serde(rename = "io.modelcontextprotocol/serverInfo", skip_serializing_if = "Option::is_none")]
     pub server_info: Option<Implementation>,
     /// The id of the listen request.

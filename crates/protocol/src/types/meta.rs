@@ -1,7 +1,6 @@
 //! The `_meta` of requests, results and notifications.
 //!
-//! [`crate::meta`] reads the same members from text, and checks them; these types are for whoever writes a
-//! message or wants all of one.
+//! [`crate::meta`] reads the same members from text, and checks them. These types write messages, and read all members.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +20,10 @@ pub struct RequestMeta {
     /// The revision that the request speaks.
     #[serde(rename = "io.modelcontextprotocol/protocolVersion", skip_serializing_if = "Option::is_none")]
     pub protocol_version: Option<String>,
-    /// Who the client says it is.
+    /// The client's name and version, as it declares them.
     #[serde(rename = "io.modelcontextprotocol/clientInfo", skip_serializing_if = "Option::is_none")]
     pub client_info: Option<Implementation>,
-    /// What the client can be asked.
+    /// The client's capabilities.
     #[serde(rename = "io.modelcontextprotocol/clientCapabilities", skip_serializing_if = "Option::is_none")]
     pub client_capabilities: Option<ClientCapabilities>,
     /// From which severity on the client wants log messages of this request.
@@ -42,7 +41,7 @@ pub struct RequestMeta {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResultMeta {
-    /// Who the server says it is.
+    /// The server's name and version, as it declares them.
     #[serde(rename = "io.modelcontextprotocol/serverInfo", skip_serializing_if = "Option::is_none")]
     pub server_info: Option<Implementation>,
     /// Members that this revision does not name.

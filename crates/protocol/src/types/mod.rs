@@ -8,7 +8,7 @@
 //! - What stands in many messages: `info`, `capability`, `meta`, `params`, `result`, `content`.
 //! - What a server offers: `discover`, `tool`, `resource`, `prompt`, `completion`, `listen`.
 //! - What a server asks: `input`, `elicitation` with the fields of its forms in `schema`, `sampling`, `roots`.
-//! - What nobody answers: `notification`; and what programs read of errors: `error`.
+//! - Notifications: `notification`; data of errors for programs: `error`.
 //! - How all of them meet the wire: `wire`, [`tag`], [`Ordered`].
 
 mod capability;

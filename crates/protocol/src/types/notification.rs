@@ -55,7 +55,7 @@ pub struct ProgressNotificationParams {
     /// How far it will go, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Number>,
-    /// What is happening, for people.
+    /// A message for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Members that this revision does not name.
@@ -82,7 +82,7 @@ pub struct LoggingMessageNotificationParams {
     /// Which part of the server says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logger: Option<String>,
-    /// What is said: any JSON.
+    /// The logged data: any JSON.
     pub data: Value,
     /// Members that this revision does not name.
     #[serde(flatten)]

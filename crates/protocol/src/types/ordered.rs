@@ -5,9 +5,9 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 
-/// An object whose members are all of one kind, in the order in which they were written.
+/// An object with members of one type, in the order in which they were written.
 ///
-/// The order matters to people: it is that of a form's fields and of the questions that they are asked.
+/// The order matters to people: it is the order of a form's fields and of server requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ordered<T>(Vec<(String, T)>);
 
@@ -44,7 +44,7 @@ impl<T> Ordered<T> {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -93,8 +93,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ordered<T>, A::Error> {
-                // Not `insert`: looking for each name among those before it takes quadratic time, and whoever
-                // sends a message chooses how many there are. The scan has refused names that stand twice.
+                // Not `insert`: searching each name among the previous ones takes quadratic time, and the sender of a
+                // message chooses their number. The scan has refused duplicate names.
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
                     members.push(member);

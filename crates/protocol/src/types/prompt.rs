@@ -15,10 +15,10 @@ pub struct Prompt {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is for.
+    /// Its purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What it takes.
+    /// Its arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Vec<PromptArgument>>,
     /// Its icons.
@@ -47,7 +47,7 @@ pub struct PromptArgument {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is.
+    /// Its description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Whether it must be given.
@@ -68,9 +68,9 @@ impl PromptArgument {
 /// A message of a prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PromptMessage {
-    /// Who says it.
+    /// Its role.
     pub role: Role,
-    /// What is said.
+    /// Its content.
     pub content: ContentBlock,
     /// Members that this revision does not name.
     #[serde(flatten)]
@@ -78,12 +78,12 @@ pub struct PromptMessage {
 }
 
 impl PromptMessage {
-    /// What the person says.
+    /// A message of the user.
     pub fn user(content: impl Into<ContentBlock>) -> Self {
         Self { role: Role::User, content: content.into(), extra: JsonObject::new() }
     }
 
-    /// What the model says.
+    /// A message of the model.
     pub fn assistant(content: impl Into<ContentBlock>) -> Self {
         Self { role: Role::Assistant, content: content.into(), extra: JsonObject::new() }
     }
@@ -104,7 +104,7 @@ pub struct ListPromptsResult {
     /// For how many milliseconds it is fresh; absent or negative means 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_ms: Option<i64>,
-    /// Who may keep it.
+    /// The callers that may share a cached copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_scope: Option<CacheScope>,
     /// The result's metadata.
@@ -153,7 +153,7 @@ pub struct GetPromptResult {
     /// How to read it.
     #[serde(default)]
     pub result_type: ResultType,
-    /// What the prompt is for.
+    /// The purpose of the prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The messages.

@@ -20,7 +20,7 @@ pub struct Resource {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is, for the model.
+    /// A description for the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Its type.
@@ -50,7 +50,7 @@ impl Resource {
     }
 }
 
-/// A resource, as content: whoever wants it reads it.
+/// A link to a resource, as content. The receiver reads the resource if it needs it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceLink {
@@ -64,7 +64,7 @@ pub struct ResourceLink {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is, for the model.
+    /// A description for the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Its type.
@@ -131,7 +131,7 @@ impl From<Resource> for ResourceLink {
     }
 }
 
-/// Many resources whose URIs have one form.
+/// Resources with URIs of one form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceTemplate {
@@ -142,7 +142,7 @@ pub struct ResourceTemplate {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is for, for the model.
+    /// Its purpose, for the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The type of all of them, where they share one.
@@ -169,14 +169,14 @@ impl ResourceTemplate {
     }
 }
 
-/// What a resource holds.
+/// The contents of a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResourceContents {
     /// Text.
     Text(TextResourceContents),
     /// Bytes.
     Blob(BlobResourceContents),
-    /// Neither; kept whole.
+    /// Neither text nor bytes, with all members.
     Unknown(Value),
 }
 
@@ -198,7 +198,7 @@ impl ResourceContents {
         match &mut self {
             Self::Text(contents) => contents.mime_type = Some(mime_type.into()),
             Self::Blob(contents) => contents.mime_type = Some(mime_type.into()),
-            // What we do not understand we do not change.
+            // Unknown values stay unchanged.
             Self::Unknown(_) => {}
         }
         self
@@ -281,7 +281,7 @@ pub struct ListResourcesResult {
     /// For how many milliseconds it is fresh; absent or negative means 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_ms: Option<i64>,
-    /// Who may keep it.
+    /// The callers that may share a cached copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_scope: Option<CacheScope>,
     /// The result's metadata.
@@ -315,7 +315,7 @@ pub struct ListResourceTemplatesResult {
     /// For how many milliseconds it is fresh; absent or negative means 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_ms: Option<i64>,
-    /// Who may keep it.
+    /// The callers that may share a cached copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_scope: Option<CacheScope>,
     /// The result's metadata.
@@ -341,7 +341,7 @@ pub struct ReadResourceRequestParams {
     /// The request's metadata.
     #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
     pub meta: Option<RequestMeta>,
-    /// What to read.
+    /// The resource to read.
     pub uri: String,
     /// Answers to the questions of an earlier round.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -366,7 +366,7 @@ pub struct ReadResourceResult {
     /// For how many milliseconds it is fresh; absent or negative means 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_ms: Option<i64>,
-    /// Who may keep it.
+    /// The callers that may share a cached copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_scope: Option<CacheScope>,
     /// The result's metadata.

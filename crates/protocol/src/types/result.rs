@@ -1,4 +1,4 @@
-//! What every result says about itself, and what cacheable ones add.
+//! The members that every result has, and those of cacheable results.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,8 +11,8 @@ use super::{
 words! {
     /// How a result is to be read.
     ///
-    /// 2026-07-28, basic §ResultType: "A `resultType` of any value unrecognized by the client **MUST** be
-    /// considered invalid." The word is kept, so that an extension can recognise its own.
+    /// 2026-07-28, basic §ResultType: "A `resultType` of any value unrecognized by the client **MUST** be considered
+    /// invalid." The word is stored, so that an extension can recognise its own.
     pub enum ResultType {
         /// The final answer.
         Complete = "complete",
@@ -30,11 +30,11 @@ impl Default for ResultType {
 }
 
 words! {
-    /// Who may keep a result.
+    /// The callers that may share a cached result.
     pub enum CacheScope {
         /// Anyone: it holds nothing of one user.
         Public = "public",
-        /// Whoever asked, for the same authorization.
+        /// The caller alone, for the same authorization.
         Private = "private",
     }
 }

@@ -28,7 +28,7 @@ impl CreateMessageRequest {
     }
 }
 
-/// What the model is to go on from, and how.
+/// The messages to continue, and the settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateMessageRequestParams {
@@ -37,10 +37,10 @@ pub struct CreateMessageRequestParams {
     /// Which model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_preferences: Option<ModelPreferences>,
-    /// What the model is told first.
+    /// The system prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<String>,
-    /// What the client is to add of its servers' context.
+    /// The context of servers that the client should add.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub include_context: Option<IncludeContext>,
     /// How freely the model chooses.
@@ -54,7 +54,7 @@ pub struct CreateMessageRequestParams {
     /// For the provider of the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<JsonObject>,
-    /// What the model may call.
+    /// The tools that the model may call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Tool>>,
     /// Whether it may, must or must not.
@@ -66,7 +66,7 @@ pub struct CreateMessageRequestParams {
 }
 
 words! {
-    /// What a client is to add of its servers' context.
+    /// The context of servers that a client should add.
     pub enum IncludeContext {
         /// Nothing.
         None = "none",
@@ -135,9 +135,9 @@ words! {
 /// A message to or from the client's model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SamplingMessage {
-    /// Who says it.
+    /// Its role.
     pub role: Role,
-    /// What is said.
+    /// Its content.
     pub content: SamplingContent,
     /// Metadata.
     #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
@@ -148,12 +148,12 @@ pub struct SamplingMessage {
 }
 
 impl SamplingMessage {
-    /// What the person says.
+    /// A message of the user.
     pub fn user(content: impl Into<SamplingContent>) -> Self {
         Self { role: Role::User, content: content.into(), meta: None, extra: JsonObject::new() }
     }
 
-    /// What the model says.
+    /// A message of the model.
     pub fn assistant(content: impl Into<SamplingContent>) -> Self {
         Self { role: Role::Assistant, ..Self::user(content) }
     }
@@ -230,7 +230,7 @@ union! {
         Audio(AudioContent) = "audio",
         /// The model calls a tool.
         ToolUse(ToolUseContent) = "tool_use",
-        /// What a tool answered.
+        /// The result of a tool.
         ToolResult(ToolResultContent) = "tool_result",
     }
 }
@@ -267,7 +267,7 @@ pub struct ToolUseContent {
     pub extra: JsonObject,
 }
 
-/// What a tool answered.
+/// The result of a tool.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ToolResultContent {
@@ -292,13 +292,13 @@ pub struct ToolResultContent {
     pub extra: JsonObject,
 }
 
-/// What the client's model said.
+/// The response of the client's model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateMessageResult {
-    /// Who says it.
+    /// Its role.
     pub role: Role,
-    /// What is said.
+    /// Its content.
     pub content: SamplingContent,
     /// Which model.
     pub model: String,

@@ -27,7 +27,7 @@ pub enum PrimitiveSchemaDefinition {
     TitledMultiSelect(TitledMultiSelectEnumSchema),
     /// One of several values, named in the way of 2025-06-18.
     LegacyTitled(LegacyTitledEnumSchema),
-    /// A schema that this revision does not allow; kept whole.
+    /// A schema that this revision does not allow, with all its members.
     Unknown(Value),
 }
 
@@ -96,7 +96,7 @@ pub struct StringSchema {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is.
+    /// Its description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The fewest characters.
@@ -105,10 +105,10 @@ pub struct StringSchema {
     /// The most characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<u64>,
-    /// What the text must be.
+    /// The format of the text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<StringFormat>,
-    /// What it is unless changed.
+    /// The default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
     /// Members that this revision does not name.
@@ -117,7 +117,7 @@ pub struct StringSchema {
 }
 
 words! {
-    /// What a text must be.
+    /// The format of a text.
     pub enum StringFormat {
         /// An address for mail.
         Email = "email",
@@ -139,7 +139,7 @@ pub struct NumberSchema {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is.
+    /// Its description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The least.
@@ -148,7 +148,7 @@ pub struct NumberSchema {
     /// The greatest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maximum: Option<Number>,
-    /// What it is unless changed.
+    /// The default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Number>,
     /// Members that this revision does not name.
@@ -183,10 +183,10 @@ pub struct BooleanSchema {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is.
+    /// Its description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What it is unless changed.
+    /// The default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<bool>,
     /// Members that this revision does not name.
@@ -203,13 +203,13 @@ pub struct UntitledSingleSelectEnumSchema {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is.
+    /// Its description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The values.
     #[serde(rename = "enum")]
     pub values: Vec<String>,
-    /// What it is unless changed.
+    /// The default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
     /// Members that this revision does not name.
@@ -227,12 +227,12 @@ pub struct TitledSingleSelectEnumSchema {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is.
+    /// Its description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The values.
     pub one_of: Vec<Choice>,
-    /// What it is unless changed.
+    /// The default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
     /// Members that this revision does not name.
@@ -270,7 +270,7 @@ pub struct UntitledMultiSelectEnumSchema {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is.
+    /// Its description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The fewest of them.
@@ -281,7 +281,7 @@ pub struct UntitledMultiSelectEnumSchema {
     pub max_items: Option<u64>,
     /// The values.
     pub items: UntitledItems,
-    /// What is chosen unless changed.
+    /// The default choices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Vec<String>>,
     /// Members that this revision does not name.
@@ -313,7 +313,7 @@ pub struct TitledMultiSelectEnumSchema {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is.
+    /// Its description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The fewest of them.
@@ -324,7 +324,7 @@ pub struct TitledMultiSelectEnumSchema {
     pub max_items: Option<u64>,
     /// The values.
     pub items: TitledItems,
-    /// What is chosen unless changed.
+    /// The default choices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Vec<String>>,
     /// Members that this revision does not name.
@@ -353,7 +353,7 @@ pub struct LegacyTitledEnumSchema {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is.
+    /// Its description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The values.
@@ -362,7 +362,7 @@ pub struct LegacyTitledEnumSchema {
     /// Their names, in the same order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enum_names: Option<Vec<String>>,
-    /// What it is unless changed.
+    /// The default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
     /// Members that this revision does not name.

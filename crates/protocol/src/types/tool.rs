@@ -18,7 +18,7 @@ pub struct Tool {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it does, for the model.
+    /// A description for the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The JSON Schema of its arguments; its root has `"type": "object"`.
@@ -26,7 +26,7 @@ pub struct Tool {
     /// The JSON Schema of its structured content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<JsonObject>,
-    /// What it does to the world.
+    /// Its effects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<ToolAnnotations>,
     /// Its icons.
@@ -41,7 +41,7 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// The tool `name`, whose arguments `input_schema` describes.
+    /// The tool `name`, with the schema `input_schema` for its arguments.
     pub fn new(name: impl Into<String>, input_schema: JsonObject) -> Self {
         Self { name: name.into(), input_schema, ..Self::default() }
     }
@@ -61,7 +61,7 @@ impl Tool {
         self.listed(key::EXAMPLES)
     }
 
-    /// What it needs to work: [`key::REQUIREMENTS`] in its metadata.
+    /// Its requirements: [`key::REQUIREMENTS`] in its metadata.
     pub fn requirements(&self) -> impl Iterator<Item = &str> {
         self.listed(key::REQUIREMENTS).iter().filter_map(Value::as_str)
     }
@@ -72,7 +72,7 @@ impl Tool {
     }
 }
 
-/// What a tool does to the world. All of it is a hint: a client must not trust it unless it trusts the server.
+/// Annotations: the effects of a tool. All of them are hints: a client must not trust them unless it trusts the server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ToolAnnotations {
@@ -111,7 +111,7 @@ pub struct ListToolsResult {
     /// For how many milliseconds it is fresh; absent or negative means 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_ms: Option<i64>,
-    /// Who may keep it.
+    /// The callers that may share a cached copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_scope: Option<CacheScope>,
     /// The result's metadata.

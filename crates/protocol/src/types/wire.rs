@@ -123,7 +123,7 @@ macro_rules! tags {
     )* };
 }
 
-/// Writes an enum of words that later revisions may add to: a word that is none of them is kept.
+/// Writes an enum of words to which later revisions may add: an unknown word is stored.
 macro_rules! words {
     ($(#[$doc:meta])* pub enum $name:ident { $($(#[$word_doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
@@ -167,7 +167,8 @@ macro_rules! words {
     };
 }
 
-/// Writes an enum whose values say in one member which kind they are: a value of an unknown kind is kept whole.
+/// Writes an enum with values that name their kind in one member. A value of an unknown kind is stored with all
+/// members.
 macro_rules! union {
     (
         $(#[$doc:meta])*
@@ -179,7 +180,7 @@ macro_rules! union {
         #[derive(Clone, Debug, PartialEq)]
         pub enum $name {
             $($(#[$kind_doc])* $variant($kind),)*
-            /// A kind that this revision does not name; kept whole.
+            /// An unknown kind, with all its members.
             Unknown(serde_json::Value),
         }
 

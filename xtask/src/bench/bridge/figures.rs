@@ -1,4 +1,4 @@
-//! What was measured, and what was promised.
+//! The measurements and the promises.
 
 use super::ways::{Between, Way};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// What is measured in turns.
+/// The subjects that are measured in turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Calls one after the other.
@@ -20,7 +20,7 @@ pub(super) enum Step {
     Large,
 }
 
-/// What one way costs; `None` where this machine could not tell, or the way could not be gone.
+/// The cost of one way; `None` if this machine could not measure it, or the way failed.
 pub(super) struct Figures {
     name: String,
     pub(super) between: Between,
@@ -91,7 +91,7 @@ impl Step {
     }
 }
 
-/// What a client of the same era waits for without anything in between.
+/// The latency of a client of the same era without a bridge.
 fn alone(all: &[Figures], client: Era) -> Option<f64> {
     all.iter().find(|figures| figures.between == Between::Nothing && figures.client == client)?.wait
 }
@@ -102,7 +102,7 @@ fn added(all: &[Figures], figures: &Figures) -> Option<f64> {
     Some(figures.wait? - alone(all, figures.client).filter(|_| between)?)
 }
 
-/// What must be known of other people's figures: of how few calls they are, and what failed.
+/// Notes on the figures of other projects: their number of calls, and failures.
 pub(super) fn notes(all: &[Figures]) -> Vec<String> {
     let mut notes = Vec::new();
     for figures in all.iter().filter(|figures| figures.between.is_peer()) {
@@ -142,7 +142,7 @@ pub(super) fn table(all: &[Figures]) -> String {
     table
 }
 
-/// What is promised.
+/// The promises.
 pub(super) fn gates(all: &[Figures]) -> Vec<Gate> {
     let bridged = all.iter().filter(|figures| matches!(figures.between, Between::Bridge(_)));
     let mut gates = Vec::new();

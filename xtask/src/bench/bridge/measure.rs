@@ -85,7 +85,7 @@ fn connections(way: &Way, wait: Option<f64>) -> usize {
     (1..CONNECTIONS).find(|&connections| (connections + 1) as f64 * SEVERAL > calls).unwrap_or(CONNECTIONS)
 }
 
-/// What a client calls in a turn at least, roughly.
+/// The least number of calls of a client in a turn, roughly.
 const SEVERAL: f64 = 8.0;
 
 /// How many megabytes of large answers pass in a second, and in a second that what stands between is on a core.

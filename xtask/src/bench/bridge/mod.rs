@@ -1,5 +1,6 @@
-//! What a call through `anyport bridge` costs, HTTP to HTTP, in each pair of eras: beside the server alone, and beside a
-//! reverse proxy of bare hyper, and beside other people's proxies if they are wanted. And what the command line adds to the start of a server.
+//! The cost of a call through `anyport bridge`, HTTP to HTTP, in each pair of eras: beside the server alone, a reverse
+//! proxy of bare hyper and, on request, proxies of other projects. And the time that the command line adds to the start
+//! of a server.
 //!
 //! Everything is compared within the run, in turns; what a process spends is read as its time on a core, which others on
 //! the machine change little, and as instructions, which repeat.

@@ -1,4 +1,4 @@
-//! What is called: a server alone, and whatever stands in front of it.
+//! The subject: a server alone, or with a bridge or proxy in front of it.
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     workspace::{Build, Profile, Workspace},
 };
 
-/// What is started.
+/// The programs to start.
 pub(super) struct Programs {
     /// With one thread.
     pub(super) server: PathBuf,
@@ -42,7 +42,7 @@ impl Programs {
 
 const BOTH: [Era; 2] = [Era::Modern, Era::Legacy];
 
-/// What stands between the client and the server.
+/// The bridge or proxy between the client and the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Between {
     Nothing,
@@ -73,10 +73,10 @@ impl Between {
 /// One way from a client to a server.
 pub(super) struct Way {
     pub(super) between: Between,
-    /// What the client speaks.
+    /// The client's era.
     pub(super) client: Era,
     pub(super) port: u16,
-    /// What stands between; for the server alone, the server.
+    /// The bridge or proxy; for the server alone, the server.
     pub(super) process: u32,
 }
 
@@ -122,7 +122,7 @@ impl Way {
 /// Everything that runs.
 pub(super) struct Ways {
     pub(super) all: Vec<Way>,
-    /// What of other people's is not among them, and why.
+    /// The missing proxies of other projects, with the reasons.
     pub(super) absent: Vec<String>,
     /// In front of the server first: they end in this order.
     running: Vec<Server>,

@@ -9,7 +9,7 @@ use std::{
 
 use crate::Failure;
 
-/// A connection to a port of this machine that is kept.
+/// A persistent connection to a port of this machine.
 pub(super) struct Connection {
     stream: TcpStream,
     port: u16,
@@ -90,7 +90,7 @@ impl Connection {
         let (body, end) = match length {
             Some(length) => (start..start + length, start + length),
             None if self.header("transfer-encoding").is_some() => self.read_pieces(start)?,
-            // What is only taken may have no body, without a word.
+            // A response to a notification may have no body.
             None => (start..start, start),
         };
         self.fill(end)?;
@@ -100,8 +100,7 @@ impl Connection {
         Ok(body)
     }
 
-    /// A body from `start` on of which nobody said how long it is. Its pieces are put together in place; returned is also
-    /// where the last one ended.
+    /// Reads a chunked body from `start` on. Its chunks are joined in place; also returns the end of the last one.
     fn read_pieces(&mut self, start: usize) -> Result<(Range<usize>, usize), Failure> {
         let (mut at, mut whole) = (start, start);
         loop {

@@ -1,4 +1,4 @@
-//! What an answer must be.
+//! The expected response.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{DIGITS, Era, FIRST, LARGE, TEXT, Tool, digits};
 use crate::Failure;
 
-/// What an answer must be, but for its id.
+/// The expected response, except for its id.
 #[derive(Debug)]
 pub(in crate::bench) enum Expected {
     /// To the byte what was said to the first request.
@@ -21,7 +21,7 @@ pub(in crate::bench) enum Expected {
 }
 
 impl Expected {
-    /// What is said again to each request as `body` was said to the first.
+    /// Expects the response `body` to each request, as to the first.
     pub(super) fn again(body: &[u8]) -> Self {
         let id = position(body, &digits(FIRST));
         Self::Bytes { body: body.to_vec(), id }

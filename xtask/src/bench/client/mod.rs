@@ -36,7 +36,7 @@ const TEXT: &str = "The quick brown fox jumps over the lazy dog";
 /// How many bytes the tool `large` says.
 pub(super) const LARGE: usize = 1_000_000;
 
-/// What is called.
+/// The called server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tool {
     /// It says the text again that it is given.
@@ -72,7 +72,7 @@ const DIGITS: usize = 7;
 /// How long ours are waited for: someone under valgrind takes its time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A connection that is kept, and with an older server its session.
+/// A persistent connection, and with a legacy server its session.
 pub(super) struct Client {
     connection: Connection,
     /// Of every request.

@@ -5,13 +5,13 @@ use crate::{
     types::{CreateMessageResult, ElicitAction, ElicitResult, ListRootsResult},
 };
 
-/// What is wrong with an answer.
+/// The fault of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// It is no result of what was asked.
+    /// The answer is not a result of the request.
     #[error("{0}")]
     Malformed(String),
-    /// It is one, but its content is not what the form asked for.
+    /// The answer is a result, but its content does not fit the form.
     #[error("{0}")]
     Unfit(String),
 }

@@ -23,20 +23,20 @@ pub type Key = u32;
 /// Names a request that is attached to the call.
 pub type Attachment = u64;
 
-/// What bounds one call; the names are the configuration's.
+/// The limits of one call; the names are those of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How long further questions are waited for before the caller is asked.
+    /// How long further server requests are collected before the caller receives them.
     pub batch_window: Duration,
-    /// How long nobody may be attached.
+    /// How long the call waits without an attached request.
     pub park_ttl: Duration,
-    /// What may be held: questions and outcome.
+    /// The largest size of stored server requests and outcome.
     pub parked_bytes: usize,
     /// Questions that may be open at once.
     pub questions: usize,
     /// Rounds of questions.
     pub rounds: u32,
-    /// How often one question is asked again.
+    /// How often one server request is repeated.
     pub max_reprompts: u32,
     /// How long an outcome is given out again.
     pub replay: Duration,
@@ -44,7 +44,7 @@ pub struct Limits {
     pub call_timeout: Option<Duration>,
 }
 
-/// What an attached request wants, and what its client can do.
+/// The wishes of an attached request, and its client's capabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// What the client can be asked.
@@ -66,11 +66,11 @@ pub struct Retry {
     pub answers: Option<Raw>,
     /// The digest of these, whatever the order of their keys.
     pub digest: [u8; 32],
-    /// What it wants.
+    /// The caller: its capabilities, and the notifications that it requested.
     pub caller: Caller,
 }
 
-/// What happened.
+/// An event.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The server asks.
@@ -84,7 +84,7 @@ pub enum Event {
     },
     /// The server does not want an answer any more.
     Withdrawn(Key),
-    /// The server tells of something.
+    /// The server sent a notification.
     Notification {
         /// Which notification.
         method: Method,
@@ -99,7 +99,7 @@ pub enum Event {
     Retry(Retry),
     /// A request is gone: cancelled, or its client disconnected.
     Detached(Attachment),
-    /// The place that [`Effect::Place`] asked for is taken.
+    /// The slot that [`Effect::Place`] requested is taken.
     Placed,
     /// There is no place.
     Full(Full),
@@ -109,7 +109,7 @@ pub enum Event {
     Tick,
 }
 
-/// What to do, in this order.
+/// The actions, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Give the server an answer.
@@ -132,11 +132,11 @@ pub enum Effect {
     Over(CallRecord),
 }
 
-/// One call to a server that asks live, for a caller that retries.
+/// One call to a server with inline requests, for a caller that retries.
 #[derive(Debug)]
 pub struct Call {
     limits: Limits,
-    /// What was called, for people.
+    /// The name of the called tool, prompt or resource, for people.
     name: String,
     phase: Phase,
     /// The round in which the latest state was given out.
@@ -151,7 +151,7 @@ pub struct Call {
     progress: Progress,
     logs: VecDeque<Raw>,
     log_bytes: usize,
-    /// What the client would have had to declare for the questions that were refused.
+    /// The capabilities that the refused server requests needed.
     lacking: Option<Value>,
 }
 
@@ -169,20 +169,20 @@ enum Phase {
 struct Open {
     method: Method,
     params: Raw,
-    /// Whether the caller has been asked it.
+    /// Whether the caller has received it.
     asked: bool,
-    /// How often it was asked again.
+    /// How often it was repeated.
     reprompts: u32,
 }
 
-/// How far the call has come: what was told, and what is to be told.
+/// The progress of the call: the last value that was sent, and the value to send.
 #[derive(Debug, Default)]
 struct Progress {
     told: Option<f64>,
     held: Option<(f64, Raw)>,
 }
 
-/// What is kept of log messages while nobody is attached.
+/// The bound of stored log messages while no request is attached.
 const LOG_BYTES: usize = 64 << 10;
 
 impl Call {
@@ -229,7 +229,7 @@ impl Call {
     /// When [`Event::Tick`] is due.
     pub fn wakes(&self) -> Option<Duration> {
         let timeout = |since: Duration| {
-            // One that the clock cannot tell is none.
+            // A time beyond the clock's range is no limit.
             self.limits.call_timeout.and_then(|timeout| since.checked_add(timeout.saturating_sub(self.ran)))
         };
         match &self.phase {
@@ -262,7 +262,7 @@ impl Call {
     }
 }
 
-/// What the server does.
+/// Events of the server.
 impl Call {
     fn question(&mut self, now: Duration, key: Key, method: Method, params: &Raw, out: &mut Vec<Effect>) {
         let params = relayed(method, params, self.profile);
@@ -300,8 +300,7 @@ impl Call {
         Err(Error::internal(message))
     }
 
-    /// The server's error for a question that the client never declared that it can answer; that it was asked is
-    /// remembered.
+    /// Returns the error for a server request without the client's capability, and records that it was refused.
     ///
     /// 2025-11-25, client/elicitation §Error Handling: "Clients MUST return standard JSON-RPC errors": -32602 for a mode
     /// that was not declared.
@@ -374,8 +373,7 @@ impl Call {
         }
     }
 
-    /// The outcome as the caller is told it. An error that follows a question which its client could not be asked is
-    /// about that.
+    /// The outcome for the caller. An error that follows a refused server request becomes -32021.
     ///
     /// 2026-07-28, basic §_meta: "If processing a request requires a capability the client did not include in
     /// `io.modelcontextprotocol/clientCapabilities`, the server MUST return a `MissingRequiredClientCapabilityError`". A result passes: the server found another way.
@@ -399,7 +397,7 @@ impl Call {
     }
 }
 
-/// What the caller does.
+/// Events of the caller.
 impl Call {
     fn retried(&mut self, now: Duration, retry: Retry, out: &mut Vec<Effect>) {
         let came = (retry.round, retry.digest);
@@ -417,7 +415,7 @@ impl Call {
         }
     }
 
-    /// Takes the answers of a retry whose state is the latest.
+    /// Accepts the answers of a retry with the latest state.
     fn resume(&mut self, now: Duration, retry: Retry, out: &mut Vec<Effect>) {
         let sorted = match self.sort(&retry) {
             Ok(sorted) => sorted,
@@ -456,7 +454,7 @@ impl Call {
         };
     }
 
-    /// What the retry says to the questions that its caller was asked.
+    /// The retry's answers to the server requests.
     ///
     /// 2026-07-28, patterns/mrtr §Error Handling: "If additional, unexpected parameters are provided in the
     /// `InputResponses` object, the server SHOULD ignore any information it does not recognize or need."
@@ -489,7 +487,8 @@ impl Call {
         Ok(sorted)
     }
 
-    /// The error when a question has been asked again too often. The call stays parked: a good answer is still taken.
+    /// The error if a server request has been repeated too often. The call stays parked: a valid answer is still
+    /// accepted.
     fn over_reprompted(&self, sorted: &Sorted) -> Option<Error> {
         let most = self.limits.max_reprompts;
         let over = |key| self.questions.get(key).is_some_and(|open| open.reprompts >= most);
@@ -498,7 +497,7 @@ impl Call {
         Some(Error::invalid_params(message).with_reason(Reason::Malformed))
     }
 
-    /// Attaches the request that came back, and tells it what happened meanwhile.
+    /// Attaches the retry, and sends it the notifications that waited.
     fn attach(&mut self, retry: &Retry, out: &mut Vec<Effect>) {
         self.attached.push((retry.attachment, retry.caller));
         self.retry = Some((retry.round, retry.digest));
@@ -510,7 +509,7 @@ impl Call {
         }
     }
 
-    /// Refuses questions that the client could be asked when the server put them, and cannot any more.
+    /// Refuses server requests whose capability the retry no longer declares.
     fn refuse_undeclared(&mut self, out: &mut Vec<Effect>) {
         let keys: Vec<Key> = self.questions().collect();
         for key in keys {
@@ -531,7 +530,7 @@ impl Call {
     }
 }
 
-/// What time does, and the program.
+/// Events of the clock and of the program.
 impl Call {
     fn tick(&mut self, now: Duration, out: &mut Vec<Effect>) {
         match self.phase {
@@ -586,9 +585,9 @@ impl Call {
     }
 }
 
-/// What the others are made of.
+/// Helpers.
 impl Call {
-    /// The open questions as `inputRequests`; from now on they are asked.
+    /// Returns the open server requests as `inputRequests`, and marks them as received by the caller.
     fn asked(&mut self) -> Raw {
         let mut requests = Splice::new();
         for (key, open) in &mut self.questions {
@@ -634,7 +633,7 @@ impl Call {
         out.extend(open.map(|key| Effect::Refuse(key, Error::internal(why.to_owned()))));
     }
 
-    /// Tells of the progress that is held, if anybody is there.
+    /// Sends the stored progress if a request is attached.
     fn tell_progress(&mut self, out: &mut Vec<Effect>) {
         if self.attached.is_empty() {
             return;
@@ -667,7 +666,7 @@ impl Call {
 }
 
 impl Progress {
-    /// Holds what is told next; only what is more than was told before.
+    /// Stores progress that exceeds the value sent before.
     ///
     /// 2026-07-28, progress §Progress Flow: "The `progress` value MUST increase with each notification".
     fn hold(&mut self, progress: f64, params: Raw) {
@@ -682,7 +681,7 @@ impl Progress {
 #[derive(Default)]
 struct Sorted {
     good: Vec<(Key, Raw)>,
-    /// Questions to be asked again, and why.
+    /// Server requests to repeat, with the reasons.
     again: Vec<(Key, String)>,
     /// Whether any answer was expected, and whether any came.
     expected: bool,
@@ -690,7 +689,7 @@ struct Sorted {
 }
 
 impl Sorted {
-    /// Whether the retry says nothing to what was asked.
+    /// Whether the retry answers none of the server requests.
     fn is_idle(&self) -> bool {
         self.expected && !self.any
     }

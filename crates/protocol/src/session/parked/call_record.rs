@@ -5,7 +5,7 @@ use crate::{
     jsonrpc::{Reason, RpcResult},
 };
 
-/// How a call ended, for whoever comes back to it later.
+/// The record of an ended call, for later retries.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallRecord {
     /// Its caller has been given an outcome.
@@ -17,15 +17,15 @@ pub enum CallRecord {
         /// Until when it is.
         until: Duration,
     },
-    /// Nobody was given an outcome, and nobody will be.
+    /// No request received an outcome, and none will.
     Abandoned(Reason),
 }
 
-/// The largest outcome that is kept to be given out again.
+/// The largest outcome that is stored for a repetition.
 pub(super) const REPLAY_BYTES: usize = 64 << 10;
 
 impl CallRecord {
-    /// What a retry is told that comes at `now`. The `name` is of what was called.
+    /// Returns the outcome for a retry at `now`. `name` is the called tool, prompt or resource.
     ///
     /// # Errors
     /// -32602 with the reason, or -32603 where the server failed and not the caller.
@@ -51,7 +51,7 @@ impl CallRecord {
     }
 }
 
-/// The error for a retry whose call is no more.
+/// The error for a retry of a call that no longer exists.
 pub(super) fn refused(reason: Reason, name: &str) -> Error {
     let what = match reason {
         Reason::Consumed => "this requestState was used before, with its answers",

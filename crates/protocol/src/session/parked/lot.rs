@@ -8,7 +8,7 @@ use super::CallRecord;
 
 /// All calls that are parked or were, by their ids: how many there may be, and how they ended.
 ///
-/// `P` is whose a call is, `H` is whatever leads to it.
+/// `P` is the owner of a call, `H` the handle that leads to it.
 #[derive(Debug)]
 pub struct Lot<P, H> {
     slots: HashMap<u128, Slot<H>>,
@@ -21,7 +21,7 @@ pub struct Lot<P, H> {
     closed: bool,
 }
 
-/// What is known of a call.
+/// The state of a call.
 #[derive(Debug)]
 pub enum Slot<H> {
     /// It is there.
@@ -42,7 +42,7 @@ pub enum Full {
 }
 
 impl Full {
-    /// The name of the limit; stopping is none.
+    /// The limit that was hit, or `None` if the program is stopping.
     pub fn limit(self) -> Option<&'static str> {
         match self {
             Self::Principal => Some("parked_per_principal"),
@@ -53,7 +53,7 @@ impl Full {
 }
 
 impl<P: Eq + Hash + Clone, H> Lot<P, H> {
-    /// A lot with `total` places, of which nobody has more than `per_principal`.
+    /// Makes a table with `total` slots, of which a principal has at most `per_principal`.
     pub fn new(per_principal: usize, total: usize) -> Self {
         Self {
             slots: HashMap::new(),
@@ -88,7 +88,7 @@ impl<P: Eq + Hash + Clone, H> Lot<P, H> {
         Ok(())
     }
 
-    /// What is known of the call `id`.
+    /// Returns the state of the call `id`.
     pub fn find(&self, id: u128) -> Option<&Slot<H>> {
         self.slots.get(&id)
     }
@@ -128,12 +128,12 @@ impl<P: Eq + Hash + Clone, H> Lot<P, H> {
         })
     }
 
-    /// From now on nobody gets a place.
+    /// Closes the table: no call gets a slot from now on.
     pub fn close(&mut self) {
         self.closed = true;
     }
 
-    /// Lets outcomes go whose time is over: they lie in the order in which their calls ended.
+    /// Removes expired outcomes. They are in the order in which their calls ended.
     fn prune(&mut self, now: Duration) {
         for id in &self.ended {
             match self.slots.get_mut(id) {

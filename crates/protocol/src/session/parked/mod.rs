@@ -1,12 +1,13 @@
-//! Calls of a server that asks live, for callers that retry: what happens to one while nobody is attached to it.
+//! Parked calls: calls to a server with inline requests, for callers that retry, while no request is attached.
 //!
-//! A legacy server asks while a call is open; a modern client is asked by `input_required`, goes away, and comes back
-//! with a retry. In between the call is *parked*. [`Call`] is one such call as a state machine: it is told what happened
-//! and what the time is, and says what to do. [`Lot`] knows all of them by their ids, bounds how many there are, and
-//! remembers for a while how they ended.
+//! A legacy server sends requests while a call is open. A modern client receives them as `input_required` and answers
+//! with a retry. In between the call is *parked*. [`Call`] is one such call as a state machine: events and the time go
+//! in, actions come out. [`Lot`] has all calls by their ids, bounds their number, and stores for a while how they
+//! ended.
 //!
-//! The states: *running* (a request is attached), *gathering* (the server asked, and may be about to ask more), *parked*
-//! (the caller has the questions; nobody is attached), *kept* (the server was done before its caller came back), and over.
+//! The states: *running* (a request is attached), *gathering* (the server has sent a request, and may send more),
+//! *parked* (the caller has the requests, and no request is attached), *kept* (the server finished before the retry),
+//! and over.
 
 mod answer;
 mod call;

@@ -74,7 +74,7 @@ struct Held {
     /// Requests that wait for an answer.
     attached: BTreeSet<Attachment>,
     round: u32,
-    /// Questions that the caller was asked.
+    /// Server requests that the caller has received.
     asked: BTreeSet<Key>,
     has_place: bool,
     is_cancelled: bool,
@@ -143,7 +143,7 @@ impl World {
                 self.calls[at].attached.remove(&attachment);
                 self.tell(at, Event::Detached(attachment));
             }
-            // What a server does it does while its call is there.
+            // A server acts only while its call exists.
             _ if over || self.calls[at].server_done => {}
             Step::Ask(odd) => {
                 self.calls[at].last_key += 1;
@@ -174,7 +174,7 @@ impl World {
         }
     }
 
-    /// Lets time pass, in which every call is woken when it asked to be.
+    /// Lets time pass, and wakes every call at its timeout.
     fn wait(&mut self, until: Duration) {
         loop {
             let due =
@@ -217,7 +217,7 @@ impl World {
         }
         call.attached.insert(attachment);
         if call.over {
-            // The task is gone; whoever comes is answered from what is remembered.
+            // The task is over; a retry is answered from the record.
             call.attached.remove(&attachment);
             if let Some(Slot::CallRecord(ended)) = self.lot.find(call.id) {
                 let _ = ended.answer(self.now, round, digest, "t");
