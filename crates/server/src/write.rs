@@ -22,7 +22,7 @@ impl Identity {
     }
 }
 
-/// For how long a result is fresh, and for whom (2026-07-28, caching §Cacheable Model).
+/// The caching hints of a result: `ttlMs` and `cacheScope` (2026-07-28, caching §Cacheable Model).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Freshness {
     pub(crate) ttl: Duration,
@@ -31,7 +31,7 @@ pub(crate) struct Freshness {
 }
 
 impl Freshness {
-    /// Stale at once, and nobody else's.
+    /// Stale at once, and private.
     pub(crate) const NONE: Self = Self { ttl: Duration::ZERO, public: false };
 
     /// The same, if `privately` for its caller alone.

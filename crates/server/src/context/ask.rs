@@ -62,17 +62,17 @@ impl Context {
         }
     }
 
-    /// Whether the client declared that it can be asked `question`.
+    /// Returns whether the client declared the capability that `question` needs.
     pub fn can_ask<Q: Question>(&self, question: &Q) -> bool {
         question.params().is_ok_and(|params| self.profile().lacks(question.method(), &params).is_none())
     }
 
-    /// Does `work` once, however many rounds the call takes: later rounds get the result that the first one had. It
-    /// travels in the sealed state, so that it must be JSON.
+    /// Runs `work` in one round of the call only; later rounds get its stored result. The result travels in the sealed
+    /// `requestState`, so it must be JSON.
     ///
-    /// "Once" is meant along the chain of rounds: a client that begins anew begins anew here too. A state that
-    /// remembers such a result can be used with one set of answers only. The handler is not dropped for an open
-    /// question while `work` runs, and `work` itself must not ask.
+    /// "Once" means once per chain of rounds: a client that makes the call anew begins anew. A state with such a result is
+    /// valid for one set of answers only. The handler is not dropped for an open question while `work` runs, and `work`
+    /// itself must not ask.
     pub async fn once<T, F>(&self, key: &str, work: F) -> T
     where
         T: Serialize + DeserializeOwned,

@@ -35,10 +35,10 @@ pub(super) struct Call {
     /// Made when there is something to emit: most calls have nothing to say before their answer.
     emitter: OnceLock<Emitter>,
     pub(super) dialogue: Dialogue,
-    /// The last progress that was told. Held while a notification waits for its turn, so that they keep their order.
+    /// The last progress that was sent. Locked while a notification waits for room, so that they keep their order.
     pub(super) progress: Mutex<Option<f64>>,
     over: AtomicBool,
-    /// Cancelled when the call is over; made by whoever waits for that.
+    /// Cancelled when the call is over; made when something first waits for that.
     ended: OnceLock<CancellationToken>,
     /// Where the call stands in another one, if it was made with [`Context::call`].
     nested: Option<Box<SubcallPosition>>,
@@ -115,7 +115,7 @@ impl Context {
         }))
     }
 
-    /// The context of a call that this one makes. What it tells and asks is told and asked by the outermost call.
+    /// The context of a nested call. Its notifications and requests are those of the outermost call.
     pub(crate) fn nest(
         server: (Arc<CallEnv>, Owner),
         service: anyport_service::Context,
@@ -126,14 +126,14 @@ impl Context {
         Self::within(server, service, (Method::ToolsCall, params.into()), Dialogue::default(), nested)
     }
 
-    /// The same call inside of `server`, which is mounted in this one. What it tells is told by this one.
+    /// The same call inside of `server`, which is mounted in this one. Its notifications are those of this call.
     pub(crate) fn inside(&self, server: (Arc<CallEnv>, Owner)) -> Self {
         let call = (self.0.method, self.0.params.clone());
         let nested = Some(Box::new(SubcallPosition::within(self, "")));
         Self::within(server, self.0.service.clone(), call, Dialogue::default(), nested)
     }
 
-    /// Where handlers tell of changes in what the server offers.
+    /// The sender of `list_changed` and `resources/updated` notifications.
     pub fn events(&self) -> &Events {
         &self.0.env.resources.events
     }
@@ -143,14 +143,14 @@ impl Context {
         self.0.env.resources.states.get()
     }
 
-    /// The URI of the resource that is read, as the client wrote it; `None` where no resource is read.
+    /// The URI of the resource that is read, as the client wrote it; `None` outside of `resources/read`.
     pub fn uri(&self) -> Option<String> {
         let params = Some(&self.0.params).filter(|_| self.0.method == Method::ResourcesRead)?;
         params.member("uri").and_then(|uri| text(uri.as_str()).map(Cow::into_owned))
     }
 
-    /// Whether the call has ended or was cancelled. Handlers are simply dropped then; this is for those that cannot be:
-    /// functions given to [`crate::Tool::run_blocking`], and background work.
+    /// Returns whether the call has ended or was cancelled. Handlers are dropped then; this is for code that cannot be
+    /// dropped: functions of [`crate::Tool::run_blocking`], and background work.
     pub fn has_ended(&self) -> bool {
         self.is_over()
     }

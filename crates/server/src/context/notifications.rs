@@ -10,8 +10,8 @@ use super::call::Context;
 use crate::write::write_number;
 
 impl Context {
-    /// Tells the caller how far the call has come, if it asked to be told. A value that is not larger than the last
-    /// one is dropped, and so is everything after the call has ended.
+    /// Sends a progress notification, if the caller sent a progress token. A value that is not larger than the last one
+    /// is dropped, and so is any value after the call has ended.
     ///
     /// 2026-07-28, progress §Progress Flow: "The `progress` value MUST increase with each notification, even if the
     /// total is unknown."
@@ -45,8 +45,9 @@ impl Context {
         self.notify(Method::Progress, Raw::trusted(params)).await;
     }
 
-    /// Sends the caller a log message, if it wants those of this severity. `logger` is a name for where it comes from;
-    /// `data` is any JSON, often text. Data that is no JSON is dropped, and said so in our own log.
+    /// Sends a log message (`notifications/message`), if the caller wants messages of this severity. `logger` names the
+    /// source; `data` is any JSON value, often text. Data that cannot be written as JSON is dropped, with a warning in the
+    /// server's own log.
     ///
     /// 2026-07-28, logging §Per-request log level: "The server MUST NOT emit `notifications/message` for a request
     /// that does not include this field."
@@ -70,8 +71,8 @@ impl Context {
         self.notify(Method::LogMessage, Raw::trusted(params)).await;
     }
 
-    /// Lets the caller go and come back after `retry`: the call goes on meanwhile. Transports without resumable
-    /// streams ignore it.
+    /// Closes the caller's response stream; the client reconnects after `retry`, and the call continues meanwhile.
+    /// Transports without resumable streams ignore it.
     pub async fn disconnect(&self, retry: Duration) {
         if !self.is_over() {
             self.emitter().emit(Event::Disconnect { retry }).await;

@@ -8,7 +8,7 @@ macro_rules! named {
         pub struct $name(Cow<'static, str>);
 
         impl $name {
-            /// With words that say what, for whoever made the call.
+            /// An error with words for the caller.
             pub fn new(words: impl Into<Cow<'static, str>>) -> Self {
                 Self(words.into())
             }
@@ -83,7 +83,7 @@ pub struct RateLimited {
 }
 
 impl RateLimited {
-    /// Nobody knows for how long.
+    /// A limit without a known time of retry.
     pub fn new() -> Self {
         Self::default()
     }

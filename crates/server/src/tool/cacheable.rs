@@ -1,4 +1,4 @@
-//! Whose results a cache in front of the server may keep.
+//! Which tools have results that a cache in front of the server may keep.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
