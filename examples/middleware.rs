@@ -22,6 +22,7 @@ async fn audit(call: Call, next: Next) -> Outcome {
         // Not the end: the client calls again, with the answers.
         Outcome::InputRequired(_) => "asked",
         Outcome::Error(_) => "refused",
+        Outcome::Failed(_) => "failed",
     };
     eprintln!("{who} {} {} {how}", what.method, what.name().unwrap_or_default());
     outcome

@@ -6,10 +6,13 @@
 
 use std::{alloc::System, net::SocketAddr};
 
+use anyport::{
+    layer::{CatchPanicLayer, Quota, ServiceBuilder},
+    stack::{EdgeLimits, edge},
+};
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_bench::Written;
 use anyport_gateway::Bridge;
-use anyport_layers::{CatchPanic, ConcurrencyLimit, Quota, RateLimit, Trace};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
@@ -70,8 +73,11 @@ fn bridge(address: SocketAddr, revision: Revision) -> impl Service {
     )
     .bounded(LegacyClientLimits::default(), &metrics)
     .parking(sealer, ParkLimits::default(), &metrics);
-    let service = CatchPanic::new(Bridge::new(upstream, Revision::ALL.into(), None));
     let unlimited = Quota { per_second: 1_000_000.try_into().unwrap(), burst: 1_000_000.try_into().unwrap() };
-    let service = RateLimit::new(service, unlimited).metrics(&metrics);
-    Trace::new(ConcurrencyLimit::new(service, 1024).metrics(&metrics))
+    let limits = EdgeLimits { max_concurrent_calls: 1024, quota: Some(unlimited), call_timeout: None };
+    ServiceBuilder::new().layer(edge(&limits, &metrics)).layer(CatchPanicLayer).service(Bridge::new(
+        upstream,
+        Revision::ALL.into(),
+        None,
+    ))
 }

@@ -125,6 +125,8 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("rustls", &["anyport-transport"]),
     ("tantivy", &["anyport-knowledge"]),
     ("tokio-tungstenite", &["anyport-client", "anyport-transport"]),
+    ("tower", &["anyport"]),
+    ("tower-layer", &["anyport-adapters", "anyport-layers"]),
 ];
 
 /// Heavy crates that must be behind a feature where they are allowed at all.
@@ -303,6 +305,10 @@ mod tests {
             ["anyport-server may not use rusqlite, which is for anyport-store only"]
         );
         assert_eq!(uses("anyport-cli", "hyper", None).len(), 1);
+        assert_eq!(uses("anyport", "tower", None), [""; 0]);
+        assert_eq!(uses("anyport-layers", "tower", None).len(), 1);
+        assert_eq!(uses("anyport-layers", "tower-layer", None), [""; 0]);
+        assert_eq!(uses("anyport-transport", "tower-layer", None).len(), 1);
         assert_eq!(uses("anyport-protocol", "tokio", Some("dev")), ["anyport-protocol may never use tokio"]);
         assert_eq!(uses("anyport-service", "tokio", None), [""; 0]);
     }

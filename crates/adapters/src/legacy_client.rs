@@ -13,6 +13,7 @@ use anyport_protocol::{
     jsonrpc::Reason,
 };
 use tokio::{sync::oneshot, time};
+use tower_layer::Layer;
 
 use anyport_metrics::{Counter, Metrics};
 use anyport_service::{
@@ -57,6 +58,38 @@ impl Default for LegacyClientLimits {
     }
 }
 
+/// Serves clients of older revisions from a service that asks by `input_required`: makes a [`LegacyClientAdapter`].
+#[derive(Clone, Debug)]
+pub struct LegacyClientLayer {
+    limits: LegacyClientLimits,
+    refused: Refused,
+}
+
+impl LegacyClientLayer {
+    /// Bounds the dialogues by `limits`. What they refuse is counted in `metrics`.
+    pub fn new(limits: LegacyClientLimits, metrics: &Metrics) -> Self {
+        Self { limits, refused: Refused::of(metrics) }
+    }
+}
+
+impl<S> Layer<S> for LegacyClientLayer {
+    type Service = LegacyClientAdapter<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        LegacyClientAdapter { inner: Arc::new(inner), limits: self.limits, refused: self.refused.clone() }
+    }
+}
+
+impl Refused {
+    fn of(metrics: &Metrics) -> Self {
+        Self {
+            rounds: metrics.refusals("rounds"),
+            questions: metrics.refusals("questions"),
+            ask_timeout: metrics.refusals("ask_timeout"),
+        }
+    }
+}
+
 impl<S: Service> LegacyClientAdapter<S> {
     /// Wraps `inner`.
     pub fn new(inner: S, limits: LegacyClientLimits) -> Self {
@@ -66,11 +99,7 @@ impl<S: Service> LegacyClientAdapter<S> {
     /// Counts what the limits refuse in `metrics`.
     #[must_use]
     pub fn metrics(mut self, metrics: &Metrics) -> Self {
-        self.refused = Refused {
-            rounds: metrics.refusals("rounds"),
-            questions: metrics.refusals("questions"),
-            ask_timeout: metrics.refusals("ask_timeout"),
-        };
+        self.refused = Refused::of(metrics);
         self
     }
 }

@@ -4,7 +4,7 @@ mod legacy_client;
 mod legacy_server;
 mod state_binding;
 
-pub use legacy_client::{LegacyClientAdapter, LegacyClientLimits};
+pub use legacy_client::{LegacyClientAdapter, LegacyClientLayer, LegacyClientLimits};
 pub use legacy_server::{LegacyServerAdapter, ParkLimits, StateSealer};
 pub use state_binding::StateBinding;
 

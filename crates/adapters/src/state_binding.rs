@@ -1,10 +1,7 @@
-use std::task::{Context as Task, Poll, ready};
-
 use anyport_protocol::{Raw, json::Splice};
-use futures_core::Stream;
 
 use super::legacy_server::{StateOwner, StateSealer};
-use anyport_service::{Context, Event, InputMode, Outcome, Reply, Request, Service};
+use anyport_service::{Context, InputMode, Outcome, Reply, Request, Service};
 
 /// Binds the states of a service that asks by `input_required` to the callers that they are given to.
 ///
@@ -45,33 +42,13 @@ impl<S: Service> Service for StateBinding<S> {
                 Err(error) => return Reply::error(error),
             },
         };
-        match self.inner.call(request, context).into_ready() {
-            Ok(outcome) => Reply::ready(told(&self.seals, &whom, outcome)),
-            Err(reply) => Reply::pending(Asked { reply, seals: self.seals.clone(), whom }),
-        }
-    }
-}
-
-/// A reply with a bound state.
-struct Asked {
-    reply: Reply,
-    seals: StateSealer,
-    whom: StateOwner,
-}
-
-impl Stream for Asked {
-    type Item = Event;
-
-    fn poll_next(mut self: std::pin::Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
-        Poll::Ready(Some(match ready!(self.reply.poll_event(task)) {
-            Event::Outcome(outcome) => Event::Outcome(told(&self.seals, &self.whom, outcome)),
-            event => event,
-        }))
+        let seals = self.seals.clone();
+        self.inner.call(request, context).map(move |outcome| bound(&seals, &whom, outcome))
     }
 }
 
 /// The outcome with its state bound, if it has one.
-fn told(seals: &StateSealer, whom: &StateOwner, outcome: Outcome) -> Outcome {
+fn bound(seals: &StateSealer, whom: &StateOwner, outcome: Outcome) -> Outcome {
     let Outcome::InputRequired(required) = outcome else { return outcome };
     let Some(state) = required.member("requestState").and_then(|state| state.as_string()) else {
         return Outcome::InputRequired(required);

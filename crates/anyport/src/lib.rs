@@ -40,6 +40,7 @@
 mod serve;
 #[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
 mod signals;
+pub mod stack;
 
 #[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
 pub use serve::{ListenAddr, Serve, ServeError, serve, serve_service};
@@ -95,10 +96,13 @@ pub mod middleware {
 /// Layers for a service that is passed to `serve_service` or to a transport: timeout, rate limit, concurrency limit,
 /// answer cache, middleware.
 pub mod layer {
+    pub use anyport_adapters::LegacyClientLayer;
     pub use anyport_layers::{
-        Cache, CacheHandle, CacheLimits, CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout,
-        Trace,
+        Cache, CacheHandle, CacheLayer, CacheLimits, CatchPanic, CatchPanicLayer, ConcurrencyLimit,
+        ConcurrencyLimitLayer, Either, Middleware, MiddlewareLayer, OptionalLayer, Quota, RateLimit,
+        RateLimitLayer, Timeout, TimeoutLayer, Trace, TraceLayer, optional,
     };
+    pub use tower::{Layer, ServiceBuilder};
 }
 
 /// Wraps a service that sends requests as results, so that it serves legacy clients as well, with the default limits.

@@ -10,8 +10,8 @@ use std::{
     sync::Arc,
 };
 
-use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
-use anyport_layers::{CatchPanic, ConcurrencyLimit, Trace};
+use anyport_adapters::LegacyClientLimits;
+use anyport_metrics::Metrics;
 use anyport_server::{BuildError, Server, StartError};
 use anyport_service::Service;
 #[cfg(feature = "http")]
@@ -22,7 +22,11 @@ use anyport_transport::stdio;
 use anyport_transport::unix;
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::signals::Signals;
+use crate::{
+    layer::{CatchPanicLayer, Layer as _, LegacyClientLayer, ServiceBuilder},
+    signals::Signals,
+    stack::{EdgeLimits, edge},
+};
 
 /// Serves `server` to clients of every revision. Say how they reach it, and await:
 ///
@@ -50,10 +54,12 @@ use crate::signals::Signals;
 /// receive requests inline, and the number of concurrent calls is bounded ([`Serve::max_concurrent_calls`]). A program
 /// that wants other layers assembles them and calls [`serve_service`].
 pub fn serve(server: Server) -> Serve {
-    // A handler that panics fails its call, not the process.
-    let service = CatchPanic::new(server.clone());
-    // Handlers send requests as results; legacy clients receive them inline.
-    let service = LegacyClientAdapter::new(service, LegacyClientLimits::default());
+    let service = ServiceBuilder::new()
+        // Handlers ask by result; clients of older revisions are asked inline.
+        .layer(LegacyClientLayer::new(LegacyClientLimits::default(), server.metrics()))
+        // A handler that panics fails its call, not the process.
+        .layer(CatchPanicLayer)
+        .service(server.clone());
     Serve { server: Some(server), bounded: Some(MAX_CONCURRENT_CALLS), ..serve_service(service) }
 }
 
@@ -300,7 +306,8 @@ impl Serve {
                 listening(place);
             }
         }
-        let service = bound_and_traced(service, bounded);
+        let metrics = server.as_ref().map_or_else(Metrics::new, |server| server.metrics().clone());
+        let service = self::bounded(service, bounded, &metrics);
         let (stopping, _) = watch::channel(false);
         let mut serving = JoinSet::new();
         for bound in bound {
@@ -382,13 +389,11 @@ async fn end(server: &Server, ends: &mut Ends, told: bool) -> Result<(), ServeEr
     }
 }
 
-/// The outer layers, innermost first.
-fn bound_and_traced(service: Arc<dyn Service>, limit: Option<usize>) -> Arc<dyn Service> {
-    match limit {
-        // Concurrent calls are bounded, so that running calls stay fast; the trace sees refused calls, too.
-        Some(limit) => Arc::new(Trace::new(ConcurrencyLimit::new(service, limit))),
-        None => service,
-    }
+/// The outer layers, where a limit is set.
+fn bounded(service: Arc<dyn Service>, limit: Option<usize>, metrics: &Metrics) -> Arc<dyn Service> {
+    let Some(max_concurrent_calls) = limit else { return service };
+    let limits = EdgeLimits { max_concurrent_calls, quota: None, call_timeout: None };
+    Arc::new(edge(&limits, metrics).layer(service))
 }
 
 /// The future that requests the stop.

@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
 use anyport_protocol::{Raw, json::Splice};
-use anyport_service::{Context, Event, Outcome, Reply, Request, Service};
-use futures_util::stream;
+use anyport_service::{Context, Outcome, Reply, Request, Service};
 
 /// Marks what a retried request answers as stale, since nobody above sees that it was retried.
 ///
@@ -17,17 +16,7 @@ impl Service for Retried {
         if !cacheable || !(carries("inputResponses") || carries("requestState")) {
             return self.0.call(request, context);
         }
-        match self.0.call(request, context).into_ready() {
-            Ok(outcome) => Reply::ready(stale(outcome)),
-            Err(mut reply) => Reply::pending(stream::poll_fn(move |task| {
-                reply.poll_event(task).map(|event| {
-                    Some(match event {
-                        Event::Outcome(outcome) => Event::Outcome(stale(outcome)),
-                        event => event,
-                    })
-                })
-            })),
-        }
+        self.0.call(request, context).map(stale)
     }
 }
 

@@ -1,17 +1,34 @@
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context as Task, Poll},
-};
-
-use anyport_protocol::{Error, jsonrpc::Reason};
-use futures_core::Stream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::Arc;
 
 use anyport_metrics::{Counter, Metrics};
-use anyport_service::{Context, Event, Reply, Request, Service};
+use anyport_protocol::failure::Failure;
+use anyport_service::{Context, Outcome, Relay, Reply, Request, Service};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_layer::Layer;
 
-/// Lets so many calls run at once and refuses the rest with -32603 `overloaded`.
+/// Limits how many calls run at once: makes a [`ConcurrencyLimit`].
+#[derive(Clone, Debug)]
+pub struct ConcurrencyLimitLayer {
+    limit: usize,
+    refused: Counter,
+}
+
+impl ConcurrencyLimitLayer {
+    /// At most `limit` calls at once (`max_concurrent_calls`). Refusals are counted in `metrics`.
+    pub fn new(limit: usize, metrics: &Metrics) -> Self {
+        Self { limit, refused: metrics.refusals("max_concurrent_calls") }
+    }
+}
+
+impl<S> Layer<S> for ConcurrencyLimitLayer {
+    type Service = ConcurrencyLimit<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ConcurrencyLimit { refused: self.refused.clone(), ..ConcurrencyLimit::new(inner, self.limit) }
+    }
+}
+
+/// Lets so many calls run at once and refuses the rest with [`Failure::Overloaded`].
 ///
 /// Refusing beats queueing here: the caller learns at once that it should come back, and what is accepted stays
 /// fast. Listen streams are no calls in this sense and are not counted.
@@ -30,14 +47,7 @@ impl<S> ConcurrencyLimit<S> {
         Self { inner, limit, running: Arc::new(Semaphore::new(limit)), refused: Counter::default() }
     }
 
-    /// Counts refusals in `metrics`.
-    #[must_use]
-    pub fn metrics(mut self, metrics: &Metrics) -> Self {
-        self.refused = metrics.refusals("max_concurrent_calls");
-        self
-    }
-
-    /// Calls that run now.
+    /// The number of calls that run now.
     pub fn running(&self) -> usize {
         self.limit - self.running.available_permits()
     }
@@ -50,25 +60,20 @@ impl<S: Service> Service for ConcurrencyLimit<S> {
         }
         let Ok(permit) = self.running.clone().try_acquire_owned() else {
             self.refused.increment();
-            let message = format!("{} calls are running (max_concurrent_calls); try again later", self.limit);
-            return Reply::error(Error::internal(message).with_reason(Reason::Overloaded));
+            let why = format!("{} calls are running (max_concurrent_calls); try again later", self.limit);
+            return Reply::failed(Failure::Overloaded { limit: "max_concurrent_calls", why });
         };
-        match self.inner.call(request, context).into_ready() {
-            Ok(outcome) => Reply::ready(outcome),
-            Err(reply) => Reply::pending(Permitted { reply, _permit: permit }),
-        }
+        self.inner.call(request, context).relay(Permitted { _permit: permit })
     }
 }
 
+/// Holds the permit of a call until the call is over.
 struct Permitted {
-    reply: Reply,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Stream for Permitted {
-    type Item = Event;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
-        self.reply.poll_event(task).map(Some)
+impl Relay for Permitted {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        outcome
     }
 }

@@ -1,23 +1,41 @@
-//! General layers: services around a service.
+//! Layers around MCP services.
 //!
-//! Each takes the service it wraps and its setting, and is itself a [`anyport_service::Service`]; a stack is built inside out.
-//! A reply that is ready passes through every layer without a task, a timer or an allocation.
+//! Each is a [`tower_layer::Layer`] that puts a [`Service`](anyport_service::Service) around a service: tracing, limits of
+//! number, rate and time, a cache, panics, and any function. A stack of them is a `tower::ServiceBuilder`, read from the
+//! outside in. A reply that is ready passes through every layer without a task, a timer or an allocation: each is a
+//! [`Relay`](anyport_service::Relay).
+//!
+//! # Layout
+//! - [`TraceLayer`]: a span and a log line per call.
+//! - [`ConcurrencyLimitLayer`]: calls that run at once.
+//! - [`RateLimitLayer`]: calls per second and principal (feature `rate`).
+//! - [`TimeoutLayer`]: how long a call may take.
+//! - [`CacheLayer`]: results of tools that only read (feature `cache`).
+//! - [`CatchPanicLayer`]: a handler that panics fails its call alone.
+//! - [`MiddlewareLayer`]: a function around calls.
+//! - [`optional`]: a layer that may be absent.
 
+#[cfg(feature = "cache")]
 mod cache;
 mod concurrency_limit;
 mod middleware;
+mod optional;
 mod panic;
+#[cfg(feature = "rate")]
 mod rate_limit;
 mod timeout;
 mod trace;
 
-pub use cache::{Cache, CacheHandle, CacheLimits};
-pub use concurrency_limit::ConcurrencyLimit;
-pub use middleware::{Call, Function, Middleware, Next};
-pub use panic::{CatchPanic, panicked};
-pub use rate_limit::{Quota, RateLimit};
-pub use timeout::Timeout;
-pub use trace::Trace;
+#[cfg(feature = "cache")]
+pub use cache::{Cache, CacheHandle, CacheLayer, CacheLimits};
+pub use concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer};
+pub use middleware::{Call, Function, Middleware, MiddlewareLayer, Next};
+pub use optional::{Either, OptionalLayer, optional};
+pub use panic::{CatchPanic, CatchPanicLayer, panicked};
+#[cfg(feature = "rate")]
+pub use rate_limit::{Quota, RateLimit, RateLimitLayer};
+pub use timeout::{Timeout, TimeoutLayer};
+pub use trace::{Trace, TraceLayer};
 
 #[cfg(test)]
 mod tests;

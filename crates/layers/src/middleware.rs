@@ -10,6 +10,32 @@ use anyport_protocol::{Method, Raw, Revision, json::Splice};
 use bytestring::ByteString;
 
 use anyport_service::{Context, Emitter, Outcome, Principal, Reply, Request, Service};
+use tower_layer::Layer;
+
+/// Puts a function around a service: makes a [`Middleware`].
+#[derive(Clone)]
+pub struct MiddlewareLayer<F>(F);
+
+impl<F> MiddlewareLayer<F> {
+    /// Puts `function` around services; see [`Middleware`].
+    pub fn new(function: F) -> Self {
+        Self(function)
+    }
+}
+
+impl<S, F: Clone> Layer<S> for MiddlewareLayer<F> {
+    type Service = Middleware<S, F>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Middleware::new(inner, self.0.clone())
+    }
+}
+
+impl<F> fmt::Debug for MiddlewareLayer<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MiddlewareLayer")
+    }
+}
 
 /// A layer that is a function: it is given each [`Call`] and what is [`Next`], and returns the outcome.
 ///

@@ -1,15 +1,37 @@
 use std::num::NonZeroU32;
 
-use anyport_protocol::{Error, Method, jsonrpc::Reason};
+use anyport_metrics::{Counter, Metrics};
+use anyport_protocol::{Method, failure::Failure};
+use anyport_service::{Context, Principal, Reply, Request, Service};
 use governor::{
     DefaultKeyedRateLimiter,
     clock::{Clock as _, DefaultClock},
 };
+use tower_layer::Layer;
 
-use anyport_metrics::{Counter, Metrics};
-use anyport_service::{Context, Principal, Reply, Request, Service};
+/// Limits how often each principal may call: makes a [`RateLimit`].
+#[derive(Clone, Debug)]
+pub struct RateLimitLayer {
+    quota: Quota,
+    refused: Counter,
+}
 
-/// Limits how often each principal may call, and refuses the rest with -32603 `rate_limited`.
+impl RateLimitLayer {
+    /// Lets every principal call within `quota`. Refusals are counted in `metrics`.
+    pub fn new(quota: Quota, metrics: &Metrics) -> Self {
+        Self { quota, refused: metrics.refusals("calls_per_second") }
+    }
+}
+
+impl<S> Layer<S> for RateLimitLayer {
+    type Service = RateLimit<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RateLimit { refused: self.refused.clone(), ..RateLimit::new(inner, self.quota) }
+    }
+}
+
+/// Limits how often each principal may call, and refuses the rest with [`Failure::RateLimited`].
 ///
 /// 2026-07-28, server/tools §Security Considerations: servers MUST "rate limit tool invocations"; completion
 /// §Security: "Implement appropriate rate limiting". Lists, reads and listen streams are not limited here.
@@ -38,26 +60,17 @@ impl<S> RateLimit<S> {
         Self { inner, limiter, clock, quota, refused: Counter::default() }
     }
 
-    /// Counts refusals in `metrics`.
-    #[must_use]
-    pub fn metrics(mut self, metrics: &Metrics) -> Self {
-        self.refused = metrics.refusals("calls_per_second");
-        self
-    }
-
-    fn check(&self, principal: &Principal) -> Result<(), Error> {
+    fn check(&self, principal: &Principal) -> Result<(), Failure> {
         // Principals come and go; those that have their full burst again need no entry.
         if self.limiter.len() > MAX_ENTRIES {
             self.limiter.retain_recent();
         }
         self.limiter.check_key(principal).map_err(|refused| {
             self.refused.increment();
-            let wait = refused.wait_time_from(self.clock.now()).as_millis();
-            let message = format!(
-                "more than {} calls a second (calls_per_second); try again in {wait} ms",
-                self.quota.per_second
-            );
-            Error::internal(message).with_reason(Reason::RateLimited)
+            Failure::RateLimited {
+                per_second: self.quota.per_second.get(),
+                retry_in: refused.wait_time_from(self.clock.now()),
+            }
         })
     }
 }
@@ -69,7 +82,7 @@ impl<S: Service> Service for RateLimit<S> {
     fn call(&self, request: Request, context: Context) -> Reply {
         let limited = matches!(request.known(), Some(Method::ToolsCall | Method::Complete));
         match limited.then(|| self.check(context.principal())) {
-            Some(Err(error)) => Reply::error(error),
+            Some(Err(failure)) => Reply::failed(failure),
             _ => self.inner.call(request, context),
         }
     }

@@ -7,6 +7,8 @@ use std::{
 use anyport_protocol::{Error, Method, Raw, Revision, jsonrpc::Reason};
 use tokio::time::{Instant, sleep};
 
+use tower_layer::Layer;
+
 use super::*;
 use anyport_metrics::Metrics;
 use anyport_service::{
@@ -33,6 +35,7 @@ fn context() -> Context {
 fn reason(outcome: Outcome) -> Option<Reason> {
     match outcome {
         Outcome::Error(error) => error.reason,
+        Outcome::Failed(failure) => failure.to_error().reason,
         outcome => panic!("{outcome:?}"),
     }
 }
@@ -250,9 +253,9 @@ async fn every_refusal_is_counted_by_the_name_of_its_limit() {
     let metrics = Metrics::new();
     let one = NonZeroU32::MIN;
     let quota = Quota { per_second: one, burst: one.saturating_add(1) };
-    let service = Timeout::new(Fake(|_| slow(60)), Duration::from_secs(30)).metrics(&metrics);
-    let service = RateLimit::new(service, quota).metrics(&metrics);
-    let service = ConcurrencyLimit::new(service, 1).metrics(&metrics);
+    let service = TimeoutLayer::new(Duration::from_secs(30), &metrics).layer(Fake(|_| slow(60)));
+    let service = RateLimitLayer::new(quota, &metrics).layer(service);
+    let service = ConcurrencyLimitLayer::new(1, &metrics).layer(service);
     let first = service.call(request(Method::ToolsCall), context());
     let refused = service.call(request(Method::ToolsCall), context()).outcome().await;
     assert_eq!(reason(refused), Some(Reason::Overloaded));
@@ -300,4 +303,20 @@ async fn what_middleware_left_behind_does_not_wait_for_a_reader() {
     let outcome = service.call(request(Method::ToolsCall), context()).outcome().await;
     assert_eq!(outcome, Outcome::Result(Raw::NULL));
     assert!(tokio::time::timeout(Duration::from_secs(5), ended).await.is_ok());
+}
+
+#[test]
+fn an_absent_layer_changes_nothing() {
+    let metrics = Metrics::new();
+    let layer =
+        |limit: Option<usize>| optional(limit.map(|limit| ConcurrencyLimitLayer::new(limit, &metrics)));
+    let answer = || Fake(|_: Request| Reply::ready(Outcome::Result(Raw::EMPTY_OBJECT)));
+    for (limit, expected) in [(None, None), (Some(0), Some(Reason::Overloaded))] {
+        let reply = layer(limit).layer(answer()).call(request(Method::ToolsCall), context());
+        let failed = match reply.into_ready().unwrap() {
+            Outcome::Result(_) => None,
+            outcome => reason(outcome),
+        };
+        assert_eq!(failed, expected);
+    }
 }

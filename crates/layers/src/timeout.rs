@@ -1,18 +1,40 @@
 use std::{
+    future::Future as _,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context as Task, Poll, Waker},
+    sync::Arc,
+    task::{Context as Task, Poll, Waker, ready},
     time::Duration,
 };
 
-use anyport_protocol::{Error, jsonrpc::Reason};
-use futures_core::Stream;
-use tokio::time::{Instant, Sleep, sleep_until};
-
 use anyport_metrics::{Counter, Metrics};
-use anyport_service::{Context, Event, Outcome, Reply, Request, Service};
+use anyport_protocol::failure::Failure;
+use anyport_service::{Context, Event, Outcome, Relay, Reply, Request, Service, sync::Lock};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower_layer::Layer;
 
-/// Ends a call that takes longer than its limit with -32603 `timeout`.
+/// Limits how long a call may take: makes a [`Timeout`].
+#[derive(Clone, Debug)]
+pub struct TimeoutLayer {
+    limit: Duration,
+    expired: Counter,
+}
+
+impl TimeoutLayer {
+    /// Gives every call at most `limit` (`call_timeout`). Calls that are ended are counted in `metrics`.
+    pub fn new(limit: Duration, metrics: &Metrics) -> Self {
+        Self { limit, expired: metrics.refusals("call_timeout") }
+    }
+}
+
+impl<S> Layer<S> for TimeoutLayer {
+    type Service = Timeout<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Timeout { expired: self.expired.clone(), ..Timeout::new(inner, self.limit) }
+    }
+}
+
+/// Ends a call that takes longer than its limit with [`Failure::Timeout`].
 ///
 /// The clock stands still while the caller has a question to answer: a person's time is not the server's.
 /// Listen streams have no limit.
@@ -28,13 +50,6 @@ impl<S> Timeout<S> {
     pub fn new(inner: S, limit: Duration) -> Self {
         Self { inner, limit, expired: Counter::default() }
     }
-
-    /// Counts the calls that were ended in `metrics`.
-    #[must_use]
-    pub fn metrics(mut self, metrics: &Metrics) -> Self {
-        self.expired = metrics.refusals("call_timeout");
-        self
-    }
 }
 
 impl<S: Service> Service for Timeout<S> {
@@ -46,28 +61,49 @@ impl<S: Service> Service for Timeout<S> {
         let Some(deadline) = Instant::now().checked_add(self.limit) else {
             return self.inner.call(request, context);
         };
-        match self.inner.call(request, context.with_deadline(deadline)).into_ready() {
-            Ok(outcome) => Reply::ready(outcome),
-            Err(reply) => Reply::pending(Timed {
-                reply,
-                limit: self.limit,
-                expired: self.expired.clone(),
-                sleep: Box::pin(sleep_until(deadline)),
-                clock: Arc::new(Mutex::new(Clock { deadline, open: 0, since: deadline, waker: None })),
-            }),
-        }
+        let reply = self.inner.call(request, context.with_deadline(deadline));
+        reply.relay(Timed { deadline, limit: self.limit, expired: self.expired.clone(), timer: None })
     }
 }
 
+/// Ends a reply at its deadline.
 struct Timed {
-    reply: Reply,
+    deadline: Instant,
     limit: Duration,
     expired: Counter,
-    sleep: Pin<Box<Sleep>>,
-    clock: Arc<Mutex<Clock>>,
+    /// Made once the reply has to be waited for.
+    timer: Option<Timer>,
 }
 
-/// The call's deadline, which moves on by every moment in which a question is open.
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    clock: Arc<Lock<Clock>>,
+}
+
+impl Timer {
+    fn new(deadline: Instant) -> Self {
+        let clock = Clock { deadline, open: 0, since: deadline, waker: None };
+        Self { sleep: Box::pin(sleep_until(deadline)), clock: Arc::new(Lock::new(clock)) }
+    }
+
+    /// Whether the deadline is over, as it is by now.
+    fn poll(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        let deadline = {
+            let mut clock = self.clock.lock();
+            if clock.open > 0 {
+                clock.waker = Some(task.waker().clone());
+                return Poll::Pending;
+            }
+            clock.deadline
+        };
+        if self.sleep.deadline() != deadline {
+            self.sleep.as_mut().reset(deadline);
+        }
+        self.sleep.as_mut().poll(task)
+    }
+}
+
+/// The call's deadline, which moves on by every moment in which a server request is open.
 struct Clock {
     deadline: Instant,
     open: usize,
@@ -75,12 +111,12 @@ struct Clock {
     waker: Option<Waker>,
 }
 
-/// Held by a question until it is settled.
-struct Open(Arc<Mutex<Clock>>);
+/// Held by a server request until it is settled.
+struct Open(Arc<Lock<Clock>>);
 
 impl Open {
-    fn new(clock: &Arc<Mutex<Clock>>) -> Self {
-        let mut state = clock.lock().unwrap_or_else(PoisonError::into_inner);
+    fn new(clock: &Arc<Lock<Clock>>) -> Self {
+        let mut state = clock.lock();
         if state.open == 0 {
             state.since = Instant::now();
         }
@@ -91,7 +127,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         state.open -= 1;
         if state.open == 0 {
             let stood_still = state.since.elapsed();
@@ -103,31 +139,24 @@ impl Drop for Open {
     }
 }
 
-impl Stream for Timed {
-    type Item = Event;
+impl Relay for Timed {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        outcome
+    }
 
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
-        if let Poll::Ready(mut event) = self.reply.poll_event(task) {
-            if let Event::ServerRequest(question) = &mut event {
-                question.responder.hold(Open::new(&self.clock));
+    fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
+        let timer = self.timer.get_or_insert_with(|| Timer::new(self.deadline));
+        if let Poll::Ready(mut event) = reply.poll_event(task) {
+            if let Event::ServerRequest(request) = &mut event {
+                request.responder.hold(Open::new(&timer.clock));
             }
-            return Poll::Ready(Some(event));
+            return Poll::Ready(event);
         }
-        let deadline = {
-            let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-            if clock.open > 0 {
-                clock.waker = Some(task.waker().clone());
-                return Poll::Pending;
-            }
-            clock.deadline
-        };
-        if self.sleep.deadline() != deadline {
-            self.sleep.as_mut().reset(deadline);
-        }
-        std::task::ready!(self.sleep.as_mut().poll(task));
+        ready!(timer.poll(task));
         self.expired.increment();
-        let message = format!("the call took longer than {} ms (call_timeout)", self.limit.as_millis());
-        let error = Error::internal(message).with_reason(Reason::Timeout);
-        Poll::Ready(Some(Event::Outcome(Outcome::Error(error))))
+        let failure = Failure::Timeout { limit: "call_timeout", after: self.limit };
+        // What the call still does ends here.
+        *reply = Reply::failed(failure);
+        reply.poll_event(task)
     }
 }

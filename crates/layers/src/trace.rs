@@ -1,12 +1,20 @@
-use std::{
-    pin::Pin,
-    task::{Context as Task, Poll},
-};
+use std::task::{Context as Task, Poll, ready};
 
-use futures_core::Stream;
+use anyport_service::{Context, Event, Outcome, Relay, Reply, Request, Service};
+use tower_layer::Layer;
 use tracing::{Span, debug};
 
-use anyport_service::{Context, Event, Outcome, Reply, Request, Service};
+/// Traces the calls of a service: makes a [`Trace`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TraceLayer;
+
+impl<S> Layer<S> for TraceLayer {
+    type Service = Trace<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Trace::new(inner)
+    }
+}
 
 /// Gives every call a span with its method, name, caller and revision, and logs its outcome. Arguments and results are
 /// never logged: they may contain secrets.
@@ -37,36 +45,28 @@ impl<S: Service> Service for Trace<S> {
         if let Some(name) = request.name() {
             span.record("name", &*name);
         }
-        let entered = span.enter();
-        match self.inner.call(request, context).into_ready() {
-            Ok(outcome) => {
-                report(&outcome);
-                Reply::ready(outcome)
-            }
-            Err(reply) => {
-                drop(entered);
-                Reply::pending(Traced { reply, span })
-            }
-        }
+        let reply = span.in_scope(|| self.inner.call(request, context));
+        reply.relay(Traced { span })
     }
 }
 
+/// Polls a reply within its call's span.
 struct Traced {
-    reply: Reply,
     span: Span,
 }
 
-impl Stream for Traced {
-    type Item = Event;
+impl Relay for Traced {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        self.span.in_scope(|| report(&outcome));
+        outcome
+    }
 
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
-        let this = &mut *self;
-        let _entered = this.span.enter();
-        let event = this.reply.poll_event(task);
-        if let Poll::Ready(Event::Outcome(outcome)) = &event {
-            report(outcome);
-        }
-        event.map(Some)
+    fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
+        let event = ready!(self.span.in_scope(|| reply.poll_event(task)));
+        Poll::Ready(match event {
+            Event::Outcome(outcome) => Event::Outcome(self.outcome(outcome)),
+            event => event,
+        })
     }
 }
 
@@ -75,6 +75,6 @@ fn report(outcome: &Outcome) {
         Outcome::Result(result) => debug!(bytes = result.as_str().len(), "answered"),
         Outcome::InputRequired(_) => debug!("asked"),
         Outcome::Error(error) => debug!(code = error.code, error = &*error.message, "refused"),
-        Outcome::Failed(failure) => debug!(?failure, "failed"),
+        Outcome::Failed(failure) => debug!(%failure, "failed"),
     }
 }

@@ -7,7 +7,6 @@ mod task;
 mod urls;
 
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context as Task, Poll, ready},
     time::Duration,
@@ -22,7 +21,7 @@ use anyport_protocol::{
         parked::{Call, CallRecord, Limits},
     },
 };
-use futures_core::Stream;
+use bytestring::ByteString;
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
@@ -36,7 +35,7 @@ use self::{
     urls::Visited,
 };
 use anyport_metrics::{Counter, Metrics};
-use anyport_service::{Context, Event, InputMode, Outcome, Reply, Request, Service, emit};
+use anyport_service::{Context, Event, InputMode, Outcome, Relay, Reply, Request, Service, emit};
 
 /// Serves callers that retry from a service with inline requests: a connection to a server of 2025-11-25 or earlier.
 ///
@@ -312,43 +311,39 @@ impl<S: Service> LegacyServerAdapter<S> {
     /// A call that cannot deliver server requests.
     fn unasked(&self, request: Request, context: Context) -> Reply {
         let method = request.method.clone();
-        match self.inner.call(request, context).into_ready() {
-            Ok(outcome) if urls::is_url_error(&outcome) => Reply::ready(urls::invalid()),
-            Ok(outcome) => Reply::ready(outcome),
-            Err(reply) => Reply::pending(Unasked { reply, method, yard: self.yard.clone() }),
-        }
+        self.inner.call(request, context).relay(Unasked { method, yard: self.yard.clone() })
     }
 }
 
-/// A reply with refused server requests.
+/// Refuses the server requests of a reply.
 ///
 /// 2026-07-28, patterns/mrtr §Supported Requests: "Servers MUST NOT send `InputRequiredResult` responses on any other
 /// client requests."
 struct Unasked {
-    reply: Reply,
-    method: bytestring::ByteString,
+    method: ByteString,
     yard: Arc<ParkedCalls>,
 }
 
-impl Stream for Unasked {
-    type Item = Event;
+impl Relay for Unasked {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        if urls::is_url_error(&outcome) { urls::invalid() } else { outcome }
+    }
 
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
+    fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
         loop {
-            let event = match ready!(self.reply.poll_event(task)) {
-                Event::ServerRequest(question) => {
+            return Poll::Ready(match ready!(reply.poll_event(task)) {
+                Event::ServerRequest(request) => {
                     let message = format!("the client cannot be asked during {:.64}", self.method);
-                    question.responder.answer(Err(Error::new(code::METHOD_NOT_FOUND, message)));
+                    request.responder.answer(Err(Error::new(code::METHOD_NOT_FOUND, message)));
                     continue;
                 }
                 Event::Notification(told) if told.method == Method::ElicitationComplete => {
                     self.yard.elicited.complete_by(&told.params);
                     continue;
                 }
-                Event::Outcome(outcome) if urls::is_url_error(&outcome) => Event::Outcome(urls::invalid()),
+                Event::Outcome(outcome) => Event::Outcome(self.outcome(outcome)),
                 event => event,
-            };
-            return Poll::Ready(Some(event));
+            });
         }
     }
 }

@@ -8,8 +8,11 @@ pub(crate) mod guard;
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
+use anyport::{
+    layer::{CatchPanicLayer, ServiceBuilder},
+    stack::{self, EdgeLimits},
+};
 use anyport_gateway::Bridge;
-use anyport_layers::{CatchPanic, ConcurrencyLimit, RateLimit, Trace};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
@@ -57,7 +60,7 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
     };
     let upstream = upstream.parking(Sealer::new(&key), limits.park, &metrics);
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
-    let service = Arc::new(stack(bridge, &limits, &metrics));
+    let service = Arc::new(layered(bridge, &limits, &metrics));
     let (closing, closed) = (stop.stopped(), upstream.clone());
     tokio::spawn(async move {
         closing.await;
@@ -101,15 +104,17 @@ fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &M
     Ok(Upstream::new(&target.name, reach, bounds).bounded(limits.shim, metrics))
 }
 
-/// What stands around the bridge, innermost first.
-fn stack(bridge: Bridge, limits: &Limits, metrics: &Metrics) -> impl Service {
-    // A fault of ours fails one call, not the process.
-    let service = CatchPanic::new(bridge);
-    // There is no timeout: how long a call may take is between the client, who can cancel it, and the server.
-    // One caller alone cannot take all there is.
-    let service = RateLimit::new(service, limits.quota).metrics(metrics);
-    // What runs at once is bounded, so that what runs stays fast.
-    let service = ConcurrencyLimit::new(service, limits.max_concurrent_calls).metrics(metrics);
-    // Outermost, so that it sees what every other layer answers.
-    Trace::new(service)
+/// The layers around the bridge, from the outside in.
+fn layered(bridge: Bridge, limits: &Limits, metrics: &Metrics) -> impl Service + use<> {
+    let edge = EdgeLimits {
+        max_concurrent_calls: limits.max_concurrent_calls,
+        quota: Some(limits.quota),
+        // How long a call may take is between the client, who can cancel it, and the server.
+        call_timeout: None,
+    };
+    ServiceBuilder::new()
+        .layer(stack::edge(&edge, metrics))
+        // A fault of ours fails one call, not the process.
+        .layer(CatchPanicLayer)
+        .service(bridge)
 }

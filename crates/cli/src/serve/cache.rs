@@ -3,18 +3,13 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyport_knowledge::{Change, Knowledge};
-use anyport_layers::{Cache, CacheHandle, CacheLimits};
+use anyport_layers::{CacheHandle, CacheLayer, CacheLimits};
 use anyport_server::Server;
-use anyport_service::{Principal, Service};
+use anyport_service::Principal;
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
-/// Keeps what the tools of `server` say that only read, around `service`, which is that server.
-pub(super) fn around<S: Service>(
-    service: S,
-    server: Server,
-    knowledge: Knowledge,
-    limits: CacheLimits,
-) -> Cache<S> {
+/// Keeps the results of the tools of `server` that only read.
+pub(super) fn layer(server: Server, knowledge: Knowledge, limits: CacheLimits) -> CacheLayer {
     let documents = Documents { changes: Mutex::new(knowledge.changes()), knowledge, clear: OnceLock::new() };
     let documents = Arc::new(documents);
     let asked = documents.clone();
@@ -22,7 +17,7 @@ pub(super) fn around<S: Service>(
         let number = server.cacheable(tool, caller)?;
         asked.are_settled().then_some(number)
     };
-    let cache = Cache::new(service, limits, which);
+    let cache = CacheLayer::new(limits, which);
     let _ = documents.clear.set(cache.handle());
     cache
 }

@@ -8,9 +8,11 @@ mod embedded_docs;
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use anyport_adapters::LegacyClientAdapter;
+use anyport::{
+    layer::{CacheLimits, CatchPanicLayer, LegacyClientLayer, ServiceBuilder, optional},
+    stack::{self, EdgeLimits},
+};
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
-use anyport_layers::{CacheLimits, CatchPanic, ConcurrencyLimit, RateLimit, Timeout, Trace};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::Service;
@@ -47,7 +49,7 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let (name, key) = (&arguments.name, listen::key(arguments.listen.state_dir.clone()));
     let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
-    let service = Arc::new(stack(server.clone(), &knowledge, arguments, &limits));
+    let service = Arc::new(layered(server.clone(), &knowledge, arguments, &limits));
     let (closing, closed) = (stop.stopped(), server.clone());
     tokio::spawn(async move {
         closing.await;
@@ -79,31 +81,32 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     served
 }
 
-/// What stands around the server, innermost first.
-fn stack(server: Server, knowledge: &Knowledge, arguments: &Arguments, limits: &Limits) -> impl Service {
+/// The layers around the server, from the outside in.
+fn layered(
+    server: Server,
+    knowledge: &Knowledge,
+    arguments: &Arguments,
+    limits: &Limits,
+) -> impl Service + use<> {
     // What any of them refuses is counted beside what the server refuses.
     let metrics = server.metrics().clone();
-    let knows = server.clone();
-    // A handler that panics fails its call, not the process.
-    let service = CatchPanic::new(server);
-    // What only reads is not asked again for the same; limits of rate and time hold all the same.
-    let service: Box<dyn Service> = match arguments.cache() {
-        Some(ttl) => {
-            let limits = CacheLimits { ttl, ..limits.cache };
-            Box::new(cache::around(service, knows, knowledge.clone(), limits).metrics(&metrics))
-        }
-        None => Box::new(service),
+    let edge = EdgeLimits {
+        max_concurrent_calls: limits.max_concurrent_calls,
+        quota: Some(limits.quota),
+        call_timeout: Some(arguments.timeout.0),
     };
-    // Handlers ask by result; clients of older revisions are asked live.
-    let service = LegacyClientAdapter::new(service, limits.shim).metrics(&metrics);
-    // A call that hangs is ended; the time a person takes to answer does not count.
-    let service = Timeout::new(service, arguments.timeout.0).metrics(&metrics);
-    // One caller alone cannot take all there is.
-    let service = RateLimit::new(service, limits.quota).metrics(&metrics);
-    // What runs at once is bounded, so that what runs stays fast.
-    let service = ConcurrencyLimit::new(service, limits.max_concurrent_calls).metrics(&metrics);
-    // Outermost, so that it sees what every other layer answers.
-    Trace::new(service)
+    let cache = arguments.cache().map(|ttl| {
+        cache::layer(server.clone(), knowledge.clone(), CacheLimits { ttl, ..limits.cache }).metrics(&metrics)
+    });
+    ServiceBuilder::new()
+        .layer(stack::edge(&edge, &metrics))
+        // Handlers ask by result; clients of older revisions are asked inline.
+        .layer(LegacyClientLayer::new(limits.shim, &metrics))
+        // What only reads is not asked again for the same; limits of rate and time hold all the same.
+        .layer(optional(cache))
+        // A handler that panics fails its call, not the process.
+        .layer(CatchPanicLayer)
+        .service(server)
 }
 
 /// The documents, and where they come from.

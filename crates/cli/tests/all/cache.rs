@@ -7,7 +7,7 @@ use std::{fs, path::Path, time::Instant};
 use crate::support::{PATIENCE, Program, folder, modern, standard};
 use serde_json::{Value, json};
 
-const KEPT: &str = "layer::cache: kept";
+const KEPT: &str = "layers::cache: kept";
 
 /// How many answers the log says were kept ones.
 fn kept(log: &Path) -> usize {

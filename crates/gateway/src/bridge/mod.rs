@@ -113,7 +113,7 @@ impl Bridge {
         }
         if !is_plain(&request) {
             let mirrored = self.mirrored.clone();
-            return then(self.asked(method, request, context), move |outcome| {
+            return self.asked(method, request, context).map(move |outcome| {
                 if let Outcome::Result(list) = &outcome {
                     mirrored.learn(list);
                 }
@@ -137,7 +137,7 @@ impl Bridge {
     /// Asks for a further page. One that leads to itself would be asked for without end.
     fn page(&self, method: Method, cursor: Raw, request: Request, context: Context) -> Reply {
         let mirrored = self.mirrored.clone();
-        then(self.upstream.call(request, context), move |outcome| match outcome {
+        self.upstream.call(request, context).map(move |outcome| match outcome {
             Outcome::Result(page) if pages::next(&page).as_ref() == Some(&cursor) => {
                 Outcome::Error(pages::looping(method, &cursor))
             }
@@ -152,7 +152,7 @@ impl Bridge {
     /// Asks for a list, and keeps it.
     fn listed(&self, method: Method, key: String, request: Request, context: Context) -> Reply {
         let bridge = self.clone();
-        then(self.asked(method, request, context), move |outcome| {
+        self.asked(method, request, context).map(move |outcome| {
             bridge.keep(&key, &outcome);
             outcome
         })
@@ -316,14 +316,6 @@ fn is_plain(request: &Request) -> bool {
         "_meta" => request.params.slice(member.value).members().all(|member| of_a_call(&member.key())),
         _ => false,
     })
-}
-
-/// `reply`, whose outcome `done` sees and may change.
-fn then(reply: Reply, done: impl FnOnce(Outcome) -> Outcome + Send + 'static) -> Reply {
-    match reply.into_ready() {
-        Ok(outcome) => Reply::ready(done(outcome)),
-        Err(reply) => emit::reply(async move |emitter| done(emitter.relay(reply).await)),
-    }
 }
 
 /// How long a session waits before it asks again to hear of a server that is away, or that ended its stream.

@@ -9,21 +9,20 @@ mod store;
 
 use std::{
     fmt,
-    pin::Pin,
     sync::Arc,
-    task::{Context as Task, Poll},
+    task::{Context as Task, Poll, ready},
     time::Duration,
 };
 
 use anyport_protocol::Method;
-use futures_core::Stream;
+use tower_layer::Layer;
 
 use self::{
     key::Key,
     store::{Found, Leader, Store, Told, Waiting},
 };
 use anyport_metrics::Metrics;
-use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Service, emit};
+use anyport_service::{Context, Event, Outcome, Principal, Relay, Reply, Request, Service, emit};
 
 /// Keeps the results of tools that only read, so that equal calls of one caller are answered from memory for a while.
 ///
@@ -61,10 +60,53 @@ use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Servic
 pub struct Cache<S> {
     inner: Arc<S>,
     store: Arc<Store>,
-    which: Box<Which>,
+    which: Arc<Which>,
 }
 
 type Which = dyn Fn(&str, &Principal) -> Option<u64> + Send + Sync;
+
+/// Caches the results of tools that only read: makes [`Cache`]s, which share what is kept.
+#[derive(Clone)]
+pub struct CacheLayer {
+    store: Arc<Store>,
+    which: Arc<Which>,
+}
+
+impl CacheLayer {
+    /// Keeps results of those tools for which `which` returns something; see [`Cache::new`].
+    pub fn new(
+        limits: CacheLimits,
+        which: impl Fn(&str, &Principal) -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        Self { store: Arc::new(Store::new(limits)), which: Arc::new(which) }
+    }
+
+    /// Counts in `metrics`; see [`Cache::metrics`].
+    #[must_use]
+    pub fn metrics(self, metrics: &Metrics) -> Self {
+        self.store.count(metrics);
+        self
+    }
+
+    /// The handle that empties the cache.
+    pub fn handle(&self) -> CacheHandle {
+        CacheHandle(self.store.clone())
+    }
+}
+
+impl<S> Layer<S> for CacheLayer {
+    type Service = Cache<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Cache { inner: Arc::new(inner), store: self.store.clone(), which: self.which.clone() }
+    }
+}
+
+impl fmt::Debug for CacheLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheLayer").field("store", &self.store).finish_non_exhaustive()
+    }
+}
 
 /// The limits of a [`Cache`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +165,7 @@ impl<S: Service> Cache<S> {
         limits: CacheLimits,
         which: impl Fn(&str, &Principal) -> Option<u64> + Send + Sync + 'static,
     ) -> Self {
-        Self { inner: Arc::new(inner), store: Arc::new(Store::new(limits)), which: Box::new(which) }
+        Self { inner: Arc::new(inner), store: Arc::new(Store::new(limits)), which: Arc::new(which) }
     }
 
     /// Counts in `metrics`: answers from memory (`anyport_cache_hits`), calls that ran (`anyport_cache_misses`), calls that
@@ -189,37 +231,34 @@ impl<S: fmt::Debug> fmt::Debug for Cache<S> {
 
 /// Answers with `reply`, and lets others have the answer too.
 fn lead_on(lead: Leader, reply: Reply) -> Reply {
-    match reply.into_ready() {
-        Ok(outcome) => {
-            lead.end(&outcome);
-            Reply::ready(outcome)
-        }
-        Err(reply) => Reply::pending(Leading { reply, lead: Some(lead) }),
-    }
+    reply.relay(Leading { lead: Some(lead) })
 }
 
+/// Passes a call's outcome to those that wait for it.
 struct Leading {
-    reply: Reply,
-    /// `None` once it is known that no other call gets the answer.
+    /// `None` once it is known that no other call gets the outcome.
     lead: Option<Leader>,
 }
 
-impl Stream for Leading {
-    type Item = Event;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
-        let event = std::task::ready!(self.reply.poll_event(task));
+impl Relay for Leading {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
         if let Some(lead) = self.lead.take() {
-            match &event {
-                Event::Outcome(outcome) => lead.end(outcome),
-                // Waiting calls would miss notifications, and cannot share answers to server requests.
-                Event::Notification(_)
-                | Event::Unknown { .. }
-                | Event::ServerRequest(_)
-                | Event::Disconnect { .. } => lead.part(),
-            }
+            lead.end(&outcome);
         }
-        Poll::Ready(Some(event))
+        outcome
+    }
+
+    fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
+        Poll::Ready(match ready!(reply.poll_event(task)) {
+            Event::Outcome(outcome) => Event::Outcome(self.outcome(outcome)),
+            // Those who wait would miss this event, and cannot answer a server request.
+            event => {
+                if let Some(lead) = self.lead.take() {
+                    lead.part();
+                }
+                event
+            }
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
 use anyport_protocol::Raw;
@@ -12,12 +12,12 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{CacheLimits, Key};
 use anyport_metrics::{Counter, Metrics};
-use anyport_service::Outcome;
+use anyport_service::{Outcome, sync::Lock};
 
 /// Held for the time of a look into a table, never while anything runs.
 pub(super) struct Store {
     limits: CacheLimits,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 struct State {
@@ -100,7 +100,7 @@ impl Store {
             number: 0,
             counters: Counters::default(),
         };
-        Self { limits, state: Mutex::new(state) }
+        Self { limits, state: Lock::new(state) }
     }
 
     pub(super) fn count(&self, metrics: &Metrics) {
@@ -176,7 +176,7 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
