@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Missing {
     pub(crate) problem: String,
-    /// What to do.
+    /// The advice.
     pub(crate) help: String,
 }
 

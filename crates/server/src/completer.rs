@@ -79,7 +79,7 @@ macro_rules! completes {
 
 pub(crate) use completes;
 
-/// What can be completed of one prompt or template: every argument's name, with its function if it has one.
+/// The completion of one prompt or template: every argument's name, with its function if it has one.
 pub(crate) type Completers = Vec<(String, Option<Completer>)>;
 
 /// Gives each of `given` to what it completes.

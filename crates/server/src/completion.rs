@@ -58,7 +58,7 @@ impl Completion {
         Self::of(found.into_iter().map(|(_, text)| text))
     }
 
-    /// All of `values`, of which those are kept that can be sent.
+    /// Suggests `values`, cut to the number that can be sent.
     fn of(values: impl Iterator<Item = String>) -> Self {
         let mut completion = Self::default();
         let mut total = 0;
@@ -77,7 +77,7 @@ impl Completion {
 /// The most suggestions in one result.
 pub const MAX_COMPLETIONS: usize = 100;
 
-/// What a completing function may return.
+/// The return types of a completion function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a completion",
     note = "return a `Vec<String>`, a `Completion`, or a `Result` of one of these"

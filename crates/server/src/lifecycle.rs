@@ -77,7 +77,7 @@ pub enum StartError {
     /// A hook failed. The next start goes on with this one.
     #[error("the server did not start: {reason}")]
     Hook {
-        /// What it says.
+        /// Its text.
         reason: String,
     },
     /// The server was stopped, which is final.

@@ -10,8 +10,8 @@ use crate::{
 
 /// An MCP server: a [`Service`] of tools, resources and prompts. Cheap to clone; every clone is the same server.
 ///
-/// It speaks the newest revision. What stands around it speaks older ones: transports translate messages, and
-/// `anyport_adapters::LegacyClientAdapter` asks callers that are asked live.
+/// It speaks the newest revision. Transports convert messages of older ones, and
+/// `anyport_adapters::LegacyClientAdapter` sends server requests to legacy clients.
 ///
 /// # Changes
 /// Its tools, resources, templates and prompts can change while it runs: [`Server::add`], [`Server::replace`],

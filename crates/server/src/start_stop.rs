@@ -33,7 +33,7 @@ impl Server {
         self.begin_start().await
     }
 
-    /// Starts it, whoever asks for that.
+    /// Starts it for any caller.
     pub(crate) fn begin_start(&self) -> Boxed<Result<(), StartError>> {
         let (core, seen) = (self.core().clone(), self.core().lifecycle.failures());
         Box::pin(async move {

@@ -1,4 +1,4 @@
-//! What a server's handlers share.
+//! State that a server's handlers share.
 
 use std::{
     any::{Any, TypeId, type_name},
@@ -49,7 +49,7 @@ pub(crate) struct StateDependency {
 }
 
 impl StateDependency {
-    /// What `what` needs: a tool, a resource, a template or a prompt, in the words of errors.
+    /// The state that `what` needs: a tool, a resource, a template or a prompt, in the words of errors.
     pub(crate) fn new(what: String, needs: &[StateType]) -> Self {
         Self { what, needs: needs.to_vec() }
     }
@@ -94,7 +94,7 @@ impl States {
         value.downcast_ref().cloned()
     }
 
-    /// What is wrong with a thing that has needs: a sentence for each type of which there is no value.
+    /// The faults of an entry that needs state: a sentence for each missing type.
     pub(crate) fn lacking(&self, StateDependency { what, needs }: &StateDependency) -> Vec<String> {
         let mut lacking: Vec<&StateType> = Vec::new();
         for need in needs {

@@ -54,15 +54,15 @@ pub enum CallError {
     Tool {
         /// The tool.
         name: String,
-        /// What it says.
+        /// Its text.
         text: String,
     },
-    /// [`Context::call_as`]: the structured content is not what was asked for.
+    /// [`Context::call_as`]: the structured content does not have the requested type.
     #[error("{name}: {fault}")]
     Content {
         /// The tool.
         name: String,
-        /// What is wrong with it.
+        /// The fault.
         fault: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a value, in words for a model and in parts for a program.
+//! The faults of a value, as text for a model and as data for a program.
 //!
 //! Words name the field, what was expected and what was found, and what to do: `times: expected at most 3, got 9`,
 //! `nome: unknown field, did you mean name?`, `missing: name (string: Who is greeted)`.
@@ -18,7 +18,7 @@ use crate::{
     names,
 };
 
-/// How many faults of one value are told.
+/// The largest number of reported faults of one value.
 pub(crate) const MAX_FAULTS: usize = 16;
 /// How long what was expected may be.
 const MAX_EXPECTED: usize = 240;
@@ -45,7 +45,7 @@ pub(crate) fn words(faults: &[Fault]) -> String {
     parts.join("; ")
 }
 
-/// What `errors`, found in `value` with the schema `source`, say.
+/// Converts `errors` of `value` under the schema `source` to faults.
 pub(crate) fn of_schema<'a>(
     source: &Value,
     value: &Value,
@@ -69,7 +69,7 @@ pub(crate) fn of_schema<'a>(
     faults
 }
 
-/// What serde says of arguments that fitted their schema, but are no `A` all the same.
+/// The fault of arguments that fit their schema, but cannot be read as `A`.
 pub(crate) fn of_type<A: DeserializeOwned>(arguments: &str, error: &serde_json::Error) -> Vec<Fault> {
     // Reading again costs nothing where it goes well, which is nearly always.
     let mut reader = serde_json::Deserializer::from_str(arguments);
@@ -235,7 +235,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What a missing field shall be.
+    /// The expectation of a missing field.
     fn wanted(&self, schema: Option<&Value>, name: &str) -> String {
         let property = schema.and_then(|schema| schema.get("properties")?.get(name));
         let Some(property) = property else { return "required".into() };
@@ -273,7 +273,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What a schema demands, shortly.
+    /// A short text of a schema's demand.
     fn describe(&self, schema: &Value, depth: usize) -> String {
         let Some(depth) = depth.checked_sub(1) else { return "…".into() };
         let schema = self.resolve(schema);
@@ -334,7 +334,7 @@ impl<'a> Source<'a> {
         self.schema.pointer(holder)
     }
 
-    /// What a reference within the schema leads to.
+    /// The target of a reference within the schema.
     fn resolve<'s>(&self, schema: &'s Value) -> &'s Value
     where
         'a: 's,

@@ -7,7 +7,7 @@ use std::{
 use anyport_layers::panicked;
 use anyport_service::Principal;
 
-/// Who may see something: a rule over principals.
+/// Visibility: a rule over principals.
 #[derive(Clone)]
 pub(crate) struct VisibilityRule(Arc<Rule>);
 
@@ -51,11 +51,11 @@ impl fmt::Debug for VisibilityRule {
     }
 }
 
-/// Who can see a change.
+/// The audience of a change.
 #[derive(Clone, Debug)]
 pub(crate) enum Audience {
     Everybody,
-    /// Those whom one of these lets.
+    /// The callers that one of these rules allows.
     Some(Vec<VisibilityRule>),
 }
 
@@ -67,7 +67,7 @@ impl Audience {
         }
     }
 
-    /// Also those whom `seen_by` lets.
+    /// Also the callers that `seen_by` allows.
     pub(crate) fn join(&mut self, seen_by: Option<VisibilityRule>) {
         match (&mut *self, seen_by) {
             (Self::Some(rules), Some(rule)) => rules.push(rule),

@@ -10,7 +10,7 @@ use anyport_protocol::{
 };
 use serde::Serialize;
 
-/// Who the server is, as the member of every result's `_meta`; written when the server is built.
+/// The server's identity, as the member of every result's `_meta`; written when the server is built.
 ///
 /// 2026-07-28, basic §_meta: servers SHOULD include `io.modelcontextprotocol/serverInfo` in every result.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl ResultWriter {
         Self(out)
     }
 
-    /// Begins the member called `key`, whose value the caller appends.
+    /// Begins the member `key`; the caller appends its value.
     pub(crate) fn member(&mut self, key: &'static str) -> &mut Vec<u8> {
         self.0.extend_from_slice(b",\"");
         self.0.extend_from_slice(key.as_bytes());

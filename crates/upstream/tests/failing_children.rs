@@ -109,7 +109,7 @@ async fn a_hundred_failures_leave_nothing_behind() {
 }
 
 #[tokio::test]
-#[ignore = "takes minutes: cargo test -p anyport-gateway --test failing_children -- --ignored"]
+#[ignore = "takes minutes: cargo test -p anyport-upstream --test failing_children -- --ignored"]
 async fn a_thousand_failures_leave_nothing_behind() {
     cycles(1_000).await;
 }

@@ -31,14 +31,14 @@ use crate::{
     target::{Server, Surroundings, Target},
 };
 
-/// Bridges until it is told to stop.
+/// Bridges until a stop is requested.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     arguments.listen.check()?;
     for idle in arguments.listen.idle() {
         tracing::warn!("{idle}");
     }
     let target = arguments.server.resolve(arguments.target.as_deref(), &Surroundings::here())?;
-    // The clients are told as well. It may come to be there meanwhile.
+    // The clients receive the error as well. The program may be installed meanwhile.
     if let Server::Command { program, environment, cwd, .. } = &target.server
         && let Err(Missing { problem, help }) = program::find(program, environment, cwd.as_deref())
     {
@@ -74,12 +74,12 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
     logging::notice(Banner { target, arguments, address, path: path.as_deref(), terminal });
 
     let served = served.serve(service, &limits, stop).await;
-    // What was started for us ends with us.
+    // Started servers end with the program.
     upstream.shut_down().await;
     served
 }
 
-/// Where it is kept what the server offers, if anything is.
+/// The cache file of the server's lists, if there is one.
 fn known(arguments: &Arguments, target: &Target, key: &Key) -> Option<PathBuf> {
     let folder = state_dir::folder(arguments.listen.state_dir.clone())?.join("bridge");
     cache_path::forget_old(&folder);

@@ -32,7 +32,7 @@ pub(super) async fn connect(
         .map_err(|error| failed(&error, options.server.revision.is_some()))
 }
 
-/// Whoever waits for a command has their answer when its server is asked to end.
+/// The command has written its result when its server is stopped.
 pub(crate) fn hurried(mut destination: client::Target) -> client::Target {
     if let client::Target::Command(command) = &mut destination {
         command.linger = LINGER;
@@ -40,14 +40,14 @@ pub(crate) fn hurried(mut destination: client::Target) -> client::Target {
     destination
 }
 
-/// How long a program may take to end by itself. Many never do, and wait to be told.
+/// How long a program may take to end by itself. Many never do.
 const LINGER: Duration = Duration::from_millis(300);
 
 /// How a connection of this program is opened.
 pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn MessageObserver>>) -> ConnectOptions {
     ConnectOptions {
         revision: options.server.revision,
-        // What an older server is told once; each call of a modern one says it anew.
+        // The log level: a legacy server receives it once, a modern one with each call.
         capabilities: Raw::from(json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}})),
         client_info: Raw::from(json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")})),
         open_timeout: options.server.timeout,
@@ -56,7 +56,7 @@ pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn MessageObserver>>) 
     }
 }
 
-/// What to do about `error`; `demanded`: whether only one revision might be spoken.
+/// Returns the advice for `error`; `demanded`: whether only one revision was allowed.
 fn failed(error: &ConnectError, demanded: bool) -> Error {
     const LEAVE_OUT: &str = "leave out --revision: the server may speak others; its own log may tell more";
     const DOCTOR: &str = "`anyport doctor` goes the way to it step by step, and says where it ends";
@@ -73,7 +73,7 @@ fn failed(error: &ConnectError, demanded: bool) -> Error {
     }
     let (exit, help) = match error {
         ConnectError::Revision { .. } => (Exit::Failed, "leave out --revision, or demand one that it speaks"),
-        // The connection made the error, of an answer that is none.
+        // The connection made the error from a malformed response.
         ConnectError::Refused { error, .. } if is_invalid(error) => (Exit::Unreachable, DOCTOR),
         ConnectError::Refused { .. } => {
             (Exit::Failed, if demanded { LEAVE_OUT } else { super::errors::RECORD })
@@ -94,7 +94,7 @@ fn failed(error: &ConnectError, demanded: bool) -> Error {
     Error::new(UserError::new(exit, safe::text(&error.to_string()), help))
 }
 
-/// Whether an error stands for an answer that is none.
+/// Whether an error stands for a malformed response.
 pub(crate) fn is_invalid(error: &anyport_protocol::Error) -> bool {
     let reason = error.data.as_ref().and_then(|data| data.member("reason"));
     reason.and_then(|reason| reason.as_string()).is_some_and(|reason| reason == "invalid_upstream")

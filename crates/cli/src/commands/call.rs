@@ -15,7 +15,7 @@ use crate::{
     user_error::UserError,
 };
 
-/// What `anyport call` can be told.
+/// The arguments of `anyport call`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(

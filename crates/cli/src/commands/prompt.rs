@@ -16,7 +16,7 @@ use crate::{
     user_error::UserError,
 };
 
-/// What `anyport prompt` can be told.
+/// The arguments of `anyport prompt`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
@@ -63,7 +63,7 @@ async fn get(
     Ok(Exit::Done)
 }
 
-/// What a prompt takes, written as what a tool takes: all of it is text.
+/// The arguments of a prompt as a tool's schema: all of them are text.
 fn schema(prompt: &Prompt) -> Map<String, Value> {
     let arguments = || prompt.arguments.iter().flatten();
     let properties: Map<String, Value> =

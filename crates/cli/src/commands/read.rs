@@ -15,7 +15,7 @@ use crate::{
     user_error::UserError,
 };
 
-/// What `anyport read` can be told.
+/// The arguments of `anyport read`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(

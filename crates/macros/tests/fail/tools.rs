@@ -11,7 +11,7 @@ impl Shop {
     fn consume(self) {}
 
     #[tool]
-    fn compare(&self, other: Vec<Self>) {}
+    fn compare(&self, other: Vec<Self>) { drop(other) }
 
     #[tool(colour = "red")]
     fn paint(&self) {}

@@ -9,7 +9,7 @@ use anyport_service::{Outcome, Reply};
 use super::replay::Running;
 use crate::Context;
 
-/// What a handler is, once it is called.
+/// A running handler.
 pub(crate) type HandlerFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs a handler until it ends, or waits for answers.

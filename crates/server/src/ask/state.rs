@@ -55,7 +55,7 @@ impl fmt::Debug for Clock {
 /// Results by key.
 pub(crate) type Memory = BTreeMap<String, Raw>;
 
-/// What earlier rounds of a call left behind.
+/// The stored results of earlier rounds of a call.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     /// Answers that were good.
@@ -228,8 +228,8 @@ impl StateStore {
 }
 
 impl StateScope {
-    /// The scope whose key seals states and cursors: the server's own if it was given a key, else that of the server in
-    /// which it is mounted.
+    /// The scope with the key that seals states and cursors: the server's own if it has a configured key, else that of
+    /// the server in which it is mounted.
     pub(crate) fn state_owner(&self) -> &Self {
         match &self.host {
             Some(host) if !self.store.is_lasting() => host.state_owner(),
@@ -237,17 +237,17 @@ impl StateScope {
         }
     }
 
-    /// What seals states and cursors.
+    /// The sealer of states and cursors.
     pub(crate) fn sealer(&self) -> &Sealer {
         self.state_owner().store.sealer()
     }
 
-    /// Every scope whose key may have sealed what comes back: the server's own, then outwards.
+    /// Every scope with a key that may have sealed a retry's state: the server's own, then outwards.
     fn state_owners(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |scope| scope.host.as_deref())
     }
 
-    /// What callers of `owner`, which is one of those, call what is `name` here.
+    /// The name of `name` for callers of `owner`, which is one of those scopes.
     fn name_at<'a>(&self, owner: &Self, name: &'a str) -> Cow<'a, str> {
         self.mount.name_within(&owner.mount, name)
     }

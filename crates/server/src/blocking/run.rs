@@ -42,8 +42,8 @@ impl Context {
     /// ```
     ///
     /// A blocking function cannot be dropped like an asynchronous one. So when its call is over, this returns
-    /// [`BlockOnError::Ended`], and the function should return too: after a cancellation, after its timeout, and when it
-    /// asked a question that is not answered yet. Then it runs again from its top, as every handler that asks.
+    /// [`BlockOnError::Ended`], and the function should return too: after a cancellation, after its timeout, and after
+    /// a question without an answer yet. Then it runs again from its top, as every handler that asks.
     ///
     /// # Errors
     /// See [`BlockOnError`].

@@ -171,8 +171,8 @@ impl Builder {
     /// Mounts another server: this one offers its tools, resources and prompts, too. A [`Mount`] has the settings.
     ///
     /// - A tool or prompt `name` is called `PREFIX_name` here, or `name` if the prefix is empty.
-    /// - Resources and templates keep their URIs: handlers name them in links and changes, and clients may have kept
-    ///   them.
+    /// - Resources and templates keep their URIs: handlers name them in links and notifications, and clients may have
+    ///   stored them.
     /// - Its handlers run as they would by themselves: with its state, its limits and its key, if it was given one.
     ///   Errors and results name what the caller called and the server that it called. What it puts around its calls
     ///   stands around these too.

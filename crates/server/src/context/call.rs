@@ -51,11 +51,11 @@ pub(crate) type Owner = Arc<dyn Any + Send + Sync>;
 pub(crate) struct SubcallPosition {
     /// The outermost call.
     root: Context,
-    /// What stands before the keys of `ask` and `once` on the wire.
+    /// The prefix of the keys of `ask` and `once` on the wire.
     pub(super) prefix: String,
     /// 1 for a call that the outermost made.
     pub(crate) depth: usize,
-    /// What awaits it, if that is not the handler itself.
+    /// What awaits the call, if not the handler itself.
     pub(crate) awaiter: Awaiter,
 }
 
@@ -179,7 +179,7 @@ impl Context {
         self.0.nested.as_deref()
     }
 
-    /// What the call has of the server that answers it.
+    /// The server's part of the call.
     pub(crate) fn env(&self) -> &Arc<CallEnv> {
         &self.0.env
     }

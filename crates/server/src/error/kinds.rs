@@ -32,7 +32,7 @@ macro_rules! named {
 named! {
     /// There is no such thing. The words name it: `note 7`.
     ///
-    /// Of a resource it says that there is none at its URI.
+    /// For a resource it means that nothing has its URI.
     ///
     /// ```
     /// use anyport_server::NotFound;
@@ -137,7 +137,7 @@ impl InternalError {
         Self { words: words.into(), cause: None }
     }
 
-    /// A fault whose cause is only logged: any error, also an `anyhow::Error` or words.
+    /// Makes an error with a cause that is only logged: any error, also an `anyhow::Error` or text.
     pub fn hiding(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { words: Cow::Borrowed(""), cause: Some(cause.into().into()) }
     }

@@ -1,4 +1,4 @@
-//! Who listens to changes, and what waits for each.
+//! The subscribers of changes, and their waiting notifications.
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     fmt,
@@ -28,7 +28,7 @@ pub(super) struct Host {
     pub(super) hub: Weak<Hub>,
     /// Whether what can be read is, too.
     pub(super) readable: bool,
-    /// Who sees it there.
+    /// Its audience there.
     pub(super) visible: Option<VisibilityRule>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Bus {
     pub(super) closed: bool,
 }
 
-/// What a client wants to be told, as far as the server tells it.
+/// The subscription of a client, as far as the server grants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     pub(crate) tools: bool,
@@ -55,7 +55,7 @@ pub(super) struct Listener {
     pub(super) filter: Filter,
     pub(super) principal: Principal,
     pub(super) waiting: VecDeque<Change>,
-    /// What waits, to find it fast.
+    /// The waiting notifications, for a fast lookup.
     pub(super) known: HashSet<Change>,
     pub(super) waker: Option<Waker>,
 }
@@ -73,11 +73,11 @@ pub(super) enum Change {
 pub(super) const MAX_WAITING: usize = 1_024;
 
 impl Hub {
-    /// Tells those of a change who are in both audiences.
+    /// Notifies the subscribers that are in both audiences of a change.
     pub(super) fn tell(&self, change: &Change, audience: &Audience, seen_by: &Audience) {
         let told: Option<HashSet<u64>> = match (audience, seen_by) {
             (Audience::Everybody, Audience::Everybody) => None,
-            // Rules are asked without the lock: they are not ours.
+            // Visibility rules run without the lock: they are user code.
             _ => {
                 let wants = |listener: &Listener| change.is_wanted(&listener.filter).then_some(());
                 let wanting = self.listening(wants).into_iter();
@@ -180,8 +180,7 @@ impl Change {
     }
 }
 
-/// Those of the URIs `subscribed` to whose subscriber hears that `uri` changed: one that it is or belongs to, and its
-/// fragments.
+/// Returns the subscribed URIs that a change of `uri` concerns: `uri` itself, URIs that contain it, and its fragments.
 fn concerned(subscribed: &[String], uri: &str) -> Vec<String> {
     let whole = subscribed.iter().find(|whole| contains(whole, uri));
     let fragments = subscribed.iter().filter(|part| part.strip_prefix(uri).is_some_and(is_fragment));

@@ -16,7 +16,7 @@ use super::hub::{Filter, Hub, lock};
 ///
 /// 2026-07-28, subscriptions §Acknowledgment: the server "MUST send `notifications/subscriptions/acknowledged` as the
 /// first message"; §Graceful Closure: it SHOULD "respond to the original `subscriptions/listen` request with a
-/// completion result". Whoever knows the request's id adds it to all of these as `subscriptionId`.
+/// completion result". The transport, which knows the request's id, adds it to all of these as `subscriptionId`.
 pub(crate) struct Listening {
     pub(super) hub: Arc<Hub>,
     pub(super) id: u64,

@@ -1,6 +1,6 @@
 //! Changes of what the server offers, and who listens to them.
 //!
-//! - `publisher`: the server's end, which tells of changes. `listening`: the stream of one listener.
+//! - `publisher`: the server's end, which publishes changes. `listening`: the stream of one listener.
 //! - `hub`: between the two, who listens and what waits for each. `limits`: how many may.
 
 mod hub;

@@ -29,7 +29,7 @@ pub(crate) enum ListenError {
     Closed(Error),
     /// There are `max_listeners`.
     Listeners(Error),
-    /// What is subscribed to takes `max_subscription_bytes`.
+    /// Subscriptions count towards `max_subscription_bytes`.
     Bytes(Error),
 }
 

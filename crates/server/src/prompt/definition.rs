@@ -49,7 +49,7 @@ pub struct Prompt<H = PromptHandler> {
 /// The function behind a prompt.
 pub struct PromptHandler {
     pub(super) get: Box<Get>,
-    /// What the function's type makes of the arguments.
+    /// The types of the function's arguments.
     pub(super) check: Check,
 }
 

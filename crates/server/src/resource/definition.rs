@@ -83,7 +83,7 @@ pub struct ResourceHandler(
 /// The function behind a template.
 pub struct TemplateHandler {
     pub(super) read: Box<ReadTemplate>,
-    /// What the function's type makes of the variables.
+    /// The types of the function's variables.
     pub(super) check: Check,
 }
 
@@ -241,7 +241,7 @@ impl<H> Template<H> {
     }
 }
 
-/// What resources and templates say of themselves in the same words.
+/// The settings that resources and templates share.
 macro_rules! described {
     ($($kind:ident)*) => { $(
         impl<H> $kind<H> {

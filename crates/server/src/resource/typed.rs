@@ -1,4 +1,4 @@
-//! What a template's function makes of the variables: checked when the server is built.
+//! The types of a template's variables, checked when the server is built.
 
 use crate::{
     completer::{Completer, Completers},

@@ -331,6 +331,7 @@ impl ServerConnection {
 }
 
 /// What a request has led to at once.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is returned")]
 enum Begun {
     Response(EncodedResponse),
     InFlight(ResponseStream, InFlightRequest),

@@ -79,7 +79,7 @@ pub(super) async fn exchange(
 /// How much of what a tool says is shown.
 const SHOWN: usize = 300;
 
-/// A tool that says of itself that it only reads, and wants nothing to be told.
+/// A read-only tool without required arguments.
 fn harmless(tools: &[Tool]) -> Option<&Tool> {
     let reads = |tool: &&Tool| {
         tool.annotations.as_ref().is_some_and(|annotations| annotations.read_only_hint == Some(true))

@@ -320,6 +320,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         match &self.phase {
             Phase::Opening(_) => self.channel_closed_while_opening(reason, out),
             Phase::Confirming(_) => {
+                self.own.clear();
                 self.phase = Phase::Closed(reason);
                 out.push(Action::Refused(NegotiationError::Ended));
             }

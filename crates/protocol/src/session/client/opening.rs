@@ -104,6 +104,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 out.push(Action::Reopen);
             }
             NegotiationStep::Failed(error) => {
+                self.own.clear();
                 self.phase = Phase::Closed(reason);
                 out.push(Action::Refused(error));
             }
