@@ -18,7 +18,6 @@ mod secret_source;
 mod serve;
 mod state_dir;
 mod stop;
-mod suggest;
 mod target;
 mod tool_args;
 mod user_error;

@@ -6,9 +6,10 @@
 
 use std::{fmt, fs, io};
 
+use anyport_protocol::suggest::did_you_mean;
 use serde_json::{Map, Number, Value};
 
-use crate::{render::signature, suggest::did_you_mean};
+use crate::render::signature;
 
 /// The words cannot be read; what is wrong, and what would be right.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use anyport_protocol::{
     Error as ServerError, Raw,
     failure::{CloseReason, Failure},
     json::Members,
+    jsonrpc::Reason,
 };
 
 use crate::CallResult;
@@ -104,17 +105,20 @@ pub enum Error {
     },
 }
 
-/// The answer never came, since the connection went away: the request may or may not have been processed.
-const LOST: [&str; 2] = ["upstream_lost", "outcome_unknown"];
+/// Why there is no answer: the connection went away, and the request may or may not have been processed.
+const LOST: [Reason; 2] = [Reason::UpstreamLost, Reason::OutcomeUnknown];
 
 impl Error {
     /// What the server answered for `method`.
     pub(crate) fn of_server(method: &str, error: ServerError) -> Self {
         let data = error.data.as_ref();
-        let reason = data.and_then(|data| data.member("reason"));
-        let sent = data.and_then(|data| data.member("sent")).is_none_or(|sent| sent.as_str() != "false");
-        let lost =
-            reason.and_then(|reason| reason.as_string()).is_some_and(|reason| LOST.contains(&&*reason));
+        let reason = data.and_then(|data| data.member("reason")).and_then(|reason| reason.as_string());
+        let reason = error.reason.map(Reason::as_str).or(reason.as_deref());
+        // Nothing was sent where there is no connection.
+        let sent = reason != Some(Reason::UpstreamDown.as_str())
+            && data.and_then(|data| data.member("sent")).is_none_or(|sent| sent.as_str() != "false");
+        let lost = LOST.iter().any(|lost| reason == Some(lost.as_str()))
+            || error.reason == Some(Reason::UpstreamDown);
         let method = method.to_owned();
         match lost {
             true => Self::Closed { method, fault: error.message.into_owned(), sent },

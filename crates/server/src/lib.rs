@@ -121,7 +121,6 @@ mod visibility;
 pub mod error;
 mod failure;
 mod list;
-mod names;
 mod params;
 mod rename;
 mod schema;

@@ -5,6 +5,7 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
+use anyport_protocol::suggest::similar;
 use jsonschema::{
     ValidationError,
     error::{TypeKind, ValidationErrorKind as Kind},
@@ -13,10 +14,7 @@ use jsonschema::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{
-    error::{Fault, cut},
-    names,
-};
+use crate::error::{Fault, cut};
 
 /// The largest number of reported faults of one value.
 pub(crate) const MAX_FAULTS: usize = 16;
@@ -149,7 +147,7 @@ fn meant_choice<'a>(schema: Option<&'a Value>, value: &Value) -> Option<&'a str>
         Value::String(_) => std::slice::from_ref(form),
         form => constants(form).unwrap_or_default(),
     });
-    names::close(wanted, choices.filter_map(Value::as_str)).into_iter().next()
+    similar(wanted, choices.filter_map(Value::as_str)).into_iter().next()
 }
 
 /// A schema that can be looked into, and the value that does not fit.
@@ -362,7 +360,7 @@ fn constants(schema: &Value) -> Option<&[Value]> {
 
 fn unknown_field(place: &[LocationSegment<'_>], name: &str, known: &[&str]) -> Fault {
     let field = dotted(place);
-    let close = names::close(name, known.iter().copied());
+    let close = similar(name, known.iter().copied());
     let (expected, advice) = match (&*close, known) {
         (_, []) => ("no fields".to_owned(), "; there are none".to_owned()),
         ([], _) => (format!("one of the fields {}", listed(known)), format!("; there are {}", listed(known))),

@@ -21,12 +21,12 @@ use tokio::{
 };
 
 use crate::{
-    ConnectError, Connected, OpenRequest, ServerInfo, Spoken,
+    ConnectError, Connected, OpenRequest, ServerInfo, Spoken, WhenDown,
     call::CallGuard,
     era::Era,
     isolation::{ConnectionKey, Share},
     pool::Pool,
-    slot::{Down, Slot, State, Up, backoff},
+    slot::{Down, Slot, State, Up},
     subscriptions::Offers,
     unsolicited::UnsolicitedRequests,
 };
@@ -54,6 +54,9 @@ impl Pool {
         asks: bool,
     ) -> Result<(CallGuard, Arc<Up>), Error> {
         loop {
+            if self.0.limits.when_down == WhenDown::Wait {
+                self.due(hold.slot()).await;
+            }
             self.begin(hold.slot(), context);
             match hold.slot().settled().await {
                 State::Up(up) => return Ok((hold, up)),
@@ -63,6 +66,21 @@ impl Pool {
             }
             tokio::task::yield_now().await;
             hold = self.hold(context, asks);
+        }
+    }
+
+    /// Completes when the next attempt to connect may be made, or was made by another call.
+    async fn due(&self, slot: &Slot) {
+        let retry_at = match &*slot.state.borrow() {
+            State::Down(down) => down.retry_at,
+            _ => return,
+        };
+        let mut state = slot.state.subscribe();
+        let mut closed = self.0.closed.subscribe();
+        tokio::select! {
+            () = sleep_until(retry_at) => {}
+            _ = state.wait_for(|state| !matches!(state, State::Down(_))) => {}
+            _ = closed.wait_for(|closed| *closed) => {}
         }
     }
 
@@ -135,10 +153,13 @@ impl Pool {
             biased;
             // What is dropped here leaves no process behind.
             _ = over.wait_for(|over| *over) => None,
-            connected = self.0.connect.connect(client.clone()) => Some(connected),
+            connected = self.0.connector.connect(client.clone()) => Some(connected),
         };
         match connected {
-            Some(Ok(live)) => self.established(slot, &client, live, room),
+            Some(Ok(live)) => {
+                let attempts = failed.as_ref().map_or(0, |failed| failed.attempts);
+                self.established(slot, &client, live, room, attempts);
+            }
             Some(Err(why)) => {
                 let attempts = failed.as_ref().map_or(0, |failed| failed.attempts);
                 let since = failed.filter(|failed| failed.attempts > 0).map(|failed| failed.since);
@@ -162,7 +183,7 @@ impl Pool {
             .with("why", &Raw::string(&why.0));
         let message = format!("{name} cannot be reached since {since:.0}: {why}");
         let error = Error::internal(message).with_data(data.finish()).with_reason(Reason::UpstreamDown);
-        let retry_at = Instant::now() + backoff(attempts, self.0.limits.backoff);
+        let retry_at = Instant::now() + self.0.limits.backoff_after(attempts);
         Down { error, since, retry_at, attempts }
     }
 
@@ -208,7 +229,7 @@ impl Pool {
 
     /// There is no room for a further connection.
     fn overloaded(&self, how: &str) -> Error {
-        self.numbers().refused.increment();
+        self.0.metrics.refused.increment();
         let message = format!(
             "{} has {} connections, all in use (connections){how}; try again later",
             self.0.name, self.0.limits.connections
@@ -250,6 +271,7 @@ impl Pool {
         client: &OpenRequest,
         live: Connected,
         room: OwnedSemaphorePermit,
+        attempts: u32,
     ) {
         let Connected { service, revision, discovered, spoken, asides, tell, closed, close } = live;
         let up = Arc::new(Up {
@@ -258,6 +280,7 @@ impl Pool {
             discovered: discovered.clone(),
             tell,
             since: Instant::now(),
+            attempts,
             closing: Notify::new(),
             _room: room,
         });
@@ -309,7 +332,7 @@ impl Pool {
     /// Stays with a connection until it is gone.
     async fn watch(self, slot: Arc<Slot>, up: Arc<Up>, client: OpenRequest, ends: Ends) {
         let Ends { mut spoken, mut closed, close } = ends;
-        let _open = self.numbers().open.hold();
+        let _open = self.0.metrics.open.hold();
         let mut over = self.0.over.subscribe();
         // However much the server says meanwhile.
         let idle = self.0.limits.idle.clamp(Duration::from_secs(1), LONGEST_IDLE);
@@ -332,7 +355,7 @@ impl Pool {
                 _ = looks.tick() => self.close_if_idle(&slot),
             }
         };
-        let since = up.since;
+        let (since, attempts) = (up.since, up.attempts);
         slot.listen.lost();
         let Some(why) = why else {
             slot.left(&up, State::Idle);
@@ -342,10 +365,10 @@ impl Pool {
             self.forget_unshared(&slot);
             return;
         };
-        self.numbers().lost.increment();
+        self.0.metrics.lost.increment();
         tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
         let now = match since.elapsed() < HEALTHY {
-            true => State::Down(self.unreachable(&ConnectError(why), None, 1)),
+            true => State::Down(self.unreachable(&ConnectError(why), None, attempts + 1)),
             false => State::Idle,
         };
         let left = slot.left(&up, now);

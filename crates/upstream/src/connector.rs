@@ -57,6 +57,15 @@ pub enum Spoken {
     Missed,
 }
 
+/// What a server was found to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// The revision that it speaks.
+    pub revision: Revision,
+    /// What it said of itself: a `DiscoverResult`.
+    pub discovered: Raw,
+}
+
 /// Why there is no connection, for a person: what happened and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectError(pub String);

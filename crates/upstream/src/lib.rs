@@ -6,7 +6,8 @@
 //!
 //! # Layout
 //! - [`Connector`]: what is needed of a connection; [`TransportConnector`]: one over any transport.
-//! - [`Upstream`]: one server, behind as many connections as its callers need; [`UpstreamLimits`]: their limits.
+//! - [`Upstream`]: one server, behind as many connections as its callers need, made by [`UpstreamBuilder`];
+//!   [`UpstreamLimits`], [`IsolationPolicy`]: what it is made with.
 //! - `pool`: the connections; `connect`: how they begin and end, with backoff; `slot`: one place for a connection.
 //! - `isolation`, `table`: which connection a call belongs to.
 //! - `call`, `retry`, `idempotency`: a call under way; when it is made again.
@@ -14,6 +15,7 @@
 //! - `unsolicited`: what a server asks outside any call.
 //! - [`pages`]: lists that come in pages, read as a whole.
 
+mod builder;
 mod call;
 mod connect;
 mod connector;
@@ -39,8 +41,9 @@ mod upstream;
 #[cfg(test)]
 extern crate self as anyport_upstream;
 
-pub use connector::{ConnectError, Connected, Connector, OpenRequest, Spoken, Tell};
-pub use limits::UpstreamLimits;
-pub use pool::ServerInfo;
+pub use builder::UpstreamBuilder;
+pub use connector::{ConnectError, Connected, Connector, OpenRequest, ServerInfo, Spoken, Tell};
+pub use isolation::IsolationPolicy;
+pub use limits::{UpstreamLimits, WhenDown};
 pub use transport_connector::TransportConnector;
 pub use upstream::Upstream;

@@ -95,7 +95,7 @@ impl Pool {
                     && is_other_revision(error) =>
             {
                 // It was refused before anything was done.
-                self.numbers().reissued.increment();
+                self.0.metrics.reissued.increment();
                 self.forget_era();
                 self.give_up(slot);
                 return self.attempt(request, context, REISSUES);
@@ -108,7 +108,7 @@ impl Pool {
         };
         if told.reissues < REISSUES && !told.asked && (never_sent(lost) || self.0.idempotent.twice(&request))
         {
-            self.numbers().reissued.increment();
+            self.0.metrics.reissued.increment();
             tracing::debug!(upstream = self.0.name, method = %request.method, "a call is made again");
             let (pool, mut state) = (self.clone(), slot.state.subscribe());
             return deferred(async move {

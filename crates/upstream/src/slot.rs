@@ -6,14 +6,13 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use anyport_protocol::{
     Error, Raw, Revision,
     json::{Elements, Members},
 };
-use anyport_service::{Backoff, Context, Peer, PeerEvent, PeerEvents, Service, SessionId, WeakPeer};
+use anyport_service::{Context, Peer, PeerEvent, PeerEvents, Service, SessionId, WeakPeer};
 use lru::LruCache;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, watch},
@@ -61,6 +60,8 @@ pub(crate) struct Up {
     pub(crate) discovered: Raw,
     pub(crate) tell: Tell,
     pub(crate) since: Instant,
+    /// Attempts that failed one after the other before this connection.
+    pub(crate) attempts: u32,
     /// Told when we close it.
     pub(crate) closing: Notify,
     pub(crate) _room: OwnedSemaphorePermit,
@@ -227,9 +228,4 @@ async fn forward(slot: Weak<Slot>, session: SessionId, mut events: PeerEvents) {
             (up.tell)(&method, &params);
         }
     }
-}
-
-/// How long to wait before attempt number `attempts`, at most `most`.
-pub(crate) fn backoff(attempts: u32, most: Duration) -> Duration {
-    Backoff { first: Duration::from_millis(250), most }.after(attempts.saturating_sub(1))
 }

@@ -87,7 +87,9 @@ async fn cycles(count: usize) {
         ..ConnectOptions::default()
     };
     let limits = UpstreamLimits { backoff: Duration::from_millis(2), ..UpstreamLimits::default() };
-    let upstream = Upstream::new("sh", TransportConnector::new(Target::Command(command), opening), limits);
+    let upstream = Upstream::builder("sh", TransportConnector::new(Target::Command(command), opening))
+        .limits(limits)
+        .build();
     for round in 0..10 {
         cycle(&upstream, round).await;
     }

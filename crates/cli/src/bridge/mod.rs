@@ -51,14 +51,13 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
     let supported: Arc<[Revision]> = arguments.listen.era.revisions().into();
     let limits = Limits::with(&arguments.listen.limit);
     let metrics = Metrics::new();
-    let upstream = upstream(arguments, target, &limits, &metrics)?;
     let kept = listen::key(arguments.listen.state_dir.clone());
     let known = kept.as_ref().and_then(|key| known(arguments, target, key));
     let key = match kept {
         Some(key) => key,
         None => Key::random().context("no key for the state of open questions")?,
     };
-    let upstream = upstream.parking(Sealer::new(&key), limits.park, &metrics);
+    let upstream = upstream(arguments, target, &limits, Sealer::new(&key), &metrics)?;
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
     let service = Arc::new(layered(bridge, &limits, &metrics));
     let (closing, closed) = (stop.stopped(), upstream.clone());
@@ -86,7 +85,13 @@ fn known(arguments: &Arguments, target: &Target, key: &Key) -> Option<PathBuf> {
     Some(folder.join(cache_path::file_name(&target.server, key)))
 }
 
-fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &Metrics) -> Result<Upstream> {
+fn upstream(
+    arguments: &Arguments,
+    target: &Target,
+    limits: &Limits,
+    sealer: Sealer,
+    metrics: &Metrics,
+) -> Result<Upstream> {
     let opening = ConnectOptions {
         revision: arguments.server.revision,
         open_timeout: arguments.server.timeout,
@@ -101,7 +106,12 @@ fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &M
     let connections = limits.connections.unwrap_or(connections);
     let connection_wait = limits.connection_wait;
     let bounds = UpstreamLimits { connections, connection_wait, ..UpstreamLimits::default() };
-    Ok(Upstream::new(&target.name, reach, bounds).bounded(limits.shim, metrics))
+    Ok(Upstream::builder(&target.name, reach)
+        .limits(bounds)
+        .dialogues(limits.shim)
+        .park(sealer, limits.park)
+        .metrics(metrics)
+        .build())
 }
 
 /// The layers around the bridge, from the outside in.

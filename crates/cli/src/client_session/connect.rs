@@ -3,18 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Error, Result};
-use anyport_protocol::Raw;
+use anyport_protocol::{Raw, suggest::did_you_mean};
 use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, MessageObserver};
 use serde_json::json;
 
 use super::{Options, recording::Recorder};
-use crate::{
-    exit::Exit,
-    render::safe,
-    suggest::{did_you_mean, programs},
-    target::Target,
-    user_error::UserError,
-};
+use crate::{exit::Exit, program::programs, render::safe, target::Target, user_error::UserError};
 
 /// Connects to the server.
 ///

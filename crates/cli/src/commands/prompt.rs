@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use anyport_protocol::types::Prompt;
+use anyport_protocol::{suggest::did_you_mean, types::Prompt};
 use serde_json::{Map, Value, json};
 
 use super::{Words, list::some};
@@ -11,7 +11,6 @@ use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::{content, safe},
-    suggest::did_you_mean,
     tool_args,
     user_error::UserError,
 };

@@ -20,7 +20,7 @@ use std::{
 };
 
 use anyhow::Result;
-use anyport_protocol::Revision;
+use anyport_protocol::{Revision, suggest::did_you_mean};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http::{HeaderName, HeaderValue};
 
@@ -37,7 +37,6 @@ pub(crate) use self::{
 };
 use crate::{
     secret_source::{InvalidSecretSource, SecretSource},
-    suggest::did_you_mean,
     user_error::UserError,
 };
 

@@ -221,7 +221,7 @@ impl Bridge {
                 let outcome = bridge.hear(reply, &context, &mut news, &emitter).await;
                 let waits = match &outcome {
                     Outcome::Error(error) if error.reason == Some(Reason::UpstreamDown) => {
-                        news.acknowledged || !news.of_resources
+                        news.acknowledged || !news.wants_resources()
                     }
                     Outcome::Error(error) => {
                         let passes = matches!(error.reason, Some(Reason::UpstreamLost | Reason::Overloaded));
@@ -292,7 +292,7 @@ impl Bridge {
 
     /// What was known of the lists may be out of date: whoever has seen another one is told, as by the server itself.
     async fn may_differ(&self, news: &ListenerState, context: &Context, emitter: &Emitter) {
-        for (_, change) in news.kinds() {
+        for change in news.lists() {
             if !self.reread(change, context) {
                 let change = Notification { method: change, params: Raw::EMPTY_OBJECT };
                 emitter.emit(Event::Notification(change)).await;

@@ -8,7 +8,6 @@ mod limits;
 mod listening;
 mod publisher;
 
-pub(crate) use hub::{Filter, contains};
 pub(crate) use limits::ListenLimits;
 pub use limits::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_MAX_SUBSCRIPTIONS};
 pub use publisher::Events;

@@ -5,11 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use anyport_protocol::{Error, Raw, jsonrpc::Reason};
+use anyport_protocol::{Error, Raw, jsonrpc::Reason, subscription::SubscriptionFilter};
 use anyport_service::Principal;
 
 use super::{
-    hub::{Change, Filter, Host, Hub, Listener, lock},
+    hub::{Change, Host, Hub, Listener, bytes, lock},
     limits::ListenLimits,
     listening::{Listening, acknowledged},
 };
@@ -97,7 +97,7 @@ impl Events {
     /// Begins to listen.
     pub(crate) fn listen(
         &self,
-        filter: Filter,
+        filter: SubscriptionFilter,
         principal: Principal,
         limits: ListenLimits,
         end: Raw,
@@ -113,7 +113,7 @@ impl Events {
             let message = format!("more than {limit} listen streams are open (max_listeners)");
             return Err(ListenError::Listeners(overloaded(message)));
         }
-        let bytes = filter.bytes();
+        let bytes = bytes(&filter);
         if bytes > limits.max_subscription_bytes.saturating_sub(bus.bytes) {
             let limit = limits.max_subscription_bytes;
             let message = format!(
@@ -168,7 +168,11 @@ mod tests {
     #[test]
     fn what_waits_for_a_slow_listener_is_bounded() {
         let events = Events::default();
-        let filter = Filter { tools: true, uris: vec!["a:".into(), "a:/".into()], ..Filter::default() };
+        let filter = SubscriptionFilter {
+            tools: true,
+            uris: vec!["a:".into(), "a:/".into()],
+            ..SubscriptionFilter::default()
+        };
         let limits = ListenLimits { max_listeners: 1, max_subscriptions: 2, max_subscription_bytes: 1_000 };
         let listen = |filter| events.listen(filter, Principal::local(), limits, Raw::EMPTY_OBJECT);
         let listening = listen(filter).unwrap();
@@ -179,10 +183,13 @@ mod tests {
         }
         let waiting = lock(&events.0.bus).listeners[&listening.id].waiting.len();
         assert!(waiting <= MAX_WAITING + 2, "{waiting}");
-        assert!(listen(Filter::default()).is_err(), "over the limit");
+        assert!(listen(SubscriptionFilter::default()).is_err(), "over the limit");
         drop(listening);
         assert!(lock(&events.0.bus).listeners.is_empty());
-        let many = |count| Filter { uris: vec!["x".repeat(76); count], ..Filter::default() };
+        let many = |count| SubscriptionFilter {
+            uris: vec!["x".repeat(68).into(); count],
+            ..SubscriptionFilter::default()
+        };
         assert!(matches!(listen(many(11)), Err(ListenError::Bytes(_))));
         for _ in 0..3 {
             assert!(listen(many(10)).is_ok(), "what is over is given back");

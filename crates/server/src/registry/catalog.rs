@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use anyport_protocol::{Error, Raw};
+use anyport_protocol::{Error, Raw, suggest::similar};
 use anyport_service::Principal;
 use indexmap::IndexMap;
 
@@ -118,7 +118,7 @@ impl<E> Catalog<E> {
 
     /// The suggestion after an unknown name, if it is similar to others that `principal` may see.
     pub(crate) fn hint(&self, name: &str, principal: &Principal) -> String {
-        let close = crate::names::close(name, self.seen(principal).map(|item| &*item.key));
+        let close = similar(name, self.seen(principal).map(|item| &*item.key));
         if close.is_empty() { String::new() } else { format!("; there is {}", close.join(", ")) }
     }
 

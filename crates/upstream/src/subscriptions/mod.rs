@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason};
+use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason, subscription::SubscriptionFilter};
 use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service};
 use futures_core::Stream;
 use tokio::{
@@ -26,7 +26,7 @@ use tokio::{
 #[cfg(test)]
 use self::manager::LINGER;
 pub(crate) use self::manager::Offers;
-use self::manager::{Action, Answer, SubscriptionManager, Told, Wants};
+use self::manager::{Action, Answer, SubscriptionManager, Told};
 
 /// Who listens to one legacy connection, and to those that come in its place.
 #[derive(Clone)]
@@ -117,7 +117,7 @@ impl Listen {
 
     /// Answers `subscriptions/listen`.
     pub(crate) fn open(&self, params: &Raw) -> Reply {
-        let wants = match Wants::read(params) {
+        let wants = match SubscriptionFilter::read(params) {
             Ok(wants) => wants,
             Err(error) => return Reply::error(error),
         };

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use anyport_client::Error as ClientError;
-use anyport_protocol::{jsonrpc::code, types::Tool};
+use anyport_protocol::{jsonrpc::code, suggest::did_you_mean, types::Tool};
 use anyport_transport::client::Connection;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,6 @@ use crate::{
     commands::inspect::{self, Offer},
     exit::Exit,
     render::safe,
-    suggest::did_you_mean,
     target::Target,
     tool_args,
     user_error::UserError,

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use anyport_protocol::{Method, Raw, Revision};
 use anyport_service::{Context, InputMode, Outcome, Principal, Reply, Request, Service as _};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
@@ -11,11 +13,12 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{open::channel, *};
+use super::{Config, Endpoint, open::channel};
 use crate::{
     client::{
         ConnectError, ConnectOptions, Connection,
         duplex::{Channel, Open, Opening, open},
+        http::Fault,
     },
     frames::{Bounds, Socket},
 };

@@ -2,6 +2,10 @@
 //! delays, streams that overtake each other, cuts, cancellations, lost sessions, and the limits of both sides.
 //!
 //! Every run follows from its seed. A run that fails says which one it was; `ANYPORT_PAIR_SEED=SEED` repeats it alone.
+//!
+//! Invariant: A call ends exactly once, and only its own caller gets its outcome, under delays, cuts, cancellations,
+//! lost sessions and both sides' limits.
+//! Invariant: Both ends of a session keep their limits, and all their tables are empty at the end.
 
 mod client;
 mod network;

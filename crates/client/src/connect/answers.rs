@@ -1,5 +1,3 @@
-//! What an older server asks while no call is open.
-
 use std::sync::Arc;
 
 use anyport_protocol::{Error, Method, Raw, types::DiscoverResult};
@@ -11,28 +9,29 @@ use crate::{
     handler::{Functions, is_url},
 };
 
-/// Answers it by the client's own functions. Everything on its connection is the client's, so nobody else can be meant.
+/// Answers the server requests that belong to no call by the client's own functions: everything on its connection is
+/// the client's, so only the client can be meant.
 ///
 /// 2025-11-25, client/roots: a server may ask for roots whenever it likes; some do as soon as they are initialized, and
 /// go by the answer from then on.
-struct Answering {
+pub(crate) struct FunctionAnswers {
     functions: Arc<Functions>,
+    /// What the server calls itself.
     server: String,
 }
 
-/// Lets `functions` answer what the server asks outside any call.
-pub(crate) fn answer_asides(connection: &Connection, functions: &Arc<Functions>) {
-    if connection.revision().is_modern() {
-        // It asks by its results alone.
-        return;
+impl FunctionAnswers {
+    /// Answers what the server at the other end of `connection` asks outside any call, from now on. A modern server asks by
+    /// its results alone.
+    pub(crate) fn attach(functions: Arc<Functions>, connection: &Connection) {
+        if !connection.revision().is_modern() {
+            let discovered = connection.discovered().decode::<DiscoverResult>().unwrap_or_default();
+            let server = server_name(&discovered);
+            connection.asides(Arc::new(Self { functions, server }));
+        }
     }
-    let discovered = connection.discovered().decode::<DiscoverResult>().unwrap_or_default();
-    let server = server_name(&discovered);
-    connection.asides(Arc::new(Answering { functions: functions.clone(), server }));
-}
 
-impl Answering {
-    fn declared(&self, method: Method, params: &Raw) -> bool {
+    fn is_declared(&self, method: Method, params: &Raw) -> bool {
         match method {
             Method::Elicit if is_url(params) => self.functions.visit.is_some(),
             Method::Elicit => self.functions.elicit.is_some(),
@@ -43,14 +42,14 @@ impl Answering {
     }
 }
 
-impl Aside for Answering {
-    fn ask(&self, question: ServerRequest) -> Result<(), ServerRequest> {
-        if !self.declared(question.method, &question.params) {
-            return Err(question);
+impl Aside for FunctionAnswers {
+    fn ask(&self, request: ServerRequest) -> Result<(), ServerRequest> {
+        if !self.is_declared(request.method, &request.params) {
+            return Err(request);
         }
         let (functions, server) = (self.functions.clone(), self.server.clone());
         tokio::spawn(async move {
-            let ServerRequest { method, params, mut responder } = question;
+            let ServerRequest { method, params, mut responder } = request;
             tokio::select! {
                 biased;
                 () = responder.withdrawn() => {}

@@ -12,8 +12,10 @@ use anyport_protocol::{
     meta::{encode_header, header_text},
     param_header::{Header, Plan},
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use serde_json::Value;
+
+use super::headers::RequestHeaders;
 
 /// What the tools of one server want mirrored, as far as they were listed.
 #[derive(Debug, Default)]
@@ -79,13 +81,10 @@ impl Mirrors {
     }
 
     /// Adds the headers of a call of the tool `name`; those that its schema asks for stand in place of any that are there.
-    pub(super) fn add(&self, headers: &mut HeaderMap, name: &str, arguments: &Raw) {
+    pub(super) fn add(&self, headers: &mut RequestHeaders, name: &str, arguments: &Raw) {
         let mirrors = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         for mirror in mirrors.iter().flat_map(|mirrors| mirrors.iter()) {
-            headers.remove(&mirror.name);
-            if let Some(value) = mirror.value(arguments) {
-                headers.insert(mirror.name.clone(), value);
-            }
+            headers.set_param(&mirror.name, mirror.value(arguments));
         }
     }
 }
@@ -131,6 +130,7 @@ fn compile(tool: &Raw) -> Result<Vec<Mirror>, String> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
     use serde_json::json;
 
     use super::*;
@@ -144,9 +144,12 @@ mod tests {
     }
 
     fn headers(mirrors: &Mirrors, arguments: Value) -> Vec<(String, String)> {
+        let mut request = RequestHeaders::default();
+        let of_the_caller = HeaderValue::from_static("of the caller");
+        request.set_param(&HeaderName::from_static("mcp-param-region"), Some(of_the_caller));
+        mirrors.add(&mut request, "t", &arguments.into());
         let mut headers = HeaderMap::new();
-        headers.insert("mcp-param-region", HeaderValue::from_static("of the caller"));
-        mirrors.add(&mut headers, "t", &arguments.into());
+        request.add_all(&mut headers);
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
         headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
     }

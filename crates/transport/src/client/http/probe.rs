@@ -6,13 +6,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri, header};
+use http::{Method, Uri, header};
 use hyper_rustls::MaybeHttpsStream;
 use tokio::time::timeout;
 
 use super::{
     Endpoint, Fault,
     connector::{Connector, Plain, Target},
+    headers::RequestHeaders,
     outbound::{Outbound, uri},
     received::{Broken, collect},
 };
@@ -133,13 +134,12 @@ impl Endpoint {
     }
 
     async fn fetched(&self) -> Result<Fetched, Fault> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, header::HeaderValue::from_static("application/json"));
+        let headers = RequestHeaders::json();
         let response = Outbound::new(self).send(Method::GET, &self.url, &headers, Bytes::new()).await?;
         let status = response.status().as_u16();
         let content_type = response.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = match collect(response.into_body(), LONGEST).await {
+        let body = match collect(response, LONGEST).await {
             Ok(body) => body,
             Err(Broken::Invalid(_) | Broken::Malformed(_)) => Bytes::new(),
             Err(Broken::Cut(why)) => {
