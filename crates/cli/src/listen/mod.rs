@@ -2,6 +2,9 @@
 
 mod addresses;
 mod arguments;
+mod limit;
+mod limit_table;
+mod limit_value;
 mod limits;
 mod stdin_fallback;
 
@@ -27,6 +30,11 @@ pub(crate) use self::{
     addresses::{Addresses, absolute},
     arguments::{Arguments, Era, Transport},
     limits::Limits,
+};
+#[cfg(test)]
+pub(crate) use self::{
+    limit_table::LIMITS,
+    limit_value::{Declared, Unit},
 };
 use crate::{logging, state_dir, user_error::UserError};
 
