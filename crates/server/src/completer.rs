@@ -63,7 +63,7 @@ macro_rules! completes {
                 self
             }
 
-            #[doc = concat!("Completes the ", $what, " `name` to those of `choices` that begin with what is typed.")]
+            #[doc = concat!("Completes the ", $what, " `name` with those of `choices` that begin with the text so far.")]
             #[must_use]
             pub fn choices<S: Into<String>>(
                 mut self,

@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_server_that_lacks_a_state_is_not_built_and_says_who_needs_what() {
         let prompt = Prompt::new("p").needs::<u8>().get(async |_: (), _: Context| "");
-        let BuildError { problems } =
+        let BuildError { problems, .. } =
             Server::builder("s", "1").add(tool("a")).add(tool("b")).add(prompt).build().unwrap_err();
         let db = type_name::<Db>();
         let needs = |what: &str, name: &str| {
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn there_is_one_value_of_each_type() {
-        let BuildError { problems } =
+        let BuildError { problems, .. } =
             Server::builder("s", "1").state(Db).state(1).state(Db).build().unwrap_err();
         assert_eq!(problems, [format!("server: the state `{}` is given twice", type_name::<Db>())]);
     }

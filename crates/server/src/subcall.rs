@@ -71,9 +71,9 @@ impl Context {
     /// Calls another tool of this server, for the same caller and as a part of this call. `arguments` are an object; they
     /// are validated as those of any call.
     ///
-    /// - The tool's notifications (progress, logs) become those of this call.
-    /// - Its questions become those of this call. Its keys of `ask` and `once` get the prefix `name/`, and `name#2/` at
-    ///   the second call. So call tools in the same order in each round.
+    /// - Its progress and log messages are those of this call.
+    /// - Its server requests are those of this call. Its keys of `ask` and `once` stand on the wire with `name/` before them, and
+    ///   with `name#2/` when it is called for the second time. So call tools in the same order in each round.
     /// - Its timeout and the pool of blocking functions hold. Middleware sees this call only.
     /// - A tool of a server that is mounted in this one is called by its name here; that server's state and limits hold.
     /// - Dropping the future cancels it.
@@ -157,7 +157,7 @@ async fn run(
     called.item.entry().conform(result).map_err(|error| CallError::Failed { name, error })
 }
 
-/// Ends a nested call however its future ends: later events of its handler are dropped.
+/// Ends a nested call however its future ends: tasks that its handler left behind send nothing any more.
 struct Over(Context);
 
 impl Drop for Over {

@@ -18,8 +18,8 @@ impl VisibilityRule {
         Self(Arc::new(rule))
     }
 
-    /// A rule that panics hides the entry from all: it also runs when changes are published, and must not affect other
-    /// listeners.
+    /// Returns whether `principal` may see it. A rule that panics hides: it also runs when changes are sent, and must not
+    /// harm other listeners.
     pub(crate) fn allows(&self, principal: &Principal) -> bool {
         catch_unwind(AssertUnwindSafe(|| (self.0)(principal))).unwrap_or_else(|panic| {
             // It goes to the log.
@@ -28,7 +28,7 @@ impl VisibilityRule {
         })
     }
 
-    /// The audience that both rules allow; no rule allows all callers.
+    /// The rule that allows what both allow; `None` allows everybody.
     pub(crate) fn both(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(one), Some(other)) => {
@@ -38,7 +38,7 @@ impl VisibilityRule {
         }
     }
 
-    /// The audience that either rule allows.
+    /// The rule that allows what either allows.
     pub(crate) fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         let (one, other) = (one?, other?);
         Some(Self::new(move |principal| one.allows(principal) || other.allows(principal)))

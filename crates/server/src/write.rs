@@ -22,7 +22,7 @@ impl Identity {
     }
 }
 
-/// How long a result is fresh, and for which callers (2026-07-28, caching §Cacheable Model).
+/// The caching hints of a result: `ttlMs` and `cacheScope` (2026-07-28, caching §Cacheable Model).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Freshness {
     pub(crate) ttl: Duration,

@@ -7,3 +7,4 @@
 
 mod compile;
 mod functions;
+mod methods;

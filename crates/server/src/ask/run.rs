@@ -71,7 +71,7 @@ impl<T, W: Fn(&Context, T) -> Outcome + Unpin> Future for Waiting<T, W> {
     }
 }
 
-/// However it ends (also by cancellation or a panic): events of what the handler left behind are dropped.
+/// However it ends, cancelled or by a panic: tasks that the handler left behind send nothing any more.
 impl<T, W> Drop for Call<T, W> {
     fn drop(&mut self) {
         self.context.end();

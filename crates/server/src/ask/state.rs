@@ -18,12 +18,12 @@ use sha2::{Digest as _, Sha256};
 use super::replay::Replays;
 use crate::{mount_context::MountContext, params::Params};
 
-/// How long a client may take to come back with answers, unless [`crate::Builder::state_ttl`] says otherwise.
+/// The default of [`crate::Builder::state_ttl`]: for how long a `requestState` is valid, ten minutes.
 pub const DEFAULT_STATE_TTL: Duration = Duration::from_secs(600);
-/// The longest `requestState`, unless [`crate::Builder::state_bytes`] says otherwise.
+/// The default of [`crate::Builder::state_bytes`]: the maximum size of a `requestState`, 64 KiB.
 pub const DEFAULT_STATE_BYTES: usize = 64 << 10;
 
-/// The clock. Expiry must hold across restarts and replicas, so it is the time of day.
+/// The clock by which states expire: the time of day, since expiry must hold across restarts and replicas.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
@@ -111,7 +111,7 @@ struct Sealed {
 /// Seals states and opens them again.
 pub(crate) struct StateStore {
     pub(crate) sealer: Sealer,
-    /// Set if the key was generated, until the warning about it.
+    /// Set if the key was generated: used for the one warning about it.
     pub(crate) warning: Option<Once>,
     pub(crate) ttl: Duration,
     pub(crate) bytes: usize,
@@ -141,8 +141,8 @@ impl StateStore {
         self.warning.is_none()
     }
 
-    /// Returns the sealer, with a warning if its key does not survive a restart. The warning comes at the first use,
-    /// since the server may be mounted in one with a configured key.
+    /// The sealer. Its first use logs a warning if the key was generated; not before, since the server may be mounted in
+    /// one that was given a key.
     pub(crate) fn sealer(&self) -> &Sealer {
         if let Some(warning) = &self.warning {
             warning.call_once(|| {

@@ -14,8 +14,8 @@ use crate::{Context, ToolResult, ask::HandlerFuture};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlockOnError {
-    /// The call is over: it was cancelled or timed out, or a question ended it for now, and the function runs again
-    /// when the answer arrives. Return; the result is discarded.
+    /// The call is over: it was cancelled or timed out, or a question ended it for now, and the function runs again when
+    /// the answer is there. Return: the result is dropped.
     #[error("the call is over")]
     Ended,
     /// It was not called by a function given to [`crate::Tool::run_blocking`], on the thread that this was given.

@@ -29,10 +29,10 @@ use crate::{
 };
 
 impl Builder {
-    /// Puts the server together.
+    /// Builds the server.
     ///
     /// # Errors
-    /// All problems at once.
+    /// Returns all problems at once.
     pub fn build(self) -> Result<Server, BuildError> {
         assemble(self)
     }

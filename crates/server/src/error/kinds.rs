@@ -8,7 +8,7 @@ macro_rules! named {
         pub struct $name(Cow<'static, str>);
 
         impl $name {
-            /// Makes the error with a text for the caller.
+            /// An error with words for the caller.
             pub fn new(words: impl Into<Cow<'static, str>>) -> Self {
                 Self(words.into())
             }
@@ -83,7 +83,7 @@ pub struct RateLimited {
 }
 
 impl RateLimited {
-    /// For an unknown time.
+    /// A limit without a known time of retry.
     pub fn new() -> Self {
         Self::default()
     }

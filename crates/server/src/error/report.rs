@@ -8,7 +8,7 @@ use super::{
     StateError,
 };
 
-/// From this length on, further causes are omitted.
+/// The length from which on no further cause is added.
 pub(super) const MAX_CHAIN_BYTES: usize = 4 << 10;
 /// How many causes are looked at: a chain may be a circle.
 const MAX_CAUSES: usize = 16;
@@ -44,7 +44,7 @@ macro_rules! named {
 
 pub(super) use named;
 
-/// The report of an error: its text, kind and data, whatever its type was.
+/// The report of an error: what is sent of it, read once from whichever type it came as.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ErrorReport {
     pub(crate) kind: ErrorKind,

@@ -1,4 +1,4 @@
-//! The server's end, which publishes changes.
+//! The server's end: where change notifications are sent.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -15,11 +15,11 @@ use super::{
 };
 use crate::visibility::{Audience, VisibilityRule};
 
-/// Publishes changes to all listeners. Clones have the same listeners.
+/// The sender of change notifications to all listeners. Clones send to the same listeners.
 ///
-/// For a listener that does not read, at most one notification of each kind and resource waits: later ones would add
-/// nothing. If the server is mounted in others, their listeners are notified too. A listener receives no change of an
-/// entry that is hidden from it.
+/// For a listener that does not read, at most one notification per kind and resource waits: another one would add
+/// nothing. If the server is mounted in others, their listeners receive the notifications, too. A listener receives
+/// nothing about what it may not see.
 #[derive(Clone, Debug, Default)]
 pub struct Events(Arc<Hub>);
 
@@ -34,24 +34,23 @@ pub(crate) enum ListenError {
 }
 
 impl Events {
-    /// The tools changed.
+    /// Notifies listeners that the list of tools changed.
     pub fn tools_changed(&self) {
         self.tell(&Change::Tools, &Audience::Everybody);
     }
 
-    /// The prompts changed.
+    /// Notifies listeners that the list of prompts changed.
     pub fn prompts_changed(&self) {
         self.tell(&Change::Prompts, &Audience::Everybody);
     }
 
-    /// The list of resources changed.
+    /// Notifies listeners that the list of resources changed.
     pub fn resources_changed(&self) {
         self.tell(&Change::Resources, &Audience::Everybody);
     }
 
-    /// Reports that a resource changed. Subscribers of it are notified, and subscribers of a resource that contains it:
-    /// `docs:///a/b` is a part of `docs:///a`. Subscribers of one of its fragments are notified of that fragment, which
-    /// may have changed too.
+    /// Notifies listeners that a resource changed: those that subscribed to it, to one that it is a part of (`docs:///a/b`
+    /// is a part of `docs:///a`), or to a fragment of it, which may have changed as well.
     ///
     /// 2026-07-28, schema, `ResourceUpdatedNotification`: the URI "might be a sub-resource of the one that the client
     /// actually subscribed to".
@@ -81,7 +80,7 @@ impl Events {
         let _ = self.0.may_hear_of.set(Box::new(rule));
     }
 
-    /// Adds the host in which the server is mounted: its listeners are notified as well.
+    /// Notes that the server is mounted in the one that `host` belongs to.
     pub(crate) fn mounted_in(&self, host: &Self, readable: bool, visible: Option<VisibilityRule>) {
         let mut hosts = lock(&self.0.hosts);
         hosts.retain(|host| host.hub.strong_count() > 0);
@@ -138,8 +137,8 @@ impl Events {
         }
     }
 
-    /// Whose listeners are told: these, and those of every server in which this one is mounted, however often it is. And
-    /// who among them sees what is mounted: whoever sees it in one of its places.
+    /// The hubs that are notified: this one, and that of every server in which this one is mounted. With each, the
+    /// audience that sees the mounted server in at least one of its places.
     fn hubs(&self, resources: bool) -> Vec<(Arc<Hub>, Audience)> {
         let mut hubs: Vec<(Arc<Hub>, Audience)> = Vec::new();
         let mut next = vec![(self.0.clone(), None::<VisibilityRule>)];

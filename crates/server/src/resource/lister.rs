@@ -39,8 +39,9 @@ impl<T: IntoResources> IntoResources for Result<T, Failure> {
     }
 }
 
-/// Which page of a template's resources is wanted.
+/// A request for one page of a template's resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PageQuery {
     /// The [`ResourcePage::next`] of the previous page; `None` for the first page.
     ///

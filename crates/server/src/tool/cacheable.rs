@@ -1,4 +1,4 @@
-//! The tools with results that a cache in front of the server may store.
+//! Which tools have results that a cache in front of the server may keep.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -17,7 +17,7 @@ const MAX_LOOKUPS: usize = 64;
 /// The largest integer that every JSON reader reads exactly: 2^53 - 1.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
-/// The fields with coerced types.
+/// The arguments that are coerced to the type that the schema wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Coercion {
     All,
