@@ -36,7 +36,7 @@ const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How long it may take until a connection is known to be gone once a call has lost it.
 pub(crate) const BREATH: Duration = Duration::from_millis(100);
-/// A connection that lived shorter than this was none: what is behind it gets time to recover.
+/// A connection that lived shorter than this counts as failed: the server gets time to recover.
 pub(crate) const HEALTHY: Duration = Duration::from_secs(10);
 
 impl Pool {
@@ -105,7 +105,7 @@ impl Pool {
         }
     }
 
-    /// Whoever connects is not our code: should it panic, the place is not left as if it still did.
+    /// The connector is foreign code: after a panic the slot must not stay in the state of connecting.
     async fn connected(self, slot: Arc<Slot>, connecting: JoinHandle<()>) {
         let Err(panicked) = connecting.await else { return };
         let why =
@@ -130,7 +130,7 @@ impl Pool {
         error
     }
 
-    /// Connects once, in a task of its own: that whoever called first leaves is nothing to the others.
+    /// Connects once, in a task of its own: a first caller that leaves does not affect the others.
     async fn connect(self, slot: Arc<Slot>, client: OpenRequest, failed: Option<Down>) {
         let first = match self.era() {
             None => Some(self.0.first.lock().await),
@@ -151,7 +151,7 @@ impl Pool {
         let mut over = self.0.over.subscribe();
         let connected = tokio::select! {
             biased;
-            // What is dropped here leaves no process behind.
+            // Dropping it leaves no process behind.
             _ = over.wait_for(|over| *over) => None,
             connected = self.0.connector.connect(client.clone()) => Some(connected),
         };
@@ -187,8 +187,8 @@ impl Pool {
         Down { error, since, retry_at, attempts }
     }
 
-    /// Waits for room for one more connection, and makes some where nobody would miss it. Not for ever: calls that wait for
-    /// answers keep their connections, and nobody knows for how long.
+    /// Waits for room for one more connection, and closes an idle one if there is one. Not for ever: calls that wait
+    /// for answers occupy their connections for an unknown time.
     async fn room(&self, slot: &Slot) -> Result<OwnedSemaphorePermit, Error> {
         let inner = &self.0;
         if let Ok(room) = inner.room.clone().try_acquire_owned() {
@@ -237,7 +237,7 @@ impl Pool {
         Error::internal(message).with_reason(Reason::Overloaded)
     }
 
-    /// Closes the connection that nobody has used for the longest time, if there is one.
+    /// Closes the connection that has been idle longest, if there is one.
     fn close_idlest(&self, but: &Slot) {
         let slots = self.slots();
         let idle = slots.iter().filter(|slot| !std::ptr::eq(&***slot, but) && slot.up().is_some());
@@ -304,7 +304,7 @@ impl Pool {
             park.identify(ServerIdentity::of(&discovered));
         }
         if !Arc::ptr_eq(&place, &slot) {
-            // Whoever is connecting there keeps what it makes.
+            // A slot that is connecting keeps its connection.
             let taken = place.state.send_if_modified(|state| {
                 let free = matches!(state, State::Idle | State::Down(_));
                 if free {
@@ -383,7 +383,7 @@ impl Pool {
         if !slot.key.is_unidentifiable() {
             return;
         }
-        // While the table is held, nobody new comes to the place.
+        // While the table is locked, no new caller comes to the slot.
         let mut table = self.lock();
         let unused = !slot.is_taken() && matches!(&*slot.state.borrow(), State::Idle);
         if unused {
@@ -426,7 +426,7 @@ impl Pool {
         }
     }
 
-    /// Closes a connection that nobody has used for long, unless it is the only one.
+    /// Closes a connection that has been idle for long, unless it is the only one.
     fn close_if_idle(&self, slot: &Slot) {
         let open = self.slots().iter().filter(|slot| slot.up().is_some()).count();
         let unused = slot.idle_since().is_some_and(|since| since.elapsed() >= self.0.limits.idle);
@@ -436,7 +436,7 @@ impl Pool {
     }
 }
 
-/// What tells of a connection, and ends it.
+/// The handle of a connection: its events, and its end.
 struct Ends {
     spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
     closed: Pin<Box<dyn Future<Output = String> + Send>>,

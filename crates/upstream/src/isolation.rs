@@ -30,8 +30,8 @@ pub enum IsolationPolicy {
 
 /// Which connection a call belongs to.
 ///
-/// A modern server is told with every request what its caller can do, so one connection serves all. A legacy server is
-/// told once, so callers that can do the same share a connection.
+/// A modern server learns the caller's capabilities with every request, so one connection serves all. A legacy server
+/// learns them once, so callers with equal capabilities share a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ConnectionKey {
     Modern,
@@ -77,7 +77,7 @@ impl ConnectionKey {
         )
     }
 
-    /// On whose behalf the connection for a call is opened.
+    /// The client for which the connection of a call is opened.
     pub(crate) fn client(&self, context: &Context) -> OpenRequest {
         let capabilities = match self {
             Self::Modern => context.capabilities().clone(),

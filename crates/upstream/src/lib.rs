@@ -1,8 +1,7 @@
-//! One server, reached and kept: by a client, by a bridge, by a gateway.
+//! One server and its connections, for a client, a bridge or a gateway.
 //!
-//! What a server says and how it asks is made to fit by `anyport-transport` and `anyport_adapters`. This crate keeps
-//! what outlives a call and a connection: who is connected on whose behalf, who listens to what, which calls may be
-//! repeated.
+//! `anyport-transport` and `anyport_adapters` convert a server's messages and requests. This crate has the state that
+//! outlives a call and a connection: connections and their callers, subscriptions, and which calls may be repeated.
 //!
 //! # Layout
 //! - [`Connector`]: what is needed of a connection; [`TransportConnector`]: one over any transport.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyport_service::Backoff;
 
-/// What bounds the connections to one server; the names are the configuration's.
+/// The limits of the connections to one server; the names are those of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamLimits {
     /// Connections at once. Default 64; for a program that is started for each, 8 are many.
@@ -12,8 +12,8 @@ pub struct UpstreamLimits {
     /// For how long such a call waits; then it is refused as `overloaded`. Connections may be held for as long as people
     /// take to answer questions, or never do. Default 30 s.
     pub connection_wait: Duration,
-    /// For how long a connection that nobody uses stays open; the last one of a server always does, since what the
-    /// server remembers would go with it. Default 10 minutes.
+    /// How long an idle connection stays open; the last one of a server always stays, since the server's memory would
+    /// go with it. Default 10 minutes.
     pub idle: Duration,
     /// The time before the second attempt to connect; it doubles with each that fails. Default 250 ms.
     pub first_backoff: Duration,

@@ -1,4 +1,4 @@
-//! The connections to one server, without regard to how callers are asked.
+//! The pool of connections to one server, below the adapters.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicUsize};
 
@@ -12,7 +12,7 @@ use crate::{
     idempotency::IdempotentTools, slot::Slot, table::Table,
 };
 
-/// The connections, without regard to how callers are asked.
+/// The connections, below the adapters.
 #[derive(Clone)]
 pub(crate) struct Pool(pub(crate) Arc<Inner>);
 
@@ -29,7 +29,7 @@ pub(crate) struct Inner {
     /// Held until it is known of which era the server is: a modern one needs no second connection.
     pub(crate) first: tokio::sync::Mutex<()>,
     pub(crate) idempotent: IdempotentTools,
-    /// Who waits for what the server says of elicitations.
+    /// The tasks that await notifications about elicitations.
     pub(crate) parked: OnceLock<Weak<LegacyServerAdapter<Pool>>>,
     pub(crate) server_info: watch::Sender<Option<Arc<ServerInfo>>>,
     /// Nothing new begins.
@@ -39,7 +39,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: UpstreamMetrics,
 }
 
-/// What is counted.
+/// The metrics.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UpstreamMetrics {
     pub(crate) refused: Counter,
@@ -100,7 +100,7 @@ impl Pool {
         if table.era != Some(Era::Modern) {
             slot.used_by(context);
         }
-        // Before anyone else looks for a connection that nobody uses.
+        // Before another task looks for an idle connection.
         CallGuard::of(&slot, &self.0.freed)
     }
 

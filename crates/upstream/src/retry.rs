@@ -70,7 +70,7 @@ impl Pool {
         }
     }
 
-    /// What becomes of a call that ended with `outcome`.
+    /// The next step for a call that ended with `outcome`.
     fn settle(
         &self,
         slot: &Arc<Slot>,
@@ -143,19 +143,19 @@ impl Pool {
     }
 }
 
-/// What a call's caller was told so far.
+/// What has reached the caller of a call so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Told {
     /// How often the call was made again.
     reissues: u32,
-    /// Whether the caller was asked something.
+    /// Whether a server request has reached the caller.
     asked: bool,
 }
 
 /// A call under way. When its connection is lost it is made again, if that is safe.
 pub(crate) struct RetriableCall {
     pool: Pool,
-    /// What is called, until it is settled.
+    /// The request, until the call is settled.
     call: Option<(Request, Context)>,
     reply: Reply,
     hold: Option<CallGuard>,

@@ -28,9 +28,9 @@ pub(crate) struct Slot {
     pub(crate) listen: Listen,
     /// Calls under way.
     pub(crate) calls: AtomicUsize,
-    /// Those of them that were asked something.
+    /// Those with an open server request.
     pub(crate) asked: AtomicUsize,
-    /// The legacy sessions whose calls came here.
+    /// The legacy sessions with calls here.
     sessions: Mutex<HashMap<SessionId, WeakPeer>>,
     /// Whether calls came here of callers who cannot be reached outside them.
     strangers: AtomicBool,
@@ -44,7 +44,7 @@ const ELICITATIONS: usize = 256;
 
 #[derive(Clone)]
 pub(crate) enum State {
-    /// Nobody has needed it yet, or not since it was lost.
+    /// Not used yet, or not since it was lost.
     Idle,
     Connecting,
     Up(Arc<Up>),
@@ -150,8 +150,8 @@ impl Slot {
         tokio::spawn(forward(Arc::downgrade(self), peer.id(), peer.subscribe()));
     }
 
-    /// How many legacy sessions use the connection, and the one whose own it is: if nobody else does. What another caller has
-    /// begun may go on after its call, and is none of the session's business.
+    /// The number of legacy sessions on the connection, and the session that has it to itself, if there is one. Work of
+    /// another caller may continue after its call, and must not reach the session.
     pub(crate) fn sharers(&self) -> (usize, Option<Peer>) {
         let sessions = self.living();
         let sole = sessions.values().next().filter(|_| self.is_own(&sessions));
@@ -205,12 +205,12 @@ impl Slot {
         self.calls.load(Ordering::Acquire) > 0
     }
 
-    /// Whether a call is under way that was asked something; nobody knows for how long.
+    /// Whether a call with a server request is in flight; its duration is unknown.
     pub(crate) fn has_asked(&self) -> bool {
         self.asked.load(Ordering::Acquire) > 0
     }
 
-    /// Whether nobody would miss the connection, and since when.
+    /// Whether the connection is idle, and since when.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let unused = self.calls.load(Ordering::Acquire) == 0 && self.listen.is_idle();
         unused.then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))

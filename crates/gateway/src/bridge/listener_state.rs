@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use super::{key, list_versions};
 
-/// What one listener is yet to hear of the lists that were found to be others.
+/// The pending list changes of one listener.
 pub(super) struct ListenerState {
     /// The changes that it wants. One that cannot be read wants none: the server refuses it.
     filter: SubscriptionFilter,
     pub(super) acknowledged: bool,
     begun: Instant,
-    /// The latest change of each kind that it was told of.
+    /// The latest notified change of each kind.
     told: HashMap<Method, Instant>,
 }
 
@@ -56,5 +56,5 @@ impl ListenerState {
     }
 }
 
-/// Who begins to listen is told of what changed so recently: it may have asked for the list before.
+/// A new listener receives changes of this recent time: it may have read the list before.
 const RECENTLY: Duration = Duration::from_secs(60);

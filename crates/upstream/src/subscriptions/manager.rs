@@ -13,23 +13,23 @@ use anyport_service::Notification;
 use bytestring::ByteString;
 use tokio::time::Instant;
 
-/// Who listens to one server, and what it is asked for on their behalf.
+/// The subscription manager: the listeners of one server, and the requests on their behalf.
 ///
-/// It is fed with listeners, answers, notifications and time, and says which requests are to be made; what is to be
-/// told waits with each listener. It sends nothing itself.
+/// Listeners, responses, notifications and the time go in; requests come out, and notifications wait with each
+/// listener. It sends nothing itself.
 #[derive(Debug, Default)]
 pub(super) struct SubscriptionManager {
     listeners: BTreeMap<u64, Listener>,
     subscriptions: BTreeMap<ByteString, Subscription>,
     last: u64,
     offers: Offers,
-    /// Whether there is a connection that could be asked.
+    /// Whether there is a connection.
     linked: bool,
-    /// Listeners for whom there is something new.
+    /// Listeners with pending notifications.
     touched: Vec<u64>,
     /// The earliest time that came to those at which something is due, since [`SubscriptionManager::sooner`] was asked.
     added: Option<Instant>,
-    /// Changes that fitted nobody.
+    /// Changes without a listener.
     pub(super) unplaced: u64,
 }
 
@@ -54,11 +54,11 @@ impl Offers {
 #[derive(Debug)]
 struct Listener {
     wants: SubscriptionFilter,
-    /// Resources of which the server has not said yet whether it tells of them.
+    /// Resources with an open `resources/subscribe`.
     pending: BTreeSet<ByteString>,
     acknowledge_by: Instant,
     acknowledged: bool,
-    /// What is yet to be told, each thing once.
+    /// The pending notifications, each once.
     waiting: VecDeque<Notification>,
     over: bool,
 }
@@ -103,7 +103,7 @@ pub(super) enum Answer {
     Late,
 }
 
-/// What a listener is told next.
+/// The next notification of a listener.
 #[derive(Debug, PartialEq)]
 pub(super) enum Told {
     Change(Notification),
@@ -136,7 +136,7 @@ impl SubscriptionManager {
         actions
     }
 
-    /// What was listed before may be another list now: whoever wants to hear of it is told.
+    /// The lists may differ now: subscribed listeners are notified.
     pub(super) fn lists_may_differ(&mut self) {
         for method in [Method::ToolsChanged, Method::PromptsChanged, Method::ResourcesChanged] {
             self.list_changed(&Notification { method, params: Raw::EMPTY_OBJECT });
@@ -199,7 +199,7 @@ impl SubscriptionManager {
         self.added = Some(self.added.map_or(at, |earlier| earlier.min(at)));
     }
 
-    /// Nobody reads what listener `id` is told any more.
+    /// Removes the listener `id`.
     pub(super) fn close(&mut self, id: u64, now: Instant) {
         let Some(listener) = self.listeners.remove(&id) else { return };
         for uri in listener.wants.uris {
@@ -359,7 +359,7 @@ impl SubscriptionManager {
         self.touched.push(id);
     }
 
-    /// What listener `id` is told now.
+    /// Returns the next notification of the listener `id`.
     pub(super) fn next(&mut self, id: u64) -> Told {
         let Some(listener) = self.listeners.get_mut(&id) else { return Told::Over };
         if !listener.acknowledged && !listener.over {
@@ -418,7 +418,7 @@ impl SubscriptionManager {
         unacknowledged.map(|listener| listener.acknowledge_by).chain(lingering).min()
     }
 
-    /// The listeners for whom there is something new since the last time.
+    /// The listeners with notifications since the last call.
     pub(super) fn touched(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.touched)
     }
@@ -428,7 +428,7 @@ impl SubscriptionManager {
         !self.touched.is_empty()
     }
 
-    /// What the server declared.
+    /// The server's capabilities.
     pub(super) fn offers(&self) -> Offers {
         self.offers.clone()
     }
@@ -438,7 +438,7 @@ impl SubscriptionManager {
         self.listeners.len()
     }
 
-    /// Whether the connection is held by nobody who listens.
+    /// Whether no listener holds the connection.
     pub(super) fn is_idle(&self) -> bool {
         self.listeners.is_empty() && self.subscriptions.is_empty()
     }
