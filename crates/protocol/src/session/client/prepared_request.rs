@@ -1,8 +1,8 @@
 use bytestring::ByteString;
 
 use super::{
+    call_id::CallId,
     envelope::{Parts, RequestEnvelope},
-    input::CallId,
     negotiated::NegotiatedSession,
 };
 use crate::{Method, Raw, Revision, json::string};

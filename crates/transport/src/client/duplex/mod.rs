@@ -14,6 +14,8 @@ mod idle;
 mod open;
 mod stream;
 #[cfg(test)]
+mod stress;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use driver::{Duplex, Opening, Outbox};
