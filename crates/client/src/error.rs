@@ -104,22 +104,11 @@ pub enum Error {
     },
 }
 
-/// The answer never came, since the connection went away: the request may or may not have been processed.
-const LOST: [&str; 2] = ["upstream_lost", "outcome_unknown"];
-
 impl Error {
     /// What the server answered for `method`.
     pub(crate) fn of_server(method: &str, error: ServerError) -> Self {
-        let data = error.data.as_ref();
-        let reason = data.and_then(|data| data.member("reason"));
-        let sent = data.and_then(|data| data.member("sent")).is_none_or(|sent| sent.as_str() != "false");
-        let lost =
-            reason.and_then(|reason| reason.as_string()).is_some_and(|reason| LOST.contains(&&*reason));
-        let method = method.to_owned();
-        match lost {
-            true => Self::Closed { method, fault: error.message.into_owned(), sent },
-            false => Self::Refused { method, error: Box::new(error) },
-        }
+        // Whatever the server says of itself: it cannot claim that the request was never sent.
+        Self::Refused { method: method.to_owned(), error: Box::new(error) }
     }
 
     /// The failure of a call of `method` that has no answer.
@@ -132,6 +121,9 @@ impl Error {
         match failure.root() {
             Failure::NotSent(reason) => closed(reason, false),
             Failure::Disconnected(reason) | Failure::OutcomeUnknown(reason) => closed(reason, true),
+            Failure::Unavailable { .. } => {
+                Self::Closed { method: method.to_owned(), fault: failure.to_string(), sent: false }
+            }
             _ => Self::Refused { method: method.to_owned(), error: Box::new(failure.to_error()) },
         }
     }

@@ -12,7 +12,7 @@ use anyport_adapters::{
     LegacyClientAdapter, LegacyClientLimits, LegacyServerAdapter, ParkLimits, StateBinding, StateSealer,
 };
 use anyport_metrics::Metrics;
-use anyport_protocol::{Error, Raw, json::Splice};
+use anyport_protocol::{Raw, failure::Failure, json::Splice};
 use anyport_seal::Sealer;
 use anyport_service::{Context, InputMode, Reply, Request, Service};
 use tokio::{
@@ -109,8 +109,8 @@ impl Upstream {
     /// Connects for calls such as `context`'s, unless that is done already, and says what the server is.
     ///
     /// # Errors
-    /// -32603 `upstream_down` or `overloaded`.
-    pub async fn connected(&self, context: &Context) -> Result<ServerInfo, Error> {
+    /// [`Failure::Unavailable`] if the server cannot be reached, [`Failure::Overloaded`] if every connection is in use.
+    pub async fn connected(&self, context: &Context) -> Result<ServerInfo, Failure> {
         let (_, up) = self.pool.up(context).await?;
         Ok(ServerInfo { revision: up.revision, discovered: up.discovered.clone() })
     }
@@ -177,7 +177,7 @@ impl Service for Upstream {
                 deferred(async move {
                     match upstream.pool.up(&context).await {
                         Ok(_) => upstream.call(request, context),
-                        Err(error) => Reply::error(error),
+                        Err(failure) => Reply::failed(failure),
                     }
                 })
             }

@@ -3,11 +3,13 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Method, Raw, jsonrpc::Reason};
-use anyport_service::{Context, Outcome, Reply, Request, Service, emit};
+use anyport_protocol::{
+    Method,
+    failure::{CloseReason, Failure},
+};
+use anyport_service::{Context, Reply, Request, Service, emit};
 use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Said, Target, connect};
 use futures_util::FutureExt;
-use serde_json::json;
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep_until},
@@ -79,7 +81,7 @@ impl Service for Link {
         emit::reply(|emitter| async move {
             match shared.again().await {
                 Ok(current) => emitter.relay(current.call(request, context)).await,
-                Err(error) => Outcome::Error(unsent(&error)),
+                Err(error) => unsent(&error).into(),
             }
         })
     }
@@ -161,7 +163,6 @@ impl Current {
 }
 
 /// The request never left.
-fn unsent(error: &ConnectError) -> Error {
-    let error = Error::internal(format!("the server cannot be reached again: {error}"));
-    error.with_data(Raw::from(json!({"sent": false}))).with_reason(Reason::UpstreamLost)
+fn unsent(error: &ConnectError) -> Failure {
+    Failure::NotSent(CloseReason::lost(format!("the server cannot be reached again: {error}")))
 }

@@ -7,7 +7,7 @@ use std::{
 
 use anyport_protocol::{
     Error, Method, Raw,
-    jsonrpc::Reason,
+    failure::{CloseReason, Failure},
     types::{SubscriptionFilter, SubscriptionsListenRequestParams},
 };
 use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service, emit};
@@ -53,8 +53,8 @@ pub(super) fn listen(current: Current, request: Request, context: Context) -> Re
                 Some(Said::Notification(_)) => {}
                 // What was missed is found by listening anew, which tells that everything may have changed.
                 Some(Said::Missed(_)) | None => {
-                    let error = Error::internal("the connection to the server is lost");
-                    return Outcome::Error(error.with_reason(Reason::UpstreamLost));
+                    return Failure::Disconnected(CloseReason::lost("the subscription's events were lost"))
+                        .into();
                 }
             }
         }

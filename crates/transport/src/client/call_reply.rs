@@ -19,7 +19,6 @@ use futures_core::Stream;
 use super::{
     Caller, caller,
     multiplexer::{Driver, Multiplexer},
-    never_sent,
 };
 
 /// The reply of one call. Dropping it before its outcome cancels the call.
@@ -109,7 +108,7 @@ impl<D: Driver> CallReply<D> {
         };
         let (to, is_modern) = (self.context.revision(), session.revision().is_modern());
         let outcome = match outcome {
-            Err(failure) => return failed(&failure),
+            Err(failure) => return failure.into(),
             // Such a caller knows a legacy server's codes.
             Ok(Err(error)) if !to.is_modern() && !is_modern => Err(error.in_older_words()),
             Ok(Err(error)) => match undeclared {
@@ -179,13 +178,4 @@ pub(super) fn facts(request: &Request, context: &Context, is_modern: bool) -> Ca
         progress: context.progress_token().is_some(),
         subscription,
     }
-}
-
-/// The outcome of a call that has none of its server's.
-pub(super) fn failed(failure: &Failure) -> Outcome {
-    let error = failure.to_error();
-    Outcome::Error(match failure {
-        Failure::NotSent(_) => never_sent(error),
-        _ => error,
-    })
 }

@@ -53,16 +53,8 @@ pub use opening::{ConnectOptions, MessageObserver};
 pub use spoken::{Said, Spoken};
 pub use target::{Target, connect};
 
-use anyport_protocol::{Error, Raw, json::Splice};
 use anyport_service::{Context, Principal, SessionId};
 use undeclared::undeclared;
-
-/// `error`, of a request that the server cannot have seen: whoever called may do so again, whatever it was.
-fn never_sent(error: Error) -> Error {
-    let data = error.data.clone().unwrap_or(Raw::EMPTY_OBJECT);
-    let data = Splice::retain(&data, |key| key != "sent").with("sent", &Raw::trusted(b"false".to_vec()));
-    error.with_data(data.finish())
-}
 
 /// Who makes a call: its session, else its principal.
 type Caller = (Option<SessionId>, Principal);

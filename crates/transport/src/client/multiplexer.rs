@@ -459,7 +459,7 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
         let facts = call_reply::facts(&request, &context, is_modern);
         let (call, sends) = match self.begin(facts) {
             Ok(begun) => begun,
-            Err(failure) => return Reply::ready(call_reply::failed(&failure)),
+            Err(failure) => return Reply::failed(failure),
         };
         let params = (*request.params).clone();
         Reply::pending(CallReply::new(self.clone(), call, sends, prepared, params, context))

@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::HashMap, future::poll_fn, sync::Arc};
 
 use anyport_protocol::{
     Error, Method, Raw,
+    failure::Failure,
     json::Splice,
     jsonrpc::{self, Id, Message, code, write_notification, write_request},
     meta::{LogLevel, encode_header},
@@ -24,7 +25,7 @@ use hyper::body::Incoming as Body;
 use tokio::select;
 
 use super::{
-    hub::{Hub, Way, lost, ping, result_of, unknown, unreachable},
+    hub::{CallError, Hub, Way, ping, result_of, unknown, unreachable},
     inbox::Inbox,
     mirror::Mirrors,
     received::{Broken, Messages, RETRY, RETRY_MIN, Refusal},
@@ -46,15 +47,11 @@ impl Transport for Http {
             return Reply::ready(Outcome::Result(hub.agreement.discovered().clone()));
         }
         if let Some(end) = &*hub.ended.borrow() {
-            return Reply::error(lost(&end.to_string()));
+            return Reply::failed(Failure::NotSent(end.clone()));
         }
         if hub.open_calls() >= hub.opening.max_open_requests {
-            return Reply::error(
-                Error::internal(
-                    "too many requests to this server are open (max_open_requests); try again later",
-                )
-                .with_reason(jsonrpc::Reason::Overloaded),
-            );
+            let why = "too many requests to this server are open (max_open_requests); try again later";
+            return Reply::failed(Failure::Overloaded { limit: "max_open_requests", why: why.into() });
         }
         emit::reply(move |emitter| async move { call(hub, request, context, emitter).await })
     }
@@ -124,6 +121,11 @@ async fn call(hub: Arc<Hub>, request: Request, context: Context, emitter: Emitte
     {
         hub.subscribed(&uri, kind == Method::Subscribe);
     }
+    let outcome = match outcome {
+        Ok(result) => Ok(result),
+        Err(CallError::Error(error)) => Err(error),
+        Err(CallError::Failed(failure)) => return failure.into(),
+    };
     let outcome = match (outcome, lacked) {
         // Such a caller knows an older server's codes.
         (Err(error), _) if legacy && !context.revision().is_modern() => Err(error.in_older_words()),
@@ -210,13 +212,13 @@ struct Answered {
 
 impl Listener<'_> {
     /// Returns how the call ended, and what its caller would have had to declare, if anything.
-    async fn listen(mut self, source: Source, inbox: &Inbox) -> (jsonrpc::RpcResult, Option<Raw>) {
+    async fn listen(mut self, source: Source, inbox: &Inbox) -> (Result<Raw, CallError>, Option<Raw>) {
         let outcome = self.heard(source, inbox).await;
         self.cancels = false;
         (outcome, self.lacked.take())
     }
 
-    async fn heard(&mut self, source: Source, inbox: &Inbox) -> jsonrpc::RpcResult {
+    async fn heard(&mut self, source: Source, inbox: &Inbox) -> Result<Raw, CallError> {
         let source = stream::unfold(source, |mut source| async move {
             let message = source.next().await?;
             Some((message, source))
@@ -232,12 +234,14 @@ impl Listener<'_> {
                 }
                 answer = poll_fn(|task| inbox.poll_answer(task)) => match answer {
                     Some(answer) => answer,
-                    None => return Err(unknown("the server's stream ended")),
+                    None => return Err(unknown("the server's stream ended").into()),
                 },
-                Some(message) = source.next() => message,
+                Some(message) = source.next() => message?,
             };
             match message {
-                Message::Response(response) if self.is_ours(&response) => return response.outcome,
+                Message::Response(response) if self.is_ours(&response) => {
+                    return response.outcome.map_err(CallError::Error);
+                }
                 Message::Response(_) => {
                     tracing::debug!("the server answers another request than the one of this stream")
                 }
@@ -403,8 +407,8 @@ enum At {
 }
 
 impl Source {
-    /// The next message; the last is always a response.
-    async fn next(&mut self) -> Option<Message> {
+    /// The next message; an error is the last.
+    async fn next(&mut self) -> Option<Result<Message, CallError>> {
         let failed = loop {
             match &mut self.at {
                 At::Unsent => match self.send().await {
@@ -414,9 +418,9 @@ impl Source {
                 At::Reading(messages) => match messages.next().await {
                     Ok(message) => {
                         self.failures = 0;
-                        return Some(message);
+                        return Some(Ok(message));
                     }
-                    Err(Broken::Invalid(error)) => break error,
+                    Err(Broken::Invalid(error)) => break error.into(),
                     Err(Broken::Malformed(malformed)) => {
                         self.failures = 0;
                         // On the call's own stream it may be what is awaited, and then nothing else will come.
@@ -426,13 +430,13 @@ impl Source {
                             Intent::Request(_) | Intent::Notification => false,
                         };
                         if ours {
-                            break malformed.into_error();
+                            break malformed.into_error().into();
                         }
                         self.hub.refuse_malformed(*malformed);
                     }
                     Err(Broken::Cut(why)) => match self.resume(why).await {
                         Ok(()) => {}
-                        Err(error) => break error,
+                        Err(failure) => break failure.into(),
                     },
                 },
                 At::Elsewhere => std::future::pending().await,
@@ -440,10 +444,10 @@ impl Source {
             }
         };
         self.at = At::Over;
-        Some(Message::Response(jsonrpc::Response { id: Some(self.id.clone()), outcome: Err(failed) }))
+        Some(Err(failed))
     }
 
-    async fn send(&mut self) -> Result<At, Error> {
+    async fn send(&mut self) -> Result<At, CallError> {
         let line = &self.hub.line;
         let response = match &self.hub.way {
             Way::Modern(mirrors) => self.send_modern(mirrors).await?,
@@ -456,32 +460,35 @@ impl Source {
         if response.status() == StatusCode::ACCEPTED {
             return Err(super::received::invalid(
                 "the server accepts the request and announces no answer (HTTP status 202)".into(),
-            ));
+            )
+            .into());
         }
         match Messages::of(response, &line.reading).await {
             Ok(messages) => Ok(At::Reading(messages)),
-            Err(Broken::Invalid(error)) => Err(error),
-            Err(Broken::Malformed(malformed)) => Err(malformed.into_error()),
-            Err(Broken::Cut(why)) => Err(unknown(&why)),
+            Err(Broken::Invalid(error)) => Err(error.into()),
+            Err(Broken::Malformed(malformed)) => Err(malformed.into_error().into()),
+            Err(Broken::Cut(why)) => Err(unknown(&why).into()),
         }
     }
 
     /// §Client Behavior: "If the server rejects a request with a `HeaderMismatch` error because required `Mcp-Param-*`
     /// headers are missing or do not match the body, the client SHOULD call `tools/list` to check for changes to the
     /// tool's `inputSchema`, then retry the original request with the appropriate headers."
-    async fn send_modern(&self, mirrors: &Mirrors) -> Result<Response<Body>, Error> {
+    async fn send_modern(&self, mirrors: &Mirrors) -> Result<Response<Body>, CallError> {
         let refusal = match self.post(mirrors).await? {
             Ok(response) => return Ok(response),
             Err(refusal) => refusal,
         };
         let mismatch = refusal.error.as_ref().is_some_and(|error| error.code == code::HEADER_MISMATCH);
-        let Some(tool) = self.tool.as_ref().filter(|_| mismatch) else { return Err(refusal.into_error()) };
+        let Some(tool) = self.tool.as_ref().filter(|_| mismatch) else {
+            return Err(refusal.into_error().into());
+        };
         // It was refused before anything was done, so once more is safe.
         self.relist(mirrors, tool).await?;
-        self.post(mirrors).await?.map_err(Refusal::into_error)
+        self.post(mirrors).await?.map_err(|refusal| refusal.into_error().into())
     }
 
-    async fn post(&self, mirrors: &Mirrors) -> Result<Result<Response<Body>, Refusal>, Error> {
+    async fn post(&self, mirrors: &Mirrors) -> Result<Result<Response<Body>, Refusal>, Failure> {
         let line = &self.hub.line;
         let mut headers = self.headers.clone();
         if let Some(tool) = &self.tool {
@@ -495,7 +502,7 @@ impl Source {
         Ok(Err(Refusal::of(response, &line.reading).await))
     }
 
-    async fn relist(&self, mirrors: &Mirrors, tool: &Tool) -> Result<(), Error> {
+    async fn relist(&self, mirrors: &Mirrors, tool: &Tool) -> Result<(), CallError> {
         let (line, name) = (&self.hub.line, Method::ToolsList.as_str());
         let meta = Splice::retain(&tool.meta, |name| name != "progressToken").finish();
         let mut headers = line.headers();
@@ -512,7 +519,7 @@ impl Source {
             let response = line.post(&line.url, headers.clone(), message.into()).await;
             let response = response.map_err(|fault| unreachable(&fault))?;
             if !response.status().is_success() {
-                return Err(Refusal::of(response, &line.reading).await.into_error());
+                return Err(Refusal::of(response, &line.reading).await.into_error().into());
             }
             let page = mirrors.learn(result_of(response, &line.reading).await?);
             let next = page.member("nextCursor").filter(|next| !next.is_null());
@@ -529,7 +536,7 @@ impl Source {
     /// 2025-11-25, transports §Resumability and Redelivery: the client "SHOULD issue an HTTP GET to the MCP endpoint, and
     /// include the `Last-Event-ID` header"; §Sending Messages: it "MUST respect the `retry` field, waiting the given
     /// number of milliseconds before attempting to reconnect". Streams of 2026-07-28 cannot be resumed.
-    async fn resume(&mut self, why: String) -> Result<(), Error> {
+    async fn resume(&mut self, why: String) -> Result<(), Failure> {
         let (Way::Session(sessions), At::Reading(messages)) = (&self.hub.way, &mut self.at) else {
             return Err(unknown(&why));
         };

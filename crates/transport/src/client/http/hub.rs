@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
     future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -12,8 +13,9 @@ use std::{
 
 use anyport_protocol::{
     Error, Method, Raw, Revision,
+    failure::Failure,
     json::Splice,
-    jsonrpc::{self, Id, Message, Reason, write_error, write_notification, write_request, write_result},
+    jsonrpc::{self, Id, Message, write_error, write_notification, write_request, write_result},
     session::client::NegotiatedSession,
 };
 use anyport_service::{Context, Notification};
@@ -36,7 +38,7 @@ use super::{
     received::{Broken, Messages, Reading, Refusal, invalid},
     session::{SESSION_ID, Session, Sessions},
 };
-use crate::client::{Caller, CloseReason, ConnectOptions, aside::Asides, caller, never_sent};
+use crate::client::{Caller, CloseReason, ConnectOptions, aside::Asides, caller};
 
 /// One connection.
 pub(super) struct Hub {
@@ -243,7 +245,7 @@ impl Hub {
     }
 
     /// Posts a message that has no answer of its own.
-    pub(super) async fn deliver(&self, message: Bytes) -> Result<(), Error> {
+    pub(super) async fn deliver(&self, message: Bytes) -> Result<(), CallError> {
         let response = match &self.way {
             Way::Modern(_) => self.line.post(&self.line.url, self.line.headers(), message).await,
             Way::Session(sessions) => {
@@ -256,7 +258,7 @@ impl Hub {
         if response.status().is_success() {
             return Ok(());
         }
-        Err(Refusal::of(response, &self.line.reading).await.into_error())
+        Err(Refusal::of(response, &self.line.reading).await.into_error().into())
     }
 
     pub(super) fn answer(self: &Arc<Self>, id: &Id, outcome: &jsonrpc::RpcResult) {
@@ -301,7 +303,7 @@ impl Hub {
         self: &Arc<Self>,
         sessions: &Sessions,
         message: &Bytes,
-    ) -> Result<Response<Body>, Error> {
+    ) -> Result<Response<Body>, CallError> {
         let session = sessions.now();
         match self.send_in(&session, message).await? {
             Ok(response) => return Ok(response),
@@ -312,16 +314,16 @@ impl Hub {
                 );
                 self.renew(session.number).await?;
             }
-            Err(refusal) => return Err(refusal.into_error()),
+            Err(refusal) => return Err(refusal.into_error().into()),
         }
-        self.send_in(&sessions.now(), message).await?.map_err(Refusal::into_error)
+        self.send_in(&sessions.now(), message).await?.map_err(|refusal| refusal.into_error().into())
     }
 
     async fn send_in(
         &self,
         session: &Session,
         message: &Bytes,
-    ) -> Result<Result<Response<Body>, Refusal>, Error> {
+    ) -> Result<Result<Response<Body>, Refusal>, Failure> {
         let headers = session.headers(self.line.headers(), self.revision());
         let response = self.line.post(&self.line.url, headers, message.clone()).await;
         let response = response.map_err(|fault| unreachable(&fault))?;
@@ -336,19 +338,19 @@ impl Hub {
     /// 2025-11-25, transports §Session Management: "When a client receives HTTP 404 in response to a request containing
     /// an `MCP-Session-Id`, it MUST start a new session by sending a new `InitializeRequest` without a session ID
     /// attached."
-    async fn renew(self: &Arc<Self>, before: u64) -> Result<(), Error> {
+    async fn renew(self: &Arc<Self>, before: u64) -> Result<(), CallError> {
         // Whoever missed the session may go away meanwhile, and would leave half of one to all others.
         let hub = self.clone();
         let renewing = tokio::spawn(async move {
             let Way::Session(sessions) = &hub.way else { return Ok(()) };
             let renewed =
                 tokio::time::timeout(hub.opening.open_timeout, hub.open_anew(sessions, before)).await;
-            renewed.unwrap_or_else(|_| Err(lost("no new session was opened in time (open_timeout)")))
+            renewed.unwrap_or_else(|_| Err(lost("no new session was opened in time (open_timeout)").into()))
         });
-        renewing.await.unwrap_or_else(|_| Err(lost("no new session was opened")))
+        renewing.await.unwrap_or_else(|_| Err(lost("no new session was opened").into()))
     }
 
-    async fn open_anew(self: &Arc<Self>, sessions: &Sessions, lost: u64) -> Result<(), Error> {
+    async fn open_anew(self: &Arc<Self>, sessions: &Sessions, lost: u64) -> Result<(), CallError> {
         let _opening = sessions.opening.lock().await;
         if sessions.now().number != lost {
             return Ok(());
@@ -356,7 +358,7 @@ impl Hub {
         let response = self.line.post(&self.line.url, self.line.headers(), sessions.initialize.clone()).await;
         let response = response.map_err(|fault| unreachable(&fault))?;
         if !response.status().is_success() {
-            return Err(Refusal::of(response, &self.line.reading).await.into_error());
+            return Err(Refusal::of(response, &self.line.reading).await.into_error().into());
         }
         let id = response.headers().get(SESSION_ID).cloned();
         let result = result_of(response, &self.line.reading).await?;
@@ -366,7 +368,8 @@ impl Hub {
                 "the server spoke {} and now chooses {}; connect anew",
                 self.revision(),
                 agreement.revision()
-            )));
+            ))
+            .into());
         }
         // Nobody may use it before; and one that cannot be told so is none.
         let session = Session { number: lost + 1, id: id.clone() };
@@ -404,7 +407,7 @@ impl Hub {
         match &self.way {
             Way::Session(sessions) => {
                 let session = sessions.now();
-                match self.send_in(&session, &message.into()).await? {
+                match self.send_in(&session, &message.into()).await.map_err(|failure| failure.to_error())? {
                     Ok(response) => result_of(response, &self.line.reading).await,
                     Err(refusal) => Err(refusal.into_error()),
                 }
@@ -416,13 +419,13 @@ impl Hub {
                     Ok(()) => poll_fn(|task| inbox.poll_answer(task)).await,
                     Err(error) => {
                         self.over(id);
-                        return Err(error);
+                        return Err(error.into_error());
                     }
                 };
                 self.over(id);
                 match answer {
                     Some(Message::Response(response)) => response.outcome,
-                    _ => Err(lost("the server's stream ended")),
+                    _ => Err(lost("the server's stream ended").to_error()),
                 }
             }
         }
@@ -487,7 +490,7 @@ pub(super) async fn result_of(response: Response<Body>, reading: &Reading) -> js
     let broken = |broken| match broken {
         Broken::Invalid(error) => error,
         Broken::Malformed(malformed) => malformed.into_error(),
-        Broken::Cut(why) => lost(&why),
+        Broken::Cut(why) => lost(&why).to_error(),
     };
     let mut messages = Messages::of(response, reading).await.map_err(broken)?;
     loop {
@@ -500,25 +503,60 @@ pub(super) async fn result_of(response: Response<Body>, reading: &Reading) -> js
     }
 }
 
-/// The server was not reached, or the connection broke while the request was on its way.
-pub(super) fn unreachable(fault: &Fault) -> Error {
-    if fault.may_have_arrived() {
-        return unknown(&fault.to_string());
+/// Why a request has no result.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// The server answered with an error, or with something that is no answer.
+    Error(Error),
+    /// There is no answer.
+    Failed(Failure),
+}
+
+impl CallError {
+    /// The error, for a request whose caller is this connection itself.
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Error(error) => error,
+            Self::Failed(failure) => failure.to_error(),
+        }
     }
-    never_sent(Error::internal(fault.to_string()).with_reason(Reason::UpstreamLost))
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::Failed(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl From<Error> for CallError {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// The server was not reached, or the connection broke while the request was on its way.
+pub(super) fn unreachable(fault: &Fault) -> Failure {
+    let reason = CloseReason::lost(fault.to_string());
+    if fault.may_have_arrived() { Failure::OutcomeUnknown(reason) } else { Failure::NotSent(reason) }
 }
 
 /// Nothing more will come.
-pub(super) fn lost(why: &str) -> Error {
-    Error::internal(format!("the connection to the server is lost: {why}")).with_reason(Reason::UpstreamLost)
+pub(super) fn lost(why: &str) -> Failure {
+    Failure::Disconnected(CloseReason::lost(why))
 }
 
 /// The server has the request, and its answer will not be known.
-pub(super) fn unknown(why: &str) -> Error {
-    Error::internal(format!(
-        "the answer was lost ({why}); whether the server did what was asked is not known, so ask again only if that is safe"
-    ))
-    .with_reason(Reason::OutcomeUnknown)
+pub(super) fn unknown(why: &str) -> Failure {
+    Failure::OutcomeUnknown(CloseReason::lost(why))
 }
 
 /// How long closing may take.

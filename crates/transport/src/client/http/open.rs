@@ -266,8 +266,10 @@ impl<'a> Attempt<'a> {
         }
         if !modern {
             let delivered = hub.deliver(initialized()).await;
-            delivered
-                .map_err(|error| ConnectError::Refused { method: Method::Initialized.as_str(), error })?;
+            delivered.map_err(|error| ConnectError::Refused {
+                method: Method::Initialized.as_str(),
+                error: error.into_error(),
+            })?;
             // Before the first call: what a server says at once must not be lost.
             hub.listen().await;
         }

@@ -32,6 +32,7 @@ async fn outcome(connection: &Connection) -> Outcome {
 async fn error(connection: &Connection) -> Error {
     match outcome(connection).await {
         Outcome::Error(error) => error,
+        Outcome::Failed(failure) => failure.to_error(),
         other => panic!("{other:?}"),
     }
 }
