@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{Scripted, count, error, result};
+use crate::common::{Scripted, count, result};
 use anyport_client::{Client, Error, Step};
 use anyport_protocol::{
     Method, Raw,

@@ -73,7 +73,7 @@ impl Bridge {
         let bridge = self.clone();
         Reply::future(async move {
             let connected = bridge.upstream.connected(&context).await;
-            connected.map(|learned| bridge.told(&learned.discovered)).into()
+            connected.map_or_else(Outcome::from, |learned| Outcome::Result(bridge.told(&learned.discovered)))
         })
     }
 

@@ -190,7 +190,9 @@ async fn whose_answer_is_too_long_is_told_so_wherever_the_id_stands() {
     let mut told = Vec::new();
     for reply in &mut replies {
         told.push(match reply.next().await {
-            Event::Outcome(outcome) => refused(outcome).message.to_string(),
+            Event::Outcome(outcome @ (Outcome::Error(_) | Outcome::Failed(_))) => {
+                refused(outcome).message.to_string()
+            }
             event => format!("{event:?}").chars().take(16).collect(),
         });
     }
