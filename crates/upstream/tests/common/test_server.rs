@@ -295,12 +295,12 @@ pub(crate) fn result(outcome: Outcome) -> Value {
 }
 
 pub(crate) fn error(outcome: Outcome) -> (String, Value) {
-    match outcome {
-        Outcome::Failed(failure) => {
-            let error = failure.to_error();
-            assert_eq!(error.code, -32603);
-            (error.message.to_string(), error.data.unwrap().decode().unwrap())
-        }
+    let error = match outcome {
+        Outcome::Failed(failure) => failure.to_error(),
+        // Of a call that went through the adapter, which keeps the response for a retry.
+        Outcome::Error(error) => error,
         outcome => panic!("{outcome:?}"),
-    }
+    };
+    assert_eq!(error.code, -32603);
+    (error.message.to_string(), error.data.unwrap().decode().unwrap())
 }
