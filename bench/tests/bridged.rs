@@ -10,7 +10,7 @@ use anyport::{
     layer::{CatchPanicLayer, Quota, ServiceBuilder},
     stack::{EdgeLimits, edge},
 };
-use anyport_adapters::{LegacyClientLimits, ParkLimits};
+use anyport_adapters::ParkLimits;
 use anyport_bench::Written;
 use anyport_gateway::Bridge;
 use anyport_metrics::Metrics;
@@ -18,7 +18,7 @@ use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_transport::client::{ConnectOptions, Target, http::Endpoint};
-use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
+use anyport_upstream::{TransportConnector, Upstream};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use client::{CALLS, Client};
@@ -66,13 +66,10 @@ fn bridge(address: SocketAddr, revision: Revision) -> impl Service {
     let endpoint = Endpoint::new(&format!("http://{address}/mcp")).unwrap();
     let opening = ConnectOptions { revision: Some(revision), ..ConnectOptions::default() };
     let (metrics, sealer) = (Metrics::new(), Sealer::new(&Key::random().unwrap()));
-    let upstream = Upstream::new(
-        "bench",
-        TransportConnector::new(Target::Http(endpoint), opening),
-        UpstreamLimits::default(),
-    )
-    .bounded(LegacyClientLimits::default(), &metrics)
-    .parking(sealer, ParkLimits::default(), &metrics);
+    let upstream = Upstream::builder("bench", TransportConnector::new(Target::Http(endpoint), opening))
+        .park(sealer, ParkLimits::default())
+        .metrics(&metrics)
+        .build();
     let unlimited = Quota { per_second: 1_000_000.try_into().unwrap(), burst: 1_000_000.try_into().unwrap() };
     let limits = EdgeLimits { max_concurrent_calls: 1024, quota: Some(unlimited), call_timeout: None };
     ServiceBuilder::new().layer(edge(&limits, &metrics)).layer(CatchPanicLayer).service(Bridge::new(

@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - [`steps`]: what `cargo xtask test` does, as a list.
+//! - [`mod@quick`]: the part of it that is for while one works.
 //! - [`conformance`]: our server, bridge and client against the official suite.
 //! - [`interop`]: our programs with other people's clients and servers.
 //! - [`mod@bench`]: what a call costs, beside other servers.
@@ -26,6 +27,7 @@ mod circles;
 mod conformance;
 mod interop;
 mod process;
+mod quick;
 mod steps;
 mod tools;
 mod workspace;
@@ -37,6 +39,8 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   test [--only STEP[,STEP...]]    run every step, or only these
+  test --quick                    while working: formatting, clippy (which looks again only at what has changed),
+                                  circles, and the tests of the crates that differ from `main`
   test --list                     say which steps there are
   conformance [--set server|bridge|...|client] [--revision R] [--scenario S]
                                   run the official suite and show all that it prints
@@ -66,6 +70,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
         [] | ["help" | "--help" | "-h", ..] => println!("{USAGE}"),
         ["test", "--list"] => steps::list(),
         ["test"] => return steps::run(&Workspace::find()?, None),
+        ["test", "--quick"] => return quick::run(&Workspace::find()?),
         ["test", "--only", names] => return steps::run(&Workspace::find()?, Some(names)),
         ["conformance", options @ ..] => conformance::show(&Workspace::find()?, &Selection::parse(options)?)?,
         ["bench", options @ ..] => return bench::run(&Workspace::find()?, Effort::parse(options)?),

@@ -1,26 +1,40 @@
 //! The steps of `cargo xtask test`, in the order in which a mistake shows soonest.
 
 use std::{
+    cell::Cell,
     process::ExitCode,
+    thread,
     time::{Duration, Instant},
 };
 
-use crate::{Failure, conformance, interop, process, workspace::Workspace};
+use crate::{Failure, conformance, interop, process, tools, workspace::Workspace};
 
 /// One thing that must hold before a change goes in.
 struct Step {
     name: &'static str,
     says: &'static str,
     run: fn(&Workspace) -> Result<(), Failure>,
+    /// Whether it needs other people's programs.
+    installs: bool,
 }
 
 const STEPS: &[Step] = &[
-    Step { name: "fmt", says: "the code is formatted", run: fmt },
-    Step { name: "clippy", says: "no lint fires, in any target", run: clippy },
-    Step { name: "doc", says: "the documentation builds and its links hold", run: doc },
-    Step { name: "test", says: "every Rust test passes", run: test },
-    Step { name: "conformance", says: "the official suite finds what it requires", run: conformance::check },
-    Step { name: "interop", says: "other people's clients and servers work with ours", run: interop::check },
+    Step { name: "fmt", says: "the code is formatted", run: fmt, installs: false },
+    Step { name: "clippy", says: "no lint fires, in any target", run: clippy, installs: false },
+    Step { name: "doc", says: "the documentation builds and its links hold", run: doc, installs: false },
+    Step { name: "test", says: "every Rust test passes", run: test, installs: false },
+    Step {
+        name: "conformance",
+        says: "the official suite finds what it requires",
+        run: conformance::check,
+        installs: true,
+    },
+    Step {
+        name: "interop",
+        says: "other people's clients and servers work with ours",
+        run: interop::check,
+        installs: true,
+    },
 ];
 
 /// Prints the names of the steps.
@@ -37,18 +51,50 @@ pub(crate) fn list() {
 /// # Errors
 /// When `only` names a step that does not exist.
 pub(crate) fn run(workspace: &Workspace, only: Option<&str>) -> Result<ExitCode, Failure> {
+    let steps = select(only)?;
+    let installs = steps.iter().any(|step| step.installs) && steps.iter().any(|step| !step.installs);
+    Ok(thread::scope(|scope| {
+        // Downloads take little time from the compilers.
+        let installing = Cell::new(installs.then(|| scope.spawn(|| tools::install(workspace))));
+        let installing = &installing;
+        perform(steps.into_iter().map(|step| {
+            Work::new(step.name, step.says, move || {
+                if let Some(installing) = step.installs.then(|| installing.take()).flatten() {
+                    installing.join().map_err(|_| "the installation panicked")?;
+                }
+                (step.run)(workspace)
+            })
+        }))
+    }))
+}
+
+/// Something to do that has a name, and what holds when it was done.
+pub(crate) struct Work<'a> {
+    name: &'a str,
+    says: &'a str,
+    run: Box<dyn FnOnce() -> Result<(), Failure> + 'a>,
+}
+
+impl<'a> Work<'a> {
+    pub(crate) fn new(name: &'a str, says: &'a str, run: impl FnOnce() -> Result<(), Failure> + 'a) -> Self {
+        Self { name, says, run: Box::new(run) }
+    }
+}
+
+/// Does it all, and says how long each took and whether it went well.
+pub(crate) fn perform<'a>(all: impl IntoIterator<Item = Work<'a>>) -> ExitCode {
     let mut done = Vec::new();
-    for step in select(only)? {
-        println!("\n==> {}: {}", step.name, step.says);
+    for Work { name, says, run } in all {
+        println!("\n==> {name}: {says}");
         let start = Instant::now();
-        let outcome = (step.run)(workspace);
+        let outcome = run();
         if let Err(failure) = &outcome {
-            eprintln!("error: {}: {failure}", step.name);
+            eprintln!("error: {name}: {failure}");
         }
-        done.push((step.name, start.elapsed(), outcome.is_ok()));
+        done.push((name, start.elapsed(), outcome.is_ok()));
     }
     print!("\n{}", summary(&done));
-    Ok(if done.iter().all(|(.., passed)| *passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if done.iter().all(|(.., passed)| *passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn select(only: Option<&str>) -> Result<Vec<&'static Step>, Failure> {
@@ -72,7 +118,11 @@ fn summary(done: &[(&str, Duration, bool)]) -> String {
     table + &format!("{passed} passed, {} failed\n", done.len() - passed)
 }
 
-fn fmt(workspace: &Workspace) -> Result<(), Failure> {
+/// Whether all is formatted.
+///
+/// # Errors
+/// When it is not.
+pub(crate) fn fmt(workspace: &Workspace) -> Result<(), Failure> {
     process::run(workspace.cargo().args(["fmt", "--all", "--check"]))
 }
 

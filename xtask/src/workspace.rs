@@ -13,7 +13,7 @@ use crate::{Failure, process};
 pub(crate) struct Workspace {
     root: PathBuf,
     target: PathBuf,
-    packages: Vec<String>,
+    packages: Vec<Package>,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +26,7 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    manifest_path: PathBuf,
 }
 
 /// A line of `cargo build --message-format=json`; other kinds of message lack these members.
@@ -50,12 +51,28 @@ impl Workspace {
         cargo.args(["metadata", "--format-version", "1", "--no-deps"]);
         let Metadata { workspace_root: root, target_directory: target, packages } =
             serde_json::from_slice(&process::stdout(&mut cargo)?)?;
-        Ok(Self { root, target, packages: packages.into_iter().map(|package| package.name).collect() })
+        Ok(Self { root, target, packages })
     }
 
     /// A path in the repository.
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
+    }
+
+    /// The name of the package whose folder has the file, a path in the repository.
+    pub(crate) fn package_of(&self, file: &Path) -> Option<&str> {
+        let file = self.root.join(file);
+        let folder =
+            |package: &Package| package.manifest_path.parent().map_or(0, |folder| folder.as_os_str().len());
+        let has = |package: &&Package| {
+            package.manifest_path.parent().is_some_and(|folder| file.starts_with(folder))
+        };
+        // A package may stand in the folder of another one.
+        self.packages
+            .iter()
+            .filter(has)
+            .max_by_key(|package| folder(package))
+            .map(|package| package.name.as_str())
     }
 
     /// A path below the target folder, where everything that is made lives.
@@ -77,7 +94,7 @@ impl Workspace {
     pub(crate) fn build(&self, build: &Build<'_>) -> Result<PathBuf, Failure> {
         let Build { manifest, package, binary, features, profile } = *build;
         // Of another workspace cargo says so itself.
-        if manifest == OURS && !self.packages.iter().any(|name| name == package) {
+        if manifest == OURS && !self.packages.iter().any(|known| known.name == package) {
             return Err(format!(
                 "the workspace has no package `{package}`, which has the program `{binary}`"
             )
@@ -131,10 +148,10 @@ pub(crate) struct Build<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
     Dev,
-    /// As users get it.
-    Release,
     /// Optimized, but each crate by itself: soon built.
-    QuickRelease,
+    Release,
+    /// As it is published: optimized as a whole.
+    Dist,
 }
 
 impl Profile {
@@ -143,7 +160,7 @@ impl Profile {
         match self {
             Self::Dev => "dev",
             Self::Release => "release",
-            Self::QuickRelease => "quick-release",
+            Self::Dist => "dist",
         }
     }
 }
@@ -183,10 +200,32 @@ mod tests {
         assert_eq!(executable(messages, "nothing"), None);
     }
 
+    fn workspace(packages: &[(&str, &str)]) -> Workspace {
+        let package = |&(name, folder): &(&str, &str)| Package {
+            name: name.into(),
+            manifest_path: Path::new("/r").join(folder).join("Cargo.toml"),
+        };
+        Workspace {
+            root: "/r".into(),
+            target: "target".into(),
+            packages: packages.iter().map(package).collect(),
+        }
+    }
+
+    #[test]
+    fn a_file_belongs_to_the_innermost_package() {
+        let workspace =
+            workspace(&[("tests", "tests"), ("interop", "tests/rust"), ("server", "crates/server")]);
+        let package = |file: &str| workspace.package_of(Path::new(file));
+        assert_eq!(package("tests/tests/all/main.rs"), Some("tests"));
+        assert_eq!(package("tests/rust/src/main.rs"), Some("interop"));
+        assert_eq!(package("crates/server/src/lib.rs"), Some("server"));
+        assert_eq!(package("crates/README.md"), None);
+    }
+
     #[test]
     fn a_missing_package_is_an_error() {
-        let workspace =
-            Workspace { root: ".".into(), target: "target".into(), packages: vec!["xtask".into()] };
+        let workspace = workspace(&[("xtask", "xtask")]);
         let failure = workspace.build(&Build::of("anyport-nowhere", "nothing")).unwrap_err();
         assert!(failure.to_string().contains("no package `anyport-nowhere`"));
     }

@@ -149,6 +149,7 @@ impl<S: Service> Dialogue<S> {
         loop {
             let required = match relay(&mut reply, emitter, &mut progress).await {
                 Outcome::InputRequired(required) => required,
+                outcome if rounds > 0 => return Ok(stale(outcome)),
                 outcome => return Ok(outcome),
             };
             if rounds == self.limits.rounds {
@@ -268,6 +269,20 @@ impl<S: Service> Dialogue<S> {
             "isError": true,
         });
         Outcome::Result(text.into())
+    }
+}
+
+/// Marks a result as stale: its caller does not see that the request was retried.
+///
+/// 2026-07-28, caching §Cache Key: results of requests "carrying `inputResponses` or `requestState` [...] MUST NOT be
+/// cached, as they depend on inputs that are not part of the cache key".
+fn stale(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Result(result) if result.member("ttlMs").is_some() => {
+            let zero = Raw::from(serde_json::Value::from(0));
+            Outcome::Result(Splice::retain(&result, |key| key != "ttlMs").with("ttlMs", &zero).finish())
+        }
+        outcome => outcome,
     }
 }
 

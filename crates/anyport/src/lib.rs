@@ -74,7 +74,7 @@ pub use anyport_server::macros;
 pub use anyport_server::{
     BuildError, Completion, CompletionRequest, Context, Elicited, Form, InvalidParams, Json, Messages,
     NoArguments, NotFound, PermissionDenied, Prompt, RateLimited, Resource, Server, State, Template, Tool,
-    ToolError, ToolResult, prompt, resource, tool,
+    ToolError, ToolResult, prompt, resource, tool, tools,
 };
 pub use anyport_service::{Principal, Service};
 
@@ -82,7 +82,7 @@ pub use anyport_service::{Principal, Service};
 pub mod ask {
     pub use anyport_protocol::types::{
         CreateMessageRequest, CreateMessageResult, ElicitAction, ElicitRequest, ElicitResult,
-        ListRootsRequest, ListRootsResult, SamplingMessage,
+        ListRootsRequest, ListRootsResult, Root, SamplingMessage,
     };
     pub use anyport_server::{Elicited, Form, Question};
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// What the program tells the shell. The numbers are those of the MCP Inspector's command line, so that a script can
+/// The exit codes of the program. The numbers are those of the MCP Inspector's command line, so that a script can
 /// change from one to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Done = 0,
     /// It did not work.
     Failed = 1,
-    /// It was asked for in the wrong way.
+    /// Wrong usage.
     Usage = 2,
     /// The server wants to know who calls, or does not let the caller in.
     Auth = 3,
@@ -43,7 +43,7 @@ impl Exit {
         }
     }
 
-    /// What it means, for people.
+    /// Its meaning, for people.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",

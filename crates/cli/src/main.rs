@@ -1,7 +1,7 @@
 //! The `anyport` program.
 //!
-//! This crate names concrete parts and puts them together: it reads what the user wants, builds, runs, and drains
-//! when told to stop. Everything it is made of stands in the libraries.
+//! This crate assembles concrete parts: it reads the options, builds, runs, and drains at the end. All parts are in the
+//! libraries.
 
 mod bridge;
 mod client_session;
@@ -18,7 +18,6 @@ mod secret_source;
 mod serve;
 mod state_dir;
 mod stop;
-mod suggest;
 mod target;
 mod tool_args;
 mod user_error;
@@ -119,7 +118,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Who reads what is said of a command line that cannot be read. What stands after `--` is another program's.
+/// The reader of errors of an invalid command line. Words after `--` belong to another program.
 fn wanted_by(words: impl Iterator<Item = OsString>) -> Reader {
     Reader::of(words.take_while(|word| word != "--").any(|word| word == "--json"))
 }

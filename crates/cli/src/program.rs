@@ -1,20 +1,21 @@
 //! Where a program is, or why it is not.
 
 use std::{
-    ffi::OsString,
+    env,
+    ffi::{OsStr, OsString},
+    fs,
     path::{Path, PathBuf},
 };
 
-use crate::{
-    suggest::{did_you_mean, programs},
-    target::SecretValue,
-};
+use anyport_protocol::suggest::did_you_mean;
+
+use crate::target::SecretValue;
 
 /// Why there is no such program.
 #[derive(Debug)]
 pub(crate) struct Missing {
     pub(crate) problem: String,
-    /// What to do.
+    /// The advice.
     pub(crate) help: String,
 }
 
@@ -51,4 +52,14 @@ fn missing(program: &str, path: &OsString, file: &Path) -> (String, String) {
         format!("{program} is in no folder of PATH"),
         help.map_or_else(|| install.to_owned(), |near| format!("{near} else {install}")),
     )
+}
+
+/// The names of the programs in the folders of `path`.
+pub(crate) fn programs(path: &OsStr) -> Vec<String> {
+    let folders = env::split_paths(path).filter_map(|folder| fs::read_dir(folder).ok());
+    let names = folders.flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }

@@ -1,4 +1,4 @@
-//! What `docs/cli.md` says of commands, options, variables and exit codes is written from the code that reads them.
+//! Generates the parts of `docs/cli.md` on commands, options, variables and exit codes from the code that reads them.
 
 use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path};
 
@@ -84,7 +84,7 @@ fn command(out: &mut String, command: &Command, common: &[String]) {
     if !own.is_empty() {
         out.push_str(&(own + "\n"));
     }
-    // What leads from the short help to the long one leads nowhere here.
+    // The hint from the short help to the long one is useless here.
     let more =
         command.get_after_help().map(ToString::to_string).filter(|more| !more.contains("--help shows"));
     if let Some(more) = more {
@@ -92,7 +92,7 @@ fn command(out: &mut String, command: &Command, common: &[String]) {
     }
 }
 
-/// What can be told with a name; `--help` goes without saying.
+/// The named options, without `--help`.
 fn options(command: &Command) -> impl Iterator<Item = &Arg> {
     // Of what has no name, usage says enough, but not what may stand there.
     let told =

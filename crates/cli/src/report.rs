@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{client_session::output::escaped, exit::Exit, logging, user_error::UserError};
 
-/// For whom a failure is written.
+/// The reader of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {
     /// Several lines.
@@ -15,7 +15,7 @@ pub(crate) enum Reader {
 }
 
 impl Reader {
-    /// Who reads, when `--json` was given or not.
+    /// The reader, by whether `--json` was given.
     pub(crate) fn of(json: bool) -> Self {
         if json { Self::Program } else { Self::Person }
     }
@@ -52,8 +52,8 @@ pub(crate) fn report(error: &Error, reader: Reader) -> ExitCode {
     exit.into()
 }
 
-/// Says that the command line cannot be read, and ends the program; help and version, which are asked for in the same
-/// way, are no failure.
+/// Reports an invalid command line, and ends the program; help and version, which come in the same way, are not
+/// failures.
 pub(crate) fn report_usage(error: &clap::Error, reader: Reader) -> ExitCode {
     if reader == Reader::Person || !error.use_stderr() {
         error.exit();

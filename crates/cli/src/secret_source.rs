@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::user_error::UserError;
 
-/// Where a secret is kept: `env:NAME` or `file:PATH`. The secret itself never stands on a command line, where every
-/// process of the machine could read it.
+/// The source of a secret: `env:NAME` or `file:PATH`. The secret itself is never on a command line, where every process
+/// of the machine could read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SecretSource {
     Environment(String),
@@ -57,8 +57,8 @@ impl SecretSource {
         Ok(secret)
     }
 
-    /// Reads a secret that others gave us, without white space around it: how long it is was their choice. That there is none
-    /// is a mistake in what was asked for, as it is with other variables.
+    /// Reads a secret of another party, without white space around it and of any length. A missing secret is wrong
+    /// usage, as with other variables.
     pub(crate) fn read_given(&self) -> Result<String> {
         let wrong =
             |problem| UserError::usage(problem, "write there the token that the server's owner gave you");

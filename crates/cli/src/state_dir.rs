@@ -1,4 +1,4 @@
-//! What the program keeps between runs.
+//! The program's state between runs.
 
 use std::{
     env, fs,
@@ -17,8 +17,8 @@ pub(crate) fn folder(chosen: Option<PathBuf>) -> Option<PathBuf> {
         .or_else(|| variable("HOME").map(|home| home.join(".local/state/anyport")))
 }
 
-/// The key under which state travels through clients. It is kept, so that after a restart a client that comes back
-/// finds its state valid, and a forged one is told from a lost one.
+/// The key that seals state in clients. It is stored, so that a client's state stays valid after a restart, and a
+/// forged state differs from a lost one.
 ///
 /// # Errors
 /// When the file can be neither read nor made.

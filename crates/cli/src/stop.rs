@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::logging;
 
-/// Tells every part of the program to stop.
+/// Stops every part of the program.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop(watch::Sender<Phase>);
 
@@ -20,7 +20,8 @@ enum Phase {
 }
 
 impl Stop {
-    /// Stops at the first SIGINT or SIGTERM, or when the terminal is closed (SIGHUP). At a second one nothing is waited for: the first has asked nicely.
+    /// Stops at the first SIGINT or SIGTERM, or when the terminal is closed (SIGHUP). A second signal ends the program
+    /// at once.
     pub(crate) fn on_signals() -> std::io::Result<Self> {
         let stop = Self(watch::Sender::new(Phase::Running));
         let signalled = stop.clone();
@@ -109,8 +110,8 @@ impl Signals {
     }
 }
 
-/// Whether whoever started us wants us to outlive the terminal. Only Linux tells without unsafe code; elsewhere the signal is
-/// left to do what it always does.
+/// Whether the program should outlive the terminal (`nohup`). Only Linux shows this without unsafe code; elsewhere the
+/// signal has its default effect.
 #[cfg(unix)]
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -130,7 +131,7 @@ impl Signals {
 
     /// The number that other systems give to what Ctrl-C sends.
     async fn next(&mut self) -> u8 {
-        // Without a console there is nobody to press it.
+        // Without a console there is no Ctrl-C.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -1,4 +1,4 @@
-//! What a tool is called with, from words of a command line.
+//! The arguments of a tool call, from words of a command line.
 //!
 //! `key=value` is read by the tool's `inputSchema`: numbers, truth values, words to choose from, lists (a key given
 //! several times, or JSON) and objects (JSON, or `key.inner=value`). `'{...}'`, `@FILE` and `-` (standard input) give a
@@ -6,16 +6,17 @@
 
 use std::{fmt, fs, io};
 
+use anyport_protocol::suggest::did_you_mean;
 use serde_json::{Map, Number, Value};
 
-use crate::{render::signature, suggest::did_you_mean};
+use crate::render::signature;
 
 /// The words cannot be read; what is wrong, and what would be right.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Mistake {
-    /// What is wrong.
+    /// The fault.
     pub(crate) problem: String,
-    /// What to do.
+    /// The advice.
     pub(crate) help: String,
 }
 
@@ -27,7 +28,7 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// The arguments that `words` give for the tool called `name`, whose arguments `schema` describes.
+/// Reads `words` as arguments of the tool `name` with the schema `schema`.
 ///
 /// # Errors
 /// When they do not fit, with the tool's signature.
@@ -76,7 +77,7 @@ pub(crate) fn parse(
     }
 }
 
-/// What the first word gives as a whole, and the words after it.
+/// The object in the first word, and the words after it.
 fn whole(
     words: &[String],
     stdin: impl FnOnce() -> io::Result<String>,

@@ -7,9 +7,9 @@ use crate::exit::Exit;
 /// A failure together with what to do about it.
 #[derive(Debug)]
 pub(crate) struct UserError {
-    /// What went wrong.
+    /// The failure.
     pub(crate) problem: String,
-    /// What to do.
+    /// The advice.
     pub(crate) help: String,
     /// How the program ends.
     pub(crate) exit: Exit,
@@ -21,7 +21,7 @@ impl UserError {
         Error::new(Self::new(Exit::Failed, problem, help))
     }
 
-    /// Something was asked for in the wrong way.
+    /// A usage error.
     pub(crate) fn usage(problem: impl Into<String>, help: impl Into<String>) -> Error {
         Error::new(Self::new(Exit::Usage, problem, help))
     }

@@ -17,15 +17,18 @@ use anyport_protocol::{
 use anyport_service::{Principal, Service};
 #[cfg(feature = "connect")]
 use anyport_transport::client::{ConnectOptions, Connection, Target};
+#[cfg(feature = "connect")]
+use anyport_upstream::{IsolationPolicy, Upstream, UpstreamLimits};
 use serde_json::Value;
 
+#[cfg(feature = "connect")]
+use crate::connect::{ClientConnector, FunctionAnswers};
 use crate::{
     Cache, Client, ElicitAnswer, Error, Form, Handler, Page, Refused,
     cache::ClientCache,
     catalog::Catalog,
     client::Core,
     handler::{Functions, erased},
-    retried::Retried,
 };
 
 /// A client that is about to be: who it is, and what it can be asked.
@@ -251,34 +254,40 @@ impl Builder {
         let info = serde_json::to_value(&self.info).map_err(json)?;
         let (capabilities, info) = (written(&capabilities), written(&info));
         let cache = Arc::new(ClientCache::new(self.cache, &self.principal));
-        #[cfg(feature = "connect")]
-        let mut link = None;
         let functions = Arc::new(self.functions);
+        #[cfg(feature = "connect")]
+        let mut connector = None;
         let service = match self.source {
-            Source::Service(service) => service,
+            Source::Service(service) => legacy_clients(service, self.shim),
             #[cfg(feature = "connect")]
             Source::Target(target) => {
-                let (target, opening) = *target;
+                let (target, options) = *target;
                 let (capabilities, client_info) = (capabilities.clone(), info.clone());
-                let opening = ConnectOptions { capabilities, client_info, ..opening };
+                let options = ConnectOptions { capabilities, client_info, ..options };
                 let opened =
-                    crate::connect::Link::open(target?, opening, cache.clone(), functions.clone()).await?;
-                Arc::new(link.insert(opened).clone())
+                    ClientConnector::open(target?, options, cache.clone(), functions.clone()).await?;
+                let upstream = Upstream::builder("the server", opened.clone())
+                    .limits(UpstreamLimits::single())
+                    .isolation(IsolationPolicy::Shared)
+                    .dialogues(self.shim)
+                    .build();
+                connector = Some(opened);
+                Arc::new(upstream)
             }
             #[cfg(feature = "connect")]
             Source::Connection(connection) => {
-                crate::connect::answer_asides(&connection, &functions);
-                Arc::new(connection)
+                FunctionAnswers::attach(functions.clone(), &connection);
+                legacy_clients(Arc::new(connection), self.shim)
             }
         };
         let mut core = Core {
-            service: Arc::new(LegacyClientAdapter::new(Retried(service), self.shim)),
+            service,
             functions,
             capabilities,
             info,
             cache,
             #[cfg(feature = "connect")]
-            link,
+            connector,
             principal: self.principal,
             timeout: self.timeout,
             timeout_max: self.timeout_max,
@@ -290,7 +299,8 @@ impl Builder {
         };
         // Whoever opened a connection has asked a moment ago.
         #[cfg(feature = "connect")]
-        let known = self.discovered.or_else(|| Some(core.link.as_ref()?.connection().discovered().clone()));
+        let known =
+            self.discovered.or_else(|| Some(core.connector.as_ref()?.connection().discovered().clone()));
         #[cfg(not(feature = "connect"))]
         let known = self.discovered;
         match known {
@@ -299,6 +309,11 @@ impl Builder {
         }
         Ok(Client::of(core))
     }
+}
+
+/// Serves a client, which is asked inline, from a service that may ask by `input_required`.
+fn legacy_clients(service: Arc<dyn Service>, limits: LegacyClientLimits) -> Arc<dyn Service> {
+    Arc::new(LegacyClientAdapter::new(service, limits))
 }
 
 /// Awaiting a builder opens its client.

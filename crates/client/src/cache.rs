@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Method, Raw, json::Members};
+use anyport_protocol::{Method, Raw, json::Members, uri::contains};
 use anyport_service::{Notification, Principal};
 use lru::LruCache;
 use tokio::time::Instant;
@@ -211,7 +211,7 @@ impl ClientCache {
                     .params
                     .member("uri")
                     .and_then(|uri| uri.as_string())
-                    .is_some_and(|read| is_part(&read, uri) || is_part(uri, &read))
+                    .is_some_and(|read| contains(&read, uri) || contains(uri, &read))
         });
     }
 
@@ -237,12 +237,6 @@ impl ClientCache {
     pub(crate) fn clear(&self) {
         self.cache.clear();
     }
-}
-
-/// Whether the resource at `part` is the one at `whole`, or a part of it.
-pub(crate) fn is_part(whole: &str, part: &str) -> bool {
-    part.strip_prefix(whole)
-        .is_some_and(|rest| rest.is_empty() || whole.ends_with('/') || rest.starts_with(['/', '#', '?']))
 }
 
 fn size(key: &Key, entry: &Entry) -> usize {

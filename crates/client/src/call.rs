@@ -61,14 +61,14 @@ impl<T: Send + 'static> Call<T> {
         Self { core, method, params, meta: None, options: Options::default(), finish }
     }
 
-    /// Asks the server to tell of progress, and gives what it tells to `hear`. It must not block.
+    /// Requests progress notifications, and passes them to `hear`, which must not block.
     pub fn progress(mut self, hear: impl FnMut(Progress) + Send + 'static) -> Self {
         self.options.progress = Some(Box::new(hear));
         self
     }
 
-    /// How long to wait without an answer. Progress, where it is asked for, begins this time anew, up to
-    /// [`Call::timeout_max`]. The time in which the server's questions are open does not count.
+    /// Sets the timeout. If the call requests progress, each progress notification restarts the timeout, up to
+    /// [`Call::timeout_max`]. The time in which server requests are open does not count.
     ///
     /// Unless the hard limit is set too, it is this.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -91,7 +91,7 @@ impl<T: Send + 'static> Call<T> {
         self
     }
 
-    /// Passes over answers that were kept, though they are fresh.
+    /// Skips the cache.
     pub fn fresh(mut self) -> Self {
         self.options.fresh = true;
         self
@@ -171,7 +171,7 @@ pub struct Progress {
     pub progress: f64,
     /// How far it has to go, when the server knows.
     pub total: Option<f64>,
-    /// What is being done.
+    /// The progress message.
     pub message: Option<String>,
 }
 
@@ -211,7 +211,7 @@ impl<T> Steps<T> {
     }
 
     fn poll(&mut self, task: &mut Task<'_>) -> Poll<Option<Step<T>>> {
-        // What was told before comes before what follows it.
+        // Earlier notifications come first.
         if let Poll::Ready(Some(step)) = self.progress.poll_recv(task) {
             return Poll::Ready(Some(Step::Progress(step)));
         }

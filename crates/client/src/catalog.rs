@@ -1,4 +1,4 @@
-//! What is known of a server's tools: what is mirrored into headers, what results must be, what may be sent again.
+//! Facts about a server's listed tools: parameter headers, output schemas, idempotency.
 
 use std::{
     collections::HashMap,
@@ -53,7 +53,7 @@ impl Catalog {
             .is_some_and(|annotations| hint(annotations.read_only_hint) || hint(annotations.idempotent_hint));
         let output = tool.output_schema.clone().map(Value::Object);
         let mut tools = self.lock();
-        // What is the same as before keeps its compiled schema.
+        // Unchanged tools keep their compiled schemas.
         let same = tools
             .get(&tool.name)
             .is_some_and(|known| known.output == output && known.plan == plan && known.safe == safe);

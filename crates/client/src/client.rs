@@ -46,7 +46,7 @@ pub(crate) struct Core {
     pub(crate) cache: Arc<ClientCache>,
     /// The connection, when this client made one.
     #[cfg(feature = "connect")]
-    pub(crate) link: Option<crate::connect::Link>,
+    pub(crate) connector: Option<crate::connect::ClientConnector>,
     pub(crate) catalog: Catalog,
     /// What the server calls itself.
     pub(crate) server: String,
@@ -79,7 +79,7 @@ impl Client {
     /// The connection to the server, when [`Client::connect`] made one.
     #[cfg(feature = "connect")]
     pub fn connection(&self) -> Option<anyport_transport::client::Connection> {
-        Some(self.0.link.as_ref()?.connection())
+        Some(self.0.connector.as_ref()?.connection())
     }
 
     pub(crate) fn of(core: Core) -> Self {
@@ -256,7 +256,8 @@ impl Core {
         Ok((result, false))
     }
 
-    /// Sends a request, and once more if it is safe and the connection was lost under it.
+    /// Sends a request, and once more if it is safe and the connection was lost under it. The upstream of a client that
+    /// connects by itself has done so already.
     async fn send(
         &self,
         method: &ByteString,
@@ -265,9 +266,21 @@ impl Core {
         safe: bool,
     ) -> Result<Answered, Error> {
         match self.exchange(method, params.clone(), options).await {
-            Err(Error::Closed { sent, .. }) if safe || !sent => self.exchange(method, params, options).await,
+            Err(Error::Closed { sent, .. }) if !self.is_connecting() && (safe || !sent) => {
+                self.exchange(method, params, options).await
+            }
             answered => answered,
         }
+    }
+
+    #[cfg(feature = "connect")]
+    fn is_connecting(&self) -> bool {
+        self.connector.is_some()
+    }
+
+    #[cfg(not(feature = "connect"))]
+    fn is_connecting(&self) -> bool {
+        false
     }
 
     async fn call_tool(self: Arc<Self>, params: Raw, mut options: Options) -> Result<CallResult, Error> {

@@ -1,4 +1,4 @@
-//! One request on its way: what is told meanwhile, what is asked, and how long it may take.
+//! A request in flight: its notifications, its server requests, and its timeout.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -16,23 +16,23 @@ use tokio::time::{self, Instant};
 
 use crate::{Error, Progress, client::Core, error};
 
-/// What one request carries beside its params.
+/// The settings of one request.
 #[derive(Default)]
 pub(crate) struct Options {
     /// How long without an answer or progress; `None`: as the client has it.
     pub(crate) timeout: Option<Duration>,
     /// How long in all; `None`: as the client has it.
     pub(crate) timeout_max: Option<Duration>,
-    /// Who hears of progress; asks for it, too.
+    /// The function for progress; it also requests progress.
     pub(crate) progress: Option<Box<dyn FnMut(Progress) + Send>>,
     pub(crate) headers: Option<ParamHeaders>,
-    /// Whether kept answers are passed over.
+    /// Whether the cache is skipped.
     pub(crate) fresh: bool,
     /// Whether results are taken that do not fit their schema.
     pub(crate) unchecked: bool,
 }
 
-/// A result, and whether the server asked before it gave it.
+/// A result, and whether the server sent requests before it.
 pub(crate) struct Answered {
     pub(crate) result: Raw,
     pub(crate) asked: bool,

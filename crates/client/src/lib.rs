@@ -44,7 +44,6 @@ mod handler;
 mod list;
 mod listen;
 mod result;
-mod retried;
 mod schema;
 
 #[cfg(feature = "connect-http")]

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::{Error, client::Core, error::decode, exchange::Options};
 
-/// What a server lists.
+/// A list of a server.
 pub trait Listed: sealed::Listed + Send + Sized + Unpin + 'static {}
 
 impl<T: sealed::Listed + Send + Unpin + 'static> Listed for T {}
@@ -76,7 +76,7 @@ impl<T: Listed> List<T> {
         Self { core, fresh: false, timeout: None, entry: PhantomData }
     }
 
-    /// Passes over pages that were kept, though they are fresh.
+    /// Skips the cache.
     pub fn fresh(mut self) -> Self {
         self.fresh = true;
         self
@@ -133,7 +133,7 @@ pub struct Pages<T> {
     /// Where pages began.
     seen: HashSet<String>,
     read: usize,
-    /// Whether any page was kept.
+    /// Whether any page came from the cache.
     kept: bool,
 }
 

@@ -23,7 +23,7 @@ use crate::{
     error::decode,
 };
 
-/// What is to be listened to. Nothing, until it is said.
+/// A subscription to build. Empty at first.
 #[derive(Clone)]
 #[must_use = "a stream of changes is opened by `open`"]
 pub struct Listen {
@@ -128,11 +128,11 @@ async fn acknowledged(reply: &mut Reply) -> Result<Raw, Error> {
     }
 }
 
-/// What changes at a server, as a stream. Dropping it ends the subscription.
+/// Changes at a server, as a stream. Dropping it ends the subscription.
 ///
-/// When the server ends the stream or is lost, it is opened again, later each time. What changed meanwhile nobody knows,
-/// so everything that is listened to is told as changed then. The stream ends after an error: the server does not
-/// let this client listen any more.
+/// If the server ends the stream or the connection is lost, the stream is opened again, with growing delays. Changes in
+/// between are unknown, so everything in the subscription is then reported as changed. The stream ends after an error:
+/// the server refuses this client.
 #[must_use = "changes are told as the stream is read"]
 pub struct Changes {
     stream: Pin<Box<dyn Stream<Item = Result<Change, Error>> + Send>>,
@@ -140,7 +140,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// What the server agreed to tell of; it may be less than what was wanted.
+    /// The granted subscription, which may be a part of the requested one.
     ///
     /// 2026-07-28, subscriptions §Acknowledgment: "The client SHOULD check the acknowledged filter".
     pub fn agreed(&self) -> &SubscriptionFilter {
@@ -176,9 +176,9 @@ impl fmt::Debug for Listen {
 struct Listening {
     listen: Listen,
     reply: Option<Reply>,
-    /// What may have changed while nobody listened.
+    /// The possible changes without a stream.
     missed: Vec<Change>,
-    /// How often in a row the stream was lost before it told anything.
+    /// How often in a row the stream was lost before its first notification.
     lost: u32,
 }
 
@@ -251,7 +251,7 @@ fn change(told: &Notification) -> Option<Change> {
     }
 }
 
-/// The notification that tells of `change`.
+/// Returns the notification of `change`.
 fn notification(change: &Change) -> Notification {
     let (method, params) = match change {
         Change::Tools => (Method::ToolsChanged, Raw::EMPTY_OBJECT),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::Error;
 
-/// What a tool answered.
+/// The result of a tool.
 ///
 /// A tool that failed answers too: [`CallResult::is_error`] tells, and the text says what went wrong, for a model to
 /// read.

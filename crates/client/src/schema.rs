@@ -1,4 +1,4 @@
-//! Schemas of others: compiled offline, and what does not fit told in a line.
+//! Schemas of servers: compiled offline, with faults as one line of text.
 
 use anyport_protocol::schema::check_references;
 use jsonschema::{PatternOptions, Validator};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// The largest compiled regular expression of a `pattern`, in bytes.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
-/// How many faults are told.
+/// The largest number of reported faults.
 const MAX_FAULTS: usize = 4;
 /// How long each of them may be.
 const MAX_FAULT: usize = 240;
@@ -26,7 +26,7 @@ pub(crate) fn compile(schema: &Value, formats: bool) -> Result<Validator, String
     options.should_validate_formats(formats).build(schema).map_err(|error| cut(&error.to_string()))
 }
 
-/// What is wrong with `value`; `None` when it fits.
+/// Returns the faults of `value`, or `None` if it fits.
 pub(crate) fn fault(validator: &Validator, value: &Value) -> Option<String> {
     let faults = validator.iter_errors(value).take(MAX_FAULTS).map(|error| {
         let place = error.instance_path().to_string();

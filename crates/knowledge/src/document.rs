@@ -20,15 +20,15 @@ const MAX_DESCRIPTION_CHARS: usize = 200;
 
 /// A Markdown document.
 ///
-/// What its front matter does not say is taken from its path, its first heading and paragraph, and its file.
+/// Values that its front matter lacks come from its path, its first heading and paragraph, and its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Document {
     /// Its path below the folder.
     pub path: DocumentPath,
-    /// What it is called.
+    /// Its title.
     pub title: String,
-    /// What it is about; empty if nothing says so.
+    /// Its description; empty without one.
     pub description: String,
     /// Words to find it by.
     pub tags: Vec<String>,

@@ -40,12 +40,12 @@ pub struct Folders {
     pub(crate) max_documents: usize,
 }
 
-/// What was read.
+/// The documents.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The documents, folder by folder and in each by path.
     pub documents: Vec<Document>,
-    /// What was left out, and what could not be read as written, by file.
+    /// The warnings by file: omitted files, and faults in files.
     pub warnings: Vec<Warning>,
 }
 
@@ -55,12 +55,12 @@ pub struct Loaded {
 pub struct FolderError {
     /// The folder, as it was named.
     pub folder: PathBuf,
-    /// What the system says.
+    /// The system's error.
     pub cause: io::Error,
 }
 
 impl FolderError {
-    /// What to do about it.
+    /// The advice.
     pub fn help(&self) -> &'static str {
         match self.cause.kind() {
             ErrorKind::NotFound => "create it, or name a folder that exists",
@@ -133,8 +133,8 @@ impl Folders {
         Ok(loaded)
     }
 
-    /// Lists what is in the folders. `enter` is told of each folder, by the number of the one that it is in, before it is
-    /// looked into.
+    /// Lists the files in the folders. `enter` is called with each folder, and the number of its root, before the
+    /// folder is listed.
     pub(crate) fn scan(&self, enter: &mut dyn FnMut(usize, &Path)) -> Scan {
         let mut scan = Scan::default();
         let mut seen: HashMap<DocumentPath, &PathBuf> = HashMap::new();
@@ -196,7 +196,7 @@ impl Folders {
     }
 }
 
-/// What is in the folders.
+/// The files in the folders.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     /// The folders in their order.
@@ -208,7 +208,7 @@ pub(crate) struct Scan {
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// What is in one of several folders.
+/// The files in one of several folders.
 #[derive(Debug)]
 pub(crate) struct Root {
     /// The folder, no link on the way.

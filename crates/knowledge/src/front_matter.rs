@@ -14,11 +14,11 @@ pub const MAX_FRONT_MATTER_BYTES: usize = 64 << 10;
 /// A text taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split<'a> {
-    /// What could be read of the front matter.
+    /// The readable fields of the front matter.
     pub front_matter: FrontMatter,
     /// The text after it, from the first line that is not blank.
     pub content: &'a str,
-    /// What could not be read. A text without front matter has no fault.
+    /// The faults. A text without front matter has no fault.
     pub faults: Vec<Fault>,
 }
 
@@ -69,7 +69,7 @@ fn is_fence(line: &str) -> bool {
     line.trim_end() == "---"
 }
 
-/// What stands before the closing fence, and what after it.
+/// The text before the closing fence, and the text after it.
 fn close(inside: &str) -> Option<(&str, &str)> {
     let mut at = 0;
     for line in inside.split_inclusive('\n') {

@@ -14,7 +14,7 @@ use crate::{Knowledge, answers::Readable, document::iso_8601};
 /// Above how much of the processors or of the memory the server calls itself degraded, in percent.
 const BUSY_PERCENT: f64 = 90.0;
 
-/// What `health_check` answers.
+/// The answer of `health_check`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Report {
     /// healthy; degraded if anything below is not as it should be
@@ -143,8 +143,7 @@ impl Health {
         }
     }
 
-    /// How much of the processors is used is the mean since the last look, which is never a moment ago: nobody waits
-    /// for a second look.
+    /// The use of the processors is the mean since the last check, so that a check does not have to wait.
     fn machine(&self) -> Machine {
         let mut sampled = self.sampled.lock().unwrap_or_else(PoisonError::into_inner);
         if sampled.at.elapsed() >= MINIMUM_CPU_UPDATE_INTERVAL {
@@ -186,7 +185,7 @@ impl Dependencies {
         let state = knowledge.state();
         let or = |well: bool, otherwise: Status| if well { Status::Healthy } else { otherwise };
         Self {
-            // What was read from a folder that is gone now is gone too, but the others are there.
+            // The documents of a removed folder are gone, but those of the others are there.
             documents: or(state.folders, Status::Degraded),
             index: or(state.index, Status::Unhealthy),
             watcher: state.watcher.map(|tells| or(tells, Status::Degraded)),

@@ -19,7 +19,7 @@
 //! - [`index`]: full-text search.
 //! - [`mod@snippet`]: the passage of a document that a search was about.
 //! - [`library`]: all documents, and how one is found among them.
-//! - [`live`]: documents that change while they are served.
+//! - [`live`]: keeps documents up to date while they are served.
 //! - [`answers`]: what the tools answer.
 //! - [`health`]: how the server is.
 //! - [`server`]: documents as an MCP server.

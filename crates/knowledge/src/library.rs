@@ -33,17 +33,17 @@ pub struct Library {
 /// A language and a domain in lower case.
 type Topic<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// What came of a search by language and domain.
+/// The result of a lookup by language and domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
     /// The document on that domain of that language.
     Document(&'a Arc<Document>),
-    /// There is none; these have the most similar names, the most similar first. Often there are none of these.
+    /// Not found; these have the most similar names, the most similar first. Often empty.
     Close(Vec<&'a Arc<Document>>),
 }
 
 impl Library {
-    /// A library of `documents`, in their order. Of two with the same path the first is kept.
+    /// Makes a library of `documents`, in their order. Of two with the same path, the library has the first.
     pub fn new<D: Into<Arc<Document>>>(documents: impl IntoIterator<Item = D>) -> Self {
         let documents = documents.into_iter();
         let (least, _) = documents.size_hint();
@@ -91,7 +91,7 @@ impl Library {
         self.documents.len()
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.documents.is_empty()
     }
@@ -169,7 +169,7 @@ impl<'a> IntoIterator for &'a Library {
     }
 }
 
-/// What a document can be found by: what it says it is about, and what its path says.
+/// The topics of a document: those of its front matter, and those of its path.
 fn topics(document: &Document) -> impl Iterator<Item = Topic<'_>> {
     let (language, domain) = document.path.topic();
     let by_path = language.zip(domain).map(|(language, domain)| topic(language, domain));

@@ -16,7 +16,7 @@ pub const SNIPPET_CHARS: usize = 300;
 const LEAD_CHARS: usize = 60;
 /// How much text around the best place is read as Markdown, in bytes on either side. Documents may be one long section.
 const MARGIN_BYTES: usize = 4 << 10;
-/// What the words of its section count beside those of the passage.
+/// The weight of the words of the section, relative to those of the passage.
 const OF_SECTION: f32 = 0.5;
 /// And what those of its heading count besides: it says what the section is about.
 const OF_HEADING: f32 = 0.5;
@@ -124,7 +124,7 @@ fn densest(matches: &[Match], length: usize, there: &mut There) -> Option<(f32, 
 struct There {
     /// How often, by their numbers.
     counts: Vec<u32>,
-    /// What those that are there say together.
+    /// The sum of the weights of the present words.
     value: f32,
     distinct: usize,
 }
@@ -134,7 +134,7 @@ impl There {
         Self { counts: vec![0; words.len()], value: 0.0, distinct: 0 }
     }
 
-    /// What a run of matches says, while no other is in it.
+    /// The score of a run of matches without another run in it.
     fn of(&mut self, matches: &[Match]) -> f32 {
         matches.iter().for_each(|found| self.add(found));
         let value = self.value;

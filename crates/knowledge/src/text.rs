@@ -15,11 +15,11 @@ use crate::{
 pub enum Text {
     /// In memory.
     Held(Arc<str>),
-    /// In a file, which is read when it is asked for.
+    /// In a file, which is read on request.
     File(TextFile),
 }
 
-/// The file of a document whose text is not in memory.
+/// The file of a document with its text not in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextFile {
     /// The folder that no link may lead out of.
@@ -38,7 +38,7 @@ pub struct TextFile {
 pub struct Unreadable {
     /// The document.
     pub path: DocumentPath,
-    /// What is the matter with its file.
+    /// The fault of its file.
     pub problem: Problem,
 }
 

@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use crate::path::{DocumentPath, PathError};
 
-/// What every document's URI begins with.
+/// The prefix of every document's URI.
 pub const PREFIX: &str = "docs:///";
 
 /// The template (RFC 6570) that every document's URI matches; `{path}` would not match a `/`.

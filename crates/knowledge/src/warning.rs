@@ -1,4 +1,4 @@
-//! What was left out of a folder, or could not be read as written, and why.
+//! Warnings: omitted files, and faults in files, with the reasons.
 
 use std::{fmt, path::PathBuf};
 
@@ -11,13 +11,13 @@ pub struct Warning {
     pub file: PathBuf,
     /// The line in it, from 1, where there is one.
     pub line: Option<usize>,
-    /// What is the matter.
+    /// The problem.
     pub problem: Problem,
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whoever may write into the folder chooses the name, and must not steer the terminal that shows it.
+        // The name comes from the folder, and must not control the terminal that shows it.
         f.write_str(&self.file.to_string_lossy().replace(char::is_control, "\u{fffd}"))?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
@@ -27,14 +27,14 @@ impl fmt::Display for Warning {
 }
 
 impl Problem {
-    /// What is the matter, without what became of the file.
+    /// The problem, without its consequence for the file.
     pub(crate) fn reason(&self) -> String {
         let said = self.to_string();
         said.strip_prefix("skipped: ").map(str::to_owned).unwrap_or(said)
     }
 }
 
-/// What is the matter with a file or folder.
+/// A problem with a file or folder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -88,7 +88,7 @@ pub enum Problem {
     /// A folder that was served cannot be listed any more.
     #[error("its documents are {}: {cause}", if *.kept { "served as they were" } else { "no longer served" })]
     Gone {
-        /// What the system says.
+        /// The system's error.
         cause: String,
         /// Whether the documents are still served.
         kept: bool,

@@ -127,7 +127,7 @@ pub(crate) fn expand<T>(
 }
 
 /// `crate = path`.
-fn crate_path(setting: &Setting) -> syn::Result<Path> {
+pub(crate) fn crate_path(setting: &Setting) -> syn::Result<Path> {
     syn::parse2(setting.tokens()?.clone()).map_err(|_| setting.expects("a path: `crate = ::anyport`"))
 }
 

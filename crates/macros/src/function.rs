@@ -28,6 +28,8 @@ pub(crate) struct Function {
     pub(crate) visibility: Visibility,
     /// As it is written, without what is for us.
     pub(crate) signature: Signature,
+    /// What generated code calls.
+    pub(crate) callee: TokenStream,
     pub(crate) block: Block,
     pub(crate) parameters: Vec<Parameter>,
 }
@@ -87,7 +89,9 @@ impl Function {
         problems.finish()?;
         let (cfgs, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(|one| one.path().is_ident("cfg"));
         let (docs, attributes) = attrs.into_iter().partition(docs::is_documentation);
-        Ok(Self { cfgs, docs, attributes, visibility, signature, block: *block, parameters })
+        let name = &signature.ident;
+        let callee = quote!(#name::call);
+        Ok(Self { cfgs, docs, attributes, visibility, signature, callee, block: *block, parameters })
     }
 
     /// The parameters that the client sends.
@@ -244,8 +248,8 @@ fn refuse(signature: &Signature, kind: Kind, problems: &mut Problems) {
 
 fn method(receiver: &Receiver, kind: Kind) -> syn::Error {
     let words = format!(
-        "{} is a plain function, not a method: write it outside of the `impl`, and take what is shared as \
-         `State<..>`, which the builder is given with `.state(..)`",
+        "{} is a plain function, not a method: put `#[tools]` on the `impl`, whose methods may be tools; or write it \
+         outside, and take what is shared as `State<..>`, which the builder is given with `.state(..)`",
         kind.noun
     );
     syn::Error::new_spanned(receiver, words)

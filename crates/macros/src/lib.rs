@@ -1,4 +1,4 @@
-//! `#[tool]`, `#[resource]` and `#[prompt]`: plain functions as parts of an MCP server.
+//! `#[tool]`, `#[tools]`, `#[resource]` and `#[prompt]`: plain functions and methods as parts of an MCP server.
 //!
 //! Users have them from `anyport` or `anyport-server`, to which this crate is pinned; so it knows them only by the
 //! names that it writes.
@@ -7,7 +7,7 @@
 //! lines.
 //!
 //! # Layout
-//! - `tool`, `resource`, `prompt`: what each makes of a function. `common`: what they have in common.
+//! - `tool`, `resource`, `prompt`: what each makes of a function. `common`: what they have in common. `tools`: methods.
 //! - `function`, `arg`, `settings`, `docs`, `types`, `template`: what is read.
 //! - `write`, `support`: what is written, and where it finds what it calls. That is `anyport_server::macros`.
 
@@ -15,6 +15,7 @@ mod common;
 mod prompt;
 mod resource;
 mod tool;
+mod tools;
 
 mod arg;
 mod docs;
@@ -32,6 +33,12 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn tool(attribute: TokenStream, item: TokenStream) -> TokenStream {
     finish(tool::expand(attribute.into(), &item.into()))
+}
+
+#[doc = include_str!("../docs/tools.md")]
+#[proc_macro_attribute]
+pub fn tools(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    finish(tools::expand(attribute.into(), &item.into()))
 }
 
 #[doc = include_str!("../docs/resource.md")]

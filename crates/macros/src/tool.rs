@@ -11,7 +11,7 @@ use crate::{
     write::{self, Names, Shape},
 };
 
-const KIND: Kind = Kind { attribute: "#[tool]", noun: "a tool", arg: &arg::OF_TOOL };
+pub(crate) const KIND: Kind = Kind { attribute: "#[tool]", noun: "a tool", arg: &arg::OF_TOOL };
 
 const SETTINGS: Known = Known {
     attribute: "#[tool]",
@@ -38,7 +38,7 @@ const SETTINGS: Known = Known {
 };
 
 /// The settings of the attribute.
-struct Tool {
+pub(crate) struct Tool {
     common: Common,
     /// Members of the annotations, and what they are.
     hints: Vec<(Ident, bool)>,
@@ -53,7 +53,7 @@ pub(crate) fn expand(attribute: TokenStream, item: &TokenStream) -> syn::Result<
 }
 
 impl Tool {
-    fn read(attribute: TokenStream) -> syn::Result<Self> {
+    pub(crate) fn read(attribute: TokenStream) -> syn::Result<Self> {
         let (mut hints, mut blocking) = (Vec::new(), None);
         let mut hint = |member: &str, setting: &Setting| -> syn::Result<()> {
             hints.push((Ident::new(member, Span::call_site()), setting.flag()?));
@@ -81,7 +81,7 @@ impl Tool {
         Ok(Self { common, hints, blocking })
     }
 
-    fn check(&self, function: &Function) -> syn::Result<()> {
+    pub(crate) fn check(&self, function: &Function) -> syn::Result<()> {
         match self.blocking {
             Some(span) if function.signature.asyncness.is_some() => {
                 let words =
@@ -92,7 +92,7 @@ impl Tool {
         }
     }
 
-    fn write(&self, function: &Function, names: &Names) -> TokenStream {
+    pub(crate) fn write(&self, function: &Function, names: &Names) -> TokenStream {
         let (name, described) = (self.common.name(function), self.common.described(function));
         let parameters = write::parameters(function, names, true);
         let (run, shape) = match self.blocking {

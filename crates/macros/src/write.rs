@@ -176,7 +176,7 @@ pub(crate) enum Shape {
 /// The closure that calls the function with what it takes, and `output` behind it.
 pub(crate) fn handler(function: &Function, names: &Names, shape: Shape, output: &TokenStream) -> TokenStream {
     let Names { support, parameters, context, value } = names;
-    let name = &function.signature.ident;
+    let callee = &function.callee;
     let locals: Vec<Ident> = (0..function.parameters.len())
         .map(|at| format_ident!("__anyport_{at}", span = Span::mixed_site()))
         .collect();
@@ -206,7 +206,7 @@ pub(crate) fn handler(function: &Function, names: &Names, shape: Shape, output: 
     quote! {
         |#sent #context: #support::Context| #is_async {
             #(#states)*
-            let #value = #name::call(#(#given),*) #awaited;
+            let #value = #callee(#(#given),*) #awaited;
             ::core::result::Result::<_, #support::Failure>::Ok(#output)
         }
     }

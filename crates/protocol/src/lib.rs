@@ -17,6 +17,8 @@
 //! - [`failure`]: failures that are known on our side, and never read from a wire.
 //! - [`progress`]: the rule that progress increases.
 //! - [`session`]: how a dialogue runs, stateless or after `initialize`.
+//! - [`subscription`]: the filter of `subscriptions/listen`; [`uri`]: whether a resource is a part of another.
+//! - [`suggest`]: names that are similar to an unknown one.
 //! - [`types`]: the messages of 2026-07-28, typed.
 
 pub mod capability;
@@ -30,7 +32,10 @@ pub mod progress;
 pub mod revision;
 pub mod schema;
 pub mod session;
+pub mod subscription;
+pub mod suggest;
 pub mod types;
+pub mod uri;
 
 pub use json::{Limits, Raw};
 pub use jsonrpc::{Error, Id, Message};

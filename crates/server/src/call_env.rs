@@ -1,4 +1,4 @@
-//! What a call needs of the server that answers it, as a value: a call knows no server.
+//! The environment of a call, as a value: everything that a call needs, without the server itself.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ pub(crate) struct CallEnv {
     pub(crate) resources: Arc<CallResources>,
 }
 
-/// What all calls of a server share, wherever it is mounted.
+/// The shared environment of all calls of a server, wherever it is mounted.
 pub(crate) struct CallResources {
     pub(crate) events: Events,
     pub(crate) states: States,

@@ -63,7 +63,7 @@ macro_rules! completes {
                 self
             }
 
-            #[doc = concat!("Completes the ", $what, " `name` to those of `choices` that begin with what is typed.")]
+            #[doc = concat!("Completes the ", $what, " `name` with those of `choices` that begin with the text so far.")]
             #[must_use]
             pub fn choices<S: Into<String>>(
                 mut self,
@@ -79,7 +79,7 @@ macro_rules! completes {
 
 pub(crate) use completes;
 
-/// What can be completed of one prompt or template: every argument's name, with its function if it has one.
+/// The completion of one prompt or template: every argument's name, with its function if it has one.
 pub(crate) type Completers = Vec<(String, Option<Completer>)>;
 
 /// Gives each of `given` to what it completes.

@@ -6,23 +6,24 @@ use anyport_protocol::Error;
 
 use crate::{Failure, Values, error::ErrorReport};
 
-/// What is typed so far.
+/// A request for completions: the text of an argument or variable so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CompletionRequest {
-    /// The value, as far as it is typed.
+    /// The text so far.
     pub value: String,
-    /// The other arguments that have their values already.
+    /// The values of other arguments that the client has already.
     pub arguments: Values,
 }
 
-/// Suggestions, the most relevant first. At most 100 are sent.
+/// The suggestions for an argument or variable, the most relevant first. At most 100 are sent.
 ///
 /// 2026-07-28, completion §Completion Results: "Maximum 100 items per response".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Completion {
     /// The suggestions.
     pub values: Vec<String>,
-    /// How many there are in all; unless set, the number of `values`.
+    /// The number of all suggestions; unless set, that of `values`.
     pub total: Option<u64>,
     /// Whether there are more than `values`; more than 100 `values` imply it.
     pub has_more: bool,
@@ -57,7 +58,7 @@ impl Completion {
         Self::of(found.into_iter().map(|(_, text)| text))
     }
 
-    /// All of `values`, of which those are kept that can be sent.
+    /// Suggests `values`, cut to the number that can be sent.
     fn of(values: impl Iterator<Item = String>) -> Self {
         let mut completion = Self::default();
         let mut total = 0;
@@ -76,7 +77,7 @@ impl Completion {
 /// The most suggestions in one result.
 pub const MAX_COMPLETIONS: usize = 100;
 
-/// What a completing function may return.
+/// The return types of a completion function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a completion",
     note = "return a `Vec<String>`, a `Completion`, or a `Result` of one of these"

@@ -27,14 +27,14 @@ use crate::{
 /// A server as it is called: by itself, or mounted in another.
 pub(crate) struct Served {
     pub(crate) core: Arc<Core>,
-    /// What its calls need of it, here.
+    /// The environment of its calls, here.
     pub(crate) env: Arc<CallEnv>,
 }
 
 /// A server, however it is called.
 pub(crate) struct Core {
     pub(crate) about: About,
-    /// What is offered. A call keeps what it loads for as long as it takes to reach its handler.
+    /// The catalog. A call holds the snapshot that it loads until it has reached its handler.
     pub(crate) registry: ArcSwap<Registry>,
     /// Held while a new registry is made.
     pub(crate) writer: Mutex<()>,
@@ -45,11 +45,11 @@ pub(crate) struct Core {
     pub(crate) offers: Offers,
     pub(crate) limits: ListenLimits,
     pub(crate) lifecycle: Lifecycle<Arc<Self>>,
-    /// What its calls need of it where it is not mounted.
+    /// The environment of its calls outside of mounts.
     pub(crate) env: Arc<CallEnv>,
 }
 
-/// What a server says of itself.
+/// The server's name, version and instructions.
 pub(crate) struct About {
     pub(crate) name: String,
     pub(crate) title: Option<String>,
@@ -73,7 +73,7 @@ pub(crate) struct Ttls {
 
 /// A server that is mounted here.
 pub(crate) struct Mounted {
-    /// What its names begin with here, separator included; empty for none.
+    /// The prefix of its names here, separator included; empty without a prefix.
     pub(crate) prefix: String,
     pub(crate) server: Arc<dyn MountedServer>,
     pub(crate) resources: bool,
@@ -81,7 +81,7 @@ pub(crate) struct Mounted {
     pub(crate) visible: Option<VisibilityRule>,
 }
 
-/// What a server does for the servers in which it is mounted.
+/// The interface of a server to the servers in which it is mounted.
 pub(crate) trait MountedServer: Send + Sync {
     fn core(&self) -> &Arc<Core>;
 
@@ -103,7 +103,7 @@ impl Mounted {
         self.server.core()
     }
 
-    /// What it offers at this moment.
+    /// Returns its current snapshot.
     fn catalog(&self) -> MountedCatalog<'_> {
         let core = self.core();
         MountedCatalog {
@@ -116,7 +116,7 @@ impl Mounted {
     }
 }
 
-/// What the servers in `mounts` offer at this moment.
+/// Returns the current snapshots of the servers in `mounts`.
 pub(crate) fn catalogs(mounts: &[Mounted]) -> Vec<MountedCatalog<'_>> {
     mounts.iter().map(Mounted::catalog).collect()
 }
@@ -135,7 +135,7 @@ impl Served {
         }
     }
 
-    /// What the context of a call holds of the server.
+    /// The server's part of a call's context.
     pub(crate) fn handle(self: &Arc<Self>) -> (Arc<CallEnv>, Owner) {
         (self.env.clone(), self.clone())
     }
@@ -214,8 +214,8 @@ impl Core {
         self.refresh(ChangedKinds::ALL);
     }
 
-    /// Changes what the server offers, and tells of it. Returns how many things were found that were to be removed or
-    /// replaced.
+    /// Changes the server's entries, and notifies subscribers. Returns how many entries to remove or replace were
+    /// found.
     ///
     /// # Errors
     /// All that stands against it; then nothing changes.

@@ -26,8 +26,8 @@
 //! # Ok::<(), anyport_server::BuildError>(())
 //! ```
 //!
-//! A plain function becomes a tool, a resource or a prompt under [`macro@tool`], [`macro@resource`] or [`macro@prompt`]; they
-//! write what the builder is told here:
+//! A plain function becomes a tool, a resource or a prompt under [`macro@tool`], [`macro@resource`] or [`macro@prompt`], which
+//! write these calls of the builder:
 //!
 //! ```
 //! # #[derive(serde::Serialize, schemars::JsonSchema)]
@@ -43,29 +43,36 @@
 //! # Ok::<(), anyport_server::BuildError>(())
 //! ```
 //!
+//! The methods of a type that is the server's state become tools under [`macro@tools`] on its `impl`.
+//!
 //! A [`Server`] is a [`Service`](anyport_service::Service) that speaks the newest revision only; transports translate
 //! for clients of older ones.
 //!
-//! # InputMode
-//! A handler asks the client with [`Context::ask`], as if the answer came at once. What happens is that the call ends
-//! with `input_required`, the client calls again with its answers, and the handler runs again from its top. So:
+//! # Server requests
+//! A handler asks the client with [`Context::elicit`], [`Context::elicit_url`], [`Context::sample`],
+//! [`Context::list_roots`] or, for any [`Question`], [`Context::ask`], as if the answer arrived at once. In fact the round
+//! ends with `input_required`, the client calls again with its answers, and the handler runs again from its top. So:
 //! - code before an unanswered `ask` runs once per round; what has effects goes into [`Context::once`];
 //! - the keys of `ask` and `once` are the handler's own, and stay the same from round to round.
 //!
 //! # Lifecycle
-//! Whoever serves calls [`Server::start`] before and [`Server::stop`] after, which run what [`Builder::on_start`] and
-//! [`Builder::on_stop`] gave, once. A call lives as long as its reply: dropping that cancels the call, and what must go on
-//! is given to [`Context::spawn_background`]. A function that blocks its thread is given to [`Tool::run_blocking`]; how long one may
-//! take, to [`Tool::timeout`]. Tools call each other with [`Context::call`].
+//! A program calls [`Server::start`] before it serves and [`Server::stop`] afterwards; they run the hooks of
+//! [`Builder::on_start`] and [`Builder::on_stop`] once. A call lives as long as its reply: dropping that cancels the call.
+//! Work that must outlive it goes to [`Context::spawn_background`], a function that blocks its thread to
+//! [`Tool::run_blocking`]; [`Tool::timeout`] limits its time. Tools call each other with [`Context::call`].
 //!
 //! # Layout
-//! - [`Server`], [`Builder`]: what is put together, and how it is answered.
+//! - [`Server`], [`Builder`]: a server, and how it is built.
 //! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers; each is a [`Part`].
-//! - [`Change`], [`Mount`]: what changes while it runs, and servers in servers.
-//! - [`Context`]: what a handler is given; [`State`]: what handlers share.
-//! - [`Form`], [`Question`]: what a client can be asked.
-//! - [`NotFound`], [`InvalidParams`], [`ToolError`] ...: errors that say more than words ([`ErrorKind`]).
-//! - [`Events`]: changes, and who listens.
+//! - [`Change`], [`Mount`]: changes while it runs, and servers in servers.
+//! - [`Context`]: the context of a call; [`State`]: values that handlers share.
+//! - [`Form`], [`Question`]: server requests.
+//! - [`NotFound`], [`InvalidParams`], [`ToolError`] ...: errors with a kind ([`ErrorKind`]).
+//! - [`Events`]: change notifications.
+//!
+//! The modules are floors, each of which knows only those below: serving (`builder`, `server`, `dispatch`, `core`), the
+//! `registry`, definitions (`tool`, `resource`, `prompt`), the `context` of a call, what stands around it (`ask`, `events`,
+//! `blocking`, `background`), and text (`params`, `write`, `schema`, `error`). No file is in a circle of files.
 //!
 //! # Limits
 //! Schemas: [`MAX_SCHEMA_DEPTH`], [`MAX_SUBSCHEMAS`], [`MAX_PATTERN_BYTES`]; patterns run in linear time and have no
@@ -114,7 +121,6 @@ mod visibility;
 pub mod error;
 mod failure;
 mod list;
-mod names;
 mod params;
 mod rename;
 mod schema;
@@ -125,7 +131,7 @@ mod write;
 #[doc(hidden)]
 pub mod macros;
 
-pub use anyport_macros::{prompt, resource, tool};
+pub use anyport_macros::{prompt, resource, tool, tools};
 pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, QuestionError};
 pub use background::{BackgroundError, DEFAULT_MAX_BACKGROUND};
 pub use blocking::{BlockOnError, DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING};

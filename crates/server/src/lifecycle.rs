@@ -24,7 +24,7 @@ use crate::{
 /// How long [`crate::Server::stop`] waits for background work, unless [`crate::Builder::drain`] says otherwise.
 pub const DEFAULT_DRAIN: Duration = Duration::from_secs(10);
 
-/// What a builder was told of the life of its server.
+/// The settings of a builder for the server's lifecycle and the limits of its calls.
 pub(crate) struct LifecyclePlan<S> {
     pub(crate) start: Vec<Hook<S>>,
     pub(crate) stop: Vec<Hook<S>>,
@@ -77,7 +77,7 @@ pub enum StartError {
     /// A hook failed. The next start goes on with this one.
     #[error("the server did not start: {reason}")]
     Hook {
-        /// What it says.
+        /// Its text.
         reason: String,
     },
     /// The server was stopped, which is final.
@@ -213,7 +213,7 @@ impl<S: Clone + Send + 'static> Lifecycle<S> {
 }
 
 tokio::task_local! {
-    /// Whose hook this task runs.
+    /// The address of the lifecycle whose hook this task runs.
     static HOOK_OF: usize;
 }
 

@@ -39,7 +39,7 @@ impl Mount {
         self
     }
 
-    /// Leaves out its resources and templates; for servers whose URIs are those of another.
+    /// Leaves out its resources and templates, for servers with the same URIs as another one.
     #[must_use]
     pub fn without_resources(mut self) -> Self {
         self.resources = false;
@@ -53,7 +53,7 @@ impl Mount {
         self
     }
 
-    /// Shows it to those callers only for whom `rule` returns true, as [`crate::Tool::visible_to`] does for one tool.
+    /// Shows it only to callers for which `rule` returns true, as [`crate::Tool::visible_to`] does for one tool.
     #[must_use]
     pub fn visible_to(
         mut self,

@@ -1,6 +1,6 @@
 use crate::{Prompt, Resource, Template, Tool};
 
-/// Anything that a server offers. What turns into one can be given to [`crate::Builder::add`].
+/// A tool, resource, template or prompt: what [`crate::Builder::add`] takes.
 #[derive(Debug)]
 #[non_exhaustive]
 #[allow(clippy::large_enum_variant, reason = "each is moved once, when the server is put together")]

@@ -1,4 +1,4 @@
-//! JSON Schemas: made from types, bounded, compiled once, and what is wrong with arguments told in words.
+//! JSON Schemas: made from types, bounded, compiled once, with faults of arguments as text.
 //!
 //! Supported dialects: 2020-12 (the default), 2019-09, draft-07, draft-06 and draft-04.
 
@@ -87,7 +87,7 @@ impl Schema {
         self.validator.is_valid(value)
     }
 
-    /// What is wrong with a `value` that does not fit.
+    /// The faults of a `value` that does not fit.
     pub(crate) fn faults(&self, value: &Value) -> Vec<Fault> {
         let source: Value = serde_json::from_str(&self.source).unwrap_or_default();
         validation::of_schema(&source, value, self.validator.iter_errors(value))
@@ -134,7 +134,7 @@ fn dialect(root: &Map<String, Value>) -> Result<Draft, SchemaError> {
 /// The JSON Schema of the arguments `A`, as a [`Tool`](crate::Tool) has it unless it is given another: in the default
 /// dialect, and closed against unknown members unless the type says otherwise.
 ///
-/// For tools whose schema is only known at run time: this is what to begin with.
+/// The base of schemas that are only known at run time.
 pub fn arguments_schema<A: JsonSchema>() -> Value {
     let mut schema = of::<A>(SchemaSettings::draft2020_12().for_deserialize());
     if let Value::Object(root) = &mut schema
@@ -162,7 +162,7 @@ pub(crate) fn of_fields<T: JsonSchema>() -> Value {
     )
 }
 
-/// The default dialect needs no naming, and the Rust type's name tells a model nothing.
+/// The default dialect needs no name, and the Rust type's name is useless to a model.
 fn of<T: JsonSchema>(settings: SchemaSettings) -> Value {
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     if let Value::Object(root) = &mut schema {

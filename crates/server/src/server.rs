@@ -10,39 +10,40 @@ use crate::{
 
 /// An MCP server: a [`Service`] of tools, resources and prompts. Cheap to clone; every clone is the same server.
 ///
-/// It speaks the newest revision. What stands around it speaks older ones: transports translate messages, and
-/// `anyport_adapters::LegacyClientAdapter` asks callers that are asked live.
+/// It speaks the newest revision. Transports convert messages of older ones, and
+/// `anyport_adapters::LegacyClientAdapter` sends server requests to legacy clients.
 ///
 /// # Changes
-/// What it offers can change while it runs: [`Server::add`], [`Server::replace`], [`Server::remove_tool`] and its
-/// like, and [`Server::change`] for several at once. Clients that listen are told, once for each list that changed. A
-/// call that runs keeps what it began with: a tool that is removed in the middle of a call still ends it.
+/// Its tools, resources, templates and prompts can change while it runs: [`Server::add`], [`Server::replace`],
+/// [`Server::remove_tool`] and the like, and [`Server::change`] for several at once. Subscribed clients receive one
+/// `list_changed` notification for each list that changed. A running call keeps what it began with: a tool that is
+/// removed during a call still finishes it.
 ///
-/// Clients learn what kinds of things a server has when they connect, and only then. So a server that was built without
-/// tools, and may get some, says so with [`Builder::dynamic`]; without it, adding a tool is refused.
+/// Clients learn the capabilities of a server when they connect, and only then. So a server that is built without tools
+/// and may get some later declares that with [`crate::Builder::dynamic`]; without it, adding a tool is an error.
 #[derive(Clone)]
 pub struct Server(Arc<Served>);
 
 impl Server {
-    /// Where to tell of changes in what the server offers. Changes made with [`Server::change`] and its like are told
-    /// without it.
+    /// The sender of `list_changed` and `resources/updated` notifications. Changes made with [`Server::change`] and the
+    /// like are sent without it.
     pub fn events(&self) -> &Events {
         self.0.core.events()
     }
 
-    /// Adds a tool, a resource, a template or a prompt, behind everything else of its kind.
+    /// Adds a tool, a resource, a template or a prompt at the end of its list.
     ///
     /// # Errors
-    /// All that is wrong with it; that its name or URI is taken; that the server did not declare that it has such
-    /// things (see [`Builder::dynamic`]). Then nothing has changed.
+    /// Returns every problem: an invalid definition, a name or URI that is taken, a capability that the server did not
+    /// declare (see [`crate::Builder::dynamic`]). Then nothing has changed.
     pub fn add(&self, part: impl Into<Part>) -> Result<(), BuildError> {
         self.change(|change| {
             change.add(part);
         })
     }
 
-    /// Puts a tool, a resource, a template or a prompt in the place of the one that has the same name or URI. Returns
-    /// whether there was one; if not, it is added.
+    /// Replaces the tool, resource, template or prompt of the same name or URI, or adds it if there is none. Returns
+    /// whether there was one.
     ///
     /// # Errors
     /// As [`Server::add`].
@@ -52,8 +53,8 @@ impl Server {
         self.0.core.change(change).map(|found| found > 0)
     }
 
-    /// Removes the tool `name`. Returns whether there was one; those of mounted servers are removed there. Calls of it
-    /// that run go on to their end.
+    /// Removes the tool `name`. Returns whether there was one; tools of a mounted server are removed in that server.
+    /// Running calls of it finish.
     pub fn remove_tool(&self, name: &str) -> bool {
         self.remove(List::Tools, name)
     }
@@ -73,8 +74,8 @@ impl Server {
         self.remove(List::Prompts, name)
     }
 
-    /// Changes several things at once: all of it happens or none, no caller sees one without the other, and listeners
-    /// are told once of each list that is no longer the same.
+    /// Makes several changes atomically: either all happen or none, no caller sees one without the other, and subscribed
+    /// clients receive one notification for each list that changed.
     ///
     /// ```
     /// use anyport_server::{Context, NoArguments, Server, Tool};
@@ -89,15 +90,15 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// All that stands against any of it, as for [`Server::add`]. Removing what is not there is no error.
+    /// Returns every problem of every change, as [`Server::add`] does. Removing something absent is not an error.
     pub fn change(&self, describe: impl FnOnce(&mut Change)) -> Result<(), BuildError> {
         let mut change = Change::default();
         describe(&mut change);
         self.0.core.change(change).map(|_| ())
     }
 
-    /// Tells listeners that lists may look different to them, since what the rules of `visible_to` go by has changed.
-    /// Only lists are told of that have anything with such a rule. Rules themselves are asked anew for each request.
+    /// Notifies subscribed clients that their lists may have changed, because the rules of `visible_to` now answer
+    /// differently. Only lists with such a rule are announced. The rules themselves run for each request.
     pub fn refresh_visibility(&self) {
         let registry = self.0.core.registry.load_full();
         if registry.tools.is_ruled() {
@@ -111,17 +112,20 @@ impl Server {
         }
     }
 
-    /// Ends all listen streams, each with its result, and refuses new ones. Calls go on.
+    /// Ends all `subscriptions/listen` streams, each with its result, and refuses new ones. Calls continue.
     pub fn close(&self) {
         self.0.core.events().close();
     }
 
-    /// Whether results of `tool` may be kept for `caller`: a number that stands for this very tool, for
+    /// Returns a number that identifies `tool` if its results may be cached for `caller`, for
     /// [`anyport_layers::Cache::new`].
     ///
-    /// They may when the tool says that it only reads ([`ToolAnnotations::read_only_hint`]), and not that the same call
-    /// does something else the next time ([`ToolAnnotations::idempotent_hint`] is false) or that it is
-    /// [`Tool::uncached`]; and when it is there for `caller` now. When it is replaced, the number is another one.
+    /// They may if the tool declares that it only reads ([`read_only_hint`]), does not declare that it is not idempotent
+    /// ([`idempotent_hint`]), is not [`crate::Tool::uncached`], and is visible to `caller` now. A replaced tool has another
+    /// number.
+    ///
+    /// [`read_only_hint`]: anyport_protocol::types::ToolAnnotations::read_only_hint
+    /// [`idempotent_hint`]: anyport_protocol::types::ToolAnnotations::idempotent_hint
     ///
     /// ```
     /// use anyport_server::Server;
@@ -154,8 +158,8 @@ impl Server {
 }
 
 impl Context {
-    /// The server whose handler this is; of one that is mounted in another, itself. What it offers can be changed
-    /// through it: see [`Server::change`].
+    /// The server that the handler belongs to; a handler of a mounted server gets the mounted one. Its tools, resources
+    /// and prompts can be changed through it: see [`Server::change`].
     pub fn server(&self) -> Server {
         Server::of(Served::of(self).core.clone())
     }

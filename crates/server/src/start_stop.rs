@@ -9,21 +9,21 @@ use crate::{
 };
 
 impl Server {
-    /// Runs what [`crate::Builder::on_start`] gave, in that order; once, however many clones of the server and callers of
-    /// this there are. All wait for the one start, and are told how it ended. A start that failed can be tried again: it
-    /// goes on with the hook that failed.
+    /// Starts the server: runs the hooks of [`crate::Builder::on_start`] in order, once for all its clones. Concurrent
+    /// callers wait for the same start and get the same result. After a failure, the next start continues with the hook
+    /// that failed.
     ///
-    /// Transports know nothing of it: whoever serves calls this before, and [`Server::stop`] after. Calls do not start the
-    /// server: in one that was never started they work, and the hooks have not run.
+    /// Transports do not call it: the program calls it before serving, and [`Server::stop`] afterwards. Calls do not start
+    /// the server: without a start they work, but no hook has run.
     ///
-    /// What is mounted starts first. However many servers it is mounted in, it starts once, and stops when the last of them
-    /// has stopped; if someone also started it by itself, when they stop it.
+    /// Mounted servers start first. A server that is mounted several times starts once and stops when the last of its
+    /// hosts has stopped, or, if it was also started by itself, when it is stopped by itself.
     ///
-    /// The start goes on when this future is dropped.
+    /// The start continues if this future is dropped.
     ///
     /// # Errors
-    /// When a hook fails or panics, or the server was stopped; and in a hook of the server's own, which would wait for
-    /// itself.
+    /// Returns an error if a hook fails or panics, if the server was stopped, or if one of its own hooks calls this, which
+    /// would wait for itself.
     pub async fn start(&self) -> Result<(), StartError> {
         if self.core().lifecycle.is_in_hook() {
             let reason = "a hook of the server starts it, and would wait for itself".to_owned();
@@ -33,7 +33,7 @@ impl Server {
         self.begin_start().await
     }
 
-    /// Starts it, whoever asks for that.
+    /// Starts it for any caller.
     pub(crate) fn begin_start(&self) -> Boxed<Result<(), StartError>> {
         let (core, seen) = (self.core().clone(), self.core().lifecycle.failures());
         Box::pin(async move {
@@ -57,14 +57,14 @@ impl Server {
         })
     }
 
-    /// Ends the server for good: ends all listen streams ([`Server::close`]), waits for background work and blocking
-    /// functions as long as [`crate::Builder::drain`] says, drops background work that still runs, and then runs what
-    /// [`crate::Builder::on_stop`] gave, in reverse order. These run once, and only if the server was started, or at least
+    /// Stops the server for good: ends all listen streams ([`Server::close`]), waits for background work and blocking
+    /// functions for at most [`crate::Builder::drain`], drops background work that still runs, and then runs the hooks of
+    /// [`crate::Builder::on_stop`] in reverse order. The hooks run once, and only if the server was started or at least
     /// one hook of a start was called.
     ///
-    /// Call it when the transports have drained: it does not end calls. The end goes on when this future is dropped; who
-    /// calls it again waits for the same end. A hook of the server's own would wait for itself, so there it does nothing
-    /// but say so in the log.
+    /// Call it after the transports have drained: it does not end calls. The stop continues if this future is dropped;
+    /// another caller waits for the same stop. If one of the server's own hooks calls it, it only logs an error, since it
+    /// would wait for itself.
     pub async fn stop(&self) {
         if self.core().lifecycle.is_in_hook() {
             return tracing::error!(
@@ -83,8 +83,8 @@ impl Server {
         }
     }
 
-    /// What is counted: what the server's limits refused, and how much runs. The numbers given to
-    /// [`crate::Builder::metrics`], else the server's own.
+    /// The metrics of the server: refusals by limit, and gauges of what runs. They are those of
+    /// [`crate::Builder::metrics`], or the server's own.
     pub fn metrics(&self) -> &Metrics {
         &self.core().lifecycle.metrics
     }

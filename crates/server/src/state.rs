@@ -1,4 +1,4 @@
-//! What a server's handlers share.
+//! State that a server's handlers share.
 
 use std::{
     any::{Any, TypeId, type_name},
@@ -49,7 +49,7 @@ pub(crate) struct StateDependency {
 }
 
 impl StateDependency {
-    /// What `what` needs: a tool, a resource, a template or a prompt, in the words of errors.
+    /// The state that `what` needs: a tool, a resource, a template or a prompt, in the words of errors.
     pub(crate) fn new(what: String, needs: &[StateType]) -> Self {
         Self { what, needs: needs.to_vec() }
     }
@@ -94,7 +94,7 @@ impl States {
         value.downcast_ref().cloned()
     }
 
-    /// What is wrong with a thing that has needs: a sentence for each type of which there is no value.
+    /// The faults of an entry that needs state: a sentence for each missing type.
     pub(crate) fn lacking(&self, StateDependency { what, needs }: &StateDependency) -> Vec<String> {
         let mut lacking: Vec<&StateType> = Vec::new();
         for need in needs {
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_server_that_lacks_a_state_is_not_built_and_says_who_needs_what() {
         let prompt = Prompt::new("p").needs::<u8>().get(async |_: (), _: Context| "");
-        let BuildError { problems } =
+        let BuildError { problems, .. } =
             Server::builder("s", "1").add(tool("a")).add(tool("b")).add(prompt).build().unwrap_err();
         let db = type_name::<Db>();
         let needs = |what: &str, name: &str| {
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn there_is_one_value_of_each_type() {
-        let BuildError { problems } =
+        let BuildError { problems, .. } =
             Server::builder("s", "1").state(Db).state(1).state(Db).build().unwrap_err();
         assert_eq!(problems, [format!("server: the state `{}` is given twice", type_name::<Db>())]);
     }

@@ -54,15 +54,15 @@ pub enum CallError {
     Tool {
         /// The tool.
         name: String,
-        /// What it says.
+        /// Its text.
         text: String,
     },
-    /// [`Context::call_as`]: the structured content is not what was asked for.
+    /// [`Context::call_as`]: the structured content does not have the requested type.
     #[error("{name}: {fault}")]
     Content {
         /// The tool.
         name: String,
-        /// What is wrong with it.
+        /// The fault.
         fault: String,
     },
 }
@@ -71,8 +71,8 @@ impl Context {
     /// Calls another tool of this server, for the same caller and as a part of this call. `arguments` are an object; they
     /// are validated as those of any call.
     ///
-    /// - What the tool tells (progress, logs) is told by this call.
-    /// - What it asks is asked by this call. Its keys of `ask` and `once` stand on the wire with `name/` before them, and
+    /// - Its progress and log messages are those of this call.
+    /// - Its server requests are those of this call. Its keys of `ask` and `once` stand on the wire with `name/` before them, and
     ///   with `name#2/` when it is called for the second time. So call tools in the same order in each round.
     /// - Its timeout and the pool of blocking functions hold. Middleware sees this call only.
     /// - A tool of a server that is mounted in this one is called by its name here; that server's state and limits hold.
@@ -157,7 +157,7 @@ async fn run(
     called.item.entry().conform(result).map_err(|error| CallError::Failed { name, error })
 }
 
-/// Ends a nested call however its future ends: what its handler left behind tells nobody any more.
+/// Ends a nested call however its future ends: tasks that its handler left behind send nothing any more.
 struct Over(Context);
 
 impl Drop for Over {

@@ -1,10 +1,11 @@
-//! What is wrong with a value, in words for a model and in parts for a program.
+//! The faults of a value, as text for a model and as data for a program.
 //!
 //! Words name the field, what was expected and what was found, and what to do: `times: expected at most 3, got 9`,
 //! `nome: unknown field, did you mean name?`, `missing: name (string: Who is greeted)`.
 
 use std::{borrow::Cow, fmt::Write as _};
 
+use anyport_protocol::suggest::similar;
 use jsonschema::{
     ValidationError,
     error::{TypeKind, ValidationErrorKind as Kind},
@@ -13,12 +14,9 @@ use jsonschema::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{
-    error::{Fault, cut},
-    names,
-};
+use crate::error::{Fault, cut};
 
-/// How many faults of one value are told.
+/// The largest number of reported faults of one value.
 pub(crate) const MAX_FAULTS: usize = 16;
 /// How long what was expected may be.
 const MAX_EXPECTED: usize = 240;
@@ -45,7 +43,7 @@ pub(crate) fn words(faults: &[Fault]) -> String {
     parts.join("; ")
 }
 
-/// What `errors`, found in `value` with the schema `source`, say.
+/// Converts `errors` of `value` under the schema `source` to faults.
 pub(crate) fn of_schema<'a>(
     source: &Value,
     value: &Value,
@@ -69,7 +67,7 @@ pub(crate) fn of_schema<'a>(
     faults
 }
 
-/// What serde says of arguments that fitted their schema, but are no `A` all the same.
+/// The fault of arguments that fit their schema, but cannot be read as `A`.
 pub(crate) fn of_type<A: DeserializeOwned>(arguments: &str, error: &serde_json::Error) -> Vec<Fault> {
     // Reading again costs nothing where it goes well, which is nearly always.
     let mut reader = serde_json::Deserializer::from_str(arguments);
@@ -149,7 +147,7 @@ fn meant_choice<'a>(schema: Option<&'a Value>, value: &Value) -> Option<&'a str>
         Value::String(_) => std::slice::from_ref(form),
         form => constants(form).unwrap_or_default(),
     });
-    names::close(wanted, choices.filter_map(Value::as_str)).into_iter().next()
+    similar(wanted, choices.filter_map(Value::as_str)).into_iter().next()
 }
 
 /// A schema that can be looked into, and the value that does not fit.
@@ -235,7 +233,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What a missing field shall be.
+    /// The expectation of a missing field.
     fn wanted(&self, schema: Option<&Value>, name: &str) -> String {
         let property = schema.and_then(|schema| schema.get("properties")?.get(name));
         let Some(property) = property else { return "required".into() };
@@ -273,7 +271,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What a schema demands, shortly.
+    /// A short text of a schema's demand.
     fn describe(&self, schema: &Value, depth: usize) -> String {
         let Some(depth) = depth.checked_sub(1) else { return "…".into() };
         let schema = self.resolve(schema);
@@ -334,7 +332,7 @@ impl<'a> Source<'a> {
         self.schema.pointer(holder)
     }
 
-    /// What a reference within the schema leads to.
+    /// The target of a reference within the schema.
     fn resolve<'s>(&self, schema: &'s Value) -> &'s Value
     where
         'a: 's,
@@ -362,7 +360,7 @@ fn constants(schema: &Value) -> Option<&[Value]> {
 
 fn unknown_field(place: &[LocationSegment<'_>], name: &str, known: &[&str]) -> Fault {
     let field = dotted(place);
-    let close = names::close(name, known.iter().copied());
+    let close = similar(name, known.iter().copied());
     let (expected, advice) = match (&*close, known) {
         (_, []) => ("no fields".to_owned(), "; there are none".to_owned()),
         ([], _) => (format!("one of the fields {}", listed(known)), format!("; there are {}", listed(known))),

@@ -7,7 +7,7 @@ use std::{
 use anyport_layers::panicked;
 use anyport_service::Principal;
 
-/// Who may see something: a rule over principals.
+/// Visibility: a rule over principals.
 #[derive(Clone)]
 pub(crate) struct VisibilityRule(Arc<Rule>);
 
@@ -18,7 +18,8 @@ impl VisibilityRule {
         Self(Arc::new(rule))
     }
 
-    /// A rule that panics lets nobody: it is asked where changes are told too, and must harm no other listener.
+    /// Returns whether `principal` may see it. A rule that panics hides: it also runs when changes are sent, and must not
+    /// harm other listeners.
     pub(crate) fn allows(&self, principal: &Principal) -> bool {
         catch_unwind(AssertUnwindSafe(|| (self.0)(principal))).unwrap_or_else(|panic| {
             // It goes to the log.
@@ -27,7 +28,7 @@ impl VisibilityRule {
         })
     }
 
-    /// Whom both let see it; no rule lets everybody.
+    /// The rule that allows what both allow; `None` allows everybody.
     pub(crate) fn both(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(one), Some(other)) => {
@@ -37,7 +38,7 @@ impl VisibilityRule {
         }
     }
 
-    /// Whom either lets see it.
+    /// The rule that allows what either allows.
     pub(crate) fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         let (one, other) = (one?, other?);
         Some(Self::new(move |principal| one.allows(principal) || other.allows(principal)))
@@ -50,11 +51,11 @@ impl fmt::Debug for VisibilityRule {
     }
 }
 
-/// Who can see a change.
+/// The audience of a change.
 #[derive(Clone, Debug)]
 pub(crate) enum Audience {
     Everybody,
-    /// Those whom one of these lets.
+    /// The callers that one of these rules allows.
     Some(Vec<VisibilityRule>),
 }
 
@@ -66,7 +67,7 @@ impl Audience {
         }
     }
 
-    /// Also those whom `seen_by` lets.
+    /// Also the callers that `seen_by` allows.
     pub(crate) fn join(&mut self, seen_by: Option<VisibilityRule>) {
         match (&mut *self, seen_by) {
             (Self::Some(rules), Some(rule)) => rules.push(rule),

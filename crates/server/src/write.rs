@@ -10,7 +10,7 @@ use anyport_protocol::{
 };
 use serde::Serialize;
 
-/// Who the server is, as the member of every result's `_meta`; written when the server is built.
+/// The server's identity, as the member of every result's `_meta`; written when the server is built.
 ///
 /// 2026-07-28, basic §_meta: servers SHOULD include `io.modelcontextprotocol/serverInfo` in every result.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl Identity {
     }
 }
 
-/// For how long a result is fresh, and for whom (2026-07-28, caching §Cacheable Model).
+/// The caching hints of a result: `ttlMs` and `cacheScope` (2026-07-28, caching §Cacheable Model).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Freshness {
     pub(crate) ttl: Duration,
@@ -31,7 +31,7 @@ pub(crate) struct Freshness {
 }
 
 impl Freshness {
-    /// Stale at once, and nobody else's.
+    /// Stale at once, and private.
     pub(crate) const NONE: Self = Self { ttl: Duration::ZERO, public: false };
 
     /// The same, if `privately` for its caller alone.
@@ -60,7 +60,7 @@ impl ResultWriter {
         Self(out)
     }
 
-    /// Begins the member called `key`, whose value the caller appends.
+    /// Begins the member `key`; the caller appends its value.
     pub(crate) fn member(&mut self, key: &'static str) -> &mut Vec<u8> {
         self.0.extend_from_slice(b",\"");
         self.0.extend_from_slice(key.as_bytes());

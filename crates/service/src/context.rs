@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{Peer, Principal, SessionId, WeakPeer};
 
-/// What is known about one call. Cheap to clone; every clone is the same call.
+/// The context of one call. Cheap to clone; every clone is the same call.
 #[derive(Clone, Debug)]
 pub struct Context(Arc<Call>);
 
@@ -42,7 +42,7 @@ impl Call {
     }
 }
 
-/// How the caller of a service can be asked something.
+/// How the caller of a service receives server requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputMode {
     /// While the call is open: a legacy session, code in the same process. It is given questions as
@@ -52,8 +52,8 @@ pub enum InputMode {
     InputRequired,
 }
 
-/// The `Mcp-Param-*` headers of a call. The transport knows no schemas, so whoever owns a tool's schema compares
-/// them with its arguments (2026-07-28, streamable-http §Server Behavior for Custom Headers).
+/// The `Mcp-Param-*` headers of a call. The transport knows no schemas, so the owner of a tool's schema compares them
+/// with its arguments (2026-07-28, streamable-http §Server Behavior for Custom Headers).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParamHeaders(Vec<(String, Vec<u8>)>);
 
@@ -71,7 +71,7 @@ impl ParamHeaders {
             .map(|(_, value)| value.as_slice())
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -90,7 +90,7 @@ impl ParamHeaders {
 }
 
 impl Context {
-    /// A call by `principal`, whose hop speaks `revision`, and that declared nothing.
+    /// Makes the context of a call by `principal` in `revision`, without declared capabilities.
     pub fn new(principal: Principal, revision: Revision) -> Self {
         Self(Arc::new(Call {
             principal,
@@ -164,8 +164,8 @@ impl Context {
         self
     }
 
-    /// Sends log messages from `level` on, though the caller has not said what it wants: a session of an older revision
-    /// that has set no level. A server that keeps a level for such sessions is not told of this one.
+    /// Sends log messages from `level` on although the caller has set no level: a legacy session without
+    /// `logging/setLevel`. A legacy server does not receive this level.
     #[must_use]
     pub fn with_default_log_level(mut self, level: LogLevel) -> Self {
         let call = Arc::make_mut(&mut self.0);
@@ -173,7 +173,7 @@ impl Context {
         self
     }
 
-    /// Sets how the caller can be asked.
+    /// Sets how the caller receives server requests.
     #[must_use]
     pub fn with_input_mode(mut self, input_mode: InputMode) -> Self {
         Arc::make_mut(&mut self.0).input_mode = input_mode;
@@ -187,7 +187,7 @@ impl Context {
         self
     }
 
-    /// Leaves the `Mcp-Param-*` headers behind: whoever changes arguments does so, once they were compared.
+    /// Removes the `Mcp-Param-*` headers. Code that changes arguments does so after the comparison.
     #[must_use]
     pub fn without_param_headers(mut self) -> Self {
         if self.0.param_headers.is_some() {
@@ -204,7 +204,7 @@ impl Context {
         self
     }
 
-    /// Moves the deadline, if there is one, to later: by a time in which the caller itself kept the call waiting.
+    /// Extends the deadline, if there is one, by a time in which the caller itself kept the call waiting.
     #[must_use]
     pub fn with_deadline_moved(mut self, by: Duration) -> Self {
         if let Some(deadline) = self.0.deadline {
@@ -214,7 +214,7 @@ impl Context {
         self
     }
 
-    /// Who is calling.
+    /// The caller's principal.
     pub fn principal(&self) -> &Principal {
         &self.0.principal
     }
@@ -243,17 +243,17 @@ impl Context {
         self.0.revision
     }
 
-    /// How the caller can be asked.
+    /// How the caller receives server requests.
     pub fn input_mode(&self) -> InputMode {
         self.0.input_mode
     }
 
-    /// What the client declared, as it wrote it.
+    /// The client's capabilities, as it wrote them.
     pub fn capabilities(&self) -> &Raw {
         &self.0.capabilities
     }
 
-    /// What the client declared that it can be asked. Only the client of a legacy session announces when its roots change,
+    /// The client's capabilities for server requests. Only the client of a legacy session sends `roots/list_changed`,
     /// whatever others declare.
     pub fn profile(&self) -> ClientProfile {
         self.0.profile.unwrap_or_else(|| ClientProfile {
@@ -262,8 +262,8 @@ impl Context {
         })
     }
 
-    /// Who the client says it is. Never decide anything by it (2026-07-28, basic §_meta: "Implementations
-    /// SHOULD NOT use them to change the behavior of the client or server").
+    /// The client's name and version, as it declares them. Never decide anything by it (2026-07-28, basic §_meta:
+    /// "Implementations SHOULD NOT use them to change the behavior of the client or server").
     pub fn client_info(&self) -> Option<&Raw> {
         self.0.client_info.as_ref()
     }

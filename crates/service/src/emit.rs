@@ -19,10 +19,10 @@ pub struct Emitter(Arc<Mutex<Queue>>);
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<Event>,
-    /// Whoever reads the reply.
+    /// The reader of the reply.
     reader: Option<Waker>,
-    /// Whoever waits for room, each under its own number: `Waker::will_wake` may say no of two clones of one waker,
-    /// since the tables that it compares can be there once per crate.
+    /// The writers that wait for room, each under its own number: `Waker::will_wake` may return false for two clones of
+    /// one waker, since the tables that it compares can exist once per crate.
     writers: Vec<(u64, Waker)>,
     last_writer: u64,
     closed: bool,
@@ -75,7 +75,7 @@ impl Emitter {
         }
     }
 
-    /// Whether there is room for an event, or nobody to read it; `writer` is kept from one poll to the next.
+    /// Whether there is room for an event, or no reader; `writer` identifies the writer from one poll to the next.
     pub fn poll_room(&self, writer: &mut Option<u64>, task: &Task<'_>) -> Poll<()> {
         let mut queue = self.lock();
         if queue.is_full() {
@@ -90,8 +90,8 @@ impl Emitter {
         self.lock().events.is_empty()
     }
 
-    /// Ends a reply that nobody reads, if nothing was emitted; returns whether that is so. Whoever holds a clone emits
-    /// into nothing then, rather than wait for a reader.
+    /// Ends a reply without a reader, if nothing was emitted; returns whether that is so. Clones then drop their events
+    /// instead of waiting for a reader.
     pub fn close_unused(&self) -> bool {
         let mut queue = self.lock();
         queue.closed |= queue.events.is_empty();
@@ -152,7 +152,7 @@ impl Queue {
     }
 }
 
-/// What an event holds that may be large.
+/// The large part of an event.
 fn bytes(event: &Event) -> usize {
     match event {
         Event::Notification(notification) => notification.params.as_str().len(),
@@ -181,7 +181,7 @@ impl<F: Future<Output = Outcome> + Send> Stream for Emitting<F> {
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
         loop {
-            // What was emitted is read before the future runs on: that is the back-pressure.
+            // An emitted event is read before the future runs on: this is the backpressure.
             if let Some(event) = self.emitter.pop() {
                 return Poll::Ready(Some(event));
             }

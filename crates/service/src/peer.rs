@@ -208,8 +208,8 @@ const MAX_EVENT_BYTES: usize = 256 * 1024;
 
 /// Broadcasts what a peer says to its subscribers, and holds why the connection was closed.
 ///
-/// Events are bounded in number and size, and the sender never waits: a slow subscriber receives
-/// [`PeerEvent::Lagged`]. Without subscribers nothing is kept.
+/// Events are bounded in number and size, and the sender never waits: a slow subscriber receives [`PeerEvent::Lagged`].
+/// Without subscribers nothing is stored.
 pub struct PeerChannel(Arc<Shared>);
 
 struct Shared {
@@ -219,7 +219,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// What at least one subscriber has not read.
+    /// The events that at least one subscriber has not read.
     events: VecDeque<PeerEvent>,
     /// The number of the first of them, counted since the channel was made.
     first: u64,
@@ -243,7 +243,7 @@ impl PeerChannel {
 
     /// Sends an event to every subscriber there is. Returns `false` if the event is too large, or the channel closed.
     ///
-    /// A request that nobody takes is declined before this returns, so the caller must hold no lock that the request's
+    /// A request without a taker is declined before this returns, so the caller must hold no lock that the request's
     /// responder takes.
     pub fn send(&self, event: PeerEvent) -> bool {
         if let PeerEvent::Notification(method, params) = &event
@@ -259,7 +259,7 @@ impl PeerChannel {
         if state.readers.values().all(|reader| reader.next.is_none()) {
             return true;
         }
-        // What is left out is dropped after the lock is released: it may decline a request.
+        // Omitted events are dropped after the lock is released: dropping may decline a request.
         let left_out = if state.events.len() >= self.0.capacity { state.pop() } else { None };
         state.events.push_back(event);
         let wakers = state.take_wakers(|reader| reader.next.is_some());

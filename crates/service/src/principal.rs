@@ -2,7 +2,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-/// Who is calling. It is part of every cache key, quota, sealed state and log line.
+/// The authenticated identity of a caller. It is part of every cache key, quota, sealed state and log line.
 ///
 /// There is no default: who lets unknown callers in says so with [`Principal::anonymous`].
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ impl Principal {
         Self(Kind::Named(name.into()))
     }
 
-    /// Whether nobody proved anything about this caller.
+    /// Whether the caller is unauthenticated.
     pub fn is_anonymous(&self) -> bool {
         self.0 == Kind::Anonymous
     }

@@ -10,7 +10,7 @@ use bytestring::ByteString;
 use futures_core::Stream;
 use tokio::sync::oneshot;
 
-/// What a call leads to: any number of notifications and questions, then exactly one [`Outcome`].
+/// The reply to a call: any number of notifications and server requests, then exactly one [`Outcome`].
 ///
 /// A call that is answered at once is just its outcome: it costs no task, no channel and no lock. Dropping a
 /// reply cancels the call.
@@ -28,20 +28,20 @@ enum State {
 pub enum Event {
     /// Something about the call for its caller.
     Notification(Notification),
-    /// A notification that the protocol does not have, of an extension perhaps: for whoever knows it. It passes as it came.
+    /// An unknown notification, such as one of an extension. It passes unchanged.
     Unknown {
         /// Its name.
         method: ByteString,
         /// Its params.
         params: Raw,
     },
-    /// Something that the caller must answer before the call goes on; only for callers that are asked live.
+    /// A server request that the caller must answer before the call continues; only for inline callers.
     ServerRequest(ServerRequest),
-    /// The caller may be sent away until `retry` has passed; the call goes on and its messages are kept. Only
-    /// transports with resumable streams do so (2025-11-25, transports §Sending Messages to the Server), others
-    /// ignore it.
+    /// The connection may be closed until `retry` has passed; the call continues and its messages are stored. Only
+    /// transports with resumable streams do so (2025-11-25, transports §Sending Messages to the Server), others ignore
+    /// it.
     Disconnect {
-        /// How long the client is told to wait before it comes back.
+        /// How long the client should wait before it reconnects.
         retry: std::time::Duration,
     },
     /// The end.
@@ -66,7 +66,7 @@ pub enum Outcome {
     InputRequired(Raw),
     /// An error that somebody answered with.
     Error(Error),
-    /// A failure that is known on our side: nobody has answered.
+    /// A failure that is known locally: there is no response.
     Failed(Box<Failure>),
 }
 
@@ -98,7 +98,7 @@ impl From<Error> for Outcome {
     }
 }
 
-/// What stands between a reply and its reader: a layer's part in one call.
+/// A layer's part in one call: it stands between a reply and its reader.
 ///
 /// A small value on the stack: what only a call that has to be waited for needs (a timer, a channel) is made in
 /// [`Relay::poll`]. So a reply that is ready passes through any number of layers without an allocation.

@@ -51,7 +51,7 @@ impl Request {
         &*self.method == Method::Listen.as_str()
     }
 
-    /// What is called, read or got: the tool's or prompt's name, the resource's URI.
+    /// The target of the request: the tool's or prompt's name, the resource's URI.
     pub fn name(&self) -> Option<ByteString> {
         self.params.member(self.known()?.header_name()?)?.as_string()
     }

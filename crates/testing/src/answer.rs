@@ -6,9 +6,9 @@ use serde_json::Value;
 /// All that came back for one call.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// What the server said on the way, in its order.
+    /// The server's notifications during the call, in order.
     pub notifications: Vec<Value>,
-    /// What it asked on the way, in its order.
+    /// The server requests during the call, in order.
     pub questions: Vec<Question>,
     /// The result, or the error. An `InputRequiredResult` only when a question was refused.
     pub outcome: Result<Value, Refusal>,
@@ -24,20 +24,20 @@ pub struct Refusal {
     pub code: i64,
     /// Its words.
     pub message: String,
-    /// What else it says; null if nothing.
+    /// Its data; null without data.
     pub data: Value,
 }
 
-/// Something that a server asked.
+/// A server request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     /// `elicitation/create`, `sampling/createMessage` or `roots/list`.
     pub method: String,
-    /// Its params; null if there are none.
+    /// Its params; null without params.
     pub params: Value,
     /// Its key among `inputRequests`; a legacy server has none.
     pub key: Option<String>,
-    /// In which round of the call it was asked. A legacy call has one round.
+    /// The round of the call in which it arrived. A legacy call has one round.
     pub round: usize,
 }
 
@@ -58,7 +58,7 @@ impl Answer {
         all.filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n")
     }
 
-    /// The result's structured content as a `T`. `None` when there is none, or it is no `T`.
+    /// Returns the result's structured content as a `T`, or `None` if there is none or it is not a `T`.
     pub fn structured<T: DeserializeOwned>(&self) -> Option<T> {
         let result = self.outcome.as_ref().ok()?;
         serde_json::from_value(result.get("structuredContent")?.clone()).ok()
@@ -87,7 +87,7 @@ impl Refusal {
         Self { code, message: message.into(), data: Value::Null }
     }
 
-    /// Reads the member `error` of a response. `None` if it is none.
+    /// Reads the member `error` of a response. Returns `None` if it is not an error.
     pub(crate) fn read(error: &Value) -> Option<Self> {
         let message = error["message"].as_str()?.to_owned();
         Some(Self { code: error["code"].as_i64()?, message, data: error["data"].clone() })

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// What makes a request one that is almost valid.
+/// The fault of an almost valid request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -61,7 +61,7 @@ impl Fault {
         Self::ControlCharacter,
     ];
 
-    /// What is wrong, in words.
+    /// The fault, as text.
     pub const fn words(self) -> &'static str {
         match self {
             Self::NoVersion => "it has no member jsonrpc",

@@ -13,8 +13,11 @@
 //! - [`memory`]: a client in the same process.
 //! - `client` (feature of that name): the other way round, connections to servers; each is a service.
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
+//! - `accept`: accepting connections, for every listener.
 //! - `lines`: messages on a stream of bytes; `frames`: messages on a WebSocket.
 
+#[cfg(any(feature = "http", all(feature = "unix", unix)))]
+mod accept;
 #[cfg(feature = "client")]
 pub mod client;
 mod dialogue;

@@ -10,7 +10,7 @@ use crate::slot::Slot;
 pub(crate) struct CallGuard {
     slot: Arc<Slot>,
     freed: Arc<Notify>,
-    /// Whether the call was asked something.
+    /// Whether a server request has reached the call's caller.
     asked: bool,
 }
 
@@ -20,7 +20,7 @@ impl CallGuard {
         Self { slot: slot.clone(), freed: freed.clone(), asked: false }
     }
 
-    /// The call was asked something.
+    /// A server request has reached the call's caller.
     pub(crate) fn asked(&mut self) {
         if !std::mem::replace(&mut self.asked, true) {
             self.slot.asked.fetch_add(1, Ordering::AcqRel);

@@ -19,12 +19,12 @@ use tokio::{
 };
 
 use crate::{
-    ConnectError, Connected, OpenRequest, ServerInfo, Spoken,
+    ConnectError, Connected, OpenRequest, ServerInfo, Spoken, WhenDown,
     call::CallGuard,
     era::Era,
     isolation::{ConnectionKey, Share},
     pool::Pool,
-    slot::{Down, Slot, State, Up, backoff},
+    slot::{Down, Slot, State, Up},
     subscriptions::Offers,
     unsolicited::UnsolicitedRequests,
 };
@@ -34,7 +34,7 @@ const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How long it may take until a connection is known to be gone once a call has lost it.
 pub(crate) const BREATH: Duration = Duration::from_millis(100);
-/// A connection that lived shorter than this was none: what is behind it gets time to recover.
+/// A connection that lived shorter than this counts as failed: the server gets time to recover.
 pub(crate) const HEALTHY: Duration = Duration::from_secs(10);
 
 impl Pool {
@@ -52,6 +52,9 @@ impl Pool {
         asks: bool,
     ) -> Result<(CallGuard, Arc<Up>), Failure> {
         loop {
+            if self.0.limits.when_down == WhenDown::Wait {
+                self.due(hold.slot()).await;
+            }
             self.begin(hold.slot(), context);
             match hold.slot().settled().await {
                 State::Up(up) => return Ok((hold, up)),
@@ -61,6 +64,21 @@ impl Pool {
             }
             tokio::task::yield_now().await;
             hold = self.hold(context, asks);
+        }
+    }
+
+    /// Completes when the next attempt to connect may be made, or was made by another call.
+    async fn due(&self, slot: &Slot) {
+        let retry_at = match &*slot.state.borrow() {
+            State::Down(down) => down.retry_at,
+            _ => return,
+        };
+        let mut state = slot.state.subscribe();
+        let mut closed = self.0.closed.subscribe();
+        tokio::select! {
+            () = sleep_until(retry_at) => {}
+            _ = state.wait_for(|state| !matches!(state, State::Down(_))) => {}
+            _ = closed.wait_for(|closed| *closed) => {}
         }
     }
 
@@ -85,7 +103,7 @@ impl Pool {
         }
     }
 
-    /// Whoever connects is not our code: should it panic, the place is not left as if it still did.
+    /// The connector is foreign code: after a panic the slot must not stay in the state of connecting.
     async fn connected(self, slot: Arc<Slot>, connecting: JoinHandle<()>) {
         let Err(panicked) = connecting.await else { return };
         let why =
@@ -111,7 +129,7 @@ impl Pool {
         }
     }
 
-    /// Connects once, in a task of its own: that whoever called first leaves is nothing to the others.
+    /// Connects once, in a task of its own: a first caller that leaves does not affect the others.
     async fn connect(self, slot: Arc<Slot>, client: OpenRequest, failed: Option<Down>) {
         let first = match self.era() {
             None => Some(self.0.first.lock().await),
@@ -132,12 +150,15 @@ impl Pool {
         let mut over = self.0.over.subscribe();
         let connected = tokio::select! {
             biased;
-            // What is dropped here leaves no process behind.
+            // Dropping it leaves no process behind.
             _ = over.wait_for(|over| *over) => None,
-            connected = self.0.connect.connect(client.clone()) => Some(connected),
+            connected = self.0.connector.connect(client.clone()) => Some(connected),
         };
         match connected {
-            Some(Ok(live)) => self.established(slot, &client, live, room),
+            Some(Ok(live)) => {
+                let attempts = failed.as_ref().map_or(0, |failed| failed.attempts);
+                self.established(slot, &client, live, room, attempts);
+            }
             Some(Err(why)) => {
                 let attempts = failed.as_ref().map_or(0, |failed| failed.attempts);
                 let since = failed.filter(|failed| failed.attempts > 0).map(|failed| failed.since);
@@ -157,12 +178,12 @@ impl Pool {
         let since = since.unwrap_or_else(jiff::Timestamp::now);
         tracing::warn!(upstream = name, attempts, "not connected: {why}");
         let failure = Failure::Unavailable { since, why: why.0.clone(), retry_in: Duration::ZERO };
-        let retry_at = Instant::now() + backoff(attempts, self.0.limits.backoff);
+        let retry_at = Instant::now() + self.0.limits.backoff_after(attempts);
         Down { failure, since, retry_at, attempts }
     }
 
-    /// Waits for room for one more connection, and makes some where nobody would miss it. Not for ever: calls that wait for
-    /// answers keep their connections, and nobody knows for how long.
+    /// Waits for room for one more connection, and closes an idle one if there is one. Not for ever: calls that wait
+    /// for answers occupy their connections for an unknown time.
     async fn room(&self, slot: &Slot) -> Result<OwnedSemaphorePermit, Failure> {
         let inner = &self.0;
         if let Ok(room) = inner.room.clone().try_acquire_owned() {
@@ -203,7 +224,7 @@ impl Pool {
 
     /// There is no room for a further connection.
     fn overloaded(&self, how: &str) -> Failure {
-        self.numbers().refused.increment();
+        self.0.metrics.refused.increment();
         let why = format!(
             "{} has {} connections, all in use (connections){how}; try again later",
             self.0.name, self.0.limits.connections
@@ -211,7 +232,7 @@ impl Pool {
         Failure::Overloaded { limit: "connections", why }
     }
 
-    /// Closes the connection that nobody has used for the longest time, if there is one.
+    /// Closes the connection that has been idle longest, if there is one.
     fn close_idlest(&self, but: &Slot) {
         let slots = self.slots();
         let idle = slots.iter().filter(|slot| !std::ptr::eq(&***slot, but) && slot.up().is_some());
@@ -245,6 +266,7 @@ impl Pool {
         client: &OpenRequest,
         live: Connected,
         room: OwnedSemaphorePermit,
+        attempts: u32,
     ) {
         let Connected { service, revision, discovered, spoken, asides, tell, closed, close } = live;
         let up = Arc::new(Up {
@@ -253,6 +275,7 @@ impl Pool {
             discovered: discovered.clone(),
             tell,
             since: Instant::now(),
+            attempts,
             closing: Notify::new(),
             _room: room,
         });
@@ -276,7 +299,7 @@ impl Pool {
             park.identify(ServerIdentity::of(&discovered));
         }
         if !Arc::ptr_eq(&place, &slot) {
-            // Whoever is connecting there keeps what it makes.
+            // A slot that is connecting keeps its connection.
             let taken = place.state.send_if_modified(|state| {
                 let free = matches!(state, State::Idle | State::Down(_));
                 if free {
@@ -304,7 +327,7 @@ impl Pool {
     /// Stays with a connection until it is gone.
     async fn watch(self, slot: Arc<Slot>, up: Arc<Up>, client: OpenRequest, ends: Ends) {
         let Ends { mut spoken, mut closed, close } = ends;
-        let _open = self.numbers().open.hold();
+        let _open = self.0.metrics.open.hold();
         let mut over = self.0.over.subscribe();
         // However much the server says meanwhile.
         let idle = self.0.limits.idle.clamp(Duration::from_secs(1), LONGEST_IDLE);
@@ -327,7 +350,7 @@ impl Pool {
                 _ = looks.tick() => self.close_if_idle(&slot),
             }
         };
-        let since = up.since;
+        let (since, attempts) = (up.since, up.attempts);
         slot.listen.lost();
         let Some(why) = why else {
             slot.left(&up, State::Idle);
@@ -337,10 +360,10 @@ impl Pool {
             self.forget_unshared(&slot);
             return;
         };
-        self.numbers().lost.increment();
+        self.0.metrics.lost.increment();
         tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
         let now = match since.elapsed() < HEALTHY {
-            true => State::Down(self.unreachable(&ConnectError(why), None, 1)),
+            true => State::Down(self.unreachable(&ConnectError(why), None, attempts + 1)),
             false => State::Idle,
         };
         let left = slot.left(&up, now);
@@ -355,7 +378,7 @@ impl Pool {
         if !slot.key.is_unidentifiable() {
             return;
         }
-        // While the table is held, nobody new comes to the place.
+        // While the table is locked, no new caller comes to the slot.
         let mut table = self.lock();
         let unused = !slot.is_taken() && matches!(&*slot.state.borrow(), State::Idle);
         if unused {
@@ -398,7 +421,7 @@ impl Pool {
         }
     }
 
-    /// Closes a connection that nobody has used for long, unless it is the only one.
+    /// Closes a connection that has been idle for long, unless it is the only one.
     fn close_if_idle(&self, slot: &Slot) {
         let open = self.slots().iter().filter(|slot| slot.up().is_some()).count();
         let unused = slot.idle_since().is_some_and(|since| since.elapsed() >= self.0.limits.idle);
@@ -408,7 +431,7 @@ impl Pool {
     }
 }
 
-/// What tells of a connection, and ends it.
+/// The handle of a connection: its events, and its end.
 struct Ends {
     spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
     closed: Pin<Box<dyn Future<Output = String> + Send>>,

@@ -1,4 +1,4 @@
-//! What this crate needs of a connection.
+//! The interface of this crate to connections.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -16,12 +16,12 @@ pub trait Connector: Send + Sync + 'static {
     ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
 }
 
-/// On whose behalf a connection is opened. A legacy server is told once, for the whole connection.
+/// The client of a connection. A legacy server learns it once, for the whole connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenRequest {
-    /// What the client can be asked, as in `initialize`.
+    /// The client's capabilities, as in `initialize`.
     pub capabilities: Raw,
-    /// Who the client says it is; `None`: whoever connects says who it is itself.
+    /// The client's name and version; `None`: the connector declares its own.
     pub info: Option<Raw>,
 }
 
@@ -32,9 +32,9 @@ pub struct Connected {
     pub service: Arc<dyn Service>,
     /// The revision that the server speaks.
     pub revision: Revision,
-    /// What it said of itself: a `DiscoverResult`.
+    /// Its `DiscoverResult`.
     pub discovered: Raw,
-    /// What it says outside any call.
+    /// Its messages outside any call.
     pub spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
     /// Gives what the server asks outside any call to somebody, from then on.
     pub asides: Box<dyn FnOnce(Arc<dyn Aside>) + Send>,
@@ -42,7 +42,7 @@ pub struct Connected {
     pub tell: Tell,
     /// Completes when the connection is gone, with the reason for a person.
     pub closed: Pin<Box<dyn Future<Output = String> + Send>>,
-    /// Closes the connection once it is polled, whoever else holds it, and completes when nothing of it is left.
+    /// Closes the connection once it is polled, also if others hold it, and completes when nothing of it is left.
     pub close: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
@@ -56,6 +56,15 @@ pub enum Spoken {
     Notification(Notification),
     /// It said more than was listened to; some of it is lost.
     Missed,
+}
+
+/// The facts about a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// The revision that it speaks.
+    pub revision: Revision,
+    /// Its `DiscoverResult`.
+    pub discovered: Raw,
 }
 
 /// Why there is no connection, for a person: what happened and what to do.

@@ -10,7 +10,7 @@ use anyport_protocol::{
 use anyport_service::Request;
 use bytestring::ByteString;
 
-/// Which calls may be made again when nobody knows whether they were carried out.
+/// Idempotency: the calls that may be repeated when it is unknown whether they were processed.
 #[derive(Debug, Default)]
 pub(crate) struct IdempotentTools(RwLock<BTreeSet<ByteString>>);
 
@@ -46,7 +46,7 @@ impl IdempotentTools {
                 .name()
                 .is_some_and(|name| self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&name)),
             Some(method) => method.only_reads(),
-            // What nobody here knows may do anything.
+            // An unknown method may have any effect.
             None => false,
         }
     }

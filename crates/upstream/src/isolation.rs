@@ -5,10 +5,33 @@ use anyport_service::{Context, Principal, SessionId};
 
 use crate::OpenRequest;
 
+/// Which calls may share a connection to a legacy server.
+///
+/// A legacy server may ask on a connection without saying for which call; then nothing is guessed.
+///
+/// | policy, and what is known of the server | connection |
+/// |---|---|
+/// | any; the server is modern | one for all calls |
+/// | `Automatic`; it was always clear for which call the server asks | one for all callers with the same capabilities |
+/// | `Automatic`; it was not clear once, or the server asked outside any call for something other than roots while several callers shared the connection; the caller is identifiable | its own: per session, else per principal |
+/// | the same; the caller is not identifiable, and the method may ask | an exclusive one: one call at a time; if all are in use, a shared one, on which the server's request is declined |
+/// | `Shared` | one for all callers with the same capabilities |
+/// | `Caller` | as if it was never clear for which call the server asks |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IsolationPolicy {
+    /// Callers share connections until the server asks in a way that does not say whom.
+    #[default]
+    Automatic,
+    /// Callers with the same capabilities share a connection, whatever the server asks.
+    Shared,
+    /// Each caller has a connection of its own.
+    Caller,
+}
+
 /// Which connection a call belongs to.
 ///
-/// A modern server is told with every request what its caller can do, so one connection serves all. A legacy server is
-/// told once, so callers that can do the same share a connection.
+/// A modern server learns the caller's capabilities with every request, so one connection serves all. A legacy server
+/// learns them once, so callers with equal capabilities share a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ConnectionKey {
     Modern,
@@ -54,7 +77,7 @@ impl ConnectionKey {
         )
     }
 
-    /// On whose behalf the connection for a call is opened.
+    /// The client for which the connection of a call is opened.
     pub(crate) fn client(&self, context: &Context) -> OpenRequest {
         let capabilities = match self {
             Self::Modern => context.capabilities().clone(),

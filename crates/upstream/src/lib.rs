@@ -1,12 +1,12 @@
-//! One server, reached and kept: by a client, by a bridge, by a gateway.
+//! One server and its connections, for a client, a bridge or a gateway.
 //!
-//! What a server says and how it asks is made to fit by `anyport-transport` and `anyport_adapters`. This crate keeps
-//! what outlives a call and a connection: who is connected on whose behalf, who listens to what, which calls may be
-//! repeated.
+//! `anyport-transport` and `anyport_adapters` convert a server's messages and requests. This crate has the state that
+//! outlives a call and a connection: connections and their callers, subscriptions, and which calls may be repeated.
 //!
 //! # Layout
 //! - [`Connector`]: what is needed of a connection; [`TransportConnector`]: one over any transport.
-//! - [`Upstream`]: one server, behind as many connections as its callers need; [`UpstreamLimits`]: their limits.
+//! - [`Upstream`]: one server, behind as many connections as its callers need, made by [`UpstreamBuilder`];
+//!   [`UpstreamLimits`], [`IsolationPolicy`]: what it is made with.
 //! - `pool`: the connections; `connect`: how they begin and end, with backoff; `slot`: one place for a connection.
 //! - `isolation`, `table`: which connection a call belongs to.
 //! - `call`, `retry`, `idempotency`: a call under way; when it is made again.
@@ -14,6 +14,7 @@
 //! - `unsolicited`: what a server asks outside any call.
 //! - [`pages`]: lists that come in pages, read as a whole.
 
+mod builder;
 mod call;
 mod connect;
 mod connector;
@@ -39,8 +40,9 @@ mod upstream;
 #[cfg(test)]
 extern crate self as anyport_upstream;
 
-pub use connector::{ConnectError, Connected, Connector, OpenRequest, Spoken, Tell};
-pub use limits::UpstreamLimits;
-pub use pool::ServerInfo;
+pub use builder::UpstreamBuilder;
+pub use connector::{ConnectError, Connected, Connector, OpenRequest, ServerInfo, Spoken, Tell};
+pub use isolation::IsolationPolicy;
+pub use limits::{UpstreamLimits, WhenDown};
 pub use transport_connector::TransportConnector;
 pub use upstream::Upstream;

@@ -11,7 +11,7 @@ use anyport_service::{Context, Emitter, Outcome, Reply, Request, Service, emit};
 
 use crate::Upstream;
 
-/// The most entries that are put into one page (`list_max`); whoever wants more asks for the next.
+/// The largest number of entries in one page (`list_max`); further ones are on the next page.
 pub const LIST_MAX: usize = 1_000;
 /// The most bytes of them.
 const LIST_BYTES: usize = 8 << 20;
@@ -106,7 +106,7 @@ pub fn next(page: &Raw) -> Option<Raw> {
     page.member("nextCursor").filter(|cursor| !cursor.is_null())
 }
 
-/// A list whose pages lead back to one that was read.
+/// A list with pages that lead back to one that was read.
 pub fn looping(method: Method, cursor: &Raw) -> Error {
     let message = format!(
         "{} never ends: the server names the cursor {:.64} again after the page that it leads to",

@@ -1,35 +1,26 @@
-//! The connections to one server, without regard to how callers are asked.
+//! The pool of connections to one server, below the adapters.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicUsize};
 
 use anyport_adapters::LegacyServerAdapter;
 use anyport_metrics::{Counter, Gauge, Metrics};
-use anyport_protocol::{Raw, Revision};
 use anyport_service::Context;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
-    Connector, UpstreamLimits, call::CallGuard, era::Era, idempotency::IdempotentTools, slot::Slot,
-    table::Table,
+    Connector, IsolationPolicy, ServerInfo, UpstreamLimits, call::CallGuard, era::Era,
+    idempotency::IdempotentTools, slot::Slot, table::Table,
 };
 
-/// What a server was found to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerInfo {
-    /// The revision that it speaks.
-    pub revision: Revision,
-    /// What it said of itself: a `DiscoverResult`.
-    pub discovered: Raw,
-}
-
-/// The connections, without regard to how callers are asked.
+/// The connections, below the adapters.
 #[derive(Clone)]
 pub(crate) struct Pool(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) name: String,
-    pub(crate) connect: Box<dyn Connector>,
+    pub(crate) connector: Box<dyn Connector>,
     pub(crate) limits: UpstreamLimits,
+    pub(crate) isolation: IsolationPolicy,
     pub(crate) table: Mutex<Table>,
     pub(crate) room: Arc<Semaphore>,
     /// A connection may have become free.
@@ -38,17 +29,17 @@ pub(crate) struct Inner {
     /// Held until it is known of which era the server is: a modern one needs no second connection.
     pub(crate) first: tokio::sync::Mutex<()>,
     pub(crate) idempotent: IdempotentTools,
-    /// Who waits for what the server says of elicitations.
+    /// The tasks that await notifications about elicitations.
     pub(crate) parked: OnceLock<Weak<LegacyServerAdapter<Pool>>>,
     pub(crate) server_info: watch::Sender<Option<Arc<ServerInfo>>>,
     /// Nothing new begins.
     pub(crate) closed: watch::Sender<bool>,
     /// Nothing is left: connections are closed, and those that come to be are not waited for.
     pub(crate) over: watch::Sender<bool>,
-    pub(crate) numbers: OnceLock<UpstreamMetrics>,
+    pub(crate) metrics: UpstreamMetrics,
 }
 
-/// What is counted.
+/// The metrics.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UpstreamMetrics {
     pub(crate) refused: Counter,
@@ -69,11 +60,17 @@ impl UpstreamMetrics {
     }
 }
 
-impl Pool {
-    pub(crate) fn numbers(&self) -> &UpstreamMetrics {
-        self.0.numbers.get_or_init(UpstreamMetrics::default)
-    }
+/// Closes every connection when the last [`Upstream`](crate::Upstream) is dropped.
+pub(crate) struct CloseOnDrop(pub(crate) Pool);
 
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.0.closed.send_replace(true);
+        self.0.0.over.send_replace(true);
+    }
+}
+
+impl Pool {
     /// The server is not what it was.
     pub(crate) fn forget_era(&self) {
         self.lock().era = None;
@@ -93,17 +90,17 @@ impl Pool {
 
     /// Where calls such as `context`'s go that ask nothing.
     pub(crate) fn slot(&self, context: &Context) -> Arc<Slot> {
-        self.lock().slot(context, false, &self.0.limits)
+        self.lock().slot(context, false, &self.0.limits, self.0.isolation)
     }
 
     /// A place among the calls of the connection where such a call goes; `asks`: whether its caller may be asked.
     pub(crate) fn hold(&self, context: &Context, asks: bool) -> CallGuard {
         let mut table = self.lock();
-        let slot = table.slot(context, asks, &self.0.limits);
+        let slot = table.slot(context, asks, &self.0.limits, self.0.isolation);
         if table.era != Some(Era::Modern) {
             slot.used_by(context);
         }
-        // Before anyone else looks for a connection that nobody uses.
+        // Before another task looks for an idle connection.
         CallGuard::of(&slot, &self.0.freed)
     }
 

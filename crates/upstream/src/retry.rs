@@ -66,7 +66,7 @@ impl Pool {
         }
     }
 
-    /// What becomes of a call that ended with `outcome`.
+    /// The next step for a call that ended with `outcome`.
     fn settle(
         &self,
         slot: &Arc<Slot>,
@@ -87,7 +87,7 @@ impl Pool {
                     && is_other_revision(error) =>
             {
                 // It was refused before anything was done.
-                self.numbers().reissued.increment();
+                self.0.metrics.reissued.increment();
                 self.forget_era();
                 self.give_up(slot);
                 return self.attempt(request, context, REISSUES);
@@ -99,7 +99,7 @@ impl Pool {
             _ => return Reply::ready(outcome),
         };
         if told.reissues < REISSUES && !told.asked && self.is_repeatable(&lost, &request) {
-            self.numbers().reissued.increment();
+            self.0.metrics.reissued.increment();
             tracing::debug!(upstream = self.0.name, method = %request.method, "a call is made again");
             let (pool, mut state) = (self.clone(), slot.state.subscribe());
             return deferred(async move {
@@ -130,19 +130,19 @@ impl Pool {
     }
 }
 
-/// What a call's caller was told so far.
+/// What has reached the caller of a call so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Told {
     /// How often the call was made again.
     reissues: u32,
-    /// Whether the caller was asked something.
+    /// Whether a server request has reached the caller.
     asked: bool,
 }
 
 /// A call under way. When its connection is lost it is made again, if that is safe.
 pub(crate) struct RetriableCall {
     pool: Pool,
-    /// What is called, until it is settled.
+    /// The request, until the call is settled.
     call: Option<(Request, Context)>,
     reply: Reply,
     hold: Option<CallGuard>,

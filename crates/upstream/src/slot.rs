@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use anyport_protocol::{
@@ -14,7 +13,7 @@ use anyport_protocol::{
     failure::Failure,
     json::{Elements, Members},
 };
-use anyport_service::{Backoff, Context, Peer, PeerEvent, PeerEvents, Service, SessionId, WeakPeer};
+use anyport_service::{Context, Peer, PeerEvent, PeerEvents, Service, SessionId, WeakPeer};
 use lru::LruCache;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, watch},
@@ -30,9 +29,9 @@ pub(crate) struct Slot {
     pub(crate) listen: Listen,
     /// Calls under way.
     pub(crate) calls: AtomicUsize,
-    /// Those of them that were asked something.
+    /// Those with an open server request.
     pub(crate) asked: AtomicUsize,
-    /// The legacy sessions whose calls came here.
+    /// The legacy sessions with calls here.
     sessions: Mutex<HashMap<SessionId, WeakPeer>>,
     /// Whether calls came here of callers who cannot be reached outside them.
     strangers: AtomicBool,
@@ -46,7 +45,7 @@ const ELICITATIONS: usize = 256;
 
 #[derive(Clone)]
 pub(crate) enum State {
-    /// Nobody has needed it yet, or not since it was lost.
+    /// Not used yet, or not since it was lost.
     Idle,
     Connecting,
     Up(Arc<Up>),
@@ -62,6 +61,8 @@ pub(crate) struct Up {
     pub(crate) discovered: Raw,
     pub(crate) tell: Tell,
     pub(crate) since: Instant,
+    /// Attempts that failed one after the other before this connection.
+    pub(crate) attempts: u32,
     /// Told when we close it.
     pub(crate) closing: Notify,
     pub(crate) _room: OwnedSemaphorePermit,
@@ -150,8 +151,8 @@ impl Slot {
         tokio::spawn(forward(Arc::downgrade(self), peer.id(), peer.subscribe()));
     }
 
-    /// How many legacy sessions use the connection, and the one whose own it is: if nobody else does. What another caller has
-    /// begun may go on after its call, and is none of the session's business.
+    /// The number of legacy sessions on the connection, and the session that has it to itself, if there is one. Work of
+    /// another caller may continue after its call, and must not reach the session.
     pub(crate) fn sharers(&self) -> (usize, Option<Peer>) {
         let sessions = self.living();
         let sole = sessions.values().next().filter(|_| self.is_own(&sessions));
@@ -205,12 +206,12 @@ impl Slot {
         self.calls.load(Ordering::Acquire) > 0
     }
 
-    /// Whether a call is under way that was asked something; nobody knows for how long.
+    /// Whether a call with a server request is in flight; its duration is unknown.
     pub(crate) fn has_asked(&self) -> bool {
         self.asked.load(Ordering::Acquire) > 0
     }
 
-    /// Whether nobody would miss the connection, and since when.
+    /// Whether the connection is idle, and since when.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let unused = self.calls.load(Ordering::Acquire) == 0 && self.listen.is_idle();
         unused.then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
@@ -228,9 +229,4 @@ async fn forward(slot: Weak<Slot>, session: SessionId, mut events: PeerEvents) {
             (up.tell)(&method, &params);
         }
     }
-}
-
-/// How long to wait before attempt number `attempts`, at most `most`.
-pub(crate) fn backoff(attempts: u32, most: Duration) -> Duration {
-    Backoff { first: Duration::from_millis(250), most }.after(attempts.saturating_sub(1))
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use anyport_service::Context;
 
 use crate::{
-    UpstreamLimits,
+    IsolationPolicy, UpstreamLimits,
     era::Era,
     isolation::{ConnectionKey, Share},
     slot::Slot,
@@ -25,7 +25,13 @@ pub(crate) struct Table {
 impl Table {
     /// Where a call goes; `asks`: whether its caller may be asked. Beyond what `limits` allow, places that nobody needs are
     /// forgotten.
-    pub(crate) fn slot(&mut self, context: &Context, asks: bool, limits: &UpstreamLimits) -> Arc<Slot> {
+    pub(crate) fn slot(
+        &mut self,
+        context: &Context,
+        asks: bool,
+        limits: &UpstreamLimits,
+        policy: IsolationPolicy,
+    ) -> Arc<Slot> {
         let key = match self.era {
             Some(Era::Modern) => ConnectionKey::Modern,
             _ => {
@@ -34,7 +40,7 @@ impl Table {
                     context.profile().roots_list_changed,
                     Share::All,
                 );
-                match self.whom(context, &all, asks, limits.connections) {
+                match self.share(context, &all, asks, limits.connections, policy) {
                     Share::All => all,
                     whom => all.of(&whom),
                 }
@@ -49,12 +55,24 @@ impl Table {
     /// Nothing is guessed of whom a server means that asks without saying so: then each caller has a connection of its
     /// own, and so has each call of callers that nothing tells apart. Those share one until it carries a question that
     /// may be open for long. `all` is the place of all who can do the same.
-    fn whom(&self, context: &Context, all: &ConnectionKey, asks: bool, connections: usize) -> Share {
-        if !self.isolated && !self.ambiguous {
+    fn share(
+        &self,
+        context: &Context,
+        all: &ConnectionKey,
+        asks: bool,
+        connections: usize,
+        policy: IsolationPolicy,
+    ) -> Share {
+        let (isolated, ambiguous) = match policy {
+            IsolationPolicy::Automatic => (self.isolated, self.ambiguous),
+            IsolationPolicy::Shared => (false, false),
+            IsolationPolicy::Caller => (true, true),
+        };
+        if !isolated && !ambiguous {
             return Share::All;
         }
         if !context.is_unidentifiable() {
-            return match (self.isolated, context.session_id()) {
+            return match (isolated, context.session_id()) {
                 (false, _) => Share::All,
                 (true, Some(session)) => Share::Session(session),
                 (true, None) => Share::Principal(context.principal().clone()),
@@ -62,7 +80,7 @@ impl Table {
         }
         let place = |whom: &Share| self.slots.get(&all.of(whom));
         let asked = || place(&Share::All).is_some_and(|slot| slot.has_asked());
-        if !asks || !(self.isolated || asked()) {
+        if !asks || !(isolated || asked()) {
             return Share::All;
         }
         let lanes = || (0..=self.slots.len()).map(Share::ExclusiveSlot);

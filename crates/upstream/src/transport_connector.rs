@@ -7,7 +7,7 @@ use std::{
     task::{Context as Task, Poll},
 };
 
-use anyport_transport::client::{self, ConnectOptions, Said, Target};
+use anyport_transport::client::{self, ConnectOptions, Connection, Said, Target};
 use futures_core::Stream;
 
 use crate::{ConnectError, Connected, Connector, OpenRequest, Spoken};
@@ -39,19 +39,26 @@ impl Connector for TransportConnector {
         Box::pin(async move {
             let connected = client::connect(&target, &opening).await;
             let connection = connected.map_err(|error| ConnectError(error.to_string()))?;
-            let (watched, closed) = (connection.clone(), connection.clone());
-            let (asking, telling) = (connection.clone(), connection.clone());
-            Ok(Connected {
-                revision: connection.revision(),
-                discovered: connection.discovered().clone(),
-                spoken: Box::pin(Heard::new(connection.spoken())),
-                tell: Box::new(move |method, params| telling.tell(method, params)),
-                asides: Box::new(move |aside| asking.asides(aside)),
-                closed: Box::pin(async move { watched.closed().await.to_string() }),
-                close: Box::pin(closed.close()),
-                service: Arc::new(connection),
-            })
+            Ok(connection.into())
         })
+    }
+}
+
+/// An open connection, as an upstream needs it.
+impl From<Connection> for Connected {
+    fn from(connection: Connection) -> Self {
+        let (watched, closed) = (connection.clone(), connection.clone());
+        let (asking, telling) = (connection.clone(), connection.clone());
+        Self {
+            revision: connection.revision(),
+            discovered: connection.discovered().clone(),
+            spoken: Box::pin(Heard::new(connection.spoken())),
+            tell: Box::new(move |method, params| telling.tell(method, params)),
+            asides: Box::new(move |aside| asking.asides(aside)),
+            closed: Box::pin(async move { watched.closed().await.to_string() }),
+            close: Box::pin(closed.close()),
+            service: Arc::new(connection),
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+//! Server requests that belong to no call.
+
 use std::sync::{Arc, Weak};
 
 use anyport_protocol::Method;

@@ -3,17 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{Arc, Mutex, OnceLock, atomic::AtomicUsize},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use anyport_adapters::{
-    LegacyClientAdapter, LegacyClientLimits, LegacyServerAdapter, ParkLimits, StateBinding, StateSealer,
-};
-use anyport_metrics::Metrics;
+use anyport_adapters::{LegacyClientAdapter, LegacyServerAdapter, StateBinding};
 use anyport_protocol::{Raw, failure::Failure, json::Splice};
-use anyport_seal::Sealer;
 use anyport_service::{Context, InputMode, Reply, Request, Service};
 use tokio::{
     sync::{Semaphore, watch},
@@ -21,12 +14,11 @@ use tokio::{
 };
 
 use crate::{
-    Connector, ServerInfo, UpstreamLimits,
+    Connector, ServerInfo, UpstreamBuilder,
     deferred::deferred,
     era::Era,
-    idempotency::IdempotentTools,
     isolation::{ConnectionKey, Share},
-    pool::{Inner, Pool, UpstreamMetrics},
+    pool::{CloseOnDrop, Pool},
 };
 
 /// One server: it is connected when somebody calls it, and again when the connection was lost.
@@ -35,65 +27,20 @@ use crate::{
 /// that once per connection, so there is one for all callers that can do the same. Callers of either era are served: what
 /// a server asks reaches each in the way in which it can be asked.
 ///
-/// Clones are the same server.
+/// Clones are the same server. Its connections are closed when the last one is dropped.
 #[derive(Clone)]
 pub struct Upstream {
-    pool: Pool,
-    shim: Arc<LegacyClientAdapter<Pool>>,
-    park: Option<Arc<LegacyServerAdapter<Pool>>>,
-    bound: Option<Arc<StateBinding<Pool>>>,
+    pub(crate) pool: Pool,
+    pub(crate) legacy_clients: Arc<LegacyClientAdapter<Pool>>,
+    pub(crate) parked: Option<Arc<LegacyServerAdapter<Pool>>>,
+    pub(crate) bound: Option<Arc<StateBinding<Pool>>>,
+    pub(crate) _close_on_drop: Arc<CloseOnDrop>,
 }
 
 impl Upstream {
-    /// The server that `connect` connects to. `name` is what people call it, in errors and logs.
-    pub fn new(name: impl Into<String>, connect: impl Connector, limits: UpstreamLimits) -> Self {
-        let pool = Pool(Arc::new(Inner {
-            name: name.into(),
-            connect: Box::new(connect),
-            limits,
-            table: Mutex::default(),
-            room: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
-            freed: Arc::default(),
-            waiting: AtomicUsize::new(0),
-            first: tokio::sync::Mutex::default(),
-            idempotent: IdempotentTools::default(),
-            parked: OnceLock::new(),
-            server_info: watch::Sender::new(None),
-            closed: watch::Sender::new(false),
-            over: watch::Sender::new(false),
-            numbers: OnceLock::new(),
-        }));
-        Self {
-            shim: Arc::new(LegacyClientAdapter::new(pool.clone(), LegacyClientLimits::default())),
-            pool,
-            park: None,
-            bound: None,
-        }
-    }
-
-    /// Counts in `metrics`, and bounds dialogues by `limits`. Before the first call.
-    #[must_use]
-    pub fn bounded(mut self, limits: LegacyClientLimits, metrics: &Metrics) -> Self {
-        // It was counted in others before: then it goes on so.
-        self.pool.0.numbers.get_or_init(|| UpstreamMetrics::of(metrics));
-        self.shim = Arc::new(LegacyClientAdapter::new(self.pool.clone(), limits).metrics(metrics));
-        self
-    }
-
-    /// Lets callers that retry be asked by a legacy server too: their calls stay open while they are asked, and find
-    /// their way back by a state under `sealer`, which also binds the states of a modern server to whom they are given.
-    /// Without this such a server is told that they cannot be asked. After
-    /// [`Upstream::bounded`], and before the first call.
-    #[must_use]
-    pub fn parking(mut self, sealer: Sealer, limits: ParkLimits, metrics: &Metrics) -> Self {
-        let seals = StateSealer::new(sealer, NODE, self.name());
-        let bound = Arc::new(StateBinding::new(self.pool.clone(), seals.clone()));
-        let park = Arc::new(LegacyServerAdapter::new(self.pool.clone(), seals, limits).metrics(metrics));
-        // The park holds the pool, so the pool must not hold the park.
-        let _ = self.pool.0.parked.set(Arc::downgrade(&park));
-        self.park = Some(park);
-        self.bound = Some(bound);
-        self
+    /// Begins to build the server that `connector` connects to. `name` is what people call it, in errors and logs.
+    pub fn builder(name: impl Into<String>, connector: impl Connector) -> UpstreamBuilder {
+        UpstreamBuilder::new(name.into(), Box::new(connector))
     }
 
     /// What people call it.
@@ -109,7 +56,7 @@ impl Upstream {
     /// Connects for calls such as `context`'s, unless that is done already, and says what the server is.
     ///
     /// # Errors
-    /// [`Failure::Unavailable`] if the server cannot be reached, [`Failure::Overloaded`] if every connection is in use.
+    /// -32603 `upstream_down` or `overloaded`.
     pub async fn connected(&self, context: &Context) -> Result<ServerInfo, Failure> {
         let (_, up) = self.pool.up(context).await?;
         Ok(ServerInfo { revision: up.revision, discovered: up.discovered.clone() })
@@ -142,8 +89,8 @@ impl Upstream {
     /// Ends every listen stream and takes no more calls; those under way go on.
     pub fn close(&self) {
         self.pool.0.closed.send_replace(true);
-        if let Some(park) = &self.park {
-            park.drain();
+        if let Some(parked) = &self.parked {
+            parked.drain();
         }
         for slot in self.pool.slots() {
             slot.listen.end();
@@ -155,15 +102,15 @@ impl Service for Upstream {
     fn call(&self, request: Request, context: Context) -> Reply {
         match (self.pool.era(), context.input_mode()) {
             // A modern server asks by result: whoever is asked live is served by the shim.
-            (Some(Era::Modern), InputMode::Inline) => self.shim.call(request, context),
+            (Some(Era::Modern), InputMode::Inline) => self.legacy_clients.call(request, context),
             // It sees us alone: what it gives to one of our callers is bound to that one.
             (Some(Era::Modern), InputMode::InputRequired) => match &self.bound {
                 Some(bound) => bound.call(request, context),
                 None => self.pool.call(request, context),
             },
             // A legacy server asks live: its questions are kept for a caller that retries.
-            (Some(Era::Legacy), InputMode::InputRequired) => match &self.park {
-                Some(park) => park.call(request, context),
+            (Some(Era::Legacy), InputMode::InputRequired) => match &self.parked {
+                Some(parked) => parked.call(request, context),
                 // Extensions are not asked anything by.
                 None => {
                     let (info, all) = (context.client_info().cloned(), context.capabilities());
@@ -185,7 +132,5 @@ impl Service for Upstream {
     }
 }
 
-/// Who parks: there is one process, so far, that a state can lead to.
-const NODE: &str = "here";
 /// How long connections may take to close. A program is told to end, and then killed, sooner.
 const SHUT_DOWN: Duration = Duration::from_secs(10);

@@ -88,7 +88,9 @@ async fn cycles(count: usize) {
         ..ConnectOptions::default()
     };
     let limits = UpstreamLimits { backoff: Duration::from_millis(2), ..UpstreamLimits::default() };
-    let upstream = Upstream::new("sh", TransportConnector::new(Target::Command(command), opening), limits);
+    let upstream = Upstream::builder("sh", TransportConnector::new(Target::Command(command), opening))
+        .limits(limits)
+        .build();
     for round in 0..10 {
         cycle(&upstream, round).await;
     }
@@ -110,7 +112,7 @@ async fn a_hundred_failures_leave_nothing_behind() {
 }
 
 #[tokio::test]
-#[ignore = "takes minutes: cargo test -p anyport-gateway --test failing_children -- --ignored"]
+#[ignore = "takes minutes: cargo test -p anyport-upstream --test failing_children -- --ignored"]
 async fn a_thousand_failures_leave_nothing_behind() {
     cycles(1_000).await;
 }

@@ -201,6 +201,20 @@ fn state() {
 }
 
 #[test]
+fn methods() {
+    let mut example = Example::start(env!("CARGO_BIN_EXE_methods"));
+    let (listed, _) = example.call("tools/list", json!({}));
+    let names: Vec<_> = listed["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
+    assert_eq!(names, ["sell", "sold_books"]);
+    assert_eq!(listed["tools"][0]["inputSchema"]["properties"]["title"]["maxLength"], 80);
+    assert_eq!(text(&example.tool("sell", json!({"title": "Emma"}))), "That was number 1.");
+    assert_eq!(text(&example.tool("sell", json!({"title": "Dubliners"}))), "That was number 2.");
+    let (sold, _) = example.call("tools/call", json!({"name": "sold_books", "arguments": {}}));
+    assert_eq!(sold["content"][1]["text"], "Dubliners");
+    example.end();
+}
+
+#[test]
 fn tools() {
     let mut example = Example::start(env!("CARGO_BIN_EXE_tools"));
     let (listed, _) = example.call("tools/list", json!({}));

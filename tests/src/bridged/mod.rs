@@ -144,11 +144,12 @@ impl Setup {
         };
         let metrics = Metrics::new();
         let reach = TransportConnector::new(target, self.opening.clone());
-        let upstream = Upstream::new("server", reach, self.upstream).bounded(self.shim, &metrics).parking(
-            Sealer::new(&Key::from_bytes(self.key)),
-            self.park,
-            &metrics,
-        );
+        let upstream = Upstream::builder("server", reach)
+            .limits(self.upstream)
+            .dialogues(self.shim)
+            .park(Sealer::new(&Key::from_bytes(self.key)), self.park)
+            .metrics(&metrics)
+            .build();
         let bridge = Bridge::new(upstream, self.supported.clone().into(), None);
         let config = Config { supported: self.supported.clone().into(), ..Config::default() };
         let endpoint = Endpoint::new(bridge.clone(), config);

@@ -1,15 +1,13 @@
 use std::sync::Arc;
 
 use anyport::{
-    LegacyClientLimits, Revision, Service, client::Target, http, protocol::Limits, unix, websocket,
-    with_legacy_clients,
+    Revision, Service, client::Target, http, protocol::Limits, unix, websocket, with_legacy_clients,
 };
 use anyport_adapters::ParkLimits;
 use anyport_gateway::Bridge;
-use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_transport::client::{self as transport, ConnectOptions, child::Command};
-use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
+use anyport_upstream::{TransportConnector, Upstream};
 use tokio::task::JoinHandle;
 
 use super::{Fault, server};
@@ -149,11 +147,9 @@ fn child(command: Command) -> Served {
 /// # Errors
 /// When there are no random numbers for its key.
 pub fn bridge(target: Target) -> Result<Bridge, Fault> {
-    let metrics = Metrics::new();
     let opening = ConnectOptions { limits: Limits::default(), ..ConnectOptions::default() };
-    let upstream =
-        Upstream::new("cross_transport", TransportConnector::new(target, opening), UpstreamLimits::default())
-            .bounded(LegacyClientLimits::default(), &metrics)
-            .parking(Sealer::new(&Key::random()?), ParkLimits::default(), &metrics);
+    let upstream = Upstream::builder("cross_transport", TransportConnector::new(target, opening))
+        .park(Sealer::new(&Key::random()?), ParkLimits::default())
+        .build();
     Ok(Bridge::new(upstream, Revision::ALL.into(), None))
 }

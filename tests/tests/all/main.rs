@@ -13,6 +13,7 @@ mod bridging_upstreams;
 mod caching;
 mod client_quirks;
 mod conformance;
+mod documents;
 mod every_revision;
 mod knowledge;
 mod matrix;

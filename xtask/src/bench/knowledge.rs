@@ -53,8 +53,8 @@ pub(super) fn measure(
     documents: &[u64],
 ) -> Result<(Vec<Figures>, Vec<Served>), Failure> {
     let program = workspace.build(&Build {
-        // As the program is built: a tenth of the time to index is at stake.
-        profile: Profile::Release,
+        // As the program is published: a tenth of the time to index is at stake.
+        profile: Profile::Dist,
         ..Build::of("anyport-bench-knowledge", "anyport_bench_knowledge")
     })?;
     let run = |documents: u64, how: &str| {

@@ -9,7 +9,10 @@ use std::process::ExitCode;
 
 use figures::Figures;
 
-use crate::{Failure, workspace::Workspace};
+use crate::{
+    Failure,
+    workspace::{Profile, Workspace},
+};
 
 mod bridge;
 mod client;
@@ -34,6 +37,8 @@ pub(crate) struct Effort {
     documents: &'static [u64],
     /// Whether other people's proxies are measured beside the bridge: they must be installed.
     peers: bool,
+    /// How the program of the bridge is built, which takes minutes as it is published.
+    program: Profile,
     only: Option<Part>,
 }
 
@@ -51,11 +56,13 @@ const FULL: Effort = Effort {
     rounds: 7,
     documents: &[5_000, 100_000],
     peers: false,
+    program: Profile::Dist,
     only: None,
 };
 
-/// For a look while working: no comparison between numbers of tools, and medians of little.
-const QUICK: Effort = Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], ..FULL };
+/// For a look while working: no comparison between numbers of tools, medians of little, and a bridge that is soon built.
+const QUICK: Effort =
+    Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], program: Profile::Release, ..FULL };
 
 impl Effort {
     /// Reads `[--quick] [--peers] [--only calls|bridge|knowledge]`.
@@ -112,7 +119,12 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
         gates.extend(calls(workspace, effort)?);
     }
     if effort.has(Part::Bridge) {
-        let effort = bridge::Effort { rounds: effort.rounds, starts: effort.starts, peers: effort.peers };
+        let effort = bridge::Effort {
+            rounds: effort.rounds,
+            starts: effort.starts,
+            peers: effort.peers,
+            profile: effort.program,
+        };
         let (tables, promised) = bridge::measure(workspace, effort)?;
         print!("\n{tables}");
         gates.extend(promised);

@@ -45,7 +45,7 @@ pub(super) fn build(workspace: &Workspace, tools: &[usize]) -> Result<Vec<Subjec
         workspace.build(&Build {
             manifest: "bench/peers/Cargo.toml",
             features: &["mimalloc"],
-            profile: Profile::Release,
+            profile: Profile::Dist,
             ..Build::of(package, package)
         })
     };
@@ -53,7 +53,7 @@ pub(super) fn build(workspace: &Workspace, tools: &[usize]) -> Result<Vec<Subjec
     let rmcp = peer("bench-peer-rmcp")?;
     let anyport = workspace.build(&Build {
         features: &["mimalloc"],
-        profile: Profile::Release,
+        profile: Profile::Dist,
         ..Build::of("anyport-bench", "anyport_bench_server")
     })?;
 

@@ -10,8 +10,10 @@
 //! - `scan`: what the syntax of one file says of that.
 //! - `names`: which definition a path means.
 //! - `graph`: circles.
+//! - `known`: how many there may be.
 
 mod graph;
+mod known;
 mod modules;
 mod names;
 mod scan;
@@ -28,6 +30,8 @@ use std::{
 use crate::{Failure, workspace::Workspace};
 
 use modules::Modules;
+
+pub(crate) use known::check;
 
 /// Prints the circles of the crates whose folders are named, or how many there are of each crate.
 ///

@@ -5,7 +5,7 @@
 
 use std::{fs, io, path::Path, process::Command};
 
-use crate::{Failure, process};
+use crate::{Failure, process, workspace::Workspace};
 
 mod javascript;
 mod node;
@@ -17,6 +17,15 @@ pub(crate) use javascript::JavaScript;
 pub(crate) use python::{Packages, Python};
 pub(crate) use suite::Suite;
 pub(crate) use supergateway::Supergateway;
+
+/// Installs all of it, for whoever has something else to do meanwhile. What fails here fails again, and is reported, where it is
+/// needed.
+pub(crate) fn install(workspace: &Workspace) {
+    let _ = Suite::install(workspace);
+    let _ = JavaScript::install(workspace);
+    let _ = Python::install(workspace, Packages::Newest);
+    let _ = Python::install(workspace, Packages::First);
+}
 
 /// Sees that `folder` holds what `wanted` describes: if it was made from another description, or not to its end,
 /// or `program` is gone from it, it is made again from nothing.

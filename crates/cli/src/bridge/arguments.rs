@@ -1,6 +1,6 @@
 use crate::{listen, target};
 
-/// What `anyport bridge` can be told.
+/// The arguments of `anyport bridge`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(

@@ -8,7 +8,7 @@ use crate::{
     target::Target,
 };
 
-/// What a person wants to know once the bridge is up: what is bridged to what, and what to tell a client.
+/// The banner of a running bridge: its server, its addresses, and the configuration for a client.
 pub(super) struct Banner<'a> {
     pub(super) target: &'a Target,
     pub(super) arguments: &'a Arguments,

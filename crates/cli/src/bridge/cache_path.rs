@@ -1,4 +1,4 @@
-//! What a server is known by.
+//! The identity of a server.
 
 use std::{
     path::Path,
@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::target::{SecretValue, Server};
 
-/// The file of what a server was last known to offer: another for every server, and for everyone it is asked as, since it may
-/// offer something else to each. Under `key`, so that nobody finds out by guessing what a secret is that was given to it.
+/// Returns the cache file of a server's lists: one per server and credential, since a server may offer something else
+/// to each. The name is hashed under `key`, so that a secret cannot be found out by guessing.
 pub(super) fn file_name(server: &Server, key: &Key) -> String {
     let mut hash = Sha256::new_with_prefix(key.as_bytes());
     let mut add = |part: &str| {
@@ -42,8 +42,8 @@ pub(super) fn file_name(server: &Server, key: &Key) -> String {
     format!("{digest}.json")
 }
 
-/// Removes from `folder` what nobody has written for long: of servers that are not bridged any more, or asked with another
-/// token now. Whatever goes wrong, it is only not tidy.
+/// Removes old files from `folder`: of servers that are no longer bridged, or that have another token now. A failure is
+/// ignored.
 pub(super) fn forget_old(folder: &Path) {
     let Ok(files) = std::fs::read_dir(folder) else { return };
     for file in files.flatten() {
@@ -55,7 +55,7 @@ pub(super) fn forget_old(folder: &Path) {
     }
 }
 
-/// What was not written for so long costs little to be asked anew.
+/// The age at which a file is removed: reading the lists again costs little.
 const OLD: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 #[cfg(test)]

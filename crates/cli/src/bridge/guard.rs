@@ -1,8 +1,8 @@
-//! What ends a server's processes when a bridge was killed: this program once more, in a process of its own.
+//! The guard that ends a server's processes when a bridge was killed: this program again, in a process of its own.
 
 use anyport_transport::client;
 
-/// What the program is called with to be that process. It is nobody's command, so no help has it.
+/// The hidden command of the guard process.
 #[cfg(unix)]
 const WORD: &str = "__guard";
 

@@ -31,14 +31,14 @@ use crate::{
     target::{Server, Surroundings, Target},
 };
 
-/// Bridges until it is told to stop.
+/// Bridges until a stop is requested.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     arguments.listen.check()?;
     for idle in arguments.listen.idle() {
         tracing::warn!("{idle}");
     }
     let target = arguments.server.resolve(arguments.target.as_deref(), &Surroundings::here())?;
-    // The clients are told as well. It may come to be there meanwhile.
+    // The clients receive the error as well. The program may be installed meanwhile.
     if let Server::Command { program, environment, cwd, .. } = &target.server
         && let Err(Missing { problem, help }) = program::find(program, environment, cwd.as_deref())
     {
@@ -51,14 +51,13 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
     let supported: Arc<[Revision]> = arguments.listen.era.revisions().into();
     let limits = Limits::with(&arguments.listen.limit);
     let metrics = Metrics::new();
-    let upstream = upstream(arguments, target, &limits, &metrics)?;
     let kept = listen::key(arguments.listen.state_dir.clone());
     let known = kept.as_ref().and_then(|key| known(arguments, target, key));
     let key = match kept {
         Some(key) => key,
         None => Key::random().context("no key for the state of open questions")?,
     };
-    let upstream = upstream.parking(Sealer::new(&key), limits.park, &metrics);
+    let upstream = upstream(arguments, target, &limits, Sealer::new(&key), &metrics)?;
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
     let service = Arc::new(layered(bridge, &limits, &metrics));
     let (closing, closed) = (stop.stopped(), upstream.clone());
@@ -74,19 +73,25 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
     logging::notice(Banner { target, arguments, address, path: path.as_deref(), terminal });
 
     let served = served.serve(service, &limits, stop).await;
-    // What was started for us ends with us.
+    // Started servers end with the program.
     upstream.shut_down().await;
     served
 }
 
-/// Where it is kept what the server offers, if anything is.
+/// The cache file of the server's lists, if there is one.
 fn known(arguments: &Arguments, target: &Target, key: &Key) -> Option<PathBuf> {
     let folder = state_dir::folder(arguments.listen.state_dir.clone())?.join("bridge");
     cache_path::forget_old(&folder);
     Some(folder.join(cache_path::file_name(&target.server, key)))
 }
 
-fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &Metrics) -> Result<Upstream> {
+fn upstream(
+    arguments: &Arguments,
+    target: &Target,
+    limits: &Limits,
+    sealer: Sealer,
+    metrics: &Metrics,
+) -> Result<Upstream> {
     let opening = ConnectOptions {
         revision: arguments.server.revision,
         open_timeout: arguments.server.timeout,
@@ -101,7 +106,12 @@ fn upstream(arguments: &Arguments, target: &Target, limits: &Limits, metrics: &M
     let connections = limits.connections.unwrap_or(connections);
     let connection_wait = limits.connection_wait;
     let bounds = UpstreamLimits { connections, connection_wait, ..UpstreamLimits::default() };
-    Ok(Upstream::new(&target.name, reach, bounds).bounded(limits.shim, metrics))
+    Ok(Upstream::builder(&target.name, reach)
+        .limits(bounds)
+        .dialogues(limits.shim)
+        .park(sealer, limits.park)
+        .metrics(metrics)
+        .build())
 }
 
 /// The layers around the bridge, from the outside in.

@@ -1,8 +1,8 @@
-//! Questions of a server, asked in the terminal.
+//! Server requests, shown in the terminal.
 //!
 //! 2026-07-28, client/elicitation, "User Interaction Model": "Clients **SHOULD** ... Make it clear which server is
-//! requesting information ... Allow users to review and modify their responses before sending". Without a terminal nobody
-//! can be asked: then the answer is no, and that is said.
+//! requesting information ... Allow users to review and modify their responses before sending". Without a terminal the
+//! request is declined, with a message.
 
 use std::io::{IsTerminal as _, stderr, stdin};
 
@@ -14,7 +14,7 @@ use serde_json::{Number, Value, json};
 use super::progress::Bar;
 use crate::{logging, render::safe};
 
-/// Whether somebody can be asked.
+/// Whether there is a terminal to ask in.
 pub(crate) fn is_interactive() -> bool {
     stdin().is_terminal() && stderr().is_terminal()
 }
@@ -59,7 +59,7 @@ pub(crate) async fn page(page: Page, bar: Bar) -> ElicitAction {
     }
 }
 
-/// On whose page a URL leads, and what of it may mislead.
+/// The host of a URL, and the misleading parts of the URL.
 ///
 /// 2026-07-28, client/elicitation: clients MUST "clearly display the target domain/host"; §Safe URL Handling: they "SHOULD
 /// have warnings for ambiguous/suspicious URIs (i.e., containing Punycode)".

@@ -3,18 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Error, Result};
-use anyport_protocol::{Raw, jsonrpc::Reason};
+use anyport_protocol::{Raw, suggest::did_you_mean};
 use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, MessageObserver};
 use serde_json::json;
 
 use super::{Options, recording::Recorder};
-use crate::{
-    exit::Exit,
-    render::safe,
-    suggest::{did_you_mean, programs},
-    target::Target,
-    user_error::UserError,
-};
+use crate::{exit::Exit, program::programs, render::safe, target::Target, user_error::UserError};
 
 /// Connects to the server.
 ///
@@ -32,7 +26,7 @@ pub(super) async fn connect(
         .map_err(|error| failed(&error, options.server.revision.is_some()))
 }
 
-/// Whoever waits for a command has their answer when its server is asked to end.
+/// The command has written its result when its server is stopped.
 pub(crate) fn hurried(mut destination: client::Target) -> client::Target {
     if let client::Target::Command(command) = &mut destination {
         command.linger = LINGER;
@@ -40,14 +34,14 @@ pub(crate) fn hurried(mut destination: client::Target) -> client::Target {
     destination
 }
 
-/// How long a program may take to end by itself. Many never do, and wait to be told.
+/// How long a program may take to end by itself. Many never do.
 const LINGER: Duration = Duration::from_millis(300);
 
 /// How a connection of this program is opened.
 pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn MessageObserver>>) -> ConnectOptions {
     ConnectOptions {
         revision: options.server.revision,
-        // What an older server is told once; each call of a modern one says it anew.
+        // The log level: a legacy server receives it once, a modern one with each call.
         capabilities: Raw::from(json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}})),
         client_info: Raw::from(json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")})),
         open_timeout: options.server.timeout,
@@ -56,7 +50,7 @@ pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn MessageObserver>>) 
     }
 }
 
-/// What to do about `error`; `demanded`: whether only one revision might be spoken.
+/// Returns the advice for `error`; `demanded`: whether only one revision was allowed.
 fn failed(error: &ConnectError, demanded: bool) -> Error {
     const LEAVE_OUT: &str = "leave out --revision: the server may speak others; its own log may tell more";
     const DOCTOR: &str = "`anyport doctor` goes the way to it step by step, and says where it ends";
@@ -73,7 +67,7 @@ fn failed(error: &ConnectError, demanded: bool) -> Error {
     }
     let (exit, help) = match error {
         ConnectError::Revision { .. } => (Exit::Failed, "leave out --revision, or demand one that it speaks"),
-        // The connection made the error, of an answer that is none.
+        // The connection made the error from a malformed response.
         ConnectError::Refused { error, .. } if is_invalid(error) => (Exit::Unreachable, DOCTOR),
         ConnectError::Refused { .. } => {
             (Exit::Failed, if demanded { LEAVE_OUT } else { super::errors::RECORD })
@@ -94,7 +88,7 @@ fn failed(error: &ConnectError, demanded: bool) -> Error {
     Error::new(UserError::new(exit, safe::text(&error.to_string()), help))
 }
 
-/// Whether an error stands for an answer that is none.
+/// Whether an error stands for a malformed response.
 pub(crate) fn is_invalid(error: &anyport_protocol::Error) -> bool {
     error.reason == Some(Reason::InvalidUpstream)
 }

@@ -1,4 +1,4 @@
-//! What went wrong at a server, as a failure of the program: in which way it ends, and what to do.
+//! Converts a server's failure to one of the program: its exit code, and the advice.
 
 use anyhow::Error;
 use anyport_client::Error as ClientError;
@@ -6,7 +6,7 @@ use anyport_protocol::jsonrpc::code;
 
 use crate::{exit::Exit, render::safe, user_error::UserError};
 
-/// Whether the server wants to know who calls, or does not let the caller in: the transport tells the HTTP status.
+/// Whether the server requires authentication or refuses the caller, by the HTTP status.
 pub(crate) fn is_access_denied(error: &anyport_protocol::Error) -> bool {
     let status = error.data.as_ref().and_then(|data| data.member("httpStatus"));
     status.is_some_and(|status| matches!(status.as_str(), "401" | "403"))

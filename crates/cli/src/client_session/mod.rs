@@ -45,7 +45,7 @@ pub(crate) struct ClientSession {
     pub(crate) transport: &'static str,
     /// As it was named.
     pub(crate) name: String,
-    /// How long it took until it could be asked.
+    /// How long connecting and negotiation took.
     pub(crate) opened: Duration,
     pub(crate) bar: Bar,
 }
@@ -123,7 +123,7 @@ pub(crate) fn run(options: &Options, work: impl AsyncFnOnce(Held) -> Result<Exit
         }
         Ok(ExitCode::from(128 + signal))
     });
-    // A question that nobody answered any more may still wait for a key.
+    // An abandoned prompt may still wait for a key.
     runtime.shutdown_timeout(Duration::from_millis(500));
     done
 }
@@ -158,7 +158,7 @@ pub(crate) async fn over(
     let bar = Bar::new(options.output.quiet, options.output.verbose > 0);
     let (asked, was_asked) = watch::channel(false);
     let waits = !roots.is_empty() && !connection.revision().is_modern();
-    // It was asked when the connection was opened: once more would be a round trip for nothing.
+    // It was requested when the connection was opened: a repetition would waste a round trip.
     let client = Client::connected(connection.clone()).discovered(connection.discovered().clone());
     let client = self::client(client, options, &bar).on_roots(move || {
         asked.send_replace(true);
@@ -195,7 +195,7 @@ async fn settle(client: &Client, mut asked: watch::Receiver<bool>) {
     }
 }
 
-/// What this program is as a client: what it can be asked, and what it says to the rest.
+/// This program as a client: its capabilities, and its answers.
 fn client(client: Builder, options: &Options, bar: &Bar) -> Builder {
     let (forms, pages) = (bar.clone(), bar.clone());
     let timeout = options.server.timeout;
@@ -225,7 +225,7 @@ const TURNS: usize = 4;
 /// How long a server may take that must answer promptly.
 const PROMPT: Duration = Duration::from_secs(5);
 
-/// A call that tells of progress may take this long, if not longer was asked for.
+/// A call with progress may take this long, unless a longer time is configured.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Folders as the `file:` URIs that the protocol wants.

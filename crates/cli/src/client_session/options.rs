@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::output;
 use crate::target;
 
-/// What every command that speaks to a server can be told.
+/// The options of every command that connects to a server.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(skip)]
 pub(crate) struct Options {

@@ -55,7 +55,7 @@ impl Output {
     /// Writes text.
     ///
     /// # Errors
-    /// When it cannot be written. That nobody reads on is none: `anyport tools | head` is done.
+    /// Returns an error if stdout cannot be written. A closed pipe (`anyport tools | head`) is not an error.
     pub(crate) fn text(&mut self, text: &str) -> Result<()> {
         match self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -88,7 +88,7 @@ impl Output {
     }
 }
 
-/// JSON whose texts cannot command a terminal: it may be one that reads it.
+/// JSON with escaped control characters: a terminal may read it.
 pub(crate) fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -110,7 +110,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// What was written.
+    /// The written text.
     #[derive(Clone, Default)]
     pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
 

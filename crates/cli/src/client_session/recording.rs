@@ -56,7 +56,7 @@ impl Recorder {
 
     fn write(&self, what: &str, message: &[u8]) {
         let at = self.started.elapsed().as_millis();
-        // What is no JSON is recorded as text: it may be the very reason for the recording.
+        // Malformed text is recorded as text: it may be the very reason for the recording.
         let mut message = serde_json::from_slice(message)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(message).into_owned()));
         redact_json(&mut message);

@@ -3,19 +3,18 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use anyport_protocol::types::Tool;
+use anyport_protocol::{suggest::did_you_mean, types::Tool};
 
 use super::{Words, list::some};
 use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::{content, safe},
-    suggest::did_you_mean,
     tool_args,
     user_error::UserError,
 };
 
-/// What `anyport call` can be told.
+/// The arguments of `anyport call`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(

@@ -11,7 +11,7 @@ use clap_complete::Shell;
 
 use crate::exit::Exit;
 
-/// What `anyport completions` can be told.
+/// The arguments of `anyport completions`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(

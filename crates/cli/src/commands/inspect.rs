@@ -14,7 +14,7 @@ use crate::{
     render::safe,
 };
 
-/// What `anyport inspect` can be told.
+/// The arguments of `anyport inspect`.
 pub(crate) type Arguments = Plain;
 
 /// Says who the server is and what it offers.
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     client_session::with(&arguments.options, arguments.target(), inspect)
 }
 
-/// What a server offers.
+/// The lists of a server.
 #[derive(Debug, Default)]
 pub(super) struct Offer {
     pub(super) tools: Vec<Tool>,
@@ -128,7 +128,7 @@ fn named(capabilities: &Value) -> String {
     if all.is_empty() { "none".into() } else { all.join(", ") }
 }
 
-/// What a model is charged for knowing the tools, about: four characters of JSON are a token for the models in use.
+/// Estimates the tokens of the tools' definitions: four characters of JSON are about a token.
 fn tokens(tools: &[Tool]) -> usize {
     const CHARACTERS_PER_TOKEN: usize = 4;
     let cost = |tool: &Tool| {
@@ -157,7 +157,7 @@ fn is_plain(name: &str, more: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-' || more.contains(c))
 }
 
-/// What breaks clients, or leaves a model in the dark.
+/// Problems that break clients, or leave a model without information.
 pub(super) fn warnings(offer: &Offer) -> Vec<String> {
     let mut found = Vec::new();
     let mut names = HashSet::new();

@@ -15,7 +15,7 @@ use crate::{
     render::lists::{self, Detail},
 };
 
-/// What these commands can be told.
+/// The arguments of these commands.
 pub(crate) type Arguments = Plain;
 
 /// Lists the tools.

@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use crate::{client_session, user_error::UserError};
 
-/// What takes a server and nothing else.
+/// Arguments of commands that take only a server.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Plain {
@@ -29,7 +29,7 @@ impl Plain {
     }
 }
 
-/// What takes a server and then words of its own. Which is which depends on whether a command stands at the end.
+/// Arguments of commands that take a server and further words. A command at the end decides which word is which.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Words {
@@ -41,7 +41,7 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// The server, what it is asked for (`what`, for a message), and the words after that.
+    /// Returns the server, the requested name (`what` is its noun in messages), and the words after it.
     fn split(&self, what: &str) -> Result<(Option<String>, String, Vec<String>)> {
         let mut words = self.words.clone();
         let target = self.options.server.target_of(&mut words);

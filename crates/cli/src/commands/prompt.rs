@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use anyport_protocol::types::Prompt;
+use anyport_protocol::{suggest::did_you_mean, types::Prompt};
 use serde_json::{Map, Value, json};
 
 use super::{Words, list::some};
@@ -11,12 +11,11 @@ use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::{content, safe},
-    suggest::did_you_mean,
     tool_args,
     user_error::UserError,
 };
 
-/// What `anyport prompt` can be told.
+/// The arguments of `anyport prompt`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
@@ -63,7 +62,7 @@ async fn get(
     Ok(Exit::Done)
 }
 
-/// What a prompt takes, written as what a tool takes: all of it is text.
+/// The arguments of a prompt as a tool's schema: all of them are text.
 fn schema(prompt: &Prompt) -> Map<String, Value> {
     let arguments = || prompt.arguments.iter().flatten();
     let properties: Map<String, Value> =

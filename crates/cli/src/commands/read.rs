@@ -4,18 +4,17 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use anyport_client::Error as ClientError;
-use anyport_protocol::jsonrpc::code;
+use anyport_protocol::{jsonrpc::code, suggest::did_you_mean};
 
 use super::Words;
 use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::{content, safe},
-    suggest::did_you_mean,
     user_error::UserError,
 };
 
-/// What `anyport read` can be told.
+/// The arguments of `anyport read`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(

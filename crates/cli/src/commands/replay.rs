@@ -1,4 +1,4 @@
-//! `anyport replay`: asks a server again what a recording asked, and compares the answers.
+//! `anyport replay`: sends the requests of a recording again, and compares the responses.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -16,7 +16,7 @@ use crate::{
     render::{safe, table},
 };
 
-/// What `anyport replay` can be told.
+/// The arguments of `anyport replay`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
@@ -85,7 +85,7 @@ async fn replay(session: ClientSession, mut output: Output, exchanges: &[Exchang
     Ok(if different == 0 { Exit::Done } else { Exit::Failed })
 }
 
-/// What every connection does for itself.
+/// Methods that every connection sends by itself.
 fn is_of_the_connection(method: &str) -> bool {
     const METHODS: &[&str] = &[
         "initialize",
@@ -127,7 +127,7 @@ fn differences(then: &Result<Value, Value>, now: &Result<Value, Value>) -> Vec<S
     found
 }
 
-/// More differences of one answer are not told.
+/// The largest number of reported differences of one response.
 const MOST: usize = 20;
 
 /// Where two values differ.

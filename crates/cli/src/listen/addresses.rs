@@ -47,7 +47,7 @@ impl fmt::Display for Addresses<'_> {
 }
 
 impl Addresses<'_> {
-    /// What surprises people when other machines can reach the server.
+    /// Warnings about addresses that other machines can reach.
     fn warn(&self, address: SocketAddr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.arguments.is_authenticated() {
             writeln!(f, "  WARNING    anyone who can reach {address} may call")?;
@@ -68,7 +68,7 @@ impl Addresses<'_> {
         if let Some(public) = &self.arguments.public_url {
             return Some(public.endpoint.clone());
         }
-        // "Every address" is none that a client could connect to.
+        // A client cannot connect to the unspecified address.
         match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
             IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),

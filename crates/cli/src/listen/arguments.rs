@@ -182,7 +182,7 @@ pub(crate) struct PublicUrl {
     pub(crate) endpoint: String,
     pub(crate) host: AllowedHost,
     pub(crate) origin: AllowedOrigin,
-    /// What stands before our own paths.
+    /// The prefix of our paths.
     pub(crate) prefix: String,
 }
 
@@ -227,7 +227,7 @@ impl Arguments {
         let chosen = self.transport.contains(&transport);
         match transport {
             Transport::Stdio => chosen || self.stdio,
-            // What stands beside it needs its listener.
+            // Transports beside it need its listener.
             Transport::Http => {
                 let beside = [Transport::Sse, Transport::Websocket];
                 chosen
@@ -253,7 +253,7 @@ impl Arguments {
         self.public_url.is_some() || !self.allow_host.is_empty()
     }
 
-    /// Where the token is kept that callers must present.
+    /// The source of the token that callers must present.
     pub(crate) fn token(&self) -> Result<Option<SecretSource>> {
         let secret = self.auth_token.as_deref().map(SecretSource::from_str).transpose();
         secret.map_err(|InvalidSecretSource| {
@@ -264,7 +264,7 @@ impl Arguments {
         })
     }
 
-    /// What no single argument shows to be wrong.
+    /// Checks the combination of arguments.
     pub(crate) fn check(&self) -> Result<()> {
         self.token()?;
         if self.auth_token.is_some() && self.dangerously_allow_anonymous {
@@ -288,7 +288,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// What was given and does nothing here. It may come from the environment, so it is no mistake.
+    /// The ignored options. They may come from the environment, so they are not errors.
     pub(crate) fn idle(&self) -> Vec<&'static str> {
         if self.speaks(Transport::Http) {
             return Vec::new();

@@ -73,7 +73,7 @@ impl Default for Limits {
     }
 }
 
-/// How long running calls may go on when the program is told to stop.
+/// How long running calls may continue when the program stops.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// One bound, as it was given: `NAME=VALUE`.
@@ -152,7 +152,7 @@ impl Limits {
         }
     }
 
-    /// How documents are kept, with the index below `index_dir`.
+    /// The settings of documents, with the index below `index_dir`.
     pub(crate) fn of_knowledge(&self, index_dir: Option<PathBuf>) -> Settings {
         let default = Settings::default();
         let max_held_bytes = self.documents.max_held_bytes.unwrap_or(default.max_held_bytes);

@@ -37,13 +37,13 @@ pub(crate) fn run(serve: impl AsyncFnOnce(&Stop) -> Result<()>) -> Result<ExitCo
             served = serve(&stop) => served.map(|()| ExitCode::SUCCESS),
         }
     });
-    // What still runs has had its time; dropping the runtime would wait for it. But with their tasks end the programs that
-    // were started for us, which takes no time unless something is stuck.
+    // Running tasks have had their time; dropping the runtime would wait for them. But started programs end with their
+    // tasks, which takes no time unless something is stuck.
     runtime.shutdown_timeout(LAST);
     ended
 }
 
-/// How long the tasks of a program that was told to stop at once may take to be dropped.
+/// How long the tasks may take to be dropped when the program stops at once.
 const LAST: Duration = Duration::from_millis(500);
 
 /// The addresses that are ours, before anything is served there.
@@ -88,7 +88,7 @@ impl Served {
         self.path.clone()
     }
 
-    /// Serves `service` until it is told to stop.
+    /// Serves `service` until a stop is requested.
     pub(crate) async fn serve(self, service: Arc<impl Service>, limits: &Limits, stop: &Stop) -> Result<()> {
         let Self { supported, listener, socket, drain, .. } = self;
         let http = async {
@@ -154,7 +154,7 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
         allow_hosts.push(public.host.clone());
         allow_origins.push(public.origin.clone());
     }
-    // Who comes by the very address that we listen on means us: no page of another site has it as its name.
+    // A request to the listening address itself is allowed: no page of another site has it as its host.
     if !arguments.host.is_unspecified() {
         let name = SocketAddr::new(arguments.host, 0).to_string();
         allow_hosts.extend(name.trim_end_matches(":0").parse());

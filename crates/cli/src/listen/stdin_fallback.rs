@@ -1,7 +1,8 @@
-//! JSON-RPC that comes on standard input although nobody said `--stdio`.
+//! Serves JSON-RPC on standard input without `--stdio`.
 //!
-//! Whoever starts the program with its input in a pipe, and writes MCP to it, has forgotten a flag, and would wait for ever.
-//! Anything else that stands there is somebody else's: a terminal, a file, `/dev/null`, the input of a loop in a shell.
+//! A client that starts the program with a pipe as its input, and writes MCP to it, has forgotten a flag, and would
+//! wait for ever. Any other input belongs to another program: a terminal, a file, `/dev/null`, the input of a loop in a
+//! shell.
 
 use std::{future::Future, io, thread};
 
@@ -60,7 +61,7 @@ fn pipe() -> Option<std::fs::File> {
     (kind.is_fifo() || kind.is_socket()).then_some(input)
 }
 
-/// What it is cannot be known without calls that we do not make.
+/// The kind of input cannot be known without calls that we do not make.
 #[cfg(not(unix))]
 fn pipe() -> Option<std::fs::File> {
     None

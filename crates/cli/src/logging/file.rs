@@ -4,12 +4,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// When the log file makes room, and how much is kept.
+/// The rotation of the log file: its size, and the number of older files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rotation {
     /// Bytes that a file may have (`log_file_bytes`).
     pub(crate) bytes: u64,
-    /// Older files that are kept beside it (`log_files`).
+    /// The number of older files beside it (`log_files`).
     pub(crate) files: usize,
 }
 
@@ -41,7 +41,7 @@ impl LogFile {
     }
 
     fn create(&self) -> io::Result<File> {
-        // What is no file is asked for before it is opened: opening a pipe would wait for its reader.
+        // The type is checked before it is opened: opening a pipe would wait for its reader.
         if fs::metadata(&self.path).is_ok_and(|found| !found.is_file()) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
@@ -100,7 +100,7 @@ impl LogFile {
         fs::metadata(&self.path).and_then(|found| Ok(same(&found, &file.metadata()?))).unwrap_or(false)
     }
 
-    /// Moves files one number on; if there are as many as are kept, the last one goes.
+    /// Renames each file to the next number; beyond the limit, the last one is deleted.
     fn shift(&self) -> io::Result<()> {
         // They move up to the first number that is free: who keeps any number of files does not wait for as many looks.
         let free = (1..self.rotation.files).find(|number| !self.numbered(*number).exists());

@@ -85,7 +85,7 @@ fn cut(text: impl fmt::Display) -> String {
     cut.0
 }
 
-/// What a value's `Debug` writes, which for most is what it displays.
+/// The `Debug` text of a value, which for most is its display.
 struct Shown<'a>(&'a dyn Debug);
 
 impl fmt::Display for Shown<'_> {
@@ -168,7 +168,7 @@ where
             let mut members = Map::from_iter([("name".to_owned(), span.name().into())]);
             let extensions = span.extensions();
             let written = extensions.get::<FormattedFields<N>>().map_or("", |fields| fields.fields.as_str());
-            // What was recorded later stands behind, as an object of its own.
+            // Fields that were recorded later follow as an object of their own.
             let objects = serde_json::Deserializer::from_str(written).into_iter::<Map<String, Value>>();
             let mut fields = Map::new();
             objects.flatten().for_each(|more| fields.extend(more));

@@ -1,7 +1,7 @@
-//! What the program says: logs and notices, on standard error and in a file.
+//! Logs and notices, on standard error and in a file.
 //!
 //! - [`line`]: an event as one line, for people or for programs.
-//! - [`queue`]: why nobody waits for whoever reads the lines.
+//! - [`queue`]: lets no caller wait for the reader of the lines.
 //! - [`file`]: the log file, which makes room by itself.
 
 mod file;
@@ -81,7 +81,7 @@ pub(crate) struct Arguments {
 /// Begins to log to standard error, for commands that a person waits for: warnings, none with `quiet`, more the more
 /// `verbose`.
 pub(crate) fn to_errors(quiet: bool, verbose: u8) {
-    // What the libraries beneath do says little to whoever looks for a fault of a server.
+    // Logs of other libraries do not help to find a fault of a server.
     let (others, ours) = match (quiet, verbose) {
         (true, _) => (LevelFilter::ERROR, LevelFilter::ERROR),
         (false, 0 | 1) => (LevelFilter::WARN, LevelFilter::WARN),
@@ -166,10 +166,10 @@ fn refused(path: &Path, error: &io::Error) -> anyhow::Error {
     )
 }
 
-/// Tells the person who started the program something, whatever is logged: on standard error in one piece, and in the
-/// log file, a line each.
+/// Writes a notice for the person who started the program, at every log level: to standard error in one piece, and to
+/// the log file line by line.
 ///
-/// That nobody is there to read it, or that the disk of a log is full, is no reason to stop serving.
+/// A missing reader, or a full disk, is not a reason to stop serving.
 pub(crate) fn notice(text: impl fmt::Display) {
     let text = text.to_string();
     let text = redacted(&text);
@@ -194,7 +194,7 @@ pub(crate) fn notice(text: impl fmt::Display) {
     }
 }
 
-/// Waits until what was said is written, but not long: whoever does not read it must not keep the program from ending.
+/// Waits until all lines are written, but not long: a missing reader must not keep the program from ending.
 pub(crate) fn flush() {
     const PATIENCE: Duration = Duration::from_secs(1);
     if let Some(sinks) = SINKS.get() {
@@ -238,7 +238,7 @@ struct Errors;
 
 impl io::Write for Errors {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // That nobody reads it is no reason to fail.
+        // A missing reader is not a reason to fail.
         let _ = io::stderr().write_all(&without_secrets(line));
         Ok(line.len())
     }

@@ -8,11 +8,10 @@ use std::{
 
 use super::{format::Format, line};
 
-/// Lines on their way to whoever keeps them. Clones are the same queue.
+/// A queue of log lines on their way to a writer. Clones are the same queue.
 ///
-/// Whoever says something never waits: a thread writes, and when it cannot, because nobody reads the other end of a pipe or
-/// a disk is full, lines wait here until there is no more room. What is lost then is counted, and told as soon as something
-/// can be written again.
+/// Logging never waits: a thread writes, and if it cannot, because a pipe has no reader or a disk is full, lines wait
+/// here until the queue is full. Further lines are dropped and counted, and the count is written as soon as possible.
 #[derive(Clone)]
 pub(super) struct Queue(Arc<Shared>);
 
@@ -36,7 +35,7 @@ struct State {
 /// Bytes that wait at most.
 const ROOM: usize = 4 * 1024 * 1024;
 
-/// What cannot be written is tried no more often than this.
+/// The shortest time between two attempts to write.
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Queue {
@@ -91,7 +90,7 @@ impl Shared {
             self.lock().writing = false;
             self.emptied.notify_all();
             if failing {
-                // Only this thread ever tells of it, so the time passes.
+                // Only this thread reports it, so the time passes.
                 let _ = self.emptied.wait_timeout(self.lock(), PAUSE);
             }
         }
@@ -113,7 +112,7 @@ impl Shared {
     }
 }
 
-/// Tells that so many lines are missing, if there are any; returns how many are still to be told of.
+/// Writes the number of dropped lines, if there are any; returns the number that is still unreported.
 fn tell(writer: &mut impl Write, format: Format, lost: u64) -> u64 {
     if lost > 0 && writer.write_all(&line::lost(format, lost)).is_ok() { 0 } else { lost }
 }
@@ -181,7 +180,7 @@ mod tests {
             said.iter().partition(|said| said.len() == line.len());
         // As many as there is room for, and those that the writer has taken.
         assert!((4..=8).contains(&kept.len()), "{}", kept.len());
-        // Told where they are missing, which is twice if the writer came when some were lost already.
+        // Reported where they are missing, which is twice if the writer started after the first losses.
         let lost: Vec<usize> = (told.iter())
             .filter_map(|said| said.split_once(" lines were lost here")?.0.rsplit(' ').next()?.parse().ok())
             .collect();

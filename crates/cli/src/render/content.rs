@@ -1,4 +1,4 @@
-//! What tools, resources and prompts are made of.
+//! Content blocks of tools, resources and prompts.
 
 use std::{
     fs,
@@ -89,7 +89,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// What a tool answered. Structured content that the text repeats is shown once, as people read it.
+/// Renders the result of a tool. Structured content that the text repeats is shown once, in the form for people.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -129,7 +129,7 @@ fn is_content_again(value: &Value, content: &[ContentBlock]) -> bool {
         && serde_json::to_value(content).is_ok_and(|content| content.as_array() == Some(inner))
 }
 
-/// What an object holds that wraps one value, so that a schema can be written for it.
+/// The value inside an object that only wraps it for the sake of a schema.
 fn only_member(value: &Value) -> Option<&Value> {
     value.as_object().filter(|object| object.len() == 1)?.values().next()
 }
@@ -170,7 +170,7 @@ fn rows(value: &Value, screen: Screen) -> Option<String> {
     Some(table::table(&headings.iter().map(String::as_str).collect::<Vec<_>>(), &rows, screen))
 }
 
-/// What a resource holds.
+/// The contents of a resource.
 ///
 /// # Errors
 /// When a file cannot be written.

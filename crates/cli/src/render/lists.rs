@@ -9,7 +9,7 @@ use super::{Screen, content::size, safe, signature, table};
 pub(crate) enum Detail {
     /// The name alone.
     Name,
-    /// What fits on two lines.
+    /// The length of two lines.
     Usual,
     /// All there is.
     All,

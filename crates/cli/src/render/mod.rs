@@ -1,4 +1,4 @@
-//! What people see: text, tables, and a word for what a terminal cannot show.
+//! Output for people: text, tables, and placeholders for binary content.
 //!
 //! Everything here makes text of values and writes none of it. What a server says goes through [`safe`] before
 //! anything else: it must not command the terminal.

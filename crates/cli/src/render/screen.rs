@@ -1,4 +1,4 @@
-//! What is written on: how wide it is, and whether it shows colours.
+//! The output: its width, and whether it shows colours.
 
 use std::{
     fmt::Display,
@@ -20,10 +20,10 @@ pub(crate) enum Colour {
     Never,
 }
 
-/// What is written on.
+/// The output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Screen {
-    /// Columns; `None` where nobody looks and nothing need fit.
+    /// Columns; `None` if the output is not a terminal.
     pub(crate) width: Option<usize>,
     /// Whether styles are written.
     pub(crate) colours: bool,
@@ -48,27 +48,27 @@ impl Screen {
     #[cfg(test)]
     pub(crate) const PLAIN: Self = Self { width: None, colours: false };
 
-    /// What matters most in its line.
+    /// The most important part of a line.
     pub(crate) fn strong(&self, text: impl Display) -> String {
         self.styled(Style::new().bold(), text)
     }
 
-    /// What may be overlooked.
+    /// A less important part.
     pub(crate) fn faint(&self, text: impl Display) -> String {
         self.styled(Style::new().dimmed(), text)
     }
 
-    /// What is well.
+    /// A success.
     pub(crate) fn good(&self, text: impl Display) -> String {
         self.styled(AnsiColor::Green.on_default(), text)
     }
 
-    /// What may become a problem.
+    /// A warning.
     pub(crate) fn doubtful(&self, text: impl Display) -> String {
         self.styled(AnsiColor::Yellow.on_default(), text)
     }
 
-    /// What is wrong.
+    /// An error.
     pub(crate) fn bad(&self, text: impl Display) -> String {
         self.styled(AnsiColor::Red.on_default().bold(), text)
     }

@@ -28,7 +28,7 @@ pub(crate) fn of(name: &str, schema: &Map<String, Value>) -> String {
 /// More words to choose from are not written out.
 const WORDS: usize = 6;
 
-/// What lies deeper is not written out.
+/// Deeper levels are omitted.
 const DEEP: usize = 3;
 
 /// The type of a value, in as few words as tell it.

@@ -2,7 +2,7 @@ use std::{env, fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use crate::listen;
 
-/// What `anyport serve` can be told.
+/// The arguments of `anyport serve`.
 ///
 /// `-h` shows what most people need on one screen, `--help` all. Values of the environment are never shown: one of
 /// them may be a secret in the wrong place.
@@ -87,7 +87,7 @@ Examples:
 
 /// How long a call may take, unless something else is said.
 pub(crate) const TIMEOUT: Seconds = Seconds(Duration::from_secs(30));
-/// In seconds: what takes longer is no call, and what is kept for longer no answer of today.
+/// In seconds: a longer timeout or cache lifetime makes no sense.
 const DAY: u64 = 86_400;
 
 /// A time that may have a fraction, from a millisecond to a day.
@@ -127,7 +127,7 @@ impl Arguments {
         env::split_paths(&named).filter(|folder| !folder.as_os_str().is_empty()).collect()
     }
 
-    /// For how long answers are kept, if at all.
+    /// The lifetime of cached answers, if there is a cache.
     pub(crate) fn cache(&self) -> Option<Duration> {
         self.cache.filter(|seconds| *seconds > 0).map(Duration::from_secs)
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Arguments, arguments};
 use crate::listen::{Addresses, Era, Transport, absolute};
 
-/// What a person wants to know once the server is up: what is served, where, and what to tell a client.
+/// The banner of a running server: its documents, its addresses, and the configuration for a client.
 pub(super) struct Banner<'a> {
     pub(super) source: &'a str,
     pub(super) folders: &'a [PathBuf],

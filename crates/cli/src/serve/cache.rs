@@ -1,4 +1,4 @@
-//! Answers that are kept for as long as the documents stay as they are.
+//! The answer cache, which is valid as long as the documents do not change.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -29,11 +29,11 @@ struct Documents {
 }
 
 impl Documents {
-    /// Whether what is answered now is what will be answered until the documents change. Asked at every call, so that nobody
-    /// who has heard of a change is told what was before it: a task that empties the cache might come later than the
+    /// Whether current answers stay valid until the documents change. Checked at every call, so that a client that
+    /// received a change notification gets no older answer: a task that clears the cache might run later than the
     /// client's next call.
     fn are_settled(&self) -> bool {
-        // First the changes: they are told before reading and indexing are over, so none stands between the two.
+        // First the changes: they are sent before reading and indexing are over, so no change comes in between.
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         if have_come(&mut changes)
             && let Some(clear) = self.clear.get()
@@ -51,7 +51,7 @@ fn have_come(changes: &mut Receiver<Arc<Change>>) -> bool {
     let mut changed = false;
     loop {
         match changes.try_recv() {
-            // There were more than are kept for us, and they come next.
+            // There were more than the channel holds, and the rest comes next.
             Ok(_) | Err(TryRecvError::Lagged(_)) => changed = true,
             Err(TryRecvError::Empty | TryRecvError::Closed) => return changed,
         }

@@ -26,7 +26,7 @@ use crate::{
     user_error::UserError,
 };
 
-/// Serves until it is told to stop.
+/// Serves until a stop is requested.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     arguments.listen.check()?;
     for idle in arguments.listen.idle() {
@@ -88,7 +88,7 @@ fn layered(
     arguments: &Arguments,
     limits: &Limits,
 ) -> impl Service + use<> {
-    // What any of them refuses is counted beside what the server refuses.
+    // Their refusals are counted with those of the server.
     let metrics = server.metrics().clone();
     let edge = EdgeLimits {
         max_concurrent_calls: limits.max_concurrent_calls,
@@ -100,9 +100,9 @@ fn layered(
     });
     ServiceBuilder::new()
         .layer(stack::edge(&edge, &metrics))
-        // Handlers ask by result; clients of older revisions are asked inline.
+        // Handlers send requests as results; legacy clients receive them inline.
         .layer(LegacyClientLayer::new(limits.shim, &metrics))
-        // What only reads is not asked again for the same; limits of rate and time hold all the same.
+        // Read-only tools are cached; rate limit and timeout apply all the same.
         .layer(optional(cache))
         // A handler that panics fails its call, not the process.
         .layer(CatchPanicLayer)

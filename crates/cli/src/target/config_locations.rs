@@ -7,7 +7,7 @@ use super::variables::Surroundings;
 /// A file that may list servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConfigLocation {
-    /// Whose it is.
+    /// The program that owns the file.
     pub(crate) program: &'static str,
     /// The file.
     pub(crate) path: PathBuf,

@@ -1,7 +1,7 @@
 //! An `mcp.json`, in the shapes of the programs that write them.
 //!
-//! Servers stand under `mcpServers` (Claude, Cursor, Gemini CLI) or `servers` (VS Code), each a command or a URL. What
-//! is not asked for is not looked at, so that one wrong entry spoils no other.
+//! Servers are under `mcpServers` (Claude, Cursor, Gemini CLI) or `servers` (VS Code), each a command or a URL. Only
+//! the requested entry is read, so that an invalid entry does not affect others.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use super::{
     variables::{Surroundings, Unexpanded, expand},
 };
 
-/// What is wrong with a file, or with the entry that was asked for.
+/// A fault of a file, or of the requested entry.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     /// It cannot be read.
@@ -25,20 +25,20 @@ pub(crate) enum FileError {
     /// It is no JSON, with or without comments.
     #[error("{path} is no JSON: {reason}", path = .0.display(), reason = .1)]
     NoJson(PathBuf, String),
-    /// The entry is none.
+    /// The entry is not a server.
     #[error("the server {name} in {path} is wrong: {reason}", path = .path.display())]
     Entry {
         /// Its name.
         name: String,
         /// Where it stands.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
 }
 
 impl FileError {
-    /// What to do.
+    /// The advice.
     pub(super) fn help(&self) -> &'static str {
         match self {
             Self::Unreadable(..) => "name an mcp.json as FILE#NAME",
@@ -80,7 +80,7 @@ impl McpFile {
         self.servers.keys().map(String::as_str)
     }
 
-    /// How to reach the server called `name`; `None` when there is none.
+    /// Returns how to reach the server `name`, or `None` if there is no such server.
     pub(crate) fn server(
         &self,
         name: &str,

@@ -4,7 +4,7 @@
 //! - [`config_locations`]: where programs keep their servers.
 //! - [`file`]: their shapes.
 //! - [`destination`]: where a transport finds them.
-//! - [`redact`]: values that are shown to nobody.
+//! - [`redact`]: values that are never shown.
 
 mod config_locations;
 mod destination;
@@ -20,7 +20,7 @@ use std::{
 };
 
 use anyhow::Result;
-use anyport_protocol::Revision;
+use anyport_protocol::{Revision, suggest::did_you_mean};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http::{HeaderName, HeaderValue};
 
@@ -37,11 +37,10 @@ pub(crate) use self::{
 };
 use crate::{
     secret_source::{InvalidSecretSource, SecretSource},
-    suggest::did_you_mean,
     user_error::UserError,
 };
 
-/// What every command can be told about its server.
+/// The options of every command about its server.
 // Headers, tokens and variables are read by `resolve`: clap repeats a wrong value, and theirs may be secret.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Server")]
@@ -179,7 +178,7 @@ impl Options {
     fn headers(&self, surroundings: &Surroundings) -> Result<Vec<(String, SecretValue)>> {
         let mut headers = Vec::new();
         for (position, text) in self.header.iter().enumerate() {
-            // What was given is not repeated: its value may be secret.
+            // The argument is not repeated: its value may be secret.
             let wrong = |why: &str| {
                 UserError::usage(
                     format!("the {} --header is wrong: {why}", ordinal(position + 1)),
@@ -216,7 +215,7 @@ impl Options {
     }
 }
 
-/// Hides what a URL holds after its path: some servers are given their tokens there, and repeat what was asked for.
+/// Redacts the query of a URL: some servers take tokens there, and repeat the URL.
 fn hide_query(url: &str) {
     let Some((_, query)) = url.split_once('?') else { return };
     let query = query.split('#').next().unwrap_or(query);
@@ -227,7 +226,7 @@ fn hide_query(url: &str) {
     }
 }
 
-/// What a server is named by.
+/// The forms of a server's name.
 const HOW: &str = "name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
 
 fn idle(given: bool, option: &str, what: &str) -> Result<()> {
@@ -370,7 +369,7 @@ fn is_url(word: &str) -> bool {
     port || host == "localhost" || host.contains('.') && !Path::new(word).exists()
 }
 
-/// What else somebody may have meant by it.
+/// The suggestion for a misspelled name.
 fn guess(word: &str, known: &[String], is_broken: bool) -> String {
     const LISTED: usize = 12;
     let mut help = format!("to start a program, write it after --: -- {word}; else {HOW}");

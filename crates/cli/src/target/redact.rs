@@ -31,9 +31,8 @@ impl fmt::Debug for SecretValue {
     }
 }
 
-/// What was hidden, as a whole before its parts. A server may repeat what it was sent in an error, and
-/// a program what is in its environment on its standard error: so what is said goes through [`redacted`], wherever it comes
-/// from.
+/// The redacted values, a whole before its parts. A server may repeat a request in an error, and a program its
+/// environment on its standard error: so all output goes through [`redacted`].
 static KNOWN: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
 /// Stands for what is hidden.

@@ -6,15 +6,15 @@
 //!   `${workspaceFolderBasename}`, `${pathSeparator}` or `${/}`; VS Code also `${input:ID}`, for which it asks its user
 //!   (<https://code.visualstudio.com/docs/reference/variables-reference>).
 //!
-//! Nobody mixes them up, so all are understood in every file. What VS Code asks for is read from
-//! `ANYPORT_INPUT_ID`: this program has nowhere to keep an answer.
+//! The forms differ, so all are accepted in every file. Values that VS Code prompts for are read from
+//! `ANYPORT_INPUT_ID`: this program does not store answers.
 
 use std::{
     collections::BTreeMap,
     path::{MAIN_SEPARATOR_STR, Path, PathBuf},
 };
 
-/// What the program runs in.
+/// The environment of the program.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
     /// Where it was started.

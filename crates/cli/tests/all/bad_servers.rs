@@ -298,7 +298,7 @@ fn however_the_program_is_ended_it_leaves_no_process() {
             let started = Instant::now();
             while noted.iter().any(|pid| runs(pid)) {
                 let left: Vec<_> = noted.iter().filter(|pid| runs(pid)).collect();
-                assert!(started.elapsed() < Duration::from_secs(2), "{way} leaves {left:?}");
+                assert!(started.elapsed() < PATIENCE, "{way} leaves {left:?}");
                 wait(Duration::from_millis(5));
             }
         }

@@ -7,14 +7,13 @@
 use std::{
     io::{Read as _, Write as _},
     process::Command,
-    time::{Duration, Instant},
 };
 
 use crate::support::{Program, initialize, legacy, modern};
 use serde_json::{Value, json};
 
-/// Half the drain time: what is over by then was not cut.
-const SOON: Duration = Duration::from_secs(5);
+/// Longer than any test waits for the end: what is over by then was neither waited for nor cut.
+const DRAIN: [&str; 2] = ["--limit", "drain=120"];
 
 const SIGNALS: [&str; 2] = ["-TERM", "-INT"];
 
@@ -87,7 +86,7 @@ fn is_the_end(cancelled: &Value, result: &Value) {
 #[test]
 fn over_http_streams_are_ended_and_idle_connections_closed() {
     for name in SIGNALS {
-        let (mut program, server) = Program::http(&[]);
+        let (mut program, server) = Program::http(&DRAIN);
         let mut stream = server.open(&listen());
         assert_eq!(stream.head().0, 200);
         assert_eq!(stream.event().unwrap()["method"], "notifications/subscriptions/acknowledged");
@@ -97,32 +96,28 @@ fn over_http_streams_are_ended_and_idle_connections_closed() {
         let mut body = [0; 56];
         idle.0.read_exact(&mut body).unwrap();
 
-        let start = Instant::now();
         signal(&program, name);
         is_the_end(&stream.event().unwrap(), &stream.event().unwrap());
         assert_eq!(stream.event(), None, "the stream goes on");
         assert_eq!(idle.0.read(&mut body).unwrap(), 0, "the idle connection stays open");
         assert_eq!(program.wait().code(), Some(0), "{name}");
-        assert!(start.elapsed() < SOON, "{name}: {:?}", start.elapsed());
         assert!(std::net::TcpStream::connect(&server.authority).is_err());
     }
 }
 
 #[test]
 fn a_connection_that_never_said_anything_does_not_hold_up_the_end() {
-    let (mut program, server) = Program::http(&[]);
+    let (mut program, server) = Program::http(&DRAIN);
     let _silent = server.connect();
     // Answered after the silent one was accepted.
     assert_eq!(server.get("/health", &[]).status, 200);
-    let start = Instant::now();
     signal(&program, "-TERM");
     assert_eq!(program.wait().code(), Some(0));
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
 fn a_legacy_session_and_its_stream_are_ended() {
-    let (mut program, server) = Program::http(&[]);
+    let (mut program, server) = Program::http(&DRAIN);
     let opened = server.post(&initialize(1, "2025-11-25"), &[]);
     let session = opened.header("mcp-session-id").unwrap();
     let version = ("MCP-Protocol-Version", "2025-11-25");
@@ -134,25 +129,21 @@ fn a_legacy_session_and_its_stream_are_ended() {
     let mut stream = server.send("GET", &server.path, &[headers[0], version, accept], "");
     assert_eq!(stream.head().0, 200);
 
-    let start = Instant::now();
     signal(&program, "-TERM");
     while stream.event().is_some() {}
     assert_eq!(program.wait().code(), Some(0));
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
 fn on_standard_input_and_output_streams_are_ended() {
     for name in SIGNALS {
-        let mut program = Program::stdio(&[]);
+        let mut program = Program::stdio(&DRAIN);
         program.send(&listen());
         assert_eq!(program.receive()["method"], "notifications/subscriptions/acknowledged");
-        let start = Instant::now();
         signal(&program, name);
         is_the_end(&program.receive(), &program.receive());
         assert_eq!(program.rest_of_output(), "");
         assert_eq!(program.wait().code(), Some(0), "{name}");
-        assert!(start.elapsed() < SOON, "{name}: {:?}", start.elapsed());
     }
 }
 
@@ -161,19 +152,18 @@ fn a_second_signal_ends_it_at_once_and_the_code_tells_which() {
     for (name, code) in [("-TERM", 143), ("-INT", 130)] {
         let folder = crate::support::folder(&[]);
         let log = folder.path().join("log");
-        let (mut program, server) = Program::http(&["--log-file", log.to_str().unwrap()]);
+        let (mut program, server) =
+            Program::http(&[&DRAIN[..], &["--log-file", log.to_str().unwrap()]].concat());
         // Half a request, which the program waits for.
         let mut half = server.connect();
         let head =
             format!("POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n", server.authority);
         half.write_all(format!("{head}Content-Length: 100\r\n\r\n{{").as_bytes()).unwrap();
         assert_eq!(server.get("/health", &[]).status, 200);
-        let start = Instant::now();
         signal(&program, name);
         program.error_line(|line| line.starts_with("stopping"));
         signal(&program, name);
         assert_eq!(program.wait().code(), Some(code));
-        assert!(start.elapsed() < SOON, "{name}: {:?}", start.elapsed());
         // What was said before is written all the same.
         let logged = std::fs::read_to_string(log).unwrap();
         assert!(logged.contains("INFO anyport: stopping; running calls may finish"), "{logged}");

@@ -1,17 +1,12 @@
 //! `anyport serve --stdio`, as a client meets it that starts the program itself.
 
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, fs, io, process::Stdio};
 
 use crate::support::{Program, anyport, folder, initialize, legacy, modern, standard};
 use serde_json::{Value, json};
 
-/// What ends at once ends within this, on a machine full of other tests; the drain time is twice as long.
-const SOON: Duration = Duration::from_secs(5);
+/// Longer than any test waits for the end: what is over by then was neither waited for nor cut.
+const DRAIN: [&str; 2] = ["--limit", "drain=120"];
 
 fn initialized() -> Value {
     json!({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -180,13 +175,11 @@ fn after_a_crash_a_new_start_serves_with_the_same_key() {
 
 #[test]
 fn a_listen_stream_does_not_hold_up_the_end_of_input() {
-    let mut program = Program::stdio(&[]);
+    let mut program = Program::stdio(&DRAIN);
     program.send(&listen("stream"));
     assert_eq!(program.receive()["method"], "notifications/subscriptions/acknowledged");
-    let start = Instant::now();
     program.close_input();
     assert_eq!(program.wait().code(), Some(0));
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -206,7 +199,7 @@ fn nothing_more_is_sent_for_a_request_that_was_cancelled() {
 
 #[test]
 fn both_transports_at_once_answer_the_same_and_end_together() {
-    let mut program = Program::stdio(&["--transport", "http", "--port", "0"]);
+    let mut program = Program::stdio(&[&DRAIN[..], &["--transport", "http", "--port", "0"]].concat());
     let server = program.server();
     for request in [
         modern(1, "tools/call", standard()),
@@ -222,13 +215,11 @@ fn both_transports_at_once_answer_the_same_and_end_together() {
     assert_eq!(stream.head().0, 200);
     assert_eq!(stream.event().unwrap()["method"], "notifications/subscriptions/acknowledged");
 
-    let start = Instant::now();
     program.close_input();
     assert_eq!(stream.event().unwrap()["method"], "notifications/cancelled");
     assert_eq!(stream.event().unwrap()["id"], "stream");
     assert_eq!(stream.event(), None);
     assert_eq!(program.wait().code(), Some(0));
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     assert!(std::net::TcpStream::connect(&server.authority).is_err());
 }
 

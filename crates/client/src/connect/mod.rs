@@ -1,10 +1,9 @@
-//! Clients of servers that are elsewhere: where they are, and the connection to them.
+//! Clients of servers that are reached over a transport.
 
-mod aside;
-mod link;
-mod listening;
-mod target;
+mod answers;
+mod connector;
+mod endpoint;
 
-pub(crate) use aside::answer_asides;
-pub(crate) use link::Link;
-pub use target::{IntoEndpoint, InvalidEndpoint};
+pub(crate) use answers::FunctionAnswers;
+pub(crate) use connector::ClientConnector;
+pub use endpoint::{IntoEndpoint, InvalidEndpoint};

@@ -16,11 +16,11 @@ pub struct Form {
     server: String,
     message: String,
     schema: RequestedSchema,
-    /// As it came: what is checked is what was asked.
+    /// The schema as it arrived, for checks.
     source: Value,
 }
 
-/// What the user did with a form.
+/// The user's answer to a form.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ElicitAnswer {
     /// Sent it, with these fields: an object. Fields that are left out have their default, where there is one.
@@ -57,7 +57,7 @@ impl Form {
         &self.server
     }
 
-    /// What is asked.
+    /// The message for the user.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -73,7 +73,7 @@ impl Form {
         fields.filter_map(|(name, field)| Some((name.clone(), field.get("default")?.clone()))).collect()
     }
 
-    /// Whether `content`, completed by the defaults, is what was asked.
+    /// Checks whether `content`, completed by the defaults, fits the form.
     ///
     /// # Errors
     /// What is wrong with which fields.
@@ -118,7 +118,7 @@ impl Form {
 pub struct Page {
     /// The name of the server that asks.
     pub server: String,
-    /// What is asked.
+    /// The message for the user.
     pub message: String,
     /// Where. Whatever the server wrote: check it before it is opened.
     pub url: String,

@@ -74,7 +74,7 @@ impl Functions {
         }
     }
 
-    /// What the client can be asked.
+    /// The client's capabilities.
     pub(crate) fn capabilities(&self) -> ClientCapabilities {
         let there = |is: bool| is.then(JsonObject::new);
         let elicitation = ElicitationCapability {

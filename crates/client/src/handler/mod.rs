@@ -1,4 +1,4 @@
-//! Who answers what a server asks in the middle of a call.
+//! Answers server requests in the middle of a call.
 
 mod form;
 mod functions;
@@ -71,13 +71,13 @@ pub struct Answers {
     pub log: Option<anyport_protocol::meta::LogLevel>,
 }
 
-/// A question that was refused: by the user, or since it cannot be answered. The call that asked it ends.
+/// The refusal of a server request, by the user or for lack of an answer. Its call ends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refused(String);
 
 impl Refused {
-    /// Refuses for the reason `why`, which the server is told.
+    /// Refuses for the reason `why`, which the server receives.
     pub fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }

@@ -12,15 +12,15 @@ use anyport_protocol::{Limits, Raw};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Notify, time::sleep};
 
-/// What a server was last known to offer, in memory and in a file that outlives the program.
+/// The last known lists of a server, in memory and in a file that outlives the program.
 #[derive(Clone)]
 pub(super) struct CatalogCache(Arc<Inner>);
 
 struct Inner {
-    /// None: it is kept in memory alone.
+    /// `None`: in memory alone.
     path: Option<PathBuf>,
     contents: Mutex<Contents>,
-    /// Something changed, or nobody holds this any more.
+    /// Something changed, or the last clone is gone.
     changed: Arc<Notify>,
 }
 
@@ -29,22 +29,21 @@ struct Inner {
 struct Contents {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     discovered: Option<Raw>,
-    /// By the method, and by what the client that saw the list could be asked: a list may depend on it.
+    /// By the method and the client's capabilities, on which a list may depend.
     #[serde(default)]
     lists: BTreeMap<String, Raw>,
 }
 
-/// The most bytes that are kept; a larger list is asked for each time.
+/// The largest stored list in bytes; a larger one is requested each time.
 const MOST: usize = 8 << 20;
-/// The most lists that are kept. Clients may say of themselves whatever they like, and others come with the years: where there
-/// is no room for one that is in use now, the others are forgotten.
+/// The largest number of stored lists. Clients choose their capabilities, and new clients come: if there is no room for
+/// a list in use, unused ones are removed.
 const LISTS: usize = 64;
 /// Changes come together: what is written after this time has most of them.
 const SETTLE: Duration = Duration::from_millis(200);
 
 impl CatalogCache {
-    /// What is kept in the file at `path`, or nothing yet. A file that cannot be read is as good as none: all that is in
-    /// it can be asked for.
+    /// Reads the file at `path`. An unreadable file counts as missing: everything in it can be requested.
     pub(super) fn open(path: Option<PathBuf>) -> Self {
         let contents = path.as_deref().and_then(|path| match read(path) {
             Ok(contents) => Some(contents),
@@ -81,7 +80,7 @@ impl CatalogCache {
         }
     }
 
-    /// Returns whether another list was kept before.
+    /// Returns whether a different list was stored before.
     pub(super) fn set_list(&self, key: String, list: Raw) -> bool {
         let size = key.len() + list.as_str().len();
         if size > MOST {
@@ -101,7 +100,7 @@ impl CatalogCache {
         old.is_some_and(|old| old != list)
     }
 
-    /// Forgets a list, for what would be kept of it is a part. Returns whether it was kept.
+    /// Removes a list that is no longer complete. Returns whether it was stored.
     pub(super) fn drop_list(&self, key: &str) -> bool {
         let was_kept = self.lock().lists.remove(key).is_some();
         if was_kept {
@@ -110,7 +109,7 @@ impl CatalogCache {
         was_kept
     }
 
-    /// Writes the file whenever something has changed, until nobody else holds this.
+    /// Writes the file after every change, until the last other clone is gone.
     pub(super) fn written(&self) -> impl Future<Output = ()> + Send + use<> {
         let (inner, changed) = (Arc::downgrade(&self.0), self.0.changed.clone());
         async move {
@@ -141,13 +140,13 @@ impl Drop for Inner {
 
 fn read(path: &Path) -> io::Result<Contents> {
     let text = fs::read(path)?;
-    // What is handed on must have passed the scan, even if somebody wrote the file by hand.
+    // The stored text must pass the scan, even if the file was edited by hand.
     let limits = Limits { bytes: 4 * MOST, ..Limits { nodes: usize::MAX, ..Limits::default() } };
     let text = Raw::parse(text.into(), &limits).map_err(io::Error::other)?;
     text.decode().map_err(io::Error::other)
 }
 
-/// Readers see the old file or the new one, and nobody but the user sees either.
+/// Readers see the old file or the new one, and only the user can read either.
 fn write(path: &Path, contents: &Contents) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;

@@ -16,7 +16,7 @@ use anyport_protocol::{
 use anyport_service::{Context, Request, param_headers};
 use bytestring::ByteString;
 
-/// What the tools of the server want repeated, as far as they were listed.
+/// The parameter headers of the server's listed tools.
 #[derive(Clone, Default)]
 pub(super) struct HeaderCheck(Arc<Inner>);
 
@@ -49,7 +49,7 @@ impl HeaderCheck {
             let schema = Members::find(tool, "inputSchema").filter(|schema| schema.contains(KEYWORD));
             let plan = schema
                 .and_then(|schema| serde_json::from_str(schema).ok())
-                // What breaks the rules is no annotation: no client repeats it.
+                // An invalid annotation is ignored: no client repeats it.
                 .and_then(|schema| Plan::compile(&schema).ok())
                 .filter(|plan| !plan.headers().is_empty());
             match plan {
@@ -66,7 +66,8 @@ impl HeaderCheck {
     /// Compares the headers of a call with its arguments.
     ///
     /// 2026-07-28, streamable-http §Server Validation: a server "MUST reject requests" whose headers "do not match the
-    /// corresponding values in the request body". What goes on to the server is derived anew, so that it would not see it.
+    /// corresponding values in the request body". The bridge derives the headers for the server again, so the server
+    /// would not see a difference.
     ///
     /// # Errors
     /// -32020.

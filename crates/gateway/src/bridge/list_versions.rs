@@ -8,7 +8,7 @@ use std::{
 use anyport_protocol::Method;
 use tokio::{sync::watch, time::Instant};
 
-/// When each list was found to be another, by what it is kept under; and which are being read again.
+/// The versions of lists: when each list was found to differ, by its cache key, and which lists are being read again.
 #[derive(Clone, Default)]
 pub(super) struct ListVersions(Arc<Inner>);
 
@@ -32,7 +32,7 @@ impl ListVersions {
         });
     }
 
-    /// Tells of every change from now on, and of those before.
+    /// Reports every change from now on, and the earlier ones.
     pub(super) fn watch(&self) -> watch::Receiver<HashMap<String, Instant>> {
         self.0.changed.subscribe()
     }

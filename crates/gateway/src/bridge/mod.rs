@@ -24,8 +24,8 @@ use self::{
 
 /// Passes everything on to one server, under its own names.
 ///
-/// What a server says of itself, and its lists, are kept. While it starts, or is away, they are answered from what was
-/// last known, so that a client that looks only once sees the tools. The first time, everyone waits.
+/// The server's description and its lists are cached. While the server starts, or is away, requests are answered from
+/// the cache, so that a client that looks only once sees the tools. The first time, all clients wait.
 ///
 /// Clones are the same bridge.
 #[derive(Clone)]
@@ -38,7 +38,8 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// Stands in front of `upstream` and speaks `supported`, newest first. What the server offers is kept at `path`.
+    /// Makes a bridge in front of `upstream` for clients of the revisions `supported`, newest first. The server's lists
+    /// are cached at `path`.
     ///
     /// Must be called inside a tokio runtime.
     pub fn new(upstream: Upstream, supported: Arc<[Revision]>, path: Option<PathBuf>) -> Self {
@@ -84,12 +85,12 @@ impl Bridge {
         }
         let upstream = self.upstream.clone();
         tokio::spawn(async move {
-            // Whoever calls next is told why.
+            // The next caller receives the reason.
             let _ = upstream.connected(&context).await;
         });
     }
 
-    /// What the server said of itself, as this endpoint says it: with the revisions that are spoken here.
+    /// The server's `DiscoverResult` for this endpoint: with the revisions of the bridge.
     fn told(&self, discovered: &Raw) -> Raw {
         let names: Vec<&str> = self.supported.iter().map(|revision| revision.as_str()).collect();
         let ours = ["resultType", "supportedVersions", "ttlMs", "cacheScope"];
@@ -127,14 +128,14 @@ impl Bridge {
         let Some(known) = self.kept.list(&key) else { return self.listed(method, key, request, context) };
         let bridge = self.clone();
         tokio::spawn(async move { bridge.listed(method, key, request, context).outcome().await });
-        // 2026-07-28, caching: it may be stale before it arrives, and nobody else may see it.
+        // 2026-07-28, caching: it may be stale before it arrives, and it is private.
         let known = Splice::retain(&known, |key| key != "ttlMs" && key != "cacheScope")
             .with("ttlMs", &Raw::from(serde_json::Value::from(0)))
             .with("cacheScope", &Raw::string("private"));
         Reply::ready(Ok(known.finish()))
     }
 
-    /// Asks for a further page. One that leads to itself would be asked for without end.
+    /// Requests a further page. A page that leads to itself would be requested without end.
     fn page(&self, method: Method, cursor: Raw, request: Request, context: Context) -> Reply {
         let mirrored = self.mirrored.clone();
         self.upstream.call(request, context).map(move |outcome| match outcome {
@@ -171,7 +172,8 @@ impl Bridge {
         let Outcome::Result(list) = outcome else { return };
         self.mirrored.learn(list);
         if pages::next(list).is_some() {
-            // A page is no list, and whoever follows its cursor asks the server. Where it was kept it was another one.
+            // A page is not a whole list, and clients that follow its cursor ask the server. A stored whole list was a
+            // different one.
             if self.kept.drop_list(key) {
                 self.views.changed(key);
             }
@@ -201,7 +203,7 @@ impl Bridge {
             let outcome = pages::whole(&self.upstream, method, request, context.clone()).outcome().await;
             match &outcome {
                 Outcome::Result(_) => self.keep(&key, &outcome),
-                // Nobody knows, so everybody hears.
+                // Unknown, so all listeners are notified.
                 _ => self.views.changed(&key),
             }
             if !self.views.again(&key) {
@@ -222,7 +224,7 @@ impl Bridge {
                 let waits = match &outcome {
                     Outcome::Error(_) => false,
                     Outcome::Failed(failure) => match failure.root() {
-                        Failure::Unavailable { .. } => news.acknowledged || !news.of_resources,
+                        Failure::Unavailable { .. } => news.acknowledged || !news.wants_resources(),
                         Failure::NotSent(_) | Failure::Disconnected(_) | Failure::Overloaded { .. } => {
                             news.acknowledged
                         }
@@ -277,7 +279,7 @@ impl Bridge {
                 event = reply.next() => match event {
                     Event::Outcome(outcome) => return outcome,
                     Event::Notification(change) if self.reread(change.method, context) => {}
-                    // It is there again, or for the first time since it was asked for.
+                    // The server is back, or here for the first time.
                     Event::Notification(told) if told.method == Method::Acknowledged && news.acknowledged => {
                         self.may_differ(news, context, emitter).await;
                     }
@@ -293,7 +295,7 @@ impl Bridge {
 
     /// What was known of the lists may be out of date: whoever has seen another one is told, as by the server itself.
     async fn may_differ(&self, news: &ListenerState, context: &Context, emitter: &Emitter) {
-        for (_, change) in news.kinds() {
+        for change in news.lists() {
             if !self.reread(change, context) {
                 let change = Notification { method: change, params: Raw::EMPTY_OBJECT };
                 emitter.emit(Event::Notification(change)).await;
@@ -302,7 +304,7 @@ impl Bridge {
     }
 }
 
-/// What a list is kept under: it may depend on what the client can be asked.
+/// The cache key of a list, which may depend on the client's capabilities.
 fn key(method: Method, context: &Context) -> String {
     format!("{} {}", method.as_str(), Upstream::profile(context))
 }

@@ -1,7 +1,6 @@
 //! Invariant: A bridge answers lists from its cache while its server starts, and reports differences, however
 //! late a session listens.
 
-use anyport_upstream::UpstreamLimits;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -12,7 +11,7 @@ const LEGACY: Revision = Revision::V2025_11_25;
 const MODERN: Revision = Revision::V2026_07_28;
 
 fn bridge(farm: &Farm, path: Option<PathBuf>) -> Bridge {
-    let upstream = Upstream::new("farm", farm.clone(), UpstreamLimits::default());
+    let upstream = Upstream::builder("farm", farm.clone()).build();
     let supported: Vec<_> = Revision::ALL.into_iter().rev().collect();
     Bridge::new(upstream, supported.into(), path)
 }

@@ -36,18 +36,18 @@ pub struct Section {
     pub uri: String,
 }
 
-/// As much of a text as was asked for.
+/// An excerpt of a text, within the requested size.
 #[derive(Debug)]
 pub(super) struct Excerpt {
     /// The text itself, its outline, or its beginning.
     pub(super) content: String,
     /// Of an outline, its sections; the first ones, if there are very many.
     pub(super) sections: Vec<Section>,
-    /// What was left out, and how it is got; `None` if nothing was.
+    /// The omitted part, and how to request it; `None` if the text is complete.
     pub(super) note: Option<String>,
 }
 
-/// What an answer has of a text that is too long for it.
+/// The outline or beginning of a text that is too long for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Long {
     /// Its outline, if it has sections; else its beginning.
@@ -56,14 +56,14 @@ pub(super) enum Long {
     Beginning,
 }
 
-/// What an excerpt is made of.
+/// The input of an excerpt.
 pub(super) struct Source<'a> {
     pub(super) path: &'a DocumentPath,
     /// The whole document.
     pub(super) text: &'a str,
     /// All of its headings.
     pub(super) headings: &'a [Heading],
-    /// The heading whose section is wanted; `None` for all.
+    /// The heading of the requested section; `None` for the whole text.
     pub(super) section: Option<usize>,
 }
 
@@ -132,7 +132,7 @@ impl Source<'_> {
 }
 
 /// The outline of `sections` as a Markdown list of links, with as many levels as fit into `max` characters; `None` if
-/// not one heading does, or there are none.
+/// not one heading fits, or if there is no heading.
 fn outline(sections: &[Section], max: usize) -> Option<String> {
     let highest = sections.iter().map(|section| section.level).min()?;
     let lines: Vec<(u8, String)> =
@@ -189,7 +189,7 @@ fn cut(text: &str, max: usize) -> &str {
             Event::Start(_) => depth += 1,
             Event::End(_) => {
                 depth = depth.saturating_sub(1);
-                // What reaches the end goes on behind it.
+                // A section at the end continues after it.
                 if depth == 0 && range.end < end {
                     whole = range.end;
                 }

@@ -46,7 +46,7 @@ pub struct Listing {
     pub next_cursor: Option<String>,
 }
 
-/// What there is to know of a document before reading it.
+/// The metadata of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
     /// Path of the document within its folder
@@ -114,7 +114,7 @@ impl ListQuery {
     }
 }
 
-/// What leads to what is behind `document`, which stands at `place`.
+/// The cursor to the documents after `document`, which is at `place`.
 pub(crate) fn cursor(place: usize, document: &Document) -> String {
     format!("{place} {}", document.path)
 }

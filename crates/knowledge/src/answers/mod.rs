@@ -1,4 +1,4 @@
-//! What the tools answer: the same over every interface, as a structure for programs and as Markdown for who reads.
+//! The answers of the tools: the same over every interface, as a structure for programs and as Markdown for readers.
 //!
 //! - [`document`]: a standard, a document, or a section of one.
 //! - [`excerpt`]: as much of a text as an answer holds.

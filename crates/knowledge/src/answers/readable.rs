@@ -1,4 +1,4 @@
-//! What every answer can do, and how its lines are written.
+//! The common trait of answers, and the format of their lines.
 
 use anyport_protocol::types::ResourceLink;
 
@@ -7,7 +7,7 @@ pub trait Readable {
     /// The answer in Markdown.
     fn markdown(&self) -> String;
 
-    /// What it leads to.
+    /// The target.
     fn links(&self) -> Vec<ResourceLink> {
         Vec::new()
     }
@@ -26,7 +26,7 @@ pub(crate) fn same(a: &str, b: &str) -> bool {
     letters(a) == letters(b)
 }
 
-/// What a caller wrote, short enough to be repeated.
+/// A caller's text, cut so that it can be repeated.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(MAX_SHOWN).collect();
     if shown.len() < text.len() {
@@ -43,7 +43,7 @@ pub(crate) fn joined(parts: impl IntoIterator<Item = Option<String>>) -> String 
     parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
-/// What a document is about, as `python/testing`; or one of the two.
+/// The topic of a document, as `python/testing`, or one of the two.
 pub(crate) fn topic(language: Option<&str>, domain: Option<&str>) -> Option<String> {
     let parts: Vec<&str> = language.into_iter().chain(domain).collect();
     (!parts.is_empty()).then(|| parts.join("/"))

@@ -1,4 +1,4 @@
-//! What a search found, and where in each document.
+//! The results of a search, with their sections.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub const DEFAULT_HITS: usize = 10;
 /// How many it has at most.
 pub const MAX_HITS: usize = 50;
 
-/// What is looked for, and where.
+/// The query and its filters.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchArguments {
@@ -40,7 +40,7 @@ pub struct SearchArguments {
     pub limit: Option<usize>,
 }
 
-/// What a search found.
+/// The results of a search.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct SearchAnswer {
     /// How many documents were found, those beyond the limit included
@@ -84,7 +84,7 @@ pub struct SearchHit {
 }
 
 impl Knowledge {
-    /// What a search finds among the documents that are indexed so far. It takes some milliseconds, on this thread.
+    /// Searches the documents that are indexed so far. It takes some milliseconds, on this thread.
     ///
     /// # Errors
     /// When the index cannot be read. Nothing that is looked for is an error.

@@ -1,4 +1,4 @@
-//! What someone may have meant who asked for what there is not.
+//! Suggestions for names that do not exist.
 
 use crate::{Library, answers::same};
 

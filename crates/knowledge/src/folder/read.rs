@@ -16,7 +16,7 @@ pub(crate) struct FileRead {
     pub(crate) stamp: Stamp,
 }
 
-/// What the system says of a file without reading it: while that stays the same, the file most likely does.
+/// The metadata of a file: while it stays the same, the content most likely does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     bytes: u64,
@@ -103,7 +103,7 @@ pub(crate) fn read_text(root: &Path, file: &Path, limit: u64) -> Result<FileRead
     }
 }
 
-/// What a failure to read something below the folder is to be called.
+/// Classifies a failure to read something below the folder.
 pub(super) fn unreadable(error: &io::Error) -> Problem {
     match error.kind() {
         // A folder on the way has become something else.
@@ -112,7 +112,7 @@ pub(super) fn unreadable(error: &io::Error) -> Problem {
     }
 }
 
-/// Opens a file, step by step where the system cannot be told to follow no link.
+/// Opens a file, step by step on systems that cannot refuse to follow links.
 #[cfg(unix)]
 fn open(root: &Path, file: &Path) -> Result<File, Refusal> {
     use rustix::{fs, fs::OFlags, io::Errno};
@@ -138,7 +138,7 @@ fn open(root: &Path, file: &Path) -> Result<File, Refusal> {
             Err(error) => return Err(refuse(error)),
         }
     }
-    // Here nobody else would refuse it.
+    // No other check refuses it.
     if file.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
         return Err(Problem::NotAFile.into());
     }
@@ -155,7 +155,7 @@ fn open(root: &Path, file: &Path) -> Result<File, Refusal> {
 fn open(root: &Path, file: &Path) -> Result<File, Refusal> {
     let file = root.join(file);
     let is_itself = || Ok::<_, io::Error>(std::fs::canonicalize(&file)? == file);
-    // Asked before it is opened, because opening a pipe waits for its writer.
+    // Checked before it is opened, because opening a pipe waits for its writer.
     if !std::fs::symlink_metadata(&file)?.is_file() || !is_itself()? {
         return Err(Problem::NotAFile.into());
     }

@@ -31,7 +31,7 @@ impl Entry {
     }
 }
 
-/// What is in a folder.
+/// The files in a folder.
 #[derive(Debug)]
 pub(crate) struct Listing {
     /// The folder, no link on the way.
@@ -40,13 +40,13 @@ pub(crate) struct Listing {
     pub(crate) files: Vec<Entry>,
     /// Whether there are links, wherever they lead.
     pub(crate) links: bool,
-    /// Whether there are more documents than were asked for.
+    /// Whether there are more documents than requested.
     pub(crate) limited: bool,
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// Lists the documents below `root`, `most` of them at most. `enter` is told of each folder, links resolved, before it is
-/// looked into.
+/// Lists at most `most` documents below `root`. `enter` is called with each folder, links resolved, before the folder
+/// is listed.
 pub(crate) fn list(
     root: &Path,
     extensions: &[String],
@@ -90,7 +90,7 @@ struct Walk<'a> {
     shown: &'a Path,
     extensions: &'a [String],
     most: usize,
-    /// Is told of each folder before it is looked into.
+    /// Called with each folder before it is listed.
     enter: &'a mut dyn FnMut(&Path),
     files: Vec<Entry>,
     /// Whether `most` left some out.
@@ -115,7 +115,7 @@ struct Folder {
 struct Link {
     /// Where the link is.
     real: PathBuf,
-    /// What its target will be called.
+    /// The path of its target.
     below: String,
 }
 
@@ -123,7 +123,7 @@ impl Walk<'_> {
     /// Goes through a folder and all below it.
     fn folders(&mut self, top: Folder, entries: fs::ReadDir) {
         let mut found = self.folder(&top, entries);
-        // A list of our own: nesting is as deep as whoever fills the folder likes.
+        // An explicit stack: the nesting of folders is not bounded.
         while let Some(folder) = found.pop().filter(|_| !self.limited) {
             if folder.linked && !self.reached.insert(folder.real.clone()) {
                 self.warn(&folder.below, Problem::LinkRepeats);

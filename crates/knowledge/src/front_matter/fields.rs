@@ -5,7 +5,7 @@
 
 use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, StrInput};
 
-/// What the front matter says; absent is what it does not say.
+/// The fields of a front matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FrontMatter {
@@ -25,12 +25,12 @@ pub struct FrontMatter {
     pub domain: Option<String>,
 }
 
-/// What is wrong with a front matter.
+/// A fault of a front matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The line of the file, from 1.
     pub line: usize,
-    /// What is wrong there, and what to do.
+    /// The fault, and what to do.
     pub reason: String,
 }
 
@@ -41,7 +41,7 @@ const MAX_EVENTS: usize = 4_000;
 
 /// Reads the fields of a YAML mapping that begins on the file's second line.
 ///
-/// What stands before a syntax error counts; what follows it cannot be told apart any more.
+/// Fields before a syntax error count; the text after it cannot be parsed.
 pub(super) fn read(yaml: &str) -> (FrontMatter, Vec<Fault>) {
     let mut options = Options::default();
     options.disallow_directives = true;
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
 
     /// The parser counts lines from 1, and its first is the file's second.
     fn fault(&self, reason: &str) -> Fault {
-        // What is quoted comes from the file, and must not steer the terminal that shows it.
+        // The quoted text comes from the file, and must not control the terminal that shows it.
         let reason = reason.replace(char::is_control, " ");
         Fault { line: self.line + 1, reason }
     }

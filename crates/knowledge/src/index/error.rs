@@ -1,6 +1,6 @@
 use tantivy::TantivyError;
 
-/// The index cannot be kept or asked.
+/// The index cannot be written or searched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IndexError {
@@ -9,7 +9,7 @@ pub enum IndexError {
     Folder {
         /// The folder.
         folder: std::path::PathBuf,
-        /// What the system says.
+        /// The system's error.
         cause: std::io::Error,
     },
     /// The engine failed, most likely for want of disk or memory.

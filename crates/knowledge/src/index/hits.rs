@@ -1,4 +1,4 @@
-//! What a search found.
+//! The results of a search.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use foldhash::fast::FixedState;
 use super::stemming::{OF_STEM, stem};
 use crate::path::DocumentPath;
 
-/// What a search found.
+/// The results of a search.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Hits {
@@ -41,7 +41,7 @@ pub struct Words {
     first_bytes: [u64; 4],
 }
 
-/// What a word of a text is to a search.
+/// How a word of a text matches a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Word {
     /// Its number among the words looked for; all words of a stem have the same, but for the one looked for.
@@ -51,7 +51,7 @@ pub(crate) struct Word {
 }
 
 impl Words {
-    /// Whether there are none: then no text has any of them.
+    /// Whether there is no word: then no text matches.
     pub fn is_empty(&self) -> bool {
         self.weights.is_empty()
     }
@@ -77,7 +77,7 @@ impl Words {
         }
     }
 
-    /// What a word of a text is to the search, if it is something.
+    /// Returns how a word of a text matches the search, or `None` if it does not.
     pub(crate) fn find(&self, word: &str) -> Option<Word> {
         let first = word.bytes().next()?;
         if self.first_bytes[usize::from(first >> 6)] & (1 << (first & 63)) == 0 {

@@ -44,7 +44,7 @@ pub(super) fn small(mut parts: Vec<SegmentMeta>) -> Vec<SegmentId> {
 
 /// Merges parts of like size, eight at a time; while documents are gathered, only when there are too many parts.
 ///
-/// What is merged while more comes is merged again later, and takes the cores from those that index.
+/// A merge during indexing is repeated later, and takes cores from the indexing threads.
 #[derive(Debug)]
 pub(super) struct Sparing {
     gathering: Arc<AtomicBool>,

@@ -51,8 +51,9 @@ pub use storage::Storage;
 
 /// Threads that write. More would take the cores from those who ask.
 const WRITER_THREADS: usize = 2;
-/// What each of them gathers in memory before it writes a segment, in bytes. They take it only while there is something to
-/// write. Less makes more segments, which take longer to make, to merge and to search; more is not soon given back.
+/// The memory of each indexing thread before it writes a segment, in bytes. They use it only while there is something
+/// to write. Less memory makes more segments, which take longer to write, to merge and to search; more memory is not
+/// returned soon.
 const WRITER_BYTES: usize = 64 << 20;
 
 /// A full-text index of documents.

@@ -1,4 +1,4 @@
-//! What somebody asks for, as words.
+//! A query, as words.
 
 use std::{
     collections::HashSet,
@@ -15,7 +15,7 @@ pub const MAX_QUERY_CHARS: usize = 1_000;
 /// Most words of a query that are looked for.
 pub const MAX_QUERY_WORDS: usize = 32;
 
-/// What to look for, and where.
+/// The query and its filters.
 ///
 /// The query is words and no language: no character has a meaning in it but the double quote, which keeps the words
 /// between two of them together. Names are found however they are written: `maxRetries` finds `max_retries`.
@@ -43,9 +43,9 @@ impl SearchQuery {
 /// A query taken apart.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
-    /// What is looked for.
+    /// The terms of the query.
     pub(super) units: Vec<Unit>,
-    /// The query as a title would be kept, if it is not too long to be one.
+    /// The query in the form of a title, if it is short enough.
     pub(super) title_key: Option<u64>,
 }
 
@@ -102,7 +102,7 @@ fn tokens(analyzer: &mut TextAnalyzer, text: &str) -> Vec<Token> {
     tokens
 }
 
-/// What was quoted: all of it in one.
+/// A quoted phrase.
 fn phrase(tokens: &[Token]) -> Option<Unit> {
     let mut words = tokens.iter().filter(|token| token.position_length == 1);
     let words: Vec<_> =
@@ -110,7 +110,7 @@ fn phrase(tokens: &[Token]) -> Option<Unit> {
     (!words.is_empty()).then_some(Unit::Phrase(words))
 }
 
-/// What was not quoted: word by word, with names in one.
+/// Unquoted text: word by word, with names as one.
 fn loose(tokens: &[Token]) -> Vec<Unit> {
     let mut units = Vec::new();
     let mut rest = tokens;
@@ -134,7 +134,7 @@ fn loose(tokens: &[Token]) -> Vec<Unit> {
 
 /// A run of characters without spaces: its pairs, or the one character. Says how many tokens it took.
 ///
-/// Each pair is looked for by itself: whoever writes without spaces writes several words so.
+/// Each pair is searched separately: text without spaces contains several words.
 fn dense(tokens: &[Token]) -> (Vec<Unit>, usize) {
     let mut end = tokens[0].offset_from;
     let run = tokens.iter().take_while(|token| {

@@ -1,4 +1,4 @@
-//! What a query looks for, as the terms of an index by which it may be found.
+//! The units of a query, as terms of the index.
 
 use std::collections::HashMap;
 
@@ -17,9 +17,9 @@ use super::{
     union_query::UnionQuery,
 };
 
-/// What a part of a name weighs beside the name.
+/// The weight of a part of a name, relative to the name.
 const OF_PART: f32 = 0.3;
-/// What a word with one mistake weighs beside the word itself; one with two weighs half of it.
+/// The weight of a word with one mistake, relative to the word itself; with two mistakes it is half of that.
 const OF_MISTAKE: f32 = 0.4;
 
 /// A term, and what it weighs.
@@ -36,7 +36,7 @@ pub(super) struct QueryTerm {
     phrase: Option<PhraseQuery>,
     /// Whether it was quoted: then no document is wanted without it, wherever else its words stand.
     quoted: bool,
-    /// What lifts a document that has the unit.
+    /// The boost of a document that has the unit.
     boosts: Vec<Weighed>,
     /// How many documents have it, about.
     doc_freq: u64,
@@ -63,7 +63,7 @@ impl QueryTerm {
         self.doc_freq
     }
 
-    /// The documents that have it. Of a `sparse` search, few documents are asked after it.
+    /// The documents that have it. In a `sparse` search, few documents are checked for it.
     pub(super) fn query(&self, sparse: bool) -> Box<dyn Query> {
         if let Some(phrase) = &self.phrase {
             return Box::new(phrase.clone());
@@ -76,7 +76,7 @@ impl QueryTerm {
         any_of(any, sparse)
     }
 
-    /// What lifts a document that has it.
+    /// The boost of a document that has it.
     pub(super) fn boosts(&self) -> impl Iterator<Item = Box<dyn Query>> {
         self.boosts.iter().map(term_query)
     }
@@ -86,7 +86,8 @@ impl QueryTerm {
         self.matching().chain(self.boosts())
     }
 
-    /// What speaks for a document by itself, but for the places that lift it: a document that has these has those.
+    /// The terms that match a document, without the boosted fields: a document with a term in a boosted field has the
+    /// term itself.
     pub(super) fn matching(&self) -> impl Iterator<Item = Box<dyn Query>> {
         self.any.iter().chain(self.parts.iter().flatten()).map(term_query)
     }
@@ -154,7 +155,7 @@ impl<'a> Lookup<'a> {
         let (words, weight): (&[String], _) = match unit {
             Unit::Word(word) => (std::slice::from_ref(word), 1.0),
             Unit::Name { parts, .. } => (parts, OF_PART),
-            // Who quotes words wants these.
+            // A quoted phrase must match exactly.
             Unit::Phrase(_) => return Ok(false),
         };
         let mut found = false;
@@ -217,7 +218,7 @@ impl<'a> Lookup<'a> {
         Ok((known, most))
     }
 
-    /// What a word says that so many documents have.
+    /// The weight of a word that so many documents have.
     #[allow(clippy::cast_precision_loss)] // a ratio
     fn rarity(&self, doc_freq: u64) -> f32 {
         (1.0 + self.documents as f32 / doc_freq as f32).ln()

@@ -86,7 +86,7 @@ mod tests {
             move || queue.admit(TantivyDocument::new(), 10 * MAX_WAITING_BYTES)
         });
         first.into_tantivy_document();
-        // Half of the room is taken still: whoever needs more than the rest cannot be in.
+        // Half of the capacity is still taken: a larger request has to wait.
         assert_eq!(*queue.waiting.lock().unwrap(), MAX_WAITING_BYTES / 2);
         drop(second);
         let large = large.join().unwrap();

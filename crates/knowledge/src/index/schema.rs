@@ -1,4 +1,4 @@
-//! What is indexed of a document, and what its parts weigh.
+//! The indexed fields of a document, and their weights.
 
 use std::hash::BuildHasher;
 
@@ -88,7 +88,7 @@ pub(super) fn analyzers() -> TokenizerManager {
 }
 
 impl Fields {
-    /// What the index is given of a document.
+    /// The input of the index for a document.
     pub(super) fn entry(&self, document: &Document, text: &str) -> TantivyDocument {
         let mut entry = TantivyDocument::new();
         entry.add_text(self.path, document.path.as_str());

@@ -25,18 +25,18 @@ const SEVERAL: usize = 4;
 const MANY: usize = 8;
 /// Most words of which a document needs only some: the rarest. More cost time and change little.
 const MAX_LENIENT: usize = 6;
-/// A word that more than one in so many documents has does not make a document fit, if there are rarer ones. Nor is it
-/// asked of documents that have the rarer ones of many.
+/// A word that more than one in so many documents has does not select documents, if there are rarer words. Nor is it
+/// required of documents that have the rarer ones of many words.
 const FREQUENT: u64 = 5;
 
-/// A word is asked after at once for all documents that have it, unless it is so many times as frequent as what it is asked
-/// of: then it is quicker to ask after each.
+/// A word is read for all its documents at once, unless it is so many times as frequent as the candidates: then it is
+/// faster to check each candidate.
 const SPARSE: u64 = 16;
 
 type Clauses = Vec<(Occur, Box<dyn Query>)>;
 type Found = Vec<(Score, DocAddress)>;
 
-/// Finds what `asked` asks for.
+/// Searches for `asked`.
 ///
 /// Documents that are called so come first; then those with all words, those with all words but for their spelling, and
 /// those with some words.
@@ -82,7 +82,7 @@ pub(super) fn search(
     Ok(Hits { total: ranked.total, approximate, hits, words: lookup.words })
 }
 
-/// What the search is narrowed to.
+/// The filters of the search.
 fn filters(fields: Fields, asked: &SearchQuery) -> Vec<Term> {
     let single = [(fields.language, &asked.language), (fields.domain, &asked.domain)];
     let single = single.into_iter().filter_map(|(field, value)| Some((field, value.as_ref()?)));
@@ -90,7 +90,7 @@ fn filters(fields: Fields, asked: &SearchQuery) -> Vec<Term> {
     single.chain(tags).map(|(field, value)| Term::from_field_text(field, &filter_key(value))).collect()
 }
 
-/// What a pass looks for.
+/// The query of a pass.
 struct Pass {
     query: BooleanQuery,
     /// The same documents by less work, if that can be: how well they fit need not be known to count them.
@@ -108,7 +108,7 @@ fn called(lookup: &Lookup<'_>, title: Term, query_terms: &[QueryTerm], filters: 
     Some(Pass { query: BooleanQuery::new(clauses), counted: None })
 }
 
-/// Documents that have every unit, or of a sentence every one that is not frequent; `None` if there are none.
+/// Documents that have every unit, or of a sentence every unit that is not frequent; `None` if no unit is left.
 fn all_of(query_terms: &[QueryTerm], filters: &[Term], documents: u64) -> Option<Pass> {
     if query_terms.iter().any(QueryTerm::is_unknown) {
         return None;
@@ -139,7 +139,7 @@ fn all_of(query_terms: &[QueryTerm], filters: &[Term], documents: u64) -> Option
     Some(Pass { query: BooleanQuery::new(clauses), counted: None })
 }
 
-/// Documents that have some unit, and every phrase; `None` if there are none.
+/// Documents that have some unit, and every phrase; `None` if no unit is left.
 fn some_of(query_terms: &[QueryTerm], filters: &[Term], documents: u64) -> Option<Pass> {
     let (phrases, mut words): (Vec<&QueryTerm>, Vec<_>) =
         query_terms.iter().partition(|unit| unit.is_quoted());
@@ -177,7 +177,7 @@ fn filtered(filters: &[Term]) -> Clauses {
     filters.iter().map(filter).collect()
 }
 
-/// What the passes found, in their order.
+/// The results of the passes, in their order.
 #[derive(Default)]
 struct Ranked {
     limit: usize,
@@ -199,7 +199,7 @@ impl Ranked {
                 let found = search.search_with_statistics_provider(&query, &best, lookup)?;
                 (found, counted.count(search)?)
             }
-            // Who must see all of them can count them, too.
+            // A collector that sees all documents can count them, too.
             None => search.search_with_statistics_provider(&query, &(best, Count), lookup)?,
         };
         self.total = self.total.max(total);

@@ -8,7 +8,7 @@ use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer, Token, TokenFilter, T
 
 use super::split::Splitter;
 
-/// What a word of the same stem weighs beside the word itself.
+/// The weight of a word of the same stem, relative to the word itself.
 pub(super) const OF_STEM: f32 = 0.5;
 
 /// Stands before a stem that is not itself the word. No word has it, because it is no letter.
@@ -29,8 +29,8 @@ fn is_stemmed(word: &str) -> bool {
 /// The words that may be the plain form of a stem: it itself, with the "e" that it lost ("cach", "cache"), or with the "y"
 /// that became an "i" ("queri", "query").
 ///
-/// They are not indexed by their stem: whoever looks for the stem looks for these as well, and there are as many of these
-/// in a text as of all other forms together.
+/// They are not indexed by their stem: a search for the stem includes them, and a text has as many of them as of all
+/// other forms together.
 pub(super) fn plain_forms(stem: &str) -> impl Iterator<Item = String> {
     let y = stem.strip_suffix('i').map(|rest| format!("{rest}y"));
     let forms = [Some(stem.to_owned()), Some(format!("{stem}e")), y];
@@ -73,12 +73,12 @@ pub(super) fn stems() -> TextAnalyzer {
 /// The stems of words that were seen lately. Most words of a text are few, and to stem one takes longer than to find it.
 #[derive(Clone, Default)]
 struct Recent {
-    /// Each at a place that its hash gives it, from where a newer one drives it out. Empty until the first is asked for.
+    /// Each entry is at the slot of its hash, where a newer one replaces it. Empty until the first use.
     stems: Vec<Known>,
 }
 
-/// What is known of a word: its stem is its beginning with another ending. Small, and without a pointer to follow: most
-/// of the time that this takes is waiting for memory.
+/// An entry of a word: its stem is its beginning with another ending. Small and without a pointer, because most of the
+/// time goes into waiting for memory.
 #[derive(Clone, Copy, Default)]
 struct Known {
     /// The hash of the word. Two words with the same one are as rare as two paths with the same one.
@@ -94,13 +94,13 @@ impl Known {
     /// Longest ending: no stem of an English word has a longer one of its own.
     const ENDING: usize = 6;
 
-    /// What is to be known of a word and its stem, if there is room for it.
+    /// Makes the entry of a word and its stem, if it fits.
     fn new(hash: u64, word: &str, stem: &str) -> Option<Self> {
         let same = word.bytes().zip(stem.bytes()).take_while(|(a, b)| a == b).count();
         let own = &stem.as_bytes()[same..];
         let mut ending = [0; Self::ENDING];
         ending.get_mut(..own.len())?.copy_from_slice(own);
-        // A stem has the first letter of its word: none kept means none brought in.
+        // A stem has the first letter of its word, so an empty beginning means an empty slot.
         let kept = u8::try_from(same).ok().filter(|kept| *kept > 0)?;
         Some(Self { word: hash, kept, added: u8::try_from(own.len()).ok()?, ending })
     }
@@ -114,7 +114,7 @@ impl Known {
 }
 
 impl Recent {
-    /// How many are kept, a power of two.
+    /// The number of slots, a power of two.
     const PLACES: usize = 1 << 14;
 
     /// Writes the stem of a word, if it is brought in. Says whether it did.

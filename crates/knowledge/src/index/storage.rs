@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{IndexError, schema::analyzers};
 
-/// What the folders of indexes are called; nothing else is touched.
+/// The name of index folders; other folders are not touched.
 const PREFIX: &str = "anyport-index-";
 /// The file in each of them that its process holds locked for as long as it lives.
 const LOCK: &str = "lock";
@@ -39,7 +39,7 @@ pub(super) struct Opened {
 /// A folder of this process.
 struct Own {
     folder: TempDir,
-    /// Locked; whoever can lock it knows that we are gone.
+    /// Locked; a process that can lock it knows that this process has ended.
     _lock: File,
 }
 
@@ -69,7 +69,7 @@ impl Opened {
 impl Own {
     fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        // Held while folders come and go, so that nobody takes one that is just being made for one left behind.
+        // Held while folders are created and removed, so that no process takes a new folder for an abandoned one.
         let changing = File::options().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
         changing.lock()?;
         remove_dead(folder)?;
@@ -80,11 +80,11 @@ impl Own {
     }
 }
 
-/// Removes the folders below `folder` whose processes are gone.
+/// Removes the folders of ended processes below `folder`.
 fn remove_dead(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        // A link is not followed: it is none of ours.
+        // A link is not followed: we create no links.
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
         if !ours || !entry.file_type()?.is_dir() || is_alive(&entry.path()) {
             continue;

@@ -1,4 +1,4 @@
-//! Documents that have something of several, found by looking where they are asked for.
+//! Documents that match one of several queries, checked per candidate.
 
 use tantivy::{
     DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError,
@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// All that a scorer finds when asked only after every `step`th document it may have, each with its score.
+    /// All results of a scorer that is only checked at every `step`th document, each with its score.
     fn found(query: &dyn Query, searcher: &tantivy::Searcher, step: u32) -> Vec<(DocId, Score)> {
         let weight = query.weight(EnableScoring::enabled_from_searcher(searcher)).unwrap();
         let mut scorer = weight.scorer(searcher.segment_reader(0), 1.0).unwrap();

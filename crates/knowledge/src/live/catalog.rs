@@ -1,4 +1,4 @@
-//! What is known of every file, and what became different.
+//! The state of every file, and the differences.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -50,7 +50,7 @@ struct Known {
     warnings: Vec<Warning>,
 }
 
-/// What a file turned out to be.
+/// The result of reading a file.
 pub(super) enum Found {
     /// As before.
     Same,
@@ -92,7 +92,7 @@ impl Catalog {
         keys.take_while(move |(root, _)| *root == number).map(|(_, path)| path)
     }
 
-    /// What the file at `file` in a folder is called there: by itself, and by way of links.
+    /// The paths of the file `file` in a folder: its own, and those through links.
     pub(super) fn names(&self, number: usize, file: &Path) -> Vec<Entry> {
         let itself = file.to_str().and_then(|path| DocumentPath::new(path).ok());
         let linked = self.linked.get(&(number, file.to_owned())).into_iter().flatten().cloned();
@@ -120,7 +120,7 @@ impl Catalog {
             known.document
         });
         let document = match (document, &old) {
-            // Nobody need be told that it was read.
+            // Reading alone is not a change.
             (Some(document), Some(old)) if document == **old => Some(old.clone()),
             (document, old) => {
                 self.stale |= document.is_some() || old.is_some();
@@ -186,7 +186,7 @@ impl Catalog {
         }
     }
 
-    /// What the document at `path` says, whichever folder has it.
+    /// The document at `path`, in whichever folder it is.
     fn hash(&self, path: &DocumentPath) -> Option<u64> {
         let last = self.files.last_key_value().map_or(0, |((number, _), _)| *number);
         (0..=last)

@@ -1,6 +1,6 @@
 use crate::path::DocumentPath;
 
-/// What became different.
+/// The differences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Documents that there were not before.

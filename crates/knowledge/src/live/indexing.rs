@@ -1,4 +1,4 @@
-//! What waits to be indexed, and the thread that does it.
+//! The queue of the index, and the thread that works on it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -52,11 +52,11 @@ pub(super) struct Indexer {
     shared: Arc<Shared>,
     /// The documents in the index.
     paths: HashSet<DocumentPath>,
-    /// What was put and removed that the library may not have yet: it is told of when it has.
+    /// Added and removed documents that the index may not have yet: they are notified after the commit.
     unpublished: HashMap<DocumentPath, Option<Arc<Document>>>,
-    /// Those whose change is told with the next commit.
+    /// The changes that are notified with the next commit.
     changes: Vec<Arc<Change>>,
-    /// Who waits for the next commit.
+    /// The tasks that await the next commit.
     ready: Option<mpsc::Sender<()>>,
     /// Jobs that are carried out, but not committed.
     done: usize,
@@ -101,14 +101,14 @@ impl Queue {
         self.push(Job::Remove(path));
     }
 
-    /// Tells of a change once what was queued before can be found.
+    /// Notifies a change once everything queued before it can be searched.
     pub(super) fn tell(&self, change: Change) {
         if change != Change::default() {
             self.push(Job::Tell(Arc::new(change)));
         }
     }
 
-    /// Tells `ready` once what was queued before can be found.
+    /// Signals `ready` once everything queued before can be searched.
     pub(super) fn when_found(&self, ready: mpsc::Sender<()>) {
         self.push(Job::Ready(ready));
     }
@@ -122,7 +122,7 @@ impl Queue {
 }
 
 impl Indexer {
-    /// For who has many documents to put, and is told when they are found.
+    /// For callers that add many documents, and need to know when they can be searched.
     pub(super) fn gathering(mut self) -> Self {
         self.gathering = true;
         if let Some(index) = &*self.shared.index.load() {
@@ -131,7 +131,7 @@ impl Indexer {
         self
     }
 
-    /// Works until there is nobody who could queue more, then drops `ending`.
+    /// Works until the last sender is gone, then drops `ending`.
     pub(super) fn run(mut self, ending: mpsc::Sender<()>) {
         self.work();
         drop(ending);
@@ -191,7 +191,7 @@ impl Indexer {
         }
     }
 
-    /// Makes what is done count, and tells of it.
+    /// Commits the work, and notifies it.
     fn commit(&mut self) {
         self.committed = Instant::now();
         if self.done == 0 {
@@ -203,7 +203,7 @@ impl Indexer {
         }
         self.waiting.fetch_sub(std::mem::take(&mut self.done), Ordering::SeqCst);
         for change in self.changes.drain(..) {
-            // Nobody may be listening.
+            // There may be no subscriber.
             let _ = self.shared.changes.send(change);
         }
         self.shared.progress.send_modify(|progress| {
@@ -211,7 +211,7 @@ impl Indexer {
             progress.indexing = self.waiting.load(Ordering::SeqCst) > 0;
         });
         if let Some(ready) = self.ready.take() {
-            // Whoever waited may have lost patience.
+            // The waiting task may be gone.
             let _ = ready.send(());
             if std::mem::take(&mut self.gathering) {
                 self.merge();
@@ -219,10 +219,10 @@ impl Indexer {
         }
     }
 
-    /// Makes searches quicker, while nobody waits for anything else.
+    /// Merges segments for faster searches, while no other work waits.
     fn merge(&self) {
         let Some(index) = self.shared.index.load_full() else { return };
-        // Not held meanwhile: whoever ends need not wait for it.
+        // Not held meanwhile, so that a shutdown need not wait for it.
         let weak = Arc::downgrade(&index);
         let merge = move || {
             if let Err(error) = merge_parts(&weak) {

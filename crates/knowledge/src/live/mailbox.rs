@@ -1,4 +1,4 @@
-//! What the system has told of the folders, until somebody looks.
+//! Changes that the system has reported, until they are processed.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,10 @@ use std::{
 const QUIET: Duration = Duration::from_millis(100);
 /// How long a change waits at most for quiet.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// More paths than this are not kept one by one: looking through the whole folder is not slower then.
+/// More paths than this are not stored one by one: a scan of the whole folder is not slower then.
 const MAX_PATHS: usize = 10_000;
 
-/// Where the watcher leaves what it was told.
+/// The watcher's mailbox.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     inside: Mutex<Inside>,
@@ -29,14 +29,14 @@ struct Inside {
     stopped: bool,
 }
 
-/// What may have changed.
+/// The possible changes.
 #[derive(Debug, Default)]
 pub(super) struct PendingChanges {
-    /// Files and folders, and whether they went nobody knows where.
+    /// Files and folders, and whether they were moved to an unknown path.
     pub(super) paths: HashMap<PathBuf, bool>,
     /// Anything: something was missed.
     pub(super) anything: bool,
-    /// Why nothing will be told any more.
+    /// Why there will be no more reports.
     pub(super) failure: Option<notify::Error>,
 }
 
@@ -62,7 +62,7 @@ impl Mailbox {
         });
     }
 
-    /// What was at the first of these paths is now at the second.
+    /// Moved from the first path to the second.
     pub(super) fn moved(&self, paths: Vec<PathBuf>) {
         self.leave(|changes| changes.paths.extend(paths.into_iter().map(|path| (path, false))));
     }
@@ -72,7 +72,7 @@ impl Mailbox {
         self.leave(|changes| changes.anything = true);
     }
 
-    /// Nothing will be told any more.
+    /// There will be no more reports.
     pub(super) fn failed(&self, failure: notify::Error) {
         self.leave(|changes| {
             changes.anything = true;
@@ -128,7 +128,7 @@ impl Mailbox {
         leave(&mut inside.changes);
         let now = Instant::now();
         inside.last = Some(now);
-        // Who waits need not be woken for each of many: it looks again when the first of them is due.
+        // The waiting thread need not be woken for each of many: it checks again when the first is due.
         if inside.first.is_none() {
             inside.first = Some(now);
             self.arrived.notify_all();

@@ -51,7 +51,7 @@ impl fmt::Debug for Knowledge {
     }
 }
 
-/// What ends with the last clone.
+/// The state that ends with the last clone.
 struct Handle {
     shared: Arc<Shared>,
     mailbox: Arc<Mailbox>,
@@ -72,7 +72,7 @@ impl Drop for Handle {
     }
 }
 
-/// How documents are kept.
+/// The settings of documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The folder below which the index of this process is. Without one it is in memory.
@@ -116,7 +116,7 @@ impl Knowledge {
         let folder = folders.roots.first().cloned().unwrap_or_default();
         let failed = |cause| FolderError { folder, cause };
         let storage = settings.index_dir.map_or(Storage::Memory, Storage::Folder);
-        // From now on: who asks before the first file was read must not be told that there are none.
+        // From now on: a request before the first file is read must not find an empty library.
         let progress = Progress { reading: true, ..Progress::default() };
         let shared = Shared::new(Library::default(), progress, storage);
         let mailbox = Arc::new(Mailbox::default());
@@ -131,17 +131,17 @@ impl Knowledge {
         let started =
             started.and_then(|()| start("anyport-documents", move || synchronizer.run(first, ready)));
         started.map_err(failed)?;
-        // What is not there by then is served when it is.
+        // Documents that are not ready by then are served later.
         let _ = read.recv_timeout(OPENING);
         Ok(Self(Arc::new(handle)))
     }
 
-    /// What there is now. It never changes; a change makes the next one.
+    /// Returns the current library. It is immutable; a change makes the next one.
     pub fn library(&self) -> Arc<Library> {
         self.0.shared.library.load_full()
     }
 
-    /// Whether documents are kept true, and can be searched.
+    /// Whether documents are up to date, and can be searched.
     pub fn state(&self) -> State {
         let shared = &self.0.shared;
         shared.kept.state(shared.index.load().is_some())
@@ -165,8 +165,8 @@ impl Knowledge {
         }
     }
 
-    /// Tells of every change of the set of documents, batched. Who reads too slowly is told that it missed some
-    /// ([`broadcast::error::RecvError::Lagged`]).
+    /// Subscribes to the changes of the documents, in batches. A slow subscriber receives
+    /// [`broadcast::error::RecvError::Lagged`].
     pub fn changes(&self) -> broadcast::Receiver<Arc<Change>> {
         self.0.shared.changes.subscribe()
     }
@@ -174,7 +174,7 @@ impl Knowledge {
     /// Completes when all that was known is read and indexed.
     pub async fn settled(&self) {
         let mut progress = self.0.shared.progress.subscribe();
-        // It fails only if there is nobody who could change it, and we are here.
+        // It fails only without a sender, and we hold one.
         let _ = progress.wait_for(|progress| !progress.reading && !progress.indexing).await;
     }
 

@@ -35,7 +35,7 @@ pub(super) struct ToRead {
     pub(super) entry: Entry,
 }
 
-/// What came of it.
+/// The result.
 pub(super) struct Outcome {
     pub(super) root: usize,
     pub(super) entry: Entry,
@@ -96,7 +96,7 @@ impl Reader {
                 return;
             }
             let _ = outcomes.iter().all(take);
-            // Who would still send finds out that nobody takes it.
+            // Senders find out that the receiver is gone.
             drop(outcomes);
         });
     }
@@ -115,7 +115,7 @@ impl Reader {
         let begun = SystemTime::now();
         let mut warnings = Vec::new();
         let mut warn = |line, problem| {
-            // It is gone again, which the watcher tells as well.
+            // It is gone again, which the watcher reports as well.
             if problem != Problem::Vanished {
                 warnings.push(Warning { file: shown.join(entry.path.as_str()), line, problem });
             }

@@ -1,4 +1,4 @@
-//! What the threads of one [`Knowledge`](super::Knowledge) share.
+//! The shared state of the threads of one [`Knowledge`](super::Knowledge).
 
 use std::{
     sync::{
@@ -20,7 +20,7 @@ use crate::{
 /// How many changes wait for one who listens to them; see [`Knowledge::changes`].
 const CHANGES_WAITING: usize = 64;
 
-/// What the threads of one [`Knowledge`] have in common.
+/// The shared state of the threads of one [`Knowledge`].
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) library: ArcSwap<Library>,
@@ -49,7 +49,7 @@ impl Shared {
         })
     }
 
-    /// Whether nobody needs it any more.
+    /// Whether it is no longer in use.
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }

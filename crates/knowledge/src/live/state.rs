@@ -1,8 +1,8 @@
-//! Whether documents are kept true, and can be searched.
+//! Whether documents are up to date, and can be searched.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What documents that are served depend on.
+/// The dependencies of served documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct State {
@@ -10,12 +10,12 @@ pub struct State {
     pub folders: bool,
     /// Whether there is an index, so that documents can be searched.
     pub index: bool,
-    /// Whether the system tells of what changes in the folders. If not, they are looked through every few seconds.
-    /// `None` for documents that never change.
+    /// Whether the system reports changes in the folders. If not, they are scanned every few seconds. `None` for
+    /// documents that never change.
     pub watcher: Option<bool>,
 }
 
-/// What the thread that keeps documents true has found out.
+/// The findings of the thread that keeps documents up to date.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     /// Whether there is such a thread.
@@ -34,7 +34,7 @@ impl Kept {
 }
 
 impl Kept {
-    /// What the thread has found out, together with whether there is an index.
+    /// The findings of the thread, together with whether there is an index.
     pub(super) fn state(&self, index: bool) -> State {
         State {
             folders: !self.missing.load(Ordering::Relaxed),

@@ -23,10 +23,10 @@ use crate::{
     warning::{Problem, Warning},
 };
 
-/// How often it is looked whether the folders are still those that are watched: one may be deleted and made again, or be
-/// a link that leads elsewhere now, and nobody tells of that.
+/// The interval of checks that the folders are still the watched ones: a folder may be deleted and created again, or be
+/// a link with a new target, which the system does not report.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How often the folders are looked through although the system tells of changes, should it ever miss one.
+/// The interval of full scans although the system reports changes, in case it misses one.
 const LOOK_ANYWAY: Duration = Duration::from_secs(60);
 /// The share of the time that looking through the folders may take: one part in so many.
 const SHARE_POLLING: u32 = 20;
@@ -44,20 +44,20 @@ pub(super) struct Synchronizer {
     reader: Reader,
     catalog: Catalog,
     queue: Queue,
-    /// What each folder was when it was last looked through.
+    /// The identity of each folder at its last scan.
     identities: Vec<Option<Identity>>,
     /// Whether there are links, which give a file further names.
     links: bool,
     /// Whether there are more documents than may be read.
     limited: bool,
-    /// What was wrong when the folders were last looked through.
+    /// The warnings of the last scan.
     warnings: HashSet<Warning>,
     /// When that was, and how long it took.
     looked: Instant,
     took: Duration,
 }
 
-/// What is to be done.
+/// The next work.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     read: Vec<ToRead>,
@@ -110,7 +110,8 @@ impl Synchronizer {
         Ok((synchronizer, work))
     }
 
-    /// Reads what there is, tells `ready` when that can be found, and keeps it true until the mailbox is stopped.
+    /// Reads all documents, signals `ready` when they can be searched, and keeps them up to date until the mailbox is
+    /// stopped.
     pub(super) fn run(mut self, first: Work, ready: mpsc::Sender<()>) {
         self.tell_state();
         self.carry_out(first);
@@ -135,7 +136,7 @@ impl Synchronizer {
         self.shared.kept.found(self.identities.iter().any(Option::is_none), self.watch.polls());
     }
 
-    /// Looks at what was told, or at everything if that does not suffice.
+    /// Processes the reports, or scans everything if they do not suffice.
     pub(super) fn look_at(&mut self, changes: PendingChanges) {
         if let Some(failure) = &changes.failure {
             self.watch.give_up(failure);

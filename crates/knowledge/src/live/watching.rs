@@ -1,4 +1,4 @@
-//! How the system is asked to tell of changes, and what is done where it does not.
+//! Watches folders for changes, with scans where the system does not report them.
 
 use std::{
     collections::HashSet,
@@ -14,11 +14,11 @@ use notify::{
 
 use super::mailbox::Mailbox;
 
-/// Whether each folder is watched by itself. Elsewhere the system watches all that is below a folder as cheaply; here it
-/// would take a watch for each folder in `node_modules` and `.git`, whose number is limited.
+/// Whether each folder is watched by itself. Other systems watch everything below a folder as cheaply; this one would
+/// need a watch for each folder in `node_modules` and `.git`, and watches are limited.
 const EACH_FOLDER: bool = !cfg!(any(target_os = "macos", target_os = "windows"));
 
-/// How often folders are looked through where nobody tells of changes, unless that takes long.
+/// The interval of scans where the system does not report changes, unless a scan takes long.
 pub(super) const POLL: Duration = Duration::from_secs(3);
 
 /// The folders that are watched.
@@ -49,7 +49,7 @@ impl Watch {
         watch
     }
 
-    /// Whether the folders must be looked through because nobody tells of all that happens in them.
+    /// Whether the folders must be scanned because the system does not report all changes.
     pub(super) fn polls(&self) -> bool {
         self.polls
     }
@@ -64,8 +64,8 @@ impl Watch {
         self.entered.clear();
     }
 
-    /// Watches a folder, before it is listed: what comes after the listing is then told. `root` says whether it is one that
-    /// was named.
+    /// Watches a folder before it is listed, so that changes after the listing are reported. `root`: whether it is a
+    /// configured folder.
     pub(super) fn enter(&mut self, folder: &Path, root: bool) {
         self.entered.insert(folder.to_owned());
         if root && !self.polls {
@@ -75,8 +75,8 @@ impl Watch {
         if !EACH_FOLDER && (!root || self.folders.contains(folder)) {
             return;
         }
-        // One that is watched is watched again: the watch of a folder that was moved goes with its old name, and the system
-        // is asked little.
+        // A watched folder is watched again: the watch of a moved folder is bound to its old name, and the call is
+        // cheap.
         let Some(watcher) = &mut self.watcher else { return };
         match watcher.watch(folder, mode) {
             Ok(()) => {}
@@ -149,7 +149,7 @@ impl std::fmt::Debug for Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // What the system still tells is of no use.
+        // Further reports of the system are useless.
         self.mailbox.stop();
     }
 }
@@ -183,7 +183,7 @@ fn tell(mailbox: &Mailbox, event: Result<Event, Error>) {
         return mailbox.missed();
     }
     let gone = match event.kind {
-        // Our own reading would otherwise be told, too.
+        // Our own reads would otherwise be reported, too.
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
         EventKind::Access(_) => return,
         // Files that are written aside and moved into place are most of these.

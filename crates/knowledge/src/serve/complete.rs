@@ -1,4 +1,4 @@
-//! What is being typed.
+//! The typed text.
 
 use anyport_server::{Completion, MAX_COMPLETIONS};
 
@@ -13,7 +13,7 @@ pub(super) fn paths(library: &Library, typed: &str) -> Completion {
     for path in library.iter().map(|document| document.path.as_str()) {
         let Some(rank) = rank(path, &typed) else { continue };
         total += 1;
-        // No more than can be sent is kept: there may be 100,000.
+        // Only as many as can be sent are collected: there may be 100,000.
         if ranks[rank].len() < MAX_COMPLETIONS {
             ranks[rank].push(path);
         }

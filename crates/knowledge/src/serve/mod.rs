@@ -5,7 +5,7 @@
 //! - [`tools`]: what models call; [`schema`]: their arguments, with what there is to choose from.
 //! - [`resources`]: every document and section by its URI; [`complete`]: what is being typed.
 //! - [`prompt`]: a standard and the code that it is applied to.
-//! - [`notifications`]: who is told that documents changed.
+//! - [`notifications`]: notifies clients of changed documents.
 
 mod complete;
 mod notifications;
@@ -46,7 +46,7 @@ pub fn builder(knowledge: &Knowledge, name: &str, supported: &[Revision], key: O
 
 /// The same, with what can be chosen.
 ///
-/// Clients are told of documents that change from when the server is started ([`Server::start`]) to when it is stopped.
+/// Clients receive change notifications from the start of the server ([`Server::start`]) to its stop.
 pub fn builder_with(
     knowledge: &Knowledge,
     name: &str,

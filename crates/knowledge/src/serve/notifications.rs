@@ -1,4 +1,4 @@
-//! Who is told that documents changed.
+//! Notifies clients of changed documents.
 
 use std::{
     convert::Infallible,
@@ -11,7 +11,7 @@ use tokio::{sync::broadcast::error::RecvError, task::JoinHandle};
 use super::{offer::Offer, tools};
 use crate::{Document, Library, live::Change};
 
-/// Tells clients of what changes, from when the server starts to when it stops.
+/// Notifies clients of changes, from the start of the server to its stop.
 pub(super) fn while_it_runs(builder: Builder, offer: Arc<Offer>) -> Builder {
     let begun: Arc<Mutex<Option<JoinHandle<()>>>> = Arc::default();
     let ended = begun.clone();
@@ -29,11 +29,11 @@ pub(super) fn while_it_runs(builder: Builder, offer: Arc<Offer>) -> Builder {
         })
 }
 
-/// Tells of every batch of changes: one word for the list, one for each document.
+/// Notifies every batch of changes: once for the list, and once for each document.
 async fn announce(offer: Arc<Offer>, server: Server) {
     let mut changes = offer.knowledge.changes();
     let mut before = offer.knowledge.library();
-    // What changed while nobody listened.
+    // The changes without a subscriber.
     choose(&offer, &server, &before);
     loop {
         let change = match changes.recv().await {
@@ -51,7 +51,7 @@ async fn announce(offer: Arc<Offer>, server: Server) {
     }
 }
 
-/// Has the tools let what there is now be chosen from. Clients are told if that is something else.
+/// Updates the choices in the tools' schemas. Clients are notified if the schemas differ.
 fn choose(offer: &Arc<Offer>, server: &Server, library: &Library) {
     if !offer.retopic(library) {
         return;
@@ -69,7 +69,8 @@ fn choose(offer: &Arc<Offer>, server: &Server, library: &Library) {
 
 fn tell(server: &Server, change: &Change, before: &Library, now: &Library) {
     let events = server.events();
-    // What was added or removed is told too: who subscribed to it may have done so when it was not there, or reads it.
+    // Added and removed documents are notified too: a client may have subscribed before the document existed, or may be
+    // reading it.
     for path in change.added.iter().chain(&change.changed).chain(&change.removed) {
         events.resource_updated(&crate::uri::of(path));
     }
@@ -80,8 +81,8 @@ fn tell(server: &Server, change: &Change, before: &Library, now: &Library) {
 
 /// Whether a list of `now` says something else than one of `before`.
 ///
-/// Not whether this change makes it so: `now` may have later ones in it already, which are told of next, when there is no
-/// difference to be seen any more.
+/// Compares with the last notified list, not with the change: `now` may already include later changes, which would show
+/// no difference when they are notified.
 fn is_listed_otherwise(before: &Library, now: &Library) -> bool {
     let differ = |(old, new): (&Arc<Document>, &Arc<Document>)| {
         !Arc::ptr_eq(old, new) && (old.path != new.path || listed(old) != listed(new))
@@ -89,12 +90,12 @@ fn is_listed_otherwise(before: &Library, now: &Library) -> bool {
     before.len() != now.len() || before.iter().zip(now).any(differ)
 }
 
-/// What a list says of a document. That its size is another one is no news: then it has changed itself.
+/// A document's list entry without its size: a change of size is already sent as a resource update.
 fn listed(document: &Document) -> (&str, &str) {
     (&document.title, &document.description)
 }
 
-/// What is different between two libraries, for who has missed some changes.
+/// The differences of two libraries, for a subscriber that has missed changes.
 fn difference(before: &Library, now: &Library) -> Change {
     let mut change = Change::default();
     for document in now {

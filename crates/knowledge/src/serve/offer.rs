@@ -6,13 +6,13 @@ use crate::{
     serve::{Options, schema::Topics},
 };
 
-/// What all parts of the server share.
+/// The shared state of the server's parts.
 #[derive(Debug)]
 pub(super) struct Offer {
     pub(super) knowledge: Knowledge,
     pub(super) options: Options,
     pub(super) health: Health,
-    /// What the tools let be chosen from, as they are offered now.
+    /// The choices in the tools' current schemas.
     topics: Mutex<Arc<Topics>>,
 }
 

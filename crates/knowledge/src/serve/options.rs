@@ -17,7 +17,7 @@ pub struct Options {
     /// How many characters of a document an answer of a tool or prompt holds, unless the call says another number.
     /// Default [`DEFAULT_MAX_ANSWER_CHARS`].
     pub max_answer_chars: usize,
-    /// Languages that can be asked for whether or not there are documents about them, beside those of the documents and
+    /// Languages that clients can choose even without documents, beside those of the documents and
     /// [`Options::LANGUAGES`].
     pub languages: Vec<String>,
     /// Domains, likewise, beside [`Options::DOMAINS`].
@@ -25,9 +25,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// Languages that can always be asked for.
+    /// Languages that clients can always choose.
     pub const LANGUAGES: [&str; 5] = ["python", "go", "javascript", "typescript", "rust"];
-    /// Domains that can always be asked for.
+    /// Domains that clients can always choose.
     pub const DOMAINS: [&str; 5] = ["architecture", "testing", "security", "performance", "patterns"];
 }
 

@@ -83,7 +83,7 @@ fn fence(code: &str) -> String {
     "`".repeat(3.max(longest + 1))
 }
 
-/// The languages that there are standards for; or, of `language`, the domains, or all of them if it is none.
+/// The languages of the standards; or the domains of `language`, or all domains if there is no such language.
 fn of_standards(library: &Library, language: Option<Option<&str>>) -> BTreeSet<String> {
     let standards =
         || library.iter().filter_map(|document| document.language.as_deref().zip(document.domain.as_deref()));

@@ -57,7 +57,7 @@ fn resource(document: &Arc<Document>) -> Resource {
     resource
 }
 
-/// What stands at `uri`: a document, or a section of one.
+/// The document or section at `uri`.
 async fn contents(knowledge: &Knowledge, uri: &str) -> Result<Option<ResourceContents>, Unreadable> {
     let Some((path, fragment)) = uri::split(uri) else { return Ok(None) };
     let Some(document) = knowledge.library().get(&path).cloned() else { return Ok(None) };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{MAX_CHOICES, Options};
 use crate::Library;
 
-/// What can be asked for, where that is little enough to be listed.
+/// The choices of a schema, if they are few enough to be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Topics {
     languages: Option<Vec<String>>,
@@ -15,7 +15,7 @@ pub(super) struct Topics {
 }
 
 impl Topics {
-    /// What `library` is about, and what can be asked for anyway.
+    /// The topics of `library`, and the fixed choices.
     pub(super) fn of(library: &Library, options: &Options) -> Self {
         Self {
             languages: choices(&Options::LANGUAGES, &options.languages, library.languages()),
@@ -27,7 +27,7 @@ impl Topics {
     pub(super) fn schema<A: JsonSchema>(&self) -> Value {
         let mut schema = arguments_schema::<A>();
         if let Some(schema) = schema.as_object_mut() {
-            // What the Rust type is described as tells a model nothing.
+            // The description of the Rust type is useless to a model.
             schema.shift_remove("description");
         }
         for (name, choices) in [("language", &self.languages), ("domain", &self.domains)] {

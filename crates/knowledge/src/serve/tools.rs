@@ -1,4 +1,4 @@
-//! What models call.
+//! The tools.
 
 use std::sync::Arc;
 

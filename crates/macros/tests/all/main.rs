@@ -6,3 +6,5 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod compile;
+mod functions;
+mod methods;

@@ -52,6 +52,12 @@ impl Revision {
         matches!(self, Self::V2025_03_26)
     }
 
+    /// Whether requests over Streamable HTTP name the revision in a header (2025-06-18, transports §Protocol Version
+    /// Header).
+    pub const fn has_version_header(self) -> bool {
+        !matches!(self, Self::V2024_11_05 | Self::V2025_03_26)
+    }
+
     /// Whether a server may end the connection of an event stream during a call, and the client comes back for the rest
     /// (2025-11-25, transports §Sending Messages to the Server). Such a stream begins with an event that has an id.
     pub const fn has_sse_polling(self) -> bool {

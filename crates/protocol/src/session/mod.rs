@@ -14,3 +14,6 @@ pub mod parked;
 pub mod server;
 
 pub use cancellation::{cancelled_id, cancelled_params};
+
+#[cfg(test)]
+mod tests;

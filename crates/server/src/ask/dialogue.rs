@@ -19,22 +19,22 @@ use crate::{
     write::{Identity, ResultWriter},
 };
 
-/// What one call has asked and been answered, so far and in this round.
+/// The server requests and answers of one call, so far and in this round.
 #[derive(Debug, Default)]
 pub(crate) struct Dialogue(Mutex<Round>);
 
 #[derive(Debug, Default)]
 struct Round {
-    /// What the client answered in this round, by key.
+    /// The client's answers of this round, by key.
     responses: Option<Raw>,
     state: State,
-    /// What must be answered before the call can go on.
+    /// The open server requests.
     questions: Vec<(String, Method, Raw)>,
     /// Why the call cannot go on at all.
     failure: Option<Outcome>,
     /// How many futures given to `once` are under way: the handler is not dropped in the middle of one.
     once: usize,
-    /// Whether one of these will never end, since it asked.
+    /// Whether one of these will never end, because it sent a server request.
     stuck: bool,
     /// Of tools that the handler called. Most call none, and a round is moved: so it is small.
     calls: Option<Box<Calls>>,
@@ -54,15 +54,15 @@ pub(crate) enum DialogueStart {
     Ended(Outcome),
 }
 
-/// What became of a question.
+/// The state of a server request.
 pub(crate) enum AskOutcome<A> {
     /// It was answered.
     Answer(A),
     /// It is recorded, and waits for the next round.
     Open,
-    /// It must not be asked: the client did not declare this.
+    /// Not allowed: the client did not declare the capability.
     Lacking(Raw),
-    /// It cannot be asked.
+    /// The request cannot be sent.
     Impossible(Error),
 }
 
@@ -154,7 +154,7 @@ impl Dialogue {
         AskOutcome::Open
     }
 
-    /// What an earlier round remembers of a `once`.
+    /// The stored result of a `once` of an earlier round.
     pub(crate) fn remembered<T: DeserializeOwned>(&self, key: &str) -> Option<Result<T, Error>> {
         let round = self.lock();
         let raw = round.state.once.get(key)?;
@@ -272,7 +272,7 @@ impl Once<'_> {
         IN_ONCE.get()
     }
 
-    /// Runs `poll`, in which nothing may be asked: the call could never go on.
+    /// Runs `poll`, in which no server request is allowed: the call could never continue.
     pub(crate) fn polling<T>(poll: impl FnOnce() -> T) -> T {
         let _restore = Restore(IN_ONCE.replace(true));
         poll()

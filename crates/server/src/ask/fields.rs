@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::schema;
 
-/// Why a type cannot be asked for with a form.
+/// Why a type cannot be a form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FormError {
     #[error("a form is a struct with named fields")]
@@ -50,7 +50,7 @@ fn field(property: Value) -> Option<PrimitiveSchemaDefinition> {
             property.retain(|key, value| key != "format" || formats.iter().any(|format| value == format));
         }
         "integer" | "number" => {
-            // What schemars writes as a number's format is its Rust type.
+            // schemars writes the Rust type of a number as its format.
             property.remove("format");
             keep(&mut property, &["type", "minimum", "maximum", "default"])?;
         }

@@ -21,7 +21,7 @@ use crate::{schema::Schema, validation};
     note = "ask with `Form::<T>::new(..)`, `ElicitRequest`, `CreateMessageRequest` or `ListRootsRequest`"
 )]
 pub trait Question {
-    /// What the client answers.
+    /// The client's answer.
     type Answer;
 
     /// `elicitation/create`, `sampling/createMessage` or `roots/list`.
@@ -40,7 +40,7 @@ pub trait Question {
     fn read(&self, result: &Raw) -> Result<Self::Answer, QuestionError>;
 }
 
-/// A question that cannot be asked, or an answer that does not fit.
+/// A server request that cannot be sent, or an answer that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct QuestionError(pub String);
@@ -51,7 +51,7 @@ impl QuestionError {
     }
 }
 
-/// What a user did with a form.
+/// A user's answer to a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Elicited<T> {
     /// Filled it in.
@@ -63,7 +63,7 @@ pub enum Elicited<T> {
 }
 
 impl<T> Elicited<T> {
-    /// What was filled in, if anything was.
+    /// Returns the accepted values, if the user accepted the form.
     pub fn accepted(self) -> Option<T> {
         match self {
             Self::Accepted(content) => Some(content),
@@ -72,8 +72,8 @@ impl<T> Elicited<T> {
     }
 }
 
-/// A form whose fields are those of `T`: text, numbers, booleans, enums without data (their doc comments are the
-/// titles), lists of such enums; `Option<_>` for what may be left out.
+/// A form for elicitation with the fields of `T`: text, numbers, booleans, enums without data (their doc comments are
+/// the titles), lists of such enums; `Option<_>` for optional fields.
 #[derive(Clone, Debug)]
 pub struct Form<T> {
     message: String,
@@ -81,7 +81,7 @@ pub struct Form<T> {
 }
 
 impl<T: DeserializeOwned + JsonSchema> Form<T> {
-    /// Asks for a `T`. `message` tells the user why.
+    /// Makes a form for a `T`. `message` tells the user why.
     ///
     /// 2026-07-28, client/elicitation: "Servers MUST NOT use form mode elicitation to request sensitive
     /// information"; send the user to a URL for that ([`ElicitRequest::url`]).

@@ -10,9 +10,9 @@ use anyport_service::Outcome;
 
 /// The most states that are remembered at a time; each until it expires.
 pub(crate) const MAX_REPLAYS: usize = 100_000;
-/// The longest outcome that is kept to be given again.
+/// The longest outcome that is stored for a repetition.
 pub(crate) const MAX_OUTCOME_BYTES: usize = 64 << 10;
-/// The most bytes of outcomes that are kept at a time.
+/// The largest size of all stored outcomes.
 pub(crate) const MAX_REPLAY_BYTES: usize = 32 << 20;
 
 /// Remembers which states with [`crate::Context::once`] results came back, and with which answers, until they
@@ -43,11 +43,11 @@ enum Kept {
         running: bool,
     },
     Outcome(Outcome),
-    /// It is too long to be kept.
+    /// The outcome is too long to be stored.
     Gone,
 }
 
-/// What to do with a state that came back.
+/// The action for a retry's state.
 #[derive(Debug)]
 pub(crate) enum Replay {
     /// Run the call, and keep its outcome.

@@ -9,7 +9,7 @@ use anyport_service::{Outcome, Reply};
 use super::replay::Running;
 use crate::Context;
 
-/// What a handler is, once it is called.
+/// A running handler.
 pub(crate) type HandlerFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs a handler until it ends, or waits for answers.
@@ -71,7 +71,7 @@ impl<T, W: Fn(&Context, T) -> Outcome + Unpin> Future for Waiting<T, W> {
     }
 }
 
-/// However it ends: what the handler left behind tells nobody any more, be it cancelled or a panic.
+/// However it ends, cancelled or by a panic: tasks that the handler left behind send nothing any more.
 impl<T, W> Drop for Call<T, W> {
     fn drop(&mut self) {
         self.context.end();

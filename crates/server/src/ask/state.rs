@@ -18,12 +18,12 @@ use sha2::{Digest as _, Sha256};
 use super::replay::Replays;
 use crate::{mount_context::MountContext, params::Params};
 
-/// How long a client may take to come back with answers, unless [`crate::Builder::state_ttl`] says otherwise.
+/// The default of [`crate::Builder::state_ttl`]: for how long a `requestState` is valid, ten minutes.
 pub const DEFAULT_STATE_TTL: Duration = Duration::from_secs(600);
-/// The longest `requestState`, unless [`crate::Builder::state_bytes`] says otherwise.
+/// The default of [`crate::Builder::state_bytes`]: the maximum size of a `requestState`, 64 KiB.
 pub const DEFAULT_STATE_BYTES: usize = 64 << 10;
 
-/// What the time is. Expiry must hold across restarts and replicas, so it is the time of day.
+/// The clock by which states expire: the time of day, since expiry must hold across restarts and replicas.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
@@ -55,7 +55,7 @@ impl fmt::Debug for Clock {
 /// Results by key.
 pub(crate) type Memory = BTreeMap<String, Raw>;
 
-/// What earlier rounds of a call left behind.
+/// The stored results of earlier rounds of a call.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     /// Answers that were good.
@@ -111,7 +111,7 @@ struct Sealed {
 /// Seals states and opens them again.
 pub(crate) struct StateStore {
     pub(crate) sealer: Sealer,
-    /// Set when the key was made up, and nobody has been warned of it yet.
+    /// Set if the key was generated: used for the one warning about it.
     pub(crate) warning: Option<Once>,
     pub(crate) ttl: Duration,
     pub(crate) bytes: usize,
@@ -141,8 +141,8 @@ impl StateStore {
         self.warning.is_none()
     }
 
-    /// What seals. It is warned of when it does not last; not before, since the server may be mounted in one whose key
-    /// does.
+    /// The sealer. Its first use logs a warning if the key was generated; not before, since the server may be mounted in
+    /// one that was given a key.
     pub(crate) fn sealer(&self) -> &Sealer {
         if let Some(warning) = &self.warning {
             warning.call_once(|| {
@@ -228,8 +228,8 @@ impl StateStore {
 }
 
 impl StateScope {
-    /// The scope whose key seals states and cursors: the server's own if it was given a key, else that of the server in
-    /// which it is mounted.
+    /// The scope with the key that seals states and cursors: the server's own if it has a configured key, else that of
+    /// the server in which it is mounted.
     pub(crate) fn state_owner(&self) -> &Self {
         match &self.host {
             Some(host) if !self.store.is_lasting() => host.state_owner(),
@@ -237,17 +237,17 @@ impl StateScope {
         }
     }
 
-    /// What seals states and cursors.
+    /// The sealer of states and cursors.
     pub(crate) fn sealer(&self) -> &Sealer {
         self.state_owner().store.sealer()
     }
 
-    /// Every scope whose key may have sealed what comes back: the server's own, then outwards.
+    /// Every scope with a key that may have sealed a retry's state: the server's own, then outwards.
     fn state_owners(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |scope| scope.host.as_deref())
     }
 
-    /// What callers of `owner`, which is one of those, call what is `name` here.
+    /// The name of `name` for callers of `owner`, which is one of those scopes.
     fn name_at<'a>(&self, owner: &Self, name: &'a str) -> Cow<'a, str> {
         self.mount.name_within(&owner.mount, name)
     }

@@ -9,9 +9,9 @@ impl Context {
     /// Lets `work` go on by itself: the call does not wait for it, and neither the end of the call nor its cancellation
     /// ends it. [`crate::Server::stop`] waits for it, as long as [`crate::Builder::drain`] says, and then drops it.
     ///
-    /// What it tells the caller after the call has ended goes nowhere. It can neither ask nor use [`Context::once`]: the
-    /// round in which it runs is over when the answer comes. A future that tries is dropped, and the log says so. A panic
-    /// in it is logged.
+    /// Notifications after the end of the call are dropped. Background work can neither ask nor use [`Context::once`]:
+    /// its round is over when the answer arrives. A future that tries is dropped, with a log message. A panic in it is
+    /// logged.
     ///
     /// A handler runs once in each round of questions, and so does the background work that it starts: start it after the last question.
     ///

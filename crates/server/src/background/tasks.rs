@@ -105,13 +105,13 @@ thread_local! {
     static POLLING: Cell<Polling> = const { Cell::new(Polling::Other) };
 }
 
-/// What this thread polls.
+/// The background work that this thread polls.
 #[derive(Clone, Copy, PartialEq)]
 enum Polling {
     /// No background work.
     Other,
     BackgroundTasks,
-    /// Background work that asked, and so will never end.
+    /// Background work that sent a server request, and so will never end.
     Stuck,
 }
 
@@ -120,8 +120,8 @@ pub(crate) fn is_polling() -> bool {
     POLLING.get() != Polling::Other
 }
 
-/// Marks the background work that this thread polls as stuck: it asked, and so will never end. Returns whether there is
-/// any.
+/// Marks the background work that this thread polls as stuck: it sent a server request, and so will never end. Returns
+/// whether there is any.
 pub(crate) fn mark_stuck() -> bool {
     let polling = is_polling();
     if polling {
@@ -139,7 +139,7 @@ impl<F: Future<Output = ()>> Future for Work<F> {
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
         let Some(mut work) = self.0.take() else { return Poll::Ready(()) };
         let outer = POLLING.replace(Polling::BackgroundTasks);
-        // What a panic may have left half changed is the handler's own.
+        // State that a panic may have left half changed belongs to the handler.
         let polled = catch_unwind(AssertUnwindSafe(|| (work.as_mut().poll(task), work)));
         let polling = POLLING.replace(outer);
         match polled {
@@ -149,7 +149,7 @@ impl<F: Future<Output = ()>> Future for Work<F> {
             }
             Ok(_) => Poll::Ready(()),
             Err(panic) => {
-                // It goes to the log; there is no caller to be told.
+                // It goes to the log; there is no caller to receive it.
                 let _ = panicked("background", &*panic);
                 Poll::Ready(())
             }

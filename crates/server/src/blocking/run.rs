@@ -15,7 +15,7 @@ use crate::{Context, ToolResult, ask::HandlerFuture};
 #[non_exhaustive]
 pub enum BlockOnError {
     /// The call is over: it was cancelled or timed out, or a question ended it for now, and the function runs again when
-    /// the answer is there. Return; nobody sees the result.
+    /// the answer is there. Return: the result is dropped.
     #[error("the call is over")]
     Ended,
     /// It was not called by a function given to [`crate::Tool::run_blocking`], on the thread that this was given.
@@ -42,8 +42,8 @@ impl Context {
     /// ```
     ///
     /// A blocking function cannot be dropped like an asynchronous one. So when its call is over, this returns
-    /// [`BlockOnError::Ended`], and the function should return too: after a cancellation, after its timeout, and when it
-    /// asked a question that is not answered yet. Then it runs again from its top, as every handler that asks.
+    /// [`BlockOnError::Ended`], and the function should return too: after a cancellation, after its timeout, and after
+    /// a question without an answer yet. Then it runs again from its top, as every handler that asks.
     ///
     /// # Errors
     /// See [`BlockOnError`].

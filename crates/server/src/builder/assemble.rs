@@ -29,10 +29,10 @@ use crate::{
 };
 
 impl Builder {
-    /// Puts the server together.
+    /// Builds the server.
     ///
     /// # Errors
-    /// All problems at once.
+    /// Returns all problems at once.
     pub fn build(self) -> Result<Server, BuildError> {
         assemble(self)
     }
@@ -121,7 +121,7 @@ fn serve(
     Ok(core)
 }
 
-/// What the server's functions need and it does not have.
+/// The state that the server's functions need and the server lacks.
 fn lacking_states(builder: &Builder) -> Vec<String> {
     let Builder { states, tools, resources, templates, prompts, .. } = builder;
     let tools = tools.iter().map(Offered::dependency);
@@ -148,7 +148,7 @@ fn compile<T: Offered>(parts: Vec<T>, problems: &mut Vec<String>) -> Items<T::En
     items
 }
 
-/// What the server has now, what it may get, and what is mounted.
+/// The entries of the server, its declared kinds, and its mounts.
 fn offers(registry: &Registry, mounts: &[Mounted], dynamic: &[List]) -> Offers {
     let completes = |completers: &Completers| completers.iter().any(|(_, completer)| completer.is_some());
     let may_have = |lists: &[List]| dynamic.iter().any(|list| lists.contains(list));
@@ -200,7 +200,7 @@ fn sealer(keys: &[Key]) -> Result<Sealer, NoRandomness> {
     Ok(older.iter().fold(Sealer::new(first), Sealer::with_older))
 }
 
-/// What the server has is what it declares.
+/// The server declares the kinds of its entries.
 fn capabilities(offers: Offers, extensions: &JsonObject) -> ServerCapabilities {
     ServerCapabilities {
         tools: offers.tools.then(|| ToolsCapability { list_changed: Some(true), ..Default::default() }),

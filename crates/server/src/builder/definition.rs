@@ -16,11 +16,10 @@ use crate::{
     state::States,
 };
 
-/// For how long clients may keep lists and the discovery result, unless [`Builder::ttl`] and
-/// [`Builder::discover_ttl`] say otherwise: five minutes, as in the specification's examples.
+/// The default of [`Builder::ttl`] and [`Builder::discover_ttl`]: five minutes, as in the specification's examples.
 pub const DEFAULT_LIST_TTL: Duration = Duration::from_secs(300);
 
-/// A server that is being put together.
+/// The builder of a server.
 #[derive(Debug)]
 pub struct Builder {
     pub(super) info: Implementation,
@@ -73,35 +72,35 @@ impl Builder {
         }
     }
 
-    /// Its name for people.
+    /// Sets the server's name for people.
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.info.title = Some(title.into());
         self
     }
 
-    /// What it does, for people.
+    /// Sets the server's description, for people.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.info.description = Some(description.into());
         self
     }
 
-    /// Its website.
+    /// Sets the server's website.
     #[must_use]
     pub fn website(mut self, url: impl Into<String>) -> Self {
         self.info.website_url = Some(url.into());
         self
     }
 
-    /// Adds an icon.
+    /// Adds an icon of the server.
     #[must_use]
     pub fn icon(mut self, icon: Icon) -> Self {
         self.info.icons.get_or_insert_default().push(icon);
         self
     }
 
-    /// How to use the server, for the model.
+    /// Sets the instructions for the model: how to use the server.
     #[must_use]
     pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
         self.instructions = Some(instructions.into());
@@ -130,6 +129,13 @@ impl Builder {
         self
     }
 
+    /// Adds several tools: those that `#[tools]` makes of the methods of a type.
+    #[must_use]
+    pub fn tools(mut self, tools: impl IntoIterator<Item = impl Into<Tool>>) -> Self {
+        self.tools.extend(tools.into_iter().map(Into::into));
+        self
+    }
+
     /// Adds a resource.
     #[must_use]
     pub fn resource(mut self, resource: impl Into<Resource>) -> Self {
@@ -151,28 +157,28 @@ impl Builder {
         self
     }
 
-    /// Declares that the server has such things, though it may have none of them yet: they come and go at run time. See
-    /// [`Server::add`].
+    /// Declares the capabilities for these lists, even if they are empty when the server is built: their items come and go
+    /// at run time. See [`Server::add`].
     ///
-    /// Clients are told what a server has when they connect. A kind of which there is something when the server is built
-    /// is declared anyway. Prompts, resources and templates bring completion with them.
+    /// Clients learn a server's capabilities when they connect. A list that is not empty when the server is built is
+    /// declared anyway. Prompts, resources and templates declare completion as well.
     #[must_use]
     pub fn dynamic(mut self, lists: impl IntoIterator<Item = List>) -> Self {
         self.dynamic.extend(lists);
         self
     }
 
-    /// Offers what another server offers, too; give it a [`Mount`] to say how.
+    /// Mounts another server: this one offers its tools, resources and prompts, too. A [`Mount`] has the settings.
     ///
     /// - A tool or prompt `name` is called `PREFIX_name` here, or `name` if the prefix is empty.
-    /// - Resources and templates keep their URIs: handlers name them in links and changes, and clients may have kept
-    ///   them.
+    /// - Resources and templates keep their URIs: handlers name them in links and notifications, and clients may have
+    ///   stored them.
     /// - Its handlers run as they would by themselves: with its state, its limits and its key, if it was given one.
     ///   Errors and results name what the caller called and the server that it called. What it puts around its calls
     ///   stands around these too.
     /// - It starts before this server and stops after it; once, wherever it is mounted. See [`Server::start`].
-    /// - It stays a server of its own: what it offers later is offered here as well, and whoever listens here is told of
-    ///   its changes. The same server may be mounted several times, and served by itself.
+    /// - It stays a server of its own: what it offers later is offered here as well, and clients that subscribed here
+    ///   receive its changes. The same server may be mounted several times, and served by itself.
     /// - Its instructions are added under its title, at most 4 KiB of them, and 32 KiB of all.
     /// - Lists show what is this server's own first, then what is mounted, in the order of mounting. A list is fresh for
     ///   no longer than its shortest-lived part. Extensions that it declares are declared here, unless they are already.
@@ -185,7 +191,7 @@ impl Builder {
         self
     }
 
-    /// Shares `value` with all handlers. There is one value of each type.
+    /// Shares `value` with all handlers, which get it as [`State`](crate::State). There is one value of each type.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.states.insert(value);
@@ -199,80 +205,79 @@ impl Builder {
         self
     }
 
-    /// The revisions that `server/discover` names; what the transport around the server speaks. Unless set, all five,
-    /// newest first.
+    /// Sets the revisions that `server/discover` lists: those that the transport speaks. Unless set, all, newest first.
     #[must_use]
     pub fn supported_versions(mut self, versions: &[Revision]) -> Self {
         self.versions = versions.to_vec();
         self
     }
 
-    /// The most items on a page of a list.
+    /// Sets the maximum number of items on a page of a list.
     #[must_use]
     pub fn page_size(mut self, size: usize) -> Self {
         self.page_size = size;
         self
     }
 
-    /// For how long clients may keep a list.
+    /// Sets for how long clients may cache a list.
     #[must_use]
     pub fn ttl(mut self, list: List, ttl: Duration) -> Self {
         self.ttls.insert(list, ttl);
         self
     }
 
-    /// For how long clients may keep the result of `server/discover`.
+    /// Sets for how long clients may cache the result of `server/discover`.
     #[must_use]
     pub fn discover_ttl(mut self, ttl: Duration) -> Self {
         self.discover_ttl = ttl;
         self
     }
 
-    /// The key that seals states and cursors. Servers that share it continue each other's calls, and restarts do not
-    /// lose any. Without it the server makes up a key, and says so in the log. If called again, it adds an older key,
-    /// whose seals are still good.
+    /// Sets the key that seals `requestState` and cursors. Servers that share it continue each other's calls, and calls
+    /// survive a restart. Without it the server generates a key and logs a warning. If called again, it adds an older key,
+    /// whose seals remain valid.
     #[must_use]
     pub fn state_key(mut self, key: Key) -> Self {
         self.keys.push(key);
         self
     }
 
-    /// How long a client may take to come back with answers.
+    /// Sets for how long a `requestState` is valid; a retry after that gets the reason `expired`.
     #[must_use]
     pub fn state_ttl(mut self, ttl: Duration) -> Self {
         self.state_ttl = ttl;
         self
     }
 
-    /// The longest `requestState` that is given out or taken back.
+    /// Sets the maximum size of a `requestState`, in bytes.
     #[must_use]
     pub fn state_bytes(mut self, bytes: usize) -> Self {
         self.state_bytes = bytes;
         self
     }
 
-    /// The clock by which states expire.
+    /// Sets the clock by which states expire, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The most resources that one listen stream may subscribe to; what is beyond is not acknowledged.
+    /// Sets the maximum number of resources that one listen stream may subscribe to; the others are not acknowledged.
     #[must_use]
     pub fn max_subscriptions(mut self, limit: usize) -> Self {
         self.limits.max_subscriptions = limit;
         self
     }
 
-    /// The most bytes that the URIs of all listen streams may take together.
+    /// Sets the maximum size of the URIs of all listen streams together, in bytes.
     #[must_use]
     pub fn max_subscription_bytes(mut self, limit: usize) -> Self {
         self.limits.max_subscription_bytes = limit;
         self
     }
 
-    /// The most listen streams that may be open at a time.
+    /// Sets the maximum number of open listen streams.
     #[must_use]
     pub fn max_listeners(mut self, limit: usize) -> Self {
         self.limits.max_listeners = limit;

@@ -7,12 +7,11 @@ use anyport_service::Outcome;
 use super::definition::Builder;
 use crate::Server;
 
-/// When it starts and stops, and what its calls may take.
+/// Hooks, limits of calls, middleware and metrics.
 impl Builder {
-    /// Adds what runs when the server starts: see [`Server::start`]. Hooks run one after the other, in the order in which
-    /// they were added. They must not start or stop the server themselves, which would wait for them.
-    ///
-    /// Servers that are mounted in this one have started by then.
+    /// Adds a hook that runs when the server starts: see [`Server::start`]. Hooks run one after the other, in the order in
+    /// which they were added, after the mounted servers have started. A hook must not start or stop the server, which
+    /// would wait for itself.
     ///
     /// ```
     /// # use anyport_server::Server;
@@ -33,8 +32,8 @@ impl Builder {
         self
     }
 
-    /// Adds what runs when the server stops: see [`Server::stop`]. The last one that was added runs first. One that panics
-    /// is logged, and the others run.
+    /// Adds a hook that runs when the server stops: see [`Server::stop`]. Hooks run in reverse order. If one panics, the
+    /// panic is logged and the others run.
     #[must_use]
     pub fn on_stop<F, R>(mut self, hook: F) -> Self
     where
@@ -45,53 +44,52 @@ impl Builder {
         self
     }
 
-    /// For how long [`Server::stop`] waits for background work and blocking functions.
+    /// Sets for how long [`Server::stop`] waits for background work and blocking functions.
     #[must_use]
     pub fn drain(mut self, limit: Duration) -> Self {
         self.lifecycle.drain = limit;
         self
     }
 
-    /// The most functions of [`crate::Tool::run_blocking`] that run at a time; at least one.
+    /// Sets the maximum number of functions of [`crate::Tool::run_blocking`] that run at a time; at least one.
     #[must_use]
     pub fn max_blocking(mut self, limit: usize) -> Self {
         self.lifecycle.max_blocking = limit;
         self
     }
 
-    /// The most calls that wait until a blocking function ends; others are refused.
+    /// Sets the maximum number of calls that wait for a blocking function to end; others are refused.
     #[must_use]
     pub fn max_blocking_waiting(mut self, limit: usize) -> Self {
         self.lifecycle.max_blocking_waiting = limit;
         self
     }
 
-    /// The most futures of [`crate::Context::spawn_background`] that run at a time; others are refused.
+    /// Sets the maximum number of futures of [`crate::Context::spawn_background`] that run at a time; others are refused.
     #[must_use]
     pub fn max_background(mut self, limit: usize) -> Self {
         self.lifecycle.max_background = limit;
         self
     }
 
-    /// How deep tools may call tools with [`crate::Context::call`].
+    /// Sets the maximum depth of calls between tools with [`crate::Context::call`].
     #[must_use]
     pub fn max_call_depth(mut self, limit: usize) -> Self {
         self.lifecycle.max_call_depth = limit;
         self
     }
 
-    /// How long a tool may take that has no [`crate::Tool::timeout`] of its own. Without it there is no limit.
+    /// Sets the timeout of tools without a [`crate::Tool::timeout`] of their own. Unless set, there is none.
     #[must_use]
     pub fn default_timeout(mut self, limit: Duration) -> Self {
         self.lifecycle.default_timeout = Some(limit);
         self
     }
 
-    /// Adds a function that stands around every call, of whatever method: see
-    /// [`Middleware`](anyport_layers::Middleware). The one that was added first is outermost.
+    /// Adds middleware: a function around every request of every method. See [`Middleware`](anyport_layers::Middleware).
+    /// The first one that is added is outermost.
     ///
-    /// It stands where the server does, so that it sees every round of a call that asks. Calls that handlers make with
-    /// [`crate::Context::call`] do not pass through it.
+    /// It sees every round of a call that asks. Calls between tools ([`crate::Context::call`]) do not pass through it.
     ///
     /// ```
     /// # use anyport_server::Server;
@@ -115,7 +113,7 @@ impl Builder {
         self
     }
 
-    /// Where the server counts; else it counts for itself: see [`Server::metrics`].
+    /// Sets the metrics in which the server counts; unless set, it has its own: see [`Server::metrics`].
     #[must_use]
     pub fn metrics(mut self, metrics: &Metrics) -> Self {
         self.lifecycle.metrics = metrics.clone();

@@ -1,7 +1,7 @@
 //! How a server is put together.
 //!
-//! - `definition`: [`Builder`], what it is told; `lifecycle`: of its start and end, and of what its calls may take.
-//! - `assemble`: what it makes of that; `instructions`: what the server says of itself, with what is mounted in it.
+//! - `definition`: [`Builder`]; `lifecycle`: its settings for start, stop and the limits of calls.
+//! - `assemble`: how it builds the server; `instructions`: those of the server and of what is mounted in it.
 
 mod assemble;
 mod definition;

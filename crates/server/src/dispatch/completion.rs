@@ -62,7 +62,7 @@ pub(crate) fn complete(
     }))
 }
 
-/// What a reference leads to.
+/// The target of a reference.
 enum Found<'a> {
     Own(&'a Completers),
     /// It is what a mounted server offers, there under this name if that is another.
@@ -71,7 +71,7 @@ enum Found<'a> {
     Nothing,
 }
 
-/// What can be completed of what `reference` names, if `principal` may see it.
+/// The completion of the target of `reference`, if `principal` may see it.
 fn find<'a>(
     registry: &'a Registry,
     reference: &Reference,

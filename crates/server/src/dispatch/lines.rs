@@ -13,7 +13,8 @@ use crate::{
     resource::{Lister, TemplateEntry},
 };
 
-/// What is listed as a whole: the fixed resources, then those that templates list so. None of them twice.
+/// The resources that are listed as a whole: the fixed ones, then those that templates list at once, without
+/// duplicates.
 pub(super) async fn whole(fixed: &Pages, listings: Vec<StartedListing>) -> Result<Vec<Line>, Error> {
     let mut lines: Vec<Line> = fixed.lines().to_vec();
     let mut known: HashSet<Arc<str>> = lines.iter().map(|(uri, _)| uri.clone()).collect();
@@ -48,7 +49,7 @@ pub(super) fn inside(context: &Context, item: &Arc<Item<TemplateEntry>>) -> Opti
     Some(inside)
 }
 
-/// How `resource` is listed; `None` if it is none of the template's.
+/// The list entry of `resource`, or `None` if it does not belong to the template.
 pub(super) fn line(item: &Item<TemplateEntry>, mut resource: types::Resource) -> Result<Option<Line>, Error> {
     if !item.entry().makes(&resource.uri) {
         tracing::warn!(

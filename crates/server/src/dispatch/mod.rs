@@ -1,4 +1,4 @@
-//! What answers each method.
+//! Dispatch: the answer to each method.
 //!
 //! - `route`: which one that is. `tools`, `prompts`, `resources`, `completion`, `subscriptions`: one method each.
 //! - `listing`: `resources/list`, where templates list some: `paged` page by page, and `lines`, how each is listed.

@@ -13,7 +13,7 @@ use crate::{
     resource::TemplateEntry,
 };
 
-/// A request of a list whose end is made of templates that list page by page.
+/// A request for a list that ends with templates that list page by page.
 pub(super) struct PagedListing {
     server: Arc<Served>,
     context: Context,
@@ -51,10 +51,11 @@ impl PagedListing {
         Self { server, context: context.clone(), registry, params: params.clone(), size, templates }
     }
 
-    /// The page that is asked for. `front` is what is listed as a whole: the fixed resources, and templates that list so.
+    /// Returns the requested page. `front` are the resources that are listed as a whole: the fixed ones, and those of
+    /// templates that list at once.
     ///
-    /// Each template is asked once at most, so that one which gives empty pages for ever delays nobody; a page may
-    /// be shorter for it. 2026-07-28, pagination §Implementation Guidelines: clients "MUST NOT assume a fixed page size".
+    /// Each template is called at most once, so that endless empty pages delay no caller; a page may be shorter for it.
+    /// 2026-07-28, pagination §Implementation Guidelines: clients "MUST NOT assume a fixed page size".
     ///
     /// # Errors
     /// -32602 for a cursor that is none of ours, and what the functions say.
@@ -140,5 +141,5 @@ impl ListPosition {
     }
 }
 
-/// What cursors begin with that stand in a template's list; others begin with `resources\n`.
+/// The prefix of cursors in a template's list; others begin with `resources\n`.
 const IN_TEMPLATE: &str = "resources of\n";

@@ -82,12 +82,12 @@ pub(crate) fn call(
     }))
 }
 
-/// What is wrong with the arguments for `name`, in words.
+/// The faults of the arguments for `name`, as text.
 pub(crate) fn words(name: &str, faults: &[Fault]) -> String {
     format!("invalid arguments for {name}: {}", validation::words(faults))
 }
 
-/// What is wrong with the arguments.
+/// The faults of the arguments.
 ///
 /// 2026-07-28, server/tools §Error Handling: "Input validation errors" are "Tool Execution Errors", which the model
 /// gets to read; so it is since 2025-11-25. Before, they were "Protocol Errors": "Invalid arguments".

@@ -2,6 +2,7 @@ use std::fmt;
 
 /// Why a server cannot be built or changed: every problem that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BuildError {
     /// One line per problem: what it is about, and what to do.
     pub problems: Vec<String>,

@@ -5,15 +5,15 @@ use serde::Serialize;
 /// How much of a value that was found is repeated.
 const MAX_GOT: usize = 80;
 
-/// What is wrong with one field.
+/// A fault of one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Fault {
     /// Which field: `name`, `address.city`, `items[2]`. Empty when it is all of the arguments.
     pub field: String,
-    /// What was expected.
+    /// The expectation.
     pub expected: String,
-    /// What was there instead, cut short; absent when nothing was.
+    /// The found value, cut short; absent without a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub got: Option<String>,
     #[serde(skip)]
@@ -23,10 +23,10 @@ pub struct Fault {
 /// How a fault is put in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Said {
-    /// What was expected and what was found.
+    /// The expectation, and the found value.
     #[default]
     Plainly,
-    /// It is not there; such faults are told together.
+    /// The field is missing; such faults are reported together.
     Missing,
     /// In these words.
     As(String),
@@ -73,7 +73,7 @@ impl Fault {
         self.said == Said::Missing
     }
 
-    /// What was there instead; what is long is cut.
+    /// Sets the found value; a long one is cut.
     #[must_use]
     pub fn got(mut self, got: impl fmt::Display) -> Self {
         self.got = Some(cut(&got.to_string(), MAX_GOT).into_owned());
@@ -105,7 +105,7 @@ impl InvalidParams {
         Self { faults: vec![Fault::new(field, expected)] }
     }
 
-    /// What was there instead, in the last field that was named; what is long is cut. Leave it out for secrets.
+    /// Sets the found value of the last named field; a long one is cut. Omit it for secrets.
     #[must_use]
     pub fn got(mut self, got: impl fmt::Display) -> Self {
         if let Some(last) = self.faults.pop() {

@@ -8,7 +8,7 @@ macro_rules! named {
         pub struct $name(Cow<'static, str>);
 
         impl $name {
-            /// With words that say what, for whoever made the call.
+            /// An error with words for the caller.
             pub fn new(words: impl Into<Cow<'static, str>>) -> Self {
                 Self(words.into())
             }
@@ -32,7 +32,7 @@ macro_rules! named {
 named! {
     /// There is no such thing. The words name it: `note 7`.
     ///
-    /// Of a resource it says that there is none at its URI.
+    /// For a resource it means that nothing has its URI.
     ///
     /// ```
     /// use anyport_server::NotFound;
@@ -83,7 +83,7 @@ pub struct RateLimited {
 }
 
 impl RateLimited {
-    /// Nobody knows for how long.
+    /// A limit without a known time of retry.
     pub fn new() -> Self {
         Self::default()
     }
@@ -137,7 +137,7 @@ impl InternalError {
         Self { words: words.into(), cause: None }
     }
 
-    /// A fault whose cause is only logged: any error, also an `anyhow::Error` or words.
+    /// Makes an error with a cause that is only logged: any error, also an `anyhow::Error` or text.
     pub fn hiding(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { words: Cow::Borrowed(""), cause: Some(cause.into().into()) }
     }

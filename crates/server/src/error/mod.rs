@@ -1,4 +1,4 @@
-//! What a handler's `Err` says, and what becomes of it.
+//! Errors of handlers, and their form for models and programs.
 //!
 //! Any error that can be displayed will do; its words are then all that the caller learns. The types here say more:
 //! what kind of failure it was, so that a program can act on it as well.
@@ -17,11 +17,11 @@
 //!
 //! "No such resource" is -32602 with `data.uri` since 2026-07-28, and -32002 before; transports translate.
 //!
-//! A result that `isError` holds the words as text. A kind that is not plain execution stands in its `_meta` under
-//! [`key::ERROR`](anyport_protocol::meta::key::ERROR), as `{"reason": "rate_limited", "retryAfterMs": 30000}`; what is
-//! wrong with arguments under [`key::FAULTS`](anyport_protocol::meta::key::FAULTS), as a list of [`Fault`]s. Arguments
-//! that did not fit the schema, so that the handler was never reached, are told by `{"reason": "validation", "by":
-//! "schema"}`. In protocol errors the same stands in `data`, as `reason`, `retryAfterMs` and `faults`.
+//! A result with `isError` has the error's text. A kind other than plain execution is in its `_meta` under
+//! [`key::ERROR`](anyport_protocol::meta::key::ERROR), as `{"reason": "rate_limited", "retryAfterMs": 30000}`; faults
+//! of arguments are under [`key::FAULTS`](anyport_protocol::meta::key::FAULTS), as a list of [`Fault`]s. Arguments that
+//! do not fit the schema, and so never reach the handler, have `{"reason": "validation", "by": "schema"}`. Protocol
+//! errors have the same in `data`, as `reason`, `retryAfterMs` and `faults`.
 //!
 //! ```
 //! use anyport_server::{Context, NotFound, Resource, Tool, ToolError};

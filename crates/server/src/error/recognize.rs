@@ -9,7 +9,7 @@ use super::{
 };
 
 impl ErrorReport {
-    /// What a handler's `Err` says. Which types say more than words is known when the handler is compiled.
+    /// Recognises the type of a handler's `Err`. Which types have a kind is known when the handler is compiled.
     pub(crate) fn of<E: Display + 'static>(error: &E) -> Self {
         let any: &dyn Any = error;
         if let Some(error) = any.downcast_ref::<ToolError>() {
@@ -25,7 +25,7 @@ impl ErrorReport {
         if let Some(error) = any.downcast_ref::<anyhow::Error>() {
             return Self::chain(error.as_ref());
         }
-        // `anyhow` and its like tell the causes as well in this form, and nobody else minds it.
+        // `anyhow` and similar types include the causes in this form; for other types it makes no difference.
         let words = format!("{error:#}");
         let named = named!(any);
         Self { words, ..named.unwrap_or_default() }

@@ -8,12 +8,12 @@ use super::{
     StateError,
 };
 
-/// From this length on, no further cause is told.
+/// The length from which on no further cause is added.
 pub(super) const MAX_CHAIN_BYTES: usize = 4 << 10;
 /// How many causes are looked at: a chain may be a circle.
 const MAX_CAUSES: usize = 16;
 
-/// Makes the report of an error whose type is one of this crate's; `None` for any other type.
+/// Makes the report of an error of one of this crate's types; `None` for any other type.
 macro_rules! named {
     ($error:expr) => {{
         let error = $error;
@@ -44,12 +44,12 @@ macro_rules! named {
 
 pub(super) use named;
 
-/// What an error says, read once from whichever type it came as.
+/// The report of an error: what is sent of it, read once from whichever type it came as.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ErrorReport {
     pub(crate) kind: ErrorKind,
     pub(crate) words: String,
-    /// What is missing, when that is what it says.
+    /// The name of the missing thing, for such an error.
     pub(crate) missing: Option<String>,
     pub(crate) faults: Vec<Fault>,
     /// Whether the arguments were held against the tool's schema, so that its handler was never reached.
@@ -60,7 +60,7 @@ pub(crate) struct ErrorReport {
 }
 
 impl ErrorReport {
-    /// What an error and its causes say.
+    /// The texts of an error and its causes.
     pub(crate) fn chain(error: &(dyn StdError + 'static)) -> Self {
         let mut words = error.to_string();
         let mut known: Option<Self> = None;

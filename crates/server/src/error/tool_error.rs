@@ -6,11 +6,11 @@ use crate::Failure;
 /// Any error, for handlers in which everything converts with `?`: errors of the standard library and of other crates,
 /// `anyhow::Error`, `Box<dyn Error + Send + Sync>`, and words.
 ///
-/// The model reads the error's words and those of its causes, never its `Debug` output or a backtrace. If it or one of
-/// its causes is a [`NotFound`](crate::NotFound) or another error of this crate, the kind is kept; so are
+/// The model reads the error's text and those of its causes, never its `Debug` output or a backtrace. If it or one of
+/// its causes is a [`NotFound`](crate::NotFound) or another error of this crate, it has that kind; so it is with
 /// [`std::io::ErrorKind::NotFound`] and [`PermissionDenied`](std::io::ErrorKind::PermissionDenied). The causes of an
-/// [`InternalError`](crate::InternalError) are not told, and a [`Failure`] remains the protocol error that it is. The
-/// kind of what is directly in an `anyhow::Error` is kept with the feature `anyhow`.
+/// [`InternalError`](crate::InternalError) are not sent, and a [`Failure`] remains the protocol error that it is. With
+/// the feature `anyhow`, the kind of the error inside an `anyhow::Error` counts.
 ///
 /// ```
 /// use anyport_server::{ErrorKind, NotFound, ToolError};
@@ -29,7 +29,7 @@ use crate::Failure;
 /// assert_eq!(error.kind(), ErrorKind::NotFound);
 /// ```
 ///
-/// It is no [`std::error::Error`] itself, as `anyhow::Error` is none: that is what lets all others convert.
+/// It is not a [`std::error::Error`] itself, like `anyhow::Error`: that lets all others convert.
 pub struct ToolError(Box<ErrorReport>);
 
 impl ToolError {
@@ -52,7 +52,7 @@ impl ToolError {
         self
     }
 
-    /// What kind of failure it is.
+    /// Its kind.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }

@@ -1,4 +1,4 @@
-//! Who listens to changes, and what waits for each.
+//! The subscribers of changes, and their waiting notifications.
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     fmt,
@@ -6,8 +6,9 @@ use std::{
     task::Waker,
 };
 
-use anyport_protocol::{Method, Raw, json::Splice};
+use anyport_protocol::{Method, Raw, json::Splice, subscription::SubscriptionFilter, uri::contains};
 use anyport_service::{Notification, Principal};
+use bytestring::ByteString;
 
 use crate::visibility::{Audience, VisibilityRule};
 
@@ -28,7 +29,7 @@ pub(super) struct Host {
     pub(super) hub: Weak<Hub>,
     /// Whether what can be read is, too.
     pub(super) readable: bool,
-    /// Who sees it there.
+    /// Its audience there.
     pub(super) visible: Option<VisibilityRule>,
 }
 
@@ -41,21 +42,12 @@ pub(super) struct Bus {
     pub(super) closed: bool,
 }
 
-/// What a client wants to be told, as far as the server tells it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Filter {
-    pub(crate) tools: bool,
-    pub(crate) prompts: bool,
-    pub(crate) resources: bool,
-    pub(crate) uris: Vec<String>,
-}
-
 #[derive(Debug)]
 pub(super) struct Listener {
-    pub(super) filter: Filter,
+    pub(super) filter: SubscriptionFilter,
     pub(super) principal: Principal,
     pub(super) waiting: VecDeque<Change>,
-    /// What waits, to find it fast.
+    /// The waiting notifications, for a fast lookup.
     pub(super) known: HashSet<Change>,
     pub(super) waker: Option<Waker>,
 }
@@ -73,11 +65,11 @@ pub(super) enum Change {
 pub(super) const MAX_WAITING: usize = 1_024;
 
 impl Hub {
-    /// Tells those of a change who are in both audiences.
+    /// Notifies the subscribers that are in both audiences of a change.
     pub(super) fn tell(&self, change: &Change, audience: &Audience, seen_by: &Audience) {
         let told: Option<HashSet<u64>> = match (audience, seen_by) {
             (Audience::Everybody, Audience::Everybody) => None,
-            // Rules are asked without the lock: they are not ours.
+            // Visibility rules run without the lock: they are user code.
             _ => {
                 let wants = |listener: &Listener| change.is_wanted(&listener.filter).then_some(());
                 let wanting = self.listening(wants).into_iter();
@@ -130,10 +122,9 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Filter {
-    pub(super) fn bytes(&self) -> usize {
-        self.uris.iter().map(|uri| uri.len() + size_of::<String>()).sum()
-    }
+/// The bytes that the URIs of a filter take.
+pub(super) fn bytes(filter: &SubscriptionFilter) -> usize {
+    filter.uris.iter().map(|uri| uri.len() + size_of::<ByteString>()).sum()
 }
 
 impl fmt::Debug for Hub {
@@ -158,7 +149,7 @@ impl Listener {
 }
 
 impl Change {
-    fn is_wanted(&self, filter: &Filter) -> bool {
+    fn is_wanted(&self, filter: &SubscriptionFilter) -> bool {
         match self {
             Self::Tools => filter.tools,
             Self::Prompts => filter.prompts,
@@ -180,33 +171,20 @@ impl Change {
     }
 }
 
-/// Those of the URIs `subscribed` to whose subscriber hears that `uri` changed: one that it is or belongs to, and its
-/// fragments.
-fn concerned(subscribed: &[String], uri: &str) -> Vec<String> {
+/// Returns the subscribed URIs that a change of `uri` concerns: `uri` itself, URIs that contain it, and its fragments.
+fn concerned(subscribed: &[ByteString], uri: &str) -> Vec<String> {
     let whole = subscribed.iter().find(|whole| contains(whole, uri));
     let fragments = subscribed.iter().filter(|part| part.strip_prefix(uri).is_some_and(is_fragment));
-    whole.into_iter().chain(fragments).cloned().collect()
+    whole.into_iter().chain(fragments).map(ToString::to_string).collect()
 }
 
 fn is_fragment(rest: &str) -> bool {
     rest.starts_with('#')
 }
 
-/// Whether `uri` is `whole` or a part of it.
-pub(crate) fn contains(whole: &str, uri: &str) -> bool {
-    uri.strip_prefix(whole)
-        .is_some_and(|rest| rest.is_empty() || whole.ends_with('/') || rest.starts_with(['/', '#', '?']))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_part_belongs_to_its_whole() {
-        assert!(contains("a:/b", "a:/b") && contains("a:/b", "a:/b/c") && contains("a:/b/", "a:/b/c"));
-        assert!(!contains("a:/b", "a:/bc") && !contains("a:/b/c", "a:/b"));
-    }
 
     #[test]
     fn a_listener_is_small() {

@@ -10,7 +10,7 @@ pub const DEFAULT_MAX_LISTENERS: usize = 10_000;
 /// [`crate::Builder::max_subscription_bytes`] says otherwise.
 pub const DEFAULT_MAX_SUBSCRIPTION_BYTES: usize = 64 << 20;
 
-/// What bounds the listen streams of a server.
+/// The limits of the listen streams of a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListenLimits {
     pub(crate) max_subscriptions: usize,

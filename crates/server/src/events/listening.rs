@@ -6,17 +6,17 @@ use std::{
     task::{Context as Task, Poll},
 };
 
-use anyport_protocol::{Method, Raw, json::Splice};
+use anyport_protocol::{Method, Raw, subscription::SubscriptionFilter};
 use anyport_service::{Event, Notification, Outcome};
 use futures_core::Stream;
 
-use super::hub::{Filter, Hub, lock};
+use super::hub::{Hub, bytes, lock};
 
 /// The stream of one `subscriptions/listen`: the acknowledgement, then changes, and its result when the server closes.
 ///
 /// 2026-07-28, subscriptions §Acknowledgment: the server "MUST send `notifications/subscriptions/acknowledged` as the
 /// first message"; §Graceful Closure: it SHOULD "respond to the original `subscriptions/listen` request with a
-/// completion result". Whoever knows the request's id adds it to all of these as `subscriptionId`.
+/// completion result". The transport, which knows the request's id, adds it to all of these as `subscriptionId`.
 pub(crate) struct Listening {
     pub(super) hub: Arc<Hub>,
     pub(super) id: u64,
@@ -53,26 +53,12 @@ impl Drop for Listening {
     fn drop(&mut self) {
         let mut bus = lock(&self.hub.bus);
         if let Some(listener) = bus.listeners.remove(&self.id) {
-            bus.bytes -= listener.filter.bytes();
+            bus.bytes -= bytes(&listener.filter);
         }
     }
 }
 
-/// Only what the server agreed to tell is in it.
-pub(super) fn acknowledged(filter: &Filter) -> Notification {
-    let mut agreed = Splice::new();
-    let kinds = [
-        ("toolsListChanged", filter.tools),
-        ("promptsListChanged", filter.prompts),
-        ("resourcesListChanged", filter.resources),
-    ];
-    for (name, _) in kinds.into_iter().filter(|(_, agreed)| *agreed) {
-        agreed = agreed.with(name, &Raw::from(serde_json::Value::Bool(true)));
-    }
-    if !filter.uris.is_empty() {
-        agreed =
-            agreed.with("resourceSubscriptions", &Raw::from(serde_json::Value::from(filter.uris.clone())));
-    }
-    let params = Splice::new().with("notifications", &agreed.finish()).finish();
-    Notification { method: Method::Acknowledged, params }
+/// The acknowledgement of what the server agreed to.
+pub(super) fn acknowledged(filter: &SubscriptionFilter) -> Notification {
+    Notification { method: Method::Acknowledged, params: filter.params() }
 }

@@ -1,25 +1,25 @@
-//! The server's end: where changes are told.
+//! The server's end: where change notifications are sent.
 
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,
 };
 
-use anyport_protocol::{Error, Raw, jsonrpc::Reason};
+use anyport_protocol::{Error, Raw, jsonrpc::Reason, subscription::SubscriptionFilter};
 use anyport_service::Principal;
 
 use super::{
-    hub::{Change, Filter, Host, Hub, Listener, lock},
+    hub::{Change, Host, Hub, Listener, bytes, lock},
     limits::ListenLimits,
     listening::{Listening, acknowledged},
 };
 use crate::visibility::{Audience, VisibilityRule};
 
-/// Tells all listeners of changes. Clones tell the same listeners.
+/// The sender of change notifications to all listeners. Clones send to the same listeners.
 ///
-/// A listener that does not read keeps at most one notification of each kind and resource waiting: later ones add
-/// nothing to what it has to do. Where the server is mounted in others, their listeners are told too. Nobody is told
-/// that something has changed which they may not see.
+/// For a listener that does not read, at most one notification per kind and resource waits: another one would add
+/// nothing. If the server is mounted in others, their listeners receive the notifications, too. A listener receives
+/// nothing about what it may not see.
 #[derive(Clone, Debug, Default)]
 pub struct Events(Arc<Hub>);
 
@@ -29,28 +29,28 @@ pub(crate) enum ListenError {
     Closed(Error),
     /// There are `max_listeners`.
     Listeners(Error),
-    /// What is subscribed to takes `max_subscription_bytes`.
+    /// Subscriptions count towards `max_subscription_bytes`.
     Bytes(Error),
 }
 
 impl Events {
-    /// The tools changed.
+    /// Notifies listeners that the list of tools changed.
     pub fn tools_changed(&self) {
         self.tell(&Change::Tools, &Audience::Everybody);
     }
 
-    /// The prompts changed.
+    /// Notifies listeners that the list of prompts changed.
     pub fn prompts_changed(&self) {
         self.tell(&Change::Prompts, &Audience::Everybody);
     }
 
-    /// The list of resources changed.
+    /// Notifies listeners that the list of resources changed.
     pub fn resources_changed(&self) {
         self.tell(&Change::Resources, &Audience::Everybody);
     }
 
-    /// A resource changed. Who subscribed to it is told, or to one that it is a part of: `docs:///a/b` is a part of
-    /// `docs:///a`. So is who subscribed to a fragment of it, which may well have changed too: of that one.
+    /// Notifies listeners that a resource changed: those that subscribed to it, to one that it is a part of (`docs:///a/b`
+    /// is a part of `docs:///a`), or to a fragment of it, which may have changed as well.
     ///
     /// 2026-07-28, schema, `ResourceUpdatedNotification`: the URI "might be a sub-resource of the one that the client
     /// actually subscribed to".
@@ -80,7 +80,7 @@ impl Events {
         let _ = self.0.may_hear_of.set(Box::new(rule));
     }
 
-    /// The server is mounted in the one whose listeners `host` tells.
+    /// Notes that the server is mounted in the one that `host` belongs to.
     pub(crate) fn mounted_in(&self, host: &Self, readable: bool, visible: Option<VisibilityRule>) {
         let mut hosts = lock(&self.0.hosts);
         hosts.retain(|host| host.hub.strong_count() > 0);
@@ -97,7 +97,7 @@ impl Events {
     /// Begins to listen.
     pub(crate) fn listen(
         &self,
-        filter: Filter,
+        filter: SubscriptionFilter,
         principal: Principal,
         limits: ListenLimits,
         end: Raw,
@@ -113,7 +113,7 @@ impl Events {
             let message = format!("more than {limit} listen streams are open (max_listeners)");
             return Err(ListenError::Listeners(overloaded(message)));
         }
-        let bytes = filter.bytes();
+        let bytes = bytes(&filter);
         if bytes > limits.max_subscription_bytes.saturating_sub(bus.bytes) {
             let limit = limits.max_subscription_bytes;
             let message = format!(
@@ -137,8 +137,8 @@ impl Events {
         }
     }
 
-    /// Whose listeners are told: these, and those of every server in which this one is mounted, however often it is. And
-    /// who among them sees what is mounted: whoever sees it in one of its places.
+    /// The hubs that are notified: this one, and that of every server in which this one is mounted. With each, the
+    /// audience that sees the mounted server in at least one of its places.
     fn hubs(&self, resources: bool) -> Vec<(Arc<Hub>, Audience)> {
         let mut hubs: Vec<(Arc<Hub>, Audience)> = Vec::new();
         let mut next = vec![(self.0.clone(), None::<VisibilityRule>)];
@@ -168,7 +168,11 @@ mod tests {
     #[test]
     fn what_waits_for_a_slow_listener_is_bounded() {
         let events = Events::default();
-        let filter = Filter { tools: true, uris: vec!["a:".into(), "a:/".into()], ..Filter::default() };
+        let filter = SubscriptionFilter {
+            tools: true,
+            uris: vec!["a:".into(), "a:/".into()],
+            ..SubscriptionFilter::default()
+        };
         let limits = ListenLimits { max_listeners: 1, max_subscriptions: 2, max_subscription_bytes: 1_000 };
         let listen = |filter| events.listen(filter, Principal::local(), limits, Raw::EMPTY_OBJECT);
         let listening = listen(filter).unwrap();
@@ -179,10 +183,13 @@ mod tests {
         }
         let waiting = lock(&events.0.bus).listeners[&listening.id].waiting.len();
         assert!(waiting <= MAX_WAITING + 2, "{waiting}");
-        assert!(listen(Filter::default()).is_err(), "over the limit");
+        assert!(listen(SubscriptionFilter::default()).is_err(), "over the limit");
         drop(listening);
         assert!(lock(&events.0.bus).listeners.is_empty());
-        let many = |count| Filter { uris: vec!["x".repeat(76); count], ..Filter::default() };
+        let many = |count| SubscriptionFilter {
+            uris: vec!["x".repeat(68).into(); count],
+            ..SubscriptionFilter::default()
+        };
         assert!(matches!(listen(many(11)), Err(ListenError::Bytes(_))));
         for _ in 0..3 {
             assert!(listen(many(10)).is_ok(), "what is over is given back");

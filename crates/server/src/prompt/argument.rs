@@ -12,26 +12,26 @@ pub struct Argument {
 }
 
 impl Argument {
-    /// The argument `name`, which may be left out.
+    /// An optional argument called `name`.
     pub fn new(name: impl Into<String>) -> Self {
         Self { definition: PromptArgument::new(name), completer: None }
     }
 
-    /// Its name for people.
+    /// Sets its name for people.
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.definition.title = Some(title.into());
         self
     }
 
-    /// What it is.
+    /// Sets its description.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.definition.description = Some(description.into());
         self
     }
 
-    /// It must not be left out.
+    /// Makes it required.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.definition.required = Some(true);
@@ -49,7 +49,7 @@ impl Argument {
         self
     }
 
-    /// Completes it to those of `choices` that begin with what is typed.
+    /// Completes it with those of `choices` that begin with the text so far.
     #[must_use]
     pub fn choices<S: Into<String>>(mut self, choices: impl IntoIterator<Item = S>) -> Self {
         self.completer = Some(Completer::choices(choices));

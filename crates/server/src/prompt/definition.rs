@@ -21,7 +21,7 @@ use crate::{
     visibility::{VisibilityRule, visible_to},
 };
 
-/// A prompt, and the function that writes its messages.
+/// A prompt: its definition and the function that writes its messages.
 ///
 /// ```
 /// use anyport_server::{Argument, Context, Prompt, Values};
@@ -49,7 +49,7 @@ pub struct Prompt<H = PromptHandler> {
 /// The function behind a prompt.
 pub struct PromptHandler {
     pub(super) get: Box<Get>,
-    /// What the function's type makes of the arguments.
+    /// The types of the function's arguments.
     pub(super) check: Check,
 }
 
@@ -58,7 +58,7 @@ pub(super) type Get =
     dyn Fn(Values, Context) -> Result<HandlerFuture<Result<Messages, Error>>, Unreadable> + Send + Sync;
 
 impl Prompt<()> {
-    /// The prompt `name`, whose function [`Prompt::get`] adds.
+    /// Begins the prompt `name`; [`Prompt::get`] adds its function.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             definition: types::Prompt::new(name),
@@ -71,13 +71,12 @@ impl Prompt<()> {
         }
     }
 
-    /// Writes its messages with `function`, which is given those arguments that are declared as an `A`: [`Values`], or
-    /// a struct with a field for each argument. An argument that `A` cannot be read from ends the request with -32602
-    /// and words that name it.
+    /// Sets the function, which gets the declared arguments as an `A`: [`Values`], or a struct with a field for each
+    /// argument. An invalid argument ends the request with -32602 and a message that names it.
     ///
-    /// Arguments are texts. An `Option` takes one that is empty for absent, since clients send what a person left
-    /// empty that way. Lists and structs are read as JSON. Whether `A` fits the arguments is checked when the server is
-    /// built; those that are enums or booleans there complete themselves.
+    /// Arguments are texts. An `Option` reads an empty text as absent, because clients send empty form fields that way.
+    /// Lists and structs are read as JSON. Whether `A` matches the arguments is checked when the server is built;
+    /// arguments that are enums or booleans in `A` have completions of their own.
     pub fn get<A, F, R>(self, function: F) -> Prompt
     where
         A: DeserializeOwned + 'static,
@@ -96,14 +95,14 @@ impl Prompt<()> {
 }
 
 impl<H> Prompt<H> {
-    /// Its name for people.
+    /// Sets its name for people.
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.definition.title = Some(title.into());
         self
     }
 
-    /// What it is for.
+    /// Sets its description: what it is for.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.definition.description = Some(description.into());
@@ -117,9 +116,8 @@ impl<H> Prompt<H> {
         self
     }
 
-    /// Adds an argument for each field of `A`: with its description and title, and required unless it is an `Option`
-    /// or has a default. Types that are no struct with named fields have no arguments, and are refused when the server
-    /// is built.
+    /// Adds an argument for each field of `A`, with its description and title, and required unless it is an `Option` or
+    /// has a default. If `A` is not a struct with named fields, the server cannot be built.
     ///
     /// ```
     /// use anyport_server::{Context, Prompt};

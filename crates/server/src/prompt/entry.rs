@@ -94,7 +94,7 @@ impl Entry {
         (self.handler.get)(values, context).map_err(|error| self.unreadable(prompt, &error))
     }
 
-    /// What the caller hears when the arguments are not what the function takes.
+    /// The error for arguments that the function cannot read.
     fn unreadable(&self, prompt: &str, error: &Unreadable) -> Error {
         match (&error.name, &error.fault) {
             (_, Fault::Missing(field)) if self.completers.iter().any(|(name, _)| name == field) => {

@@ -10,7 +10,7 @@ use crate::{Failure, error::ErrorReport};
 /// The messages of a prompt.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Messages {
-    /// What these messages are for, if it differs from what is listed.
+    /// The description of these messages, if it differs from the listed one.
     pub description: Option<String>,
     /// The messages.
     pub messages: Vec<PromptMessage>,
@@ -33,7 +33,7 @@ impl Messages {
         Self::default()
     }
 
-    /// What these messages are for, if it differs from what is listed.
+    /// The description of these messages, if it differs from the listed one.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
@@ -55,7 +55,7 @@ impl Messages {
     }
 }
 
-/// What a prompt's function may return.
+/// The return types of a prompt's function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the messages of a prompt",
     note = "return text (one message of the user's), `Messages`, a `PromptMessage` or a list of them",
@@ -94,7 +94,7 @@ impl<const N: usize> IntoMessages for [PromptMessage; N] {
     }
 }
 
-/// Who says what.
+/// Roles and contents.
 impl<C: Into<ContentBlock>> IntoMessages for Vec<(Role, C)> {
     fn into_messages(self) -> Result<Messages, Error> {
         let message = |(role, content): (Role, C)| PromptMessage { role, ..PromptMessage::user(content) };
@@ -102,7 +102,7 @@ impl<C: Into<ContentBlock>> IntoMessages for Vec<(Role, C)> {
     }
 }
 
-/// Who says what.
+/// Roles and contents.
 impl<C: Into<ContentBlock>, const N: usize> IntoMessages for [(Role, C); N] {
     fn into_messages(self) -> Result<Messages, Error> {
         Vec::from(self).into_messages()

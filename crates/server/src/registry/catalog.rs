@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use anyport_protocol::{Error, Raw};
+use anyport_protocol::{Error, Raw, suggest::similar};
 use anyport_service::Principal;
 use indexmap::IndexMap;
 
@@ -18,7 +18,7 @@ pub(crate) struct Catalog<E> {
     items: Items<E>,
     /// Whether anything on it has a rule of its own.
     ruled: bool,
-    /// The list of everything, written when it is first asked for.
+    /// The list of everything, written at the first request.
     whole: OnceLock<Arc<Pages>>,
     /// Lists of what some callers see, by what that is: callers who see the same share one.
     views: Mutex<HashMap<Vec<bool>, Arc<Pages>>>,
@@ -38,7 +38,7 @@ pub(crate) struct Item<E> {
     pub(crate) target: Target<E>,
 }
 
-/// Who answers for it.
+/// The server that answers for it.
 pub(crate) enum Target<E> {
     /// The server itself.
     Own(E),
@@ -46,7 +46,7 @@ pub(crate) enum Target<E> {
     Mounted(usize, Arc<Item<E>>),
 }
 
-/// How many different views of one list are kept; what is beyond is written anew for each request.
+/// The number of stored views of one list; further views are written for each request.
 const MAX_VIEWS: usize = 64;
 
 impl<E> Item<E> {
@@ -92,7 +92,7 @@ impl<E> Catalog<E> {
         &self.items
     }
 
-    /// What the server itself answers for.
+    /// The server's own entries.
     pub(crate) fn own(&self) -> Items<E> {
         let own = self.items.iter().filter(|(_, item)| item.is_own());
         own.map(|(key, item)| (key.clone(), item.clone())).collect()
@@ -106,7 +106,7 @@ impl<E> Catalog<E> {
         self.ruled
     }
 
-    /// What is called `key`, if `principal` may see it.
+    /// Returns the entry `key`, if `principal` may see it.
     pub(crate) fn find(&self, key: &str, principal: &Principal) -> Option<&Arc<Item<E>>> {
         self.items.get(key).filter(|item| item.is_visible(principal))
     }
@@ -116,9 +116,9 @@ impl<E> Catalog<E> {
         self.items.values().filter(|item| item.is_visible(principal))
     }
 
-    /// What follows the name that nobody has, when it is close to others that `principal` may see.
+    /// The suggestion after an unknown name, if it is similar to others that `principal` may see.
     pub(crate) fn hint(&self, name: &str, principal: &Principal) -> String {
-        let close = crate::names::close(name, self.seen(principal).map(|item| &*item.key));
+        let close = similar(name, self.seen(principal).map(|item| &*item.key));
         if close.is_empty() { String::new() } else { format!("; there is {}", close.join(", ")) }
     }
 
@@ -139,8 +139,8 @@ impl<E> Catalog<E> {
     pub(crate) fn pages(&self, principal: &Principal, size: usize) -> Arc<Pages> {
         let write = |items: &mut dyn Iterator<Item = &Arc<Item<E>>>| {
             let lines = items.map(|item| (item.key.clone(), item.written.clone())).collect();
-            // 2026-07-28, caching §Cache Scope: "Servers MUST apply the same `cacheScope` to all response pages for
-            // a given list". So one item with a rule makes the list private, whoever sees it.
+            // 2026-07-28, caching §Cache Scope: "Servers MUST apply the same `cacheScope` to all response pages for a
+            // given list". So one item with a rule makes the list private for all callers.
             Arc::new(Pages::new(lines, size, !self.ruled))
         };
         if !self.ruled {

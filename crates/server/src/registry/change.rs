@@ -10,7 +10,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Change {
     pub(super) operations: Vec<Operation>,
-    /// What it cannot do without, of the server's state.
+    /// The state that it needs.
     pub(crate) needs: Vec<StateDependency>,
     pub(crate) problems: Vec<String>,
 }

@@ -83,12 +83,12 @@ pub(crate) fn apply(
     Ok((merge(own, now, mounts, &mut Vec::new()), changed))
 }
 
-/// What came of a change.
+/// The result of a change.
 #[derive(Debug)]
 pub(crate) struct AppliedChange {
-    /// What is no longer as it was.
+    /// The changed lists.
     pub(crate) kinds: ChangedKinds,
-    /// Who could see what changed, of tools, of prompts, and of what can be read.
+    /// The audiences of the changes of tools, prompts and readable entries.
     pub(crate) tools: Audience,
     pub(crate) prompts: Audience,
     pub(crate) resources: Audience,
@@ -96,8 +96,7 @@ pub(crate) struct AppliedChange {
     pub(crate) found: usize,
 }
 
-/// What the server would have had to declare before it can have this. Clients of older revisions are told what there is
-/// once, when they connect.
+/// The capability that the server should have declared. Legacy clients learn the capabilities once, when they connect.
 fn lacks(offers: Offers, compiled: &Compiled) -> Option<String> {
     let (kind, list, has) = match compiled.list() {
         List::Tools => ("tool", "Tools", offers.tools),

@@ -1,4 +1,4 @@
-//! What a server offers together with what other servers contribute.
+//! Merges the server's own entries with those of mounted servers.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use crate::{
     visibility::VisibilityRule,
 };
 
-/// What a mounted server offers at one moment, and how it is mounted.
+/// The snapshot of a mounted server, with its mount settings.
 pub(crate) struct MountedCatalog<'a> {
     /// The name of the server.
     pub(crate) server: &'a str,
-    /// What its names begin with here, separator included; empty for none.
+    /// The prefix of its names here, separator included; empty without a prefix.
     pub(crate) prefix: &'a str,
     /// Whether its resources and templates are offered, too.
     pub(crate) resources: bool,
@@ -29,7 +29,7 @@ pub(crate) struct MountedCatalog<'a> {
     pub(crate) registry: Arc<Registry>,
 }
 
-/// What the server itself offers, of those kinds that are made anew.
+/// The server's own entries, of the kinds that are merged again.
 #[derive(Default)]
 pub(crate) struct OwnItems {
     pub(crate) tools: Option<Items<tool::Entry>>,
@@ -39,7 +39,7 @@ pub(crate) struct OwnItems {
 }
 
 impl OwnItems {
-    /// What stands on `now`, of these kinds.
+    /// The entries of `now`, of these kinds.
     pub(crate) fn of(now: &Registry, kinds: ChangedKinds) -> Self {
         Self {
             tools: kinds.tools.then(|| now.tools.own()),
@@ -99,7 +99,7 @@ where
             let visible = VisibilityRule::both(theirs.visible.clone(), mounted.visible.cloned());
             if let Some(there) = items.get(&key) {
                 if is_same(there, theirs) {
-                    // The same server is mounted twice: whoever sees either sees it.
+                    // The same server is mounted twice: a caller that sees either sees it.
                     let visible = VisibilityRule::either(there.visible.clone(), visible);
                     let Target::Mounted(place, _) = there.target else { continue };
                     let item = listed(key.clone(), place, theirs, visible);
@@ -116,7 +116,7 @@ where
                 ));
                 continue;
             }
-            // What did not change is not written again.
+            // Unchanged lists are not written again.
             let same = now.items().get(&key).filter(|item| match &item.target {
                 Target::Mounted(at, item) => *at == place && Arc::ptr_eq(item, theirs),
                 Target::Own(_) => false,

@@ -1,4 +1,4 @@
-//! What a server offers: to whom, and how that changes while it runs.
+//! The registry of a server: its entries, their visibility, and changes at run time.
 //!
 //! - `snapshot`: [`Registry`], all of it at one moment. It never changes; a call keeps the one that it began with.
 //! - `catalog`: all of one kind, and its list. `offered`: what the four kinds have in common.

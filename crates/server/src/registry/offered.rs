@@ -1,4 +1,4 @@
-//! What the four kinds have in common.
+//! The common trait of the four kinds.
 
 use anyport_protocol::types;
 use serde::Serialize;
@@ -13,11 +13,11 @@ use crate::{
 
 /// A kind of thing that a server offers.
 pub(crate) trait Offered {
-    /// What is listed.
+    /// The list entry.
     type Definition: Serialize;
-    /// What is called.
+    /// The callable part.
     type Entry;
-    /// What it is called in errors.
+    /// Its noun in errors.
     const KIND: &'static str;
 
     fn key(&self) -> &str;
@@ -26,7 +26,7 @@ pub(crate) trait Offered {
     fn needs(&self) -> &[StateType];
     fn compile(self) -> Result<(Self::Definition, Self::Entry), Vec<String>>;
 
-    /// What it depends on, in the words of errors.
+    /// Its dependency, in the words of errors.
     fn dependency(&self) -> StateDependency {
         StateDependency::new(format!("{} {:?}", Self::KIND, self.key()), self.needs())
     }
@@ -120,7 +120,7 @@ impl Offered for Prompt {
     }
 }
 
-/// What `part` depends on.
+/// The dependencies of `part`.
 pub(crate) fn dependency_of(part: &Part) -> StateDependency {
     match part {
         Part::Tool(tool) => tool.dependency(),

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
+use anyport_protocol::uri::contains;
 use anyport_service::Principal;
 
 use super::catalog::{Catalog, Items};
 use crate::{
-    events::contains,
     prompt,
     resource::{ResourceEntry, TemplateEntry},
     tool,

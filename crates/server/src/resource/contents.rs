@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{Failure, Json, error::ErrorReport};
 
-/// What a resource's function may return. Contents that name no URI and type get those of the resource.
+/// The return types of a resource's function. Contents without a URI and type get those of the resource.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the contents of a resource",
     note = "return text, bytes (`Vec<u8>`, `bytes::Bytes`), `Json(value)`, `Contents`, a `ResourceContents` or a list of them",
@@ -17,7 +17,7 @@ pub trait IntoContents {
     fn into_contents(self, uri: &str, mime_type: Option<&str>) -> Contents;
 }
 
-/// What was read.
+/// The contents of a read resource.
 ///
 /// ```
 /// use anyport_server::{Contents, Context, Template, Values};
@@ -58,7 +58,7 @@ impl Contents {
         Self::Found(vec![ResourceContents::blob("", bytes)])
     }
 
-    /// The type of all that has none of its own: for a resource whose type shows only when it is read.
+    /// Sets the type of all contents without one: for a resource with a type that is known only when it is read.
     #[must_use]
     pub fn mime_type(self, mime_type: &str) -> Self {
         let Self::Found(contents) = self else { return self };
@@ -75,7 +75,7 @@ fn names(contents: &ResourceContents) -> (&str, Option<&str>) {
     match contents {
         ResourceContents::Text(text) => (&text.uri, text.mime_type.as_deref()),
         ResourceContents::Blob(blob) => (&blob.uri, blob.mime_type.as_deref()),
-        // What we do not understand we leave alone.
+        // Unknown contents stay unchanged.
         ResourceContents::Unknown(_) => ("-", Some("-")),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     write::Freshness,
 };
 
-/// A resource: one URI, and the function that reads it.
+/// A resource: one URI and the function that reads it.
 ///
 /// ```
 /// use anyport_server::{Context, Resource};
@@ -37,11 +37,11 @@ pub struct Resource<H = ResourceHandler> {
     pub(super) handler: H,
 }
 
-/// Resources whose URIs are made from a template, and the function that reads them.
+/// A resource template: a URI template (RFC 6570) and the function that reads the resources it matches.
 ///
-/// The template is one of RFC 6570, read backwards. Values are given percent-decoded.
+/// The template is matched backwards, from a URI to its variables. Values are percent-decoded.
 ///
-/// | expression | what is read |
+/// | expression | what it matches |
 /// |---|---|
 /// | `{a}` | one or more characters, none of them `/`, `?`, `#` or `\`, not even percent-encoded `/` and `\` |
 /// | `{+a}` | one or more of any characters; it may begin with `/`, so join it to a folder with care |
@@ -51,10 +51,9 @@ pub struct Resource<H = ResourceHandler> {
 /// | `{/a*}`, `{?a*}` | a list |
 /// | `{a:3}` | at most three characters |
 ///
-/// A URI with a parameter that the template does not name is not one of the template's: it would be another resource
-/// under another name. And no value is read that has a segment `..` or a NUL, in whatever encoding. A template of
-/// which URIs cannot be read back is refused when the server is built. Time is linear in the URI's length; URIs beyond
-/// 64 KiB are not read.
+/// A URI with a parameter that the template does not name does not match: it would be another resource under another
+/// name. No value may have a segment `..` or a NUL, in whatever encoding. A template that cannot be matched backwards is
+/// refused when the server is built. Matching takes time linear in the URI's length; URIs beyond 64 KiB do not match.
 ///
 /// ```
 /// use anyport_server::{Context, Template, Values};
@@ -84,7 +83,7 @@ pub struct ResourceHandler(
 /// The function behind a template.
 pub struct TemplateHandler {
     pub(super) read: Box<ReadTemplate>,
-    /// What the function's type makes of the variables.
+    /// The types of the function's variables.
     pub(super) check: Check,
 }
 
@@ -93,15 +92,15 @@ pub(super) type ReadTemplate =
     dyn Fn(Values, ReadTarget, Context) -> Result<HandlerFuture<Contents>, Unreadable> + Send + Sync;
 
 impl Resource<()> {
-    /// The resource at `uri`, whose function [`Resource::read`] adds. Its name is the URI until [`Resource::name`] sets
-    /// another.
+    /// Begins the resource at `uri`; [`Resource::read`] adds its function. Its name is the URI until [`Resource::name`]
+    /// sets another.
     pub fn new(uri: impl Into<String>) -> Self {
         let uri = uri.into();
         let definition = types::Resource::new(uri.clone(), uri);
         Self { definition, freshness: Freshness::NONE, visible: None, needs: Vec::new(), handler: () }
     }
 
-    /// Reads it with `function`.
+    /// Sets the function that reads it.
     pub fn read<F, R>(self, function: F) -> Resource
     where
         F: Fn(Context) -> R + Send + Sync + 'static,
@@ -117,7 +116,7 @@ impl Resource<()> {
 }
 
 impl Template<()> {
-    /// The resources that `template` makes, whose function [`Template::read`] adds. Its name is the template until
+    /// Begins the resource template `template`; [`Template::read`] adds its function. Its name is the template until
     /// [`Template::name`] sets another.
     pub fn new(template: impl Into<String>) -> Self {
         let template = template.into();
@@ -134,12 +133,12 @@ impl Template<()> {
         }
     }
 
-    /// Reads them with `function`, which is given the template's variables as an `A`: [`Values`], or a struct with a
-    /// field for each variable. A function that returns `None` says that there is no such resource, and so does a
-    /// variable that is missing or that `A` cannot be read from.
+    /// Sets the function that reads them, which gets the template's variables as an `A`: [`Values`], or a struct with a
+    /// field for each variable. If it returns `None`, or a variable is missing or invalid, the client receives "resource
+    /// not found".
     ///
-    /// Whether `A` fits the template is checked when the server is built. Variables that are enums or booleans there
-    /// complete themselves.
+    /// Whether `A` matches the template is checked when the server is built. Variables that are enums or booleans in `A`
+    /// have completions of their own.
     ///
     /// ```
     /// use anyport_server::{Context, Template};
@@ -173,14 +172,14 @@ impl Template<()> {
 }
 
 impl<H> Template<H> {
-    /// Lists its resources in `resources/list`, behind the fixed ones, with `function`. What it gives is told to the
-    /// one caller only, and must be resources of this template: others are left out, and so are those that are listed
-    /// already. Those without a type get that of the template.
+    /// Sets the function that lists its resources in `resources/list`, after the fixed ones. Its result goes to the one
+    /// caller only and must be resources of this template: others are left out, and so are duplicates. Those without a
+    /// MIME type get that of the template.
     ///
-    /// The function is called anew for each page that a client asks for; of many resources, [`Template::list_pages`] lists
-    /// one page at a time. Its order should be the same each time: a
-    /// cursor is the last URI of a page, or its place if that is gone. Such a list is private, and stale at once unless
-    /// [`crate::Builder::ttl`] says otherwise; tell of changes with [`crate::Events::resources_changed`].
+    /// The function runs for each page that a client requests; for many resources, [`Template::list_pages`] lists one page
+    /// at a time. The order should be the same each time: a cursor is the last URI of a page, or its position if that is
+    /// gone. Such a list is private, and stale at once unless [`crate::Builder::ttl`] is set; announce changes with
+    /// [`crate::Events::resources_changed`].
     ///
     /// ```
     /// use anyport_protocol::types;
@@ -201,13 +200,14 @@ impl<H> Template<H> {
         self
     }
 
-    /// Lists its resources in `resources/list` page by page, for so many that a function of [`Template::list`], which
-    /// gives all of them for each page, would take too long. They stand behind everything that is listed as a whole.
+    /// Sets the function that lists its resources page by page, for so many that a function of [`Template::list`], which
+    /// returns all of them for each page, would take too long. They come after everything that is listed as a whole.
     ///
-    /// `function` is told how many are wanted, and where: [`ResourcePage::next`] is its own, so that a key of a database
-    /// or the last name will do, and holds while things come and go. What it gives must be resources of this template,
-    /// and none that a fixed resource or an earlier template reads: others are left out. Beyond that it sees to it itself
-    /// that none comes twice. As for the rest, see [`Template::list`], in whose place it stands: the later one counts.
+    /// `function` gets the number of resources that are wanted and the cursor of the page. [`crate::ResourcePage::next`]
+    /// is the function's own: a database key or the last name will do, and stays valid while resources come and go. The
+    /// result must be resources of this template that no fixed resource or earlier template reads: others are left out.
+    /// The function itself avoids duplicates. It replaces [`Template::list`], which documents the rest; the later call
+    /// counts.
     ///
     /// ```
     /// use anyport_protocol::types;
@@ -241,39 +241,39 @@ impl<H> Template<H> {
     }
 }
 
-/// What resources and templates say of themselves in the same words.
+/// The settings that resources and templates share.
 macro_rules! described {
     ($($kind:ident)*) => { $(
         impl<H> $kind<H> {
-            /// Its name for programs.
+            /// Sets its name for programs.
             #[must_use]
             pub fn name(mut self, name: impl Into<String>) -> Self {
                 self.definition.name = name.into();
                 self
             }
 
-            /// Its name for people.
+            /// Sets its name for people.
             #[must_use]
             pub fn title(mut self, title: impl Into<String>) -> Self {
                 self.definition.title = Some(title.into());
                 self
             }
 
-            /// What it is, for the model.
+            /// Sets its description, for the model.
             #[must_use]
             pub fn description(mut self, description: impl Into<String>) -> Self {
                 self.definition.description = Some(description.into());
                 self
             }
 
-            /// The type of its contents; those that do not name their own get it.
+            /// Sets the MIME type of contents that do not have their own.
             #[must_use]
             pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
                 self.definition.mime_type = Some(mime_type.into());
                 self
             }
 
-            /// How it may be used.
+            /// Sets its annotations.
             #[must_use]
             pub fn annotations(mut self, annotations: Annotations) -> Self {
                 self.definition.annotations = Some(annotations);
@@ -294,14 +294,15 @@ macro_rules! described {
                 self
             }
 
-            /// For how long clients may keep what was read. Unless set, it is stale at once.
+            /// Sets for how long clients may cache what they read. Unless set, it is stale at once.
             #[must_use]
             pub fn ttl(mut self, ttl: Duration) -> Self {
                 self.freshness.ttl = ttl;
                 self
             }
 
-            /// Lets clients and proxies keep what was read for everyone. Only for what is the same for all callers.
+            /// Lets clients and proxies cache what was read for everybody. Only for contents that are the same for all
+            /// callers.
             ///
             /// 2026-07-28, caching §Security: servers "MUST NOT rely on `cacheScope` alone to prevent unauthorized
             /// access".
@@ -322,7 +323,7 @@ needs_state!(Template);
 completes!(Template, "variable");
 
 impl<H> Resource<H> {
-    /// How large it is, in bytes.
+    /// Sets its size, in bytes.
     #[must_use]
     pub fn size(mut self, size: u64) -> Self {
         self.definition.size = Some(size);

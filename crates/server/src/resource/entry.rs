@@ -109,7 +109,7 @@ impl TemplateEntry {
         self.template.read(uri)
     }
 
-    /// Reads the resource at `uri`, whose variables are `values`.
+    /// Reads the resource at `uri` with the variables `values`.
     ///
     /// # Errors
     /// Variables that the function's type does not take.

@@ -6,7 +6,7 @@ use anyport_protocol::{Error, types};
 
 use crate::{Context, Failure, ask::HandlerFuture, error::ErrorReport};
 
-/// What the function of [`crate::Template::list`] may return.
+/// The return types of the function of [`crate::Template::list`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be listed as resources",
     note = "return a `Vec<types::Resource>`, or a `Result` of one"
@@ -39,10 +39,11 @@ impl<T: IntoResources> IntoResources for Result<T, Failure> {
     }
 }
 
-/// Which page of a template's resources is wanted.
+/// A request for one page of a template's resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PageQuery {
-    /// What [`ResourcePage::next`] of the page before was; `None` for the first page.
+    /// The [`ResourcePage::next`] of the previous page; `None` for the first page.
     ///
     /// It went through the client sealed, so it is as this function gave it, but perhaps long ago, and to another caller.
     pub cursor: Option<String>,
@@ -59,7 +60,7 @@ pub struct ResourcePage {
     pub next: Option<String>,
 }
 
-/// What the function of [`crate::Template::list_pages`] may return.
+/// The return types of the function of [`crate::Template::list_pages`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no page of resources",
     note = "return a `ResourcePage`, or a `Result` of one"

@@ -16,7 +16,7 @@ use super::typed::Variable;
 
 pub(crate) use parse::TemplateError;
 
-/// A URI template that tells which URIs it could have made, and from which values.
+/// A URI template that reads back its URIs: whether it could have made a URI, and from which values.
 ///
 /// # What is read
 /// - `{a}`: one or more characters without `/`, `?`, `#` and `\`; in a query also without `&`. A `/` or `\` is not read
@@ -31,7 +31,7 @@ pub(crate) use parse::TemplateError;
 /// - `{a*}`: a list. Only as the last variable of its expression, and not with `+` and `#`, whose values may have commas
 ///   of their own. Maps are not read.
 ///
-/// What cannot be told apart is refused when the template is parsed: see [`TemplateError`].
+/// Ambiguous templates are refused when they are parsed: see [`TemplateError`].
 ///
 /// # What is never read
 /// Values are percent-decoded. One that is not UTF-8, that has a NUL, or a segment `..` (between `/` or `\`) is none,
@@ -42,10 +42,10 @@ pub(crate) use parse::TemplateError;
 /// can be, and so earlier ones are long. Time is linear in the URI's length, whatever the URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UriTemplate {
-    /// What every URI begins with, for a quick refusal.
+    /// The prefix of every URI, for a fast refusal.
     start: String,
     variables: Variables,
-    /// What stands before the query, or all of it if the template has no `{?..}` or `{&..}`.
+    /// The part before the query, or all of it if the template has no `{?..}` or `{&..}`.
     head: Pattern,
     query: Option<Query>,
     /// The fragment behind the query.
@@ -131,7 +131,7 @@ impl UriTemplate {
     }
 }
 
-/// What stands before the parameters, the parameters if there are any, and what stands behind.
+/// The part before the parameters, the parameters if there are any, and the part after them.
 type Split<'a> = (&'a [Token], Option<&'a [Token]>, &'a [Token]);
 
 impl Query {

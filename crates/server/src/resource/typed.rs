@@ -1,8 +1,9 @@
-//! What a template's function makes of the variables: checked when the server is built.
+//! The types of a template's variables, checked when the server is built.
+
+use anyport_protocol::suggest::similar;
 
 use crate::{
     completer::{Completer, Completers},
-    names,
     values::{Check, Traced, Wanted},
 };
 
@@ -53,7 +54,7 @@ pub(super) fn fit(
 
 /// Words for a field that none of `names` is.
 pub(crate) fn unknown(type_name: &str, field: &str, names: &[&str]) -> String {
-    let meant = names::close(field, names.iter().copied());
+    let meant = similar(field, names.iter().copied());
     let hint = match meant.first() {
         Some(meant) => format!("is {meant:?} meant?"),
         None => format!("there is {}", names.join(", ")),

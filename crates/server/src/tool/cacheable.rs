@@ -1,4 +1,4 @@
-//! Whose results a cache in front of the server may keep.
+//! Which tools have results that a cache in front of the server may keep.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,15 +10,15 @@ use super::definition::Tool;
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl<H> Tool<H> {
-    /// Lets no cache keep its results, although it only reads: what it tells is true at this moment only, such as the
-    /// time, a state or a random number. See [`crate::Server::cacheable`].
+    /// Excludes its results from caches although it only reads: they are valid for a moment only, such as the time, a
+    /// state or a random number. See [`crate::Server::cacheable`].
     #[must_use]
     pub fn uncached(mut self) -> Self {
         self.uncached = true;
         self
     }
 
-    /// The number of a tool whose results may be kept.
+    /// The version number of a tool with cacheable results.
     ///
     /// 2026-07-28, schema, `ToolAnnotations`: with `readOnlyHint`, "the tool does not modify its environment". So leaving
     /// a call of it out changes nothing.

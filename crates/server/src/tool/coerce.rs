@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::schema::Schema;
 
-/// How often values are looked at again: text may hold an object whose values are text.
+/// How often values are checked again: text may contain an object with text as its values.
 const MAX_ROUNDS: usize = 4;
 /// How many numbers are looked up as they were written: each takes time in proportion to all arguments.
 const MAX_LOOKUPS: usize = 64;
 /// The largest integer that every JSON reader reads exactly: 2^53 - 1.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
-/// Whose types are not insisted on.
+/// The arguments that are coerced to the type that the schema wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Coercion {
     All,
@@ -67,7 +67,7 @@ impl Coercion {
         if fields.is_empty() {
             return None;
         }
-        // What was not changed stays byte for byte.
+        // Unchanged parts stay byte for byte.
         let kept = Splice::retain(arguments, |key| !fields.contains(key));
         let written = fields.iter().filter_map(|field| Some((field, Raw::from(value.get(field)?.clone()))));
         Some(written.fold(kept, |splice, (field, value)| splice.with(field, &value)).finish())
@@ -117,7 +117,7 @@ fn field(place: &str) -> Option<String> {
     segments(place).next()
 }
 
-/// What stands at `place` in the text of the arguments, if anything does.
+/// The text at `place` in the arguments, if there is any.
 fn text_at<'a>(arguments: &'a str, place: &str) -> Option<&'a str> {
     segments(place).try_fold(arguments, |text, segment| {
         if text.starts_with('{') {
@@ -159,7 +159,7 @@ mod tests {
         .unwrap()
     }
 
-    /// What becomes of the arguments, and whether they fit then.
+    /// The coerced arguments, and whether they fit.
     fn coerced(coerce: &Coercion, arguments: &Value) -> (Value, bool) {
         let (schema, raw) = (schema(), Raw::from(arguments.clone()));
         let mut value = arguments.clone();

@@ -19,7 +19,7 @@ use crate::{
     visibility::{VisibilityRule, visible_to},
 };
 
-/// A tool: what it is called, what it takes, and the function behind it.
+/// A tool: its definition and its function.
 ///
 /// ```
 /// use anyport_server::{Context, Tool};
@@ -59,12 +59,12 @@ pub struct ToolHandler(pub(super) Box<Run>);
 pub(super) type Run =
     dyn Fn(&Raw, Option<&str>, Context) -> Result<HandlerFuture<ToolResult>, Vec<Fault>> + Send + Sync;
 
-/// The arguments of a tool that has none.
+/// The arguments of a tool without arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 pub struct NoArguments {}
 
 impl Tool<()> {
-    /// The tool `name`, whose function [`Tool::run`] or [`Tool::run_raw`] adds.
+    /// Begins the tool `name`; [`Tool::run`] or [`Tool::run_raw`] adds its function.
     ///
     /// 2026-07-28, server/tools §Tool Names: 1 to 128 ASCII letters, digits, `_`, `-` and `.` (we allow `/` too).
     pub fn new(name: impl Into<String>) -> Self {
@@ -82,8 +82,8 @@ impl Tool<()> {
         }
     }
 
-    /// Runs `function` with the arguments as an `A`. They are checked against the schema of `A` first, which refuses
-    /// members that `A` does not name, unless the type says otherwise.
+    /// Sets the function, which gets the arguments as an `A`. They are validated against the schema of `A` first, which
+    /// refuses unknown members unless the type says otherwise.
     pub fn run<A, F, R>(mut self, function: F) -> Tool
     where
         A: DeserializeOwned + JsonSchema + 'static,
@@ -100,7 +100,7 @@ impl Tool<()> {
         })))
     }
 
-    /// Runs `function` with the arguments as they came, checked against [`Tool::input_schema`].
+    /// Sets the function, which gets the arguments as JSON, validated against [`Tool::input_schema`].
     pub fn run_raw<F, R>(self, function: F) -> Tool
     where
         F: Fn(Raw, Context) -> R + Send + Sync + 'static,
@@ -113,12 +113,12 @@ impl Tool<()> {
         })))
     }
 
-    /// Runs `function`, which blocks its thread, with the arguments as an `A`, checked as [`Tool::run`] does. It runs on a
-    /// thread of its own out of [`crate::Builder::max_blocking`]; while all are taken, calls wait. One that is called by
-    /// another ([`Context::call`]) may run in that one's place.
+    /// Sets a function that blocks its thread, which gets the arguments as an `A`, validated as by [`Tool::run`]. It runs on
+    /// a thread of a bounded pool ([`crate::Builder::max_blocking`]); while all are in use, calls wait. A function that
+    /// another one calls ([`Context::call`]) may run in its place.
     ///
-    /// A thread cannot be stopped: when the call is cancelled or timed out, the function goes on to its end, and its result
-    /// goes nowhere. [`Context::has_ended`] tells it. With [`Context::block_on`] it tells progress and asks.
+    /// A thread cannot be stopped: if the call is cancelled or times out, the function runs to its end and its result is
+    /// dropped. [`Context::has_ended`] tells it that; with [`Context::block_on`] it sends progress and asks.
     pub fn run_blocking<A, F, R>(mut self, function: F) -> Tool
     where
         A: DeserializeOwned + JsonSchema + Send + 'static,
@@ -157,21 +157,21 @@ impl Tool<()> {
 }
 
 impl<H> Tool<H> {
-    /// Its name for people.
+    /// Sets its name for people.
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.definition.title = Some(title.into());
         self
     }
 
-    /// What it does, for the model.
+    /// Sets its description, for the model.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.definition.description = Some(description.into());
         self
     }
 
-    /// What it does to the world.
+    /// Sets its annotations: hints on its effects.
     #[must_use]
     pub fn annotations(mut self, annotations: ToolAnnotations) -> Self {
         self.definition.annotations = Some(annotations);
@@ -192,22 +192,21 @@ impl<H> Tool<H> {
         self
     }
 
-    /// Which category it belongs to, for whoever chooses among many tools. Listed in its metadata, under
-    /// [`key::CATEGORY`].
+    /// Sets its category, for registries of tools. Listed in its metadata as [`key::CATEGORY`].
     #[must_use]
     pub fn category(mut self, category: impl Into<String>) -> Self {
         self.set_meta(key::CATEGORY, category.into().into());
         self
     }
 
-    /// Its own version, apart from the server's. Listed in its metadata, under [`key::VERSION`].
+    /// Sets its own version, apart from the server's. Listed in its metadata as [`key::VERSION`].
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.set_meta(key::VERSION, version.into().into());
         self
     }
 
-    /// Adds an example of its arguments, which its input schema must accept. Listed in its metadata, under
+    /// Adds an example of its arguments, which its input schema must accept. Listed in its metadata as
     /// [`key::EXAMPLES`].
     ///
     /// ```
@@ -234,14 +233,14 @@ impl<H> Tool<H> {
         self
     }
 
-    /// Adds something that it needs to work, in words. Listed in its metadata, under [`key::REQUIREMENTS`].
+    /// Adds a requirement, in words. Listed in its metadata as [`key::REQUIREMENTS`].
     #[must_use]
     pub fn requires(mut self, requirement: impl Into<String>) -> Self {
         self.add_meta(key::REQUIREMENTS, requirement.into().into());
         self
     }
 
-    /// What is listed of it, so far; its schemas are added when the server is built.
+    /// The definition that `tools/list` shows; its schemas are added when the server is built.
     pub fn definition(&self) -> &types::Tool {
         &self.definition
     }
@@ -259,16 +258,15 @@ impl<H> Tool<H> {
         }
     }
 
-    /// The JSON Schema of its arguments, as it shall be listed; instead of the one that a typed function has.
+    /// Sets the JSON Schema of its arguments, instead of that of the function's type.
     #[must_use]
     pub fn input_schema(mut self, schema: Value) -> Self {
         self.input_schema = Some(schema);
         self
     }
 
-    /// The JSON Schema of its structured content, as it shall be listed; instead of the one that a typed function has.
-    /// Results are checked against it: one that does not conform ends the call with -32603. See
-    /// [`Tool::validate_output`].
+    /// Sets the JSON Schema of its structured content, instead of that of the function's type. Results are validated
+    /// against it; an invalid one ends the call with -32603. See [`Tool::validate_output`].
     ///
     /// 2026-07-28, server/tools §Output Schema: "Servers MUST provide structured results that conform to this schema."
     #[must_use]
@@ -278,28 +276,27 @@ impl<H> Tool<H> {
         self
     }
 
-    /// Whether every result is checked against the output schema.
+    /// Sets whether every result is validated against the output schema.
     ///
-    /// Unless said, all are when [`Tool::output_schema`] gave the schema. When it is that of the result's type, the
-    /// first 16 are: the two cannot differ but for a `Serialize` that writes something else than `JsonSchema` says
-    /// (`serialize_with`, for one), which these find. A tool whose result did not conform is
-    /// checked from then on.
+    /// Unless set, all are if the schema comes from [`Tool::output_schema`]. If it is that of the result's type, the first
+    /// 16 are: the two differ only if `Serialize` writes something else than `JsonSchema` describes (for example with
+    /// `serialize_with`), which the first results show. After one invalid result, all results of the tool are validated.
     ///
     /// 2026-07-28, server/tools §Output Schema: "Servers MUST provide structured results that conform to this schema."
-    /// So `false` is for tools that are known to, and cannot afford the check: it reads what was just written.
+    /// So `false` is for tools that are known to conform and cannot afford the cost: each result is parsed again.
     #[must_use]
     pub fn validate_output(mut self, all: bool) -> Self {
         self.check_output = Some(all);
         self
     }
 
-    /// Takes arguments whose types a model got wrong, where they can be read as what the schema wants: text that holds
-    /// a number, a boolean, `null`, an array or an object as JSON (`"5"`, `" true "`, `"[1, 2]"`), and a number or a
-    /// boolean where text is wanted. `1` is no boolean and `yes` neither. A value that fits as it came is left alone, so
-    /// a string stays one wherever the schema takes strings. Values inside of arrays and objects are read likewise.
+    /// Coerces arguments of the wrong type to the type that the schema wants: text that contains a number, a boolean,
+    /// `null`, an array or an object as JSON (`"5"`, `" true "`, `"[1, 2]"`), and a number or a boolean where text is
+    /// wanted. `1` is not a boolean, and neither is `yes`. A valid value is left alone, so a string stays one wherever the
+    /// schema allows strings. Values inside of arrays and objects are coerced likewise.
     ///
-    /// The function gets the arguments so changed, and what was sent is what headers and states are compared with.
-    /// Arguments that fit cost nothing more.
+    /// The function gets the coerced arguments; headers and states are compared with what was sent. Valid arguments cost
+    /// nothing extra.
     ///
     /// ```
     /// use anyport_server::{Context, Tool};
@@ -320,7 +317,7 @@ impl<H> Tool<H> {
         self
     }
 
-    /// Like [`Tool::coerce`], for these arguments only. May be called several times.
+    /// Coerces only these arguments, as [`Tool::coerce`] does. May be called several times.
     #[must_use]
     pub fn coerce_fields(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let fields = fields.into_iter().map(Into::into);
@@ -332,9 +329,9 @@ impl<H> Tool<H> {
         self
     }
 
-    /// How long its function may run, instead of [`crate::Builder::default_timeout`]. Beyond that it is dropped, and the
-    /// result is an error that tells the model so. The time a client takes to answer questions does not count: the function
-    /// has the whole time in each round. [`Duration::MAX`] is no limit.
+    /// Sets the timeout of its function, instead of [`crate::Builder::default_timeout`]. After that the function is dropped
+    /// and the model receives an error. The time in which a client answers questions does not count: each round has the
+    /// whole time. [`Duration::MAX`] is no limit.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);

@@ -20,7 +20,7 @@ use crate::{
     write::{Identity, ResultWriter, write_json},
 };
 
-/// What a tool's handler may return.
+/// The return types of a tool's handler.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a tool",
     label = "this tool returns `{Self}`",
@@ -264,7 +264,7 @@ impl IntoToolResult for Vec<ContentBlock> {
     }
 }
 
-/// What is one block.
+/// A single content block.
 macro_rules! blocks {
     ($($kind:ty)*) => { $(
         impl IntoToolResult for $kind {
@@ -355,7 +355,7 @@ impl From<ErrorReport> for ToolResult {
     }
 }
 
-/// An `Err` is told to the model; see [`crate::ErrorKind`] for those that say more than words.
+/// The model receives an `Err`; see [`crate::ErrorKind`] for errors with a kind.
 impl<T: IntoToolResult, E: Display + 'static> IntoToolResult for Result<T, E> {
     fn into_tool_result(self) -> ToolResult {
         self.map_or_else(|error| ErrorReport::of(&error).into(), T::into_tool_result)

@@ -21,14 +21,14 @@ pub(crate) struct Timeout {
 }
 
 impl Timeout {
-    /// The one that begins now; with it, the context that tells the handler of it.
+    /// The timeout that starts now, and the context that shows it to the handler.
     pub(crate) fn begin(
         own: Option<Duration>,
         resources: &CallResources,
         service: anyport_service::Context,
     ) -> (Option<Self>, anyport_service::Context) {
         let Some(limit) = own.or(resources.default_timeout) else { return (None, service) };
-        // A limit that the clock cannot tell is none.
+        // A limit beyond the clock's range is no limit.
         let Some(deadline) = Instant::now().checked_add(limit) else { return (None, service) };
         (Some(Self { limit, deadline }), service.with_deadline(deadline))
     }

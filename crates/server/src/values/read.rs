@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_json::Value;
 
-/// Where the texts come from, which tells what some of them mean.
+/// The source of the texts, which decides the meaning of some of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The variables of a URI: an empty text is a text.
@@ -30,14 +30,14 @@ pub(crate) struct Unreadable {
     pub(crate) fault: Fault,
 }
 
-/// What is wrong.
+/// The fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// There is no value of this name, and the type needs one.
     Missing(String),
     /// The value is another than the type takes.
     Unfit { expected: String, got: String },
-    /// What the type says itself.
+    /// The type's own error.
     Other(String),
 }
 
@@ -61,7 +61,7 @@ impl Unreadable {
         self
     }
 
-    /// What is wrong with the value, in words: `expected …, got …`.
+    /// The fault of the value, as text: `expected …, got …`.
     pub(crate) fn words(&self) -> String {
         match &self.fault {
             Fault::Missing(_) => "it is missing".to_owned(),
@@ -118,7 +118,7 @@ impl de::Error for Unreadable {
 /// Gives the values by name.
 pub(super) struct Reader {
     left: vec::IntoIter<(String, String)>,
-    /// The value whose name was given last, with those of the same name.
+    /// The value of the last given name, with those of the same name.
     value: Option<(String, String, Vec<String>)>,
     source: Source,
 }

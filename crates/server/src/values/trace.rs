@@ -1,4 +1,4 @@
-//! What a type takes, found without a value: serde tells which fields a struct has and what each is read as.
+//! Traces the fields of a type without a value: serde names the fields of a struct, and how each is read.
 
 use std::{cell::Cell, fmt};
 
@@ -14,7 +14,7 @@ use serde::{
 /// Finds what a type makes of the values with these names.
 pub(crate) type Check = fn(&[&str]) -> Traced;
 
-/// What a type takes.
+/// The fields of a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Traced {
     /// Its name, for messages.
@@ -23,11 +23,11 @@ pub(crate) struct Traced {
     pub(crate) is_map: bool,
     /// Its fields that have none of the names.
     pub(crate) unknown: Vec<&'static str>,
-    /// What it makes of each name.
+    /// The type of each name.
     pub(crate) wanted: Vec<Wanted>,
 }
 
-/// What a type makes of one value.
+/// How a type reads one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// One text, number, or whatever else reads itself from text.
@@ -82,7 +82,7 @@ fn short(name: &'static str) -> &'static str {
 /// Why tracing ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
-    /// What there was to know is known.
+    /// The trace is complete.
     Known,
     /// A field that the type does not have.
     Unknown,

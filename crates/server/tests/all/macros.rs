@@ -198,7 +198,7 @@ async fn state_and_context_are_given_by_the_server() {
 
 #[test]
 fn a_server_without_the_state_that_a_function_takes_is_not_built() {
-    let BuildError { problems } = Server::builder("s", "1").add(book).build().unwrap_err();
+    let BuildError { problems, .. } = Server::builder("s", "1").add(book).build().unwrap_err();
     assert_eq!(problems.len(), 1);
     for part in ["tool \"book\"", "macros::Seats", ".state(..)"] {
         assert!(problems[0].contains(part), "{problems:?}");
@@ -209,7 +209,7 @@ fn a_server_without_the_state_that_a_function_takes_is_not_built() {
 fn two_functions_cannot_be_one_tool() {
     #[tool(name = "weather")]
     fn other() {}
-    let BuildError { problems } = Server::builder("s", "1").add(weather).add(other).build().unwrap_err();
+    let BuildError { problems, .. } = Server::builder("s", "1").add(weather).add(other).build().unwrap_err();
     assert_eq!(problems, ["tool \"weather\": declared twice"]);
 }
 

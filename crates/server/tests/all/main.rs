@@ -14,6 +14,7 @@ mod listening;
 mod listing;
 mod lists;
 mod macros;
+mod methods;
 mod mounting;
 mod reading;
 mod registry_properties;

@@ -26,7 +26,7 @@ use anyport_service::{Event, Outcome, Principal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, advance, sleep};
 
 #[derive(Deserialize, JsonSchema)]
 struct Name {
@@ -232,21 +232,28 @@ async fn the_time_of_a_tool_stands_still_while_its_caller_is_asked() {
     assert_eq!(text(&value(&result)), "10", "it ran for twenty seconds of thirty");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_blocking_function_over_its_time_is_told_and_goes_on() {
-    let (tell, told) = mpsc::channel();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let server = Server::builder("s", "1")
-        .tool(Tool::new("work").timeout(Duration::from_millis(10)).run_blocking(
+        .tool(Tool::new("work").timeout(Duration::from_secs(10)).run_blocking(
             move |_: NoArguments, context: Context| {
-                tell.send(context.block_on(pending::<()>())).unwrap();
+                tell.send(None).unwrap();
+                tell.send(Some(context.block_on(pending::<()>()))).unwrap();
             },
         ))
         .build()
         .unwrap();
-    let result = call(&server, "work", json!({})).await;
-    assert_eq!(text(&result), "timed out after 10 ms");
+    let calling = tokio::spawn({
+        let server = server.clone();
+        async move { call(&server, "work", json!({})).await }
+    });
+    // Time does not pass by itself while a thread is blocked.
+    assert_eq!(told.recv().await, Some(None), "it has begun");
+    advance(Duration::from_secs(10)).await;
+    assert_eq!(text(&calling.await.unwrap()), "timed out after 10 s");
     server.stop().await;
-    assert_eq!(told.try_recv().unwrap(), Err(BlockOnError::Ended));
+    assert_eq!(told.try_recv(), Ok(Some(Err(BlockOnError::Ended))));
 }
 
 /// Tools that call each other.

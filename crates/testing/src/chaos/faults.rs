@@ -4,21 +4,20 @@ use std::{
     time::Duration,
 };
 
-/// What goes wrong. Unless said, nothing does.
+/// The faults of a connection; none by default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Chaos {
-    /// Whether connections are refused, as they are where nobody listens. Those that were taken already stay
-    /// open.
+    /// Whether connections are refused, as without a listener. Accepted connections stay open.
     pub refuse: bool,
-    /// What goes wrong on the way from the client to the server.
+    /// The faults from the client to the server.
     pub up: Faults,
-    /// What goes wrong on the way from the server to the client.
+    /// The faults from the server to the client.
     pub down: Faults,
-    /// What chance is drawn from: with the same seed, the same connection, by its number, meets the same.
+    /// The random seed: with the same seed, the same connection, by its number, has the same faults.
     pub seed: u64,
 }
 
-/// What goes wrong in one direction.
+/// The faults in one direction.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
     /// How long each piece is held back. What comes after it waits too, so this bounds throughput as well.
@@ -41,15 +40,15 @@ pub struct Faults {
 /// How a connection ends before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// Both ends are told that the other has closed.
+    /// Both ends see that the other has closed.
     Close,
-    /// Both ends are told that the connection is broken (RST).
+    /// Both ends see a reset connection (RST).
     Reset,
-    /// Nobody is told anything: nothing passes any more in this direction, and the connection stays open.
+    /// A silent cut: nothing passes any more in this direction, and the connection stays open.
     Silence,
 }
 
-/// What has passed so far.
+/// The bytes that have passed so far.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) connections: AtomicU64,

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::{Answer, Lost, Question, Refusal};
 
-/// What answers the questions of a server.
+/// The function that answers server requests.
 pub(crate) type Answerer = dyn FnMut(&Question) -> Result<Value, Refusal> + Send;
 
 /// Calls a service as a value.
@@ -35,7 +35,7 @@ impl Direct {
         Self { service, principal, capabilities, answerer, listening: None }
     }
 
-    /// Calls, and calls again with answers for as long as something is asked.
+    /// Calls, and retries with answers as long as the server sends requests.
     pub(super) async fn call(&mut self, method: &str, params: Value) -> Result<Answer, Lost> {
         let mut answer = Answer {
             notifications: Vec::new(),
@@ -125,7 +125,7 @@ impl Direct {
         Ok(self.service.call(Request { method: method.into(), params: params.into() }, context))
     }
 
-    /// The answers to all that is asked; `None` when one of them is refused.
+    /// Returns the answers to all requests, or `None` if one of them is refused.
     fn answers(&mut self, required: &Value, round: usize, answer: &mut Answer) -> Option<Map<String, Value>> {
         let mut answers = Map::new();
         let mut refused = false;

@@ -49,7 +49,7 @@ pub struct Connect {
 /// It calls the server as a value, in the newest vocabulary and without bytes, threads or timers of its own, so that
 /// tokio's clock can be paused and stepped. With [`Connect::wire`] the same calls go as messages of any revision.
 ///
-/// Handlers are asked for progress and log messages; what they said is in the [`Answer`].
+/// Calls request progress and log messages; both are in the [`Answer`].
 pub struct Client {
     way: Way,
     transcript: Transcript,
@@ -86,7 +86,7 @@ impl Connect {
         self
     }
 
-    /// Declares `capabilities`. Unless set, a client can be asked everything that there is in its revision.
+    /// Declares `capabilities`. By default a client declares everything that its revision has.
     pub fn declaring(mut self, capabilities: Value) -> Self {
         self.capabilities = Some(capabilities);
         self
@@ -156,8 +156,8 @@ impl Client {
         self.request("prompts/get", json!({"name": name, "arguments": arguments})).await
     }
 
-    /// What completes `value` as the argument `argument` of a prompt, or the variable of a template: whatever has a
-    /// `:` in its name is a template.
+    /// Returns the completions of `value` for the argument `argument` of a prompt, or the variable of a template: a
+    /// name with a `:` is a template.
     ///
     /// # Errors
     /// [`Lost`]; also when the server refuses.
@@ -236,7 +236,7 @@ impl Client {
         }
     }
 
-    /// The next change that was told: a notification. Waits for 5 s at most, by tokio's clock.
+    /// Returns the next change notification. Waits for 5 s at most, by tokio's clock.
     ///
     /// # Errors
     /// [`Lost`].
@@ -268,7 +268,7 @@ impl Client {
     }
 }
 
-/// The capabilities of a client that can be asked everything.
+/// All capabilities of a client.
 fn everything(revision: Revision) -> Value {
     let mut all = json!({"sampling": {"tools": {}}, "roots": {}});
     // Earlier clients have never heard of it.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::Answer;
 
-/// What a client and its server have said, as text: one line a message, stable from run to run.
+/// The messages of a client and its server, as text: one line a message, stable from run to run.
 ///
 /// ```text
 /// > tools/call {"name":"book","arguments":{}}

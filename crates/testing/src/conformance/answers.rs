@@ -1,4 +1,4 @@
-//! What a server answers to what is wrong.
+//! The server's responses to invalid requests.
 
 use anyport_protocol::jsonrpc::code;
 use anyport_protocol::meta::key;

@@ -49,7 +49,7 @@ pub async fn assert_conforms(server: impl Service) {
     assert_none(&breaches);
 }
 
-/// Tells of `breaches`, if there are any.
+/// Panics with the list of `breaches`, if there are any.
 ///
 /// # Panics
 /// When there are.

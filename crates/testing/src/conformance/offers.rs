@@ -1,4 +1,4 @@
-//! What a server lists, and whether it is there.
+//! The lists of a server, and whether the listed entries exist.
 
 use std::collections::BTreeSet;
 
@@ -127,9 +127,9 @@ fn is_legal(name: &str) -> bool {
     (1..=128).contains(&name.len()) && name.bytes().all(fits)
 }
 
-/// What keeps `schema` from being JSON Schema: of the dialect that it names, or of 2020-12.
+/// The faults of `schema` as JSON Schema: of the dialect that it names, or of 2020-12.
 fn schema_fault(schema: &Value) -> Option<String> {
     let of_schema = jsonschema::meta::validate(schema).err().map(|error| error.to_string());
-    // What it refers to must be in it: nothing is fetched.
+    // References must be local: nothing is fetched.
     of_schema.or_else(|| jsonschema::validator_for(schema).err().map(|error| error.to_string()))
 }

@@ -12,7 +12,7 @@ pub struct Rule {
     pub page: &'static str,
     /// The section of that page.
     pub section: &'static str,
-    /// What it says, in its words or, where it has a schema in place of words, in ours.
+    /// Its text, quoted or, where the specification has a schema instead of text, in our words.
     pub says: &'static str,
 }
 
@@ -21,9 +21,9 @@ pub struct Rule {
 pub struct Breach {
     /// The revision that was spoken.
     pub revision: Revision,
-    /// What it should have kept to.
+    /// The violated rule.
     pub rule: Rule,
-    /// What it did, in words.
+    /// The violation, as text.
     pub found: String,
 }
 

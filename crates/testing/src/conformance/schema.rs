@@ -37,7 +37,7 @@ impl Schema {
         Ok(schema)
     }
 
-    /// What is wrong with a message of the server's: as a message, and as what it is by its method.
+    /// The faults of a server's message: as a message, and as a message of its method.
     pub fn faults(&self, heard: &Heard) -> Vec<String> {
         let message = &heard.message;
         // Up to 2025-06-18 the schemas have no words for an error about a request whose id could not be read;

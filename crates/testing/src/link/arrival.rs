@@ -1,11 +1,11 @@
-//! What comes out of a link, and why nothing does.
+//! Messages that arrive on a link, and why a link is over.
 
 use std::io;
 
 use anyport_transport::{http as transport, unix};
 use serde_json::Value;
 
-/// What a message came on: the HTTP response to one request, or the one channel of every other transport.
+/// The source of a message: the HTTP response to one request, or the one channel of every other transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Exchange(pub(super) u64);
 
@@ -14,7 +14,7 @@ impl Exchange {
     pub(super) const CHANNEL: Self = Self(0);
 }
 
-/// What comes out of a link.
+/// A message that arrives on a link.
 #[derive(Debug)]
 pub(crate) enum Arrival {
     /// The head of an HTTP response.

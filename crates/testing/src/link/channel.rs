@@ -46,7 +46,7 @@ fn stop() -> (oneshot::Sender<()>, impl Future<Output = ()> + Send + 'static) {
 }
 
 impl Channel {
-    /// A channel that is carried, and its server, which ends when it is told to stop.
+    /// A channel and its server, which ends on request.
     pub(super) fn new(
         to: mpsc::UnboundedSender<String>,
         carrying: JoinHandle<()>,

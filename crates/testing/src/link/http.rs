@@ -24,7 +24,7 @@ use tokio::{
 
 use super::{Arrival, Exchange, Lost};
 
-/// A client of one HTTP server. Connections are kept and used again.
+/// A client of one HTTP server. Connections are reused.
 #[derive(Debug)]
 pub(super) struct Http {
     connections: Connections,
@@ -123,11 +123,11 @@ impl Http {
     }
 }
 
-/// What is needed to make a request.
+/// The parts of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     address: SocketAddr,
-    /// What every request says beside what it has to.
+    /// Additional headers of every request.
     own: HeaderMap,
     idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
 }
@@ -146,7 +146,7 @@ impl Connections {
         body: Bytes,
         pump: Pump,
     ) {
-        // Whatever fails, the exchange is over, and whoever waits for its answer hears of it.
+        // After a failure the exchange is over, and the waiting caller receives the error.
         if let Err(error) = self.carry(method, &path, headers, body, &pump).await {
             pump.say(Arrival::Garbage(format!("the HTTP request failed: {error}")));
         }
@@ -188,7 +188,7 @@ impl Connections {
         Ok((connection.send_request(request).await?, connection))
     }
 
-    /// Keeps a connection whose response was read, to be used again.
+    /// Stores a connection with a finished response, for reuse.
     pub(super) async fn keep(&self, mut connection: SendRequest<Full<Bytes>>) {
         if connection.ready().await.is_ok() {
             lock(&self.idle).push(connection);
@@ -223,7 +223,7 @@ pub(super) struct Pump {
 
 impl Pump {
     pub(super) fn say(&self, arrival: Arrival) {
-        // Nobody listens any more when the client is gone.
+        // The receiver is gone when the client is gone.
         let _ = self.out.send((self.exchange, arrival));
     }
 

@@ -1,4 +1,4 @@
-//! What carries messages between a [`crate::Wire`] and a service.
+//! A link that carries messages between a [`crate::Wire`] and a service.
 
 mod arrival;
 mod channel;
@@ -133,7 +133,7 @@ impl Link {
         }
     }
 
-    /// The path that a client of HTTP+SSE was told to post to; it names the session.
+    /// The path to which a client of HTTP+SSE posts; it names the session.
     pub fn messages(&self) -> Option<&str> {
         match &self.way {
             Way::Sse(sse) => Some(sse.messages()),
@@ -166,7 +166,7 @@ impl Link {
         }
     }
 
-    /// Opens the stream for what belongs to no request; `None` where there is none to open.
+    /// Opens the stream for messages that belong to no request; `None` if the transport has no such stream.
     pub(crate) fn get(&mut self, headers: Vec<(String, String)>) -> Option<Exchange> {
         match &mut self.way {
             Way::Stdio(_) | Way::Sse(_) | Way::Channel(_) => None,
@@ -184,7 +184,7 @@ impl Link {
         }
     }
 
-    /// What comes next; `None` when nothing will come any more.
+    /// Returns the next message, or `None` if the link is over.
     pub(crate) async fn receive(&mut self) -> Option<(Exchange, Arrival)> {
         self.inbox.recv().await
     }

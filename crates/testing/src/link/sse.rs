@@ -121,7 +121,7 @@ impl Reader {
     }
 
     fn say(&self, arrival: Arrival) {
-        // Nobody listens any more when the client is gone.
+        // The receiver is gone when the client is gone.
         let _ = self.out.send((Exchange::CHANNEL, arrival));
     }
 }

@@ -98,7 +98,7 @@ async fn serve(
     };
     let (answer, answered) = oneshot::channel();
     post.send((message, answer)).map_err(io::Error::other)?;
-    // Whoever drops it breaks the connection off.
+    // Dropping it breaks the connection.
     let (head, chunks) = answered.await.map_err(io::Error::other)?;
     respond(head, Some(chunks))
 }

@@ -21,7 +21,7 @@ pub(super) enum Act {
     Exit,
 }
 
-/// Who says something.
+/// The speaker of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Client,
@@ -40,13 +40,13 @@ pub(super) enum What {
     Error(Value),
 }
 
-/// A line that is none.
+/// An invalid line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} of the script: {fault}: {text}")]
 pub struct Unreadable {
     /// Which, counted from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// Its fault.
     pub fault: String,
     /// The line.
     pub text: String,

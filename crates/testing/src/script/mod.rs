@@ -62,7 +62,7 @@ pub struct Difference {
     pub line: usize,
     /// The line as it stands in the script.
     pub expected: String,
-    /// What came in its place.
+    /// The message that arrived instead.
     pub got: String,
     /// Where the two differ: a JSON pointer and words.
     pub what: String,
@@ -100,8 +100,8 @@ impl Script {
         Ok(Self { lines: lines::read(text)?, me, revision, patience })
     }
 
-    /// What a client speaks: its requests get the `_meta` and the headers of this revision. Unless set, the newest, until
-    /// a line says `initialize`.
+    /// The client's revision: its requests get the `_meta` and the headers of this revision. The newest by default,
+    /// until a line has `initialize`.
     #[must_use]
     pub fn revision(mut self, revision: Revision) -> Self {
         self.revision = revision;

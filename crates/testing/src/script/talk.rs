@@ -1,4 +1,4 @@
-//! What was said, and what a line means then.
+//! The conversation so far, and the meaning of a line in it.
 
 use std::collections::{HashMap, VecDeque};
 

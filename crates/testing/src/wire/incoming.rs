@@ -1,4 +1,4 @@
-//! What comes back, and where it belongs.
+//! Received messages, and the calls that they belong to.
 
 use anyport_protocol::{Method, meta::key};
 use serde_json::{Value, json, value::RawValue};
@@ -66,7 +66,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Which call a response answers: the one of its id; without an id, the one whose HTTP response it came on.
+    /// The call of a response: the one with its id; without an id, the one with the HTTP response on which it arrived.
     pub(super) fn answered(&self, exchange: Exchange, response: &Value) -> Option<usize> {
         let waiting = |open: &Open| open.response.is_none();
         match response.get("id").filter(|id| !id.is_null()) {
@@ -118,8 +118,8 @@ impl Wire {
         }
     }
 
-    /// Which call something is about: the one with that progress token; else the one whose HTTP response it came on;
-    /// else, on the one channel, the oldest.
+    /// The call of a message: the one with that progress token; else the one with the HTTP response on which it
+    /// arrived; else, on a shared channel, the oldest.
     pub(super) fn asking(&self, exchange: Exchange, token: &Value) -> Option<usize> {
         let listen = Method::Listen.as_str();
         let waiting =

@@ -27,7 +27,7 @@ pub struct Wire {
     log_level: Option<String>,
     patience: Duration,
     without_stream: bool,
-    /// What `initialize` was answered with.
+    /// The result of `initialize`.
     initialized: Option<Value>,
     session: Option<String>,
     last_id: u64,
@@ -210,7 +210,7 @@ impl Wire {
         self.session.as_deref()
     }
 
-    /// What the server says of itself: what it answered `initialize` with, or answers `server/discover` with.
+    /// The server's description of itself: the result of `initialize`, or of `server/discover`.
     ///
     /// # Errors
     /// [`Lost`]; also when the server refuses.
@@ -226,7 +226,7 @@ impl Wire {
         self.revision
     }
 
-    /// What carries the messages.
+    /// The link.
     pub fn link(&self) -> &Link {
         &self.link
     }
@@ -244,7 +244,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Calls `method`, answers what is asked meanwhile, and waits for the outcome. Params that are null are left out.
+    /// Calls `method`, answers server requests meanwhile, and waits for the outcome. Null params are omitted.
     ///
     /// # Errors
     /// [`Lost`]. An error of the server's is an outcome.
@@ -253,7 +253,7 @@ impl Wire {
         self.end(call).await
     }
 
-    /// Sends a request. Its answer, and what is asked meanwhile, has to wait for [`Wire::end`].
+    /// Sends a request. [`Wire::end`] receives its response, and the server requests meanwhile.
     ///
     /// # Errors
     /// When the connection has ended.
@@ -344,7 +344,7 @@ impl Wire {
         if self.revision.is_modern() { self.listen_anew(uris).await } else { self.resubscribe(uris).await }
     }
 
-    /// The next change that was told: a notification that belongs to no call that is under way.
+    /// Returns the next change notification, which belongs to no call in flight.
     ///
     /// # Errors
     /// [`Lost`].

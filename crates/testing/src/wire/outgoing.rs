@@ -1,4 +1,4 @@
-//! What is sent.
+//! Outgoing messages.
 
 use std::collections::BTreeSet;
 

@@ -10,14 +10,16 @@ use anyport_protocol::{
     Error, Method, Raw,
     capability::{ClientProfile, InputCapability},
     failure::Failure,
+    json::Splice,
     jsonrpc::RpcResult,
     session::client::{CallEvent, CallFacts, CallId, PreparedRequest},
 };
-use anyport_service::{Context, Event, Notification, Outcome, Request};
+use anyport_service::{Context, Event, Notification, Outcome, Reply, Request};
 use futures_core::Stream;
 
 use super::{
-    Caller, caller,
+    caller::{Caller, caller},
+    carrier::{Transport, hop},
     multiplexer::{Driver, Multiplexer},
 };
 
@@ -38,7 +40,7 @@ pub(crate) struct CallReply<D: Driver> {
 
 impl<D: Driver> CallReply<D> {
     /// `sends`: whether the request is to be sent at once.
-    pub(super) fn new(
+    fn new(
         connection: Arc<Multiplexer<D>>,
         call: CallId,
         sends: bool,
@@ -97,7 +99,7 @@ impl<D: Driver> CallReply<D> {
     /// Progress under the caller's own token: two callers may have chosen the same one.
     fn progress(&self, params: &Raw) -> Option<Raw> {
         let token = self.context.progress_token()?;
-        let others = anyport_protocol::json::Splice::retain(params, |key| key != "progressToken");
+        let others = Splice::retain(params, |key| key != "progressToken");
         Some(others.with("progressToken", token).finish())
     }
 
@@ -158,8 +160,42 @@ impl<D: Driver> Drop for CallReply<D> {
     }
 }
 
+impl<D: Driver> Transport for Arc<Multiplexer<D>> {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let Some(session) = self.session() else {
+            return Reply::error(Error::internal("the connection is not open yet"));
+        };
+        let is_modern = session.revision().is_modern();
+        let method = request.known();
+        if method == Some(Method::Discover) && !is_modern {
+            return Reply::ready(Ok(session.discovered().clone()));
+        }
+        let envelope = hop(&context, &self.options, None);
+        let progress = context.progress_token().is_some();
+        let prepared = match session.prepare(request.method.clone(), &request.params, envelope, progress) {
+            Ok(prepared) => prepared,
+            Err(refused) => return Reply::error(session.refused(&request.method, &refused)),
+        };
+        let facts = facts(&request, &context, is_modern);
+        let (call, sends) = match self.begin(facts) {
+            Ok(begun) => begun,
+            Err(failure) => return Reply::ready(failure.into()),
+        };
+        let params = (*request.params).clone();
+        Reply::pending(CallReply::new(self.clone(), call, sends, prepared, params, context))
+    }
+
+    fn tell(&self, method: &str, params: &Raw) {
+        self.act(&[], |connection, _, out| connection.notify(method, params.clone(), out));
+    }
+
+    fn close(&self) {
+        Multiplexer::close(self);
+    }
+}
+
 /// What the connection has to know of a call.
-pub(super) fn facts(request: &Request, context: &Context, is_modern: bool) -> CallFacts<Caller> {
+fn facts(request: &Request, context: &Context, is_modern: bool) -> CallFacts<Caller> {
     let method = request.known();
     let subscription = match method {
         Some(Method::Subscribe | Method::Unsubscribe) => {

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use anyport_protocol::{
     Raw,
-    meta::LogLevel,
     session::client::{NegotiatedSession, RequestEnvelope},
 };
 use anyport_service::{Context, Reply, Request};
@@ -33,9 +32,6 @@ pub(crate) struct Opened {
     /// Why the connection is over, once it is.
     pub(crate) ended: watch::Receiver<Option<CloseReason>>,
 }
-
-/// What a legacy connection is left at when nobody wants more of its logs: what an operator should hear of.
-pub(crate) const QUIET: LogLevel = LogLevel::Warning;
 
 /// What this hop tells a server of the caller. A modern server is told with every request exactly what its caller can do.
 pub(crate) fn hop(

@@ -6,7 +6,7 @@ use std::{
 
 use anyport_protocol::Revision;
 
-use super::{ConnectError, Target};
+use super::{error::ConnectError, target::Target};
 
 /// What older servers were found to speak: they are opened by `initialize` at once when they are connected to again.
 ///

@@ -17,9 +17,11 @@
 
 mod aside;
 mod call_reply;
+mod caller;
 mod carrier;
 #[cfg(feature = "client-child")]
 pub mod child;
+mod connect;
 mod connection;
 mod dial;
 mod duplex;
@@ -37,7 +39,6 @@ mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
-mod undeclared;
 #[cfg(all(feature = "client-unix", unix))]
 mod unix;
 #[cfg(feature = "client-websocket")]
@@ -45,31 +46,14 @@ pub mod websocket;
 
 pub use anyport_protocol::failure::CloseReason;
 pub use aside::Aside;
+pub use connect::connect;
 pub use connection::Connection;
 pub use dial::Dial;
 pub use eras::RevisionCache;
 pub use error::ConnectError;
 pub use opening::{ConnectOptions, MessageObserver};
 pub use spoken::{Said, Spoken};
-pub use target::{Target, connect};
-
-use anyport_service::{Context, Principal, SessionId};
-use undeclared::undeclared;
-
-/// Who makes a call: its session, else its principal.
-type Caller = (Option<SessionId>, Principal);
-
-fn caller(context: &Context) -> Caller {
-    (context.session_id(), context.principal().clone())
-}
-
-/// How often a server that asked for progress hears that its question is still open: what it waits for is a person, and
-/// its own timeout must not end the call meanwhile.
-const PROGRESS: std::time::Duration = std::time::Duration::from_secs(15);
-
-/// Bytes of what a server says of a call that may wait for the reader of the call, where others share the connection; a
-/// larger message waits alone.
-const WAITING: usize = 256 << 10;
+pub use target::Target;
 
 #[cfg(doc)]
 use anyport_service::Service;

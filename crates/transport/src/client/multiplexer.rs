@@ -19,15 +19,14 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Method, Raw,
     failure::{CloseReason, Failure},
     session::client::{
         Action, Actions, Attribution, CallEvent, CallFacts, CallId, CallTable, Channel, ClientConnection,
         ConnectionConfig, Input, NegotiatedSession, NegotiationError, Outgoing, PreparedRequest,
-        ServerRequestId, UnsolicitedMessage,
+        ServerRequestId,
     },
 };
-use anyport_service::{Context, Notification, Reply, Request, Responder, ServerRequest, sync::Lock};
+use anyport_service::{Context, Notification, sync::Lock};
 use smallvec::SmallVec;
 use tokio::{
     sync::{Notify, broadcast},
@@ -35,13 +34,7 @@ use tokio::{
 };
 
 use super::{
-    Caller, ConnectOptions, Spoken,
-    aside::Asides,
-    call_reply::{self, CallReply},
-    carrier::Transport,
-    malformed::MalformedCount,
-    server_request::PendingAnswer,
-    spoken,
+    aside::Asides, caller::Caller, malformed::MalformedCount, opening::ConnectOptions, spoken::Spoken,
 };
 
 /// How the messages of one connection travel.
@@ -52,8 +45,8 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// Why no further call may be sent now.
     fn refuse(&self, connection: &Multiplexer<Self>) -> Option<Failure>;
 
-    /// Sends a message of the connection's own, after those before it.
-    fn send(&self, connection: &Multiplexer<Self>, message: Outgoing);
+    /// Sends messages of the connection's own: those of one step, each after the one before it.
+    fn send(&self, connection: &Multiplexer<Self>, messages: SmallVec<[Outgoing; 2]>);
 
     /// Sends the request of a call: the first time, or again in a renewed session.
     fn start(
@@ -102,9 +95,9 @@ pub(crate) struct Multiplexer<D: Driver> {
     /// When the connection was made.
     begun: Instant,
     session: OnceLock<Arc<NegotiatedSession>>,
-    said: broadcast::Sender<Notification>,
+    pub(super) said: broadcast::Sender<Notification>,
     spoken: Spoken,
-    asides: Asides,
+    pub(super) asides: Asides,
     malformed: MalformedCount,
     rearmed: Arc<Notify>,
     this: Weak<Self>,
@@ -137,7 +130,7 @@ impl Machine {
             open_timeout: options.open_timeout,
             max_open_requests: options.max_open_requests,
             call_queue: options.call_queue,
-            call_queue_bytes: super::WAITING,
+            call_queue_bytes: WAITING,
             max_open_questions: options.max_open_questions,
             roots_hold: options.roots_hold,
             log_hold: options.log_hold,
@@ -243,18 +236,33 @@ impl<D: Driver> Multiplexer<D> {
         if starts_timer {
             self.start_timer();
         }
+        let mut messages = SmallVec::new();
         for action in actions {
-            self.perform(action, text);
+            match action {
+                Action::Send(message) => messages.push(message),
+                // Its waker was taken; its stream is dropped with the reply.
+                Action::Wake(_) | Action::CloseStream(_) | Action::Withdrawn(_) => {}
+                action => {
+                    self.flush(&mut messages);
+                    self.perform(action, text);
+                }
+            }
         }
+        self.flush(&mut messages);
         wakers.into_iter().for_each(Waker::wake);
         result
     }
 
+    /// Sends the messages of a step so far.
+    fn flush(&self, messages: &mut SmallVec<[Outgoing; 2]>) {
+        if !messages.is_empty() {
+            self.driver.send(self, std::mem::take(messages));
+        }
+    }
+
     fn perform(&self, action: Action, text: &[u8]) {
         match action {
-            Action::Send(message) => self.driver.send(self, message),
-            // Its waker was taken; its stream is dropped with the reply.
-            Action::Wake(_) | Action::CloseStream(_) | Action::Withdrawn(_) => {}
+            Action::Send(_) | Action::Wake(_) | Action::CloseStream(_) | Action::Withdrawn(_) => {}
             Action::Negotiated(session) => {
                 let _ = self.session.set(session.clone());
                 self.driver.control(self, Control::Negotiated(session));
@@ -272,40 +280,6 @@ impl<D: Driver> Multiplexer<D> {
         }
     }
 
-    /// Gives what belongs to no call to whoever listens.
-    fn unsolicited(&self, message: UnsolicitedMessage) {
-        let Some(session) = self.session() else { return };
-        match message {
-            UnsolicitedMessage::Notification(method, params) => {
-                if let Some(params) = session.notification(method, params) {
-                    spoken::say(&self.said, Notification { method, params });
-                }
-            }
-            UnsolicitedMessage::UnknownNotification(method, _) => {
-                tracing::debug!(method = &*method, "an unknown notification that belongs to no call");
-            }
-            UnsolicitedMessage::Request(id, method, params) => match session.question(method, params) {
-                Ok(params) => {
-                    // Whoever does not take it drops it, and thereby declines it.
-                    let _ = self.asides.ask(self.server_request(id, method, params, true));
-                }
-                Err(error) => self.act(&[], |connection, _, out| connection.answer(id, Err(error), out)),
-            },
-        }
-    }
-
-    /// A request of the server's whose answer goes straight back into the connection.
-    pub(crate) fn server_request(
-        &self,
-        id: ServerRequestId,
-        method: Method,
-        params: Raw,
-        is_unsolicited: bool,
-    ) -> ServerRequest {
-        let answer = PendingAnswer::new(self.weak(), id, method, is_unsolicited);
-        ServerRequest { method, params, responder: Responder::new(answer) }
-    }
-
     /// Whether an answer to a request of the server's is still wanted; else `task`, if there is one, is woken when it is
     /// not any more.
     pub(crate) fn is_awaited(&self, request: ServerRequestId, task: Option<&Task<'_>>) -> bool {
@@ -319,7 +293,7 @@ impl<D: Driver> Multiplexer<D> {
     }
 
     /// Begins a call; returns whether it is to be sent at once.
-    fn begin(&self, facts: CallFacts<Caller>) -> Result<(CallId, bool), Failure> {
+    pub(super) fn begin(&self, facts: CallFacts<Caller>) -> Result<(CallId, bool), Failure> {
         if let Some(failure) = self.driver.refuse(self) {
             return Err(failure);
         }
@@ -348,6 +322,12 @@ impl<D: Driver> Multiplexer<D> {
             connection.handle(now, input, out);
             connection.next_event(call)
         })
+    }
+
+    /// An id for a request that a driver sends itself, and whose response it takes itself.
+    #[cfg(feature = "client-http")]
+    pub(crate) fn reserve_id(&self) -> CallId {
+        self.state.lock().connection.reserve_id()
     }
 
     /// Ends a call whose reader is gone.
@@ -440,36 +420,6 @@ impl State {
     }
 }
 
-impl<D: Driver> Transport for Arc<Multiplexer<D>> {
-    fn call(&self, request: Request, context: Context) -> Reply {
-        let Some(session) = self.session() else {
-            return Reply::error(Error::internal("the connection is not open yet"));
-        };
-        let is_modern = session.revision().is_modern();
-        let method = request.known();
-        if method == Some(Method::Discover) && !is_modern {
-            return Reply::ready(Ok(session.discovered().clone()));
-        }
-        let envelope = super::carrier::hop(&context, &self.options, None);
-        let progress = context.progress_token().is_some();
-        let prepared = match session.prepare(request.method.clone(), &request.params, envelope, progress) {
-            Ok(prepared) => prepared,
-            Err(refused) => return Reply::error(session.refused(&request.method, &refused)),
-        };
-        let facts = call_reply::facts(&request, &context, is_modern);
-        let (call, sends) = match self.begin(facts) {
-            Ok(begun) => begun,
-            Err(failure) => return Reply::failed(failure),
-        };
-        let params = (*request.params).clone();
-        Reply::pending(CallReply::new(self.clone(), call, sends, prepared, params, context))
-    }
-
-    fn tell(&self, method: &str, params: &Raw) {
-        self.act(&[], |connection, _, out| connection.notify(method, params.clone(), out));
-    }
-
-    fn close(&self) {
-        Multiplexer::close(self);
-    }
-}
+/// Bytes of what a server says of a call that may wait for the reader of the call, where others share the connection; a
+/// larger message waits alone.
+const WAITING: usize = 256 << 10;

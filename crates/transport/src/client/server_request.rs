@@ -5,10 +5,16 @@ use std::{
     task::{Context as Task, Poll},
 };
 
-use anyport_protocol::{Error, Method, session::client::ServerRequestId};
-use anyport_service::{Answer, AnswerSink};
+use anyport_protocol::{
+    Error, Method, Raw,
+    session::client::{ServerRequestId, UnsolicitedMessage},
+};
+use anyport_service::{Answer, AnswerSink, Notification, Responder, ServerRequest};
 
-use super::multiplexer::{Driver, Multiplexer};
+use super::{
+    multiplexer::{Driver, Multiplexer},
+    spoken,
+};
 
 /// Takes the answer to one request of the server's, and puts it straight into the connection.
 pub(crate) struct PendingAnswer<D: Driver> {
@@ -69,5 +75,41 @@ impl<D: Driver> AnswerSink for PendingAnswer<D> {
             .upgrade()
             .is_some_and(|connection| connection.is_awaited(self.request, Some(task)));
         if awaited { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+impl<D: Driver> Multiplexer<D> {
+    /// Gives what belongs to no call to whoever listens.
+    pub(super) fn unsolicited(&self, message: UnsolicitedMessage) {
+        let Some(session) = self.session() else { return };
+        match message {
+            UnsolicitedMessage::Notification(method, params) => {
+                if let Some(params) = session.notification(method, params) {
+                    spoken::say(&self.said, Notification { method, params });
+                }
+            }
+            UnsolicitedMessage::UnknownNotification(method, _) => {
+                tracing::debug!(method = &*method, "an unknown notification that belongs to no call");
+            }
+            UnsolicitedMessage::Request(id, method, params) => match session.question(method, params) {
+                Ok(params) => {
+                    // Whoever does not take it drops it, and thereby declines it.
+                    let _ = self.asides.ask(self.server_request(id, method, params, true));
+                }
+                Err(error) => self.act(&[], |connection, _, out| connection.answer(id, Err(error), out)),
+            },
+        }
+    }
+
+    /// A request of the server's whose answer goes straight back into the connection.
+    pub(crate) fn server_request(
+        &self,
+        id: ServerRequestId,
+        method: Method,
+        params: Raw,
+        is_unsolicited: bool,
+    ) -> ServerRequest {
+        let answer = PendingAnswer::new(self.weak(), id, method, is_unsolicited);
+        ServerRequest { method, params, responder: Responder::new(answer) }
     }
 }

@@ -18,8 +18,11 @@ use tokio::{
 };
 
 use super::{
-    EncodedResponse, InFlightRequest, LegacySession, ResponseEvent, ResponseStream, array, idle::IdleTimer,
-    refusal,
+    idle::IdleTimer,
+    in_flight::InFlightRequest,
+    response_stream::{ResponseEvent, ResponseStream},
+    session::LegacySession,
+    text::{EncodedResponse, array, refusal},
 };
 
 /// Serves one client on a channel that carries messages both ways: standard streams, a socket.
@@ -242,7 +245,7 @@ impl ServerConnection {
             Ok(response) => Ok(Begun::Response(response)),
             Err(stream) => {
                 let kind = if stream.is_listen() { CallKind::Subscription } else { CallKind::Finite };
-                let call = self.session.begin(&id, kind)?;
+                let call = InFlightRequest::begin(&self.session, &id, kind)?;
                 Ok(Begun::InFlight(stream, call))
             }
         });
@@ -256,7 +259,7 @@ impl ServerConnection {
         if self.pushes.is_empty() {
             self.pushes.spawn(push(self.session.clone(), self.out.clone()));
         }
-        self.session.request(request)
+        ResponseStream::legacy(&self.session, request)
     }
 
     fn modern(&self, request: Request) -> ResponseStream {
@@ -331,6 +334,7 @@ impl ServerConnection {
 }
 
 /// What a request has led to at once.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is returned")]
 enum Begun {
     Response(EncodedResponse),
     InFlight(ResponseStream, InFlightRequest),

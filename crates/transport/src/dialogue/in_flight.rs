@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
-use anyport_protocol::session::server::CallHandle;
+use anyport_protocol::{
+    Error, Id,
+    session::server::{CallHandle, CallKind},
+};
 use tokio::sync::oneshot;
 
-use super::LegacySession;
+use super::session::LegacySession;
 
 /// A request of the client in flight. Its id is free again when this is dropped.
 pub(crate) struct InFlightRequest {
@@ -13,12 +16,14 @@ pub(crate) struct InFlightRequest {
 }
 
 impl InFlightRequest {
-    pub(super) fn new(
-        session: Arc<LegacySession>,
-        call: CallHandle,
-        cancelled: oneshot::Receiver<()>,
-    ) -> Self {
-        Self { session, call, cancelled }
+    /// Puts a request of `session` in flight.
+    ///
+    /// # Errors
+    /// The id is in use, or too many requests are in flight.
+    pub(crate) fn begin(session: &Arc<LegacySession>, id: &Id, kind: CallKind) -> Result<Self, Error> {
+        let (cancel, cancelled) = oneshot::channel();
+        let call = session.machine().begin(id.clone(), kind, cancel)?;
+        Ok(Self { session: session.clone(), call, cancelled })
     }
 
     /// Completes when the request is cancelled, by its client or with its session.

@@ -7,6 +7,7 @@
 mod connection;
 mod idle;
 mod in_flight;
+mod random_id;
 mod response_stream;
 mod session;
 mod text;
@@ -15,16 +16,7 @@ mod text;
 pub(crate) use connection::ConnectionEnd;
 pub(crate) use connection::{ConnectionConfig, Frame, ServerConnection};
 pub(crate) use in_flight::InFlightRequest;
-pub(crate) use response_stream::{EncodedResponse, ErrorFacts, ResponseEvent, ResponseStream};
+pub(crate) use random_id::random_id;
+pub(crate) use response_stream::{ResponseEvent, ResponseStream};
 pub(crate) use session::LegacySession;
-pub(crate) use text::{array, one_line, refusal};
-
-use anyport_protocol::Error;
-
-/// A random identifier of 144 bits in visible ASCII.
-pub(crate) fn random_id() -> Result<String, Error> {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    let mut bytes = [0; 18];
-    getrandom::fill(&mut bytes).map_err(|_| Error::internal("no randomness from the operating system"))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
+pub(crate) use text::{EncodedResponse, ErrorFacts, array, one_line, refusal};

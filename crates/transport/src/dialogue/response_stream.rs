@@ -22,8 +22,8 @@ use bytes::Bytes;
 use tokio::task::coop::consume_budget;
 
 use super::{
-    LegacySession,
-    text::{cancellation_text, notification_text, one_line},
+    session::{BegunReply, LegacySession},
+    text::{EncodedResponse, ErrorFacts, cancellation_text, notification_text, one_line},
 };
 
 /// The messages of one call: the service's reply, written in the caller's revision.
@@ -67,40 +67,24 @@ pub(crate) enum ResponseEvent {
     Response(EncodedResponse),
 }
 
-/// A response as text.
-#[derive(Debug)]
-pub(crate) struct EncodedResponse {
-    /// The whole message.
-    pub(crate) text: Bytes,
-    /// The error in it, if it is one.
-    #[cfg_attr(not(feature = "http"), allow(dead_code))]
-    pub(crate) error: Option<ErrorFacts>,
-}
-
-/// The parts of an error from which a transport derives its own status.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(feature = "http"), allow(dead_code))]
-pub(crate) struct ErrorFacts {
-    pub(crate) code: i64,
-    pub(crate) reason: Option<Reason>,
-}
-
 impl ResponseStream {
     /// The messages of a request of the newest revision.
     pub(crate) fn modern(id: Id, reply: Reply, listen: bool) -> Self {
         Self { id, reply, encoding: Encoding::Modern { listen }, ready: VecDeque::new() }
     }
 
-    /// The messages of a request of `session`. `method` is the one whose result is lowered.
-    pub(super) fn legacy(
-        id: Id,
-        reply: Reply,
-        session: Arc<LegacySession>,
-        translation: Translation,
-        method: Option<Method>,
-    ) -> Self {
+    /// The messages of a request of `session`.
+    ///
+    /// # Errors
+    /// The id is in use, or too many requests are in flight.
+    pub(crate) fn legacy(
+        session: &Arc<LegacySession>,
+        request: anyport_protocol::jsonrpc::Request,
+    ) -> Result<Self, Error> {
+        let BegunReply { id, reply, translation, method } = session.begin(request)?;
+        let session = session.clone();
         let legacy = Legacy { session, translation, method, sent: SentRequests::default(), held: None };
-        Self { id, reply, encoding: Encoding::Legacy(legacy), ready: VecDeque::new() }
+        Ok(Self { id, reply, encoding: Encoding::Legacy(legacy), ready: VecDeque::new() })
     }
 
     /// The id of the request.

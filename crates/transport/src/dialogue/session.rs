@@ -10,8 +10,8 @@ use anyport_protocol::{
     jsonrpc::{self, Response, code},
     meta::{LogLevel, Meta},
     session::server::{
-        CallKind, NotificationStep, RequestStep, SentRequests, ServerSession, ServerSessionConfig,
-        SubscriptionChange, UnsolicitedStep,
+        NotificationStep, RequestStep, SentRequests, ServerSession, ServerSessionConfig, SubscriptionChange,
+        Translation, UnsolicitedStep,
     },
 };
 use anyport_service::{
@@ -25,7 +25,7 @@ use bytestring::ByteString;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    InFlightRequest, ResponseStream, random_id,
+    random_id::random_id,
     text::{cancellation_text, notification_text, request_text},
 };
 
@@ -69,6 +69,15 @@ enum Unsolicited {
     NotReady,
     /// The session is over.
     Over,
+}
+
+/// The reply to a request of a session, before it is lowered.
+pub(super) struct BegunReply {
+    pub(super) id: Id,
+    pub(super) reply: Reply,
+    pub(super) translation: Translation,
+    /// The method whose result is lowered; `None` if the session has made the result itself.
+    pub(super) method: Option<Method>,
 }
 
 impl LegacySession {
@@ -135,27 +144,17 @@ impl LegacySession {
         Ok(machine.is_stateless(&request.meta))
     }
 
-    /// Puts a request in flight.
-    ///
-    /// # Errors
-    /// The id is in use, or too many requests are in flight.
-    pub(crate) fn begin(self: &Arc<Self>, id: &Id, kind: CallKind) -> Result<InFlightRequest, Error> {
-        let (cancel, cancelled) = oneshot::channel();
-        let call = self.machine().begin(id.clone(), kind, cancel)?;
-        Ok(InFlightRequest::new(self.clone(), call, cancelled))
-    }
-
     /// Begins to answer a request.
     ///
     /// # Errors
     /// The id is in use, or too many requests are in flight.
-    pub(crate) fn request(self: &Arc<Self>, request: jsonrpc::Request) -> Result<ResponseStream, Error> {
+    pub(super) fn begin(self: &Arc<Self>, request: jsonrpc::Request) -> Result<BegunReply, Error> {
         let mut machine = self.machine();
         let step = machine.receive_request(&request)?;
         let translation = machine.state().translation();
         drop(machine);
         let jsonrpc::Request { id, meta, .. } = request;
-        let (reply, lowered) = match step {
+        let (reply, method) = match step {
             RequestStep::Answer(outcome) => (Reply::ready(outcome), None),
             RequestStep::Discover => (self.clone().open(), None),
             RequestStep::Listen(change) => (self.clone().resubscribe(change), None),
@@ -168,7 +167,7 @@ impl LegacySession {
                 (reply, known)
             }
         };
-        Ok(ResponseStream::legacy(id, reply, self.clone(), translation, lowered))
+        Ok(BegunReply { id, reply, translation, method })
     }
 
     /// The context of a call of this session. A legacy request carries nothing about its client by itself, so of its

@@ -2,12 +2,28 @@
 
 use anyport_protocol::{
     Error, Id, Method, Raw,
-    jsonrpc::{write_error, write_notification, write_request},
+    jsonrpc::{Reason, write_error, write_notification, write_request},
     session::{cancelled_params, server::OutgoingRequest},
 };
 use bytes::Bytes;
 
-use super::{EncodedResponse, ErrorFacts};
+/// A response as text.
+#[derive(Debug)]
+pub(crate) struct EncodedResponse {
+    /// The whole message.
+    pub(crate) text: Bytes,
+    /// The error in it, if it is one.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub(crate) error: Option<ErrorFacts>,
+}
+
+/// The parts of an error from which a transport derives its own status.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "http"), allow(dead_code))]
+pub(crate) struct ErrorFacts {
+    pub(crate) code: i64,
+    pub(crate) reason: Option<Reason>,
+}
 
 /// Replaces line ends by spaces. They are white space in JSON, but end a message on stdio and a line of an event in an
 /// event stream.

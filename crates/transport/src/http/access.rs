@@ -7,80 +7,15 @@ use std::{net::IpAddr, str::FromStr};
 
 use anyport_protocol::Error;
 use anyport_service::Principal;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 
 use super::{
+    allowance::{AllowedHost, split_host},
     body::Response,
     config::{Authentication, Config},
-    endpoint::ConnectInfo,
+    connect_info::ConnectInfo,
     response,
 };
-
-/// A name under which clients may reach the server: `NAME` on any port, or `NAME:PORT`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowedHost {
-    name: String,
-    port: Option<u16>,
-}
-
-/// A web origin whose pages may call the server: `SCHEME://NAME[:PORT]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowedOrigin(String);
-
-/// The text is no host or origin.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no {1}")]
-pub struct InvalidAllowance(String, &'static str);
-
-impl FromStr for AllowedHost {
-    type Err = InvalidAllowance;
-
-    fn from_str(text: &str) -> Result<Self, InvalidAllowance> {
-        let invalid = || InvalidAllowance(text.into(), "NAME or NAME:PORT");
-        let (name, port) = split_host(text).ok_or_else(invalid)?;
-        Ok(Self { name: name.to_ascii_lowercase(), port })
-    }
-}
-
-impl FromStr for AllowedOrigin {
-    type Err = InvalidAllowance;
-
-    fn from_str(text: &str) -> Result<Self, InvalidAllowance> {
-        let invalid = || InvalidAllowance(text.into(), "origin such as https://app.example.com");
-        let uri: Uri = text.trim_end_matches('/').parse().map_err(|_| invalid())?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(invalid());
-        };
-        if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(invalid());
-        }
-        Ok(Self(format!("{scheme}://{}", authority.as_str().to_ascii_lowercase())))
-    }
-}
-
-/// `NAME`, `NAME:PORT`, `[V6]` or `[V6]:PORT`. Nothing else may stand there: no user, no path, no trailing dot.
-fn split_host(text: &str) -> Option<(&str, Option<u16>)> {
-    let (name, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']')?;
-            IpAddr::from_str(address).ok().filter(IpAddr::is_ipv6)?;
-            (&text[..address.len() + 2], port)
-        }
-        None => {
-            let name = text.split(':').next()?;
-            (name, &text[name.len()..])
-        }
-    };
-    let legal =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'[' | b']' | b':');
-    let named = !name.is_empty() && name.bytes().all(legal) && !name.ends_with('.');
-    let port = match port.strip_prefix(':') {
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
-        None if port.is_empty() => None,
-        _ => return None,
-    };
-    named.then_some((name, port))
-}
 
 fn is_loopback(name: &str) -> bool {
     // What almost every request says; the rest is parsed.
@@ -91,7 +26,7 @@ fn is_loopback(name: &str) -> bool {
     IpAddr::from_str(address).is_ok_and(|address| address.is_loopback())
 }
 
-/// Who passed the gate.
+/// A request that has passed the checks.
 #[derive(Debug)]
 pub(super) struct Passed {
     /// The page's origin, when the request comes from one.
@@ -131,9 +66,7 @@ fn check_host(parts: &Parts, config: &Config) -> Result<(), Error> {
     // A request line may name a host of its own, and RFC 9112 §3.2.2 lets it win.
     for host in [host, authority].into_iter().flatten() {
         let (name, port) = split_host(host).ok_or_else(|| refused(host))?;
-        let allowed = |allowed: &AllowedHost| {
-            allowed.name.eq_ignore_ascii_case(name) && (allowed.port.is_none() || allowed.port == port)
-        };
+        let allowed = |allowed: &AllowedHost| allowed.matches(name, port);
         if !is_loopback(name) && !config.allow_hosts.iter().any(allowed) {
             return Err(refused(host));
         }
@@ -159,7 +92,7 @@ fn check_origin(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Opt
         .strip_prefix("http://")
         .and_then(split_host)
         .is_some_and(|(name, port)| is_loopback(name) && port.unwrap_or(80) == our_port(parts, info));
-    if own || config.allow_origins.iter().any(|allowed| allowed.0 == text.to_ascii_lowercase()) {
+    if own || config.allow_origins.iter().any(|allowed| allowed.as_str() == text.to_ascii_lowercase()) {
         Ok(Some(origin.clone()))
     } else {
         Err(refused(text))
@@ -250,7 +183,7 @@ pub(super) fn share(response: &mut Response, passed: &Passed) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::allowance::AllowedOrigin, *};
 
     fn parts(host: &[&str], origin: &[&str]) -> Parts {
         let mut request = http::Request::builder().uri("/mcp");
@@ -374,6 +307,6 @@ mod tests {
         assert!("a b".parse::<AllowedHost>().is_err() && "".parse::<AllowedHost>().is_err());
         assert!("app.example.com".parse::<AllowedOrigin>().is_err());
         assert!("https://a/b".parse::<AllowedOrigin>().is_err());
-        assert_eq!("https://A.example/".parse::<AllowedOrigin>().unwrap().0, "https://a.example");
+        assert_eq!("https://A.example/".parse::<AllowedOrigin>().unwrap().as_str(), "https://a.example");
     }
 }

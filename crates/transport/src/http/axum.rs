@@ -35,10 +35,9 @@
 //! - *Bodies*: the endpoint bounds them itself (`max_message_bytes`); a limit of the application's that is smaller wins.
 //! - *Timeouts* of the application that cut a whole response also cut event streams: leave the MCP routes out.
 
-use axum::{Router, extract::OriginalUri};
-use http::request::Parts;
+use axum::Router;
 
-use super::{Config, Endpoint, rest, sse};
+use super::{Config, Endpoint, routes};
 
 /// The routes of `endpoint`, to be merged into an application or nested under any path of it. An application that has
 /// routes of its own under the same paths has to nest it.
@@ -54,27 +53,14 @@ pub fn router<S: Clone + Send + Sync + 'static>(endpoint: &Endpoint) -> Router<S
     router
 }
 
-/// Every path that something is served at, as axum writes paths: once, and none of their letters with a meaning.
+/// The paths of the endpoint in the syntax of axum, each once.
 fn paths(config: &Config) -> Vec<String> {
-    let mut paths = vec![config.path.clone()];
-    if sse::is_served(config) {
-        paths.extend(sse::Part::paths(config));
-    }
-    paths.extend(rest::Part::paths(config));
-    #[cfg(feature = "websocket")]
-    paths.extend(config.websocket.iter().flat_map(|config| config.paths.iter().cloned()));
-    paths.extend(config.routes.iter().map(|route| route.path.clone()));
+    let mut paths: Vec<_> = routes::paths(config).collect();
     // A path that begins otherwise is never asked for; axum would panic.
     paths.retain(|path| path.starts_with('/'));
     paths.sort();
     paths.dedup();
     paths.into_iter().map(|path| path.replace('{', "{{").replace('}', "}}")).collect()
-}
-
-/// What the application has cut off the path of a request: what our routes are nested under.
-pub(super) fn prefix(parts: &Parts) -> &str {
-    let original = parts.extensions.get::<OriginalUri>();
-    original.and_then(|uri| uri.path().strip_suffix(parts.uri.path())).unwrap_or_default()
 }
 
 #[cfg(test)]

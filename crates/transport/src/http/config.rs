@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{
-    access::{AllowedHost, AllowedOrigin},
+    allowance::{AllowedHost, AllowedOrigin},
     compat::Compat,
 };
 
@@ -63,6 +63,13 @@ impl Default for Config {
             routes: Vec::new(),
             limits: Limits::default(),
         }
+    }
+}
+
+impl Config {
+    /// Whether HTTP+SSE is served.
+    pub(super) fn serves_sse(&self) -> bool {
+        self.sse && self.supported.iter().any(|revision| !revision.is_modern())
     }
 }
 

@@ -1,7 +1,6 @@
 use std::{
     fmt,
     future::Future,
-    net::SocketAddr,
     sync::{Arc, atomic::AtomicUsize},
 };
 
@@ -10,10 +9,7 @@ use http::Request;
 use tokio::time::timeout;
 
 use super::{
-    body::Response,
-    config::Config,
-    pipeline::{self, State},
-    sessions::Sessions,
+    body::Response, config::Config, connect_info::ConnectInfo, pipeline, sessions::Sessions, state::State,
 };
 
 /// Answers HTTP requests with MCP, wherever they come from.
@@ -28,24 +24,6 @@ use super::{
 #[derive(Clone)]
 pub struct Endpoint {
     state: Arc<State>,
-}
-
-/// How a request came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConnectInfo {
-    port: Option<u16>,
-}
-
-impl ConnectInfo {
-    /// On a connection whose end on our side is `local`.
-    pub fn on(local: SocketAddr) -> Self {
-        Self { port: Some(local.port()) }
-    }
-
-    /// The port on our side, if it is known.
-    pub fn port(self) -> Option<u16> {
-        self.port
-    }
 }
 
 impl Endpoint {

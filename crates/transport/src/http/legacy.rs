@@ -15,12 +15,13 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::{sync::oneshot, time::sleep};
 
 use super::{
+    accept::Accept,
     body::{Body, Response, Source, SseEvent},
-    modern::StreamPermit,
-    pipeline::{Accept, State},
     replay_buffer::{Reader, parse_id},
     response,
     sessions::{HttpSession, Running, Writing},
+    state::State,
+    stream_permit::StreamPermit,
 };
 use crate::dialogue::{EncodedResponse, LegacySession, ResponseEvent, ResponseStream, array, refusal};
 
@@ -105,7 +106,7 @@ async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Res
         state.config.limits.max_open_requests,
     );
     let id = request.id.clone();
-    let mut messages = match dialogue.request(request) {
+    let mut messages = match ResponseStream::legacy(&dialogue, request) {
         Ok(messages) => messages,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
     };
@@ -136,7 +137,7 @@ async fn request(
     request: Request,
 ) -> Response {
     let id = request.id.clone();
-    match session.dialogue.request(request).map(ResponseStream::into_ready) {
+    match ResponseStream::legacy(&session.dialogue, request).map(ResponseStream::into_ready) {
         Ok(Ok(ready)) => response::legacy(ready),
         Ok(Err(messages)) => pending(state, accept, session, messages).await,
         Err(error) => response::legacy(refusal(Some(&id), &error, false)),
@@ -335,7 +336,7 @@ fn member(
     request: Request,
 ) -> Result<EncodedResponse, (ResponseStream, Running)> {
     let id = request.id.clone();
-    match session.dialogue.request(request).map(ResponseStream::into_ready) {
+    match ResponseStream::legacy(&session.dialogue, request).map(ResponseStream::into_ready) {
         Err(error) => Ok(refusal(Some(&id), &error, false)),
         Ok(Ok(ready)) => Ok(ready),
         Ok(Err(messages)) => match session.begin(messages.id()) {

@@ -23,15 +23,17 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::JoinSet,
     time::{Instant, Sleep, sleep, timeout},
 };
 
 use super::{
-    config::{Authentication, Config},
-    endpoint::{ConnectInfo, Endpoint},
-    pipeline::{self, State},
+    config::{Authentication, Config, Limits},
+    connect_info::ConnectInfo,
+    endpoint::Endpoint,
+    pipeline,
+    state::State,
 };
+use crate::accept::{self, Acceptor};
 
 /// A bound listener that serves one service.
 #[derive(Debug)]
@@ -89,47 +91,54 @@ impl Listener {
     /// When the operating system cannot tell the address.
     pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
         let info = ConnectInfo::on(self.address()?);
-        let limits = self.config.limits.clone();
+        let Limits { max_connections, drain, .. } = self.config.limits;
         let endpoint = Endpoint::new(service, self.config);
-        let permits = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
-        let lingers = Arc::new(Semaphore::new(MAX_LINGERS));
-        let (stopping, _) = watch::channel(false);
-        let mut connections = JoinSet::new();
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                () = &mut stop => break,
-                Some(_) = connections.join_next(), if !connections.is_empty() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => match permits.clone().try_acquire_owned() {
-                        Ok(permit) => {
-                            let state = endpoint.state().clone();
-                            connections.spawn(serve(stream, permit, state, info, stopping.subscribe()));
-                        }
-                        Err(_) => drop(tokio::spawn(reject_overloaded(stream, lingers.clone()))),
-                    },
-                    // Out of file descriptors, or the client is gone already: neither ends the listener.
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection was not accepted");
-                        sleep(Duration::from_millis(50)).await;
-                    }
-                },
-            }
-        }
-        drop(self.listener);
+        let acceptor = HttpAcceptor {
+            listener: self.listener,
+            state: endpoint.state().clone(),
+            info,
+            stopping: watch::Sender::new(false),
+            lingers: Arc::new(Semaphore::new(MAX_LINGERS)),
+        };
+        let connections = accept::accept(&acceptor, max_connections, stop).await;
+        let HttpAcceptor { listener, stopping, .. } = acceptor;
+        drop(listener);
         stopping.send_replace(true);
         endpoint.begin_close();
         // Calls of sessions may run although nobody is connected.
-        tokio::join!(drain(connections, limits.drain), endpoint.drained());
+        tokio::join!(accept::drain(connections, drain), endpoint.drained());
         endpoint.end();
         Ok(())
     }
 }
 
-async fn drain(mut connections: JoinSet<()>, limit: Duration) {
-    let all = async { while connections.join_next().await.is_some() {} };
-    if timeout(limit, all).await.is_err() {
-        tracing::warn!("connections were cut at the end of the drain time");
+/// The socket of a [`Listener`] that serves.
+struct HttpAcceptor {
+    listener: TcpListener,
+    state: Arc<State>,
+    info: ConnectInfo,
+    stopping: watch::Sender<bool>,
+    lingers: Arc<Semaphore>,
+}
+
+impl Acceptor for HttpAcceptor {
+    type Connection = TcpStream;
+
+    async fn accept(&self) -> io::Result<Option<TcpStream>> {
+        let (stream, _) = self.listener.accept().await?;
+        Ok(Some(stream))
+    }
+
+    fn serve(
+        &self,
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        serve(stream, permit, self.state.clone(), self.info, self.stopping.subscribe())
+    }
+
+    fn reject(&self, stream: TcpStream) {
+        tokio::spawn(reject_overloaded(stream, self.lingers.clone()));
     }
 }
 

@@ -10,44 +10,59 @@
 //! proxy that normalises requests in front where clients are hostile: hyper tolerates bare line feeds.
 //!
 //! # Layout
-//! - `config`: what can be set.
-//! - `endpoint`: answers requests, wherever they come from.
+//! - `config`, `allowance`: what can be set; `routes`: the paths of an endpoint.
+//! - `endpoint`: answers requests, whatever brings them; `state`: what its requests share; `connect_info`: the connection
+//!   that a request came on.
 //! - `listener`: connections, their limits and their end.
-//! - `access`: who may speak: Host, Origin, browsers, tokens.
-//! - `pipeline`: the checks of a request, first failure wins.
+//! - `pipeline`: the checks of a request, first failure wins. Its steps: `access` (Host, Origin, browsers, tokens), `accept`,
+//!   `version`, `request_body`.
 //! - `compat`: which clients may leave out headers.
-//! - `modern`, `legacy`: the two eras' ways from a message to an answer.
-//! - `sse`: HTTP+SSE of 2024-11-05.
+//! - `modern`, `legacy`: the two eras' ways from a message to an answer; `sessions`: those of legacy clients.
+//! - `sse`, `sse_channel`: HTTP+SSE of 2024-11-05.
 //! - [`rest`]: tools for programs that speak no MCP.
-//! - `replay_buffer`: what was said on a session's stream, for clients that come back.
+//! - `replay_buffer`: the events of a session's stream, for clients that resume it; `stream_permit`: how many streams are
+//!   open.
 //! - `socket`: the way to a [`websocket`](crate::websocket).
 //! - `body`, `response`: what goes out.
-//! - `tower`, `axum` (features of these names): the endpoint as a service of tower, and within an axum application.
+//! - `tower`, `axum` (features of these names): the endpoint as a service of tower, and within an application of axum;
+//!   `mount`: the path that it is nested under there.
 
+mod accept;
 mod access;
+mod allowance;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod body;
 mod compat;
 mod config;
+mod connect_info;
 mod endpoint;
 mod legacy;
 mod listener;
 mod modern;
+#[cfg(feature = "axum")]
+mod mount;
 mod pipeline;
 mod replay_buffer;
+mod request_body;
 mod response;
 pub mod rest;
+mod routes;
 mod sessions;
 #[cfg(feature = "websocket")]
 mod socket;
 mod sse;
+mod sse_channel;
+mod state;
+mod stream_permit;
 #[cfg(feature = "tower")]
 mod tower;
+mod version;
 
-pub use access::{AllowedHost, AllowedOrigin, InvalidAllowance};
+pub use allowance::{AllowedHost, AllowedOrigin, InvalidAllowance};
 pub use body::Body;
 pub use compat::{Compat, KnownClient, UnknownClient};
 pub use config::{Authentication, Config, Limits, Route, Token};
-pub use endpoint::{ConnectInfo, Endpoint};
+pub use connect_info::ConnectInfo;
+pub use endpoint::Endpoint;
 pub use listener::{Listener, Refused};

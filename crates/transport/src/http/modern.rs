@@ -1,10 +1,7 @@
 //! Requests that carry their version (2026-07-28, streamable-http).
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context as Task, Poll},
 };
 
@@ -20,9 +17,12 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::time::timeout;
 
 use super::{
+    accept::Accept,
     body::{Body, Response, Source, SseEvent},
-    pipeline::{Accept, State, VERSION},
     response,
+    state::State,
+    stream_permit::StreamPermit,
+    version::VERSION,
 };
 use crate::dialogue::{EncodedResponse, ResponseEvent, ResponseStream, refusal};
 
@@ -256,21 +256,5 @@ impl Source for Streaming {
             };
             return Poll::Ready(Some(SseEvent { data, ..SseEvent::default() }));
         }
-    }
-}
-
-/// One of the streams that may be open at once.
-pub(super) struct StreamPermit(Arc<AtomicUsize>);
-
-impl StreamPermit {
-    pub(super) fn take(state: &State) -> Option<Self> {
-        let permit = Self(state.streams.clone());
-        (permit.0.fetch_add(1, Ordering::Relaxed) < state.config.limits.max_streams).then_some(permit)
-    }
-}
-
-impl Drop for StreamPermit {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -85,3 +85,17 @@ pub(super) fn events(body: Body) -> Response {
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
+
+/// The answer to a method that the path does not have; `allow` are those that it has.
+pub(super) fn method_not_allowed(allow: &str) -> Response {
+    refuse_method(allow, format!("method not allowed; use {allow}"))
+}
+
+/// The same in words of its own.
+pub(super) fn refuse_method(allow: &str, message: String) -> Response {
+    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, &Error::invalid_request(message));
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{config::Limits, replay_buffer::ReplayBuffer, sse::Channel};
+use super::{config::Limits, replay_buffer::ReplayBuffer, sse_channel::Channel};
 use crate::dialogue::{InFlightRequest, LegacySession, random_id};
 
 /// The sessions of an endpoint: bound to who opened them, ended by DELETE, by being idle, or to make room.
@@ -266,7 +266,7 @@ impl HttpSession {
     /// The id is in use, or too many requests are in flight. A call here outlives the connection that it came on, so the
     /// limit of connections does not limit calls.
     pub(super) fn begin(&self, id: &Id) -> Result<Running, Error> {
-        let request = self.dialogue.begin(id, CallKind::Finite)?;
+        let request = InFlightRequest::begin(&self.dialogue, id, CallKind::Finite)?;
         Ok(Running { request, _in_flight: InFlightGuard::begin(&self.in_flight) })
     }
 

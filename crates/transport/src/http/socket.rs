@@ -9,22 +9,17 @@ use http::{HeaderValue, StatusCode, header, request::Parts};
 use super::{
     access,
     body::Response,
-    config::Config,
-    pipeline::{State, method_not_allowed},
-    response,
+    response::{self, method_not_allowed},
+    state::State,
 };
 use crate::{
     dialogue::ConnectionConfig,
-    websocket::{self, NoUpgrade, Upgrade},
+    websocket::{NoUpgrade, Upgrade},
 };
 
-/// How WebSockets are served at `path`, if they are.
-pub(super) fn at<'a>(config: &'a Config, path: &str) -> Option<&'a websocket::Config> {
-    config.websocket.as_ref().filter(|config| config.paths.iter().any(|known| known == path))
-}
-
 /// Checks the token, then the handshake, and makes the connection a WebSocket.
-pub(super) fn open(state: &Arc<State>, config: &websocket::Config, parts: Parts) -> Response {
+pub(super) fn open(state: &Arc<State>, parts: Parts) -> Response {
+    let Some(config) = &state.config.websocket else { return response::empty(StatusCode::NOT_FOUND) };
     let principal = match access::authenticate(&parts.headers, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,

@@ -5,7 +5,7 @@
 //! revision before 2026-07-28 can be agreed on in `initialize`, as many clients do.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context as Task, Poll, ready},
     time::Duration,
 };
@@ -19,61 +19,26 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body as Received;
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc},
-    time::{Instant, sleep_until, timeout},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{sleep_until, timeout},
 };
 
 use super::{
+    accept::Accept,
     access,
     body::{Body, Response, Source, SseEvent},
-    config::{Config, Limits},
-    modern::StreamPermit,
-    pipeline::{self, Accept, State},
+    config::Limits,
+    request_body::json_body,
     response,
-    sessions::{Registered, lock},
+    sessions::Registered,
+    sse_channel::Channel,
+    state::State,
+    stream_permit::StreamPermit,
+    version,
 };
-use crate::dialogue::{ConnectionConfig, Frame, LegacySession, ServerConnection, refusal};
+use crate::dialogue::{ConnectionConfig, Frame, ServerConnection, refusal};
 
-/// What a path names in this transport.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// The stream; its messages are posted to this path.
-    Stream(String),
-    /// Where messages are posted.
-    Messages,
-}
-
-impl Part {
-    /// What `path` names: `/sse` and `/messages`, at the root and below the MCP endpoint.
-    pub(super) fn of(path: &str, config: &Config) -> Option<Self> {
-        let endpoint = config.path.trim_end_matches('/');
-        let below = path.strip_prefix(endpoint).filter(|_| !endpoint.is_empty());
-        let (base, rest) = match below {
-            Some(rest @ ("/sse" | "/messages")) => (endpoint, rest),
-            _ => ("", path),
-        };
-        match rest {
-            "/sse" => Some(Self::Stream(format!("{base}/messages"))),
-            "/messages" => Some(Self::Messages),
-            _ => None,
-        }
-    }
-
-    /// Every path that names something.
-    #[cfg(feature = "axum")]
-    pub(super) fn paths(config: &Config) -> Vec<String> {
-        let endpoint = config.path.trim_end_matches('/');
-        let bases = if endpoint.is_empty() { vec![""] } else { vec!["", endpoint] };
-        bases.iter().flat_map(|base| [format!("{base}/sse"), format!("{base}/messages")]).collect()
-    }
-}
-
-/// Whether this transport is served.
-pub(super) fn is_served(config: &Config) -> bool {
-    config.sse && config.supported.iter().any(|revision| !revision.is_modern())
-}
-
-/// Whether a GET of the MCP endpoint comes from a client of this transport, which knows neither sessions nor versions.
+/// Whether a GET of the MCP endpoint comes from a client of this transport, which has neither sessions nor versions.
 ///
 /// 2025-11-25, transports §Backwards Compatibility: such a client will "Issue a GET request to the server URL, expecting
 /// that this will open an SSE stream and return an `endpoint` event as the first event."
@@ -85,30 +50,6 @@ pub(super) fn is_legacy_sse(headers: &HeaderMap) -> bool {
         .iter()
         .any(|name| headers.contains_key(*name))
         && headers.get_all(header::ACCEPT).iter().any(names_events)
-}
-
-/// One client: the stream that it opened, and the way for what it posts.
-pub(super) struct Channel {
-    session: Arc<LegacySession>,
-    input: mpsc::Sender<Frame>,
-    last_activity: Mutex<Instant>,
-    end: Notify,
-}
-
-impl Channel {
-    pub(super) fn principal(&self) -> &Principal {
-        self.session.principal()
-    }
-
-    /// Ends the stream, and what runs in it.
-    pub(super) fn end(&self) {
-        self.end.notify_one();
-    }
-
-    /// Something was said.
-    fn touch(&self) {
-        *lock(&self.last_activity) = Instant::now();
-    }
 }
 
 /// Messages that were posted and wait to be read.
@@ -128,7 +69,7 @@ pub(super) fn stream(state: &Arc<State>, parts: &Parts, messages: &str) -> Respo
              at {}",
             state.config.path
         );
-        return pipeline::refuse_method("GET", message);
+        return response::refuse_method("GET", message);
     }
     open(state, parts, messages, principal)
 }
@@ -166,8 +107,7 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
     let peer = ServerConnection::new(state.service.clone(), connection, out);
     let (input, posted) = mpsc::channel(QUEUE);
     let session = peer.session().clone();
-    let last_activity = Mutex::new(Instant::now());
-    let channel = Arc::new(Channel { session, input, last_activity, end: Notify::new() });
+    let channel = Arc::new(Channel::new(session, input));
     let registered = match state.sessions.register(channel.clone()) {
         Ok(registered) => registered,
         Err(error) => return response::legacy(refusal(None, &error, true)),
@@ -182,7 +122,7 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
 /// What stands before our paths where the client sees them.
 fn prefix(state: &State, parts: &Parts) -> String {
     #[cfg(feature = "axum")]
-    let mounted = super::axum::prefix(parts);
+    let mounted = super::mount::prefix(parts);
     #[cfg(not(feature = "axum"))]
     let mounted = {
         let _ = parts;
@@ -210,7 +150,7 @@ async fn run(
         () = idle(&channel, limits.session_idle) => {
             tracing::debug!("a session of HTTP+SSE was idle (session_idle)");
         }
-        () = channel.end.notified() => {}
+        () = channel.ended() => {}
     }
     channel.session.close();
 }
@@ -218,12 +158,12 @@ async fn run(
 /// Completes when nothing was said for so long, and no request is open.
 async fn idle(channel: &Channel, limit: Duration) {
     loop {
-        let last_activity = *lock(&channel.last_activity);
+        let last_activity = channel.last_activity();
         let Some(end) = last_activity.checked_add(limit) else { return std::future::pending().await };
         sleep_until(end).await;
         if channel.session.in_flight() > 0 {
             channel.touch();
-        } else if *lock(&channel.last_activity) == last_activity {
+        } else if channel.last_activity() == last_activity {
             return;
         }
     }
@@ -306,9 +246,9 @@ pub(super) async fn message<B: Received>(state: &Arc<State>, parts: &Parts, body
     };
     if parts.method != Method::POST {
         let message = "messages of HTTP+SSE are posted here; their answers come on the stream";
-        return pipeline::refuse_method("POST", message.into());
+        return response::refuse_method("POST", message.into());
     }
-    let text = match pipeline::json_body(state, headers, body).await {
+    let text = match json_body(state, headers, body).await {
         Ok(text) => text,
         Err(refused) => return refused,
     };
@@ -367,35 +307,9 @@ fn ended() -> Response {
 
 /// Clients send the version that was agreed on here as well.
 fn check_version(state: &State, headers: &HeaderMap) -> Result<(), Error> {
-    if pipeline::names_modern(headers) {
+    if version::names_modern(headers) {
         let path = &state.config.path;
         return Err(Error::invalid_request(format!("2026-07-28 does not have HTTP+SSE: POST to {path}")));
     }
-    pipeline::check_version(state, headers)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_stand_at_the_root_and_below_the_endpoint() {
-        let config = |path: &str| Config { path: path.into(), ..Config::default() };
-        let stream = |path: &str| Some(Part::Stream(path.into()));
-        for (endpoint, path, part) in [
-            ("/mcp", "/sse", stream("/messages")),
-            ("/mcp", "/mcp/sse", stream("/mcp/messages")),
-            ("/mcp", "/messages", Some(Part::Messages)),
-            ("/mcp", "/mcp/messages", Some(Part::Messages)),
-            ("/a/b/", "/a/b/sse", stream("/a/b/messages")),
-            ("/", "/sse", stream("/messages")),
-            ("/", "/messages", Some(Part::Messages)),
-            ("/mcp", "/mcp/sse/", None),
-            ("/mcp", "/mcpsse", None),
-            ("/mcp", "/other/sse", None),
-            ("/mcp", "/", None),
-        ] {
-            assert_eq!(Part::of(path, &config(endpoint)), part, "{endpoint} {path}");
-        }
-    }
+    version::check_version(state, headers)
 }

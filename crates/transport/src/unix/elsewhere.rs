@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::Future, io, path::Path};
 
 use anyport_service::Service;
 
-use super::{Config, Refused};
+use super::{config::Config, refused::Refused};
 
 /// A bound socket; here there is never one.
 #[derive(Debug)]

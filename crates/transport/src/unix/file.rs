@@ -12,7 +12,7 @@ use std::{
 
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{MAX_PATH, Refused};
+use super::refused::{MAX_PATH, Refused};
 
 /// A socket's file that is ours. It is removed with this, if it is still the one that was made.
 #[derive(Debug)]

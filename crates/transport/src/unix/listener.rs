@@ -9,13 +9,17 @@ use tokio::{
         UnixListener, UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::{Semaphore, mpsc, watch},
-    task::JoinSet,
-    time::{sleep, timeout},
+    sync::{OwnedSemaphorePermit, mpsc, watch},
+    time::timeout,
 };
 
-use super::{Config, Limits, Peers, Refused, file::SocketFile};
+use super::{
+    config::{Config, Limits, Peers},
+    file::SocketFile,
+    refused::Refused,
+};
 use crate::{
+    accept::{self, Acceptor},
     dialogue::{ConnectionConfig, ConnectionEnd, Frame, ServerConnection, refusal},
     lines::{self, INPUT, Lines, OUTPUT},
 };
@@ -50,48 +54,56 @@ impl Listener {
     /// None so far; that a connection fails ends that connection alone.
     pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
         let Self { listener, file, config } = self;
+        let Limits { max_connections, drain, .. } = config.limits;
         let service: Arc<dyn Service> = Arc::new(service);
-        let places = Arc::new(Semaphore::new(config.limits.max_connections.min(Semaphore::MAX_PERMITS)));
-        let (stopping, _) = watch::channel(false);
-        let mut connections = JoinSet::new();
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                () = &mut stop => break,
-                Some(_) = connections.join_next(), if !connections.is_empty() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        let Some(principal) = admit(&stream, &config.peers, file.owner) else { continue };
-                        match places.clone().try_acquire_owned() {
-                            Ok(place) => {
-                                let connection = connection_config(&config, principal);
-                                let limit = config.limits.write_timeout;
-                                let (service, stopping) = (service.clone(), stopping.subscribe());
-                                connections.spawn(async move {
-                                    serve(stream, service, connection, limit, stopping).await;
-                                    drop(place);
-                                });
-                            }
-                            Err(_) => reject_overloaded(&stream, &config.limits),
-                        }
-                    }
-                    // Out of file descriptors, or the client is gone already: neither ends the listener.
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection was not accepted");
-                        sleep(Duration::from_millis(50)).await;
-                    }
-                },
-            }
-        }
+        let (owner, stopping) = (file.owner, watch::Sender::new(false));
+        let acceptor = UnixAcceptor { listener, owner, config, service, stopping };
+        let connections = accept::accept(&acceptor, max_connections, stop).await;
+        let UnixAcceptor { listener, stopping, .. } = acceptor;
         // First the file, so that the next process finds its place free.
         drop(file);
         drop(listener);
         stopping.send_replace(true);
-        let all = async { while connections.join_next().await.is_some() {} };
-        if timeout(config.limits.drain + LAST_WORDS, all).await.is_err() {
-            tracing::warn!("connections were cut at the end of the drain time");
-        }
+        accept::drain(connections, drain + LAST_WORDS).await;
         Ok(())
+    }
+}
+
+/// The socket of a [`Listener`] that serves.
+struct UnixAcceptor {
+    listener: UnixListener,
+    /// The user to whom the socket file belongs.
+    owner: u32,
+    config: Config,
+    service: Arc<dyn Service>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Acceptor for UnixAcceptor {
+    type Connection = (UnixStream, Principal);
+
+    async fn accept(&self) -> io::Result<Option<(UnixStream, Principal)>> {
+        let (stream, _) = self.listener.accept().await?;
+        let principal = admit(&stream, &self.config.peers, self.owner);
+        Ok(principal.map(|principal| (stream, principal)))
+    }
+
+    fn serve(
+        &self,
+        (stream, principal): (UnixStream, Principal),
+        permit: OwnedSemaphorePermit,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let connection = connection_config(&self.config, principal);
+        let limit = self.config.limits.write_timeout;
+        let (service, stopping) = (self.service.clone(), self.stopping.subscribe());
+        async move {
+            serve(stream, service, connection, limit, stopping).await;
+            drop(permit);
+        }
+    }
+
+    fn reject(&self, (stream, _): (UnixStream, Principal)) {
+        reject_overloaded(&stream, &self.config.limits);
     }
 }
 

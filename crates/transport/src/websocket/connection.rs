@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, frame::coding::CloseCode};
 
-use super::Config;
+use super::config::Config;
 use crate::{
     dialogue::{ConnectionConfig, ConnectionEnd, Frame, ServerConnection},
     frames::{Bounds, Closing, Inbox, Outgoing, Socket},

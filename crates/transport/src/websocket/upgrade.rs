@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{Config, connection};
+use super::{config::Config, connection};
 use crate::{
     dialogue::ConnectionConfig,
     frames::{LAST_WORDS, SUBPROTOCOL, lists},

@@ -4,39 +4,40 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Method, Raw,
-    json::{Elements, Members, Splice},
+    Method, Raw,
+    json::{Members, Splice},
+    subscription::SubscriptionFilter,
+    uri,
 };
 use anyport_service::Notification;
 use bytestring::ByteString;
 use tokio::time::Instant;
 
-/// Who listens to one server, and what it is asked for on their behalf.
+/// The subscription manager: the listeners of one server, and the requests on their behalf.
 ///
-/// It is fed with listeners, answers, notifications and time, and says which requests are to be made; what is to be
-/// told waits with each listener. It sends nothing itself.
+/// Listeners, responses, notifications and the time go in; requests come out, and notifications wait with each
+/// listener. It sends nothing itself.
 #[derive(Debug, Default)]
 pub(super) struct SubscriptionManager {
     listeners: BTreeMap<u64, Listener>,
     subscriptions: BTreeMap<ByteString, Subscription>,
     last: u64,
     offers: Offers,
-    /// Whether there is a connection that could be asked.
+    /// Whether there is a connection.
     linked: bool,
-    /// Listeners for whom there is something new.
+    /// Listeners with pending notifications.
     touched: Vec<u64>,
     /// The earliest time that came to those at which something is due, since [`SubscriptionManager::sooner`] was asked.
     added: Option<Instant>,
-    /// Changes that fitted nobody.
+    /// Changes without a listener.
     pub(super) unplaced: u64,
 }
 
-/// What the server declared that it tells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the server declared that it notifies of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Offers {
-    pub(crate) tools: bool,
-    pub(crate) prompts: bool,
-    pub(crate) resources: bool,
+    pub(crate) lists: SubscriptionFilter,
+    /// Whether single resources can be subscribed to.
     pub(crate) subscribe: bool,
 }
 
@@ -44,85 +45,20 @@ impl Offers {
     /// Reads a `DiscoverResult`.
     pub(crate) fn of(discovered: &Raw) -> Self {
         let capabilities = discovered.member("capabilities").unwrap_or(Raw::EMPTY_OBJECT);
-        let has = |part: &str, what: &str| {
-            let part = Members::find(capabilities.as_str(), part);
-            part.and_then(|part| Members::find(part, what)) == Some("true")
-        };
-        Self {
-            tools: has("tools", "listChanged"),
-            prompts: has("prompts", "listChanged"),
-            resources: has("resources", "listChanged"),
-            subscribe: has("resources", "subscribe"),
-        }
+        let resources = Members::find(capabilities.as_str(), "resources");
+        let subscribe = resources.and_then(|resources| Members::find(resources, "subscribe")) == Some("true");
+        Self { lists: SubscriptionFilter::declared(discovered), subscribe }
     }
-}
-
-/// What a client wants to hear of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wants {
-    tools: bool,
-    prompts: bool,
-    resources: bool,
-    uris: BTreeSet<ByteString>,
-}
-
-impl Wants {
-    /// Reads the params of `subscriptions/listen`.
-    ///
-    /// # Errors
-    /// -32602 for a filter that is none.
-    pub(super) fn read(params: &Raw) -> Result<Self, Error> {
-        let filter = params.member("notifications").filter(Raw::is_object);
-        let filter = filter.ok_or_else(|| Error::invalid_params("\"notifications\" must be an object"))?;
-        let mut wants = Self::default();
-        for member in filter.members() {
-            let flag = match &*member.key() {
-                "toolsListChanged" => &mut wants.tools,
-                "promptsListChanged" => &mut wants.prompts,
-                "resourcesListChanged" => &mut wants.resources,
-                "resourceSubscriptions" => {
-                    wants.uris = uris(&filter.slice(member.value))?;
-                    continue;
-                }
-                _ => continue,
-            };
-            *flag = match member.value {
-                "true" => true,
-                "false" => false,
-                _ => {
-                    return Err(Error::invalid_params(format!("{:?} must be true or false", member.key())));
-                }
-            };
-        }
-        Ok(wants)
-    }
-
-    fn list(&self, method: Method) -> bool {
-        match method {
-            Method::ToolsChanged => self.tools,
-            Method::PromptsChanged => self.prompts,
-            Method::ResourcesChanged => self.resources,
-            _ => false,
-        }
-    }
-}
-
-fn uris(value: &Raw) -> Result<BTreeSet<ByteString>, Error> {
-    let invalid = || Error::invalid_params("\"resourceSubscriptions\" must be a list of URIs");
-    if !value.is_array() {
-        return Err(invalid());
-    }
-    Elements::of(value.as_str()).map(|uri| value.slice(uri).as_string().ok_or_else(invalid)).collect()
 }
 
 #[derive(Debug)]
 struct Listener {
-    wants: Wants,
-    /// Resources of which the server has not said yet whether it tells of them.
+    wants: SubscriptionFilter,
+    /// Resources with an open `resources/subscribe`.
     pending: BTreeSet<ByteString>,
     acknowledge_by: Instant,
     acknowledged: bool,
-    /// What is yet to be told, each thing once.
+    /// The pending notifications, each once.
     waiting: VecDeque<Notification>,
     over: bool,
 }
@@ -167,7 +103,7 @@ pub(super) enum Answer {
     Late,
 }
 
-/// What a listener is told next.
+/// The next notification of a listener.
 #[derive(Debug, PartialEq)]
 pub(super) enum Told {
     Change(Notification),
@@ -200,7 +136,7 @@ impl SubscriptionManager {
         actions
     }
 
-    /// What was listed before may be another list now: whoever wants to hear of it is told.
+    /// The lists may differ now: subscribed listeners are notified.
     pub(super) fn lists_may_differ(&mut self) {
         for method in [Method::ToolsChanged, Method::PromptsChanged, Method::ResourcesChanged] {
             self.list_changed(&Notification { method, params: Raw::EMPTY_OBJECT });
@@ -217,7 +153,7 @@ impl SubscriptionManager {
     }
 
     /// Somebody listens. Returns its number.
-    pub(super) fn open(&mut self, mut wants: Wants, now: Instant) -> (u64, Vec<Action>) {
+    pub(super) fn open(&mut self, mut wants: SubscriptionFilter, now: Instant) -> (u64, Vec<Action>) {
         self.last += 1;
         let id = self.last;
         let mut actions = Vec::new();
@@ -225,9 +161,7 @@ impl SubscriptionManager {
         if self.linked && !self.offers.subscribe {
             wants.uris.clear();
         }
-        while wants.uris.len() > SUBSCRIPTIONS {
-            wants.uris.pop_last();
-        }
+        wants.uris.truncate(SUBSCRIPTIONS);
         for uri in &wants.uris {
             let new = || Subscription { state: State::Lost, listeners: BTreeSet::new() };
             let is_new = !self.subscriptions.contains_key(uri);
@@ -265,7 +199,7 @@ impl SubscriptionManager {
         self.added = Some(self.added.map_or(at, |earlier| earlier.min(at)));
     }
 
-    /// Nobody reads what listener `id` is told any more.
+    /// Removes the listener `id`.
     pub(super) fn close(&mut self, id: u64, now: Instant) {
         let Some(listener) = self.listeners.remove(&id) else { return };
         for uri in listener.wants.uris {
@@ -350,7 +284,7 @@ impl SubscriptionManager {
     /// back it is told what holds.
     fn leave_out(&mut self, id: u64, uri: &ByteString) {
         let Some(listener) = self.listeners.get_mut(&id) else { return };
-        listener.wants.uris.remove(uri);
+        listener.wants.uris.retain(|wanted| wanted != uri);
         if listener.pending.remove(uri) {
             self.acknowledge_if_known(id);
         } else {
@@ -360,7 +294,7 @@ impl SubscriptionManager {
     }
 
     fn acknowledge_if_known(&mut self, id: u64) {
-        let offers = self.offers;
+        let offers = self.offers.clone();
         let Some(listener) = self.listeners.get_mut(&id) else { return };
         if listener.acknowledged || !listener.pending.is_empty() {
             return;
@@ -382,7 +316,7 @@ impl SubscriptionManager {
     }
 
     fn list_changed(&mut self, notification: &Notification) {
-        let asked = |listener: &Listener| listener.wants.list(notification.method);
+        let asked = |listener: &Listener| listener.wants.wants_list(notification.method);
         let listeners = self.listeners.iter().filter(|(_, listener)| asked(listener));
         for id in listeners.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.tell(id, notification.clone());
@@ -394,7 +328,7 @@ impl SubscriptionManager {
     fn updated(&mut self, notification: &Notification) {
         let Some(uri) = notification.params.member("uri").and_then(|uri| uri.as_string()) else { return };
         let mut told = BTreeSet::new();
-        let within = |listened: &str| is_within(&uri, listened);
+        let within = |listened: &str| uri::contains(listened, &uri);
         for (_, subscription) in self.subscriptions.iter().filter(|(listened, _)| within(listened)) {
             told.extend(&subscription.listeners);
         }
@@ -415,7 +349,7 @@ impl SubscriptionManager {
         let Some(listener) = self.listeners.get_mut(&id) else { return };
         if listener.waiting.len() >= PARTS + listener.wants.uris.len()
             && let Some(uri) = notification.params.member("uri").and_then(|uri| uri.as_string())
-            && let Some(listened) = listener.wants.uris.iter().find(|listened| is_within(&uri, listened))
+            && let Some(listened) = listener.wants.uris.iter().find(|listened| uri::contains(listened, &uri))
         {
             notification = updated(listened);
         }
@@ -425,7 +359,7 @@ impl SubscriptionManager {
         self.touched.push(id);
     }
 
-    /// What listener `id` is told now.
+    /// Returns the next notification of the listener `id`.
     pub(super) fn next(&mut self, id: u64) -> Told {
         let Some(listener) = self.listeners.get_mut(&id) else { return Told::Over };
         if !listener.acknowledged && !listener.over {
@@ -484,7 +418,7 @@ impl SubscriptionManager {
         unacknowledged.map(|listener| listener.acknowledge_by).chain(lingering).min()
     }
 
-    /// The listeners for whom there is something new since the last time.
+    /// The listeners with notifications since the last call.
     pub(super) fn touched(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.touched)
     }
@@ -494,9 +428,9 @@ impl SubscriptionManager {
         !self.touched.is_empty()
     }
 
-    /// What the server declared.
+    /// The server's capabilities.
     pub(super) fn offers(&self) -> Offers {
-        self.offers
+        self.offers.clone()
     }
 
     /// How many listen.
@@ -504,16 +438,10 @@ impl SubscriptionManager {
         self.listeners.len()
     }
 
-    /// Whether the connection is held by nobody who listens.
+    /// Whether no listener holds the connection.
     pub(super) fn is_idle(&self) -> bool {
         self.listeners.is_empty() && self.subscriptions.is_empty()
     }
-}
-
-/// Whether `uri` is `listened` or lies below it.
-fn is_within(uri: &str, listened: &str) -> bool {
-    uri.strip_prefix(listened)
-        .is_some_and(|rest| rest.is_empty() || listened.ends_with('/') || rest.starts_with(['/', '?', '#']))
 }
 
 /// Whether one of the two says all that the other does.
@@ -527,21 +455,12 @@ fn updated(uri: &str) -> Notification {
     Notification { method: Method::ResourceUpdated, params }
 }
 
-/// 2026-07-28, subscriptions §Acknowledgment: "Notification types the server does not support are omitted."
-fn acknowledgement(wants: &Wants, offers: Offers) -> Notification {
-    let mut honoured = Splice::new();
-    let kinds = [
-        ("toolsListChanged", wants.tools && offers.tools),
-        ("promptsListChanged", wants.prompts && offers.prompts),
-        ("resourcesListChanged", wants.resources && offers.resources),
-    ];
-    for (name, _) in kinds.into_iter().filter(|(_, honoured)| *honoured) {
-        honoured = honoured.with(name, &Raw::from(serde_json::Value::Bool(true)));
-    }
-    if !wants.uris.is_empty() {
-        let uris: Vec<&str> = wants.uris.iter().map(|uri| &**uri).collect();
-        honoured = honoured.with("resourceSubscriptions", &Raw::from(serde_json::Value::from(uris)));
-    }
-    let params = Splice::new().with("notifications", &honoured.finish()).finish();
-    Notification { method: Method::Acknowledged, params }
+fn acknowledgement(wants: &SubscriptionFilter, offers: Offers) -> Notification {
+    let granted = SubscriptionFilter {
+        tools: wants.tools && offers.lists.tools,
+        prompts: wants.prompts && offers.lists.prompts,
+        resources: wants.resources && offers.lists.resources,
+        uris: wants.uris.clone(),
+    };
+    Notification { method: Method::Acknowledged, params: granted.params() }
 }

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason};
+use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason, subscription::SubscriptionFilter};
 use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service};
 use futures_core::Stream;
 use tokio::{
@@ -26,9 +26,9 @@ use tokio::{
 #[cfg(test)]
 use self::manager::LINGER;
 pub(crate) use self::manager::Offers;
-use self::manager::{Action, Answer, SubscriptionManager, Told, Wants};
+use self::manager::{Action, Answer, SubscriptionManager, Told};
 
-/// Who listens to one legacy connection, and to those that come in its place.
+/// The listeners of one legacy connection, and of its replacements.
 #[derive(Clone)]
 pub(crate) struct Listen(Arc<Shared>);
 
@@ -62,7 +62,7 @@ struct Link {
 
 /// The most that listen to one connection.
 const MAX_LISTENERS: usize = 10_000;
-/// How many resources are asked for at once.
+/// The number of concurrent subscription requests.
 const REQUESTS: usize = 32;
 /// How long a server may take to answer before a request counts as lost.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -104,7 +104,7 @@ impl Listen {
         self.finish(inside, Vec::new());
     }
 
-    /// Some of what the server said was missed: whoever listens is told that anything may have changed.
+    /// Notifications of the server were missed: listeners are notified that everything may have changed.
     pub(crate) fn missed(&self) {
         let mut inside = self.lock();
         inside.machine.lists_may_differ();
@@ -117,7 +117,7 @@ impl Listen {
 
     /// Answers `subscriptions/listen`.
     pub(crate) fn open(&self, params: &Raw) -> Reply {
-        let wants = match Wants::read(params) {
+        let wants = match SubscriptionFilter::read(params) {
             Ok(wants) => wants,
             Err(error) => return Reply::error(error),
         };
@@ -145,7 +145,7 @@ impl Listen {
         self.finish(inside, Vec::new());
     }
 
-    /// Whether nobody needs the connection for listening.
+    /// Whether no listener needs the connection.
     pub(crate) fn is_idle(&self) -> bool {
         self.lock().machine.is_idle()
     }

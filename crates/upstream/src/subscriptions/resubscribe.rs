@@ -1,13 +1,9 @@
-use anyport_protocol::{
-    Method, Raw,
-    failure::Failure,
-    json::{Elements, Splice},
-};
+use anyport_protocol::{Method, Raw, failure::Failure, json::Splice, subscription::SubscriptionFilter};
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, emit};
 use tokio::time::{Instant, sleep};
 
 use super::end;
-use crate::{connect::HEALTHY, pool::Pool, slot::backoff};
+use crate::{connect::HEALTHY, pool::Pool};
 
 /// Listens to a modern server: when its stream ends or is cut it is opened again, and what may have changed meanwhile is
 /// told.
@@ -22,7 +18,7 @@ pub(crate) fn listen(pool: Pool, request: Request, context: Context) -> Reply {
 }
 
 async fn run(pool: &Pool, request: &Request, context: &Context, emitter: &Emitter) -> Outcome {
-    let mut acknowledged = None;
+    let mut acknowledged = false;
     let mut attempts = 0;
     loop {
         let begun = Instant::now();
@@ -44,27 +40,26 @@ async fn run(pool: &Pool, request: &Request, context: &Context, emitter: &Emitte
             },
             _ => true,
         };
-        if acknowledged.is_none() || !transient {
+        if !acknowledged || !transient {
             return outcome;
         }
         attempts = if begun.elapsed() >= HEALTHY { 1 } else { attempts + 1 };
-        sleep(backoff(attempts, pool.0.limits.backoff)).await;
+        sleep(pool.0.limits.backoff_after(attempts)).await;
     }
 }
 
 /// Passes on what one stream tells, until it ends.
-async fn relay(mut reply: Reply, emitter: &Emitter, acknowledged: &mut Option<Raw>) -> Outcome {
+async fn relay(mut reply: Reply, emitter: &Emitter, acknowledged: &mut bool) -> Outcome {
     loop {
         match reply.next().await {
             Event::Outcome(outcome) => return outcome,
             Event::Notification(told) if told.method == Method::Acknowledged => {
-                let honoured = told.params.member("notifications").unwrap_or(Raw::EMPTY_OBJECT);
-                let again = acknowledged.replace(honoured.clone()).is_some();
-                if !again {
+                let granted = SubscriptionFilter::read(&told.params).unwrap_or_default();
+                if !std::mem::replace(acknowledged, true) {
                     emitter.emit(Event::Notification(told)).await;
                     continue;
                 }
-                for change in meanwhile(&honoured) {
+                for change in meanwhile(&granted) {
                     emitter.emit(Event::Notification(change)).await;
                 }
             }
@@ -73,22 +68,12 @@ async fn relay(mut reply: Reply, emitter: &Emitter, acknowledged: &mut Option<Ra
     }
 }
 
-/// What may have changed while nobody listened.
-fn meanwhile(honoured: &Raw) -> Vec<Notification> {
-    let lists = [
-        ("toolsListChanged", Method::ToolsChanged),
-        ("promptsListChanged", Method::PromptsChanged),
-        ("resourcesListChanged", Method::ResourcesChanged),
-    ];
-    let listened = |name: &str| honoured.member(name).is_some_and(|flag| flag.as_str() == "true");
-    let lists = lists.into_iter().filter(|(name, _)| listened(name));
-    let mut changes: Vec<_> =
-        lists.map(|(_, method)| Notification { method, params: Raw::EMPTY_OBJECT }).collect();
-    if let Some(uris) = honoured.member("resourceSubscriptions").filter(Raw::is_array) {
-        changes.extend(Elements::of(uris.as_str()).map(|uri| Notification {
-            method: Method::ResourceUpdated,
-            params: Splice::new().with("uri", &uris.slice(uri)).finish(),
-        }));
-    }
-    changes
+/// Notifications of everything that may have changed while the stream was closed.
+fn meanwhile(granted: &SubscriptionFilter) -> Vec<Notification> {
+    let lists = granted.lists().map(|method| Notification { method, params: Raw::EMPTY_OBJECT });
+    let resources = granted.uris.iter().map(|uri| Notification {
+        method: Method::ResourceUpdated,
+        params: Splice::new().with("uri", &Raw::string(uri)).finish(),
+    });
+    lists.chain(resources).collect()
 }

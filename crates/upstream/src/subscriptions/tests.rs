@@ -60,11 +60,14 @@ impl Server {
     }
 }
 
-const ALL: Offers = Offers { tools: true, prompts: true, resources: true, subscribe: true };
+fn all() -> Offers {
+    let lists = SubscriptionFilter { tools: true, prompts: true, resources: true, uris: Vec::new() };
+    Offers { lists, subscribe: true }
+}
 
 fn linked(listen: &Listen, server: &Server) {
     let context = Context::new(Principal::local(), Revision::V2025_11_25);
-    listen.linked(Arc::new(server.clone()), context, ALL);
+    listen.linked(Arc::new(server.clone()), context, all());
 }
 
 fn listening(server: &Server) -> Listen {

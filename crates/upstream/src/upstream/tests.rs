@@ -3,15 +3,16 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use anyport_adapters::ParkLimits;
 use anyport_protocol::{Method, Revision};
-use anyport_seal::Key;
+use anyport_seal::{Key, Sealer};
 use anyport_service::{Event, Outcome, SessionId};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::*;
 use crate::{
-    ConnectError, Connected, OpenRequest,
+    ConnectError, Connected, OpenRequest, UpstreamLimits,
     connect::HEALTHY,
     test_server::{Farm, call, caller, error, result},
 };
@@ -20,7 +21,7 @@ const LEGACY: Revision = Revision::V2025_11_25;
 const MODERN: Revision = Revision::V2026_07_28;
 
 fn upstream(farm: &Farm) -> Upstream {
-    Upstream::new("farm", farm.clone(), UpstreamLimits::default())
+    Upstream::builder("farm", farm.clone()).build()
 }
 
 fn plain() -> Context {
@@ -201,7 +202,7 @@ async fn questions_of_either_era_reach_a_caller_that_retries() {
     for revision in [LEGACY, MODERN] {
         let farm = Farm::new(revision);
         let sealer = Sealer::new(&Key::random().unwrap());
-        let upstream = upstream(&farm).parking(sealer, ParkLimits::default(), &Metrics::new());
+        let upstream = Upstream::builder("farm", farm.clone()).park(sealer, ParkLimits::default()).build();
         let context = caller(MODERN, json!({"elicitation": {}}));
         let asked = upstream.call(call("ask", json!({})), context.clone()).outcome().await;
         let Outcome::InputRequired(asked) = asked else { panic!("{asked:?}") };
@@ -238,7 +239,7 @@ async fn a_call_that_was_asked_something_is_not_made_again() {
 async fn connections_are_bounded_and_idle_ones_make_room() {
     let farm = Farm::new(LEGACY);
     let limits = UpstreamLimits { connections: 2, waiting: 1, ..UpstreamLimits::default() };
-    let upstream = Upstream::new("farm", farm.clone(), limits);
+    let upstream = Upstream::builder("farm", farm.clone()).limits(limits).build();
     let can = |what: &str| caller(LEGACY, json!({"extensions": {what: {}}}));
     // Idle connections make room.
     for name in ["a", "b", "c"] {
@@ -282,11 +283,10 @@ async fn whoever_needs_a_connection_that_a_question_holds_is_served_or_refused_i
         let farm = Farm::new(LEGACY);
         let limits = UpstreamLimits { connections: 1, ..UpstreamLimits::default() };
         let sealer = Sealer::new(&Key::random().unwrap());
-        let upstream = Upstream::new("farm", farm.clone(), limits).parking(
-            sealer,
-            ParkLimits::default(),
-            &Metrics::new(),
-        );
+        let upstream = Upstream::builder("farm", farm.clone())
+            .limits(limits)
+            .park(sealer, ParkLimits::default())
+            .build();
         let elicits = caller(MODERN, json!({"elicitation": {}}));
         let retry = parked(&upstream, &elicits).await;
         // Who can do the same shares the connection.
@@ -321,7 +321,7 @@ async fn whoever_needs_a_connection_that_a_question_holds_is_served_or_refused_i
 async fn callers_who_each_say_something_else_leave_nothing_behind() {
     let farm = Farm::new(LEGACY);
     let limits = UpstreamLimits { connections: 3, ..UpstreamLimits::default() };
-    let upstream = Upstream::new("farm", farm.clone(), limits);
+    let upstream = Upstream::builder("farm", farm.clone()).limits(limits).build();
     for number in 0..100 {
         let context = caller(LEGACY, json!({"extensions": {"x": {"number": number}}}));
         result(upstream.call(call("read", json!({})), context).outcome().await);
@@ -469,7 +469,7 @@ async fn connections_that_may_be_idle_for_ever_stay() {
             connection_wait: Duration::MAX,
             ..UpstreamLimits::default()
         };
-        let upstream = Upstream::new("farm", farm.clone(), limits);
+        let upstream = Upstream::builder("farm", farm.clone()).limits(limits).build();
         for _ in 0..2 {
             result(upstream.call(call("read", json!({})), plain()).outcome().await);
             sleep(UpstreamLimits::default().idle * 5).await;
@@ -494,7 +494,7 @@ async fn a_connector_that_panics_is_one_that_failed_and_is_asked_again() {
 
     let farm = Farm::new(MODERN);
     let connect = Panics(farm.clone(), AtomicBool::new(false));
-    let upstream = Upstream::new("farm", connect, UpstreamLimits::default());
+    let upstream = Upstream::builder("farm", connect).build();
     let (message, data) = error(upstream.call(call("read", json!({})), plain()).outcome().await);
     assert_eq!(data["reason"], "upstream_down");
     assert!(message.contains("fault to report") && message.contains("the next attempt"), "{message}");

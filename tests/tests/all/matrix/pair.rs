@@ -1,13 +1,12 @@
 use std::time::Duration;
 
-use anyport::{LegacyClientLimits, Revision, Service, http, memory};
+use anyport::{Revision, Service, http, memory};
 use anyport_adapters::ParkLimits;
 use anyport_gateway::Bridge;
-use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_testing::{Answer, Link, Lost, Question, Refusal, Wire, conformance::Schema};
 use anyport_transport::client::{ConnectOptions, Dial, Target};
-use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
+use anyport_upstream::{TransportConnector, Upstream};
 use serde_json::{Value, json};
 
 use crate::matrix::peer::Peer;
@@ -97,10 +96,7 @@ fn bridge(peer: Peer) -> impl Service {
         async move { Ok(peer.connect()) }
     });
     let reach = TransportConnector::new(Target::Stream(dial), ConnectOptions::default());
-    let metrics = Metrics::new();
     let sealer = Sealer::new(&Key::random().unwrap());
-    let upstream = Upstream::new("peer", reach, UpstreamLimits::default())
-        .bounded(LegacyClientLimits::default(), &metrics)
-        .parking(sealer, ParkLimits::default(), &metrics);
+    let upstream = Upstream::builder("peer", reach).park(sealer, ParkLimits::default()).build();
     Bridge::new(upstream, Revision::ALL.into(), None)
 }

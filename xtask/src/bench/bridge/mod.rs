@@ -13,7 +13,10 @@ mod ways;
 
 use self::{figures::Figures, peers::Peers};
 use super::figures::Gate;
-use crate::{Failure, workspace::Workspace};
+use crate::{
+    Failure,
+    workspace::{Profile, Workspace},
+};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub(super) struct Effort {
     pub(super) starts: usize,
     /// Whether other people's proxies have their turns as well.
     pub(super) peers: bool,
+    /// How our programs are built.
+    pub(super) profile: Profile,
 }
 
 /// Measures, and gives what is to be shown and what was promised.
@@ -31,7 +36,7 @@ pub(super) struct Effort {
 /// # Errors
 /// When something does not build or start, or gives a wrong answer.
 pub(super) fn measure(workspace: &Workspace, effort: Effort) -> Result<(String, Vec<Gate>), Failure> {
-    let programs = ways::Programs::build(workspace)?;
+    let programs = ways::Programs::build(workspace, effort.profile)?;
     let peers = if effort.peers { Some(Peers::install(workspace)?) } else { None };
     let ways = ways::Ways::start(workspace, &programs, peers.as_ref())?;
     let mut figures: Vec<Figures> = ways.all.iter().map(Figures::of).collect();

@@ -19,21 +19,18 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Builds them.
+    /// Builds them, ours with this profile.
     ///
     /// # Errors
     /// When one does not compile.
-    pub(super) fn build(workspace: &Workspace) -> Result<Self, Failure> {
-        // Ours without link-time optimization, which takes minutes here; the proxy that it is compared with has it.
-        let ours = |package, binary| {
-            workspace.build(&Build { profile: Profile::QuickRelease, ..Build::of(package, binary) })
-        };
+    pub(super) fn build(workspace: &Workspace, profile: Profile) -> Result<Self, Failure> {
+        let ours = |package, binary| workspace.build(&Build { profile, ..Build::of(package, binary) });
         Ok(Self {
             server: ours("anyport-bench", "anyport_bench_server")?,
             anyport: ours("anyport-cli", "anyport")?,
             proxy: workspace.build(&Build {
                 manifest: "bench/peers/Cargo.toml",
-                profile: Profile::Release,
+                profile: Profile::Dist,
                 ..Build::of("bench-peer-proxy", "bench-peer-proxy")
             })?,
         })

@@ -100,7 +100,7 @@ fn published(report: &mut Report, found: &Found) -> Result<()> {
     }
 }
 
-/// What the server asks for: the first challenge of `WWW-Authenticate`, or the one for bearer tokens.
+/// The server's challenge: the first one of `WWW-Authenticate`, or the one for bearer tokens.
 #[derive(Debug, Default, PartialEq)]
 struct Asked {
     scheme: Option<String>,
@@ -131,7 +131,7 @@ impl Asked {
         }
     }
 
-    /// What it says, to be added to a sentence.
+    /// Its text, to be added to a sentence.
     fn words(&self) -> String {
         let said: Vec<&str> =
             [&self.error, &self.description].into_iter().flatten().map(String::as_str).collect();

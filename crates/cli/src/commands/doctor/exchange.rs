@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use anyport_client::Error as ClientError;
-use anyport_protocol::{jsonrpc::code, types::Tool};
+use anyport_protocol::{jsonrpc::code, suggest::did_you_mean, types::Tool};
 use anyport_transport::client::Connection;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,6 @@ use crate::{
     commands::inspect::{self, Offer},
     exit::Exit,
     render::safe,
-    suggest::did_you_mean,
     target::Target,
     tool_args,
     user_error::UserError,
@@ -79,7 +78,7 @@ pub(super) async fn exchange(
 /// How much of what a tool says is shown.
 const SHOWN: usize = 300;
 
-/// A tool that says of itself that it only reads, and wants nothing to be told.
+/// A read-only tool without required arguments.
 fn harmless(tools: &[Tool]) -> Option<&Tool> {
     let reads = |tool: &&Tool| {
         tool.annotations.as_ref().is_some_and(|annotations| annotations.read_only_hint == Some(true))

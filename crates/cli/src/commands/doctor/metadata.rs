@@ -1,4 +1,4 @@
-//! What the server publishes about who may call it: the metadata of a protected resource (RFC 9728).
+//! The server's authorization metadata: the metadata of a protected resource (RFC 9728).
 
 use anyport_transport::client::http::{Endpoint, Fetched};
 use serde_json::Value;
@@ -6,21 +6,21 @@ use url::Url;
 
 use super::network::as_http;
 
-/// What was found.
+/// The finding.
 #[derive(Debug, PartialEq)]
 pub(super) enum Found {
     /// Metadata that a client can use.
     Good {
         /// Where it lies.
         url: String,
-        /// Who gives tokens.
+        /// The authorization servers.
         servers: Vec<String>,
     },
     /// Metadata that no client may use.
     Wrong {
         /// Where it lies, or should.
         url: String,
-        /// What is wrong with it.
+        /// Its fault.
         why: String,
     },
     /// Only what 2025-03-26 knew: the metadata of an authorization server at the same origin.

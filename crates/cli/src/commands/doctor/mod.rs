@@ -29,7 +29,7 @@ use crate::{
     user_error::UserError,
 };
 
-/// What `anyport doctor` can be told.
+/// The arguments of `anyport doctor`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Err(UserError::usage(format!("{more} was not expected"), help));
     }
     let target = options.server.resolve(target.as_deref(), &Surroundings::here())?;
-    // What the connection would warn of is told as a step.
+    // Warnings of the connection are reported as steps.
     let mut quiet = options.clone();
     quiet.output.quiet = options.output.verbose == 0;
     client_session::run(&quiet, async |held| {
@@ -75,7 +75,7 @@ async fn examine(
     held: &Held,
 ) -> Result<()> {
     let options = &arguments.words.options;
-    // What cannot be sent at all is a mistake in the command line, and no step.
+    // A request that cannot be sent is a mistake in the command line, not a step.
     let destination = client_session::connect::hurried(target.server.destination()?);
     let reached = match &target.server {
         Server::Http { url, .. } | Server::WebSocket { url, .. } => network::reach(report, url).await?,

@@ -111,7 +111,7 @@ pub(super) async fn speaks_tls(url: &str) -> bool {
     match way.connect().await {
         Ok(reached) => match reached.secure().await {
             Ok(_) => true,
-            // What does not prove who it is speaks TLS all the same.
+            // A server with an untrusted certificate speaks TLS all the same.
             Err(fault) => fault.is_certificate(),
         },
         Err(_) => false,

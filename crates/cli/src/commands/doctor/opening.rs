@@ -1,4 +1,4 @@
-//! What the server says at first: whether it lets us in, and what it speaks.
+//! The server's first response: whether it accepts the caller, and its revision.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -127,7 +127,7 @@ impl Finding {
             _ => "speak",
         };
         let mut detail = match error {
-            // What was made of its answer is said here, not by the server.
+            // The text is ours, not the server's.
             ConnectError::Refused { error, .. } if connect::is_invalid(error) => error.message.to_string(),
             error => error.to_string(),
         };

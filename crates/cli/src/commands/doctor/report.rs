@@ -1,4 +1,4 @@
-//! What was found, step by step: shown as it is found, or as JSON at the end.
+//! The findings, step by step: printed as they come, or as JSON at the end.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::{
     target::{Server, Target, redacted},
 };
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
@@ -36,7 +36,7 @@ struct Step {
     help: Option<String>,
 }
 
-/// What was found.
+/// The finding.
 pub(super) struct Report {
     name: String,
     transport: &'static str,
@@ -135,7 +135,7 @@ impl Report {
         let step = Step { step, verdict, ms, detail: shown(&detail), help: help.as_deref().map(shown) };
         self.since = Instant::now();
         let quiet = self.output.detail == Detail::Name && matches!(verdict, Verdict::Ok | Verdict::Skipped);
-        // What was not gone stands together at the end.
+        // Skipped steps are listed together at the end.
         let later = verdict == Verdict::Skipped && step.detail.is_empty();
         if !(self.output.json || quiet || later) {
             let text = self.text(&step);

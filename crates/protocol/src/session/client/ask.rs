@@ -1,9 +1,11 @@
 use std::time::Duration;
 
 use super::{
-    connection::{ClientConnection, Phase},
-    input::{Action, Actions, Attribution, CallId, Origin, Outgoing, UnsolicitedMessage},
+    call_id::CallId,
+    connection::ClientConnection,
+    input::{Action, Actions, Attribution, Origin, Outgoing, UnsolicitedMessage},
     message::IncomingRequest,
+    phase::Phase,
     route_request::RequestRoute,
     server_requests::{OpenRequest, Owner, undeclared},
 };

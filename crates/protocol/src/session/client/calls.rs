@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
 
 use super::{
-    input::{CallEvent, CallFacts, CallId, ConnectionConfig, ServerRequestId},
+    call_id::{CallId, ServerRequestId},
+    input::{CallEvent, CallFacts, ConnectionConfig},
     route_request::{InFlightCall, RequestRoute, route_request},
     table::CallTable,
 };

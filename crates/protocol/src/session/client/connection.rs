@@ -1,19 +1,17 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    call_id::{CallId, ServerRequestId},
     calls::{Calls, Stage},
-    input::{
-        Action, Actions, CallEvent, CallFacts, CallId, Channel, ConnectionConfig, Input, Outgoing,
-        ServerRequestId,
-    },
+    input::{Action, Actions, CallEvent, CallFacts, Channel, ConnectionConfig, Input, Outgoing},
     log_level::SessionLogLevel,
     negotiated::NegotiatedSession,
     negotiation::NegotiationError,
-    opening::Opening,
     own_requests::{OwnRequest, OwnRequests},
-    renewal::Sessions,
+    phase::{Opening, Phase, probed},
     route_request::RequestRoute,
     server_requests::{Due, Owner, ServerRequests},
+    sessions::Sessions,
     subscriptions::Subscriptions,
 };
 use crate::{
@@ -47,18 +45,6 @@ pub struct ClientConnection<C> {
     pub(super) log_level: SessionLogLevel,
     pub(super) subscriptions: Subscriptions,
     pub(super) sessions: Sessions,
-}
-
-/// How far a connection is.
-#[derive(Debug)]
-pub(super) enum Phase {
-    /// It is found out what the server speaks.
-    Opening(Opening),
-    /// A session is agreed, and is usable once the server has taken `notifications/initialized`.
-    Confirming(Arc<NegotiatedSession>),
-    /// Calls may be made.
-    Open(Arc<NegotiatedSession>),
-    Closed(CloseReason),
 }
 
 impl<C: Clone + Eq> ClientConnection<C> {
@@ -183,6 +169,11 @@ impl<C: Clone + Eq> ClientConnection<C> {
         Ok(id)
     }
 
+    /// An id for a request that the driver sends itself, and whose response it takes itself.
+    pub fn reserve_id(&mut self) -> CallId {
+        self.own.next_id()
+    }
+
     /// Takes the next event of a call, and makes room for others. After [`CallEvent::Finished`] the call is gone.
     pub fn next_event(&mut self, call: CallId) -> Option<CallEvent> {
         let (event, finished) = self.calls.next_event(call)?;
@@ -297,9 +288,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         let id = self.own.open(purpose);
         let revision = match method {
             Method::Initialize => None,
-            _ => Some(
-                self.session().map_or(super::opening::probed(&self.config), |session| session.revision()),
-            ),
+            _ => Some(self.session().map_or(probed(&self.config), |session| session.revision())),
         };
         out.push(Action::Send(Outgoing::Request { id, method, params, revision }));
         id
@@ -320,6 +309,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         match &self.phase {
             Phase::Opening(_) => self.channel_closed_while_opening(reason, out),
             Phase::Confirming(_) => {
+                self.own.clear();
                 self.phase = Phase::Closed(reason);
                 out.push(Action::Refused(NegotiationError::Ended));
             }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::input::CallId;
+use super::call_id::CallId;
 use crate::meta::LogLevel;
 
 /// The log level of a legacy session. It belongs to the session, where a modern server has one per request: it is raised to

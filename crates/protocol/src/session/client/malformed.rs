@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::input::CallId;
+use super::call_id::CallId;
 use crate::{
     Error, Id, Limits, Raw,
     json::Elements,

@@ -1,6 +1,6 @@
 use bytestring::ByteString;
 
-use super::input::CallId;
+use super::call_id::CallId;
 use crate::{
     Id, Message, Method, Raw,
     capability::InputCapability,

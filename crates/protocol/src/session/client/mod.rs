@@ -12,6 +12,7 @@
 //! - [`CallTable`]: what is kept for each call; drivers keep theirs in one, too.
 
 mod ask;
+mod call_id;
 mod calls;
 mod connection;
 mod envelope;
@@ -23,20 +24,23 @@ mod negotiated;
 mod negotiation;
 mod opening;
 mod own_requests;
+mod phase;
 mod prepared_request;
 mod receive;
 mod renewal;
 mod route_request;
 mod server_info;
 mod server_requests;
+mod sessions;
 mod subscriptions;
 mod table;
 
+pub use call_id::{CallId, ServerRequestId};
 pub use connection::ClientConnection;
 pub use envelope::{RequestEnvelope, initialize_params};
 pub use input::{
-    Action, Actions, Attribution, CallEvent, CallFacts, CallId, Channel, ConnectionConfig, Input, Origin,
-    Outgoing, ServerRequestId, UnsolicitedMessage,
+    Action, Actions, Attribution, CallEvent, CallFacts, Channel, ConnectionConfig, Input, Origin, Outgoing,
+    UnsolicitedMessage,
 };
 pub use malformed::{Intent, MalformedMessage, element, oversized_response, oversized_response_end};
 pub use message::ServerMessage;

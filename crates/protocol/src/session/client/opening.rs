@@ -1,46 +1,19 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    connection::{ClientConnection, Phase},
+    connection::ClientConnection,
     envelope::{RequestEnvelope, initialize_params},
     input::{Action, Actions, Channel, ConnectionConfig, Outgoing},
     negotiated::NegotiatedSession,
-    negotiation::{NegotiationError, NegotiationStep, VersionNegotiation},
+    negotiation::{NegotiationError, NegotiationStep},
     own_requests::OwnRequest,
+    phase::{Phase, probed},
 };
 use crate::{
-    Method, Raw, Revision,
+    Method, Raw,
     failure::{CloseReason, Failure},
     jsonrpc::RpcResult,
 };
-
-/// The negotiation of a version, and its times.
-#[derive(Debug)]
-pub(super) struct Opening {
-    negotiation: VersionNegotiation,
-    /// What is sent once the channel is open.
-    first: Option<NegotiationStep>,
-    /// When the server has been silent about the probe for too long.
-    probe_ends: Option<Duration>,
-    /// When there will be no agreement any more. Beyond the clock is never.
-    give_up: Option<Duration>,
-}
-
-impl Opening {
-    pub(super) fn new(config: &ConnectionConfig) -> Self {
-        let (negotiation, first) = VersionNegotiation::begin(config.revision);
-        Self { negotiation, first: Some(first), probe_ends: None, give_up: Some(config.open_timeout) }
-    }
-
-    pub(super) fn timeout(&self) -> Option<Duration> {
-        self.probe_ends.into_iter().chain(self.give_up).min()
-    }
-}
-
-/// The revision of the probe.
-pub(super) fn probed(config: &ConnectionConfig) -> Revision {
-    config.revision.filter(|revision| revision.is_modern()).unwrap_or(Revision::NEWEST)
-}
 
 impl<C: Clone + Eq> ClientConnection<C> {
     pub(super) fn opened(&mut self, now: Duration, out: &mut Actions) {
@@ -104,6 +77,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 out.push(Action::Reopen);
             }
             NegotiationStep::Failed(error) => {
+                self.own.clear();
                 self.phase = Phase::Closed(reason);
                 out.push(Action::Refused(error));
             }

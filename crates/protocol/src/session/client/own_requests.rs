@@ -1,4 +1,4 @@
-use super::input::CallId;
+use super::call_id::CallId;
 
 /// Requests of the connection itself that are not answered yet, and the last id that any request was given.
 #[derive(Debug, Default)]

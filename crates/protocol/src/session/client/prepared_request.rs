@@ -1,8 +1,8 @@
 use bytestring::ByteString;
 
 use super::{
+    call_id::CallId,
     envelope::{Parts, RequestEnvelope},
-    input::CallId,
     negotiated::NegotiatedSession,
 };
 use crate::{Method, Raw, Revision, json::string};
@@ -49,6 +49,28 @@ impl PreparedRequest {
     /// The method; `None` if the protocol does not have it.
     pub fn known(&self) -> Option<Method> {
         self.known
+    }
+
+    /// The revision in which it is written.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The params, without what the envelope adds.
+    pub fn params(&self) -> &Raw {
+        &self.params
+    }
+
+    /// The name or URI in the params that a header repeats (2026-07-28, streamable-http §Request Metadata).
+    pub fn name(&self) -> Option<ByteString> {
+        self.params.member(self.known?.header_name()?)?.as_string()
+    }
+
+    /// Another request of the same caller, without a progress token.
+    #[must_use]
+    pub fn with_method(&self, method: Method, params: Raw) -> Self {
+        let name = ByteString::from_static(method.as_str());
+        Self { method: name, known: Some(method), params, progress: false, ..self.clone() }
     }
 
     /// The request as JSON text, written once and as large as its buffer.

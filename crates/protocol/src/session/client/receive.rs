@@ -1,12 +1,14 @@
 use std::time::Duration;
 
 use super::{
+    call_id::CallId,
     calls::Stage,
-    connection::{ClientConnection, Phase},
-    input::{Action, Actions, CallEvent, CallId, Channel, Origin, UnsolicitedMessage},
+    connection::ClientConnection,
+    input::{Action, Actions, CallEvent, Channel, Origin, UnsolicitedMessage},
     malformed::{Intent, MalformedMessage},
     message::{Content, ResponseTo},
     own_requests::OwnRequest,
+    phase::Phase,
 };
 use crate::{
     Id, Method, Raw,

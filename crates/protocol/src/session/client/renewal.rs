@@ -1,12 +1,15 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    call_id::CallId,
     calls::Stage,
-    connection::{ClientConnection, Phase},
+    connection::ClientConnection,
     envelope::initialize_params,
-    input::{Action, Actions, CallId, Outgoing},
+    input::{Action, Actions, Outgoing},
     negotiated::NegotiatedSession,
     own_requests::OwnRequest,
+    phase::Phase,
+    sessions::{Renewal, RenewalStage},
 };
 use crate::{
     Method, Raw, Revision,
@@ -14,51 +17,6 @@ use crate::{
     json::Splice,
     jsonrpc::RpcResult,
 };
-
-/// The sessions of a connection over Streamable HTTP: which one is current, and how far its renewal is.
-#[derive(Debug, Default)]
-pub(super) struct Sessions {
-    /// How many sessions were opened before the current one.
-    generation: u32,
-    /// The revision that the first `initialize` agreed on.
-    revision: Option<Revision>,
-    renewal: Option<Renewal>,
-}
-
-/// A session that is being opened in place of a lost one.
-#[derive(Debug)]
-struct Renewal {
-    stage: RenewalStage,
-    /// When it is given up. Beyond the clock is never.
-    give_up: Option<Duration>,
-}
-
-#[derive(Debug)]
-enum RenewalStage {
-    Initializing,
-    /// `notifications/initialized` is under way, and the shared stream.
-    Confirming,
-    /// This many requests that restore the log level and subscriptions are not answered.
-    Restoring(usize),
-}
-
-impl Sessions {
-    pub(super) fn generation(&self) -> u32 {
-        self.generation
-    }
-
-    pub(super) fn keep_initialize(&mut self, revision: Revision) {
-        self.revision = Some(revision);
-    }
-
-    pub(super) fn is_renewing(&self) -> bool {
-        self.renewal.is_some()
-    }
-
-    pub(super) fn timeout(&self) -> Option<Duration> {
-        self.renewal.as_ref()?.give_up
-    }
-}
 
 impl<C: Clone + Eq> ClientConnection<C> {
     /// The server has refused a call because it does not know its session any more.

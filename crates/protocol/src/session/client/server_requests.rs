@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{
-    input::{CallId, ServerRequestId},
+    call_id::{CallId, ServerRequestId},
     message::IncomingRequest,
     route_request::RequestRoute,
 };

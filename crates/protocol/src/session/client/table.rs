@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use super::input::CallId;
+use super::call_id::CallId;
 
 /// What is kept for each request of ours, from oldest to newest.
 ///

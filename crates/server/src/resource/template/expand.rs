@@ -11,7 +11,7 @@ pub(super) enum Value {
 
 pub(super) type Given = BTreeMap<String, Value>;
 
-/// What a template makes of `given`. The template is taken for a valid one.
+/// Expands a template with `given`. The template must be valid.
 pub(super) fn expand(template: &str, given: &Given) -> String {
     let mut out = String::new();
     let mut rest = template;

@@ -7,7 +7,7 @@ pub(super) enum Piece {
     Expression(Expression),
 }
 
-/// What stands between braces.
+/// The content of braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expression {
     /// As it is written, without the braces.
@@ -105,7 +105,7 @@ impl Operator {
         matches!(self, Self::Query | Self::Continuation)
     }
 
-    /// What an expression begins with, if it is there.
+    /// The operator of an expression, if it has one.
     pub(super) fn prefix(self) -> Option<char> {
         match self {
             Self::Simple | Self::Reserved => None,
@@ -118,7 +118,7 @@ impl Operator {
         }
     }
 
-    /// What stands between its variables.
+    /// The separator of its variables.
     pub(super) fn separator(self) -> char {
         match self {
             Self::Simple | Self::Reserved | Self::Fragment => ',',
@@ -242,7 +242,7 @@ fn spec(text: &str, expression: &str) -> Result<Spec, TemplateError> {
     }
 }
 
-/// Refuses expressions that stand side by side and cannot be told apart.
+/// Refuses adjacent expressions that are ambiguous.
 fn check_neighbours(pieces: &[Piece]) -> Result<(), TemplateError> {
     for (place, piece) in pieces.iter().enumerate() {
         let Piece::Expression(one) = piece else { continue };

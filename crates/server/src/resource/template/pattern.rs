@@ -1,4 +1,4 @@
-//! What stands where in a URI: literals and values, matched in linear time.
+//! A pattern of literals and values in a URI, matched in linear time.
 
 use super::{
     form::Form,

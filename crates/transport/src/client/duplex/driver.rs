@@ -16,16 +16,25 @@ use anyport_protocol::{
 };
 use anyport_service::{Context, sync::Lock};
 use bytes::Bytes;
+use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::open::Opening;
 use crate::{
-    client::multiplexer::{Control, Driver, Multiplexer},
+    client::{
+        ConnectOptions,
+        multiplexer::{Control, Driver, Machine, Multiplexer},
+    },
     dialogue::{Frame, one_line},
 };
 
 /// A connection whose messages share one channel.
 pub(crate) type Duplex = Multiplexer<DuplexDriver>;
+
+/// A connection that waits for its channel.
+pub(crate) struct Opening {
+    pub(crate) options: Arc<ConnectOptions>,
+    pub(super) machine: Machine,
+}
 
 /// Sends messages on one channel, and tells whoever holds the channel what becomes of it.
 pub(crate) struct DuplexDriver {
@@ -68,17 +77,19 @@ impl Driver for DuplexDriver {
         })
     }
 
-    fn send(&self, connection: &Duplex, message: Outgoing) {
-        let text = message.write();
-        if matches!(message, Outgoing::Response { .. }) {
-            let limit = connection.options.send_queue;
-            let answers = self.waiting.answers.fetch_add(text.len(), Ordering::Relaxed);
-            // The server asks and does not read: a server that waits for nothing must not fill our memory with answers.
-            if answers > limit && self.waiting.all.load(Ordering::Relaxed) > limit {
-                return self.give_up(connection);
+    fn send(&self, connection: &Duplex, messages: SmallVec<[Outgoing; 2]>) {
+        for message in messages {
+            let text = message.write();
+            if matches!(message, Outgoing::Response { .. }) {
+                let limit = connection.options.send_queue;
+                let answers = self.waiting.answers.fetch_add(text.len(), Ordering::Relaxed);
+                // The server asks and does not read: a server that waits for nothing must not fill our memory with answers.
+                if answers > limit && self.waiting.all.load(Ordering::Relaxed) > limit {
+                    return self.give_up(connection);
+                }
             }
+            self.write(connection, text);
         }
-        self.write(connection, text);
     }
 
     fn start(&self, connection: &Duplex, call: CallId, request: &PreparedRequest, _: &Context) {

@@ -14,12 +14,14 @@ mod idle;
 mod open;
 mod stream;
 #[cfg(test)]
+mod stress;
+#[cfg(test)]
 mod tests;
 
-pub(crate) use driver::{Duplex, Outbox};
+pub(crate) use driver::{Duplex, Opening, Outbox};
 #[cfg(feature = "client-websocket")]
 pub(crate) use idle::Idle;
-pub(crate) use open::{Channel, Open, Opening, open};
+pub(crate) use open::{Channel, Open, open};
 pub(crate) use stream::{read, write};
 #[cfg(test)]
 pub(crate) use tests::by_hand;

@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::driver::{Duplex, Outbox};
+use super::driver::{Duplex, Opening, Outbox};
 use crate::client::{
     ConnectError, ConnectOptions,
     carrier::Opened,
@@ -21,12 +21,6 @@ pub(crate) trait Open: Send + Sync {
     /// Makes a [`Channel`], and what drives its connection: until [`Duplex::end`], which it must come to once
     /// [`Duplex::closing`] says so.
     fn open(&self, opening: Opening) -> impl Future<Output = Result<Channel, ConnectError>> + Send;
-}
-
-/// A connection that waits for its channel.
-pub(crate) struct Opening {
-    pub(crate) options: Arc<ConnectOptions>,
-    pub(super) machine: Machine,
 }
 
 /// A channel that is being opened; dropping it closes it.

@@ -28,7 +28,7 @@ use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::{Fault, fault::without_secrets, guard};
+use super::{Fault, address_policy, fault::without_secrets};
 use crate::client::{Dial, dial::Dialled};
 
 /// Makes connections: resolves names, keeps out of private networks, goes through proxies, speaks TLS.
@@ -169,7 +169,7 @@ impl Connector {
     /// addresses are known, or through a proxy not at all: then that one decides what may be reached.
     fn allowed(&self, target: &Target) -> Result<(), Fault> {
         match target.address() {
-            Some(address) if self.0.options.public_only && !guard::is_public(address) => {
+            Some(address) if self.0.options.public_only && !address_policy::is_public(address) => {
                 Err(Fault::Private { host: target.host.clone(), address })
             }
             _ => Ok(()),
@@ -326,7 +326,7 @@ async fn resolve(host: &str, public_only: bool) -> Result<Vec<SocketAddr>, Fault
     let unknown = |source| Fault::Name { host: host.into(), source: Arc::new(source) };
     let found: Vec<_> = tokio::net::lookup_host((host, 0)).await.map_err(unknown)?.collect();
     // One private address among public ones is no accident: none of them is used.
-    let private = found.iter().map(SocketAddr::ip).find(|address| !guard::is_public(*address));
+    let private = found.iter().map(SocketAddr::ip).find(|address| !address_policy::is_public(*address));
     match private {
         Some(address) if public_only => Err(Fault::Private { host: host.into(), address }),
         _ => Ok(found),

@@ -1,5 +1,6 @@
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
+use anyport_protocol::failure::{CloseReason, Failure};
 use url::Url;
 
 /// Why a server could not be reached over HTTP, and what may help.
@@ -111,6 +112,15 @@ impl Fault {
     /// Whether the request may have reached the server nevertheless.
     pub fn may_have_arrived(&self) -> bool {
         matches!(self, Self::Lost { .. })
+    }
+
+    /// The failure of a call that this has happened to.
+    pub(super) fn into_failure(self) -> Failure {
+        let reason = CloseReason::lost(self.to_string());
+        match self.may_have_arrived() {
+            true => Failure::OutcomeUnknown(reason),
+            false => Failure::NotSent(reason),
+        }
     }
 
     /// Whether the other side speaks TLS and did not prove who it is.

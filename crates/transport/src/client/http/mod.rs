@@ -1,33 +1,36 @@
 //! Connections to servers over HTTP: Streamable HTTP of every revision, and HTTP+SSE of 2024-11-05.
 //!
 //! # Layout
-//! - `open`: how a connection begins, and what the server speaks.
-//! - `call`: one call, from what is sent to its answer; `hub`: what all calls of a connection share; `streams`: what
-//!   comes on streams of the whole connection.
-//! - `asked`: what an older server asks beside the calls that it belongs to.
-//! - `session`: the session of an older server; `logging`: how verbose its logs are.
-//! - `mirror`: arguments that go into headers, too.
-//! - `received`: what a server answers, read as messages; `events`: streams of events.
-//! - `outbound`: requests over kept connections, with redirects; `connector`: the one way out; `guard`: where it does
-//!   not lead; `way`: the same step by step, for whoever looks for a fault.
+//! - `drive`: the [driver](crate::client::multiplexer::Driver) of these connections; `driver`: its state, tasks and end;
+//!   `shared`: what its tasks share.
+//! - `opening`: the requests of a connection's own, which find out what the server speaks.
+//! - `send`: the request of a call; `call_stream`: the response to it; `shared_stream`: streams of the whole connection; `resume`: the rest of a
+//!   stream that was cut.
+//! - `headers`: what requests carry besides their message; `param_headers`, `tool_headers`: arguments that go into headers,
+//!   too.
+//! - `received`: responses, read as messages; `events`: streams of events.
+//! - `outbound`: requests over kept connections, with redirects; `connector`: makes connections; `address_policy`: the
+//!   addresses that are out of bounds; `probe`: the steps of a connection one by one, for diagnosis.
 
-mod asked;
-mod call;
+mod address_policy;
+mod call_stream;
 mod connector;
+mod drive;
+mod driver;
 mod endpoint;
 mod events;
 mod fault;
-mod guard;
-mod hub;
-mod inbox;
-mod logging;
-mod mirror;
-mod open;
+mod headers;
+mod opening;
 mod outbound;
+mod param_headers;
+mod probe;
 mod received;
-mod session;
-mod streams;
-mod way;
+mod resume;
+mod send;
+mod shared;
+mod shared_stream;
+mod tool_headers;
 
 #[cfg(feature = "client-websocket")]
 pub(crate) use connector::Connector;
@@ -35,9 +38,9 @@ pub use endpoint::Endpoint;
 #[cfg(feature = "client-websocket")]
 pub(super) use fault::shown;
 pub use fault::{Fault, without_secrets};
-pub(crate) use open::open;
+pub(crate) use opening::open;
 #[cfg(feature = "client-websocket")]
 pub(crate) use outbound::{USER_AGENT, uri};
+pub use probe::{Fetched, Reached, Way};
 #[cfg(feature = "client-websocket")]
 pub(crate) use received::{Reading, Refusal};
-pub use way::{Fetched, Reached, Way};

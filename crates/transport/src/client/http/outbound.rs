@@ -14,6 +14,7 @@ use super::{
     Endpoint, Fault,
     connector::{Connector, chain, find},
     fault::{shown, without_secrets},
+    headers::RequestHeaders,
 };
 
 /// Sends requests; clones share their connections.
@@ -21,11 +22,11 @@ use super::{
 pub(crate) struct Outbound {
     client: Client<Connector, Full<Bytes>>,
     connector: Connector,
-    /// What the user wants in every request, and the host.
+    /// The headers that every request to the server has: those that the user has set, and the host.
     given: HeaderMap,
     /// The origin that `given` is for.
     home: url::Origin,
-    /// Where nearly every request goes, worked out once.
+    /// The address of nearly every request, prepared once.
     usual: Option<Usual>,
     redirects: usize,
 }
@@ -58,17 +59,8 @@ impl Outbound {
         Self { client, connector, given, home, usual, redirects: endpoint.redirects }
     }
 
-    /// Headers for a request to the server itself, with what is in each of them and room for some more.
-    pub(crate) fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(ROOM + self.given.len());
-        headers.extend(self.given.iter().map(|(name, value)| (name.clone(), value.clone())));
-        headers.entry(header::USER_AGENT).or_insert(USER_AGENT);
-        headers
-    }
-
     /// Sends a request and gives the response's head; its body comes as it is read. Redirects are followed, as long as
-    /// they are few and lead to where we may go; credentials go to the server's own origin only. `headers` are those of
-    /// [`Outbound::headers`] and what the request adds.
+    /// they are few and lead to where we may go; credentials go to the server's own origin only.
     ///
     /// # Errors
     /// Why there is no response.
@@ -76,10 +68,10 @@ impl Outbound {
         &self,
         method: Method,
         url: &Url,
-        headers: &HeaderMap,
+        headers: &RequestHeaders,
         body: Bytes,
     ) -> Result<Response<Incoming>, Fault> {
-        // Once led away, always away: who sends us back does not choose what we carry.
+        // Once led away, always away: a server that sends us back does not choose what we carry.
         let mut trusted = true;
         let mut next = None;
         for _ in 0..=self.redirects {
@@ -94,7 +86,7 @@ impl Outbound {
                     (uri, credentials)
                 }
             };
-            let mut carried = if trusted { headers.clone() } else { public(headers) };
+            let mut carried = if trusted { self.all(headers) } else { public(headers) };
             if let Some(credentials) = credentials {
                 carried.insert(header::PROXY_AUTHORIZATION, credentials);
             }
@@ -111,6 +103,15 @@ impl Outbound {
         let to = shown(next.as_ref().unwrap_or(url));
         Err(Fault::Redirect { from: self.home.ascii_serialization(), to, why })
     }
+
+    /// The headers of a request to the server itself.
+    fn all(&self, headers: &RequestHeaders) -> HeaderMap {
+        let mut map = HeaderMap::with_capacity(ROOM + self.given.len());
+        map.extend(self.given.iter().map(|(name, value)| (name.clone(), value.clone())));
+        map.entry(header::USER_AGENT).or_insert(USER_AGENT);
+        headers.add_all(&mut map);
+        map
+    }
 }
 
 fn lost(url: &Url, error: &hyper_util::client::legacy::Error) -> Fault {
@@ -123,18 +124,12 @@ fn lost(url: &Url, error: &hyper_util::client::legacy::Error) -> Fault {
     }
 }
 
-/// Of `headers`, those that may go anywhere.
-fn public(headers: &HeaderMap) -> HeaderMap {
-    let public = headers.iter().filter(|(name, _)| is_public(name.as_str()));
-    let mut public: HeaderMap = public.map(|(name, value)| (name.clone(), value.clone())).collect();
-    public.insert(header::USER_AGENT, USER_AGENT);
-    public
-}
-
-/// Headers that tell nothing that only the server may know. The session's id and the arguments that are mirrored into
-/// headers are not among them.
-fn is_public(name: &str) -> bool {
-    matches!(name, "accept" | "content-type" | "mcp-protocol-version" | "mcp-method" | "mcp-name")
+/// The headers of a request to another origin.
+fn public(headers: &RequestHeaders) -> HeaderMap {
+    let mut map = HeaderMap::with_capacity(ROOM);
+    map.insert(header::USER_AGENT, USER_AGENT);
+    headers.add_public(&mut map);
+    map
 }
 
 /// Where `response` sends us.

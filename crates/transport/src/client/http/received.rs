@@ -1,16 +1,27 @@
-//! What a server answers over HTTP, read as messages.
+//! Responses of a server over HTTP, read as messages.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context as Task, Poll, ready},
+    time::Duration,
+};
 
 use anyport_protocol::{
     Error, Limits, Raw, Revision,
+    failure::{CloseReason, Failure},
     json::Splice,
-    jsonrpc::{Incoming, Malformed, Message, Reason, code, read},
+    jsonrpc::{Incoming, Malformed, Message, Reason, RpcResult, code, read},
     session::client::{Intent, MalformedMessage, element},
 };
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use http_body_util::BodyExt as _;
+use http_body::Body as _;
 use hyper::body::Incoming as Body;
 
 use super::{
@@ -19,39 +30,39 @@ use super::{
 };
 use crate::client::{MessageObserver, malformed::MalformedCount};
 
-/// How messages are read.
-#[derive(Clone)]
+/// How messages are read. The responses of one connection share it.
 pub(crate) struct Reading {
     pub(crate) limits: Limits,
     pub(crate) answer_max: usize,
     pub(crate) tap: Option<Arc<dyn MessageObserver>>,
-    /// Whether the revision that was agreed on has arrays of messages; before that none has.
-    has_arrays: bool,
-    garbage: Arc<MalformedCount>,
+    /// Whether the negotiated revision has arrays of messages; before that none has.
+    has_arrays: AtomicBool,
+    malformed: MalformedCount,
 }
 
 impl Reading {
     pub(crate) fn new(limits: Limits, answer_max: usize, tap: Option<Arc<dyn MessageObserver>>) -> Self {
-        Self { limits, answer_max, tap, has_arrays: false, garbage: Arc::default() }
+        let (has_arrays, malformed) = (AtomicBool::new(false), MalformedCount::default());
+        Self { limits, answer_max, tap, has_arrays, malformed }
     }
 
-    /// From here on messages are those of `revision`.
-    pub(crate) fn agreed(&mut self, revision: Revision) {
-        self.has_arrays = revision.has_batches();
+    /// From now on messages are those of `revision`.
+    pub(crate) fn negotiated(&self, revision: Revision) {
+        self.has_arrays.store(revision.has_batches(), Ordering::Relaxed);
     }
 
     /// 2025-03-26, basic §Batching: implementations "**MUST** support receiving JSON-RPC batches". Elsewhere an array is
     /// none, but what it holds is taken: who waits for an answer in it would not get it.
     fn array(&self, text: &[u8]) {
-        if !self.has_arrays {
+        if !self.has_arrays.load(Ordering::Relaxed) {
             let why = "an array of messages, which only 2025-03-26 has; what it holds is taken";
-            self.garbage.note(why, text);
+            self.malformed.note(why, text);
         }
     }
 
     /// Counts what is no message, and finds out what it was meant to be.
     fn malformed(&self, malformed: Malformed, text: &[u8]) -> Box<MalformedMessage> {
-        self.garbage.note(&malformed.error.message, text);
+        self.malformed.note(&malformed.error.message, text);
         Box::new(MalformedMessage::of(malformed, Some(text)))
     }
 }
@@ -80,20 +91,24 @@ impl EventStream {
 
     /// The next event. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Event, Broken> {
+        poll_fn(|task| self.poll_next(task)).await
+    }
+
+    fn poll_next(&mut self, task: &mut Task<'_>) -> Poll<Result<Event, Broken>> {
         loop {
             match self.events.next() {
-                Ok(Some(event)) => return Ok(event),
+                Ok(Some(event)) => return Poll::Ready(Ok(event)),
                 Ok(None) => {}
-                Err(error) => return Err(Broken::Invalid(invalid(error.to_string()))),
+                Err(error) => return Poll::Ready(Err(Broken::Invalid(invalid(error.to_string())))),
             }
-            match self.body.frame().await {
+            match ready!(Pin::new(&mut self.body).poll_frame(task)) {
                 Some(Ok(frame)) => {
                     if let Ok(piece) = frame.into_data() {
                         self.events.feed(piece);
                     }
                 }
-                Some(Err(error)) => return Err(Broken::Cut(chain(&error))),
-                None => return Err(Broken::Cut("the stream ended".into())),
+                Some(Err(error)) => return Poll::Ready(Err(Broken::Cut(chain(&error)))),
+                None => return Poll::Ready(Err(Broken::Cut("the stream ended".into()))),
             }
         }
     }
@@ -107,83 +122,108 @@ impl EventStream {
 
 /// The messages of a response: one JSON text, or a stream of events.
 pub(crate) struct Messages {
-    reading: Reading,
+    reading: Arc<Reading>,
     /// The first message that is there, and those after it: nearly always there is but one.
     first: Option<Result<Message, Box<MalformedMessage>>>,
     ready: VecDeque<Result<Message, Box<MalformedMessage>>>,
-    stream: Option<EventStream>,
+    source: Source,
     /// What was wrong with a message in an array: it may have been the one that is awaited.
     wrong: Option<Error>,
+}
+
+/// Where messages come from.
+enum Source {
+    Json(Collect),
+    Events(EventStream),
+    /// The one JSON text was read.
+    Over,
 }
 
 impl Messages {
     /// Reads a response of success.
     ///
     /// # Errors
-    /// When it is neither JSON nor an event stream, or cannot be read.
-    pub(crate) async fn of(response: Response<Body>, reading: &Reading) -> Result<Self, Broken> {
-        let mut messages = Self::new(None, reading);
+    /// When it is neither JSON nor an event stream.
+    pub(crate) fn of(response: Response<Body>, reading: &Arc<Reading>) -> Result<Self, Broken> {
         if is_type(response.headers(), "text/event-stream") {
-            messages.stream = Some(EventStream::new(response.into_body(), reading.answer_max));
-        } else if is_type(response.headers(), "application/json") {
-            let text = collect(response.into_body(), reading.answer_max).await?;
-            messages.take(text);
-        } else {
-            let found = response
-                .headers()
-                .get(header::CONTENT_TYPE)
-                .map_or("none", |value| value.to_str().unwrap_or("one that is no text"));
-            return Err(Broken::Invalid(invalid(format!(
-                "the server answers with HTTP status {} and content type {found:.100}, where MCP has application/json or \
-                 text/event-stream; is this the URL of an MCP server?",
-                response.status().as_u16()
-            ))));
+            let stream = EventStream::new(response.into_body(), reading.answer_max);
+            return Ok(Self::new(Source::Events(stream), reading));
         }
-        Ok(messages)
+        if is_type(response.headers(), "application/json") {
+            let collect = Collect::new(response, reading.answer_max);
+            return Ok(Self::new(Source::Json(collect), reading));
+        }
+        let found = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .map_or("none", |value| value.to_str().unwrap_or("one that is no text"));
+        Err(Broken::Invalid(invalid(format!(
+            "the server answers with HTTP status {} and content type {found:.100}, where MCP has application/json or \
+             text/event-stream; is this the URL of an MCP server?",
+            response.status().as_u16()
+        ))))
     }
 
     /// The messages of an event stream, from where it was read to.
-    pub(crate) fn of_stream(stream: EventStream, reading: &Reading) -> Self {
-        Self::new(Some(stream), reading)
+    pub(crate) fn of_stream(stream: EventStream, reading: &Arc<Reading>) -> Self {
+        Self::new(Source::Events(stream), reading)
     }
 
-    fn new(stream: Option<EventStream>, reading: &Reading) -> Self {
-        Self { reading: reading.clone(), first: None, ready: VecDeque::new(), stream, wrong: None }
-    }
-
-    /// From here on messages are those of `revision`.
-    pub(crate) fn agreed(&mut self, revision: Revision) {
-        self.reading.agreed(revision);
+    fn new(source: Source, reading: &Arc<Reading>) -> Self {
+        Self { reading: reading.clone(), first: None, ready: VecDeque::new(), source, wrong: None }
     }
 
     /// The next message. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Message, Broken> {
+        poll_fn(|task| self.poll_next(task)).await
+    }
+
+    /// The next message.
+    pub(crate) fn poll_next(&mut self, task: &mut Task<'_>) -> Poll<Result<Message, Broken>> {
         loop {
             if let Some(message) = self.first.take().or_else(|| self.ready.pop_front()) {
-                return message.map_err(Broken::Malformed);
+                return Poll::Ready(message.map_err(Broken::Malformed));
             }
-            let event = match &mut self.stream {
-                Some(stream) => stream.next().await,
-                None => {
+            let text = match &mut self.source {
+                Source::Events(stream) => match ready!(stream.poll_next(task)) {
+                    // The first event of a resumable stream has an id and no data. Other types of events are for others.
+                    Ok(event) if event.kind != "message" || event.data.is_empty() => continue,
+                    Ok(event) => Ok(event.data),
+                    Err(broken) => Err(broken),
+                },
+                Source::Json(collect) => {
+                    let text = ready!(collect.poll(task));
+                    self.source = Source::Over;
+                    text
+                }
+                Source::Over => {
                     Err(Broken::Cut("the server's answer does not say what became of the request".into()))
                 }
             };
-            let event = match event {
-                Err(Broken::Cut(_)) if let Some(wrong) = self.wrong.take() => {
-                    return Err(Broken::Invalid(wrong));
+            match text {
+                Ok(text) => self.take(text),
+                Err(Broken::Cut(why)) => {
+                    let wrong = self.wrong.take().map(Broken::Invalid);
+                    return Poll::Ready(Err(wrong.unwrap_or(Broken::Cut(why))));
                 }
-                event => event?,
-            };
-            // The first event of a resumable stream has an id and no data. Other types of events are for others.
-            if event.kind == "message" && !event.data.is_empty() {
-                self.take(event.data);
+                Err(broken) => return Poll::Ready(Err(broken)),
             }
         }
     }
 
-    /// The stream, where these messages come on one.
-    pub(crate) fn stream(&mut self) -> Option<&mut EventStream> {
-        self.stream.as_mut()
+    /// The stream, if these messages come on one.
+    pub(crate) fn stream(&self) -> Option<&EventStream> {
+        match &self.source {
+            Source::Events(stream) => Some(stream),
+            Source::Json(_) | Source::Over => None,
+        }
+    }
+
+    /// Goes on with the stream that `body` brings.
+    pub(crate) fn resume(&mut self, body: Body) {
+        if let Source::Events(stream) = &mut self.source {
+            stream.resume(body);
+        }
     }
 
     fn take(&mut self, text: Bytes) {
@@ -243,7 +283,7 @@ impl Refusal {
         let challenge = header(header::WWW_AUTHENTICATE).map(str::to_owned);
         let retry_after = header(header::RETRY_AFTER).map(str::to_owned);
         let status = response.status();
-        let read_body = collect(response.into_body(), REFUSAL);
+        let read_body = collect(response, REFUSAL);
         let text = tokio::time::timeout(PATIENCE, read_body).await;
         let text = text.ok().and_then(Result::ok).unwrap_or_default();
         if let (Some(tap), false) = (&reading.tap, text.is_empty()) {
@@ -332,13 +372,6 @@ fn words_of(text: &str) -> String {
     words.join(" ").chars().take(200).collect()
 }
 
-/// How long to wait before a stream is asked for again, where the server does not say.
-pub(crate) const RETRY: Duration = Duration::from_secs(1);
-
-/// The least that is waited, whatever the server says: one that says 0 and has nothing more to tell would be asked without a
-/// pause.
-pub(crate) const RETRY_MIN: Duration = Duration::from_millis(50);
-
 /// How much of a refusal is read.
 const REFUSAL: usize = 64 << 10;
 
@@ -357,24 +390,86 @@ pub(crate) fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
     })
 }
 
-pub(super) async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Broken> {
-    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Broken::Cut(chain(&error)))?;
-        let Ok(piece) = frame.into_data() else { continue };
-        if first.len() + all.len() + piece.len() > limit {
-            let why = format!("the server's answer is longer than the limit of {limit} bytes (answer_max)");
-            return Err(Broken::Invalid(invalid(why)));
-        }
-        if first.is_empty() && all.is_empty() {
-            first = piece;
-        } else {
-            if all.is_empty() {
-                all.extend_from_slice(&std::mem::take(&mut first));
-            }
-            all.extend_from_slice(piece.chunk());
+/// Whether this is a response of success that is an event stream.
+pub(super) fn is_stream(response: &Response<Body>) -> bool {
+    response.status().is_success() && is_type(response.headers(), "text/event-stream")
+}
+
+/// The failure of a request whose response cannot be read.
+pub(super) fn failure_of(broken: Broken) -> Failure {
+    match broken {
+        Broken::Invalid(error) => Failure::InvalidPeer(error.message.into_owned()),
+        Broken::Malformed(message) => Failure::InvalidPeer(message.into_error().message.into_owned()),
+        Broken::Cut(why) => Failure::OutcomeUnknown(CloseReason::lost(why)),
+    }
+}
+
+/// The one outcome in a response. Other messages in it are ignored.
+pub(super) async fn result_of(response: Response<Body>, reading: &Arc<Reading>) -> RpcResult {
+    let broken = |broken| match broken {
+        Broken::Cut(why) => Failure::Disconnected(CloseReason::lost(why)).to_error(),
+        broken => failure_of(broken).to_error(),
+    };
+    let mut messages = Messages::of(response, reading).map_err(broken)?;
+    loop {
+        match messages.next().await {
+            Ok(Message::Response(response)) => return response.outcome,
+            Err(Broken::Malformed(malformed)) if !malformed.intent.may_be_response() => {}
+            Ok(_) => {}
+            Err(error) => return Err(broken(error)),
         }
     }
-    // Most answers come in one piece, which is then not copied.
-    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// Reads a body to its end, within a limit.
+pub(super) async fn collect(response: Response<Body>, limit: usize) -> Result<Bytes, Broken> {
+    let mut collect = Collect::new(response, limit);
+    poll_fn(|task| collect.poll(task)).await
+}
+
+/// A body that is read to its end.
+struct Collect {
+    body: Body,
+    limit: usize,
+    /// The size that the server has announced.
+    announced: usize,
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Collect {
+    fn new(response: Response<Body>, limit: usize) -> Self {
+        let body = response.into_body();
+        let announced = body.size_hint().exact().and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
+        Self { body, limit, announced, first: Bytes::new(), all: BytesMut::new() }
+    }
+
+    fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<Bytes, Broken>> {
+        while let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(task)) {
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => return Poll::Ready(Err(Broken::Cut(chain(&error)))),
+            };
+            let Ok(piece) = frame.into_data() else { continue };
+            if self.first.len() + self.all.len() + piece.len() > self.limit {
+                let limit = self.limit;
+                let why =
+                    format!("the server's answer is longer than the limit of {limit} bytes (answer_max)");
+                return Poll::Ready(Err(Broken::Invalid(invalid(why))));
+            }
+            if self.first.is_empty() && self.all.is_empty() {
+                self.first = piece;
+                continue;
+            }
+            if self.all.is_empty() {
+                // Grown once: the announced size is within the limit, or the body will be refused before it is reached.
+                self.all.reserve(self.announced.min(self.limit).max(self.first.len() + piece.len()));
+                self.all.extend_from_slice(&std::mem::take(&mut self.first));
+            }
+            self.all.extend_from_slice(&piece);
+        }
+        let (first, all) = (std::mem::take(&mut self.first), std::mem::take(&mut self.all));
+        // Most answers come in one piece, which is then not copied.
+        Poll::Ready(Ok(if all.is_empty() { first } else { all.freeze() }))
+    }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use anyport_protocol::{Method, Raw, Revision, failure::Failure};
 use anyport_service::{Context, InputMode, Outcome, Principal, Reply, Request, Service as _};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
@@ -11,11 +13,12 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{open::channel, *};
+use super::{Config, Endpoint, open::channel};
 use crate::{
     client::{
         ConnectError, ConnectOptions, Connection,
         duplex::{Channel, Open, Opening, open},
+        http::Fault,
     },
     frames::{Bounds, Socket},
 };
@@ -156,7 +159,7 @@ async fn a_connection_that_nobody_uses_is_closed_after_connection_idle() {
             panic!()
         };
         assert!(matches!(*failure, Failure::NotSent(_)), "{failure:?}");
-        assert!(failure.to_error().message.contains(WORDS), "{failure}");
+        assert!(failure.to_string().contains(WORDS), "{failure}");
     }
 }
 

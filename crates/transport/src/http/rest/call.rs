@@ -11,15 +11,16 @@ use http_body::Body as Received;
 use tokio::task::coop::consume_budget;
 
 use super::{
-    context,
     envelope::{Call, NoCall},
-    outcome::{self, Answer},
-    refused,
+    outcome::{self, Answer, Lead},
+    responses::refused,
+    service_call::{self, context},
 };
 use crate::http::{
     body::{Body, Response},
-    pipeline::{self, State},
+    request_body::read_body,
     response,
+    state::State,
 };
 
 /// Answers one call, or an array of them.
@@ -29,7 +30,7 @@ pub(super) async fn answer<B: Received>(
     body: B,
     principal: Principal,
 ) -> Response {
-    let text = match pipeline::read_body(state, headers, body).await {
+    let text = match read_body(state, headers, body).await {
         Ok(text) => text,
         Err(unread) => return unread.response(true),
     };
@@ -43,16 +44,6 @@ pub(super) async fn answer<B: Received>(
     one(state, headers, principal, raw, Lead::Nothing).await.into_response()
 }
 
-/// What is written before an answer, so that answers can be put together without copying them.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Lead {
-    Nothing,
-    /// The first of an array.
-    Open,
-    /// One of the others.
-    Comma,
-}
-
 /// Answers one call.
 async fn one(state: &State, headers: &HeaderMap, principal: Principal, raw: Raw, lead: Lead) -> Answer {
     let call = match Call::read(&raw) {
@@ -60,7 +51,7 @@ async fn one(state: &State, headers: &HeaderMap, principal: Principal, raw: Raw,
         Err(NoCall { id, error }) => return Answer::unread(lead, id.as_ref(), &error),
     };
     let request = Request::new(Method::ToolsCall, call.params());
-    let outcome = super::outcome(state.service.call(request, context(headers, principal))).await;
+    let outcome = service_call::outcome(state.service.call(request, context(headers, principal))).await;
     outcome::answer(lead, &call, outcome, &state.config.path)
 }
 

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{accept, unkept};
+use super::{accept, responses::unkept};
 use crate::http::{
     body::{Body, Response},
-    pipeline::State,
     response,
+    state::State,
 };
 
 /// Tells that it does, or that it takes no new sessions since it stops; nothing else.

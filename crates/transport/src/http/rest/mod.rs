@@ -45,93 +45,41 @@ mod call;
 mod envelope;
 mod health;
 mod outcome;
+mod responses;
+mod service_call;
 mod tools;
 
 use std::sync::Arc;
 
-use anyport_protocol::{Error, Raw, Revision, meta::Meta};
-use anyport_service::{Context, Event, Outcome, Principal, Reply};
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use anyport_protocol::Error;
+use anyport_service::Principal;
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body as Received;
-use tokio::task::coop::consume_budget;
 
+use self::responses::refused;
 use super::{
     access,
     body::{Body, Response},
-    config::Config,
-    pipeline::State,
-    response,
+    routes::RestPath,
+    state::State,
 };
-use crate::dialogue::refusal;
 
-/// What a path names in this interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// Where tools are called.
-    Call,
-    /// Where they are listed.
-    Tools,
-    /// Whether the server runs.
-    Health,
-}
-
-impl Part {
-    const ALL: [Self; 3] = [Self::Call, Self::Tools, Self::Health];
-
-    /// What `path` names. A route of the program's own stands before ours.
-    pub(super) fn of(path: &str, config: &Config) -> Option<Self> {
-        if !config.plain || config.routes.iter().any(|route| route.path == path) {
-            return None;
-        }
-        Self::ALL.into_iter().find(|part| part.is_at(path, config))
-    }
-
-    /// Every path that names something.
-    #[cfg(feature = "axum")]
-    pub(super) fn paths(config: &Config) -> impl Iterator<Item = String> {
-        let path = |part: Self| {
-            let (base, name) = part.place(config);
-            format!("{base}{name}")
-        };
-        Self::ALL.into_iter().filter(|_| config.plain).map(path)
-    }
-
-    fn is_at(self, path: &str, config: &Config) -> bool {
-        let (base, name) = self.place(config);
-        path.strip_prefix(base) == Some(name)
-    }
-
-    /// What the path is below, and its own name.
-    fn place(self, config: &Config) -> (&str, &'static str) {
-        let endpoint = config.path.trim_end_matches('/');
-        match self {
-            Self::Call => (endpoint, "/call"),
-            Self::Tools => (endpoint, "/tools"),
-            Self::Health => ("", "/health"),
-        }
-    }
-
-    /// Which methods it takes.
-    fn methods(self) -> &'static str {
-        match self {
-            Self::Call => "POST",
-            Self::Tools | Self::Health => "GET, HEAD",
-        }
-    }
-}
-
-/// Answers a request to `part`. Host and Origin have been checked by now.
-pub(super) async fn answer<B: Received>(state: &Arc<State>, part: Part, parts: &Parts, body: B) -> Response {
+/// Answers a request to `path`. Host and Origin have been checked by now.
+pub(super) async fn answer<B: Received>(
+    state: &Arc<State>,
+    path: RestPath,
+    parts: &Parts,
+    body: B,
+) -> Response {
     // Load balancers have no token, and learn nothing here.
-    let principal = match part {
-        Part::Health => Principal::anonymous(),
-        Part::Call | Part::Tools => match access::authenticate(&parts.headers, &state.config) {
+    let principal = match path {
+        RestPath::Health => Principal::anonymous(),
+        RestPath::Call | RestPath::Tools => match access::authenticate(&parts.headers, &state.config) {
             Ok(principal) => principal,
             Err(refused) => return refused,
         },
     };
-    let allow = part.methods();
+    let allow = methods(path);
     if !allow.split(", ").any(|method| method == parts.method.as_str()) {
         let error = Error::invalid_request(format!("method not allowed; use {allow}"));
         let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, &error);
@@ -139,20 +87,15 @@ pub(super) async fn answer<B: Received>(state: &Arc<State>, part: Part, parts: &
         return response;
     }
     // A health check that is particular about its answer is better off with one that it does not like.
-    if part != Part::Health && !accept::takes(&parts.headers, "application/json") {
+    if path != RestPath::Health && !accept::takes(&parts.headers, "application/json") {
         let error = Error::invalid_request("the answer is application/json; send Accept: application/json");
         return refused(StatusCode::NOT_ACCEPTABLE, &error);
     }
-    match part {
-        Part::Call => call::answer(state, &parts.headers, body, principal).await,
-        Part::Tools => for_method(tools::answer(state, parts, principal).await, &parts.method),
-        Part::Health => for_method(health::answer(state, &parts.headers), &parts.method),
+    match path {
+        RestPath::Call => call::answer(state, &parts.headers, body, principal).await,
+        RestPath::Tools => for_method(tools::answer(state, parts, principal).await, &parts.method),
+        RestPath::Health => for_method(health::answer(state, &parts.headers), &parts.method),
     }
-}
-
-/// What never became a call. JSON-RPC 2.0 §5: without an id that could be read, the answer's "MUST be Null".
-fn refused(status: StatusCode, error: &Error) -> Response {
-    response::json(status, refusal(None, error, true).text)
 }
 
 /// `response` without its body where only its head was asked for (RFC 9110 §9.3.2).
@@ -165,62 +108,10 @@ fn for_method(mut response: Response, method: &Method) -> Response {
     response
 }
 
-/// A text that depends on who asks, and when.
-fn unkept(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// What is known about a call: it is one of the newest revision, and its client can be told and asked nothing.
-fn context(headers: &HeaderMap, principal: Principal) -> Context {
-    let context = Context::new(principal, Revision::NEWEST);
-    // MCP carries this in `_meta`, which a plain call does not have (W3C Trace Context).
-    let trace = headers.get("traceparent").and_then(|value| value.to_str().ok());
-    let Some(trace) = trace else { return context };
-    let meta = Meta { traceparent: Some(Raw::string(trace)), ..Meta::default() };
-    context.clone().with_meta(meta).unwrap_or(context)
-}
-
-/// How a call ends. What it says before that is heard by nobody.
-async fn outcome(reply: Reply) -> Outcome {
-    let mut reply = match reply.into_ready() {
-        Ok(outcome) => return outcome,
-        Err(reply) => Box::new(reply),
-    };
-    loop {
-        // A call that always has something to say gives others their turn, and whoever cancels it.
-        consume_budget().await;
-        if let Event::Outcome(outcome) = reply.next().await {
-            return outcome;
-        }
-    }
-}
-
-/// JSON that is answered with 200.
-fn json(text: impl Into<Bytes>) -> Response {
-    response::json(StatusCode::OK, text.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_stand_below_the_endpoint_and_behind_routes_of_ones_own() {
-        let of = |path: &str, config: &Config| Part::of(path, config);
-        let config = Config { plain: true, ..Config::default() };
-        assert_eq!(of("/mcp/call", &config), Some(Part::Call));
-        assert_eq!(of("/mcp/tools", &config), Some(Part::Tools));
-        assert_eq!(of("/health", &config), Some(Part::Health));
-        for path in ["/call", "/mcp/health", "/mcp/call/", "/mcp//call", "/mcp", "/mcp/toolsx", "/"] {
-            assert_eq!(of(path, &config), None, "{path}");
-        }
-        assert_eq!(of("/mcp/call", &Config::default()), None, "it is off by default");
-        let at_root = Config { path: "/".into(), ..config.clone() };
-        assert_eq!(of("/call", &at_root), Some(Part::Call));
-        let route = super::super::Route::new(Method::GET, "/health", |_| async { http::Response::default() });
-        let own = Config { routes: vec![route], ..config };
-        assert_eq!(of("/health", &own), None);
-        assert_eq!(of("/mcp/call", &own), Some(Part::Call));
+/// The methods that a path has.
+fn methods(path: RestPath) -> &'static str {
+    match path {
+        RestPath::Call => "POST",
+        RestPath::Tools | RestPath::Health => "GET, HEAD",
     }
 }

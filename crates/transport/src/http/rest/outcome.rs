@@ -10,7 +10,7 @@ use anyport_service::Outcome;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
-use super::{call::Lead, envelope::Call};
+use super::envelope::Call;
 use crate::{
     dialogue::one_line,
     http::{body::Response, response},
@@ -69,6 +69,16 @@ impl Answer {
         }
         response
     }
+}
+
+/// What is written before an answer, so that answers can be put together without copying them.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lead {
+    Nothing,
+    /// The first of an array.
+    Open,
+    /// One of the others.
+    Comma,
 }
 
 impl Lead {

@@ -11,11 +11,11 @@ use http::{StatusCode, request::Parts};
 use tokio::task::coop::consume_budget;
 
 use super::{
-    context, json,
     outcome::{recoded, wait},
-    refused, unkept,
+    responses::{json, refused, unkept},
+    service_call::{self, context},
 };
-use crate::http::{body::Response, pipeline::State};
+use crate::http::{body::Response, state::State};
 
 /// Lists the tools that `principal` may see: all pages together.
 pub(super) async fn answer(state: &State, parts: &Parts, principal: Principal) -> Response {
@@ -29,7 +29,7 @@ pub(super) async fn answer(state: &State, parts: &Parts, principal: Principal) -
         consume_budget().await;
         let request = Request::new(Method::ToolsList, params);
         let reply = state.service.call(request, context(&parts.headers, principal.clone()));
-        let page = match super::outcome(reply).await {
+        let page = match service_call::outcome(reply).await {
             Outcome::Result(page) => page,
             // A service that has none.
             Outcome::Error(error) if error.code == code::METHOD_NOT_FOUND => break,

@@ -428,6 +428,7 @@ async fn when_the_stream_of_http_with_sse_ends_the_connection_is_over() {
     assert_eq!(connection.revision(), Revision::V2024_11_05);
     let end = within(connection.closed()).await;
     assert!(end.to_string().contains("stream is over"), "{end}");
+    // A call on a connection that is over was never sent.
     let error = error(&connection).await;
-    assert_eq!(error.data.unwrap().as_str(), r#"{"reason":"upstream_lost"}"#);
+    assert_eq!(error.data.unwrap().as_str(), r#"{"reason":"upstream_lost","sent":false}"#);
 }

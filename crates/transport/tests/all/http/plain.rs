@@ -21,8 +21,8 @@ fn plainly(call: &Value) -> Verb {
 async fn an_array_whose_answers_nobody_reads_waits_with_them() {
     const CALLS: usize = 1000;
     let server = Server::start(config()).await;
-    // 200 MB in all, of which only what fits into buffers is made.
-    let big = json!({"method": "big", "params": {"bytes": 200_000}});
+    // 50 MB in all, of which only what fits into buffers is made.
+    let big = json!({"method": "big", "params": {"bytes": 50_000}});
     let mut stalled = Connection::narrow(server.address).await;
     let head = stalled.begin(&plainly(&json!(vec![big; CALLS]))).await;
     assert_eq!(head.status, 200);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     Error, Limits, Revision,
-    capability::{InputCapability, Profile},
+    capability::{ClientProfile, InputCapability},
     jsonrpc::{Incoming, read},
     meta::LogLevel,
     session::client::{Attribution, Intent, MalformedMessage, Origin, UnsolicitedMessage},
@@ -26,7 +26,7 @@ pub(super) fn raw(text: &str) -> Raw {
 }
 
 pub(super) fn facts(caller: &'static str, method: Method) -> CallFacts<&'static str> {
-    let all = Profile::of(&raw(r#"{"elicitation":{},"sampling":{},"roots":{}}"#));
+    let all = ClientProfile::of(&raw(r#"{"elicitation":{},"sampling":{},"roots":{}}"#));
     CallFacts {
         method: Some(method),
         caller,

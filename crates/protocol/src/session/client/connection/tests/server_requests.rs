@@ -98,7 +98,7 @@ fn a_request_on_the_stream_of_a_call_is_that_calls_whoever_else_calls() {
 fn what_the_caller_has_not_declared_is_refused_and_its_call_knows_why() {
     for (channel, own) in channels(2) {
         let mut hand = ByHand::open(Revision::V2025_11_25, channel);
-        let none = Profile::default();
+        let none = ClientProfile::default();
         let call = hand.sent(CallFacts { profile: none, ..facts("a", Method::ToolsCall) });
         hand.hear_on(own, ASK);
         assert!(

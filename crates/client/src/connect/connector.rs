@@ -1,0 +1,100 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Said, Target, connect};
+use anyport_upstream::{Connected, Connector, OpenRequest};
+
+use super::answers::FunctionAnswers;
+use crate::{cache::ClientCache, handler::Functions};
+
+/// Connects a client to its server, and again when its connection was lost.
+///
+/// The first connection is made before there is an upstream, so that the client knows exactly why it cannot be made.
+#[derive(Clone)]
+pub(crate) struct ClientConnector(Arc<Shared>);
+
+struct Shared {
+    target: Target,
+    options: ConnectOptions,
+    current: Mutex<Current>,
+    cache: Arc<ClientCache>,
+    functions: Arc<Functions>,
+}
+
+struct Current {
+    connection: Connection,
+    /// Whether it is still to be given to the upstream.
+    is_first: bool,
+}
+
+impl ClientConnector {
+    /// Connects for the first time.
+    pub(crate) async fn open(
+        target: Target,
+        options: ConnectOptions,
+        cache: Arc<ClientCache>,
+        functions: Arc<Functions>,
+    ) -> Result<Self, ConnectError> {
+        let connection = connect(&target, &options).await?;
+        FunctionAnswers::attach(functions.clone(), &connection);
+        let current = Mutex::new(Current { connection, is_first: true });
+        Ok(Self(Arc::new(Shared { target, options, current, cache, functions })))
+    }
+
+    /// The connection as it is now.
+    pub(crate) fn connection(&self) -> Connection {
+        self.lock().connection.clone()
+    }
+
+    async fn next(&self) -> Result<Connection, ConnectError> {
+        {
+            let mut current = self.lock();
+            if std::mem::take(&mut current.is_first) {
+                return Ok(current.connection.clone());
+            }
+        }
+        let connection = connect(&self.0.target, &self.0.options).await?;
+        FunctionAnswers::attach(self.0.functions.clone(), &connection);
+        // It may be another server now, and the changes of the one before were not heard meanwhile.
+        self.0.cache.clear();
+        self.lock().connection = connection.clone();
+        Ok(connection)
+    }
+
+    /// Lets the cache hear what the server says, until the connection or the client is gone.
+    fn listen(&self, connection: &Connection) {
+        let (mut spoken, cache) = (connection.spoken(), Arc::downgrade(&self.0.cache));
+        tokio::spawn(async move {
+            while let Some(said) = spoken.next().await {
+                let Some(cache) = cache.upgrade() else { return };
+                match said {
+                    Said::Notification(notification) => cache.heard(&notification),
+                    Said::Missed(_) => cache.clear(),
+                }
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connector for ClientConnector {
+    /// The options have the client's capabilities, which are the same for all its calls.
+    fn connect(
+        &self,
+        _: OpenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Connected, anyport_upstream::ConnectError>> + Send>> {
+        let connector = self.clone();
+        Box::pin(async move {
+            let connected = connector.next().await;
+            let connection = connected.map_err(|error| anyport_upstream::ConnectError(error.to_string()))?;
+            connector.listen(&connection);
+            Ok(connection.into())
+        })
+    }
+}

@@ -1,0 +1,3 @@
+//! Both machines together.
+
+mod pair;

@@ -1,0 +1,153 @@
+//! The state of one connection over HTTP, its tasks and its end.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use anyport_protocol::{
+    failure::CloseReason,
+    session::client::{NegotiatedSession, NegotiationError},
+};
+use anyport_service::sync::Lock;
+use bytes::Bytes;
+use smallvec::SmallVec;
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::{
+    fault::shown,
+    shared::{Line, Shared},
+};
+use crate::client::{ConnectError, ConnectOptions, multiplexer::Multiplexer};
+
+/// One connection over HTTP.
+pub(super) type HttpConnection = Multiplexer<HttpDriver>;
+
+/// Carries the messages of one connection: a POST for each, a response stream per call, and the stream of a session.
+pub(super) struct HttpDriver {
+    pub(super) shared: Arc<Shared>,
+    /// Completes the opening of the connection, once.
+    opened: Lock<Option<oneshot::Sender<Result<Arc<NegotiatedSession>, ConnectError>>>>,
+    /// What was negotiated over HTTP+SSE, while `notifications/initialized` is under way.
+    pub(super) confirming: Lock<Option<Arc<NegotiatedSession>>>,
+    /// Tasks that read streams of the whole connection, and those that send its own requests.
+    streams: Lock<JoinSet<()>>,
+    /// Tasks that post messages without a response.
+    posts: Lock<JoinSet<()>>,
+    /// The most of these at once: each may be a connection, and how many a server causes is its own choice.
+    max_posts: usize,
+    ended: watch::Sender<Option<CloseReason>>,
+}
+
+impl HttpDriver {
+    pub(super) fn new(
+        line: Line,
+        options: &ConnectOptions,
+        opened: oneshot::Sender<Result<Arc<NegotiatedSession>, ConnectError>>,
+    ) -> Self {
+        let shared = Shared::new(line);
+        Self {
+            shared: Arc::new(shared),
+            opened: Lock::new(Some(opened)),
+            confirming: Lock::default(),
+            streams: Lock::default(),
+            posts: Lock::default(),
+            max_posts: options.max_open_requests + options.max_open_questions,
+            ended: watch::Sender::new(None),
+        }
+    }
+
+    /// Why the connection is over; `None` while it is not.
+    pub(super) fn ended(&self) -> watch::Receiver<Option<CloseReason>> {
+        self.ended.subscribe()
+    }
+
+    /// Says whether the connection is open. The first answer counts.
+    pub(super) fn complete(&self, opened: Result<Arc<NegotiatedSession>, ConnectError>) {
+        if let Some(waiting) = self.opened.lock().take() {
+            let _ = waiting.send(opened);
+        }
+    }
+
+    /// Runs a task until it is over by itself or the connection is closed.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut streams = self.streams.lock();
+        // What is over leaves nothing behind.
+        while streams.try_join_next().is_some() {}
+        streams.spawn_on(task, &runtime);
+    }
+
+    /// Posts messages without a response, each once the one before has arrived.
+    pub(super) fn post(&self, messages: SmallVec<[Bytes; 2]>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let shared = self.shared.clone();
+        let mut posts = self.posts.lock();
+        while posts.try_join_next().is_some() {}
+        if posts.len() >= self.max_posts {
+            return tracing::warn!("a message was not sent: the server takes too long for those before it");
+        }
+        let post = async move {
+            for message in messages {
+                if let Err(why) = shared.deliver(message).await {
+                    tracing::warn!(why = why.words(), "a message could not be sent");
+                }
+            }
+        };
+        posts.spawn_on(post, &runtime);
+    }
+
+    /// Ends an opening whose failure the server's revision has nothing to do with.
+    pub(super) fn give_up(&self, connection: &HttpConnection, error: ConnectError) {
+        self.complete(Err(error));
+        connection.close();
+    }
+
+    pub(super) fn refused(&self, options: &ConnectOptions, error: NegotiationError) -> ConnectError {
+        match error {
+            NegotiationError::Refused(method, error) => ConnectError::Refused { method, error },
+            NegotiationError::Revision(spoken) => ConnectError::Revision { spoken, wanted: options.revision },
+            NegotiationError::Silent => ConnectError::Silent(options.probe_timeout),
+            NegotiationError::TimedOut => ConnectError::Silent(options.open_timeout),
+            NegotiationError::Ended => {
+                ConnectError::Transport(format!("{} ends each connection", shown(&self.shared.line.url)))
+            }
+        }
+    }
+
+    /// Ends everything: streams are closed, what is being sent is sent, the session is given back.
+    pub(super) fn close(&self, reason: CloseReason) {
+        // A connection that ends while it is confirmed was open, and says itself why it is over.
+        let confirming = self.confirming.lock().take();
+        self.complete(confirming.ok_or_else(|| ConnectError::Ended(reason.clone())));
+        self.streams.lock().abort_all();
+        let mut posts = std::mem::take(&mut *self.posts.lock());
+        let (shared, ended) = (self.shared.clone(), self.ended.clone());
+        let end = move || {
+            ended.send_if_modified(|end| {
+                let is_first = end.is_none();
+                end.get_or_insert(reason);
+                is_first
+            });
+        };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return end() };
+        runtime.spawn(async move {
+            let finish = async {
+                while posts.join_next().await.is_some() {}
+                shared.delete_session().await;
+            };
+            let _ = timeout(CLOSE_TIMEOUT, finish).await;
+            end();
+        });
+    }
+}
+
+/// A weak handle to a connection: its tasks do not keep it open.
+pub(super) type WeakConnection = Weak<HttpConnection>;
+
+/// How long closing may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,52 @@
+//! The rest of an event stream that was cut.
+
+use std::time::Duration;
+
+use http::Response;
+use hyper::body::Incoming as Body;
+
+use super::{headers::RequestHeaders, received::is_stream, shared::Line};
+use crate::client::http::Fault;
+
+/// What asking for the rest of a stream has led to.
+pub(super) enum Resumed {
+    /// The rest, or the stream that comes in its place.
+    Stream(Body),
+    /// A response of success that is not an event stream.
+    NoStream,
+    /// The server refuses: asking again is in vain.
+    Refused(Response<Body>),
+    /// The server has failed, and may not next time.
+    Failed(Response<Body>),
+    /// The server was not reached.
+    Unreachable(Fault),
+}
+
+/// Asks for the rest of a stream, with the headers of a GET, after the pause that the stream has asked for.
+///
+/// 2025-11-25, transports §Resumability and Redelivery: the client "SHOULD issue an HTTP GET to the MCP endpoint, and include
+/// the `Last-Event-ID` header"; §Sending Messages: it "MUST respect the `retry` field, waiting the given number of
+/// milliseconds before attempting to reconnect". Each failure in a row doubles the pause.
+pub(super) async fn resume(line: &Line, headers: &RequestHeaders, pause: Duration, failures: u32) -> Resumed {
+    tokio::time::sleep(pause * 2u32.pow(failures.min(MAX_DOUBLINGS))).await;
+    match line.get(headers).await {
+        Ok(response) if is_stream(&response) => Resumed::Stream(response.into_body()),
+        Ok(response) if response.status().is_success() => Resumed::NoStream,
+        Ok(response) if response.status().is_client_error() => Resumed::Refused(response),
+        Ok(response) => Resumed::Failed(response),
+        Err(fault) => Resumed::Unreachable(fault),
+    }
+}
+
+/// The pause before a stream is asked for again: `retry` is the server's, which may say 0 and end each stream at once.
+pub(super) fn pause(retry: Option<Duration>, least: Duration) -> Duration {
+    retry.unwrap_or(RETRY).max(least)
+}
+
+/// The pause where the server does not say.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
+
+/// The shortest pause, whatever the server says: a server that says 0 and sends nothing more would be asked without one.
+pub(super) const RETRY_MIN: Duration = Duration::from_millis(50);
+
+const MAX_DOUBLINGS: u32 = 5;

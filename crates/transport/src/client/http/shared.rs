@@ -1,0 +1,165 @@
+//! What the tasks of one connection share: how bytes reach the server, and where messages go at present.
+
+use std::sync::Arc;
+
+use anyport_protocol::{Method, Revision};
+use anyport_service::sync::Lock;
+use bytes::Bytes;
+use http::{HeaderValue, Method as Verb, Response, StatusCode};
+use hyper::body::Incoming as Body;
+use tokio::sync::watch;
+use url::Url;
+
+use super::{
+    Fault,
+    headers::RequestHeaders,
+    outbound::Outbound,
+    param_headers::Mirrors,
+    received::{Reading, Refusal},
+};
+use crate::client::ConnectError;
+
+/// What the tasks of a connection share.
+pub(super) struct Shared {
+    pub(super) line: Line,
+    pub(super) tools: Mirrors,
+    pub(super) route: Lock<Route>,
+    /// The generation of the current session.
+    pub(super) generation: watch::Sender<u32>,
+}
+
+/// Where messages go at present.
+#[derive(Default)]
+pub(super) struct Route {
+    /// The negotiated revision.
+    pub(super) revision: Option<Revision>,
+    pub(super) session: Session,
+    /// The session that the last `initialize` has opened, which nothing else was sent in.
+    pub(super) opened: Option<HeaderValue>,
+    /// The address to post to: the server speaks HTTP+SSE (2024-11-05).
+    pub(super) post_to: Option<Url>,
+    /// `notifications/initialized`, until it is sent.
+    pub(super) initialized: Option<Bytes>,
+}
+
+/// One session of a legacy server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Session {
+    /// How many sessions this connection had before it.
+    pub(super) generation: u32,
+    /// Its id, if the server has given it one.
+    pub(super) id: Option<HeaderValue>,
+}
+
+/// How bytes reach the server.
+pub(super) struct Line {
+    pub(super) outbound: Outbound,
+    pub(super) url: Url,
+    pub(super) reading: Arc<Reading>,
+}
+
+impl Line {
+    /// Posts a message.
+    pub(super) async fn post(
+        &self,
+        url: &Url,
+        headers: &RequestHeaders,
+        message: Bytes,
+    ) -> Result<Response<Body>, Fault> {
+        if let Some(tap) = &self.reading.tap {
+            tap.sent(&message);
+        }
+        self.outbound.send(Verb::POST, url, headers, message).await
+    }
+
+    /// Asks for a stream of events.
+    pub(super) async fn get(&self, headers: &RequestHeaders) -> Result<Response<Body>, Fault> {
+        self.outbound.send(Verb::GET, &self.url, headers, Bytes::new()).await
+    }
+}
+
+impl Shared {
+    pub(super) fn new(line: Line) -> Self {
+        let (route, generation) = (Lock::default(), watch::Sender::new(0));
+        Self { line, tools: Mirrors::default(), route, generation }
+    }
+
+    /// Posts a message that has no response of its own.
+    ///
+    /// # Errors
+    /// Why it did not arrive.
+    pub(super) async fn deliver(&self, message: Bytes) -> Result<(), Undelivered> {
+        let (url, headers) = self.route.lock().post(&self.line.url);
+        let response = self.line.post(&url, &headers, message).await.map_err(Undelivered::Unreachable)?;
+        match response.status().is_success() {
+            true => Ok(()),
+            false => Err(Undelivered::Refused(Refusal::of(response, &self.line.reading).await)),
+        }
+    }
+
+    /// Gives the session back.
+    ///
+    /// 2025-11-25, transports §Session Management: "Clients that no longer need a particular session … SHOULD send an HTTP
+    /// DELETE"; a server that does not allow it answers 405, which is as well.
+    pub(super) async fn delete_session(&self) {
+        let (session, revision) = {
+            let route = self.route.lock();
+            (route.session.id.clone(), route.revision)
+        };
+        if session.is_none() {
+            return;
+        }
+        let headers = RequestHeaders::default().in_session(session.as_ref(), revision);
+        match self.line.outbound.send(Verb::DELETE, &self.line.url, &headers, Bytes::new()).await {
+            Ok(response)
+                if response.status().is_success() || response.status() == StatusCode::METHOD_NOT_ALLOWED => {}
+            Ok(response) => tracing::debug!(status = %response.status(), "the server keeps the session"),
+            Err(error) => tracing::debug!(%error, "the session could not be given back"),
+        }
+    }
+}
+
+impl Route {
+    /// The address and the headers of a POST.
+    pub(super) fn post(&self, endpoint: &Url) -> (Url, RequestHeaders) {
+        match &self.post_to {
+            Some(address) => (address.clone(), RequestHeaders::post()),
+            None => (endpoint.clone(), self.in_session(RequestHeaders::post())),
+        }
+    }
+
+    /// Whether the negotiated revision is stateless.
+    pub(super) fn is_modern(&self) -> bool {
+        self.revision.is_some_and(Revision::is_modern)
+    }
+
+    /// `headers` with those of a request of the current session.
+    pub(super) fn in_session(&self, headers: RequestHeaders) -> RequestHeaders {
+        headers.in_session(self.session.id.as_ref(), self.revision)
+    }
+}
+
+/// Why a message without a response did not arrive.
+pub(super) enum Undelivered {
+    Unreachable(Fault),
+    Refused(Refusal),
+}
+
+impl Undelivered {
+    /// In words.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Unreachable(fault) => fault.to_string(),
+            Self::Refused(refusal) => refusal.words(),
+        }
+    }
+
+    /// The error of an opening whose `notifications/initialized` this has happened to.
+    pub(super) fn into_connect_error(self) -> ConnectError {
+        let error = match self {
+            Self::Refused(refusal) => refusal.into_error(),
+            Self::Unreachable(fault) => fault.into_failure().to_error(),
+        };
+        ConnectError::Refused { method: Method::Initialized.as_str(), error }
+    }
+}

@@ -1,0 +1,114 @@
+use std::sync::{Arc, Mutex, OnceLock, atomic::AtomicUsize};
+
+use anyport_adapters::{
+    LegacyClientAdapter, LegacyClientLimits, LegacyServerAdapter, ParkLimits, StateBinding, StateSealer,
+};
+use anyport_metrics::Metrics;
+use anyport_seal::Sealer;
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    Connector, IsolationPolicy, Upstream, UpstreamLimits,
+    idempotency::IdempotentTools,
+    pool::{CloseOnDrop, Inner, Pool, UpstreamMetrics},
+};
+
+/// Builds an [`Upstream`].
+#[must_use = "an upstream is made by `build`"]
+pub struct UpstreamBuilder {
+    name: String,
+    connector: Box<dyn Connector>,
+    limits: UpstreamLimits,
+    dialogues: LegacyClientLimits,
+    metrics: Metrics,
+    park: Option<(Sealer, ParkLimits)>,
+    isolation: IsolationPolicy,
+}
+
+impl UpstreamBuilder {
+    pub(crate) fn new(name: String, connector: Box<dyn Connector>) -> Self {
+        Self {
+            name,
+            connector,
+            limits: UpstreamLimits::default(),
+            dialogues: LegacyClientLimits::default(),
+            metrics: Metrics::new(),
+            park: None,
+            isolation: IsolationPolicy::default(),
+        }
+    }
+
+    /// Sets the limits of the connections.
+    pub fn limits(mut self, limits: UpstreamLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the limits of the dialogues in which a modern server asks a caller that is asked inline.
+    pub fn dialogues(mut self, limits: LegacyClientLimits) -> Self {
+        self.dialogues = limits;
+        self
+    }
+
+    /// Counts in `metrics`.
+    pub fn metrics(mut self, metrics: &Metrics) -> Self {
+        self.metrics = metrics.clone();
+        self
+    }
+
+    /// Lets a legacy server ask callers that are asked by `input_required`, too: their calls are parked while they are
+    /// asked, and attach to them again by a `requestState` under `sealer`, which also binds the states of a modern
+    /// server to their owners. Without this such a server is told that those callers cannot be asked.
+    pub fn park(mut self, sealer: Sealer, limits: ParkLimits) -> Self {
+        self.park = Some((sealer, limits));
+        self
+    }
+
+    /// Sets which calls may share a connection to a legacy server. Default [`IsolationPolicy::Automatic`].
+    pub fn isolation(mut self, policy: IsolationPolicy) -> Self {
+        self.isolation = policy;
+        self
+    }
+
+    /// Makes the upstream. It connects when the first call comes.
+    pub fn build(self) -> Upstream {
+        let Self { name, connector, limits, dialogues, metrics, park, isolation } = self;
+        let seals = park.map(|(sealer, limits)| (StateSealer::new(sealer, NODE, &name), limits));
+        let pool = Pool(Arc::new(Inner {
+            name,
+            connector,
+            limits,
+            isolation,
+            table: Mutex::default(),
+            room: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
+            freed: Arc::default(),
+            waiting: AtomicUsize::new(0),
+            first: tokio::sync::Mutex::default(),
+            idempotent: IdempotentTools::default(),
+            parked: OnceLock::new(),
+            server_info: watch::Sender::new(None),
+            closed: watch::Sender::new(false),
+            over: watch::Sender::new(false),
+            metrics: UpstreamMetrics::of(&metrics),
+        }));
+        let legacy_clients = LegacyClientAdapter::new(pool.clone(), dialogues).metrics(&metrics);
+        let parks = seals.map(|(seals, limits)| {
+            let bound = StateBinding::new(pool.clone(), seals.clone());
+            let parked = Arc::new(LegacyServerAdapter::new(pool.clone(), seals, limits).metrics(&metrics));
+            // The adapter holds the pool, so the pool must not hold the adapter.
+            let _ = pool.0.parked.set(Arc::downgrade(&parked));
+            (parked, Arc::new(bound))
+        });
+        let (parked, bound) = parks.unzip();
+        Upstream {
+            _close_on_drop: Arc::new(CloseOnDrop(pool.clone())),
+            legacy_clients: Arc::new(legacy_clients),
+            parked,
+            bound,
+            pool,
+        }
+    }
+}
+
+/// The node that parks a call: there is one process, so far, that a state can lead to.
+const NODE: &str = "here";
