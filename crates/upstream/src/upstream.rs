@@ -56,7 +56,7 @@ impl Upstream {
     /// Connects for calls such as `context`'s, unless that is done already, and says what the server is.
     ///
     /// # Errors
-    /// -32603 `upstream_down` or `overloaded`.
+    /// [`Failure::Unavailable`] if the server cannot be reached, [`Failure::Overloaded`] if every connection is in use.
     pub async fn connected(&self, context: &Context) -> Result<ServerInfo, Failure> {
         let (_, up) = self.pool.up(context).await?;
         Ok(ServerInfo { revision: up.revision, discovered: up.discovered.clone() })

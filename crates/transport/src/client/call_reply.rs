@@ -179,7 +179,7 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
         let facts = facts(&request, &context, is_modern);
         let (call, sends) = match self.begin(facts) {
             Ok(begun) => begun,
-            Err(failure) => return Reply::ready(failure.into()),
+            Err(failure) => return Reply::failed(failure),
         };
         let params = (*request.params).clone();
         Reply::pending(CallReply::new(self.clone(), call, sends, prepared, params, context))
