@@ -28,9 +28,9 @@ mod client;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// What the bridge may ask for beside what its server does, growth of what it has included. 80 were promised; this is what
-/// was reached, and a little.
-const ALLOWED: usize = 64;
+/// The most allocations of the bridge for a call, beside those of its server; reallocations count. Measured: 33 to 41, and 52
+/// from a modern client to a legacy server, whose calls can be parked.
+const ALLOWED: usize = 54;
 
 const OLD: Revision = Revision::V2025_11_25;
 

@@ -37,13 +37,24 @@
 //! - `anyhow`: the kind of an error is known inside an `anyhow::Error`.
 
 #[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
+mod error;
+#[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
+mod listen;
+#[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
 mod serve;
+#[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
+mod shutdown;
 #[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
 mod signals;
 pub mod stack;
 
 #[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
-pub use serve::{ListenAddr, Serve, ServeError, serve, serve_service};
+pub use self::{
+    error::ServeError,
+    listen::ListenAddr,
+    serve::{Serve, serve, serve_service},
+    signals::Signals,
+};
 
 // The macros write `::anyport`, in our own tests and documentation too.
 #[allow(unused_extern_crates, reason = "only what macros write uses it")]

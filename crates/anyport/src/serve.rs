@@ -1,18 +1,18 @@
 //! From a server to a program that serves it.
 
+#[cfg(feature = "http")]
+use std::net::SocketAddr;
 use std::{
     fmt,
     future::{Future, IntoFuture},
     io,
-    net::SocketAddr,
-    path::PathBuf,
     pin::Pin,
     sync::Arc,
 };
 
 use anyport_adapters::LegacyClientLimits;
 use anyport_metrics::Metrics;
-use anyport_server::{BuildError, Server, StartError};
+use anyport_server::Server;
 use anyport_service::Service;
 #[cfg(feature = "http")]
 use anyport_transport::http;
@@ -23,8 +23,10 @@ use anyport_transport::unix;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
+    error::ServeError,
     layer::{CatchPanicLayer, Layer as _, LegacyClientLayer, ServiceBuilder},
-    signals::Signals,
+    listen::{ListenAddr, Listener, Stop, Transport},
+    shutdown::Shutdown,
     stack::{EdgeLimits, edge},
 };
 
@@ -45,7 +47,7 @@ use crate::{
 /// ```
 ///
 /// It does this, in order: it binds every address, so that an address in use is reported before anything starts; runs
-/// the hooks of [`Builder::on_start`](anyport_server::Builder::on_start); serves until SIGINT or SIGTERM, until the
+/// the hooks of [`Builder::on_start`](anyport_server::Builder::on_start); serves until SIGINT, SIGTERM or SIGHUP, until the
 /// future of [`Serve::until`] completes, or, with [`Serve::stdio`], until the client closes its side; ends listen
 /// streams and lets running calls finish, within the drain time of each transport; and runs the hooks of
 /// [`Builder::on_stop`](anyport_server::Builder::on_stop). A second signal ends it at once.
@@ -60,7 +62,7 @@ pub fn serve(server: Server) -> Serve {
         // A handler that panics fails its call, not the process.
         .layer(CatchPanicLayer)
         .service(server.clone());
-    Serve { server: Some(server), bounded: Some(MAX_CONCURRENT_CALLS), ..serve_service(service) }
+    Serve { server: Some(server), max_concurrent_calls: Some(MAX_CONCURRENT_CALLS), ..serve_service(service) }
 }
 
 /// Serves any service, as it is: no layer is put around it, and there is nothing to start or stop.
@@ -70,114 +72,35 @@ pub fn serve_service(service: impl Service) -> Serve {
     Serve {
         service: Arc::new(service),
         server: None,
-        bounded: None,
-        ways: Vec::new(),
+        max_concurrent_calls: None,
+        transports: Vec::new(),
         #[cfg(feature = "http")]
         plain: false,
-        open: false,
+        allow_anonymous: false,
         until: None,
-        listening: None,
+        on_ready: Vec::new(),
+        on_stopping: Vec::new(),
+        on_stopped: None,
     }
 }
 
 const MAX_CONCURRENT_CALLS: usize = 1024;
 
-/// How a server is to be served; see [`serve`]. Awaiting it serves.
+/// A server, the transports on which it is to be served, and how; see [`serve`]. Awaiting it serves.
 #[must_use = "nothing is served until this is awaited"]
 pub struct Serve {
     service: Arc<dyn Service>,
+    /// Started before and stopped after serving.
     server: Option<Server>,
-    bounded: Option<usize>,
-    ways: Vec<Way>,
+    max_concurrent_calls: Option<usize>,
+    transports: Vec<Transport>,
     #[cfg(feature = "http")]
     plain: bool,
-    open: bool,
-    until: Option<Shutdown>,
-    listening: Option<Tell>,
-}
-
-type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
-type Tell = Box<dyn FnMut(&ListenAddr) + Send>;
-
-/// A way for clients to reach the server.
-enum Way {
-    #[cfg(feature = "stdio")]
-    Stdio(stdio::Config),
-    #[cfg(feature = "http")]
-    Http(SocketAddr, Box<http::Config>),
-    #[cfg(feature = "unix")]
-    Unix(PathBuf, unix::Config),
-}
-
-/// The address at which clients reach the server. Its text is the URL or path for a client's configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ListenAddr {
-    /// Standard input and output.
-    Stdio,
-    /// An HTTP listener: its address, with the port that the system chose for port 0, and the path of the MCP endpoint.
-    Http(SocketAddr, String),
-    /// A Unix socket.
-    Unix(PathBuf),
-}
-
-impl fmt::Display for ListenAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stdio => f.write_str("standard input and output"),
-            Self::Http(address, path) => write!(f, "http://{address}{path}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// Why serving did not begin, or ended: what a `main` may return that builds a server and serves it.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {
-    /// There is no server to serve.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// No way for clients was given.
-    #[error(
-        "no client could reach the server: say how, with stdio(), http(..) or unix(..), before awaiting serve(..)"
-    )]
-    Nowhere,
-    /// The HTTP listener was not opened.
-    #[cfg(feature = "http")]
-    #[error(transparent)]
-    Http(#[from] http::Refused),
-    /// The Unix socket was not opened.
-    #[cfg(feature = "unix")]
-    #[error(transparent)]
-    Unix(#[from] unix::Refused),
-    /// A start hook failed.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The operating system did not do its part.
-    #[error("cannot {what}: {source}")]
-    Io {
-        /// The attempted operation.
-        what: &'static str,
-        /// Why it was not.
-        source: io::Error,
-    },
-    /// A second signal cut what was still running.
-    #[error("cut by a second signal")]
-    Cut,
-}
-
-/// Its words: this is what people read when `main` returns it.
-impl fmt::Debug for ServeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl ServeError {
-    fn io(what: &'static str) -> impl Fn(io::Error) -> Self {
-        move |source| Self::Io { what, source }
-    }
+    allow_anonymous: bool,
+    until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    on_ready: Vec<Box<dyn FnOnce(&[ListenAddr]) + Send>>,
+    on_stopping: Vec<Box<dyn FnOnce(Option<u8>) + Send>>,
+    on_stopped: Option<Box<dyn FnOnce() -> Stop + Send>>,
 }
 
 impl Serve {
@@ -191,7 +114,7 @@ impl Serve {
     /// The same, with a configuration.
     #[cfg(feature = "stdio")]
     pub fn stdio_with(mut self, config: stdio::Config) -> Self {
-        self.ways.push(Way::Stdio(config));
+        self.transports.push(Transport::Stdio(config));
         self
     }
 
@@ -208,7 +131,7 @@ impl Serve {
     /// The same, with a configuration: tokens, hosts and origins, limits, other routes.
     #[cfg(feature = "http")]
     pub fn http_with(mut self, address: impl Into<SocketAddr>, config: http::Config) -> Self {
-        self.ways.push(Way::Http(address.into(), Box::new(config)));
+        self.transports.push(Transport::Http(address.into(), Box::new(config)));
         self
     }
 
@@ -236,20 +159,34 @@ impl Serve {
     /// The same, with a configuration: other users, limits.
     #[cfg(feature = "unix")]
     pub fn unix_with(mut self, path: impl AsRef<std::path::Path>, config: unix::Config) -> Self {
-        self.ways.push(Way::Unix(path.as_ref().to_owned(), config));
+        self.transports.push(Transport::Unix(path.as_ref().to_owned(), config));
+        self
+    }
+
+    /// On a transport of the program's own: `serve` receives the service and a future that completes when shutdown begins,
+    /// and drains then. Its end does not end the program, an error does.
+    pub fn transport<F>(
+        mut self,
+        serve: impl FnOnce(Arc<dyn Service>, Pin<Box<dyn Future<Output = ()> + Send>>) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        self.transports
+            .push(Transport::Custom(Box::new(move |service, stop| Box::pin(serve(service, stop)))));
         self
     }
 
     /// Lets anyone call over HTTP who can reach an address, even from other machines.
     pub fn allow_anonymous(mut self) -> Self {
-        self.open = true;
+        self.allow_anonymous = true;
         self
     }
 
     /// Calls that may run at once (`max_concurrent_calls`); more are refused at once. Default 1,024; a service of
     /// [`serve_service`] has no bound unless it is given one here.
     pub fn max_concurrent_calls(mut self, limit: usize) -> Self {
-        self.bounded = Some(limit);
+        self.max_concurrent_calls = Some(limit);
         self
     }
 
@@ -259,92 +196,165 @@ impl Serve {
         self
     }
 
-    /// Calls `tell` with each place when clients can reach the server there.
-    pub fn on_listening(mut self, tell: impl FnMut(&ListenAddr) + Send + 'static) -> Self {
-        self.listening = Some(Box::new(tell));
+    /// Serves `service` in place of the server and its default layers. The server is still started and stopped, and its
+    /// listen streams end when the program stops.
+    ///
+    /// `service` is the server with the layers that this program wants; see [`layer`](crate::layer).
+    pub fn service(mut self, service: impl Service) -> Self {
+        self.service = Arc::new(service);
+        self.max_concurrent_calls = None;
         self
     }
 
-    async fn run(self) -> Result<(), ServeError> {
-        #[cfg(feature = "http")]
-        let plain = self.plain;
-        let Self { service, server, bounded, ways, open, until, mut listening, .. } = self;
-        if ways.is_empty() {
+    /// Calls `listening` with each address, once clients can reach the server there.
+    pub fn on_listening(self, mut listening: impl FnMut(&ListenAddr) + Send + 'static) -> Self {
+        self.on_ready(move |addresses| addresses.iter().for_each(&mut listening))
+    }
+
+    /// Calls `ready` with all addresses, once clients can reach the server at each of them.
+    pub fn on_ready(mut self, ready: impl FnOnce(&[ListenAddr]) + Send + 'static) -> Self {
+        self.on_ready.push(Box::new(ready));
+        self
+    }
+
+    /// Calls `stopping` when shutdown begins: new calls are refused, running ones may finish. It receives the number of the
+    /// signal, or `None` if the client ended its side, a listener failed or the future of [`Serve::until`] completed.
+    pub fn on_stopping(mut self, stopping: impl FnOnce(Option<u8>) + Send + 'static) -> Self {
+        self.on_stopping.push(Box::new(stopping));
+        self
+    }
+
+    /// Awaits `stopped` when nothing is served any more, after the server's own stop hooks. A second signal ends the wait.
+    pub fn on_stopped<F>(mut self, stopped: impl FnOnce() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.on_stopped = Some(Box::new(move || Box::pin(stopped())));
+        self
+    }
+
+    async fn run(mut self) -> Result<(), ServeError> {
+        if self.transports.is_empty() {
             return Err(ServeError::Nowhere);
         }
-        // Signals are caught from here on: a program that is stopped while it starts must still run its hooks.
-        let mut ends = Ends::new(until)?;
-        let mut bound = Vec::new();
-        #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only HTTP has something to be set"))]
-        for mut way in ways {
-            #[cfg(feature = "http")]
-            #[allow(irrefutable_let_patterns, reason = "without other features it is the only way")]
-            if let Way::Http(_, config) = &mut way {
-                config.plain |= plain;
-            }
-            bound.push(Bound::of(way, open).await?);
-        }
-        let places = bound.iter().map(Bound::place).collect::<Result<Vec<_>, _>>()?;
-        if let Some(server) = &server {
-            // Of a start that is not waited for, `end` waits.
+        // Caught from here on: whoever stops the program while it starts expects its hooks to run.
+        let mut shutdown = Shutdown::new(self.until.take())?;
+        let listeners = self.bind().await?;
+        let addresses = listeners.iter().filter_map(|listener| listener.address().transpose());
+        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+        if let Some(server) = self.server.clone() {
+            // `stop` waits for a start that is interrupted here.
             let started = tokio::select! {
                 biased;
                 started = server.start() => Some(started),
-                () = ends.next() => None,
+                signal = shutdown.next() => {
+                    self.on_stopping.drain(..).for_each(|stopping| stopping(signal));
+                    None
+                }
             };
             if !matches!(started, Some(Ok(()))) {
                 // The next process finds the addresses free, and no client waits for us.
-                drop(bound);
-                let told = started.is_none();
-                end(server, &mut ends, told).await?;
+                drop(listeners);
+                self.stop(&mut shutdown, started.is_none()).await?;
                 return started.unwrap_or(Ok(())).map_err(Into::into);
             }
         }
-        for place in &places {
-            tracing::info!(%place, "listening");
-            if let Some(listening) = &mut listening {
-                listening(place);
-            }
+        for address in &addresses {
+            tracing::info!(%address, "listening");
         }
-        let metrics = server.as_ref().map_or_else(Metrics::new, |server| server.metrics().clone());
-        let service = self::bounded(service, bounded, &metrics);
+        for ready in self.on_ready.drain(..) {
+            ready(&addresses);
+        }
+        self.serve(listeners, shutdown).await
+    }
+
+    /// Takes every address.
+    async fn bind(&mut self) -> Result<Vec<Listener>, ServeError> {
+        let mut listeners = Vec::new();
+        #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only HTTP has something to be set"))]
+        for mut transport in self.transports.drain(..) {
+            #[cfg(feature = "http")]
+            #[allow(irrefutable_let_patterns, reason = "without other features it is the only one")]
+            if let Transport::Http(_, config) = &mut transport {
+                config.plain |= self.plain;
+            }
+            listeners.push(transport.bind(self.allow_anonymous).await?);
+        }
+        Ok(listeners)
+    }
+
+    /// Serves until shutdown, drains, and stops the server.
+    async fn serve(mut self, listeners: Vec<Listener>, mut shutdown: Shutdown) -> Result<(), ServeError> {
+        let metrics = self.server.as_ref().map_or_else(Metrics::new, |server| server.metrics().clone());
+        let service = bounded(self.service.clone(), self.max_concurrent_calls, &metrics);
         let (stopping, _) = watch::channel(false);
         let mut serving = JoinSet::new();
-        for bound in bound {
+        for listener in listeners {
             let mut stop = stopping.subscribe();
-            let stop = async move { drop(stop.wait_for(|stop| *stop).await) };
-            serving.spawn(bound.serve(service.clone(), stop));
+            let stop = Box::pin(async move { drop(stop.wait_for(|stop| *stop).await) });
+            let (is_vital, service) = (listener.is_vital(), service.clone());
+            serving.spawn(async move { (listener.serve(service, stop).await, is_vital) });
         }
         let mut outcome = Ok(());
         // Clients that started us close their side, and send a signal soon after: that is the first one.
-        let mut told = false;
+        let mut signalled = false;
         loop {
             tokio::select! {
-                ended = serving.join_next() => match ended {
-                    Some(ended) => {
-                        let ended = ended.unwrap_or_else(|panic| {
-                            Err(ServeError::io("serve")(io::Error::other(panic.to_string())))
-                        });
-                        outcome = outcome.and(ended);
-                        // The client that started us is gone, or a way has failed: either is a reason to end all.
-                        stop(server.as_ref(), &stopping);
+                ended = serving.join_next() => {
+                    let Some(ended) = ended else { break };
+                    let (ended, is_vital) = ended.unwrap_or_else(|panic| {
+                        (Err(ServeError::io("serve")(io::Error::other(panic.to_string()))), true)
+                    });
+                    // The client that started us is gone, or a listener has failed: either is a reason to end all.
+                    if is_vital || ended.is_err() {
+                        self.begin_shutdown(&stopping, None);
                     }
-                    None => break,
-                },
-                // The second time it says that nothing is to be waited for.
-                () = ends.next() => {
-                    if told {
-                        return Err(ServeError::Cut);
+                    outcome = outcome.and(ended);
+                }
+                signal = shutdown.next() => {
+                    // The second one says that nothing is to be waited for.
+                    if signalled {
+                        return Err(ServeError::Cut { signal: signal.unwrap_or_default() });
                     }
-                    told = true;
-                    stop(server.as_ref(), &stopping);
+                    signalled = true;
+                    self.begin_shutdown(&stopping, signal);
                 }
             }
         }
-        if let Some(server) = server {
-            end(&server, &mut ends, told).await?;
-        }
+        self.stop(&mut shutdown, signalled).await?;
         outcome
+    }
+
+    /// Ends listen streams, which have no end of their own, and lets every listener drain.
+    fn begin_shutdown(&mut self, stopping: &watch::Sender<bool>, signal: Option<u8>) {
+        self.on_stopping.drain(..).for_each(|stopping| stopping(signal));
+        if let Some(server) = &self.server {
+            server.close();
+        }
+        stopping.send_replace(true);
+    }
+
+    /// Runs what is to run at the end, unless a second signal ends the wait. `signalled`: there was one already.
+    async fn stop(&mut self, shutdown: &mut Shutdown, signalled: bool) -> Result<(), ServeError> {
+        let on_stopped = self.on_stopped.take();
+        let stopped = async {
+            if let Some(server) = &self.server {
+                server.stop().await;
+            }
+            if let Some(on_stopped) = on_stopped {
+                on_stopped().await;
+            }
+        };
+        let cut = async {
+            if !signalled {
+                shutdown.next().await;
+            }
+            shutdown.next().await.unwrap_or_default()
+        };
+        tokio::select! {
+            () = stopped => Ok(()),
+            signal = cut => Err(ServeError::Cut { signal }),
+        }
     }
 }
 
@@ -362,30 +372,8 @@ impl fmt::Debug for Serve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve")
             .field("server", &self.server)
-            .field("ways", &self.ways.len())
+            .field("transports", &self.transports.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Ends listen streams, which have no end of their own, and stops every transport.
-fn stop(server: Option<&Server>, stopping: &watch::Sender<bool>) {
-    if let Some(server) = server {
-        server.close();
-    }
-    stopping.send_replace(true);
-}
-
-/// Stops the started server, unless a second signal ends the program at once. `told`: there was a first one.
-async fn end(server: &Server, ends: &mut Ends, told: bool) -> Result<(), ServeError> {
-    let cut = async {
-        if !told {
-            ends.next().await;
-        }
-        ends.next().await;
-    };
-    tokio::select! {
-        () = server.stop() => Ok(()),
-        () = cut => Err(ServeError::Cut),
     }
 }
 
@@ -394,95 +382,4 @@ fn bounded(service: Arc<dyn Service>, limit: Option<usize>, metrics: &Metrics) -
     let Some(max_concurrent_calls) = limit else { return service };
     let limits = EdgeLimits { max_concurrent_calls, quota: None, call_timeout: None };
     Arc::new(edge(&limits, metrics).layer(service))
-}
-
-/// The future that requests the stop.
-enum Ends {
-    Signals(Signals),
-    Future(Shutdown),
-    /// It has been said.
-    Said,
-}
-
-impl Ends {
-    fn new(until: Option<Shutdown>) -> Result<Self, ServeError> {
-        match until {
-            Some(future) => Ok(Self::Future(future)),
-            None => Signals::new().map(Self::Signals).map_err(ServeError::io("listen for signals")),
-        }
-    }
-
-    /// Completes when it is said: at every signal, or once.
-    async fn next(&mut self) {
-        match self {
-            Self::Signals(signals) => signals.next().await,
-            Self::Future(future) => {
-                future.await;
-                *self = Self::Said;
-            }
-            Self::Said => std::future::pending().await,
-        }
-    }
-}
-
-/// A way that is open.
-enum Bound {
-    #[cfg(feature = "stdio")]
-    Stdio(stdio::Config),
-    #[cfg(feature = "http")]
-    Http(Box<http::Listener>, String),
-    #[cfg(feature = "unix")]
-    Unix(unix::Listener),
-}
-
-impl Bound {
-    #[cfg_attr(not(feature = "http"), allow(unused_variables, reason = "only HTTP can be reached by others"))]
-    async fn of(way: Way, open: bool) -> Result<Self, ServeError> {
-        Ok(match way {
-            #[cfg(feature = "stdio")]
-            Way::Stdio(config) => Self::Stdio(config),
-            #[cfg(feature = "http")]
-            Way::Http(address, config) => {
-                let path = config.path.clone();
-                Self::Http(Box::new(http::Listener::bind(address, *config, open).await?), path)
-            }
-            #[cfg(feature = "unix")]
-            Way::Unix(path, config) => Self::Unix(unix::Listener::bind(path, config).await?),
-        })
-    }
-
-    fn place(&self) -> Result<ListenAddr, ServeError> {
-        Ok(match self {
-            #[cfg(feature = "stdio")]
-            Self::Stdio(_) => ListenAddr::Stdio,
-            #[cfg(feature = "http")]
-            Self::Http(listener, path) => {
-                let address = listener.address().map_err(ServeError::io("tell the address"))?;
-                ListenAddr::Http(address, path.clone())
-            }
-            #[cfg(feature = "unix")]
-            Self::Unix(listener) => ListenAddr::Unix(listener.path().to_owned()),
-        })
-    }
-
-    async fn serve(
-        self,
-        service: Arc<dyn Service>,
-        stop: impl Future<Output = ()> + Send,
-    ) -> Result<(), ServeError> {
-        match self {
-            #[cfg(feature = "stdio")]
-            Self::Stdio(config) => {
-                stdio::serve(service, config, stop).await.map_err(ServeError::io("serve on standard streams"))
-            }
-            #[cfg(feature = "http")]
-            Self::Http(listener, _) => {
-                listener.serve(service, stop).await.map_err(ServeError::io("serve over HTTP"))
-            }
-            #[cfg(feature = "unix")]
-            Self::Unix(listener) => {
-                listener.serve(service, stop).await.map_err(ServeError::io("serve on the Unix socket"))
-            }
-        }
-    }
 }

@@ -17,7 +17,6 @@ mod report;
 mod secret_source;
 mod serve;
 mod state_dir;
-mod stop;
 mod target;
 mod tool_args;
 mod user_error;

@@ -4,28 +4,74 @@ use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path};
 
 use clap::{Arg, ArgAction, Command, CommandFactory as _};
 
-use crate::{exit::Exit, target::locations_by_program};
+use crate::{
+    exit::Exit,
+    listen::{Declared, LIMITS, Limits, Unit},
+    target::locations_by_program,
+};
 
 /// Set this variable to write the page instead of comparing with it.
 const UPDATE: &str = "UPDATE_GOLDEN";
 
 #[test]
 fn the_reference_of_the_command_line_is_what_the_code_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
-    let page = fs::read_to_string(&path).unwrap();
     let mut program = crate::Arguments::command();
     program.build();
-    let parts = [
+    let parts = vec![
         ("commands", commands(&program)),
         ("places", config_locations()),
         ("variables", variables(&program)),
         ("exit codes", exit_codes()),
     ];
+    compare("cli.md", parts);
+}
+
+#[test]
+fn the_tables_of_limits_are_what_the_code_declares() {
+    let mut sections: Vec<&str> = LIMITS.iter().map(|limit| limit.section).collect();
+    sections.dedup();
+    compare("limits.md", sections.into_iter().map(|section| (section, limits(section))).collect());
+}
+
+/// Compares the parts of a page with what the code says, or writes them.
+fn compare(page: &str, parts: Vec<(&str, String)>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
+    let page = fs::read_to_string(&path).unwrap();
     let written = parts.into_iter().fold(page.clone(), |page, (name, part)| replaced(&page, name, &part));
     if env::var_os(UPDATE).is_some_and(|value| !value.is_empty() && value != "0") {
         fs::write(path, written).unwrap();
     } else {
         assert_eq!(page, written, "{UPDATE}=1 cargo test -p anyport-cli reference writes the page anew");
+    }
+}
+
+/// The table of the limits in one section of the page.
+fn limits(section: &str) -> String {
+    let mut defaults = Limits::default();
+    let mut out = String::from("| name | default | beyond it |\n|---|---|---|\n");
+    for limit in LIMITS.iter().filter(|limit| limit.section == section) {
+        let Declared { name, note, beyond, .. } = limit;
+        let default = (limit.fields)(&mut defaults)[0].number();
+        let default = default.map(|number| in_words(number, limit.unit)).unwrap_or_default();
+        writeln!(out, "| `{name}` | {default}{note} | {beyond} |").unwrap();
+    }
+    out
+}
+
+fn in_words(number: u64, unit: Unit) -> String {
+    let multiple = |of: u64| number > 0 && number.is_multiple_of(of);
+    match unit {
+        Unit::Bytes if multiple(1 << 20) => format!("{} MiB", number >> 20),
+        Unit::Bytes if multiple(1 << 10) => format!("{} KiB", number >> 10),
+        Unit::Seconds if number == 24 * 3600 => "1 day".into(),
+        Unit::Seconds if number == 3600 => "1 hour".into(),
+        Unit::Seconds if number > 60 && multiple(60) => format!("{} minutes", number / 60),
+        Unit::Seconds => format!("{number} s"),
+        Unit::Bytes | Unit::Count => {
+            let digits = number.to_string();
+            let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+            groups.join(",")
+        }
     }
 }
 

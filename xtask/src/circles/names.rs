@@ -137,6 +137,10 @@ impl Modules {
             }
         }
         open.remove(&(place, name));
+        // A function may bear the name of a module; a variable that does so is not told from it. The module is meant.
+        if meant.iter().any(|it| matches!(it, Meant::Module(_))) {
+            meant.retain(|it| matches!(it, Meant::Module(_)));
+        }
         meant
     }
 

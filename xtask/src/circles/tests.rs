@@ -104,3 +104,10 @@ fn a_module_without_a_file_is_an_error() {
     let failure = Modules::read(Path::new("lib.rs"), &read).err().unwrap();
     assert_eq!(failure.to_string(), "no file of the module a");
 }
+
+#[test]
+fn of_a_function_and_a_module_of_one_name_the_module_is_meant() {
+    let lib = ("lib.rs", "mod a; mod b; pub fn a() { b::b() }");
+    let b = ("b.rs", "use crate::a::A; pub fn b() { A }");
+    assert!(circles(&[lib, ("a.rs", "pub struct A;"), b]).is_empty());
+}

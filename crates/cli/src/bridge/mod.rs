@@ -23,11 +23,10 @@ use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
 use crate::{
-    listen::{self, Limits, Served},
+    listen::{self, Limits},
     logging,
     program::{self, Missing},
     state_dir,
-    stop::Stop,
     target::{Server, Surroundings, Target},
 };
 
@@ -44,10 +43,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     {
         tracing::warn!("the server cannot be started: {problem}; {help}");
     }
-    listen::run(async |stop| bridge(&arguments, &target, stop).await)
+    listen::run(async || bridge(&arguments, &target).await)
 }
 
-async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<()> {
+async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let supported: Arc<[Revision]> = arguments.listen.era.revisions().into();
     let limits = Limits::with(&arguments.listen.limit);
     let metrics = Metrics::new();
@@ -59,23 +58,17 @@ async fn bridge(arguments: &Arguments, target: &Target, stop: &Stop) -> Result<(
     };
     let upstream = upstream(arguments, target, &limits, Sealer::new(&key), &metrics)?;
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
-    let service = Arc::new(layered(bridge, &limits, &metrics));
-    let (closing, closed) = (stop.stopped(), upstream.clone());
-    tokio::spawn(async move {
-        closing.await;
+    let (closed, ended) = (upstream.clone(), upstream);
+    let serving = anyport::serve_service(layered(bridge, &limits, &metrics))
         // Ends the listen streams, which have no end of their own.
-        closed.close();
-    });
-
-    let served = Served::open(&arguments.listen, supported, &limits).await?;
-    let (address, path): (_, Option<PathBuf>) = (served.address(), served.path());
-    let terminal = std::io::stderr().is_terminal();
-    logging::notice(Banner { target, arguments, address, path: path.as_deref(), terminal });
-
-    let served = served.serve(service, &limits, stop).await;
-    // Started servers end with the program.
-    upstream.shut_down().await;
-    served
+        .on_stopping(move |_| closed.close())
+        // What was started for us ends with us.
+        .on_stopped(async move || ended.shut_down().await);
+    listen::serve(serving, &arguments.listen, supported, &limits, |address, path| {
+        let terminal = std::io::stderr().is_terminal();
+        logging::notice(Banner { target, arguments, address, path, terminal });
+    })
+    .await
 }
 
 /// The cache file of the server's lists, if there is one.

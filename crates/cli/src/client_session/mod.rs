@@ -22,6 +22,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use anyport::Signals;
 use anyport_client::{Builder, Client, Refused};
 use anyport_protocol::{Revision, meta::LogLevel, types::Root};
 use anyport_transport::client::Connection;
@@ -112,13 +113,13 @@ pub(crate) fn run(options: &Options, work: impl AsyncFnOnce(Held) -> Result<Exit
     let done = runtime.block_on(async {
         let held = Held::default();
         let signal = tokio::select! {
-            signal = crate::stop::signal() => signal,
+            signal = next_signal() => signal,
             done = work(held.clone()) => return done.map(ExitCode::from),
         };
         if let Some(connection) = held.0.get() {
             tokio::select! {
                 () = close(connection) => {}
-                _ = crate::stop::signal() => {}
+                _ = next_signal() => {}
             }
         }
         Ok(ExitCode::from(128 + signal))
@@ -126,6 +127,15 @@ pub(crate) fn run(options: &Options, work: impl AsyncFnOnce(Held) -> Result<Exit
     // An abandoned prompt may still wait for a key.
     runtime.shutdown_timeout(Duration::from_millis(500));
     done
+}
+
+/// Completes at the next SIGINT, SIGTERM or SIGHUP, with its number. Where signals cannot be listened for they end the
+/// program as they always do.
+async fn next_signal() -> u8 {
+    match Signals::new() {
+        Ok(mut signals) => signals.next().await,
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// Connects to a server.

@@ -10,7 +10,7 @@ use anyport_protocol::Revision;
 use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient};
 use clap::ValueEnum;
 
-use super::limits::{Limit, Limits};
+use super::{limit::Limit, limits::Limits};
 use crate::{
     logging::{self, Rotation},
     secret_source::{InvalidSecretSource, SecretSource},

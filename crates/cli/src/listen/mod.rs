@@ -2,134 +2,118 @@
 
 mod addresses;
 mod arguments;
+mod limit;
+mod limit_table;
+mod limit_value;
 mod limits;
 mod stdin_fallback;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
+use anyport::{ListenAddr, Serve, ServeError};
 use anyport_protocol::Revision;
 use anyport_seal::Key;
-use anyport_service::Service;
 use anyport_transport::{
-    http::{Authentication, Compat, Config, Listener, Refused, Token},
+    http::{self, Authentication, Compat, Token},
     stdio, unix,
 };
+use tokio::sync::oneshot;
 
 pub(crate) use self::{
     addresses::{Addresses, absolute},
     arguments::{Arguments, Era, Transport},
     limits::Limits,
 };
-use crate::{state_dir, stop::Stop, user_error::UserError};
+#[cfg(test)]
+pub(crate) use self::{
+    limit_table::LIMITS,
+    limit_value::{Declared, Unit},
+};
+use crate::{logging, state_dir, user_error::UserError};
 
 /// Runs `serve` until it is done, or a second signal cuts it.
-pub(crate) fn run(serve: impl AsyncFnOnce(&Stop) -> Result<()>) -> Result<ExitCode> {
+pub(crate) fn run(serve: impl AsyncFnOnce() -> Result<()>) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads that serve")?;
-    let ended = runtime.block_on(async {
-        let stop = Stop::on_signals().context("cannot listen for signals")?;
-        tokio::select! {
-            biased;
-            signal = stop.cut() => Ok(ExitCode::from(128 + signal)),
-            served = serve(&stop) => served.map(|()| ExitCode::SUCCESS),
-        }
-    });
+    let ended = runtime.block_on(serve());
     // Running tasks have had their time; dropping the runtime would wait for them. But started programs end with their
     // tasks, which takes no time unless something is stuck.
     runtime.shutdown_timeout(LAST);
-    ended
+    match ended {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => match error.downcast_ref() {
+            Some(ServeError::Cut { signal }) => Ok(ExitCode::from(128 + signal)),
+            _ => Err(error),
+        },
+    }
 }
 
 /// How long the tasks may take to be dropped when the program stops at once.
 const LAST: Duration = Duration::from_millis(500);
 
-/// The addresses that are ours, before anything is served there.
-pub(crate) struct Served {
+/// Serves on every transport that `arguments` name. `announce` receives the address of HTTP and the path of the Unix
+/// socket, once clients can reach them.
+pub(crate) async fn serve(
+    mut serving: Serve,
+    arguments: &Arguments,
     supported: Arc<[Revision]>,
-    listener: Option<Listener>,
-    address: Option<SocketAddr>,
-    socket: Option<unix::Listener>,
-    path: Option<PathBuf>,
-    stdio: bool,
-    drain: Duration,
-}
-
-impl Served {
-    /// Takes every address that `arguments` name.
-    pub(crate) async fn open(
-        arguments: &Arguments,
-        supported: Arc<[Revision]>,
-        limits: &Limits,
-    ) -> Result<Self> {
-        let listener = match arguments.speaks(Transport::Http) {
-            true => Some(listen(arguments, supported.clone(), limits).await?),
-            false => None,
-        };
-        let address = listener.as_ref().map(Listener::address).transpose()?;
-        let socket = match arguments.speaks(Transport::Unix) {
-            true => Some(listen_locally(arguments, supported.clone(), limits).await?),
-            false => None,
-        };
-        let path = socket.as_ref().map(|socket| socket.path().to_owned());
-        let stdio = arguments.speaks(Transport::Stdio);
-        Ok(Self { supported, listener, address, socket, path, stdio, drain: limits.http.drain })
+    limits: &Limits,
+    announce: impl FnOnce(Option<SocketAddr>, Option<&Path>),
+) -> Result<()> {
+    if arguments.speaks(Transport::Http) {
+        let address = SocketAddr::new(arguments.host, arguments.port);
+        serving = serving.http_with(address, http_config(arguments, supported.clone(), limits)?);
     }
-
-    /// Where HTTP is served.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.address
+    if arguments.dangerously_allow_anonymous {
+        serving = serving.allow_anonymous();
     }
-
-    /// Where the Unix socket is.
-    pub(crate) fn path(&self) -> Option<PathBuf> {
-        self.path.clone()
+    if arguments.speaks(Transport::Unix) {
+        let limits = limits.unix(arguments.max_connections);
+        let config = unix::Config { supported: supported.clone(), limits, ..unix::Config::default() };
+        serving = serving.unix_with(unix_path(arguments)?, config);
     }
-
-    /// Serves `service` until a stop is requested.
-    pub(crate) async fn serve(self, service: Arc<impl Service>, limits: &Limits, stop: &Stop) -> Result<()> {
-        let Self { supported, listener, socket, drain, .. } = self;
-        let http = async {
-            match listener {
-                Some(listener) => {
-                    listener.serve(service.clone(), stop.stopped()).await.context("HTTP serving failed")
-                }
-                None => Ok(()),
+    let config = stdio::Config {
+        supported,
+        limits: limits.http.message,
+        max_open_requests: limits.max_open_requests,
+        drain: limits.http.drain,
+    };
+    serving = match arguments.speaks(Transport::Stdio) {
+        true => serving.stdio_with(config),
+        // Its end is nothing to us: what was to be served is served elsewhere.
+        false => serving.transport(move |service, stop| stdin_fallback::answer(service, config, stop)),
+    };
+    let (ready, is_ready) = oneshot::channel();
+    let serving =
+        serving.on_ready(move |addresses| drop(ready.send(addresses.to_vec()))).on_stopping(|signal| {
+            if signal.is_some() {
+                logging::notice("stopping; running calls may finish, a second signal cuts them");
             }
-        };
-        let unix = async {
-            match socket {
-                Some(socket) => socket
-                    .serve(service.clone(), stop.stopped())
-                    .await
-                    .context("serving on the Unix socket failed"),
-                None => Ok(()),
-            }
-        };
-        let stdio = async {
-            let config = stdio::Config {
-                supported: supported.clone(),
-                limits: limits.http.message,
-                max_open_requests: limits.max_open_requests,
-                drain,
-            };
-            if self.stdio {
-                stdio::serve(service.clone(), config, stop.stopped())
-                    .await
-                    .context("stdio serving failed")?;
-                // The client that started us is gone, and with it the reason to run.
-                stop.stop();
-                return Ok(());
-            }
-            // Its end is nothing to us: what was to be served is served elsewhere.
-            stdin_fallback::answer(service.clone(), config, || stop.stopped())
-                .await
-                .context("answering standard input failed")
-        };
-        tokio::try_join!(http, unix, stdio).map(drop)
-    }
+        });
+    let served = async { serving.await.map_err(|error| explain(error, arguments)) };
+    let announced = async {
+        let Ok(addresses) = is_ready.await else { return Ok(()) };
+        let http = addresses.iter().find_map(|address| match address {
+            ListenAddr::Http(address, _) => Some(*address),
+            _ => None,
+        });
+        let unix = addresses.iter().find_map(|address| match address {
+            ListenAddr::Unix(path) => Some(path.as_path()),
+            _ => None,
+        });
+        announce(http, unix);
+        Ok(())
+    };
+    tokio::try_join!(served, announced).map(drop)
 }
 
 /// The key for state that travels through clients. Without a place to keep it, it lives as long as the process.
@@ -144,7 +128,7 @@ pub(crate) fn key(state_dir: Option<PathBuf>) -> Option<Key> {
     }
 }
 
-async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limits) -> Result<Listener> {
+fn http_config(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limits) -> Result<http::Config> {
     let authentication = match arguments.token()? {
         Some(secret) => Authentication::Tokens(vec![Token::new("token", &secret.read()?)]),
         None => Authentication::Anonymous,
@@ -160,9 +144,8 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
         allow_hosts.extend(name.trim_end_matches(":0").parse());
     }
     let websocket = limits.websocket.clone();
-    let limits =
-        anyport_transport::http::Limits { max_connections: arguments.max_connections, ..limits.http.clone() };
-    let config = Config {
+    let limits = http::Limits { max_connections: arguments.max_connections, ..limits.http.clone() };
+    Ok(http::Config {
         supported,
         allow_hosts,
         allow_origins,
@@ -173,31 +156,12 @@ async fn listen(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limi
         compat: Compat::new(arguments.compat.iter().copied()),
         plain: true,
         limits,
-        ..Config::default()
-    };
-    let address = SocketAddr::new(arguments.host, arguments.port);
-    let listener = Listener::bind(address, config, arguments.dangerously_allow_anonymous).await;
-    listener.map_err(|refused| match refused {
-        Refused::Open(_) => UserError::usage(
-            refused.to_string(),
-            "give --auth-token env:NAME or file:PATH, or say --dangerously-allow-anonymous",
-        ),
-        Refused::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => UserError::failed(
-            format!("port {} is in use", arguments.port),
-            "stop what uses it, choose another with --port, or let the system choose with --port 0",
-        ),
-        Refused::Bind { .. } => UserError::failed(
-            anyhow::Error::from(refused).to_string(),
-            "choose an address of this machine with --host and a free port with --port",
-        ),
+        ..http::Config::default()
     })
 }
 
-async fn listen_locally(
-    arguments: &Arguments,
-    supported: Arc<[Revision]>,
-    limits: &Limits,
-) -> Result<unix::Listener> {
+/// The path of the Unix socket. The folder of one that was not chosen is made.
+fn unix_path(arguments: &Arguments) -> Result<PathBuf> {
     let (path, chosen) = arguments.unix_path()?;
     if let Some(folder) = path.parent().filter(|_| !chosen) {
         state_dir::private_folder(folder).map_err(|error| {
@@ -205,18 +169,40 @@ async fn listen_locally(
             UserError::failed(problem, "say where the socket is to be with --unix-path")
         })?;
     }
-    let limits = limits.unix(arguments.max_connections);
-    let config = unix::Config { supported, limits, ..unix::Config::default() };
-    unix::Listener::bind(&path, config).await.map_err(|refused| {
-        let help = match &refused {
-            unix::Refused::InUse(_) => "stop what uses it, or choose another place with --unix-path",
-            unix::Refused::NotASocket(_) => "move it away, or choose another place with --unix-path",
-            unix::Refused::TooLong(_) => "choose a shorter path with --unix-path",
-            unix::Refused::Unsupported => "leave out --transport unix",
-            unix::Refused::Bind { .. } => {
-                "choose a folder that exists and that you may write to with --unix-path"
-            }
-        };
-        UserError::failed(anyhow::Error::from(refused).to_string(), help)
-    })
+    Ok(path)
+}
+
+/// Why serving failed, with what to do about it.
+fn explain(error: ServeError, arguments: &Arguments) -> Error {
+    match error {
+        ServeError::Http(refused @ http::Refused::Open(_)) => UserError::usage(
+            refused.to_string(),
+            "give --auth-token env:NAME or file:PATH, or say --dangerously-allow-anonymous",
+        ),
+        ServeError::Http(http::Refused::Bind { source, .. })
+            if source.kind() == std::io::ErrorKind::AddrInUse =>
+        {
+            UserError::failed(
+                format!("port {} is in use", arguments.port),
+                "stop what uses it, choose another with --port, or let the system choose with --port 0",
+            )
+        }
+        ServeError::Http(refused @ http::Refused::Bind { .. }) => UserError::failed(
+            Error::from(refused).to_string(),
+            "choose an address of this machine with --host and a free port with --port",
+        ),
+        ServeError::Unix(refused) => {
+            let help = match &refused {
+                unix::Refused::InUse(_) => "stop what uses it, or choose another place with --unix-path",
+                unix::Refused::NotASocket(_) => "move it away, or choose another place with --unix-path",
+                unix::Refused::TooLong(_) => "choose a shorter path with --unix-path",
+                unix::Refused::Unsupported => "leave out --transport unix",
+                unix::Refused::Bind { .. } => {
+                    "choose a folder that exists and that you may write to with --unix-path"
+                }
+            };
+            UserError::failed(Error::from(refused).to_string(), help)
+        }
+        error => error.into(),
+    }
 }

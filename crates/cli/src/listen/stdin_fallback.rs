@@ -22,10 +22,10 @@ use crate::logging;
 ///
 /// # Errors
 /// When a thread cannot be started.
-pub(super) async fn answer<S: Future<Output = ()>>(
+pub(super) async fn answer(
     service: impl Service,
     config: stdio::Config,
-    stop: impl Fn() -> S,
+    mut stop: impl Future<Output = ()> + Send + Unpin,
 ) -> io::Result<()> {
     let Some(input) = pipe() else { return Ok(()) };
     let (send, receive) = oneshot::channel();
@@ -38,7 +38,7 @@ pub(super) async fn answer<S: Future<Output = ()>>(
     })?;
     let found = tokio::select! {
         found = receive => found.ok().flatten(),
-        () = stop() => return Ok(()),
+        () = &mut stop => return Ok(()),
     };
     let Some((line, input)) = found else {
         tracing::debug!("what comes on standard input is no JSON-RPC, and is left alone");
@@ -49,7 +49,7 @@ pub(super) async fn answer<S: Future<Output = ()>>(
          end with the client",
     );
     let input = io::Read::chain(io::Cursor::new(line), input);
-    stdio::serve_on(service, config, stop(), input, io::stdout()).await
+    stdio::serve_on(service, config, stop, input, io::stdout()).await
 }
 
 /// Standard input without a buffer, if it is a pipe or a socket.

@@ -20,9 +20,8 @@ use anyport_service::Service;
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
 use crate::{
-    listen::{self, Limits, Served},
+    listen::{self, Limits},
     logging, state_dir,
-    stop::Stop,
     user_error::UserError,
 };
 
@@ -34,10 +33,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     // Before signals are caught: until something is served, they may end the process as they always do.
     let documents = documents(&arguments)?;
-    listen::run(async |stop| serve(&arguments, documents, stop).await)
+    listen::run(async || serve(&arguments, documents).await)
 }
 
-async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Result<()> {
+async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let Documents { source, folders, knowledge } = documents;
     let supported: Arc<[Revision]> = arguments.listen.era.revisions().into();
     let limits = Limits::with(&arguments.listen.limit);
@@ -49,36 +48,16 @@ async fn serve(arguments: &Arguments, documents: Documents, stop: &Stop) -> Resu
     let (name, key) = (&arguments.name, listen::key(arguments.listen.state_dir.clone()));
     let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
-    let service = Arc::new(layered(server.clone(), &knowledge, arguments, &limits));
-    let (closing, closed) = (stop.stopped(), server.clone());
-    tokio::spawn(async move {
-        closing.await;
-        // Ends the listen streams, which have no end of their own.
-        closed.close();
-    });
-
-    let served = Served::open(&arguments.listen, supported, &limits).await?;
-    let (address, path) = (served.address(), served.path());
-    // Every address is ours by now: what one that is in use prevents has not begun.
-    server.start().await?;
-    let (progress, count) = (knowledge.progress(), knowledge.library().len());
-    let reading = progress.reading.then_some(progress.documents);
-    let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());
-    logging::notice(Banner {
-        source,
-        folders,
-        count,
-        reading,
-        address,
-        path: path.as_deref(),
-        arguments,
-        terminal,
-    });
-
-    let served = served.serve(service, &limits, stop).await;
-    server.stop().await;
-    knowledge.close();
-    served
+    let service = layered(server.clone(), &knowledge, arguments, &limits);
+    let closed = knowledge.clone();
+    let serving = anyport::serve(server).service(service).on_stopped(async move || closed.close());
+    listen::serve(serving, &arguments.listen, supported, &limits, |address, path| {
+        let (progress, count) = (knowledge.progress(), knowledge.library().len());
+        let reading = progress.reading.then_some(progress.documents);
+        let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());
+        logging::notice(Banner { source, folders, count, reading, address, path, arguments, terminal });
+    })
+    .await
 }
 
 /// The layers around the server, from the outside in.

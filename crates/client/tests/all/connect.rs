@@ -127,16 +127,20 @@ async fn asks_at_once(stream: tokio::io::DuplexStream) {
             Some("initialize") => json!({"id": id, "result": {"protocolVersion": "2025-11-25",
                 "capabilities": {"tools": {}}, "serverInfo": {"name": "eager", "version": "1"}}}),
             Some("notifications/initialized") => json!({"id": "r", "method": "roots/list"}),
-            Some("tools/list") => {
+            Some("tools/list") if heard.is_null() => {
                 held = Some(id);
                 continue;
             }
+            Some("tools/list") => json!({"id": id, "result": {"tools": []}}),
             Some("tools/call") => {
                 json!({"id": id, "result": {"content": [{"type": "text", "text": heard.to_string()}]}})
             }
             // The answer about roots: only now is the list told, so whoever waits for it has answered without a call.
             None => {
                 heard = message["result"]["roots"].clone();
+                if held.is_none() {
+                    continue;
+                }
                 json!({"id": held.take(), "result": {"tools": []}})
             }
             Some(_) => continue,

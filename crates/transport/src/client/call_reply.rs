@@ -189,6 +189,10 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
         self.act(&[], |connection, _, out| connection.notify(method, params.clone(), out));
     }
 
+    fn offer_held(&self) {
+        self.act(&[], |connection, now, out| connection.offer_held(now, out));
+    }
+
     fn close(&self) {
         Multiplexer::close(self);
     }

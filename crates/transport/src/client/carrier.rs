@@ -17,6 +17,9 @@ pub(crate) trait Transport: Send + Sync + 'static {
     /// Says something that belongs to no call, as it is.
     fn tell(&self, method: &str, params: &Raw);
 
+    /// Offers what the server asked outside any call, and nobody took, once more.
+    fn offer_held(&self);
+
     /// Begins to close: nothing more is sent but what closing needs. [`Opened::ended`] tells when it is done.
     fn close(&self);
 }

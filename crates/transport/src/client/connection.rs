@@ -42,6 +42,8 @@ impl Connection {
     /// Gives what an older server asks outside any call to `aside`, from now on. Only the first that is set hears it.
     pub fn asides(&self, aside: Arc<dyn Aside>) {
         self.0.opened.asides.set(aside);
+        // Servers ask for roots as soon as the session begins, which may be before this.
+        self.0.opened.carrier.offer_held();
     }
 
     /// Tells an older server what its client says outside its calls. A modern one knows no such messages.

@@ -318,10 +318,22 @@ impl<D: Driver> Multiplexer<D> {
     /// Takes what came on the call's own stream, and returns the call's next event. Its reader, which polled that stream, was
     /// registered by [`Multiplexer::poll_event`] and is not woken.
     pub(crate) fn handle_own(&self, call: CallId, input: Input) -> Option<CallEvent> {
-        self.step(Some(call), &[], |connection, now, out| {
+        let event = self.step(Some(call), &[], |connection, now, out| {
             connection.handle(now, input, out);
             connection.next_event(call)
-        })
+        });
+        if let Some(CallEvent::Finished { .. }) = event {
+            // Else a connection would keep a waker of every call that it ever had.
+            let waker = self.state.lock().wakers.remove(call);
+            drop(waker);
+        }
+        event
+    }
+
+    /// How many readers wait to be woken.
+    #[cfg(test)]
+    pub(crate) fn waiting_readers(&self) -> usize {
+        self.state.lock().wakers.len()
     }
 
     /// An id for a request that a driver sends itself, and whose response it takes itself.

@@ -3,7 +3,9 @@ use std::{sync::Arc, time::Duration};
 use super::{
     call_id::{CallId, ServerRequestId},
     calls::{Calls, Stage},
-    input::{Action, Actions, CallEvent, CallFacts, Channel, ConnectionConfig, Input, Outgoing},
+    input::{
+        Action, Actions, CallEvent, CallFacts, Channel, ConnectionConfig, Input, Outgoing, UnsolicitedMessage,
+    },
     log_level::SessionLogLevel,
     negotiated::NegotiatedSession,
     negotiation::NegotiationError,
@@ -235,6 +237,14 @@ impl<C: Clone + Eq> ClientConnection<C> {
             Owner::Held | Owner::Call(_) => {
                 self.refuse(open.id, open.method, RequestRoute::NoCall, out);
             }
+        }
+    }
+
+    /// Offers the requests that are held again: whoever takes what belongs to no call may have come after them.
+    pub fn offer_held(&mut self, now: Duration, out: &mut Actions) {
+        while let Some(open) = self.requests.offer(now) {
+            let (serial, method, params) = (open.serial, open.method, open.params.clone());
+            out.push(Action::Unsolicited(UnsolicitedMessage::Request(serial, method, params)));
         }
     }
 

@@ -177,6 +177,17 @@ impl ServerRequests {
         self.schedule();
     }
 
+    /// Offers the oldest request that is held to whoever takes what belongs to no call.
+    pub(super) fn offer(&mut self, now: Duration) -> Option<&OpenRequest> {
+        let mut request = self.take_held()?;
+        request.serial = self.next_serial();
+        request.owner = Owner::Unsolicited(RequestRoute::NoCall);
+        request.due = request.progress_token.is_some().then(|| now.checked_add(PROGRESS)).flatten();
+        self.open.push(request);
+        self.schedule();
+        self.open.last()
+    }
+
     /// Gives a request that was held to `call`.
     pub(super) fn give(&mut self, now: Duration, mut request: OpenRequest, call: CallId) {
         request.owner = Owner::Call(call);

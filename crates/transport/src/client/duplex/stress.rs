@@ -102,6 +102,7 @@ async fn two_hundred_callers_on_four_threads_are_each_answered_and_nothing_is_le
         caller.await.unwrap();
     }
     assert_eq!(connection.act(&[], |connection, _, _| connection.calls_in_flight()), 0);
+    assert_eq!(connection.waiting_readers(), 0);
     connection.close();
     server.await.unwrap();
     assert_eq!(connection.act(&[], |connection, _, _| connection.open_server_requests()), 0);

@@ -27,11 +27,14 @@ use crate::client::{ConnectError, ConnectOptions, multiplexer::Multiplexer};
 /// One connection over HTTP.
 pub(super) type HttpConnection = Multiplexer<HttpDriver>;
 
+/// What came of opening a connection.
+pub(super) type OpenResult = Result<Arc<NegotiatedSession>, ConnectError>;
+
 /// Carries the messages of one connection: a POST for each, a response stream per call, and the stream of a session.
 pub(super) struct HttpDriver {
     pub(super) shared: Arc<Shared>,
     /// Completes the opening of the connection, once.
-    opened: Lock<Option<oneshot::Sender<Result<Arc<NegotiatedSession>, ConnectError>>>>,
+    opened: Lock<Option<oneshot::Sender<OpenResult>>>,
     /// What was negotiated over HTTP+SSE, while `notifications/initialized` is under way.
     pub(super) confirming: Lock<Option<Arc<NegotiatedSession>>>,
     /// Tasks that read streams of the whole connection, and those that send its own requests.
@@ -44,11 +47,7 @@ pub(super) struct HttpDriver {
 }
 
 impl HttpDriver {
-    pub(super) fn new(
-        line: Line,
-        options: &ConnectOptions,
-        opened: oneshot::Sender<Result<Arc<NegotiatedSession>, ConnectError>>,
-    ) -> Self {
+    pub(super) fn new(line: Line, options: &ConnectOptions, opened: oneshot::Sender<OpenResult>) -> Self {
         let shared = Shared::new(line);
         Self {
             shared: Arc::new(shared),
@@ -67,7 +66,7 @@ impl HttpDriver {
     }
 
     /// Says whether the connection is open. The first answer counts.
-    pub(super) fn complete(&self, opened: Result<Arc<NegotiatedSession>, ConnectError>) {
+    pub(super) fn complete(&self, opened: OpenResult) {
         if let Some(waiting) = self.opened.lock().take() {
             let _ = waiting.send(opened);
         }

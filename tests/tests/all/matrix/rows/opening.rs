@@ -13,7 +13,7 @@ use crate::matrix::{
 
 pub(crate) fn topic() -> Topic {
     Topic {
-        name: "ConnectOptions",
+        name: "Opening",
         about: "",
         whole: false,
         rows: vec![
