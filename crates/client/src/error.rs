@@ -4,7 +4,6 @@ use anyport_protocol::{
     Error as ServerError, Raw,
     failure::{CloseReason, Failure},
     json::Members,
-    jsonrpc::Reason,
 };
 
 use crate::CallResult;
@@ -105,25 +104,11 @@ pub enum Error {
     },
 }
 
-/// Why there is no answer: the connection went away, and the request may or may not have been processed.
-const LOST: [Reason; 2] = [Reason::UpstreamLost, Reason::OutcomeUnknown];
-
 impl Error {
     /// What the server answered for `method`.
     pub(crate) fn of_server(method: &str, error: ServerError) -> Self {
-        let data = error.data.as_ref();
-        let reason = data.and_then(|data| data.member("reason")).and_then(|reason| reason.as_string());
-        let reason = error.reason.map(Reason::as_str).or(reason.as_deref());
-        // Nothing was sent where there is no connection.
-        let sent = reason != Some(Reason::UpstreamDown.as_str())
-            && data.and_then(|data| data.member("sent")).is_none_or(|sent| sent.as_str() != "false");
-        let lost = LOST.iter().any(|lost| reason == Some(lost.as_str()))
-            || error.reason == Some(Reason::UpstreamDown);
-        let method = method.to_owned();
-        match lost {
-            true => Self::Closed { method, fault: error.message.into_owned(), sent },
-            false => Self::Refused { method, error: Box::new(error) },
-        }
+        // Whatever the server says of itself: it cannot claim that the request was never sent.
+        Self::Refused { method: method.to_owned(), error: Box::new(error) }
     }
 
     /// The failure of a call of `method` that has no answer.
@@ -136,6 +121,9 @@ impl Error {
         match failure.root() {
             Failure::NotSent(reason) => closed(reason, false),
             Failure::Disconnected(reason) | Failure::OutcomeUnknown(reason) => closed(reason, true),
+            Failure::Unavailable { .. } => {
+                Self::Closed { method: method.to_owned(), fault: failure.to_string(), sent: false }
+            }
             _ => Self::Refused { method: method.to_owned(), error: Box::new(failure.to_error()) },
         }
     }

@@ -16,7 +16,7 @@ mod processes;
 
 use std::time::Duration;
 
-use anyport_protocol::{Limits, Method, Raw, Revision};
+use anyport_protocol::{Error, Limits, Method, Raw, Revision};
 use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Service};
 use anyport_transport::client::{ConnectOptions, Connection, Target, child::Command, connect};
 use processes::{Held, children_are};
@@ -86,7 +86,8 @@ async fn cycle(round: usize) {
         }
         0 | 2 | 4 => assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_)))),
         _ => {
-            let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!("fate {fate}") };
+            let Event::Outcome(outcome) = reply.next().await else { panic!("fate {fate}") };
+            let error = refused(outcome);
             let reason = error.reason.unwrap().as_str();
             assert!(["upstream_lost", "invalid_upstream"].contains(&reason), "fate {fate}: {error:?}");
         }
@@ -118,4 +119,13 @@ async fn a_hundred_processes_leave_nothing_behind() {
 #[ignore = "takes minutes: cargo test -p anyport-transport --features client-child --test child_cycles -- --ignored"]
 async fn a_thousand_processes_leave_nothing_behind() {
     cycles(1_000).await;
+}
+
+/// The error of a call that failed, as it is written.
+fn refused(outcome: Outcome) -> Error {
+    match outcome {
+        Outcome::Error(error) => error,
+        Outcome::Failed(failure) => failure.to_error(),
+        outcome => panic!("{outcome:?}"),
+    }
 }

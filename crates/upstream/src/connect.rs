@@ -9,9 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{
-    Error, Method, Raw, Revision, json::Splice, jsonrpc::Reason, session::client::ServerIdentity,
-};
+use anyport_protocol::{Method, Revision, failure::Failure, session::client::ServerIdentity};
 use anyport_service::{Context, Notification, Principal};
 use futures_core::Stream;
 use tokio::{
@@ -41,7 +39,7 @@ pub(crate) const HEALTHY: Duration = Duration::from_secs(10);
 
 impl Pool {
     /// The connection for calls such as `context`'s, once it is there.
-    pub(crate) async fn up(&self, context: &Context) -> Result<(Arc<Slot>, Arc<Up>), Error> {
+    pub(crate) async fn up(&self, context: &Context) -> Result<(Arc<Slot>, Arc<Up>), Failure> {
         let (hold, up) = self.up_for(self.hold(context, false), context, false).await?;
         Ok((hold.slot().clone(), up))
     }
@@ -52,7 +50,7 @@ impl Pool {
         mut hold: CallGuard,
         context: &Context,
         asks: bool,
-    ) -> Result<(CallGuard, Arc<Up>), Error> {
+    ) -> Result<(CallGuard, Arc<Up>), Failure> {
         loop {
             if self.0.limits.when_down == WhenDown::Wait {
                 self.due(hold.slot()).await;
@@ -120,14 +118,15 @@ impl Pool {
         });
     }
 
-    fn down(&self, down: &Down) -> Error {
-        let mut error = down.error.clone();
-        if error.reason == Some(Reason::UpstreamDown) {
-            let wait = down.retry_at.saturating_duration_since(Instant::now());
-            let message = format!("{}; the next attempt is in {} s", error.message, wait.as_secs() + 1);
-            error.message = message.into();
+    /// The failure for a call that comes while the server is down.
+    fn down(&self, down: &Down) -> Failure {
+        match down.failure.clone() {
+            Failure::Unavailable { since, why, .. } => {
+                let retry_in = down.retry_at.saturating_duration_since(Instant::now());
+                Failure::Unavailable { since, why, retry_in }.of_upstream(&*self.0.name)
+            }
+            failure => failure,
         }
-        error
     }
 
     /// Connects once, in a task of its own: a first caller that leaves does not affect the others.
@@ -142,9 +141,9 @@ impl Pool {
         }
         let room = match self.room(&slot).await {
             Ok(room) => room,
-            Err(error) => {
+            Err(failure) => {
                 let (since, retry_at) = (jiff::Timestamp::now(), Instant::now());
-                slot.state.send_replace(State::Down(Down { error, since, retry_at, attempts: 0 }));
+                slot.state.send_replace(State::Down(Down { failure, since, retry_at, attempts: 0 }));
                 return;
             }
         };
@@ -167,7 +166,8 @@ impl Pool {
             }
             None => {
                 let (since, retry_at) = (jiff::Timestamp::now(), Instant::now());
-                slot.state.send_replace(State::Down(Down { error: ending(), since, retry_at, attempts: 0 }));
+                let failure = Failure::ShuttingDown;
+                slot.state.send_replace(State::Down(Down { failure, since, retry_at, attempts: 0 }));
             }
         }
         drop(first);
@@ -177,19 +177,14 @@ impl Pool {
         let name = &self.0.name;
         let since = since.unwrap_or_else(jiff::Timestamp::now);
         tracing::warn!(upstream = name, attempts, "not connected: {why}");
-        let data = Splice::new()
-            .with("upstream", &Raw::string(name))
-            .with("since", &Raw::string(&since.to_string()))
-            .with("why", &Raw::string(&why.0));
-        let message = format!("{name} cannot be reached since {since:.0}: {why}");
-        let error = Error::internal(message).with_data(data.finish()).with_reason(Reason::UpstreamDown);
+        let failure = Failure::Unavailable { since, why: why.0.clone(), retry_in: Duration::ZERO };
         let retry_at = Instant::now() + self.0.limits.backoff_after(attempts);
-        Down { error, since, retry_at, attempts }
+        Down { failure, since, retry_at, attempts }
     }
 
     /// Waits for room for one more connection, and closes an idle one if there is one. Not for ever: calls that wait
     /// for answers occupy their connections for an unknown time.
-    async fn room(&self, slot: &Slot) -> Result<OwnedSemaphorePermit, Error> {
+    async fn room(&self, slot: &Slot) -> Result<OwnedSemaphorePermit, Failure> {
         let inner = &self.0;
         if let Ok(room) = inner.room.clone().try_acquire_owned() {
             return Ok(room);
@@ -210,7 +205,7 @@ impl Pool {
                 freed.as_mut().enable();
                 self.close_idlest(slot);
                 tokio::select! {
-                    room = &mut room => return room.map_err(|_| ending()),
+                    room = &mut room => return room.map_err(|_| Failure::ShuttingDown),
                     () = freed => {}
                 }
             }
@@ -228,13 +223,13 @@ impl Pool {
     }
 
     /// There is no room for a further connection.
-    fn overloaded(&self, how: &str) -> Error {
+    fn overloaded(&self, how: &str) -> Failure {
         self.0.metrics.refused.increment();
-        let message = format!(
+        let why = format!(
             "{} has {} connections, all in use (connections){how}; try again later",
             self.0.name, self.0.limits.connections
         );
-        Error::internal(message).with_reason(Reason::Overloaded)
+        Failure::Overloaded { limit: "connections", why }
     }
 
     /// Closes the connection that has been idle longest, if there is one.
@@ -441,11 +436,6 @@ struct Ends {
     spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
     closed: Pin<Box<dyn Future<Output = String> + Send>>,
     close: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-/// Nothing is connected to any more.
-pub(crate) fn ending() -> Error {
-    Error::internal("shutting down").with_reason(Reason::ShuttingDown)
 }
 
 struct Waiting<'a>(&'a AtomicUsize);

@@ -27,7 +27,8 @@ pub struct OpenRequest {
 
 /// A connection. It is dropped as a whole, or closed.
 pub struct Connected {
-    /// Takes requests in the newest vocabulary. A call that loses its connection ends with `Reason::UpstreamLost`.
+    /// Takes requests in the newest vocabulary. A call that loses its connection ends with
+    /// [`Failure::Disconnected`](anyport_protocol::failure::Failure::Disconnected), or a failure that says more.
     pub service: Arc<dyn Service>,
     /// The revision that the server speaks.
     pub revision: Revision,

@@ -6,18 +6,14 @@ use std::{
     task::{Context as Task, Poll},
 };
 
-use anyport_protocol::{
-    Error, Method, Raw,
-    json::Splice,
-    jsonrpc::{Reason, code},
-};
+use anyport_protocol::{Error, Method, failure::Failure, jsonrpc::code};
 use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service};
 use futures_core::Stream;
 use tokio::time::timeout;
 
 use crate::{
     call::CallGuard,
-    connect::{BREATH, ending},
+    connect::BREATH,
     deferred::deferred,
     era::Era,
     isolation::ConnectionKey,
@@ -36,7 +32,7 @@ impl Pool {
     /// Calls on the connection that is there, or once it is.
     fn attempt(&self, request: Request, context: Context, reissues: u32) -> Reply {
         if *self.0.closed.borrow() {
-            return Reply::error(ending());
+            return Reply::failed(Failure::ShuttingDown);
         }
         let asks = request.known().is_some_and(Method::may_ask);
         let hold = self.hold(&context, asks);
@@ -47,7 +43,7 @@ impl Pool {
         deferred(async move {
             match pool.up_for(hold, &context, asks).await {
                 Ok((hold, up)) => pool.through(hold, &up, request, context, reissues),
-                Err(error) => Reply::error(error),
+                Err(failure) => Reply::failed(failure),
             }
         })
     }
@@ -80,11 +76,7 @@ impl Pool {
         told: Told,
     ) -> Reply {
         let lost = match &outcome {
-            Outcome::Error(error)
-                if matches!(error.reason, Some(Reason::UpstreamLost | Reason::OutcomeUnknown)) =>
-            {
-                error
-            }
+            Outcome::Failed(failure) if failure.is_lost_connection() => failure.root().clone(),
             Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
                 slot.sent_to_urls(&context, error);
                 return Reply::ready(outcome);
@@ -106,8 +98,7 @@ impl Pool {
             }
             _ => return Reply::ready(outcome),
         };
-        if told.reissues < REISSUES && !told.asked && (never_sent(lost) || self.0.idempotent.twice(&request))
-        {
+        if told.reissues < REISSUES && !told.asked && self.is_repeatable(&lost, &request) {
             self.0.metrics.reissued.increment();
             tracing::debug!(upstream = self.0.name, method = %request.method, "a call is made again");
             let (pool, mut state) = (self.clone(), slot.state.subscribe());
@@ -118,28 +109,24 @@ impl Pool {
                 pool.attempt(request, context, told.reissues + 1)
             });
         }
-        Reply::error(self.lost(lost, &request, told.asked))
+        Reply::failed(self.lost(lost, &request, told.asked))
     }
 
-    /// The error of a call whose connection was lost.
-    fn lost(&self, error: &Error, request: &Request, asked: bool) -> Error {
+    /// Whether a call that was lost may be made again: the server has not seen it, or it changes nothing.
+    fn is_repeatable(&self, lost: &Failure, request: &Request) -> bool {
+        matches!(lost, Failure::NotSent(_)) || self.0.idempotent.twice(request)
+    }
+
+    /// The failure of a call whose connection was lost, and that is not made again.
+    fn lost(&self, failure: Failure, request: &Request, asked: bool) -> Failure {
         // A call that waited for an answer, or that cannot have done anything, did not get to its end.
-        let unfinished = asked || never_sent(error) || self.0.idempotent.twice(request);
-        let name = &self.0.name;
-        // Which connection it was is said here.
-        let why =
-            error.message.strip_prefix("the connection to the server is lost: ").unwrap_or(&error.message);
-        let reason = if unfinished { Reason::UpstreamLost } else { Reason::OutcomeUnknown };
-        let message = if unfinished || error.reason == Some(Reason::OutcomeUnknown) {
-            format!("the connection to {name} was lost: {why}")
-        } else {
-            format!(
-                "the connection to {name} was lost before the answer came ({why}), so it is unknown whether this was \
-                 done; find out before you try again"
-            )
+        let unfinished = asked || self.0.idempotent.twice(request);
+        let failure = match failure {
+            Failure::Disconnected(reason) if !unfinished => Failure::OutcomeUnknown(reason),
+            Failure::OutcomeUnknown(reason) if unfinished => Failure::Disconnected(reason),
+            failure => failure,
         };
-        let data = Splice::new().with("upstream", &Raw::string(name)).finish();
-        Error::internal(message).with_data(data).with_reason(reason)
+        failure.of_upstream(&*self.0.name)
     }
 }
 
@@ -237,9 +224,4 @@ const REISSUES: u32 = 2;
 fn is_other_revision(error: &Error) -> bool {
     let code = error.data.as_ref().and_then(|data| data.member("upstreamCode"));
     code.is_some_and(|old| old.as_str().parse() == Ok(code::UNSUPPORTED_PROTOCOL_VERSION))
-}
-
-/// Whether the server cannot have seen the call: `data.sent` is `false`.
-fn never_sent(error: &Error) -> bool {
-    error.data.as_ref().and_then(|data| data.member("sent")).is_some_and(|sent| sent.as_str() == "false")
 }

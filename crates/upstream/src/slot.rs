@@ -10,6 +10,7 @@ use std::{
 
 use anyport_protocol::{
     Error, Raw, Revision,
+    failure::Failure,
     json::{Elements, Members},
 };
 use anyport_service::{Context, Peer, PeerEvent, PeerEvents, Service, SessionId, WeakPeer};
@@ -70,7 +71,7 @@ pub(crate) struct Up {
 /// A server that cannot be reached.
 #[derive(Clone)]
 pub(crate) struct Down {
-    pub(crate) error: Error,
+    pub(crate) failure: Failure,
     pub(crate) since: jiff::Timestamp,
     pub(crate) retry_at: Instant,
     /// Attempts that failed one after the other.

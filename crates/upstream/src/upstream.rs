@@ -6,7 +6,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use anyport_adapters::{LegacyClientAdapter, LegacyServerAdapter, StateBinding};
-use anyport_protocol::{Error, Raw, json::Splice};
+use anyport_protocol::{Raw, failure::Failure, json::Splice};
 use anyport_service::{Context, InputMode, Reply, Request, Service};
 use tokio::{
     sync::{Semaphore, watch},
@@ -56,8 +56,8 @@ impl Upstream {
     /// Connects for calls such as `context`'s, unless that is done already, and says what the server is.
     ///
     /// # Errors
-    /// -32603 `upstream_down` or `overloaded`.
-    pub async fn connected(&self, context: &Context) -> Result<ServerInfo, Error> {
+    /// [`Failure::Unavailable`] if the server cannot be reached, [`Failure::Overloaded`] if every connection is in use.
+    pub async fn connected(&self, context: &Context) -> Result<ServerInfo, Failure> {
         let (_, up) = self.pool.up(context).await?;
         Ok(ServerInfo { revision: up.revision, discovered: up.discovered.clone() })
     }
@@ -124,7 +124,7 @@ impl Service for Upstream {
                 deferred(async move {
                     match upstream.pool.up(&context).await {
                         Ok(_) => upstream.call(request, context),
-                        Err(error) => Reply::error(error),
+                        Err(failure) => Reply::failed(failure),
                     }
                 })
             }

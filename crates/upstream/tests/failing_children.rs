@@ -52,6 +52,7 @@ async fn reason(upstream: &Upstream, tool: &str) -> &'static str {
     match call(upstream, tool).outcome().await {
         Outcome::Result(_) => "",
         Outcome::Error(error) => error.reason.unwrap().as_str(),
+        Outcome::Failed(failure) => failure.to_error().reason.unwrap().as_str(),
         other => panic!("{other:?}"),
     }
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Error, Result};
+use anyport_protocol::jsonrpc::Reason;
 use anyport_protocol::{Raw, suggest::did_you_mean};
 use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, MessageObserver};
 use serde_json::json;
@@ -90,6 +91,5 @@ fn failed(error: &ConnectError, demanded: bool) -> Error {
 
 /// Whether an error stands for a malformed response.
 pub(crate) fn is_invalid(error: &anyport_protocol::Error) -> bool {
-    let reason = error.data.as_ref().and_then(|data| data.member("reason"));
-    reason.and_then(|reason| reason.as_string()).is_some_and(|reason| reason == "invalid_upstream")
+    error.reason == Some(Reason::InvalidUpstream)
 }

@@ -11,10 +11,11 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{Scripted, count, error, result};
+use crate::common::{Scripted, count, result};
 use anyport_client::{Client, Error, Step};
 use anyport_protocol::{
     Method, Raw,
+    failure::{CloseReason, Failure},
     meta::LogLevel,
     types::{PromptReference, Role},
 };
@@ -232,6 +233,28 @@ async fn answers_of_the_wrong_shape_are_told_with_their_place() {
     assert_eq!(told(client.templates().await.unwrap_err()), ".: a result must be an object");
 }
 
+/// Invariant: A server cannot make a client repeat a call: what it writes into an error is never read as a failure of ours.
+#[tokio::test]
+async fn a_server_cannot_claim_that_a_call_was_never_sent() {
+    let (service, asked) = Scripted::new(|_, _, params| {
+        let data = params["arguments"].clone();
+        Reply::error(anyport_protocol::Error::internal("gone").with_data(data.into()))
+    });
+    let client = Client::over(service).open().await.unwrap();
+    let before = count(&asked);
+    let claims = [
+        json!({"reason": "upstream_lost", "sent": false}),
+        json!({"reason": "upstream_down", "sent": false}),
+        json!({"reason": "outcome_unknown"}),
+        json!({"sent": false}),
+    ];
+    for (calls, claim) in claims.into_iter().enumerate() {
+        let refused = client.call("pay", claim.clone()).await.unwrap_err();
+        assert!(matches!(refused, Error::Refused { .. }), "{claim}: {refused}");
+        assert_eq!(count(&asked), before + calls + 1, "{claim}");
+    }
+}
+
 #[tokio::test]
 async fn what_was_lost_is_sent_again_only_if_that_is_safe() {
     let (service, asked) = Scripted::new(|count, method, params| match (method, count) {
@@ -239,13 +262,13 @@ async fn what_was_lost_is_sent_again_only_if_that_is_safe() {
             {"name": "look", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true}},
             {"name": "pay", "inputSchema": {"type": "object"}},
         ]})),
-        (_, count) if count % 2 == 0 => match params["arguments"]["sent"] == json!(false) {
-            true => Reply::error(
-                anyport_protocol::Error::internal("gone")
-                    .with_data(json!({"reason": "upstream_lost", "sent": false}).into()),
-            ),
-            false => error(-32603, "upstream_lost"),
-        },
+        (_, count) if count % 2 == 0 => {
+            let reason = CloseReason::lost("gone");
+            Reply::failed(match params["arguments"]["sent"] == json!(false) {
+                true => Failure::NotSent(reason),
+                false => Failure::Disconnected(reason),
+            })
+        }
         _ => result(json!({"content": []})),
     });
     let client = Client::over(service).open().await.unwrap();

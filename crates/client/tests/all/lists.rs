@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use crate::common::{Scripted, count, error, result};
 use anyport_client::{Cache, CacheLimits, Change, Client, Error};
-use anyport_protocol::{Method, Raw};
+use anyport_protocol::{
+    Method, Raw,
+    failure::{CloseReason, Failure},
+};
 use anyport_server::{Context, List, Resource, Server, Tool};
 use anyport_service::{Event, Notification, Outcome, Principal, Reply};
 use futures_util::{StreamExt, stream};
@@ -186,7 +189,7 @@ fn changing(told: Vec<Method>) -> Reply {
 async fn a_stream_that_is_lost_is_opened_again_later_each_time() {
     let (service, asked) = Scripted::new(|count, _, _| match count {
         1 => changing(vec![Method::ToolsChanged]),
-        2..=4 => error(-32603, "upstream_lost"),
+        2..=4 => Reply::failed(Failure::Disconnected(CloseReason::lost("gone"))),
         5 => changing(vec![Method::ToolsChanged]),
         _ => error(-32601, "gone"),
     });

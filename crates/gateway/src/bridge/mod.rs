@@ -10,7 +10,7 @@ mod tests;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyport_protocol::{
-    Method, Raw, Revision, json::Splice, jsonrpc::Reason, meta::key::PROGRESS_TOKEN,
+    Method, Raw, Revision, failure::Failure, json::Splice, meta::key::PROGRESS_TOKEN,
     session::client::ServerIdentity,
 };
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
@@ -74,7 +74,7 @@ impl Bridge {
         let bridge = self.clone();
         Reply::future(async move {
             let connected = bridge.upstream.connected(&context).await;
-            connected.map(|learned| bridge.told(&learned.discovered)).into()
+            connected.map_or_else(Outcome::from, |learned| Outcome::Result(bridge.told(&learned.discovered)))
         })
     }
 
@@ -222,13 +222,14 @@ impl Bridge {
                 let reply = bridge.upstream.call(request.clone(), context.clone());
                 let outcome = bridge.hear(reply, &context, &mut news, &emitter).await;
                 let waits = match &outcome {
-                    Outcome::Error(error) if error.reason == Some(Reason::UpstreamDown) => {
-                        news.acknowledged || !news.wants_resources()
-                    }
-                    Outcome::Error(error) => {
-                        let passes = matches!(error.reason, Some(Reason::UpstreamLost | Reason::Overloaded));
-                        news.acknowledged && passes
-                    }
+                    Outcome::Error(_) => false,
+                    Outcome::Failed(failure) => match failure.root() {
+                        Failure::Unavailable { .. } => news.acknowledged || !news.wants_resources(),
+                        Failure::NotSent(_) | Failure::Disconnected(_) | Failure::Overloaded { .. } => {
+                            news.acknowledged
+                        }
+                        _ => false,
+                    },
                     // One of its resources is not there any more; of the rest it still wants to hear.
                     _ => news.acknowledged,
                 };

@@ -203,7 +203,7 @@ async fn a_session_whose_resource_is_gone_still_hears_of_the_rest() {
     // When all is closed it ends.
     bridge.upstream().close();
     let end = timeout(Duration::from_secs(60), reply.outcome()).await.unwrap();
-    assert!(matches!(end, Outcome::Error(error) if error.reason == Some(Reason::ShuttingDown)));
+    assert!(matches!(end, Outcome::Failed(failure) if *failure == Failure::ShuttingDown));
 }
 
 /// Invariant: One listener, or one list, of a server does not use up the requests, pages and time of others.

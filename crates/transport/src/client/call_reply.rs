@@ -110,7 +110,7 @@ impl<D: Driver> CallReply<D> {
         };
         let (to, is_modern) = (self.context.revision(), session.revision().is_modern());
         let outcome = match outcome {
-            Err(failure) => return failed(&failure),
+            Err(failure) => return failure.into(),
             // Such a caller knows a legacy server's codes.
             Ok(Err(error)) if !to.is_modern() && !is_modern => Err(error.in_older_words()),
             Ok(Err(error)) => match undeclared {
@@ -179,7 +179,7 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
         let facts = facts(&request, &context, is_modern);
         let (call, sends) = match self.begin(facts) {
             Ok(begun) => begun,
-            Err(failure) => return Reply::ready(failed(&failure)),
+            Err(failure) => return Reply::failed(failure),
         };
         let params = (*request.params).clone();
         Reply::pending(CallReply::new(self.clone(), call, sends, prepared, params, context))
@@ -218,20 +218,4 @@ fn facts(request: &Request, context: &Context, is_modern: bool) -> CallFacts<Cal
         progress: context.progress_token().is_some(),
         subscription,
     }
-}
-
-/// The outcome of a call that has none of its server's.
-fn failed(failure: &Failure) -> Outcome {
-    let error = failure.to_error();
-    Outcome::Error(match failure {
-        Failure::NotSent(_) => never_sent(error),
-        _ => error,
-    })
-}
-
-/// `error`, of a request that the server cannot have seen: whoever called may do so again, whatever it was.
-fn never_sent(error: Error) -> Error {
-    let data = error.data.clone().unwrap_or(Raw::EMPTY_OBJECT);
-    let data = Splice::retain(&data, |key| key != "sent").with("sent", &Raw::trusted(b"false".to_vec()));
-    error.with_data(data.finish())
 }

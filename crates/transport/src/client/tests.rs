@@ -225,11 +225,12 @@ async fn close_ends_open_calls_and_says_so() {
     let (connection, _) = tour(Revision::NEWEST).await;
     let mut reply = connection.call(tool("wait"), caller());
     connection.clone().close().await;
-    let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
+    let Event::Outcome(outcome) = reply.next().await else { panic!() };
+    let error = refused(outcome);
     assert_eq!(error.data.unwrap().as_str(), r#"{"reason":"upstream_lost"}"#);
     assert!(matches!(connection.closed().await, CloseReason::Closed));
     let late = connection.call(tool("echo"), caller()).into_ready().unwrap();
-    assert!(matches!(late, Outcome::Error(error) if error.message.contains("closed")));
+    assert!(refused(late).message.contains("closed"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -328,7 +329,8 @@ async fn undeclared_is_32021() {
     server.hear(ASK);
     assert!(server.sent().await.contains("-32601"));
     server.hear(r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32603,"message":"it cannot ask"}}"#);
-    let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
+    let Event::Outcome(outcome) = reply.next().await else { panic!() };
+    let error = refused(outcome);
     assert_eq!(error.code, -32021);
     assert!(error.data.unwrap().as_str().contains(r#""elicitation":{"form":{}}"#));
 }
@@ -439,12 +441,14 @@ async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
     // What asks for an answer gets one.
     assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32600,"#));
     server.hear(r#"{"jsonrpc":"2.0","id":2,"error":{"code":1.5,"message":"x"}}"#);
-    let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
+    let Event::Outcome(outcome) = reply.next().await else { panic!() };
+    let error = refused(outcome);
     assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
     // No JSON, but it can be seen whose answer it was to be.
     let mut reply = server.call("a", caller()).await;
     server.hear(r#"{"jsonrpc":"2.0","id":3,"result":{"content":NaN}}"#);
-    let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
+    let Event::Outcome(outcome) = reply.next().await else { panic!() };
+    let error = refused(outcome);
     assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
     let (mut one, mut two) = (server.call("a", caller()).await, server.call("b", caller()).await);
     server.hear(r#"[{"jsonrpc":"2.0","id":5,"result":{"content":[3]}},5,{"jsonrpc":"2.0","id":4,"result":{"content":[2]}}]"#);
@@ -488,7 +492,8 @@ async fn in_an_array_what_asks_is_answered_and_a_broken_answer_ends_its_call() {
         r#"[{"jsonrpc":"2.0","id":2,"method":"roots/list","params":null},{"jsonrpc":"2.0","id":3,"result":1,"error":2}]"#,
     );
     assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32600,"#));
-    let Event::Outcome(Outcome::Error(error)) = two.next().await else { panic!() };
+    let Event::Outcome(outcome) = two.next().await else { panic!() };
+    let error = refused(outcome);
     assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
     server.hear(r#"[{"jsonrpc":"2.0","id":2,"result":{"content":[1]}}]"#);
     assert!(text(one.next().await).contains("[1]"));
@@ -539,8 +544,16 @@ async fn open_requests_and_what_waits_to_be_sent_are_bounded() {
     let opening = ConnectOptions { max_open_requests: 2, send_queue: 10, ..ConnectOptions::default() };
     let (connection, _outbox) = by_hand(Revision::NEWEST, opening);
     let first = connection.call(tool("a"), caller());
-    let refused = connection.call(tool("b"), caller()).into_ready().unwrap();
-    let Outcome::Error(error) = refused else { panic!() };
+    let error = refused(connection.call(tool("b"), caller()).into_ready().unwrap());
     assert!(error.message.contains("send_queue") && error.data.unwrap().as_str().contains("overloaded"));
     drop(first);
+}
+
+/// The error of a call that failed, as it is written.
+pub(crate) fn refused(outcome: Outcome) -> anyport_protocol::Error {
+    match outcome {
+        Outcome::Error(error) => error,
+        Outcome::Failed(failure) => failure.to_error(),
+        outcome => panic!("{outcome:?}"),
+    }
 }

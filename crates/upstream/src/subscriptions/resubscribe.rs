@@ -1,4 +1,4 @@
-use anyport_protocol::{Method, Raw, json::Splice, jsonrpc::Reason, subscription::SubscriptionFilter};
+use anyport_protocol::{Method, Raw, failure::Failure, json::Splice, subscription::SubscriptionFilter};
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, emit};
 use tokio::time::{Instant, sleep};
 
@@ -29,13 +29,15 @@ async fn run(pool: &Pool, request: &Request, context: &Context, emitter: &Emitte
                 let reply = up.service.call(request.clone(), context.clone());
                 relay(reply, emitter, &mut acknowledged).await
             }
-            Err(error) => Outcome::Error(error),
+            Err(failure) => failure.into(),
         };
         // Who was never heard hears why; who was is kept, unless the server says no to what it once granted.
         let transient = match &outcome {
-            Outcome::Error(error) => {
-                matches!(error.reason, Some(Reason::UpstreamLost | Reason::UpstreamDown | Reason::Overloaded))
-            }
+            Outcome::Error(_) => false,
+            Outcome::Failed(failure) => match failure.root() {
+                Failure::NotSent(_) | Failure::Disconnected(_) | Failure::Unavailable { .. } => true,
+                failure => matches!(failure, Failure::Overloaded { .. }),
+            },
             _ => true,
         };
         if !acknowledged || !transient {

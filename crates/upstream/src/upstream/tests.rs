@@ -164,7 +164,7 @@ async fn progress_of_a_call_that_is_made_again_only_grows() {
         }
     };
     let (_, end) = tokio::join!(lost, read);
-    assert!(matches!(end, Event::Outcome(Outcome::Error(_))));
+    assert!(matches!(end, Event::Outcome(Outcome::Failed(_))));
     assert_eq!(told, ["1", "2"]);
 }
 

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Method, Raw, Revision, jsonrpc::Reason};
+use anyport_protocol::{
+    Error, Method, Raw, Revision,
+    failure::{CloseReason, Failure},
+};
 use anyport_service::{
     Context, Event, Notification, Outcome, Principal, Reply, Request, ServerRequest, Service, emit,
 };
@@ -211,7 +214,7 @@ impl Service for Server {
         let mut lost = self.lost.subscribe();
         let lost = async move {
             let why = lost.wait_for(Option::is_some).await.unwrap().unwrap();
-            Outcome::Error(Error::internal(why).with_reason(Reason::UpstreamLost))
+            Outcome::from(Failure::Disconnected(CloseReason::lost(why)))
         };
         let done = |result: Value| Outcome::Result(result.into());
         if request.known() == Some(Method::ToolsList) {
@@ -292,11 +295,12 @@ pub(crate) fn result(outcome: Outcome) -> Value {
 }
 
 pub(crate) fn error(outcome: Outcome) -> (String, Value) {
-    match outcome {
-        Outcome::Error(error) => {
-            assert_eq!(error.code, -32603);
-            (error.message.to_string(), error.data.unwrap().decode().unwrap())
-        }
+    let error = match outcome {
+        Outcome::Failed(failure) => failure.to_error(),
+        // Of a call that went through the adapter, which keeps the response for a retry.
+        Outcome::Error(error) => error,
         outcome => panic!("{outcome:?}"),
-    }
+    };
+    assert_eq!(error.code, -32603);
+    (error.message.to_string(), error.data.unwrap().decode().unwrap())
 }

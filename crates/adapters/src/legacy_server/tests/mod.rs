@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use anyport_protocol::{
     Limits as Bounds, Revision,
+    failure::{CloseReason, Failure},
     meta::{LogLevel, Meta},
 };
 use tokio::{
@@ -69,9 +70,7 @@ impl Service for Scripted {
             calls.send(Called { request, context, emitter, end, watched }).ok().unwrap();
             async move {
                 let _open = open;
-                ended.await.unwrap_or_else(|_| {
-                    Outcome::Error(Error::internal("killed").with_reason(Reason::UpstreamLost))
-                })
+                ended.await.unwrap_or_else(|_| Failure::Disconnected(CloseReason::lost("killed")).into())
             }
         })
     }
@@ -196,6 +195,7 @@ async fn result(reply: Reply) -> String {
 async fn error(reply: Reply) -> Error {
     match reply.outcome().await {
         Outcome::Error(error) => error,
+        Outcome::Failed(failure) => failure.to_error(),
         outcome => panic!("{outcome:?}"),
     }
 }

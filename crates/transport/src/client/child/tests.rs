@@ -10,7 +10,7 @@ use anyport_protocol::{Limits, Method, Raw, Revision};
 use anyport_service::{Context, Event, Outcome, Principal, Request, Service};
 
 use super::Command;
-use crate::client::{CloseReason, ConnectError, ConnectOptions, Connection, Target, connect};
+use crate::client::{CloseReason, ConnectError, ConnectOptions, Connection, Target, connect, tests::refused};
 
 /// Answers `initialize`, then every request by its own line; ends with its input.
 const OLD: &str = r#"
@@ -47,7 +47,8 @@ fn call(connection: &Connection) -> anyport_service::Reply {
 
 async fn error(connection: &Connection) -> String {
     match call(connection).next().await {
-        Event::Outcome(Outcome::Error(error)) => {
+        Event::Outcome(outcome) => {
+            let error = refused(outcome);
             assert!(error.data.unwrap().as_str().contains("upstream_lost"));
             error.message.into_owned()
         }

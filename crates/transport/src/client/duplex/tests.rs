@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use super::{Channel, Duplex, Opening, Outbox};
 use crate::{
+    client::tests::refused,
     client::{
         ConnectError, ConnectOptions, Dial, Said, Target, carrier::Transport as _, connect,
         multiplexer::Machine,
@@ -80,7 +81,8 @@ async fn a_server_that_asks_and_does_not_read_is_given_up() {
         hear(&connection, r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
     }
     assert!(sent(&mut outbox).await < 11_000);
-    let Event::Outcome(Outcome::Error(error)) = reply.next().await else { panic!() };
+    let Event::Outcome(outcome) = reply.next().await else { panic!() };
+    let error = refused(outcome);
     assert!(error.message.contains("does not read the answers") && error.message.contains("send_queue"));
     // Whoever holds the channel is told to close it, and the reason stays.
     connection.closing().await;
@@ -188,7 +190,9 @@ async fn whose_answer_is_too_long_is_told_so_wherever_the_id_stands() {
     let mut told = Vec::new();
     for reply in &mut replies {
         told.push(match reply.next().await {
-            Event::Outcome(Outcome::Error(error)) => error.message.to_string(),
+            Event::Outcome(outcome @ (Outcome::Error(_) | Outcome::Failed(_))) => {
+                refused(outcome).message.to_string()
+            }
             event => format!("{event:?}").chars().take(16).collect(),
         });
     }

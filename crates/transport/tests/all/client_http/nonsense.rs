@@ -21,7 +21,7 @@ use super::{
     ours::{call, open, opening, text},
     script::{Asked, answer, events, json as body, legacy, modern, read, response},
 };
-use crate::common::within;
+use crate::common::{refused, within};
 
 /// A server that answers what `era` knows, and hands everything else to the test.
 struct Server {
@@ -123,7 +123,7 @@ async fn begin(server: &mut Server, connection: &Connection) -> (JoinHandle<Outc
 }
 
 async fn ends(outcome: JoinHandle<Outcome>) -> Error {
-    let Outcome::Error(error) = within(outcome).await.unwrap() else { panic!("it was answered") };
+    let error = refused(within(outcome).await.unwrap());
     assert_eq!(error.data.as_ref().unwrap().as_str(), r#"{"reason":"invalid_upstream"}"#, "{error}");
     assert!(error.message.starts_with("the server's message is none: "), "{error}");
     error
@@ -217,7 +217,7 @@ async fn what_is_not_the_answer_is_passed_over_and_requests_are_refused() {
         held.write(&body(&request)).await;
         drop(held);
         server.is_refused(&connection, "q").await;
-        let Outcome::Error(error) = within(outcome).await.unwrap() else { panic!() };
+        let error = refused(within(outcome).await.unwrap());
         assert_eq!(error.data.unwrap().as_str(), r#"{"reason":"outcome_unknown"}"#);
     }
 }

@@ -11,7 +11,7 @@ use anyport_transport::{
 };
 use serde_json::{Value, json};
 
-use crate::common::{Server, within};
+use crate::common::{Server, refused, within};
 
 const ALL: [Revision; 5] = [
     Revision::V2024_11_05,
@@ -212,7 +212,7 @@ async fn a_large_answer_arrives_and_a_larger_one_is_refused_by_the_limits_name()
     assert_eq!(text(&outcome).len(), 3_000_000);
     let small = within(open(&endpoint.answer_max(10_000), &opening(None))).await.unwrap();
     let outcome = within(call(&small, "big", json!({"bytes": 20_000})).outcome()).await;
-    let Outcome::Error(error) = outcome else { panic!() };
+    let error = refused(outcome);
     assert!(error.message.contains("answer_max"), "{error}");
     assert!(MessageLimits::default().bytes > 20_000);
 }

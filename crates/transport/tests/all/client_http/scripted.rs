@@ -32,6 +32,7 @@ async fn outcome(connection: &Connection) -> Outcome {
 async fn error(connection: &Connection) -> Error {
     match outcome(connection).await {
         Outcome::Error(error) => error,
+        Outcome::Failed(failure) => failure.to_error(),
         other => panic!("{other:?}"),
     }
 }
@@ -428,6 +429,6 @@ async fn when_the_stream_of_http_with_sse_ends_the_connection_is_over() {
     let end = within(connection.closed()).await;
     assert!(end.to_string().contains("stream is over"), "{end}");
     // A call on a connection that is over was never sent.
-    let error = error(&connection).await;
-    assert_eq!(error.data.unwrap().as_str(), r#"{"reason":"upstream_lost","sent":false}"#);
+    let Outcome::Failed(failure) = outcome(&connection).await else { panic!() };
+    assert!(matches!(*failure, anyport_protocol::failure::Failure::NotSent(_)), "{failure:?}");
 }

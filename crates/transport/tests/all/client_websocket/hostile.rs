@@ -7,7 +7,6 @@
 use std::{future::Future, time::Duration};
 
 use anyport_protocol::Limits;
-use anyport_service::Outcome;
 use anyport_transport::client::{CloseReason, ConnectOptions, Connection, websocket::Config};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -17,7 +16,7 @@ use super::{
     peer::{Peer, at, frame, peer},
     text,
 };
-use crate::common::within;
+use crate::common::{refused, within};
 
 /// A connection to a server that does `then` once it has read a call.
 async fn calling<F>(
@@ -44,13 +43,13 @@ where
 /// What a call, and the connection, end with.
 async fn ends(connection: Connection) -> String {
     let outcome = within(call(&connection, "echo", json!({})).outcome()).await;
-    let Outcome::Error(error) = outcome else { panic!("{outcome:?}") };
+    let error = refused(outcome);
     assert_eq!(error.data.unwrap().member("reason").unwrap().as_str(), "\"upstream_lost\"");
     let CloseReason::Lost(why) = within(connection.closed()).await else { panic!() };
     assert!(error.message.contains(&*why), "{} {why}", error.message);
     // Those that come later are told, too.
     let later = within(call(&connection, "echo", json!({})).outcome()).await;
-    assert!(matches!(later, Outcome::Error(_)), "{later:?}");
+    refused(later);
     why.to_string()
 }
 
@@ -194,6 +193,6 @@ async fn a_server_that_reads_nothing_is_given_up() {
     let connection = open(at(address).config(config), &opening(None)).await.unwrap();
     let large = json!({"text": "x".repeat(12 << 20)});
     let outcome = within(call(&connection, "echo", large).outcome()).await;
-    let Outcome::Error(error) = outcome else { panic!("{outcome:?}") };
+    let error = refused(outcome);
     assert!(error.message.contains("write_timeout"), "{}", error.message);
 }

@@ -6,11 +6,22 @@ pub(crate) mod schema;
 
 use std::{net::SocketAddr, time::Duration};
 
+use anyport_protocol::Error;
+use anyport_service::Outcome;
 use anyport_transport::http::{Config, Limits, Listener};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use client::{Connection, Response, Verb};
 use fake::Fake;
+
+/// The error of a call that failed, as it is written.
+pub(crate) fn refused(outcome: Outcome) -> Error {
+    match outcome {
+        Outcome::Error(error) => error,
+        Outcome::Failed(failure) => failure.to_error(),
+        outcome => panic!("{outcome:?}"),
+    }
+}
 
 /// What no test waits longer for: a test that would hang fails instead.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
