@@ -18,14 +18,18 @@ pub fn similar<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<
     }
     let wanted = name.to_lowercase();
     let names = names.into_iter().take(MAX_CANDIDATES).filter(|name| name.len() <= 2 * MAX_LENGTH);
-    let mut similar: Vec<(f64, &str)> = names
-        .filter_map(|name| {
-            let other = name.to_lowercase();
-            let similarity = jaro_winkler(&wanted, &other);
-            let is_similar = similarity >= SIMILAR || is_part(&wanted, &other) || is_slip(&wanted, &other);
-            is_similar.then_some((similarity, name))
-        })
-        .collect();
+    let compared = names.filter_map(|name| {
+        let other = name.to_lowercase();
+        let similarity = jaro_winkler(&wanted, &other);
+        let is_close = is_part(&wanted, &other) || is_slip(&wanted, &other);
+        (is_close || similarity >= SIMILAR).then_some((is_close, similarity, name))
+    });
+    let (close, remote): (Vec<_>, Vec<_>) = compared.partition(|(is_close, ..)| *is_close);
+    // Jaro-Winkler favours a common prefix, and tools of one server often begin alike: what it alone finds similar is
+    // suggested only where nothing is closer.
+    let candidates = if close.is_empty() { remote } else { close };
+    let mut similar: Vec<(f64, &str)> =
+        candidates.into_iter().map(|(_, similarity, name)| (similarity, name)).collect();
     similar.sort_by(|(a, one), (b, other)| b.total_cmp(a).then_with(|| one.cmp(other)));
     similar.dedup_by_key(|(_, name)| *name);
     similar.into_iter().take(MAX_SUGGESTIONS).map(|(_, name)| name).collect()
@@ -63,6 +67,7 @@ mod tests {
         let names = ["read_file", "write_file", "list_directory", "echo"];
         let ask = |name| did_you_mean(name, names);
         assert_eq!(ask("raed_file").unwrap(), "did you mean read_file?");
+        assert_eq!(did_you_mean("get_stdlb", ["get_doc", "get_stdlib"]).unwrap(), "did you mean get_stdlib?");
         assert_eq!(ask("Echo").unwrap(), "did you mean echo?");
         assert_eq!(ask("directory").unwrap(), "did you mean list_directory?");
         assert_eq!(ask("file").unwrap(), "did you mean write_file or read_file?");
