@@ -105,25 +105,23 @@ pub enum Error {
     },
 }
 
-/// Why there is no answer: the connection went away, and the request may or may not have been processed.
-const LOST: [Reason; 2] = [Reason::UpstreamLost, Reason::OutcomeUnknown];
-
 impl Error {
-    /// What the server answered for `method`.
+    /// The error that ended a call of `method`.
+    ///
+    /// The reason of an error is set in this process alone: whatever a server writes into `data`, it cannot claim that a call
+    /// was never sent.
     pub(crate) fn of_server(method: &str, error: ServerError) -> Self {
-        let data = error.data.as_ref();
-        let reason = data.and_then(|data| data.member("reason")).and_then(|reason| reason.as_string());
-        let reason = error.reason.map(Reason::as_str).or(reason.as_deref());
-        // Nothing was sent where there is no connection.
-        let sent = reason != Some(Reason::UpstreamDown.as_str())
-            && data.and_then(|data| data.member("sent")).is_none_or(|sent| sent.as_str() != "false");
-        let lost = LOST.iter().any(|lost| reason == Some(lost.as_str()))
-            || error.reason == Some(Reason::UpstreamDown);
         let method = method.to_owned();
-        match lost {
-            true => Self::Closed { method, fault: error.message.into_owned(), sent },
-            false => Self::Refused { method, error: Box::new(error) },
-        }
+        let written = error.data.as_ref().and_then(|data| data.member("sent"));
+        let sent = match error.reason {
+            Some(Reason::UpstreamLost | Reason::OutcomeUnknown) => {
+                written.is_none_or(|sent| sent.as_str() != "false")
+            }
+            // Nothing was sent where there is no connection.
+            Some(Reason::UpstreamDown) => false,
+            _ => return Self::Refused { method, error: Box::new(error) },
+        };
+        Self::Closed { method, fault: error.message.into_owned(), sent }
     }
 
     /// The failure of a call of `method` that has no answer.

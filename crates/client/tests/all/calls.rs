@@ -11,10 +11,11 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{Scripted, count, error, result};
+use crate::common::{Scripted, count, result};
 use anyport_client::{Client, Error, Step};
 use anyport_protocol::{
     Method, Raw,
+    failure::{CloseReason, Failure},
     meta::LogLevel,
     types::{PromptReference, Role},
 };
@@ -239,13 +240,18 @@ async fn what_was_lost_is_sent_again_only_if_that_is_safe() {
             {"name": "look", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true}},
             {"name": "pay", "inputSchema": {"type": "object"}},
         ]})),
-        (_, count) if count % 2 == 0 => match params["arguments"]["sent"] == json!(false) {
-            true => Reply::error(
-                anyport_protocol::Error::internal("gone")
-                    .with_data(json!({"reason": "upstream_lost", "sent": false}).into()),
-            ),
-            false => error(-32603, "upstream_lost"),
-        },
+        // A server may write what it likes: that alone makes nobody repeat a call.
+        _ if params["arguments"]["hostile"] == json!(true) => Reply::error(
+            anyport_protocol::Error::internal("gone")
+                .with_data(json!({"reason": "upstream_lost", "sent": false}).into()),
+        ),
+        (_, count) if count % 2 == 0 => {
+            let closed = CloseReason::Closed;
+            Reply::failed(match params["arguments"]["sent"] == json!(false) {
+                true => Failure::NotSent(closed),
+                false => Failure::Disconnected(closed),
+            })
+        }
         _ => result(json!({"content": []})),
     });
     let client = Client::over(service).open().await.unwrap();
@@ -258,4 +264,7 @@ async fn what_was_lost_is_sent_again_only_if_that_is_safe() {
     client.prompt("p", ()).await.unwrap_err();
     client.call("pay", json!({"sent": false})).await.unwrap();
     assert_eq!(count(&asked), 7);
+    let refused = client.call("pay", json!({"hostile": true})).await.unwrap_err();
+    assert!(matches!(refused, Error::Refused { .. }), "{refused}");
+    assert_eq!(count(&asked), 8, "it is not repeated");
 }
