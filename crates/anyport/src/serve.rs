@@ -86,6 +86,15 @@ pub fn serve_service(service: impl Service) -> Serve {
 
 const MAX_CONCURRENT_CALLS: usize = 1024;
 
+/// Runs once every address is listening.
+type ReadyHook = Box<dyn FnOnce(&[ListenAddr]) + Send>;
+
+/// Runs when serving begins to stop; takes the number of the signal that stopped it, if one did.
+type StoppingHook = Box<dyn FnOnce(Option<u8>) + Send>;
+
+/// Runs after serving has stopped.
+type StoppedHook = Box<dyn FnOnce() -> Stop + Send>;
+
 /// A server, the transports on which it is to be served, and how; see [`serve`]. Awaiting it serves.
 #[must_use = "nothing is served until this is awaited"]
 pub struct Serve {
@@ -98,9 +107,9 @@ pub struct Serve {
     plain: bool,
     allow_anonymous: bool,
     until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    on_ready: Vec<Box<dyn FnOnce(&[ListenAddr]) + Send>>,
-    on_stopping: Vec<Box<dyn FnOnce(Option<u8>) + Send>>,
-    on_stopped: Option<Box<dyn FnOnce() -> Stop + Send>>,
+    on_ready: Vec<ReadyHook>,
+    on_stopping: Vec<StoppingHook>,
+    on_stopped: Option<StoppedHook>,
 }
 
 impl Serve {
