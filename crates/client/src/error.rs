@@ -4,6 +4,7 @@ use anyport_protocol::{
     Error as ServerError, Raw,
     failure::{CloseReason, Failure},
     json::Members,
+    jsonrpc::Reason,
 };
 
 use crate::CallResult;
@@ -105,10 +106,19 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the server answered for `method`.
+    /// The error that ended a call of `method`.
+    ///
+    /// The reason of an error is set in this process alone: whatever a server writes into `data`, it cannot claim that a call
+    /// was never sent.
     pub(crate) fn of_server(method: &str, error: ServerError) -> Self {
-        // Whatever the server says of itself: it cannot claim that the request was never sent.
-        Self::Refused { method: method.to_owned(), error: Box::new(error) }
+        let method = method.to_owned();
+        let sent = match error.reason {
+            Some(Reason::UpstreamLost | Reason::OutcomeUnknown) => true,
+            // Nothing was sent where there is no connection.
+            Some(Reason::UpstreamDown) => false,
+            _ => return Self::Refused { method, error: Box::new(error) },
+        };
+        Self::Closed { method, fault: error.message.into_owned(), sent }
     }
 
     /// The failure of a call of `method` that has no answer.

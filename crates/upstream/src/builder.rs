@@ -25,8 +25,15 @@ pub struct UpstreamBuilder {
     isolation: IsolationPolicy,
 }
 
+impl Upstream {
+    /// Begins to build the server that `connector` connects to. `name` is what people call it, in errors and logs.
+    pub fn builder(name: impl Into<String>, connector: impl Connector) -> UpstreamBuilder {
+        UpstreamBuilder::new(name.into(), Box::new(connector))
+    }
+}
+
 impl UpstreamBuilder {
-    pub(crate) fn new(name: String, connector: Box<dyn Connector>) -> Self {
+    fn new(name: String, connector: Box<dyn Connector>) -> Self {
         Self {
             name,
             connector,

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    Connector, ServerInfo, UpstreamBuilder,
+    ServerInfo,
     deferred::deferred,
     era::Era,
     isolation::{ConnectionKey, Share},
@@ -38,11 +38,6 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Begins to build the server that `connector` connects to. `name` is what people call it, in errors and logs.
-    pub fn builder(name: impl Into<String>, connector: impl Connector) -> UpstreamBuilder {
-        UpstreamBuilder::new(name.into(), Box::new(connector))
-    }
-
     /// What people call it.
     pub fn name(&self) -> &str {
         &self.pool.0.name

@@ -262,11 +262,16 @@ async fn what_was_lost_is_sent_again_only_if_that_is_safe() {
             {"name": "look", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true}},
             {"name": "pay", "inputSchema": {"type": "object"}},
         ]})),
+        // A server may write what it likes: that alone makes nobody repeat a call.
+        _ if params["arguments"]["hostile"] == json!(true) => Reply::error(
+            anyport_protocol::Error::internal("gone")
+                .with_data(json!({"reason": "upstream_lost", "sent": false}).into()),
+        ),
         (_, count) if count % 2 == 0 => {
-            let reason = CloseReason::lost("gone");
+            let closed = CloseReason::Closed;
             Reply::failed(match params["arguments"]["sent"] == json!(false) {
-                true => Failure::NotSent(reason),
-                false => Failure::Disconnected(reason),
+                true => Failure::NotSent(closed),
+                false => Failure::Disconnected(closed),
             })
         }
         _ => result(json!({"content": []})),
@@ -281,4 +286,7 @@ async fn what_was_lost_is_sent_again_only_if_that_is_safe() {
     client.prompt("p", ()).await.unwrap_err();
     client.call("pay", json!({"sent": false})).await.unwrap();
     assert_eq!(count(&asked), 7);
+    let refused = client.call("pay", json!({"hostile": true})).await.unwrap_err();
+    assert!(matches!(refused, Error::Refused { .. }), "{refused}");
+    assert_eq!(count(&asked), 8, "it is not repeated");
 }

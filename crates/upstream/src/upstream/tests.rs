@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::{
-    ConnectError, Connected, OpenRequest, UpstreamLimits,
+    ConnectError, Connected, Connector, OpenRequest, UpstreamLimits,
     connect::HEALTHY,
     test_server::{Farm, call, caller, error, result},
 };
