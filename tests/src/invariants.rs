@@ -16,7 +16,7 @@ use std::{
 pub struct Invariant {
     /// The sentence.
     pub text: String,
-    /// The tests, in the order of [`FOLDERS`].
+    /// The tests, in the order of `FOLDERS`.
     pub held_by: Vec<Holder>,
 }
 
@@ -53,7 +53,7 @@ const FOLDERS: &[(&str, &str)] = &[
     ("xtask", "Suites of other projects"),
 ];
 
-/// All invariants that tests below `root` state, in the order of [`FOLDERS`].
+/// All invariants that tests below `root` state, in the order of `FOLDERS`.
 ///
 /// # Errors
 /// If a file cannot be read, or if an invariant stands at an item that is not a test.
