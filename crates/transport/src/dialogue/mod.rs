@@ -4,6 +4,8 @@
 //! - [`LegacySession`]: drives the machine of one session (`anyport_protocol::session::server`).
 //! - [`ResponseStream`]: the messages of one call, in the words of its caller's revision.
 
+#![cfg_attr(not(feature = "http"), allow(dead_code, unused_imports, reason = "only HTTP uses all of it"))]
+
 mod connection;
 mod idle;
 mod in_flight;
