@@ -70,7 +70,7 @@ impl Transport {
                 Listener::Http(Box::new(listener), path)
             }
             #[cfg(feature = "unix")]
-            Self::Unix(path, config) => Listener::Unix(unix::Listener::bind(path, config).await?),
+            Self::Unix(path, config) => Listener::Unix(Box::new(unix::Listener::bind(path, config).await?)),
             Self::Custom(serve) => Listener::Custom(serve),
         })
     }
@@ -83,7 +83,7 @@ pub(crate) enum Listener {
     #[cfg(feature = "http")]
     Http(Box<http::Listener>, String),
     #[cfg(feature = "unix")]
-    Unix(unix::Listener),
+    Unix(Box<unix::Listener>),
     Custom(Custom),
 }
 
