@@ -4,7 +4,7 @@ use tantivy::TantivyError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IndexError {
-    /// The folder of [`Storage::Folder`] cannot be used.
+    /// The folder of [`Storage::Folder`](super::Storage::Folder) cannot be used.
     #[error("cannot keep the search index in {}: {cause}; name a folder that can be written", .folder.display())]
     Folder {
         /// The folder.

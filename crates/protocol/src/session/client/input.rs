@@ -59,7 +59,7 @@ pub struct CallFacts<C> {
 }
 
 /// What happens to a connection. Everything that grows with a message is read from it before, outside any lock: see
-/// [`Input::received`] and [`Input::malformed`].
+/// [`Input::received`] and [`Input::Malformed`].
 #[derive(Debug)]
 pub enum Input {
     /// A message came.

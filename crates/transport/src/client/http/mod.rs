@@ -1,7 +1,7 @@
 //! Connections to servers over HTTP: Streamable HTTP of every revision, and HTTP+SSE of 2024-11-05.
 //!
 //! # Layout
-//! - `drive`: the [driver](crate::client::multiplexer::Driver) of these connections; `driver`: its state, tasks and end;
+//! - `drive`: the driver (`client/multiplexer.rs`) of these connections; `driver`: its state, tasks and end;
 //!   `shared`: what its tasks share.
 //! - `opening`: the requests of a connection's own, which find out what the server speaks.
 //! - `send`: the request of a call; `call_stream`: the response to it; `shared_stream`: streams of the whole connection; `resume`: the rest of a

@@ -7,7 +7,7 @@
 //! GET  /health     {"status":"healthy","interface":"http","protocol":"mcp"}
 //! ```
 //!
-//! It is off unless [`Config::plain`] says otherwise, and no part of MCP: what is at [`Config::path`] stays as the
+//! It is off unless [`Config::plain`](crate::http::Config::plain) says otherwise, and no part of MCP: what is at [`Config::path`](crate::http::Config::path) stays as the
 //! specification wants it. It is another door to the same service: the same hosts, origins, tokens, limits and layers stand
 //! before it. A call is one of the newest revision, by a client that declared nothing and wants neither progress nor logs.
 //!
