@@ -11,14 +11,15 @@ use anyport_protocol::{
     Error, Method, Raw,
     json::{Members, Splice},
     jsonrpc::Reason,
+    progress::Increasing,
 };
 use tokio::{sync::oneshot, time};
 use tower_layer::Layer;
 
 use anyport_metrics::{Counter, Metrics};
 use anyport_service::{
-    Answer, Backoff, Context, Emitter, Event, InputMode, Notification, Outcome, Reply, Request,
-    ServerRequest, Service, emit,
+    Answer, Backoff, Context, Emitter, Event, InputMode, Outcome, Reply, Request, ServerRequest, Service,
+    emit,
 };
 
 /// Serves callers with inline requests from a service that answers `input_required`.
@@ -145,7 +146,7 @@ impl<S: Service> Dialogue<S> {
     async fn run(mut self, mut reply: Reply, emitter: &Emitter) -> Result<Outcome, Outcome> {
         let (mut rounds, mut silent) = (0, 0);
         let mut visited = Visited::default();
-        let mut progress = Progress::default();
+        let mut progress = Increasing::default();
         loop {
             let required = match relay(&mut reply, emitter, &mut progress).await {
                 Outcome::InputRequired(required) => required,
@@ -341,38 +342,17 @@ fn url(method: Method, params: &Raw) -> Option<String> {
 }
 
 /// Forwards all events except the outcome, and except progress that an earlier round has sent.
-async fn relay(reply: &mut Reply, emitter: &Emitter, progress: &mut Progress) -> Outcome {
-    loop {
-        match reply.next().await {
-            Event::Outcome(outcome) => return outcome,
-            Event::Notification(notification) if !progress.grows(&notification) => {}
-            event => emitter.emit(event).await,
-        }
-    }
-}
-
-/// How far the caller knows the call to be.
 ///
 /// Progress starts again in every round. For an inline caller all rounds are one request, and 2025-11-25, progress
 /// §Progress Flow: "The `progress` value MUST increase with each notification".
-#[derive(Default)]
-struct Progress(Option<f64>);
-
-impl Progress {
-    /// Whether the notification is other than of progress, or of more than there was.
-    fn grows(&mut self, notification: &Notification) -> bool {
-        if notification.method != Method::Progress {
-            return true;
+async fn relay(reply: &mut Reply, emitter: &Emitter, progress: &mut Increasing) -> Outcome {
+    loop {
+        match reply.next().await {
+            Event::Outcome(outcome) => return outcome,
+            Event::Notification(notification)
+                if !progress.admits(notification.method, &notification.params) => {}
+            event => emitter.emit(event).await,
         }
-        let told = notification.params.member("progress").and_then(|told| told.decode().ok());
-        let grows = match (told, self.0) {
-            (Some(told), Some(last)) => told > last,
-            _ => true,
-        };
-        if grows {
-            self.0 = told.or(self.0);
-        }
-        grows
     }
 }
 

@@ -1,5 +1,7 @@
 //! Progress notifications: the value must increase.
 
+use crate::{Method, Raw};
+
 /// Keeps the rule that the progress of one request increases.
 ///
 /// 2026-07-28, patterns/progress: "The `progress` value **MUST** increase with each notification, even if the total is
@@ -16,6 +18,13 @@ impl Increasing {
         }
         accepted
     }
+
+    /// Whether a notification may be sent: any that is not progress, and progress that [`Increasing::accepts`] its value.
+    /// Progress without a number is left to its reader.
+    pub fn admits(&mut self, method: Method, params: &Raw) -> bool {
+        let progress = || params.member("progress")?.decode().ok();
+        method != Method::Progress || progress().is_none_or(|progress| self.accepts(progress))
+    }
 }
 
 #[cfg(test)]
@@ -27,5 +36,16 @@ mod tests {
         let mut increasing = Increasing::default();
         let accepted = [-1.0, 0.5, 0.5, 0.4, f64::NAN, 3.0].map(|progress| increasing.accepts(progress));
         assert_eq!(accepted, [true, true, false, false, false, true]);
+    }
+
+    #[test]
+    fn only_progress_is_held_to_the_rule() {
+        let mut increasing = Increasing::default();
+        let mut admits =
+            |method, text: &'static [u8]| increasing.admits(method, &Raw::trusted(text.to_vec()));
+        assert!(admits(Method::Progress, br#"{"progress":2}"#));
+        assert!(!admits(Method::Progress, br#"{"progress":2}"#));
+        assert!(admits(Method::LogMessage, br#"{"progress":1}"#));
+        assert!(admits(Method::Progress, br#"{"progress":"half"}"#));
     }
 }

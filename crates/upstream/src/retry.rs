@@ -6,8 +6,8 @@ use std::{
     task::{Context as Task, Poll},
 };
 
-use anyport_protocol::{Error, Method, failure::Failure, jsonrpc::code};
-use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service};
+use anyport_protocol::{Error, Method, failure::Failure, jsonrpc::code, progress::Increasing};
+use anyport_service::{Context, Event, Outcome, Reply, Request, Service};
 use futures_core::Stream;
 use tokio::time::timeout;
 
@@ -149,7 +149,7 @@ pub(crate) struct RetriableCall {
     told: Told,
     /// How far the caller knows the call to be: 2026-07-28, progress §Progress Flow: "The `progress` value MUST
     /// increase with each notification", though a call that is made again begins anew.
-    progress: Option<f64>,
+    progress: Increasing,
 }
 
 impl RetriableCall {
@@ -161,24 +161,14 @@ impl RetriableCall {
         hold: CallGuard,
         told: Told,
     ) -> Self {
-        Self { pool, call: Some((request, context)), reply, hold: Some(hold), told, progress: None }
-    }
-
-    /// Whether the caller hears of something new.
-    fn is_new(&mut self, notification: &Notification) -> bool {
-        if notification.method != Method::Progress {
-            return true;
+        Self {
+            pool,
+            call: Some((request, context)),
+            reply,
+            hold: Some(hold),
+            told,
+            progress: Increasing::default(),
         }
-        let Some(now) = notification.params.member("progress").and_then(|now| now.decode::<f64>().ok())
-        else {
-            return true;
-        };
-        let again = self.call.is_none();
-        if again && self.progress.is_some_and(|told| now <= told) {
-            return false;
-        }
-        self.progress = Some(now);
-        true
     }
 }
 
@@ -199,7 +189,7 @@ impl Stream for RetriableCall {
                     self.reply = self.pool.settle(hold.slot(), outcome, request, context, self.told);
                 }
                 Event::Notification(notification) => {
-                    if self.is_new(&notification) {
+                    if self.progress.admits(notification.method, &notification.params) {
                         return Poll::Ready(Some(Event::Notification(notification)));
                     }
                 }
