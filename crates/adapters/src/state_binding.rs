@@ -34,26 +34,26 @@ impl<S: Service> Service for StateBinding<S> {
         else {
             return self.inner.call(request, context);
         };
-        let whom = StateOwner::of(context.principal(), method, &request);
+        let owner = StateOwner::of(context.principal(), method, &request);
         let request = match request.params.member("requestState") {
             None => request,
-            Some(state) => match self.seals.unwrap(&state.as_string().unwrap_or_default(), &whom) {
+            Some(state) => match self.seals.unwrap(&state.as_string().unwrap_or_default(), &owner) {
                 Ok(state) => with_state(request, &state),
                 Err(error) => return Reply::error(error),
             },
         };
         let seals = self.seals.clone();
-        self.inner.call(request, context).map(move |outcome| bound(&seals, &whom, outcome))
+        self.inner.call(request, context).map(move |outcome| bound(&seals, &owner, outcome))
     }
 }
 
 /// The outcome with its state bound, if it has one.
-fn bound(seals: &StateSealer, whom: &StateOwner, outcome: Outcome) -> Outcome {
+fn bound(seals: &StateSealer, owner: &StateOwner, outcome: Outcome) -> Outcome {
     let Outcome::InputRequired(required) = outcome else { return outcome };
     let Some(state) = required.member("requestState").and_then(|state| state.as_string()) else {
         return Outcome::InputRequired(required);
     };
-    match seals.wrap(&state, whom) {
+    match seals.wrap(&state, owner) {
         Ok(state) => Outcome::InputRequired(replaced(&required, &state)),
         Err(error) => Outcome::Error(error),
     }

@@ -191,13 +191,13 @@ impl StateSealer {
     ///
     /// # Errors
     /// When the operating system has no randomness to give.
-    pub(crate) fn wrap(&self, state: &str, whom: &StateOwner) -> Result<String, Error> {
+    pub(crate) fn wrap(&self, state: &str, owner: &StateOwner) -> Result<String, Error> {
         let wrapped = Wrapped {
             state: state.into(),
-            principal: whom.principal.clone(),
+            principal: owner.principal.clone(),
             upstream: self.upstream.clone(),
-            method: whom.method.as_str().into(),
-            name: whom.name.to_string(),
+            method: owner.method.as_str().into(),
+            name: owner.name.to_string(),
         };
         let text = Raw::of(&wrapped).map_err(|error| Error::internal(format!("the state: {error}")))?;
         let sealed = self.sealer.seal(WRAPPED, text.as_str().as_bytes());
@@ -208,18 +208,18 @@ impl StateSealer {
     ///
     /// # Errors
     /// -32602 with the reason.
-    pub(crate) fn unwrap(&self, token: &str, whom: &StateOwner) -> Result<String, Error> {
-        let name = &whom.name;
+    pub(crate) fn unwrap(&self, token: &str, owner: &StateOwner) -> Result<String, Error> {
+        let name = &owner.name;
         let text = self.sealer.open(WRAPPED, token).map_err(|unsealed| match unsealed {
             Unsealed::Tampered => tampered(name),
             Unsealed::OtherKey => refused("is of a time before our key was changed", Reason::Lost, name),
         })?;
         let wrapped: Wrapped = serde_json::from_slice(&text).map_err(|_| tampered(name))?;
-        if wrapped.principal != whom.principal {
+        if wrapped.principal != owner.principal {
             return Err(refused("was given to another caller", Reason::Foreign, name));
         }
         let same = wrapped.upstream == self.upstream
-            && wrapped.method == whom.method.as_str()
+            && wrapped.method == owner.method.as_str()
             && wrapped.name == **name;
         if !same {
             return Err(refused("was given for another request", Reason::Mismatch, name));

@@ -12,7 +12,7 @@ use anyport_protocol::{
     Error, Method, Raw,
     json::Splice,
     jsonrpc::{Reason, RpcResult},
-    session::parked::{Attachment, Call, CallRecord, Effect, Event as Said, Full, Key},
+    session::parked::{Attachment, Call, CallRecord, Effect, Event as CallEvent, Full, Key},
 };
 use tokio::{sync::mpsc, time};
 
@@ -46,7 +46,7 @@ enum Happened {
     Gone(Attachment),
     Withdrawn(Key),
     Command(Command),
-    Said(Event),
+    CallEvent(Event),
     Time,
 }
 
@@ -118,7 +118,7 @@ impl Open {
             std::task::ready!(guest.emitter.poll_room(&mut guest.writer, task));
         }
         match &mut self.reply {
-            Some(reply) => reply.poll_event(task).map(Happened::Said),
+            Some(reply) => reply.poll_event(task).map(Happened::CallEvent),
             None => Poll::Pending,
         }
     }
@@ -127,22 +127,22 @@ impl Open {
         match happened {
             Happened::Gone(attachment) => {
                 self.guests.retain(|guest| guest.attachment != attachment);
-                self.tell(Said::Detached(attachment));
+                self.tell(CallEvent::Detached(attachment));
             }
             Happened::Withdrawn(key) => {
                 self.answerers.remove(&key);
-                self.tell(Said::Withdrawn(key));
+                self.tell(CallEvent::Withdrawn(key));
             }
             Happened::Command(Command::Retry { round, answers, digest, caller, guest }) => {
                 self.last_attachment += 1;
                 let came = (round, answers, digest, caller);
                 let (guest, retry) = arrive(guest, self.last_attachment, came);
                 self.guests.push(guest);
-                self.tell(Said::Retry(retry));
+                self.tell(CallEvent::Retry(retry));
             }
-            Happened::Command(Command::Drain) => self.tell(Said::Drain),
-            Happened::Said(event) => self.hear(event),
-            Happened::Time => self.tell(Said::Tick),
+            Happened::Command(Command::Drain) => self.tell(CallEvent::Drain),
+            Happened::CallEvent(event) => self.hear(event),
+            Happened::Time => self.tell(CallEvent::Tick),
         }
     }
 
@@ -152,13 +152,13 @@ impl Open {
                 self.last_key += 1;
                 let key = self.last_key;
                 self.answerers.insert(key, question.responder);
-                self.tell(Said::ServerRequest { key, method: question.method, params: question.params });
+                self.tell(CallEvent::ServerRequest { key, method: question.method, params: question.params });
             }
             Event::Notification(told) if told.method == Method::ElicitationComplete => {
                 self.yard.elicited.complete_by(&told.params);
             }
             Event::Notification(told) => {
-                self.tell(Said::Notification { method: told.method, params: told.params });
+                self.tell(CallEvent::Notification { method: told.method, params: told.params });
             }
             // Without an attached request the notification is dropped: it may be outdated by the next retry.
             Event::Unknown { method, params } => {
@@ -172,21 +172,21 @@ impl Open {
                 self.reply = None;
                 self.tell(match outcome {
                     Outcome::Failed(failure) if failure.is_lost_connection() => {
-                        Said::Lost(failure.to_error())
+                        CallEvent::Lost(failure.to_error())
                     }
-                    outcome => Said::Outcome(told(outcome)),
+                    outcome => CallEvent::Outcome(rpc_result(outcome)),
                 });
             }
         }
     }
 
     /// Passes an event to the state machine, and carries out its actions.
-    fn tell(&mut self, said: Said) {
+    fn tell(&mut self, said: CallEvent) {
         let mut effects = VecDeque::from(self.call.handle(self.yard.now(), said));
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Place => {
-                    let placed = self.place().map_or_else(Said::Full, |()| Said::Placed);
+                    let placed = self.place().map_or_else(CallEvent::Full, |()| CallEvent::Placed);
                     effects.extend(self.call.handle(self.yard.now(), placed));
                 }
                 effect => self.carry_out(effect),
@@ -292,7 +292,7 @@ pub(super) fn input_required(requests: &Raw, state: &str) -> Raw {
 }
 
 /// The server's outcome as an event of the state machine.
-fn told(outcome: Outcome) -> RpcResult {
+fn rpc_result(outcome: Outcome) -> RpcResult {
     match outcome {
         Outcome::Result(result) => Ok(result),
         Outcome::Error(error) => Err(error),
