@@ -132,9 +132,10 @@ impl Drop for Open {
         if state.open == 0 {
             let stood_still = state.since.elapsed();
             state.deadline = state.deadline.checked_add(stood_still).unwrap_or(state.deadline);
-            if let Some(waker) = state.waker.take() {
-                waker.wake();
-            }
+            let waker = state.waker.take();
+            // A waker may run foreign code: not under the lock.
+            drop(state);
+            waker.into_iter().for_each(Waker::wake);
         }
     }
 }
