@@ -26,7 +26,9 @@ pub(super) async fn open_session(connection: WeakConnection, shared: Arc<Shared>
         shared.generation.send_replace(generation);
         (route.session.clone(), route.initialized.take())
     };
-    if let Err(why) = shared.deliver(initialized.unwrap_or_default()).await {
+    if let Some(initialized) = initialized
+        && let Err(why) = shared.deliver(initialized).await
+    {
         return refuse(&connection, generation, why);
     }
     let headers = shared.route.lock().in_session(RequestHeaders::events(None));
