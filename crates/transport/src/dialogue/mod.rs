@@ -4,8 +4,6 @@
 //! - [`LegacySession`]: drives the machine of one session (`anyport_protocol::session::server`).
 //! - [`ResponseStream`]: the messages of one call, in the words of its caller's revision.
 
-#![cfg_attr(not(feature = "http"), allow(dead_code, unused_imports, reason = "only HTTP uses all of it"))]
-
 mod connection;
 mod idle;
 mod in_flight;
@@ -17,8 +15,17 @@ mod text;
 #[cfg_attr(not(any(feature = "unix", feature = "websocket")), allow(unused_imports))]
 pub(crate) use connection::ConnectionEnd;
 pub(crate) use connection::{ConnectionConfig, Frame, ServerConnection};
+#[cfg(feature = "http")]
 pub(crate) use in_flight::InFlightRequest;
+#[cfg(feature = "http")]
 pub(crate) use random_id::random_id;
+#[cfg(feature = "http")]
 pub(crate) use response_stream::{ResponseEvent, ResponseStream};
+#[cfg(feature = "http")]
 pub(crate) use session::LegacySession;
-pub(crate) use text::{EncodedResponse, ErrorFacts, array, one_line, refusal};
+#[cfg(any(feature = "http", feature = "client"))]
+pub(crate) use text::one_line;
+#[cfg(any(feature = "http", feature = "unix"))]
+pub(crate) use text::refusal;
+#[cfg(feature = "http")]
+pub(crate) use text::{EncodedResponse, ErrorFacts, array};

@@ -88,6 +88,7 @@ impl ResponseStream {
     }
 
     /// The id of the request.
+    #[cfg(feature = "http")]
     pub(crate) fn id(&self) -> &Id {
         &self.id
     }
