@@ -52,7 +52,7 @@ fn names() -> impl Iterator<Item = String> {
 fn config() -> http::Config {
     let tokens = names().map(|name| http::Token::new(&name, &format!("secret of {name}"))).collect();
     let authentication = http::Authentication::Tokens(tokens);
-    http::Config { authentication, plain: true, ..http::Config::default() }
+    http::Config::default().authentication(authentication).plain(true)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -473,7 +473,7 @@ fn doors(site: &Site) -> Vec<Ask> {
 async fn nobody_without_a_token_comes_through_any_door() {
     let reached = Reached::default();
     let route = http::Route::new(::http::Method::GET, "/own", async |_| ::http::Response::new("mine".into()));
-    let config = || http::Config { routes: vec![route.clone()], ..config() };
+    let config = || config().routes(vec![route.clone()]);
     let sites = [
         Site::listen(reached.clone(), config()).await.unwrap(),
         Site::mount(reached.clone(), config()).await.unwrap(),

@@ -185,7 +185,7 @@ mod tests {
         let opening = ConnectOptions::default();
         let mut old = server(&path, Revision::V2025_06_18);
         connect(&target, &opening).await.unwrap();
-        let demanding = ConnectOptions { revision: Some(Revision::V2025_11_25), ..opening.clone() };
+        let demanding = opening.clone().revision(Revision::V2025_11_25);
         let refused = connect(&target, &demanding).await.unwrap_err();
         assert!(matches!(refused, ConnectError::Revision { .. }), "{refused}");
         assert_eq!(all(&mut old), ["server/discover", "initialize", "initialize"]);

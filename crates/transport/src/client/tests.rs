@@ -127,11 +127,7 @@ fn done(text: &str) -> Outcome {
 
 async fn tour(revision: Revision) -> (Connection, Tour) {
     let tour = Tour::default();
-    let opening = ConnectOptions {
-        revision: Some(revision),
-        capabilities: capabilities(),
-        ..ConnectOptions::default()
-    };
+    let opening = ConnectOptions::default().revision(revision).capabilities(capabilities());
     let connection = connect(&Target::Service(Arc::new(tour.clone())), &opening).await.unwrap();
     assert_eq!(connection.revision(), revision);
     (connection, tour)
@@ -242,7 +238,7 @@ async fn a_demanded_revision_that_the_server_lacks_is_refused() {
         }
     }
     let target = Target::Service(Arc::new(Mute));
-    let modern = ConnectOptions { revision: Some(Revision::NEWEST), ..ConnectOptions::default() };
+    let modern = ConnectOptions::default().revision(Revision::NEWEST);
     let error = connect(&target, &modern).await.unwrap_err();
     assert!(error.to_string().contains("did not answer server/discover within 10s"), "{error}");
     let error = connect(&target, &ConnectOptions::default()).await.unwrap_err();
@@ -541,7 +537,7 @@ async fn large_events_that_nobody_reads_are_bounded_by_their_bytes() {
 
 #[tokio::test(start_paused = true)]
 async fn open_requests_and_what_waits_to_be_sent_are_bounded() {
-    let opening = ConnectOptions { max_open_requests: 2, send_queue: 10, ..ConnectOptions::default() };
+    let opening = ConnectOptions::default().max_open_requests(2).send_queue(10);
     let (connection, _outbox) = by_hand(Revision::NEWEST, opening);
     let first = connection.call(tool("a"), caller());
     let error = refused(connection.call(tool("b"), caller()).into_ready().unwrap());

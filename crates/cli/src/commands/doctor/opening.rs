@@ -195,8 +195,7 @@ async fn elsewhere(url: &str, headers: &[(String, SecretValue)]) -> Option<Strin
         let mut other = parsed.clone();
         other.set_path(path);
         let server = Server::url(other.as_str(), headers.to_vec()).ok()?;
-        let opening =
-            ConnectOptions { probe_timeout: GLANCE / 2, open_timeout: GLANCE, ..ConnectOptions::default() };
+        let opening = ConnectOptions::default().probe_timeout(GLANCE / 2).open_timeout(GLANCE);
         if let Ok(connection) = client::connect(&server.destination().ok()?, &opening).await {
             connection.close().await;
             return Some(format!("the server is at another path: {server}"));
