@@ -72,7 +72,7 @@ fn bridge(address: SocketAddr, revision: Revision) -> impl Service {
         .build();
     let unlimited =
         Quota::default().per_second(1_000_000.try_into().unwrap()).burst(1_000_000.try_into().unwrap());
-    let limits = EdgeLimits { max_concurrent_calls: 1024, quota: Some(unlimited), call_timeout: None };
+    let limits = EdgeLimits::default().quota(unlimited);
     ServiceBuilder::new().layer(edge(&limits, &metrics)).layer(CatchPanicLayer).service(Bridge::new(
         upstream,
         Revision::ALL.into(),

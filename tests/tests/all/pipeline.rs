@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use anyport::{
-    Context, Error, Server, Tool, http,
+    Context, Error, Server, Tool,
     layer::{CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout},
     middleware::{Call, Next},
     protocol::{Limits, jsonrpc::Reason},

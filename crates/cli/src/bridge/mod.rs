@@ -10,7 +10,7 @@ use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 use anyhow::{Context as _, Result};
 use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder},
-    stack::{self, EdgeLimits},
+    stack,
 };
 use anyport_gateway::Bridge;
 use anyport_metrics::Metrics;
@@ -18,7 +18,7 @@ use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_transport::client::ConnectOptions;
-use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
+use anyport_upstream::{TransportConnector, Upstream};
 
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;

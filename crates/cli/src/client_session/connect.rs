@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Error, Result};
 use anyport_protocol::jsonrpc::Reason;
-use anyport_protocol::{Raw, suggest::did_you_mean};
+use anyport_protocol::suggest::did_you_mean;
 use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, MessageObserver};
 use serde_json::json;
 

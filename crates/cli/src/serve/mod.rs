@@ -9,8 +9,8 @@ use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use anyport::{
-    layer::{CacheLimits, CatchPanicLayer, LegacyClientLayer, ServiceBuilder, optional},
-    stack::{self, EdgeLimits},
+    layer::{CatchPanicLayer, LegacyClientLayer, ServiceBuilder, optional},
+    stack,
 };
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
@@ -40,11 +40,10 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let Documents { source, folders, knowledge } = documents;
     let supported: Arc<[Revision]> = arguments.listen.era.revisions().into();
     let limits = Limits::with(&arguments.listen.limit);
-    let options = Options {
-        max_answer_chars: limits.documents.max_answer_chars,
-        languages: arguments.languages.clone(),
-        domains: arguments.domains.clone(),
-    };
+    let options = Options::default()
+        .max_answer_chars(limits.documents.max_answer_chars)
+        .languages(arguments.languages.clone())
+        .domains(arguments.domains.clone());
     let (name, key) = (&arguments.name, listen::key(arguments.listen.state_dir.clone()));
     let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;

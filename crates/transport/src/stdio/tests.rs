@@ -178,7 +178,7 @@ async fn a_modern_server_names_its_versions_to_an_old_client() {
 
 #[tokio::test]
 async fn a_legacy_server_lets_a_client_that_probes_fall_back() {
-    let supported = [Revision::V2025_11_25, Revision::V2025_06_18].into();
+    let supported = [Revision::V2025_11_25, Revision::V2025_06_18];
     let input = modern(1, "server/discover") + &INITIALIZE.replace("VERSION", "2025-06-18") + "\n";
     let answers = dialogue(&input, Config::default().supported(supported)).await;
     // No code that only modern servers know: -32020 to -32022 forbid the fallback.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_tests::bridged::is_silent;
 use tokio::time::Instant;
 

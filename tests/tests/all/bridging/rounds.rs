@@ -1,6 +1,5 @@
 //! Several questions, at once and one after the other.
 
-use anyport_adapters::LegacyClientLimits;
 use anyport_tests::bridged::answer;
 
 use super::*;

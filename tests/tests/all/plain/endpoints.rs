@@ -61,7 +61,7 @@ async fn other_methods_are_told_which_there_are() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_refused_in_the_words_of_the_mcp_endpoint() {
-    let message = anyport::protocol::Limits { bytes: 2000, depth: 20, nodes: 100 };
+    let message = anyport::protocol::Limits::default().bytes(2000).depth(20).nodes(100);
     let limits = http::Limits::default().message(message);
     let config = config().limits(limits);
     for (_site, plain) in sites(empty, config.clone()).await {

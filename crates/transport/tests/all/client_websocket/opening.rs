@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyport_transport::client::{
-    ConnectError, ConnectOptions,
+    ConnectError,
     http::{self, Fault},
     websocket::Endpoint,
 };

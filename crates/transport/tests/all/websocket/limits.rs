@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use anyport_protocol::Limits as MessageLimits;
-use anyport_transport::{
-    http::{Config, Limits},
-    websocket,
-};
+use anyport_transport::{http::Limits, websocket};
 use serde_json::json;
 
 use super::{Client, Server, call, config, frame, handshake, raw, read_close, read_frame, request, start};
