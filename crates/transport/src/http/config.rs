@@ -69,7 +69,7 @@ impl Default for Config {
 impl Config {
     /// Whether HTTP+SSE is served.
     pub(super) fn serves_sse(&self) -> bool {
-        self.sse && self.supported.iter().any(|revision| !revision.is_modern())
+        self.sse && self.supported.iter().any(|revision| revision.has_sessions())
     }
 }
 

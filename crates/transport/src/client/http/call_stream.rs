@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyport_protocol::{
-    Method,
+    Method, Revision,
     failure::{CloseReason, Failure},
     jsonrpc::{Id, Message, Response as RpcResponse, RpcResult},
     session::client::{CallId, Input, Origin, PreparedRequest},
@@ -33,7 +33,7 @@ use super::{
 pub(super) struct CallStream {
     call: CallId,
     method: Option<Method>,
-    is_modern: bool,
+    revision: Revision,
     /// The session in which the request was sent.
     session: Session,
     stage: Stage,
@@ -71,9 +71,8 @@ impl CallStream {
     ) -> Self {
         let message: Bytes = request.write(call).into();
         let revision = request.revision();
-        let is_modern = revision.is_modern();
         let mut session = Session::default();
-        let sending: Pin<Box<dyn Future<Output = Sent> + Send>> = if is_modern {
+        let sending: Pin<Box<dyn Future<Output = Sent> + Send>> = if revision.has_request_headers() {
             let headers = RequestHeaders::post().of_call(revision, request, context);
             match request.known() {
                 Some(Method::ToolsCall) => {
@@ -93,14 +92,7 @@ impl CallStream {
                 }
             }
         };
-        Self {
-            call,
-            method: request.known(),
-            is_modern,
-            session,
-            stage: Stage::Sending(sending),
-            failures: 0,
-        }
+        Self { call, method: request.known(), revision, session, stage: Stage::Sending(sending), failures: 0 }
     }
 
     /// The next thing that happens to the call.
@@ -163,7 +155,9 @@ impl CallStream {
     fn read(&mut self, shared: &Arc<Shared>, read: Result<Message, Broken>) -> Option<Input> {
         let origin = Origin::Call(self.call);
         match read {
-            Ok(Message::Response(response)) if self.is_modern && self.method == Some(Method::ToolsList) => {
+            Ok(Message::Response(response))
+                if self.revision.has_request_headers() && self.method == Some(Method::ToolsList) =>
+            {
                 let outcome = response.outcome.map(|result| shared.tools.learn(result));
                 Some(Input::received(origin, Message::Response(RpcResponse { outcome, ..response })))
             }
@@ -191,7 +185,7 @@ impl CallStream {
         };
         let events = messages.stream().map(|stream| &stream.events);
         let resumable = events.and_then(|events| Some((events.last_id()?.clone(), events.retry())));
-        let Some((last_id, retry)) = resumable.filter(|_| !self.is_modern) else {
+        let Some((last_id, retry)) = resumable.filter(|_| !self.revision.cancels_by_closing()) else {
             return Some(self.lost(&why));
         };
         let headers = {
