@@ -9,7 +9,7 @@ macro_rules! properties {
         impl Revision {
             $($(#[$doc])*
             pub const fn $property(self) -> bool {
-                self as u8 >= Self::$since as u8 $(&& self as u8 <= Self::$until as u8)?
+                self.is_since(Self::$since) $(&& self.is_until(Self::$until))?
             })*
         }
     };
@@ -87,6 +87,16 @@ properties! {
     /// Whether a server may end the connection of an event stream during a call, and the client comes back for the rest
     /// (2025-11-25, transports §Sending Messages to the Server). Such a stream begins with an event that has an id.
     has_sse_polling: V2025_11_25 to V2025_11_25;
+}
+
+impl Revision {
+    const fn is_since(self, first: Self) -> bool {
+        self as u8 >= first as u8
+    }
+
+    const fn is_until(self, last: Self) -> bool {
+        self as u8 <= last as u8
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyport_protocol::{
-    Method, Revision,
+    Method,
     meta::{encode_header, key},
 };
 use serde_json::{Map, Value, json};
