@@ -4,14 +4,14 @@ use std::{
     fmt,
     num::NonZeroUsize,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use anyport_protocol::{Method, Raw, json::Members, settings, uri::contains};
-use anyport_service::{Notification, Principal};
+use anyport_service::{Notification, Principal, sync::Lock};
 use lru::LruCache;
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 ///
 /// 2026-07-28, caching §Cache Scope Field: "Caches MUST NOT be shared across authorization contexts".
 #[derive(Clone)]
-pub struct Cache(Arc<Mutex<Store>>);
+pub struct Cache(Arc<Lock<Store>>);
 
 settings! {
     /// The limits of a [`Cache`].
@@ -87,7 +87,7 @@ impl Cache {
             Some(entries) => LruCache::new(entries),
             None => LruCache::new(NonZeroUsize::MIN),
         };
-        Self(Arc::new(Mutex::new(Store { kept, bytes: 0, limits, forgotten: 0 })))
+        Self(Arc::new(Lock::new(Store { kept, bytes: 0, limits, forgotten: 0 })))
     }
 
     /// Forgets everything.
@@ -114,7 +114,7 @@ impl Cache {
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

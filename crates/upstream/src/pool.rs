@@ -1,10 +1,10 @@
 //! The pool of connections to one server, below the adapters.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicUsize};
+use std::sync::{Arc, MutexGuard, OnceLock, Weak, atomic::AtomicUsize};
 
 use anyport_adapters::LegacyServerAdapter;
 use anyport_metrics::{Counter, Gauge, Metrics};
-use anyport_service::Context;
+use anyport_service::{Context, sync::Lock};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
@@ -21,7 +21,7 @@ pub(crate) struct Inner {
     pub(crate) connector: Box<dyn Connector>,
     pub(crate) limits: UpstreamLimits,
     pub(crate) isolation: IsolationPolicy,
-    pub(crate) table: Mutex<Table>,
+    pub(crate) table: Lock<Table>,
     pub(crate) room: Arc<Semaphore>,
     /// A connection may have become free.
     pub(crate) freed: Arc<Notify>,
@@ -81,7 +81,7 @@ impl Pool {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.table.lock()
     }
 
     pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {

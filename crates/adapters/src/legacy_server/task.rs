@@ -17,9 +17,9 @@ use anyport_protocol::{
 use tokio::{sync::mpsc, time};
 
 use super::{
-    Refused,
     attached_request::{AttachedRequest, Command, arrive},
     parked_calls::ParkedCalls,
+    refusals::Refusals,
     state_sealer::{Binding, Resume},
 };
 use anyport_service::{Event, Outcome, Reply, Responder};
@@ -38,7 +38,7 @@ pub(super) struct Open {
     is_over: bool,
     binding: Binding,
     yard: Arc<ParkedCalls>,
-    refused: Refused,
+    refusals: Refusals,
 }
 
 /// The events that the task awaits.
@@ -57,7 +57,7 @@ impl Open {
         call: Call,
         guest: AttachedRequest,
         binding: Binding,
-        (yard, refused): (Arc<ParkedCalls>, Refused),
+        (yard, refusals): (Arc<ParkedCalls>, Refusals),
     ) -> Self {
         Self {
             reply: Some(reply),
@@ -70,7 +70,7 @@ impl Open {
             is_over: false,
             binding,
             yard,
-            refused,
+            refusals,
         }
     }
 
@@ -155,7 +155,7 @@ impl Open {
                 self.tell(CallEvent::ServerRequest { key, method: question.method, params: question.params });
             }
             Event::Notification(told) if told.method == Method::ElicitationComplete => {
-                self.yard.elicited.complete_by(&told.params);
+                self.yard.elicitations.complete_by(&told.params);
             }
             Event::Notification(told) => {
                 self.tell(CallEvent::Notification { method: told.method, params: told.params });
@@ -209,7 +209,7 @@ impl Open {
                 self.end(to, asked.map_or_else(Outcome::Error, Outcome::InputRequired));
             }
             Effect::End(to, outcome) => self.end(to, outcome.into()),
-            Effect::Count(limit) => self.refused.count(limit),
+            Effect::Count(limit) => self.refusals.count(limit),
             Effect::Over(ended) => self.over(ended),
             // Carried out by the caller of this function.
             Effect::Place => {}

@@ -1,9 +1,10 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
+use anyport_service::sync::Lock;
 use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Said, Target, connect};
 use anyport_upstream::{Connected, Connector, OpenRequest};
 
@@ -19,7 +20,7 @@ pub(crate) struct ClientConnector(Arc<Shared>);
 struct Shared {
     target: Target,
     options: ConnectOptions,
-    current: Mutex<Current>,
+    current: Lock<Current>,
     cache: Arc<ClientCache>,
     functions: Arc<Functions>,
 }
@@ -40,7 +41,7 @@ impl ClientConnector {
     ) -> Result<Self, ConnectError> {
         let connection = connect(&target, &options).await?;
         FunctionAnswers::attach(functions.clone(), &connection);
-        let current = Mutex::new(Current { connection, is_first: true });
+        let current = Lock::new(Current { connection, is_first: true });
         Ok(Self(Arc::new(Shared { target, options, current, cache, functions })))
     }
 
@@ -79,7 +80,7 @@ impl ClientConnector {
     }
 
     fn lock(&self) -> MutexGuard<'_, Current> {
-        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.current.lock()
     }
 }
 

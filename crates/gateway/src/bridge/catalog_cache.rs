@@ -4,11 +4,12 @@ use std::{
     future::Future,
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
 use anyport_protocol::{Limits, Raw};
+use anyport_service::sync::Lock;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Notify, time::sleep};
 
@@ -19,7 +20,7 @@ pub(super) struct CatalogCache(Arc<Inner>);
 struct Inner {
     /// `None`: in memory alone.
     path: Option<PathBuf>,
-    contents: Mutex<Contents>,
+    contents: Lock<Contents>,
     /// Something changed, or the last clone is gone.
     changed: Arc<Notify>,
 }
@@ -53,7 +54,7 @@ impl CatalogCache {
                 None
             }
         });
-        let contents = Mutex::new(contents.unwrap_or_default());
+        let contents = Lock::new(contents.unwrap_or_default());
         Self(Arc::new(Inner { path, contents, changed: Arc::default() }))
     }
 
@@ -128,7 +129,7 @@ impl CatalogCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
-        self.0.contents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.contents.lock()
     }
 }
 

@@ -1,11 +1,9 @@
 //! Which lists were found to be other than what was answered.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use anyport_protocol::Method;
+use anyport_service::sync::Lock;
 use tokio::{sync::watch, time::Instant};
 
 /// The versions of lists: when each list was found to differ, by its cache key, and which lists are being read again.
@@ -15,7 +13,7 @@ pub(super) struct ListVersions(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     changed: watch::Sender<HashMap<String, Instant>>,
-    reading: Mutex<HashMap<String, bool>>,
+    reading: Lock<HashMap<String, bool>>,
 }
 
 /// The most that are remembered: one for each kind and each thing that clients can do.
@@ -39,7 +37,7 @@ impl ListVersions {
 
     /// Begins to read the list under `key` again. `false`: somebody does so already, and will once more.
     pub(super) fn begin(&self, key: &str) -> bool {
-        let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = self.0.reading.lock();
         match reading.get_mut(key) {
             Some(again) => {
                 *again = true;
@@ -51,7 +49,7 @@ impl ListVersions {
 
     /// It was read. `true`: it is to be read once more, for what came meanwhile.
     pub(super) fn again(&self, key: &str) -> bool {
-        let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = self.0.reading.lock();
         let again = reading.get_mut(key).is_some_and(std::mem::take);
         if !again {
             reading.remove(key);

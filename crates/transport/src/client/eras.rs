@@ -1,10 +1,11 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
 use anyport_protocol::Revision;
+use anyport_service::sync::Lock;
 
 use super::{error::ConnectError, target::Target};
 
@@ -18,7 +19,7 @@ use super::{error::ConnectError, target::Target};
 /// Clones are one memory. A server is known by its URL, its command with its arguments and folder, or its socket; a URL
 /// says more than its origin, and two servers may stand behind one. At most 1,024 are remembered.
 #[derive(Clone, Default)]
-pub struct RevisionCache(Arc<Mutex<HashMap<String, Revision>>>);
+pub struct RevisionCache(Arc<Lock<HashMap<String, Revision>>>);
 
 impl RevisionCache {
     /// What the server at `target` spoke, if it is an older one that was met before.
@@ -45,7 +46,7 @@ impl RevisionCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Revision>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,14 +1,15 @@
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
+use anyport_service::sync::Lock;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// The last bytes of a process's standard error.
 #[derive(Clone)]
 pub(super) struct Ring {
-    bytes: Arc<Mutex<VecDeque<u8>>>,
+    bytes: Arc<Lock<VecDeque<u8>>>,
     room: usize,
 }
 
@@ -44,7 +45,7 @@ impl Ring {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<u8>> {
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.bytes.lock()
     }
 }
 
