@@ -11,7 +11,6 @@
 //! - `isolation`, `table`: which connection a call belongs to.
 //! - `call`, `retry`, `idempotency`: a call under way; when it is made again.
 //! - `subscriptions`: `subscriptions/listen` for servers of both eras, also after a loss.
-//! - `unsolicited`: what a server asks outside any call.
 //! - [`pages`]: lists that come in pages, read as a whole.
 
 mod builder;
@@ -34,14 +33,13 @@ mod table;
 #[allow(dead_code, reason = "shared by tests of several crates, of which each uses a part")]
 mod test_server;
 mod transport_connector;
-mod unsolicited;
 mod upstream;
 
 #[cfg(test)]
 extern crate self as anyport_upstream;
 
 pub use builder::UpstreamBuilder;
-pub use connector::{ConnectError, Connected, Connector, OpenRequest, ServerInfo, Spoken, Tell};
+pub use connector::{ConnectError, Connected, Connector, OpenRequest, ServerInfo};
 pub use isolation::IsolationPolicy;
 pub use limits::{UpstreamLimits, WhenDown};
 pub use transport_connector::TransportConnector;

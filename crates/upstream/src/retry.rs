@@ -51,7 +51,7 @@ impl Pool {
     fn through(&self, hold: CallGuard, up: &Up, request: Request, context: Context, reissues: u32) -> Reply {
         let slot = hold.slot();
         if request.is_listen() {
-            return match Era::of(up.revision) {
+            return match Era::of(up.session.revision()) {
                 Era::Modern => resubscribe::listen(self.clone(), request, context),
                 Era::Legacy => slot.listen.open(&request.params),
             };

@@ -12,14 +12,14 @@ use anyport_protocol::{
     failure::Failure,
     json::Splice,
     jsonrpc::RpcResult,
-    session::client::{CallEvent, CallFacts, CallId, PreparedRequest},
+    session::client::{CallEvent, CallFacts, CallId, PreparedRequest, RequestEnvelope},
 };
 use anyport_service::{Context, Event, Notification, Outcome, Reply, Request};
 use futures_core::Stream;
 
 use super::{
     caller::{Caller, caller},
-    carrier::{Transport, hop},
+    connection::Transport,
     multiplexer::{Driver, Multiplexer},
 };
 
@@ -170,7 +170,13 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
         if method == Some(Method::Discover) && !is_modern {
             return Reply::ready(Ok(session.discovered().clone()));
         }
-        let envelope = hop(&context, &self.options, None);
+        let envelope = RequestEnvelope {
+            progress_token: None,
+            // A modern server is told with every request exactly what its caller can do.
+            capabilities: context.capabilities().clone(),
+            client_info: context.client_info().unwrap_or(&self.options.client_info).clone(),
+            log_level: context.log_level(),
+        };
         let progress = context.progress_token().is_some();
         let prepared = match session.prepare(request.method.clone(), &request.params, envelope, progress) {
             Ok(prepared) => prepared,
@@ -183,14 +189,6 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
         };
         let params = (*request.params).clone();
         Reply::pending(CallReply::new(self.clone(), call, sends, prepared, params, context))
-    }
-
-    fn tell(&self, method: &str, params: &Raw) {
-        self.act(&[], |connection, _, out| connection.notify(method, params.clone(), out));
-    }
-
-    fn offer_held(&self) {
-        self.act(&[], |connection, now, out| connection.offer_held(now, out));
     }
 
     fn close(&self) {

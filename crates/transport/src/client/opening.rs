@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits, Raw, Revision};
+use anyport_service::peer::EVENT_QUEUE;
 
 use super::RevisionCache;
 
@@ -36,8 +37,9 @@ pub struct ConnectOptions {
     /// For how long an older server goes on logging after the last call that wanted its log messages (`log_hold`).
     /// Default 60 s.
     pub log_hold: Duration,
-    /// Messages outside any call that may wait for a slow reader of [`super::Spoken`] (`spoken_queue`). Default 256.
-    pub spoken_queue: usize,
+    /// Messages outside any call that wait for a slow subscriber of the connection's peer; of further ones the oldest are
+    /// left out (`event_queue`). Default 256.
+    pub event_queue: usize,
     /// What is remembered of servers' revisions. Default a memory of this opening's own, which its clones share.
     pub eras: RevisionCache,
     /// Sees every message, for recordings.
@@ -68,7 +70,7 @@ impl Default for ConnectOptions {
             max_open_questions: 64,
             roots_hold: Duration::from_secs(45),
             log_hold: Duration::from_secs(60),
-            spoken_queue: 256,
+            event_queue: EVENT_QUEUE,
             eras: RevisionCache::default(),
             tap: None,
         }

@@ -25,8 +25,7 @@ use super::{
     shared_stream,
 };
 use crate::client::{
-    ConnectError, ConnectOptions,
-    carrier::Opened,
+    ConnectError, ConnectOptions, Connection,
     multiplexer::{Machine, Multiplexer},
 };
 
@@ -34,7 +33,7 @@ use crate::client::{
 ///
 /// # Errors
 /// Why there is none.
-pub(crate) async fn open(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Opened, ConnectError> {
+pub(crate) async fn open(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Connection, ConnectError> {
     let reading = Reading::new(options.limits, endpoint.answer_max, options.tap.clone());
     let line =
         Line { outbound: Outbound::new(endpoint), url: endpoint.url.clone(), reading: Arc::new(reading) };
@@ -45,10 +44,10 @@ pub(crate) async fn open(endpoint: &Endpoint, options: &ConnectOptions) -> Resul
     let connection = Multiplexer::new(driver, options, machine);
     let guard = CloseOnDrop(Some(connection.clone()));
     connection.handle(Input::Opened);
-    let agreement = is_open.await.unwrap_or(Err(ConnectError::Ended(CloseReason::Closed)))?;
+    let session = is_open.await.unwrap_or(Err(ConnectError::Ended(CloseReason::Closed)))?;
     guard.keep();
-    let (spoken, asides, ended) = (connection.spoken(), connection.asides(), connection.driver.ended());
-    Ok(Opened { agreement, carrier: Box::new(connection), spoken, asides, ended })
+    let peer = connection.peer();
+    Ok(Connection::new(session, Box::new(connection), peer))
 }
 
 /// Closes a connection whose opening is given up.
