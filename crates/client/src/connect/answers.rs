@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use anyport_protocol::{Error, Method, Raw, types::DiscoverResult};
+use anyport_protocol::{Error, Method, types::DiscoverResult};
 use anyport_service::{PeerEvent, ServerRequest, peer::UnsolicitedRequest};
 use anyport_transport::client::Connection;
 
