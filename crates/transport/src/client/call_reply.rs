@@ -109,19 +109,17 @@ impl<D: Driver> CallReply<D> {
             return Outcome::Error(Error::internal("the connection is not open yet"));
         };
         let (to, is_modern) = (self.context.revision(), session.revision().is_modern());
-        let outcome = match outcome {
-            Err(failure) => return failure.into(),
+        let outcome = match (outcome, undeclared) {
+            (Err(failure), _) => Err(failure),
             // Such a caller knows a legacy server's codes.
-            Ok(Err(error)) if !to.is_modern() && !is_modern => Err(error.in_older_words()),
-            Ok(Err(error)) => match undeclared {
-                Some(needed) => Err(Error::missing_capability(&needed.required())),
-                None => session.outcome(self.request.known(), &self.params, to, Err(error)),
-            },
-            Ok(result) => session.outcome(self.request.known(), &self.params, to, result),
+            (Ok(Err(error)), _) if !to.is_modern() && !is_modern => Ok(Err(error.in_older_words())),
+            (Ok(Err(_)), Some(needed)) => Ok(Err(Error::missing_capability(&needed.required()))),
+            (Ok(outcome), _) => session.outcome(self.request.known(), &self.params, to, outcome),
         };
         match outcome {
-            Ok(result) if is_modern => Outcome::of_result(result),
-            outcome => Outcome::from(outcome),
+            Ok(Ok(result)) if is_modern => Outcome::of_result(result),
+            Ok(outcome) => Outcome::from(outcome),
+            Err(failure) => Outcome::from(failure),
         }
     }
 }

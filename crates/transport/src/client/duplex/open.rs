@@ -87,6 +87,7 @@ async fn refused(error: NegotiationError, connection: &Duplex, options: &Connect
     match error {
         NegotiationError::Ended => ConnectError::Ended(connection.events.closed().await),
         NegotiationError::Refused(method, error) => ConnectError::Refused { method, error },
+        NegotiationError::Failed(method, failure) => ConnectError::Failed { method, failure },
         NegotiationError::Revision(spoken) => ConnectError::Revision { spoken, wanted: options.revision },
         NegotiationError::TimedOut => ConnectError::Silent(options.open_timeout),
         NegotiationError::Silent => ConnectError::Revision {

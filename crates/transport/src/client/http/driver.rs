@@ -98,6 +98,7 @@ impl HttpDriver {
     pub(super) fn refused(&self, options: &ConnectOptions, error: NegotiationError) -> ConnectError {
         match error {
             NegotiationError::Refused(method, error) => ConnectError::Refused { method, error },
+            NegotiationError::Failed(method, failure) => ConnectError::Failed { method, failure },
             NegotiationError::Revision(spoken) => ConnectError::Revision { spoken, wanted: options.revision },
             NegotiationError::Silent => ConnectError::Silent(options.probe_timeout),
             NegotiationError::TimedOut => ConnectError::Silent(options.open_timeout),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::code, session::client::PreparedRequest};
+use anyport_protocol::{Method, Raw, json::Splice, jsonrpc::code, session::client::PreparedRequest};
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -82,7 +82,7 @@ async fn list_tools(shared: &Arc<Shared>, tool: &ToolCall, refusal: Refusal) -> 
         if !response.status().is_success() {
             return Err(Sent::Refused(Refusal::of(response, &line.reading).await));
         }
-        let page = result_of(response, &line.reading).await.map_err(|error: Error| Sent::Answered(error))?;
+        let page = result_of(response, &line.reading).await.map_err(Sent::Failed)?.map_err(Sent::Answered)?;
         let page = shared.tools.learn(page);
         let next = page.member("nextCursor").filter(|next| !next.is_null());
         if next.is_none() || next == cursor {
