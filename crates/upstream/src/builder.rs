@@ -9,8 +9,7 @@ use anyport_service::peer::PeerChannel;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Connector, IsolationPolicy, Upstream, UpstreamLimits,
-    idempotency::IdempotentTools,
+    Connector, IsolationPolicy, ToolCatalog, Upstream, UpstreamLimits,
     pool::{CloseOnDrop, Inner, Pool, UpstreamMetrics},
 };
 
@@ -92,7 +91,7 @@ impl UpstreamBuilder {
             freed: Arc::default(),
             waiting: AtomicUsize::new(0),
             first: tokio::sync::Mutex::default(),
-            idempotent: IdempotentTools::default(),
+            tools: ToolCatalog::default(),
             parked: OnceLock::new(),
             events: PeerChannel::default(),
             server_info: watch::Sender::new(None),

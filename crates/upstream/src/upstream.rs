@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    ServerInfo,
+    ServerInfo, ToolCatalog,
     deferred::deferred,
     era::Era,
     isolation::{ConnectionKey, Share},
@@ -52,6 +52,11 @@ impl Upstream {
     /// nothing there but what is subscribed to; see `subscriptions/listen`.
     pub fn events(&self) -> PeerEvents {
         self.pool.0.events.subscribe()
+    }
+
+    /// The facts about the tools that the server has listed.
+    pub fn tools(&self) -> &ToolCatalog {
+        &self.pool.0.tools
     }
 
     /// Connects for calls such as `context`'s, unless that is done already, and says what the server is.

@@ -1,7 +1,6 @@
 //! One server as if it were reached directly, by clients of any revision.
 
 mod catalog_cache;
-mod header_check;
 mod list_versions;
 mod listener_state;
 #[cfg(test)]
@@ -17,10 +16,7 @@ use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Req
 use anyport_upstream::{Upstream, pages};
 use tokio::time::{Instant, sleep};
 
-use self::{
-    catalog_cache::CatalogCache, header_check::HeaderCheck, list_versions::ListVersions,
-    listener_state::ListenerState,
-};
+use self::{catalog_cache::CatalogCache, list_versions::ListVersions, listener_state::ListenerState};
 
 /// Passes everything on to one server, under its own names.
 ///
@@ -34,7 +30,6 @@ pub struct Bridge {
     supported: Arc<[Revision]>,
     kept: CatalogCache,
     views: ListVersions,
-    mirrored: HeaderCheck,
 }
 
 impl Bridge {
@@ -44,8 +39,7 @@ impl Bridge {
     /// Must be called inside a tokio runtime.
     pub fn new(upstream: Upstream, supported: Arc<[Revision]>, path: Option<PathBuf>) -> Self {
         let kept = CatalogCache::open(path);
-        let mirrored = HeaderCheck::default();
-        kept.tools().iter().for_each(|list| mirrored.learn(list));
+        kept.tools().iter().for_each(|list| _ = upstream.tools().learn(list));
         tokio::spawn(kept.written());
         let mut learned = upstream.server_info();
         let keeping = kept.clone();
@@ -56,7 +50,7 @@ impl Bridge {
                 }
             }
         });
-        Self { upstream, supported, kept, views: ListVersions::default(), mirrored }
+        Self { upstream, supported, kept, views: ListVersions::default() }
     }
 
     /// The server.
@@ -113,13 +107,7 @@ impl Bridge {
             return self.page(method, cursor, request, context);
         }
         if !is_plain(&request) {
-            let mirrored = self.mirrored.clone();
-            return self.asked(method, request, context).map(move |outcome| {
-                if let Outcome::Result(list) = &outcome {
-                    mirrored.learn(list);
-                }
-                outcome
-            });
+            return self.asked(method, request, context);
         }
         let key = key(method, &context);
         if self.upstream.is_connected(&context) {
@@ -137,14 +125,9 @@ impl Bridge {
 
     /// Requests a further page. A page that leads to itself would be requested without end.
     fn page(&self, method: Method, cursor: Raw, request: Request, context: Context) -> Reply {
-        let mirrored = self.mirrored.clone();
         self.upstream.call(request, context).map(move |outcome| match outcome {
             Outcome::Result(page) if pages::next(&page).as_ref() == Some(&cursor) => {
                 Outcome::Error(pages::looping(method, &cursor))
-            }
-            Outcome::Result(page) => {
-                mirrored.learn(&page);
-                Outcome::Result(page)
             }
             outcome => outcome,
         })
@@ -170,7 +153,6 @@ impl Bridge {
 
     fn keep(&self, key: &str, outcome: &Outcome) {
         let Outcome::Result(list) = outcome else { return };
-        self.mirrored.learn(list);
         if pages::next(list).is_some() {
             // A page is not a whole list, and clients that follow its cursor ask the server. A stored whole list was a
             // different one.
@@ -355,7 +337,8 @@ impl Service for Bridge {
                 | Method::TemplatesList),
             ) => self.list(method, request, context),
             Some(Method::Listen) => self.listen(request, context),
-            Some(Method::ToolsCall) => match self.mirrored.check(&request, &context) {
+            // Here, since the server may be asked with other headers, or be of a transport without them.
+            Some(Method::ToolsCall) => match self.upstream.tools().check_headers(&request, &context) {
                 Ok(()) => self.upstream.call(request, context),
                 Err(error) => Reply::error(error),
             },

@@ -3,12 +3,12 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
-use anyport_protocol::{Error, Limits, Raw, Revision, meta::LogLevel};
+use anyport_protocol::{Error, Limits, Raw, Revision, meta::LogLevel, param_header::ParamHeaders};
 use tokio::{sync::Semaphore, time::sleep};
 
 use super::*;
 use anyport_metrics::REFUSALS;
-use anyport_service::{InputMode, Notification, ParamHeaders, ServerRequest};
+use anyport_service::{InputMode, Notification, ServerRequest};
 
 /// Answers each call with its number, in the way that the tool's name says, once it may.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use anyport_protocol::{
     Error, Method, Revision,
     jsonrpc::{self, Reason},
 };
-use anyport_service::{Reply, param_headers};
+use anyport_service::Reply;
 
 use crate::{
     Context, ErrorKind, Fault, ToolResult,
@@ -46,7 +46,7 @@ pub(crate) fn call(
     let arguments = read.arguments.unwrap_or("{}");
     // Older revisions have no such headers.
     if let Some(given) = service.param_headers().filter(|_| service.revision().is_modern()) {
-        param_headers::check(&entry.headers, given, arguments)?;
+        entry.headers.check(given, arguments)?;
     }
     let coerced = match entry.check(&params, read.arguments) {
         Ok(coerced) => coerced,

@@ -7,10 +7,11 @@ use anyport_protocol::{
     Error, Method, Raw, Revision,
     jsonrpc::Reason,
     meta::LogLevel,
+    param_header::ParamHeaders,
     types::{ContentBlock, ImageContent, ResourceContents, ResourceLink},
 };
 use anyport_server::{Context, Failure, Json, NoArguments, NotFound, Server, Tool, ToolResult};
-use anyport_service::{Event, Outcome, ParamHeaders};
+use anyport_service::{Event, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

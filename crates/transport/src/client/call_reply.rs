@@ -141,7 +141,7 @@ impl<D: Driver> Stream for CallReply<D> {
                 next = this.connection.poll_event(this.call, task);
             }
             let Some(stream) = &mut this.stream else { return Poll::Pending };
-            match this.connection.driver.poll_call(&this.connection, stream, task) {
+            match this.connection.driver.poll_call(stream, task) {
                 Poll::Ready(input) => next = this.connection.handle_own(this.call, input),
                 Poll::Pending => return Poll::Pending,
             }

@@ -10,9 +10,10 @@ use anyport_protocol::{
     json::string,
     jsonrpc::{Params, Reason, Request},
     meta::{Meta, decode_header},
+    param_header::ParamHeaders,
     session::modern,
 };
-use anyport_service::{Context, ParamHeaders, Principal};
+use anyport_service::{Context, Principal};
 use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::time::timeout;
 

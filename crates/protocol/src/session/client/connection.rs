@@ -171,11 +171,6 @@ impl<C: Clone + Eq> ClientConnection<C> {
         Ok(id)
     }
 
-    /// An id for a request that the driver sends itself, and whose response it takes itself.
-    pub fn reserve_id(&mut self) -> CallId {
-        self.own.next_id()
-    }
-
     /// Takes the next event of a call, and makes room for others. After [`CallEvent::Finished`] the call is gone.
     pub fn next_event(&mut self, call: CallId) -> Option<CallEvent> {
         let (event, finished) = self.calls.next_event(call)?;

@@ -66,13 +66,6 @@ impl PreparedRequest {
         self.params.member(self.known?.header_name()?)?.as_string()
     }
 
-    /// Another request of the same caller, without a progress token.
-    #[must_use]
-    pub fn with_method(&self, method: Method, params: Raw) -> Self {
-        let name = ByteString::from_static(method.as_str());
-        Self { method: name, known: Some(method), params, progress: false, ..self.clone() }
-    }
-
     /// The request as JSON text, written once and as large as its buffer.
     pub fn write(&self, call: CallId) -> Vec<u8> {
         let id = call.to_string();

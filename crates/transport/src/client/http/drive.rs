@@ -54,20 +54,15 @@ impl Driver for HttpDriver {
 
     fn start(
         &self,
-        connection: &HttpConnection,
+        _: &HttpConnection,
         call: CallId,
         request: &PreparedRequest,
         context: &Context,
     ) -> CallStream {
-        CallStream::start(connection, &self.shared, call, request, context)
+        CallStream::start(&self.shared, call, request, context)
     }
 
-    fn poll_call(
-        &self,
-        _connection: &HttpConnection,
-        stream: &mut CallStream,
-        task: &mut Task<'_>,
-    ) -> Poll<Input> {
+    fn poll_call(&self, stream: &mut CallStream, task: &mut Task<'_>) -> Poll<Input> {
         stream.poll_input(&self.shared, task)
     }
 
