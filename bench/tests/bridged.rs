@@ -63,14 +63,15 @@ fn measure(address: SocketAddr, revision: Revision) -> usize {
 /// What `anyport bridge` puts between its client and the server at `address`, with which it speaks `revision`.
 fn bridge(address: SocketAddr, revision: Revision) -> impl Service {
     let endpoint = Endpoint::new(&format!("http://{address}/mcp")).unwrap();
-    let opening = ConnectOptions { revision: Some(revision), ..ConnectOptions::default() };
+    let opening = ConnectOptions::default().revision(revision);
     let (metrics, sealer) = (Metrics::new(), Sealer::new(&Key::random().unwrap()));
     let upstream = Upstream::builder("bench", TransportConnector::new(Target::Http(endpoint), opening))
         .park(sealer, ParkLimits::default())
         .metrics(&metrics)
         .build();
-    let unlimited = Quota { per_second: 1_000_000.try_into().unwrap(), burst: 1_000_000.try_into().unwrap() };
-    let limits = EdgeLimits { max_concurrent_calls: 1024, quota: Some(unlimited), call_timeout: None };
+    let unlimited =
+        Quota::default().per_second(1_000_000.try_into().unwrap()).burst(1_000_000.try_into().unwrap());
+    let limits = EdgeLimits::default().quota(unlimited);
     ServiceBuilder::new().layer(edge(&limits, &metrics)).layer(CatchPanicLayer).service(Bridge::new(
         upstream,
         Revision::ALL.into(),

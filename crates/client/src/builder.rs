@@ -17,6 +17,7 @@ use anyport_protocol::{
 use anyport_service::{Principal, Service};
 #[cfg(feature = "connect")]
 use anyport_transport::client::{ConnectOptions, Connection, Target};
+use anyport_upstream::ToolCatalog;
 #[cfg(feature = "connect")]
 use anyport_upstream::{IsolationPolicy, Upstream, UpstreamLimits};
 use serde_json::Value;
@@ -26,9 +27,9 @@ use crate::connect::{ClientConnector, FunctionAnswers};
 use crate::{
     Cache, Client, ElicitAnswer, Error, Form, Handler, Page, Refused,
     cache::ClientCache,
-    catalog::Catalog,
     client::Core,
     handler::{Functions, erased},
+    schema::OutputSchemas,
 };
 
 /// A client that is about to be: who it is, and what it can be asked.
@@ -257,13 +258,18 @@ impl Builder {
         let functions = Arc::new(self.functions);
         #[cfg(feature = "connect")]
         let mut connector = None;
+        #[cfg_attr(
+            not(feature = "connect"),
+            allow(unused_mut, reason = "only an upstream has a catalog of its own")
+        )]
+        let mut tools = ToolCatalog::default();
         let service = match self.source {
             Source::Service(service) => legacy_clients(service, self.shim),
             #[cfg(feature = "connect")]
             Source::Target(target) => {
                 let (target, options) = *target;
                 let (capabilities, client_info) = (capabilities.clone(), info.clone());
-                let options = ConnectOptions { capabilities, client_info, ..options };
+                let options = options.capabilities(capabilities).client_info(client_info);
                 let opened =
                     ClientConnector::open(target?, options, cache.clone(), functions.clone()).await?;
                 let upstream = Upstream::builder("the server", opened.clone())
@@ -272,6 +278,7 @@ impl Builder {
                     .dialogues(self.shim)
                     .build();
                 connector = Some(opened);
+                tools = upstream.tools().clone();
                 Arc::new(upstream)
             }
             #[cfg(feature = "connect")]
@@ -293,7 +300,8 @@ impl Builder {
             timeout_max: self.timeout_max,
             max_pages: self.max_pages,
             tokens: AtomicU64::new(1),
-            catalog: Catalog::default(),
+            tools,
+            outputs: OutputSchemas::default(),
             server: String::new(),
             discovered: OnceLock::new(),
         };

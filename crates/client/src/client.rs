@@ -12,7 +12,8 @@ use anyport_protocol::{
         Reference, Resource, ResourceTemplate, ServerCapabilities, Tool,
     },
 };
-use anyport_service::{Backoff, Notification, Principal, Service};
+use anyport_service::{Backoff, Notification, Principal, Request, Service};
+use anyport_upstream::{ToolCatalog, is_header_mismatch};
 use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,10 +22,10 @@ use crate::{
     Builder, Call, CallResult, Error, List, Listen,
     cache::ClientCache,
     call::Made,
-    catalog::Catalog,
     error::decode,
     exchange::{Answered, Options},
     handler::Functions,
+    schema::OutputSchemas,
 };
 
 /// A client of one server. Clones are the same client.
@@ -47,7 +48,9 @@ pub(crate) struct Core {
     /// The connection, when this client made one.
     #[cfg(feature = "connect")]
     pub(crate) connector: Option<crate::connect::ClientConnector>,
-    pub(crate) catalog: Catalog,
+    /// The tools of the server, which the upstream of a client that connects by itself knows.
+    pub(crate) tools: ToolCatalog,
+    pub(crate) outputs: OutputSchemas,
     /// What the server calls itself.
     pub(crate) server: String,
     pub(crate) discovered: OnceLock<DiscoverResult>,
@@ -274,39 +277,33 @@ impl Core {
     }
 
     #[cfg(feature = "connect")]
-    fn is_connecting(&self) -> bool {
+    pub(crate) fn is_connecting(&self) -> bool {
         self.connector.is_some()
     }
 
     #[cfg(not(feature = "connect"))]
-    fn is_connecting(&self) -> bool {
+    pub(crate) fn is_connecting(&self) -> bool {
         false
     }
 
     async fn call_tool(self: Arc<Self>, params: Raw, mut options: Options) -> Result<CallResult, Error> {
         let method = ByteString::from_static(Method::ToolsCall.as_str());
-        let name = params.member("name").and_then(|name| name.as_string()).unwrap_or_default();
-        let arguments = params.member("arguments").unwrap_or(Raw::EMPTY_OBJECT);
-        let known = || self.catalog.get(&name);
-        let headers = || known().and_then(|known| known.headers(&arguments));
-        let safe = known().is_some_and(|known| known.is_safe());
-        options.headers = headers();
+        let request = Request { method: method.clone(), params: params.clone().into() };
+        let safe = self.tools.is_idempotent(&request);
         let mut answered = self.send(&method, params.clone(), &mut options, safe).await;
         // 2026-07-28, streamable-http §Client Behavior: on a mismatch "the client SHOULD call `tools/list` to check for
         // changes to the tool's `inputSchema`, then retry the original request with the appropriate headers".
-        if let Err(error) = &answered
-            && error.code() == Some(code::HEADER_MISMATCH)
+        if let Err(Error::Refused { error, .. }) = &answered
+            && is_header_mismatch(error)
+            && !self.is_connecting()
         {
             self.cache.forget(&[Method::ToolsList]);
             List::<Tool>::new(self.clone()).await?;
-            options.headers = headers();
             answered = self.send(&method, params, &mut options, safe).await;
         }
         let result: CallResult = decode(&method, &answered?.result)?;
-        match self.catalog.get(&name) {
-            Some(known) if !options.unchecked => known.check(&name, result),
-            _ => Ok(result),
-        }
+        let name = request.name().unwrap_or_default();
+        if options.unchecked { Ok(result) } else { self.outputs.check(&name, result) }
     }
 
     /// Takes note of what the server says of itself.

@@ -7,9 +7,7 @@ use anyport_protocol::{
     meta::Meta,
     types::{LoggingMessageNotificationParams, ProgressNotificationParams},
 };
-use anyport_service::{
-    Context, Event, InputMode, Notification, Outcome, ParamHeaders, Reply, Request, ServerRequest,
-};
+use anyport_service::{Context, Event, InputMode, Notification, Outcome, Reply, Request, ServerRequest};
 use bytestring::ByteString;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{self, Instant};
@@ -25,7 +23,6 @@ pub(crate) struct Options {
     pub(crate) timeout_max: Option<Duration>,
     /// The function for progress; it also requests progress.
     pub(crate) progress: Option<Box<dyn FnMut(Progress) + Send>>,
-    pub(crate) headers: Option<ParamHeaders>,
     /// Whether the cache is skipped.
     pub(crate) fresh: bool,
     /// Whether results are taken that do not fit their schema.
@@ -40,15 +37,11 @@ pub(crate) struct Answered {
 
 impl Core {
     /// The context of a call; `token` asks for progress under it.
-    pub(crate) fn context(&self, token: Option<u64>, headers: Option<ParamHeaders>) -> Context {
+    pub(crate) fn context(&self, token: Option<u64>) -> Context {
         let context = Context::new(self.principal.clone(), anyport_protocol::Revision::NEWEST)
             .with_client(self.capabilities.clone(), Some(self.info.clone()))
             .with_input_mode(InputMode::Inline)
             .with_log_level(self.functions.log.as_ref().map(|(level, _)| *level));
-        let context = match headers {
-            Some(headers) => context.with_param_headers(headers),
-            None => context,
-        };
         match token {
             None => context,
             Some(token) => {
@@ -69,8 +62,11 @@ impl Core {
     ) -> Result<Answered, Error> {
         let wanted = options.progress.is_some() || options.timeout_max.is_some();
         let token = wanted.then(|| self.tokens.fetch_add(1, Ordering::Relaxed));
-        let context = self.context(token, options.headers.clone());
         let request = Request { method: method.clone(), params: params.into() };
+        let context = match self.is_connecting() {
+            true => self.context(token),
+            false => self.tools.with_headers(&request, self.context(token)),
+        };
         let reply = match self.service.call(request, context).into_ready() {
             Ok(outcome) => return self.end(method, outcome, false),
             Err(reply) => reply,

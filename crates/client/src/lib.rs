@@ -34,7 +34,6 @@
 mod builder;
 mod cache;
 mod call;
-mod catalog;
 mod client;
 #[cfg(feature = "connect")]
 mod connect;

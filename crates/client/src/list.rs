@@ -158,8 +158,9 @@ impl<T: Listed> Pages<T> {
         let mut options =
             Options { fresh: self.list.fresh, timeout: self.list.timeout, ..Options::default() };
         let (page, kept) = core.cached(&method, params, &mut options).await?;
-        let (mut entries, next) = T::open(decode(&method, &page)?);
-        entries.retain(|entry| entry.as_tool().is_none_or(|tool| core.catalog.learn(tool)));
+        let valid = (T::METHOD == Method::ToolsList).then(|| core.tools.learn(&page)).flatten();
+        let (entries, next) = T::open(decode(&method, &valid.unwrap_or(page))?);
+        entries.iter().filter_map(T::as_tool).for_each(|tool| core.outputs.learn(tool));
         if let Some(cursor) = &next
             && !self.seen.insert(cursor.clone())
         {

@@ -97,7 +97,7 @@ impl Listen {
         let filter = serde_json::to_value(&self.filter).map_err(|error| refused(&error))?;
         let params = Raw::from(json!({ "notifications": filter }));
         let request = Request { method: ByteString::from_static(method), params: params.into() };
-        let mut reply = self.core.service.call(request, self.core.context(None, None));
+        let mut reply = self.core.service.call(request, self.core.context(None));
         let timeout = self.core.timeout;
         let first = time::timeout(timeout, acknowledged(&mut reply)).await;
         let acknowledged = first.map_err(|_| Error::Timeout { method: method.into(), after: timeout })?;

@@ -1,8 +1,78 @@
 //! Schemas of servers: compiled offline, with faults as one line of text.
 
-use anyport_protocol::schema::check_references;
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
+
+use anyport_protocol::{schema::check_references, types::Tool};
+use anyport_service::sync::Lock;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
+
+use crate::{CallResult, Error};
+
+/// The output schemas of the listed tools, by the name of the tool.
+#[derive(Default)]
+pub(crate) struct OutputSchemas(Lock<HashMap<String, Arc<OutputSchema>>>);
+
+struct OutputSchema {
+    schema: Value,
+    /// Compiled when a result first needs it, since most tools that are listed are not called. `None` if it cannot be.
+    validator: OnceLock<Option<Validator>>,
+}
+
+/// The most output schemas that are remembered: a server chooses how many tools there are.
+const MAX_SCHEMAS: usize = 100_000;
+
+impl OutputSchemas {
+    /// Remembers the schema of a listed tool. One that has not changed stays compiled.
+    pub(crate) fn learn(&self, tool: &Tool) {
+        let mut schemas = self.0.lock();
+        let Some(schema) = tool.output_schema.clone().map(Value::Object) else {
+            schemas.remove(&tool.name);
+            return;
+        };
+        let known = schemas.get(&tool.name);
+        let is_new = known.is_none_or(|known| known.schema != schema);
+        if is_new && (known.is_some() || schemas.len() < MAX_SCHEMAS) {
+            let schema = OutputSchema { schema, validator: OnceLock::new() };
+            schemas.insert(tool.name.clone(), Arc::new(schema));
+        }
+    }
+
+    /// Checks the result of the tool `name`. A schema that cannot be compiled checks nothing.
+    ///
+    /// 2026-07-28, tools §Output Schema: "Servers MUST provide structured results that conform to this schema", "Clients
+    /// SHOULD validate structured results against this schema".
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub(crate) fn check(&self, name: &str, result: CallResult) -> Result<CallResult, Error> {
+        let known = self.0.lock().get(name).filter(|_| !result.is_error()).cloned();
+        let Some(known) = known else { return Ok(result) };
+        let compiled = known.validator.get_or_init(|| {
+            let compiled = compile(&known.schema, false);
+            let compiled = compiled.inspect_err(|fault| {
+                tracing::warn!(
+                    tool = name,
+                    fault,
+                    "results are not checked: the output schema cannot be used"
+                );
+            });
+            compiled.ok()
+        });
+        let Some(validator) = compiled else { return Ok(result) };
+        let fault = match &result.structured_content {
+            Some(content) => fault(validator, content),
+            None => Some("there is no structured content".into()),
+        };
+        match fault {
+            None => Ok(result),
+            Some(fault) => Err(Error::Output { tool: name.into(), fault, result: Box::new(result) }),
+        }
+    }
+}
 
 /// The largest compiled regular expression of a `pattern`, in bytes.
 const MAX_PATTERN_BYTES: usize = 1 << 20;

@@ -4,6 +4,7 @@ use anyport_protocol::{
     Error, Raw, Revision,
     capability::ClientProfile,
     meta::{LogLevel, Meta},
+    param_header::ParamHeaders,
 };
 use tokio::time::Instant;
 
@@ -52,43 +53,6 @@ pub enum InputMode {
     InputRequired,
 }
 
-/// The `Mcp-Param-*` headers of a call. The transport knows no schemas, so the owner of a tool's schema compares them
-/// with its arguments (2026-07-28, streamable-http §Server Behavior for Custom Headers).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ParamHeaders(Vec<(String, Vec<u8>)>);
-
-impl ParamHeaders {
-    /// Adds a header: `name` without `Mcp-Param-`, in lower case.
-    pub fn push(&mut self, name: String, value: Vec<u8>) {
-        self.0.push((name, value));
-    }
-
-    /// The values of the header called `name`, whatever its case.
-    pub fn get(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.0
-            .iter()
-            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_slice())
-    }
-
-    /// Whether it is empty.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// All of them, name and value, as they were added.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
-    }
-
-    /// All of them, in an order that does not depend on how they came.
-    pub fn sorted(&self) -> Vec<(&str, &[u8])> {
-        let mut all: Vec<_> = self.0.iter().map(|(name, value)| (&**name, &**value)).collect();
-        all.sort_unstable();
-        all
-    }
-}
-
 impl Context {
     /// Makes the context of a call by `principal` in `revision`, without declared capabilities.
     pub fn new(principal: Principal, revision: Revision) -> Self {
@@ -98,7 +62,7 @@ impl Context {
             peer: None,
             profile: None,
             revision,
-            input_mode: if revision.is_modern() { InputMode::InputRequired } else { InputMode::Inline },
+            input_mode: if revision.asks_by_result() { InputMode::InputRequired } else { InputMode::Inline },
             capabilities: Raw::EMPTY_OBJECT,
             client_info: None,
             log_level: None,

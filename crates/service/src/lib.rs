@@ -14,13 +14,11 @@
 //! - [`emit`]: a reply written as an async function.
 //! - [`peer`]: the other end of a session or connection, outside any call.
 //! - [`Backoff`]: how long to wait before trying again.
-//! - [`param_headers`]: headers that mirror arguments, held against them.
 //! - [`sync`]: a mutex that ignores poisoning.
 
 mod backoff;
 mod context;
 pub mod emit;
-pub mod param_headers;
 pub mod peer;
 mod principal;
 mod reply;
@@ -28,7 +26,7 @@ mod service;
 pub mod sync;
 
 pub use backoff::Backoff;
-pub use context::{Context, InputMode, ParamHeaders};
+pub use context::{Context, InputMode};
 pub use emit::Emitter;
 pub use peer::{Peer, PeerEvent, PeerEvents, SessionId, WeakPeer};
 pub use principal::Principal;

@@ -8,8 +8,7 @@ use anyport_seal::Sealer;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Connector, IsolationPolicy, Upstream, UpstreamLimits,
-    idempotency::IdempotentTools,
+    Connector, IsolationPolicy, ToolCatalog, Upstream, UpstreamLimits,
     pool::{CloseOnDrop, Inner, Pool, UpstreamMetrics},
 };
 
@@ -91,7 +90,7 @@ impl UpstreamBuilder {
             freed: Arc::default(),
             waiting: AtomicUsize::new(0),
             first: tokio::sync::Mutex::default(),
-            idempotent: IdempotentTools::default(),
+            tools: ToolCatalog::default(),
             parked: OnceLock::new(),
             server_info: watch::Sender::new(None),
             closed: watch::Sender::new(false),

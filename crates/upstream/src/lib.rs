@@ -9,7 +9,8 @@
 //!   [`UpstreamLimits`], [`IsolationPolicy`]: what it is made with.
 //! - `pool`: the connections; `connect`: how they begin and end, with backoff; `slot`: one place for a connection.
 //! - `isolation`, `table`: which connection a call belongs to.
-//! - `call`, `retry`, `idempotency`: a call under way; when it is made again.
+//! - `call`, `retry`: a call under way; when it is made again.
+//! - [`ToolCatalog`]: which of the server's tools are idempotent, and which of their arguments go into headers.
 //! - `subscriptions`: `subscriptions/listen` for servers of both eras, also after a loss.
 //! - `unsolicited`: what a server asks outside any call.
 //! - [`pages`]: lists that come in pages, read as a whole.
@@ -20,7 +21,6 @@ mod connect;
 mod connector;
 mod deferred;
 mod era;
-mod idempotency;
 mod isolation;
 mod limits;
 pub mod pages;
@@ -33,6 +33,7 @@ mod table;
 #[path = "../tests/common/test_server.rs"]
 #[allow(dead_code, reason = "shared by tests of several crates, of which each uses a part")]
 mod test_server;
+mod tools;
 mod transport_connector;
 mod unsolicited;
 mod upstream;
@@ -44,5 +45,6 @@ pub use builder::UpstreamBuilder;
 pub use connector::{ConnectError, Connected, Connector, OpenRequest, ServerInfo, Spoken, Tell};
 pub use isolation::IsolationPolicy;
 pub use limits::{UpstreamLimits, WhenDown};
+pub use tools::{ToolCatalog, is_header_mismatch};
 pub use transport_connector::TransportConnector;
 pub use upstream::Upstream;

@@ -8,8 +8,8 @@ use anyport_service::Context;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
-    Connector, IsolationPolicy, ServerInfo, UpstreamLimits, call::CallGuard, era::Era,
-    idempotency::IdempotentTools, slot::Slot, table::Table,
+    Connector, IsolationPolicy, ServerInfo, ToolCatalog, UpstreamLimits, call::CallGuard, era::Era,
+    slot::Slot, table::Table,
 };
 
 /// The connections, below the adapters.
@@ -28,7 +28,7 @@ pub(crate) struct Inner {
     pub(crate) waiting: AtomicUsize,
     /// Held until it is known of which era the server is: a modern one needs no second connection.
     pub(crate) first: tokio::sync::Mutex<()>,
-    pub(crate) idempotent: IdempotentTools,
+    pub(crate) tools: ToolCatalog,
     /// The tasks that await notifications about elicitations.
     pub(crate) parked: OnceLock<Weak<LegacyServerAdapter<Pool>>>,
     pub(crate) server_info: watch::Sender<Option<Arc<ServerInfo>>>,

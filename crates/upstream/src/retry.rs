@@ -6,7 +6,9 @@ use std::{
     task::{Context as Task, Poll},
 };
 
-use anyport_protocol::{Error, Method, failure::Failure, jsonrpc::code, progress::Increasing};
+use anyport_protocol::{
+    Error, Method, Raw, failure::Failure, json::Splice, jsonrpc::code, progress::Increasing,
+};
 use anyport_service::{Context, Event, Outcome, Reply, Request, Service};
 use futures_core::Stream;
 use tokio::time::timeout;
@@ -17,38 +19,40 @@ use crate::{
     deferred::deferred,
     era::Era,
     isolation::ConnectionKey,
+    pages,
     pool::Pool,
     slot::{Slot, State, Up},
     subscriptions::resubscribe,
+    tools::{is_header_mismatch, sent_headers, upstream_code},
 };
 
 impl Service for Pool {
     fn call(&self, request: Request, context: Context) -> Reply {
-        self.attempt(request, context, 0)
+        self.attempt(request, context, Told::default())
     }
 }
 
 impl Pool {
     /// Calls on the connection that is there, or once it is.
-    fn attempt(&self, request: Request, context: Context, reissues: u32) -> Reply {
+    fn attempt(&self, request: Request, context: Context, told: Told) -> Reply {
         if *self.0.closed.borrow() {
             return Reply::failed(Failure::ShuttingDown);
         }
         let asks = request.known().is_some_and(Method::may_ask);
         let hold = self.hold(&context, asks);
         if let Some(up) = hold.slot().up() {
-            return self.through(hold, &up, request, context, reissues);
+            return self.through(hold, &up, request, context, told);
         }
         let pool = self.clone();
         deferred(async move {
             match pool.up_for(hold, &context, asks).await {
-                Ok((hold, up)) => pool.through(hold, &up, request, context, reissues),
+                Ok((hold, up)) => pool.through(hold, &up, request, context, told),
                 Err(failure) => Reply::failed(failure),
             }
         })
     }
 
-    fn through(&self, hold: CallGuard, up: &Up, request: Request, context: Context, reissues: u32) -> Reply {
+    fn through(&self, hold: CallGuard, up: &Up, request: Request, context: Context, told: Told) -> Reply {
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.revision) {
@@ -56,11 +60,13 @@ impl Pool {
                 Era::Legacy => slot.listen.open(&request.params),
             };
         }
-        let reply = up.service.call(request.clone(), context.clone());
-        match reply.into_ready() {
-            Ok(outcome) => self.settle(slot, outcome, request, context, Told { reissues, ..Told::default() }),
+        let sent = match Era::of(up.revision) {
+            Era::Modern => self.0.tools.with_headers(&request, context.clone()),
+            Era::Legacy => context.clone(),
+        };
+        match up.service.call(request.clone(), sent).into_ready() {
+            Ok(outcome) => self.settle(slot, outcome, request, context, told),
             Err(reply) => {
-                let told = Told { reissues, ..Told::default() };
                 Reply::pending(RetriableCall::new(self.clone(), request, context, reply, hold, told))
             }
         }
@@ -75,26 +81,29 @@ impl Pool {
         context: Context,
         told: Told,
     ) -> Reply {
+        let is_modern = slot.key == ConnectionKey::Modern;
         let lost = match &outcome {
             Outcome::Failed(failure) if failure.is_lost_connection() => failure.root().clone(),
             Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
                 slot.sent_to_urls(&context, error);
                 return Reply::ready(outcome);
             }
-            Outcome::Error(error)
-                if told.reissues < REISSUES
-                    && slot.key == ConnectionKey::Modern
-                    && is_other_revision(error) =>
-            {
+            Outcome::Error(error) if told.reissues < REISSUES && is_modern && is_other_revision(error) => {
                 // It was refused before anything was done.
                 self.0.metrics.reissued.increment();
                 self.forget_era();
                 self.give_up(slot);
-                return self.attempt(request, context, REISSUES);
+                return self.attempt(request, context, Told { reissues: REISSUES, ..told });
             }
             Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
-                self.0.idempotent.listed(page);
-                return Reply::ready(outcome);
+                // A legacy server does not know the annotation, so nothing about it is invalid there.
+                let valid = self.0.tools.learn(page).filter(|_| is_modern);
+                return Reply::ready(valid.map_or(outcome, Outcome::Result));
+            }
+            Outcome::Error(error)
+                if is_modern && request.known() == Some(Method::ToolsCall) && is_header_mismatch(error) =>
+            {
+                return self.headers_refused(error.clone(), request, context, told);
             }
             _ => return Reply::ready(outcome),
         };
@@ -106,21 +115,63 @@ impl Pool {
                 // The connection may be whole, and only this call's stream cut.
                 let gone = async { drop(state.wait_for(|state| !matches!(state, State::Up(_))).await) };
                 let _ = timeout(BREATH, gone).await;
-                pool.attempt(request, context, told.reissues + 1)
+                pool.attempt(request, context, Told { reissues: told.reissues + 1, ..told })
             });
         }
         Reply::failed(self.lost(lost, &request, told.asked))
     }
 
+    /// The next step for a call that the server refused because of its headers, before it did anything.
+    ///
+    /// 2026-07-28, streamable-http §Client Behavior: "If the server rejects a request with a `HeaderMismatch` error because
+    /// required `Mcp-Param-*` headers are missing or do not match the body, the client SHOULD call `tools/list` to check for
+    /// changes to the tool's `inputSchema`, then retry the original request with the appropriate headers."
+    fn headers_refused(&self, error: Error, request: Request, context: Context, told: Told) -> Reply {
+        if sent_headers(&context) {
+            // The caller derived them from the list that it knows, so it is the client that has to read the list again.
+            let data = error.data.map(|data| Splice::retain(&data, |name| name != "upstreamCode").finish());
+            let data = data.filter(|data| data.as_str() != "{}");
+            return Reply::error(Error { code: code::HEADER_MISMATCH, data, ..error });
+        }
+        if told.has_listed || told.asked {
+            return Reply::error(error);
+        }
+        let pool = self.clone();
+        deferred(async move {
+            match pool.list_tools(&context).await {
+                true => pool.attempt(request, context, Told { has_listed: true, ..told }),
+                false => Reply::error(error),
+            }
+        })
+    }
+
+    /// Reads the whole list of tools, from which [`Pool::settle`] learns. Returns `false` if that failed.
+    async fn list_tools(&self, context: &Context) -> bool {
+        let mut cursor: Option<Raw> = None;
+        for _ in 0..MAX_PAGES {
+            let params = cursor.iter().fold(Splice::new(), |params, cursor| params.with("cursor", cursor));
+            let request = Request::new(Method::ToolsList, params.finish());
+            let Outcome::Result(page) = self.call(request, context.clone()).outcome().await else {
+                return false;
+            };
+            let next = pages::next(&page);
+            if next.is_none() || next == cursor {
+                break;
+            }
+            cursor = next;
+        }
+        true
+    }
+
     /// Whether a call that was lost may be made again: the server has not seen it, or it changes nothing.
     fn is_repeatable(&self, lost: &Failure, request: &Request) -> bool {
-        matches!(lost, Failure::NotSent(_)) || self.0.idempotent.twice(request)
+        matches!(lost, Failure::NotSent(_)) || self.0.tools.is_idempotent(request)
     }
 
     /// The failure of a call whose connection was lost, and that is not made again.
     fn lost(&self, failure: Failure, request: &Request, asked: bool) -> Failure {
         // A call that waited for an answer, or that cannot have done anything, did not get to its end.
-        let unfinished = asked || self.0.idempotent.twice(request);
+        let unfinished = asked || self.0.tools.is_idempotent(request);
         let failure = match failure {
             Failure::Disconnected(reason) if !unfinished => Failure::OutcomeUnknown(reason),
             Failure::OutcomeUnknown(reason) if unfinished => Failure::Disconnected(reason),
@@ -130,11 +181,13 @@ impl Pool {
     }
 }
 
-/// What has reached the caller of a call so far.
+/// What was done for a call so far, and what of it has reached the caller.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Told {
     /// How often the call was made again.
     reissues: u32,
+    /// Whether the tools were listed for the headers of the call.
+    has_listed: bool,
     /// Whether a server request has reached the caller.
     asked: bool,
 }
@@ -210,8 +263,10 @@ impl Stream for RetriableCall {
 /// How often a call is made again at most.
 const REISSUES: u32 = 2;
 
+/// The most pages that are read for the headers of one call.
+const MAX_PAGES: usize = 100;
+
 /// Whether a server that was modern does not speak our revision any more: it answered -32022.
 fn is_other_revision(error: &Error) -> bool {
-    let code = error.data.as_ref().and_then(|data| data.member("upstreamCode"));
-    code.is_some_and(|old| old.as_str().parse() == Ok(code::UNSUPPORTED_PROTOCOL_VERSION))
+    upstream_code(error) == Some(code::UNSUPPORTED_PROTOCOL_VERSION)
 }

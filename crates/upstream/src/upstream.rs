@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    ServerInfo,
+    ServerInfo, ToolCatalog,
     deferred::deferred,
     era::Era,
     isolation::{ConnectionKey, Share},
@@ -46,6 +46,11 @@ impl Upstream {
     /// What the server was last found to be; changes with every connection. `None` before the first.
     pub fn server_info(&self) -> watch::Receiver<Option<Arc<ServerInfo>>> {
         self.pool.0.server_info.subscribe()
+    }
+
+    /// The facts about the tools that the server has listed.
+    pub fn tools(&self) -> &ToolCatalog {
+        &self.pool.0.tools
     }
 
     /// Connects for calls such as `context`'s, unless that is done already, and says what the server is.

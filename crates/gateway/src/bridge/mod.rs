@@ -1,7 +1,6 @@
 //! One server as if it were reached directly, by clients of any revision.
 
 mod catalog_cache;
-mod header_check;
 mod list_versions;
 mod listener_state;
 #[cfg(test)]
@@ -17,10 +16,7 @@ use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Req
 use anyport_upstream::{Upstream, pages};
 use tokio::time::{Instant, sleep};
 
-use self::{
-    catalog_cache::CatalogCache, header_check::HeaderCheck, list_versions::ListVersions,
-    listener_state::ListenerState,
-};
+use self::{catalog_cache::CatalogCache, list_versions::ListVersions, listener_state::ListenerState};
 
 /// Passes everything on to one server, under its own names.
 ///
@@ -34,7 +30,6 @@ pub struct Bridge {
     supported: Arc<[Revision]>,
     kept: CatalogCache,
     views: ListVersions,
-    mirrored: HeaderCheck,
 }
 
 impl Bridge {
@@ -44,8 +39,7 @@ impl Bridge {
     /// Must be called inside a tokio runtime.
     pub fn new(upstream: Upstream, supported: Arc<[Revision]>, path: Option<PathBuf>) -> Self {
         let kept = CatalogCache::open(path);
-        let mirrored = HeaderCheck::default();
-        kept.tools().iter().for_each(|list| mirrored.learn(list));
+        kept.tools().iter().for_each(|list| _ = upstream.tools().learn(list));
         tokio::spawn(kept.written());
         let mut learned = upstream.server_info();
         let keeping = kept.clone();
@@ -56,7 +50,7 @@ impl Bridge {
                 }
             }
         });
-        Self { upstream, supported, kept, views: ListVersions::default(), mirrored }
+        Self { upstream, supported, kept, views: ListVersions::default() }
     }
 
     /// The server.
@@ -113,13 +107,7 @@ impl Bridge {
             return self.page(method, cursor, request, context);
         }
         if !is_plain(&request) {
-            let mirrored = self.mirrored.clone();
-            return self.asked(method, request, context).map(move |outcome| {
-                if let Outcome::Result(list) = &outcome {
-                    mirrored.learn(list);
-                }
-                outcome
-            });
+            return self.asked(method, request, context);
         }
         let key = key(method, &context);
         if self.upstream.is_connected(&context) {
@@ -137,14 +125,9 @@ impl Bridge {
 
     /// Requests a further page. A page that leads to itself would be requested without end.
     fn page(&self, method: Method, cursor: Raw, request: Request, context: Context) -> Reply {
-        let mirrored = self.mirrored.clone();
         self.upstream.call(request, context).map(move |outcome| match outcome {
             Outcome::Result(page) if pages::next(&page).as_ref() == Some(&cursor) => {
                 Outcome::Error(pages::looping(method, &cursor))
-            }
-            Outcome::Result(page) => {
-                mirrored.learn(&page);
-                Outcome::Result(page)
             }
             outcome => outcome,
         })
@@ -161,7 +144,7 @@ impl Bridge {
 
     /// Asks for a list. A legacy session gets all of it in one page.
     fn asked(&self, method: Method, request: Request, context: Context) -> Reply {
-        if context.revision().is_modern() {
+        if context.revision().is_stateless() {
             self.upstream.call(request, context)
         } else {
             pages::whole(&self.upstream, method, request, context)
@@ -170,7 +153,6 @@ impl Bridge {
 
     fn keep(&self, key: &str, outcome: &Outcome) {
         let Outcome::Result(list) = outcome else { return };
-        self.mirrored.learn(list);
         if pages::next(list).is_some() {
             // A page is not a whole list, and clients that follow its cursor ask the server. A stored whole list was a
             // different one.
@@ -234,7 +216,7 @@ impl Bridge {
                     _ => news.acknowledged,
                 };
                 // A legacy session has but one stream, and does not ask for it again.
-                if !waits || context.revision().is_modern() {
+                if !waits || context.revision().has_listen() {
                     return bridge.signed(outcome);
                 }
                 // Nor does it go on before it has its answer.
@@ -252,7 +234,7 @@ impl Bridge {
     /// The end of a stream that an older server knows nothing of, as one of that server's results.
     fn signed(&self, outcome: Outcome) -> Outcome {
         let learned = self.upstream.server_info().borrow().clone();
-        let older = learned.filter(|learned| !learned.revision.is_modern());
+        let older = learned.filter(|learned| !learned.revision.has_identity_in_results());
         match (outcome, older.and_then(|learned| ServerIdentity::of(&learned.discovered))) {
             (Outcome::Result(end), Some(identity)) => Outcome::Result(identity.sign(end)),
             (outcome, _) => outcome,
@@ -355,7 +337,8 @@ impl Service for Bridge {
                 | Method::TemplatesList),
             ) => self.list(method, request, context),
             Some(Method::Listen) => self.listen(request, context),
-            Some(Method::ToolsCall) => match self.mirrored.check(&request, &context) {
+            // Here, since the server may be asked with other headers, or be of a transport without them.
+            Some(Method::ToolsCall) => match self.upstream.tools().check_headers(&request, &context) {
                 Ok(()) => self.upstream.call(request, context),
                 Err(error) => Reply::error(error),
             },

@@ -1,7 +1,9 @@
 //! What a handler knows of its caller.
 
-use anyport_protocol::{Raw, Revision, capability::ClientProfile, meta::LogLevel};
-use anyport_service::{InputMode, ParamHeaders, Peer, Principal, SessionId};
+use anyport_protocol::{
+    Raw, Revision, capability::ClientProfile, meta::LogLevel, param_header::ParamHeaders,
+};
+use anyport_service::{InputMode, Peer, Principal, SessionId};
 use tokio::time::Instant;
 
 use super::call::Context;

@@ -9,6 +9,7 @@ use anyport_layers::{Call, Next};
 use anyport_protocol::{
     Method, Raw, Revision,
     jsonrpc::Reason,
+    param_header::ParamHeaders,
     types::{CreateMessageRequest, SamplingMessage},
 };
 use anyport_seal::Key;
@@ -16,7 +17,7 @@ use anyport_server::{
     Argument, Builder, CompletionRequest, Context, List, Mount, Prompt, Resource, Server, Template, Tool,
     Values,
 };
-use anyport_service::{Event, ParamHeaders, Principal, Reply};
+use anyport_service::{Event, Principal, Reply};
 use serde_json::{Value, json};
 
 fn tool(name: &str) -> Tool {

@@ -13,12 +13,14 @@ use std::{
 
 use crate::common::{all, asked, declaring, error, modern, outcome, raw, result, start, text, value};
 use anyport_layers::{Call, Next};
-use anyport_protocol::{Method, Raw, Revision, meta::Meta, types::Resource as Listed};
+use anyport_protocol::{
+    Method, Raw, Revision, meta::Meta, param_header::ParamHeaders, types::Resource as Listed,
+};
 use anyport_server::{
     BlockOnError, CallError, CompletionRequest, Context, Form, List, Mount, Prompt, Resource, Server, State,
     Template, Tool, Values, tool,
 };
-use anyport_service::{Event, Outcome, ParamHeaders, Principal};
+use anyport_service::{Event, Outcome, Principal};
 use serde_json::{Value, json};
 
 fn caller(name: &'static str) -> anyport_service::Context {

@@ -58,12 +58,7 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     ) -> Self::CallStream;
 
     /// Reads the response stream of a call. Polled by the caller's own task, and only when nothing waits for it.
-    fn poll_call(
-        &self,
-        connection: &Multiplexer<Self>,
-        stream: &mut Self::CallStream,
-        task: &mut Task<'_>,
-    ) -> Poll<Input>;
+    fn poll_call(&self, stream: &mut Self::CallStream, task: &mut Task<'_>) -> Poll<Input>;
 
     /// Does something about the channel.
     fn control(&self, connection: &Multiplexer<Self>, control: Control);
@@ -334,12 +329,6 @@ impl<D: Driver> Multiplexer<D> {
     #[cfg(test)]
     pub(crate) fn waiting_readers(&self) -> usize {
         self.state.lock().wakers.len()
-    }
-
-    /// An id for a request that a driver sends itself, and whose response it takes itself.
-    #[cfg(feature = "client-http")]
-    pub(crate) fn reserve_id(&self) -> CallId {
-        self.state.lock().connection.reserve_id()
     }
 
     /// Ends a call whose reader is gone.

@@ -4,7 +4,7 @@ use std::{
 };
 
 use anyport_adapters::ParkLimits;
-use anyport_protocol::{Method, Revision};
+use anyport_protocol::{Method, Revision, jsonrpc::code, param_header::ParamHeaders};
 use anyport_seal::{Key, Sealer};
 use anyport_service::{Event, Outcome, SessionId};
 use serde_json::{Value, json};
@@ -238,7 +238,7 @@ async fn a_call_that_was_asked_something_is_not_made_again() {
 #[tokio::test(start_paused = true)]
 async fn connections_are_bounded_and_idle_ones_make_room() {
     let farm = Farm::new(LEGACY);
-    let limits = UpstreamLimits { connections: 2, waiting: 1, ..UpstreamLimits::default() };
+    let limits = UpstreamLimits::default().connections(2).waiting(1);
     let upstream = Upstream::builder("farm", farm.clone()).limits(limits).build();
     let can = |what: &str| caller(LEGACY, json!({"extensions": {what: {}}}));
     // Idle connections make room.
@@ -281,7 +281,7 @@ async fn parked(upstream: &Upstream, context: &Context) -> Request {
 async fn whoever_needs_a_connection_that_a_question_holds_is_served_or_refused_in_time() {
     for answered in [true, false] {
         let farm = Farm::new(LEGACY);
-        let limits = UpstreamLimits { connections: 1, ..UpstreamLimits::default() };
+        let limits = UpstreamLimits::default().connections(1);
         let sealer = Sealer::new(&Key::random().unwrap());
         let upstream = Upstream::builder("farm", farm.clone())
             .limits(limits)
@@ -320,7 +320,7 @@ async fn whoever_needs_a_connection_that_a_question_holds_is_served_or_refused_i
 #[tokio::test(start_paused = true)]
 async fn callers_who_each_say_something_else_leave_nothing_behind() {
     let farm = Farm::new(LEGACY);
-    let limits = UpstreamLimits { connections: 3, ..UpstreamLimits::default() };
+    let limits = UpstreamLimits::default().connections(3);
     let upstream = Upstream::builder("farm", farm.clone()).limits(limits).build();
     for number in 0..100 {
         let context = caller(LEGACY, json!({"extensions": {"x": {"number": number}}}));
@@ -464,11 +464,7 @@ async fn who_listens_to_a_server_that_speaks_another_era_when_it_is_back_hears_t
 async fn connections_that_may_be_idle_for_ever_stay() {
     for revision in [LEGACY, MODERN] {
         let farm = Farm::new(revision);
-        let limits = UpstreamLimits {
-            idle: Duration::MAX,
-            connection_wait: Duration::MAX,
-            ..UpstreamLimits::default()
-        };
+        let limits = UpstreamLimits::default().idle(Duration::MAX).connection_wait(Duration::MAX);
         let upstream = Upstream::builder("farm", farm.clone()).limits(limits).build();
         for _ in 0..2 {
             result(upstream.call(call("read", json!({})), plain()).outcome().await);
@@ -501,4 +497,61 @@ async fn a_connector_that_panics_is_one_that_failed_and_is_asked_again() {
     sleep(Duration::from_secs(60)).await;
     result(upstream.call(call("read", json!({})), plain()).outcome().await);
     assert_eq!(farm.connections(), 1);
+}
+
+/// A modern server whose tool `placed` demands a header; its list says so if `is_annotated`.
+fn placed(is_annotated: bool) -> (Farm, Upstream) {
+    let farm = Farm::new(MODERN);
+    let place = match is_annotated {
+        true => json!({"type": "string", "x-mcp-header": "Place"}),
+        false => json!({"type": "string"}),
+    };
+    farm.set_tools(
+        json!([{"name": "placed", "inputSchema": {"type": "object", "properties": {"place": place}}}]),
+    );
+    let upstream = upstream(&farm);
+    (farm, upstream)
+}
+
+async fn place(upstream: &Upstream, context: Context) -> Outcome {
+    upstream.call(call("placed", json!({"place": "Bern"})), context).outcome().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_with_the_wrong_headers_is_sent_again_once_the_tools_are_listed() {
+    let (farm, upstream) = placed(true);
+    let over_http = plain().with_param_headers(ParamHeaders::default());
+    for (context, calls) in [(over_http, 3), (plain(), 4)] {
+        assert_eq!(result(place(&upstream, context).await)["called"], "placed");
+        assert_eq!(farm.server(0).calls().len(), calls, "the second call has the headers at once");
+    }
+    assert_eq!(farm.server(0).calls()[..3], ["placed", "tools/list", "placed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_refused_again_for_its_headers_fails() {
+    let (farm, upstream) = placed(false);
+    let Outcome::Error(error) = place(&upstream, plain()).await else { panic!("it is refused") };
+    assert_eq!(error.code, code::HEADER_MISMATCH);
+    assert_eq!(farm.server(0).calls(), ["placed", "tools/list", "placed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_caller_sent_the_headers_is_not_sent_again() {
+    let (farm, upstream) = placed(true);
+    let sent = |place: &str| {
+        let mut headers = ParamHeaders::default();
+        headers.push("place".into(), place.into());
+        plain().with_param_headers(headers)
+    };
+    let Outcome::Error(error) = place(&upstream, sent("Basel")).await else { panic!("it is refused") };
+    assert_eq!((error.code, error.data), (code::HEADER_MISMATCH, None));
+    result(upstream.call(Request::new(Method::ToolsList, Raw::EMPTY_OBJECT), plain()).outcome().await);
+    place(&upstream, sent("Basel")).await;
+    assert_eq!(
+        farm.server(0).calls(),
+        ["placed", "tools/list", "placed"],
+        "also where the headers are known"
+    );
+    result(place(&upstream, sent("Bern")).await);
 }

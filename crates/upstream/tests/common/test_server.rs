@@ -231,9 +231,17 @@ impl Service for Server {
             }
             return Reply::ready(done(json!({})));
         }
+        if name == "placed" {
+            let place = request.params.member("arguments").and_then(|arguments| arguments.member("place"));
+            let place = place.and_then(|place| place.as_string()).unwrap_or_default();
+            let mut sent = context.param_headers().into_iter().flat_map(|headers| headers.get("place"));
+            if sent.next() != Some(place.as_bytes()) {
+                return Reply::error(Error::header_mismatch("Mcp-Param-Place is not the place"));
+            }
+        }
         let hangs =
             request.params.member("arguments").is_some_and(|arguments| arguments.member("hang").is_some());
-        let (modern, asks) = (self.revision.is_modern(), name == "ask");
+        let (modern, asks) = (self.revision.is_stateless(), name == "ask");
         let answered = request.params.member("inputResponses").is_some();
         let server = self.clone();
         emit::reply(move |emitter| async move {

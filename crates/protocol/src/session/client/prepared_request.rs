@@ -36,6 +36,7 @@ impl NegotiatedSession {
     ) -> Result<PreparedRequest, crate::revision::Unrepresentable> {
         let params = self.lowered(&method, params)?;
         let known = Method::named(&method);
+        let envelope = envelope.lowered(self.revision());
         Ok(PreparedRequest { method, known, params, revision: self.revision(), envelope, progress })
     }
 }
@@ -64,13 +65,6 @@ impl PreparedRequest {
     /// The name or URI in the params that a header repeats (2026-07-28, streamable-http §Request Metadata).
     pub fn name(&self) -> Option<ByteString> {
         self.params.member(self.known?.header_name()?)?.as_string()
-    }
-
-    /// Another request of the same caller, without a progress token.
-    #[must_use]
-    pub fn with_method(&self, method: Method, params: Raw) -> Self {
-        let name = ByteString::from_static(method.as_str());
-        Self { method: name, known: Some(method), params, progress: false, ..self.clone() }
     }
 
     /// The request as JSON text, written once and as large as its buffer.
@@ -109,7 +103,7 @@ mod tests {
     }
 
     fn written(revision: Revision, method: &str, params: &str, progress: bool) -> String {
-        let session = NegotiatedSession::modern(revision, Raw::EMPTY_OBJECT);
+        let session = NegotiatedSession::modern(revision, Raw::EMPTY_OBJECT).unwrap();
         let envelope = RequestEnvelope {
             progress_token: None,
             capabilities: raw(r#"{"roots":{}}"#),
@@ -126,7 +120,7 @@ mod tests {
     fn a_request_is_written_once_with_its_own_envelope() {
         let modern = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"_meta":{"x": 1,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c"},"io.modelcontextprotocol/clientCapabilities":{"roots":{}},"progressToken":7},"name": "t","arguments":{ }}}"#;
         let params = r#"{"name": "t", "_meta":{"progressToken":"theirs","x": 1}, "arguments":{ }}"#;
-        assert_eq!(written(Revision::NEWEST, "tools/call", params, true), modern);
+        assert_eq!(written(Revision::V2026_07_28, "tools/call", params, true), modern);
         let legacy = r#"{"jsonrpc":"2.0","id":7,"method":"x/\"y","params":{"a": 1}}"#;
         assert_eq!(written(Revision::V2025_11_25, "x/\"y", r#"{"a": 1}"#, false), legacy);
         let last = CallId::new(u64::MAX).unwrap();

@@ -96,7 +96,7 @@ impl Driver for DuplexDriver {
         self.write(connection, request.write(call));
     }
 
-    fn poll_call(&self, _: &Duplex, (): &mut (), _: &mut Task<'_>) -> Poll<Input> {
+    fn poll_call(&self, (): &mut (), _: &mut Task<'_>) -> Poll<Input> {
         // What comes, comes on the channel.
         Poll::Pending
     }

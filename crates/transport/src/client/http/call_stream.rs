@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyport_protocol::{
-    Method,
+    Revision,
     failure::{CloseReason, Failure},
     jsonrpc::{Id, Message, Response as RpcResponse, RpcResult},
     session::client::{CallId, Input, Origin, PreparedRequest},
@@ -19,21 +19,18 @@ use http::StatusCode;
 use hyper::body::Incoming as Body;
 
 use super::{
-    driver::HttpConnection,
     headers::RequestHeaders,
     received::{Broken, Messages, Refusal, failure_of},
     resume::{RETRY_MIN, Resumed, pause, resume},
     send::{Sent, deliver, post},
     shared::{Session, Shared},
-    tool_headers::{self, ToolCall},
 };
 
 /// The response to the request of one call. The task of the caller polls it, so that what a caller leaves unread stays with
 /// the server.
 pub(super) struct CallStream {
     call: CallId,
-    method: Option<Method>,
-    is_modern: bool,
+    revision: Revision,
     /// The session in which the request was sent.
     session: Session,
     stage: Stage,
@@ -63,7 +60,6 @@ enum Resumption {
 impl CallStream {
     /// Sends the request of a call.
     pub(super) fn start(
-        connection: &HttpConnection,
         shared: &Arc<Shared>,
         call: CallId,
         request: &PreparedRequest,
@@ -71,17 +67,10 @@ impl CallStream {
     ) -> Self {
         let message: Bytes = request.write(call).into();
         let revision = request.revision();
-        let is_modern = revision.is_modern();
         let mut session = Session::default();
-        let sending: Pin<Box<dyn Future<Output = Sent> + Send>> = if is_modern {
+        let sending: Pin<Box<dyn Future<Output = Sent> + Send>> = if revision.has_request_headers() {
             let headers = RequestHeaders::post().of_call(revision, request, context);
-            match request.known() {
-                Some(Method::ToolsCall) => {
-                    let tool = ToolCall::new(connection, request);
-                    Box::pin(tool_headers::send(shared.clone(), headers, message, tool))
-                }
-                _ => Box::pin(post(shared.clone(), headers, message)),
-            }
+            Box::pin(post(shared.clone(), headers, message))
         } else {
             let route = shared.route.lock();
             match &route.post_to {
@@ -93,14 +82,7 @@ impl CallStream {
                 }
             }
         };
-        Self {
-            call,
-            method: request.known(),
-            is_modern,
-            session,
-            stage: Stage::Sending(sending),
-            failures: 0,
-        }
+        Self { call, revision, session, stage: Stage::Sending(sending), failures: 0 }
     }
 
     /// The next thing that happens to the call.
@@ -155,7 +137,6 @@ impl CallStream {
             }
             // The server has answered so.
             Sent::Refused(refusal) => Some(self.response(Err(refusal.into_error()))),
-            Sent::Answered(error) => Some(self.response(Err(error))),
             Sent::Failed(failure) => Some(self.failed(failure)),
         }
     }
@@ -163,10 +144,6 @@ impl CallStream {
     fn read(&mut self, shared: &Arc<Shared>, read: Result<Message, Broken>) -> Option<Input> {
         let origin = Origin::Call(self.call);
         match read {
-            Ok(Message::Response(response)) if self.is_modern && self.method == Some(Method::ToolsList) => {
-                let outcome = response.outcome.map(|result| shared.tools.learn(result));
-                Some(Input::received(origin, Message::Response(RpcResponse { outcome, ..response })))
-            }
             Ok(message) => {
                 self.failures = 0;
                 Some(Input::received(origin, message))
@@ -191,7 +168,7 @@ impl CallStream {
         };
         let events = messages.stream().map(|stream| &stream.events);
         let resumable = events.and_then(|events| Some((events.last_id()?.clone(), events.retry())));
-        let Some((last_id, retry)) = resumable.filter(|_| !self.is_modern) else {
+        let Some((last_id, retry)) = resumable.filter(|_| !self.revision.cancels_by_closing()) else {
             return Some(self.lost(&why));
         };
         let headers = {

@@ -41,7 +41,7 @@ impl Driver for HttpDriver {
                     self.shared.route.lock().initialized = Some(message.write().into());
                 }
                 // 2026-07-28, streamable-http §Sending Messages: "The client MUST NOT send JSON-RPC responses."
-                Outgoing::Response { .. } if self.shared.route.lock().is_modern() => {}
+                Outgoing::Response { .. } if self.shared.route.lock().asks_by_result() => {}
                 Outgoing::Notification { .. } | Outgoing::Response { .. } => {
                     posts.push(message.write().into())
                 }
@@ -54,20 +54,15 @@ impl Driver for HttpDriver {
 
     fn start(
         &self,
-        connection: &HttpConnection,
+        _: &HttpConnection,
         call: CallId,
         request: &PreparedRequest,
         context: &Context,
     ) -> CallStream {
-        CallStream::start(connection, &self.shared, call, request, context)
+        CallStream::start(&self.shared, call, request, context)
     }
 
-    fn poll_call(
-        &self,
-        _connection: &HttpConnection,
-        stream: &mut CallStream,
-        task: &mut Task<'_>,
-    ) -> Poll<Input> {
+    fn poll_call(&self, stream: &mut CallStream, task: &mut Task<'_>) -> Poll<Input> {
         stream.poll_input(&self.shared, task)
     }
 

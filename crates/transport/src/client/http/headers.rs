@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use anyport_protocol::{Method, Revision, meta::encode_header, session::client::PreparedRequest};
-use anyport_service::{Context, ParamHeaders};
+use anyport_protocol::{
+    Method, Revision, meta::encode_header, param_header::ParamHeaders, session::client::PreparedRequest,
+};
+use anyport_service::Context;
 use bytes::Bytes;
 use bytestring::ByteString;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -89,12 +91,6 @@ impl RequestHeaders {
             }
         }
         self
-    }
-
-    /// Puts a header for a parameter in place of those of its name; `None` removes them.
-    pub(super) fn set_param(&mut self, name: &HeaderName, value: Option<HeaderValue>) {
-        self.params.retain(|(other, _)| other != name);
-        self.params.extend(value.map(|value| (name.clone(), value)));
     }
 
     /// Adds all of them to `headers`, which are the connection's own.

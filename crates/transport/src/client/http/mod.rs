@@ -6,8 +6,7 @@
 //! - `opening`: the requests of a connection's own, which find out what the server speaks.
 //! - `send`: the request of a call; `call_stream`: the response to it; `shared_stream`: streams of the whole connection; `resume`: the rest of a
 //!   stream that was cut.
-//! - `headers`: what requests carry besides their message; `param_headers`, `tool_headers`: arguments that go into headers,
-//!   too.
+//! - `headers`: what requests carry besides their message.
 //! - `received`: responses, read as messages; `events`: streams of events.
 //! - `outbound`: requests over kept connections, with redirects; `connector`: makes connections; `address_policy`: the
 //!   addresses that are out of bounds; `probe`: the steps of a connection one by one, for diagnosis.
@@ -23,14 +22,12 @@ mod fault;
 mod headers;
 mod opening;
 mod outbound;
-mod param_headers;
 mod probe;
 mod received;
 mod resume;
 mod send;
 mod shared;
 mod shared_stream;
-mod tool_headers;
 
 #[cfg(feature = "client-websocket")]
 pub(crate) use connector::Connector;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyport_protocol::{Error, failure::Failure};
+use anyport_protocol::failure::Failure;
 use bytes::Bytes;
 use http::Response;
 use hyper::body::Incoming as Body;
@@ -18,8 +18,6 @@ pub(super) enum Sent {
     Response(Response<Body>),
     Elsewhere,
     Refused(Refusal),
-    /// What had to be asked before was answered so.
-    Answered(Error),
     Failed(Failure),
 }
 

@@ -14,7 +14,6 @@ use super::{
     Fault,
     headers::RequestHeaders,
     outbound::Outbound,
-    param_headers::Mirrors,
     received::{Reading, Refusal},
 };
 use crate::client::ConnectError;
@@ -22,7 +21,6 @@ use crate::client::ConnectError;
 /// What the tasks of a connection share.
 pub(super) struct Shared {
     pub(super) line: Line,
-    pub(super) tools: Mirrors,
     pub(super) route: Lock<Route>,
     /// The generation of the current session.
     pub(super) generation: watch::Sender<u32>,
@@ -81,7 +79,7 @@ impl Line {
 impl Shared {
     pub(super) fn new(line: Line) -> Self {
         let (route, generation) = (Lock::default(), watch::Sender::new(0));
-        Self { line, tools: Mirrors::default(), route, generation }
+        Self { line, route, generation }
     }
 
     /// Posts a message that has no response of its own.
@@ -128,9 +126,9 @@ impl Route {
         }
     }
 
-    /// Whether the negotiated revision is stateless.
-    pub(super) fn is_modern(&self) -> bool {
-        self.revision.is_some_and(Revision::is_modern)
+    /// Whether the server requests input by its results alone.
+    pub(super) fn asks_by_result(&self) -> bool {
+        self.revision.is_some_and(Revision::asks_by_result)
     }
 
     /// `headers` with those of a request of the current session.

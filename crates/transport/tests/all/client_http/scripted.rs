@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Method, Revision, meta::LogLevel};
-use anyport_service::{Outcome, ParamHeaders, Request, Service as _};
+use anyport_protocol::{Error, Method, Revision, meta::LogLevel, param_header::ParamHeaders};
+use anyport_service::{Outcome, Request, Service as _};
 use anyport_transport::client::{ConnectError, Connection, http::Endpoint};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -290,43 +290,6 @@ async fn an_address_of_another_origin_is_not_posted_to() {
     .await;
     let error = to(&script).await.unwrap_err();
     assert!(error.to_string().contains("another origin"), "{error}");
-}
-
-#[tokio::test]
-async fn a_header_mismatch_is_mended_by_listing_the_tools_once_more() {
-    let script = Script::start(|asked| {
-        modern(asked).unwrap_or_else(|| match (asked.method(), asked.header("mcp-param-text")) {
-            ("tools/list", _) => {
-                assert_eq!(asked.header("mcp-method"), Some("tools/list"));
-                let (cursor, tools) = match asked.body["params"]["cursor"].as_str() {
-                    None => (json!("next"), json!([])),
-                    Some(_) => (
-                        json!(null),
-                        json!([{"name": "echo", "inputSchema": {"type": "object",
-                            "properties": {"text": {"type": "string", "x-mcp-header": "Text"}}}}]),
-                    ),
-                };
-                let mut result =
-                    json!({"resultType": "complete", "tools": tools, "ttlMs": 0, "cacheScope": "private"});
-                if !cursor.is_null() {
-                    result["nextCursor"] = cursor;
-                }
-                body(&json!({"jsonrpc": "2.0", "id": asked.body["id"], "result": result}))
-            }
-            (_, Some("a")) => body(&answer(asked, "matched")),
-            (_, other) => {
-                assert_eq!(other, None);
-                let error = json!({"code": -32020, "message": "Header mismatch: Mcp-Param-Text is missing"});
-                let error = json!({"jsonrpc": "2.0", "id": asked.body["id"], "error": error});
-                response("400 Bad Request", &["Content-Type: application/json"], &error.to_string())
-            }
-        })
-    })
-    .await;
-    let connection = to(&script).await.unwrap();
-    assert_eq!(text(&outcome(&connection).await), "matched");
-    assert_eq!(text(&outcome(&connection).await), "matched");
-    assert_eq!(calls(&script).len(), 3, "the second call knew it at once");
 }
 
 #[tokio::test]
