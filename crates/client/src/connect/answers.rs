@@ -15,7 +15,7 @@ use crate::{
 /// 2025-11-25, client/roots: a server may ask for roots whenever it likes; some do as soon as they are initialized, and
 /// go by the answer from then on.
 pub(crate) fn answer_unsolicited(functions: &Arc<Functions>, connection: &Connection) {
-    if connection.revision().is_modern() {
+    if connection.revision().asks_by_result() {
         return;
     }
     let server = server_name(&connection.discovered().decode::<DiscoverResult>().unwrap_or_default());

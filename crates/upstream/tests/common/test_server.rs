@@ -227,7 +227,7 @@ impl Server {
         let capabilities =
             json!({"tools": {"listChanged": true}, "resources": {"subscribe": true}, "x-unknown": {"a": 1}});
         let info = json!({"name": "farm", "version": "1"});
-        if self.revision.is_modern() {
+        if self.revision.is_stateless() {
             let discovered = json!({
                 "resultType": "complete",
                 "supportedVersions": [self.revision.as_str()],
@@ -235,7 +235,7 @@ impl Server {
                 "instructions": "be kind",
                 "_meta": {"io.modelcontextprotocol/serverInfo": info},
             });
-            return NegotiatedSession::modern(self.revision, discovered.into());
+            return NegotiatedSession::modern(self.revision, discovered.into()).unwrap();
         }
         let initialized = json!({
             "protocolVersion": self.revision.as_str(),
@@ -278,7 +278,7 @@ impl Service for Server {
         }
         let hangs =
             request.params.member("arguments").is_some_and(|arguments| arguments.member("hang").is_some());
-        let (modern, asks) = (self.revision.is_modern(), name == "ask");
+        let (modern, asks) = (self.revision.is_stateless(), name == "ask");
         let answered = request.params.member("inputResponses").is_some();
         let server = self.clone();
         emit::reply(move |emitter| async move {
