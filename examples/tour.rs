@@ -155,7 +155,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         [] => serving.stdio().await?,
         ["--http", port] => {
             let websocket = Some(websocket::Config::default());
-            let config = http::Config { sse: true, websocket, ..Default::default() };
+            let config = http::Config::default().sse(true).websocket(websocket);
             let serving = serving.http_with(([127, 0, 0, 1], port.parse()?), config);
             serving.on_listening(|place| eprintln!("listening on {place}")).await?;
         }

@@ -106,6 +106,6 @@ pub fn large(bytes: usize) -> Tool {
 /// When the port cannot be had.
 pub async fn listen(port: u16) -> io::Result<Listener> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let config = Config { plain: true, ..Config::default() };
+    let config = Config::default().plain(true);
     Listener::bind(address, config, false).await.map_err(io::Error::other)
 }

@@ -7,7 +7,11 @@ use std::{
     task::Poll,
 };
 
-use anyport::{Revision, Service, http, memory, protocol::Limits, stdio, unix, with_legacy_clients};
+use anyport::{
+    Revision, Service, http, memory,
+    protocol::{Limits, settings},
+    stdio, unix, with_legacy_clients,
+};
 use anyport_testing::{Link, Lost, Refusal, Wire, conformance::Schema};
 use serde_json::{Value, json};
 
@@ -56,18 +60,16 @@ pub enum Transport {
     AxumWebSocket,
 }
 
-/// What bounds every transport alike.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// Size, depth and node count of a message.
-    pub message: Limits,
-    /// Requests that a client may have open at once.
-    pub max_open_requests: usize,
-}
-
-impl Default for Terms {
-    fn default() -> Self {
-        Self { message: Limits::default(), max_open_requests: 1024 }
+settings! {
+    /// The limits that every transport has.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Terms {
+        /// Size, depth and node count of a message.
+        #[default("those of [`Limits`]" = Limits::default())]
+        pub message: Limits,
+        /// The number of open requests of a client.
+        #[default(1_024)]
+        pub max_open_requests: usize,
     }
 }
 
@@ -75,14 +77,14 @@ impl Terms {
     /// Those of HTTP.
     pub fn http(self) -> http::Config {
         let Self { message, max_open_requests } = self;
-        let limits = http::Limits { message, max_open_requests, ..http::Limits::default() };
-        http::Config { limits, ..http::Config::default() }
+        let limits = http::Limits::default().message(message).max_open_requests(max_open_requests);
+        http::Config::default().limits(limits)
     }
 
     fn unix(self) -> unix::Config {
         let Self { message, max_open_requests } = self;
-        let limits = unix::Limits { message, max_open_requests, ..unix::Limits::default() };
-        unix::Config { limits, ..unix::Config::default() }
+        let limits = unix::Limits::default().message(message).max_open_requests(max_open_requests);
+        unix::Config::default().limits(limits)
     }
 }
 
@@ -102,7 +104,7 @@ impl Transport {
 
     /// Whether `revision` can be spoken over it.
     pub fn carries(self, revision: Revision) -> bool {
-        !matches!(self, Self::Sse | Self::AxumSse) || !revision.is_modern()
+        !matches!(self, Self::Sse | Self::AxumSse) || !revision.is_stateless()
     }
 
     /// Whether it is Streamable HTTP, where every request has a response and a status of its own.
@@ -120,11 +122,11 @@ impl Transport {
         let Terms { message: limits, max_open_requests } = terms;
         let way = match self {
             Self::Stdio => {
-                let config = stdio::Config { limits, max_open_requests, ..stdio::Config::default() };
+                let config = stdio::Config::default().limits(limits).max_open_requests(max_open_requests);
                 return Ok((Link::stdio_with(service, config), None));
             }
             Self::Memory => {
-                let config = memory::Config { limits, max_open_requests, ..memory::Config::default() };
+                let config = memory::Config::default().limits(limits).max_open_requests(max_open_requests);
                 return Ok((Link::memory(service, config), None));
             }
             Self::Http => return Ok((Link::http(service, terms.http()).await?, None)),

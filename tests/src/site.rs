@@ -103,5 +103,5 @@ impl Drop for Site {
 }
 
 fn every_way(config: http::Config) -> http::Config {
-    http::Config { sse: true, websocket: Some(websocket::Config::default()), ..config }
+    config.sse(true).websocket(websocket::Config::default())
 }

@@ -46,7 +46,7 @@ async fn ten_thousand_abandoned_sessions_take_little_room_and_go_by_themselves()
     let most = limits.max_sessions;
     assert_eq!(most, 10_000);
     let idle = limits.session_idle;
-    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), Config { limits, ..Config::default() }, false);
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), Config::default().limits(limits), false);
     let listener = listener.await.unwrap();
     let address = listener.address().unwrap();
     let greet = Tool::new("greet").run(async |Greet { name }: Greet, _: Context| format!("Hello, {name}!"));

@@ -23,7 +23,7 @@ pub(crate) fn measure(corpus: &Corpus, documents: u64) -> anyhow::Result<serde_j
     for number in 0..documents {
         write(folder.path(), corpus.file(number))?;
     }
-    let settings = Settings { index_dir: Some(index.path().to_owned()), ..Settings::default() };
+    let settings = Settings::default().index_dir(Some(index.path().to_owned()));
     let (start, work) = (Instant::now(), cpu::of_process());
     let knowledge = Knowledge::open(Folders::new(folder.path()), settings)?;
     let read = until(start, || !knowledge.progress().reading).context("the files are not read")?;

@@ -37,8 +37,8 @@ impl Era {
     fn revisions(self) -> Arc<[Revision]> {
         let spoken = |revision: &Revision| match self {
             Self::Both => true,
-            Self::Modern => revision.is_modern(),
-            Self::Legacy => !revision.is_modern(),
+            Self::Modern => revision.is_stateless(),
+            Self::Legacy => !revision.is_stateless(),
         };
         Revision::ALL.into_iter().rev().filter(spoken).collect()
     }
@@ -60,10 +60,10 @@ async fn main() -> Result<(), ServeError> {
     let serve = anyport::serve(builder.build()?);
     let serve = match arguments.port {
         Some(port) => {
-            let config = http::Config { supported, ..http::Config::default() };
+            let config = http::Config::default().supported(supported);
             serve.http_with((Ipv4Addr::LOCALHOST, port), config)
         }
-        None => serve.stdio_with(stdio::Config { supported, ..stdio::Config::default() }),
+        None => serve.stdio_with(stdio::Config::default().supported(supported)),
     };
     serve.on_listening(|place| eprintln!("everything_server: {place}")).await
 }

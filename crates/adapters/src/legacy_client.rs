@@ -11,6 +11,7 @@ use anyport_protocol::{
     Error, Method, Raw,
     json::{Members, Splice},
     jsonrpc::Reason,
+    limits,
     progress::Increasing,
 };
 use tokio::{sync::oneshot, time};
@@ -42,20 +43,25 @@ struct Refused {
     ask_timeout: Counter,
 }
 
-/// The limits of the rounds of one call; the names are those of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LegacyClientLimits {
-    /// Rounds of questions in one call. Default 10.
-    pub rounds: u32,
-    /// Questions in one round. Default 16.
-    pub questions: usize,
-    /// How long an answer may take. Default 10 minutes.
-    pub ask_timeout: Duration,
-}
-
-impl Default for LegacyClientLimits {
-    fn default() -> Self {
-        Self { rounds: 10, questions: 16, ask_timeout: Duration::from_secs(600) }
+limits! {
+    /// The limits of the rounds of one call; the names are those of the configuration.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct LegacyClientLimits {
+        /// The number of rounds of server requests in one call.
+        #[default(10)]
+        #[limit(
+            Count "rounds",
+            beyond = "the call ends with an error; of a parked call, the server's request gets -32603"
+        )]
+        pub rounds: u32,
+        /// The number of server requests in one round.
+        #[default(16)]
+        #[limit(Count "questions", note = " a round", beyond = "the same")]
+        pub questions: usize,
+        /// The time that an answer may take.
+        #[default(10 minutes)]
+        #[limit(Seconds "ask_timeout", beyond = "the call ends with an error")]
+        pub ask_timeout: Duration,
     }
 }
 

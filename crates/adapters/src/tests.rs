@@ -292,7 +292,7 @@ async fn a_live_question_can_be_parked_for_a_caller_that_retries() {
 
 #[tokio::test]
 async fn shim_without_a_limit_on_answers_waits() {
-    let limits = LegacyClientLimits { ask_timeout: Duration::MAX, ..LegacyClientLimits::default() };
+    let limits = LegacyClientLimits::default().ask_timeout(Duration::MAX);
     let mut reply = LegacyClientAdapter::new(Replaying::default(), limits).call(call("{}"), context(LEGACY));
     for answer in [r#"{"action":"accept"}"#, r#"{"role":"assistant"}"#, r#"{"action":"accept"}"#] {
         question(&mut reply).await.responder.answer(Ok(raw(answer)));

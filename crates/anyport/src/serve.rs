@@ -148,7 +148,7 @@ impl Serve {
     #[cfg(feature = "websocket")]
     pub fn websocket(self, address: impl Into<SocketAddr>) -> Self {
         let websocket = Some(anyport_transport::websocket::Config::default());
-        self.http_with(address, http::Config { websocket, ..http::Config::default() })
+        self.http_with(address, http::Config::default().websocket(websocket))
     }
 
     /// To programs that speak no MCP as well, wherever it is served over HTTP: `POST /mcp/call` with a tool's name and
@@ -389,6 +389,6 @@ impl fmt::Debug for Serve {
 /// The outer layers, where a limit is set.
 fn bounded(service: Arc<dyn Service>, limit: Option<usize>, metrics: &Metrics) -> Arc<dyn Service> {
     let Some(max_concurrent_calls) = limit else { return service };
-    let limits = EdgeLimits { max_concurrent_calls, quota: None, call_timeout: None };
+    let limits = EdgeLimits::default().max_concurrent_calls(max_concurrent_calls);
     Arc::new(edge(&limits, metrics).layer(service))
 }

@@ -6,22 +6,31 @@
 use std::time::Duration;
 
 use anyport_metrics::Metrics;
+use anyport_protocol::limits;
 use anyport_service::Service;
 
 use crate::layer::{
     ConcurrencyLimitLayer, Layer, Quota, RateLimitLayer, ServiceBuilder, TimeoutLayer, TraceLayer, optional,
 };
 
-/// The limits of the [`edge`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EdgeLimits {
-    /// Calls that run at once (`max_concurrent_calls`).
-    pub max_concurrent_calls: usize,
-    /// How often each principal may call; `None` for no limit.
-    pub quota: Option<Quota>,
-    /// How long a call may take (`call_timeout`); `None` for no limit. Time in which the client has a question to answer
-    /// does not count.
-    pub call_timeout: Option<Duration>,
+limits! {
+    /// The limits of the [`edge`].
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct EdgeLimits {
+        /// The number of calls that run at once.
+        #[default(1_024)]
+        #[limit(Count "max_concurrent_calls", beyond = "-32603 `overloaded`, 503")]
+        pub max_concurrent_calls: usize,
+        /// How often each principal may call.
+        #[default("no limit" = None)]
+        #[set(into)]
+        pub quota: Option<Quota>,
+        /// The time that a call may take (`call_timeout`). The time in which the client answers a server request does not
+        /// count.
+        #[default("no limit" = None)]
+        #[set(into)]
+        pub call_timeout: Option<Duration>,
+    }
 }
 
 /// The outer layers of everything that is served. What they refuse is counted in `metrics`.
@@ -37,7 +46,7 @@ pub struct EdgeLimits {
 /// # fn main() -> Result<(), anyport::BuildError> {
 /// let server = Server::builder("shop", "1.0.0").build()?;
 /// let metrics = server.metrics().clone();
-/// let limits = EdgeLimits { max_concurrent_calls: 100, quota: None, call_timeout: None };
+/// let limits = EdgeLimits::default().max_concurrent_calls(100);
 /// let service = ServiceBuilder::new()
 ///     .layer(edge(&limits, &metrics))
 ///     .layer(LegacyClientLayer::new(Default::default(), &metrics)) // clients of older revisions are asked inline

@@ -2,13 +2,10 @@
 
 use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path};
 
+use anyport_protocol::settings::{LimitField, LimitSpec, Unit};
 use clap::{Arg, ArgAction, Command, CommandFactory as _};
 
-use crate::{
-    exit::Exit,
-    listen::{Declared, LIMITS, Limits, Unit},
-    target::locations_by_program,
-};
+use crate::{exit::Exit, listen::Limits, target::locations_by_program};
 
 /// Set this variable to write the page instead of comparing with it.
 const UPDATE: &str = "UPDATE_GOLDEN";
@@ -28,9 +25,22 @@ fn the_reference_of_the_command_line_is_what_the_code_says() {
 
 #[test]
 fn the_tables_of_limits_are_what_the_code_declares() {
-    let mut sections: Vec<&str> = LIMITS.iter().map(|limit| limit.section).collect();
-    sections.dedup();
-    compare("limits.md", sections.into_iter().map(|section| (section, limits(section))).collect());
+    // Each section with its rows; a limit that several parts have stands once.
+    let mut sections: BTreeMap<&str, Vec<(&str, String)>> = BTreeMap::new();
+    Limits::default().each(|section, LimitField { spec, value }| {
+        let known = sections.values().flatten().any(|(name, _)| *name == spec.name);
+        if !known {
+            let LimitSpec { name, unit, note, beyond, .. } = spec;
+            let default = value.number().map(|number| in_words(number, unit)).unwrap_or_default();
+            let row = format!("| `{name}` | {default}{note} | {beyond} |\n");
+            sections.entry(section).or_default().push((name, row));
+        }
+    });
+    let table = |rows: &[(&str, String)]| {
+        let rows: String = rows.iter().map(|(_, row)| row.as_str()).collect();
+        format!("| name | default | beyond it |\n|---|---|---|\n{rows}")
+    };
+    compare("limits.md", sections.iter().map(|(section, rows)| (*section, table(rows))).collect());
 }
 
 /// Compares the parts of a page with what the code says, or writes them.
@@ -43,19 +53,6 @@ fn compare(page: &str, parts: Vec<(&str, String)>) {
     } else {
         assert_eq!(page, written, "{UPDATE}=1 cargo test -p anyport-cli reference writes the page anew");
     }
-}
-
-/// The table of the limits in one section of the page.
-fn limits(section: &str) -> String {
-    let mut defaults = Limits::default();
-    let mut out = String::from("| name | default | beyond it |\n|---|---|---|\n");
-    for limit in LIMITS.iter().filter(|limit| limit.section == section) {
-        let Declared { name, note, beyond, .. } = limit;
-        let default = (limit.fields)(&mut defaults)[0].number();
-        let default = default.map(|number| in_words(number, limit.unit)).unwrap_or_default();
-        writeln!(out, "| `{name}` | {default}{note} | {beyond} |").unwrap();
-    }
-    out
 }
 
 fn in_words(number: u64, unit: Unit) -> String {

@@ -293,7 +293,7 @@ impl Builder {
             Source::Target(target) => {
                 let (target, options) = *target;
                 let (capabilities, client_info) = (capabilities.clone(), info.clone());
-                let options = ConnectOptions { capabilities, client_info, ..options };
+                let options = options.capabilities(capabilities).client_info(client_info);
                 let opened =
                     ClientConnector::open(target?, options, cache.clone(), functions.clone()).await?;
                 let upstream = Upstream::builder("the server", opened.clone())

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Method, Raw, json::Members, uri::contains};
+use anyport_protocol::{Method, Raw, json::Members, settings, uri::contains};
 use anyport_service::{Notification, Principal};
 use lru::LruCache;
 use tokio::time::Instant;
@@ -25,20 +25,19 @@ use tokio::time::Instant;
 #[derive(Clone)]
 pub struct Cache(Arc<Mutex<Store>>);
 
-/// What bounds a [`Cache`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheLimits {
-    /// Answers. 0 keeps none. Default 1,000.
-    pub entries: usize,
-    /// Bytes of all answers together; one that takes more than a quarter of them is not kept. Default 16 MiB.
-    pub bytes: usize,
-    /// The longest time that an answer is kept, whatever it says. Default one day.
-    pub ttl: Duration,
-}
-
-impl Default for CacheLimits {
-    fn default() -> Self {
-        Self { entries: 1_000, bytes: 16 << 20, ttl: Duration::from_secs(24 * 3600) }
+settings! {
+    /// The limits of a [`Cache`].
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct CacheLimits {
+        /// The number of stored answers; 0 stores none.
+        #[default(1_000)]
+        pub entries: usize,
+        /// The size of all answers in bytes. An answer that takes more than a quarter of it is not stored.
+        #[default(16 MiB)]
+        pub bytes: usize,
+        /// The longest time that an answer is stored, whatever its `ttlMs` is.
+        #[default(1 day)]
+        pub ttl: Duration,
     }
 }
 

@@ -1,7 +1,7 @@
 use std::num::NonZeroU32;
 
 use anyport_metrics::{Counter, Metrics};
-use anyport_protocol::{Method, failure::Failure};
+use anyport_protocol::{Method, failure::Failure, limits};
 use anyport_service::{Context, Principal, Reply, Request, Service};
 use governor::{
     DefaultKeyedRateLimiter,
@@ -43,14 +43,23 @@ pub struct RateLimit<S> {
     refused: Counter,
 }
 
-/// How often a principal may call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
-    /// Calls a second, in the long run (`calls_per_second`).
-    pub per_second: NonZeroU32,
-    /// Calls at once after a pause (`call_burst`).
-    pub burst: NonZeroU32,
+limits! {
+    /// The quota of a principal: how often it may call.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Quota {
+        /// The number of calls a second, in the long run.
+        #[default("1,000" = CALLS_PER_SECOND)]
+        #[limit(Count "calls_per_second", note = " a caller", beyond = "-32603 `rate_limited`, 429")]
+        pub per_second: NonZeroU32,
+        /// The number of calls at once after a pause.
+        #[default("2,000" = CALL_BURST)]
+        #[limit(Count "call_burst", note = " a caller", beyond = "-32603 `rate_limited`, 429")]
+        pub burst: NonZeroU32,
+    }
 }
+
+const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+const CALL_BURST: NonZeroU32 = NonZeroU32::new(2_000).unwrap();
 
 impl<S> RateLimit<S> {
     /// Lets every principal call `inner` within `quota`.

@@ -108,7 +108,7 @@ async fn calls_over_the_limit_are_refused_until_one_ends() {
 #[tokio::test]
 async fn each_principal_has_its_own_rate() {
     let one = NonZeroU32::MIN;
-    let quota = Quota { per_second: one, burst: one.saturating_add(1) };
+    let quota = Quota::default().per_second(one).burst(one.saturating_add(1));
     let service = RateLimit::new(Fake(|_| Reply::ready(Outcome::Result(Raw::EMPTY_OBJECT))), quota);
     let call = |method, principal| {
         let context = Context::new(principal, Revision::NEWEST);
@@ -148,7 +148,7 @@ async fn a_ready_reply_passes_every_layer_as_it_is() {
     let service = Fake(|_: Request| Reply::ready(Outcome::Result(Raw::EMPTY_OBJECT)));
     let service = CatchPanic::new(service);
     let service = Timeout::new(service, Duration::from_secs(30));
-    let service = RateLimit::new(service, Quota { per_second: one, burst: one });
+    let service = RateLimit::new(service, Quota::default().per_second(one).burst(one));
     let service = Trace::new(ConcurrencyLimit::new(service, 1));
     assert!(service.call(request(Method::ToolsCall), context()).into_ready().is_ok());
 }
@@ -252,7 +252,7 @@ async fn dropping_a_reply_cancels_through_middleware() {
 async fn every_refusal_is_counted_by_the_name_of_its_limit() {
     let metrics = Metrics::new();
     let one = NonZeroU32::MIN;
-    let quota = Quota { per_second: one, burst: one.saturating_add(1) };
+    let quota = Quota::default().per_second(one).burst(one.saturating_add(1));
     let service = TimeoutLayer::new(Duration::from_secs(30), &metrics).layer(Fake(|_| slow(60)));
     let service = RateLimitLayer::new(quota, &metrics).layer(service);
     let service = ConcurrencyLimitLayer::new(1, &metrics).layer(service);

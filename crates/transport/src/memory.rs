@@ -35,7 +35,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use anyport_protocol::{Limits, Revision};
+use anyport_protocol::{Limits, Revision, settings};
 use anyport_service::{Principal, Service};
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -45,33 +45,29 @@ use crate::{
     lines::QUEUE,
 };
 
-/// How to serve a client in the same process.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Which revisions are spoken. Default all.
-    pub supported: Arc<[Revision]>,
-    /// How large a message may be.
-    pub limits: Limits,
-    /// Whom the client's calls are for. Default [`Principal::local`].
-    pub principal: Principal,
-    /// Messages that may wait in either direction (`queue`). Who sends beyond that waits. Default 64.
-    pub queue: usize,
-    /// Requests that may be open at once (`max_open_requests`). Default 1,024.
-    pub max_open_requests: usize,
-    /// How long running calls may go on once the client has ended its side. Default 10 s.
-    pub drain: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            supported: Revision::ALL.into(),
-            limits: Limits::default(),
-            principal: Principal::local(),
-            queue: QUEUE,
-            max_open_requests: 1024,
-            drain: Duration::from_secs(10),
-        }
+settings! {
+    /// How to serve a client in the same process.
+    #[derive(Clone, Debug)]
+    pub struct Config {
+        /// The revisions that are supported.
+        #[default("all" = Revision::ALL.into())]
+        #[set(into)]
+        pub supported: Arc<[Revision]>,
+        /// Size, depth and node count of a message.
+        #[default("those of [`Limits`]" = Limits::default())]
+        pub limits: Limits,
+        /// The principal of the client's calls.
+        #[default("[`Principal::local`]" = Principal::local())]
+        pub principal: Principal,
+        /// The number of messages that may wait in either direction (`queue`). A sender beyond that waits.
+        #[default("64" = QUEUE)]
+        pub queue: usize,
+        /// The number of open requests (`max_open_requests`). Further requests are refused as `overloaded`.
+        #[default(1_024)]
+        pub max_open_requests: usize,
+        /// The time in which running calls may end after the client closed its side.
+        #[default(10 s)]
+        pub drain: Duration,
     }
 }
 

@@ -58,10 +58,7 @@ const FATES: [(&str, &str); 8] = [
 async fn start(probe: &str, call: &str) -> Connection {
     let mut command = Command::new("sh").arg("-c").arg(SERVER).env("PROBE", probe).env("CALL", call);
     command.grace = Duration::from_millis(20);
-    let opening = ConnectOptions {
-        limits: Limits { bytes: 1 << 20, ..Limits::default() },
-        ..ConnectOptions::default()
-    };
+    let opening = ConnectOptions::default().limits(Limits::default().bytes(1 << 20));
     connect(&Target::Command(command), &opening).await.unwrap()
 }
 

@@ -313,7 +313,7 @@ impl Pool {
                 return;
             }
         }
-        if !revision.is_modern() {
+        if !revision.has_listen() {
             let info = client.info.clone();
             let context =
                 Context::new(Principal::local(), revision).with_client(client.capabilities.clone(), info);

@@ -9,6 +9,6 @@ pub(crate) enum Era {
 
 impl Era {
     pub(crate) fn of(revision: Revision) -> Self {
-        if revision.is_modern() { Self::Modern } else { Self::Legacy }
+        if revision.is_stateless() { Self::Modern } else { Self::Legacy }
     }
 }

@@ -1,39 +1,39 @@
 use std::time::Duration;
 
+use anyport_protocol::limits;
 use anyport_service::Backoff;
 
-/// The limits of the connections to one server; the names are those of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UpstreamLimits {
-    /// Connections at once. Default 64; for a program that is started for each, 8 are many.
-    pub connections: usize,
-    /// Calls that may wait for a connection. Beyond that they are refused as `overloaded`. Default 256.
-    pub waiting: usize,
-    /// For how long such a call waits; then it is refused as `overloaded`. Connections may be held for as long as people
-    /// take to answer questions, or never do. Default 30 s.
-    pub connection_wait: Duration,
-    /// How long an idle connection stays open; the last one of a server always stays, since the server's memory would
-    /// go with it. Default 10 minutes.
-    pub idle: Duration,
-    /// The time before the second attempt to connect; it doubles with each that fails. Default 250 ms.
-    pub first_backoff: Duration,
-    /// The longest time between two attempts to connect. Default 30 s.
-    pub backoff: Duration,
-    /// What a call does that comes before the next attempt is due. Default [`WhenDown::Fail`].
-    pub when_down: WhenDown,
-}
-
-impl Default for UpstreamLimits {
-    fn default() -> Self {
-        Self {
-            connections: 64,
-            waiting: 256,
-            connection_wait: Duration::from_secs(30),
-            idle: Duration::from_secs(600),
-            first_backoff: Duration::from_millis(250),
-            backoff: Duration::from_secs(30),
-            when_down: WhenDown::Fail,
-        }
+limits! {
+    /// The limits of the connections to one server; the names are those of the configuration.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct UpstreamLimits {
+        /// The number of connections; for a program that is started for each, 8 are many.
+        #[default(64)]
+        pub connections: usize,
+        /// The number of calls that may wait for a connection. Further calls are refused as `overloaded`.
+        #[default(256)]
+        pub waiting: usize,
+        /// The time that such a call waits before it is refused as `overloaded`. A server request can occupy a connection for
+        /// as long as a person takes to answer.
+        #[default(30 s)]
+        #[limit(
+            Seconds "connection_wait",
+            beyond = "-32603 `overloaded`: a server request can occupy a connection for as long as a person takes to answer"
+        )]
+        pub connection_wait: Duration,
+        /// The time after which an idle connection is closed. The last one of a server stays open, because the server's memory
+        /// would go with it.
+        #[default(10 minutes)]
+        pub idle: Duration,
+        /// The time before the second attempt to connect; it doubles with each attempt that fails.
+        #[default(250 ms)]
+        pub first_backoff: Duration,
+        /// The longest time between two attempts to connect.
+        #[default(30 s)]
+        pub backoff: Duration,
+        /// What a call does if it comes before the next attempt to connect is due.
+        #[default(WhenDown::Fail)]
+        pub when_down: WhenDown,
     }
 }
 

@@ -83,11 +83,8 @@ async fn cycle(upstream: &Upstream, round: usize) {
 async fn cycles(count: usize) {
     let mut command = Command::new("sh").arg("-c").arg(SERVER);
     command.grace = Duration::from_millis(50);
-    let opening = ConnectOptions {
-        limits: Limits { bytes: 1 << 20, ..Limits::default() },
-        ..ConnectOptions::default()
-    };
-    let limits = UpstreamLimits { backoff: Duration::from_millis(2), ..UpstreamLimits::default() };
+    let opening = ConnectOptions::default().limits(Limits::default().bytes(1 << 20));
+    let limits = UpstreamLimits::default().backoff(Duration::from_millis(2));
     let upstream = Upstream::builder("sh", TransportConnector::new(Target::Command(command), opening))
         .limits(limits)
         .build();

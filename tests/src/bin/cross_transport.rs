@@ -17,7 +17,7 @@ async fn main() -> Result<(), Fault> {
     match words.as_slice() {
         ["serve", revision] => {
             let supported: Arc<[Revision]> = [revision.parse()?].into();
-            let config = stdio::Config { supported, ..stdio::Config::default() };
+            let config = stdio::Config::default().supported(supported);
             stdio::serve(with_legacy_clients(server()?), config, pending()).await?;
         }
         ["bridge", url] => between((*url).into_endpoint()?).await?,

@@ -151,7 +151,7 @@ impl Setup {
             .metrics(&metrics)
             .build();
         let bridge = Bridge::new(upstream, self.supported.clone().into(), None);
-        let config = Config { supported: self.supported.clone().into(), ..Config::default() };
+        let config = Config::default().supported(self.supported.clone());
         let endpoint = Endpoint::new(bridge.clone(), config);
         Bridged { setup: self, bridge, metrics, endpoint, peers }
     }
@@ -207,11 +207,7 @@ impl Bridged {
     /// # Panics
     /// When the bridge refuses it.
     pub async fn client_of(&mut self, principal: Principal, revision: Revision, capabilities: Value) -> Wire {
-        let config = memory::Config {
-            principal,
-            supported: self.setup.supported.clone().into(),
-            ..memory::Config::default()
-        };
+        let config = memory::Config::default().principal(principal).supported(self.setup.supported.clone());
         opened(Link::memory(self.bridge.clone(), config), revision, capabilities).await
     }
 
@@ -266,7 +262,7 @@ pub async fn is_silent(client: &mut Wire) -> bool {
 
 /// The legacy revisions, oldest first: A to D of the translation rules.
 pub fn legacy() -> impl Iterator<Item = Revision> {
-    Revision::ALL.into_iter().filter(|revision| !revision.is_modern())
+    Revision::ALL.into_iter().filter(|revision| !revision.is_stateless())
 }
 
 /// A question that a server of `revision` can ask: the method, its params, the client's capability, an answer, and

@@ -49,7 +49,7 @@ impl Way {
 
     /// Whether `revision` can be spoken on it.
     pub fn carries(self, revision: Revision) -> bool {
-        self != Self::Sse || !revision.is_modern()
+        self != Self::Sse || !revision.is_stateless()
     }
 
     /// Serves [`server`], which then speaks `revision` and no other; in memory it speaks all. `program` is the program
@@ -94,19 +94,17 @@ impl Way {
             Self::Stdio => Err("standard streams are those of a child process".into()),
             Self::Unix => {
                 let folder = tempfile::tempdir()?;
-                let config = unix::Config { supported, ..unix::Config::default() };
+                let config = unix::Config::default().supported(supported);
                 let listener = unix::Listener::bind(folder.path().join("server.sock"), config).await?;
                 let target = Target::Unix(listener.path().to_owned());
                 let serving = tokio::spawn(async move { drop(listener.serve(service, never).await) });
                 Ok(Served { target, serving: Some(serving), _folder: Some(folder) })
             }
             Self::Http | Self::Sse | Self::WebSocket => {
-                let config = http::Config {
-                    supported,
-                    sse: true,
-                    websocket: Some(websocket::Config::default()),
-                    ..http::Config::default()
-                };
+                let config = http::Config::default()
+                    .supported(supported)
+                    .sse(true)
+                    .websocket(websocket::Config::default());
                 let listener = http::Listener::bind(([127, 0, 0, 1], 0).into(), config, false).await?;
                 let address = listener.address()?;
                 let serving = tokio::spawn(async move { drop(listener.serve(service, never).await) });
@@ -147,7 +145,7 @@ fn child(command: Command) -> Served {
 /// # Errors
 /// When there are no random numbers for its key.
 pub fn bridge(target: Target) -> Result<Bridge, Fault> {
-    let opening = ConnectOptions { limits: Limits::default(), ..ConnectOptions::default() };
+    let opening = ConnectOptions::default().limits(Limits::default());
     let upstream = Upstream::builder("cross_transport", TransportConnector::new(target, opening))
         .park(Sealer::new(&Key::random()?), ParkLimits::default())
         .build();

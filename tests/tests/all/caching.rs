@@ -143,16 +143,14 @@ async fn what_asks_its_caller_asks_each_time() {
 async fn nobody_is_given_what_was_kept_for_another() {
     let names = ["ada", "bob"];
     let token = |name: &str| http::Token::new(name, &format!("secret of {name}"));
-    let config = || http::Config {
-        authentication: http::Authentication::Tokens(names.map(token).to_vec()),
-        ..http::Config::default()
-    };
+    let config =
+        || http::Config::default().authentication(http::Authentication::Tokens(names.map(token).to_vec()));
     let (service, clear) = cached();
     let site = Site::listen(service, config()).await.unwrap();
     for (way, revision) in Way::ALL
         .into_iter()
         .flat_map(|way| Revision::ALL.map(|revision| (way, revision)))
-        .filter(|(way, revision)| *way != Way::Sse || !revision.is_modern())
+        .filter(|(way, revision)| *way != Way::Sse || !revision.is_stateless())
     {
         let mut clients = Vec::new();
         for name in names {

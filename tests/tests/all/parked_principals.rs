@@ -50,7 +50,7 @@ async fn a_parked_call_is_its_callers_alone() {
         let behind = Way::Stdio.server(revision, PROGRAM).await.unwrap();
         let tokens = NAMES.map(|name| http::Token::new(name, &format!("secret-of-{name}")));
         let authentication = http::Authentication::Tokens(tokens.into());
-        let config = http::Config { authentication, ..http::Config::default() };
+        let config = http::Config::default().authentication(authentication);
         let site = Site::listen(bridge(behind.target.clone()).unwrap(), config).await.unwrap();
         let (mut alice, mut mallory) = (client(&site, "alice").await, client(&site, "mallory").await);
         let retry = asked(&mut alice).await;

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use anyport::{
-    Context, Error, Server, Tool, http,
+    Context, Error, Server, Tool,
     layer::{CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout},
     middleware::{Call, Next},
     protocol::{Limits, jsonrpc::Reason},
@@ -67,7 +67,7 @@ async fn more_calls_than_may_run_are_refused() {
         assert_eq!(words, "2 calls are running (max_concurrent_calls); try again later");
         assert_eq!(status, cell.http.then_some(503));
         // Listening is no call in this sense.
-        if cell.revision.is_modern() {
+        if cell.revision.is_stateless() {
             assert_eq!(cell.wire.listen(&["test:///text"]).await?, ["test:///text"]);
         }
         for call in waiting {
@@ -91,7 +91,7 @@ const REFILLS: usize = 100;
 
 #[tokio::test]
 async fn more_calls_than_may_be_made_are_refused() {
-    let quota = Quota { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(3).unwrap() };
+    let quota = Quota::default().per_second(NonZeroU32::MIN).burst(NonZeroU32::new(3).unwrap());
     let layer = |inner| RateLimit::new(inner, quota);
     every_cell(layer, async |cell| {
         for _ in 0..3 {
@@ -195,7 +195,7 @@ fn guards() -> Vec<Guard> {
         closes_websockets: false,
         recovers: true,
     };
-    let bounded = |message: Limits| Terms { message, ..Terms::default() };
+    let bounded = |message: Limits| Terms::default().message(message);
     let calls = || {
         let complete = json!({
             "ref": {"type": "ref/prompt", "name": "review"}, "argument": {"name": "language", "value": ""},
@@ -239,7 +239,7 @@ fn guards() -> Vec<Guard> {
         Guard {
             name: "calls_per_second",
             around: |inner| {
-                let quota = Quota { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN };
+                let quota = Quota::default().per_second(NonZeroU32::MIN).burst(NonZeroU32::MIN);
                 Box::new(RateLimit::new(inner, quota))
             },
             made: 1,
@@ -255,7 +255,7 @@ fn guards() -> Vec<Guard> {
         },
         Guard {
             name: "max_open_requests",
-            terms: Terms { max_open_requests: 2, ..Terms::default() },
+            terms: Terms::default().max_open_requests(2),
             waiting: 2,
             trips: calls(),
             refusal: (-32603, json!("overloaded"), "2 requests are open (max_open_requests)"),
@@ -273,7 +273,7 @@ fn guards() -> Vec<Guard> {
         },
         Guard {
             name: "max_message_bytes",
-            terms: bounded(Limits { bytes: 2000, ..Limits::default() }),
+            terms: bounded(Limits::default().bytes(2000)),
             trips: vec![echo(&format!(r#"{{"a":"{}"}}"#, "x".repeat(2000)))],
             refusal: (-32600, Value::Null, "larger than 2000 bytes (max_message_bytes)"),
             status: 413,
@@ -282,7 +282,7 @@ fn guards() -> Vec<Guard> {
         },
         Guard {
             name: "max_depth",
-            terms: bounded(Limits { depth: 20, ..Limits::default() }),
+            terms: bounded(Limits::default().depth(20)),
             trips: vec![echo(&format!(r#"{{"a":{}{}}}"#, "[".repeat(20), "]".repeat(20)))],
             refusal: (-32600, Value::Null, "nested deeper than 20 levels (max_depth)"),
             status: 400,
@@ -290,7 +290,7 @@ fn guards() -> Vec<Guard> {
         },
         Guard {
             name: "max_nodes",
-            terms: bounded(Limits { nodes: 100, ..Limits::default() }),
+            terms: bounded(Limits::default().nodes(100)),
             trips: vec![echo(&format!("{{\"a\":[0{}]}}", ",0".repeat(100)))],
             refusal: (-32600, Value::Null, "more than 100 values (max_nodes)"),
             status: 400,
@@ -344,7 +344,7 @@ async fn trip(cell: &mut Cell, guard: &Guard) -> Result<(), Lost> {
         waiting.push(cell.wire.begin("tools/call", json!({"name": "wait"}))?);
         cell.probe.begun().await;
     }
-    let beyond = guard.but_for_modern_http && cell.http && cell.revision.is_modern();
+    let beyond = guard.but_for_modern_http && cell.http && cell.revision.is_stateless();
     for trip in guard.trips.iter().filter(|_| !beyond) {
         for in_a_batch in [false, true] {
             if in_a_batch && !cell.revision.has_batches() {
@@ -421,7 +421,7 @@ async fn call(cell: &mut Cell, method: &str, params: &Value, in_a_batch: bool) -
 async fn trip_plainly(guard: &Guard) {
     let probe = Probe::default();
     let service = || (guard.around)(Box::new(with_legacy_clients(server(&probe).unwrap())));
-    let config = http::Config { plain: true, ..guard.terms.http() };
+    let config = guard.terms.http().plain(true);
     for site in [
         Site::listen(service(), config.clone()).await.unwrap(),
         Site::mount(service(), config).await.unwrap(),

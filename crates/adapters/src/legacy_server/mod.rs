@@ -1,6 +1,7 @@
 //! Serves callers that retry from a service with inline requests.
 
 mod attached_request;
+mod only_outcome;
 mod parked_calls;
 mod state_sealer;
 mod task;
@@ -16,22 +17,22 @@ use anyport_protocol::{
     Error, Method, Raw,
     json::Splice,
     jsonrpc::{Reason, code},
+    limits,
     session::{
         client::ServerIdentity,
-        parked::{Call, CallRecord, Limits},
+        parked::{CallRecord, Limits},
     },
 };
 use bytestring::ByteString;
 use tokio::sync::oneshot;
-use tracing::Instrument as _;
 
 pub(super) use self::state_sealer::StateOwner;
 pub use self::state_sealer::StateSealer;
 use self::{
     attached_request::{AttachedRequest, Command, caller},
+    only_outcome::OnlyOutcome,
     parked_calls::ParkedCalls,
     state_sealer::{Binding, Opened, Resume, digest, tampered},
-    task::Open,
     urls::Visited,
 };
 use anyport_metrics::{Counter, Metrics};
@@ -39,8 +40,9 @@ use anyport_service::{Context, Event, InputMode, Outcome, Relay, Reply, Request,
 
 /// Serves callers that retry from a service with inline requests: a connection to a server of 2025-11-25 or earlier.
 ///
-/// Inline callers pass through. For a caller that retries, the call stays open in a task of its own while the caller
-/// answers its requests as `input_required`; the retry delivers the answers, and receives what the call then leads to.
+/// Inline callers pass through, and so does a call that only has an outcome. A call that sends anything else, to a caller
+/// that retries, stays open in a task of its own while the caller answers its requests as `input_required`; the retry
+/// delivers the answers, and receives what the call then leads to.
 /// The service may send inline requests, and has no deadline: a layer around the adapter bounds each request of the
 /// dialogue by itself, and [`ParkLimits::call_timeout`] the whole call.
 ///
@@ -53,51 +55,66 @@ pub struct LegacyServerAdapter<S> {
     refused: Refused,
 }
 
-/// The limits of parked calls; the names are those of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParkLimits {
-    /// How long further server requests are collected before the caller receives them. Default 20 ms.
-    pub batch_window: Duration,
-    /// How long a call waits for its caller to come back. Default 10 minutes.
-    pub park_ttl: Duration,
-    /// Parked calls of one principal. Default 32.
-    pub parked_per_principal: usize,
-    /// Parked calls in all; as many are remembered that are over. Default 1,024.
-    pub parked_total: usize,
-    /// The largest size of the server requests, and of the waiting outcome, of one parked call. Default 1 MiB.
-    pub parked_bytes: usize,
-    /// Questions that are open at once. Default 16.
-    pub questions: usize,
-    /// Rounds of questions in one call. Default 10.
-    pub rounds: u32,
-    /// How often a server request is repeated if its answer is missing or does not fit. Default 3.
-    pub max_reprompts: u32,
-    /// How long the same retry gets the same outcome once more. Default 30 s.
-    pub replay: Duration,
-    /// The longest `requestState`. Default 64 KiB.
-    pub state_bytes: usize,
-    /// How long a call may run; the time in which it is parked does not count. Default: as long as its caller waits.
-    pub call_timeout: Option<Duration>,
-    /// How long a call that needs URLs to be visited waits for the server to say that they were. Default 30 s.
-    pub elicitation_wait: Duration,
-}
-
-impl Default for ParkLimits {
-    fn default() -> Self {
-        Self {
-            batch_window: Duration::from_millis(20),
-            park_ttl: Duration::from_secs(600),
-            parked_per_principal: 32,
-            parked_total: 1024,
-            parked_bytes: 1 << 20,
-            questions: 16,
-            rounds: 10,
-            max_reprompts: 3,
-            replay: Duration::from_secs(30),
-            state_bytes: 64 << 10,
-            call_timeout: None,
-            elicitation_wait: Duration::from_secs(30),
-        }
+limits! {
+    /// The limits of parked calls; the names are those of the configuration.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct ParkLimits {
+        /// The time in which further server requests are collected before the caller receives them.
+        #[default(20 ms)]
+        pub batch_window: Duration,
+        /// The time that a parked call waits for its caller's retry.
+        #[default(10 minutes)]
+        #[limit(Seconds "park_ttl", beyond = "the call is cancelled; a retry gets -32602 `expired`")]
+        pub park_ttl: Duration,
+        /// The number of parked calls of one principal.
+        #[default(32)]
+        #[limit(
+            Count "parked_per_principal",
+            beyond = "the call that would be parked is cancelled: -32603 `overloaded`"
+        )]
+        pub parked_per_principal: usize,
+        /// The number of parked calls in all. As many ended ones are remembered.
+        #[default(1_024)]
+        #[limit(Count "parked_total", beyond = "the same")]
+        pub parked_total: usize,
+        /// The size in bytes of the server requests, and of the waiting outcome, of one parked call.
+        #[default(1 MiB)]
+        #[limit(
+            Bytes "parked_bytes", note = " a call",
+            beyond = "a server request is refused; an outcome is dropped, and the retry gets -32603 `too_large`"
+        )]
+        pub parked_bytes: usize,
+        /// The number of server requests that are open at once.
+        #[default(16)]
+        #[limit(Count "questions", note = " a round", beyond = "the server's request gets -32603")]
+        pub questions: usize,
+        /// The number of rounds of server requests in one call.
+        #[default(10)]
+        #[limit(Count "rounds", beyond = "the server's request gets -32603")]
+        pub rounds: u32,
+        /// How often a server request is repeated if its answer is missing or does not fit.
+        #[default(3)]
+        #[limit(Count "max_reprompts", beyond = "-32602 `malformed`; a valid answer is still accepted")]
+        pub max_reprompts: u32,
+        /// The time in which the same retry gets the same outcome once more.
+        #[default(30 s)]
+        #[limit(Seconds "replay", note = ", outcomes up to 64 KiB", beyond = "-32602 `consumed`")]
+        pub replay: Duration,
+        /// The size of a `requestState` in bytes.
+        #[default(64 KiB)]
+        #[limit(Bytes "state_bytes", beyond = "-32602 `tampered`")]
+        pub state_bytes: usize,
+        /// The time that a call may run. The time in which it is parked does not count.
+        #[default("none: as long as its caller waits" = None)]
+        #[set(into)]
+        pub call_timeout: Option<Duration>,
+        /// The time that a call which needs URLs to be visited waits for the server's report of the visit.
+        #[default(30 s)]
+        #[limit(
+            Seconds "elicitation_wait",
+            beyond = "the call is made although the server has not reported that the URL was visited"
+        )]
+        pub elicitation_wait: Duration,
     }
 }
 
@@ -198,26 +215,9 @@ impl<S: Service> LegacyServerAdapter<S> {
     /// Calls, after `round` rounds in which URLs were visited.
     fn open(&self, request: Request, context: Context, binding: Binding, round: u32) -> Reply {
         let live = context.clone().with_input_mode(InputMode::Inline).with_deadline_moved(Duration::MAX);
-        let begun = self.yard.now();
-        match self.inner.call(request, live).into_ready() {
-            Ok(Outcome::InputRequired(_)) => {
-                let message = "the server answered input_required to a caller that is asked live";
-                Reply::error(Error::internal(message).with_reason(Reason::InvalidUpstream))
-            }
-            Ok(outcome) => Reply::ready(self.told(outcome, &binding, &context, round)),
-            Err(reply) => {
-                let (park, name) = (self.clone(), binding.name.to_string());
-                let call = Call::new(self.yard.limits.call(), name, begun, 0, caller(&context));
-                emit::reply(move |emitter| {
-                    let (end, ended) = oneshot::channel();
-                    let guest = AttachedRequest::new(&context, emitter, end);
-                    let shared = (park.yard.clone(), park.refused.clone());
-                    let open = Open::new(reply, call, guest, binding.clone(), shared);
-                    tokio::spawn(open.run().in_current_span());
-                    async move { park.told(ended_with(ended).await, &binding, &context, round) }
-                })
-            }
-        }
+        let began = self.yard.now();
+        let reply = self.inner.call(request, live);
+        reply.relay(OnlyOutcome::new(self.clone(), binding, context, round, began))
     }
 
     /// Goes on with the call that a state leads to.

@@ -10,7 +10,7 @@ use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 use anyhow::{Context as _, Result};
 use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder},
-    stack::{self, EdgeLimits},
+    stack,
 };
 use anyport_gateway::Bridge;
 use anyport_metrics::Metrics;
@@ -18,7 +18,7 @@ use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_transport::client::ConnectOptions;
-use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
+use anyport_upstream::{TransportConnector, Upstream};
 
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
@@ -85,23 +85,18 @@ fn upstream(
     sealer: Sealer,
     metrics: &Metrics,
 ) -> Result<Upstream> {
-    let opening = ConnectOptions {
-        revision: arguments.server.revision,
-        open_timeout: arguments.server.timeout,
-        ..ConnectOptions::default()
-    };
+    let opening =
+        ConnectOptions::default().revision(arguments.server.revision).open_timeout(arguments.server.timeout);
     let reach = TransportConnector::new(guard::guarded(target.server.destination()?), opening);
     let connections = match target.server {
         // Each is a process of its own.
         Server::Command { .. } => 8,
-        _ => UpstreamLimits::default().connections,
+        _ => limits.upstream.connections,
     };
-    let connections = limits.connections.unwrap_or(connections);
-    let connection_wait = limits.connection_wait;
-    let bounds = UpstreamLimits { connections, connection_wait, ..UpstreamLimits::default() };
+    let connections = limits.bridge.connections.unwrap_or(connections);
     Ok(Upstream::builder(&target.name, reach)
-        .limits(bounds)
-        .dialogues(limits.shim)
+        .limits(limits.upstream.connections(connections))
+        .dialogues(limits.legacy_clients)
         .park(sealer, limits.park)
         .metrics(metrics)
         .build())
@@ -109,12 +104,8 @@ fn upstream(
 
 /// The layers around the bridge, from the outside in.
 fn layered(bridge: Bridge, limits: &Limits, metrics: &Metrics) -> impl Service + use<> {
-    let edge = EdgeLimits {
-        max_concurrent_calls: limits.max_concurrent_calls,
-        quota: Some(limits.quota),
-        // How long a call may take is between the client, who can cancel it, and the server.
-        call_timeout: None,
-    };
+    // No limit for the time of a call: that is between the client, who can cancel it, and the server.
+    let edge = limits.edge.quota(limits.quota);
     ServiceBuilder::new()
         .layer(stack::edge(&edge, metrics))
         // A fault of ours fails one call, not the process.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Error, Result};
 use anyport_protocol::jsonrpc::Reason;
-use anyport_protocol::{Raw, suggest::did_you_mean};
+use anyport_protocol::suggest::did_you_mean;
 use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, MessageObserver};
 use serde_json::json;
 
@@ -40,15 +40,12 @@ const LINGER: Duration = Duration::from_millis(300);
 
 /// How a connection of this program is opened.
 pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn MessageObserver>>) -> ConnectOptions {
-    ConnectOptions {
-        revision: options.server.revision,
-        // The log level: a legacy server receives it once, a modern one with each call.
-        capabilities: Raw::from(json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}})),
-        client_info: Raw::from(json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")})),
-        open_timeout: options.server.timeout,
-        tap,
-        ..ConnectOptions::default()
-    }
+    ConnectOptions::default()
+        .revision(options.server.revision)
+        .capabilities(json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}}))
+        .client_info(json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")}))
+        .open_timeout(options.server.timeout)
+        .tap(tap)
 }
 
 /// Returns the advice for `error`; `demanded`: whether only one revision was allowed.

@@ -2,11 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{
-    limit_table::LIMITS,
-    limit_value::{Declared, Unit},
-    limits::Limits,
-};
+use anyport_protocol::settings::{LimitField, LimitSpec, Unit};
+
+use super::limits::Limits;
 
 /// A limit, as it was given: `NAME=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +20,7 @@ impl FromStr for Limit {
         let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
         let name = name.to_ascii_lowercase();
         let declared = declared(&name);
-        let least = declared.as_ref().map_or(1, |declared| declared.least);
+        let least = declared.as_ref().map_or(1, |declared| declared.at_least);
         let value = value.parse().ok().filter(|value| *value >= least);
         let value = value.ok_or_else(|| {
             format!("the value of {name} must be a whole number from {least} on, and {} at most", u32::MAX)
@@ -42,30 +40,43 @@ impl Limits {
     pub(crate) fn with(limits: &[Limit]) -> Self {
         let mut all = Self::default();
         for limit in limits {
-            // There is one of this name, or it would not have been read.
-            if let Ok(declared) = declared(&limit.name) {
-                declared.set(&mut all, limit.value);
-            }
+            all.each(|_, field| {
+                if field.spec.name == limit.name {
+                    field.value.set(limit.value);
+                }
+            });
         }
         all
     }
 }
 
 /// The declaration of the limit called `name`.
-fn declared(name: &str) -> Result<&'static Declared<Limits>, String> {
+fn declared(name: &str) -> Result<LimitSpec, String> {
     match name {
         "max_connections" => return Err("the connections are set by --max-connections".into()),
         "cache_ttl" => return Err("the time that answers are kept is set by --cache".into()),
         "call_timeout" | "timeout" => return Err("the time of a call is set by --timeout".into()),
         _ => {}
     }
-    LIMITS.iter().find(|declared| declared.name == name).ok_or_else(|| {
-        let names = LIMITS.iter().map(|declared| match declared.unit {
-            Unit::Seconds => format!("{} (seconds)", declared.name),
-            Unit::Count | Unit::Bytes => declared.name.to_owned(),
+    let all = specs();
+    all.iter().find(|spec| spec.name == name).copied().ok_or_else(|| {
+        let names = all.iter().map(|spec| match spec.unit {
+            Unit::Seconds => format!("{} (seconds)", spec.name),
+            Unit::Count | Unit::Bytes => spec.name.to_owned(),
         });
         format!("there is no limit {name:?}; there are {}", names.collect::<Vec<_>>().join(", "))
     })
+}
+
+/// The declarations of all limits, each once.
+fn specs() -> Vec<LimitSpec> {
+    let mut all: Vec<LimitSpec> = Vec::new();
+    Limits::default().each(|_, LimitField { spec, .. }| {
+        if all.iter().all(|earlier| earlier.name != spec.name) {
+            all.push(spec);
+        }
+    });
+    all
 }
 
 #[cfg(test)]
@@ -77,7 +88,7 @@ mod tests {
     #[test]
     fn every_name_that_is_told_is_a_limit_and_is_documented() {
         let page = include_str!("../../../../docs/limits.md");
-        for Declared { name, .. } in LIMITS {
+        for LimitSpec { name, .. } in specs() {
             assert!(format!("{name}=9000").parse::<Limit>().is_ok(), "{name}");
             assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/limits.md");
         }

@@ -1,7 +1,8 @@
-//! The limits of a program that serves, by the crates that keep them.
+//! The limits of a program that serves.
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
+use anyport::stack::EdgeLimits;
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_knowledge::{
     Folders, Settings,
@@ -10,93 +11,144 @@ use anyport_knowledge::{
     live::MAX_HELD_BYTES,
 };
 use anyport_layers::{CacheLimits, Quota};
+use anyport_protocol::{limits, settings::LimitField};
 use anyport_server::Builder;
 use anyport_transport::{http, unix, websocket};
 use anyport_upstream::UpstreamLimits;
 
 use crate::logging::Rotation;
 
-/// The limits of a program that serves; [`LIMITS`](super::limit_table::LIMITS) declares them.
-#[derive(Clone, Debug)]
+/// The limits of a program that serves. Each is declared in the crate that enforces it.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Limits {
+    /// The limits of HTTP. Those of messages and open requests apply to every transport.
     pub(crate) http: http::Limits,
     pub(crate) websocket: websocket::Config,
-    pub(crate) shim: LegacyClientLimits,
-    pub(crate) park: ParkLimits,
+    pub(crate) edge: EdgeLimits,
     pub(crate) quota: Quota,
-    pub(crate) max_concurrent_calls: usize,
-    pub(crate) max_open_requests: usize,
-    /// Connections of a bridge to its server, where that was set.
-    pub(crate) connections: Option<usize>,
-    /// For how long a call waits for one of them.
-    pub(crate) connection_wait: Duration,
+    pub(crate) legacy_clients: LegacyClientLimits,
+    pub(crate) bridge: BridgeLimits,
+    pub(crate) upstream: UpstreamLimits,
+    pub(crate) park: ParkLimits,
     pub(crate) cache: CacheLimits,
     pub(crate) rotation: Rotation,
-    pub(super) documents: DocumentLimits,
-    pub(super) server: ServerLimits,
-    /// How many characters of a document an answer holds.
-    pub(crate) max_answer_chars: usize,
+    pub(crate) documents: DocumentLimits,
+    pub(crate) server: ServerLimits,
 }
 
-/// The limits of documents.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DocumentLimits {
-    pub(super) max_documents: usize,
-    pub(super) max_document_bytes: u64,
-    pub(super) max_held_bytes: u64,
-}
-
-/// The limits of the server, if they are set; else its builder's defaults.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ServerLimits {
-    pub(super) max_listeners: Option<usize>,
-    pub(super) max_subscriptions: Option<usize>,
-    pub(super) max_subscription_bytes: Option<usize>,
-    pub(super) page_size: Option<usize>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1000).unwrap();
-        const CALL_BURST: NonZeroU32 = NonZeroU32::new(2000).unwrap();
-        Self {
-            http: http::Limits { drain: DRAIN, ..http::Limits::default() },
-            websocket: websocket::Config::default(),
-            shim: LegacyClientLimits::default(),
-            park: ParkLimits::default(),
-            quota: Quota { per_second: CALLS_PER_SECOND, burst: CALL_BURST },
-            max_concurrent_calls: 1024,
-            max_open_requests: 1024,
-            connections: None,
-            connection_wait: UpstreamLimits::default().connection_wait,
-            cache: CacheLimits::default(),
-            rotation: Rotation::default(),
-            documents: DocumentLimits {
-                max_documents: MAX_DOCUMENTS,
-                max_document_bytes: MAX_DOCUMENT_BYTES,
-                max_held_bytes: MAX_HELD_BYTES,
-            },
-            server: ServerLimits::default(),
-            max_answer_chars: DEFAULT_MAX_ANSWER_CHARS,
-        }
+limits! {
+    /// The limits of a bridge that depend on its server.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct BridgeLimits {
+        /// The number of connections to the server.
+        #[default("8 to a program that is started for each, else 64" = None)]
+        #[limit(
+            Count "connections", note = "8 to a program that is started for each, else 64",
+            beyond = "further callers wait for one, or share one and cannot receive requests of a legacy server"
+        )]
+        pub(crate) connections: Option<usize>,
     }
 }
 
-/// How long running calls may continue when the program stops.
-const DRAIN: Duration = Duration::from_secs(10);
+limits! {
+    /// The limits of documents.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct DocumentLimits {
+        /// The number of documents.
+        #[default("[`MAX_DOCUMENTS`]" = MAX_DOCUMENTS)]
+        #[limit(
+            Count "max_documents", note = " in all folders together",
+            beyond = "the first are served; a warning says so"
+        )]
+        pub(crate) max_documents: usize,
+        /// The size of a document in bytes.
+        #[default("[`MAX_DOCUMENT_BYTES`]" = MAX_DOCUMENT_BYTES)]
+        #[limit(Bytes "max_document_bytes", note = " a file", beyond = "the file is left out, with a warning")]
+        pub(crate) max_document_bytes: u64,
+        /// The size in bytes of the text that is held in memory.
+        #[default("[`MAX_HELD_BYTES`]" = MAX_HELD_BYTES)]
+        #[limit(
+            Bytes "max_held_bytes", note = " of text in memory",
+            beyond = "further texts are read from their files on request"
+        )]
+        pub(crate) max_held_bytes: u64,
+        /// The number of characters of a document that an answer has.
+        #[default("[`DEFAULT_MAX_ANSWER_CHARS`]" = DEFAULT_MAX_ANSWER_CHARS)]
+        #[limit(
+            Count "max_answer_chars", note = " characters",
+            beyond = "`get_stdlib` and `get_doc` answer with an outline, unless the call gives another number (`max_chars`); the prompt `apply_standard` contains the beginning"
+        )]
+        pub(crate) max_answer_chars: usize,
+    }
+}
+
+limits! {
+    /// The limits of the server, if they are set; else its builder's defaults.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct ServerLimits {
+        /// The number of listeners.
+        #[default(None)]
+        #[limit(
+            Count "max_listeners", note = "10,000, as many as a transport has streams and sessions",
+            beyond = "-32603 `overloaded`; a legacy session with a stream for notifications is one listener"
+        )]
+        pub(crate) max_listeners: Option<usize>,
+        /// The number of subscriptions of a listener.
+        #[default(None)]
+        #[limit(
+            Count "max_subscriptions", note = "1,000 a listener",
+            beyond = "further ones are left out of the acknowledgement"
+        )]
+        pub(crate) max_subscriptions: Option<usize>,
+        /// The size in bytes of all subscriptions.
+        #[default(None)]
+        #[limit(
+            Bytes "max_subscription_bytes", note = "64 MiB of all listeners together",
+            beyond = "-32603 `overloaded`"
+        )]
+        pub(crate) max_subscription_bytes: Option<usize>,
+        /// The number of entries of a page.
+        #[default(None)]
+        #[limit(Count "page_size", note = "1,000 entries", beyond = "the list continues with a cursor")]
+        pub(crate) page_size: Option<usize>,
+    }
+}
 
 impl Limits {
-    /// The bounds of a Unix socket: those that it shares with the other transports have the same values.
+    /// Calls `visit` with every limit and its section of `docs/limits.md`, in the order of the page. A limit that several
+    /// parts have comes once for each of them; the first describes it.
+    pub(crate) fn each(&mut self, mut visit: impl FnMut(&'static str, LimitField<'_>)) {
+        let mut section = |name, fields: Vec<LimitField<'_>>| {
+            fields.into_iter().for_each(|field| visit(name, field));
+        };
+        section("messages", self.http.message.limits_mut());
+        let of_http = self.http.limits_mut().into_iter();
+        let (of_calls, of_http) = of_http.partition(|field| field.spec.name == "max_open_requests");
+        section("http", of_http);
+        section("sockets", self.websocket.limits_mut());
+        section("calls", self.edge.limits_mut());
+        section("calls", self.quota.limits_mut());
+        section("calls", of_calls);
+        section("calls", self.legacy_clients.limits_mut());
+        section("connections", self.bridge.limits_mut());
+        section("connections", self.upstream.limits_mut());
+        section("parked calls", self.park.limits_mut());
+        section("cache and logs", self.cache.limits_mut());
+        section("cache and logs", self.rotation.limits_mut());
+        section("documents", self.documents.limits_mut());
+        section("server", self.server.limits_mut());
+    }
+
+    /// The limits of a Unix socket: those that it shares with the other transports have the same values.
     pub(crate) fn unix(&self, max_connections: usize) -> unix::Limits {
-        unix::Limits {
-            message: self.http.message,
-            max_connections,
-            max_open_requests: self.max_open_requests,
-            first_message: self.websocket.first_message,
-            connection_idle: self.websocket.connection_idle,
-            write_timeout: self.http.write_timeout,
-            drain: self.http.drain,
-        }
+        unix::Limits::default()
+            .message(self.http.message)
+            .max_connections(max_connections)
+            .max_open_requests(self.http.max_open_requests)
+            .first_message(self.websocket.first_message)
+            .connection_idle(self.websocket.connection_idle)
+            .write_timeout(self.http.write_timeout)
+            .drain(self.http.drain)
     }
 
     /// `folders` with their limits.
@@ -107,7 +159,7 @@ impl Limits {
 
     /// The settings of documents, with the index below `index_dir`.
     pub(crate) fn of_knowledge(&self, index_dir: Option<PathBuf>) -> Settings {
-        Settings { index_dir, max_held_bytes: self.documents.max_held_bytes }
+        Settings::default().index_dir(index_dir).max_held_bytes(self.documents.max_held_bytes)
     }
 
     /// `server` with its limits.

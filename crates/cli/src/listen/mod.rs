@@ -3,8 +3,6 @@
 mod addresses;
 mod arguments;
 mod limit;
-mod limit_table;
-mod limit_value;
 mod limits;
 mod stdin_fallback;
 
@@ -30,11 +28,6 @@ pub(crate) use self::{
     addresses::{Addresses, absolute},
     arguments::{Arguments, Era, Transport},
     limits::Limits,
-};
-#[cfg(test)]
-pub(crate) use self::{
-    limit_table::LIMITS,
-    limit_value::{Declared, Unit},
 };
 use crate::{logging, state_dir, user_error::UserError};
 
@@ -78,15 +71,14 @@ pub(crate) async fn serve(
     }
     if arguments.speaks(Transport::Unix) {
         let limits = limits.unix(arguments.max_connections);
-        let config = unix::Config { supported: supported.clone(), limits, ..unix::Config::default() };
+        let config = unix::Config::default().supported(supported.clone()).limits(limits);
         serving = serving.unix_with(unix_path(arguments)?, config);
     }
-    let config = stdio::Config {
-        supported,
-        limits: limits.http.message,
-        max_open_requests: limits.max_open_requests,
-        drain: limits.http.drain,
-    };
+    let config = stdio::Config::default()
+        .supported(supported)
+        .limits(limits.http.message)
+        .max_open_requests(limits.http.max_open_requests)
+        .drain(limits.http.drain);
     serving = match arguments.speaks(Transport::Stdio) {
         true => serving.stdio_with(config),
         // Its end is nothing to us: what was to be served is served elsewhere.
@@ -144,20 +136,19 @@ fn http_config(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limit
         allow_hosts.extend(name.trim_end_matches(":0").parse());
     }
     let websocket = limits.websocket.clone();
-    let limits = http::Limits { max_connections: arguments.max_connections, ..limits.http.clone() };
-    Ok(http::Config {
-        supported,
-        allow_hosts,
-        allow_origins,
-        authentication,
-        sse: arguments.speaks(Transport::Sse),
-        public_prefix: arguments.public_url.as_ref().map(|public| public.prefix.clone()).unwrap_or_default(),
-        websocket: arguments.speaks(Transport::Websocket).then_some(websocket),
-        compat: Compat::new(arguments.compat.iter().copied()),
-        plain: true,
-        limits,
-        ..http::Config::default()
-    })
+    let limits = limits.http.clone().max_connections(arguments.max_connections);
+    let prefix = arguments.public_url.as_ref().map(|public| public.prefix.clone());
+    Ok(http::Config::default()
+        .supported(supported)
+        .allow_hosts(allow_hosts)
+        .allow_origins(allow_origins)
+        .authentication(authentication)
+        .sse(arguments.speaks(Transport::Sse))
+        .public_prefix(prefix.unwrap_or_default())
+        .websocket(arguments.speaks(Transport::Websocket).then_some(websocket))
+        .compat(Compat::new(arguments.compat.iter().copied()))
+        .plain(true)
+        .limits(limits))
 }
 
 /// The path of the Unix socket. The folder of one that was not chosen is made.

@@ -4,18 +4,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The rotation of the log file: its size, and the number of older files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rotation {
-    /// Bytes that a file may have (`log_file_bytes`).
-    pub(crate) bytes: u64,
-    /// The number of older files beside it (`log_files`).
-    pub(crate) files: usize,
-}
+use anyport_protocol::limits;
 
-impl Default for Rotation {
-    fn default() -> Self {
-        Self { bytes: 10 * 1024 * 1024, files: 5 }
+limits! {
+    /// The rotation of the log file.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Rotation {
+        /// The size of a file in bytes.
+        #[default(10 MiB)]
+        #[limit(Bytes "log_file_bytes", beyond = "the log file becomes `NAME.1`, and a new one begins")]
+        pub(crate) bytes: u64,
+        /// The number of older files beside it.
+        #[default(5)]
+        #[limit(Count "log_files", note = " older files", beyond = "the oldest is deleted")]
+        pub(crate) files: usize,
     }
 }
 

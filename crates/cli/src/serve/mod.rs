@@ -9,8 +9,8 @@ use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use anyport::{
-    layer::{CacheLimits, CatchPanicLayer, LegacyClientLayer, ServiceBuilder, optional},
-    stack::{self, EdgeLimits},
+    layer::{CatchPanicLayer, LegacyClientLayer, ServiceBuilder, optional},
+    stack,
 };
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
@@ -40,11 +40,10 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let Documents { source, folders, knowledge } = documents;
     let supported: Arc<[Revision]> = arguments.listen.era.revisions().into();
     let limits = Limits::with(&arguments.listen.limit);
-    let options = Options {
-        max_answer_chars: limits.max_answer_chars,
-        languages: arguments.languages.clone(),
-        domains: arguments.domains.clone(),
-    };
+    let options = Options::default()
+        .max_answer_chars(limits.documents.max_answer_chars)
+        .languages(arguments.languages.clone())
+        .domains(arguments.domains.clone());
     let (name, key) = (&arguments.name, listen::key(arguments.listen.state_dir.clone()));
     let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
@@ -69,18 +68,14 @@ fn layered(
 ) -> impl Service + use<> {
     // Their refusals are counted with those of the server.
     let metrics = server.metrics().clone();
-    let edge = EdgeLimits {
-        max_concurrent_calls: limits.max_concurrent_calls,
-        quota: Some(limits.quota),
-        call_timeout: Some(arguments.timeout.0),
-    };
-    let cache = arguments.cache().map(|ttl| {
-        cache::layer(server.clone(), knowledge.clone(), CacheLimits { ttl, ..limits.cache }).metrics(&metrics)
-    });
+    let edge = limits.edge.quota(limits.quota).call_timeout(arguments.timeout.0);
+    let cache = arguments
+        .cache()
+        .map(|ttl| cache::layer(server.clone(), knowledge.clone(), limits.cache.ttl(ttl)).metrics(&metrics));
     ServiceBuilder::new()
         .layer(stack::edge(&edge, &metrics))
         // Handlers send requests as results; legacy clients receive them inline.
-        .layer(LegacyClientLayer::new(limits.shim, &metrics))
+        .layer(LegacyClientLayer::new(limits.legacy_clients, &metrics))
         // Read-only tools are cached; rate limit and timeout apply all the same.
         .layer(optional(cache))
         // A handler that panics fails its call, not the process.

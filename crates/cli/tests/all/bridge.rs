@@ -71,7 +71,7 @@ fn pairs() -> [(Revision, Revision); 4] {
 async fn questions_and_progress_cross_every_pair_of_eras() {
     for (client, server) in pairs() {
         let service = LegacyClientAdapter::new(asks(), LegacyClientLimits::default());
-        let config = Config { supported: [server].into(), ..Config::default() };
+        let config = Config::default().supported([server]);
         let link = Link::http(service, config).await.unwrap();
         let target = format!("http://{}/mcp", link.address().unwrap());
         let (program, _home, address) = bridge(&target);
@@ -103,7 +103,7 @@ async fn questions_and_progress_cross_every_pair_of_eras() {
 async fn a_question_that_a_client_refuses_ends_as_it_would_without_the_bridge() {
     for (client, server) in pairs() {
         let service = LegacyClientAdapter::new(asks(), LegacyClientLimits::default());
-        let config = Config { supported: [server].into(), ..Config::default() };
+        let config = Config::default().supported([server]);
         let link = Link::http(service, config).await.unwrap();
         let (_program, _home, address) = bridge(&format!("http://{}/mcp", link.address().unwrap()));
         let mut wire = Wire::over(Remote::new(address).http("/mcp"))

@@ -21,7 +21,7 @@ impl FunctionAnswers {
     /// Answers what the server at the other end of `connection` asks outside any call, from now on. A modern server asks by
     /// its results alone.
     pub(crate) fn attach(functions: Arc<Functions>, connection: &Connection) {
-        if !connection.revision().is_modern() {
+        if !connection.revision().asks_by_result() {
             let discovered = connection.discovered().decode::<DiscoverResult>().unwrap_or_default();
             let server = server_name(&discovered);
             connection.asides(Arc::new(Self { functions, server }));

@@ -158,8 +158,7 @@ async fn roots_are_told_while_no_call_that_may_ask_is_open() {
         Ok(ours)
     }));
     let capabilities = Raw::from(json!({"roots": {}}));
-    let opening =
-        ConnectOptions { revision: Some(Revision::V2025_11_25), capabilities, ..ConnectOptions::default() };
+    let opening = ConnectOptions::default().revision(Revision::V2025_11_25).capabilities(capabilities);
     let connected = async || Client::connected(connect(&target, &opening).await.unwrap());
     let connecting = async || Client::connect(target.clone()).revision(Revision::V2025_11_25);
     for client in [connected().await, connecting().await] {

@@ -118,7 +118,7 @@ async fn a_cache_is_bounded_in_entries_and_bytes() {
         let contents = json!([{"uri": "a:1", "text": "x".repeat(size)}]);
         result(json!({"contents": contents, "ttlMs": 60_000}))
     });
-    let cache = Cache::new(CacheLimits { entries: 4, bytes: 8_000, ..CacheLimits::default() });
+    let cache = Cache::new(CacheLimits::default().entries(4).bytes(8_000));
     let client = Client::over(service).cache(cache.clone()).open().await.unwrap();
     for number in 0..10 {
         client.read(format!("a:{number}")).await.unwrap();

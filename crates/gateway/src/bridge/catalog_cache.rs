@@ -141,7 +141,7 @@ impl Drop for Inner {
 fn read(path: &Path) -> io::Result<Contents> {
     let text = fs::read(path)?;
     // The stored text must pass the scan, even if the file was edited by hand.
-    let limits = Limits { bytes: 4 * MOST, ..Limits { nodes: usize::MAX, ..Limits::default() } };
+    let limits = Limits::default().nodes(usize::MAX).bytes(4 * MOST);
     let text = Raw::parse(text.into(), &limits).map_err(io::Error::other)?;
     text.decode().map_err(io::Error::other)
 }

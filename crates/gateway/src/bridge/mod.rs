@@ -148,7 +148,7 @@ impl Bridge {
 
     /// Asks for a list. A legacy session gets all of it in one page.
     fn asked(&self, method: Method, request: Request, context: Context) -> Reply {
-        if context.revision().is_modern() {
+        if context.revision().is_stateless() {
             self.upstream.call(request, context)
         } else {
             pages::whole(&self.upstream, method, request, context)
@@ -220,7 +220,7 @@ impl Bridge {
                     _ => news.acknowledged,
                 };
                 // A legacy session has but one stream, and does not ask for it again.
-                if !waits || context.revision().is_modern() {
+                if !waits || context.revision().has_listen() {
                     return bridge.signed(outcome);
                 }
                 // Nor does it go on before it has its answer.
@@ -238,7 +238,7 @@ impl Bridge {
     /// The end of a stream that an older server knows nothing of, as one of that server's results.
     fn signed(&self, outcome: Outcome) -> Outcome {
         let learned = self.upstream.server_info().borrow().clone();
-        let older = learned.filter(|learned| !learned.revision.is_modern());
+        let older = learned.filter(|learned| !learned.revision.has_identity_in_results());
         match (outcome, older.and_then(|learned| ServerIdentity::of(&learned.discovered))) {
             (Outcome::Result(end), Some(identity)) => Outcome::Result(identity.sign(end)),
             (outcome, _) => outcome,

@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use anyport_protocol::settings;
 use tokio::sync::broadcast;
 
 pub use self::{change::Change, progress::Progress, state::State};
@@ -72,18 +73,17 @@ impl Drop for Handle {
     }
 }
 
-/// The settings of documents.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The folder below which the index of this process is. Without one it is in memory.
-    pub index_dir: Option<PathBuf>,
-    /// How many bytes of text are held in memory; texts beyond are read from their files. Default [`MAX_HELD_BYTES`].
-    pub max_held_bytes: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { index_dir: None, max_held_bytes: MAX_HELD_BYTES }
+settings! {
+    /// The settings of documents.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Settings {
+        /// The folder below which the index of this process is.
+        #[default("none: the index is in memory" = None)]
+        #[set(into)]
+        pub index_dir: Option<PathBuf>,
+        /// The size in bytes of the text that is held in memory. Texts beyond it are read from their files.
+        #[default("[`MAX_HELD_BYTES`]" = MAX_HELD_BYTES)]
+        pub max_held_bytes: u64,
     }
 }
 

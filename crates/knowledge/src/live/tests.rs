@@ -401,7 +401,7 @@ async fn texts_beyond_the_bound_are_read_from_their_files() {
     for number in 0..10 {
         write(folder.path(), &format!("{number}.md"), &format!("---\ntitle: T\n---\n{}", "word ".repeat(20)));
     }
-    let settings = Settings { max_held_bytes: 250, ..Settings::default() };
+    let settings = Settings::default().max_held_bytes(250);
     let mut live = Live::open(folder, |folders| folders, settings).await;
     let held =
         |live: &Live| live.knowledge.library().iter().filter(|document| document.held().is_some()).count();
@@ -428,7 +428,7 @@ async fn texts_beyond_the_bound_are_read_from_their_files() {
 async fn the_index_may_lie_in_a_folder_and_leaves_nothing_there() {
     let (folder, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write(folder.path(), "a.md", "apple");
-    let settings = Settings { index_dir: Some(place.path().join("index")), ..Settings::default() };
+    let settings = Settings::default().index_dir(Some(place.path().join("index")));
     let live = Live::open(folder, |folders| folders, settings).await;
     assert_eq!(live.find("apple"), ["a.md"]);
     let made = || {
@@ -449,7 +449,7 @@ async fn the_index_may_lie_in_a_folder_and_leaves_nothing_there() {
 async fn what_is_closed_can_be_read_but_not_searched() {
     let (folder, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write(folder.path(), "a.md", "apple");
-    let settings = Settings { index_dir: Some(place.path().to_owned()), ..Settings::default() };
+    let settings = Settings::default().index_dir(Some(place.path().to_owned()));
     let live = Live::open(folder, |folders| folders, settings).await;
     assert_eq!(live.find("apple"), ["a.md"]);
     live.knowledge.close();
@@ -522,7 +522,7 @@ mod links {
         let outside = tempfile::tempdir().unwrap();
         write(outside.path(), "secret.md", "secret");
         write(outside.path(), "b.md", "secret");
-        let settings = Settings { max_held_bytes: 0, ..Settings::default() };
+        let settings = Settings::default().max_held_bytes(0);
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "a.md", "apple");
         write(folder.path(), "sub/b.md", "banana");

@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn what_can_be_asked_for_is_listed_up_to_a_bound() {
-        let options = Options { languages: vec![" Kotlin".into(), "go".into()], ..Options::default() };
+        let options = Options::default().languages(vec![" Kotlin".into(), "go".into()]);
         let topics = Topics::of(&library(["zig/io.md".into(), "go/testing.md".into()]), &options);
         let languages = ["python", "go", "javascript", "typescript", "rust", "kotlin", "zig"];
         let domains = ["architecture", "testing", "security", "performance", "patterns", "io"];

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::Method;
+use anyport_protocol::{Method, limits};
 use tower_layer::Layer;
 
 use self::{
@@ -108,22 +108,24 @@ impl fmt::Debug for CacheLayer {
     }
 }
 
-/// The limits of a [`Cache`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheLimits {
-    /// How long a result is valid, from the start of its call. Default 300 s.
-    pub ttl: Duration,
-    /// The largest number of stored results (`cache_entries`); beyond it, the least recently used one is removed.
-    /// Default 1,024.
-    pub entries: usize,
-    /// The largest size of results and keys in bytes (`cache_bytes`); beyond it, as above. A result larger than an
-    /// eighth of it is not stored. Default 64 MiB.
-    pub bytes: usize,
-}
-
-impl Default for CacheLimits {
-    fn default() -> Self {
-        Self { ttl: Duration::from_secs(300), entries: 1024, bytes: 64 * 1024 * 1024 }
+limits! {
+    /// The limits of a [`Cache`].
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct CacheLimits {
+        /// How long a result is valid, from the start of its call.
+        #[default(300 s)]
+        pub ttl: Duration,
+        /// The number of stored results.
+        #[default(1_024)]
+        #[limit(Count "cache_entries", note = " answers", beyond = "the least recently used answer is removed")]
+        pub entries: usize,
+        /// The size of all results and keys in bytes. A result larger than an eighth of it is not stored.
+        #[default(64 MiB)]
+        #[limit(
+            Bytes "cache_bytes", note = "; an eighth of it for one answer",
+            beyond = "the same; a larger answer is not cached"
+        )]
+        pub bytes: usize,
     }
 }
 

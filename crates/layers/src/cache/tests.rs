@@ -290,7 +290,7 @@ async fn after_clear_nothing_older_is_kept_or_waited_for() {
 #[tokio::test]
 async fn what_is_kept_is_bounded_by_entries_and_by_bytes_and_the_oldest_goes() {
     let metrics = Metrics::new();
-    let limits = CacheLimits { entries: 3, ..CacheLimits::default() };
+    let limits = CacheLimits::default().entries(3);
     let (by_entries, _) = cache(limits);
     let by_entries = by_entries.metrics(&metrics);
     for tool in ["a", "b", "c", "a", "d"] {
@@ -305,7 +305,7 @@ async fn what_is_kept_is_bounded_by_entries_and_by_bytes_and_the_oldest_goes() {
     assert_eq!(value("anyport_cache_misses_total"), 5);
     assert_eq!(value("anyport_cache_evictions_total"), 2);
 
-    let limits = CacheLimits { bytes: 20_000, ..CacheLimits::default() };
+    let limits = CacheLimits::default().bytes(20_000);
     let (by_bytes, fake) = cache(limits);
     let by_bytes = by_bytes.metrics(&metrics);
     for index in 0..1_000 {

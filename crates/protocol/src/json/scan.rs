@@ -10,26 +10,31 @@ use smallvec::SmallVec;
 
 use super::string;
 
-/// How large a message may be. Each bound has its own error, so that a refusal names the limit it hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of one message. Default 4 MiB.
-    pub bytes: usize,
-    /// Levels of nesting, the outermost value being level 1. Default 96; never more than [`Limits::MAX_DEPTH`].
-    pub depth: usize,
-    /// Values in one message, containers included. Default 500,000.
-    pub nodes: usize,
+crate::limits! {
+    /// The limits of a message. Each has an error of its own, so that a refusal names the limit that was hit.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Limits {
+        /// The size of a message in bytes.
+        #[default(4 MiB)]
+        #[limit(
+            Bytes "max_message_bytes",
+            beyond = "HTTP 413; on standard input and a Unix socket an error, and the rest of the line is skipped; on a WebSocket 1009"
+        )]
+        pub bytes: usize,
+        /// The levels of nesting, of which the outermost value is level 1; never more than [`Limits::MAX_DEPTH`].
+        #[default(96)]
+        #[limit(Count "max_depth", note = " levels", beyond = "-32600, HTTP 400")]
+        pub depth: usize,
+        /// The number of values of a message, containers included.
+        #[default(500_000)]
+        #[limit(Count "max_nodes", note = " values", beyond = "-32600, HTTP 400")]
+        pub nodes: usize,
+    }
 }
 
 impl Limits {
     /// The deepest nesting any configuration may allow: what `serde_json` follows before it refuses.
     pub const MAX_DEPTH: usize = 127;
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { bytes: 4 << 20, depth: 96, nodes: 500_000 }
-    }
 }
 
 /// Why a message was refused, and where.

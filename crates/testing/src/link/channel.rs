@@ -120,7 +120,7 @@ impl Channel {
     ) -> Result<Self, Lost> {
         let websocket = config.websocket.clone().unwrap_or_default();
         let path = websocket.paths.first().cloned().unwrap_or_default();
-        let config = http::Config { websocket: Some(websocket), ..config };
+        let config = config.websocket(websocket);
         let listener = http::Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config, false).await?;
         let address = listener.address()?;
         let (stop, stopped) = stop();

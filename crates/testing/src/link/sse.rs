@@ -37,7 +37,7 @@ impl Sse {
         config: Config,
         out: mpsc::UnboundedSender<(Exchange, Arrival)>,
     ) -> Result<Self, Lost> {
-        let (server, address) = Server::start(service, Config { sse: true, ..config }).await?;
+        let (server, address) = Server::start(service, config.sse(true)).await?;
         let mut sse = Self::open(address, HeaderMap::new(), "/sse", out).await?;
         sse.server = Some(server);
         Ok(sse)

@@ -14,7 +14,7 @@ pub async fn connect(target: &Target, opening: &ConnectOptions) -> Result<Connec
         return open(target, opening).await;
     }
     if let Some(known) = opening.eras.known(target) {
-        match open(target, &ConnectOptions { revision: Some(known), ..opening.clone() }).await {
+        match open(target, &opening.clone().revision(known)).await {
             Err(error) if may_be_another(&error) => {
                 tracing::debug!(%error, "the server is no longer what it was; it is probed again");
                 opening.eras.forget(target);

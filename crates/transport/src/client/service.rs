@@ -13,11 +13,9 @@ pub(super) struct InProcess(pub(super) Arc<dyn Service>);
 
 impl Open for InProcess {
     async fn open(&self, opening: Opening) -> Result<Channel, ConnectError> {
-        let config = memory::Config {
-            limits: opening.options.limits,
-            max_open_requests: opening.options.max_open_requests,
-            ..memory::Config::default()
-        };
+        let config = memory::Config::default()
+            .limits(opening.options.limits)
+            .max_open_requests(opening.options.max_open_requests);
         let (channel, connection, outbox) = Channel::new(opening);
         let (client, serving) = memory::serve(self.0.clone(), config, std::future::pending());
         let serving = tokio::spawn(serving);

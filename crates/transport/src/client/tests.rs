@@ -127,11 +127,7 @@ fn done(text: &str) -> Outcome {
 
 async fn tour(revision: Revision) -> (Connection, Tour) {
     let tour = Tour::default();
-    let opening = ConnectOptions {
-        revision: Some(revision),
-        capabilities: capabilities(),
-        ..ConnectOptions::default()
-    };
+    let opening = ConnectOptions::default().revision(revision).capabilities(capabilities());
     let connection = connect(&Target::Service(Arc::new(tour.clone())), &opening).await.unwrap();
     assert_eq!(connection.revision(), revision);
     (connection, tour)
@@ -195,12 +191,12 @@ async fn an_old_server_asks_live_and_a_modern_one_by_result() {
         let mut reply = connection.call(tool(name), caller());
         match reply.next().await {
             Event::ServerRequest(question) => {
-                assert!(!revision.is_modern());
+                assert!(!revision.is_stateless());
                 question.responder.answer(Ok(raw(r#"{"action":"decline","role":"user","model":"m"}"#)));
                 assert!(text(reply.next().await).contains("decline"), "{revision}");
             }
             Event::Outcome(Outcome::InputRequired(result)) => {
-                assert!(revision.is_modern() && result.as_str().contains(r#""requestState":"s""#));
+                assert!(revision.is_stateless() && result.as_str().contains(r#""requestState":"s""#));
             }
             other => panic!("{revision}: {other:?}"),
         }
@@ -242,7 +238,7 @@ async fn a_demanded_revision_that_the_server_lacks_is_refused() {
         }
     }
     let target = Target::Service(Arc::new(Mute));
-    let modern = ConnectOptions { revision: Some(Revision::NEWEST), ..ConnectOptions::default() };
+    let modern = ConnectOptions::default().revision(Revision::NEWEST);
     let error = connect(&target, &modern).await.unwrap_err();
     assert!(error.to_string().contains("did not answer server/discover within 10s"), "{error}");
     let error = connect(&target, &ConnectOptions::default()).await.unwrap_err();
@@ -473,7 +469,7 @@ async fn an_array_is_taken_apart_and_is_counted_where_there_are_none() {
             Revision::V2026_07_28 => 2,
             _ => 1,
         };
-        match revision.is_modern() {
+        match revision.is_stateless() {
             true => assert!(server.outbox.waiting().is_none()),
             false => {
                 assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":"p","#), "{revision}");
@@ -541,7 +537,7 @@ async fn large_events_that_nobody_reads_are_bounded_by_their_bytes() {
 
 #[tokio::test(start_paused = true)]
 async fn open_requests_and_what_waits_to_be_sent_are_bounded() {
-    let opening = ConnectOptions { max_open_requests: 2, send_queue: 10, ..ConnectOptions::default() };
+    let opening = ConnectOptions::default().max_open_requests(2).send_queue(10);
     let (connection, _outbox) = by_hand(Revision::NEWEST, opening);
     let first = connection.call(tool("a"), caller());
     let error = refused(connection.call(tool("b"), caller()).into_ready().unwrap());

@@ -201,11 +201,9 @@ mod tests {
     }
 
     fn status(host: &[&str], origin: &[&str]) -> u16 {
-        let config = Config {
-            allow_hosts: vec!["mcp.example.com".parse().unwrap(), "other.example:8443".parse().unwrap()],
-            allow_origins: vec!["https://app.example.com".parse().unwrap()],
-            ..Config::default()
-        };
+        let config = Config::default()
+            .allow_hosts(vec!["mcp.example.com".parse().unwrap(), "other.example:8443".parse().unwrap()])
+            .allow_origins(vec!["https://app.example.com".parse().unwrap()]);
         pass(&parts(host, origin), &config, here())
             .map_or_else(|response| response.status().as_u16(), |_| 200)
     }

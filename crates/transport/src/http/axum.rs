@@ -72,13 +72,13 @@ mod tests {
         let route = |path: &str| {
             super::super::Route::new(http::Method::GET, path, |_| async { http::Response::default() })
         };
-        let config = Config {
-            path: "/a{b}".into(),
-            sse: true,
-            plain: true,
-            routes: vec![route("/health"), route("/health"), route("/:x"), route("nowhere"), route("")],
-            ..Config::default()
-        };
+        let config = Config::default().path("/a{b}").sse(true).plain(true).routes(vec![
+            route("/health"),
+            route("/health"),
+            route("/:x"),
+            route("nowhere"),
+            route(""),
+        ]);
         let below = ["/a{{b}}", "/a{{b}}/call", "/a{{b}}/messages", "/a{{b}}/sse", "/a{{b}}/tools"];
         let expected = [&["/:x"], &below[..], &["/health", "/messages", "/sse"]].concat();
         assert_eq!(paths(&config), expected);

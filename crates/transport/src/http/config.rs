@@ -1,6 +1,6 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use anyport_protocol::{Limits as MessageLimits, Revision};
+use anyport_protocol::{Limits as MessageLimits, Revision, limits, settings};
 use anyport_service::Principal;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -11,135 +11,170 @@ use super::{
     compat::Compat,
 };
 
-/// How to serve over HTTP.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The path of the MCP endpoint. Default `/mcp`.
-    pub path: String,
-    /// Which revisions are spoken. Default all.
-    pub supported: Arc<[Revision]>,
-    /// Names, beside loopback ones, under which clients may reach this server.
-    pub allow_hosts: Vec<AllowedHost>,
-    /// Web origins, beside our own on loopback, whose pages may call this server.
-    pub allow_origins: Vec<AllowedOrigin>,
-    /// Who may call.
-    pub authentication: Authentication,
-    /// Which clients may leave out headers that 2026-07-28 requires. Default none.
-    pub compat: Compat,
-    /// Whether and how WebSockets are served as well. Default not.
-    #[cfg(feature = "websocket")]
-    pub websocket: Option<crate::websocket::Config>,
-    /// Whether HTTP+SSE, the transport of 2024-11-05, is served as well, for clients that know no other: its stream at
-    /// `/sse`, its messages at `/messages`, both also below [`Config::path`]; and a GET of the MCP endpoint itself by
-    /// such a client opens the stream. Default no: the specification has deprecated it (2026-07-28, streamable-http
-    /// §HTTP+SSE Transport). It takes a revision before 2026-07-28 among the supported ones.
-    pub sse: bool,
-    /// Whether tools can be called without a client of MCP as well: `POST` of their names to `/call` and `GET` of their list
-    /// at `/tools`, both below [`Config::path`], and `GET /health`; see [`rest`](super::rest). Default no.
-    pub plain: bool,
-    /// What a proxy in front cuts off our paths, such as `/tools`, so that HTTP+SSE can tell its clients where to post.
-    /// Default nothing. What an axum router is nested under is known without this.
-    pub public_prefix: String,
-    /// What else is served beside the MCP endpoint.
-    pub routes: Vec<Route>,
-    /// Bounds.
-    pub limits: Limits,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            path: "/mcp".into(),
-            supported: Revision::ALL.into(),
-            allow_hosts: Vec::new(),
-            allow_origins: Vec::new(),
-            authentication: Authentication::Anonymous,
-            compat: Compat::default(),
-            #[cfg(feature = "websocket")]
-            websocket: None,
-            sse: false,
-            plain: false,
-            public_prefix: String::new(),
-            routes: Vec::new(),
-            limits: Limits::default(),
-        }
+settings! {
+    /// How to serve over HTTP.
+    #[derive(Clone, Debug)]
+    pub struct Config {
+        /// The path of the MCP endpoint.
+        #[default("`/mcp`" = "/mcp".into())]
+        #[set(into)]
+        pub path: String,
+        /// The revisions that are supported.
+        #[default("all" = Revision::ALL.into())]
+        #[set(into)]
+        pub supported: Arc<[Revision]>,
+        /// Names, beside loopback ones, under which clients may reach this server.
+        #[default("none" = Vec::new())]
+        #[set(into)]
+        pub allow_hosts: Vec<AllowedHost>,
+        /// Web origins, beside our own on loopback, whose pages may call this server.
+        #[default("none" = Vec::new())]
+        #[set(into)]
+        pub allow_origins: Vec<AllowedOrigin>,
+        /// How callers are authenticated.
+        #[default(Authentication::Anonymous)]
+        pub authentication: Authentication,
+        /// The clients that may leave out headers which 2026-07-28 requires.
+        #[default("none" = Compat::default())]
+        pub compat: Compat,
+        /// Whether and how WebSockets are served as well.
+        #[cfg(feature = "websocket")]
+        #[default("not served" = None)]
+        #[set(into)]
+        pub websocket: Option<crate::websocket::Config>,
+        /// Whether HTTP+SSE, the transport of 2024-11-05, is served as well, for clients that know no other: its stream at
+        /// `/sse`, its messages at `/messages`, both also below [`Config::path`]; and a GET of the MCP endpoint itself by
+        /// such a client opens the stream. The specification has deprecated it (2026-07-28, streamable-http §HTTP+SSE
+        /// Transport). It requires a revision before 2026-07-28 among the supported ones.
+        #[default(false)]
+        pub sse: bool,
+        /// Whether the plain interface is served as well, which calls tools without MCP: `POST` of their names to `/call` and
+        /// `GET` of their list at `/tools`, both below [`Config::path`], and `GET /health`; see [`rest`](super::rest).
+        #[default(false)]
+        pub plain: bool,
+        /// The part that a proxy in front removes from our paths, such as `/tools`. HTTP+SSE needs it to tell its clients
+        /// where to post. The path under which an axum router is nested is known without this.
+        #[default("empty" = String::new())]
+        #[set(into)]
+        pub public_prefix: String,
+        /// Further routes beside the MCP endpoint.
+        #[default("none" = Vec::new())]
+        #[set(into)]
+        pub routes: Vec<Route>,
+        /// The limits.
+        #[default("those of [`Limits`]" = Limits::default())]
+        pub limits: Limits,
     }
 }
 
 impl Config {
     /// Whether HTTP+SSE is served.
     pub(super) fn serves_sse(&self) -> bool {
-        self.sse && self.supported.iter().any(|revision| !revision.is_modern())
+        self.sse && self.supported.iter().any(|revision| revision.has_sessions())
     }
 }
 
-/// What bounds a listener; the names are the configuration's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Size, depth and node count of a message.
-    pub message: MessageLimits,
-    /// Connections at once; more are accepted, told 503 and closed. Default 1,024.
-    pub max_connections: usize,
-    /// Header fields of one request. Default 100.
-    pub max_headers: usize,
-    /// Bytes of one request's head. Default 64 KiB.
-    pub max_header_bytes: usize,
-    /// How long a request's head may take to arrive, the wait of an idle connection included. Default 30 s.
-    pub header_timeout: Duration,
-    /// How long a request's body may take to arrive. Default 30 s.
-    pub body_timeout: Duration,
-    /// How long a client may leave what we send unread before its connection is closed. Default 60 s.
-    pub write_timeout: Duration,
-    /// Listen and GET streams at once. Default 10,000.
-    pub max_streams: usize,
-    /// Sessions at once; the longest idle one makes room. One of HTTP+SSE never does. Default 10,000.
-    pub max_sessions: usize,
-    /// How long a session may be idle. Default 1 hour.
-    pub session_idle: Duration,
-    /// Bytes that a stream of a session keeps for clients that come back (`sse_log`), and those of its streams that
-    /// have ended keep together. Default 4 MiB.
-    pub sse_log: usize,
-    /// How long a stream that has ended is kept for them. Default 5 minutes.
-    pub sse_log_ttl: Duration,
-    /// Bytes that wait for the reader of a stream of HTTP+SSE (`sse_buffer`); beyond them its calls wait, and after the
-    /// write timeout its session ends. Default 1 MiB.
-    pub sse_buffer: usize,
-    /// Requests that may be open at once in one session, on one stream of HTTP+SSE, and on one WebSocket. Default 1,024.
-    pub max_open_requests: usize,
-    /// Calls of one array that run at once in the plain interface (`batch_concurrency`); the others wait for them.
-    /// Default 16.
-    pub batch_concurrency: usize,
-    /// Tools that the plain interface lists (`max_tools_listed`); a list that goes on is told to be `truncated`. Default
-    /// 10,000.
-    pub max_tools_listed: usize,
-    /// Silence after which a stream says something empty, so that no proxy cuts it. Default 15 s.
-    pub keep_alive: Duration,
-    /// How long running calls may go on once the listener is told to stop. Default 10 s.
-    pub drain: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            message: MessageLimits::default(),
-            max_connections: 1024,
-            max_headers: 100,
-            max_header_bytes: 64 << 10,
-            header_timeout: Duration::from_secs(30),
-            body_timeout: Duration::from_secs(30),
-            write_timeout: Duration::from_secs(60),
-            max_streams: 10_000,
-            max_sessions: 10_000,
-            session_idle: Duration::from_secs(3600),
-            sse_log: 4 << 20,
-            sse_log_ttl: Duration::from_secs(300),
-            sse_buffer: 1 << 20,
-            max_open_requests: 1024,
-            batch_concurrency: 16,
-            max_tools_listed: 10_000,
-            keep_alive: Duration::from_secs(15),
-            drain: Duration::from_secs(10),
-        }
+limits! {
+    /// The limits of an HTTP listener; the names are those of the configuration.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Limits {
+        /// Size, depth and node count of a message.
+        #[default("those of [`MessageLimits`]" = MessageLimits::default())]
+        pub message: MessageLimits,
+        /// The number of connections. Further connections are accepted, get 503 and are closed.
+        #[default(1_024)]
+        pub max_connections: usize,
+        /// The number of header fields of one request.
+        #[default(100)]
+        #[limit(Count "max_headers", beyond = "431, and the connection is closed")]
+        pub max_headers: usize,
+        /// The size of the head of one request in bytes.
+        #[default(64 KiB)]
+        #[limit(
+            Bytes "max_header_bytes", note = "; not less than 8 KiB", at_least = 8192,
+            beyond = "431, and the connection is closed"
+        )]
+        pub max_header_bytes: usize,
+        /// The time in which the head of a request must arrive, including the time that the connection is idle before it.
+        #[default(30 s)]
+        #[limit(Seconds "header_timeout", beyond = "the connection is closed")]
+        pub header_timeout: Duration,
+        /// The time in which the body of a request must arrive.
+        #[default(30 s)]
+        #[limit(Seconds "body_timeout", beyond = "408")]
+        pub body_timeout: Duration,
+        /// The time that a client may leave unread what we send.
+        #[default(60 s)]
+        #[limit(Seconds "write_timeout", beyond = "the connection is closed")]
+        pub write_timeout: Duration,
+        /// The number of listen and GET streams.
+        #[default(10_000)]
+        #[limit(Count "max_streams", beyond = "-32603 `overloaded`, 503")]
+        pub max_streams: usize,
+        /// The number of sessions.
+        #[default(10_000)]
+        #[limit(
+            Count "max_sessions",
+            beyond = "the session that has been idle longest ends; 503 if no session is idle. A session of HTTP+SSE never counts as idle here"
+        )]
+        pub max_sessions: usize,
+        /// The time that a session may be idle.
+        #[default(1 hour)]
+        #[limit(
+            Seconds "session_idle",
+            beyond = "the session ends; requests with its id get 404. A session of HTTP+SSE is idle if nothing is sent on it and no request is open"
+        )]
+        pub session_idle: Duration,
+        /// The size in bytes of the replay buffer of a stream, and of all ended streams of a session together.
+        #[default(4 MiB)]
+        #[limit(Bytes "sse_log", note = " a stream", beyond = "older events can no longer be resumed")]
+        pub sse_log: usize,
+        /// The time that the replay buffer of an ended stream stays.
+        #[default(5 minutes)]
+        #[limit(
+            Seconds "sse_log_ttl", note = " after the end of a stream",
+            beyond = "its events can no longer be resumed"
+        )]
+        pub sse_log_ttl: Duration,
+        /// The size in bytes of the messages that wait for the reader of a stream of HTTP+SSE.
+        #[default(1 MiB)]
+        #[limit(
+            Bytes "sse_buffer", note = " a stream of HTTP+SSE",
+            beyond = "its calls wait for its reader; a reader that takes nothing for the `write_timeout` loses its session"
+        )]
+        pub sse_buffer: usize,
+        /// The number of open requests in one session, on one stream of HTTP+SSE, and on one WebSocket.
+        #[default(1_024)]
+        #[limit(
+            Count "max_open_requests", note = " a connection, or a session of Streamable HTTP",
+            beyond = "-32603 `overloaded`, 503"
+        )]
+        pub max_open_requests: usize,
+        /// The number of calls of one array that run at once in the plain interface.
+        #[default(16)]
+        #[limit(
+            Count "batch_concurrency", note = " calls of one array, at the [plain interface](plain.md)",
+            beyond = "the others of the array wait for them"
+        )]
+        pub batch_concurrency: usize,
+        /// The number of tools that the plain interface lists.
+        #[default(10_000)]
+        #[limit(
+            Count "max_tools_listed", note = " tools, at the [plain interface](plain.md)",
+            beyond = "the list is marked `truncated`"
+        )]
+        pub max_tools_listed: usize,
+        /// The interval of the SSE keep-alive comment on a stream with nothing to send, so that no proxy closes it.
+        #[default(15 s)]
+        #[limit(
+            Seconds "keep_alive",
+            beyond = "interval of the SSE keep-alive comment on a stream with nothing to send"
+        )]
+        pub keep_alive: Duration,
+        /// The time in which running calls may end after the listener begins to stop.
+        #[default(10 s)]
+        #[limit(Seconds "drain", beyond = "calls that still run when the program stops are cancelled")]
+        pub drain: Duration,
     }
 }
 

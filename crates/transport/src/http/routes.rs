@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn http_with_sse_stands_at_the_root_and_below_the_endpoint() {
-        let config = |path: &str| Config { path: path.into(), sse: true, ..Config::default() };
+        let config = |path: &str| Config::default().path(path).sse(true);
         for (endpoint, path, target) in [
             ("/mcp", "/sse", Some(Target::SseStream { base: "" })),
             ("/mcp", "/mcp/sse", Some(Target::SseStream { base: "/mcp" })),
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_plain_interface_stands_below_the_endpoint_and_behind_routes_of_ones_own() {
-        let config = Config { plain: true, ..Config::default() };
+        let config = Config::default().plain(true);
         let rest = |path| Some(Target::Rest(path));
         assert_eq!(Target::of("/mcp/call", &config), rest(RestPath::Call));
         assert_eq!(Target::of("/mcp/tools", &config), rest(RestPath::Tools));
@@ -129,10 +129,10 @@ mod tests {
             assert_eq!(Target::of(path, &config), None, "{path}");
         }
         assert_eq!(Target::of("/mcp/call", &Config::default()), None, "it is off by default");
-        let at_root = Config { path: "/".into(), ..config.clone() };
+        let at_root = config.clone().path("/");
         assert_eq!(Target::of("/call", &at_root), rest(RestPath::Call));
         let route = Route::new(http::Method::GET, "/health", |_| async { http::Response::default() });
-        let own = Config { routes: vec![route], ..config };
+        let own = config.routes(vec![route]);
         assert_eq!(Target::of("/health", &own), Some(Target::Custom));
         assert_eq!(Target::of("/mcp/call", &own), rest(RestPath::Call));
     }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Limits, Revision};
+use anyport_protocol::{Limits, Revision, settings};
 use anyport_service::{Principal, Service};
 use bytes::{Bytes, BytesMut};
 use tokio::{
@@ -24,27 +24,23 @@ use crate::{
     lines::{self, Lines, QUEUE},
 };
 
-/// How to serve a client on standard input and output.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Which revisions are spoken. Default all.
-    pub supported: Arc<[Revision]>,
-    /// How large a message may be.
-    pub limits: Limits,
-    /// Requests that may be open at once (`max_open_requests`). Default 1,024.
-    pub max_open_requests: usize,
-    /// How long running calls may go on once the client has ended its side. Default 10 s.
-    pub drain: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            supported: Revision::ALL.into(),
-            limits: Limits::default(),
-            max_open_requests: 1024,
-            drain: Duration::from_secs(10),
-        }
+settings! {
+    /// How to serve a client on standard input and output.
+    #[derive(Clone, Debug)]
+    pub struct Config {
+        /// The revisions that are supported.
+        #[default("all" = Revision::ALL.into())]
+        #[set(into)]
+        pub supported: Arc<[Revision]>,
+        /// Size, depth and node count of a message.
+        #[default("those of [`Limits`]" = Limits::default())]
+        pub limits: Limits,
+        /// The number of open requests (`max_open_requests`). Further requests are refused as `overloaded`.
+        #[default(1_024)]
+        pub max_open_requests: usize,
+        /// The time in which running calls may end after the client closed its side.
+        #[default(10 s)]
+        pub drain: Duration,
     }
 }
 

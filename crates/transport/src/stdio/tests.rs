@@ -113,14 +113,14 @@ async fn both_eras_are_served_in_one_process() {
 
 #[tokio::test]
 async fn faults_are_answered_and_the_connection_goes_on() {
-    let limits = Limits { bytes: 300, ..Limits::default() };
+    let limits = Limits::default().bytes(300);
     let input = format!(
         "{{\n\n   \r\n{}\n[]\n{}\r\n{}",
         "x".repeat(400),
         r#"{"jsonrpc":"2.0","id":1,"method":"unknown"}"#,
         modern(2, "tools/list").trim_end()
     );
-    let answers = dialogue(&input, Config { limits, ..Config::default() }).await;
+    let answers = dialogue(&input, Config::default().limits(limits)).await;
     let codes: Vec<&Value> = answers.iter().map(|answer| &answer["error"]["code"]).collect();
     assert_eq!(codes, [&json!(-32700), &json!(-32600), &json!(-32600), &json!(-32601), &Value::Null]);
     assert!(answers[0].get("id").is_none());
@@ -171,16 +171,16 @@ async fn batches_exist_in_one_revision_only() {
 
 #[tokio::test]
 async fn a_modern_server_names_its_versions_to_an_old_client() {
-    let config = Config { supported: [Revision::NEWEST].into(), ..Config::default() };
+    let config = Config::default().supported([Revision::NEWEST]);
     let answers = dialogue(&format!("{}\n", INITIALIZE.replace("VERSION", "2025-06-18")), config).await;
     assert!(answers[0]["error"]["message"].as_str().unwrap().contains("2026-07-28"));
 }
 
 #[tokio::test]
 async fn a_legacy_server_lets_a_client_that_probes_fall_back() {
-    let supported = [Revision::V2025_11_25, Revision::V2025_06_18].into();
+    let supported = [Revision::V2025_11_25, Revision::V2025_06_18];
     let input = modern(1, "server/discover") + &INITIALIZE.replace("VERSION", "2025-06-18") + "\n";
-    let answers = dialogue(&input, Config { supported, ..Config::default() }).await;
+    let answers = dialogue(&input, Config::default().supported(supported)).await;
     // No code that only modern servers know: -32020 to -32022 forbid the fallback.
     assert_eq!(answers[0]["error"]["code"], -32601);
     assert_eq!(answers[1]["result"]["protocolVersion"], "2025-06-18");

@@ -1,24 +1,25 @@
 use std::{sync::Arc, time::Duration};
 
-use anyport_protocol::{Limits as MessageLimits, Revision};
+use anyport_protocol::{Limits as MessageLimits, Revision, settings};
 
-/// How to serve on a Unix socket.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Which revisions are spoken. Default all.
-    pub supported: Arc<[Revision]>,
-    /// Whose processes may connect. Default [`Peers::Owner`].
-    pub peers: Peers,
-    /// The permissions of the file, as `chmod` takes them. Default `0o600`. Who may not write to it cannot connect,
-    /// whatever `peers` says.
-    pub mode: u32,
-    /// Bounds.
-    pub limits: Limits,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { supported: Revision::ALL.into(), peers: Peers::Owner, mode: 0o600, limits: Limits::default() }
+settings! {
+    /// How to serve on a Unix socket.
+    #[derive(Clone, Debug)]
+    pub struct Config {
+        /// The revisions that are supported.
+        #[default("all" = Revision::ALL.into())]
+        #[set(into)]
+        pub supported: Arc<[Revision]>,
+        /// The users whose processes may connect.
+        #[default(Peers::Owner)]
+        pub peers: Peers,
+        /// The permissions of the file, as `chmod` takes them. A process that may not write to it cannot connect, whatever
+        /// `peers` says.
+        #[default(0o600)]
+        pub mode: u32,
+        /// The limits.
+        #[default("those of [`Limits`]" = Limits::default())]
+        pub limits: Limits,
     }
 }
 
@@ -35,35 +36,30 @@ pub enum Peers {
     Anyone,
 }
 
-/// What bounds a listener; the names are the configuration's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Size, depth and node count of a message.
-    pub message: MessageLimits,
-    /// Connections at once; more are told so and closed. Default 1,024.
-    pub max_connections: usize,
-    /// Requests that one connection may have open at once. Default 1,024.
-    pub max_open_requests: usize,
-    /// How long a client may take to say anything once it is connected. Default 30 s.
-    pub first_message: Duration,
-    /// How long a client may say nothing while nothing of it runs and it is told of no changes. Default 1 day.
-    pub connection_idle: Duration,
-    /// How long a client may leave what we send unread before its connection is closed. Default 60 s.
-    pub write_timeout: Duration,
-    /// How long running calls may go on once their client ended its side, or the listener is told to stop. Default 10 s.
-    pub drain: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            message: MessageLimits::default(),
-            max_connections: 1024,
-            max_open_requests: 1024,
-            first_message: Duration::from_secs(30),
-            connection_idle: Duration::from_secs(24 * 3600),
-            write_timeout: Duration::from_secs(60),
-            drain: Duration::from_secs(10),
-        }
+settings! {
+    /// The limits of a listener on a Unix socket; the names are those of the configuration.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Limits {
+        /// Size, depth and node count of a message.
+        #[default("those of [`MessageLimits`]" = MessageLimits::default())]
+        pub message: MessageLimits,
+        /// The number of connections. Further connections get an error message and are closed.
+        #[default(1_024)]
+        pub max_connections: usize,
+        /// The number of open requests of one connection. Further requests are refused as `overloaded`.
+        #[default(1_024)]
+        pub max_open_requests: usize,
+        /// The time in which the first message of a client must arrive.
+        #[default(30 s)]
+        pub first_message: Duration,
+        /// The time that a client may be silent without an open request or subscription.
+        #[default(1 day)]
+        pub connection_idle: Duration,
+        /// The time that a client may leave unread what we send. Then its connection is closed.
+        #[default(60 s)]
+        pub write_timeout: Duration,
+        /// The time in which running calls may end after their client closed its side, or after the listener begins to stop.
+        #[default(10 s)]
+        pub drain: Duration,
     }
 }

@@ -1,35 +1,49 @@
 use std::time::Duration;
 
-/// How to serve WebSockets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Where. Default `/mcp/ws` and `/ws`.
-    pub paths: Vec<String>,
-    /// Bytes of one frame (`max_frame_bytes`); a message may consist of several. Without one, as many as a message may
-    /// have, which is the default.
-    pub max_frame_bytes: Option<usize>,
-    /// How often a client is asked whether it is still there. Default 30 s.
-    pub ping_interval: Duration,
-    /// How long it may take to show that it is. Default 60 s: before its answer it reads what was written before.
-    pub pong_timeout: Duration,
-    /// Pings and pongs that a client may send within one `ping_interval`. Default 1,000.
-    pub max_pings: usize,
-    /// How long a client may take to say anything once it is connected. Default 30 s.
-    pub first_message: Duration,
-    /// How long a client may say nothing while nothing of it runs and it is told of no changes. Default 1 day.
-    pub connection_idle: Duration,
-}
+use anyport_protocol::limits;
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            paths: vec!["/mcp/ws".into(), "/ws".into()],
-            max_frame_bytes: None,
-            ping_interval: Duration::from_secs(30),
-            pong_timeout: Duration::from_secs(60),
-            max_pings: 1000,
-            first_message: Duration::from_secs(30),
-            connection_idle: Duration::from_secs(24 * 3600),
-        }
+limits! {
+    /// How to serve WebSockets.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Config {
+        /// The paths of the endpoint.
+        #[default("`/mcp/ws` and `/ws`" = vec!["/mcp/ws".into(), "/ws".into()])]
+        pub paths: Vec<String>,
+        /// The time in which the first message of a client must arrive.
+        #[default(30 s)]
+        #[limit(
+            Seconds "first_message",
+            beyond = "the connection is closed: by 1008, on a Unix socket after an error message"
+        )]
+        pub first_message: Duration,
+        /// The time that a client may be silent without an open request or subscription.
+        #[default(1 day)]
+        #[limit(
+            Seconds "connection_idle", note = " without a message, open request or subscription",
+            beyond = "the same"
+        )]
+        pub connection_idle: Duration,
+        /// The size of one frame in bytes. A message may consist of several frames.
+        #[default("as large as a message may be" = None)]
+        #[limit(
+            Bytes "max_frame_bytes", note = "as `max_message_bytes`; WebSockets only",
+            beyond = "the connection is closed by 1009"
+        )]
+        pub max_frame_bytes: Option<usize>,
+        /// The interval of pings to the client.
+        #[default(30 s)]
+        #[limit(Seconds "ping_interval", note = "; WebSockets only", beyond = "the interval of pings")]
+        pub ping_interval: Duration,
+        /// The time in which the client must answer a ping. Before the pong it reads what was written earlier.
+        #[default(60 s)]
+        #[limit(Seconds "pong_timeout", note = "; WebSockets only", beyond = "the connection is closed by 1011")]
+        pub pong_timeout: Duration,
+        /// The number of pings and pongs that a client may send within one `ping_interval`.
+        #[default(1_000)]
+        #[limit(
+            Count "max_pings", note = " a `ping_interval`; WebSockets only",
+            beyond = "the connection is closed by 1008"
+        )]
+        pub max_pings: usize,
     }
 }

@@ -102,7 +102,7 @@ async fn stream(app: &App, path: &str) -> (Connection, String) {
 async fn mcp_stands_beside_the_applications_own() {
     let health =
         Route::new(http::Method::GET, "/health", async |_| http::Response::new("well".into())).open();
-    let app = App::start(Config { routes: vec![health], ..Config::default() }, merged).await;
+    let app = App::start(Config::default().routes(vec![health]), merged).await;
     for (verb, status, body) in [
         (Verb::new("GET", "/"), 200, "a page of the application"),
         (Verb::new("GET", "/nothing"), 404, "the application has no such page"),
@@ -132,7 +132,7 @@ async fn mcp_stands_beside_the_applications_own() {
 
 #[tokio::test]
 async fn it_can_be_nested_under_any_path() {
-    let config = |path: &str| Config { sse: true, path: path.into(), ..Config::default() };
+    let config = |path: &str| Config::default().sse(true).path(path);
     type Mount = fn(Router<&'static str>, Router<&'static str>) -> Router<&'static str>;
     let cases: [(&str, Mount, &str, &str); 4] = [
         ("/mcp", |own, mcp| own.nest("/tools", mcp), "/tools/mcp", "/tools"),
@@ -160,12 +160,10 @@ async fn it_can_be_nested_under_any_path() {
 
 #[tokio::test]
 async fn hosts_origins_and_tokens_are_checked_as_ever() {
-    let config = Config {
-        authentication: Authentication::Tokens(vec![Token::new("alice", "a")]),
-        allow_hosts: vec!["app.example.com".parse().unwrap()],
-        allow_origins: vec!["https://app.example.com".parse().unwrap()],
-        ..Config::default()
-    };
+    let config = Config::default()
+        .authentication(Authentication::Tokens(vec![Token::new("alice", "a")]))
+        .allow_hosts(vec!["app.example.com".parse().unwrap()])
+        .allow_origins(vec!["https://app.example.com".parse().unwrap()]);
     let app = App::start(config, merged).await;
     let (ours, port) = (call(1, "who", json!({})).add("Authorization", "Bearer a"), app.address.port());
     let (host, own) = (format!("localhost:{port}"), format!("http://localhost:{port}"));
@@ -194,8 +192,8 @@ async fn hosts_origins_and_tokens_are_checked_as_ever() {
 
 #[tokio::test]
 async fn a_graceful_shutdown_ends_streams_and_lets_calls_finish() {
-    let limits = Limits { drain: 3 * PATIENCE, ..Limits::default() };
-    let mut app = App::start(Config { sse: true, limits, ..Config::default() }, merged).await;
+    let limits = Limits::default().drain(3 * PATIENCE);
+    let mut app = App::start(Config::default().sse(true).limits(limits), merged).await;
     let opened = app.ask(&initialize()).await;
     let session = opened.header("mcp-session-id").unwrap().to_owned();
     let get = Verb::new("GET", "/mcp").add("Accept", "text/event-stream").add("Mcp-Session-Id", &session);
@@ -215,7 +213,7 @@ async fn a_graceful_shutdown_ends_streams_and_lets_calls_finish() {
 
 #[tokio::test]
 async fn a_client_that_goes_takes_its_call_with_it() {
-    let app = App::start(Config { sse: true, ..Config::default() }, merged).await;
+    let app = App::start(Config::default().sse(true), merged).await;
     let mut modern = Connection::open(app.address).await;
     assert!(modern.begin(&call(1, "say", json!({}))).await.is_stream());
     let (old, address) = stream(&app, "/mcp/sse").await;
@@ -241,7 +239,7 @@ async fn websockets_are_opened_and_closed_there_as_well() {
     use futures_util::{SinkExt as _, StreamExt as _};
     use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 
-    let config = Config { websocket: Some(websocket::Config::default()), ..Config::default() };
+    let config = Config::default().websocket(websocket::Config::default());
     let mut app = App::start(config, |own, mcp| own.nest("/tools", mcp)).await;
     let stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
     let request = format!("ws://{}/tools/ws", app.address).into_client_request().unwrap();
@@ -263,11 +261,9 @@ async fn websockets_are_opened_and_closed_there_as_well() {
 #[cfg(feature = "websocket")]
 #[tokio::test]
 async fn a_websocket_that_is_not_read_is_given_up_there_as_well() {
-    let config = Config {
-        websocket: Some(anyport_transport::websocket::Config::default()),
-        limits: Limits { write_timeout: Duration::from_millis(300), ..Limits::default() },
-        ..Config::default()
-    };
+    let config = Config::default()
+        .websocket(anyport_transport::websocket::Config::default())
+        .limits(Limits::default().write_timeout(Duration::from_millis(300)));
     let app = App::start(config, merged).await;
     let mut stuck = Connection::narrow(app.address).await;
     let handshake = Verb::new("GET", "/ws")

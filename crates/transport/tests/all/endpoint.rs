@@ -28,7 +28,7 @@ impl Mounted {
     }
 
     fn limited(limits: Limits) -> Self {
-        Self::new(Config { sse: true, limits, ..Config::default() })
+        Self::new(Config::default().sse(true).limits(limits))
     }
 
     async fn ask(&self, verb: &Verb) -> http::Response<Body> {
@@ -94,10 +94,7 @@ async fn both_eras_are_answered_without_a_socket() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_in_pieces_is_put_together_and_bounded() {
-    let limits = Limits {
-        message: anyport_protocol::Limits { bytes: 1000, ..Default::default() },
-        ..Limits::default()
-    };
+    let limits = Limits::default().message(anyport_protocol::Limits::default().bytes(1000));
     let mounted = Mounted::limited(limits);
     let verb = call(1, "echo", json!({"text": "hi"}));
     for (padding, status) in [(0, 200), (1000, 413)] {
@@ -162,7 +159,7 @@ async fn a_stream_of_http_sse_is_written_as_its_clients_read_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_of_http_sse_that_is_idle_ends() {
-    let mounted = Mounted::limited(Limits { session_idle: Duration::from_secs(100), ..Limits::default() });
+    let mounted = Mounted::limited(Limits::default().session_idle(Duration::from_secs(100)));
     let (mut stream, address) = mounted.stream().await;
     mounted.post(&address, &initialize(Revision::V2024_11_05)).await;
     next(&mut stream).await.unwrap();
@@ -190,7 +187,7 @@ async fn a_stream_of_http_sse_that_is_idle_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_of_http_sse_that_nobody_reads_fills_its_buffer_and_ends() {
-    let mounted = Mounted::limited(Limits { sse_buffer: 10_000, ..Limits::default() });
+    let mounted = Mounted::limited(Limits::default().sse_buffer(10_000));
     let (stream, address) = mounted.stream().await;
     mounted.post(&address, &initialize(Revision::V2024_11_05)).await;
     mounted.post(&address, &json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
@@ -211,7 +208,7 @@ async fn a_stream_of_http_sse_that_nobody_reads_fills_its_buffer_and_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn one_message_that_is_larger_than_the_buffer_passes_alone() {
-    let mounted = Mounted::limited(Limits { sse_buffer: 1000, ..Limits::default() });
+    let mounted = Mounted::limited(Limits::default().sse_buffer(1000));
     let (mut stream, address) = mounted.stream().await;
     mounted.post(&address, &initialize(Revision::V2024_11_05)).await;
     mounted.post(&address, &tool_call("big", json!({"bytes": 100_000}))).await;

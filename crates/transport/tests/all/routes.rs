@@ -19,14 +19,12 @@ use tokio::net::TcpListener;
 
 fn config() -> Config {
     let health = |_| async { http::Response::new("fine".into()) };
-    Config {
-        sse: true,
-        plain: true,
-        websocket: Some(websocket::Config::default()),
-        routes: vec![Route::new(http::Method::GET, "/metrics", health)],
-        authentication: Authentication::Tokens(vec![Token::new("ada", "sesame")]),
-        ..Config::default()
-    }
+    Config::default()
+        .sse(true)
+        .plain(true)
+        .websocket(websocket::Config::default())
+        .routes(vec![Route::new(http::Method::GET, "/metrics", health)])
+        .authentication(Authentication::Tokens(vec![Token::new("ada", "sesame")]))
 }
 
 /// Everything that can be asked for, as a client that may asks for it.

@@ -18,11 +18,11 @@ const LEGACY: [Revision; 4] =
     [Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
 
 fn config() -> Config {
-    Config { sse: true, ..Config::default() }
+    Config::default().sse(true)
 }
 
 fn limited(limits: Limits) -> Config {
-    Config { limits, ..config() }
+    config().limits(limits)
 }
 
 fn get(path: &str) -> Verb {
@@ -153,7 +153,7 @@ async fn what_a_proxy_cuts_off_stands_before_where_to_post() {
     for (prefix, address) in
         [("/tools", "/tools/messages?"), ("/tools/", "/tools/messages?"), ("/", "/messages?")]
     {
-        let server = Server::start(Config { public_prefix: prefix.into(), ..config() }).await;
+        let server = Server::start(config().public_prefix(prefix)).await;
         assert!(Client::connect(&server).await.address.starts_with(address), "{prefix}");
     }
 }
@@ -257,7 +257,7 @@ async fn what_cannot_be_answered_on_the_stream_is_refused_at_once() {
 #[tokio::test]
 async fn a_session_is_needed_known_and_ones_own() {
     let tokens = vec![Token::new("alice", "a"), Token::new("bob", "b")];
-    let config = Config { authentication: Authentication::Tokens(tokens), ..config() };
+    let config = config().authentication(Authentication::Tokens(tokens));
     let server = Server::start(config).await;
     let mut alice = Client::on(server.connect().await, "/sse", Some("a")).await;
     alice.initialize(&server, Revision::V2024_11_05).await;
@@ -289,7 +289,7 @@ async fn a_session_is_needed_known_and_ones_own() {
 
 #[tokio::test]
 async fn hosts_and_origins_are_checked_as_ever() {
-    let config = Config { allow_origins: vec!["https://app.example.com".parse().unwrap()], ..config() };
+    let config = config().allow_origins(vec!["https://app.example.com".parse().unwrap()]);
     let server = Server::start(config).await;
     let client = Client::open(&server, Revision::V2024_11_05).await;
     let ping = client.post(json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string());
@@ -354,7 +354,7 @@ async fn a_modern_request_is_told_where_to_go_and_the_client_can_fall_back() {
 
 #[tokio::test]
 async fn where_it_is_not_served_clients_are_told() {
-    let modern = Config { supported: [Revision::V2026_07_28].into(), ..config() };
+    let modern = config().supported([Revision::V2026_07_28]);
     for (config, status) in [(Config::default(), 400), (modern, 405)] {
         let server = Server::start(config).await;
         for path in ["/sse", "/mcp/sse", "/messages"] {
@@ -387,7 +387,7 @@ async fn the_end_of_the_stream_ends_the_session_and_its_calls() {
 
 #[tokio::test]
 async fn a_reader_that_stalls_holds_up_its_own_calls_alone() {
-    let limits = Limits { sse_buffer: 300_000, ..Limits::default() };
+    let limits = Limits::default().sse_buffer(300_000);
     let server = Server::start(limited(limits)).await;
     let mut stalled = Client::on(Connection::narrow(server.address).await, "/sse", None).await;
     stalled.initialize(&server, Revision::V2024_11_05).await;
@@ -409,7 +409,7 @@ async fn a_reader_that_stalls_holds_up_its_own_calls_alone() {
 
 #[tokio::test]
 async fn sessions_and_streams_are_bounded_together_with_the_others() {
-    let server = Server::start(limited(Limits { max_sessions: 2, ..Limits::default() })).await;
+    let server = Server::start(limited(Limits::default().max_sessions(2))).await;
     let streamable = || post(initialize(Revision::V2025_11_25).to_string());
     let idle = server.ask(&streamable()).await;
     assert_eq!(idle.status, 200);
@@ -425,12 +425,12 @@ async fn sessions_and_streams_are_bounded_together_with_the_others() {
     drop(second);
     within(async { while server.connect().await.begin(&get("/sse")).await.status == 503 {} }).await;
 
-    let server = Server::start(limited(Limits { max_streams: 1, ..Limits::default() })).await;
+    let server = Server::start(limited(Limits::default().max_streams(1))).await;
     let _first = Client::connect(&server).await;
     let refused = server.ask(&get("/mcp/sse")).await;
     assert!(refused.status == 503 && words(&refused).contains("max_streams"), "{refused:?}");
 
-    let server = Server::start(limited(Limits { max_open_requests: 2, ..Limits::default() })).await;
+    let server = Server::start(limited(Limits::default().max_open_requests(2))).await;
     let mut client = Client::open(&server, Revision::V2024_11_05).await;
     for id in 1..=3 {
         client.call(&server, id, "wait", json!({})).await;
@@ -443,7 +443,7 @@ async fn sessions_and_streams_are_bounded_together_with_the_others() {
 #[tokio::test]
 async fn a_stop_lets_what_runs_come_to_its_end() {
     // Nothing here may wait until it is cut off.
-    let mut server = Server::start(limited(Limits { drain: 3 * PATIENCE, ..Limits::default() })).await;
+    let mut server = Server::start(limited(Limits::default().drain(3 * PATIENCE))).await;
     let mut idle = Client::open(&server, Revision::V2024_11_05).await;
     let mut busy = Client::open(&server, Revision::V2025_11_25).await;
     busy.call(&server, 1, "wait", json!({})).await;
@@ -474,8 +474,7 @@ async fn a_client_may_vanish_at_every_byte() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_given_up() {
-    let limits =
-        Limits { write_timeout: Duration::from_millis(150), sse_buffer: 300_000, ..Limits::default() };
+    let limits = Limits::default().write_timeout(Duration::from_millis(150)).sse_buffer(300_000);
     let server = Server::start(limited(limits)).await;
     let mut unread = Client::on(Connection::narrow(server.address).await, "/sse", None).await;
     unread.initialize(&server, Revision::V2024_11_05).await;

@@ -238,7 +238,7 @@ async fn a_call_that_was_asked_something_is_not_made_again() {
 #[tokio::test(start_paused = true)]
 async fn connections_are_bounded_and_idle_ones_make_room() {
     let farm = Farm::new(LEGACY);
-    let limits = UpstreamLimits { connections: 2, waiting: 1, ..UpstreamLimits::default() };
+    let limits = UpstreamLimits::default().connections(2).waiting(1);
     let upstream = Upstream::builder("farm", farm.clone()).limits(limits).build();
     let can = |what: &str| caller(LEGACY, json!({"extensions": {what: {}}}));
     // Idle connections make room.
@@ -281,7 +281,7 @@ async fn parked(upstream: &Upstream, context: &Context) -> Request {
 async fn whoever_needs_a_connection_that_a_question_holds_is_served_or_refused_in_time() {
     for answered in [true, false] {
         let farm = Farm::new(LEGACY);
-        let limits = UpstreamLimits { connections: 1, ..UpstreamLimits::default() };
+        let limits = UpstreamLimits::default().connections(1);
         let sealer = Sealer::new(&Key::random().unwrap());
         let upstream = Upstream::builder("farm", farm.clone())
             .limits(limits)
@@ -320,7 +320,7 @@ async fn whoever_needs_a_connection_that_a_question_holds_is_served_or_refused_i
 #[tokio::test(start_paused = true)]
 async fn callers_who_each_say_something_else_leave_nothing_behind() {
     let farm = Farm::new(LEGACY);
-    let limits = UpstreamLimits { connections: 3, ..UpstreamLimits::default() };
+    let limits = UpstreamLimits::default().connections(3);
     let upstream = Upstream::builder("farm", farm.clone()).limits(limits).build();
     for number in 0..100 {
         let context = caller(LEGACY, json!({"extensions": {"x": {"number": number}}}));
@@ -464,11 +464,7 @@ async fn who_listens_to_a_server_that_speaks_another_era_when_it_is_back_hears_t
 async fn connections_that_may_be_idle_for_ever_stay() {
     for revision in [LEGACY, MODERN] {
         let farm = Farm::new(revision);
-        let limits = UpstreamLimits {
-            idle: Duration::MAX,
-            connection_wait: Duration::MAX,
-            ..UpstreamLimits::default()
-        };
+        let limits = UpstreamLimits::default().idle(Duration::MAX).connection_wait(Duration::MAX);
         let upstream = Upstream::builder("farm", farm.clone()).limits(limits).build();
         for _ in 0..2 {
             result(upstream.call(call("read", json!({})), plain()).outcome().await);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_tests::bridged::is_silent;
 use tokio::time::Instant;
 
@@ -52,7 +51,7 @@ async fn park_restart_says_start_over() {
 async fn park_limit_overload() {
     for (revision, way) in legacy_ways() {
         let mut setup = quiet(revision, way);
-        setup.park = ParkLimits { parked_per_principal: 1, ..setup.park };
+        setup.park = setup.park.parked_per_principal(1);
 
         let mut parked = Parked::with(setup, 1).await;
         let what = question(revision);
@@ -78,7 +77,7 @@ async fn shim_ask_timeout() {
     for (revision, way) in legacy_ways() {
         let what = question(revision);
         let mut setup = quiet(M, way);
-        setup.shim = LegacyClientLimits { ask_timeout: Duration::from_secs(300), ..setup.shim };
+        setup.shim = setup.shim.ask_timeout(Duration::from_secs(300));
         let mut bridged = setup.start();
         let mut client = bridged.client(revision, what.capabilities.clone()).await;
         let mut server = bridged.server().await;

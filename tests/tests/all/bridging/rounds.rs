@@ -1,6 +1,5 @@
 //! Several questions, at once and one after the other.
 
-use anyport_adapters::LegacyClientLimits;
 use anyport_tests::bridged::answer;
 
 use super::*;
@@ -113,7 +112,7 @@ async fn shim_round_limit() {
     for revision in legacy() {
         let what = question(revision);
         let setup = quiet(M, Way::Lines);
-        let mut bridged = Setup { shim: LegacyClientLimits { rounds: 2, ..setup.shim }, ..setup }.start();
+        let mut bridged = Setup { shim: setup.shim.rounds(2), ..setup }.start();
         let mut client = bridged.client(revision, what.capabilities.clone()).await;
         let mut server = bridged.server().await;
         let good = what.answer.clone();

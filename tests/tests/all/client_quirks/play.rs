@@ -62,7 +62,7 @@ fn config(setup: &[(String, String)]) -> Config {
             "compat" => config.compat = Compat::new([value.parse().unwrap()]),
             "era" => {
                 let modern = value == "modern";
-                let spoken = Revision::ALL.into_iter().filter(|revision| revision.is_modern() == modern);
+                let spoken = Revision::ALL.into_iter().filter(|revision| revision.is_stateless() == modern);
                 config.supported = spoken.collect();
             }
             "token" => config.authentication = Authentication::Tokens(vec![Token::new("someone", value)]),
@@ -97,7 +97,7 @@ async fn over_http(config: Config, fixture: Fixture) {
 async fn over_pipes(config: Config, fixture: Fixture) {
     let (input, mut to_server) = io::pipe().unwrap();
     let (from_server, output) = io::pipe().unwrap();
-    let config = stdio::Config { supported: config.supported, ..stdio::Config::default() };
+    let config = stdio::Config::default().supported(config.supported);
     let serving = tokio::spawn(stdio::serve_on(service(), config, std::future::pending(), input, output));
     let played = tokio::task::spawn_blocking(move || {
         let lines = lines(from_server);

@@ -106,9 +106,7 @@ async fn a_long_document_is_an_outline_whose_links_lead_to_its_sections() {
 async fn the_bound_of_an_answer_is_the_servers_unless_the_call_has_one() {
     let knowledge =
         knowledge(&[("long.md", &long()), ("plain.md", &"words and words\n\n".repeat(200))]).await;
-    let server =
-        serve_with(&knowledge, anyport_knowledge::Options { max_answer_chars: 500, ..Default::default() })
-            .await;
+    let server = serve_with(&knowledge, anyport_knowledge::Options::default().max_answer_chars(500)).await;
     let mut client = server.client().await.unwrap();
     let answer = ask(&mut client, "get_doc", json!({"path": "long.md"})).await;
     assert_eq!(answer["truncated"], true);

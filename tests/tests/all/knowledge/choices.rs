@@ -10,8 +10,7 @@ use super::{ask, knowledge, schema, serve, serve_with};
 
 #[tokio::test]
 async fn what_can_be_asked_for_stands_in_the_schema() {
-    let options =
-        Options { languages: vec!["kotlin".into()], domains: vec!["style".into()], ..Options::default() };
+    let options = Options::default().languages(vec!["kotlin".into()]).domains(vec!["style".into()]);
     let server = serve_with(&knowledge(&[("zig/io.md", "# Zig")]).await, options).await;
     let mut client = server.client().await.unwrap();
     let stdlib = schema(&mut client, "get_stdlib").await;

@@ -35,9 +35,7 @@ async fn standard_and_code_are_there_in_every_revision() {
 async fn a_section_is_applied_alone_and_a_long_standard_as_far_as_it_goes() {
     let long = format!("# Style\n\n{}## Last\n\nend\n", "One rule of many.\n\n".repeat(100));
     let knowledge = knowledge(&[("python/testing.md", STANDARD), ("go/style.md", &long)]).await;
-    let server =
-        serve_with(&knowledge, anyport_knowledge::Options { max_answer_chars: 500, ..Default::default() })
-            .await;
+    let server = serve_with(&knowledge, anyport_knowledge::Options::default().max_answer_chars(500)).await;
     let mut client = server.client().await.unwrap();
     let arguments = json!({"language": "python", "domain": "testing", "section": "names", "code": "x"});
     let result = client.prompt("apply_standard", arguments).await.unwrap().outcome.unwrap();

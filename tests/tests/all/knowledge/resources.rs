@@ -39,7 +39,7 @@ async fn what_was_deleted_after_it_was_listed_is_gone_and_no_failure_of_the_serv
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.md"), "# A").unwrap();
     // Texts are read when they are asked for, so that the file is missed before the folder is looked at again.
-    let settings = Settings { max_held_bytes: 0, ..Settings::default() };
+    let settings = Settings::default().max_held_bytes(0);
     let knowledge = Knowledge::open(Folders::new(folder.path()), settings).unwrap();
     knowledge.settled().await;
     let server = serve(&knowledge).await;

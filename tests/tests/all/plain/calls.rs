@@ -147,8 +147,8 @@ fn crowd(gate: &Arc<Semaphore>, most: &Arc<AtomicUsize>) -> Server {
 #[tokio::test]
 async fn calls_of_an_array_run_at_once_but_no_more_than_may() {
     let (gate, most) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
-    let limits = http::Limits { batch_concurrency: 3, ..http::Limits::default() };
-    for (_site, plain) in sites(|| crowd(&gate, &most), http::Config { limits, ..config() }).await {
+    let limits = http::Limits::default().batch_concurrency(3);
+    for (_site, plain) in sites(|| crowd(&gate, &most), config().limits(limits)).await {
         let calls: Vec<_> = (0..50).map(|id| json!({"method": "enter", "id": id})).collect();
         let answers = plain.post(&json!(calls).to_string()).await.unwrap().json();
         let ids: Vec<_> = answers.as_array().unwrap().iter().map(|answer| &answer["id"]).collect();

@@ -144,7 +144,7 @@ async fn at_the_mcp_endpoint_only_codes_of_the_revision_are_told() {
                     // 2025-06-18, server/tools §Error Handling, has "Invalid arguments" among the protocol errors.
                     -32602 if revision < Revision::V2025_11_25 => &[Some(-32602)],
                     // A client that declares nothing: 2026-07-28, basic §_meta. Older ones read it as a failure of the tool.
-                    -32000 if matches!(name, "ask" | "sample" | "together") && revision.is_modern() => {
+                    -32000 if matches!(name, "ask" | "sample" | "together") && revision.is_stateless() => {
                         &[Some(-32021)]
                     }
                     -32603 | 4711 => &[Some(plain)],
@@ -184,7 +184,7 @@ async fn what_stands_around_the_service_refuses_here_as_well() {
         assert_eq!(error(&answer), (-32000, "timeout".into(), 200));
         assert!(answer.body.contains("the call took longer than 20 ms (call_timeout)"));
     }
-    let quota = Quota { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN };
+    let quota = Quota::default().per_second(NonZeroU32::MIN).burst(NonZeroU32::MIN);
     for (_site, plain) in sites(|| RateLimit::new(plain(), quota), config()).await {
         assert_eq!(plain.tool("number", &json!({})).await.unwrap().json()["result"], 5);
         let answer = refused(&plain, r#"{"method":"number"}"#).await;
@@ -221,7 +221,7 @@ async fn what_stands_around_the_service_refuses_here_as_well() {
 #[tokio::test]
 async fn a_service_without_tools_has_none() {
     let empty = || Server::builder("empty", "1").build().unwrap();
-    for (_site, plain) in sites(empty, http::Config { plain: true, ..http::Config::default() }).await {
+    for (_site, plain) in sites(empty, http::Config::default().plain(true)).await {
         let plain: Plain = plain;
         let answer = plain.tool("number", &json!({})).await.unwrap();
         assert_eq!((answer.status, answer.code()), (200, Some(-32601)), "{}", answer.body);

@@ -61,9 +61,9 @@ async fn other_methods_are_told_which_there_are() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_refused_in_the_words_of_the_mcp_endpoint() {
-    let message = anyport::protocol::Limits { bytes: 2000, depth: 20, nodes: 100 };
-    let limits = http::Limits { message, ..http::Limits::default() };
-    let config = http::Config { limits, ..config() };
+    let message = anyport::protocol::Limits::default().bytes(2000).depth(20).nodes(100);
+    let limits = http::Limits::default().message(message);
+    let config = config().limits(limits);
     for (_site, plain) in sites(empty, config.clone()).await {
         for (body, status, code, words) in [
             ("{".to_owned(), 400, -32700, "expected"),
@@ -114,7 +114,7 @@ async fn a_page_of_ours_may_call_and_no_other() {
 #[tokio::test]
 async fn health_needs_no_token_and_speaks_as_it_is_asked() {
     let tokens = vec![http::Token::new("ada", "hers")];
-    let config = http::Config { authentication: http::Authentication::Tokens(tokens), ..config() };
+    let config = config().authentication(http::Authentication::Tokens(tokens));
     for (_site, plain) in sites(empty, config.clone()).await {
         const JSON: &str = r#"{"status":"healthy","interface":"http","protocol":"mcp"}"#;
         for (accept, kind, body) in [
@@ -169,7 +169,7 @@ async fn nothing_of_it_is_served_unless_it_was_asked_for() {
 
 #[tokio::test]
 async fn it_stands_below_the_endpoint_wherever_that_is() {
-    let config = http::Config { path: "/api/v1".into(), ..config() };
+    let config = config().path("/api/v1");
     for (_site, plain) in sites(empty, config.clone()).await {
         assert_eq!(plain.ask("GET", "/api/v1/tools", "").await.unwrap().body, r#"{"tools":[]}"#);
         assert_eq!(plain.ask("POST", "/api/v1/call", "[]").await.unwrap().status, 400);

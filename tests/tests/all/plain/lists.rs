@@ -68,8 +68,8 @@ async fn a_category_is_asked_for_by_name() {
 
 #[tokio::test]
 async fn a_list_is_bounded_and_says_so() {
-    let limits = http::Limits { max_tools_listed: 7, ..http::Limits::default() };
-    let config = http::Config { limits, ..config() };
+    let limits = http::Limits::default().max_tools_listed(7);
+    let config = config().limits(limits);
     for (_site, plain) in
         sites(|| with_legacy_clients(server(&Probe::default()).unwrap()), config.clone()).await
     {
@@ -88,7 +88,7 @@ fn secretive() -> Server {
 #[tokio::test]
 async fn what_a_caller_may_not_see_does_not_exist_for_it() {
     let tokens = vec![http::Token::new("ada", "hers"), http::Token::new("bob", "his")];
-    let config = http::Config { authentication: http::Authentication::Tokens(tokens), ..config() };
+    let config = config().authentication(http::Authentication::Tokens(tokens));
     for (_site, plain) in sites(secretive, config.clone()).await {
         let (ada, bob): (Plain, Plain) = (plain.clone().bearer("hers"), plain.bearer("his"));
         let list = async |plain: &Plain, query: &str| {
@@ -109,7 +109,7 @@ async fn what_a_caller_may_not_see_does_not_exist_for_it() {
 #[tokio::test]
 async fn a_list_is_the_callers_however_it_comes() {
     let tokens = vec![http::Token::new("ada", "hers")];
-    let config = http::Config { authentication: http::Authentication::Tokens(tokens), ..config() };
+    let config = config().authentication(http::Authentication::Tokens(tokens));
     let site = Site::listen(secretive(), config).await.unwrap();
     let nobody = Plain::of(&site);
     for path in ["/mcp/tools", "/mcp/tools?category=hidden", "/mcp/tools?token=hers"] {

@@ -10,7 +10,7 @@ use anyport::{Service, http};
 use anyport_tests::{plain::Plain, site::Site};
 
 fn config() -> http::Config {
-    http::Config { plain: true, ..http::Config::default() }
+    http::Config::default().plain(true)
 }
 
 /// `service` in both places, each with a client.

@@ -39,8 +39,8 @@ async fn park_restart_says_start_over() {
 #[tokio::test(start_paused = true)]
 async fn park_limit_overload() {
     for (limits, limit) in [
-        (ParkLimits { parked_per_principal: 1, ..ParkLimits::default() }, "parked_per_principal"),
-        (ParkLimits { parked_total: 1, ..ParkLimits::default() }, "parked_total"),
+        (ParkLimits::default().parked_per_principal(1), "parked_per_principal"),
+        (ParkLimits::default().parked_total(1), "parked_total"),
     ] {
         let mut world = world_with(limits);
         let (_called, _answer, asked_first) = world.parked().await;
@@ -91,7 +91,7 @@ async fn park_server_times_out_first() {
 
 #[tokio::test(start_paused = true)]
 async fn park_keeps_no_outcome_that_is_too_large() {
-    let mut world = world_with(ParkLimits { parked_bytes: 1000, ..ParkLimits::default() });
+    let mut world = world_with(ParkLimits::default().parked_bytes(1000));
     let (called, _answer, asked) = world.parked().await;
     called.finish(&format!(r#"{{"text":"{}"}}"#, "x".repeat(1000)));
     sleep(SECOND).await;
@@ -107,7 +107,7 @@ async fn park_keeps_no_outcome_that_is_too_large() {
 
 #[tokio::test(start_paused = true)]
 async fn park_bounds_questions_and_rounds() {
-    let mut world = world_with(ParkLimits { questions: 2, rounds: 1, ..ParkLimits::default() });
+    let mut world = world_with(ParkLimits::default().questions(2).rounds(1));
     let reply = world.tool();
     let called = world.called().await;
     let (first, second, third) = (called.elicit(), called.elicit(), called.elicit());
@@ -126,7 +126,7 @@ async fn park_bounds_questions_and_rounds() {
 
 #[tokio::test(start_paused = true)]
 async fn park_call_timeout_stands_still_while_it_is_parked() {
-    let mut world = world_with(ParkLimits { call_timeout: Some(SECOND * 10), ..ParkLimits::default() });
+    let mut world = world_with(ParkLimits::default().call_timeout(SECOND * 10));
     let reply = world.tool();
     let mut called = world.called().await;
     sleep(SECOND * 6).await;

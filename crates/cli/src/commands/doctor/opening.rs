@@ -48,7 +48,7 @@ pub(super) async fn open(
             }
             report.took(took);
             report.ok("speak", "it speaks MCP")?;
-            let era = if connection.revision().is_modern() { "modern" } else { "legacy" };
+            let era = if connection.revision().is_stateless() { "modern" } else { "legacy" };
             report.ok("revision", format!("{} ({era})", connection.revision()))?;
             Ok(Some(Opened { connection, started }))
         }
@@ -195,8 +195,7 @@ async fn elsewhere(url: &str, headers: &[(String, SecretValue)]) -> Option<Strin
         let mut other = parsed.clone();
         other.set_path(path);
         let server = Server::url(other.as_str(), headers.to_vec()).ok()?;
-        let opening =
-            ConnectOptions { probe_timeout: GLANCE / 2, open_timeout: GLANCE, ..ConnectOptions::default() };
+        let opening = ConnectOptions::default().probe_timeout(GLANCE / 2).open_timeout(GLANCE);
         if let Ok(connection) = client::connect(&server.destination().ok()?, &opening).await {
             connection.close().await;
             return Some(format!("the server is at another path: {server}"));

@@ -85,7 +85,7 @@ fn each_limit_is_hit_by_name() {
 /// Invariant: What the scan accepts is JSON, for every input, and deep nesting overflows no stack.
 #[test]
 fn no_depth_overflows_the_stack() {
-    let limits = Limits { depth: usize::MAX, ..Limits::default() };
+    let limits = Limits::default().depth(usize::MAX);
     let deep = "[".repeat(1_000_000);
     assert_eq!(scan(deep.as_bytes(), &limits).unwrap_err().kind, ScanErrorKind::TooDeep(Limits::MAX_DEPTH));
 }

@@ -139,11 +139,9 @@ async fn garbage_and_floods_do_not_matter() {
 /// Invariant: A child process that never answers is given up and killed.
 #[tokio::test]
 async fn a_server_that_never_answers_is_given_up_and_killed() {
-    let opening = ConnectOptions {
-        probe_timeout: Duration::from_millis(100),
-        open_timeout: Duration::from_millis(300),
-        ..ConnectOptions::default()
-    };
+    let opening = ConnectOptions::default()
+        .probe_timeout(Duration::from_millis(100))
+        .open_timeout(Duration::from_millis(300));
     let mut command =
         Command::new("sh").arg("-c").arg("trap '' TERM; sleep 1000 & echo $! > \"$OUT\"; wait; sleep 1000");
     let folder = tempfile::tempdir().unwrap();

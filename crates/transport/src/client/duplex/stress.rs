@@ -85,7 +85,7 @@ async fn call(connection: &std::sync::Arc<Duplex>, number: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_callers_on_four_threads_are_each_answered_and_nothing_is_left() {
-    let options = ConnectOptions { max_open_questions: 10_000, ..ConnectOptions::default() };
+    let options = ConnectOptions::default().max_open_questions(10_000);
     let (connection, outbox) = by_hand(Revision::V2025_11_25, options);
     let server = tokio::spawn(serve(connection.clone(), outbox));
     let callers: Vec<_> = (0..CALLERS)

@@ -29,12 +29,12 @@ fn raw(text: &str) -> Raw {
 
 /// A connection whose server is the test, once `revision` is agreed. The id 1 is taken by that.
 pub(crate) fn by_hand(revision: Revision, options: ConnectOptions) -> (Arc<Duplex>, Outbox) {
-    let options = ConnectOptions { revision: Some(revision), ..options };
+    let options = options.revision(revision);
     let machine = Machine::new(&options, Sharing::Shared);
     let (opened, connection, mut outbox) = Channel::new(Opening { options: Arc::new(options), machine });
     connection.handle(Input::Opened);
     let capabilities = r#"{"logging":{},"tools":{}}"#;
-    let result = match revision.is_modern() {
+    let result = match revision.is_stateless() {
         true => format!(r#"{{"supportedVersions":["{revision}"],"capabilities":{capabilities}}}"#),
         false => format!(r#"{{"protocolVersion":"{revision}","capabilities":{capabilities}}}"#),
     };
@@ -61,8 +61,7 @@ fn hear(connection: &Arc<Duplex>, text: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_asks_and_does_not_read_is_given_up() {
-    let (connection, mut outbox) =
-        channel(ConnectOptions { send_queue: 10_000, ..ConnectOptions::default() });
+    let (connection, mut outbox) = channel(ConnectOptions::default().send_queue(10_000));
     let mut reply = call(&connection);
     let sent = async |outbox: &mut Outbox| {
         let mut sent = 0;
@@ -93,7 +92,7 @@ async fn a_server_that_asks_and_does_not_read_is_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_large_request_that_is_on_its_way_gives_nobody_up() {
-    let (connection, _outbox) = channel(ConnectOptions { send_queue: 100, ..ConnectOptions::default() });
+    let (connection, _outbox) = channel(ConnectOptions::default().send_queue(100));
     let params = raw(&format!(r#"{{"name":"t","arguments":{{"a":"{}"}}}}"#, "x".repeat(10_000)));
     let request = Request::new(Method::ToolsCall, params);
     let _reply = connection.call(request, Context::new(Principal::local(), Revision::NEWEST));
@@ -138,13 +137,11 @@ async fn what_is_said_outside_any_call_is_kept_only_if_it_is_no_flood() {
 
 #[tokio::test(start_paused = true)]
 async fn times_that_the_clock_cannot_tell_are_waited_for_ever() {
-    let opening = ConnectOptions {
-        open_timeout: Duration::MAX,
-        probe_timeout: Duration::MAX,
-        log_hold: Duration::MAX,
-        roots_hold: Duration::MAX,
-        ..ConnectOptions::default()
-    };
+    let opening = ConnectOptions::default()
+        .open_timeout(Duration::MAX)
+        .probe_timeout(Duration::MAX)
+        .log_hold(Duration::MAX)
+        .roots_hold(Duration::MAX);
     struct Empty;
     impl Service for Empty {
         fn call(&self, request: Request, _: Context) -> Reply {
@@ -157,7 +154,7 @@ async fn times_that_the_clock_cannot_tell_are_waited_for_ever() {
         }
     }
     for revision in [None, Some(Revision::V2025_11_25)] {
-        let opening = ConnectOptions { revision, ..opening.clone() };
+        let opening = opening.clone().revision(revision);
         let connection = connect(&Target::Service(Arc::new(Empty)), &opening).await.unwrap();
         let context =
             Context::new(Principal::local(), Revision::NEWEST).with_log_level(Some(LogLevel::Debug));

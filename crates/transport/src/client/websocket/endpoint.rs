@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use anyport_protocol::settings;
+
 use crate::client::http::{self, Fault};
 
 /// Where a server is reached over a WebSocket, and how.
@@ -10,36 +12,31 @@ pub struct Endpoint {
     pub(super) config: Config,
 }
 
-/// What bounds a WebSocket. How large a message may be is [`ConnectOptions::limits`](crate::client::ConnectOptions::limits).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Bytes of one frame (`max_frame_bytes`); a message may consist of several. Without one, as many as a message may
-    /// have, which is the default.
-    pub max_frame_bytes: Option<usize>,
-    /// How often the server is asked whether it is still there. Default 30 s.
-    pub ping_interval: Duration,
-    /// How long it may take to show that it is. Default 60 s: before its answer it reads what was written before.
-    pub pong_timeout: Duration,
-    /// Pings and pongs that the server may send within one `ping_interval`. Default 1,000.
-    pub max_pings: usize,
-    /// How long the server may take to read 64 KiB. Default 60 s.
-    pub write_timeout: Duration,
-    /// How long nothing may be said, by either side, while nothing is open and the server tells of no changes
-    /// (`connection_idle`): it tells of some while a `subscriptions/listen` is open, and an older one where it has
-    /// declared `listChanged` or granted a subscription. Default 1 day.
-    pub connection_idle: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            max_frame_bytes: None,
-            ping_interval: Duration::from_secs(30),
-            pong_timeout: Duration::from_secs(60),
-            max_pings: 1000,
-            write_timeout: Duration::from_secs(60),
-            connection_idle: Duration::from_secs(24 * 3600),
-        }
+settings! {
+    /// The limits of a WebSocket to a server. [`ConnectOptions::limits`](crate::client::ConnectOptions::limits) bounds its
+    /// messages.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Config {
+        /// The size of one frame in bytes (`max_frame_bytes`). A message may consist of several frames.
+        #[default("as large as a message may be" = None)]
+        pub max_frame_bytes: Option<usize>,
+        /// The interval of pings to the server.
+        #[default(30 s)]
+        pub ping_interval: Duration,
+        /// The time in which the server must answer a ping. Before the pong it reads what was written earlier.
+        #[default(60 s)]
+        pub pong_timeout: Duration,
+        /// The number of pings and pongs that the server may send within one `ping_interval`.
+        #[default(1_000)]
+        pub max_pings: usize,
+        /// The time in which the server must read 64 KiB.
+        #[default(60 s)]
+        pub write_timeout: Duration,
+        /// The time that both sides may be silent without an open request or subscription (`connection_idle`). A
+        /// `subscriptions/listen` counts as a subscription; at a legacy server, a declared `listChanged` or a granted
+        /// `resources/subscribe` does.
+        #[default(1 day)]
+        pub connection_idle: Duration,
     }
 }
 

@@ -93,7 +93,7 @@ impl Quiet {
                 _ => continue,
             };
             let asked: Value = serde_json::from_str(&text).unwrap();
-            let (modern, method) = (self.revision.is_modern(), asked["method"].as_str().unwrap());
+            let (modern, method) = (self.revision.is_stateless(), asked["method"].as_str().unwrap());
             let answer = match method {
                 "server/discover" if modern => json!({"result": {"resultType": "complete",
                     "supportedVersions": [self.revision.as_str()], "capabilities": self.capabilities}}),
@@ -120,7 +120,7 @@ async fn connected(
 ) -> (Connection, mpsc::UnboundedReceiver<CloseFrame>) {
     let (closes, closed) = mpsc::unbounded_channel();
     let server = Quiet { revision, capabilities, limit: LIMIT, closes };
-    let opening = ConnectOptions { revision: Some(revision), ..ConnectOptions::default() };
+    let opening = ConnectOptions::default().revision(revision);
     (Connection::new(open(&server, &opening).await.unwrap()), closed)
 }
 
@@ -206,7 +206,7 @@ async fn a_time_beyond_all_clocks_is_no_limit() {
     let (closes, _closed) = mpsc::unbounded_channel();
     let limit = Duration::MAX;
     let server = Quiet { revision: Revision::NEWEST, capabilities: json!({}), limit, closes };
-    let opening = ConnectOptions { revision: Some(Revision::NEWEST), ..ConnectOptions::default() };
+    let opening = ConnectOptions::default().revision(Revision::NEWEST);
     let connection = Connection::new(open(&server, &opening).await.unwrap());
     assert!(!is_over_after(&connection, LIMIT * 100).await);
 }

@@ -22,11 +22,7 @@ const ALL: [Revision; 5] = [
 ];
 
 pub(crate) fn opening(revision: Option<Revision>) -> ConnectOptions {
-    ConnectOptions {
-        revision,
-        capabilities: json!({"roots": {}, "elicitation": {}}).into(),
-        ..ConnectOptions::default()
-    }
+    ConnectOptions::default().revision(revision).capabilities(json!({"roots": {}, "elicitation": {}}))
 }
 
 pub(crate) async fn open(endpoint: &Endpoint, opening: &ConnectOptions) -> Result<Connection, ConnectError> {
@@ -91,17 +87,16 @@ async fn a_call_is_answered_in_every_revision() {
 async fn the_newest_revision_is_found_by_trying() {
     let server = Server::start(Config::default()).await;
     assert_eq!(to(&server, "/mcp", None).await.revision(), Revision::NEWEST);
-    let config =
-        Config { supported: [Revision::V2025_06_18, Revision::V2025_03_26].into(), ..Config::default() };
+    let config = Config::default().supported([Revision::V2025_06_18, Revision::V2025_03_26]);
     let old = Server::start(config).await;
     assert_eq!(to(&old, "/mcp", None).await.revision(), Revision::V2025_06_18);
 }
 
 #[tokio::test]
 async fn http_with_sse_is_found_by_trying() {
-    let server = Server::start(Config { sse: true, ..Config::default() }).await;
+    let server = Server::start(Config::default().sse(true)).await;
     let connection = to(&server, "/sse", None).await;
-    assert!(!connection.revision().is_modern());
+    assert!(!connection.revision().is_stateless());
     let outcome = within(call(&connection, "echo", json!({"text": "old"})).outcome()).await;
     assert_eq!(text(&outcome), "old");
     assert_eq!(text(&asked(&connection).await), r#"{"roots":[]};{"roots":[]}"#);
@@ -220,8 +215,8 @@ async fn a_large_answer_arrives_and_a_larger_one_is_refused_by_the_limits_name()
 #[tokio::test]
 async fn a_session_is_given_back_at_the_end() {
     let config = |max_sessions| {
-        let limits = anyport_transport::http::Limits { max_sessions, ..Default::default() };
-        Config { limits, ..Config::default() }
+        let limits = anyport_transport::http::Limits::default().max_sessions(max_sessions);
+        Config::default().limits(limits)
     };
     let server = Server::start(config(1)).await;
     for _ in 0..3 {

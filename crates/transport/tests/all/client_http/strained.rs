@@ -96,7 +96,7 @@ async fn a_server_that_asks_without_end_and_takes_no_answer_costs_a_bounded_numb
         _ => legacy(asked, "s").unwrap_or_else(|| body(&answer(asked, "x"))),
     })
     .await;
-    let opening = ConnectOptions { max_open_requests: 5, max_open_questions: 3, ..opening(None) };
+    let opening = opening(None).max_open_requests(5).max_open_questions(3);
     let connection = to(&script, &opening).await;
     let answers = || script.asked().iter().filter(|asked| asked.body["result"].is_object()).count();
     let all = async {

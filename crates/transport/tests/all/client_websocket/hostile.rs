@@ -89,7 +89,7 @@ async fn what_may_not_be_sent_ends_the_connection_by_its_close_code() {
 
 #[tokio::test]
 async fn whatever_a_frame_says_of_its_length_no_room_is_made_for_more_than_may_be() {
-    let small = ConnectOptions { limits: Limits { bytes: 1000, ..Limits::default() }, ..opening(None) };
+    let small = opening(None).limits(Limits::default().bytes(1000));
     let claims = |length: u64| [&[0x81, 127][..], &length.to_be_bytes(), b"{"].concat();
     let fragments = [frame(0x01, &[b'x'; 600]), frame(0x80, &[b'x'; 600])].concat();
     for bytes in [claims(1 << 62), claims(1 << 40), claims(1001), frame(0x81, &[b'x'; 1001]), fragments] {
@@ -104,7 +104,7 @@ async fn whatever_a_frame_says_of_its_length_no_room_is_made_for_more_than_may_b
         let why = ends(connection).await;
         assert!(why.contains("larger than 1000 bytes"), "{why}");
     }
-    let config = Config { max_frame_bytes: Some(500), ..Config::default() };
+    let config = Config::default().max_frame_bytes(Some(500));
     let connection =
         calling(&small, config, async |mut peer: Peer| peer.write(&frame(0x81, &[b'x'; 501])).await).await;
     assert!(ends(connection).await.contains("max_frame_bytes"));
@@ -158,7 +158,7 @@ async fn nonsense_in_frames_costs_nobody_else_an_answer() {
 
 #[tokio::test]
 async fn too_many_pings_end_the_connection() {
-    let config = Config { max_pings: 10, ..Config::default() };
+    let config = Config::default().max_pings(10);
     let connection = calling(&opening(None), config, async |mut peer: Peer| {
         peer.write(&frame(0x89, b"").repeat(11)).await;
         assert_eq!(peer.closed().await.0, 1008);
@@ -169,11 +169,8 @@ async fn too_many_pings_end_the_connection() {
 
 #[tokio::test]
 async fn a_server_that_shows_no_sign_of_life_is_given_up() {
-    let config = Config {
-        ping_interval: Duration::from_millis(20),
-        pong_timeout: Duration::from_millis(100),
-        ..Config::default()
-    };
+    let config =
+        Config::default().ping_interval(Duration::from_millis(20)).pong_timeout(Duration::from_millis(100));
     let connection = calling(&opening(None), config, async |mut peer: Peer| {
         // Reads, and answers no ping.
         assert_eq!(peer.closed().await.0, 1011);
@@ -184,7 +181,7 @@ async fn a_server_that_shows_no_sign_of_life_is_given_up() {
 
 #[tokio::test]
 async fn a_server_that_reads_nothing_is_given_up() {
-    let config = Config { write_timeout: Duration::from_millis(200), ..Config::default() };
+    let config = Config::default().write_timeout(Duration::from_millis(200));
     let address = peer(|mut peer: Peer| async move {
         peer.modern().await;
         std::future::pending::<()>().await;

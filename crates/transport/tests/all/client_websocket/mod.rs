@@ -14,11 +14,7 @@ use anyport_transport::client::{
 use serde_json::{Value, json};
 
 fn opening(revision: Option<Revision>) -> ConnectOptions {
-    ConnectOptions {
-        revision,
-        capabilities: json!({"roots": {}, "elicitation": {}}).into(),
-        ..ConnectOptions::default()
-    }
+    ConnectOptions::default().revision(revision).capabilities(json!({"roots": {}, "elicitation": {}}))
 }
 
 async fn open(endpoint: Endpoint, opening: &ConnectOptions) -> Result<Connection, ConnectError> {

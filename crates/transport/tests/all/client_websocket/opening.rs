@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyport_transport::client::{
-    ConnectError, ConnectOptions,
+    ConnectError,
     http::{self, Fault},
     websocket::Endpoint,
 };
@@ -122,7 +122,7 @@ async fn who_must_say_who_they_are_are_told_so() {
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_given_up() {
     let address = answering(|_| String::new()).await;
-    let opening = ConnectOptions { open_timeout: Duration::from_millis(100), ..opening(None) };
+    let opening = opening(None).open_timeout(Duration::from_millis(100));
     let error = open(at(address), &opening).await.unwrap_err();
     assert!(matches!(error, ConnectError::Silent(_)), "{error}");
 }

@@ -16,7 +16,7 @@ use crate::common::{Server, within};
 
 async fn start() -> Server {
     let websocket = Some(websocket::Config::default());
-    Server::start(http::Config { websocket, ..http::Config::default() }).await
+    Server::start(http::Config::default().websocket(websocket)).await
 }
 
 async fn to(server: &Server, revision: Option<Revision>) -> Connection {
@@ -44,11 +44,9 @@ async fn a_call_is_answered_in_every_revision() {
 #[tokio::test]
 async fn the_newest_revision_is_found_by_trying() {
     assert_eq!(to(&start().await, None).await.revision(), Revision::NEWEST);
-    let config = http::Config {
-        websocket: Some(websocket::Config::default()),
-        supported: [Revision::V2025_06_18, Revision::V2025_03_26].into(),
-        ..http::Config::default()
-    };
+    let config = http::Config::default()
+        .websocket(websocket::Config::default())
+        .supported([Revision::V2025_06_18, Revision::V2025_03_26]);
     assert_eq!(to(&Server::start(config).await, None).await.revision(), Revision::V2025_06_18);
 }
 

@@ -47,7 +47,7 @@ impl Server {
     }
 
     pub(crate) async fn limited(limits: Limits) -> Self {
-        Self::start(Config { limits, ..Config::default() }).await
+        Self::start(Config::default().limits(limits)).await
     }
 
     pub(crate) async fn connect(&self) -> Connection {

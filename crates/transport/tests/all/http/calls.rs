@@ -60,7 +60,7 @@ async fn another_session_cannot_answer() {
 
 #[tokio::test]
 async fn nothing_is_asked_before_the_client_is_ready() {
-    let server = Server::limited(Limits { keep_alive: Duration::from_millis(30), ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().keep_alive(Duration::from_millis(30))).await;
     let session = Session::open(&server, Revision::V2025_06_18, None).await;
     let mut connection = session.stream(&server, &session.call(1, "ask", json!({"questions": 1}))).await;
     // The stream is open, and says nothing but comments.
@@ -144,7 +144,7 @@ async fn a_call_that_fails_in_its_task_is_answered_and_its_stream_ends() {
     server.fake.release(1);
     let answer = connection.response().await;
     assert_eq!((answer.json()["id"].as_i64(), answer.code()), (Some(1), Some(-32603)));
-    let limits = Limits { keep_alive: Duration::from_millis(20), ..Limits::default() };
+    let limits = Limits::default().keep_alive(Duration::from_millis(20));
     let server = Server::limited(limits).await;
     let session = Session::new(&server, Revision::V2025_06_18).await;
     let mut connection = session.stream(&server, &session.call(1, "panic", json!({}))).await;
@@ -166,7 +166,7 @@ async fn overload_is_said_in_the_words_of_http() {
 
 #[tokio::test]
 async fn times_that_the_clock_cannot_tell_are_no_limits() {
-    let limits = Limits { keep_alive: Duration::MAX, write_timeout: Duration::MAX, ..Limits::default() };
+    let limits = Limits::default().keep_alive(Duration::MAX).write_timeout(Duration::MAX);
     let server = Server::limited(limits).await;
     let session = Session::new(&server, Revision::V2025_06_18).await;
     let mut connection = session.stream(&server, &session.call(1, "ask", json!({"questions": 1}))).await;

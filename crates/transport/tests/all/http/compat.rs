@@ -32,7 +32,7 @@ fn by_client_info(name: &str) -> Verb {
 
 async fn lenient() -> (Server, Compat) {
     let compat = Compat::new([KnownClient::VsCode]);
-    (Server::start(Config { compat: compat.clone(), ..Config::default() }).await, compat)
+    (Server::start(Config::default().compat(compat.clone())).await, compat)
 }
 
 #[tokio::test]

@@ -27,11 +27,9 @@ fn as_method(verb: &Verb, method: &str) -> Verb {
 
 #[tokio::test]
 async fn every_method_checks_host_and_origin_by_themselves() {
-    let config = Config {
-        allow_hosts: vec!["mcp.example.com".parse().unwrap()],
-        allow_origins: vec!["https://app.example.com".parse().unwrap()],
-        ..Config::default()
-    };
+    let config = Config::default()
+        .allow_hosts(vec!["mcp.example.com".parse().unwrap()])
+        .allow_origins(vec!["https://app.example.com".parse().unwrap()]);
     let server = Server::start(config).await;
     let port = server.address.port();
     let (own, other) = (format!("http://localhost:{port}"), format!("http://127.0.0.1:{}", port ^ 1));
@@ -105,8 +103,7 @@ async fn a_request_without_one_host_goes_nowhere() {
 
 #[tokio::test]
 async fn a_page_that_may_call_is_told_what_it_may_send() {
-    let config =
-        Config { allow_origins: vec!["https://app.example.com".parse().unwrap()], ..Config::default() };
+    let config = Config::default().allow_origins(vec!["https://app.example.com".parse().unwrap()]);
     let server = Server::start(config).await;
     let asked =
         "content-type, Mcp-Method,mcp-param-region, Mcp-Session-Id, authorization, last-event-id, x-evil";
@@ -132,14 +129,10 @@ async fn a_page_that_may_call_is_told_what_it_may_send() {
 fn guarded() -> Config {
     let tokens = vec![Token::new("alice", "sesame"), Token::new("bob", "mellon")];
     let health = |_| async { http::Response::new("fine".into()) };
-    Config {
-        authentication: Authentication::Tokens(tokens),
-        routes: vec![
-            Route::new(http::Method::GET, "/health", health).open(),
-            Route::new(http::Method::GET, "/metrics", health),
-        ],
-        ..Config::default()
-    }
+    Config::default().authentication(Authentication::Tokens(tokens)).routes(vec![
+        Route::new(http::Method::GET, "/health", health).open(),
+        Route::new(http::Method::GET, "/metrics", health),
+    ])
 }
 
 #[tokio::test]
@@ -224,7 +217,7 @@ async fn nobody_listens_to_other_machines_without_asking_who_calls() {
     assert!(Listener::bind(everywhere, Config::default(), true).await.is_ok());
     assert!(Listener::bind(everywhere, guarded(), false).await.is_ok());
     // Tokens of which there are none let nobody in.
-    let none = Config { authentication: Authentication::Tokens(Vec::new()), ..Config::default() };
+    let none = Config::default().authentication(Authentication::Tokens(Vec::new()));
     let server = Server::start(none).await;
     assert_eq!(server.ask(&echo().add("Authorization", "Bearer ")).await.status, 401);
     let taken = Listener::bind(server.address, Config::default(), false).await.unwrap_err();

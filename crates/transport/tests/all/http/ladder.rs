@@ -70,14 +70,13 @@ async fn a_method_that_is_not_allowed_names_those_that_are() {
 }
 
 fn modern_only() -> Config {
-    Config { supported: [Revision::NEWEST].into(), ..Config::default() }
+    Config::default().supported([Revision::NEWEST])
 }
 
 #[tokio::test]
 async fn a_body_is_bounded_announced_or_not() {
-    let limits =
-        Limits { message: MessageLimits { bytes: 1000, ..MessageLimits::default() }, ..Limits::default() };
-    let server = Server::start(Config { limits, ..Config::default() }).await;
+    let limits = Limits::default().message(MessageLimits::default().bytes(1000));
+    let server = Server::start(Config::default().limits(limits)).await;
     let fits = call(1, "echo", json!({"text": "x".repeat(500)}));
     assert_eq!(server.ask(&fits).await.status, 200);
     let long = call(1, "echo", json!({"text": "x".repeat(2000)}));
@@ -394,8 +393,7 @@ async fn one_revision_alone_ignores_what_only_older_ones_have() {
 
 #[tokio::test]
 async fn an_earlier_rung_is_told_of_before_a_later_one() {
-    let limits =
-        Limits { message: MessageLimits { bytes: 2000, ..MessageLimits::default() }, ..Limits::default() };
+    let limits = Limits::default().message(MessageLimits::default().bytes(2000));
     // Each request fails its rung and all that follow.
     let worst = Verb { body: vec![b'{'; 3000], target: "/mcp".into(), method: "PUT".into(), ..echo() }
         .set("Host", "evil.example")
@@ -412,7 +410,7 @@ async fn an_earlier_rung_is_told_of_before_a_later_one() {
         .clone()
         .body(r#"{"id":1,"method":"x","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"x"}}}"#);
     check(
-        Config { limits, ..Config::default() },
+        Config::default().limits(limits),
         vec![
             ("host", worst, 421, Some(-32600)),
             ("origin", host, 403, Some(-32600)),
@@ -430,7 +428,7 @@ async fn an_earlier_rung_is_told_of_before_a_later_one() {
 #[tokio::test]
 async fn an_older_request_must_name_a_version_that_is_spoken_or_none() {
     let spoken = [Revision::V2025_06_18, Revision::NEWEST];
-    let server = Server::start(Config { supported: spoken.into(), ..Config::default() }).await;
+    let server = Server::start(Config::default().supported(spoken)).await;
     let list = post(r#"{"jsonrpc":"2.0","id":3,"method":"tools/list"}"#);
     let get = Verb::new("GET", "/mcp").add("Accept", "text/event-stream");
     let batch = post(r#"[{"jsonrpc":"2.0","id":3,"method":"tools/list"}]"#);

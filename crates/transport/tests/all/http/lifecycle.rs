@@ -63,8 +63,7 @@ async fn an_initialize_that_is_refused_opens_nothing() {
 #[tokio::test]
 async fn a_session_is_needed_known_and_ones_own() {
     let tokens = vec![Token::new("alice", "a"), Token::new("bob", "b")];
-    let server =
-        Server::start(Config { authentication: Authentication::Tokens(tokens), ..Config::default() }).await;
+    let server = Server::start(Config::default().authentication(Authentication::Tokens(tokens))).await;
     for revision in LEGACY {
         let alice = Session::open(&server, revision, Some("a")).await;
         alice.initialized(&server).await;
@@ -124,7 +123,7 @@ async fn a_session_that_was_deleted_is_gone_and_so_is_what_ran_in_it() {
 
 #[tokio::test]
 async fn an_idle_session_ends_and_one_in_use_does_not() {
-    let limits = Limits { session_idle: Duration::from_millis(150), ..Limits::default() };
+    let limits = Limits::default().session_idle(Duration::from_millis(150));
     let server = Server::limited(limits).await;
     let used = Session::new(&server, Revision::V2025_11_25).await;
     let mut stream = used.stream(&server, &used.get()).await;
@@ -183,7 +182,7 @@ async fn a_call_that_never_stops_talking_to_nobody_holds_nobody_up() {
 
 #[tokio::test]
 async fn the_longest_idle_session_makes_room() {
-    let server = Server::limited(Limits { max_sessions: 2, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().max_sessions(2)).await;
     let first = Session::new(&server, Revision::V2025_06_18).await;
     let second = Session::new(&server, Revision::V2025_06_18).await;
     assert_eq!(first.status(&server).await, 200);

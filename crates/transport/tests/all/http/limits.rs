@@ -37,7 +37,7 @@ async fn a_reader_that_stalls_holds_up_nobody_else() {
 
 #[tokio::test]
 async fn what_a_stalled_reader_is_to_be_told_waits_with_its_call() {
-    let server = Server::limited(Limits { sse_log: 100_000, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().sse_log(100_000)).await;
     let session = Session::new(&server, Revision::V2025_11_25).await;
     // 20 MB each, of which only what fits into buffers is made.
     let flood = json!({"count": 200, "bytes": 100_000, "wait": false});
@@ -66,7 +66,7 @@ async fn what_a_stalled_reader_is_to_be_told_waits_with_its_call() {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_is_not_waited_for() {
-    let server = Server::limited(Limits { header_timeout: SHORT, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().header_timeout(SHORT)).await;
     let head = echo(1).head();
     for sent in [0, 1, head.len() / 2, head.len() - 1] {
         let mut connection = server.connect().await;
@@ -84,7 +84,7 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let server = Server::limited(Limits { body_timeout: SHORT, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().body_timeout(SHORT)).await;
     let whole = echo(1);
     let mut chunked = whole.clone().add("Transfer-Encoding", "chunked");
     chunked.length = false;
@@ -106,8 +106,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_given_up() {
-    let server =
-        Server::limited(Limits { write_timeout: SHORT, sse_log: 100_000, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().write_timeout(SHORT).sse_log(100_000)).await;
     let session = Session::new(&server, Revision::V2025_11_25).await;
     let flood = json!({"count": 200, "bytes": 100_000});
     let mut unread = Connection::narrow(server.address).await;
@@ -124,8 +123,7 @@ async fn a_client_that_does_not_read_is_given_up() {
 
 #[tokio::test]
 async fn an_answer_that_nobody_reads_holds_no_place() {
-    let server =
-        Server::limited(Limits { write_timeout: SHORT, max_connections: 1, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().write_timeout(SHORT).max_connections(1)).await;
     let size = 20 << 20;
     let mut unread = Connection::narrow(server.address).await;
     assert_eq!(unread.begin(&call(1, "big", json!({"bytes": size}))).await.status, 200);
@@ -135,7 +133,7 @@ async fn an_answer_that_nobody_reads_holds_no_place() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_to_come_back() {
-    let server = Server::limited(Limits { max_connections: 2, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().max_connections(2)).await;
     let mut open = Vec::new();
     for id in 0..2 {
         let mut connection = server.connect().await;
@@ -160,7 +158,7 @@ async fn one_connection_too_many_is_told_to_come_back() {
 
 #[tokio::test]
 async fn a_head_is_bounded_in_fields_and_in_bytes() {
-    let limits = Limits { max_headers: 30, max_header_bytes: 10_000, ..Limits::default() };
+    let limits = Limits::default().max_headers(30).max_header_bytes(10_000);
     let server = Server::limited(limits).await;
     let many = |count: usize| (0..count).fold(echo(1), |verb, index| verb.add(&format!("X-{index}"), "x"));
     assert_eq!(server.ask(&many(20)).await.status, 200);
@@ -257,7 +255,7 @@ async fn a_client_may_vanish_at_every_byte() {
 #[tokio::test]
 async fn a_stop_lets_what_runs_come_to_its_end() {
     // Nothing here may wait until it is cut off.
-    let mut server = Server::limited(Limits { drain: 3 * PATIENCE, ..Limits::default() }).await;
+    let mut server = Server::limited(Limits::default().drain(3 * PATIENCE)).await;
     let session = Session::new(&server, Revision::V2025_11_25).await;
     let mut pushes = session.stream(&server, &session.get()).await;
     let mut listening = server.connect().await;
@@ -298,7 +296,7 @@ async fn a_stop_lets_what_runs_come_to_its_end() {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_ever() {
-    let mut server = Server::limited(Limits { drain: SHORT, ..Limits::default() }).await;
+    let mut server = Server::limited(Limits::default().drain(SHORT)).await;
     let session = Session::new(&server, Revision::V2025_11_25).await;
     let mut waiting = server.connect().await;
     waiting.send(&call(1, "wait", json!({})).bytes()).await;

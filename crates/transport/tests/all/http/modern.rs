@@ -14,7 +14,7 @@ use crate::common::{
 
 /// A server whose streams say something empty after a short silence.
 async fn impatient() -> Server {
-    Server::limited(Limits { keep_alive: Duration::from_millis(40), ..Limits::default() }).await
+    Server::limited(Limits::default().keep_alive(Duration::from_millis(40))).await
 }
 
 fn listen(id: impl Into<Value>) -> Verb {
@@ -216,7 +216,7 @@ async fn a_refused_listen_is_an_error_and_no_stream() {
 
 #[tokio::test]
 async fn so_many_streams_are_open_at_once_and_no_more() {
-    let server = Server::limited(Limits { max_streams: 2, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().max_streams(2)).await;
     let mut open = Vec::new();
     for id in 0..2 {
         let mut connection = server.connect().await;

@@ -10,7 +10,7 @@ use crate::common::{
 };
 
 fn config() -> Config {
-    Config { plain: true, ..Config::default() }
+    Config::default().plain(true)
 }
 
 fn plainly(call: &Value) -> Verb {

@@ -99,7 +99,7 @@ async fn changes_wait_for_a_stream_and_a_newer_stream_takes_over() {
 
 #[tokio::test]
 async fn a_get_stream_counts_among_the_streams() {
-    let server = Server::limited(Limits { max_streams: 1, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().max_streams(1)).await;
     let session = Session::new(&server, Revision::V2025_11_25).await;
     let _open = session.stream(&server, &session.get()).await;
     let refused = server.ask(&session.get()).await;

@@ -62,7 +62,7 @@ async fn a_client_that_comes_back_while_the_call_runs_reads_on() {
 
 #[tokio::test]
 async fn an_event_that_is_not_known_cannot_be_resumed() {
-    let server = Server::limited(Limits { sse_log: 1000, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().sse_log(1000)).await;
     let session = Session::new(&server, Revision::V2025_11_25).await;
     for event in ["", "x", "0-0", "7-p", "0-18446744073709551615", "18446744073709551616-0", "0-0-0", "é"] {
         let mut connection = server.connect().await;
@@ -82,13 +82,11 @@ async fn an_event_that_is_not_known_cannot_be_resumed() {
 
 #[tokio::test]
 async fn ended_streams_are_kept_together_within_the_limit_and_for_a_while() {
-    let limits = Limits {
-        sse_log: 5000,
-        sse_log_ttl: Duration::from_millis(500),
+    let limits = Limits::default()
+        .sse_log(5000)
+        .sse_log_ttl(Duration::from_millis(500))
         // The sweep comes as often as this.
-        session_idle: Duration::from_millis(400),
-        ..Limits::default()
-    };
+        .session_idle(Duration::from_millis(400));
     let server = Server::limited(limits).await;
     let session = Session::new(&server, Revision::V2025_06_18).await;
     let _open = session.stream(&server, &session.get()).await;

@@ -40,7 +40,7 @@ async fn both_eras_are_spoken() {
 
 #[tokio::test]
 async fn the_principal_is_chosen() {
-    let (_, mut client, _serving) = start(Config { principal: Principal::named("ada"), ..Config::default() });
+    let (_, mut client, _serving) = start(Config::default().principal(Principal::named("ada")));
     client.send(call(1, "who", json!({}))).await.unwrap();
     assert_eq!(hear(&mut client).await["result"]["content"][0]["text"], "name:ada ");
 }
@@ -60,7 +60,7 @@ async fn who_ended_its_side_still_hears_its_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_listen_is_waited_for_and_no_more_is_made() {
-    let (fake, client, _serving) = start(Config { queue: 4, ..Config::default() });
+    let (fake, client, _serving) = start(Config::default().queue(4));
     client.send(call(1, "say", json!({"count": 1000}))).await.unwrap();
     // As far as it will ever come.
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -74,7 +74,7 @@ async fn who_does_not_listen_is_waited_for_and_no_more_is_made() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_waits_no_longer_than_the_drain_time_for_who_does_not_listen() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let config = Config { queue: 1, drain: Duration::from_secs(5), ..Config::default() };
+    let config = Config::default().queue(1).drain(Duration::from_secs(5));
     let (client, serving) = serve(Fake::default(), config, async { drop(stopped.await) });
     let serving = tokio::spawn(serving);
     let (sender, _receiver) = client.split();
@@ -93,8 +93,8 @@ async fn a_stop_waits_no_longer_than_the_drain_time_for_who_does_not_listen() {
 
 #[tokio::test]
 async fn too_large_a_message_is_refused_and_the_rest_is_served() {
-    let limits = Limits { bytes: 1000, ..Limits::default() };
-    let (_, mut client, _serving) = start(Config { limits, ..Config::default() });
+    let limits = Limits::default().bytes(1000);
+    let (_, mut client, _serving) = start(Config::default().limits(limits));
     client.send("x".repeat(1001)).await.unwrap();
     let refused = hear(&mut client).await;
     assert!(refused["error"]["message"].as_str().unwrap().contains("max_message_bytes"), "{refused}");
@@ -104,7 +104,7 @@ async fn too_large_a_message_is_refused_and_the_rest_is_served() {
 
 #[tokio::test]
 async fn open_requests_are_counted() {
-    let (fake, mut client, _serving) = start(Config { max_open_requests: 1, ..Config::default() });
+    let (fake, mut client, _serving) = start(Config::default().max_open_requests(1));
     client.send(call(1, "wait", json!({}))).await.unwrap();
     client.send(call(2, "wait", json!({}))).await.unwrap();
     let refused = hear(&mut client).await;

@@ -91,7 +91,7 @@ async fn a_last_line_without_an_end_is_a_message() {
 #[tokio::test]
 async fn who_goes_away_cancels_its_calls_silent_ones_too() {
     // Longer than a test waits.
-    let limits = Limits { drain: Duration::from_secs(100), ..Limits::default() };
+    let limits = Limits::default().drain(Duration::from_secs(100));
     let server = Server::limited(limits).await;
     let mut client = server.connect().await;
     client.say(&call(1, "say", json!({"count": 100_000, "bytes": 1000}))).await;

@@ -67,7 +67,7 @@ async fn the_file_is_never_more_open_than_it_will_be() {
 
 #[tokio::test]
 async fn a_mode_can_be_chosen() {
-    let server = Server::start(Config { mode: 0o660, ..Config::default() }).await;
+    let server = Server::start(Config::default().mode(0o660)).await;
     assert_eq!(mode(&server.path), 0o660);
 }
 

@@ -17,7 +17,7 @@ fn told(message: &Value, name: &str) {
 
 #[tokio::test]
 async fn connections_are_counted() {
-    let server = Server::limited(Limits { max_connections: 2, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().max_connections(2)).await;
     let mut first = server.connect().await;
     let second = server.connect().await;
     let mut third = server.connect().await;
@@ -39,7 +39,7 @@ async fn connections_are_counted() {
 
 #[tokio::test]
 async fn open_requests_are_counted() {
-    let server = Server::limited(Limits { max_open_requests: 2, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().max_open_requests(2)).await;
     let mut client = server.connect().await;
     for id in 1..=3 {
         client.say(&call(id, "wait", json!({}))).await;
@@ -56,8 +56,8 @@ async fn open_requests_are_counted() {
 
 #[tokio::test]
 async fn a_message_that_is_too_large_is_passed_over() {
-    let message = MessageLimits { bytes: 1000, ..MessageLimits::default() };
-    let server = Server::limited(Limits { message, ..Limits::default() }).await;
+    let message = MessageLimits::default().bytes(1000);
+    let server = Server::limited(Limits::default().message(message)).await;
     let mut client = server.connect().await;
     client.send(&[b'x'; 100_000]).await;
     told(&client.hear().await, "max_message_bytes");
@@ -69,7 +69,7 @@ async fn a_message_that_is_too_large_is_passed_over() {
 #[tokio::test]
 async fn who_says_nothing_at_all_is_closed() {
     let first_message = Duration::from_millis(100);
-    let server = Server::limited(Limits { first_message, ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().first_message(first_message)).await;
     let mut silent = server.connect().await;
     // Blank lines are no message.
     silent.send(b"\n\n").await;
@@ -80,8 +80,7 @@ async fn who_says_nothing_at_all_is_closed() {
 
 #[tokio::test]
 async fn who_has_nothing_to_say_is_closed_and_who_waits_is_not() {
-    let server =
-        Server::limited(Limits { connection_idle: Duration::from_millis(150), ..Limits::default() }).await;
+    let server = Server::limited(Limits::default().connection_idle(Duration::from_millis(150))).await;
     let mut waiting = server.connect().await;
     waiting.say(&call(1, "wait", json!({}))).await;
     let mut listening = server.connect().await;
@@ -113,7 +112,7 @@ async fn who_has_nothing_to_say_is_closed_and_who_waits_is_not() {
 
 #[tokio::test]
 async fn who_does_not_read_slows_itself_alone_and_is_closed() {
-    let limits = Limits { write_timeout: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits::default().write_timeout(Duration::from_millis(300));
     let server = Server::limited(limits).await;
     let mut stuck = server.connect().await;
     stuck.say(&call(1, "say", json!({"count": 1_000_000, "bytes": 1000}))).await;
@@ -127,7 +126,7 @@ async fn who_does_not_read_slows_itself_alone_and_is_closed() {
 
 #[tokio::test]
 async fn what_still_runs_at_the_end_of_the_drain_time_is_cut() {
-    let mut server = Server::limited(Limits { drain: Duration::from_millis(100), ..Limits::default() }).await;
+    let mut server = Server::limited(Limits::default().drain(Duration::from_millis(100))).await;
     let mut client = server.connect().await;
     client.say(&call(1, "wait", json!({}))).await;
     server.fake.until(|counts| counts.running == 1).await;

@@ -44,7 +44,7 @@ impl Server {
     }
 
     async fn limited(limits: Limits) -> Self {
-        Self::start(Config { limits, ..Config::default() }).await
+        Self::start(Config::default().limits(limits)).await
     }
 
     async fn connect(&self) -> Client {

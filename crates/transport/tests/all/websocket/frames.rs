@@ -122,11 +122,11 @@ async fn arbitrary_bytes_end_the_connection_and_nothing_else() {
 
 #[tokio::test]
 async fn a_client_that_does_not_answer_pings_is_given_up() {
-    let server = Server::start(config(websocket::Config {
-        ping_interval: Duration::from_millis(50),
-        pong_timeout: Duration::from_millis(200),
-        ..websocket::Config::default()
-    }))
+    let server = Server::start(config(
+        websocket::Config::default()
+            .ping_interval(Duration::from_millis(50))
+            .pong_timeout(Duration::from_millis(200)),
+    ))
     .await;
     // A client that reads and says nothing, as when the network between lost its way back.
     let mut half_open = raw(&server).await;

@@ -3,25 +3,21 @@
 use std::time::Duration;
 
 use anyport_protocol::Limits as MessageLimits;
-use anyport_transport::{
-    http::{Config, Limits},
-    websocket,
-};
+use anyport_transport::{http::Limits, websocket};
 use serde_json::json;
 
 use super::{Client, Server, call, config, frame, handshake, raw, read_close, read_frame, request, start};
 use crate::{common::client::Connection, common::client::meta};
 
 async fn limited(limits: Limits, websocket: websocket::Config) -> Server {
-    Server::start(Config { limits, ..config(websocket) }).await
+    Server::start(config(websocket).limits(limits)).await
 }
 
 #[tokio::test]
 async fn frames_and_messages_have_a_size() {
-    let message = MessageLimits { bytes: 2000, ..MessageLimits::default() };
-    let limits = Limits { message, ..Limits::default() };
-    let server =
-        limited(limits, websocket::Config { max_frame_bytes: Some(1000), ..Default::default() }).await;
+    let message = MessageLimits::default().bytes(2000);
+    let limits = Limits::default().message(message);
+    let server = limited(limits, websocket::Config::default().max_frame_bytes(Some(1000))).await;
     for bytes in [
         frame(0x81, &[b' '; 1001]),
         [frame(0x01, &[b' '; 1000]), frame(0x00, &[b' '; 1000]), frame(0x80, b"x")].concat(),
@@ -44,8 +40,7 @@ async fn frames_and_messages_have_a_size() {
 
 #[tokio::test]
 async fn they_count_among_the_connections() {
-    let server =
-        limited(Limits { max_connections: 2, ..Limits::default() }, websocket::Config::default()).await;
+    let server = limited(Limits::default().max_connections(2), websocket::Config::default()).await;
     let first = raw(&server).await;
     let mut second = raw(&server).await;
     assert_eq!(server.ask(&handshake()).await.status, 503);
@@ -64,8 +59,7 @@ async fn they_count_among_the_connections() {
 
 #[tokio::test]
 async fn open_requests_are_counted() {
-    let server =
-        limited(Limits { max_open_requests: 1, ..Limits::default() }, websocket::Config::default()).await;
+    let server = limited(Limits::default().max_open_requests(1), websocket::Config::default()).await;
     let mut client = Client::open(&server).await;
     client.say(&call(1, "wait", json!({}))).await;
     client.say(&call(2, "wait", json!({}))).await;
@@ -93,7 +87,7 @@ async fn pings_are_counted_and_a_flood_holds_nobody_else_up() {
 #[tokio::test]
 async fn who_says_nothing_at_all_is_closed() {
     let first_message = Duration::from_millis(100);
-    let server = Server::start(config(websocket::Config { first_message, ..Default::default() })).await;
+    let server = Server::start(config(websocket::Config::default().first_message(first_message))).await;
     let mut silent = raw(&server).await;
     // A ping is no message.
     silent.send(&frame(0x89, b"")).await;
@@ -105,7 +99,7 @@ async fn who_says_nothing_at_all_is_closed() {
 #[tokio::test]
 async fn who_has_nothing_to_say_is_closed_and_who_listens_is_not() {
     let connection_idle = Duration::from_millis(150);
-    let server = Server::start(config(websocket::Config { connection_idle, ..Default::default() })).await;
+    let server = Server::start(config(websocket::Config::default().connection_idle(connection_idle))).await;
     let mut listening = Client::open(&server).await;
     let listen = json!({"notifications": {"toolsListChanged": true}, "_meta": meta()});
     listening.say(&request("l", "subscriptions/listen", listen)).await;
@@ -122,7 +116,7 @@ async fn who_has_nothing_to_say_is_closed_and_who_listens_is_not() {
 
 #[tokio::test]
 async fn who_does_not_read_slows_itself_alone_and_is_closed() {
-    let limits = Limits { write_timeout: Duration::from_millis(500), ..Limits::default() };
+    let limits = Limits::default().write_timeout(Duration::from_millis(500));
     let server = limited(limits, websocket::Config::default()).await;
     let mut stuck = Connection::narrow(server.address).await;
     assert_eq!(stuck.begin(&handshake()).await.status, 101);
@@ -157,7 +151,7 @@ async fn what_who_does_not_read_can_leave_with_us_is_little() {
 #[tokio::test]
 async fn what_still_runs_at_the_end_of_the_drain_time_is_cut() {
     let drain = Duration::from_millis(100);
-    let mut server = limited(Limits { drain, ..Limits::default() }, websocket::Config::default()).await;
+    let mut server = limited(Limits::default().drain(drain), websocket::Config::default()).await;
     let mut client = Client::open(&server).await;
     client.say(&call(1, "wait", json!({}))).await;
     server.fake.until(|counts| counts.running == 1).await;

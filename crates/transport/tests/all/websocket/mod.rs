@@ -27,7 +27,7 @@ use crate::common::{
 };
 
 fn config(websocket: websocket::Config) -> http::Config {
-    http::Config { websocket: Some(websocket), ..http::Config::default() }
+    http::Config::default().websocket(websocket)
 }
 
 async fn start() -> Server {

@@ -111,10 +111,8 @@ async fn a_name_that_was_bound_again_cannot_open_one() {
 
 #[tokio::test]
 async fn an_allowed_origin_may() {
-    let config = Config {
-        allow_origins: vec!["https://app.example.com".parse().unwrap()],
-        ..config(websocket::Config::default())
-    };
+    let config =
+        config(websocket::Config::default()).allow_origins(vec!["https://app.example.com".parse().unwrap()]);
     let server = Server::start(config).await;
     let verb = handshake().add("Origin", "https://app.example.com");
     assert_eq!(server.connect().await.begin(&verb).await.status, 101);
@@ -122,10 +120,8 @@ async fn an_allowed_origin_may() {
 
 #[tokio::test]
 async fn a_token_is_asked_for_before_the_upgrade_and_never_taken_from_the_query() {
-    let config = Config {
-        authentication: Authentication::Tokens(vec![Token::new("ada", "secret")]),
-        ..config(websocket::Config::default())
-    };
+    let config = config(websocket::Config::default())
+        .authentication(Authentication::Tokens(vec![Token::new("ada", "secret")]));
     let server = Server::start(config).await;
     let mut query = handshake();
     query.target = "/ws?access_token=secret&token=secret".into();
