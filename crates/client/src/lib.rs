@@ -37,30 +37,36 @@ mod call;
 mod client;
 #[cfg(feature = "connect")]
 mod connect;
+mod core;
+mod decode;
 mod error;
 mod exchange;
 mod handler;
 mod list;
 mod listen;
+mod request;
 mod result;
 mod schema;
 
+#[cfg(feature = "connect")]
+pub use anyport_service::{Peer, PeerEvent, PeerEvents};
 #[cfg(feature = "connect-http")]
 pub use anyport_transport::client::http;
 #[cfg(feature = "connect-websocket")]
 pub use anyport_transport::client::websocket;
 #[cfg(feature = "connect")]
 pub use anyport_transport::client::{
-    CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver, RevisionCache, Said, Spoken,
-    Target, child::Command,
+    CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver, RevisionCache, Target,
+    child::Command,
 };
 pub use builder::Builder;
 pub use cache::{Cache, CacheLimits};
-pub use call::{Call, Progress, Step, Steps};
+pub use call::{Call, Step, Steps};
 pub use client::Client;
 #[cfg(feature = "connect")]
 pub use connect::{IntoEndpoint, InvalidEndpoint};
 pub use error::Error;
+pub use exchange::Progress;
 pub use handler::{Answers, ElicitAnswer, Form, Handler, Page, Refused};
 pub use list::{List, Listed, Pages};
 pub use listen::{Change, Changes, Listen};

@@ -18,7 +18,6 @@ use crate::{
     connect::BREATH,
     deferred::deferred,
     era::Era,
-    isolation::ConnectionKey,
     pages,
     pool::Pool,
     slot::{Slot, State, Up},
@@ -55,12 +54,12 @@ impl Pool {
     fn through(&self, hold: CallGuard, up: &Up, request: Request, context: Context, told: Told) -> Reply {
         let slot = hold.slot();
         if request.is_listen() {
-            return match Era::of(up.revision) {
+            return match Era::of(up.session.revision()) {
                 Era::Modern => resubscribe::listen(self.clone(), request, context),
                 Era::Legacy => slot.listen.open(&request.params),
             };
         }
-        let sent = match Era::of(up.revision) {
+        let sent = match Era::of(up.session.revision()) {
             Era::Modern => self.0.tools.with_headers(&request, context.clone()),
             Era::Legacy => context.clone(),
         };
@@ -81,7 +80,7 @@ impl Pool {
         context: Context,
         told: Told,
     ) -> Reply {
-        let is_modern = slot.key == ConnectionKey::Modern;
+        let is_modern = slot.key.era == Era::Modern;
         let lost = match &outcome {
             Outcome::Failed(failure) if failure.is_lost_connection() => failure.root().clone(),
             Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {

@@ -3,6 +3,7 @@
 mod attached_request;
 mod elicitations;
 mod limits;
+mod only_outcome;
 mod parked_calls;
 mod refusals;
 mod state_sealer;
@@ -19,22 +20,18 @@ use anyport_protocol::{
     Error, Method, Raw,
     json::Splice,
     jsonrpc::{Reason, code},
-    session::{
-        client::ServerIdentity,
-        parked::{Call, CallRecord},
-    },
+    session::{client::ServerIdentity, parked::CallRecord},
 };
 use bytestring::ByteString;
 use tokio::sync::oneshot;
-use tracing::Instrument as _;
 
 pub(super) use self::state_sealer::StateOwner;
 use self::{
-    attached_request::{AttachedRequest, Command, caller},
+    attached_request::{AttachedRequest, Command, caller, outcome_of_call},
+    only_outcome::OnlyOutcome,
     parked_calls::ParkedCalls,
     refusals::Refusals,
     state_sealer::{Binding, Opened, Resume, tampered},
-    task::Open,
     urls::Visited,
 };
 pub use self::{limits::ParkLimits, state_sealer::StateSealer};
@@ -44,8 +41,9 @@ use anyport_service::{Context, Event, InputMode, Outcome, Relay, Reply, Request,
 
 /// Serves callers that retry from a service with inline requests: a connection to a server of 2025-11-25 or earlier.
 ///
-/// Inline callers pass through. For a caller that retries, the call stays open in a task of its own while the caller
-/// answers its requests as `input_required`; the retry delivers the answers, and receives what the call then leads to.
+/// Inline callers pass through, and so does a call that only has an outcome. A call that sends anything else, to a caller
+/// that retries, stays open in a task of its own while the caller answers its requests as `input_required`; the retry
+/// delivers the answers, and receives what the call then leads to.
 /// The service may send inline requests, and has no deadline: a layer around the adapter bounds each request of the
 /// dialogue by itself, and [`ParkLimits::call_timeout`] the whole call.
 ///
@@ -54,7 +52,7 @@ use anyport_service::{Context, Event, InputMode, Outcome, Relay, Reply, Request,
 #[derive(Debug)]
 pub struct LegacyServerAdapter<S> {
     inner: Arc<S>,
-    yard: Arc<ParkedCalls>,
+    calls: Arc<ParkedCalls>,
     refusals: Refusals,
 }
 
@@ -63,7 +61,7 @@ impl<S: Service> LegacyServerAdapter<S> {
     pub fn new(inner: S, seals: StateSealer, limits: ParkLimits) -> Self {
         Self {
             inner: Arc::new(inner),
-            yard: Arc::new(ParkedCalls::new(seals, limits)),
+            calls: Arc::new(ParkedCalls::new(seals, limits)),
             refusals: Refusals::default(),
         }
     }
@@ -78,22 +76,22 @@ impl<S: Service> LegacyServerAdapter<S> {
     /// An elicitation of the server's is complete: it said so outside of any call, by
     /// `notifications/elicitation/complete`. A call that waits for it goes on.
     pub fn completed(&self, elicitation_id: &str) {
-        self.yard.elicitations.complete(elicitation_id);
+        self.calls.elicitations.complete(elicitation_id);
     }
 
     /// The server's identity, which requests in its stead carry. May change with each connection.
     pub fn identify(&self, identity: Option<ServerIdentity>) {
-        self.yard.identify(identity);
+        self.calls.identify(identity);
     }
 
     /// How many calls have a place among those that are parked.
     pub fn parked(&self) -> usize {
-        self.yard.lot().taken()
+        self.calls.lot().taken()
     }
 
     /// Ends parked calls, and parks no more: the program stops. Calls with an attached request continue.
     pub fn drain(&self) {
-        let mut lot = self.yard.lot();
+        let mut lot = self.calls.lot();
         lot.close();
         for handle in lot.open() {
             let _ = handle.send(Command::Drain);
@@ -103,7 +101,7 @@ impl<S: Service> LegacyServerAdapter<S> {
 
 impl<S> Clone for LegacyServerAdapter<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), yard: self.yard.clone(), refusals: self.refusals.clone() }
+        Self { inner: self.inner.clone(), calls: self.calls.clone(), refusals: self.refusals.clone() }
     }
 }
 
@@ -129,44 +127,33 @@ impl<S: Service> LegacyServerAdapter<S> {
     /// Calls, after `round` rounds in which URLs were visited.
     fn open(&self, request: Request, context: Context, binding: Binding, round: u32) -> Reply {
         let live = context.clone().with_input_mode(InputMode::Inline).with_deadline_moved(Duration::MAX);
-        let begun = self.yard.now();
-        match self.inner.call(request, live).into_ready() {
-            Ok(Outcome::InputRequired(_)) => {
-                let message = "the server answered input_required to a caller that is asked live";
-                Reply::error(Error::internal(message).with_reason(Reason::InvalidUpstream))
-            }
-            Ok(outcome) => Reply::ready(self.told(outcome, &binding, &context, round)),
-            Err(reply) => {
-                let (park, name) = (self.clone(), binding.name.to_string());
-                let call = Call::new(self.yard.limits.call(), name, begun, 0, caller(&context));
-                emit::reply(move |emitter| {
-                    let (end, ended) = oneshot::channel();
-                    let guest = AttachedRequest::new(&context, emitter, end);
-                    let shared = (park.yard.clone(), park.refusals.clone());
-                    let open = Open::new(reply, call, guest, binding.clone(), shared);
-                    tokio::spawn(open.run().in_current_span());
-                    async move { park.told(ended_with(ended).await, &binding, &context, round) }
-                })
-            }
-        }
+        let began = self.calls.now();
+        let reply = self.inner.call(request, live);
+        reply.relay(OnlyOutcome::new(
+            (self.calls.clone(), self.refusals.clone()),
+            binding,
+            context,
+            round,
+            began,
+        ))
     }
 
     /// Goes on with the call that a state leads to.
     fn retry(&self, request: Request, context: Context, binding: Binding, state: &Raw) -> Reply {
         let token = state.as_string().unwrap_or_default();
-        if token.len() > self.yard.limits.state_bytes {
+        if token.len() > self.calls.limits.state_bytes {
             self.refusals.count("state_bytes");
             return Reply::error(tampered(&binding.name));
         }
-        let opened = match self.yard.seals.open(&token, &binding) {
+        let opened = match self.calls.seals.open(&token, &binding) {
             Ok(opened) => opened,
             Err(error) => return Reply::error(error),
         };
         match opened.way {
             Resume::Parked { call, round } => self.attach(&request, context, binding, opened, (call, round)),
-            Resume::Urls { .. } if self.yard.is_late(&opened) => {
+            Resume::Urls { .. } if self.calls.is_late(&opened) => {
                 let ended = CallRecord::Abandoned(Reason::Expired);
-                Reply::ready(ended.answer(self.yard.now(), 0, [0; 32], &binding.name))
+                Reply::ready(ended.answer(self.calls.now(), 0, [0; 32], &binding.name))
             }
             Resume::Urls { round, questions, elicitations } => {
                 self.visited(request, context, binding, (round, questions, elicitations))
@@ -190,13 +177,13 @@ impl<S: Service> LegacyServerAdapter<S> {
             let (end, ended) = oneshot::channel();
             let guest = AttachedRequest::new(&context, emitter, end);
             let retry = Command::Retry { round, answers, digest, caller: caller(&context), guest };
-            let over = park.yard.send(call, &opened, &binding, retry);
+            let over = park.calls.send(call, &opened, &binding, retry);
             async move {
                 let outcome = match over {
                     Some(outcome) => outcome.into(),
-                    None => ended_with(ended).await,
+                    None => outcome_of_call(ended).await,
                 };
-                park.told(outcome, &binding, &context, round)
+                urls::outcome(&park.calls, &park.refusals, outcome, &binding, &context, round)
             }
         })
     }
@@ -211,16 +198,17 @@ impl<S: Service> LegacyServerAdapter<S> {
     ) -> Reply {
         let answers = request.params.member("inputResponses");
         match urls::visited(&binding, &questions, &elicitations, answers.as_ref()) {
-            Visited::No(Outcome::Result(told)) => Reply::ready(Outcome::Result(self.yard.signed(told))),
+            Visited::No(Outcome::Result(told)) => Reply::ready(Outcome::Result(self.calls.signed(told))),
             Visited::No(outcome) => Reply::ready(outcome),
             Visited::NotAll => {
-                let asked = urls::again(&self.yard, &self.refusals, &binding, round, questions, elicitations);
+                let asked =
+                    urls::again(&self.calls, &self.refusals, &binding, round, questions, elicitations);
                 Reply::ready(asked)
             }
             Visited::All => {
                 let park = self.clone();
                 emit::reply(move |emitter| async move {
-                    park.yard.elicitations.wait(&elicitations, park.yard.limits.elicitation_wait).await;
+                    park.calls.elicitations.wait(&elicitations, park.calls.limits.elicitation_wait).await;
                     let reply = park.open(fresh(request), context, binding, round);
                     emitter.relay(reply).await
                 })
@@ -228,21 +216,10 @@ impl<S: Service> LegacyServerAdapter<S> {
         }
     }
 
-    /// The outcome for the client.
-    fn told(&self, outcome: Outcome, binding: &Binding, context: &Context, round: u32) -> Outcome {
-        match outcome {
-            Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
-                let visits = context.profile().elicitation_url;
-                urls::ask(&self.yard, &self.refusals, binding, visits, round, &error)
-            }
-            outcome => outcome,
-        }
-    }
-
     /// A call that cannot deliver server requests.
     fn unasked(&self, request: Request, context: Context) -> Reply {
         let method = request.method.clone();
-        self.inner.call(request, context).relay(Unasked { method, yard: self.yard.clone() })
+        self.inner.call(request, context).relay(Unasked { method, calls: self.calls.clone() })
     }
 }
 
@@ -252,7 +229,7 @@ impl<S: Service> LegacyServerAdapter<S> {
 /// client requests."
 struct Unasked {
     method: ByteString,
-    yard: Arc<ParkedCalls>,
+    calls: Arc<ParkedCalls>,
 }
 
 impl Relay for Unasked {
@@ -269,7 +246,7 @@ impl Relay for Unasked {
                     continue;
                 }
                 Event::Notification(told) if told.method == Method::ElicitationComplete => {
-                    self.yard.elicitations.complete_by(&told.params);
+                    self.calls.elicitations.complete_by(&told.params);
                     continue;
                 }
                 Event::Outcome(outcome) => Event::Outcome(self.outcome(outcome)),
@@ -287,11 +264,6 @@ fn fresh(request: Request) -> Request {
     }
     let params = Splice::retain(&request.params, |key| !hop(key)).finish();
     Request { method: request.method, params: params.into() }
-}
-
-/// A message of a call's task to an attached request.
-async fn ended_with(ended: oneshot::Receiver<Outcome>) -> Outcome {
-    ended.await.unwrap_or_else(|_| Outcome::Error(Error::internal("the call ended without an answer")))
 }
 
 #[cfg(test)]

@@ -37,12 +37,12 @@ pub(super) struct Open {
     parked: Option<(u128, mpsc::UnboundedReceiver<Command>)>,
     is_over: bool,
     binding: Binding,
-    yard: Arc<ParkedCalls>,
+    calls: Arc<ParkedCalls>,
     refusals: Refusals,
 }
 
 /// The events that the task awaits.
-enum Happened {
+pub(super) enum Happened {
     Gone(Attachment),
     Withdrawn(Key),
     Command(Command),
@@ -57,7 +57,7 @@ impl Open {
         call: Call,
         guest: AttachedRequest,
         binding: Binding,
-        (yard, refusals): (Arc<ParkedCalls>, Refusals),
+        (calls, refusals): (Arc<ParkedCalls>, Refusals),
     ) -> Self {
         Self {
             reply: Some(reply),
@@ -69,7 +69,7 @@ impl Open {
             parked: None,
             is_over: false,
             binding,
-            yard,
+            calls,
             refusals,
         }
     }
@@ -83,7 +83,7 @@ impl Open {
     }
 
     async fn next(&mut self) -> Happened {
-        let wakes = self.call.wakes().and_then(|at| self.yard.instant(at));
+        let wakes = self.call.wakes().and_then(|at| self.calls.instant(at));
         let mut sleep = pin!(async {
             match wakes {
                 Some(at) => time::sleep_until(at).await,
@@ -123,7 +123,8 @@ impl Open {
         }
     }
 
-    fn take(&mut self, happened: Happened) {
+    /// Takes what happened.
+    pub(super) fn take(&mut self, happened: Happened) {
         match happened {
             Happened::Gone(attachment) => {
                 self.guests.retain(|guest| guest.attachment != attachment);
@@ -155,7 +156,7 @@ impl Open {
                 self.tell(CallEvent::ServerRequest { key, method: question.method, params: question.params });
             }
             Event::Notification(told) if told.method == Method::ElicitationComplete => {
-                self.yard.elicitations.complete_by(&told.params);
+                self.calls.elicitations.complete_by(&told.params);
             }
             Event::Notification(told) => {
                 self.tell(CallEvent::Notification { method: told.method, params: told.params });
@@ -182,12 +183,12 @@ impl Open {
 
     /// Passes an event to the state machine, and carries out its actions.
     fn tell(&mut self, said: CallEvent) {
-        let mut effects = VecDeque::from(self.call.handle(self.yard.now(), said));
+        let mut effects = VecDeque::from(self.call.handle(self.calls.now(), said));
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Place => {
                     let placed = self.place().map_or_else(CallEvent::Full, |()| CallEvent::Placed);
-                    effects.extend(self.call.handle(self.yard.now(), placed));
+                    effects.extend(self.call.handle(self.calls.now(), placed));
                 }
                 effect => self.carry_out(effect),
             }
@@ -234,8 +235,8 @@ impl Open {
             return Err(Error::internal("a call was asked to wait that has no place"));
         };
         let way = Resume::Parked { call: *call, round };
-        let state = self.yard.seals.seal(way, &self.binding, self.yard.expiry())?;
-        Ok(self.yard.signed(input_required(requests, &state)))
+        let state = self.calls.seals.seal(way, &self.binding, self.calls.expiry())?;
+        Ok(self.calls.signed(input_required(requests, &state)))
     }
 
     /// A place for the call among those that are parked. It keeps the one that it has.
@@ -248,7 +249,7 @@ impl Open {
         let _ = getrandom::fill(&mut id);
         let id = u128::from_le_bytes(id);
         let (handle, commands) = mpsc::unbounded_channel();
-        self.yard.lot().take(id, &self.binding.principal, handle)?;
+        self.calls.lot().take(id, &self.binding.principal, handle)?;
         self.parked = Some((id, commands));
         Ok(())
     }
@@ -257,8 +258,8 @@ impl Open {
     fn over(&mut self, ended: CallRecord) {
         self.is_over = true;
         let Some((id, mut commands)) = self.parked.take() else { return };
-        let now = self.yard.now();
-        self.yard.lot().end(now, id, &self.binding.principal, ended.clone());
+        let now = self.calls.now();
+        self.calls.lot().end(now, id, &self.binding.principal, ended.clone());
         while let Ok(command) = commands.try_recv() {
             if let Command::Retry { round, digest, guest, .. } = command {
                 let told = ended.answer(now, round, digest, &self.binding.name);
@@ -298,9 +299,12 @@ fn rpc_result(outcome: Outcome) -> RpcResult {
         Outcome::Error(error) => Err(error),
         // The response for a retry is stored as it will be sent.
         Outcome::Failed(failure) => Err(failure.to_error()),
-        Outcome::InputRequired(_) => {
-            let message = "the server answered input_required to a caller that is asked live";
-            Err(Error::internal(message).with_reason(Reason::InvalidUpstream))
-        }
+        Outcome::InputRequired(_) => Err(input_required_inline()),
     }
+}
+
+/// The error for a result that no server of the caller's revision may send.
+pub(super) fn input_required_inline() -> Error {
+    let message = "the server answered input_required to a caller whose requests it sends inline";
+    Error::internal(message).with_reason(Reason::InvalidUpstream)
 }

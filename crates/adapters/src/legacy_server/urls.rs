@@ -16,13 +16,31 @@ use super::{
     state_sealer::{Binding, Resume},
     task::input_required,
 };
-use anyport_service::Outcome;
+use anyport_service::{Context, Outcome};
+
+/// The outcome of a call for the client of `context`: -32042 becomes a request to visit the URLs.
+pub(super) fn outcome(
+    calls: &ParkedCalls,
+    refusals: &Refusals,
+    outcome: Outcome,
+    binding: &Binding,
+    context: &Context,
+    round: u32,
+) -> Outcome {
+    match outcome {
+        Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
+            let visits = context.profile().elicitation_url;
+            ask(calls, refusals, binding, visits, round, &error)
+        }
+        outcome => outcome,
+    }
+}
 
 /// The outcome for the client instead of -32042, after `round` rounds of URLs.
 ///
 /// 2026-07-28, basic §Error Codes, has it as "2025-11-25 only": it is never passed on.
-pub(super) fn ask(
-    yard: &ParkedCalls,
+fn ask(
+    calls: &ParkedCalls,
     refusals: &Refusals,
     binding: &Binding,
     visits: bool,
@@ -34,39 +52,39 @@ pub(super) fn ask(
         let required = Raw::from(json!({"elicitation": {"url": {}}}));
         return Outcome::Error(Error::missing_capability(&required));
     }
-    let limits = &yard.limits;
+    let limits = &calls.limits;
     if elicitations.len() > limits.questions {
         refusals.count("questions");
         return invalid();
     }
     for (_, id) in &elicitations {
-        yard.elicitations.expect(id);
+        calls.elicitations.expect(id);
     }
-    again(yard, refusals, binding, round, questions, elicitations)
+    again(calls, refusals, binding, round, questions, elicitations)
 }
 
 /// Asks for URLs to be visited, in the round after `round`.
 pub(super) fn again(
-    yard: &ParkedCalls,
+    calls: &ParkedCalls,
     refusals: &Refusals,
     binding: &Binding,
     round: u32,
     questions: Raw,
     elicitations: Vec<(String, String)>,
 ) -> Outcome {
-    let limits = &yard.limits;
+    let limits = &calls.limits;
     if round >= limits.rounds {
         refusals.count("rounds");
         let message = format!("the call asked in more than {} rounds (rounds)", limits.rounds);
         return Outcome::Error(Error::internal(message).with_reason(Reason::Rounds));
     }
     let way = Resume::Urls { round: round + 1, questions: questions.clone(), elicitations };
-    match yard.seals.seal(way, binding, yard.expiry()) {
+    match calls.seals.seal(way, binding, calls.expiry()) {
         Ok(state) if state.len() > limits.state_bytes => {
             refusals.count("state_bytes");
             invalid()
         }
-        Ok(state) => Outcome::InputRequired(yard.signed(input_required(&questions, &state))),
+        Ok(state) => Outcome::InputRequired(calls.signed(input_required(&questions, &state))),
         Err(error) => Outcome::Error(error),
     }
 }

@@ -158,7 +158,14 @@ impl ResponseStream {
                         self.ready.push_back(ResponseEvent::Disconnect(retry));
                     }
                 }
-                Event::Outcome(outcome) => self.end(outcome),
+                Event::Outcome(outcome) => {
+                    let response = self.end(outcome);
+                    // Nothing precedes it, as a rule, and then there is no queue.
+                    if self.ready.is_empty() {
+                        return Poll::Ready(response);
+                    }
+                    self.ready.push_back(response);
+                }
             }
         }
     }
@@ -177,7 +184,8 @@ impl ResponseStream {
         }
     }
 
-    fn end(&mut self, outcome: Outcome) {
+    /// The response, before which what is in the queue is sent.
+    fn end(&mut self, outcome: Outcome) -> ResponseEvent {
         match &mut self.encoding {
             Encoding::Modern { listen: true, .. } => {
                 // 2026-07-28, patterns/cancellation: "A server MUST send `notifications/cancelled` referencing a
@@ -195,8 +203,7 @@ impl ResponseStream {
                 legacy.end(succeeded, &mut self.ready);
             }
         }
-        let response = self.encoding.response(&self.id, outcome);
-        self.ready.push_back(ResponseEvent::Response(response));
+        ResponseEvent::Response(self.encoding.response(&self.id, outcome))
     }
 
     /// Withdraws the requests to the client, which gets no message before the response and so cannot answer any.

@@ -1,5 +1,7 @@
 //! Invariant: Several listeners cost a legacy server one subscription, and it is restored after a loss.
 
+use std::sync::Mutex;
+
 use std::collections::BTreeSet;
 
 use anyport_protocol::Revision;
