@@ -81,10 +81,15 @@ impl OwnRequest {
         connection.handle(Input::received(Origin::Call(self.id), Message::Response(response)));
     }
 
-    /// The request failed without an answer.
-    fn failed(&self, fault: Fault) {
-        let Some(connection) = self.connection.upgrade() else { return };
-        connection.handle(Input::CallFailed { call: self.id, failure: fault.into_failure() });
+    /// The request was refused, or failed without an answer.
+    fn undelivered(&self, why: Undelivered) {
+        match why {
+            Undelivered::Refused(refusal) => self.answered(Err(refusal.into_error())),
+            Undelivered::Unreachable(fault) => {
+                let Some(connection) = self.connection.upgrade() else { return };
+                connection.handle(Input::CallFailed { call: self.id, failure: fault.into_failure() });
+            }
+        }
     }
 
     /// The server cannot be opened, whatever it speaks.
@@ -93,13 +98,9 @@ impl OwnRequest {
         connection.driver.give_up(&connection, error);
     }
 
-    async fn post(&self, headers: RequestHeaders) -> Result<Result<Response<Body>, Refusal>, Fault> {
+    async fn post(&self, headers: RequestHeaders) -> Result<Response<Body>, Undelivered> {
         let line = &self.shared.line;
-        let response = line.post(&line.url, &headers, self.message.clone()).await?;
-        if response.status().is_success() {
-            return Ok(Ok(response));
-        }
-        Ok(Err(Refusal::of(response, &line.reading).await))
+        line.post(&line.url, &headers, self.message.clone()).await
     }
 
     /// Sends `server/discover`.
@@ -117,15 +118,17 @@ impl OwnRequest {
             return;
         };
         match posted {
-            Ok(Ok(response)) => self.answered(result_of(response, &self.shared.line.reading).await),
-            Ok(Err(refusal)) if refusal.says_nothing_of_the_era() => self.give_up(self.refused(refusal)),
-            Ok(Err(refusal)) => {
+            Ok(response) => self.answered(result_of(response, &self.shared.line.reading).await),
+            Err(Undelivered::Refused(refusal)) if refusal.says_nothing_of_the_era() => {
+                self.give_up(self.refused(refusal))
+            }
+            Err(Undelivered::Refused(refusal)) => {
                 let words = refusal.words();
                 self.answered(refusal.error.map_or_else(|| unknown(words), Err));
             }
             // A server that breaks off at what it does not know may still know `initialize`.
-            Err(Fault::Lost { why, .. }) => self.answered(unknown(why)),
-            Err(fault) => self.give_up(fault.into()),
+            Err(Undelivered::Unreachable(Fault::Lost { why, .. })) => self.answered(unknown(why)),
+            Err(Undelivered::Unreachable(fault)) => self.give_up(fault.into()),
         }
     }
 
@@ -139,14 +142,12 @@ impl OwnRequest {
             return match self.shared.deliver(self.message.clone()).await {
                 // The response comes on the stream that all requests share.
                 Ok(()) => {}
-                Err(Undelivered::Refused(refusal)) => self.answered(Err(refusal.into_error())),
-                Err(Undelivered::Unreachable(fault)) => self.failed(fault),
+                Err(why) => self.undelivered(why),
             };
         }
         match self.post(headers).await {
-            Ok(Ok(response)) => self.answered(result_of(response, &self.shared.line.reading).await),
-            Ok(Err(refusal)) => self.answered(Err(refusal.into_error())),
-            Err(fault) => self.failed(fault),
+            Ok(response) => self.answered(result_of(response, &self.shared.line.reading).await),
+            Err(why) => self.undelivered(why),
         }
     }
 
@@ -157,14 +158,13 @@ impl OwnRequest {
             return self.initialize_shared().await;
         }
         let refusal = match self.post(RequestHeaders::post()).await {
-            Ok(Ok(response)) => {
+            Ok(response) => {
                 self.shared.route.lock().opened = response.headers().get(SESSION_ID).cloned();
                 return self.answered(result_of(response, &self.shared.line.reading).await);
             }
-            Ok(Err(refusal)) if is_renewal => return self.answered(Err(refusal.into_error())),
-            Ok(Err(refusal)) => refusal,
-            Err(fault) if is_renewal => return self.failed(fault),
-            Err(fault) => return self.give_up(fault.into()),
+            Err(why) if is_renewal => return self.undelivered(why),
+            Err(Undelivered::Refused(refusal)) => refusal,
+            Err(Undelivered::Unreachable(fault)) => return self.give_up(fault.into()),
         };
         // A client that is not let in learns so, whatever else is in the response.
         if refusal.says_nothing_of_the_era() || refusal.status == StatusCode::FORBIDDEN {
