@@ -4,8 +4,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Said, Target, connect};
-use anyport_upstream::{Connected, Connector, OpenRequest};
+use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Said, Target};
+use anyport_upstream::{Connected, Connector, OpenRequest, RevisionCache};
 
 use super::answers::FunctionAnswers;
 use crate::{cache::ClientCache, handler::Functions};
@@ -22,6 +22,7 @@ struct Shared {
     current: Mutex<Current>,
     cache: Arc<ClientCache>,
     functions: Arc<Functions>,
+    revisions: RevisionCache,
 }
 
 struct Current {
@@ -37,11 +38,12 @@ impl ClientConnector {
         options: ConnectOptions,
         cache: Arc<ClientCache>,
         functions: Arc<Functions>,
+        revisions: RevisionCache,
     ) -> Result<Self, ConnectError> {
-        let connection = connect(&target, &options).await?;
+        let connection = revisions.connect(&target, &options).await?;
         FunctionAnswers::attach(functions.clone(), &connection);
         let current = Mutex::new(Current { connection, is_first: true });
-        Ok(Self(Arc::new(Shared { target, options, current, cache, functions })))
+        Ok(Self(Arc::new(Shared { target, options, current, cache, functions, revisions })))
     }
 
     /// The connection as it is now.
@@ -56,7 +58,7 @@ impl ClientConnector {
                 return Ok(current.connection.clone());
             }
         }
-        let connection = connect(&self.0.target, &self.0.options).await?;
+        let connection = self.0.revisions.connect(&self.0.target, &self.0.options).await?;
         FunctionAnswers::attach(self.0.functions.clone(), &connection);
         // It may be another server now, and the changes of the one before were not heard meanwhile.
         self.0.cache.clear();

@@ -5,7 +5,7 @@
 //! it belongs to. What is said in which revision is `anyport_protocol::session::client`; this module carries it.
 //!
 //! # Layout
-//! - [`connect`], [`Target`], [`ConnectOptions`]: how a connection begins; [`RevisionCache`]: what is remembered of that.
+//! - [`connect`], [`Target`], [`ConnectOptions`]: how a connection begins.
 //! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`CloseReason`]: why it is over.
 //! - `malformed`: counts what a server sends that is not a message.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
@@ -25,7 +25,6 @@ mod connect;
 mod connection;
 mod dial;
 mod duplex;
-mod eras;
 mod error;
 #[cfg(feature = "client-http")]
 pub mod http;
@@ -49,7 +48,6 @@ pub use aside::Aside;
 pub use connect::connect;
 pub use connection::Connection;
 pub use dial::Dial;
-pub use eras::RevisionCache;
 pub use error::ConnectError;
 pub use opening::{ConnectOptions, MessageObserver};
 pub use spoken::{Said, Spoken};
