@@ -64,7 +64,10 @@ impl RevisionCache {
 /// Whether the server may be another one, or of another revision, since it could not be opened in the known one.
 fn may_be_another(error: &ConnectError) -> bool {
     match error {
-        ConnectError::Refused { .. } | ConnectError::Revision { .. } | ConnectError::Ended(_) => true,
+        ConnectError::Refused { .. }
+        | ConnectError::Failed { .. }
+        | ConnectError::Revision { .. }
+        | ConnectError::Ended(_) => true,
         // What is refused over HTTP is told in words.
         ConnectError::Transport(_) => true,
         _ => false,

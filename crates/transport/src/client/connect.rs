@@ -9,7 +9,7 @@ use super::{
 /// # Errors
 /// Each variant of [`ConnectError`] says what was wrong and what to do.
 pub async fn connect(target: &Target, opening: &ConnectOptions) -> Result<Connection, ConnectError> {
-    let opened = match target {
+    match target {
         #[cfg(feature = "client-child")]
         Target::Command(command) => duplex::open(command, opening).await,
         #[cfg(feature = "client-http")]
@@ -20,6 +20,5 @@ pub async fn connect(target: &Target, opening: &ConnectOptions) -> Result<Connec
         Target::Unix(path) => duplex::open(&super::unix::Socket(path), opening).await,
         Target::Stream(dial) => duplex::open(dial, opening).await,
         Target::Service(service) => duplex::open(&service::InProcess(service.clone()), opening).await,
-    };
-    opened.map(Connection::new)
+    }
 }

@@ -48,9 +48,10 @@ settings! {
         /// (`log_hold`).
         #[default(60 s)]
         pub log_hold: Duration,
-        /// The number of messages outside of calls that wait for a slow reader of [`super::Spoken`] (`spoken_queue`).
+        /// The number of messages outside of calls that wait for a slow subscriber of the connection's peer
+        /// (`event_queue`). Of further ones the oldest are left out.
         #[default(256)]
-        pub spoken_queue: usize,
+        pub event_queue: usize,
         /// An observer of every message, for recordings.
         #[default("none" = None)]
         pub tap: Option<Arc<dyn MessageObserver>>,
