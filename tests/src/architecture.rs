@@ -176,6 +176,38 @@ pub fn forbids_unsafe(manifest: &str) -> bool {
     manifest.parse().ok().and_then(lint).as_deref() == Some("forbid")
 }
 
+/// The lines of a source file that compare revisions of the protocol, with their numbers. Tests, which stand at the end of a
+/// file, and comments are left out.
+///
+/// A property has a name, and its row in `protocol/src/revision/property.rs` says which revisions have it; a comparison says
+/// neither what is meant nor what a further revision does.
+pub fn revision_comparisons(source: &str) -> Vec<(usize, &str)> {
+    let code = source.lines().take_while(|line| *line != "#[cfg(test)]");
+    let lines = code.zip(1..).map(|(line, number)| (number, line.trim()));
+    lines.filter(|(_, line)| !line.starts_with("//") && compares_revisions(line)).collect()
+}
+
+fn compares_revisions(line: &str) -> bool {
+    const ORDER: [&str; 4] = ["<", ">", "<=", ">="];
+    const PATTERN: [&str; 2] = ["|", "=>"];
+    let is_operator = |word: &str| ORDER.contains(&word) || matches!(word, "==" | "!=");
+    let words: Vec<&str> = line.split_whitespace().collect();
+    words.iter().enumerate().any(|(index, word)| {
+        let (before, after) = (words[..index].last().copied(), words.get(index + 1).copied());
+        let is_constant = word.rsplit("::").next().is_some_and(|name| {
+            let name = name.trim_start_matches(['(', '&', '*']);
+            name.starts_with("V20") || (word.contains("Revision::") && name.starts_with("NEWEST"))
+        });
+        let is_value = word.ends_with("revision") || word.ends_with("revision()");
+        (is_constant
+            && (before.is_some_and(is_operator)
+                || after.is_some_and(|after| is_operator(after) || PATTERN.contains(&after))
+                || word.contains("..")
+                || line.contains("matches!(")))
+            || (is_value && after.is_some_and(|after| ORDER.contains(&after)))
+    })
+}
+
 fn arrow((from, outer): (&str, Ring), (to, inner): (&str, Ring), dev: bool) -> Option<String> {
     let proving = inner >= Ring::Proving;
     let allowed = match outer {
@@ -336,6 +368,29 @@ mod tests {
         {
             let broken = check(&[package("anyport-protocol", &[])], |_| manifest.to_owned());
             assert_eq!(broken.len(), 1, "{manifest}");
+        }
+    }
+
+    #[test]
+    fn a_comparison_of_revisions_is_found() {
+        for line in [
+            "if revision >= Revision::V2025_11_25 {",
+            "    Revision::V2024_11_05 => 1,",
+            "    V2025_03_26 | V2025_06_18 => 2,",
+            "let old = wanted != Some(1) && revision < other;",
+            "matches!(revision, anyport_protocol::Revision::V2026_07_28)",
+            "assert(self.revision() == Revision::NEWEST)",
+        ] {
+            assert_eq!(revision_comparisons(line), [(1, line.trim())], "{line}");
+        }
+        for line in [
+            "let context = Context::new(principal, Revision::NEWEST);",
+            "if revision.has_sessions() {",
+            "// before Revision::V2025_06_18 | after",
+            "_ => Revision::V2025_03_26,",
+            "#[cfg(test)]\nif revision < Revision::V2025_06_18 {",
+        ] {
+            assert_eq!(revision_comparisons(line), [], "{line}");
         }
     }
 

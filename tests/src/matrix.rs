@@ -101,7 +101,7 @@ impl Transport {
 
     /// Whether `revision` can be spoken over it.
     pub fn carries(self, revision: Revision) -> bool {
-        !matches!(self, Self::Sse | Self::AxumSse) || !revision.is_modern()
+        !matches!(self, Self::Sse | Self::AxumSse) || !revision.is_stateless()
     }
 
     /// Whether it is Streamable HTTP, where every request has a response and a status of its own.

@@ -73,7 +73,7 @@ impl Client {
 
     /// Calls `echo` in a revision.
     pub(crate) fn speaking(mut self, revision: Revision) -> Self {
-        let (headers, meta) = match revision.is_modern() {
+        let (headers, meta) = match revision.is_stateless() {
             true => (
                 "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: echo\r\n".to_owned(),
                 META,

@@ -37,8 +37,8 @@ impl Era {
     fn revisions(self) -> Arc<[Revision]> {
         let spoken = |revision: &Revision| match self {
             Self::Both => true,
-            Self::Modern => revision.is_modern(),
-            Self::Legacy => !revision.is_modern(),
+            Self::Modern => revision.is_stateless(),
+            Self::Legacy => !revision.is_stateless(),
         };
         Revision::ALL.into_iter().rev().filter(spoken).collect()
     }

@@ -84,8 +84,8 @@ impl Meta {
         *field = Some(value());
     }
 
-    /// Whether any member is here that only a modern request carries.
-    pub fn is_modern(&self) -> bool {
+    /// Whether any member is here that only a stateless request carries.
+    pub fn is_stateless(&self) -> bool {
         self.protocol_version.is_some() || self.client_capabilities.is_some() || self.client_info.is_some()
     }
 
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(meta.protocol_version.as_ref().unwrap().as_str(), "\"2026-07-28\"");
         assert_eq!(meta.level(), Ok(Some(LogLevel::Warning)));
         assert_eq!(meta.token().unwrap().unwrap().as_str(), "\"p\"");
-        assert!(meta.is_modern() && !Meta::of(None).is_modern());
+        assert!(meta.is_stateless() && !Meta::of(None).is_stateless());
     }
 
     #[test]

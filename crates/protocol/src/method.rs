@@ -51,7 +51,7 @@ pub struct Entry {
 
 /// Writes the enum and the table from one list, so that neither can lack what the other has.
 macro_rules! methods {
-    ($($(#[$doc:meta])* $method:ident = $name:literal, $kind:ident from $sender:ident, $since:ident to $until:ident, $schema:literal $(-> $result:literal)?;)*) => {
+    ($($(#[$doc:meta])* $method:ident = $name:literal, $kind:ident from $sender:ident, $since:ident $(to $until:ident)? $(on)?, $schema:literal $(-> $result:literal)?;)*) => {
         /// A method of the protocol, in any of its revisions.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -64,7 +64,7 @@ macro_rules! methods {
             kind: Kind::$kind,
             sender: Sender::$sender,
             since: $since,
-            until: $until,
+            until: methods!(@until $($until)?),
             schema: $schema,
             result: methods!(@result $($result)?),
         },)*];
@@ -79,6 +79,8 @@ macro_rules! methods {
             }
         }
     };
+    (@until) => { Revision::NEWEST };
+    (@until $until:ident) => { $until };
     (@result) => { None };
     (@result $result:literal) => { Some($result) };
 }
@@ -95,25 +97,25 @@ methods! {
     /// Ends such a subscription.
     Unsubscribe = "resources/unsubscribe", Request from Client, V2024_11_05 to V2025_11_25, "UnsubscribeRequest" -> "EmptyResult";
     /// Asks for versions, capabilities and identity.
-    Discover = "server/discover", Request from Client, V2026_07_28 to V2026_07_28, "DiscoverRequest" -> "DiscoverResult";
+    Discover = "server/discover", Request from Client, V2026_07_28 on, "DiscoverRequest" -> "DiscoverResult";
     /// Opens a stream of change notifications.
-    Listen = "subscriptions/listen", Request from Client, V2026_07_28 to V2026_07_28, "SubscriptionsListenRequest" -> "SubscriptionsListenResult";
+    Listen = "subscriptions/listen", Request from Client, V2026_07_28 on, "SubscriptionsListenRequest" -> "SubscriptionsListenResult";
     /// Lists tools.
-    ToolsList = "tools/list", Request from Client, V2024_11_05 to V2026_07_28, "ListToolsRequest" -> "ListToolsResult";
+    ToolsList = "tools/list", Request from Client, V2024_11_05 on, "ListToolsRequest" -> "ListToolsResult";
     /// Calls a tool.
-    ToolsCall = "tools/call", Request from Client, V2024_11_05 to V2026_07_28, "CallToolRequest" -> "CallToolResult";
+    ToolsCall = "tools/call", Request from Client, V2024_11_05 on, "CallToolRequest" -> "CallToolResult";
     /// Lists resources.
-    ResourcesList = "resources/list", Request from Client, V2024_11_05 to V2026_07_28, "ListResourcesRequest" -> "ListResourcesResult";
+    ResourcesList = "resources/list", Request from Client, V2024_11_05 on, "ListResourcesRequest" -> "ListResourcesResult";
     /// Lists resource templates.
-    TemplatesList = "resources/templates/list", Request from Client, V2024_11_05 to V2026_07_28, "ListResourceTemplatesRequest" -> "ListResourceTemplatesResult";
+    TemplatesList = "resources/templates/list", Request from Client, V2024_11_05 on, "ListResourceTemplatesRequest" -> "ListResourceTemplatesResult";
     /// Reads a resource.
-    ResourcesRead = "resources/read", Request from Client, V2024_11_05 to V2026_07_28, "ReadResourceRequest" -> "ReadResourceResult";
+    ResourcesRead = "resources/read", Request from Client, V2024_11_05 on, "ReadResourceRequest" -> "ReadResourceResult";
     /// Lists prompts.
-    PromptsList = "prompts/list", Request from Client, V2024_11_05 to V2026_07_28, "ListPromptsRequest" -> "ListPromptsResult";
+    PromptsList = "prompts/list", Request from Client, V2024_11_05 on, "ListPromptsRequest" -> "ListPromptsResult";
     /// Gets a prompt.
-    PromptsGet = "prompts/get", Request from Client, V2024_11_05 to V2026_07_28, "GetPromptRequest" -> "GetPromptResult";
+    PromptsGet = "prompts/get", Request from Client, V2024_11_05 on, "GetPromptRequest" -> "GetPromptResult";
     /// Completes an argument.
-    Complete = "completion/complete", Request from Client, V2024_11_05 to V2026_07_28, "CompleteRequest" -> "CompleteResult";
+    Complete = "completion/complete", Request from Client, V2024_11_05 on, "CompleteRequest" -> "CompleteResult";
     /// Asks for a task's state (core only in 2025-11-25; later an extension).
     TasksGet = "tasks/get", Request from Both, V2025_11_25 to V2025_11_25, "GetTaskRequest" -> "GetTaskResult";
     /// Waits for a task's result.
@@ -123,28 +125,28 @@ methods! {
     /// Cancels a task.
     TasksCancel = "tasks/cancel", Request from Both, V2025_11_25 to V2025_11_25, "CancelTaskRequest" -> "CancelTaskResult";
     /// Asks the client's model for a message. Since 2026-07-28 only inside `input_required`.
-    CreateMessage = "sampling/createMessage", Request from Server, V2024_11_05 to V2026_07_28, "CreateMessageRequest" -> "CreateMessageResult";
+    CreateMessage = "sampling/createMessage", Request from Server, V2024_11_05 on, "CreateMessageRequest" -> "CreateMessageResult";
     /// Asks for the client's roots. Since 2026-07-28 only inside `input_required`.
-    ListRoots = "roots/list", Request from Server, V2024_11_05 to V2026_07_28, "ListRootsRequest" -> "ListRootsResult";
+    ListRoots = "roots/list", Request from Server, V2024_11_05 on, "ListRootsRequest" -> "ListRootsResult";
     /// Asks the user. Since 2026-07-28 only inside `input_required`.
-    Elicit = "elicitation/create", Request from Server, V2025_06_18 to V2026_07_28, "ElicitRequest" -> "ElicitResult";
+    Elicit = "elicitation/create", Request from Server, V2025_06_18 on, "ElicitRequest" -> "ElicitResult";
 
     /// The client is ready for the server's requests.
     Initialized = "notifications/initialized", Notification from Client, V2024_11_05 to V2025_11_25, "InitializedNotification";
     /// A request is no longer wanted; from a modern server: a listen stream ends.
-    Cancelled = "notifications/cancelled", Notification from Both, V2024_11_05 to V2026_07_28, "CancelledNotification";
+    Cancelled = "notifications/cancelled", Notification from Both, V2024_11_05 on, "CancelledNotification";
     /// How far a request has come. Since 2026-07-28 only from the server.
-    Progress = "notifications/progress", Notification from Both, V2024_11_05 to V2026_07_28, "ProgressNotification";
+    Progress = "notifications/progress", Notification from Both, V2024_11_05 on, "ProgressNotification";
     /// A log message.
-    LogMessage = "notifications/message", Notification from Server, V2024_11_05 to V2026_07_28, "LoggingMessageNotification";
+    LogMessage = "notifications/message", Notification from Server, V2024_11_05 on, "LoggingMessageNotification";
     /// A resource changed.
-    ResourceUpdated = "notifications/resources/updated", Notification from Server, V2024_11_05 to V2026_07_28, "ResourceUpdatedNotification";
+    ResourceUpdated = "notifications/resources/updated", Notification from Server, V2024_11_05 on, "ResourceUpdatedNotification";
     /// The list of resources changed.
-    ResourcesChanged = "notifications/resources/list_changed", Notification from Server, V2024_11_05 to V2026_07_28, "ResourceListChangedNotification";
+    ResourcesChanged = "notifications/resources/list_changed", Notification from Server, V2024_11_05 on, "ResourceListChangedNotification";
     /// The list of tools changed.
-    ToolsChanged = "notifications/tools/list_changed", Notification from Server, V2024_11_05 to V2026_07_28, "ToolListChangedNotification";
+    ToolsChanged = "notifications/tools/list_changed", Notification from Server, V2024_11_05 on, "ToolListChangedNotification";
     /// The list of prompts changed.
-    PromptsChanged = "notifications/prompts/list_changed", Notification from Server, V2024_11_05 to V2026_07_28, "PromptListChangedNotification";
+    PromptsChanged = "notifications/prompts/list_changed", Notification from Server, V2024_11_05 on, "PromptListChangedNotification";
     /// The client's roots changed.
     RootsChanged = "notifications/roots/list_changed", Notification from Client, V2024_11_05 to V2025_11_25, "RootsListChangedNotification";
     /// A task changed.
@@ -152,7 +154,7 @@ methods! {
     /// A URL elicitation is done.
     ElicitationComplete = "notifications/elicitation/complete", Notification from Server, V2025_11_25 to V2025_11_25, "ElicitationCompleteNotification";
     /// First message of a listen stream.
-    Acknowledged = "notifications/subscriptions/acknowledged", Notification from Server, V2026_07_28 to V2026_07_28, "SubscriptionsAcknowledgedNotification";
+    Acknowledged = "notifications/subscriptions/acknowledged", Notification from Server, V2026_07_28 on, "SubscriptionsAcknowledgedNotification";
 }
 
 impl Method {
@@ -173,12 +175,13 @@ impl Method {
     /// cancellation: a client answers server requests in a retry, so it has no progress to report.
     pub fn exists(self, kind: Kind, side: Sender, revision: Revision) -> bool {
         let entry = self.entry();
-        let dropped = revision.is_modern()
-            && match (kind, side) {
-                (Kind::Request, Sender::Server) => true,
-                (Kind::Notification, Sender::Client) => self != Self::Cancelled,
-                _ => false,
-            };
+        let dropped = match (kind, side) {
+            (Kind::Request, Sender::Server) => revision.asks_by_result(),
+            (Kind::Notification, Sender::Client) => {
+                !revision.has_client_notifications() && self != Self::Cancelled
+            }
+            _ => false,
+        };
         entry.kind == kind
             && entry.sender.includes(side)
             && (entry.since..=entry.until).contains(&revision)

@@ -62,7 +62,7 @@ impl Context {
             peer: None,
             profile: None,
             revision,
-            input_mode: if revision.is_modern() { InputMode::InputRequired } else { InputMode::Inline },
+            input_mode: if revision.asks_by_result() { InputMode::InputRequired } else { InputMode::Inline },
             capabilities: Raw::EMPTY_OBJECT,
             client_info: None,
             log_level: None,

@@ -1,7 +1,7 @@
 use anyport_protocol::Revision;
 
 /// The two eras of the protocol: a modern server says everything per request, a legacy one per session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Era {
     Modern,
     Legacy,
@@ -9,6 +9,6 @@ pub(crate) enum Era {
 
 impl Era {
     pub(crate) fn of(revision: Revision) -> Self {
-        if revision.is_modern() { Self::Modern } else { Self::Legacy }
+        if revision.is_stateless() { Self::Modern } else { Self::Legacy }
     }
 }

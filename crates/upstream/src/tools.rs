@@ -113,7 +113,7 @@ impl ToolCatalog {
     /// -32020.
     pub fn check_headers(&self, request: &Request, context: &Context) -> Result<(), Error> {
         // Older revisions, and transports without headers, have none.
-        let given = context.param_headers().filter(|_| context.revision().is_modern());
+        let given = context.param_headers().filter(|_| context.revision().has_request_headers());
         match given.and_then(|given| Some((given, self.plan(request)?))) {
             Some((given, plan)) => {
                 plan.check(given, Members::find(request.params.as_str(), "arguments").unwrap_or("{}"))

@@ -105,7 +105,7 @@ impl Server {
             return self.open(&message, step);
         }
         let (head, answered) = oneshot::channel();
-        let modern = self.setup.revision.is_modern();
+        let modern = self.setup.revision.is_stateless();
         let exchange = Exchange { state: Mutex::new(State::Unanswered(head)), modern };
         let asks = message.get("id").is_some() && message.get("method").is_some();
         if self.setup.opens && parts.method == Method::POST && !asks {

@@ -262,7 +262,7 @@ pub async fn is_silent(client: &mut Wire) -> bool {
 
 /// The legacy revisions, oldest first: A to D of the translation rules.
 pub fn legacy() -> impl Iterator<Item = Revision> {
-    Revision::ALL.into_iter().filter(|revision| !revision.is_modern())
+    Revision::ALL.into_iter().filter(|revision| !revision.is_stateless())
 }
 
 /// A question that a server of `revision` can ask: the method, its params, the client's capability, an answer, and

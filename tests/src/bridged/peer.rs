@@ -239,7 +239,7 @@ pub(super) fn opening(setup: &Setup, message: &Value) -> Option<Opened> {
         return None;
     }
     match message["method"].as_str()? {
-        "server/discover" if setup.revision.is_modern() => Some(Opened::Agreed(text::answer(
+        "server/discover" if setup.revision.is_stateless() => Some(Opened::Agreed(text::answer(
             id,
             json!({
                 "resultType": "complete",
@@ -253,7 +253,7 @@ pub(super) fn opening(setup: &Setup, message: &Value) -> Option<Opened> {
         "server/discover" => {
             Some(Opened::Answer(text::failure(id, json!({"code": -32601, "message": "Method not found"}))))
         }
-        "initialize" if !setup.revision.is_modern() => Some(Opened::Answer(text::answer(
+        "initialize" if !setup.revision.is_stateless() => Some(Opened::Answer(text::answer(
             id,
             json!({
                 "protocolVersion": setup.revision.as_str(),
@@ -261,7 +261,7 @@ pub(super) fn opening(setup: &Setup, message: &Value) -> Option<Opened> {
                 "serverInfo": info,
             }),
         ))),
-        "notifications/initialized" if !setup.revision.is_modern() => Some(Opened::Done),
+        "notifications/initialized" if !setup.revision.is_stateless() => Some(Opened::Done),
         _ => None,
     }
 }
@@ -279,6 +279,6 @@ pub(super) enum Opened {
 impl Setup {
     /// Whether its server has sessions over HTTP.
     pub(super) fn has_sessions(&self) -> bool {
-        !self.revision.is_modern() && self.revision >= Revision::V2025_03_26
+        !self.revision.is_stateless() && self.revision >= Revision::V2025_03_26
     }
 }

@@ -49,7 +49,7 @@ impl Way {
 
     /// Whether `revision` can be spoken on it.
     pub fn carries(self, revision: Revision) -> bool {
-        self != Self::Sse || !revision.is_modern()
+        self != Self::Sse || !revision.is_stateless()
     }
 
     /// Serves [`server`], which then speaks `revision` and no other; in memory it speaks all. `program` is the program

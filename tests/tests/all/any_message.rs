@@ -96,7 +96,7 @@ async fn any_message_is_borne() {
 /// serves all revisions it is answered in the words of an older one.
 fn with_meta(message: &Value, revision: Revision) -> Value {
     let mut message = message.clone();
-    if revision.is_modern() && is_request(&message) {
+    if revision.is_stateless() && is_request(&message) {
         message["params"]["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": revision.as_str(),
             "io.modelcontextprotocol/clientCapabilities": {},

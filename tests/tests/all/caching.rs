@@ -150,7 +150,7 @@ async fn nobody_is_given_what_was_kept_for_another() {
     for (way, revision) in Way::ALL
         .into_iter()
         .flat_map(|way| Revision::ALL.map(|revision| (way, revision)))
-        .filter(|(way, revision)| *way != Way::Sse || !revision.is_modern())
+        .filter(|(way, revision)| *way != Way::Sse || !revision.is_stateless())
     {
         let mut clients = Vec::new();
         for name in names {

@@ -67,7 +67,7 @@ async fn more_calls_than_may_run_are_refused() {
         assert_eq!(words, "2 calls are running (max_concurrent_calls); try again later");
         assert_eq!(status, cell.http.then_some(503));
         // Listening is no call in this sense.
-        if cell.revision.is_modern() {
+        if cell.revision.is_stateless() {
             assert_eq!(cell.wire.listen(&["test:///text"]).await?, ["test:///text"]);
         }
         for call in waiting {
@@ -344,7 +344,7 @@ async fn trip(cell: &mut Cell, guard: &Guard) -> Result<(), Lost> {
         waiting.push(cell.wire.begin("tools/call", json!({"name": "wait"}))?);
         cell.probe.begun().await;
     }
-    let beyond = guard.but_for_modern_http && cell.http && cell.revision.is_modern();
+    let beyond = guard.but_for_modern_http && cell.http && cell.revision.is_stateless();
     for trip in guard.trips.iter().filter(|_| !beyond) {
         for in_a_batch in [false, true] {
             if in_a_batch && !cell.revision.has_batches() {

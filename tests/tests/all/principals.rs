@@ -115,7 +115,7 @@ async fn client(site: &Site, name: &str, way: Way, revision: Revision) -> Result
 fn ways() -> impl Iterator<Item = (Way, Revision)> {
     let ways = Way::ALL.into_iter();
     ways.flat_map(|way| Revision::ALL.into_iter().map(move |revision| (way, revision)))
-        .filter(|(way, revision)| *way != Way::Sse || !revision.is_modern())
+        .filter(|(way, revision)| *way != Way::Sse || !revision.is_stateless())
 }
 
 /// What one client does, under the same ids as all others.
@@ -214,7 +214,8 @@ const B: &str = "caller01x";
 #[tokio::test]
 async fn a_session_is_nobodys_but_its_openers() {
     for site in sites(|| with_legacy_clients(server().unwrap())).await {
-        for (way, revision) in ways().filter(|(way, revision)| *way == Way::Http && !revision.is_modern()) {
+        for (way, revision) in ways().filter(|(way, revision)| *way == Way::Http && !revision.is_stateless())
+        {
             let mut wire = client(&site, A, way, revision).await.unwrap();
             wire.leave_open();
             let params = json!({"name": "tell", "arguments": {"canary": "of A"}});
@@ -429,7 +430,7 @@ fn doors(site: &Site) -> Vec<Ask> {
             ask
         });
     }
-    for revision in Revision::ALL.into_iter().filter(|revision| !revision.is_modern()) {
+    for revision in Revision::ALL.into_iter().filter(|revision| !revision.is_stateless()) {
         let params = json!({"protocolVersion": revision.as_str(), "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}});
         let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
         let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "x"}});

@@ -1,6 +1,7 @@
 //! Serves callers that retry from a service with inline requests.
 
 mod attached_request;
+mod only_outcome;
 mod parked_calls;
 mod state_sealer;
 mod task;
@@ -19,20 +20,19 @@ use anyport_protocol::{
     limits,
     session::{
         client::ServerIdentity,
-        parked::{Call, CallRecord, Limits},
+        parked::{CallRecord, Limits},
     },
 };
 use bytestring::ByteString;
 use tokio::sync::oneshot;
-use tracing::Instrument as _;
 
 pub(super) use self::state_sealer::StateOwner;
 pub use self::state_sealer::StateSealer;
 use self::{
     attached_request::{AttachedRequest, Command, caller},
+    only_outcome::OnlyOutcome,
     parked_calls::ParkedCalls,
     state_sealer::{Binding, Opened, Resume, digest, tampered},
-    task::Open,
     urls::Visited,
 };
 use anyport_metrics::{Counter, Metrics};
@@ -40,8 +40,9 @@ use anyport_service::{Context, Event, InputMode, Outcome, Relay, Reply, Request,
 
 /// Serves callers that retry from a service with inline requests: a connection to a server of 2025-11-25 or earlier.
 ///
-/// Inline callers pass through. For a caller that retries, the call stays open in a task of its own while the caller
-/// answers its requests as `input_required`; the retry delivers the answers, and receives what the call then leads to.
+/// Inline callers pass through, and so does a call that only has an outcome. A call that sends anything else, to a caller
+/// that retries, stays open in a task of its own while the caller answers its requests as `input_required`; the retry
+/// delivers the answers, and receives what the call then leads to.
 /// The service may send inline requests, and has no deadline: a layer around the adapter bounds each request of the
 /// dialogue by itself, and [`ParkLimits::call_timeout`] the whole call.
 ///
@@ -214,26 +215,9 @@ impl<S: Service> LegacyServerAdapter<S> {
     /// Calls, after `round` rounds in which URLs were visited.
     fn open(&self, request: Request, context: Context, binding: Binding, round: u32) -> Reply {
         let live = context.clone().with_input_mode(InputMode::Inline).with_deadline_moved(Duration::MAX);
-        let begun = self.yard.now();
-        match self.inner.call(request, live).into_ready() {
-            Ok(Outcome::InputRequired(_)) => {
-                let message = "the server answered input_required to a caller that is asked live";
-                Reply::error(Error::internal(message).with_reason(Reason::InvalidUpstream))
-            }
-            Ok(outcome) => Reply::ready(self.told(outcome, &binding, &context, round)),
-            Err(reply) => {
-                let (park, name) = (self.clone(), binding.name.to_string());
-                let call = Call::new(self.yard.limits.call(), name, begun, 0, caller(&context));
-                emit::reply(move |emitter| {
-                    let (end, ended) = oneshot::channel();
-                    let guest = AttachedRequest::new(&context, emitter, end);
-                    let shared = (park.yard.clone(), park.refused.clone());
-                    let open = Open::new(reply, call, guest, binding.clone(), shared);
-                    tokio::spawn(open.run().in_current_span());
-                    async move { park.told(ended_with(ended).await, &binding, &context, round) }
-                })
-            }
-        }
+        let began = self.yard.now();
+        let reply = self.inner.call(request, live);
+        reply.relay(OnlyOutcome::new(self.clone(), binding, context, round, began))
     }
 
     /// Goes on with the call that a state leads to.

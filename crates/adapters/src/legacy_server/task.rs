@@ -42,7 +42,7 @@ pub(super) struct Open {
 }
 
 /// The events that the task awaits.
-enum Happened {
+pub(super) enum Happened {
     Gone(Attachment),
     Withdrawn(Key),
     Command(Command),
@@ -123,7 +123,8 @@ impl Open {
         }
     }
 
-    fn take(&mut self, happened: Happened) {
+    /// Takes what happened.
+    pub(super) fn take(&mut self, happened: Happened) {
         match happened {
             Happened::Gone(attachment) => {
                 self.guests.retain(|guest| guest.attachment != attachment);
@@ -298,9 +299,12 @@ fn rpc_result(outcome: Outcome) -> RpcResult {
         Outcome::Error(error) => Err(error),
         // The response for a retry is stored as it will be sent.
         Outcome::Failed(failure) => Err(failure.to_error()),
-        Outcome::InputRequired(_) => {
-            let message = "the server answered input_required to a caller that is asked live";
-            Err(Error::internal(message).with_reason(Reason::InvalidUpstream))
-        }
+        Outcome::InputRequired(_) => Err(input_required_inline()),
     }
+}
+
+/// The error for a result that no server of the caller's revision may send.
+pub(super) fn input_required_inline() -> Error {
+    let message = "the server answered input_required to a caller whose requests it sends inline";
+    Error::internal(message).with_reason(Reason::InvalidUpstream)
 }

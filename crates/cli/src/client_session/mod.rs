@@ -167,7 +167,7 @@ pub(crate) async fn over(
     let roots = roots(&options.root)?;
     let bar = Bar::new(options.output.quiet, options.output.verbose > 0);
     let (asked, was_asked) = watch::channel(false);
-    let waits = !roots.is_empty() && !connection.revision().is_modern();
+    let waits = !roots.is_empty() && !connection.revision().asks_by_result();
     // It was requested when the connection was opened: a repetition would waste a round trip.
     let client = Client::connected(connection.clone()).discovered(connection.discovered().clone());
     let client = self::client(client, options, &bar).on_roots(move || {

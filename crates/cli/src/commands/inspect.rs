@@ -65,7 +65,7 @@ async fn inspect(session: ClientSession, mut output: Output) -> Result<Exit> {
     let listed = started.elapsed().as_millis();
     let opened = session.opened.as_millis();
     let discovered = client.discovered();
-    let era = if session.revision.is_modern() { "modern" } else { "legacy" };
+    let era = if session.revision.is_stateless() { "modern" } else { "legacy" };
     let (warnings, tokens) = (warnings(&offer), tokens(&offer.tools));
     if output.json {
         output.value(&json!({

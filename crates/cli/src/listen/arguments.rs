@@ -168,8 +168,8 @@ impl Era {
     pub(crate) fn revisions(self) -> Vec<Revision> {
         let spoken = |revision: &Revision| match self {
             Self::Both => true,
-            Self::Modern => revision.is_modern(),
-            Self::Legacy => !revision.is_modern(),
+            Self::Modern => revision.is_stateless(),
+            Self::Legacy => revision.has_sessions(),
         };
         Revision::ALL.into_iter().rev().filter(spoken).collect()
     }

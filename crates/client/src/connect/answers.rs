@@ -4,10 +4,7 @@ use anyport_protocol::{Error, Method, Raw, types::DiscoverResult};
 use anyport_service::ServerRequest;
 use anyport_transport::client::{Aside, Connection};
 
-use crate::{
-    client::server_name,
-    handler::{Functions, is_url},
-};
+use crate::handler::{Functions, is_url, server_name};
 
 /// Answers the server requests that belong to no call by the client's own functions: everything on its connection is
 /// the client's, so only the client can be meant.
@@ -24,7 +21,7 @@ impl FunctionAnswers {
     /// Answers what the server at the other end of `connection` asks outside any call, from now on. A modern server asks by
     /// its results alone.
     pub(crate) fn attach(functions: Arc<Functions>, connection: &Connection) {
-        if !connection.revision().is_modern() {
+        if !connection.revision().asks_by_result() {
             let discovered = connection.discovered().decode::<DiscoverResult>().unwrap_or_default();
             let server = server_name(&discovered);
             connection.asides(Arc::new(Self { functions, server }));

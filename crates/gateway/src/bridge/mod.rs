@@ -16,7 +16,11 @@ use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Req
 use anyport_upstream::{Upstream, pages};
 use tokio::time::{Instant, sleep};
 
-use self::{catalog_cache::CatalogCache, list_versions::ListVersions, listener_state::ListenerState};
+use self::{
+    catalog_cache::CatalogCache,
+    list_versions::{ListVersions, key},
+    listener_state::ListenerState,
+};
 
 /// Passes everything on to one server, under its own names.
 ///
@@ -144,7 +148,7 @@ impl Bridge {
 
     /// Asks for a list. A legacy session gets all of it in one page.
     fn asked(&self, method: Method, request: Request, context: Context) -> Reply {
-        if context.revision().is_modern() {
+        if context.revision().is_stateless() {
             self.upstream.call(request, context)
         } else {
             pages::whole(&self.upstream, method, request, context)
@@ -216,7 +220,7 @@ impl Bridge {
                     _ => news.acknowledged,
                 };
                 // A legacy session has but one stream, and does not ask for it again.
-                if !waits || context.revision().is_modern() {
+                if !waits || context.revision().has_listen() {
                     return bridge.signed(outcome);
                 }
                 // Nor does it go on before it has its answer.
@@ -234,7 +238,7 @@ impl Bridge {
     /// The end of a stream that an older server knows nothing of, as one of that server's results.
     fn signed(&self, outcome: Outcome) -> Outcome {
         let learned = self.upstream.server_info().borrow().clone();
-        let older = learned.filter(|learned| !learned.revision.is_modern());
+        let older = learned.filter(|learned| !learned.revision.has_identity_in_results());
         match (outcome, older.and_then(|learned| ServerIdentity::of(&learned.discovered))) {
             (Outcome::Result(end), Some(identity)) => Outcome::Result(identity.sign(end)),
             (outcome, _) => outcome,
@@ -284,11 +288,6 @@ impl Bridge {
             }
         }
     }
-}
-
-/// The cache key of a list, which may depend on the client's capabilities.
-fn key(method: Method, context: &Context) -> String {
-    format!("{} {}", method.as_str(), Upstream::profile(context))
 }
 
 /// Whether a list is asked for without anything that the server may make another list of: such a one is not what everybody

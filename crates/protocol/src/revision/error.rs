@@ -10,9 +10,9 @@ use crate::{Error, Method, Raw, json::Splice, jsonrpc::code};
 pub fn lower_error(to: Revision, method: Option<Method>, error: Error) -> Error {
     let names_uri = |error: &Error| error.data.as_ref().is_some_and(|data| data.member("uri").is_some());
     let code = match error.code {
-        _ if to.is_modern() => error.code,
+        _ if to.has_reserved_error_codes() => error.code,
         // Between two older revisions only one code means something else.
-        code::URL_ELICITATION_REQUIRED if to < Revision::V2025_11_25 => code::INTERNAL_ERROR,
+        code::URL_ELICITATION_REQUIRED if !to.has_url_elicitation() => code::INTERNAL_ERROR,
         code if error.is_older => code,
         code::MISSING_CLIENT_CAPABILITY => code::INVALID_REQUEST,
         // Without a URI it may as well mean params that are wrong.
@@ -29,7 +29,7 @@ pub fn lower_error(to: Revision, method: Option<Method>, error: Error) -> Error 
 /// An error that goes on to a legacy client is not lifted: that client knows its codes. What -32042 asks for
 /// has to be done before; the code itself never passes (2026-07-28, basic §Error Codes).
 pub fn lift_error(from: Revision, method: Option<Method>, params: Option<&Raw>, error: Error) -> Error {
-    if from.is_modern() {
+    if from.has_reserved_error_codes() {
         return error;
     }
     match error.code {

@@ -1,8 +1,9 @@
-//! The five revisions, and how a message is carried between them.
+//! The revisions, and how a message is converted between them.
 //!
-//! Inside, everything speaks the newest revision. An older one is written as its difference to the next newer
-//! one: a module with two functions, `lift` (older to newer) and `lower` (newer to older). A message of
-//! 2024-11-05 is lifted through four of them; one of the newest revision through none.
+//! Inside, everything is written in the newest revision. An older one is described by its difference to the next newer
+//! one: a file with two functions, `lift` (older to newer) and `lower` (newer to older). A message of 2024-11-05 is lifted
+//! through four of them; one of the newest revision through none. What client and server do differently is a named property
+//! of the revision, such as [`Revision::asks_by_result`].
 //!
 //! Three principles hold for all:
 //! - What belongs to one hop (`resultType`, cache hints, reserved members of `_meta`) is removed or set anew.
@@ -18,8 +19,12 @@ mod elicitation;
 mod error;
 mod hop;
 mod part;
+mod property;
+mod table;
 mod tools;
 mod tree;
+#[cfg(test)]
+mod unreleased;
 mod unrepresentable;
 mod v2024_11_05;
 mod v2025_03_26;
@@ -33,6 +38,7 @@ pub use unrepresentable::Unrepresentable;
 pub use version::{Revision, UnknownRevision};
 
 use crate::{Method, Raw};
+use table::revisions;
 use tree::Tree;
 
 /// Carries `raw`, said in the newest revision, to the revision `to`.
@@ -49,8 +55,8 @@ pub fn lower(part: Part, to: Revision, raw: Raw) -> Result<Raw, Unrepresentable>
         return Err(Unrepresentable::Method { method, to });
     }
     let mut tree = Tree::from(raw);
-    for step in STEPS.iter().rev().filter(|step| step.older >= to) {
-        step.run(step.lower, part, &mut tree)?;
+    for step in Step::above(to).iter().rev() {
+        run(step.lower, part, &mut tree)?;
     }
     Ok(tree.into_raw())
 }
@@ -71,8 +77,8 @@ pub fn lift(part: Part, from: Revision, raw: Raw) -> Result<Raw, Unrepresentable
 
 fn lifted(part: Part, from: Revision, raw: Raw) -> Result<Tree, Unrepresentable> {
     let mut tree = Tree::from(raw);
-    for step in STEPS.iter().filter(|step| step.older >= from) {
-        step.run(step.lift, part, &mut tree)?;
+    for step in Step::above(from) {
+        run(step.lift, part, &mut tree)?;
     }
     Ok(tree)
 }
@@ -118,7 +124,7 @@ pub fn lift_answer(
     answer: Raw,
 ) -> Result<Raw, Unrepresentable> {
     let answer = lift(Part::Answer(method), from, answer)?;
-    if method != Method::Elicit || from >= Revision::V2025_11_25 {
+    if method != Method::Elicit || from.has_multi_select() {
         return Ok(answer);
     }
     let mut tree = Tree::from(answer);
@@ -129,30 +135,51 @@ pub fn lift_answer(
 /// The conversion of one step, in place.
 type Change = fn(Part, &mut Tree) -> Result<(), Unrepresentable>;
 
-/// The step between two neighbours, known by its older side.
+/// The conversions between two neighbouring revisions.
 struct Step {
-    older: Revision,
     lift: Change,
     lower: Change,
 }
 
-/// Every step, oldest first.
-const STEPS: [Step; 4] = [
-    Step { older: Revision::V2024_11_05, lift: v2024_11_05::lift, lower: v2024_11_05::lower },
-    Step { older: Revision::V2025_03_26, lift: v2025_03_26::lift, lower: v2025_03_26::lower },
-    Step { older: Revision::V2025_06_18, lift: v2025_06_18::lift, lower: v2025_06_18::lower },
-    Step { older: Revision::V2025_11_25, lift: v2025_11_25::lift, lower: v2025_11_25::lower },
-];
-
 impl Step {
-    /// Makes `change`, one of this step's two, to the message and to the capabilities that it carries.
-    fn run(&self, change: Change, part: Part, tree: &mut Tree) -> Result<(), Unrepresentable> {
-        change(part, tree)?;
-        match part.carries().and_then(|inner| Some((inner, tree.member("capabilities")?))) {
-            Some((inner, capabilities)) => change(inner, capabilities),
-            None => Ok(()),
+    /// The steps from `revision` to the newest, oldest first.
+    fn above(revision: Revision) -> &'static [Self] {
+        STEPS.get(revision as usize..).unwrap_or_default()
+    }
+}
+
+macro_rules! steps {
+    (
+        $(#[doc = $oldest_doc:literal])* $oldest:ident = $oldest_name:literal;
+        $($(#[doc = $doc:literal])* $(#[cfg($cfg:ident)])? $revision:ident = $name:literal, after $older:ident;)*
+    ) => {
+        /// Every step, oldest first: the first one leads from the oldest revision to the second.
+        const STEPS: &[Step] = &[$($(#[cfg($cfg)])? Step { lift: $older::lift, lower: $older::lower }),*];
+    };
+}
+
+revisions!(steps);
+
+/// Makes `change` to a message, and to the messages and capabilities inside it.
+fn run(change: Change, part: Part, tree: &mut Tree) -> Result<(), Unrepresentable> {
+    change(part, tree)?;
+    if let Some((inner, capabilities)) =
+        part.carries().and_then(|inner| Some((inner, tree.member("capabilities")?)))
+    {
+        change(inner, capabilities)?;
+    }
+    if !matches!(part, Part::Result(method) if method.may_ask()) {
+        return Ok(());
+    }
+    // The answers in a retry do not say what they answer; a step that changes them recognises them by their members.
+    let requests = tree.member("inputRequests").and_then(Tree::object);
+    for request in requests.into_iter().flat_map(|requests| requests.values_mut()) {
+        let method = request.text("method").and_then(|method| Method::named(&method));
+        if let Some((method, params)) = method.zip(request.member("params")) {
+            change(Part::ServerRequest(method), params)?;
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use crate::Method;
 
-/// Which part of a message is to be carried between revisions.
+/// The part of a message that is converted between revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The params of a client's request.
@@ -33,7 +33,7 @@ impl Part {
         }
     }
 
-    /// RequestRoute capabilities its member `capabilities` holds.
+    /// The capabilities that its member `capabilities` holds.
     pub(super) fn carries(self) -> Option<Self> {
         match self {
             Self::Params(Method::Initialize) => Some(Self::ClientCapabilities),

@@ -134,6 +134,7 @@ impl Tree {
         }
         let mut out = Vec::with_capacity(self.size());
         self.write(&mut out);
+        debug_assert_eq!(out.len(), self.size());
         Raw::trusted(out)
     }
 
@@ -165,14 +166,17 @@ impl Tree {
         }
     }
 
-    /// How many bytes [`Self::write`] writes, or a few more.
+    /// How many bytes [`Self::write`] writes, exactly: a buffer without room to spare is shared without a further allocation.
     fn size(&self) -> usize {
         match self {
             Self::Closed(raw) => raw.as_str().len(),
             Self::Object(Object(members)) => {
-                members.iter().map(|(key, value)| key.as_str().len() + value.size() + 2).sum::<usize>() + 2
+                let written = members.iter().map(|(key, value)| key.as_str().len() + 1 + value.size());
+                2 + written.sum::<usize>() + members.len().saturating_sub(1)
             }
-            Self::Array(elements) => elements.iter().map(|element| element.size() + 1).sum::<usize>() + 2,
+            Self::Array(elements) => {
+                2 + elements.iter().map(Self::size).sum::<usize>() + elements.len().saturating_sub(1)
+            }
         }
     }
 }

@@ -1,71 +1,64 @@
 use std::{fmt, str::FromStr};
 
-/// A revision of the protocol; older ones are smaller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Revision {
-    /// 2024-11-05: stdio and HTTP+SSE.
-    V2024_11_05,
-    /// 2025-03-26: Streamable HTTP, batches, audio, tool annotations.
-    V2025_03_26,
-    /// 2025-06-18: no batches; elicitation, structured output, resource links, the version header.
-    V2025_06_18,
-    /// 2025-11-25: URL elicitation, tool use in sampling, tasks, icons, SSE polling.
-    V2025_11_25,
-    /// 2026-07-28: stateless; `server/discover`, `input_required`, `subscriptions/listen`.
-    V2026_07_28,
+use super::table::revisions;
+
+macro_rules! revision {
+    (
+        $(#[doc = $oldest_doc:literal])* $oldest:ident = $oldest_name:literal;
+        $($(#[doc = $doc:literal])* $(#[cfg($cfg:ident)])? $revision:ident = $name:literal, after $step:ident;)*
+    ) => {
+        /// A revision of the protocol; older ones are smaller.
+        ///
+        /// What differs between revisions is asked by name, such as [`Revision::has_sessions`]. Revisions are compared in
+        /// this crate alone.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Revision {
+            $(#[doc = $oldest_doc])* $oldest,
+            $($(#[doc = $doc])* $(#[cfg($cfg)])? $revision,)*
+        }
+
+        impl Revision {
+            /// Every revision, oldest first.
+            pub const ALL: [Self; [Self::$oldest, $($(#[cfg($cfg)])? Self::$revision),*].len()] =
+                [Self::$oldest, $($(#[cfg($cfg)])? Self::$revision),*];
+
+            /// The name on the wire: the date of the revision.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    Self::$oldest => $oldest_name,
+                    $($(#[cfg($cfg)])? Self::$revision => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Revision {
-    /// Every revision, oldest first.
-    pub const ALL: [Self; 5] =
-        [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
+revisions!(revision);
 
-    /// The newest revision.
-    pub const NEWEST: Self = Self::V2026_07_28;
+impl Revision {
+    /// The newest revision. Everything between the two ends of a call is written in it.
+    pub const NEWEST: Self = Self::ALL[Self::ALL.len() - 1];
 
     /// The newest revision that opens with `initialize`.
-    pub const NEWEST_LEGACY: Self = Self::V2025_11_25;
+    pub const NEWEST_LEGACY: Self = {
+        let mut newest = Self::ALL[0];
+        let mut index = 0;
+        while index < Self::ALL.len() {
+            if Self::ALL[index].has_sessions() {
+                newest = Self::ALL[index];
+            }
+            index += 1;
+        }
+        newest
+    };
 
     /// The revision that a Streamable HTTP request without a version header speaks.
     ///
     /// 2025-11-25, transports §Protocol Version Header: "the server SHOULD assume protocol version `2025-03-26`".
     pub const WITHOUT_HEADER: Self = Self::V2025_03_26;
-
-    /// Its name on the wire: the date of the revision.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::V2024_11_05 => "2024-11-05",
-            Self::V2025_03_26 => "2025-03-26",
-            Self::V2025_06_18 => "2025-06-18",
-            Self::V2025_11_25 => "2025-11-25",
-            Self::V2026_07_28 => "2026-07-28",
-        }
-    }
-
-    /// Whether every request carries its own version and capabilities (2026-07-28, versioning §Terminology).
-    pub const fn is_modern(self) -> bool {
-        matches!(self, Self::V2026_07_28)
-    }
-
-    /// Whether messages may come in arrays.
-    pub const fn has_batches(self) -> bool {
-        matches!(self, Self::V2025_03_26)
-    }
-
-    /// Whether requests over Streamable HTTP name the revision in a header (2025-06-18, transports §Protocol Version
-    /// Header).
-    pub const fn has_version_header(self) -> bool {
-        !matches!(self, Self::V2024_11_05 | Self::V2025_03_26)
-    }
-
-    /// Whether a server may end the connection of an event stream during a call, and the client comes back for the rest
-    /// (2025-11-25, transports §Sending Messages to the Server). Such a stream begins with an event that has an id.
-    pub const fn has_sse_polling(self) -> bool {
-        matches!(self, Self::V2025_11_25)
-    }
 }
 
-/// The text is the name of no revision that we speak.
+/// The text is not the name of a known revision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown protocol version")]
 pub struct UnknownRevision;
@@ -91,9 +84,11 @@ mod tests {
     #[test]
     fn revisions_are_ordered_by_age_and_read_back() {
         assert!(Revision::ALL.is_sorted());
+        assert!(Revision::ALL.is_sorted_by_key(|revision| revision.as_str()));
         for revision in Revision::ALL {
             assert_eq!(revision.as_str().parse(), Ok(revision));
         }
         assert_eq!("1900-01-01".parse::<Revision>(), Err(UnknownRevision));
+        assert_eq!(Revision::NEWEST_LEGACY, Revision::V2025_11_25);
     }
 }

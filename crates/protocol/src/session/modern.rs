@@ -28,26 +28,26 @@ pub fn required(meta: &Meta) -> Result<ByteString, Error> {
     Ok(version)
 }
 
-/// Checks that the requested version is a modern one that we speak.
+/// Checks that the requested version is a stateless one that is supported.
 ///
 /// # Errors
 /// -32022. 2026-07-28, versioning §Protocol Version Negotiation: if the server does not implement the requested
 /// version, "it MUST respond with an `UnsupportedProtocolVersionError` listing the versions it does support".
 pub fn version(requested: &str, supported: &[Revision]) -> Result<Revision, Error> {
-    let spoken = requested.parse().ok().filter(|revision: &Revision| revision.is_modern());
+    let spoken = requested.parse().ok().filter(|revision: &Revision| revision.is_stateless());
     spoken
         .filter(|revision| supported.contains(revision))
         .ok_or_else(|| Error::unsupported_version(requested, supported))
 }
 
-/// Checks that the method is none that only other revisions have. A method that no revision has is the service's
-/// to refuse: it may be an extension's.
+/// Checks that `revision` has the method, if any revision has. A method that no revision has is the service's to refuse:
+/// it may belong to an extension.
 ///
 /// # Errors
 /// -32601.
-pub fn method(name: &str) -> Result<(), Error> {
+pub fn method(name: &str, revision: Revision) -> Result<(), Error> {
     match Method::named(name) {
-        Some(method) if !method.exists(Kind::Request, Sender::Client, Revision::NEWEST) => {
+        Some(method) if !method.exists(Kind::Request, Sender::Client, revision) => {
             Err(Error::method_not_found(name))
         }
         _ => Ok(()),
@@ -70,6 +70,6 @@ pub fn initialize_refused(params: Option<&Raw>, supported: &[Revision]) -> Error
 /// The first that fails, in the order of the functions above.
 pub fn admit(name: &str, meta: &Meta, supported: &[Revision]) -> Result<Revision, Error> {
     let revision = version(&required(meta)?, supported)?;
-    method(name)?;
+    method(name, revision)?;
     Ok(revision)
 }

@@ -1,4 +1,4 @@
-//! Questions to the client, and its answers: `input_required` and the retry.
+//! Input requests: what a server requests of the client by an `input_required` result.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,6 @@ use super::{
     CreateMessageRequest, ElicitRequest, JsonObject, ListRootsRequest, Ordered, ResultMeta, ResultType,
     wire::union,
 };
-use crate::Raw;
 
 union! {
     /// A question to the client, by its method. It has no id: its key in [`InputRequests`] is that.
@@ -28,13 +27,6 @@ impl From<CreateMessageRequest> for InputRequest {
 
 /// Questions by the key under which the answer comes back.
 pub type InputRequests = Ordered<InputRequest>;
-
-/// Answers by the key of their question.
-///
-/// An answer does not name its request. The sender of the request reads it as [`super::ElicitResult`],
-/// [`super::CreateMessageResult`] or [`super::ListRootsResult`] with [`Raw::decode`], and a client makes one with
-/// [`Raw::of`].
-pub type InputResponses = Ordered<Raw>;
 
 /// Not the answer yet: what the server asks first, and the state to send back with the answers.
 ///

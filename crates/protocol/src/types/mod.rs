@@ -5,9 +5,10 @@
 //! lost nothing. Numbers that may have a fraction are [`serde_json::Number`], which writes `50` as `50`.
 //!
 //! # Layout
-//! - What stands in many messages: `info`, `capability`, `meta`, `params`, `result`, `content`.
+//! - What stands in many messages: `info`, `capability`, `meta`, `object`, `params`, `result`, `content`.
 //! - What a server offers: `discover`, `tool`, `resource`, `prompt`, `completion`, `listen`.
-//! - What a server asks: `input`, `elicitation` with the fields of its forms in `schema`, `sampling`, `roots`.
+//! - What a server asks: `input` and `input_responses`, `answer`, `elicitation` with the fields of its forms in
+//!   `schema`, `sampling`, `roots`.
 //! - Notifications: `notification`; data of errors for programs: `error`.
 //! - How all of them meet the wire: `wire`, [`tag`], [`Ordered`].
 
@@ -15,6 +16,7 @@ mod capability;
 mod content;
 mod info;
 mod meta;
+mod object;
 mod params;
 mod result;
 
@@ -25,8 +27,10 @@ mod prompt;
 mod resource;
 mod tool;
 
+mod answer;
 mod elicitation;
 mod input;
+mod input_responses;
 mod roots;
 mod sampling;
 mod schema;
@@ -38,6 +42,7 @@ mod ordered;
 pub mod tag;
 mod wire;
 
+pub use answer::*;
 pub use capability::*;
 pub use completion::*;
 pub use content::*;
@@ -46,9 +51,11 @@ pub use elicitation::*;
 pub use error::*;
 pub use info::*;
 pub use input::*;
+pub use input_responses::*;
 pub use listen::*;
 pub use meta::*;
 pub use notification::*;
+pub use object::*;
 pub use ordered::Ordered;
 pub use params::*;
 pub use prompt::*;
@@ -58,9 +65,3 @@ pub use roots::*;
 pub use sampling::*;
 pub use schema::*;
 pub use tool::*;
-
-/// An object of any members, in their order.
-pub type JsonObject = serde_json::Map<String, serde_json::Value>;
-
-/// `_meta` of something that has no reserved members there.
-pub type MetaObject = JsonObject;

@@ -168,7 +168,7 @@ impl Context {
 
     fn lacking(&self, required: &Raw) -> Outcome {
         let error = Error::missing_capability(required);
-        if self.revision().is_modern() {
+        if self.revision().has_reserved_error_codes() {
             return Outcome::Error(error);
         }
         match self.root().method {

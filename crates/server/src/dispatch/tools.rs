@@ -45,7 +45,7 @@ pub(crate) fn call(
     };
     let arguments = read.arguments.unwrap_or("{}");
     // Older revisions have no such headers.
-    if let Some(given) = service.param_headers().filter(|_| service.revision().is_modern()) {
+    if let Some(given) = service.param_headers().filter(|_| service.revision().has_request_headers()) {
         entry.headers.check(given, arguments)?;
     }
     let coerced = match entry.check(&params, read.arguments) {
@@ -95,7 +95,7 @@ fn invalid(server: &Served, name: &str, faults: Vec<Fault>, revision: Revision) 
     let words = words(&server.env.scope.mount.name(name), &faults);
     let told =
         ErrorReport { kind: ErrorKind::Validation, words, faults, by_schema: true, ..ErrorReport::default() };
-    if revision >= Revision::V2025_11_25 {
+    if revision.tool_errors_are_results() {
         return Ok(Reply::ready(ToolResult::from(told).write(&server.env.identity)));
     }
     Err(told.into_error())

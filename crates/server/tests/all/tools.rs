@@ -246,7 +246,7 @@ async fn invalid_arguments_are_for_the_model_since_2025_11_25_and_an_error_befor
     let server = server();
     let params = json!({"name": "add", "arguments": {"a": "one", "c": 3}});
     for revision in Revision::ALL {
-        let context = if revision.is_modern() { modern() } else { legacy(revision) };
+        let context = if revision.is_stateless() { modern() } else { legacy(revision) };
         let (words, faults) = match outcome(&server, Method::ToolsCall, params.clone(), context).await {
             Outcome::Result(result) => {
                 assert!(revision >= Revision::V2025_11_25, "{revision}");

@@ -271,8 +271,7 @@ impl Client {
 /// All capabilities of a client.
 fn everything(revision: Revision) -> Value {
     let mut all = json!({"sampling": {"tools": {}}, "roots": {}});
-    // Earlier clients have never heard of it.
-    if revision >= Revision::V2025_06_18 {
+    if revision.has_elicitation() {
         all["elicitation"] = json!({"form": {}, "url": {}});
     }
     all

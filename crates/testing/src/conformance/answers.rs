@@ -11,7 +11,7 @@ impl Visit<'_> {
     /// Methods that do not exist, and `_meta` that lacks something.
     pub(super) async fn refusals(&mut self) -> Result<(), Over> {
         self.refused(rule::METHOD, "no/such/method", json!({}), &[code::METHOD_NOT_FOUND]).await?;
-        if !self.revision.is_modern() {
+        if !self.revision.is_stateless() {
             let pong = self.call("ping", json!({})).await?;
             if pong.outcome.as_ref().ok() != Some(&json!({})) {
                 self.breach(rule::PING, format!("it is answered with {}", said(&pong)));
@@ -91,7 +91,7 @@ impl Visit<'_> {
         let methods: &[&str] = if has_tools { &["ping", "tools/list"] } else { &["ping"] };
         for (number, fault) in methods.iter().flat_map(|_| Fault::ALL).enumerate() {
             let method = match methods[number / Fault::ALL.len()] {
-                "ping" if self.revision.is_modern() => "server/discover",
+                "ping" if self.revision.is_stateless() => "server/discover",
                 method => method,
             };
             let request = self.wire.message(format!("conforms-{number}"), method, json!({}));

@@ -208,7 +208,7 @@ impl<'c> Visit<'c> {
             Err(lost) => return Err(self.over(rule::OPENS, format!("it does not say what it is: {lost}"))),
         };
         let versions = discovered["supportedVersions"].as_array();
-        if self.revision.is_modern()
+        if self.revision.is_stateless()
             && !versions
                 .is_some_and(|versions| versions.iter().any(|version| version == self.revision.as_str()))
         {
@@ -257,7 +257,7 @@ impl<'c> Visit<'c> {
 
     /// Something that every server must answer, whatever it offers: the dialogue goes on.
     async fn goes_on(&mut self, rule: Rule, after: impl Display) -> Result<(), Over> {
-        let method = if self.revision.is_modern() { "server/discover" } else { "ping" };
+        let method = if self.revision.is_stateless() { "server/discover" } else { "ping" };
         match self.wire.call(method, json!({})).await {
             Ok(answer) if answer.outcome.is_ok() => Ok(()),
             Ok(answer) => {

@@ -60,7 +60,8 @@ impl Visit<'_> {
                 );
             }
         }
-        let unknown = if self.revision.is_modern() { code::INVALID_PARAMS } else { code::RESOURCE_NOT_FOUND };
+        let unknown =
+            if self.revision.is_stateless() { code::INVALID_PARAMS } else { code::RESOURCE_NOT_FOUND };
         let params = json!({"uri": "anyport-conforms://no/such/resource"});
         self.refused(rule::RESOURCE_UNKNOWN, "resources/read", params, &[unknown]).await
     }

@@ -47,7 +47,7 @@ impl Talk {
                     let version = message["params"]["protocolVersion"].as_str();
                     self.revision = version.and_then(|version| version.parse().ok()).unwrap_or(self.revision);
                 }
-                if self.me == Side::Client && self.revision.is_modern() && message.get("id").is_some() {
+                if self.me == Side::Client && self.revision.is_stateless() && message.get("id").is_some() {
                     // 2026-07-28, basic §`_meta`: what every request says.
                     let meta = &mut message["params"]["_meta"];
                     if meta.is_null() {

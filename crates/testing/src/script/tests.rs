@@ -56,7 +56,7 @@ async fn only_a_modern_server_tells_its_errors_by_the_status_too() {
         let (address, playing) = Script::server(&script).unwrap().http().await.unwrap();
         let mut wire = Wire::over(Link::connect(address, "/mcp"));
         wire.open(revision).await.unwrap();
-        if revision.is_modern() {
+        if revision.is_stateless() {
             wire.discover().await.unwrap();
         }
         let answer = wire.call("no/such", json!({})).await.unwrap();

@@ -157,7 +157,7 @@ impl Wire {
     /// [`Lost`]; also when the server refuses.
     pub async fn open(&mut self, revision: Revision) -> Result<(), Lost> {
         self.revision = revision;
-        if revision.is_modern() {
+        if revision.is_stateless() {
             return Ok(());
         }
         let params = json!({
@@ -236,7 +236,7 @@ impl Wire {
     /// # Errors
     /// [`Lost`]; also when the server refuses.
     pub async fn log_level(&mut self, level: &str) -> Result<(), Lost> {
-        if self.revision.is_modern() {
+        if self.revision.is_stateless() {
             self.log_level = Some(level.to_owned());
         } else {
             self.call("logging/setLevel", json!({ "level": level })).await?.outcome?;
@@ -293,7 +293,7 @@ impl Wire {
     pub async fn cancel(&mut self, call: Call) -> Result<(), Lost> {
         let Some(place) = self.open.iter().position(|open| open.call == call.id) else { return Ok(()) };
         let Open { id, exchange, .. } = self.open.remove(place);
-        if self.revision.is_modern() && self.link.cut(exchange) {
+        if self.revision.is_stateless() && self.link.cut(exchange) {
             return Ok(());
         }
         self.notify("notifications/cancelled", json!({ "requestId": id })).await
@@ -341,7 +341,7 @@ impl Wire {
     /// # Errors
     /// [`Lost`]; also when a modern server refuses. A resource that a legacy server refuses is left out.
     pub async fn listen(&mut self, uris: &[&str]) -> Result<Vec<String>, Lost> {
-        if self.revision.is_modern() { self.listen_anew(uris).await } else { self.resubscribe(uris).await }
+        if self.revision.is_stateless() { self.listen_anew(uris).await } else { self.resubscribe(uris).await }
     }
 
     /// Returns the next change notification, which belongs to no call in flight.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyport_protocol::{
-    Method, Revision,
+    Method,
     meta::{encode_header, key},
 };
 use serde_json::{Map, Value, json};
@@ -20,7 +20,7 @@ impl Wire {
     pub(super) fn request(&self, id: impl Into<Value>, method: &str, params: &Value) -> Value {
         let id = id.into();
         let mut message = json!({"jsonrpc": "2.0", "id": id, "method": method});
-        if self.revision.is_modern() {
+        if self.revision.is_stateless() {
             message["params"] = self.with_meta(params);
         } else if !params.is_null() {
             message["params"] = params.clone();
@@ -50,7 +50,7 @@ impl Wire {
     }
 
     pub(super) fn headers(&self, message: &Value) -> Vec<(String, String)> {
-        if !self.revision.is_modern() {
+        if !self.revision.is_stateless() {
             return self.legacy_headers();
         }
         // 2026-07-28, streamable-http §Standard Request Headers.
@@ -69,8 +69,7 @@ impl Wire {
     pub(super) fn legacy_headers(&self) -> Vec<(String, String)> {
         let Some(session) = &self.session else { return Vec::new() };
         let mut headers = vec![("mcp-session-id".to_owned(), session.clone())];
-        // The header came with 2025-06-18.
-        if self.revision >= Revision::V2025_06_18 {
+        if self.revision.has_version_header() {
             headers.push(("mcp-protocol-version".into(), self.revision.as_str().into()));
         }
         headers

@@ -73,7 +73,7 @@ async fn wires() -> Vec<(Revision, Wire)> {
     let mut wires = Vec::new();
     for revision in Revision::ALL {
         let mut links = vec![Link::stdio(Fake), Link::http(Fake, Config::default()).await.unwrap()];
-        if !revision.is_modern() {
+        if !revision.is_stateless() {
             links.push(Link::sse(Fake, Config::default()).await.unwrap());
         }
         for link in links {
@@ -106,7 +106,7 @@ async fn a_call_is_asked_told_and_answered_in_every_revision() {
 async fn a_refusal_goes_back_to_a_legacy_server_and_ends_a_modern_call() {
     for (revision, mut wire) in wires().await {
         let answer = wire.call("tools/call", json!({"name": "x"})).await.unwrap();
-        match revision.is_modern() {
+        match revision.is_stateless() {
             true => assert_eq!(answer.outcome.unwrap()["resultType"], "input_required"),
             false => assert_eq!(answer.code(), Some(-1), "{revision}"),
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Method, Raw,
+    Error, Method, Raw, Revision,
     capability::{ClientProfile, InputCapability},
     failure::Failure,
     json::Splice,
@@ -108,11 +108,13 @@ impl<D: Driver> CallReply<D> {
         let Some(session) = self.connection.session() else {
             return Outcome::Error(Error::internal("the connection is not open yet"));
         };
-        let (to, is_modern) = (self.context.revision(), session.revision().is_modern());
+        let (to, from) = (self.context.revision(), session.revision());
         let outcome = match outcome {
             Err(failure) => return failure.into(),
             // Such a caller knows a legacy server's codes.
-            Ok(Err(error)) if !to.is_modern() && !is_modern => Err(error.in_older_words()),
+            Ok(Err(error)) if !to.has_reserved_error_codes() && !from.has_reserved_error_codes() => {
+                Err(error.in_older_words())
+            }
             Ok(Err(error)) => match undeclared {
                 Some(needed) => Err(Error::missing_capability(&needed.required())),
                 None => session.outcome(self.request.known(), &self.params, to, Err(error)),
@@ -120,7 +122,7 @@ impl<D: Driver> CallReply<D> {
             Ok(result) => session.outcome(self.request.known(), &self.params, to, result),
         };
         match outcome {
-            Ok(result) if is_modern => Outcome::of_result(result),
+            Ok(result) if from.has_result_types() => Outcome::of_result(result),
             outcome => Outcome::from(outcome),
         }
     }
@@ -165,9 +167,9 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
         let Some(session) = self.session() else {
             return Reply::error(Error::internal("the connection is not open yet"));
         };
-        let is_modern = session.revision().is_modern();
+        let revision = session.revision();
         let method = request.known();
-        if method == Some(Method::Discover) && !is_modern {
+        if method == Some(Method::Discover) && revision.has_sessions() {
             return Reply::ready(Ok(session.discovered().clone()));
         }
         let envelope = hop(&context, &self.options, None);
@@ -176,7 +178,7 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
             Ok(prepared) => prepared,
             Err(refused) => return Reply::error(session.refused(&request.method, &refused)),
         };
-        let facts = facts(&request, &context, is_modern);
+        let facts = facts(&request, &context, revision);
         let (call, sends) = match self.begin(facts) {
             Ok(begun) => begun,
             Err(failure) => return Reply::failed(failure),
@@ -199,7 +201,7 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
 }
 
 /// What the connection has to know of a call.
-fn facts(request: &Request, context: &Context, is_modern: bool) -> CallFacts<Caller> {
+fn facts(request: &Request, context: &Context, revision: Revision) -> CallFacts<Caller> {
     let method = request.known();
     let subscription = match method {
         Some(Method::Subscribe | Method::Unsubscribe) => {
@@ -211,8 +213,7 @@ fn facts(request: &Request, context: &Context, is_modern: bool) -> CallFacts<Cal
         method,
         unidentifiable: context.is_unidentifiable(),
         caller: caller(context),
-        // A modern server does not ask.
-        profile: if is_modern { ClientProfile::default() } else { context.profile() },
+        profile: if revision.asks_by_result() { ClientProfile::default() } else { context.profile() },
         log_level: context.log_level(),
         log_level_is_default: context.log_level_is_default(),
         progress: context.progress_token().is_some(),

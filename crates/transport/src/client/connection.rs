@@ -46,9 +46,9 @@ impl Connection {
         self.0.opened.carrier.offer_held();
     }
 
-    /// Tells an older server what its client says outside its calls. A modern one knows no such messages.
+    /// Sends a notification that belongs to no call, if the server's revision has such notifications.
     pub fn tell(&self, method: &str, params: &Raw) {
-        if !self.revision().is_modern() {
+        if self.revision().has_client_notifications() {
             self.0.opened.carrier.tell(method, params);
         }
     }

@@ -30,7 +30,7 @@ impl RevisionCache {
     pub(super) fn learn(&self, target: &Target, revision: Revision) {
         let Some(key) = key(target) else { return };
         let mut known = self.lock();
-        if revision.is_modern() {
+        if revision.is_stateless() {
             known.remove(&key);
         } else if known.len() < MAX_SERVERS || known.contains_key(&key) {
             known.insert(key, revision);
@@ -119,7 +119,7 @@ mod tests {
                         let message: Value = serde_json::from_str(&line).unwrap();
                         let method = message["method"].as_str().unwrap();
                         let _ = sender.send(method.to_owned());
-                        let answer = match (method, revision.is_modern()) {
+                        let answer = match (method, revision.is_stateless()) {
                             ("notifications/initialized", _) => continue,
                             ("server/discover", true) => {
                                 json!({"result": {"supportedVersions": [revision.as_str()], "capabilities": {}}})

@@ -191,12 +191,12 @@ async fn an_old_server_asks_live_and_a_modern_one_by_result() {
         let mut reply = connection.call(tool(name), caller());
         match reply.next().await {
             Event::ServerRequest(question) => {
-                assert!(!revision.is_modern());
+                assert!(!revision.is_stateless());
                 question.responder.answer(Ok(raw(r#"{"action":"decline","role":"user","model":"m"}"#)));
                 assert!(text(reply.next().await).contains("decline"), "{revision}");
             }
             Event::Outcome(Outcome::InputRequired(result)) => {
-                assert!(revision.is_modern() && result.as_str().contains(r#""requestState":"s""#));
+                assert!(revision.is_stateless() && result.as_str().contains(r#""requestState":"s""#));
             }
             other => panic!("{revision}: {other:?}"),
         }
@@ -469,7 +469,7 @@ async fn an_array_is_taken_apart_and_is_counted_where_there_are_none() {
             Revision::V2026_07_28 => 2,
             _ => 1,
         };
-        match revision.is_modern() {
+        match revision.is_stateless() {
             true => assert!(server.outbox.waiting().is_none()),
             false => {
                 assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":"p","#), "{revision}");

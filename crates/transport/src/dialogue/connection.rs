@@ -2,14 +2,14 @@ use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Limits, Method, Revision,
-    jsonrpc::{Incoming, Malformed, Message, Request, read},
+    jsonrpc::{Incoming, Malformed, Message, Params, Request, read},
     meta::Meta,
     session::{
         modern,
-        server::{CallKind, Silence},
+        server::{CallKind, Silence, Translation},
     },
 };
-use anyport_service::{Context, Principal, Service, SessionId};
+use anyport_service::{Context, Principal, Reply, Service, SessionId};
 use bytes::Bytes;
 use tokio::{
     sync::mpsc,
@@ -264,25 +264,29 @@ impl ServerConnection {
 
     fn modern(&self, request: Request) -> ResponseStream {
         let Request { id, method, params, meta } = request;
-        let request = anyport_service::Request {
-            method,
-            params: params.unwrap_or(anyport_protocol::jsonrpc::Params::EMPTY),
-        };
-        let listen = request.is_listen();
-        let context = self.context(&request, meta);
-        let reply = match context {
-            Ok(context) => self.service.call(request, context),
-            Err(error) => anyport_service::Reply::error(error),
-        };
-        ResponseStream::modern(id, reply, listen)
+        let known = Method::named(&method);
+        let params = params.unwrap_or(Params::EMPTY);
+        match self.lift(&method, params, meta) {
+            Ok((params, context)) => {
+                let (revision, request) = (context.revision(), anyport_service::Request { method, params });
+                let listen = request.is_listen();
+                let reply = self.service.call(request, context);
+                ResponseStream::modern(id, reply, revision, known, listen)
+            }
+            // Refusals are the same in all revisions.
+            Err(error) => ResponseStream::modern(id, Reply::error(error), Revision::NEWEST, known, false),
+        }
     }
 
-    fn context(&self, request: &anyport_service::Request, meta: Meta) -> Result<Context, Error> {
-        if !meta.is_modern() && request.known() == Some(Method::Initialize) {
-            return Err(modern::initialize_refused(Some(&request.params), &self.config.supported));
+    /// The params and the context of a stateless request.
+    fn lift(&self, method: &str, params: Params, meta: Meta) -> Result<(Params, Context), Error> {
+        if !meta.is_stateless() && method == Method::Initialize.as_str() {
+            return Err(modern::initialize_refused(Some(&params), &self.config.supported));
         }
-        let revision = modern::admit(&request.method, &meta, &self.config.supported)?;
-        Context::new(self.config.principal.clone(), revision).with_session(self.id).with_meta(meta)
+        let revision = modern::admit(method, &meta, &self.config.supported)?;
+        let (params, meta) = Translation::to(revision).lift_request(method, params, meta)?;
+        let context = Context::new(self.config.principal.clone(), revision).with_session(self.id);
+        Ok((params, context.with_meta(meta)?))
     }
 
     /// Answers a request in a task of its own. The response goes to `responses`, everything else straight out.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Id, Method, Raw,
+    Error, Id, Method, Raw, Revision,
     json::Splice,
     jsonrpc::{Reason, write_error, write_result},
     meta::key,
@@ -36,9 +36,9 @@ pub(crate) struct ResponseStream {
 }
 
 enum Encoding {
-    /// 2026-07-28. A listen stream tags its messages with its id.
-    Modern { listen: bool },
-    /// An older revision, into whose words everything is lowered.
+    /// A stateless revision. A listen stream tags its messages with its id.
+    Modern { listen: bool, translation: Translation, method: Option<Method> },
+    /// A revision with sessions.
     Legacy(Legacy),
 }
 
@@ -68,9 +68,16 @@ pub(crate) enum ResponseEvent {
 }
 
 impl ResponseStream {
-    /// The messages of a request of the newest revision.
-    pub(crate) fn modern(id: Id, reply: Reply, listen: bool) -> Self {
-        Self { id, reply, encoding: Encoding::Modern { listen }, ready: VecDeque::new() }
+    /// The messages of a request of the stateless `revision`; `method` is `None` if the protocol does not have it.
+    pub(crate) fn modern(
+        id: Id,
+        reply: Reply,
+        revision: Revision,
+        method: Option<Method>,
+        listen: bool,
+    ) -> Self {
+        let encoding = Encoding::Modern { listen, translation: Translation::to(revision), method };
+        Self { id, reply, encoding, ready: VecDeque::new() }
     }
 
     /// The messages of a request of `session`.
@@ -95,7 +102,7 @@ impl ResponseStream {
 
     /// Whether this is a listen stream.
     pub(crate) fn is_listen(&self) -> bool {
-        matches!(self.encoding, Encoding::Modern { listen: true })
+        matches!(self.encoding, Encoding::Modern { listen: true, .. })
     }
 
     /// The response, if it is there already and nothing precedes it; else the stream itself.
@@ -151,7 +158,14 @@ impl ResponseStream {
                         self.ready.push_back(ResponseEvent::Disconnect(retry));
                     }
                 }
-                Event::Outcome(outcome) => self.end(outcome),
+                Event::Outcome(outcome) => {
+                    let response = self.end(outcome);
+                    // Nothing precedes it, as a rule, and then there is no queue.
+                    if self.ready.is_empty() {
+                        return Poll::Ready(response);
+                    }
+                    self.ready.push_back(response);
+                }
             }
         }
     }
@@ -159,8 +173,10 @@ impl ResponseStream {
     fn notify(&mut self, notification: Notification) {
         let Notification { method, params } = notification;
         let params = match &self.encoding {
-            Encoding::Modern { listen: true } => Some(tagged(&params, &self.id)),
-            Encoding::Modern { listen: false } => Some(params),
+            Encoding::Modern { listen, translation, .. } => {
+                let lowered = translation.lower_notification(method, params);
+                if *listen { lowered.map(|params| tagged(&params, &self.id)) } else { lowered }
+            }
             Encoding::Legacy(legacy) => legacy.translation.lower_notification(method, params),
         };
         if let Some(params) = params {
@@ -168,9 +184,10 @@ impl ResponseStream {
         }
     }
 
-    fn end(&mut self, outcome: Outcome) {
+    /// The response, before which what is in the queue is sent.
+    fn end(&mut self, outcome: Outcome) -> ResponseEvent {
         match &mut self.encoding {
-            Encoding::Modern { listen: true } => {
+            Encoding::Modern { listen: true, .. } => {
                 // 2026-07-28, patterns/cancellation: "A server MUST send `notifications/cancelled` referencing a
                 // `subscriptions/listen` request ID when it tears down that subscription stream". The result
                 // follows, as subscriptions §Graceful Closure wants it.
@@ -180,14 +197,13 @@ impl ResponseStream {
                     &params,
                 )));
             }
-            Encoding::Modern { listen: false } => {}
+            Encoding::Modern { listen: false, .. } => {}
             Encoding::Legacy(legacy) => {
                 let succeeded = !matches!(outcome, Outcome::Error(_) | Outcome::Failed(_));
                 legacy.end(succeeded, &mut self.ready);
             }
         }
-        let response = self.encoding.response(&self.id, outcome);
-        self.ready.push_back(ResponseEvent::Response(response));
+        ResponseEvent::Response(self.encoding.response(&self.id, outcome))
     }
 
     /// Withdraws the requests to the client, which gets no message before the response and so cannot answer any.
@@ -217,10 +233,15 @@ impl ResponseStream {
 impl Encoding {
     fn response(&self, id: &Id, outcome: Outcome) -> EncodedResponse {
         let outcome = match (self, outcome) {
-            (Self::Modern { listen: true }, Outcome::Result(result)) => Ok(tagged(&result, id)),
-            (Self::Modern { .. }, Outcome::Result(result) | Outcome::InputRequired(result)) => Ok(result),
-            (Self::Modern { .. }, Outcome::Error(error)) => Err(error),
-            (Self::Modern { .. }, Outcome::Failed(failure)) => Err(failure.to_error()),
+            (Self::Modern { listen, translation, method }, outcome) => {
+                let outcome = match outcome {
+                    Outcome::Result(result) | Outcome::InputRequired(result) => Ok(result),
+                    Outcome::Error(error) => Err(error),
+                    Outcome::Failed(failure) => Err(failure.to_error()),
+                };
+                let lowered = translation.lower_outcome(*method, outcome);
+                if *listen { lowered.map(|result| tagged(&result, id)) } else { lowered }
+            }
             (Self::Legacy(legacy), outcome) => legacy.lower(outcome),
         };
         let mut text = Vec::new();

@@ -70,7 +70,7 @@ settings! {
 impl Config {
     /// Whether HTTP+SSE is served.
     pub(super) fn serves_sse(&self) -> bool {
-        self.sse && self.supported.iter().any(|revision| !revision.is_modern())
+        self.sse && self.supported.iter().any(|revision| revision.has_sessions())
     }
 }
 

@@ -11,7 +11,7 @@ use anyport_protocol::{
     jsonrpc::{Params, Reason, Request},
     meta::{Meta, decode_header},
     param_header::ParamHeaders,
-    session::modern,
+    session::{modern, server::Translation},
 };
 use anyport_service::{Context, Principal};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -35,17 +35,18 @@ pub(super) async fn answer(
     mut request: Request,
 ) -> Response {
     let meta = std::mem::take(&mut request.meta);
-    let context = match admit(state, headers, principal, &request, meta) {
-        Ok(context) => context,
+    let (params, context) = match admit(state, headers, principal, &mut request, meta) {
+        Ok(admitted) => admitted,
         Err(error) => return malformed(&request, &error),
     };
-    let Request { id, method, params, .. } = request;
-    let call = anyport_service::Request { method, params: params.unwrap_or(Params::EMPTY) };
+    let Request { id, method, .. } = request;
+    let (revision, known) = (context.revision(), Method::named(&method));
+    let call = anyport_service::Request { method, params };
     if call.is_listen() {
         return listen(state, Accept::of(headers), id, call, context);
     }
     let reply = state.service.call(call, context);
-    match ResponseStream::modern(id, reply, false).into_ready() {
+    match ResponseStream::modern(id, reply, revision, known, false).into_ready() {
         Ok(answer) => response::modern(answer),
         // What a client takes matters only now: an answer that is ready is JSON for everyone.
         // Boxed, as all that is rare: the future of an answer that is ready stays small, and is moved often.
@@ -58,23 +59,26 @@ fn admit(
     state: &State,
     headers: &HeaderMap,
     principal: Principal,
-    request: &Request,
+    request: &mut Request,
     meta: Meta,
-) -> Result<Context, Error> {
+) -> Result<(Params, Context), Error> {
     let requested = modern::required(&meta)?;
-    let mut params = Some(param_headers(headers));
+    let mut repeated = Some(param_headers(headers));
     if let Err(error) = check_headers(headers, request, &requested, Presence::Required) {
         forgive(state, headers, request, &requested, &meta, error)?;
         // Who leaves out the standard headers leaves out these as well. One of them that is there is compared.
-        params = params.filter(|params| !params.is_empty());
+        repeated = repeated.filter(|headers| !headers.is_empty());
     }
     let revision = modern::version(&requested, &state.config.supported)?;
-    modern::method(&request.method)?;
+    modern::method(&request.method, revision)?;
+    let params = request.params.take().unwrap_or(Params::EMPTY);
+    let (params, meta) = Translation::to(revision).lift_request(&request.method, params, meta)?;
     let context = Context::new(principal, revision).with_meta(meta)?;
-    Ok(match params {
-        Some(params) => context.with_param_headers(params),
+    let context = match repeated {
+        Some(headers) => context.with_param_headers(headers),
         None => context,
-    })
+    };
+    Ok((params, context))
 }
 
 /// Lets a request go on whose headers failed with `error`, if all that is wrong with them is that some are missing, and
@@ -213,8 +217,9 @@ fn listen(
         let error = Error::internal(message).with_reason(Reason::Overloaded);
         return response::modern(refusal(Some(&id), &error, false));
     };
+    let revision = context.revision();
     let reply = state.service.call(call, context);
-    match ResponseStream::modern(id, reply, true).into_ready() {
+    match ResponseStream::modern(id, reply, revision, Some(Method::Listen), true).into_ready() {
         // Refused: an error is no stream.
         Ok(answer) => response::modern(answer),
         Err(messages) => stream(Streaming::new(messages, None, Some(permit)), state.config.limits.keep_alive),

@@ -109,10 +109,10 @@ fn open_legacy_sse(state: &Arc<State>, parts: &http::request::Parts, principal: 
     response::error(StatusCode::BAD_REQUEST, &error)
 }
 
-/// Whether an error without a readable id says `null` to this client, as it does before 2025-11-25.
+/// Whether an error without a readable id says `null` to this client.
 fn null_id(state: &State, headers: &HeaderMap, principal: &Principal) -> bool {
     let revision = legacy::revision(state, headers, principal).or_else(|| named(headers));
-    revision.is_some_and(|revision| revision < Revision::V2025_11_25)
+    revision.is_some_and(Revision::has_null_ids)
 }
 
 /// Answers a request to a route of the program's own.
@@ -172,8 +172,8 @@ async fn post<B: Received>(
 /// Chooses the era.
 async fn one(state: &Arc<State>, headers: &HeaderMap, principal: Principal, message: Message) -> Response {
     let modern = match &message {
-        Message::Request(request) => request.meta.is_modern(),
-        Message::Notification(notification) => Meta::of(notification.params.as_ref()).is_modern(),
+        Message::Request(request) => request.meta.is_stateless(),
+        Message::Notification(notification) => Meta::of(notification.params.as_ref()).is_stateless(),
         Message::Response(_) => false,
     };
     let legacy = state.speaks_legacy();

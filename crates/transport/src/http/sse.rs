@@ -92,7 +92,7 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
     };
     // 2026-07-28 does not exist here, so the peer is told of the others only.
     let legacy: Vec<Revision> =
-        state.config.supported.iter().copied().filter(|revision| !revision.is_modern()).collect();
+        state.config.supported.iter().copied().filter(|revision| revision.has_sessions()).collect();
     let (out, said) = mpsc::channel(1);
     let connection = ConnectionConfig {
         principal,
@@ -266,10 +266,10 @@ pub(super) async fn message<B: Received>(state: &Arc<State>, parts: &Parts, body
     let incoming = match read(text, &state.config.limits.message) {
         // Nobody could tell from the stream what is meant.
         Err(Malformed { error, id: None }) => {
-            let null_id = channel.session.revision() < Revision::V2025_11_25;
+            let null_id = channel.session.revision().has_null_ids();
             return response::json(StatusCode::BAD_REQUEST, refusal(None, &error, null_id).text);
         }
-        Ok(Incoming::One(Message::Request(request))) if request.meta.is_modern() => {
+        Ok(Incoming::One(Message::Request(request))) if request.meta.is_stateless() => {
             // No error that only modern servers know: it would keep the client from falling back to `initialize`
             // (2026-07-28, versioning).
             let path = &state.config.path;

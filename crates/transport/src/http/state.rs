@@ -19,11 +19,11 @@ pub(super) struct State {
 impl State {
     /// Whether a revision that opens with `initialize` is supported.
     pub(super) fn speaks_legacy(&self) -> bool {
-        self.config.supported.iter().any(|revision| !revision.is_modern())
+        self.config.supported.iter().any(|revision| revision.has_sessions())
     }
 
     /// Whether a stateless revision is supported.
     pub(super) fn speaks_modern(&self) -> bool {
-        self.config.supported.iter().any(|revision| revision.is_modern())
+        self.config.supported.iter().any(|revision| revision.is_stateless())
     }
 }

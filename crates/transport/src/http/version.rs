@@ -13,9 +13,9 @@ pub(super) fn named(headers: &HeaderMap) -> Option<Revision> {
     headers.get(VERSION)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// Whether the header names a modern revision.
+/// Whether the header names a stateless revision.
 pub(super) fn names_modern(headers: &HeaderMap) -> bool {
-    named(headers).is_some_and(Revision::is_modern)
+    named(headers).is_some_and(Revision::is_stateless)
 }
 
 /// 2025-11-25, transports §Protocol Version Header: "If the server receives a request with an invalid or

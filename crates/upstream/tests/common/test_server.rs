@@ -241,7 +241,7 @@ impl Service for Server {
         }
         let hangs =
             request.params.member("arguments").is_some_and(|arguments| arguments.member("hang").is_some());
-        let (modern, asks) = (self.revision.is_modern(), name == "ask");
+        let (modern, asks) = (self.revision.is_stateless(), name == "ask");
         let answered = request.params.member("inputResponses").is_some();
         let server = self.clone();
         emit::reply(move |emitter| async move {

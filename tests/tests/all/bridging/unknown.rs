@@ -37,7 +37,7 @@ async fn methods_that_nobody_knows_are_forwarded() {
         asked.ends(&refused);
         let answer = client.end(call).await.expect(&pair);
         assert_eq!(answer.code(), Some(-32601), "{pair}");
-        assert_eq!(answer.status, Some(if from.is_modern() { 404 } else { 200 }), "{pair}");
+        assert_eq!(answer.status, Some(if from.is_stateless() { 404 } else { 200 }), "{pair}");
         assert_eq!(answer.outcome.unwrap_err().message, "no acme here", "{pair}");
     }
 }

@@ -62,7 +62,7 @@ fn config(setup: &[(String, String)]) -> Config {
             "compat" => config.compat = Compat::new([value.parse().unwrap()]),
             "era" => {
                 let modern = value == "modern";
-                let spoken = Revision::ALL.into_iter().filter(|revision| revision.is_modern() == modern);
+                let spoken = Revision::ALL.into_iter().filter(|revision| revision.is_stateless() == modern);
                 config.supported = spoken.collect();
             }
             "token" => config.authentication = Authentication::Tokens(vec![Token::new("someone", value)]),

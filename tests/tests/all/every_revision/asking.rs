@@ -27,7 +27,7 @@ async fn a_user_is_asked() {
             assert_eq!(question.params["message"], "Who are you?");
             let form = &question.params["requestedSchema"];
             assert_eq!(form["properties"]["name"], json!({"type": "string", "description": "Your name"}));
-            assert_eq!(question.key.as_deref(), cell.revision.is_modern().then_some("name"));
+            assert_eq!(question.key.as_deref(), cell.revision.is_stateless().then_some("name"));
         }
         Ok(())
     })
@@ -94,7 +94,7 @@ async fn a_call_asks_in_several_rounds_and_does_once_what_is_done_once() {
             assert_eq!(answer.text(), format!("first and second: order {number}"));
             assert_eq!(answer.questions.len(), 2);
             let rounds: Vec<usize> = answer.questions.iter().map(|question| question.round).collect();
-            assert_eq!(rounds, if cell.revision.is_modern() { [0, 1] } else { [0, 0] });
+            assert_eq!(rounds, if cell.revision.is_stateless() { [0, 1] } else { [0, 0] });
             // It ran three times: until each question, and to the end.
             assert_eq!(cell.probe.orders(), (number, 3 * number));
         }
@@ -112,7 +112,7 @@ async fn nothing_is_asked_that_the_client_did_not_declare() {
             let prompt = cell.wire.call("prompts/get", json!({"name": "asking"})).await?;
             let read = cell.wire.call("resources/read", json!({"uri": "test:///asking"})).await?;
             assert!([&tool, &prompt, &read].iter().all(|answer| answer.questions.is_empty()));
-            if cell.revision.is_modern() {
+            if cell.revision.is_stateless() {
                 for answer in [tool, prompt, read] {
                     let refusal = answer.outcome.unwrap_err();
                     assert_eq!(
@@ -140,7 +140,7 @@ async fn a_client_may_refuse_to_answer() {
         let tool = cell.tool("sample", json!({})).await?;
         let prompt = cell.wire.call("prompts/get", json!({"name": "asking"})).await?;
         assert_eq!(tool.questions.len(), 1);
-        if cell.revision.is_modern() {
+        if cell.revision.is_stateless() {
             // It just does not call again.
             for answer in [tool, prompt] {
                 assert_eq!(answer.outcome?["resultType"], "input_required");

@@ -12,9 +12,9 @@ async fn a_tool_answers_with_text() {
         assert_eq!(answer.text(), "Hello, Ada! Hello, Ada!");
         let result = answer.outcome?;
         assert_eq!(result.get("isError"), None);
-        let kind = if cell.revision.is_modern() { json!("complete") } else { Value::Null };
+        let kind = if cell.revision.is_stateless() { json!("complete") } else { Value::Null };
         assert_eq!(result["resultType"], kind);
-        assert_eq!(result.get("_meta").is_some(), cell.revision.is_modern());
+        assert_eq!(result.get("_meta").is_some(), cell.revision.is_stateless());
         Ok(())
     })
     .await;
@@ -28,7 +28,7 @@ async fn a_tool_answers_with_structure() {
         assert_eq!(sum.outcome?["structuredContent"], json!({"value": 5}));
         let divisors = cell.tool("divisors", json!({"a": 12, "b": 6})).await?;
         assert_eq!(divisors.text(), "[1,2,3,4,6]");
-        let list = if cell.revision.is_modern() { json!([1, 2, 3, 4, 6]) } else { Value::Null };
+        let list = if cell.revision.is_stateless() { json!([1, 2, 3, 4, 6]) } else { Value::Null };
         assert_eq!(divisors.outcome?["structuredContent"], list);
         Ok(())
     })
@@ -126,7 +126,7 @@ async fn resources_are_read() {
         assert_eq!((broken.code, &*broken.message), (-32603, "the disk is gone"));
         for missing in ["test:///nothing", "test:///notes/noon"] {
             let refusal = read(missing).await?.outcome.unwrap_err();
-            assert_eq!(refusal.code, if cell.revision.is_modern() { -32602 } else { -32002 });
+            assert_eq!(refusal.code, if cell.revision.is_stateless() { -32602 } else { -32002 });
             assert_eq!(refusal.data, json!({ "uri": missing }));
         }
         assert_eq!(cell.wire.call("resources/read", json!({})).await?.code(), Some(-32602));

@@ -91,7 +91,7 @@ async fn visit(cell: &mut Cell, prefix: &str) -> Result<(), Lost> {
         assert_eq!(hidden.code, -32602);
         assert!(hidden.message.starts_with(&format!("unknown tool: {}", name("hidden"))), "{hidden:?}");
         let list = cell.wire.call("tools/list", json!({})).await?.outcome?;
-        let scope = if cell.revision.is_modern() { json!("private") } else { Value::Null };
+        let scope = if cell.revision.is_stateless() { json!("private") } else { Value::Null };
         assert_eq!(list["cacheScope"], scope, "something in it is not for everybody");
         assert!(cell.tool(&name("wither"), json!({})).await?.outcome.is_ok());
         assert_eq!(changes(cell).await?, LISTS);

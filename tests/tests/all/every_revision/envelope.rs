@@ -43,7 +43,7 @@ async fn calls_run_beside_each_other() {
 #[tokio::test]
 async fn a_method_that_does_not_exist_is_not_found() {
     everywhere(async |cell| {
-        let foreign = if cell.revision.is_modern() {
+        let foreign = if cell.revision.is_stateless() {
             ["ping", "initialize", "logging/setLevel", "resources/subscribe", "tools/unknown"]
         } else {
             ["server/discover", "subscriptions/listen", "tasks/list", "x/y", "tools/unknown"]
@@ -51,9 +51,12 @@ async fn a_method_that_does_not_exist_is_not_found() {
         for method in foreign {
             let answer = cell.wire.call(method, json!({})).await?;
             assert_eq!(answer.code(), Some(-32601), "{method}: {answer:?}");
-            assert_eq!(answer.status, cell.http.then_some(if cell.revision.is_modern() { 404 } else { 200 }));
+            assert_eq!(
+                answer.status,
+                cell.http.then_some(if cell.revision.is_stateless() { 404 } else { 200 })
+            );
         }
-        if !cell.revision.is_modern() {
+        if !cell.revision.is_stateless() {
             assert_eq!(cell.wire.call("ping", Value::Null).await?.outcome?, json!({}));
             let again = cell.wire.call("initialize", json!({"protocolVersion": "2025-06-18"})).await?;
             assert_eq!(again.code(), Some(-32600));

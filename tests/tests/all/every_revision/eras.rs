@@ -13,7 +13,7 @@ async fn progress_increases_over_all_rounds_of_a_call() {
         assert_eq!(answer.text(), "yes");
         let told = answer.said("notifications/progress");
         let told: Vec<f64> = told.iter().map(|params| params["progress"].as_f64().unwrap()).collect();
-        if cell.revision.is_modern() {
+        if cell.revision.is_stateless() {
             // A retry is a request of its own, so its progress begins anew.
             assert_eq!(told, [1.0, 1.0, 2.0]);
         } else {
@@ -27,7 +27,7 @@ async fn progress_increases_over_all_rounds_of_a_call() {
 #[tokio::test]
 async fn questions_are_withdrawn_when_their_call_is_cancelled() {
     everywhere(async |cell| {
-        if cell.revision.is_modern() {
+        if cell.revision.is_stateless() {
             // Its questions came in a result: there is no call any more.
             return Ok(());
         }
@@ -87,7 +87,7 @@ async fn a_url_is_shown_where_it_can_be() {
 #[tokio::test]
 async fn ids_come_back_as_they_were_written() {
     everywhere(async |cell| {
-        let meta = if cell.revision.is_modern() {
+        let meta = if cell.revision.is_stateless() {
             r#","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}"#
         } else {
             ""

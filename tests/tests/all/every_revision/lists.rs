@@ -11,7 +11,8 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 async fn a_server_says_who_it_is_and_what_it_has() {
     everywhere(async |cell| {
         let said = cell.wire.discover().await?;
-        let info = if cell.revision.is_modern() { &said["_meta"][SERVER_INFO] } else { &said["serverInfo"] };
+        let info =
+            if cell.revision.is_stateless() { &said["_meta"][SERVER_INFO] } else { &said["serverInfo"] };
         assert_eq!(*info, json!({"name": "everything", "version": "1.2.3", "title": "Everything"}));
         assert_eq!(said["instructions"], "Has one of everything.");
         assert_eq!(
@@ -24,7 +25,7 @@ async fn a_server_says_who_it_is_and_what_it_has() {
                 "logging": {},
             })
         );
-        if cell.revision.is_modern() {
+        if cell.revision.is_stateless() {
             let newest_first: Vec<&str> =
                 Revision::ALL.iter().rev().map(|revision| revision.as_str()).collect();
             assert_eq!(said["supportedVersions"], json!(newest_first));
@@ -43,7 +44,7 @@ async fn all(cell: &mut Cell, method: &str, member: &str) -> Result<(Vec<Value>,
         let page = cell.wire.call(method, params).await?.outcome?;
         items.extend(page[member].as_array().unwrap().iter().cloned());
         pages += 1;
-        assert_eq!(page.get("ttlMs").is_some(), cell.revision.is_modern(), "{page}");
+        assert_eq!(page.get("ttlMs").is_some(), cell.revision.is_stateless(), "{page}");
         match page["nextCursor"].as_str() {
             Some(cursor) => params = json!({ "cursor": cursor }),
             None => return Ok((items, pages)),
@@ -92,7 +93,7 @@ async fn a_tool_is_listed_in_the_words_of_the_revision() {
         assert_eq!(greet["inputSchema"]["properties"]["name"]["description"], "Who is greeted");
         assert_eq!(named(&tools, "sum")["outputSchema"]["type"], "object");
         // Only the newest revision has results that are no objects.
-        let list = if cell.revision.is_modern() { json!("array") } else { Value::Null };
+        let list = if cell.revision.is_stateless() { json!("array") } else { Value::Null };
         assert_eq!(named(&tools, "divisors")["outputSchema"]["type"], list);
         Ok(())
     })

@@ -36,7 +36,7 @@ async fn logs_are_told_from_the_severity_that_was_asked_for() {
             .collect()
         };
         // A modern client that asks for none gets none; before, the server decides, and we decide for `info`.
-        let unasked = if cell.revision.is_modern() { &levels[8..] } else { &levels[1..] };
+        let unasked = if cell.revision.is_stateless() { &levels[8..] } else { &levels[1..] };
         assert_eq!(logged(&cell.tool("log", json!({})).await?), unasked);
         for (index, level) in levels.iter().enumerate() {
             cell.wire.log_level(level).await?;

@@ -24,7 +24,7 @@ async fn variables_of_a_uri_are_read_as_their_types() {
                 json!([{"uri": uri, "mimeType": "text/plain", "text": format!("{page} at {uri}")}]);
             assert_eq!(result["contents"], contents);
         }
-        let not_found = if cell.revision.is_modern() { -32602 } else { -32002 };
+        let not_found = if cell.revision.is_stateless() { -32602 } else { -32002 };
         for missing in [
             "test:///books/Alma/twelve",
             "test:///books/Alma/1?tone=loud",
@@ -50,7 +50,7 @@ async fn what_a_template_lists_can_be_read() {
         let (mut uris, mut params) = (Vec::new(), json!({}));
         loop {
             let page = cell.wire.call("resources/list", params).await?.outcome?;
-            if cell.revision.is_modern() {
+            if cell.revision.is_stateless() {
                 assert_eq!((&page["cacheScope"], &page["ttlMs"]), (&json!("private"), &json!(0)));
             }
             let listed = page["resources"].as_array().unwrap().iter();

@@ -48,7 +48,7 @@ async fn a_named_error_of_a_resource_or_a_prompt_is_a_protocol_error() {
     everywhere(async |cell| {
         let gone =
             cell.wire.call("resources/read", json!({"uri": "test:///gone"})).await?.outcome.unwrap_err();
-        assert_eq!(gone.code, if cell.revision.is_modern() { -32602 } else { -32002 });
+        assert_eq!(gone.code, if cell.revision.is_stateless() { -32602 } else { -32002 });
         assert_eq!(gone.message, "resource not found: test:///gone: note 7");
         assert_eq!(gone.data, json!({"uri": "test:///gone"}));
         let private = json!({"uri": "test:///private"});
@@ -121,11 +121,11 @@ async fn structure(
         Some(schema) => {
             let validator = jsonschema::validator_for(schema).unwrap();
             assert!(validator.is_valid(structured.unwrap()), "{result}");
-            assert!(cell.revision.is_modern() || schema["type"] == "object", "{schema}");
+            assert!(cell.revision.is_stateless() || schema["type"] == "object", "{schema}");
         }
-        None => assert!(!cell.revision.is_modern(), "{name}"),
+        None => assert!(!cell.revision.is_stateless(), "{name}"),
     }
-    assert!(cell.revision.is_modern() || structured.is_none_or(Value::is_object), "{result}");
+    assert!(cell.revision.is_stateless() || structured.is_none_or(Value::is_object), "{result}");
     Ok((text, structured.cloned().unwrap_or_default()))
 }
 
@@ -144,7 +144,7 @@ async fn tool(cell: &mut Cell, name: &str) -> Result<Value, anyport_testing::Los
 async fn a_structured_result_is_what_the_listed_schema_says_whatever_its_shape() {
     everywhere(async |cell| {
         // Only the newest revision has structure that is no object; before, its text says it.
-        let modern = |value: Value| if cell.revision.is_modern() { value } else { Value::Null };
+        let modern = |value: Value| if cell.revision.is_stateless() { value } else { Value::Null };
         let (five, nothing) = (modern(json!(5)), modern(json!("Nothing")));
         let circle = json!({"Circle": {"radius": 1.5}});
         let said = |text: &str, value: Value| (text.to_owned(), value);

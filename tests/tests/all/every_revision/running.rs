@@ -34,10 +34,10 @@ async fn what_called_tools_ask_is_asked_for_the_call() {
     everywhere(async |cell| {
         cell.wire.answer_with(|question| Ok(sampled(question.key.as_deref().unwrap_or("live"))));
         let answer = cell.tool("delegate", json!({"a": 2, "b": 3})).await?;
-        let keys = if cell.revision.is_modern() { "sample/haiku sample#2/haiku 5" } else { "live live 5" };
+        let keys = if cell.revision.is_stateless() { "sample/haiku sample#2/haiku 5" } else { "live live 5" };
         assert_eq!(answer.text(), keys);
         let rounds: Vec<usize> = answer.questions.iter().map(|question| question.round).collect();
-        let expected = if cell.revision.is_modern() { [0, 1] } else { [0, 0] };
+        let expected = if cell.revision.is_stateless() { [0, 1] } else { [0, 0] };
         assert_eq!(rounds, expected);
         Ok(())
     })

@@ -121,7 +121,7 @@ fn everything(revision: Revision) -> Value {
     if revision == Revision::V2025_11_25 {
         all["tasks"] = json!({"requests": {"elicitation": {"create": {}}}});
     }
-    if revision.is_modern() {
+    if revision.is_stateless() {
         all["roots"] = json!({});
         all["extensions"] = json!({"io.modelcontextprotocol/tasks": {}});
     }

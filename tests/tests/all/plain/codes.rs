@@ -146,7 +146,7 @@ async fn at_the_mcp_endpoint_only_codes_of_the_revision_are_told() {
                     // 2025-06-18, server/tools §Error Handling, has "Invalid arguments" among the protocol errors.
                     -32602 if revision < Revision::V2025_11_25 => &[Some(-32602)],
                     // A client that declares nothing: 2026-07-28, basic §_meta. Older ones read it as a failure of the tool.
-                    -32000 if matches!(name, "ask" | "sample" | "together") && revision.is_modern() => {
+                    -32000 if matches!(name, "ask" | "sample" | "together") && revision.is_stateless() => {
                         &[Some(-32021)]
                     }
                     -32603 | 4711 => &[Some(plain)],

@@ -9,6 +9,7 @@ use anyport_protocol::{
 };
 use tokio::{
     sync::mpsc,
+    task::JoinSet,
     time::{advance, sleep, timeout},
 };
 
@@ -137,7 +138,7 @@ impl World {
     }
 
     fn call(&self, method: Method, params: &str) -> Reply {
-        self.park.call(Request::new(method, raw(params)), self.context())
+        read(self.park.call(Request::new(method, raw(params)), self.context()))
     }
 
     fn tool(&self) -> Reply {
@@ -173,6 +174,19 @@ impl World {
     fn refused(&self, limit: &'static str) -> u64 {
         self.metrics.refusals(limit).value()
     }
+}
+
+/// The reply as a transport reads it: at once, whatever the test awaits meanwhile.
+fn read(reply: Reply) -> Reply {
+    let reply = match reply.into_ready() {
+        Ok(outcome) => return Reply::ready(outcome),
+        Err(reply) => reply,
+    };
+    emit::reply(|emitter| {
+        let mut reader = JoinSet::new();
+        reader.spawn(async move { emitter.relay(reply).await });
+        async move { reader.join_next().await.unwrap().unwrap() }
+    })
 }
 
 async fn asked(reply: Reply) -> Asked {

@@ -48,7 +48,7 @@ pub(super) async fn open(
             }
             report.took(took);
             report.ok("speak", "it speaks MCP")?;
-            let era = if connection.revision().is_modern() { "modern" } else { "legacy" };
+            let era = if connection.revision().is_stateless() { "modern" } else { "legacy" };
             report.ok("revision", format!("{} ({era})", connection.revision()))?;
             Ok(Some(Opened { connection, started }))
         }

@@ -202,7 +202,7 @@ fn result(method: Method, revision: Revision) -> Json {
         let ttl = hints.then(|| json!(5000));
         with(with(result, "ttlMs", ttl), "cacheScope", hints.then(|| json!("public")))
     };
-    if revision.is_modern() { result.prop_map(typed).boxed() } else { result }
+    if revision.is_stateless() { result.prop_map(typed).boxed() } else { result }
 }
 
 fn question(method: Method, revision: Revision) -> Json {
@@ -283,7 +283,7 @@ fn client_capabilities(revision: Revision) -> Json {
 fn tool(revision: Revision) -> Json {
     let mut properties = vec![just(json!({"type": "string", "x-mcp": 1})), just(json!({}))];
     let mut outputs = vec![just(json!({"type": "object", "properties": {"a": {}}}))];
-    if revision.is_modern() {
+    if revision.is_stateless() {
         properties.extend([just(true), just(false)]);
         outputs.extend([
             just(json!({"type": "array", "items": true})),
@@ -331,7 +331,7 @@ fn sampled(revision: Revision, most: usize) -> Json {
     if revision < V2025_11_25 {
         return single;
     }
-    let structured = if revision.is_modern() { value() } else { unknowns() };
+    let structured = if revision.is_stateless() { value() } else { unknowns() };
     let uses = object(
         vec![("type", just("tool_use")), ("id", text()), ("name", text()), ("input", unknowns())],
         vec![],
@@ -375,7 +375,7 @@ fn contents() -> Json {
 /// `_meta`, with what only one hop may read where the revision has that.
 fn meta(part: Part, revision: Revision) -> Json {
     let reserved: &[(&'static str, Value)] = match part {
-        _ if !revision.is_modern() => &[],
+        _ if !revision.is_stateless() => &[],
         Part::Params(_) => &[
             (key::PROTOCOL_VERSION, Value::Null),
             (key::CLIENT_INFO, Value::Null),

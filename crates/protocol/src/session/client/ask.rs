@@ -10,7 +10,7 @@ use super::{
     server_requests::{OpenRequest, Owner, undeclared},
 };
 use crate::{
-    Error, Id, Method, Raw,
+    Error, Id, Method, Raw, Revision,
     jsonrpc::RpcResult,
     method::{Kind, Sender},
 };
@@ -18,7 +18,7 @@ use crate::{
 /// Requests of a legacy server: answered at once, given to the caller of a call, or refused.
 impl<C: Clone + Eq> ClientConnection<C> {
     pub(super) fn ask(&mut self, now: Duration, origin: Origin, request: IncomingRequest, out: &mut Actions) {
-        if self.is_modern() {
+        if self.negotiated(Revision::asks_by_result) {
             // See `send_response`.
             return out.push(Action::Count("a request, which servers of 2026-07-28 do not send"));
         }
@@ -129,7 +129,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         // 2026-07-28, stdio §Sending Messages: "The client **MUST NOT** write JSON-RPC responses", and Streamable HTTP
         // §Sending Messages to the Server: "The client **MUST NOT** send JSON-RPC _responses_". Its servers write no
         // requests.
-        if !self.is_modern() && !self.is_closed() {
+        if !self.negotiated(Revision::asks_by_result) && !self.is_closed() {
             out.push(Action::Send(Outgoing::Response { id, outcome }));
         }
     }

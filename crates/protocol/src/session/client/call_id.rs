@@ -1,4 +1,4 @@
-use std::{fmt, num::NonZeroU64};
+use std::{fmt, io::Write as _, num::NonZeroU64};
 
 use crate::Id;
 
@@ -29,6 +29,15 @@ impl CallId {
     /// The number.
     pub fn get(self) -> u64 {
         self.0.get()
+    }
+
+    /// The number as text, written into `buffer`: each call has one, which is not worth an allocation.
+    pub(super) fn digits(self, buffer: &mut [u8; 20]) -> &str {
+        let mut rest = &mut buffer[..];
+        // `u64::MAX` has 20 digits.
+        let _ = write!(rest, "{self}");
+        let length = 20 - rest.len();
+        std::str::from_utf8(&buffer[..length]).unwrap_or_default()
     }
 }
 

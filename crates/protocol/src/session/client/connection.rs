@@ -10,14 +10,14 @@ use super::{
     negotiated::NegotiatedSession,
     negotiation::NegotiationError,
     own_requests::{OwnRequest, OwnRequests},
-    phase::{Opening, Phase, probed},
+    phase::{Opening, Phase},
     route_request::RequestRoute,
     server_requests::{Due, Owner, ServerRequests},
     sessions::Sessions,
     subscriptions::Subscriptions,
 };
 use crate::{
-    Id, Method, Raw,
+    Id, Method, Raw, Revision,
     failure::{CloseReason, Failure},
     json::Splice,
     jsonrpc::RpcResult,
@@ -126,8 +126,9 @@ impl<C: Clone + Eq> ClientConnection<C> {
         }
     }
 
-    pub(super) fn is_modern(&self) -> bool {
-        self.session().is_some_and(|session| session.revision().is_modern())
+    /// Whether a revision is negotiated, and has this property.
+    pub(super) fn negotiated(&self, property: fn(Revision) -> bool) -> bool {
+        self.session().is_some_and(|session| property(session.revision()))
     }
 
     /// Begins a call. Its request is written when its reader is told [`CallEvent::Send`]; nearly always that is its first
@@ -150,7 +151,9 @@ impl<C: Clone + Eq> ClientConnection<C> {
         }
         let id = self.own.next_id();
         let wanted = facts.log_level.filter(|_| {
-            !session.revision().is_modern() && !facts.log_level_is_default && session.offers("logging")
+            !session.revision().has_log_level_per_request()
+                && !facts.log_level_is_default
+                && session.offers("logging")
         });
         let stage = match wanted {
             _ if self.sessions.is_renewing() => Stage::AwaitsSession,
@@ -195,7 +198,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             // the response stream, on stdio it sends `notifications/cancelled`. In a legacy session a disconnect says
             // nothing (2025-11-25, transports §Sending Messages to the Server: it "SHOULD NOT be interpreted as the
             // client cancelling its request").
-            if self.channel == Channel::Shared || !self.is_modern() {
+            if self.channel == Channel::Shared || !self.negotiated(Revision::cancels_by_closing) {
                 let id = Id::from(call);
                 let params = Splice::new().with("requestId", id.as_raw()).finish();
                 out.push(Action::Send(Outgoing::notification(Method::Cancelled, Some(params))));
@@ -243,9 +246,9 @@ impl<C: Clone + Eq> ClientConnection<C> {
         }
     }
 
-    /// Tells a legacy server something outside any call. A modern one knows no such messages.
+    /// Sends a notification that belongs to no call, if the server's revision has such notifications.
     pub fn notify(&mut self, method: &str, params: Raw, out: &mut Actions) {
-        if matches!(&self.phase, Phase::Open(session) if !session.revision().is_modern()) {
+        if matches!(&self.phase, Phase::Open(session) if session.revision().has_client_notifications()) {
             out.push(Action::Send(Outgoing::Notification { method: method.into(), params: Some(params) }));
         }
     }
@@ -291,9 +294,10 @@ impl<C: Clone + Eq> ClientConnection<C> {
         out: &mut Actions,
     ) -> CallId {
         let id = self.own.open(purpose);
-        let revision = match method {
-            Method::Initialize => None,
-            _ => Some(self.session().map_or(probed(&self.config), |session| session.revision())),
+        let revision = match (&self.phase, method) {
+            (_, Method::Initialize) => None,
+            (Phase::Opening(opening), _) => Some(opening.negotiation.probe()),
+            _ => self.session().map(|session| session.revision()),
         };
         out.push(Action::Send(Outgoing::Request { id, method, params, revision }));
         id

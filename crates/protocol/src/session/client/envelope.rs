@@ -33,6 +33,14 @@ const MEMBERS: [&str; 8] = [
 ];
 
 impl RequestEnvelope {
+    /// The envelope with the capabilities in the words of `revision`, if requests of that revision carry them.
+    pub(super) fn lowered(self, revision: Revision) -> Self {
+        if !revision.is_stateless() {
+            return self;
+        }
+        Self { capabilities: lower_capabilities(revision, self.capabilities), ..self }
+    }
+
     /// `params` with this hop's members in place of those of another hop; all else byte for byte.
     pub(super) fn write(&self, revision: Revision, params: &Raw) -> Raw {
         let mut parts = Parts::default();
@@ -71,7 +79,7 @@ impl RequestEnvelope {
                 }
             }
         }
-        let needed = revision.is_modern() || progress_token.is_some();
+        let needed = revision.is_stateless() || progress_token.is_some();
         // Nothing to do: a legacy server, and nothing of a hop in the params.
         if !needed && !dropped {
             return false;
@@ -96,7 +104,7 @@ impl RequestEnvelope {
     /// 2026-07-28, basic §_meta, Per-Request Protocol Fields: protocolVersion and clientCapabilities are required in
     /// every request; clientInfo clients SHOULD include.
     fn members<'a>(&'a self, revision: Revision, progress_token: Option<&'a str>, parts: &mut Parts<'a>) {
-        if revision.is_modern() {
+        if revision.is_stateless() {
             parts.key(key::PROTOCOL_VERSION);
             parts.text(revision.as_str());
             parts.key(key::CLIENT_INFO);
@@ -121,9 +129,7 @@ fn is_hop(member: &Member<'_>) -> bool {
 
 /// The params of `initialize` for a client that asks for `revision`: what it can do, in the words of that revision.
 pub fn initialize_params(revision: Revision, capabilities: &Raw, client_info: &Raw) -> Raw {
-    // None of today's rules refuses capabilities. Should one, a client that declares nothing is still true.
-    let lowered = revision::lower(Part::ClientCapabilities, revision, capabilities.clone());
-    let capabilities = lowered.unwrap_or(Raw::EMPTY_OBJECT);
+    let capabilities = lower_capabilities(revision, capabilities.clone());
     let mut parts = Parts::default();
     parts.begin();
     parts.key("protocolVersion");
@@ -134,6 +140,12 @@ pub fn initialize_params(revision: Revision, capabilities: &Raw, client_info: &R
     parts.raw(client_info.as_str());
     parts.end();
     Raw::trusted(parts.join())
+}
+
+/// The client's capabilities in the words of `revision`. None of today's rules refuses capabilities. Should one, a client
+/// that declares nothing is still true.
+fn lower_capabilities(revision: Revision, capabilities: Raw) -> Raw {
+    revision::lower(Part::ClientCapabilities, revision, capabilities).unwrap_or(Raw::EMPTY_OBJECT)
 }
 
 /// The error for params that a server's revision has no words for.

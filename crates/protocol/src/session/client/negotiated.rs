@@ -23,10 +23,17 @@ pub struct NegotiatedSession {
 const TTL_MS: &str = "60000";
 
 impl NegotiatedSession {
-    /// With a server of `revision`, a modern one, that answered `server/discover` with `discovered`.
-    pub fn modern(revision: Revision, discovered: Raw) -> Self {
+    /// With a server of the stateless `revision` that answered `server/discover` with `discovered`.
+    ///
+    /// # Errors
+    /// -32603 `invalid_upstream` if the answer cannot be lifted.
+    pub fn modern(revision: Revision, discovered: Raw) -> Result<Self, Error> {
+        let discovered =
+            revision::lift(Part::Result(Method::Discover), revision, discovered).map_err(|refused| {
+                invalid_upstream(format!("the server's answer to server/discover: {refused}"))
+            })?;
         let extended = declares_extensions(&discovered);
-        Self { revision, discovered, extended, identity: None }
+        Ok(Self { revision, discovered, extended, identity: None })
     }
 
     /// With a server that answered `initialize`. What it said becomes a `DiscoverResult`: `serverInfo` goes into `_meta`,
@@ -36,19 +43,18 @@ impl NegotiatedSession {
     /// -32603 `invalid_upstream` when the server chose a revision that is none, or that has no `initialize`, or left out
     /// what every server must say.
     pub fn legacy(initialize_result: &Raw) -> Result<Self, Error> {
-        let invalid = |why: String| Error::internal(why).with_reason(Reason::InvalidUpstream);
         let chosen = initialize_result.member("protocolVersion");
         let Some(chosen) = chosen.and_then(|version| version.as_string()) else {
-            return Err(invalid("the server's answer to initialize has no protocolVersion".into()));
+            return Err(invalid_upstream("the server's answer to initialize has no protocolVersion".into()));
         };
-        let revision = chosen.parse::<Revision>().ok().filter(|revision| !revision.is_modern());
+        let revision = chosen.parse::<Revision>().ok().filter(|revision| revision.has_sessions());
         let Some(revision) = revision else {
-            return Err(invalid(format!(
+            return Err(invalid_upstream(format!(
                 "the server chose protocol version {chosen:.64?} in initialize, which is none that has it"
             )));
         };
         let discovered = lift_initialize(revision, initialize_result)
-            .map_err(|refused| invalid(format!("the server's answer to initialize: {refused}")))?;
+            .map_err(|refused| invalid_upstream(format!("the server's answer to initialize: {refused}")))?;
         let extended = declares_extensions(&discovered);
         let identity = ServerIdentity::of(&discovered);
         Ok(Self { revision, discovered, extended, identity })
@@ -75,15 +81,12 @@ impl NegotiatedSession {
     /// # Errors
     /// When the server's revision has no such method, or no words for the params; see [`NegotiatedSession::refused`].
     pub fn params(&self, method: &str, params: &Raw, hop: &RequestEnvelope) -> Result<Raw, Unrepresentable> {
-        Ok(hop.write(self.revision, &self.lowered(method, params)?))
+        Ok(hop.clone().lowered(self.revision).write(self.revision, &self.lowered(method, params)?))
     }
 
     /// The params of a request in the words of the server's revision.
     pub(super) fn lowered(&self, method: &str, params: &Raw) -> Result<Raw, Unrepresentable> {
-        match Method::named(method).filter(|_| !self.revision.is_modern()) {
-            Some(Method::Discover) => {
-                Err(Unrepresentable::Method { method: Method::Discover, to: self.revision })
-            }
+        match Method::named(method) {
             Some(method) => revision::lower(Part::Params(method), self.revision, params.clone()),
             None => Ok(params.clone()),
         }
@@ -107,21 +110,16 @@ impl NegotiatedSession {
         to: Revision,
         outcome: RpcResult,
     ) -> RpcResult {
-        let named = to.is_modern() || method.is_some_and(Method::is_cacheable);
+        let named = to.has_identity_in_results() || method.is_some_and(Method::is_cacheable);
         let identity = self.identity.as_ref().filter(|_| named);
-        match (self.revision.is_modern(), outcome) {
-            (true, Ok(result)) => self.modern_result(method, result),
+        match (self.revision.has_result_types(), outcome) {
+            (true, Ok(result)) => self.lift_result(method, self.modern_result(method, result)?, None),
             (true, Err(error)) => Err(modern_error(error)),
-            (false, Ok(result)) => match method {
-                Some(method) => {
-                    revision::lift_result(method, self.revision, result, identity.map(ServerIdentity::meta))
-                        .map_err(|refused| invalid_upstream(refused.to_string()))
-                }
-                None => Ok(signed(identity, complete(result))),
-            },
+            (false, Ok(result)) if method.is_none() => Ok(signed(identity, complete(result))),
+            (false, Ok(result)) => self.lift_result(method, result, identity.map(ServerIdentity::meta)),
             // Servers of 2024-11-05 could complete but not say so, and some do not.
             (false, Err(error))
-                if self.revision == Revision::V2024_11_05
+                if !self.revision.declares_completions()
                     && method == Some(Method::Complete)
                     && error.code == code::METHOD_NOT_FOUND =>
             {
@@ -130,6 +128,12 @@ impl NegotiatedSession {
             (false, Err(error)) if error.code == code::URL_ELICITATION_REQUIRED => Err(error),
             (false, Err(error)) => Err(revision::lift_error(self.revision, method, Some(params), error)),
         }
+    }
+
+    fn lift_result(&self, method: Option<Method>, result: Raw, meta: Option<&Raw>) -> RpcResult {
+        let Some(method) = method else { return Ok(result) };
+        revision::lift_result(method, self.revision, result, meta)
+            .map_err(|refused| invalid_upstream(refused.to_string()))
     }
 
     /// 2026-07-28, basic §ResultType: a client that receives a type which it does not recognise must treat the response
@@ -232,7 +236,7 @@ fn complete(result: Raw) -> Raw {
 /// completed are arguments of prompts and of resource templates.
 fn completions(from: Revision, capabilities: Raw) -> Raw {
     let has = |name| capabilities.member(name).is_some();
-    if from > Revision::V2024_11_05 || has("completions") || !(has("prompts") || has("resources")) {
+    if from.declares_completions() || has("completions") || !(has("prompts") || has("resources")) {
         return capabilities;
     }
     Splice::retain(&capabilities, |_| true).with("completions", &Raw::EMPTY_OBJECT).finish()

@@ -21,7 +21,9 @@ pub struct VersionNegotiation {
     /// Whether this process, or this channel, was sent a probe.
     probed: bool,
     respawned: bool,
-    /// Whether the server was asked again though it had refused our revision.
+    /// The revision of the last probe.
+    probe: Revision,
+    /// Whether a probe was repeated although the server had refused its revision.
     insisted: bool,
     /// The revision that `initialize` asked for last.
     asked: Revision,
@@ -37,9 +39,9 @@ enum Stage {
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NegotiationStep {
-    /// Send `server/discover`; tell of its answer, and of silence once the time for a probe is over.
-    Discover,
-    /// Send `initialize` that asks for this revision; tell of its answer.
+    /// Send `server/discover` in this revision; report its answer, or silence once the time for a probe is over.
+    Discover(Revision),
+    /// Send `initialize` that asks for this revision; report its answer.
     Initialize(Revision),
     /// Open the channel anew, then [`VersionNegotiation::reopened`] says what to send on it.
     Reopen,
@@ -69,15 +71,15 @@ pub enum NegotiationError {
 impl VersionNegotiation {
     /// Begins; `wanted` is the revision that must be spoken, if one must.
     pub fn begin(wanted: Option<Revision>) -> (Self, NegotiationStep) {
-        let old = wanted.filter(|revision| !revision.is_modern());
+        let old = wanted.filter(|revision| revision.has_sessions());
         let asked = old.unwrap_or(Revision::NEWEST_LEGACY);
-        let stage = if old.is_some() { Stage::Initializing } else { Stage::Probing };
-        let negotiation =
-            Self { wanted, stage, probed: old.is_none(), respawned: false, insisted: false, asked };
-        (
-            negotiation,
-            if old.is_some() { NegotiationStep::Initialize(asked) } else { NegotiationStep::Discover },
-        )
+        let probe = wanted.filter(|revision| revision.is_stateless()).unwrap_or(Revision::NEWEST);
+        let (stage, step) = match old {
+            Some(revision) => (Stage::Initializing, NegotiationStep::Initialize(revision)),
+            None => (Stage::Probing, NegotiationStep::Discover(probe)),
+        };
+        let probed = old.is_none();
+        (Self { wanted, stage, probed, probe, respawned: false, insisted: false, asked }, step)
     }
 
     /// `server/discover` was answered, however late.
@@ -100,10 +102,13 @@ impl VersionNegotiation {
         let known = known(&versions);
         let fits = |revision: &Revision| self.wanted.is_none_or(|wanted| wanted == *revision);
         if let Some(revision) =
-            known.iter().copied().filter(|revision| revision.is_modern()).filter(fits).max()
+            known.iter().copied().filter(|revision| revision.is_stateless()).filter(fits).max()
         {
             self.stage = Stage::Over;
-            return NegotiationStep::Agreed(NegotiatedSession::modern(revision, result));
+            return match NegotiatedSession::modern(revision, result) {
+                Ok(session) => NegotiationStep::Agreed(session),
+                Err(error) => self.fail(NegotiationError::Refused("server/discover", error)),
+            };
         }
         match known.into_iter().filter(fits).max() {
             // It says itself that it is opened with `initialize`.
@@ -119,13 +124,16 @@ impl VersionNegotiation {
             (code::UNSUPPORTED_PROTOCOL_VERSION, Some(supported)) if supported.is_array() => {
                 let fits = |revision: &Revision| self.wanted.is_none_or(|wanted| wanted == *revision);
                 let (modern, old): (Vec<_>, Vec<_>) =
-                    known(&supported).into_iter().filter(fits).partition(|revision| revision.is_modern());
+                    known(&supported).into_iter().filter(fits).partition(|revision| revision.is_stateless());
                 // 2026-07-28, versioning §Protocol Version Negotiation: the client "SHOULD select a mutually supported
-                // version from the `supported` list and retry the request". While one modern revision is known here, that
-                // is the one which was refused; once more is enough to see that it stays so.
-                if !modern.is_empty() && !self.insisted {
-                    self.insisted = true;
-                    return NegotiationStep::Discover;
+                // version from the `supported` list and retry the request". A server that lists the revision which it
+                // refused, or a newer one, is asked once more; then it stays so.
+                if let Some(revision) =
+                    modern.into_iter().max().filter(|it| *it < self.probe || !self.insisted)
+                {
+                    self.insisted |= revision >= self.probe;
+                    self.probe = revision;
+                    return NegotiationStep::Discover(revision);
                 }
                 match old.into_iter().max() {
                     Some(revision) => self.ask(revision),
@@ -141,6 +149,11 @@ impl VersionNegotiation {
         }
     }
 
+    /// The revision in which `server/discover` is written.
+    pub fn probe(&self) -> Revision {
+        self.probe
+    }
+
     /// The time for a probe is over, and there is no answer.
     pub fn silence(&mut self) -> NegotiationStep {
         match self.stage {
@@ -152,7 +165,7 @@ impl VersionNegotiation {
 
     /// The channel ended: the process exited, the socket was closed.
     pub fn ended(&mut self) -> NegotiationStep {
-        let legacy = self.wanted.is_none_or(|wanted| !wanted.is_modern());
+        let legacy = self.wanted.is_none_or(|wanted| wanted.has_sessions());
         if self.stage == Stage::Over {
             return NegotiationStep::Wait;
         }
@@ -260,7 +273,7 @@ mod tests {
 
     fn probing() -> VersionNegotiation {
         let (negotiation, step) = VersionNegotiation::begin(None);
-        assert_eq!(step, NegotiationStep::Discover);
+        assert_eq!(step, NegotiationStep::Discover(Revision::NEWEST));
         negotiation
     }
 
@@ -268,7 +281,10 @@ mod tests {
 
     #[test]
     fn a_discover_result_means_modern() {
-        assert_eq!(agreed(probing().discover(discovery(r#"["2026-07-28","2025-11-25"]"#))), Revision::NEWEST);
+        assert_eq!(
+            agreed(probing().discover(discovery(r#"["2026-07-28","2025-11-25"]"#))),
+            Revision::V2026_07_28
+        );
     }
 
     #[test]
@@ -296,7 +312,7 @@ mod tests {
         let mut negotiation = probing();
         assert_eq!(negotiation.silence(), NEWEST_LEGACY);
         assert_eq!(negotiation.silence(), NegotiationStep::Wait);
-        assert_eq!(agreed(negotiation.discover(discovery(r#"["2026-07-28"]"#))), Revision::NEWEST);
+        assert_eq!(agreed(negotiation.discover(discovery(r#"["2026-07-28"]"#))), Revision::V2026_07_28);
         assert_eq!(negotiation.initialized(error(-32601, "{}")), NegotiationStep::Wait);
         let mut negotiation = probing();
         negotiation.silence();
@@ -342,16 +358,20 @@ mod tests {
 
     #[test]
     fn a_server_that_refuses_what_it_speaks_is_asked_once_more() {
-        let both = r#"{"supported":["2026-07-28","2025-11-25"],"requested":"2026-07-28"}"#;
+        let newest = Revision::NEWEST;
+        let both = &format!(r#"{{"supported":["{newest}","2025-11-25"],"requested":"{newest}"}}"#);
         let mut negotiation = probing();
-        assert_eq!(negotiation.discover(error(-32022, both)), NegotiationStep::Discover);
-        assert_eq!(agreed(negotiation.discover(discovery(r#"["2026-07-28"]"#))), Revision::NEWEST);
+        assert_eq!(negotiation.discover(error(-32022, both)), NegotiationStep::Discover(newest));
+        assert_eq!(agreed(negotiation.discover(discovery(r#"["2026-07-28"]"#))), Revision::V2026_07_28);
         let mut negotiation = probing();
-        assert_eq!(negotiation.discover(error(-32022, both)), NegotiationStep::Discover);
+        assert_eq!(negotiation.discover(error(-32022, both)), NegotiationStep::Discover(newest));
         assert_eq!(negotiation.discover(error(-32022, both)), NEWEST_LEGACY);
         let modern = r#"{"supported":["2026-07-28"]}"#;
-        let (mut negotiation, _) = VersionNegotiation::begin(Some(Revision::NEWEST));
-        assert_eq!(negotiation.discover(error(-32022, modern)), NegotiationStep::Discover);
+        let (mut negotiation, _) = VersionNegotiation::begin(Some(Revision::V2026_07_28));
+        assert_eq!(
+            negotiation.discover(error(-32022, modern)),
+            NegotiationStep::Discover(Revision::V2026_07_28)
+        );
         let failed = NegotiationStep::Failed(NegotiationError::Revision(r#"["2026-07-28"]"#.into()));
         assert_eq!(negotiation.discover(error(-32022, modern)), failed);
     }
@@ -364,7 +384,7 @@ mod tests {
         assert_eq!(other, NegotiationStep::Failed(NegotiationError::Revision("2025-11-25".into())));
         let (mut negotiation, _) = VersionNegotiation::begin(Some(Revision::V2025_03_26));
         assert_eq!(negotiation.ended(), NegotiationStep::Failed(NegotiationError::Ended));
-        let modern = || VersionNegotiation::begin(Some(Revision::NEWEST)).0;
+        let modern = || VersionNegotiation::begin(Some(Revision::V2026_07_28)).0;
         assert_eq!(modern().silence(), NegotiationStep::Failed(NegotiationError::Silent));
         assert_eq!(modern().ended(), NegotiationStep::Failed(NegotiationError::Ended));
         assert!(matches!(
@@ -375,7 +395,7 @@ mod tests {
             modern().discover(Ok(raw("{}"))),
             NegotiationStep::Failed(NegotiationError::Revision(_))
         ));
-        assert_eq!(agreed(modern().discover(discovery(r#"["2026-07-28"]"#))), Revision::NEWEST);
+        assert_eq!(agreed(modern().discover(discovery(r#"["2026-07-28"]"#))), Revision::V2026_07_28);
     }
 
     #[test]

@@ -7,10 +7,10 @@ use super::{
     negotiated::NegotiatedSession,
     negotiation::{NegotiationError, NegotiationStep},
     own_requests::OwnRequest,
-    phase::{Phase, probed},
+    phase::Phase,
 };
 use crate::{
-    Method, Raw,
+    Method, Raw, Revision,
     failure::{CloseReason, Failure},
     jsonrpc::RpcResult,
 };
@@ -88,9 +88,9 @@ impl<C: Clone + Eq> ClientConnection<C> {
     fn step(&mut self, now: Duration, step: NegotiationStep, out: &mut Actions) {
         let Phase::Opening(opening) = &mut self.phase else { return };
         match step {
-            NegotiationStep::Discover => {
+            NegotiationStep::Discover(revision) => {
                 opening.probe_ends = now.checked_add(self.config.probe_timeout);
-                let params = probe_params(&self.config);
+                let params = probe_params(revision, &self.config);
                 self.request(OwnRequest::Probe, Method::Discover, params, out);
             }
             NegotiationStep::Initialize(revision) => {
@@ -108,7 +108,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
     fn agreed(&mut self, session: Arc<NegotiatedSession>, out: &mut Actions) {
         // A late answer to the probe, or to `initialize`, does not matter any more.
         self.own.clear();
-        if session.revision().is_modern() {
+        if !session.revision().has_sessions() {
             out.push(Action::Negotiated(session.clone()));
             self.phase = Phase::Open(session);
             return;
@@ -155,13 +155,12 @@ impl<C: Clone + Eq> ClientConnection<C> {
 }
 
 /// The params of `server/discover`.
-fn probe_params(config: &ConnectionConfig) -> Raw {
+fn probe_params(revision: Revision, config: &ConnectionConfig) -> Raw {
     let envelope = RequestEnvelope {
         progress_token: None,
         capabilities: config.capabilities.clone(),
         client_info: config.client_info.clone(),
         log_level: None,
     };
-    let session = NegotiatedSession::modern(probed(config), Raw::EMPTY_OBJECT);
-    session.params(Method::Discover.as_str(), &Raw::EMPTY_OBJECT, &envelope).unwrap_or(Raw::EMPTY_OBJECT)
+    envelope.lowered(revision).write(revision, &Raw::EMPTY_OBJECT)
 }

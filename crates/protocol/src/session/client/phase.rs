@@ -5,7 +5,7 @@ use super::{
     negotiated::NegotiatedSession,
     negotiation::{NegotiationStep, VersionNegotiation},
 };
-use crate::{Revision, failure::CloseReason};
+use crate::failure::CloseReason;
 
 /// How far a connection is.
 #[derive(Debug)]
@@ -40,9 +40,4 @@ impl Opening {
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.probe_ends.into_iter().chain(self.give_up).min()
     }
-}
-
-/// The revision of the probe.
-pub(super) fn probed(config: &ConnectionConfig) -> Revision {
-    config.revision.filter(|revision| revision.is_modern()).unwrap_or(Revision::NEWEST)
 }

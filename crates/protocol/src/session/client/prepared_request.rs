@@ -36,6 +36,7 @@ impl NegotiatedSession {
     ) -> Result<PreparedRequest, crate::revision::Unrepresentable> {
         let params = self.lowered(&method, params)?;
         let known = Method::named(&method);
+        let envelope = envelope.lowered(self.revision());
         Ok(PreparedRequest { method, known, params, revision: self.revision(), envelope, progress })
     }
 }
@@ -68,11 +69,12 @@ impl PreparedRequest {
 
     /// The request as JSON text, written once and as large as its buffer.
     pub fn write(&self, call: CallId) -> Vec<u8> {
-        let id = call.to_string();
+        let mut digits = [0; 20];
+        let id = call.digits(&mut digits);
         let mut escaped = Vec::new();
         let mut parts = Parts::default();
         parts.raw(r#"{"jsonrpc":"2.0","id":"#);
-        parts.raw(&id);
+        parts.raw(id);
         parts.raw(r#","method":"#);
         match self.known {
             Some(known) => parts.text(known.as_str()),
@@ -83,7 +85,7 @@ impl PreparedRequest {
         }
         parts.raw(r#","params":"#);
         let params = self.params.as_str();
-        if !self.envelope.collect(self.revision, params, self.progress.then_some(&*id), &mut parts) {
+        if !self.envelope.collect(self.revision, params, self.progress.then_some(id), &mut parts) {
             parts.raw(params);
         }
         parts.raw("}");
@@ -101,7 +103,7 @@ mod tests {
     }
 
     fn written(revision: Revision, method: &str, params: &str, progress: bool) -> String {
-        let session = NegotiatedSession::modern(revision, Raw::EMPTY_OBJECT);
+        let session = NegotiatedSession::modern(revision, Raw::EMPTY_OBJECT).unwrap();
         let envelope = RequestEnvelope {
             progress_token: None,
             capabilities: raw(r#"{"roots":{}}"#),
@@ -118,9 +120,11 @@ mod tests {
     fn a_request_is_written_once_with_its_own_envelope() {
         let modern = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"_meta":{"x": 1,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c"},"io.modelcontextprotocol/clientCapabilities":{"roots":{}},"progressToken":7},"name": "t","arguments":{ }}}"#;
         let params = r#"{"name": "t", "_meta":{"progressToken":"theirs","x": 1}, "arguments":{ }}"#;
-        assert_eq!(written(Revision::NEWEST, "tools/call", params, true), modern);
+        assert_eq!(written(Revision::V2026_07_28, "tools/call", params, true), modern);
         let legacy = r#"{"jsonrpc":"2.0","id":7,"method":"x/\"y","params":{"a": 1}}"#;
         assert_eq!(written(Revision::V2025_11_25, "x/\"y", r#"{"a": 1}"#, false), legacy);
+        let last = CallId::new(u64::MAX).unwrap();
+        assert_eq!(last.digits(&mut [0; 20]), u64::MAX.to_string());
         let cleaned = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{}}"#;
         let of_another_hop = r#"{"_meta":{"progressToken":1}}"#;
         assert_eq!(written(Revision::V2025_11_25, "tools/call", of_another_hop, false), cleaned);

@@ -11,7 +11,7 @@ use super::{
     phase::Phase,
 };
 use crate::{
-    Id, Method, Raw,
+    Id, Method, Raw, Revision,
     failure::Failure,
     jsonrpc::RpcResult,
     meta::LogLevel,
@@ -199,7 +199,8 @@ impl<C: Clone + Eq> ClientConnection<C> {
         if !self.exists(Method::LogMessage) {
             return;
         }
-        let server_decides = self.log_level.is_server_default() && !self.is_modern();
+        let server_decides =
+            self.log_level.is_server_default() && !self.negotiated(Revision::has_log_level_per_request);
         let call = match origin {
             Origin::Call(call) => {
                 self.calls.get(call).filter(|call| call.wants_logs()).map(|found| (call, found))
@@ -237,7 +238,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 | Method::ResourcesChanged
                 | Method::ResourceUpdated
         );
-        let call = match (origin, self.is_modern()) {
+        let call = match (origin, self.negotiated(Revision::has_listen)) {
             // A legacy server announces changes to its session, whatever stream it says so on.
             (Origin::Call(_), false) if is_change => None,
             (Origin::Call(call), _) => Some(call),
@@ -296,7 +297,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
     /// receivers "**SHOULD** … Not send a response for the cancelled request"). From a modern server it announces the end
     /// of a listen stream, whose result follows.
     fn withdraw(&mut self, id: Option<&Id>, out: &mut Actions) {
-        if self.is_modern() {
+        if self.negotiated(Revision::asks_by_result) {
             return;
         }
         let Some(withdrawn) = id.and_then(|id| self.requests.take_named(id)) else { return };

@@ -18,7 +18,7 @@ fn hop() -> RequestEnvelope {
 const OLD: Revision = Revision::V2025_11_25;
 
 fn modern() -> NegotiatedSession {
-    NegotiatedSession::modern(Revision::NEWEST, raw(r#"{"capabilities":{"tools":{}}}"#))
+    NegotiatedSession::modern(Revision::V2026_07_28, raw(r#"{"capabilities":{"tools":{}}}"#)).unwrap()
 }
 
 fn legacy(revision: Revision) -> NegotiatedSession {
@@ -118,8 +118,11 @@ fn results_are_complete_or_of_a_type_that_somebody_declared() {
         r#"{"x":1.50,"tools":[],"resultType":"complete"}"#,
         "a server may forget it, a caller of ours must be told"
     );
-    let extended =
-        NegotiatedSession::modern(Revision::NEWEST, raw(r#"{"capabilities":{"extensions":{"a/b":{}}}}"#));
+    let extended = NegotiatedSession::modern(
+        Revision::V2026_07_28,
+        raw(r#"{"capabilities":{"extensions":{"a/b":{}}}}"#),
+    )
+    .unwrap();
     assert!(outcome(&extended, Some(Method::ToolsCall), r#"{"resultType":"task"}"#).is_ok());
     assert_eq!(
         outcome(&legacy(Revision::V2024_11_05), lists, r#"{"tools":[]}"#).unwrap().as_str(),
@@ -140,24 +143,25 @@ fn to_a_modern_caller_each_result_says_which_older_server_it_is_of() {
         let own =
             r#"{"content":[1.50],"_meta":{"a": 1e2,"io.modelcontextprotocol/serverInfo":{"name":"forged"}}}"#;
         assert_eq!(
-            told(call, Revision::NEWEST, own),
+            told(call, Revision::V2026_07_28, own),
             format!(r#"{{"content":[1.50],"_meta":{{"a":1e2,{OF}}},"resultType":"complete"}}"#)
         );
         let bare = r#"{"content":[]}"#;
         assert_eq!(
-            told(call, Revision::NEWEST, bare),
+            told(call, Revision::V2026_07_28, bare),
             format!(r#"{{"content":[],"resultType":"complete","_meta":{{{OF}}}}}"#)
         );
         assert_eq!(told(call, OLD, bare), r#"{"content":[],"resultType":"complete"}"#);
         assert_eq!(
-            told(None, Revision::NEWEST, r#"{"x":1}"#),
+            told(None, Revision::V2026_07_28, r#"{"x":1}"#),
             format!(r#"{{"x":1,"resultType":"complete","_meta":{{{OF}}}}}"#)
         );
     }
     // One that never said who it is stays unnamed.
     let unnamed =
         NegotiatedSession::legacy(&raw(r#"{"protocolVersion":"2025-11-25","capabilities":{}}"#)).unwrap();
-    let told = unnamed.outcome(Some(Method::ToolsCall), &Raw::EMPTY_OBJECT, Revision::NEWEST, Ok(raw("{}")));
+    let told =
+        unnamed.outcome(Some(Method::ToolsCall), &Raw::EMPTY_OBJECT, Revision::V2026_07_28, Ok(raw("{}")));
     assert_eq!(told.unwrap().as_str(), r#"{"resultType":"complete"}"#);
 }
 
@@ -166,7 +170,9 @@ fn codes_mean_what_they_mean_to_the_caller() {
     let params = raw(r#"{"uri":"x:y"}"#);
     let carried = |agreement: &NegotiatedSession, code| {
         let error = Error::new(code, "words");
-        agreement.outcome(Some(Method::ResourcesRead), &params, Revision::NEWEST, Err(error)).unwrap_err()
+        agreement
+            .outcome(Some(Method::ResourcesRead), &params, Revision::V2026_07_28, Err(error))
+            .unwrap_err()
     };
     let old = legacy(Revision::V2025_11_25);
     assert_eq!(carried(&old, -32002).code, -32602);

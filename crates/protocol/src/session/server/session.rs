@@ -104,11 +104,10 @@ pub struct Closed<C, R> {
 impl<C, R> ServerSession<C, R> {
     /// A session with a client that has sent nothing yet.
     pub fn new(config: &ServerSessionConfig) -> Self {
-        let is_modern = |revision: &Revision| revision.is_modern();
         Self {
             state: SessionState::new(&config.supported),
-            has_legacy: !config.supported.iter().all(is_modern),
-            has_modern: config.supported.iter().any(is_modern),
+            has_legacy: config.supported.iter().any(|revision| revision.has_sessions()),
+            has_modern: config.supported.iter().any(|revision| revision.is_stateless()),
             calls: InFlightCalls::new(config.max_open_requests),
             requests: OpenRequests::default(),
             outbox: Outbox::default(),
@@ -126,7 +125,7 @@ impl<C, R> ServerSession<C, R> {
     /// Where no modern revision is supported, a modern probe is refused as a legacy server does, so that the client falls
     /// back to `initialize` (2026-07-28, versioning).
     pub fn is_stateless(&self, meta: &Meta) -> bool {
-        !self.has_legacy || (self.has_modern && meta.is_modern())
+        !self.has_legacy || (self.has_modern && meta.is_stateless())
     }
 
     /// Checks whether a request with this id may begin: the id is free, and there is room.
@@ -338,9 +337,9 @@ impl<C, R> ServerSession<C, R> {
         Closed { calls: self.calls.close(), responders }
     }
 
-    /// Whether an error without a readable id has `null` in its place: required up to 2025-06-18, since then forbidden.
+    /// See [`Revision::has_null_ids`].
     pub fn has_null_ids(&self) -> bool {
-        self.state.revision() < Revision::V2025_11_25
+        self.state.revision().has_null_ids()
     }
 
     /// Checks whether the client may send batches.

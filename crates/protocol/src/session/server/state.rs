@@ -78,12 +78,12 @@ pub enum RequestStep {
 }
 
 impl SessionState {
-    /// A session that is not open. `supported` are the revisions that may be negotiated; modern ones among them are
+    /// A session that is not open. `supported` are the revisions that may be negotiated; those without sessions are
     /// ignored, since `initialize` does not negotiate them.
     pub fn new(supported: &[Revision]) -> Self {
         Self {
             stage: Stage::Fresh,
-            supported: supported.iter().copied().filter(|revision| !revision.is_modern()).collect(),
+            supported: supported.iter().copied().filter(|revision| revision.has_sessions()).collect(),
             revision: Revision::NEWEST_LEGACY,
             capabilities: Raw::EMPTY_OBJECT,
             profile: ClientProfile::default(),

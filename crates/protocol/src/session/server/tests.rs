@@ -28,7 +28,10 @@ const META: &str =
 
 #[test]
 fn a_modern_request_needs_its_version_and_capabilities() {
-    assert_eq!(admit("tools/list", &format!(r#"{{"_meta":{{{META}:"2026-07-28"}}}}"#)), Ok(Revision::NEWEST));
+    assert_eq!(
+        admit("tools/list", &format!(r#"{{"_meta":{{{META}:"2026-07-28"}}}}"#)),
+        Ok(Revision::V2026_07_28)
+    );
     assert_eq!(admit("tools/list", "{}").unwrap_err().code, -32602);
     let only = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
     assert_eq!(admit("tools/list", only).unwrap_err().code, -32602);

@@ -1,12 +1,13 @@
 use crate::{
     Error, Method, Raw, Revision,
     json::{Elements, Members},
-    jsonrpc::{RpcResult, code},
+    jsonrpc::{Params, RpcResult, code},
+    meta::Meta,
     method::{Kind, Sender},
     revision::{self, Part, Unrepresentable},
 };
 
-/// Translates between the newest vocabulary and that of one session's client.
+/// Translates between the newest vocabulary and that of one client.
 ///
 /// It is a value of its own because a message may be large: a driver copies this out of the session and translates without
 /// holding its lock.
@@ -21,10 +22,31 @@ impl Translation {
         Self { revision }
     }
 
+    /// Lifts a request that names its revision itself: its params, and the capabilities in its `_meta`.
+    ///
+    /// # Errors
+    /// -32602 if the newest vocabulary cannot express them.
+    pub fn lift_request(self, method: &str, params: Params, meta: Meta) -> Result<(Params, Meta), Error> {
+        if self.revision == Revision::NEWEST {
+            return Ok((params, meta));
+        }
+        let params = match Method::named(method) {
+            Some(method) => self.lift(Part::Params(method), params.into_raw())?.into(),
+            None => params,
+        };
+        let capabilities = meta.client_capabilities;
+        let capabilities = capabilities.map(|declared| self.lift(Part::ClientCapabilities, declared));
+        Ok((params, Meta { client_capabilities: capabilities.transpose()?, ..meta }))
+    }
+
+    fn lift(self, part: Part, raw: Raw) -> Result<Raw, Error> {
+        revision::lift(part, self.revision, raw).map_err(invalid_params)
+    }
+
     /// Lowers the outcome of a call of `method`; `None` is a method that the protocol does not have.
     pub fn lower_outcome(self, method: Option<Method>, outcome: RpcResult) -> RpcResult {
         let outcome = outcome.or_else(|error| match method {
-            Some(Method::ToolsCall) if self.revision < Revision::V2025_11_25 => urls_as_text(error),
+            Some(Method::ToolsCall) if !self.revision.has_url_elicitation() => urls_as_text(error),
             _ => Err(error),
         });
         let result = outcome.and_then(|result| match method {

@@ -1,3 +1,4 @@
 //! Both machines together.
 
+mod further_revision;
 mod pair;

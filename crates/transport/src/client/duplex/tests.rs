@@ -34,7 +34,7 @@ pub(crate) fn by_hand(revision: Revision, options: ConnectOptions) -> (Arc<Duple
     let (opened, connection, mut outbox) = Channel::new(Opening { options: Arc::new(options), machine });
     connection.handle(Input::Opened);
     let capabilities = r#"{"logging":{},"tools":{}}"#;
-    let result = match revision.is_modern() {
+    let result = match revision.is_stateless() {
         true => format!(r#"{{"supportedVersions":["{revision}"],"capabilities":{capabilities}}}"#),
         false => format!(r#"{{"protocolVersion":"{revision}","capabilities":{capabilities}}}"#),
     };

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyport_protocol::{
+    Revision,
     failure::{CloseReason, Failure},
     jsonrpc::{Id, Message, Response as RpcResponse, RpcResult},
     session::client::{CallId, Input, Origin, PreparedRequest},
@@ -29,7 +30,7 @@ use super::{
 /// the server.
 pub(super) struct CallStream {
     call: CallId,
-    is_modern: bool,
+    revision: Revision,
     /// The session in which the request was sent.
     session: Session,
     stage: Stage,
@@ -66,9 +67,8 @@ impl CallStream {
     ) -> Self {
         let message: Bytes = request.write(call).into();
         let revision = request.revision();
-        let is_modern = revision.is_modern();
         let mut session = Session::default();
-        let sending: Pin<Box<dyn Future<Output = Sent> + Send>> = if is_modern {
+        let sending: Pin<Box<dyn Future<Output = Sent> + Send>> = if revision.has_request_headers() {
             let headers = RequestHeaders::post().of_call(revision, request, context);
             Box::pin(post(shared.clone(), headers, message))
         } else {
@@ -82,7 +82,7 @@ impl CallStream {
                 }
             }
         };
-        Self { call, is_modern, session, stage: Stage::Sending(sending), failures: 0 }
+        Self { call, revision, session, stage: Stage::Sending(sending), failures: 0 }
     }
 
     /// The next thing that happens to the call.
@@ -168,7 +168,7 @@ impl CallStream {
         };
         let events = messages.stream().map(|stream| &stream.events);
         let resumable = events.and_then(|events| Some((events.last_id()?.clone(), events.retry())));
-        let Some((last_id, retry)) = resumable.filter(|_| !self.is_modern) else {
+        let Some((last_id, retry)) = resumable.filter(|_| !self.revision.cancels_by_closing()) else {
             return Some(self.lost(&why));
         };
         let headers = {

@@ -41,7 +41,7 @@ impl Driver for HttpDriver {
                     self.shared.route.lock().initialized = Some(message.write().into());
                 }
                 // 2026-07-28, streamable-http §Sending Messages: "The client MUST NOT send JSON-RPC responses."
-                Outgoing::Response { .. } if self.shared.route.lock().is_modern() => {}
+                Outgoing::Response { .. } if self.shared.route.lock().asks_by_result() => {}
                 Outgoing::Notification { .. } | Outgoing::Response { .. } => {
                     posts.push(message.write().into())
                 }

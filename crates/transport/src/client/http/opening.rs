@@ -61,7 +61,7 @@ pub(super) async fn request(connection: WeakConnection, shared: Arc<Shared>, req
     let request = OwnRequest { connection, shared, id, message };
     match (method, revision) {
         (Method::Initialize, _) => request.initialize().await,
-        (method, Some(revision)) if revision.is_modern() => request.probe(revision, method).await,
+        (method, Some(revision)) if revision.is_stateless() => request.probe(revision, method).await,
         _ => request.send().await,
     }
 }
@@ -197,7 +197,7 @@ impl OwnRequest {
             .contains(&refusal.status);
         let Some(connection) = self.connection.upgrade().filter(|_| may_be_older) else { return Ok(false) };
         let demanded = connection.options.revision;
-        if demanded.is_some_and(|revision| revision != Revision::V2024_11_05) {
+        if demanded.is_some_and(|revision| !revision.has_sse_transport()) {
             return Ok(false);
         }
         drop(connection);

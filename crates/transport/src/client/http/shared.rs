@@ -126,9 +126,9 @@ impl Route {
         }
     }
 
-    /// Whether the negotiated revision is stateless.
-    pub(super) fn is_modern(&self) -> bool {
-        self.revision.is_some_and(Revision::is_modern)
+    /// Whether the server requests input by its results alone.
+    pub(super) fn asks_by_result(&self) -> bool {
+        self.revision.is_some_and(Revision::asks_by_result)
     }
 
     /// `headers` with those of a request of the current session.

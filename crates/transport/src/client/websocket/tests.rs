@@ -93,7 +93,7 @@ impl Quiet {
                 _ => continue,
             };
             let asked: Value = serde_json::from_str(&text).unwrap();
-            let (modern, method) = (self.revision.is_modern(), asked["method"].as_str().unwrap());
+            let (modern, method) = (self.revision.is_stateless(), asked["method"].as_str().unwrap());
             let answer = match method {
                 "server/discover" if modern => json!({"result": {"resultType": "complete",
                     "supportedVersions": [self.revision.as_str()], "capabilities": self.capabilities}}),

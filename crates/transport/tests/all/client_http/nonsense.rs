@@ -88,7 +88,7 @@ impl Server {
 impl Server {
     /// 2026-07-28, streamable-http §Sending Messages: "The client MUST NOT send JSON-RPC responses." Others are answered.
     async fn is_refused(&mut self, connection: &Connection, id: &str) {
-        if connection.revision().is_modern() {
+        if connection.revision().is_stateless() {
             while let Ok(asked) = self.asked.try_recv() {
                 assert_ne!(asked.body["id"], id, "{asked:?}");
             }

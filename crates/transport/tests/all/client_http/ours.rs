@@ -96,7 +96,7 @@ async fn the_newest_revision_is_found_by_trying() {
 async fn http_with_sse_is_found_by_trying() {
     let server = Server::start(Config::default().sse(true)).await;
     let connection = to(&server, "/sse", None).await;
-    assert!(!connection.revision().is_modern());
+    assert!(!connection.revision().is_stateless());
     let outcome = within(call(&connection, "echo", json!({"text": "old"})).outcome()).await;
     assert_eq!(text(&outcome), "old");
     assert_eq!(text(&asked(&connection).await), r#"{"roots":[]};{"roots":[]}"#);

@@ -47,7 +47,7 @@ pub(super) async fn answer(call: &Call) -> Result<Value, Value> {
     let params = call.params();
     let mut result = match call.method() {
         "initialize" | "server/discover" => return Ok(discovered(call)),
-        "ping" | "resources/subscribe" | "resources/unsubscribe" if !revision.is_modern() => {
+        "ping" | "resources/subscribe" | "resources/unsubscribe" if !revision.is_stateless() => {
             return Ok(json!({}));
         }
         "x/own" => return Ok(json!({"heard": params["own"]})),
@@ -71,7 +71,7 @@ pub(super) async fn answer(call: &Call) -> Result<Value, Value> {
         "resources/read" => read(call).await?,
         other => return Err(error(-32601, &format!("no method {other}"))),
     };
-    if revision.is_modern() {
+    if revision.is_stateless() {
         result["ttlMs"] = 1000.into();
         result["cacheScope"] = "private".into();
     }
@@ -88,7 +88,7 @@ fn discovered(call: &Call) -> Value {
         "instructions": "Be kind.",
         "x-own": [1],
     });
-    if revision.is_modern() {
+    if revision.is_stateless() {
         said["supportedVersions"] = json!([revision.as_str()]);
         said["ttlMs"] = 1000.into();
         said["cacheScope"] = "public".into();
@@ -117,7 +117,7 @@ async fn read(call: &Call) -> Result<Value, Value> {
             Ok(json!({"contents": [{"uri": "test:///asking", "text": words(&answer)}]}))
         }
         uri => {
-            let modern = call.revision().is_modern();
+            let modern = call.revision().is_stateless();
             // 2026-07-28, resources §Error Handling; before, -32002.
             let code = if modern { -32602 } else { -32002 };
             Err(json!({"code": code, "message": "Resource not found", "data": {"uri": uri}}))
@@ -324,7 +324,7 @@ pub(crate) fn several() -> Value {
 
 fn url(call: &Call) -> Value {
     let mut url = json!({"mode": "url", "message": "Look!", "url": "https://example.com/visit"});
-    if !call.revision().is_modern() {
+    if !call.revision().is_stateless() {
         url["elicitationId"] = "visit-1".into();
     }
     url

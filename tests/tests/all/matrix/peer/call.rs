@@ -35,7 +35,7 @@ impl Call {
     }
 
     pub(super) async fn outcome(mut self) -> Result<Value, Value> {
-        if !self.peer.revision().is_modern() {
+        if !self.peer.revision().is_stateless() {
             return answers::answer(&self).await;
         }
         if let Some(state) = self.params["requestState"].as_str() {
@@ -91,7 +91,7 @@ impl Call {
         if self.declared(pointer) {
             return Ok(());
         }
-        if !self.revision().is_modern() {
+        if !self.revision().is_stateless() {
             return Err(error(UNDECLARED, "this client did not declare what is needed"));
         }
         let required = pointer.split('/').skip(1).collect::<Vec<_>>();
@@ -111,7 +111,7 @@ impl Call {
     /// # Errors
     /// What the client of an older server answers with.
     pub(crate) async fn ask(&self, key: &str, method: &str, params: Value) -> Result<Value, Value> {
-        if !self.revision().is_modern() {
+        if !self.revision().is_stateless() {
             return self.connection.ask(method, params).await;
         }
         if let Some(answer) = self.answers.get(key) {

@@ -113,7 +113,7 @@ impl Connection {
         method: &str,
         params: &Value,
     ) -> Option<Result<Value, Value>> {
-        let modern = peer.revision().is_modern();
+        let modern = peer.revision().is_stateless();
         let version = &params["_meta"]["io.modelcontextprotocol/protocolVersion"];
         if modern && (method == "initialize" || version.is_null()) {
             return Some(Err(error(-32602, "every request says its version")));
@@ -179,7 +179,7 @@ impl Connection {
             }
             self.say(message);
         };
-        if !revision.is_modern() {
+        if !revision.is_stateless() {
             return told(params.clone());
         }
         for (id, wanted) in self.0.listening.lock().unwrap().iter() {

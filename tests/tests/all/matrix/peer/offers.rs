@@ -30,7 +30,7 @@ pub(crate) fn capabilities(revision: Revision) -> Value {
     if revision == V2025_11_25 {
         capabilities["tasks"] = json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}});
     }
-    if revision.is_modern() {
+    if revision.is_stateless() {
         capabilities["extensions"] = json!({"io.modelcontextprotocol/tasks": {}});
     }
     capabilities
@@ -60,7 +60,7 @@ pub(crate) fn tools(revision: Revision) -> Value {
         full["icons"] = icons();
     }
     let mut tools = vec![full];
-    if revision.is_modern() {
+    if revision.is_stateless() {
         tools.push(json!({
             "name": "free",
             "inputSchema": {"type": "object", "properties": {"any": true, "none": false}},

@@ -54,7 +54,7 @@ pub(crate) fn forms() -> Topic {
             Row::new("Notification that a visit is complete", completed)
                 .since(V2025_11_25)
                 .client_since(V2025_11_25)
-                .rule(|client, _| if client.is_modern() { lowered(NO_NEWS) } else { Carried }),
+                .rule(|client, _| if client.is_stateless() { lowered(NO_NEWS) } else { Carried }),
             Row::new("-32042: visit a page first", url_first).since(V2025_11_25).until(V2025_11_25).rule(
                 |client, _| match client {
                     V2025_11_25 => Carried,
@@ -76,7 +76,7 @@ pub(crate) fn models() -> Topic {
                 .since(V2025_11_25)
                 .rule(|client, _| if client < V2025_11_25 { lowered(SPLIT) } else { Carried }),
             Row::new("Audio", audio).since(V2025_03_26).rule(|client, server| match client {
-                V2024_11_05 if server.is_modern() => refused(NO_AUDIO_MODERN),
+                V2024_11_05 if server.is_stateless() => refused(NO_AUDIO_MODERN),
                 V2024_11_05 => refused(NO_AUDIO),
                 _ => Carried,
             }),
@@ -119,20 +119,20 @@ pub(crate) fn edges() -> Topic {
             Row::new("Several rounds of requests", rounds),
             Row::new("In lists", in_list)
                 .until(V2025_11_25)
-                .rule(|client, _| if client.is_modern() { refused(IN_LIST) } else { Carried }),
+                .rule(|client, _| if client.is_stateless() { refused(IN_LIST) } else { Carried }),
             Row::new("While no call is open", aside)
                 .until(V2025_11_25)
-                .rule(|client, _| if client.is_modern() { refused(ASIDE) } else { Carried }),
+                .rule(|client, _| if client.is_stateless() { refused(ASIDE) } else { Carried }),
             Row::new("Roots, while no call is open", roots_aside)
                 .until(V2025_11_25)
-                .rule(|client, _| if client.is_modern() { lowered(HELD) } else { Carried }),
+                .rule(|client, _| if client.is_stateless() { lowered(HELD) } else { Carried }),
             Row::new("A request that the server cancels", withdrawn)
                 .until(V2025_11_25)
-                .rule(|client, _| if client.is_modern() { lowered(WITHDRAWN) } else { Carried }),
+                .rule(|client, _| if client.is_stateless() { lowered(WITHDRAWN) } else { Carried }),
             Row::new("A request for an undeclared capability", rude)
                 .since(V2025_06_18)
                 .declaring(|_| json!({}))
-                .rule(|client, server| match (client.is_modern(), server.is_modern()) {
+                .rule(|client, server| match (client.is_stateless(), server.is_stateless()) {
                     (true, true) => Carried,
                     (true, false) => refused(RUDE_NEW),
                     (false, true) => refused(RUDE_SHIM),
@@ -140,12 +140,12 @@ pub(crate) fn edges() -> Topic {
                 }),
             Row::new("The client answers sampling with an error", refusing_to_sample)
                 .client_until(V2025_11_25)
-                .rule(|_, server| if server.is_modern() { lowered(TOLD_MODEL) } else { Carried }),
+                .rule(|_, server| if server.is_stateless() { lowered(TOLD_MODEL) } else { Carried }),
             Row::new("The client answers a form with an error", refusing_a_form)
                 .since(V2025_06_18)
                 .client_since(V2025_06_18)
                 .client_until(V2025_11_25)
-                .rule(|_, server| if server.is_modern() { lowered(AS_CANCEL) } else { Carried }),
+                .rule(|_, server| if server.is_stateless() { lowered(AS_CANCEL) } else { Carried }),
         ],
     }
 }
@@ -176,7 +176,7 @@ const TOLD_MODEL: &str = "a result with `isError` and the client's message";
 const AS_CANCEL: &str = "as if the user had cancelled the form";
 
 fn unable(server: Revision) -> Verdict {
-    refused(if server.is_modern() { TOLD_MODERN } else { TOLD })
+    refused(if server.is_stateless() { TOLD_MODERN } else { TOLD })
 }
 
 fn since_forms(client: Revision, server: Revision) -> Verdict {
@@ -189,7 +189,7 @@ fn since_urls(client: Revision, server: Revision) -> Verdict {
 
 /// What became of a call whose question was not asked: whether its server saw that it cannot be.
 fn unasked(pair: &Pair, answer: &Answer) -> Verdict {
-    match (answer.code(), pair.server.is_modern()) {
+    match (answer.code(), pair.server.is_stateless()) {
         (Some(crate::matrix::peer::UNDECLARED), false) => refused(TOLD),
         (Some(-32600), true) => refused(TOLD_MODERN),
         _ => error(answer).unwrap_or_else(|| lost(answer)),
@@ -289,7 +289,7 @@ async fn url(pair: &mut Pair) -> Measured {
     let [question] = answer.questions.as_slice() else { return Ok(unasked(pair, &answer)) };
     let (params, id) = page(question);
     // 2025-11-25 demands an id, 2026-07-28 has none.
-    if id.is_some() == pair.client.is_modern() {
+    if id.is_some() == pair.client.is_stateless() {
         return Ok(Lost(format!("the id of {question}")));
     }
     let sent = json!({"mode": "url", "message": "Look!", "url": "https://example.com/visit"});

@@ -28,7 +28,7 @@ pub(crate) fn topic() -> Topic {
             Row::new("Ending a subscription", unsubscribed),
             Row::new("The client's roots changed", roots)
                 .client_until(V2025_11_25)
-                .rule(|_, server| if server.is_modern() { lowered(ROOTS_MODERN) } else { Carried }),
+                .rule(|_, server| if server.is_stateless() { lowered(ROOTS_MODERN) } else { Carried }),
         ],
     }
 }
@@ -70,7 +70,7 @@ async fn unsubscribed(pair: &mut Pair) -> Measured {
     pair.tool("echo").await?;
     pair.wire.listen(&["test:///text"]).await?;
     pair.wire.listen(&[]).await?;
-    let modern = pair.server.is_modern();
+    let modern = pair.server.is_stateless();
     let listen = |message: &Value| {
         let uris = &message["params"]["notifications"]["resourceSubscriptions"];
         message["method"] == "subscriptions/listen" && *uris == json!(["test:///text"])
@@ -99,7 +99,7 @@ async fn roots(pair: &mut Pair) -> Measured {
     let arrived = pair.peer.has_heard(|message| message["method"] == CHANGED);
     let initialize = pair.peer.last("initialize");
     let promised = !initialize["params"]["capabilities"]["roots"]["listChanged"].is_null();
-    Ok(match (arrived, promised, pair.server.is_modern()) {
+    Ok(match (arrived, promised, pair.server.is_stateless()) {
         (true, true, false) => Carried,
         (false, false, true) => lowered(ROOTS_MODERN),
         other => Lost(format!("{other:?}")),

@@ -39,7 +39,7 @@ pub(crate) fn topic() -> Topic {
                 .rule(|client, _| if client < V2025_06_18 { lowered(STRUCTURED) } else { Carried }),
             Row::new("Structured results that are not objects", list)
                 .since(V2026_07_28)
-                .rule(|client, _| if client.is_modern() { Carried } else { lowered(LIST) }),
+                .rule(|client, _| if client.is_stateless() { Carried } else { lowered(LIST) }),
         ],
     }
 }

@@ -35,10 +35,10 @@ pub(crate) fn topic() -> Topic {
                 .since(V2025_06_18),
             Row::new("Tools: schema of results that are not objects", result_schema)
                 .since(V2026_07_28)
-                .rule(|client, _| if client.is_modern() { Carried } else { lowered(NO_SCHEMA) }),
+                .rule(|client, _| if client.is_stateless() { Carried } else { lowered(NO_SCHEMA) }),
             Row::new("Tools: arguments whose schema is `true` or `false`", boolean_schemas)
                 .since(V2026_07_28)
-                .rule(|client, _| if client.is_modern() { Carried } else { lowered(BOOLEANS) }),
+                .rule(|client, _| if client.is_stateless() { Carried } else { lowered(BOOLEANS) }),
             Row::new("Tools: icons", async |pair| tool(pair, &["icons"]).await).since(V2025_11_25),
             Row::new("Resources: name, description, type, size, annotations", async |pair| {
                 let names = ["uri", "name", "description", "mimeType", "size", "annotations", "x-own"];
@@ -63,7 +63,7 @@ pub(crate) fn topic() -> Topic {
             Row::new("Pages", pages),
             Row::new("How long a list is valid", hints)
                 .since(V2026_07_28)
-                .rule(|client, _| if client.is_modern() { Carried } else { lowered(NO_HINTS) }),
+                .rule(|client, _| if client.is_stateless() { Carried } else { lowered(NO_HINTS) }),
         ],
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn topic() -> Topic {
             Row::new("Log messages for a client that named no level", unasked).rule(unasked_rule),
             Row::new("Cancelling a call", cancelled),
             Row::new("Cancelling a call with an open server request", cancelled_while_asking)
-                .rule(|client, _| if client.is_modern() { lowered(NOT_BACK) } else { Carried }),
+                .rule(|client, _| if client.is_stateless() { lowered(NOT_BACK) } else { Carried }),
         ],
     }
 }
@@ -68,8 +68,11 @@ async fn around_a_question(pair: &mut Pair) -> Measured {
     let answer = pair.wire.call("tools/call", params).await?;
     let told: Vec<Value> = answer.said(PROGRESS).iter().map(|told| told["progress"].clone()).collect();
     // Whoever is asked by a result calls again, and each call tells how far it has come.
-    let expected =
-        if pair.client.is_modern() && pair.server.is_modern() { json!([1, 1, 2]) } else { json!([1, 2]) };
+    let expected = if pair.client.is_stateless() && pair.server.is_stateless() {
+        json!([1, 1, 2])
+    } else {
+        json!([1, 2])
+    };
     Ok(if answer.is_error() { Lost(format!("{answer:?}")) } else { same(&json!(told), &expected) })
 }
 
@@ -94,7 +97,7 @@ async fn unasked(pair: &mut Pair) -> Measured {
 }
 
 fn unasked_rule(client: Revision, server: Revision) -> Verdict {
-    match (client.is_modern(), server.is_modern()) {
+    match (client.is_stateless(), server.is_stateless()) {
         (true, _) => lowered(NOTHING),
         (false, true) => lowered(FROM_INFO),
         // 2025-11-25, logging: "the server MAY decide which messages to send".
@@ -131,11 +134,11 @@ async fn cancelled_while_asking(pair: &mut Pair) -> Measured {
     pair.wire.leave_open();
     let call = pair.wire.begin("tools/call", json!({"name": "sample", "arguments": {}}))?;
     let asked = pair.wire.questions(&call, 1).await?;
-    if asked.len() != 1 && !pair.client.is_modern() {
+    if asked.len() != 1 && !pair.client.is_stateless() {
         return Ok(Lost("the question".into()));
     }
     let id = pair.peer.last("tools/call")["id"].clone();
-    if pair.client.is_modern() {
+    if pair.client.is_stateless() {
         let answer = pair.wire.end(call).await?;
         return Ok(match &answer.outcome {
             Ok(result) if result["resultType"] == "input_required" => lowered(NOT_BACK),
@@ -143,7 +146,7 @@ async fn cancelled_while_asking(pair: &mut Pair) -> Measured {
         });
     }
     pair.wire.cancel(call).await?;
-    if pair.server.is_modern() {
+    if pair.server.is_stateless() {
         // Its round is over: there is nothing to cancel, and there will be no next round.
         pair.tool("echo").await?;
         let calls = pair.peer.has_heard(|message| message["params"].get("inputResponses").is_some());

@@ -36,7 +36,7 @@ pub(crate) fn topic() -> Topic {
             Row::new("Tasks", tasks).since(V2025_11_25).rule(|_, _| refused(TASKS)),
             Row::new("Name of the client", client_name),
             Row::new("`ping` from the client", ping)
-                .rule(|client, _| if client.is_modern() { refused(NO_PING) } else { lowered(HERE) }),
+                .rule(|client, _| if client.is_stateless() { refused(NO_PING) } else { lowered(HERE) }),
             Row::new("`ping` from the server", pinged).until(V2025_11_25).rule(|_, _| lowered(HERE)),
         ],
     }
@@ -52,7 +52,7 @@ const NO_PING: &str = "-32601: 2026-07-28 has no `ping`";
 /// What the server says of itself, wherever the client's revision has it.
 async fn info(pair: &mut Pair) -> Result<Value, Nothing> {
     let said = pair.wire.discover().await?;
-    Ok(match pair.client.is_modern() {
+    Ok(match pair.client.is_stateless() {
         true => said["_meta"]["io.modelcontextprotocol/serverInfo"].clone(),
         false => said["serverInfo"].clone(),
     })
@@ -92,7 +92,7 @@ async fn tasks(pair: &mut Pair) -> Measured {
     let answer = pair.wire.call("tasks/get", json!({"taskId": "1"})).await?;
     pair.tool("echo").await?;
     let to_client = declared(&pair.wire.discover().await?["capabilities"]);
-    let to_server = declared(&match pair.server.is_modern() {
+    let to_server = declared(&match pair.server.is_stateless() {
         true => pair.peer.last("tools/call")["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"]
             .clone(),
         false => pair.peer.last("initialize")["params"]["capabilities"].clone(),
@@ -106,9 +106,9 @@ async fn tasks(pair: &mut Pair) -> Measured {
 async fn client_name(pair: &mut Pair) -> Measured {
     const KEY: &str = "io.modelcontextprotocol/clientInfo";
     let modern = json!({ KEY: {"name": "anyport-testing", "version": "1"} });
-    let meta = if pair.client.is_modern() { modern } else { json!({}) };
+    let meta = if pair.client.is_stateless() { modern } else { json!({}) };
     pair.wire.call("tools/call", json!({"name": "echo", "_meta": meta})).await?;
-    let arrived = match pair.server.is_modern() {
+    let arrived = match pair.server.is_stateless() {
         true => pair.peer.last("tools/call")["params"]["_meta"][KEY]["name"].clone(),
         false => pair.peer.last("initialize")["params"]["clientInfo"]["name"].clone(),
     };

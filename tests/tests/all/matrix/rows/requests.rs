@@ -51,7 +51,7 @@ pub(crate) fn topic() -> Topic {
             }),
             Row::new("An unknown notification of the client's", own_notification)
                 .client_until(V2025_11_25)
-                .rule(|_, server| if server.is_modern() { refused(NO_NOTIFICATIONS) } else { Carried }),
+                .rule(|_, server| if server.is_stateless() { refused(NO_NOTIFICATIONS) } else { Carried }),
             Row::new("An unknown notification of the server's, in a call", async |pair| {
                 pair.tool("tells").await?;
                 let heard = pair.wire.heard().iter().map(|heard| &heard.message);
@@ -61,7 +61,7 @@ pub(crate) fn topic() -> Topic {
             }),
             Row::new("Reading resources: text and bytes", read),
             Row::new("A resource that does not exist", missing).rule(|client, server| {
-                match (client.is_modern(), server.is_modern()) {
+                match (client.is_stateless(), server.is_stateless()) {
                     (true, false) => lowered(MISSING_NEW),
                     (false, true) => lowered(MISSING_OLD),
                     _ => Carried,
@@ -121,7 +121,7 @@ async fn own_notification(pair: &mut Pair) -> Measured {
     pair.wire.notify("notifications/x-own", json!({"a": 1})).await?;
     pair.tool("echo").await?;
     Ok(match pair.peer.last("notifications/x-own") {
-        Value::Null if pair.server.is_modern() => refused(NO_NOTIFICATIONS),
+        Value::Null if pair.server.is_stateless() => refused(NO_NOTIFICATIONS),
         arrived => same(&arrived["params"]["a"], &json!(1)),
     })
 }
@@ -143,7 +143,7 @@ async fn missing(pair: &mut Pair) -> Measured {
     if refusal.data["uri"] != "test:///none" {
         return Ok(lost(&answer));
     }
-    let code = if pair.server.is_modern() { -32602 } else { -32002 };
+    let code = if pair.server.is_stateless() { -32602 } else { -32002 };
     Ok(match refusal.code {
         same if same == code => Carried,
         -32602 => lowered(MISSING_NEW),

@@ -59,7 +59,7 @@ impl ByHand {
         let mut hand = Self::new(config);
         hand.input(Input::Opened);
         let capabilities = r#"{"logging":{},"tools":{}}"#;
-        let result = match revision.is_modern() {
+        let result = match revision.is_stateless() {
             true => format!(r#"{{"supportedVersions":["{revision}"],"capabilities":{capabilities}}}"#),
             false => format!(r#"{{"protocolVersion":"{revision}","capabilities":{capabilities}}}"#),
         };
@@ -68,7 +68,7 @@ impl ByHand {
             Channel::PerCall => Origin::Call(id(1)),
         };
         hand.hear_on(origin, &format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#));
-        if hand.connection.channel == Channel::PerCall && !revision.is_modern() {
+        if hand.connection.channel == Channel::PerCall && !revision.is_stateless() {
             hand.input(Input::SessionReady { generation: 0, result: Ok(()) });
         }
         assert!(matches!(hand.actions.last(), Some(Action::Negotiated(_))), "{:?}", hand.actions);

@@ -75,7 +75,7 @@ impl World {
     }
 
     pub(super) fn arrives(&mut self, call: Option<CallId>, session: u32, text: &[u8]) {
-        let is_legacy = !self.revision.is_modern();
+        let is_legacy = !self.revision.is_stateless();
         let opens = text.windows(12).any(|part| part == b"\"initialize\"");
         if self.channel == Channel::PerCall && is_legacy && session != self.opened && !opens {
             // HTTP 404: it is not processed.
@@ -107,7 +107,7 @@ impl World {
                     let is_answer = !text.windows(8).any(|part| part == b"\"method\"");
                     let own = call.filter(|_| self.channel == Channel::PerCall);
                     // A session has a stream beside those of its calls.
-                    let stray = !self.revision.is_modern() && !is_answer && self.random.chance(15);
+                    let stray = !self.revision.is_stateless() && !is_answer && self.random.chance(15);
                     let own = own.filter(|_| !stray);
                     let origin = own.map_or(Origin::Shared, Origin::Call);
                     self.send(Stream::ToClient(own), Event::ToClient(origin, text));

@@ -294,7 +294,7 @@ impl World {
     /// Lets the server forget its session, and with it what it does.
     fn forgets(&mut self) {
         if self.channel != Channel::PerCall
-            || self.revision.is_modern()
+            || self.revision.is_stateless()
             || self.opened == 0
             || self.known < self.opened
         {

@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn a_call_is_sent_answered_and_leaves_nothing() {
     for (channel, origin) in channels(2) {
-        let mut hand = ByHand::open(Revision::NEWEST, channel);
+        let mut hand = ByHand::open(Revision::V2026_07_28, channel);
         let call = hand.sent(facts("a", Method::ToolsCall));
         assert_eq!(call, id(2));
         hand.hear_on(origin, r#"{"jsonrpc":"2.0","id":2,"result":{"content":[]}}"#);
@@ -39,7 +39,7 @@ fn progress_that_does_not_increase_is_left_out_on_every_channel() {
 
 #[test]
 fn progress_goes_to_the_call_of_its_token_and_only_if_it_wants_progress() {
-    let mut hand = ByHand::open(Revision::NEWEST, Channel::Shared);
+    let mut hand = ByHand::open(Revision::V2026_07_28, Channel::Shared);
     let quiet = hand.sent(CallFacts { progress: false, ..facts("a", Method::ToolsCall) });
     let other = hand.sent(facts("a", Method::ToolsCall));
     for token in ["2", "3", "4", "\"3\"", "null"] {
@@ -58,7 +58,7 @@ fn a_log_message_is_the_only_calls_that_wants_some() {
     let wants = |caller| CallFacts { log_level: Some(LogLevel::Info), ..facts(caller, Method::ToolsCall) };
     let log = [r#"notifications/message {"level":"info","data":1}"#];
     for (channel, own) in channels(3) {
-        let mut hand = ByHand::open(Revision::NEWEST, channel);
+        let mut hand = ByHand::open(Revision::V2026_07_28, channel);
         let other = hand.sent(facts("a", Method::ToolsCall));
         let call = hand.sent(wants("a"));
         let subscription = hand.sent(CallFacts { method: Some(Method::Listen), ..wants("a") });
@@ -143,11 +143,11 @@ fn an_unknown_notification_is_the_only_calls_unless_a_session_has_a_stream_for_w
 fn changes_belong_to_a_subscription_or_to_no_call() {
     let changed = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{}}"#;
     let tagged = changed.replace("{}", r#"{"_meta":{"io.modelcontextprotocol/subscriptionId":"2"}}"#);
-    let mut hand = ByHand::open(Revision::NEWEST, Channel::Shared);
+    let mut hand = ByHand::open(Revision::V2026_07_28, Channel::Shared);
     let subscription = hand.sent(facts("a", Method::Listen));
     hand.hear(&tagged);
     assert_eq!(hand.events(subscription).len(), 1);
-    let mut hand = ByHand::open(Revision::NEWEST, Channel::PerCall);
+    let mut hand = ByHand::open(Revision::V2026_07_28, Channel::PerCall);
     let subscription = hand.sent(facts("a", Method::Listen));
     hand.hear_on(Origin::Call(subscription), changed);
     assert_eq!(hand.events(subscription).len(), 1);
@@ -167,9 +167,9 @@ fn changes_belong_to_a_subscription_or_to_no_call() {
 fn an_abandoned_call_is_cancelled_as_its_channel_has_it() {
     let cancelled = r#"{"method":"notifications/cancelled","params":{"requestId":2}}"#;
     let cases: [(Channel, Revision, &[&str]); 4] = [
-        (Channel::Shared, Revision::NEWEST, &[cancelled]),
+        (Channel::Shared, Revision::V2026_07_28, &[cancelled]),
         (Channel::Shared, Revision::V2025_11_25, &[cancelled]),
-        (Channel::PerCall, Revision::NEWEST, &["CloseStream(CallId(2))"]),
+        (Channel::PerCall, Revision::V2026_07_28, &["CloseStream(CallId(2))"]),
         (Channel::PerCall, Revision::V2025_11_25, &[cancelled, "CloseStream(CallId(2))"]),
     ];
     for (channel, revision, expected) in cases {
@@ -193,7 +193,7 @@ fn an_abandoned_call_is_cancelled_as_its_channel_has_it() {
 
 #[test]
 fn a_caller_that_does_not_read_costs_a_bounded_number_of_messages_and_bytes() {
-    let mut hand = ByHand::open(Revision::NEWEST, Channel::Shared);
+    let mut hand = ByHand::open(Revision::V2026_07_28, Channel::Shared);
     let call = hand.sent(facts("a", Method::ToolsCall));
     let progress = |step: usize, message: &str| {
         format!(
@@ -222,7 +222,7 @@ fn a_caller_that_does_not_read_costs_a_bounded_number_of_messages_and_bytes() {
 #[test]
 fn calls_in_flight_are_limited() {
     let config = ConnectionConfig {
-        revision: Some(Revision::NEWEST),
+        revision: Some(Revision::V2026_07_28),
         max_open_requests: 2,
         ..ConnectionConfig::default()
     };

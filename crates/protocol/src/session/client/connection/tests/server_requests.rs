@@ -56,7 +56,7 @@ fn ping_is_answered_and_what_is_no_request_to_clients_refused() {
 #[test]
 fn a_modern_server_is_never_answered() {
     for (channel, own) in channels(2) {
-        let mut hand = ByHand::open(Revision::NEWEST, channel);
+        let mut hand = ByHand::open(Revision::V2026_07_28, channel);
         hand.sent(facts("a", Method::ToolsCall));
         for text in [ASK, ROOTS, r#"{"jsonrpc":"2.0","id":1,"method":"x","params":null}"#] {
             hand.hear_on(own, text);
