@@ -135,7 +135,7 @@ impl Serve {
     }
 
     /// To programs that speak no MCP as well, wherever it is served over HTTP: `POST /mcp/call` with a tool's name and
-    /// arguments, `GET /mcp/tools`, and `GET /health`. See [`http::rest`](anyport_transport::http::rest).
+    /// arguments, `GET /mcp/tools`, and `GET /health`. See [`http::rest`].
     #[cfg(feature = "http")]
     pub fn plain(mut self) -> Self {
         self.plain = true;
