@@ -211,6 +211,8 @@ impl<F> Drop for Emitting<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use anyport_protocol::{Method, Raw};
 
     use super::*;

@@ -29,7 +29,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::{Fault, address_policy, fault::without_secrets};
-use crate::client::{Dial, dial::Dialled};
+use crate::client::Dial;
 
 /// Makes connections: resolves names, keeps out of private networks, goes through proxies, speaks TLS.
 #[derive(Clone)]
@@ -68,18 +68,21 @@ pub(crate) enum Proxies {
     None,
 }
 
-/// A connection to a server, or through a proxy to one.
-pub(crate) struct Socket {
-    io: MaybeHttpsStream<Plain>,
+/// A connection to a server, or through a proxy to one, with TLS where the URL demands it.
+pub(crate) type Socket = MaybeHttpsStream<Plain>;
+
+/// A connection without TLS.
+pub(crate) struct Plain {
+    io: Box<dyn Io>,
+    /// The address at the other end, if it has one.
+    address: Option<SocketAddr>,
     /// Whether a proxy reads the requests, so that they must name their host in the first line.
     proxied: bool,
 }
 
-/// What TLS is spoken on, where it is.
-pub(super) enum Plain {
-    Tcp(TokioIo<TcpStream>),
-    Dialled(TokioIo<Dialled>),
-}
+trait Io: Read + Write + Send + Unpin {}
+
+impl<T: Read + Write + Send + Unpin> Io for T {}
 
 impl Connector {
     pub(crate) fn new(options: Options) -> Self {
@@ -119,20 +122,25 @@ impl Connector {
 
     async fn open(&self, uri: &Uri, target: &Target, tunnel: bool) -> Result<Socket, Fault> {
         let plain = self.reach(uri, target, tunnel).await?;
-        if uri.scheme() != Some(&Scheme::HTTPS) {
-            let proxied = !tunnel && self.proxy(uri, target).is_some_and(|proxy| is_http(&proxy));
-            return Ok(Socket { io: MaybeHttpsStream::Http(plain), proxied });
+        match uri.scheme() == Some(&Scheme::HTTPS) {
+            true => self.secure(uri, target, plain).await,
+            false => Ok(MaybeHttpsStream::Http(plain)),
         }
-        let io = self.secure(uri, target, plain).await?;
-        Ok(Socket { io, proxied: false })
     }
 
     /// Connects, without any TLS. `tunnel`: past a proxy even where it could read the requests.
     pub(super) async fn reach(&self, uri: &Uri, target: &Target, tunnel: bool) -> Result<Plain, Fault> {
         self.allowed(target)?;
+        if let Some(dial) = &self.0.options.dial {
+            let unreachable = |source| Fault::Unreachable { target: target.name(), source: Arc::new(source) };
+            let dialled = dial.dial().await.map_err(unreachable)?;
+            return Ok(Plain { io: Box::new(TokioIo::new(dialled)), address: None, proxied: false });
+        }
         let proxy = self.proxy(uri, target);
         let tunnel = tunnel || uri.scheme() == Some(&Scheme::HTTPS);
-        self.plain(uri, target, proxy.as_ref(), tunnel).await
+        let tcp = self.tcp(uri, target, proxy.as_ref(), tunnel).await?;
+        let proxied = !tunnel && proxy.is_some_and(|proxy| is_http(&proxy));
+        Ok(Plain { address: tcp.inner().peer_addr().ok(), io: Box::new(tcp), proxied })
     }
 
     /// Agrees on TLS.
@@ -182,20 +190,6 @@ impl Connector {
             target.host == "localhost" || target.address().is_some_and(|address| address.is_loopback());
         let ours = self.0.options.dial.is_none();
         self.0.proxies.as_ref().filter(|_| ours && !here).and_then(|proxies| proxies.intercept(uri))
-    }
-
-    async fn plain(
-        &self,
-        uri: &Uri,
-        target: &Target,
-        proxy: Option<&Intercept>,
-        tunnel: bool,
-    ) -> Result<Plain, Fault> {
-        if let Some(dial) = &self.0.options.dial {
-            let unreachable = |source| Fault::Unreachable { target: target.name(), source: Arc::new(source) };
-            return dial.dial().await.map(|stream| Plain::Dialled(TokioIo::new(stream))).map_err(unreachable);
-        }
-        self.tcp(uri, target, proxy, tunnel).await.map(Plain::Tcp)
     }
 
     async fn tcp(
@@ -438,13 +432,20 @@ impl Service<Uri> for Connector {
     }
 }
 
-impl Connection for Socket {
+impl Plain {
+    /// The address at the other end, if it has one.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+}
+
+impl Connection for Plain {
     fn connected(&self) -> Connected {
         Connected::new().proxy(self.proxied)
     }
 }
 
-impl Read for Socket {
+impl Read for Plain {
     fn poll_read(
         mut self: Pin<&mut Self>,
         task: &mut Task<'_>,
@@ -454,7 +455,7 @@ impl Read for Socket {
     }
 }
 
-impl Write for Socket {
+impl Write for Plain {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(task, from)
     }
@@ -477,74 +478,5 @@ impl Write for Socket {
         from: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write_vectored(task, from)
-    }
-}
-
-impl Plain {
-    /// The address at the other end, if it has one.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(tcp) => tcp.inner().peer_addr().ok(),
-            Self::Dialled(_) => None,
-        }
-    }
-}
-
-impl Connection for Plain {
-    fn connected(&self) -> Connected {
-        match self {
-            Self::Tcp(tcp) => tcp.connected(),
-            Self::Dialled(_) => Connected::new(),
-        }
-    }
-}
-
-impl Read for Plain {
-    fn poll_read(self: Pin<&mut Self>, task: &mut Task<'_>, to: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_read(task, to),
-            Self::Dialled(dialled) => Pin::new(dialled).poll_read(task, to),
-        }
-    }
-}
-
-impl Write for Plain {
-    fn poll_write(self: Pin<&mut Self>, task: &mut Task<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write(task, from),
-            Self::Dialled(dialled) => Pin::new(dialled).poll_write(task, from),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_flush(task),
-            Self::Dialled(dialled) => Pin::new(dialled).poll_flush(task),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(task),
-            Self::Dialled(dialled) => Pin::new(dialled).poll_shutdown(task),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(tcp) => tcp.is_write_vectored(),
-            Self::Dialled(dialled) => dialled.is_write_vectored(),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-        from: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(task, from),
-            Self::Dialled(dialled) => Pin::new(dialled).poll_write_vectored(task, from),
-        }
     }
 }
