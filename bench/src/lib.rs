@@ -6,9 +6,9 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use anyport::{
-    Context, Server, Service, Tool,
+    BuildError, Context, Json, Server, Service, Tool,
     http::{Config, Listener},
-    server::{BuildError, Json, NoArguments},
+    server::NoArguments,
     tool,
 };
 use schemars::JsonSchema;

@@ -3,12 +3,12 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use anyport::{
-    Context, Error, Server, Tool,
+    Context, Server, Service, Tool,
     layer::{CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout},
     middleware::{Call, Next},
-    protocol::{Limits, jsonrpc::Reason},
+    protocol::{Error, Limits, Reason},
     server::NoArguments,
-    service::{Outcome, Service},
+    service::Outcome,
     with_legacy_clients,
 };
 use anyport_testing::{Answer, Lost};

@@ -13,13 +13,11 @@ use std::sync::{
 };
 
 use anyport::{
-    Context, Error, Prompt, Resource, Revision, Server, Service, Tool, http,
-    protocol::{
-        meta::LogLevel,
-        types::{CreateMessageRequest, SamplingMessage},
-    },
-    server::{BuildError, NoArguments, Values},
+    BuildError, Context, Prompt, Resource, Revision, Server, Service, Tool, http,
+    protocol::{Error, LogLevel},
+    server::{NoArguments, Values},
     service::{Reply, Request},
+    types::{CreateMessageRequest, SamplingMessage},
     with_legacy_clients,
 };
 use anyport_testing::{Answer, Link, Lost, Wire};

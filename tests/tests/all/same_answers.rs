@@ -5,11 +5,8 @@
 
 use std::{collections::BTreeMap, sync::Mutex};
 
-use anyport::{
-    Revision, http,
-    protocol::json::{Elements, Members},
-    with_legacy_clients,
-};
+use anyport::{Revision, http, with_legacy_clients};
+use anyport_protocol::json::{Elements, Members};
 use anyport_testing::Lost;
 use anyport_tests::{
     everything::{Probe, server},

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyport::{Context, ListenAddr, ServeError, Server, Tool, http, serve, server::NoArguments, unix};
+use anyport::{Context, ServeError, Server, Tool, http, serve, serve::ListenAddr, server::NoArguments, unix};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{

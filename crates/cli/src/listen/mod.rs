@@ -15,7 +15,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result};
-use anyport::{ListenAddr, Serve, ServeError};
+use anyport::{
+    ServeError,
+    serve::{ListenAddr, Serve},
+};
 use anyport_protocol::Revision;
 use anyport_seal::Key;
 use anyport_transport::{

@@ -3,11 +3,13 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use anyport::{
-    Context, Error, PermissionDenied, Revision, Server, Service, Tool, http,
+    BuildError, Context, Revision, Server, Service, Tool,
+    error::{ContextError, PermissionDenied, StateError},
+    http,
     layer::{CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout},
     middleware::Next,
-    protocol::jsonrpc::Reason,
-    server::{BuildError, ContextError, NoArguments, StateError},
+    protocol::{Error, Reason},
+    server::NoArguments,
     service::Outcome,
     with_legacy_clients,
 };
