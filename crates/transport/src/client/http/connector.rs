@@ -67,6 +67,9 @@ pub(crate) enum Proxies {
     None,
 }
 
+/// A connection to a server, or through a proxy to one, with TLS where the URL demands it.
+pub(crate) type Socket = MaybeHttpsStream<PlainStream>;
+
 impl Connector {
     pub(crate) fn new(options: ConnectorOptions) -> Self {
         let proxies = match &options.proxies {
@@ -81,7 +84,7 @@ impl Connector {
     ///
     /// # Errors
     /// Why there is no connection.
-    pub(crate) async fn connect(&self, uri: &Uri) -> Result<MaybeHttpsStream<PlainStream>, Fault> {
+    pub(crate) async fn connect(&self, uri: &Uri) -> Result<Socket, Fault> {
         self.within(uri, false).await
     }
 
@@ -90,11 +93,11 @@ impl Connector {
     /// RFC 6455 §4.1: "If the user configures the client to use a proxy [...], then the client SHOULD connect to that
     /// proxy and ask it to open a TCP connection".
     #[cfg(feature = "client-websocket")]
-    pub(crate) async fn tunnel(&self, uri: &Uri) -> Result<MaybeHttpsStream<PlainStream>, Fault> {
+    pub(crate) async fn tunnel(&self, uri: &Uri) -> Result<Socket, Fault> {
         self.within(uri, true).await
     }
 
-    async fn within(&self, uri: &Uri, tunnel: bool) -> Result<MaybeHttpsStream<PlainStream>, Fault> {
+    async fn within(&self, uri: &Uri, tunnel: bool) -> Result<Socket, Fault> {
         let target = HostPort::of(uri)?;
         let after = self.0.options.timeout;
         match tokio::time::timeout(after, self.open(uri, &target, tunnel)).await {
@@ -103,18 +106,12 @@ impl Connector {
         }
     }
 
-    async fn open(
-        &self,
-        uri: &Uri,
-        target: &HostPort,
-        tunnel: bool,
-    ) -> Result<MaybeHttpsStream<PlainStream>, Fault> {
-        let mut plain = self.reach(uri, target, tunnel).await?;
-        if uri.scheme() == Some(&Scheme::HTTPS) {
-            return self.secure(uri, target, plain).await;
+    async fn open(&self, uri: &Uri, target: &HostPort, tunnel: bool) -> Result<Socket, Fault> {
+        let plain = self.reach(uri, target, tunnel).await?;
+        match uri.scheme() == Some(&Scheme::HTTPS) {
+            true => self.secure(uri, target, plain).await,
+            false => Ok(MaybeHttpsStream::Http(plain)),
         }
-        plain.proxied = !tunnel && self.proxy(uri, target).is_some_and(|proxy| is_http(&proxy));
-        Ok(MaybeHttpsStream::Http(plain))
     }
 
     /// Connects, without any TLS. `tunnel`: past a proxy even where it could read the requests.
@@ -131,7 +128,9 @@ impl Connector {
         }
         let proxy = self.proxy(uri, target);
         let tunnel = tunnel || uri.scheme() == Some(&Scheme::HTTPS);
-        self.tcp(uri, target, proxy.as_ref(), tunnel).await.map(PlainStream::tcp)
+        let tcp = self.tcp(uri, target, proxy.as_ref(), tunnel).await?;
+        let proxied = !tunnel && proxy.is_some_and(|proxy| is_http(&proxy));
+        Ok(PlainStream::tcp(tcp, proxied))
     }
 
     /// Agrees on TLS.
@@ -140,7 +139,7 @@ impl Connector {
         uri: &Uri,
         target: &HostPort,
         plain: PlainStream,
-    ) -> Result<MaybeHttpsStream<PlainStream>, Fault> {
+    ) -> Result<Socket, Fault> {
         let tls = self.tls()?;
         let mut parts = uri.clone().into_parts();
         // The connector speaks TLS with whom the scheme says so.
@@ -410,7 +409,7 @@ pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<PlainStream>;
+    type Response = Socket;
     type Error = Fault;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Fault>> + Send>>;
 

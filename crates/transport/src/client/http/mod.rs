@@ -4,7 +4,7 @@
 //! - `drive`: the driver (`client/multiplexer.rs`) of these connections; `driver`: its state, tasks and end;
 //!   `shared`: what its tasks share.
 //! - `opening`: the requests of a connection's own, which find out what the server speaks.
-//! - `send`: the request of a call; `call_stream`: the response to it; `shared_stream`: streams of the whole connection; `resume`: the rest of a
+//! - `call_stream`: the request of a call, and the response to it; `shared_stream`: streams of the whole connection; `resume`: the rest of a
 //!   stream that was cut.
 //! - `headers`: what requests carry besides their message.
 //! - `received`: responses, read as messages; `events`: streams of events.
@@ -26,7 +26,6 @@ mod plain_stream;
 mod probe;
 mod received;
 mod resume;
-mod send;
 mod shared;
 mod shared_stream;
 

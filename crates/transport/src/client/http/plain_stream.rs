@@ -21,14 +21,14 @@ pub(crate) struct PlainStream {
     io: TokioIo<Dialled>,
     /// The address at the other end, if it has one.
     pub(super) address: Option<SocketAddr>,
-    /// Whether a proxy reads the requests, so that they must name their host in the first line.
-    pub(super) proxied: bool,
+    proxied: bool,
 }
 
 impl PlainStream {
-    pub(super) fn tcp(tcp: TokioIo<TcpStream>) -> Self {
+    /// `proxied`: whether a proxy reads the requests, so that they must name their host in the first line.
+    pub(super) fn tcp(tcp: TokioIo<TcpStream>, proxied: bool) -> Self {
         let tcp = tcp.into_inner();
-        Self { address: tcp.peer_addr().ok(), ..Self::dialled(Box::new(tcp)) }
+        Self { address: tcp.peer_addr().ok(), proxied, ..Self::dialled(Box::new(tcp)) }
     }
 
     pub(super) fn dialled(stream: Dialled) -> Self {
