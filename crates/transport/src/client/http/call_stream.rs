@@ -20,7 +20,7 @@ use hyper::body::Incoming as Body;
 
 use super::{
     headers::RequestHeaders,
-    received::{Broken, Messages, Refusal, failure_of},
+    received::{Broken, Messages, failure_of},
     resume::{RETRY_MIN, Resumed, pause, resume},
     shared::{Session, Shared, Undelivered},
 };
@@ -41,7 +41,7 @@ enum Stage {
     Sending(Sending),
     Reading(Messages),
     /// The stream was cut for this reason, and its rest is asked for.
-    Resuming(Messages, String, Pin<Box<dyn Future<Output = Resumption> + Send>>),
+    Resuming(Messages, String, Pin<Box<dyn Future<Output = Resumed> + Send>>),
     /// The response comes on the stream that all calls share.
     Elsewhere,
     Over,
@@ -49,15 +49,6 @@ enum Stage {
 
 /// The request on its way; yields the response, or `None` if that comes on the stream that all calls share.
 type Sending = Pin<Box<dyn Future<Output = Result<Option<Response<Body>>, Undelivered>> + Send>>;
-
-/// What asking for the rest of a stream has led to.
-enum Resumption {
-    Stream(Body),
-    /// It may go better next time; else this is why not.
-    Again(String),
-    /// It is in vain.
-    Ended(String),
-}
 
 impl CallStream {
     /// Sends the request of a call.
@@ -110,8 +101,8 @@ impl CallStream {
                     }
                 }
                 Stage::Resuming(_, _, resuming) => {
-                    let resumption = ready!(resuming.as_mut().poll(task));
-                    if let Some(input) = self.resumed(shared, resumption) {
+                    let resumed = ready!(resuming.as_mut().poll(task));
+                    if let Some(input) = self.resumed(shared, resumed) {
                         return Poll::Ready(input);
                     }
                 }
@@ -184,46 +175,30 @@ impl CallStream {
             RequestHeaders::events(Some(&last_id)).in_session(self.session.id.as_ref(), route.revision)
         };
         let (shared, failures) = (shared.clone(), self.failures);
-        let resuming = async move {
-            match resume(&shared.line, &headers, pause(retry, RETRY_MIN), failures).await {
-                Resumed::Stream(body) => Resumption::Stream(body),
-                Resumed::NoStream => {
-                    Resumption::Ended("the server did not resume its stream with another one".into())
-                }
-                Resumed::Refused(response) => {
-                    let refusal = Refusal::of(response, &shared.line.reading).await;
-                    Resumption::Ended(format!("asked to go on, {}", refusal.words()))
-                }
-                Resumed::Failed(response) => {
-                    let refusal = Refusal::of(response, &shared.line.reading).await;
-                    Resumption::Again(format!("asked to go on, {}", refusal.words()))
-                }
-                Resumed::Unreachable(fault) => Resumption::Again(fault.to_string()),
-            }
-        };
+        let resuming = async move { resume(&shared.line, &headers, pause(retry, RETRY_MIN), failures).await };
         self.stage = Stage::Resuming(messages, why, Box::pin(resuming));
         None
     }
 
-    fn resumed(&mut self, shared: &Arc<Shared>, resumption: Resumption) -> Option<Input> {
+    fn resumed(&mut self, shared: &Arc<Shared>, resumed: Resumed) -> Option<Input> {
         let Stage::Resuming(mut messages, why, _) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return None;
         };
-        match resumption {
-            Resumption::Stream(body) => {
+        let again = match resumed {
+            Resumed::Stream(body) => {
                 messages.resume(body);
                 self.stage = Stage::Reading(messages);
-                None
+                return None;
             }
-            Resumption::Again(_) if self.failures < MAX_FAILURES => {
+            Resumed::Failed(_) if self.failures < MAX_FAILURES => {
                 self.failures += 1;
                 self.stage = Stage::Reading(messages);
-                self.resume(shared, why)
+                return self.resume(shared, why);
             }
-            Resumption::Again(again) | Resumption::Ended(again) => {
-                Some(self.lost(&format!("{why}; {again}")))
-            }
-        }
+            Resumed::NoStream => "the server did not resume its stream with another one".into(),
+            Resumed::Refused(again) | Resumed::Failed(again) => again,
+        };
+        Some(self.lost(&format!("{why}; {again}")))
     }
 
     fn response(&self, outcome: RpcResult) -> Input {

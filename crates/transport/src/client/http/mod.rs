@@ -22,6 +22,7 @@ mod fault;
 mod headers;
 mod opening;
 mod outbound;
+mod plain_stream;
 mod probe;
 mod received;
 mod resume;
@@ -37,6 +38,6 @@ pub use fault::{Fault, without_secrets};
 pub(crate) use opening::open;
 #[cfg(feature = "client-websocket")]
 pub(crate) use outbound::{USER_AGENT, uri};
-pub use probe::{Fetched, Reached, Way};
+pub use probe::{FetchedDocument, Probe, ProbedConnection};
 #[cfg(feature = "client-websocket")]
 pub(crate) use received::{Reading, Refusal};
