@@ -27,7 +27,7 @@ use crate::connect::{ClientConnector, FunctionAnswers};
 use crate::{
     Cache, Client, ElicitAnswer, Error, Form, Handler, Page, Refused,
     cache::ClientCache,
-    client::Core,
+    core::Core,
     handler::{Functions, erased},
     schema::OutputSchemas,
 };
@@ -54,6 +54,30 @@ enum Source {
     Target(Box<(Result<Target, crate::InvalidEndpoint>, ConnectOptions)>),
     #[cfg(feature = "connect")]
     Connection(Connection),
+}
+
+impl Client {
+    /// A client of any service. Say what it can be asked, then [`Builder::open`] it.
+    pub fn over(service: impl Service) -> Builder {
+        Builder::new(Arc::new(service))
+    }
+
+    /// A client of the server at `target`, which is connected to when the builder is awaited.
+    ///
+    /// What the server speaks is found out, unless [`Builder::revision`] demands a revision, and remembered. A connection
+    /// that is lost is made anew by the next call; what is safe to be sent again, is. One that was lost soon after it was
+    /// made, or cannot be made, is given time: 100 ms, doubled each time, up to 30 s; the call waits for that.
+    #[cfg(feature = "connect")]
+    pub fn connect(target: impl crate::IntoEndpoint) -> Builder {
+        Builder::connecting(target.into_endpoint())
+    }
+
+    /// A client of a server that is connected to already, and of nobody else. The connection is not made anew when it is
+    /// lost; say what the client can be asked as the connection was opened with.
+    #[cfg(feature = "connect")]
+    pub fn connected(connection: anyport_transport::client::Connection) -> Builder {
+        Builder::connected(connection)
+    }
 }
 
 impl Builder {

@@ -10,14 +10,18 @@ use std::{
 use anyport_protocol::{
     Raw,
     json::Splice,
-    types::{CompleteResult, JsonObject, ProgressNotificationParams},
+    types::{CompleteResult, JsonObject},
 };
 use bytestring::ByteString;
 use futures_core::Stream;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::{Error, client::Core, exchange::Options};
+use crate::{
+    Error,
+    core::Core,
+    exchange::{Options, Progress},
+};
 
 /// A request that is about to be sent. Awaiting it sends it; dropping what is awaited cancels it.
 ///
@@ -161,27 +165,6 @@ impl<T> fmt::Debug for Call<T> {
             .field("method", &self.method)
             .field("params", &self.params)
             .finish_non_exhaustive()
-    }
-}
-
-/// How far a call is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Progress {
-    /// How far, in whatever unit. It only grows.
-    pub progress: f64,
-    /// How far it has to go, when the server knows.
-    pub total: Option<f64>,
-    /// The progress message.
-    pub message: Option<String>,
-}
-
-impl Progress {
-    pub(crate) fn of(told: &ProgressNotificationParams) -> Self {
-        Self {
-            progress: told.progress.as_f64().unwrap_or_default(),
-            total: told.total.as_ref().and_then(serde_json::Number::as_f64),
-            message: told.message.clone(),
-        }
     }
 }
 

@@ -1,84 +1,28 @@
-use std::{
-    fmt,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{fmt, sync::Arc};
 
 use anyport_protocol::{
     Method, Raw,
-    jsonrpc::code,
     types::{
         CompleteResult, DiscoverResult, GetPromptResult, Implementation, Prompt, ReadResourceResult,
         Reference, Resource, ResourceTemplate, ServerCapabilities, Tool,
     },
 };
-use anyport_service::{Backoff, Notification, Principal, Request, Service};
-use anyport_upstream::{ToolCatalog, is_header_mismatch};
+use anyport_service::Request;
+use anyport_upstream::is_header_mismatch;
 use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Builder, Call, CallResult, Error, List, Listen,
-    cache::ClientCache,
-    call::Made,
-    error::decode,
-    exchange::{Answered, Options},
-    handler::Functions,
-    schema::OutputSchemas,
+    Call, CallResult, Error, List, Listen, call::Made, core::Core, decode::decode, exchange::Options,
+    request::is_safe,
 };
 
 /// A client of one server. Clones are the same client.
 #[derive(Clone)]
 pub struct Client(Arc<Core>);
 
-/// What all calls of a client share.
-pub(crate) struct Core {
-    pub(crate) service: Arc<dyn Service>,
-    pub(crate) functions: Arc<Functions>,
-    pub(crate) capabilities: Raw,
-    pub(crate) info: Raw,
-    pub(crate) principal: Principal,
-    pub(crate) timeout: Duration,
-    pub(crate) timeout_max: Duration,
-    pub(crate) max_pages: usize,
-    /// The next progress token.
-    pub(crate) tokens: AtomicU64,
-    pub(crate) cache: Arc<ClientCache>,
-    /// The connection, when this client made one.
-    #[cfg(feature = "connect")]
-    pub(crate) connector: Option<crate::connect::ClientConnector>,
-    /// The tools of the server, which the upstream of a client that connects by itself knows.
-    pub(crate) tools: ToolCatalog,
-    pub(crate) outputs: OutputSchemas,
-    /// What the server calls itself.
-    pub(crate) server: String,
-    pub(crate) discovered: OnceLock<DiscoverResult>,
-}
-
 impl Client {
-    /// A client of any service. Say what it can be asked, then [`Builder::open`] it.
-    pub fn over(service: impl Service) -> Builder {
-        Builder::new(Arc::new(service))
-    }
-
-    /// A client of the server at `target`, which is connected to when the builder is awaited.
-    ///
-    /// What the server speaks is found out, unless [`Builder::revision`] demands a revision, and remembered. A connection
-    /// that is lost is made anew by the next call; what is safe to be sent again, is. One that was lost soon after it was
-    /// made, or cannot be made, is given time: 100 ms, doubled each time, up to 30 s; the call waits for that.
-    #[cfg(feature = "connect")]
-    pub fn connect(target: impl crate::IntoEndpoint) -> Builder {
-        Builder::connecting(target.into_endpoint())
-    }
-
-    /// A client of a server that is connected to already, and of nobody else. The connection is not made anew when it is
-    /// lost; say what the client can be asked as the connection was opened with.
-    #[cfg(feature = "connect")]
-    pub fn connected(connection: anyport_transport::client::Connection) -> Builder {
-        Builder::connected(connection)
-    }
-
     /// The connection to the server, when [`Client::connect`] made one.
     #[cfg(feature = "connect")]
     pub fn connection(&self) -> Option<anyport_transport::client::Connection> {
@@ -206,86 +150,7 @@ impl Client {
     }
 }
 
-/// What a server calls itself; nothing if it does not.
-pub(crate) fn server_name(discovered: &DiscoverResult) -> String {
-    let info = discovered.meta.as_ref().and_then(|meta| meta.server_info.as_ref());
-    info.map_or_else(String::new, |info| info.title.clone().unwrap_or_else(|| info.name.clone()))
-}
-
 impl Core {
-    /// Asks who the server is. A service that knows no discovery offers what it offers all the same.
-    pub(crate) async fn discover(&mut self) -> Result<(), Error> {
-        let method = ByteString::from_static(Method::Discover.as_str());
-        let answered = self.exchange(&method, Raw::EMPTY_OBJECT, &mut Options::default()).await;
-        match answered {
-            Ok(answered) => self.learn(&answered.result),
-            Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => {
-                self.discovered = OnceLock::from(DiscoverResult::default());
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Takes in what the server says of itself.
-    pub(crate) fn learn(&mut self, result: &Raw) -> Result<(), Error> {
-        let discovered: DiscoverResult = decode(Method::Discover.as_str(), result)?;
-        self.server = server_name(&discovered);
-        self.discovered = OnceLock::from(discovered);
-        Ok(())
-    }
-
-    /// The answer to a request, kept or new, and whether it was kept.
-    pub(crate) async fn cached(
-        &self,
-        method: &ByteString,
-        params: Raw,
-        options: &mut Options,
-    ) -> Result<(Raw, bool), Error> {
-        let Some(cacheable) = Method::named(method).filter(|method| method.is_cacheable()) else {
-            return Ok((self.send(method, params, options, is_safe(method)).await?.result, false));
-        };
-        if !options.fresh
-            && let Some(kept) = self.cache.get(cacheable, &params)
-        {
-            return Ok((kept, true));
-        }
-        let mark = self.cache.mark();
-        let Answered { result, asked } = self.send(method, params.clone(), options, true).await?;
-        // 2026-07-28, caching §Cache Key: results of requests with answers to questions "MUST NOT be cached".
-        if !asked {
-            self.cache.put(mark, cacheable, &params, &result);
-        }
-        Ok((result, false))
-    }
-
-    /// Sends a request, and once more if it is safe and the connection was lost under it. The upstream of a client that
-    /// connects by itself has done so already.
-    async fn send(
-        &self,
-        method: &ByteString,
-        params: Raw,
-        options: &mut Options,
-        safe: bool,
-    ) -> Result<Answered, Error> {
-        match self.exchange(method, params.clone(), options).await {
-            Err(Error::Closed { sent, .. }) if !self.is_connecting() && (safe || !sent) => {
-                self.exchange(method, params, options).await
-            }
-            answered => answered,
-        }
-    }
-
-    #[cfg(feature = "connect")]
-    pub(crate) fn is_connecting(&self) -> bool {
-        self.connector.is_some()
-    }
-
-    #[cfg(not(feature = "connect"))]
-    pub(crate) fn is_connecting(&self) -> bool {
-        false
-    }
-
     async fn call_tool(self: Arc<Self>, params: Raw, mut options: Options) -> Result<CallResult, Error> {
         let method = ByteString::from_static(Method::ToolsCall.as_str());
         let request = Request { method: method.clone(), params: params.clone().into() };
@@ -305,16 +170,6 @@ impl Core {
         let name = request.name().unwrap_or_default();
         if options.unchecked { Ok(result) } else { self.outputs.check(&name, result) }
     }
-
-    /// Takes note of what the server says of itself.
-    pub(crate) fn heard(&self, told: &Notification) {
-        self.cache.heard(told);
-    }
-}
-
-/// Whether a request only asks. What nobody here knows may do anything.
-fn is_safe(method: &str) -> bool {
-    Method::named(method).is_some_and(Method::only_reads)
 }
 
 /// What `value` is as an object; `null` is `{}`.
@@ -342,7 +197,3 @@ impl fmt::Debug for Client {
             .finish_non_exhaustive()
     }
 }
-
-/// How long a client waits before it comes back to a server that it lost.
-pub(crate) const BACKOFF: Backoff =
-    Backoff { first: Duration::from_millis(100), most: Duration::from_secs(30) };

@@ -3,7 +3,6 @@ use std::time::Duration;
 use anyport_protocol::{
     Error as ServerError, Raw,
     failure::{CloseReason, Failure},
-    json::Members,
     jsonrpc::Reason,
 };
 
@@ -152,31 +151,5 @@ impl Error {
             Self::Refused { error, .. } => error.data.as_ref(),
             _ => None,
         }
-    }
-}
-
-/// Reads `raw`, the answer to `method`, as a `T`, and says where that fails.
-pub(crate) fn decode<T: serde::de::DeserializeOwned>(method: &str, raw: &Raw) -> Result<T, Error> {
-    let mut deserializer = serde_json::Deserializer::from_str(raw.as_str());
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| Error::Decode {
-        method: method.to_owned(),
-        place: error.path().to_string(),
-        fault: error.inner().to_string(),
-    })
-}
-
-/// Checks that `raw` is a final result.
-///
-/// 2026-07-28, basic §ResultType: "A `resultType` of any value unrecognized by the client **MUST** be considered
-/// invalid."
-pub(crate) fn complete(method: &str, raw: Raw) -> Result<Raw, Error> {
-    let wrong =
-        |place: &str, fault: String| Error::Decode { method: method.into(), place: place.into(), fault };
-    if !raw.is_object() {
-        return Err(wrong(".", "a result must be an object".into()));
-    }
-    match Members::find(raw.as_str(), "resultType") {
-        None | Some("\"complete\"") => Ok(raw),
-        Some(other) => Err(wrong("resultType", format!("{other:.64} is not known here"))),
     }
 }

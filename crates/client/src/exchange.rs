@@ -12,7 +12,7 @@ use bytestring::ByteString;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{self, Instant};
 
-use crate::{Error, Progress, client::Core, error};
+use crate::{Error, core::Core, decode};
 
 /// The settings of one request.
 #[derive(Default)]
@@ -27,6 +27,27 @@ pub(crate) struct Options {
     pub(crate) fresh: bool,
     /// Whether results are taken that do not fit their schema.
     pub(crate) unchecked: bool,
+}
+
+/// How far a call is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// How far, in whatever unit. It only grows.
+    pub progress: f64,
+    /// How far it has to go, when the server knows.
+    pub total: Option<f64>,
+    /// The progress message.
+    pub message: Option<String>,
+}
+
+impl Progress {
+    pub(crate) fn of(told: &ProgressNotificationParams) -> Self {
+        Self {
+            progress: told.progress.as_f64().unwrap_or_default(),
+            total: told.total.as_ref().and_then(serde_json::Number::as_f64),
+            message: told.message.clone(),
+        }
+    }
 }
 
 /// A result, and whether the server sent requests before it.
@@ -81,10 +102,10 @@ impl Core {
 
     fn end(&self, method: &str, outcome: Outcome, asked: bool) -> Result<Answered, Error> {
         match outcome {
-            Outcome::Result(result) => Ok(Answered { result: error::complete(method, result)?, asked }),
+            Outcome::Result(result) => Ok(Answered { result: decode::complete(method, result)?, asked }),
             // 2026-07-28, mrtr §Supported Requests: only three methods may ask, and those are answered beneath.
             Outcome::InputRequired(result) => {
-                error::complete(method, result).map(|result| Answered { result, asked })
+                decode::complete(method, result).map(|result| Answered { result, asked })
             }
             Outcome::Error(error) => Err(Error::of_server(method, error)),
             Outcome::Failed(failure) => Err(Error::of_failure(method, &failure)),
@@ -157,7 +178,7 @@ impl Running<'_> {
                     log(message);
                 }
             }
-            _ => self.core.heard(told),
+            _ => self.core.cache.heard(told),
         }
     }
 }

@@ -37,11 +37,14 @@ mod call;
 mod client;
 #[cfg(feature = "connect")]
 mod connect;
+mod core;
+mod decode;
 mod error;
 mod exchange;
 mod handler;
 mod list;
 mod listen;
+mod request;
 mod result;
 mod schema;
 
@@ -56,11 +59,12 @@ pub use anyport_transport::client::{
 };
 pub use builder::Builder;
 pub use cache::{Cache, CacheLimits};
-pub use call::{Call, Progress, Step, Steps};
+pub use call::{Call, Step, Steps};
 pub use client::Client;
 #[cfg(feature = "connect")]
 pub use connect::{IntoEndpoint, InvalidEndpoint};
 pub use error::Error;
+pub use exchange::Progress;
 pub use handler::{Answers, ElicitAnswer, Form, Handler, Page, Refused};
 pub use list::{List, Listed, Pages};
 pub use listen::{Change, Changes, Listen};

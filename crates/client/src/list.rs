@@ -14,7 +14,7 @@ use bytestring::ByteString;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::{Error, client::Core, error::decode, exchange::Options};
+use crate::{Error, core::Core, decode::decode, exchange::Options};
 
 /// A list of a server.
 pub trait Listed: sealed::Listed + Send + Sized + Unpin + 'static {}

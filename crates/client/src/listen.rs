@@ -3,6 +3,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context as Task, Poll},
+    time::Duration,
 };
 
 use anyport_protocol::{
@@ -10,18 +11,14 @@ use anyport_protocol::{
     jsonrpc::code,
     types::{SubscriptionFilter, SubscriptionsAcknowledgedNotificationParams},
 };
-use anyport_service::{Event, Notification, Outcome, Reply, Request};
+use anyport_service::{Backoff, Event, Notification, Outcome, Reply, Request};
 use bytestring::ByteString;
 use futures_core::Stream;
 use futures_util::stream;
 use serde_json::json;
 use tokio::time;
 
-use crate::{
-    Error,
-    client::{BACKOFF, Core},
-    error::decode,
-};
+use crate::{Error, core::Core, decode::decode};
 
 /// A subscription to build. Empty at first.
 #[derive(Clone)]
@@ -182,7 +179,6 @@ struct Listening {
     lost: u32,
 }
 
-/// The longest wait before the stream is opened again.
 impl Listening {
     async fn next(&mut self) -> Result<Change, Error> {
         loop {
@@ -195,7 +191,7 @@ impl Listening {
             };
             match reply.next().await {
                 Event::Notification(told) => {
-                    self.listen.core.heard(&told);
+                    self.listen.core.cache.heard(&told);
                     if let Some(change) = change(&told) {
                         self.lost = 0;
                         return Ok(change);
@@ -213,7 +209,7 @@ impl Listening {
         match self.listen.begin().await {
             Ok((reply, agreed)) => {
                 self.missed = everything(&agreed);
-                self.missed.iter().for_each(|change| self.listen.core.heard(&notification(change)));
+                self.missed.iter().for_each(|change| self.listen.core.cache.heard(&notification(change)));
                 self.reply = Some(reply);
                 Ok(())
             }
@@ -225,6 +221,9 @@ impl Listening {
         }
     }
 }
+
+/// How long a client waits before it opens the stream again.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), most: Duration::from_secs(30) };
 
 /// Whether trying again is of no use.
 fn is_final(error: &Error) -> bool {

@@ -1,9 +1,7 @@
 use std::ops::Deref;
 
 use anyport_protocol::types::{CallToolResult, ContentBlock, ResourceContents};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-
-use crate::Error;
+use serde::{Deserialize, Serialize};
 
 /// The result of a tool.
 ///
@@ -30,22 +28,6 @@ impl CallResult {
             _ => None,
         });
         texts.collect::<Vec<_>>().join("\n")
-    }
-
-    /// The structured content, read as a `T`.
-    ///
-    /// # Errors
-    /// [`Error::Decode`], when there is none, or it is no `T`.
-    pub fn structured<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let wrong = |place: String, fault| Error::Decode { method: "tools/call".into(), place, fault };
-        let Some(value) = &self.0.structured_content else {
-            return Err(wrong(
-                "structuredContent".into(),
-                format!("there is none; the text is {:.200}", self.text()),
-            ));
-        };
-        serde_path_to_error::deserialize(value)
-            .map_err(|error| wrong(format!("structuredContent.{}", error.path()), error.inner().to_string()))
     }
 
     /// The result as the protocol has it.

@@ -135,7 +135,7 @@ impl Pool {
             None => Some(self.0.first.lock().await),
             Some(_) => None,
         };
-        if first.is_some() && self.era() == Some(Era::Modern) && slot.key != ConnectionKey::Modern {
+        if first.is_some() && self.era() == Some(Era::Modern) && slot.key.era != Era::Modern {
             self.moved(&slot);
             return;
         }
@@ -283,8 +283,8 @@ impl Pool {
             let mut table = self.lock();
             table.era = Some(Era::of(revision));
             let key = match Era::of(revision) {
-                Era::Modern => ConnectionKey::Modern,
-                Era::Legacy if slot.key == ConnectionKey::Modern => {
+                Era::Modern => ConnectionKey::modern(),
+                Era::Legacy if slot.key.era == Era::Modern => {
                     ConnectionKey::legacy(&client.capabilities, false, Share::All)
                 }
                 Era::Legacy => slot.key.clone(),
@@ -381,7 +381,7 @@ impl Pool {
 
     /// Forgets a place that was one caller's alone, unless it is in use again: its caller may be gone for good.
     fn forget_unshared(&self, slot: &Arc<Slot>) {
-        if !slot.key.is_unidentifiable() {
+        if slot.key.share == Share::All {
             return;
         }
         // While the table is locked, no new caller comes to the slot.

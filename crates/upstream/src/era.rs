@@ -1,7 +1,7 @@
 use anyport_protocol::Revision;
 
 /// The two eras of the protocol: a modern server says everything per request, a legacy one per session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Era {
     Modern,
     Legacy,

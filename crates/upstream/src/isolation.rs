@@ -1,9 +1,9 @@
-//! Which connection a call belongs to.
+//! The connection that a call belongs to: the policy and the key.
 
 use anyport_protocol::{Raw, capability::ClientProfile, json::Splice};
 use anyport_service::{Context, Principal, SessionId};
 
-use crate::OpenRequest;
+use crate::{OpenRequest, era::Era};
 
 /// Which calls may share a connection to a legacy server.
 ///
@@ -28,17 +28,26 @@ pub enum IsolationPolicy {
     Caller,
 }
 
-/// Which connection a call belongs to.
+/// The key of a connection: calls with equal keys use the same one.
 ///
 /// A modern server learns the caller's capabilities with every request, so one connection serves all. A legacy server
 /// learns them once, so callers with equal capabilities share a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum ConnectionKey {
-    Modern,
-    Legacy { profile: ClientProfile, extensions: Option<Raw>, share: Share },
+pub(crate) struct ConnectionKey {
+    pub(crate) era: Era,
+    /// The capabilities that the connection declares; `None` in the modern era.
+    profile: Option<Profile>,
+    pub(crate) share: Share,
 }
 
-/// Which calls share a connection to a legacy server.
+/// The capabilities of a client that a legacy server learns.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Profile {
+    client: ClientProfile,
+    extensions: Option<Raw>,
+}
+
+/// The calls that share a connection to a legacy server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Share {
     /// All calls of clients with the same capabilities.
@@ -48,69 +57,65 @@ pub(crate) enum Share {
     /// Those of one principal that has no session.
     Principal(Principal),
     /// One call at a time, of unidentifiable callers.
-    ExclusiveSlot(usize),
+    Lane(usize),
 }
 
 impl ConnectionKey {
-    /// `changes_roots`: whether the client says when its roots change. One of 2026-07-28 cannot, whatever it declares.
+    /// The key of the connection to a modern server.
+    pub(crate) fn modern() -> Self {
+        Self { era: Era::Modern, profile: None, share: Share::All }
+    }
+
+    /// The key of a connection to a legacy server. `changes_roots`: whether the client announces when its roots change. A
+    /// client of 2026-07-28 cannot, whatever it declares.
     pub(crate) fn legacy(capabilities: &Raw, changes_roots: bool, share: Share) -> Self {
-        let profile = ClientProfile { roots_list_changed: changes_roots, ..ClientProfile::of(capabilities) };
+        let client = ClientProfile { roots_list_changed: changes_roots, ..ClientProfile::of(capabilities) };
         let extensions = capabilities.member("extensions").filter(|extensions| extensions.as_str() != "{}");
-        Self::Legacy { profile, extensions, share }
+        Self { era: Era::Legacy, profile: Some(Profile { client, extensions }), share }
     }
 
-    /// That of `share`, of callers who can do the same.
+    /// The key of the connection that `share` has, of callers with the same capabilities.
     pub(crate) fn of(&self, share: &Share) -> Self {
-        match self.clone() {
-            Self::Legacy { profile, extensions, .. } => {
-                Self::Legacy { profile, extensions, share: share.clone() }
-            }
-            Self::Modern => Self::Modern,
-        }
-    }
-
-    /// Whether it is not for all.
-    pub(crate) fn is_unidentifiable(&self) -> bool {
-        matches!(
-            self,
-            Self::Legacy { share: Share::Session(_) | Share::Principal(_) | Share::ExclusiveSlot(_), .. }
-        )
+        Self { share: share.clone(), ..self.clone() }
     }
 
     /// The client for which the connection of a call is opened.
     pub(crate) fn client(&self, context: &Context) -> OpenRequest {
-        let capabilities = match self {
-            Self::Modern => context.capabilities().clone(),
-            Self::Legacy { profile, extensions, .. } => declared(profile, extensions.as_ref()),
+        let capabilities = match &self.profile {
+            None => context.capabilities().clone(),
+            Some(profile) => profile.declared(),
         };
         OpenRequest { capabilities, info: context.client_info().cloned() }
     }
 }
 
-/// The capabilities object that says just this.
-fn declared(profile: &ClientProfile, extensions: Option<&Raw>) -> Raw {
-    let part = |names: &[(&str, bool)]| {
-        let declared = names.iter().filter(|(_, has)| *has);
-        declared.fold(Splice::new(), |part, (name, _)| part.with(name, &Raw::EMPTY_OBJECT)).finish()
-    };
-    let mut capabilities = Splice::new();
-    if profile.elicitation_form || profile.elicitation_url {
-        let modes = [("form", profile.elicitation_form), ("url", profile.elicitation_url)];
-        capabilities = capabilities.with("elicitation", &part(&modes));
+impl Profile {
+    /// The capabilities object with these capabilities and no others.
+    fn declared(&self) -> Raw {
+        let Self { client, extensions } = self;
+        let part = |names: &[(&str, bool)]| {
+            let declared = names.iter().filter(|(_, has)| *has);
+            declared.fold(Splice::new(), |part, (name, _)| part.with(name, &Raw::EMPTY_OBJECT)).finish()
+        };
+        let mut capabilities = Splice::new();
+        if client.elicitation_form || client.elicitation_url {
+            let modes = [("form", client.elicitation_form), ("url", client.elicitation_url)];
+            capabilities = capabilities.with("elicitation", &part(&modes));
+        }
+        if client.sampling {
+            let parts = [("tools", client.sampling_tools), ("context", client.sampling_context)];
+            capabilities = capabilities.with("sampling", &part(&parts));
+        }
+        if client.roots {
+            let changes = Raw::trusted(b"{\"listChanged\":true}".to_vec());
+            let roots = if client.roots_list_changed { changes } else { Raw::EMPTY_OBJECT };
+            capabilities = capabilities.with("roots", &roots);
+        }
+        if let Some(extensions) = extensions {
+            capabilities = capabilities.with("extensions", extensions);
+        }
+        capabilities.finish()
     }
-    if profile.sampling {
-        let parts = [("tools", profile.sampling_tools), ("context", profile.sampling_context)];
-        capabilities = capabilities.with("sampling", &part(&parts));
-    }
-    if profile.roots {
-        let changes = Raw::trusted(b"{\"listChanged\":true}".to_vec());
-        let roots = if profile.roots_list_changed { changes } else { Raw::EMPTY_OBJECT };
-        capabilities = capabilities.with("roots", &roots);
-    }
-    if let Some(extensions) = extensions {
-        capabilities = capabilities.with("extensions", extensions);
-    }
-    capabilities.finish()
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ use crate::{
     connect::BREATH,
     deferred::deferred,
     era::Era,
-    isolation::ConnectionKey,
     pages,
     pool::Pool,
     slot::{Slot, State, Up},
@@ -81,7 +80,7 @@ impl Pool {
         context: Context,
         told: Told,
     ) -> Reply {
-        let is_modern = slot.key == ConnectionKey::Modern;
+        let is_modern = slot.key.era == Era::Modern;
         let lost = match &outcome {
             Outcome::Failed(failure) if failure.is_lost_connection() => failure.root().clone(),
             Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {

@@ -33,7 +33,7 @@ impl Table {
         policy: IsolationPolicy,
     ) -> Arc<Slot> {
         let key = match self.era {
-            Some(Era::Modern) => ConnectionKey::Modern,
+            Some(Era::Modern) => ConnectionKey::modern(),
             _ => {
                 let all = ConnectionKey::legacy(
                     context.capabilities(),
@@ -83,7 +83,7 @@ impl Table {
         if !asks || !(isolated || asked()) {
             return Share::All;
         }
-        let lanes = || (0..=self.slots.len()).map(Share::ExclusiveSlot);
+        let lanes = || (0..=self.slots.len()).map(Share::Lane);
         let free = lanes().find(|lane| place(lane).is_none_or(|slot| !slot.is_taken()));
         if self.slots.values().filter(|slot| slot.is_taken()).count() < connections {
             return free.unwrap_or(Share::All);

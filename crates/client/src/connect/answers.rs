@@ -4,10 +4,7 @@ use anyport_protocol::{Error, Method, Raw, types::DiscoverResult};
 use anyport_service::ServerRequest;
 use anyport_transport::client::{Aside, Connection};
 
-use crate::{
-    client::server_name,
-    handler::{Functions, is_url},
-};
+use crate::handler::{Functions, is_url, server_name};
 
 /// Answers the server requests that belong to no call by the client's own functions: everything on its connection is
 /// the client's, so only the client can be meant.

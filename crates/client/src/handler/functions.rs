@@ -5,7 +5,7 @@ use anyport_protocol::{
     jsonrpc::code,
     meta::LogLevel,
     types::{
-        ClientCapabilities, CreateMessageRequestParams, CreateMessageResult, ElicitAction,
+        ClientCapabilities, CreateMessageRequestParams, CreateMessageResult, DiscoverResult, ElicitAction,
         ElicitRequestUrlParams, ElicitResult, ElicitationCapability, JsonObject, ListRootsResult,
         LoggingMessageNotificationParams, Root, SamplingCapability,
     },
@@ -13,7 +13,10 @@ use anyport_protocol::{
 use anyport_service::Answer;
 use serde::Serialize;
 
-use super::{ElicitAnswer, Form, Handler, Page, Refused};
+use super::{
+    definition::{Handler, Refused},
+    form::{ElicitAnswer, Form, Page},
+};
 
 type Running<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// A function from `A` to a future of `T`, whatever it is made of.
@@ -163,4 +166,10 @@ fn undeclared(method: Method) -> RpcError {
 
 fn unreadable(method: Method, error: &serde_json::Error) -> RpcError {
     RpcError::invalid_params(format!("the params of {} cannot be read: {error}", method.as_str()))
+}
+
+/// What a server calls itself; nothing if it does not.
+pub(crate) fn server_name(discovered: &DiscoverResult) -> String {
+    let info = discovered.meta.as_ref().and_then(|meta| meta.server_info.as_ref());
+    info.map_or_else(String::new, |info| info.title.clone().unwrap_or_else(|| info.name.clone()))
 }

@@ -6,6 +6,8 @@ use std::{
 };
 
 use anyport_protocol::Method;
+use anyport_service::Context;
+use anyport_upstream::Upstream;
 use tokio::{sync::watch, time::Instant};
 
 /// The versions of lists: when each list was found to differ, by its cache key, and which lists are being read again.
@@ -68,4 +70,9 @@ pub(super) fn lists(change: Method) -> &'static [Method] {
         Method::ResourcesChanged => &[Method::ResourcesList, Method::TemplatesList],
         _ => &[],
     }
+}
+
+/// The cache key of a list, which may depend on the client's capabilities.
+pub(super) fn key(method: Method, context: &Context) -> String {
+    format!("{} {}", method.as_str(), Upstream::profile(context))
 }

@@ -4,7 +4,7 @@ use anyport_protocol::{Method, subscription::SubscriptionFilter};
 use anyport_service::{Context, Notification, Request};
 use tokio::time::Instant;
 
-use super::{key, list_versions};
+use super::list_versions::{self, key};
 
 /// The pending list changes of one listener.
 pub(super) struct ListenerState {

@@ -16,7 +16,11 @@ use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Req
 use anyport_upstream::{Upstream, pages};
 use tokio::time::{Instant, sleep};
 
-use self::{catalog_cache::CatalogCache, list_versions::ListVersions, listener_state::ListenerState};
+use self::{
+    catalog_cache::CatalogCache,
+    list_versions::{ListVersions, key},
+    listener_state::ListenerState,
+};
 
 /// Passes everything on to one server, under its own names.
 ///
@@ -284,11 +288,6 @@ impl Bridge {
             }
         }
     }
-}
-
-/// The cache key of a list, which may depend on the client's capabilities.
-fn key(method: Method, context: &Context) -> String {
-    format!("{} {}", method.as_str(), Upstream::profile(context))
 }
 
 /// Whether a list is asked for without anything that the server may make another list of: such a one is not what everybody
