@@ -23,7 +23,7 @@ use anyport_upstream::{IsolationPolicy, Upstream, UpstreamLimits};
 use serde_json::Value;
 
 #[cfg(feature = "connect")]
-use crate::connect::{ClientConnector, FunctionAnswers};
+use crate::connect::{ClientConnector, answer_unsolicited};
 use crate::{
     Cache, Client, ElicitAnswer, Error, Form, Handler, Page, Refused,
     cache::ClientCache,
@@ -301,13 +301,14 @@ impl Builder {
                     .isolation(IsolationPolicy::Shared)
                     .dialogues(self.shim)
                     .build();
+                opened.listen(upstream.events());
                 connector = Some(opened);
                 tools = upstream.tools().clone();
                 Arc::new(upstream)
             }
             #[cfg(feature = "connect")]
             Source::Connection(connection) => {
-                FunctionAnswers::attach(functions.clone(), &connection);
+                answer_unsolicited(&functions, &connection);
                 legacy_clients(Arc::new(connection), self.shim)
             }
         };

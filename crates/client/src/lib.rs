@@ -48,14 +48,16 @@ mod request;
 mod result;
 mod schema;
 
+#[cfg(feature = "connect")]
+pub use anyport_service::{Peer, PeerEvent, PeerEvents};
 #[cfg(feature = "connect-http")]
 pub use anyport_transport::client::http;
 #[cfg(feature = "connect-websocket")]
 pub use anyport_transport::client::websocket;
 #[cfg(feature = "connect")]
 pub use anyport_transport::client::{
-    CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver, RevisionCache, Said, Spoken,
-    Target, child::Command,
+    CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver, RevisionCache, Target,
+    child::Command,
 };
 pub use builder::Builder;
 pub use cache::{Cache, CacheLimits};

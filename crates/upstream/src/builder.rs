@@ -5,6 +5,7 @@ use anyport_adapters::{
 };
 use anyport_metrics::Metrics;
 use anyport_seal::Sealer;
+use anyport_service::peer::PeerChannel;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
@@ -92,6 +93,7 @@ impl UpstreamBuilder {
             first: tokio::sync::Mutex::default(),
             tools: ToolCatalog::default(),
             parked: OnceLock::new(),
+            events: PeerChannel::default(),
             server_info: watch::Sender::new(None),
             closed: watch::Sender::new(false),
             over: watch::Sender::new(false),

@@ -10,8 +10,7 @@ use std::{
 };
 
 use anyport_protocol::{Method, Revision, failure::Failure, session::client::ServerIdentity};
-use anyport_service::{Context, Notification, Principal};
-use futures_core::Stream;
+use anyport_service::{Context, Notification, PeerEvent, PeerEvents, Principal};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit},
     task::JoinHandle,
@@ -19,14 +18,13 @@ use tokio::{
 };
 
 use crate::{
-    ConnectError, Connected, OpenRequest, ServerInfo, Spoken, WhenDown,
+    ConnectError, Connected, OpenRequest, ServerInfo, WhenDown,
     call::CallGuard,
     era::Era,
     isolation::{ConnectionKey, Share},
     pool::Pool,
     slot::{Down, Slot, State, Up},
     subscriptions::Offers,
-    unsolicited::UnsolicitedRequests,
 };
 
 /// Longer than this no connection is idle, so that the clock can tell when it has been.
@@ -268,12 +266,12 @@ impl Pool {
         room: OwnedSemaphorePermit,
         attempts: u32,
     ) {
-        let Connected { service, revision, discovered, spoken, asides, tell, closed, close } = live;
+        let Connected { service, session, peer, close } = live;
+        let (revision, events) = (session.revision(), peer.subscribe());
         let up = Arc::new(Up {
             service: service.clone(),
-            revision,
-            discovered: discovered.clone(),
-            tell,
+            session: session.clone(),
+            peer,
             since: Instant::now(),
             attempts,
             closing: Notify::new(),
@@ -292,11 +290,9 @@ impl Pool {
             table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
         };
         tracing::debug!(upstream = self.0.name, revision = revision.as_str(), "connected");
-        self.0
-            .server_info
-            .send_replace(Some(Arc::new(ServerInfo { revision, discovered: discovered.clone() })));
+        self.0.server_info.send_replace(Some(Arc::new(ServerInfo::of(&session))));
         if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
-            park.identify(ServerIdentity::of(&discovered));
+            park.identify(ServerIdentity::of(session.discovered()));
         }
         if !Arc::ptr_eq(&place, &slot) {
             // A slot that is connecting keeps its connection.
@@ -317,39 +313,40 @@ impl Pool {
             let info = client.info.clone();
             let context =
                 Context::new(Principal::local(), revision).with_client(client.capabilities.clone(), info);
-            place.listen.linked(service, context, Offers::of(&discovered));
-            asides(UnsolicitedRequests::of(self, &place));
+            place.listen.linked(service, context, Offers::of(session.discovered()));
         }
         place.state.send_replace(State::Up(up.clone()));
-        tokio::spawn(self.clone().watch(place, up, client.clone(), Ends { spoken, closed, close }));
+        tokio::spawn(self.clone().watch(place, up, client.clone(), events, close));
     }
 
     /// Stays with a connection until it is gone.
-    async fn watch(self, slot: Arc<Slot>, up: Arc<Up>, client: OpenRequest, ends: Ends) {
-        let Ends { mut spoken, mut closed, close } = ends;
+    async fn watch(
+        self,
+        slot: Arc<Slot>,
+        up: Arc<Up>,
+        client: OpenRequest,
+        mut events: PeerEvents,
+        close: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ) {
         let _open = self.0.metrics.open.hold();
         let mut over = self.0.over.subscribe();
         // However much the server says meanwhile.
         let idle = self.0.limits.idle.clamp(Duration::from_secs(1), LONGEST_IDLE);
         let mut looks = interval_at(Instant::now() + idle, idle);
-        let mut silent = false;
+        let closed = up.peer.closed();
+        tokio::pin!(closed);
         let why = loop {
-            let said = std::future::poll_fn(|task| spoken.as_mut().poll_next(task));
             tokio::select! {
-                why = &mut closed => break Some(why),
+                reason = &mut closed => break Some(reason.to_string()),
                 () = up.closing.notified() => break None,
                 _ = over.wait_for(|over| *over) => break None,
-                said = said, if !silent => match said {
-                    Some(Spoken::Notification(notification)) => {
-                        self.elicited(&slot, &notification);
-                        slot.listen.said(&notification);
-                    }
-                    Some(Spoken::Missed) => slot.listen.missed(),
-                    None => silent = true,
-                },
+                Some(event) = events.next() => self.heard(&slot, event),
                 _ = looks.tick() => self.close_if_idle(&slot),
             }
         };
+        self.attributed(&mut self.lock(), up.peer.attribution());
+        // Nothing of a connection that is over is claimed any more.
+        drop(events);
         let (since, attempts) = (up.since, up.attempts);
         slot.listen.lost();
         let Some(why) = why else {
@@ -394,6 +391,21 @@ impl Pool {
         }
     }
 
+    /// Takes what the server says outside any call.
+    fn heard(&self, slot: &Slot, event: PeerEvent) {
+        self.0.events.send(event.clone());
+        match event {
+            PeerEvent::Request(request) => self.unsolicited(slot, &request),
+            PeerEvent::Lagged(_) => slot.listen.missed(),
+            event @ PeerEvent::Notification(..) => {
+                if let Some(notification) = event.into_notification() {
+                    self.elicited(slot, &notification);
+                    slot.listen.said(&notification);
+                }
+            }
+        }
+    }
+
     /// 2025-11-25, elicitation §Completion Notifications: the server tells "when an out-of-band interaction started by
     /// URL mode elicitation is completed". Nothing of a modern wire says so; a parked call may wait for it.
     fn elicited(&self, slot: &Slot, notification: &Notification) {
@@ -435,13 +447,6 @@ impl Pool {
             self.give_up(slot);
         }
     }
-}
-
-/// The handle of a connection: its events, and its end.
-struct Ends {
-    spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
-    closed: Pin<Box<dyn Future<Output = String> + Send>>,
-    close: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 struct Waiting<'a>(&'a AtomicUsize);

@@ -2,10 +2,8 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use anyport_protocol::{Raw, Revision};
-use anyport_service::{Notification, Service};
-use anyport_transport::client::Aside;
-use futures_core::Stream;
+use anyport_protocol::{Raw, Revision, session::client::NegotiatedSession};
+use anyport_service::{Peer, Service};
 
 /// Connects to one server, as often as asked to.
 pub trait Connector: Send + Sync + 'static {
@@ -30,32 +28,12 @@ pub struct Connected {
     /// Takes requests in the newest vocabulary. A call that loses its connection ends with
     /// [`Failure::Disconnected`](anyport_protocol::failure::Failure::Disconnected), or a failure that says more.
     pub service: Arc<dyn Service>,
-    /// The revision that the server speaks.
-    pub revision: Revision,
-    /// Its `DiscoverResult`.
-    pub discovered: Raw,
-    /// Its messages outside any call.
-    pub spoken: Pin<Box<dyn Stream<Item = Spoken> + Send>>,
-    /// Gives what the server asks outside any call to somebody, from then on.
-    pub asides: Box<dyn FnOnce(Arc<dyn Aside>) + Send>,
-    /// Tells a legacy server what its client says outside its calls: a method and its params.
-    pub tell: Tell,
-    /// Completes when the connection is gone, with the reason for a person.
-    pub closed: Pin<Box<dyn Future<Output = String> + Send>>,
+    /// What was agreed with the server.
+    pub session: Arc<NegotiatedSession>,
+    /// The server, outside any call.
+    pub peer: Peer,
     /// Closes the connection once it is polled, also if others hold it, and completes when nothing of it is left.
     pub close: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-/// Says something that belongs to no call: a method and its params.
-pub type Tell = Box<dyn Fn(&str, &Raw) + Send + Sync>;
-
-/// Something that a server said outside any call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Spoken {
-    /// In the newest vocabulary.
-    Notification(Notification),
-    /// It said more than was listened to; some of it is lost.
-    Missed,
 }
 
 /// The facts about a server.
@@ -65,6 +43,12 @@ pub struct ServerInfo {
     pub revision: Revision,
     /// Its `DiscoverResult`.
     pub discovered: Raw,
+}
+
+impl ServerInfo {
+    pub(crate) fn of(session: &NegotiatedSession) -> Self {
+        Self { revision: session.revision(), discovered: session.discovered().clone() }
+    }
 }
 
 /// Why there is no connection, for a person: what happened and what to do.

@@ -12,7 +12,6 @@
 //! - `call`, `retry`: a call under way; when it is made again.
 //! - [`ToolCatalog`]: which of the server's tools are idempotent, and which of their arguments go into headers.
 //! - `subscriptions`: `subscriptions/listen` for servers of both eras, also after a loss.
-//! - `unsolicited`: what a server asks outside any call.
 //! - [`pages`]: lists that come in pages, read as a whole.
 
 mod builder;
@@ -35,14 +34,13 @@ mod table;
 mod test_server;
 mod tools;
 mod transport_connector;
-mod unsolicited;
 mod upstream;
 
 #[cfg(test)]
 extern crate self as anyport_upstream;
 
 pub use builder::UpstreamBuilder;
-pub use connector::{ConnectError, Connected, Connector, OpenRequest, ServerInfo, Spoken, Tell};
+pub use connector::{ConnectError, Connected, Connector, OpenRequest, ServerInfo};
 pub use isolation::IsolationPolicy;
 pub use limits::{UpstreamLimits, WhenDown};
 pub use tools::{ToolCatalog, is_header_mismatch};

@@ -4,7 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::Ato
 
 use anyport_adapters::LegacyServerAdapter;
 use anyport_metrics::{Counter, Gauge, Metrics};
-use anyport_service::Context;
+use anyport_protocol::{Method, failure::CloseReason, session::client::Attribution};
+use anyport_service::{
+    Context,
+    peer::{PeerChannel, UnsolicitedRequest},
+};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
@@ -31,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) tools: ToolCatalog,
     /// The tasks that await notifications about elicitations.
     pub(crate) parked: OnceLock<Weak<LegacyServerAdapter<Pool>>>,
+    /// What the server says outside any call, on any connection.
+    pub(crate) events: PeerChannel,
     pub(crate) server_info: watch::Sender<Option<Arc<ServerInfo>>>,
     /// Nothing new begins.
     pub(crate) closed: watch::Sender<bool>,
@@ -67,6 +73,7 @@ impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         self.0.0.closed.send_replace(true);
         self.0.0.over.send_replace(true);
+        self.0.0.events.close(CloseReason::Closed);
     }
 }
 
@@ -90,13 +97,13 @@ impl Pool {
 
     /// Where calls such as `context`'s go that ask nothing.
     pub(crate) fn slot(&self, context: &Context) -> Arc<Slot> {
-        self.lock().slot(context, false, &self.0.limits, self.0.isolation)
+        self.place(&mut self.lock(), context, false)
     }
 
     /// A place among the calls of the connection where such a call goes; `asks`: whether its caller may be asked.
     pub(crate) fn hold(&self, context: &Context, asks: bool) -> CallGuard {
         let mut table = self.lock();
-        let slot = table.slot(context, asks, &self.0.limits, self.0.isolation);
+        let slot = self.place(&mut table, context, asks);
         if table.era != Some(Era::Modern) {
             slot.used_by(context);
         }
@@ -104,15 +111,42 @@ impl Pool {
         CallGuard::of(&slot, &self.0.freed)
     }
 
-    /// Every caller has a connection of its own from now on.
-    pub(crate) fn isolate(&self) {
-        let first = !std::mem::replace(&mut self.lock().isolated, true);
-        if first {
+    fn place(&self, table: &mut Table, context: &Context, asks: bool) -> Arc<Slot> {
+        if table.era != Some(Era::Modern) && !table.isolated {
+            let attribution = table.slots.values().filter_map(|slot| slot.attribution()).max();
+            self.attributed(table, attribution);
+        }
+        table.slot(context, asks, &self.0.limits, self.0.isolation)
+    }
+
+    /// Learns how the calls of the server's requests were found. Once that was not possible, every caller has a
+    /// connection of its own.
+    pub(crate) fn attributed(&self, table: &mut Table, attribution: Option<Attribution>) {
+        table.ambiguous |= attribution == Some(Attribution::Single);
+        if attribution == Some(Attribution::Ambiguous) && !std::mem::replace(&mut table.isolated, true) {
             let name = &self.0.name;
             tracing::info!(
                 upstream = name,
                 "it asks without saying whom: each caller gets a connection of its own"
             );
+        }
+    }
+
+    /// Takes a server request that no call carries.
+    ///
+    /// On a session's own connection there is no doubt whom the server means. On one that several share, nobody is asked,
+    /// and from then on each gets one of its own; but not for roots, which nearly every server asks for as it begins.
+    pub(crate) fn unsolicited(&self, slot: &Slot, request: &UnsolicitedRequest) {
+        match slot.sharers() {
+            (_, Some(sole)) => {
+                if let Some(request) = request.claim() {
+                    // A request that the session does not take is declined.
+                    let _ = sole.request(request);
+                }
+            }
+            (0, None) => {}
+            (_, None) if request.method() == Method::ListRoots => {}
+            (_, None) => self.attributed(&mut self.lock(), Some(Attribution::Ambiguous)),
         }
     }
 }

@@ -54,12 +54,12 @@ impl Pool {
     fn through(&self, hold: CallGuard, up: &Up, request: Request, context: Context, told: Told) -> Reply {
         let slot = hold.slot();
         if request.is_listen() {
-            return match Era::of(up.revision) {
+            return match Era::of(up.session.revision()) {
                 Era::Modern => resubscribe::listen(self.clone(), request, context),
                 Era::Legacy => slot.listen.open(&request.params),
             };
         }
-        let sent = match Era::of(up.revision) {
+        let sent = match Era::of(up.session.revision()) {
             Era::Modern => self.0.tools.with_headers(&request, context.clone()),
             Era::Legacy => context.clone(),
         };

@@ -9,9 +9,10 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Raw, Revision,
+    Error, Raw,
     failure::Failure,
     json::{Elements, Members},
+    session::client::{Attribution, NegotiatedSession},
 };
 use anyport_service::{Context, Peer, PeerEvent, PeerEvents, Service, SessionId, WeakPeer};
 use lru::LruCache;
@@ -20,7 +21,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{Tell, isolation::ConnectionKey, subscriptions::Listen};
+use crate::{isolation::ConnectionKey, subscriptions::Listen};
 
 /// A place for one connection, and for those that come after it is lost.
 pub(crate) struct Slot {
@@ -57,9 +58,8 @@ pub(crate) enum State {
 /// A connection that is there.
 pub(crate) struct Up {
     pub(crate) service: Arc<dyn Service>,
-    pub(crate) revision: Revision,
-    pub(crate) discovered: Raw,
-    pub(crate) tell: Tell,
+    pub(crate) session: Arc<NegotiatedSession>,
+    pub(crate) peer: Peer,
     pub(crate) since: Instant,
     /// Attempts that failed one after the other before this connection.
     pub(crate) attempts: u32,
@@ -99,6 +99,11 @@ impl Slot {
             State::Up(up) => Some(up.clone()),
             _ => None,
         }
+    }
+
+    /// How the calls of the server's requests were found so far, on the connection that is there.
+    pub(crate) fn attribution(&self) -> Option<Attribution> {
+        self.up()?.peer.attribution()
     }
 
     /// The connection `up` is no more: in its place it is as `now` says, unless another has come there since. Returns whether
@@ -226,7 +231,7 @@ async fn forward(slot: Weak<Slot>, session: SessionId, mut events: PeerEvents) {
         if let PeerEvent::Notification(method, params) = event
             && let Some(up) = slot.up().filter(|_| slot.is_of(session))
         {
-            (up.tell)(&method, &params);
+            up.peer.notify(method, params);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyport_adapters::{LegacyClientAdapter, LegacyServerAdapter, StateBinding};
 use anyport_protocol::{Raw, failure::Failure, json::Splice};
-use anyport_service::{Context, InputMode, Reply, Request, Service};
+use anyport_service::{Context, InputMode, PeerEvents, Reply, Request, Service};
 use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
@@ -48,6 +48,12 @@ impl Upstream {
         self.pool.0.server_info.subscribe()
     }
 
+    /// Subscribes to what the server says outside any call, on all its connections, from now on. A modern server says
+    /// nothing there but what is subscribed to; see `subscriptions/listen`.
+    pub fn events(&self) -> PeerEvents {
+        self.pool.0.events.subscribe()
+    }
+
     /// The facts about the tools that the server has listed.
     pub fn tools(&self) -> &ToolCatalog {
         &self.pool.0.tools
@@ -59,7 +65,7 @@ impl Upstream {
     /// [`Failure::Unavailable`] if the server cannot be reached, [`Failure::Overloaded`] if every connection is in use.
     pub async fn connected(&self, context: &Context) -> Result<ServerInfo, Failure> {
         let (_, up) = self.pool.up(context).await?;
-        Ok(ServerInfo { revision: up.revision, discovered: up.discovered.clone() })
+        Ok(ServerInfo::of(&up.session))
     }
 
     /// What distinguishes callers to whom a server may show other lists.

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Error, Result};
-use anyport_protocol::jsonrpc::Reason;
 use anyport_protocol::suggest::did_you_mean;
 use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, MessageObserver};
 use serde_json::json;
@@ -65,8 +64,6 @@ fn failed(error: &ConnectError, demanded: bool) -> Error {
     }
     let (exit, help) = match error {
         ConnectError::Revision { .. } => (Exit::Failed, "leave out --revision, or demand one that it speaks"),
-        // The connection made the error from a malformed response.
-        ConnectError::Refused { error, .. } if is_invalid(error) => (Exit::Unreachable, DOCTOR),
         ConnectError::Refused { .. } => {
             (Exit::Failed, if demanded { LEAVE_OUT } else { super::errors::RECORD })
         }
@@ -84,9 +81,4 @@ fn failed(error: &ConnectError, demanded: bool) -> Error {
         _ => (Exit::Unreachable, DOCTOR),
     };
     Error::new(UserError::new(exit, safe::text(&error.to_string()), help))
-}
-
-/// Whether an error stands for a malformed response.
-pub(crate) fn is_invalid(error: &anyport_protocol::Error) -> bool {
-    error.reason == Some(Reason::InvalidUpstream)
 }

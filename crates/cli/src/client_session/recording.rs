@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::Result;
-use anyport_protocol::{Error, Method, Raw, Revision, session::client::NegotiatedSession};
+use anyport_protocol::{Error, Method, Raw, Revision, jsonrpc::code, session::client::NegotiatedSession};
 use anyport_transport::client::MessageObserver;
 use serde_json::{Value, json};
 
@@ -158,8 +158,9 @@ fn lifted(agreement: &NegotiatedSession, method: &str, params: &Value, answer: A
         }
     };
     match agreement.outcome(Some(method), &Raw::from(params.clone()), Revision::NEWEST, outcome) {
-        Ok(result) => result.decode().or(answer),
-        Err(error) => Err(json!({"code": error.code, "message": error.message})),
+        Ok(Ok(result)) => result.decode().or(answer),
+        Ok(Err(error)) => Err(json!({"code": error.code, "message": error.message})),
+        Err(failure) => Err(json!({"code": code::INTERNAL_ERROR, "message": failure.to_string()})),
     }
 }
 

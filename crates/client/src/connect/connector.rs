@@ -4,10 +4,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Said, Target, connect};
+use anyport_service::{PeerEvent, PeerEvents};
+use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Target, connect};
 use anyport_upstream::{Connected, Connector, OpenRequest};
 
-use super::answers::FunctionAnswers;
+use super::answers::answer_unsolicited;
 use crate::{cache::ClientCache, handler::Functions};
 
 /// Connects a client to its server, and again when its connection was lost.
@@ -39,7 +40,7 @@ impl ClientConnector {
         functions: Arc<Functions>,
     ) -> Result<Self, ConnectError> {
         let connection = connect(&target, &options).await?;
-        FunctionAnswers::attach(functions.clone(), &connection);
+        answer_unsolicited(&functions, &connection);
         let current = Mutex::new(Current { connection, is_first: true });
         Ok(Self(Arc::new(Shared { target, options, current, cache, functions })))
     }
@@ -57,22 +58,26 @@ impl ClientConnector {
             }
         }
         let connection = connect(&self.0.target, &self.0.options).await?;
-        FunctionAnswers::attach(self.0.functions.clone(), &connection);
+        answer_unsolicited(&self.0.functions, &connection);
         // It may be another server now, and the changes of the one before were not heard meanwhile.
         self.0.cache.clear();
         self.lock().connection = connection.clone();
         Ok(connection)
     }
 
-    /// Lets the cache hear what the server says, until the connection or the client is gone.
-    fn listen(&self, connection: &Connection) {
-        let (mut spoken, cache) = (connection.spoken(), Arc::downgrade(&self.0.cache));
+    /// Lets the cache hear what the server says, until the upstream or the client is gone.
+    pub(crate) fn listen(&self, mut events: PeerEvents) {
+        let cache = Arc::downgrade(&self.0.cache);
         tokio::spawn(async move {
-            while let Some(said) = spoken.next().await {
+            while let Some(event) = events.next().await {
                 let Some(cache) = cache.upgrade() else { return };
-                match said {
-                    Said::Notification(notification) => cache.heard(&notification),
-                    Said::Missed(_) => cache.clear(),
+                match event {
+                    PeerEvent::Lagged(_) => cache.clear(),
+                    event => {
+                        if let Some(notification) = event.into_notification() {
+                            cache.heard(&notification);
+                        }
+                    }
                 }
             }
         });
@@ -93,7 +98,6 @@ impl Connector for ClientConnector {
         Box::pin(async move {
             let connected = connector.next().await;
             let connection = connected.map_err(|error| anyport_upstream::ConnectError(error.to_string()))?;
-            connector.listen(&connection);
             Ok(connection.into())
         })
     }

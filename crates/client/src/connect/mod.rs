@@ -4,6 +4,6 @@ mod answers;
 mod connector;
 mod endpoint;
 
-pub(crate) use answers::FunctionAnswers;
+pub(crate) use answers::answer_unsolicited;
 pub(crate) use connector::ClientConnector;
 pub use endpoint::{IntoEndpoint, InvalidEndpoint};

@@ -1,6 +1,11 @@
-use std::task::Waker;
+use std::{
+    pin::Pin,
+    task::{Context as Task, Poll, Waker},
+};
 
-use super::*;
+use futures_core::Stream as _;
+
+use super::{channel::MAX_EVENT_BYTES, *};
 
 /// A transport that keeps what it is given, up to one message.
 struct Kept {
@@ -43,11 +48,14 @@ fn request() -> (ServerRequest, tokio::sync::oneshot::Receiver<crate::Answer>) {
     ServerRequest::new(Method::ListRoots, Raw::EMPTY_OBJECT)
 }
 
+fn poll(events: &mut PeerEvents) -> Poll<Option<PeerEvent>> {
+    Pin::new(events).poll_next(&mut Task::from_waker(Waker::noop()))
+}
+
 /// Whatever `events` has now, as text.
 fn read(events: &mut PeerEvents) -> Vec<String> {
     let mut all = Vec::new();
-    let task = Task::from_waker(Waker::noop());
-    while let Poll::Ready(event) = events.0.poll_event(&task) {
+    while let Poll::Ready(event) = poll(events) {
         match event {
             Some(PeerEvent::Notification(_, params)) => all.push(params.to_string()),
             Some(PeerEvent::Request(request)) => all.push(request.method().as_str().to_owned()),
@@ -94,9 +102,9 @@ fn each_subscriber_hears_everything_since_it_came() {
     let mut second = channel.subscribe();
     assert!(channel.send(notification(2)));
     assert_eq!(read(&mut first), [r#"{"n":1}"#, r#"{"n":2}"#]);
-    assert_eq!(channel.0.state.lock().events.len(), 1, "kept for the second");
+    assert_eq!(channel.waiting(), 1, "kept for the second");
     assert_eq!(read(&mut second), [r#"{"n":2}"#]);
-    assert_eq!(channel.0.state.lock().events.len(), 0);
+    assert_eq!(channel.waiting(), 0);
     channel.send(notification(3));
     channel.close(CloseReason::lost("cut"));
     assert!(!channel.send(notification(4)));
@@ -118,13 +126,27 @@ fn a_slow_subscriber_lags_and_holds_nobody_up() {
 }
 
 #[test]
+fn a_subscriber_that_reads_nothing_keeps_256_events() {
+    let channel = PeerChannel::default();
+    let mut slow = channel.subscribe();
+    for number in 0..300 {
+        assert!(channel.send(notification(number)));
+    }
+    assert_eq!(channel.waiting(), 256);
+    let all = read(&mut slow);
+    assert_eq!((all[0].as_str(), all.len()), ("lagged 44", 257));
+    let largest = "x".repeat(MAX_EVENT_BYTES - 2);
+    assert!(channel.send(PeerEvent::Notification("notifications/x".into(), Raw::string(&largest))));
+    assert_eq!(MAX_EVENT_BYTES, 256 << 10);
+}
+
+#[test]
 fn the_first_claim_has_an_unsolicited_request() {
     let channel = PeerChannel::default();
     let (mut first, mut second) = (channel.subscribe(), channel.subscribe());
     let (request, mut answer) = request();
     channel.send(PeerEvent::Request(UnsolicitedRequest::new(request)));
-    let task = Task::from_waker(Waker::noop());
-    let offered = |events: &mut PeerEvents| match events.0.poll_event(&task) {
+    let offered = |events: &mut PeerEvents| match poll(events) {
         Poll::Ready(Some(PeerEvent::Request(request))) => request,
         other => panic!("{other:?}"),
     };

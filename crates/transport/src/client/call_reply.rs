@@ -12,14 +12,14 @@ use anyport_protocol::{
     failure::Failure,
     json::Splice,
     jsonrpc::RpcResult,
-    session::client::{CallEvent, CallFacts, CallId, PreparedRequest},
+    session::client::{CallEvent, CallFacts, CallId, PreparedRequest, RequestEnvelope},
 };
 use anyport_service::{Context, Event, Notification, Outcome, Reply, Request};
 use futures_core::Stream;
 
 use super::{
     caller::{Caller, caller},
-    carrier::{Transport, hop},
+    connection::Transport,
     multiplexer::{Driver, Multiplexer},
 };
 
@@ -109,21 +109,18 @@ impl<D: Driver> CallReply<D> {
             return Outcome::Error(Error::internal("the connection is not open yet"));
         };
         let (to, from) = (self.context.revision(), session.revision());
-        let outcome = match outcome {
-            Err(failure) => return failure.into(),
+        let knows_codes = !to.has_reserved_error_codes() && !from.has_reserved_error_codes();
+        let outcome = match (outcome, undeclared) {
+            (Err(failure), _) => Err(failure),
             // Such a caller knows a legacy server's codes.
-            Ok(Err(error)) if !to.has_reserved_error_codes() && !from.has_reserved_error_codes() => {
-                Err(error.in_older_words())
-            }
-            Ok(Err(error)) => match undeclared {
-                Some(needed) => Err(Error::missing_capability(&needed.required())),
-                None => session.outcome(self.request.known(), &self.params, to, Err(error)),
-            },
-            Ok(result) => session.outcome(self.request.known(), &self.params, to, result),
+            (Ok(Err(error)), _) if knows_codes => Ok(Err(error.in_older_words())),
+            (Ok(Err(_)), Some(needed)) => Ok(Err(Error::missing_capability(&needed.required()))),
+            (Ok(outcome), _) => session.outcome(self.request.known(), &self.params, to, outcome),
         };
         match outcome {
-            Ok(result) if from.has_result_types() => Outcome::of_result(result),
-            outcome => Outcome::from(outcome),
+            Ok(Ok(result)) if from.has_result_types() => Outcome::of_result(result),
+            Ok(outcome) => Outcome::from(outcome),
+            Err(failure) => Outcome::from(failure),
         }
     }
 }
@@ -172,7 +169,13 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
         if method == Some(Method::Discover) && revision.has_sessions() {
             return Reply::ready(Ok(session.discovered().clone()));
         }
-        let envelope = hop(&context, &self.options, None);
+        let envelope = RequestEnvelope {
+            progress_token: None,
+            // A modern server is told with every request exactly what its caller can do.
+            capabilities: context.capabilities().clone(),
+            client_info: context.client_info().unwrap_or(&self.options.client_info).clone(),
+            log_level: context.log_level(),
+        };
         let progress = context.progress_token().is_some();
         let prepared = match session.prepare(request.method.clone(), &request.params, envelope, progress) {
             Ok(prepared) => prepared,
@@ -185,14 +188,6 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
         };
         let params = (*request.params).clone();
         Reply::pending(CallReply::new(self.clone(), call, sends, prepared, params, context))
-    }
-
-    fn tell(&self, method: &str, params: &Raw) {
-        self.act(&[], |connection, _, out| connection.notify(method, params.clone(), out));
-    }
-
-    fn offer_held(&self) {
-        self.act(&[], |connection, now, out| connection.offer_held(now, out));
     }
 
     fn close(&self) {

@@ -28,7 +28,7 @@ pub async fn connect(target: &Target, opening: &ConnectOptions) -> Result<Connec
 }
 
 async fn open(target: &Target, opening: &ConnectOptions) -> Result<Connection, ConnectError> {
-    let opened = match target {
+    match target {
         #[cfg(feature = "client-child")]
         Target::Command(command) => duplex::open(command, opening).await,
         #[cfg(feature = "client-http")]
@@ -39,6 +39,5 @@ async fn open(target: &Target, opening: &ConnectOptions) -> Result<Connection, C
         Target::Unix(path) => duplex::open(&super::unix::Socket(path), opening).await,
         Target::Stream(dial) => duplex::open(dial, opening).await,
         Target::Service(service) => duplex::open(&service::InProcess(service.clone()), opening).await,
-    };
-    opened.map(Connection::new)
+    }
 }

@@ -1,13 +1,9 @@
 use std::{fmt, sync::Arc};
 
-use anyport_protocol::{Raw, Revision};
-use anyport_service::{Context, Reply, Request, Service};
-use tokio::sync::watch;
+use anyport_protocol::{Raw, Revision, session::client::NegotiatedSession};
+use anyport_service::{Context, Peer, Reply, Request, Service};
 
-use super::{
-    Aside, CloseReason, Spoken,
-    carrier::{Opened, Transport},
-};
+use super::CloseReason;
 
 /// A connection to a server, as a service: requests in the newest vocabulary, replies in it.
 ///
@@ -16,85 +12,73 @@ use super::{
 pub struct Connection(Arc<Inner>);
 
 struct Inner {
-    opened: Opened,
+    session: Arc<NegotiatedSession>,
+    transport: Box<dyn Transport>,
+    peer: Peer,
+}
+
+/// Carries the calls of one connection.
+pub(super) trait Transport: Send + Sync + 'static {
+    /// Carries one request of the newest vocabulary. The reply is in it, too; dropping it cancels the request.
+    fn call(&self, request: Request, context: Context) -> Reply;
+
+    /// Begins to close: sends only what closing needs. The peer's channel is closed when that is done.
+    fn close(&self);
 }
 
 impl Connection {
-    pub(crate) fn new(opened: Opened) -> Self {
-        Self(Arc::new(Inner { opened }))
+    pub(super) fn new(session: Arc<NegotiatedSession>, transport: Box<dyn Transport>, peer: Peer) -> Self {
+        Self(Arc::new(Inner { session, transport, peer }))
+    }
+
+    /// What was agreed with the server.
+    pub fn session(&self) -> &Arc<NegotiatedSession> {
+        &self.0.session
     }
 
     /// The revision that the server speaks.
     pub fn revision(&self) -> Revision {
-        self.0.opened.agreement.revision()
+        self.0.session.revision()
     }
 
     /// What the server offers: a `DiscoverResult`, in the newest vocabulary whatever the server speaks.
     pub fn discovered(&self) -> &Raw {
-        self.0.opened.agreement.discovered()
+        self.0.session.discovered()
     }
 
-    /// What the server says outside any call, from now on.
-    pub fn spoken(&self) -> Spoken {
-        self.0.opened.spoken.another()
+    /// The server, outside any call. It does not keep the connection open.
+    pub fn peer(&self) -> &Peer {
+        &self.0.peer
     }
 
-    /// Gives what an older server asks outside any call to `aside`, from now on. Only the first that is set hears it.
-    pub fn asides(&self, aside: Arc<dyn Aside>) {
-        self.0.opened.asides.set(aside);
-        // Servers ask for roots as soon as the session begins, which may be before this.
-        self.0.opened.carrier.offer_held();
-    }
-
-    /// Sends a notification that belongs to no call, if the server's revision has such notifications.
-    pub fn tell(&self, method: &str, params: &Raw) {
-        if self.revision().has_client_notifications() {
-            self.0.opened.carrier.tell(method, params);
-        }
-    }
-
-    /// Completes when the connection is over, and says why. Cancel-safe; may be called any number of times.
+    /// Completes when the connection is over, with the reason. Cancel-safe; may be called any number of times.
     pub async fn closed(&self) -> CloseReason {
-        over(self.0.opened.ended.clone()).await
+        self.0.peer.closed().await
     }
 
     /// Closes the connection, whoever else holds it, and waits until nothing of it is left: no process, no descriptor.
     pub async fn close(self) {
-        let ended = self.0.opened.ended.clone();
-        self.0.opened.carrier.close();
+        let closed = self.0.peer.closed();
+        self.0.transport.close();
         drop(self);
-        over(ended).await;
-    }
-}
-
-async fn over(mut ended: watch::Receiver<Option<CloseReason>>) -> CloseReason {
-    match ended.wait_for(Option::is_some).await {
-        Ok(end) => end.clone().unwrap_or(CloseReason::Closed),
-        Err(_) => CloseReason::Closed,
+        closed.await;
     }
 }
 
 impl Service for Connection {
     fn call(&self, request: Request, context: Context) -> Reply {
-        self.0.opened.carrier.call(request, context)
+        self.0.transport.call(request, context)
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.opened.carrier.close();
+        self.transport.close();
     }
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("revision", &self.revision()).finish_non_exhaustive()
-    }
-}
-
-/// So that a carrier needs no name of its own outside.
-impl fmt::Debug for dyn Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Transport")
     }
 }

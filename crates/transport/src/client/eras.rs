@@ -54,7 +54,10 @@ const MAX_SERVERS: usize = 1024;
 /// Whether a server that was opened as what it used to be, and failed so, may be another one now.
 pub(super) fn may_be_another(error: &ConnectError) -> bool {
     match error {
-        ConnectError::Refused { .. } | ConnectError::Revision { .. } | ConnectError::Ended(_) => true,
+        ConnectError::Refused { .. }
+        | ConnectError::Failed { .. }
+        | ConnectError::Revision { .. }
+        | ConnectError::Ended(_) => true,
         // What is refused over HTTP is told in words.
         ConnectError::Transport(_) => true,
         _ => false,

@@ -1,6 +1,6 @@
 use std::{path::PathBuf, time::Duration};
 
-use anyport_protocol::{Error, Revision};
+use anyport_protocol::{Error, Revision, failure::Failure};
 
 use super::CloseReason;
 
@@ -47,6 +47,14 @@ pub enum ConnectError {
         method: &'static str,
         /// Its error.
         error: Error,
+    },
+    /// The server gave no answer to a request of the opening, or none that is valid.
+    #[error("the server did not answer {method}: {failure}")]
+    Failed {
+        /// What was asked of it.
+        method: &'static str,
+        /// What happened instead.
+        failure: Failure,
     },
     /// The server speaks no revision that we speak, or not the one that was demanded.
     #[error("the server speaks {spoken}, not {}; demand another revision, or none",

@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - [`connect`], [`Target`], [`ConnectOptions`]: how a connection begins; [`RevisionCache`]: what is remembered of that.
-//! - [`Connection`]: what it is then; [`Spoken`]: what the server says outside any call; [`CloseReason`]: why it is over.
+//! - [`Connection`]: what it is then, with the [`Peer`] at its other end; [`CloseReason`]: why it is over.
 //! - `malformed`: counts what a server sends that is not a message.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
 //! - `child` (feature `client-child`): servers that are started as a child process.
@@ -15,10 +15,8 @@
 //! - `unix` (feature `client-unix`): servers on a Unix socket.
 //! - [`Dial`]: servers that are reached in a way of the caller's own.
 
-mod aside;
 mod call_reply;
 mod caller;
-mod carrier;
 #[cfg(feature = "client-child")]
 pub mod child;
 mod connect;
@@ -32,9 +30,9 @@ pub mod http;
 mod malformed;
 mod multiplexer;
 mod opening;
+mod peer;
 mod server_request;
 mod service;
-mod spoken;
 mod stream;
 mod target;
 #[cfg(test)]
@@ -45,15 +43,13 @@ mod unix;
 pub mod websocket;
 
 pub use anyport_protocol::failure::CloseReason;
-pub use aside::Aside;
 pub use connect::connect;
 pub use connection::Connection;
 pub use dial::Dial;
 pub use eras::RevisionCache;
 pub use error::ConnectError;
 pub use opening::{ConnectOptions, MessageObserver};
-pub use spoken::{Said, Spoken};
 pub use target::Target;
 
 #[cfg(doc)]
-use anyport_service::Service;
+use anyport_service::{Peer, Service};

@@ -6,7 +6,7 @@
 //!   the caller.
 //! - What the connection wants done comes back: messages of its own by [`Driver::send`], the request of a call by
 //!   [`Driver::start`], everything about the channel by [`Driver::control`]. All are called without the lock.
-//! - [`Multiplexer`] is the [`Transport`] of a [`Connection`](super::Connection); each call is a
+//! - [`Multiplexer`] is the transport of a [`Connection`](super::Connection); each call is a
 //!   [`CallReply`](super::call_reply::CallReply).
 //!
 //! Wakers are taken under the lock and woken after it. The only task of a connection is its timer, which lives while the
@@ -26,16 +26,14 @@ use anyport_protocol::{
         ServerRequestId,
     },
 };
-use anyport_service::{Context, Notification, sync::Lock};
+use anyport_service::{Context, Peer, SessionId, peer::PeerChannel, sync::Lock};
 use smallvec::SmallVec;
 use tokio::{
-    sync::{Notify, broadcast},
+    sync::Notify,
     time::{Instant, sleep_until},
 };
 
-use super::{
-    aside::Asides, caller::Caller, malformed::MalformedCount, opening::ConnectOptions, spoken::Spoken,
-};
+use super::{caller::Caller, malformed::MalformedCount, opening::ConnectOptions};
 
 /// How the messages of one connection travel.
 pub(crate) trait Driver: Sized + Send + Sync + 'static {
@@ -90,9 +88,10 @@ pub(crate) struct Multiplexer<D: Driver> {
     /// When the connection was made.
     begun: Instant,
     session: OnceLock<Arc<NegotiatedSession>>,
-    pub(super) said: broadcast::Sender<Notification>,
-    spoken: Spoken,
-    pub(super) asides: Asides,
+    pub(super) id: SessionId,
+    /// What the server says outside any call, and why the connection is over: closed once nothing of the channel is left.
+    pub(crate) events: PeerChannel,
+    pub(super) attribution: Lock<Option<Attribution>>,
     malformed: MalformedCount,
     rearmed: Arc<Notify>,
     this: Weak<Self>,
@@ -137,7 +136,7 @@ impl Machine {
 
 impl<D: Driver> Multiplexer<D> {
     pub(crate) fn new(driver: D, options: Arc<ConnectOptions>, machine: Machine) -> Arc<Self> {
-        let (said, spoken) = Spoken::channel(options.spoken_queue);
+        let events = PeerChannel::new(options.event_queue);
         let Machine { connection, begun } = machine;
         let state = State { connection, wakers: CallTable::default(), withdrawals: Vec::new(), timer: None };
         Arc::new_cyclic(|this| Self {
@@ -146,9 +145,9 @@ impl<D: Driver> Multiplexer<D> {
             state: Lock::new(state),
             begun,
             session: OnceLock::new(),
-            said,
-            spoken,
-            asides: Asides::default(),
+            id: SessionId::next(),
+            events,
+            attribution: Lock::default(),
             malformed: MalformedCount::default(),
             rearmed: Arc::default(),
             this: this.clone(),
@@ -168,13 +167,9 @@ impl<D: Driver> Multiplexer<D> {
         self.session.get()
     }
 
-    /// A reader of what the server says outside any call.
-    pub(crate) fn spoken(&self) -> Spoken {
-        self.spoken.another()
-    }
-
-    pub(crate) fn asides(&self) -> Asides {
-        self.asides.clone()
+    /// The server, outside any call.
+    pub(crate) fn peer(self: &Arc<Self>) -> Peer {
+        Peer::new(self.clone())
     }
 
     pub(crate) fn weak(&self) -> Weak<Self> {
@@ -269,8 +264,10 @@ impl<D: Driver> Multiplexer<D> {
             }
             Action::Close(reason) => self.driver.control(self, Control::Close(reason)),
             Action::Unsolicited(message) => self.unsolicited(message),
-            Action::Attributed(Attribution::Single) => self.asides.unnamed(),
-            Action::Attributed(Attribution::Ambiguous) => self.asides.several(),
+            Action::Attributed(attribution) => {
+                let mut known = self.attribution.lock();
+                *known = (*known).max(Some(attribution));
+            }
             Action::Count(why) => self.count(why, text),
         }
     }

@@ -50,9 +50,10 @@ settings! {
         /// (`log_hold`).
         #[default(60 s)]
         pub log_hold: Duration,
-        /// The number of messages outside of calls that wait for a slow reader of [`super::Spoken`] (`spoken_queue`).
+        /// The number of messages outside of calls that wait for a slow subscriber of the connection's peer
+        /// (`event_queue`). Of further ones the oldest are left out.
         #[default(256)]
-        pub spoken_queue: usize,
+        pub event_queue: usize,
         /// The cache of servers' revisions.
         #[default("a cache of its own, which clones share" = RevisionCache::default())]
         pub eras: RevisionCache,

@@ -5,16 +5,10 @@ use std::{
     task::{Context as Task, Poll},
 };
 
-use anyport_protocol::{
-    Error, Method, Raw,
-    session::client::{ServerRequestId, UnsolicitedMessage},
-};
-use anyport_service::{Answer, AnswerSink, Notification, Responder, ServerRequest};
+use anyport_protocol::{Error, Method, Raw, session::client::ServerRequestId};
+use anyport_service::{Answer, AnswerSink, Responder, ServerRequest};
 
-use super::{
-    multiplexer::{Driver, Multiplexer},
-    spoken,
-};
+use super::multiplexer::{Driver, Multiplexer};
 
 /// Takes the answer to one request of the server's, and puts it straight into the connection.
 pub(crate) struct PendingAnswer<D: Driver> {
@@ -79,28 +73,6 @@ impl<D: Driver> AnswerSink for PendingAnswer<D> {
 }
 
 impl<D: Driver> Multiplexer<D> {
-    /// Gives what belongs to no call to whoever listens.
-    pub(super) fn unsolicited(&self, message: UnsolicitedMessage) {
-        let Some(session) = self.session() else { return };
-        match message {
-            UnsolicitedMessage::Notification(method, params) => {
-                if let Some(params) = session.notification(method, params) {
-                    spoken::say(&self.said, Notification { method, params });
-                }
-            }
-            UnsolicitedMessage::UnknownNotification(method, _) => {
-                tracing::debug!(method = &*method, "an unknown notification that belongs to no call");
-            }
-            UnsolicitedMessage::Request(id, method, params) => match session.question(method, params) {
-                Ok(params) => {
-                    // Whoever does not take it drops it, and thereby declines it.
-                    let _ = self.asides.ask(self.server_request(id, method, params, true));
-                }
-                Err(error) => self.act(&[], |connection, _, out| connection.answer(id, Err(error), out)),
-            },
-        }
-    }
-
     /// A request of the server's whose answer goes straight back into the connection.
     pub(crate) fn server_request(
         &self,

@@ -13,14 +13,14 @@ use anyport_protocol::{
     meta::{LogLevel, Meta},
 };
 use anyport_service::{
-    Context, Event, InputMode, Notification, Outcome, Principal, Reply, Request, ServerRequest, Service, emit,
+    Context, Event, InputMode, Notification, Outcome, PeerEvent, Principal, Reply, Request, ServerRequest,
+    Service, emit,
 };
 use bytes::Bytes;
 
 use super::{
-    CloseReason, ConnectError, ConnectOptions, Connection, Said, Target,
-    carrier::Transport,
-    connect,
+    CloseReason, ConnectError, ConnectOptions, Connection, Target, connect,
+    connection::Transport,
     duplex::{Duplex, Outbox, by_hand},
 };
 use crate::dialogue::Frame;
@@ -398,17 +398,17 @@ async fn level_raised_before_call_and_lowered_later() {
 #[tokio::test(start_paused = true)]
 async fn logs_that_nobody_can_be_named_for_are_said_outside_any_call() {
     let mut server = ByHand::new(Revision::NEWEST);
-    let mut spoken = server.connection.spoken();
+    let mut events = server.connection.peer().subscribe();
     let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#;
     let wants = || caller().with_log_level(Some(LogLevel::Info));
     let (_one, _two) = (server.call("a", wants()).await, server.call("b", wants()).await);
     server.hear(log);
     assert!(
-        matches!(spoken.next().await, Some(Said::Notification(said)) if said.method == Method::LogMessage)
+        matches!(events.next().await, Some(PeerEvent::Notification(method, _)) if method == Method::LogMessage.as_str())
     );
     server.hear(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
     assert!(
-        matches!(spoken.next().await, Some(Said::Notification(said)) if said.method == Method::ToolsChanged)
+        matches!(events.next().await, Some(PeerEvent::Notification(method, _)) if method == Method::ToolsChanged.as_str())
     );
 }
 

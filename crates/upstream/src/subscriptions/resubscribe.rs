@@ -24,7 +24,7 @@ async fn run(pool: &Pool, request: &Request, context: &Context, emitter: &Emitte
         let begun = Instant::now();
         let outcome = match pool.up(context).await {
             // It came back as an older server, which is listened to in another way.
-            Ok((_, up)) if !up.revision.has_listen() => return Outcome::Result(end()),
+            Ok((_, up)) if !up.session.revision().has_listen() => return Outcome::Result(end()),
             Ok((_, up)) => {
                 let reply = up.service.call(request.clone(), context.clone());
                 relay(reply, emitter, &mut acknowledged).await

@@ -1,10 +1,15 @@
+mod outside_calls;
+
 use std::{
     pin::Pin,
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyport_adapters::ParkLimits;
-use anyport_protocol::{Method, Revision, jsonrpc::code, param_header::ParamHeaders};
+use anyport_protocol::{
+    Method, Revision, failure::CloseReason, jsonrpc::code, param_header::ParamHeaders,
+    session::client::Attribution,
+};
 use anyport_seal::{Key, Sealer};
 use anyport_service::{Event, Outcome, SessionId};
 use serde_json::{Value, json};
@@ -382,7 +387,10 @@ async fn shutting_down_leaves_no_connection() {
     let hangs = tokio::spawn(upstream.call(call("write", json!({"hang": 1})), plain()).outcome());
     sleep(Duration::from_millis(10)).await;
     upstream.shut_down().await;
-    assert_eq!([0, 1].map(|index| farm.server(index).end()), [Some("closed"); 2]);
+    assert_eq!(
+        [0, 1].map(|index| farm.server(index).end()),
+        [Some(CloseReason::Closed), Some(CloseReason::Closed)]
+    );
     error(hangs.await.unwrap());
 }
 
@@ -406,7 +414,7 @@ async fn what_is_being_connected_is_not_waited_for_when_all_is_shut_down() {
 async fn a_caller_that_is_back_while_its_connection_closes_keeps_the_next_one() {
     let farm = Farm::new(LEGACY).slow(Duration::from_millis(50), Duration::from_secs(5));
     let upstream = upstream(&farm);
-    upstream.pool.isolate();
+    upstream.pool.attributed(&mut upstream.pool.lock(), Some(Attribution::Ambiguous));
     let session = || caller(LEGACY, json!({"elicitation": {}})).with_session(SessionId::next());
     let (first, second) = (session(), session());
     for context in [&first, &second] {

@@ -5,23 +5,22 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex},
-    task::Poll,
     time::Duration,
 };
 
 use anyport_protocol::{
     Error, Method, Raw, Revision,
     failure::{CloseReason, Failure},
+    session::client::{Attribution, NegotiatedSession},
 };
 use anyport_service::{
-    Context, Event, Notification, Outcome, Principal, Reply, Request, ServerRequest, Service, emit,
+    Context, Event, Notification, Outcome, Peer, PeerEvent, Principal, Reply, Request, ServerRequest,
+    Service, SessionId, emit,
+    peer::{PeerChannel, PeerTransport, ToPeer, UnsolicitedRequest},
 };
-use anyport_upstream::{ConnectError, Connected, Connector, OpenRequest, Spoken};
+use anyport_upstream::{ConnectError, Connected, Connector, OpenRequest};
 use serde_json::{Value, json};
-use tokio::{
-    sync::{mpsc, watch},
-    time::sleep,
-};
+use tokio::time::sleep;
 
 #[derive(Clone)]
 pub(crate) struct Farm(Arc<Mutex<Inside>>);
@@ -46,11 +45,39 @@ struct Inside {
 pub(crate) struct Server {
     revision: Revision,
     calls: Arc<Mutex<Vec<String>>>,
-    say: mpsc::UnboundedSender<Spoken>,
-    lost: watch::Sender<Option<&'static str>>,
+    wire: Arc<Wire>,
     tools: Value,
     endless: bool,
     refused: Arc<Mutex<Vec<&'static str>>>,
+}
+
+/// The connection outside any call.
+struct Wire {
+    id: SessionId,
+    events: PeerChannel,
+    attribution: Mutex<Option<Attribution>>,
+    /// The notifications of its client.
+    heard: Mutex<Vec<String>>,
+}
+
+impl PeerTransport for Wire {
+    fn id(&self) -> SessionId {
+        self.id
+    }
+
+    fn send(&self, message: ToPeer) -> Result<(), ToPeer> {
+        let ToPeer::Notification(method, _) = message else { return Err(message) };
+        self.heard.lock().unwrap().push(method.to_string());
+        Ok(())
+    }
+
+    fn events(&self) -> &PeerChannel {
+        &self.events
+    }
+
+    fn attribution(&self) -> Option<Attribution> {
+        *self.attribution.lock().unwrap()
+    }
 }
 
 impl Farm {
@@ -131,15 +158,17 @@ impl Connector for Farm {
             if let Some(why) = inside.failures.pop_front() {
                 return Err(ConnectError(why.into()));
             }
-            let (say, mut said) = mpsc::unbounded_channel();
-            let lost = watch::Sender::new(None);
-            let mut closed = lost.subscribe();
-            let (closing, takes) = (lost.clone(), inside.closing);
+            let wire = Arc::new(Wire {
+                id: SessionId::next(),
+                events: PeerChannel::default(),
+                attribution: Mutex::default(),
+                heard: Mutex::default(),
+            });
+            let (closing, takes) = (wire.clone(), inside.closing);
             let server = Server {
                 revision: inside.revision,
                 calls: Arc::default(),
-                say,
-                lost,
+                wire: wire.clone(),
                 tools: inside.tools.clone(),
                 endless: inside.endless,
                 refused: inside.refused.clone(),
@@ -147,32 +176,14 @@ impl Connector for Farm {
             inside.servers.push(server.clone());
             Ok(Connected {
                 service: Arc::new(server.clone()),
-                revision: inside.revision,
-                discovered: server.discovered(),
-                spoken: Box::pin(Stream(Box::new(move |task| said.poll_recv(task)))),
-                asides: Box::new(drop),
-                tell: Box::new(|_, _| ()),
-                closed: Box::pin(async move {
-                    closed.wait_for(Option::is_some).await.unwrap().unwrap().to_owned()
-                }),
+                session: Arc::new(server.session()),
+                peer: Peer::new(wire),
                 close: Box::pin(async move {
                     sleep(takes).await;
-                    closing.send_replace(Some("closed"));
+                    closing.events.close(CloseReason::Closed);
                 }),
             })
         })
-    }
-}
-
-type Polled = dyn FnMut(&mut std::task::Context<'_>) -> Poll<Option<Spoken>> + Send;
-
-struct Stream(Box<Polled>);
-
-impl futures_core::Stream for Stream {
-    type Item = Spoken;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Option<Spoken>> {
-        (self.0)(task)
     }
 }
 
@@ -182,28 +193,57 @@ impl Server {
     }
 
     pub(crate) fn say(&self, method: Method, params: Value) {
-        self.say.send(Spoken::Notification(Notification { method, params: params.into() })).unwrap();
+        self.wire.events.send(PeerEvent::Notification(method.as_str().into(), params.into()));
+    }
+
+    /// Asks outside any call. Whoever takes the request answers it on what is returned.
+    pub(crate) fn ask(&self, method: Method) -> tokio::sync::oneshot::Receiver<anyport_service::Answer> {
+        let (request, answer) = ServerRequest::new(method, Raw::EMPTY_OBJECT);
+        self.wire.events.send(PeerEvent::Request(UnsolicitedRequest::new(request)));
+        answer
+    }
+
+    /// From now on the calls of its requests were found in this way.
+    pub(crate) fn attribute(&self, attribution: Attribution) {
+        *self.wire.attribution.lock().unwrap() = Some(attribution);
+    }
+
+    /// The methods of the notifications that its client has sent.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.wire.heard.lock().unwrap().clone()
     }
 
     /// Why the connection is gone, if it is.
-    pub(crate) fn end(&self) -> Option<&'static str> {
-        *self.lost.borrow()
+    pub(crate) fn end(&self) -> Option<CloseReason> {
+        self.wire.events.close_reason()
     }
 
     /// Breaks the connection.
     pub(crate) fn lose(&self, why: &'static str) {
-        self.lost.send_replace(Some(why));
+        self.wire.events.close(CloseReason::lost(why));
     }
 
-    fn discovered(&self) -> Raw {
-        json!({
-            "resultType": "complete",
-            "supportedVersions": [self.revision.as_str()],
-            "capabilities": {"tools": {"listChanged": true}, "resources": {"subscribe": true}, "x-unknown": {"a": 1}},
+    fn session(&self) -> NegotiatedSession {
+        let capabilities =
+            json!({"tools": {"listChanged": true}, "resources": {"subscribe": true}, "x-unknown": {"a": 1}});
+        let info = json!({"name": "farm", "version": "1"});
+        if self.revision.is_stateless() {
+            let discovered = json!({
+                "resultType": "complete",
+                "supportedVersions": [self.revision.as_str()],
+                "capabilities": capabilities,
+                "instructions": "be kind",
+                "_meta": {"io.modelcontextprotocol/serverInfo": info},
+            });
+            return NegotiatedSession::modern(self.revision, discovered.into()).unwrap();
+        }
+        let initialized = json!({
+            "protocolVersion": self.revision.as_str(),
+            "capabilities": capabilities,
             "instructions": "be kind",
-            "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "farm", "version": "1"}},
-        })
-        .into()
+            "serverInfo": info,
+        });
+        NegotiatedSession::legacy(&initialized.into()).unwrap()
     }
 }
 
@@ -211,11 +251,8 @@ impl Service for Server {
     fn call(&self, request: Request, context: Context) -> Reply {
         let name = request.name().map_or_else(|| request.method.to_string(), |name| name.to_string());
         self.calls.lock().unwrap().push(name.clone());
-        let mut lost = self.lost.subscribe();
-        let lost = async move {
-            let why = lost.wait_for(Option::is_some).await.unwrap().unwrap();
-            Outcome::from(Failure::Disconnected(CloseReason::lost(why)))
-        };
+        let lost = self.wire.events.closed();
+        let lost = async move { Outcome::from(Failure::Disconnected(lost.await)) };
         let done = |result: Value| Outcome::Result(result.into());
         if request.known() == Some(Method::ToolsList) {
             let mut page = json!({"resultType": "complete", "tools": self.tools, "ttlMs": 0});

@@ -122,13 +122,13 @@ impl Finding {
             ConnectError::NoProgram { .. } | ConnectError::Spawn { .. } => "start",
             ConnectError::Unreachable { .. } => "connect",
             ConnectError::Ended(_) if is_command && heard.messages == 0 && heard.garbage.is_none() => "start",
-            ConnectError::Refused { error, .. } if !connect::is_invalid(error) => "revision",
+            ConnectError::Refused { .. } => "revision",
             ConnectError::Revision { .. } if heard.messages > 0 => "revision",
             _ => "speak",
         };
         let mut detail = match error {
             // The text is ours, not the server's.
-            ConnectError::Refused { error, .. } if connect::is_invalid(error) => error.message.to_string(),
+            ConnectError::Failed { failure, .. } => failure.to_string(),
             error => error.to_string(),
         };
         let garbage = heard.garbage.as_deref().filter(|_| heard.messages == 0 && step != "revision");

@@ -7,7 +7,7 @@ use super::{
     message::IncomingRequest,
     phase::Phase,
     route_request::RequestRoute,
-    server_requests::{OpenRequest, Owner, undeclared},
+    server_requests::{Owner, undeclared},
 };
 use crate::{
     Error, Id, Method, Raw, Revision,
@@ -99,16 +99,19 @@ impl<C: Clone + Eq> ClientConnection<C> {
         out.push(Action::Wake(id));
     }
 
-    /// Gives a request that was held to a call that may be asked.
-    pub(super) fn give(&mut self, now: Duration, held: OpenRequest, id: CallId, out: &mut Actions) {
-        let Some(call) = self.calls.get_mut(id) else { return };
-        if let Some(needs) = held.needs.filter(|needs| !call.facts.profile.has(*needs)) {
-            call.undeclared = Some(needs);
-            let error = undeclared(&call.facts.profile, held.method, needs);
-            return self.send_response(held.id, Err(error), out);
+    /// Gives the requests that are held to a call that may be asked.
+    pub(super) fn give_held(&mut self, now: Duration, id: CallId, out: &mut Actions) {
+        while let Some(held) = self.requests.take_held() {
+            let Some(call) = self.calls.get_mut(id) else { return };
+            if let Some(needs) = held.needs.filter(|needs| !call.facts.profile.has(*needs)) {
+                call.undeclared = Some(needs);
+                let error = undeclared(&call.facts.profile, held.method, needs);
+                self.send_response(held.id, Err(error), out);
+            } else {
+                self.calls.ask(id, held.serial, held.method, held.params.clone());
+                self.requests.give(now, held, id);
+            }
         }
-        self.calls.ask(id, held.serial, held.method, held.params.clone());
-        self.requests.give(now, held, id);
     }
 
     /// The server's requests about a call are void: the call is over.

@@ -168,8 +168,8 @@ impl<C: Clone + Eq> ClientConnection<C> {
         };
         let may_ask = facts.method.is_some_and(Method::may_ask);
         self.calls.insert(id, facts, stage);
-        while may_ask && let Some(held) = self.requests.take_held() {
-            self.give(now, held, id, out);
+        if may_ask {
+            self.give_held(now, id, out);
         }
         Ok(id)
     }
@@ -224,13 +224,20 @@ impl<C: Clone + Eq> ClientConnection<C> {
         self.requests.is_open(request)
     }
 
-    /// Says that nobody takes an unsolicited request: a request for roots is held for the next call that may be asked, any
-    /// other is refused.
+    /// Says that nobody takes an unsolicited request: a request for roots goes to the call that may be asked, now or as soon
+    /// as there is one; any other is refused.
     pub fn decline(&mut self, now: Duration, request: ServerRequestId, out: &mut Actions) {
         let Some(open) = self.requests.take(request) else { return };
         match open.owner {
             // Servers ask for roots as soon as a session begins; what is called then may well be a list.
-            Owner::Unsolicited(_) if open.method == Method::ListRoots => self.requests.hold(now, open),
+            Owner::Unsolicited(_) if open.method == Method::ListRoots => {
+                self.requests.hold(now, open);
+                // The call may have begun while the request was offered.
+                if let (RequestRoute::Call(_), Some(call)) = self.calls.route() {
+                    self.give_held(now, call, out);
+                    out.push(Action::Wake(call));
+                }
+            }
             Owner::Unsolicited(route) => self.refuse(open.id, open.method, route, out),
             Owner::Held | Owner::Call(_) => {
                 self.refuse(open.id, open.method, RequestRoute::NoCall, out);

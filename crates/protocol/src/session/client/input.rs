@@ -161,8 +161,8 @@ pub enum Action {
 /// The actions of one step; kept on the stack by the caller.
 pub type Actions = SmallVec<[Action; 4]>;
 
-/// What the isolation of callers learns from a request on a shared stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the call of a request on a shared stream was found, from clear to doubtful: what the isolation of callers learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attribution {
     /// Only one caller could be meant, and while its call is in flight no other may be asked on this connection.
     Single,

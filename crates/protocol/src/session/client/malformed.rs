@@ -1,11 +1,7 @@
 use bytes::Bytes;
 
 use super::call_id::CallId;
-use crate::{
-    Error, Id, Limits, Raw,
-    json::Elements,
-    jsonrpc::{Malformed, Reason},
-};
+use crate::{Error, Id, Limits, Raw, failure::Failure, json::Elements, jsonrpc::Malformed};
 
 /// Text of the server's that is not a message.
 #[derive(Debug)]
@@ -51,10 +47,9 @@ impl MalformedMessage {
         Self { error, intent }
     }
 
-    /// As the outcome of the request that it was to answer.
-    pub fn into_error(self) -> Error {
-        Error::internal(format!("the server's message is none: {}", self.error.message))
-            .with_reason(Reason::InvalidUpstream)
+    /// The failure of the request that it was to answer.
+    pub fn failure(&self) -> Failure {
+        Failure::InvalidPeer(format!("the server's message is none: {}", self.error.message))
     }
 }
 

@@ -1,8 +1,9 @@
 use super::{RequestEnvelope, ServerIdentity, envelope};
 use crate::{
     Error, Method, Raw, Revision,
+    failure::Failure,
     json::Splice,
-    jsonrpc::{Reason, RpcResult, code},
+    jsonrpc::{RpcResult, code},
     meta::key,
     method::{Kind, Sender},
     revision::{self, Part, Unrepresentable},
@@ -26,11 +27,11 @@ impl NegotiatedSession {
     /// With a server of the stateless `revision` that answered `server/discover` with `discovered`.
     ///
     /// # Errors
-    /// -32603 `invalid_upstream` if the answer cannot be lifted.
-    pub fn modern(revision: Revision, discovered: Raw) -> Result<Self, Error> {
+    /// [`Failure::InvalidPeer`] if the answer cannot be lifted.
+    pub fn modern(revision: Revision, discovered: Raw) -> Result<Self, Failure> {
         let discovered =
             revision::lift(Part::Result(Method::Discover), revision, discovered).map_err(|refused| {
-                invalid_upstream(format!("the server's answer to server/discover: {refused}"))
+                Failure::InvalidPeer(format!("the server's answer to server/discover: {refused}"))
             })?;
         let extended = declares_extensions(&discovered);
         Ok(Self { revision, discovered, extended, identity: None })
@@ -40,21 +41,24 @@ impl NegotiatedSession {
     /// its capabilities are lifted, members that nobody knows stay.
     ///
     /// # Errors
-    /// -32603 `invalid_upstream` when the server chose a revision that is none, or that has no `initialize`, or left out
+    /// [`Failure::InvalidPeer`] when the server chose a revision that is none, or that has no `initialize`, or left out
     /// what every server must say.
-    pub fn legacy(initialize_result: &Raw) -> Result<Self, Error> {
+    pub fn legacy(initialize_result: &Raw) -> Result<Self, Failure> {
         let chosen = initialize_result.member("protocolVersion");
         let Some(chosen) = chosen.and_then(|version| version.as_string()) else {
-            return Err(invalid_upstream("the server's answer to initialize has no protocolVersion".into()));
+            return Err(Failure::InvalidPeer(
+                "the server's answer to initialize has no protocolVersion".into(),
+            ));
         };
         let revision = chosen.parse::<Revision>().ok().filter(|revision| revision.has_sessions());
         let Some(revision) = revision else {
-            return Err(invalid_upstream(format!(
+            return Err(Failure::InvalidPeer(format!(
                 "the server chose protocol version {chosen:.64?} in initialize, which is none that has it"
             )));
         };
-        let discovered = lift_initialize(revision, initialize_result)
-            .map_err(|refused| invalid_upstream(format!("the server's answer to initialize: {refused}")))?;
+        let discovered = lift_initialize(revision, initialize_result).map_err(|refused| {
+            Failure::InvalidPeer(format!("the server's answer to initialize: {refused}"))
+        })?;
         let extended = declares_extensions(&discovered);
         let identity = ServerIdentity::of(&discovered);
         Ok(Self { revision, discovered, extended, identity })
@@ -103,44 +107,52 @@ impl NegotiatedSession {
     ///
     /// An old server's error -32042 stays as it is: whoever asks the user in its stead has to see it, and must not let it
     /// go on. A caller of an older revision knows an old server's codes; give it the error as it came.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidPeer`] when the result breaks the protocol.
     pub fn outcome(
         &self,
         method: Option<Method>,
         params: &Raw,
         to: Revision,
         outcome: RpcResult,
-    ) -> RpcResult {
+    ) -> Result<RpcResult, Failure> {
         let named = to.has_identity_in_results() || method.is_some_and(Method::is_cacheable);
         let identity = self.identity.as_ref().filter(|_| named);
         match (self.revision.has_result_types(), outcome) {
-            (true, Ok(result)) => self.lift_result(method, self.modern_result(method, result)?, None),
-            (true, Err(error)) => Err(modern_error(error)),
-            (false, Ok(result)) if method.is_none() => Ok(signed(identity, complete(result))),
-            (false, Ok(result)) => self.lift_result(method, result, identity.map(ServerIdentity::meta)),
+            (true, Ok(result)) => {
+                let result = self.modern_result(method, result)?;
+                self.lift_result(method, result, None).map(Ok)
+            }
+            (true, Err(error)) => Ok(Err(modern_error(error))),
+            (false, Ok(result)) if method.is_none() => Ok(Ok(signed(identity, complete(result)))),
+            (false, Ok(result)) => {
+                self.lift_result(method, result, identity.map(ServerIdentity::meta)).map(Ok)
+            }
             // Servers of 2024-11-05 could complete but not say so, and some do not.
             (false, Err(error))
                 if !self.revision.declares_completions()
                     && method == Some(Method::Complete)
                     && error.code == code::METHOD_NOT_FOUND =>
             {
-                Ok(signed(identity, Raw::trusted(NO_VALUES.into())))
+                Ok(Ok(signed(identity, Raw::trusted(NO_VALUES.into()))))
             }
-            (false, Err(error)) if error.code == code::URL_ELICITATION_REQUIRED => Err(error),
-            (false, Err(error)) => Err(revision::lift_error(self.revision, method, Some(params), error)),
+            (false, Err(error)) if error.code == code::URL_ELICITATION_REQUIRED => Ok(Err(error)),
+            (false, Err(error)) => Ok(Err(revision::lift_error(self.revision, method, Some(params), error))),
         }
     }
 
-    fn lift_result(&self, method: Option<Method>, result: Raw, meta: Option<&Raw>) -> RpcResult {
+    fn lift_result(&self, method: Option<Method>, result: Raw, meta: Option<&Raw>) -> Result<Raw, Failure> {
         let Some(method) = method else { return Ok(result) };
         revision::lift_result(method, self.revision, result, meta)
-            .map_err(|refused| invalid_upstream(refused.to_string()))
+            .map_err(|refused| Failure::InvalidPeer(refused.to_string()))
     }
 
     /// 2026-07-28, basic §ResultType: a client that receives a type which it does not recognise must treat the response
     /// as an error. What an extension has added is for whoever knows it.
-    fn modern_result(&self, method: Option<Method>, result: Raw) -> RpcResult {
+    fn modern_result(&self, method: Option<Method>, result: Raw) -> Result<Raw, Failure> {
         if !result.is_object() {
-            return Err(invalid_upstream("the server's result is no object".into()));
+            return Err(Failure::InvalidPeer("the server's result is no object".into()));
         }
         let kind = result.member("resultType");
         match kind.as_ref().map(Raw::as_str) {
@@ -155,11 +167,11 @@ impl NegotiatedSession {
             Some("\"input_required\"") if method.is_none_or(Method::may_ask) => Ok(result),
             Some("\"input_required\"") => {
                 let name = method.map_or("", Method::as_str);
-                Err(invalid_upstream(format!("the server answered {name} with input_required")))
+                Err(Failure::InvalidPeer(format!("the server answered {name} with input_required")))
             }
             Some(_) if self.extended => Ok(result),
             Some(other) => {
-                Err(invalid_upstream(format!("the server's result is of an unknown type: {other:.64}")))
+                Err(Failure::InvalidPeer(format!("the server's result is of an unknown type: {other:.64}")))
             }
         }
     }
@@ -287,8 +299,4 @@ fn modern_error(error: Error) -> Error {
         }
         _ => error,
     }
-}
-
-fn invalid_upstream(why: String) -> Error {
-    Error::internal(why).with_reason(Reason::InvalidUpstream)
 }

@@ -1,6 +1,7 @@
 use super::NegotiatedSession;
 use crate::{
     Error, Raw, Revision,
+    failure::Failure,
     json::Elements,
     jsonrpc::{RpcResult, code},
 };
@@ -60,6 +61,8 @@ pub enum NegotiationError {
     Ended,
     /// The server refused this method.
     Refused(&'static str, Error),
+    /// There was no answer to this method, or none that is valid.
+    Failed(&'static str, Failure),
     /// The server speaks this (its own words), which is not what was demanded, or nothing that is known here.
     Revision(String),
     /// The server said nothing about `server/discover`, and a modern revision was demanded.
@@ -107,7 +110,7 @@ impl VersionNegotiation {
             self.stage = Stage::Over;
             return match NegotiatedSession::modern(revision, result) {
                 Ok(session) => NegotiationStep::Agreed(session),
-                Err(error) => self.fail(NegotiationError::Refused("server/discover", error)),
+                Err(failure) => self.fail(NegotiationError::Failed("server/discover", failure)),
             };
         }
         match known.into_iter().filter(fits).max() {
@@ -195,7 +198,7 @@ impl VersionNegotiation {
                     NegotiationStep::Agreed(agreement)
                 }
                 Ok(agreement) => self.fail(NegotiationError::Revision(agreement.revision().to_string())),
-                Err(error) => self.fail(NegotiationError::Refused("initialize", error)),
+                Err(failure) => self.fail(NegotiationError::Failed("initialize", failure)),
             },
             Err(error) => self.not_that(error),
         }

@@ -44,7 +44,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             (OwnRequest::Initialize, Ok(outcome)) => opening.negotiation.initialized(outcome),
             (_, Err(failure)) => {
                 let method = if request == OwnRequest::Probe { Method::Discover } else { Method::Initialize };
-                NegotiationStep::Failed(NegotiationError::Refused(method.as_str(), failure.to_error()))
+                NegotiationStep::Failed(NegotiationError::Failed(method.as_str(), failure))
             }
             _ => NegotiationStep::Wait,
         };
@@ -140,7 +140,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             }
             Err(failure) => {
                 let method = Method::Initialized.as_str();
-                self.refuse_server(NegotiationError::Refused(method, failure.to_error()), out);
+                self.refuse_server(NegotiationError::Failed(method, failure), out);
             }
         }
     }

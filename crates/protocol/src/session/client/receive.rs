@@ -121,8 +121,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         if self.is_closed() {
             return;
         }
-        let failure =
-            Failure::InvalidPeer(format!("the server's message is none: {}", message.error.message));
+        let failure = message.failure();
         match (message.intent, origin) {
             (Intent::Response(id), origin) => {
                 let id = CallId::parse(id.as_raw().as_str());

@@ -65,7 +65,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             return;
         };
         let agreed = match outcome {
-            Ok(Ok(result)) => NegotiatedSession::legacy(&result).map_err(|error| Ok(Err(error))),
+            Ok(Ok(result)) => NegotiatedSession::legacy(&result).map_err(Err),
             Ok(Err(error)) => Err(Ok(Err(error))),
             Err(failure) => Err(Err(failure)),
         };

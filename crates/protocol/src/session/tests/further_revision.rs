@@ -195,7 +195,7 @@ fn complete(client: &mut ClientConnection<()>, session: &NegotiatedSession, serv
     client.handle(Duration::ZERO, Input::received(Origin::Shared, answer), &mut actions);
     let Some(CallEvent::Finished { outcome: Ok(outcome), .. }) = client.next_event(call) else { panic!() };
     let outcome = session.outcome(Some(Method::Complete), &raw(PARAMS), NEW, outcome);
-    outcome.unwrap().as_str().to_owned()
+    outcome.unwrap().unwrap().as_str().to_owned()
 }
 
 /// What the caller gets: what the service returned, through whatever revision.

@@ -44,7 +44,6 @@ pub(crate) struct DuplexDriver {
     opened: Lock<Option<oneshot::Sender<Control>>>,
     /// Tells whoever holds the channel to close it.
     closing: watch::Sender<bool>,
-    ended: watch::Sender<Option<CloseReason>>,
     /// Why the channel was given up from our side.
     given_up: OnceLock<CloseReason>,
     /// Whether an oversized message is being passed over that may be a response, and whose id was not in its start.
@@ -148,7 +147,6 @@ impl Duplex {
     /// A connection on a channel that is being opened: what is to be sent on it, and what comes of its negotiation.
     pub(crate) fn on_channel(opening: Opening) -> (Arc<Self>, Outbox, oneshot::Receiver<Control>) {
         let (out, messages) = mpsc::unbounded_channel();
-        let (ended, _) = watch::channel(None);
         let (closing, closed) = watch::channel(false);
         let (opened, negotiated) = oneshot::channel();
         let waiting = Arc::<Waiting>::default();
@@ -157,17 +155,11 @@ impl Duplex {
             waiting: waiting.clone(),
             opened: Lock::new(Some(opened)),
             closing,
-            ended,
             given_up: OnceLock::new(),
             unclaimed: AtomicBool::default(),
         };
         let connection = Multiplexer::new(driver, opening.options, opening.machine);
         (connection, Outbox { messages, waiting, closing: closed }, negotiated)
-    }
-
-    /// Why the channel is over, once it is.
-    pub(crate) fn ended(&self) -> watch::Receiver<Option<CloseReason>> {
-        self.driver.ended.subscribe()
     }
 
     /// Completes when the channel is to be closed from our side.
@@ -191,11 +183,7 @@ impl Duplex {
         let reason = self.driver.given_up.get().cloned().unwrap_or(reason);
         self.handle(Input::Closed(reason.clone()));
         self.driver.closing.send_replace(true);
-        self.driver.ended.send_if_modified(|slot| {
-            let first = slot.is_none();
-            slot.get_or_insert(reason);
-            first
-        });
+        self.events.close(reason);
     }
 
     /// Lets no further call begin, for `reason`, if nothing is in flight on the channel, waits to be sent or is waited for;

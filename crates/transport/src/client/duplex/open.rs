@@ -11,8 +11,7 @@ use tokio::{
 
 use super::driver::{Duplex, Opening, Outbox};
 use crate::client::{
-    ConnectError, ConnectOptions,
-    carrier::Opened,
+    ConnectError, ConnectOptions, Connection,
     multiplexer::{Control, Machine},
 };
 
@@ -50,7 +49,7 @@ impl Drop for Channel {
 }
 
 /// Finds out what the server at the other end of a channel speaks, and makes a connection of it.
-pub(crate) async fn open(channels: &impl Open, options: &ConnectOptions) -> Result<Opened, ConnectError> {
+pub(crate) async fn open(channels: &impl Open, options: &ConnectOptions) -> Result<Connection, ConnectError> {
     let options = Arc::new(options.clone());
     // Beyond what the clock can tell is for ever.
     let give_up = Instant::now().checked_add(options.open_timeout);
@@ -78,20 +77,17 @@ pub(crate) async fn open(channels: &impl Open, options: &ConnectOptions) -> Resu
     }
 }
 
-fn opened(channel: Channel, agreement: Arc<NegotiatedSession>) -> Result<Opened, ConnectError> {
+fn opened(channel: Channel, session: Arc<NegotiatedSession>) -> Result<Connection, ConnectError> {
     let Some(connection) = channel.keep() else { return Err(ConnectError::Ended(CloseReason::Closed)) };
-    let (spoken, ended, asides) = (connection.spoken(), connection.ended(), connection.asides());
-    Ok(Opened { agreement, carrier: Box::new(connection), spoken, asides, ended })
+    let peer = connection.peer();
+    Ok(Connection::new(session, Box::new(connection), peer))
 }
 
 async fn refused(error: NegotiationError, connection: &Duplex, options: &ConnectOptions) -> ConnectError {
     match error {
-        NegotiationError::Ended => {
-            let mut ended = connection.ended();
-            let reason = ended.wait_for(Option::is_some).await;
-            ConnectError::Ended(reason.ok().and_then(|reason| reason.clone()).unwrap_or(CloseReason::Closed))
-        }
+        NegotiationError::Ended => ConnectError::Ended(connection.events.closed().await),
         NegotiationError::Refused(method, error) => ConnectError::Refused { method, error },
+        NegotiationError::Failed(method, failure) => ConnectError::Failed { method, failure },
         NegotiationError::Revision(spoken) => ConnectError::Revision { spoken, wanted: options.revision },
         NegotiationError::TimedOut => ConnectError::Silent(options.open_timeout),
         NegotiationError::Silent => ConnectError::Revision {

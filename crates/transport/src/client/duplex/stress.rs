@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::{Duplex, Outbox, by_hand};
 use crate::{
-    client::{ConnectOptions, carrier::Transport as _},
+    client::{ConnectOptions, connection::Transport as _},
     dialogue::Frame,
 };
 

@@ -10,15 +10,14 @@ use anyport_protocol::{
     meta::LogLevel,
     session::client::{Channel as Sharing, Input},
 };
-use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Service};
+use anyport_service::{Context, Event, Outcome, PeerEvent, Principal, Reply, Request, Service};
 use bytes::Bytes;
 
 use super::{Channel, Duplex, Opening, Outbox};
 use crate::{
     client::tests::refused,
     client::{
-        ConnectError, ConnectOptions, Dial, Said, Target, carrier::Transport as _, connect,
-        multiplexer::Machine,
+        ConnectError, ConnectOptions, Dial, Target, connect, connection::Transport as _, multiplexer::Machine,
     },
     dialogue::Frame,
 };
@@ -86,7 +85,7 @@ async fn a_server_that_asks_and_does_not_read_is_given_up() {
     // Whoever holds the channel is told to close it, and the reason stays.
     connection.closing().await;
     connection.end(CloseReason::Closed);
-    let end = connection.ended().borrow().clone().unwrap();
+    let end = connection.events.close_reason().unwrap();
     assert!(end.to_string().contains("send_queue"), "{end}");
 }
 
@@ -123,7 +122,7 @@ async fn what_nobody_knows_is_bounded_by_its_bytes_too() {
 #[tokio::test(start_paused = true)]
 async fn what_is_said_outside_any_call_is_kept_only_if_it_is_no_flood() {
     let (connection, _outbox) = channel(ConnectOptions::default());
-    let mut spoken = connection.spoken();
+    let mut events = connection.peer().subscribe();
     for text in ["x".repeat(300 << 10), "short".into()] {
         let params = format!(r#"{{"level":"error","data":"{text}"}}"#);
         hear(
@@ -131,8 +130,8 @@ async fn what_is_said_outside_any_call_is_kept_only_if_it_is_no_flood() {
             &format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{params}}}"#),
         );
     }
-    let Some(Said::Notification(said)) = spoken.next().await else { panic!() };
-    assert!(said.params.as_str().contains("short"));
+    let Some(PeerEvent::Notification(_, params)) = events.next().await else { panic!() };
+    assert!(params.as_str().contains("short"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -152,11 +152,11 @@ impl CallStream {
                 self.failures = 0;
                 Some(Input::Malformed { origin, message: *message })
             }
-            Err(Broken::Invalid(error)) => {
-                self.stage = Stage::Over;
-                Some(self.failed(Failure::InvalidPeer(error.message.into_owned())))
-            }
             Err(Broken::Cut(why)) => self.resume(shared, why),
+            Err(broken @ Broken::Invalid(_)) => {
+                self.stage = Stage::Over;
+                Some(self.failed(failure_of(broken)))
+            }
         }
     }
 

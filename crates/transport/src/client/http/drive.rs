@@ -91,7 +91,7 @@ impl Driver for HttpDriver {
                 let session = shared_stream::open_session(connection.weak(), self.shared.clone(), generation);
                 self.spawn(session);
             }
-            Control::Close(reason) => self.close(reason),
+            Control::Close(reason) => self.close(connection, reason),
         }
     }
 }

@@ -12,11 +12,7 @@ use anyport_protocol::{
 use anyport_service::sync::Lock;
 use bytes::Bytes;
 use smallvec::SmallVec;
-use tokio::{
-    sync::{oneshot, watch},
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 
 use super::{
     fault::shown,
@@ -43,7 +39,6 @@ pub(super) struct HttpDriver {
     posts: Lock<JoinSet<()>>,
     /// The most of these at once: each may be a connection, and how many a server causes is its own choice.
     max_posts: usize,
-    ended: watch::Sender<Option<CloseReason>>,
 }
 
 impl HttpDriver {
@@ -56,13 +51,7 @@ impl HttpDriver {
             streams: Lock::default(),
             posts: Lock::default(),
             max_posts: options.max_open_requests + options.max_open_questions,
-            ended: watch::Sender::new(None),
         }
-    }
-
-    /// Why the connection is over; `None` while it is not.
-    pub(super) fn ended(&self) -> watch::Receiver<Option<CloseReason>> {
-        self.ended.subscribe()
     }
 
     /// Says whether the connection is open. The first answer counts.
@@ -109,6 +98,7 @@ impl HttpDriver {
     pub(super) fn refused(&self, options: &ConnectOptions, error: NegotiationError) -> ConnectError {
         match error {
             NegotiationError::Refused(method, error) => ConnectError::Refused { method, error },
+            NegotiationError::Failed(method, failure) => ConnectError::Failed { method, failure },
             NegotiationError::Revision(spoken) => ConnectError::Revision { spoken, wanted: options.revision },
             NegotiationError::Silent => ConnectError::Silent(options.probe_timeout),
             NegotiationError::TimedOut => ConnectError::Silent(options.open_timeout),
@@ -119,28 +109,25 @@ impl HttpDriver {
     }
 
     /// Ends everything: streams are closed, what is being sent is sent, the session is given back.
-    pub(super) fn close(&self, reason: CloseReason) {
+    pub(super) fn close(&self, connection: &HttpConnection, reason: CloseReason) {
         // A connection that ends while it is confirmed was open, and says itself why it is over.
         let confirming = self.confirming.lock().take();
         self.complete(confirming.ok_or_else(|| ConnectError::Ended(reason.clone())));
         self.streams.lock().abort_all();
         let mut posts = std::mem::take(&mut *self.posts.lock());
-        let (shared, ended) = (self.shared.clone(), self.ended.clone());
-        let end = move || {
-            ended.send_if_modified(|end| {
-                let is_first = end.is_none();
-                end.get_or_insert(reason);
-                is_first
-            });
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return connection.events.close(reason);
         };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return end() };
+        let (shared, connection) = (self.shared.clone(), connection.weak().upgrade());
         runtime.spawn(async move {
             let finish = async {
                 while posts.join_next().await.is_some() {}
                 shared.delete_session().await;
             };
             let _ = timeout(CLOSE_TIMEOUT, finish).await;
-            end();
+            if let Some(connection) = connection {
+                connection.events.close(reason);
+            }
         });
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Method, Revision,
-    failure::CloseReason,
+    failure::{CloseReason, Failure},
     jsonrpc::{Id, Message, Response as RpcResponse, RpcResult, code},
     session::client::{CallId, Channel, Input, Origin, Outgoing},
 };
@@ -25,8 +25,7 @@ use super::{
     shared_stream,
 };
 use crate::client::{
-    ConnectError, ConnectOptions,
-    carrier::Opened,
+    ConnectError, ConnectOptions, Connection,
     multiplexer::{Machine, Multiplexer},
 };
 
@@ -34,7 +33,7 @@ use crate::client::{
 ///
 /// # Errors
 /// Why there is none.
-pub(crate) async fn open(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Opened, ConnectError> {
+pub(crate) async fn open(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Connection, ConnectError> {
     let reading = Reading::new(options.limits, endpoint.answer_max, options.tap.clone());
     let line =
         Line { outbound: Outbound::new(endpoint), url: endpoint.url.clone(), reading: Arc::new(reading) };
@@ -45,10 +44,10 @@ pub(crate) async fn open(endpoint: &Endpoint, options: &ConnectOptions) -> Resul
     let connection = Multiplexer::new(driver, options, machine);
     let guard = CloseOnDrop(Some(connection.clone()));
     connection.handle(Input::Opened);
-    let agreement = is_open.await.unwrap_or(Err(ConnectError::Ended(CloseReason::Closed)))?;
+    let session = is_open.await.unwrap_or(Err(ConnectError::Ended(CloseReason::Closed)))?;
     guard.keep();
-    let (spoken, asides, ended) = (connection.spoken(), connection.asides(), connection.driver.ended());
-    Ok(Opened { agreement, carrier: Box::new(connection), spoken, asides, ended })
+    let peer = connection.peer();
+    Ok(Connection::new(session, Box::new(connection), peer))
 }
 
 /// Closes a connection whose opening is given up.
@@ -75,16 +74,15 @@ struct OwnRequest {
 
 impl OwnRequest {
     /// Gives the outcome of the request to the connection.
-    fn answered(&self, outcome: RpcResult) {
+    fn ended(&self, outcome: Result<RpcResult, Failure>) {
         let Some(connection) = self.connection.upgrade() else { return };
-        let response = RpcResponse { id: Some(Id::from(self.id)), outcome };
-        connection.handle(Input::received(Origin::Call(self.id), Message::Response(response)));
-    }
-
-    /// The request failed without an answer.
-    fn failed(&self, fault: Fault) {
-        let Some(connection) = self.connection.upgrade() else { return };
-        connection.handle(Input::CallFailed { call: self.id, failure: fault.into_failure() });
+        connection.handle(match outcome {
+            Ok(outcome) => {
+                let response = RpcResponse { id: Some(Id::from(self.id)), outcome };
+                Input::received(Origin::Call(self.id), Message::Response(response))
+            }
+            Err(failure) => Input::CallFailed { call: self.id, failure },
+        });
     }
 
     /// The server cannot be opened, whatever it speaks.
@@ -108,23 +106,29 @@ impl OwnRequest {
     /// attempting a modern request first".
     async fn probe(&self, revision: Revision, method: Method) {
         let unknown = |why: String| Err(Error::new(code::METHOD_NOT_FOUND, why));
-        let Some(limit) = self.connection.upgrade().map(|connection| connection.options.probe_timeout) else {
+        let Some(options) = self.connection.upgrade().map(|connection| connection.options.clone()) else {
             return;
         };
         // The machine has given up a server that is silent for so long; what it has to say later is not waited for.
-        let Ok(posted) = timeout(limit, self.post(RequestHeaders::post().of_method(revision, method))).await
+        let Ok(posted) =
+            timeout(options.probe_timeout, self.post(RequestHeaders::post().of_method(revision, method)))
+                .await
         else {
             return;
         };
         match posted {
-            Ok(Ok(response)) => self.answered(result_of(response, &self.shared.line.reading).await),
+            Ok(Ok(response)) => self.ended(match result_of(response, &self.shared.line.reading).await {
+                // A server that answers something else may still know `initialize`.
+                Err(failure) if options.revision.is_none() => Ok(unknown(failure.to_string())),
+                outcome => outcome,
+            }),
             Ok(Err(refusal)) if refusal.says_nothing_of_the_era() => self.give_up(self.refused(refusal)),
             Ok(Err(refusal)) => {
                 let words = refusal.words();
-                self.answered(refusal.error.map_or_else(|| unknown(words), Err));
+                self.ended(Ok(refusal.error.map_or_else(|| unknown(words), Err)));
             }
-            // A server that breaks off at what it does not know may still know `initialize`.
-            Err(Fault::Lost { why, .. }) => self.answered(unknown(why)),
+            // The same of one that breaks off.
+            Err(Fault::Lost { why, .. }) => self.ended(Ok(unknown(why))),
             Err(fault) => self.give_up(fault.into()),
         }
     }
@@ -139,14 +143,14 @@ impl OwnRequest {
             return match self.shared.deliver(self.message.clone()).await {
                 // The response comes on the stream that all requests share.
                 Ok(()) => {}
-                Err(Undelivered::Refused(refusal)) => self.answered(Err(refusal.into_error())),
-                Err(Undelivered::Unreachable(fault)) => self.failed(fault),
+                Err(Undelivered::Refused(refusal)) => self.ended(Ok(Err(refusal.into_error()))),
+                Err(Undelivered::Unreachable(fault)) => self.ended(Err(fault.into_failure())),
             };
         }
         match self.post(headers).await {
-            Ok(Ok(response)) => self.answered(result_of(response, &self.shared.line.reading).await),
-            Ok(Err(refusal)) => self.answered(Err(refusal.into_error())),
-            Err(fault) => self.failed(fault),
+            Ok(Ok(response)) => self.ended(result_of(response, &self.shared.line.reading).await),
+            Ok(Err(refusal)) => self.ended(Ok(Err(refusal.into_error()))),
+            Err(fault) => self.ended(Err(fault.into_failure())),
         }
     }
 
@@ -159,11 +163,11 @@ impl OwnRequest {
         let refusal = match self.post(RequestHeaders::post()).await {
             Ok(Ok(response)) => {
                 self.shared.route.lock().opened = response.headers().get(SESSION_ID).cloned();
-                return self.answered(result_of(response, &self.shared.line.reading).await);
+                return self.ended(result_of(response, &self.shared.line.reading).await);
             }
-            Ok(Err(refusal)) if is_renewal => return self.answered(Err(refusal.into_error())),
+            Ok(Err(refusal)) if is_renewal => return self.ended(Ok(Err(refusal.into_error()))),
             Ok(Err(refusal)) => refusal,
-            Err(fault) if is_renewal => return self.failed(fault),
+            Err(fault) if is_renewal => return self.ended(Err(fault.into_failure())),
             Err(fault) => return self.give_up(fault.into()),
         };
         // A client that is not let in learns so, whatever else is in the response.
@@ -181,7 +185,7 @@ impl OwnRequest {
         let known = [code::METHOD_NOT_FOUND, code::UNSUPPORTED_PROTOCOL_VERSION];
         match &refusal.error {
             Some(error) if refusal.status != StatusCode::NOT_FOUND || known.contains(&error.code) => {
-                self.answered(Err(error.clone()));
+                self.ended(Ok(Err(error.clone())));
             }
             _ => self.give_up(self.refused(refusal)),
         }

@@ -16,7 +16,7 @@ use anyport_protocol::{
     Error, Limits, Raw, Revision,
     failure::{CloseReason, Failure},
     json::Splice,
-    jsonrpc::{Incoming, Malformed, Message, Reason, RpcResult, code, read},
+    jsonrpc::{Incoming, Malformed, Message, RpcResult, code, read},
     session::client::{Intent, MalformedMessage, element},
 };
 use bytes::{Bytes, BytesMut};
@@ -72,8 +72,8 @@ impl Reading {
 pub(crate) enum Broken {
     /// The stream ended, or was cut.
     Cut(String),
-    /// What came is too long, or of no type that is read: nothing that follows is read.
-    Invalid(Error),
+    /// What came is too long, or of no type that is read, for this reason: nothing that follows is read.
+    Invalid(String),
     /// One came that is no message; others may follow.
     Malformed(Box<MalformedMessage>),
 }
@@ -99,7 +99,7 @@ impl EventStream {
             match self.events.next() {
                 Ok(Some(event)) => return Poll::Ready(Ok(event)),
                 Ok(None) => {}
-                Err(error) => return Poll::Ready(Err(Broken::Invalid(invalid(error.to_string())))),
+                Err(error) => return Poll::Ready(Err(Broken::Invalid(error.to_string()))),
             }
             match ready!(Pin::new(&mut self.body).poll_frame(task)) {
                 Some(Ok(frame)) => {
@@ -128,7 +128,7 @@ pub(crate) struct Messages {
     ready: VecDeque<Result<Message, Box<MalformedMessage>>>,
     source: Source,
     /// What was wrong with a message in an array: it may have been the one that is awaited.
-    wrong: Option<Error>,
+    wrong: Option<Broken>,
 }
 
 /// Where messages come from.
@@ -157,11 +157,11 @@ impl Messages {
             .headers()
             .get(header::CONTENT_TYPE)
             .map_or("none", |value| value.to_str().unwrap_or("one that is no text"));
-        Err(Broken::Invalid(invalid(format!(
+        Err(Broken::Invalid(format!(
             "the server answers with HTTP status {} and content type {found:.100}, where MCP has application/json or \
              text/event-stream; is this the URL of an MCP server?",
             response.status().as_u16()
-        ))))
+        )))
     }
 
     /// The messages of an event stream, from where it was read to.
@@ -203,8 +203,7 @@ impl Messages {
             match text {
                 Ok(text) => self.take(text),
                 Err(Broken::Cut(why)) => {
-                    let wrong = self.wrong.take().map(Broken::Invalid);
-                    return Poll::Ready(Err(wrong.unwrap_or(Broken::Cut(why))));
+                    return Poll::Ready(Err(self.wrong.take().unwrap_or(Broken::Cut(why))));
                 }
                 Err(broken) => return Poll::Ready(Err(broken)),
             }
@@ -254,7 +253,9 @@ impl Messages {
                     let element = element(text, index, &self.reading.limits).unwrap_or_default();
                     let malformed = self.reading.malformed(malformed, &element);
                     match malformed.intent {
-                        Intent::Unknown => self.wrong = Some(malformed.into_error()),
+                        Intent::Unknown => {
+                            self.wrong = Some(Broken::Invalid(malformed.failure().to_string()))
+                        }
                         _ => self.ready.push_back(Err(malformed)),
                     }
                 }
@@ -378,11 +379,6 @@ const REFUSAL: usize = 64 << 10;
 /// For how long a refusal is read.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A message that breaks the protocol.
-pub(crate) fn invalid(why: String) -> Error {
-    Error::internal(why).with_reason(Reason::InvalidUpstream)
-}
-
 pub(crate) fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
     let found = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     found.is_some_and(|found| {
@@ -398,25 +394,29 @@ pub(super) fn is_stream(response: &Response<Body>) -> bool {
 /// The failure of a request whose response cannot be read.
 pub(super) fn failure_of(broken: Broken) -> Failure {
     match broken {
-        Broken::Invalid(error) => Failure::InvalidPeer(error.message.into_owned()),
-        Broken::Malformed(message) => Failure::InvalidPeer(message.into_error().message.into_owned()),
+        Broken::Invalid(why) => Failure::InvalidPeer(why),
+        Broken::Malformed(message) => message.failure(),
         Broken::Cut(why) => Failure::OutcomeUnknown(CloseReason::lost(why)),
     }
 }
 
 /// The one outcome in a response. Other messages in it are ignored.
-pub(super) async fn result_of(response: Response<Body>, reading: &Arc<Reading>) -> RpcResult {
-    let broken = |broken| match broken {
-        Broken::Cut(why) => Failure::Disconnected(CloseReason::lost(why)).to_error(),
-        broken => failure_of(broken).to_error(),
-    };
-    let mut messages = Messages::of(response, reading).map_err(broken)?;
+///
+/// # Errors
+/// Why there is none.
+pub(super) async fn result_of(
+    response: Response<Body>,
+    reading: &Arc<Reading>,
+) -> Result<RpcResult, Failure> {
+    let mut messages = Messages::of(response, reading).map_err(failure_of)?;
     loop {
         match messages.next().await {
-            Ok(Message::Response(response)) => return response.outcome,
+            Ok(Message::Response(response)) => return Ok(response.outcome),
             Err(Broken::Malformed(malformed)) if !malformed.intent.may_be_response() => {}
             Ok(_) => {}
-            Err(error) => return Err(broken(error)),
+            // Requests of the connection's own do no harm twice.
+            Err(Broken::Cut(why)) => return Err(Failure::Disconnected(CloseReason::lost(why))),
+            Err(broken) => return Err(failure_of(broken)),
         }
     }
 }
@@ -455,7 +455,7 @@ impl Collect {
                 let limit = self.limit;
                 let why =
                     format!("the server's answer is longer than the limit of {limit} bytes (answer_max)");
-                return Poll::Ready(Err(Broken::Invalid(invalid(why))));
+                return Poll::Ready(Err(Broken::Invalid(why)));
             }
             if self.first.is_empty() && self.all.is_empty() {
                 self.first = piece;

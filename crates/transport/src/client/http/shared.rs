@@ -154,10 +154,10 @@ impl Undelivered {
 
     /// The error of an opening whose `notifications/initialized` this has happened to.
     pub(super) fn into_connect_error(self) -> ConnectError {
-        let error = match self {
-            Self::Refused(refusal) => refusal.into_error(),
-            Self::Unreachable(fault) => fault.into_failure().to_error(),
-        };
-        ConnectError::Refused { method: Method::Initialized.as_str(), error }
+        let method = Method::Initialized.as_str();
+        match self {
+            Self::Refused(refusal) => ConnectError::Refused { method, error: refusal.into_error() },
+            Self::Unreachable(fault) => ConnectError::Failed { method, failure: fault.into_failure() },
+        }
     }
 }

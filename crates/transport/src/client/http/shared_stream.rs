@@ -79,8 +79,8 @@ async fn read_session(
         while let Some(open) = &mut messages {
             match open.next().await {
                 Err(Broken::Cut(_)) => break,
-                Err(Broken::Invalid(error)) => {
-                    tracing::warn!(%error, "the server's own stream cannot be read, and is opened anew");
+                Err(Broken::Invalid(why)) => {
+                    tracing::warn!(why, "the server's own stream cannot be read, and is opened anew");
                     messages = None;
                 }
                 read => {
@@ -119,7 +119,7 @@ pub(super) async fn read_only_stream(connection: WeakConnection, mut messages: M
     let why = loop {
         match messages.next().await {
             Err(Broken::Cut(why)) => break format!("the server's stream is over: {why}"),
-            Err(Broken::Invalid(error)) => break error.message.into_owned(),
+            Err(Broken::Invalid(why)) => break why,
             read => {
                 if !take(&connection, read) {
                     return;

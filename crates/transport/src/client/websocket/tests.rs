@@ -121,7 +121,7 @@ async fn connected(
     let (closes, closed) = mpsc::unbounded_channel();
     let server = Quiet { revision, capabilities, limit: LIMIT, closes };
     let opening = ConnectOptions::default().revision(revision);
-    (Connection::new(open(&server, &opening).await.unwrap()), closed)
+    (open(&server, &opening).await.unwrap(), closed)
 }
 
 fn begin(connection: &Connection, method: Method, params: Value) -> Reply {
@@ -207,6 +207,6 @@ async fn a_time_beyond_all_clocks_is_no_limit() {
     let limit = Duration::MAX;
     let server = Quiet { revision: Revision::NEWEST, capabilities: json!({}), limit, closes };
     let opening = ConnectOptions::default().revision(Revision::NEWEST);
-    let connection = Connection::new(open(&server, &opening).await.unwrap());
+    let connection = open(&server, &opening).await.unwrap();
     assert!(!is_over_after(&connection, LIMIT * 100).await);
 }

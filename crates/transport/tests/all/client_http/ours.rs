@@ -6,7 +6,7 @@
 use anyport_protocol::{Limits as MessageLimits, Method, Raw, Revision, meta::LogLevel};
 use anyport_service::{Context, Event, InputMode, Outcome, Principal, Reply, Request, Service as _};
 use anyport_transport::{
-    client::{ConnectError, ConnectOptions, Connection, Said, Target, connect, http::Endpoint},
+    client::{ConnectError, ConnectOptions, Connection, Target, connect, http::Endpoint},
     http::Config,
 };
 use serde_json::{Value, json};
@@ -189,12 +189,12 @@ async fn a_stream_that_the_server_hangs_up_is_resumed() {
 #[tokio::test]
 async fn what_changes_outside_any_call_is_spoken() {
     let (server, connection) = of(Revision::V2025_11_25).await;
-    let mut spoken = connection.spoken();
+    let mut events = connection.peer().subscribe();
     // The session's own listening begins when it is initialized.
     server.fake.until(|counts| counts.listening == 1).await;
     server.fake.tools_changed();
-    let Some(Said::Notification(notification)) = within(spoken.next()).await else { panic!() };
-    assert_eq!(notification.method, Method::ToolsChanged);
+    let event = within(events.next()).await.unwrap();
+    assert_eq!(event.into_notification().unwrap().method, Method::ToolsChanged);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 use anyport_protocol::{Method, Revision, meta::LogLevel};
 use anyport_service::{Event, Service as _};
 use anyport_transport::{
-    client::{Connection, Said, websocket::Endpoint},
+    client::{Connection, websocket::Endpoint},
     http, websocket,
 };
 use serde_json::json;
@@ -54,11 +54,11 @@ async fn the_newest_revision_is_found_by_trying() {
 async fn questions_logs_and_changes_come_over_the_one_channel() {
     let server = start().await;
     let connection = to(&server, Some(Revision::V2025_11_25)).await;
-    let mut spoken = connection.spoken();
+    let mut events = connection.peer().subscribe();
     server.fake.until(|counts| counts.listening == 1).await;
     server.fake.tools_changed();
-    let Some(Said::Notification(told)) = within(spoken.next()).await else { panic!() };
-    assert_eq!(told.method, Method::ToolsChanged);
+    let event = within(events.next()).await.unwrap();
+    assert_eq!(event.into_notification().unwrap().method, Method::ToolsChanged);
     let mut reply = call(&connection, "ask", json!({"questions": 1}));
     let Event::ServerRequest(question) = within(reply.next()).await else { panic!() };
     question.responder.answer(Ok(json!({"roots": []}).into()));

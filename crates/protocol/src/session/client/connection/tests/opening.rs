@@ -57,7 +57,7 @@ fn a_session_that_the_server_does_not_confirm_is_none() {
     assert_eq!(did[1..], [r#"{"method":"notifications/initialized"}"#, "OpenSharedStream { generation: 0 }"]);
     let failure = Failure::NotSent(CloseReason::lost("HTTP status 500"));
     hand.input(Input::SessionReady { generation: 0, result: Err(failure) });
-    assert!(hand.did()[0].contains("Refused(Refused(\"notifications/initialized\""));
+    assert!(hand.did()[0].contains("Refused(Failed(\"notifications/initialized\""));
 }
 
 #[test]

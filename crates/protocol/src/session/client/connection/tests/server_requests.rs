@@ -233,6 +233,22 @@ fn roots_are_held_for_the_next_call_that_may_be_asked_or_refused() {
 }
 
 #[test]
+fn roots_that_are_declined_while_a_call_runs_go_to_its_caller() {
+    for (channel, _) in channels(2) {
+        let mut hand = ByHand::open(Revision::V2025_11_25, channel);
+        hand.hear(ROOTS);
+        let request = unsolicited(&mut hand);
+        let call = hand.sent(facts("a", Method::ToolsCall));
+        assert!(hand.next(call).is_none(), "another may yet take it");
+        hand.connection.decline(hand.now, request, &mut hand.actions);
+        assert_eq!(hand.did(), [format!("wake {call}")]);
+        let given = asked(&mut hand, call);
+        hand.connection.answer(given, Ok(raw(r#"{"roots":[]}"#)), &mut hand.actions);
+        assert_eq!(hand.did(), [r#"{"id":7,"result":{"roots":[]}}"#]);
+    }
+}
+
+#[test]
 fn what_belongs_to_no_call_is_answered_or_refused_with_the_reason() {
     let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
     hand.hear(ASK);
