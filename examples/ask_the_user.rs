@@ -12,9 +12,10 @@
 //! The key names the question within the call. It must be the same in every round.
 
 use anyport::{
-    Context, Elicited, Form, ServeError, Server,
-    ask::{CreateMessageRequest, ElicitAction, ElicitRequest, ListRootsRequest, SamplingMessage},
+    Context, ServeError, Server,
+    ask::{Elicited, Form},
     serve, tool,
+    types::{CreateMessageRequest, ElicitAction, ElicitRequest, ListRootsRequest, SamplingMessage},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -7,7 +7,7 @@
 //! Questions and notifications of the called tool become those of the calling tool: the client sees one call. If none
 //! of this is needed, `delete::call(..)` is the plain function.
 
-use anyport::{Context, Form, ServeError, Server, ToolError, serve, tool};
+use anyport::{Context, ServeError, Server, ToolError, ask::Form, serve, tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -6,7 +6,11 @@
 //!
 //! Subscribed clients receive a list-changed notification. Running calls are not affected.
 
-use anyport::{BuildError, Context, NoArguments, ServeError, Server, Tool, serve, server::List, tool};
+use anyport::{
+    BuildError, Context, ServeError, Server, Tool, serve,
+    server::{List, NoArguments},
+    tool,
+};
 
 /// Learns a recipe.
 #[tool]

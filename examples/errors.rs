@@ -7,7 +7,7 @@
 //! A tool may fail with any error that implements `Display`. [`ToolError`] converts every error with `?`; the errors
 //! with a kind, such as [`NotFound`], also tell programs what happened.
 
-use anyport::{NotFound, ServeError, Server, ToolError, resource, serve, tool};
+use anyport::{ServeError, Server, ToolError, error::NotFound, resource, serve, tool};
 
 /// Prices as somebody typed them.
 const PRICES: [(&str, &str); 3] = [("apple", "50"), ("pear", "75"), ("plum", "a lot")];

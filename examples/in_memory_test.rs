@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use anyport::{BuildError, Context, Form, ServeError, Server, serve, tool};
+use anyport::{BuildError, Context, ServeError, Server, ask::Form, serve, tool};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::sleep;

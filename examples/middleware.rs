@@ -7,9 +7,12 @@
 use std::time::Duration;
 
 use anyport::{
-    Error, ServeError, Server,
-    middleware::{Call, Next, Outcome},
-    serve, tool,
+    ServeError, Server,
+    middleware::{Call, Next},
+    protocol::Error,
+    serve,
+    service::Outcome,
+    tool,
 };
 use tokio::time::Instant;
 

@@ -11,7 +11,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyport::{Context, Form, ServeError, Server, State, serve, tool};
+use anyport::{Context, ServeError, Server, State, ask::Form, serve, tool};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

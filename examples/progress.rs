@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use anyport::{Context, LogLevel, ServeError, Server, serve, tool};
+use anyport::{Context, ServeError, Server, protocol::LogLevel, serve, tool};
 use tokio::time::sleep;
 
 /// Counts down.

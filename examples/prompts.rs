@@ -5,8 +5,8 @@
 //! ```
 
 use anyport::{
-    Completion, CompletionRequest, Context, Messages, ServeError, Server, prompt,
-    protocol::types::ResourceContents, serve,
+    Completion, CompletionRequest, Context, Messages, ServeError, Server, prompt, serve,
+    types::ResourceContents,
 };
 use serde::Deserialize;
 

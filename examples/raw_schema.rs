@@ -6,7 +6,7 @@
 //!
 //! For proxies, plug-ins and generated tools, whose arguments have no Rust type.
 
-use anyport::{Context, Raw, ServeError, Server, Tool, ToolResult, serve};
+use anyport::{Context, ServeError, Server, Tool, ToolResult, protocol::Raw, serve};
 use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]

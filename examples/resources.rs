@@ -4,9 +4,7 @@
 //! cargo run -p anyport-examples --bin resources
 //! ```
 
-use anyport::{
-    Completion, CompletionRequest, Context, ServeError, Server, protocol::types::Resource, resource, serve,
-};
+use anyport::{Completion, CompletionRequest, Context, ServeError, Server, resource, serve, types::Resource};
 
 /// The poems: name and text.
 const POEMS: [(&str, &str); 3] = [

@@ -10,11 +10,13 @@
 use std::{env, error::Error, time::Duration};
 
 use anyport::{
-    Completion, CompletionRequest, Context, Elicited, Form, LogLevel, Server,
-    ask::{CreateMessageRequest, SamplingMessage},
+    Completion, CompletionRequest, Context, Server,
+    ask::{Elicited, Form},
     http, prompt,
-    protocol::types::ContentBlock,
-    resource, serve, tool, websocket,
+    protocol::LogLevel,
+    resource, serve, tool,
+    types::{ContentBlock, CreateMessageRequest, SamplingMessage},
+    websocket,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

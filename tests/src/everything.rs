@@ -9,18 +9,15 @@ use std::{
 };
 
 use anyport::{
-    Context, Error, InvalidParams, NotFound, PermissionDenied, Prompt, RateLimited, Raw, Resource, Server,
-    Template, Tool, ToolError,
-    protocol::{
-        meta::LogLevel,
-        types::{
-            self, ContentBlock, CreateMessageRequest, CreateMessageResult, ElicitAction, ElicitRequest,
-            ListRootsRequest, ResourceContents, Role, SamplingMessage, SamplingMessageContentBlock,
-        },
-    },
-    server::{
-        Argument, BlockOnError, BuildError, Builder, CallError, CompletionRequest, Elicited, Failure, Form,
-        InternalError, Json, Messages, NoArguments, ToolResult, Values,
+    BuildError, CompletionRequest, Context, Json, Messages, Prompt, Resource, Server, Template, Tool,
+    ToolError, ToolResult,
+    ask::{Elicited, Form},
+    error::{BlockOnError, CallError, InternalError, InvalidParams, NotFound, PermissionDenied, RateLimited},
+    protocol::{Error, LogLevel, Raw},
+    server::{Argument, Builder, Failure, NoArguments, Values},
+    types::{
+        self, ContentBlock, CreateMessageRequest, CreateMessageResult, ElicitAction, ElicitRequest,
+        ListRootsRequest, ResourceContents, Role, SamplingMessage, SamplingMessageContentBlock,
     },
 };
 use schemars::JsonSchema;

@@ -7,11 +7,8 @@ use std::{
     task::Poll,
 };
 
-use anyport::{
-    Revision, Service, http, memory,
-    protocol::{Limits, settings},
-    stdio, unix, with_legacy_clients,
-};
+use anyport::{Revision, Service, http, memory, protocol::Limits, stdio, unix, with_legacy_clients};
+use anyport_protocol::settings;
 use anyport_testing::{Link, Lost, Refusal, Wire, conformance::Schema};
 use serde_json::{Value, json};
 

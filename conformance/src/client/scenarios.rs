@@ -2,7 +2,7 @@
 
 use anyport::{
     client::{CallResult, ElicitAnswer, Refused},
-    protocol::types::Tool,
+    types::Tool,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -2,11 +2,12 @@
 
 use anyport::{
     Context, Tool,
-    protocol::types::{
+    ask::{Elicited, Form},
+    server::{Builder, NoArguments},
+    types::{
         CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, ListRootsRequest,
         ListRootsResult, RequestedSchema, SamplingMessage, SamplingMessageContentBlock,
     },
-    server::{Builder, Elicited, Form, NoArguments},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

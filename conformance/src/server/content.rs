@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use anyport::{
-    BuildError, Context, Prompt, Raw, Tool,
-    protocol::{
-        meta::LogLevel,
-        types::{ContentBlock, ResourceContents},
-    },
-    server::{Builder, NoArguments, ToolResult, Values},
+    BuildError, Context, Prompt, Tool, ToolResult,
+    protocol::{LogLevel, Raw},
+    server::{Builder, NoArguments, Values},
+    types::{ContentBlock, ResourceContents},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,9 +1,10 @@
 //! Prompts: plain, with arguments, with a resource, with an image, and one that asks the user first.
 
 use anyport::{
-    Context, Prompt,
-    protocol::types::{ContentBlock, PromptMessage, ResourceContents},
-    server::{Argument, Builder, CompletionRequest, Elicited, Form, Values},
+    CompletionRequest, Context, Prompt,
+    ask::{Elicited, Form},
+    server::{Argument, Builder, Values},
+    types::{ContentBlock, PromptMessage, ResourceContents},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -10,7 +10,7 @@ use anyport_transport::stdio;
 #[cfg(feature = "unix")]
 use anyport_transport::unix;
 
-use crate::error::ServeError;
+use crate::serve_error::ServeError;
 
 /// An address at which clients reach the server. `Display` writes it as a client's configuration has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

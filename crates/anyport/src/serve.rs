@@ -1,4 +1,6 @@
-//! From a server to a program that serves it.
+//! Serving a server or a service from a program: its transports, addresses, signals and hooks.
+//!
+//! [`serve()`](crate::serve()) and [`serve_service`] make a [`Serve`]; awaiting it serves.
 
 #[cfg(feature = "http")]
 use std::net::SocketAddr;
@@ -23,47 +25,14 @@ use anyport_transport::unix;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    error::ServeError,
     layer::{CatchPanicLayer, Layer as _, LegacyClientLayer, ServiceBuilder},
-    listen::{ListenAddr, Listener, Stop, Transport},
+    listen::{Listener, Stop, Transport},
+    serve_error::ServeError,
     shutdown::Shutdown,
     stack::{EdgeLimits, edge},
 };
 
-/// Serves `server` to clients of every revision. Say how they reach it, and await:
-///
-/// ```no_run
-/// # use anyport::Server;
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = || Server::builder("shop", "1.0.0").build();
-/// // For a client that starts this program and talks to it on standard input and output.
-/// anyport::serve(server()?).stdio().await?;
-///
-/// // For clients on this machine: over HTTP at http://127.0.0.1:3020/mcp, and on a Unix socket.
-/// anyport::serve(server()?).http(([127, 0, 0, 1], 3020)).unix("/run/user/1000/shop.sock").await?;
-/// # Ok(())
-/// # }
-/// ```
-///
-/// It does this, in order: it binds every address, so that an address in use is reported before anything starts; runs
-/// the hooks of [`Builder::on_start`](anyport_server::Builder::on_start); serves until SIGINT, SIGTERM or SIGHUP, until the
-/// future of [`Serve::until`] completes, or, with [`Serve::stdio`], until the client closes its side; ends listen
-/// streams and lets running calls finish, within the drain time of each transport; and runs the hooks of
-/// [`Builder::on_stop`](anyport_server::Builder::on_stop). A second signal ends it at once.
-///
-/// The server gets the layers that every program needs: a panic of a handler fails its call alone, legacy clients
-/// receive requests inline, and the number of concurrent calls is bounded ([`Serve::max_concurrent_calls`]). A program
-/// that wants other layers assembles them and calls [`serve_service`].
-pub fn serve(server: Server) -> Serve {
-    let service = ServiceBuilder::new()
-        // Handlers ask by result; clients of older revisions are asked inline.
-        .layer(LegacyClientLayer::new(LegacyClientLimits::default(), server.metrics()))
-        // A handler that panics fails its call, not the process.
-        .layer(CatchPanicLayer)
-        .service(server.clone());
-    Serve { server: Some(server), max_concurrent_calls: Some(MAX_CONCURRENT_CALLS), ..serve_service(service) }
-}
+pub use crate::{listen::ListenAddr, signals::Signals};
 
 /// Serves any service, as it is: no layer is put around it, and there is nothing to start or stop.
 ///
@@ -75,7 +44,7 @@ pub fn serve_service(service: impl Service) -> Serve {
         max_concurrent_calls: None,
         transports: Vec::new(),
         #[cfg(feature = "http")]
-        plain: false,
+        rest: false,
         allow_anonymous: false,
         until: None,
         on_ready: Vec::new(),
@@ -83,8 +52,6 @@ pub fn serve_service(service: impl Service) -> Serve {
         on_stopped: None,
     }
 }
-
-const MAX_CONCURRENT_CALLS: usize = 1024;
 
 /// Runs once every address is listening.
 type ReadyHook = Box<dyn FnOnce(&[ListenAddr]) + Send>;
@@ -95,7 +62,7 @@ type StoppingHook = Box<dyn FnOnce(Option<u8>) + Send>;
 /// Runs after serving has stopped.
 type StoppedHook = Box<dyn FnOnce() -> Stop + Send>;
 
-/// A server, the transports on which it is to be served, and how; see [`serve`]. Awaiting it serves.
+/// A server, the transports on which it is to be served, and how; see [`serve()`](crate::serve()). Awaiting it serves.
 #[must_use = "nothing is served until this is awaited"]
 pub struct Serve {
     service: Arc<dyn Service>,
@@ -104,7 +71,7 @@ pub struct Serve {
     max_concurrent_calls: Option<usize>,
     transports: Vec<Transport>,
     #[cfg(feature = "http")]
-    plain: bool,
+    rest: bool,
     allow_anonymous: bool,
     until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     on_ready: Vec<ReadyHook>,
@@ -113,6 +80,22 @@ pub struct Serve {
 }
 
 impl Serve {
+    /// `server` with the layers that every program needs.
+    pub(crate) fn server(server: Server) -> Self {
+        let service = ServiceBuilder::new()
+            // Handlers ask by result; clients of older revisions are asked inline.
+            .layer(LegacyClientLayer::new(LegacyClientLimits::default(), server.metrics()))
+            // A handler that panics fails its call, not the process.
+            .layer(CatchPanicLayer)
+            .service(server.clone());
+        let limits = EdgeLimits::default();
+        Self {
+            server: Some(server),
+            max_concurrent_calls: Some(limits.max_concurrent_calls),
+            ..serve_service(service)
+        }
+    }
+
     /// To the client that started this process, on standard input and output. When that ends its side, everything ends.
     /// Nothing else may write to standard output.
     #[cfg(feature = "stdio")]
@@ -152,10 +135,10 @@ impl Serve {
     }
 
     /// To programs that speak no MCP as well, wherever it is served over HTTP: `POST /mcp/call` with a tool's name and
-    /// arguments, `GET /mcp/tools`, and `GET /health`. See [`http::rest`](anyport_transport::http::rest).
+    /// arguments, `GET /mcp/tools`, and `GET /health`. See [`http::rest`].
     #[cfg(feature = "http")]
-    pub fn plain(mut self) -> Self {
-        self.plain = true;
+    pub fn rest(mut self) -> Self {
+        self.rest = true;
         self
     }
 
@@ -285,7 +268,7 @@ impl Serve {
             #[cfg(feature = "http")]
             #[allow(irrefutable_let_patterns, reason = "without other features it is the only one")]
             if let Transport::Http(_, config) = &mut transport {
-                config.plain |= self.plain;
+                config.rest |= self.rest;
             }
             listeners.push(transport.bind(self.allow_anonymous).await?);
         }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use crate::{error::ServeError, signals::Signals};
+use crate::{serve_error::ServeError, signals::Signals};
 
 /// What begins shutdown: signals, or a future of the program.
 pub(crate) enum Shutdown {

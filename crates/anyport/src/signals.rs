@@ -4,7 +4,7 @@ use std::io;
 
 /// SIGINT, SIGTERM and SIGHUP (the terminal is closed); on systems without signals Ctrl-C.
 ///
-/// From the moment this exists, these signals no longer end the process by themselves. [`serve`](crate::serve) uses it
+/// From the moment this exists, these signals no longer end the process by themselves. [`serve()`](crate::serve()) uses it
 /// for graceful shutdown; a program that waits for something else can use it, too.
 #[cfg(unix)]
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The layers around a service, read from the outside in.
 //!
-//! One place for every program: `anyport serve`, `anyport bridge` and [`serve`](crate::serve) put their services together
+//! One place for every program: `anyport serve`, `anyport bridge` and [`serve()`](crate::serve()) put their services together
 //! with [`edge`], and add what is their own within it.
 
 use std::time::Duration;
@@ -52,7 +52,7 @@ limits! {
 ///     .layer(LegacyClientLayer::new(Default::default(), &metrics)) // clients of older revisions are asked inline
 ///     .layer(CatchPanicLayer) // a handler that panics fails its call, not the process
 ///     .service(server);
-/// let serving = anyport::serve_service(service);
+/// let serving = anyport::serve::serve_service(service);
 /// # drop(serving);
 /// # Ok(())
 /// # }

@@ -11,7 +11,7 @@ use std::{
 use anyport::{
     Client, Revision,
     client::{Change, ElicitAnswer, Target},
-    protocol::types::{CreateMessageResult, Role},
+    types::{CreateMessageResult, Role},
 };
 use serde_json::json;
 use tokio::time::timeout;

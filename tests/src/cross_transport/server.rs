@@ -1,9 +1,10 @@
 use std::{future::pending, sync::Arc};
 
 use anyport::{
-    Context, Prompt, Resource, Server, Tool,
-    protocol::types::{CreateMessageRequest, ListRootsRequest, SamplingMessage},
-    server::{BuildError, Elicited, Form, List, Messages, NoArguments, Values},
+    BuildError, Context, Messages, Prompt, Resource, Server, Tool,
+    ask::{Elicited, Form},
+    server::{List, NoArguments, Values},
+    types::{CreateMessageRequest, ListRootsRequest, SamplingMessage},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -10,8 +10,8 @@ use std::sync::{
 use anyport::{
     Context, Revision, Server, Service, Tool, http,
     layer::{Cache, CacheHandle, CacheLimits},
-    protocol::types::{CreateMessageRequest, SamplingMessage, ToolAnnotations},
     server::NoArguments,
+    types::{CreateMessageRequest, SamplingMessage, ToolAnnotations},
     with_legacy_clients,
 };
 use anyport_testing::{Lost, Wire};

@@ -5,11 +5,8 @@
 
 use std::{collections::BTreeMap, sync::Mutex};
 
-use anyport::{
-    Revision, http,
-    protocol::json::{Elements, Members},
-    with_legacy_clients,
-};
+use anyport::{Revision, http, with_legacy_clients};
+use anyport_protocol::json::{Elements, Members};
 use anyport_testing::Lost;
 use anyport_tests::{
     everything::{Probe, server},
@@ -58,7 +55,7 @@ async fn every_transport_gives_the_same_answers_to_the_byte() {
 
 /// What a plain call is answered, under the call.
 async fn plainly() -> Vec<(Value, String)> {
-    let config = http::Config::default().plain(true);
+    let config = http::Config::default().rest(true);
     let site = Site::listen(with_legacy_clients(server(&Probe::default()).unwrap()), config).await.unwrap();
     let plain = Plain::of(&site);
     let mut answers = Vec::new();

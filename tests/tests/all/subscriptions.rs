@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use anyport::{
-    Error, Raw, Revision, Service,
+    Revision, Service,
     http::Config,
-    protocol::Method,
+    protocol::{Error, Method, Raw},
     service::{Event, Notification, Outcome, Reply, Request, emit},
 };
 use anyport_testing::{Link, Wire};

@@ -5,5 +5,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod public_paths;
 #[cfg(all(feature = "http", feature = "unix"))]
 mod serve;

@@ -59,7 +59,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let upstream = upstream(arguments, target, &limits, Sealer::new(&key), &metrics)?;
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
     let (closed, ended) = (upstream.clone(), upstream);
-    let serving = anyport::serve_service(layered(bridge, &limits, &metrics))
+    let serving = anyport::serve::serve_service(layered(bridge, &limits, &metrics))
         // Ends the listen streams, which have no end of their own.
         .on_stopping(move |_| closed.close())
         // What was started for us ends with us.

@@ -22,7 +22,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use anyport::Signals;
+use anyport::serve::Signals;
 use anyport_client::{Builder, Client, Refused};
 use anyport_protocol::{Revision, meta::LogLevel, types::Root};
 use anyport_transport::client::Connection;

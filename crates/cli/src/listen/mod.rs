@@ -15,7 +15,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result};
-use anyport::{ListenAddr, Serve, ServeError};
+use anyport::{
+    ServeError,
+    serve::{ListenAddr, Serve},
+};
 use anyport_protocol::Revision;
 use anyport_seal::Key;
 use anyport_transport::{
@@ -147,7 +150,7 @@ fn http_config(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limit
         .public_prefix(prefix.unwrap_or_default())
         .websocket(arguments.speaks(Transport::Websocket).then_some(websocket))
         .compat(Compat::new(arguments.compat.iter().copied()))
-        .plain(true)
+        .rest(true)
         .limits(limits))
 }
 

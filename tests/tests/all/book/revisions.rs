@@ -2,10 +2,8 @@
 
 use std::{env, fmt::Write as _, fs, path::Path};
 
-use anyport::{
-    Revision,
-    protocol::method::{Entry, Sender, TABLE},
-};
+use anyport::Revision;
+use anyport_protocol::method::{Entry, Sender, TABLE};
 use anyport_tests::matrix::Transport;
 
 /// Set this variable to write the tables instead of comparing with them.

@@ -1,8 +1,8 @@
 //! Servers that change while clients are connected, by themselves and mounted in others.
 
 use anyport::{
-    Context, Prompt, Resource, Server, Template, Tool,
-    server::{BuildError, List, Mount, NoArguments, Values},
+    BuildError, Context, Prompt, Resource, Server, Template, Tool,
+    server::{List, Mount, NoArguments, Values},
     with_legacy_clients,
 };
 use anyport_testing::Lost;

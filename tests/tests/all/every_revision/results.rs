@@ -185,7 +185,7 @@ async fn a_tool_says_where_it_belongs_and_what_it_needs() {
                 "dev.anyport/requirements": ["patience"],
             })
         );
-        let read: anyport::protocol::types::Tool = serde_json::from_value(listed).unwrap();
+        let read: anyport::types::Tool = serde_json::from_value(listed).unwrap();
         assert_eq!(
             (read.category(), read.version(), read.examples().len()),
             (Some("mathematics"), Some("1.0"), 2)
