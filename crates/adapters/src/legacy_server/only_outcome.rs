@@ -91,7 +91,7 @@ impl<S: Service> OnlyOutcome<S> {
 impl<S: Service> Relay for OnlyOutcome<S> {
     fn outcome(&mut self, outcome: Outcome) -> Outcome {
         match outcome {
-            Outcome::InputRequired(_) => Outcome::Error(input_required_inline()),
+            Outcome::InputRequired(_) => Outcome::from(input_required_inline()),
             outcome => self.adapter.told(outcome, &self.binding, &self.context, self.round),
         }
     }
