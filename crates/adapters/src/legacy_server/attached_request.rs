@@ -1,5 +1,5 @@
 use anyport_protocol::{
-    Method, Raw,
+    Error, Method, Raw,
     json::Splice,
     session::parked::{Attachment, Caller, Retry},
 };
@@ -70,4 +70,9 @@ pub(super) fn arrive(
 ) -> (AttachedRequest, Retry) {
     guest.attachment = attachment;
     (guest, Retry { attachment, round, answers, digest, caller })
+}
+
+/// The outcome that the task of a call sends to an attached request.
+pub(super) async fn outcome_of_call(sent: oneshot::Receiver<Outcome>) -> Outcome {
+    sent.await.unwrap_or_else(|_| Outcome::Error(Error::internal("the call ended without an answer")))
 }

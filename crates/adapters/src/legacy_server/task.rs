@@ -18,9 +18,9 @@ use anyport_protocol::{
 use tokio::{sync::mpsc, time};
 
 use super::{
-    Refused,
     attached_request::{AttachedRequest, Command, arrive},
     parked_calls::ParkedCalls,
+    refusals::Refusals,
     state_sealer::{Binding, Resume},
 };
 use anyport_service::{Event, Outcome, Reply, Responder};
@@ -38,8 +38,8 @@ pub(super) struct Open {
     parked: Option<(u128, mpsc::UnboundedReceiver<Command>)>,
     is_over: bool,
     binding: Binding,
-    yard: Arc<ParkedCalls>,
-    refused: Refused,
+    calls: Arc<ParkedCalls>,
+    refusals: Refusals,
 }
 
 /// The events that the task awaits.
@@ -58,7 +58,7 @@ impl Open {
         call: Call,
         guest: AttachedRequest,
         binding: Binding,
-        (yard, refused): (Arc<ParkedCalls>, Refused),
+        (calls, refusals): (Arc<ParkedCalls>, Refusals),
     ) -> Self {
         Self {
             reply: Some(reply),
@@ -70,8 +70,8 @@ impl Open {
             parked: None,
             is_over: false,
             binding,
-            yard,
-            refused,
+            calls,
+            refusals,
         }
     }
 
@@ -84,7 +84,7 @@ impl Open {
     }
 
     async fn next(&mut self) -> Happened {
-        let wakes = self.call.wakes().and_then(|at| self.yard.instant(at));
+        let wakes = self.call.wakes().and_then(|at| self.calls.instant(at));
         let mut sleep = pin!(async {
             match wakes {
                 Some(at) => time::sleep_until(at).await,
@@ -157,7 +157,7 @@ impl Open {
                 self.tell(CallEvent::ServerRequest { key, method: question.method, params: question.params });
             }
             Event::Notification(told) if told.method == Method::ElicitationComplete => {
-                self.yard.elicited.complete_by(&told.params);
+                self.calls.elicitations.complete_by(&told.params);
             }
             Event::Notification(told) => {
                 self.tell(CallEvent::Notification { method: told.method, params: told.params });
@@ -184,12 +184,12 @@ impl Open {
 
     /// Passes an event to the state machine, and carries out its actions.
     fn tell(&mut self, said: CallEvent) {
-        let mut effects = VecDeque::from(self.call.handle(self.yard.now(), said));
+        let mut effects = VecDeque::from(self.call.handle(self.calls.now(), said));
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Place => {
                     let placed = self.place().map_or_else(CallEvent::Full, |()| CallEvent::Placed);
-                    effects.extend(self.call.handle(self.yard.now(), placed));
+                    effects.extend(self.call.handle(self.calls.now(), placed));
                 }
                 effect => self.carry_out(effect),
             }
@@ -211,7 +211,7 @@ impl Open {
                 self.end(to, asked.map_or_else(Outcome::Error, Outcome::InputRequired));
             }
             Effect::End(to, outcome) => self.end(to, outcome.into()),
-            Effect::Count(limit) => self.refused.count(limit),
+            Effect::Count(limit) => self.refusals.count(limit),
             Effect::Over(ended) => self.over(ended),
             // Carried out by the caller of this function.
             Effect::Place => {}
@@ -236,8 +236,8 @@ impl Open {
             return Err(Error::internal("a call was asked to wait that has no place"));
         };
         let way = Resume::Parked { call: *call, round };
-        let state = self.yard.seals.seal(way, &self.binding, self.yard.expiry())?;
-        Ok(self.yard.signed(input_required(requests, &state)))
+        let state = self.calls.seals.seal(way, &self.binding, self.calls.expiry())?;
+        Ok(self.calls.signed(input_required(requests, &state)))
     }
 
     /// A place for the call among those that are parked. It keeps the one that it has.
@@ -250,7 +250,7 @@ impl Open {
         let _ = getrandom::fill(&mut id);
         let id = u128::from_le_bytes(id);
         let (handle, commands) = mpsc::unbounded_channel();
-        self.yard.lot().take(id, &self.binding.principal, handle)?;
+        self.calls.lot().take(id, &self.binding.principal, handle)?;
         self.parked = Some((id, commands));
         Ok(())
     }
@@ -259,8 +259,8 @@ impl Open {
     fn over(&mut self, ended: CallRecord) {
         self.is_over = true;
         let Some((id, mut commands)) = self.parked.take() else { return };
-        let now = self.yard.now();
-        self.yard.lot().end(now, id, &self.binding.principal, ended.clone());
+        let now = self.calls.now();
+        self.calls.lot().end(now, id, &self.binding.principal, ended.clone());
         while let Ok(command) = commands.try_recv() {
             if let Command::Retry { round, digest, guest, .. } = command {
                 let told = ended.answer(now, round, digest, &self.binding.name);

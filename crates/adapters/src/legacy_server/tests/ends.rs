@@ -33,7 +33,7 @@ async fn park_restart_says_start_over() {
     let rekeyed =
         World { park: LegacyServerAdapter::new(Scripted(send), seals, ParkLimits::default()), ..world() };
     assert_refused(rekeyed.retry(&asked, "{}"), Reason::Lost).await;
-    assert_eq!(before.park.yard.seals.node_of(&asked.state).as_deref(), Some("node"));
+    assert_eq!(before.park.calls.seals.node_of(&asked.state).as_deref(), Some("node"));
 }
 
 #[tokio::test(start_paused = true)]
