@@ -18,10 +18,11 @@ use tokio::{sync::mpsc, time};
 
 use super::{
     attached_request::{AttachedRequest, Command, arrive},
+    counters::Counters,
     parked_calls::ParkedCalls,
-    refusals::Refusals,
     state_sealer::{Binding, Resume},
 };
+use anyport_metrics::Held;
 use anyport_service::{Event, Outcome, Reply, Responder};
 
 /// One call, from its first request to its outcome.
@@ -33,12 +34,12 @@ pub(super) struct Open {
     guests: Vec<AttachedRequest>,
     last_key: Key,
     last_attachment: Attachment,
-    /// The name under which the call is known, once it was parked, and what is sent to it there.
-    parked: Option<(u128, mpsc::UnboundedReceiver<Command>)>,
+    /// The name under which the call is known, once it was parked, what is sent to it there, and that it is counted.
+    parked: Option<(u128, mpsc::UnboundedReceiver<Command>, Held)>,
     is_over: bool,
     binding: Binding,
     calls: Arc<ParkedCalls>,
-    refusals: Refusals,
+    counters: Counters,
 }
 
 /// The events that the task awaits.
@@ -57,7 +58,7 @@ impl Open {
         call: Call,
         guest: AttachedRequest,
         binding: Binding,
-        (calls, refusals): (Arc<ParkedCalls>, Refusals),
+        (calls, counters): (Arc<ParkedCalls>, Counters),
     ) -> Self {
         Self {
             reply: Some(reply),
@@ -70,7 +71,7 @@ impl Open {
             is_over: false,
             binding,
             calls,
-            refusals,
+            counters,
         }
     }
 
@@ -108,7 +109,7 @@ impl Open {
                 return Poll::Ready(Happened::Withdrawn(*key));
             }
         }
-        if let Some((_, commands)) = &mut self.parked
+        if let Some((_, commands, _)) = &mut self.parked
             && let Poll::Ready(Some(command)) = commands.poll_recv(task)
         {
             return Poll::Ready(Happened::Command(command));
@@ -210,7 +211,7 @@ impl Open {
                 self.end(to, asked.map_or_else(Outcome::Error, Outcome::InputRequired));
             }
             Effect::End(to, outcome) => self.end(to, outcome.into()),
-            Effect::Count(limit) => self.refusals.count(limit),
+            Effect::Count(limit) => self.counters.refused(limit),
             Effect::Over(ended) => self.over(ended),
             // Carried out by the caller of this function.
             Effect::Place => {}
@@ -231,7 +232,7 @@ impl Open {
     }
 
     fn asked(&self, round: u32, requests: &Raw) -> Result<Raw, Error> {
-        let Some((call, _)) = &self.parked else {
+        let Some((call, ..)) = &self.parked else {
             return Err(Error::internal("a call was asked to wait that has no place"));
         };
         let way = Resume::Parked { call: *call, round };
@@ -250,14 +251,14 @@ impl Open {
         let id = u128::from_le_bytes(id);
         let (handle, commands) = mpsc::unbounded_channel();
         self.calls.lot().take(id, &self.binding.principal, handle)?;
-        self.parked = Some((id, commands));
+        self.parked = Some((id, commands, self.counters.parked()));
         Ok(())
     }
 
     /// Gives the place back, and answers those who came in the meantime.
     fn over(&mut self, ended: CallRecord) {
         self.is_over = true;
-        let Some((id, mut commands)) = self.parked.take() else { return };
+        let Some((id, mut commands, _counted)) = self.parked.take() else { return };
         let now = self.calls.now();
         self.calls.lot().end(now, id, &self.binding.principal, ended.clone());
         while let Ok(command) = commands.try_recv() {
