@@ -165,20 +165,20 @@ impl<S: Service> LegacyServerAdapter<S> {
         opened: Opened,
         (call, round): (u128, u32),
     ) -> Reply {
-        let park = self.clone();
+        let adapter = self.clone();
         let answers = request.params.member("inputResponses");
         let digest = digest(answers.as_ref().map_or("{}", Raw::as_str));
         emit::reply(move |emitter| {
             let (end, ended) = oneshot::channel();
-            let guest = AttachedRequest::new(&context, emitter, end);
-            let retry = Command::Retry { round, answers, digest, caller: caller(&context), guest };
-            let over = park.calls.send(call, &opened, &binding, retry);
+            let request = AttachedRequest::new(&context, emitter, end);
+            let retry = Command::Retry { round, answers, digest, caller: caller(&context), request };
+            let over = adapter.calls.send(call, &opened, &binding, retry);
             async move {
                 let outcome = match over {
                     Some(outcome) => outcome.into(),
                     None => outcome_of_call(ended).await,
                 };
-                urls::outcome(&park.calls, &park.counters, outcome, &binding, &context, round)
+                urls::outcome(&adapter.calls, &adapter.counters, outcome, &binding, &context, round)
             }
         })
     }
@@ -201,10 +201,14 @@ impl<S: Service> LegacyServerAdapter<S> {
                 Reply::ready(asked)
             }
             Visited::All => {
-                let park = self.clone();
+                let adapter = self.clone();
                 emit::reply(move |emitter| async move {
-                    park.calls.elicitations.wait(&elicitations, park.calls.limits.elicitation_wait).await;
-                    let reply = park.open(fresh(request), context, binding, round);
+                    adapter
+                        .calls
+                        .elicitations
+                        .wait(&elicitations, adapter.calls.limits.elicitation_wait)
+                        .await;
+                    let reply = adapter.open(fresh(request), context, binding, round);
                     emitter.relay(reply).await
                 })
             }

@@ -31,7 +31,7 @@ pub(super) struct Open {
     reply: Option<Reply>,
     answerers: BTreeMap<Key, Responder>,
     call: Call,
-    guests: Vec<AttachedRequest>,
+    attached: Vec<AttachedRequest>,
     last_key: Key,
     last_attachment: Attachment,
     /// The name under which the call is known, once it was parked, what is sent to it there, and that it is counted.
@@ -52,11 +52,11 @@ pub(super) enum Happened {
 }
 
 impl Open {
-    /// The call that `reply` is of; `guest` made it.
+    /// The call that `reply` is of; `request` made it.
     pub(super) fn new(
         reply: Reply,
         call: Call,
-        guest: AttachedRequest,
+        request: AttachedRequest,
         binding: Binding,
         (calls, counters): (Arc<ParkedCalls>, Counters),
     ) -> Self {
@@ -64,7 +64,7 @@ impl Open {
             reply: Some(reply),
             answerers: BTreeMap::new(),
             call,
-            guests: vec![guest],
+            attached: vec![request],
             last_key: 0,
             last_attachment: 0,
             parked: None,
@@ -99,9 +99,9 @@ impl Open {
     }
 
     fn poll(&mut self, task: &mut Task<'_>) -> Poll<Happened> {
-        for guest in &mut self.guests {
-            if guest.end.poll_closed(task).is_ready() {
-                return Poll::Ready(Happened::Gone(guest.attachment));
+        for request in &mut self.attached {
+            if request.end.poll_closed(task).is_ready() {
+                return Poll::Ready(Happened::Gone(request.attachment));
             }
         }
         for (key, responder) in &mut self.answerers {
@@ -115,8 +115,8 @@ impl Open {
             return Poll::Ready(Happened::Command(command));
         }
         // A client that reads slowly slows its own call down.
-        for guest in &mut self.guests {
-            std::task::ready!(guest.emitter.poll_room(&mut guest.writer, task));
+        for request in &mut self.attached {
+            std::task::ready!(request.emitter.poll_room(&mut request.writer, task));
         }
         match &mut self.reply {
             Some(reply) => reply.poll_event(task).map(Happened::CallEvent),
@@ -128,18 +128,18 @@ impl Open {
     pub(super) fn take(&mut self, happened: Happened) {
         match happened {
             Happened::Gone(attachment) => {
-                self.guests.retain(|guest| guest.attachment != attachment);
+                self.attached.retain(|request| request.attachment != attachment);
                 self.tell(CallEvent::Detached(attachment));
             }
             Happened::Withdrawn(key) => {
                 self.answerers.remove(&key);
                 self.tell(CallEvent::Withdrawn(key));
             }
-            Happened::Command(Command::Retry { round, answers, digest, caller, guest }) => {
+            Happened::Command(Command::Retry { round, answers, digest, caller, request }) => {
                 self.last_attachment += 1;
                 let came = (round, answers, digest, caller);
-                let (guest, retry) = arrive(guest, self.last_attachment, came);
-                self.guests.push(guest);
+                let (request, retry) = arrive(request, self.last_attachment, came);
+                self.attached.push(request);
                 self.tell(CallEvent::Retry(retry));
             }
             Happened::Command(Command::Drain) => self.tell(CallEvent::Drain),
@@ -164,8 +164,8 @@ impl Open {
             }
             // Without an attached request the notification is dropped: it may be outdated by the next retry.
             Event::Unknown { method, params } => {
-                for guest in &self.guests {
-                    guest.emitter.push(Event::Unknown { method: method.clone(), params: params.clone() });
+                for request in &self.attached {
+                    request.emitter.push(Event::Unknown { method: method.clone(), params: params.clone() });
                 }
             }
             // No transport to a client that retries has streams that can be resumed.
@@ -202,8 +202,8 @@ impl Open {
             Effect::Refuse(key, error) => self.answer(key, Err(error)),
             Effect::Cancel => self.reply = None,
             Effect::Tell(to, method, params) => {
-                if let Some(guest) = self.guests.iter().find(|guest| guest.attachment == to) {
-                    guest.tell(method, params);
+                if let Some(request) = self.attached.iter().find(|request| request.attachment == to) {
+                    request.tell(method, params);
                 }
             }
             Effect::Ask(to, round, requests) => {
@@ -225,9 +225,9 @@ impl Open {
     }
 
     fn end(&mut self, to: Attachment, outcome: Outcome) {
-        if let Some(at) = self.guests.iter().position(|guest| guest.attachment == to) {
+        if let Some(at) = self.attached.iter().position(|request| request.attachment == to) {
             // It fails when the client is gone, which ends nothing else.
-            let _ = self.guests.swap_remove(at).end.send(outcome);
+            let _ = self.attached.swap_remove(at).end.send(outcome);
         }
     }
 
@@ -262,9 +262,9 @@ impl Open {
         let now = self.calls.now();
         self.calls.lot().end(now, id, &self.binding.principal, ended.clone());
         while let Ok(command) = commands.try_recv() {
-            if let Command::Retry { round, digest, guest, .. } = command {
+            if let Command::Retry { round, digest, request, .. } = command {
                 let told = ended.answer(now, round, digest, &self.binding.name);
-                let _ = guest.end.send(told.into());
+                let _ = request.end.send(told.into());
             }
         }
     }
