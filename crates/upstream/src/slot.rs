@@ -78,6 +78,13 @@ pub(crate) struct Down {
     pub(crate) attempts: u32,
 }
 
+impl Down {
+    /// A state after which the next attempt may be made at once: none was made.
+    pub(crate) fn now(failure: Failure) -> Self {
+        Self { failure, since: jiff::Timestamp::now(), retry_at: Instant::now(), attempts: 0 }
+    }
+}
+
 impl Slot {
     pub(crate) fn new(key: ConnectionKey) -> Arc<Self> {
         Arc::new(Self {
