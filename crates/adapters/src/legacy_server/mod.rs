@@ -1,11 +1,11 @@
 //! Serves callers that retry from a service with inline requests.
 
 mod attached_request;
+mod counters;
 mod elicitations;
 mod limits;
 mod only_outcome;
 mod parked_calls;
-mod refusals;
 mod state_sealer;
 mod task;
 mod urls;
@@ -28,9 +28,9 @@ use tokio::sync::oneshot;
 pub(super) use self::state_sealer::StateOwner;
 use self::{
     attached_request::{AttachedRequest, Command, caller, outcome_of_call},
+    counters::Counters,
     only_outcome::OnlyOutcome,
     parked_calls::ParkedCalls,
-    refusals::Refusals,
     state_sealer::{Binding, Opened, Resume, tampered},
     urls::Visited,
 };
@@ -53,7 +53,7 @@ use anyport_service::{Context, Event, InputMode, Outcome, Relay, Reply, Request,
 pub struct LegacyServerAdapter<S> {
     inner: Arc<S>,
     calls: Arc<ParkedCalls>,
-    refusals: Refusals,
+    counters: Counters,
 }
 
 impl<S: Service> LegacyServerAdapter<S> {
@@ -62,14 +62,14 @@ impl<S: Service> LegacyServerAdapter<S> {
         Self {
             inner: Arc::new(inner),
             calls: Arc::new(ParkedCalls::new(seals, limits)),
-            refusals: Refusals::default(),
+            counters: Counters::new(&Metrics::new()),
         }
     }
 
-    /// Counts what the limits refuse in `metrics`.
+    /// Counts what the limits refuse, and how many calls are parked (`anyport_parked_calls`), in `metrics`.
     #[must_use]
     pub fn metrics(mut self, metrics: &Metrics) -> Self {
-        self.refusals = Refusals::in_metrics(metrics);
+        self.counters = Counters::new(metrics);
         self
     }
 
@@ -84,11 +84,6 @@ impl<S: Service> LegacyServerAdapter<S> {
         self.calls.identify(identity);
     }
 
-    /// How many calls have a place among those that are parked.
-    pub fn parked(&self) -> usize {
-        self.calls.lot().taken()
-    }
-
     /// Ends parked calls, and parks no more: the program stops. Calls with an attached request continue.
     pub fn drain(&self) {
         let mut lot = self.calls.lot();
@@ -101,7 +96,7 @@ impl<S: Service> LegacyServerAdapter<S> {
 
 impl<S> Clone for LegacyServerAdapter<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), calls: self.calls.clone(), refusals: self.refusals.clone() }
+        Self { inner: self.inner.clone(), calls: self.calls.clone(), counters: self.counters.clone() }
     }
 }
 
@@ -130,7 +125,7 @@ impl<S: Service> LegacyServerAdapter<S> {
         let began = self.calls.now();
         let reply = self.inner.call(request, live);
         reply.relay(OnlyOutcome::new(
-            (self.calls.clone(), self.refusals.clone()),
+            (self.calls.clone(), self.counters.clone()),
             binding,
             context,
             round,
@@ -142,7 +137,7 @@ impl<S: Service> LegacyServerAdapter<S> {
     fn retry(&self, request: Request, context: Context, binding: Binding, state: &Raw) -> Reply {
         let token = state.as_string().unwrap_or_default();
         if token.len() > self.calls.limits.state_bytes {
-            self.refusals.count("state_bytes");
+            self.counters.refused("state_bytes");
             return Reply::error(tampered(&binding.name));
         }
         let opened = match self.calls.seals.open(&token, &binding) {
@@ -170,20 +165,20 @@ impl<S: Service> LegacyServerAdapter<S> {
         opened: Opened,
         (call, round): (u128, u32),
     ) -> Reply {
-        let park = self.clone();
+        let adapter = self.clone();
         let answers = request.params.member("inputResponses");
         let digest = digest(answers.as_ref().map_or("{}", Raw::as_str));
         emit::reply(move |emitter| {
             let (end, ended) = oneshot::channel();
-            let guest = AttachedRequest::new(&context, emitter, end);
-            let retry = Command::Retry { round, answers, digest, caller: caller(&context), guest };
-            let over = park.calls.send(call, &opened, &binding, retry);
+            let request = AttachedRequest::new(&context, emitter, end);
+            let retry = Command::Retry { round, answers, digest, caller: caller(&context), request };
+            let over = adapter.calls.send(call, &opened, &binding, retry);
             async move {
                 let outcome = match over {
                     Some(outcome) => outcome.into(),
                     None => outcome_of_call(ended).await,
                 };
-                urls::outcome(&park.calls, &park.refusals, outcome, &binding, &context, round)
+                urls::outcome(&adapter.calls, &adapter.counters, outcome, &binding, &context, round)
             }
         })
     }
@@ -202,14 +197,18 @@ impl<S: Service> LegacyServerAdapter<S> {
             Visited::No(outcome) => Reply::ready(outcome),
             Visited::NotAll => {
                 let asked =
-                    urls::again(&self.calls, &self.refusals, &binding, round, questions, elicitations);
+                    urls::again(&self.calls, &self.counters, &binding, round, questions, elicitations);
                 Reply::ready(asked)
             }
             Visited::All => {
-                let park = self.clone();
+                let adapter = self.clone();
                 emit::reply(move |emitter| async move {
-                    park.calls.elicitations.wait(&elicitations, park.calls.limits.elicitation_wait).await;
-                    let reply = park.open(fresh(request), context, binding, round);
+                    adapter
+                        .calls
+                        .elicitations
+                        .wait(&elicitations, adapter.calls.limits.elicitation_wait)
+                        .await;
+                    let reply = adapter.open(fresh(request), context, binding, round);
                     emitter.relay(reply).await
                 })
             }

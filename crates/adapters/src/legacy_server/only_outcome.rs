@@ -16,8 +16,8 @@ use tracing::{Instrument as _, Span};
 
 use super::{
     attached_request::{AttachedRequest, caller, outcome_of_call},
+    counters::Counters,
     parked_calls::ParkedCalls,
-    refusals::Refusals,
     state_sealer::Binding,
     task::{Happened, Open, input_required_inline},
     urls,
@@ -27,7 +27,7 @@ use super::{
 /// call a task of its own, in which it can be parked.
 pub(super) struct OnlyOutcome {
     calls: Arc<ParkedCalls>,
-    refusals: Refusals,
+    counters: Counters,
     binding: Binding,
     context: Context,
     round: u32,
@@ -42,7 +42,7 @@ pub(super) struct OnlyOutcome {
 impl OnlyOutcome {
     /// The call of `context`, after `round` rounds in which URLs were visited.
     pub(super) fn new(
-        (calls, refusals): (Arc<ParkedCalls>, Refusals),
+        (calls, counters): (Arc<ParkedCalls>, Counters),
         binding: Binding,
         context: Context,
         round: u32,
@@ -50,7 +50,7 @@ impl OnlyOutcome {
     ) -> Self {
         Self {
             calls,
-            refusals,
+            counters,
             binding,
             context,
             round,
@@ -75,7 +75,7 @@ impl OnlyOutcome {
     fn start_task(&mut self, reply: Reply, happened: Happened) -> Reply {
         self.has_task = true;
         self.timeout = None;
-        let (calls, refusals) = (self.calls.clone(), self.refusals.clone());
+        let (calls, counters) = (self.calls.clone(), self.counters.clone());
         let (binding, context) = (self.binding.clone(), self.context.clone());
         let (round, span) = (self.round, self.span.clone());
         let name = binding.name.to_string();
@@ -83,13 +83,13 @@ impl OnlyOutcome {
         emit::reply(move |emitter| {
             let (end, ended) = oneshot::channel();
             let attached = AttachedRequest::new(&context, emitter, end);
-            let shared = (calls.clone(), refusals.clone());
+            let shared = (calls.clone(), counters.clone());
             let mut open = Open::new(reply, call, attached, binding.clone(), shared);
             open.take(happened);
             tokio::spawn(open.run().instrument(span));
             async move {
                 let outcome = outcome_of_call(ended).await;
-                urls::outcome(&calls, &refusals, outcome, &binding, &context, round)
+                urls::outcome(&calls, &counters, outcome, &binding, &context, round)
             }
         })
     }
@@ -98,9 +98,9 @@ impl OnlyOutcome {
 impl Relay for OnlyOutcome {
     fn outcome(&mut self, outcome: Outcome) -> Outcome {
         match outcome {
-            Outcome::InputRequired(_) => Outcome::Error(input_required_inline()),
+            Outcome::InputRequired(_) => Outcome::from(input_required_inline()),
             outcome => {
-                urls::outcome(&self.calls, &self.refusals, outcome, &self.binding, &self.context, self.round)
+                urls::outcome(&self.calls, &self.counters, outcome, &self.binding, &self.context, self.round)
             }
         }
     }

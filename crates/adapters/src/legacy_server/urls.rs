@@ -3,6 +3,7 @@
 
 use anyport_protocol::{
     Error, Method, Raw,
+    failure::Failure,
     json::Splice,
     jsonrpc::{Reason, code},
     session::parked::{Fault, check},
@@ -11,8 +12,8 @@ use anyport_protocol::{
 use serde_json::json;
 
 use super::{
+    counters::Counters,
     parked_calls::ParkedCalls,
-    refusals::Refusals,
     state_sealer::{Binding, Resume},
     task::input_required,
 };
@@ -21,7 +22,7 @@ use anyport_service::{Context, Outcome};
 /// The outcome of a call for the client of `context`: -32042 becomes a request to visit the URLs.
 pub(super) fn outcome(
     calls: &ParkedCalls,
-    refusals: &Refusals,
+    counters: &Counters,
     outcome: Outcome,
     binding: &Binding,
     context: &Context,
@@ -30,7 +31,7 @@ pub(super) fn outcome(
     match outcome {
         Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
             let visits = context.profile().elicitation_url;
-            ask(calls, refusals, binding, visits, round, &error)
+            ask(calls, counters, binding, visits, round, &error)
         }
         outcome => outcome,
     }
@@ -41,7 +42,7 @@ pub(super) fn outcome(
 /// 2026-07-28, basic §Error Codes, has it as "2025-11-25 only": it is never passed on.
 fn ask(
     calls: &ParkedCalls,
-    refusals: &Refusals,
+    counters: &Counters,
     binding: &Binding,
     visits: bool,
     round: u32,
@@ -54,19 +55,19 @@ fn ask(
     }
     let limits = &calls.limits;
     if elicitations.len() > limits.questions {
-        refusals.count("questions");
+        counters.refused("questions");
         return invalid();
     }
     for (_, id) in &elicitations {
         calls.elicitations.expect(id);
     }
-    again(calls, refusals, binding, round, questions, elicitations)
+    again(calls, counters, binding, round, questions, elicitations)
 }
 
 /// Asks for URLs to be visited, in the round after `round`.
 pub(super) fn again(
     calls: &ParkedCalls,
-    refusals: &Refusals,
+    counters: &Counters,
     binding: &Binding,
     round: u32,
     questions: Raw,
@@ -74,14 +75,14 @@ pub(super) fn again(
 ) -> Outcome {
     let limits = &calls.limits;
     if round >= limits.rounds {
-        refusals.count("rounds");
+        counters.refused("rounds");
         let message = format!("the call asked in more than {} rounds (rounds)", limits.rounds);
         return Outcome::Error(Error::internal(message).with_reason(Reason::Rounds));
     }
     let way = Resume::Urls { round: round + 1, questions: questions.clone(), elicitations };
     match calls.seals.seal(way, binding, calls.expiry()) {
         Ok(state) if state.len() > limits.state_bytes => {
-            refusals.count("state_bytes");
+            counters.refused("state_bytes");
             invalid()
         }
         Ok(state) => Outcome::InputRequired(calls.signed(input_required(&questions, &state))),
@@ -141,10 +142,10 @@ pub(super) fn is_url_error(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED)
 }
 
-/// -32603 `invalid_upstream`.
+/// The server sends its client to URLs in a way that breaks the protocol.
 pub(super) fn invalid() -> Outcome {
-    let message = "the server wants URLs to be visited (-32042), in a way that nobody can be asked";
-    Outcome::Error(Error::internal(message).with_reason(Reason::InvalidUpstream))
+    let why = "the server wants URLs to be visited (-32042), in a way that nobody can be asked";
+    Outcome::from(Failure::InvalidPeer(why.into()))
 }
 
 /// The questions of the error, and the elicitation of each. Keys are not used again in later rounds.
