@@ -100,12 +100,12 @@ pub fn large(bytes: usize) -> Tool {
         .run(move |_: NoArguments, _: Context| std::future::ready(text.to_string()))
 }
 
-/// A listener for every revision, and the plain interface, on `port` of this machine; port 0 is one that is free.
+/// A listener for every revision, and the REST interface, on `port` of this machine; port 0 is one that is free.
 ///
 /// # Errors
 /// When the port cannot be had.
 pub async fn listen(port: u16) -> io::Result<Listener> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let config = Config::default().plain(true);
+    let config = Config::default().rest(true);
     Listener::bind(address, config, false).await.map_err(io::Error::other)
 }

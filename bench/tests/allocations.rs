@@ -46,7 +46,7 @@ fn a_call_allocates_little_and_the_same_however_many_tools_there_are() {
     assert_eq!(whole(many), whole(one), "500 tools against 1");
     assert_eq!(whole(most), whole(one), "5,000 tools against 1");
     assert_eq!(whole(one), whole(built), "a plain function against the builder");
-    assert!(whole(plain) <= whole(one), "the plain interface against MCP");
+    assert!(whole(plain) <= whole(one), "the REST interface against MCP");
 }
 
 /// What all calls of a measurement asked for.

@@ -7,7 +7,7 @@
 //! - [`everything`]: that server.
 //! - [`site`]: one server for many clients.
 //! - [`bridged`]: a bridge in memory, between a server that a test plays and clients of any revision.
-//! - [`plain`]: a client of the plain interface.
+//! - [`plain`]: a client of the REST interface.
 //! - [`cross_transport`]: our client at a server over real sockets and child processes, through a bridge or not.
 //! - [`architecture`]: which of our crates may use which, and which of other people's.
 //! - [`book`]: the pages of `docs/`, whose code is compiled and run by `tests/tests/all/book/`.

@@ -1,4 +1,4 @@
-//! A client of the plain interface, which is HTTP and JSON and nothing else.
+//! A client of the REST interface, which is HTTP and JSON and nothing else.
 
 use std::{io, time::Duration};
 

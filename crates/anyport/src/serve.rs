@@ -44,7 +44,7 @@ pub fn serve_service(service: impl Service) -> Serve {
         max_concurrent_calls: None,
         transports: Vec::new(),
         #[cfg(feature = "http")]
-        plain: false,
+        rest: false,
         allow_anonymous: false,
         until: None,
         on_ready: Vec::new(),
@@ -71,7 +71,7 @@ pub struct Serve {
     max_concurrent_calls: Option<usize>,
     transports: Vec<Transport>,
     #[cfg(feature = "http")]
-    plain: bool,
+    rest: bool,
     allow_anonymous: bool,
     until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     on_ready: Vec<ReadyHook>,
@@ -137,8 +137,8 @@ impl Serve {
     /// To programs that speak no MCP as well, wherever it is served over HTTP: `POST /mcp/call` with a tool's name and
     /// arguments, `GET /mcp/tools`, and `GET /health`. See [`http::rest`].
     #[cfg(feature = "http")]
-    pub fn plain(mut self) -> Self {
-        self.plain = true;
+    pub fn rest(mut self) -> Self {
+        self.rest = true;
         self
     }
 
@@ -268,7 +268,7 @@ impl Serve {
             #[cfg(feature = "http")]
             #[allow(irrefutable_let_patterns, reason = "without other features it is the only one")]
             if let Transport::Http(_, config) = &mut transport {
-                config.plain |= self.plain;
+                config.rest |= self.rest;
             }
             listeners.push(transport.bind(self.allow_anonymous).await?);
         }

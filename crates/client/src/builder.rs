@@ -19,7 +19,7 @@ use anyport_service::{Principal, Service};
 use anyport_transport::client::{ConnectOptions, Connection, Target};
 use anyport_upstream::ToolCatalog;
 #[cfg(feature = "connect")]
-use anyport_upstream::{IsolationPolicy, Upstream, UpstreamLimits};
+use anyport_upstream::{IsolationPolicy, RevisionCache, Upstream, UpstreamLimits};
 use serde_json::Value;
 
 #[cfg(feature = "connect")]
@@ -45,6 +45,8 @@ pub struct Builder {
     shim: LegacyClientLimits,
     cache: Cache,
     discovered: Option<Raw>,
+    #[cfg(feature = "connect")]
+    revisions: RevisionCache,
 }
 
 /// What a client calls.
@@ -107,6 +109,8 @@ impl Builder {
             shim: LegacyClientLimits::default(),
             cache: Cache::default(),
             discovered: None,
+            #[cfg(feature = "connect")]
+            revisions: RevisionCache::default(),
         }
     }
 
@@ -157,6 +161,13 @@ impl Builder {
     #[cfg(feature = "connect")]
     pub fn revision(self, revision: anyport_protocol::Revision) -> Self {
         self.opening(|opening| opening.revision = Some(revision))
+    }
+
+    /// Remembers in `cache`, which other clients may share, which legacy servers need no second probe.
+    #[cfg(feature = "connect")]
+    pub fn revision_cache(mut self, cache: RevisionCache) -> Self {
+        self.revisions = cache;
+        self
     }
 
     /// Sets how the connection begins. Capabilities and client are the builder's own.
@@ -295,7 +306,8 @@ impl Builder {
                 let (capabilities, client_info) = (capabilities.clone(), info.clone());
                 let options = options.capabilities(capabilities).client_info(client_info);
                 let opened =
-                    ClientConnector::open(target?, options, cache.clone(), functions.clone()).await?;
+                    ClientConnector::open(target?, options, cache.clone(), functions.clone(), self.revisions)
+                        .await?;
                 let upstream = Upstream::builder("the server", opened.clone())
                     .limits(UpstreamLimits::single())
                     .isolation(IsolationPolicy::Shared)

@@ -4,14 +4,14 @@ use std::{
     fmt,
     num::NonZeroUsize,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use anyport_protocol::{Method, Raw, json::Members, settings, uri::contains};
-use anyport_service::{Notification, Principal};
+use anyport_service::{Notification, Principal, sync::Lock};
 use lru::LruCache;
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 ///
 /// 2026-07-28, caching §Cache Scope Field: "Caches MUST NOT be shared across authorization contexts".
 #[derive(Clone)]
-pub struct Cache(Arc<Mutex<Store>>);
+pub struct Cache(Arc<Lock<Store>>);
 
 settings! {
     /// The limits of a [`Cache`].
@@ -87,7 +87,7 @@ impl Cache {
             Some(entries) => LruCache::new(entries),
             None => LruCache::new(NonZeroUsize::MIN),
         };
-        Self(Arc::new(Mutex::new(Store { kept, bytes: 0, limits, forgotten: 0 })))
+        Self(Arc::new(Lock::new(Store { kept, bytes: 0, limits, forgotten: 0 })))
     }
 
     /// Forgets everything.
@@ -97,7 +97,7 @@ impl Cache {
 
     /// How many answers are kept, fresh or not.
     pub fn len(&self) -> usize {
-        self.lock().kept.len()
+        self.0.lock().kept.len()
     }
 
     /// Whether none is kept.
@@ -106,15 +106,11 @@ impl Cache {
     }
 
     fn forget(&self, is: impl Fn(&Key) -> bool) {
-        let mut store = self.lock();
+        let mut store = self.0.lock();
         store.forgotten += 1;
         let stale: Vec<Key> =
             store.kept.iter().filter(|(key, _)| is(key)).map(|(key, _)| key.clone()).collect();
         stale.iter().for_each(|key| store.remove(key));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Store> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,7 +141,7 @@ impl ClientCache {
     /// The answer to a request, if it is fresh.
     pub(crate) fn get(&self, method: Method, params: &Raw) -> Option<Raw> {
         let now = Instant::now();
-        let mut store = self.cache.lock();
+        let mut store = self.cache.0.lock();
         for whose in [&self.own, &Whose::Everybody] {
             let key = Key { whose: whose.clone(), method, params: params.clone() };
             match store.kept.get(&key) {
@@ -160,7 +156,7 @@ impl ClientCache {
 
     /// To be asked for before a request is sent.
     pub(crate) fn mark(&self) -> Mark {
-        Mark(self.cache.lock().forgotten)
+        Mark(self.cache.0.lock().forgotten)
     }
 
     /// Keeps the answer to a request that was sent at `mark`, if it may be kept.
@@ -174,7 +170,7 @@ impl ClientCache {
             Some("\"public\"") => Whose::Everybody,
             _ => self.own.clone(),
         };
-        let mut store = self.cache.lock();
+        let mut store = self.cache.0.lock();
         let CacheLimits { entries, bytes, ttl: longest } = store.limits;
         let Some(until) = Instant::now().checked_add(ttl.min(longest)) else { return };
         let key = Key { whose, method, params: params.clone() };
@@ -244,7 +240,7 @@ fn size(key: &Key, entry: &Entry) -> usize {
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let store = self.lock();
+        let store = self.0.lock();
         f.debug_struct("Cache").field("entries", &store.kept.len()).field("bytes", &store.bytes).finish()
     }
 }

@@ -56,9 +56,10 @@ pub use anyport_transport::client::http;
 pub use anyport_transport::client::websocket;
 #[cfg(feature = "connect")]
 pub use anyport_transport::client::{
-    CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver, RevisionCache, Target,
-    child::Command,
+    CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver, Target, child::Command,
 };
+#[cfg(feature = "connect")]
+pub use anyport_upstream::RevisionCache;
 pub use builder::Builder;
 pub use cache::{Cache, CacheLimits};
 pub use call::{Call, Step, Steps};

@@ -28,15 +28,9 @@ pub struct UpstreamBuilder {
 impl Upstream {
     /// Begins to build the server that `connector` connects to. `name` is what people call it, in errors and logs.
     pub fn builder(name: impl Into<String>, connector: impl Connector) -> UpstreamBuilder {
-        UpstreamBuilder::new(name.into(), Box::new(connector))
-    }
-}
-
-impl UpstreamBuilder {
-    fn new(name: String, connector: Box<dyn Connector>) -> Self {
-        Self {
-            name,
-            connector,
+        UpstreamBuilder {
+            name: name.into(),
+            connector: Box::new(connector),
             limits: UpstreamLimits::default(),
             dialogues: LegacyClientLimits::default(),
             metrics: Metrics::new(),
@@ -44,7 +38,9 @@ impl UpstreamBuilder {
             isolation: IsolationPolicy::default(),
         }
     }
+}
 
+impl UpstreamBuilder {
     /// Sets the limits of the connections.
     pub fn limits(mut self, limits: UpstreamLimits) -> Self {
         self.limits = limits;

@@ -4,7 +4,8 @@
 //! outlives a call and a connection: connections and their callers, subscriptions, and which calls may be repeated.
 //!
 //! # Layout
-//! - [`Connector`]: what is needed of a connection; [`TransportConnector`]: one over any transport.
+//! - [`Connector`]: what is needed of a connection; [`TransportConnector`]: one over any transport;
+//!   [`RevisionCache`]: the revisions of the servers that it was connected to.
 //! - [`Upstream`]: one server, behind as many connections as its callers need, made by [`UpstreamBuilder`];
 //!   [`UpstreamLimits`], [`IsolationPolicy`]: what it is made with.
 //! - `pool`: the connections; `connect`: how they begin and end, with backoff; `slot`: one place for a connection.
@@ -25,6 +26,7 @@ mod limits;
 pub mod pages;
 mod pool;
 mod retry;
+mod revision_cache;
 mod slot;
 mod subscriptions;
 mod table;
@@ -43,6 +45,7 @@ pub use builder::UpstreamBuilder;
 pub use connector::{ConnectError, Connected, Connector, OpenRequest, ServerInfo};
 pub use isolation::IsolationPolicy;
 pub use limits::{UpstreamLimits, WhenDown};
+pub use revision_cache::RevisionCache;
 pub use tools::{ToolCatalog, is_header_mismatch};
 pub use transport_connector::TransportConnector;
 pub use upstream::Upstream;

@@ -31,24 +31,15 @@ fn entries(method: Method) -> &'static str {
 /// A list as one page: clients exist that never ask for the second. Of a list that is
 /// longer than may be the page goes so far, and names the next.
 pub fn whole(upstream: &Upstream, method: Method, request: Request, context: Context) -> Reply {
-    match upstream.call(request.clone(), context.clone()).into_ready() {
-        Ok(Outcome::Result(page)) if next(&page).is_some() => {
-            let upstream = upstream.clone();
-            emit::reply(async move |emitter| {
+    let upstream = upstream.clone();
+    emit::reply(async move |emitter| {
+        match emitter.relay(upstream.call(request.clone(), context.clone())).await {
+            Outcome::Result(page) if next(&page).is_some() => {
                 rest(&upstream, method, &request, &context, page, &emitter).await
-            })
+            }
+            outcome => outcome,
         }
-        Ok(outcome) => Reply::ready(outcome),
-        Err(reply) => {
-            let upstream = upstream.clone();
-            emit::reply(async move |emitter| match emitter.relay(reply).await {
-                Outcome::Result(page) if next(&page).is_some() => {
-                    rest(&upstream, method, &request, &context, page, &emitter).await
-                }
-                outcome => outcome,
-            })
-        }
-    }
+    })
 }
 
 /// Reads the pages after the first, and puts all of them into one.

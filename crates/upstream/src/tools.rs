@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -15,7 +15,7 @@ use anyport_protocol::{
     jsonrpc::code,
     param_header::{KEYWORD, Plan},
 };
-use anyport_service::{Context, Request};
+use anyport_service::{Context, Request, sync::Lock};
 use bytestring::ByteString;
 
 /// The tools that a server has listed. Clones are the same catalog.
@@ -24,7 +24,7 @@ pub struct ToolCatalog(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    tools: RwLock<HashMap<ByteString, ToolFacts>>,
+    tools: Lock<HashMap<ByteString, ToolFacts>>,
     /// Whether any tool has parameter headers. Hardly any server has such tools: then calls look up nothing.
     any_headers: AtomicBool,
 }
@@ -51,7 +51,7 @@ impl ToolCatalog {
         let list = page.member("tools").filter(Raw::is_array)?;
         let is_annotated = list.as_str().contains(KEYWORD);
         let (mut valid, mut rejected) = (Vec::new(), false);
-        let mut tools = self.0.tools.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tools = self.0.tools.lock();
         for tool in Elements::of(list.as_str()) {
             let name = Members::find(tool, "name").and_then(|name| list.slice(name).as_string());
             let facts = ToolFacts::of(tool, is_annotated).inspect_err(|problem| {
@@ -131,7 +131,7 @@ impl ToolCatalog {
 
     fn facts(&self, request: &Request) -> Option<ToolFacts> {
         let name = request.name()?;
-        self.0.tools.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
+        self.0.tools.lock().get(&name).cloned()
     }
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn upstream_code(error: &Error) -> Option<i64> {
 
 impl fmt::Debug for ToolCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tools = self.0.tools.read().unwrap_or_else(PoisonError::into_inner);
+        let tools = self.0.tools.lock();
         f.debug_struct("ToolCatalog").field("tools", &tools.len()).finish_non_exhaustive()
     }
 }

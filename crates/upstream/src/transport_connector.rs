@@ -2,21 +2,22 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use anyport_transport::client::{self, ConnectOptions, Connection, Target};
+use anyport_transport::client::{ConnectOptions, Connection, Target};
 
-use crate::{ConnectError, Connected, Connector, OpenRequest};
+use crate::{ConnectError, Connected, Connector, OpenRequest, RevisionCache};
 
 /// A server at a place, connected to over whichever transport the place is reached by.
 #[derive(Clone, Debug)]
 pub struct TransportConnector {
     target: Target,
     opening: ConnectOptions,
+    revisions: RevisionCache,
 }
 
 impl TransportConnector {
     /// The server at `target`. Of `opening`, what a client can be asked and who it is are set for each connection.
     pub fn new(target: Target, opening: ConnectOptions) -> Self {
-        Self { target, opening }
+        Self { target, opening, revisions: RevisionCache::default() }
     }
 }
 
@@ -25,13 +26,13 @@ impl Connector for TransportConnector {
         &self,
         client: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
-        let (target, mut opening) = (self.target.clone(), self.opening.clone());
+        let Self { target, mut opening, revisions } = self.clone();
         opening.capabilities = client.capabilities;
         if let Some(info) = client.info {
             opening.client_info = info;
         }
         Box::pin(async move {
-            let connected = client::connect(&target, &opening).await;
+            let connected = revisions.connect(&target, &opening).await;
             let connection = connected.map_err(|error| ConnectError(error.to_string()))?;
             Ok(connection.into())
         })

@@ -327,7 +327,7 @@ async fn every_guard_stands_on_every_way() {
     for guard in guards() {
         let service = |probe: &Probe| Ok((guard.around)(Box::new(with_legacy_clients(server(probe)?))));
         within(guard.terms, service, capabilities, async |cell| trip(cell, &guard).await).await;
-        // A request of the plain interface has a connection of its own, too.
+        // A request of the REST interface has a connection of its own, too.
         if !guard.but_for_modern_http {
             trip_plainly(&guard).await;
         }
@@ -417,11 +417,11 @@ async fn call(cell: &mut Cell, method: &str, params: &Value, in_a_batch: bool) -
     }
 }
 
-/// The same at the plain interface, on a listener and within an application: in the same words, by its own codes.
+/// The same at the REST interface, on a listener and within an application: in the same words, by its own codes.
 async fn trip_plainly(guard: &Guard) {
     let probe = Probe::default();
     let service = || (guard.around)(Box::new(with_legacy_clients(server(&probe).unwrap())));
-    let config = guard.terms.http().plain(true);
+    let config = guard.terms.http().rest(true);
     for site in [
         Site::listen(service(), config.clone()).await.unwrap(),
         Site::mount(service(), config).await.unwrap(),

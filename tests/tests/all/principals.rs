@@ -50,7 +50,7 @@ fn names() -> impl Iterator<Item = String> {
 fn config() -> http::Config {
     let tokens = names().map(|name| http::Token::new(&name, &format!("secret of {name}"))).collect();
     let authentication = http::Authentication::Tokens(tokens);
-    http::Config::default().authentication(authentication).plain(true)
+    http::Config::default().authentication(authentication).rest(true)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -177,7 +177,7 @@ async fn nothing_of_one_caller_reaches_another() {
     }
 }
 
-/// Callers at once at the plain interface, all with the same ids: each is told what is its own.
+/// Callers at once at the REST interface, all with the same ids: each is told what is its own.
 #[tokio::test]
 async fn a_plain_call_is_its_callers() {
     for site in sites(|| with_legacy_clients(server().unwrap())).await {
@@ -515,7 +515,7 @@ async fn nobody_without_a_token_comes_through_any_door() {
                 through.push(door);
             }
         }
-        // Five calls of 2026-07-28; of the plain interface one, one in an array, and the list in two ways.
+        // Five calls of 2026-07-28; of the REST interface one, one in an array, and the list in two ways.
         assert_eq!(through.len(), 9, "{through:#?}");
     }
 }

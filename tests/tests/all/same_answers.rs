@@ -55,7 +55,7 @@ async fn every_transport_gives_the_same_answers_to_the_byte() {
 
 /// What a plain call is answered, under the call.
 async fn plainly() -> Vec<(Value, String)> {
-    let config = http::Config::default().plain(true);
+    let config = http::Config::default().rest(true);
     let site = Site::listen(with_legacy_clients(server(&Probe::default()).unwrap()), config).await.unwrap();
     let plain = Plain::of(&site);
     let mut answers = Vec::new();

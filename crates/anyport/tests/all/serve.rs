@@ -98,7 +98,7 @@ async fn tools_are_called_plainly_where_that_is_asked_for() {
             .on_listening(move |place| places.send(place.clone()).unwrap())
             .until(async { drop(stopped.await) });
         if plain {
-            serving = serving.plain();
+            serving = serving.rest();
         }
         let serving = tokio::spawn(serving.into_future());
         let ListenAddr::Http(address, _) = within(told.recv()).await.unwrap() else { panic!("no address") };

@@ -150,7 +150,7 @@ fn http_config(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limit
         .public_prefix(prefix.unwrap_or_default())
         .websocket(arguments.speaks(Transport::Websocket).then_some(websocket))
         .compat(Compat::new(arguments.compat.iter().copied()))
-        .plain(true)
+        .rest(true)
         .limits(limits))
 }
 

@@ -21,7 +21,7 @@ const PAGES: &[(&str, &str)] = &[
     ("knowledge.md", include_str!("../../../../docs/knowledge.md")),
     ("life.md", include_str!("../../../../docs/life.md")),
     ("limits.md", include_str!("../../../../docs/limits.md")),
-    ("plain.md", include_str!("../../../../docs/plain.md")),
+    ("rest.md", include_str!("../../../../docs/rest.md")),
     ("prompts.md", include_str!("../../../../docs/prompts.md")),
     ("recipes.md", include_str!("../../../../docs/recipes.md")),
     ("resources.md", include_str!("../../../../docs/resources.md")),

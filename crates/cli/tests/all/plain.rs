@@ -1,4 +1,4 @@
-//! The same question to the program in every way there is: the plain interface, MCP over HTTP and on standard streams, in
+//! The same question to the program in every way there is: the REST interface, MCP over HTTP and on standard streams, in
 //! every revision. The answer is the same, to the byte of what the tool says.
 
 use std::time::Instant;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const LEGACY: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
 
-/// Tools with arguments; the plain interface answers all of them.
+/// Tools with arguments; the REST interface answers all of them.
 fn questions() -> Vec<(&'static str, Value)> {
     vec![
         ("get_stdlib", json!({"language": "python", "domain": "testing"})),
@@ -33,7 +33,7 @@ struct Said {
     faults: Value,
 }
 
-/// An answer of the plain interface.
+/// An answer of the REST interface.
 fn plainly(answer: &Value) -> Said {
     let error = &answer["error"];
     Said {

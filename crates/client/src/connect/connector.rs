@@ -5,8 +5,8 @@ use std::{
 };
 
 use anyport_service::{PeerEvent, PeerEvents};
-use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Target, connect};
-use anyport_upstream::{Connected, Connector, OpenRequest};
+use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Target};
+use anyport_upstream::{Connected, Connector, OpenRequest, RevisionCache};
 
 use super::answers::answer_unsolicited;
 use crate::{cache::ClientCache, handler::Functions};
@@ -23,6 +23,7 @@ struct Shared {
     current: Mutex<Current>,
     cache: Arc<ClientCache>,
     functions: Arc<Functions>,
+    revisions: RevisionCache,
 }
 
 struct Current {
@@ -38,11 +39,12 @@ impl ClientConnector {
         options: ConnectOptions,
         cache: Arc<ClientCache>,
         functions: Arc<Functions>,
+        revisions: RevisionCache,
     ) -> Result<Self, ConnectError> {
-        let connection = connect(&target, &options).await?;
+        let connection = revisions.connect(&target, &options).await?;
         answer_unsolicited(&functions, &connection);
         let current = Mutex::new(Current { connection, is_first: true });
-        Ok(Self(Arc::new(Shared { target, options, current, cache, functions })))
+        Ok(Self(Arc::new(Shared { target, options, current, cache, functions, revisions })))
     }
 
     /// The connection as it is now.
@@ -57,7 +59,7 @@ impl ClientConnector {
                 return Ok(current.connection.clone());
             }
         }
-        let connection = connect(&self.0.target, &self.0.options).await?;
+        let connection = self.0.revisions.connect(&self.0.target, &self.0.options).await?;
         answer_unsolicited(&self.0.functions, &connection);
         // It may be another server now, and the changes of the one before were not heard meanwhile.
         self.0.cache.clear();

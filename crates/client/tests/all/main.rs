@@ -9,6 +9,8 @@ mod calls;
 mod common;
 #[cfg(feature = "connect")]
 mod connect;
+#[cfg(feature = "connect")]
+mod hostile;
 mod lists;
 mod questions;
 #[cfg(feature = "connect")]

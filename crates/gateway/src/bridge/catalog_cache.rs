@@ -4,11 +4,12 @@ use std::{
     future::Future,
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use anyport_protocol::{Limits, Raw};
+use anyport_service::sync::Lock;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Notify, time::sleep};
 
@@ -19,7 +20,7 @@ pub(super) struct CatalogCache(Arc<Inner>);
 struct Inner {
     /// `None`: in memory alone.
     path: Option<PathBuf>,
-    contents: Mutex<Contents>,
+    contents: Lock<Contents>,
     /// Something changed, or the last clone is gone.
     changed: Arc<Notify>,
 }
@@ -53,27 +54,27 @@ impl CatalogCache {
                 None
             }
         });
-        let contents = Mutex::new(contents.unwrap_or_default());
+        let contents = Lock::new(contents.unwrap_or_default());
         Self(Arc::new(Inner { path, contents, changed: Arc::default() }))
     }
 
     pub(super) fn discovered(&self) -> Option<Raw> {
-        self.lock().discovered.clone()
+        self.0.contents.lock().discovered.clone()
     }
 
     pub(super) fn list(&self, key: &str) -> Option<Raw> {
-        self.lock().lists.get(key).cloned()
+        self.0.contents.lock().lists.get(key).cloned()
     }
 
     /// Every list of tools.
     pub(super) fn tools(&self) -> Vec<Raw> {
-        let contents = self.lock();
+        let contents = self.0.contents.lock();
         let of_tools = contents.lists.iter().filter(|(key, _)| key.starts_with("tools/list "));
         of_tools.map(|(_, list)| list.clone()).collect()
     }
 
     pub(super) fn set_discovered(&self, discovered: Raw) {
-        let mut contents = self.lock();
+        let mut contents = self.0.contents.lock();
         if contents.discovered.as_ref() != Some(&discovered) {
             contents.discovered = Some(discovered);
             self.0.changed.notify_one();
@@ -86,7 +87,7 @@ impl CatalogCache {
         if size > MOST {
             return self.drop_list(&key);
         }
-        let mut contents = self.lock();
+        let mut contents = self.0.contents.lock();
         let others = contents.lists.iter().filter(|(other, _)| **other != key);
         let (count, bytes) = others
             .fold((0, 0), |(count, bytes), (key, list)| (count + 1, bytes + key.len() + list.as_str().len()));
@@ -102,7 +103,7 @@ impl CatalogCache {
 
     /// Removes a list that is no longer complete. Returns whether it was stored.
     pub(super) fn drop_list(&self, key: &str) -> bool {
-        let was_kept = self.lock().lists.remove(key).is_some();
+        let was_kept = self.0.contents.lock().lists.remove(key).is_some();
         if was_kept {
             self.0.changed.notify_one();
         }
@@ -118,17 +119,13 @@ impl CatalogCache {
                 let Some(kept) = inner.upgrade().map(Self) else { return };
                 sleep(SETTLE).await;
                 let Some(path) = kept.0.path.clone() else { continue };
-                let contents = kept.lock().clone();
+                let contents = kept.0.contents.lock().clone();
                 let written = tokio::task::spawn_blocking(move || write(&path, &contents)).await;
                 if let Ok(Err(error)) = written {
                     tracing::warn!(%error, "what the server offers cannot be kept: the next start will wait for it");
                 }
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Contents> {
-        self.0.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

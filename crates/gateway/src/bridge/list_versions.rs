@@ -1,12 +1,9 @@
 //! Which lists were found to be other than what was answered.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use anyport_protocol::Method;
-use anyport_service::Context;
+use anyport_service::{Context, sync::Lock};
 use anyport_upstream::Upstream;
 use tokio::{sync::watch, time::Instant};
 
@@ -17,7 +14,7 @@ pub(super) struct ListVersions(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     changed: watch::Sender<HashMap<String, Instant>>,
-    reading: Mutex<HashMap<String, bool>>,
+    reading: Lock<HashMap<String, bool>>,
 }
 
 /// The most that are remembered: one for each kind and each thing that clients can do.
@@ -41,7 +38,7 @@ impl ListVersions {
 
     /// Begins to read the list under `key` again. `false`: somebody does so already, and will once more.
     pub(super) fn begin(&self, key: &str) -> bool {
-        let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = self.0.reading.lock();
         match reading.get_mut(key) {
             Some(again) => {
                 *again = true;
@@ -53,7 +50,7 @@ impl ListVersions {
 
     /// It was read. `true`: it is to be read once more, for what came meanwhile.
     pub(super) fn again(&self, key: &str) -> bool {
-        let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = self.0.reading.lock();
         let again = reading.get_mut(key).is_some_and(std::mem::take);
         if !again {
             reading.remove(key);

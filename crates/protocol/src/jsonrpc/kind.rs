@@ -63,7 +63,7 @@ impl ErrorKind {
     /// The code that interfaces use which answer with plain JSON-RPC errors instead of MCP's results. MCP itself never
     /// carries it: there, -32002 alone is known, and only until 2025-11-25. Arguments that a tool's schema refuses, before the
     /// tool sees them, are -32602 everywhere.
-    pub fn plain_code(self) -> i64 {
+    pub fn rest_code(self) -> i64 {
         match self {
             Self::Execution | Self::Context | Self::State => -32000,
             Self::Validation => -32001,

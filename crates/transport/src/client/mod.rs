@@ -5,7 +5,7 @@
 //! it belongs to. What is said in which revision is `anyport_protocol::session::client`; this module carries it.
 //!
 //! # Layout
-//! - [`connect`], [`Target`], [`ConnectOptions`]: how a connection begins; [`RevisionCache`]: what is remembered of that.
+//! - [`connect`], [`Target`], [`ConnectOptions`]: how a connection begins.
 //! - [`Connection`]: what it is then, with the [`Peer`] at its other end; [`CloseReason`]: why it is over.
 //! - `malformed`: counts what a server sends that is not a message.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
@@ -23,7 +23,6 @@ mod connect;
 mod connection;
 mod dial;
 mod duplex;
-mod eras;
 mod error;
 #[cfg(feature = "client-http")]
 pub mod http;
@@ -46,7 +45,6 @@ pub use anyport_protocol::failure::CloseReason;
 pub use connect::connect;
 pub use connection::Connection;
 pub use dial::Dial;
-pub use eras::RevisionCache;
 pub use error::ConnectError;
 pub use opening::{ConnectOptions, MessageObserver};
 pub use target::Target;

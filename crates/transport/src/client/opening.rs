@@ -2,8 +2,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits, Raw, Revision, settings};
 
-use super::RevisionCache;
-
 settings! {
     /// How a connection is opened, and its limits.
     #[derive(Clone)]
@@ -54,9 +52,6 @@ settings! {
         /// (`event_queue`). Of further ones the oldest are left out.
         #[default(256)]
         pub event_queue: usize,
-        /// The cache of servers' revisions.
-        #[default("a cache of its own, which clones share" = RevisionCache::default())]
-        pub eras: RevisionCache,
         /// An observer of every message, for recordings.
         #[default("none" = None)]
         pub tap: Option<Arc<dyn MessageObserver>>,

@@ -28,6 +28,24 @@ pub enum Target {
     Service(Arc<dyn Service>),
 }
 
+impl Target {
+    /// The text that identifies the server: its URL, its command with arguments and folder, or the path of its socket. A
+    /// stream or a service has none: the next one may lead to another server.
+    pub fn identity(&self) -> Option<String> {
+        match self {
+            #[cfg(feature = "client-child")]
+            Self::Command(command) => Some(format!("{:?}", (&command.program, &command.args, &command.cwd))),
+            #[cfg(feature = "client-http")]
+            Self::Http(endpoint) => Some(endpoint.url().to_owned()),
+            #[cfg(feature = "client-websocket")]
+            Self::WebSocket(endpoint) => Some(endpoint.url()),
+            #[cfg(all(feature = "client-unix", unix))]
+            Self::Unix(path) => Some(format!("{path:?}")),
+            Self::Stream(_) | Self::Service(_) => None,
+        }
+    }
+}
+
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -229,27 +229,34 @@ impl ServerConnection {
 
     async fn message(&mut self, message: Message) {
         match message {
-            Message::Request(request) => match self.begin(request) {
-                Begun::Response(response) => self.send(response.text).await,
-                Begun::InFlight(stream, call) => self.spawn(stream, call, self.out.clone()),
-            },
+            Message::Request(request) => {
+                if let Some(response) = self.begin(request, None) {
+                    self.send(response.text).await;
+                }
+            }
             Message::Notification(notification) => self.session.notification(&notification),
             Message::Response(response) => self.session.response(response),
         }
     }
 
-    /// Begins to answer a request, and puts it in flight unless its response is ready.
-    fn begin(&mut self, request: Request) -> Begun {
+    /// Begins to answer a request. Returns the response if it is ready; otherwise the request is in flight, and its
+    /// response goes to `responses`, or to the channel.
+    fn begin(
+        &mut self,
+        request: Request,
+        responses: Option<&mpsc::Sender<Bytes>>,
+    ) -> Option<EncodedResponse> {
         let id = request.id.clone();
         let begun = self.admit(request).and_then(|stream| match stream.into_ready() {
-            Ok(response) => Ok(Begun::Response(response)),
+            Ok(response) => Ok(Some(response)),
             Err(stream) => {
                 let kind = if stream.is_listen() { CallKind::Subscription } else { CallKind::Finite };
                 let call = InFlightRequest::begin(&self.session, &id, kind)?;
-                Ok(Begun::InFlight(stream, call))
+                self.spawn(stream, call, responses.unwrap_or(&self.out).clone());
+                Ok(None)
             }
         });
-        begun.unwrap_or_else(|error| Begun::Response(refusal(Some(&id), &error, false)))
+        begun.unwrap_or_else(|error| Some(refusal(Some(&id), &error, false)))
     }
 
     fn admit(&mut self, request: Request) -> Result<ResponseStream, Error> {
@@ -303,13 +310,7 @@ impl ServerConnection {
         let (responses, mut collected) = mpsc::channel(batch.len());
         for message in batch {
             let response = match message {
-                Ok(Message::Request(request)) => match self.begin(request) {
-                    Begun::Response(response) => Some(response),
-                    Begun::InFlight(stream, call) => {
-                        self.spawn(stream, call, responses.clone());
-                        None
-                    }
-                },
+                Ok(Message::Request(request)) => self.begin(request, Some(&responses)),
                 Ok(message) => {
                     self.message(message).await;
                     None
@@ -335,13 +336,6 @@ impl ServerConnection {
             }
         });
     }
-}
-
-/// What a request has led to at once.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is returned")]
-enum Begun {
-    Response(EncodedResponse),
-    InFlight(ResponseStream, InFlightRequest),
 }
 
 /// Sends the messages of a call until its response, or its cancellation.

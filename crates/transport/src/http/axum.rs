@@ -43,7 +43,7 @@ use super::{Config, Endpoint, routes};
 /// routes of its own under the same paths has to nest it.
 ///
 /// It serves [`Config::path`], [`Config::routes`], the paths of HTTP+SSE if [`Config::sse`] says so, those of
-/// [`Config::plain`], and those of WebSockets if they are configured; whatever else is asked for is the application's to answer. `S` is the state of the
+/// [`Config::rest`], and those of WebSockets if they are configured; whatever else is asked for is the application's to answer. `S` is the state of the
 /// application, which is not used.
 pub fn router<S: Clone + Send + Sync + 'static>(endpoint: &Endpoint) -> Router<S> {
     let mut router = Router::new().without_v07_checks();
@@ -72,7 +72,7 @@ mod tests {
         let route = |path: &str| {
             super::super::Route::new(http::Method::GET, path, |_| async { http::Response::default() })
         };
-        let config = Config::default().path("/a{b}").sse(true).plain(true).routes(vec![
+        let config = Config::default().path("/a{b}").sse(true).rest(true).routes(vec![
             route("/health"),
             route("/health"),
             route("/:x"),

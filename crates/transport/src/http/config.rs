@@ -48,10 +48,10 @@ settings! {
         /// Transport). It requires a revision before 2026-07-28 among the supported ones.
         #[default(false)]
         pub sse: bool,
-        /// Whether the plain interface is served as well, which calls tools without MCP: `POST` of their names to `/call` and
+        /// Whether the REST interface is served as well, which calls tools without MCP: `POST` of their names to `/call` and
         /// `GET` of their list at `/tools`, both below [`Config::path`], and `GET /health`; see [`rest`](super::rest).
         #[default(false)]
-        pub plain: bool,
+        pub rest: bool,
         /// The part that a proxy in front removes from our paths, such as `/tools`. HTTP+SSE needs it to tell its clients
         /// where to post. The path under which an axum router is nested is known without this.
         #[default("empty" = String::new())]
@@ -150,17 +150,17 @@ limits! {
             beyond = "-32603 `overloaded`, 503"
         )]
         pub max_open_requests: usize,
-        /// The number of calls of one array that run at once in the plain interface.
+        /// The number of calls of one array that run at once in the REST interface.
         #[default(16)]
         #[limit(
-            Count "batch_concurrency", note = " calls of one array, at the [plain interface](plain.md)",
+            Count "batch_concurrency", note = " calls of one array, at the [REST interface](rest.md)",
             beyond = "the others of the array wait for them"
         )]
         pub batch_concurrency: usize,
-        /// The number of tools that the plain interface lists.
+        /// The number of tools that the REST interface lists.
         #[default(10_000)]
         #[limit(
-            Count "max_tools_listed", note = " tools, at the [plain interface](plain.md)",
+            Count "max_tools_listed", note = " tools, at the [REST interface](rest.md)",
             beyond = "the list is marked `truncated`"
         )]
         pub max_tools_listed: usize,

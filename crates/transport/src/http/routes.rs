@@ -14,13 +14,13 @@ pub(super) enum Target<'a> {
     /// A WebSocket.
     #[cfg(feature = "websocket")]
     WebSocket,
-    /// The plain interface.
+    /// The REST interface.
     Rest(RestPath),
     /// Routes of the program's own, each with a method.
     Custom,
 }
 
-/// A path of the [plain interface](super::rest).
+/// A path of the [REST interface](super::rest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RestPath {
     /// Tools are called here.
@@ -70,10 +70,10 @@ fn rows(config: &Config) -> impl Iterator<Item = Row<'_>> {
         row("", "/health", Target::Rest(RestPath::Health)),
     ];
     let custom = config.routes.iter().map(move |route| row("", &route.path, Target::Custom));
-    // A route of the program's own stands before the plain interface.
+    // A route of the program's own stands before the REST interface.
     let is_custom =
         |row: &Row<'_>| config.routes.iter().any(|route| route.path.strip_prefix(row.base) == Some(row.name));
-    let rest = rest.into_iter().filter(move |row| config.plain && !is_custom(row));
+    let rest = rest.into_iter().filter(move |row| config.rest && !is_custom(row));
     std::iter::once(row("", &config.path, Target::Endpoint))
         .chain(sse)
         .chain(websockets(config))
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_plain_interface_stands_below_the_endpoint_and_behind_routes_of_ones_own() {
-        let config = Config::default().plain(true);
+        let config = Config::default().rest(true);
         let rest = |path| Some(Target::Rest(path));
         assert_eq!(Target::of("/mcp/call", &config), rest(RestPath::Call));
         assert_eq!(Target::of("/mcp/tools", &config), rest(RestPath::Tools));

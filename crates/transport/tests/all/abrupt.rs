@@ -33,7 +33,7 @@ const AT_ONCE: usize = 50;
 fn config() -> Config {
     // A call of a session runs on without its client, until the session ends: that is soon here.
     let limits = Limits::default().session_idle(Duration::from_millis(200));
-    Config::default().sse(true).plain(true).websocket(websocket::Config::default()).limits(limits)
+    Config::default().sse(true).rest(true).websocket(websocket::Config::default()).limits(limits)
 }
 
 /// What a client sends before it vanishes, in steps: it waits for an answer to each but the last.

@@ -21,7 +21,7 @@ fn config() -> Config {
     let health = |_| async { http::Response::new("fine".into()) };
     Config::default()
         .sse(true)
-        .plain(true)
+        .rest(true)
         .websocket(websocket::Config::default())
         .routes(vec![Route::new(http::Method::GET, "/metrics", health)])
         .authentication(Authentication::Tokens(vec![Token::new("ada", "sesame")]))

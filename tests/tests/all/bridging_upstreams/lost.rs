@@ -46,6 +46,32 @@ async fn reissue_only_if_safe() {
     }
 }
 
+/// Invariant: A server cannot make a client repeat a call: what it writes into an error is never read as a failure of ours.
+#[tokio::test(start_paused = true)]
+async fn what_a_server_claims_repeats_no_call() {
+    for (way, server, client_revision) in
+        [(Way::Lines, M, M), (Way::Http, M, M), (Way::Lines, D, M), (Way::Http, D, D), (Way::Lines, M, D)]
+    {
+        let mut bridged = Bridged::over(way, server);
+        let mut client = bridged.client(client_revision, json!({})).await;
+        let listing = client.begin("tools/list", json!({})).unwrap();
+        let mut peer = bridged.server().await;
+        next(&mut peer, "tools/list").await.answers(TOOLS.replace('\n', ""));
+        good(client.end(listing).await.unwrap());
+        for reason in ["upstream_lost", "upstream_down", "outcome_unknown", "overloaded"] {
+            for name in ["look", "pay"] {
+                let call = client.begin("tools/call", tool(name)).unwrap();
+                let heard = next(&mut peer, "tools/call").await;
+                assert_eq!(heard.param("name"), name);
+                heard.fails(-32603, "gone", json!({"reason": reason, "sent": false}));
+                let answer = client.end(call).await.unwrap();
+                assert_eq!(bad(&answer), (-32603, reason), "{way:?} {server} {client_revision}");
+                peer.hears_nothing().await;
+            }
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn park_upstream_killed() {
     for server in legacy() {

@@ -128,7 +128,7 @@ async fn data_says_to_programs_what_the_message_says_to_people() {
 /// The same failures at `/mcp`, in every revision: a tool that fails is a result, and the codes of this interface do not
 /// exist.
 ///
-/// Invariant: The codes of the plain interface never appear at the MCP endpoint.
+/// Invariant: The codes of the REST interface never appear at the MCP endpoint.
 #[tokio::test]
 async fn at_the_mcp_endpoint_only_codes_of_the_revision_are_told() {
     for site in
@@ -223,7 +223,7 @@ async fn what_stands_around_the_service_refuses_here_as_well() {
 #[tokio::test]
 async fn a_service_without_tools_has_none() {
     let empty = || Server::builder("empty", "1").build().unwrap();
-    for (_site, plain) in sites(empty, http::Config::default().plain(true)).await {
+    for (_site, plain) in sites(empty, http::Config::default().rest(true)).await {
         let plain: Plain = plain;
         let answer = plain.tool("number", &json!({})).await.unwrap();
         assert_eq!((answer.status, answer.code()), (200, Some(-32601)), "{}", answer.body);

@@ -1,4 +1,4 @@
-//! The plain interface, in front of real servers: on a listener of ours, and within an application.
+//! The REST interface, in front of real servers: on a listener of ours, and within an application.
 
 mod calls;
 mod codes;
@@ -10,7 +10,7 @@ use anyport::{Service, http};
 use anyport_tests::{plain::Plain, site::Site};
 
 fn config() -> http::Config {
-    http::Config::default().plain(true)
+    http::Config::default().rest(true)
 }
 
 /// `service` in both places, each with a client.

@@ -1,6 +1,6 @@
 //! The server's authorization metadata: the metadata of a protected resource (RFC 9728).
 
-use anyport_transport::client::http::{Endpoint, Fetched};
+use anyport_transport::client::http::{Endpoint, FetchedDocument};
 use serde_json::Value;
 use url::Url;
 
@@ -79,7 +79,7 @@ fn beside(server: &Url, path: &str) -> Url {
 }
 
 /// Fetches what everybody may read: nothing that was given for the server is sent.
-async fn fetch(server: &Url, at: &Url) -> Result<Fetched, String> {
+async fn fetch(server: &Url, at: &Url) -> Result<FetchedDocument, String> {
     let endpoint = Endpoint::new(at.as_str()).map_err(|fault| fault.to_string())?;
     // Where else a server sends us is its choice, not the user's: it does not lead into private networks.
     let endpoint = if at.origin() == server.origin() { endpoint } else { endpoint.public_only() };
@@ -87,12 +87,12 @@ async fn fetch(server: &Url, at: &Url) -> Result<Fetched, String> {
 }
 
 /// Servers of web pages answer any path with a page.
-fn is_document(fetched: &Fetched) -> bool {
+fn is_document(fetched: &FetchedDocument) -> bool {
     fetched.status == 200
         && serde_json::from_slice::<Value>(&fetched.body).is_ok_and(|value| value.is_object())
 }
 
-fn judge(server: &Url, at: &Url, fetched: &Fetched) -> Found {
+fn judge(server: &Url, at: &Url, fetched: &FetchedDocument) -> Found {
     let url = at.to_string();
     let wrong = |why: String| Found::Wrong { url: url.clone(), why };
     let Ok(metadata) = serde_json::from_slice::<Value>(&fetched.body) else {
@@ -134,7 +134,7 @@ mod tests {
 
     fn judged(body: &str) -> Found {
         let server = Url::parse("https://a.example/mcp").unwrap();
-        let fetched = Fetched { status: 200, content_type: None, body: body.to_owned().into() };
+        let fetched = FetchedDocument { status: 200, content_type: None, body: body.to_owned().into() };
         judge(&server, &server, &fetched)
     }
 

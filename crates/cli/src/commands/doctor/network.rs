@@ -3,24 +3,24 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use anyhow::Result;
-use anyport_transport::client::http::{Endpoint, Fault, Way};
+use anyport_transport::client::http::{Endpoint, Fault, Probe};
 
 use super::report::{Report, is_secure};
 use crate::user_error::UserError;
 
 /// Goes to the server at `url`, and says whether that leads to one.
 pub(super) async fn reach(report: &mut Report, url: &str) -> Result<bool> {
-    let way = way(url)?;
+    let probe = probe(url)?;
     report.begin();
-    match way.resolve().await {
-        Ok(addresses) => report.ok("dns", named(&way, &addresses))?,
+    match probe.resolve().await {
+        Ok(addresses) => report.ok("dns", named(&probe, &addresses))?,
         Err(fault) => return failed(report, &fault),
     }
-    let reached = match way.connect().await {
+    let reached = match probe.connect().await {
         Ok(reached) => reached,
         Err(fault) => return failed(report, &fault),
     };
-    let at = reached.address().map_or_else(|| way.target(), |address| address.to_string());
+    let at = reached.address().map_or_else(|| probe.target(), |address| address.to_string());
     report.ok("tcp", format!("{at} takes the connection"))?;
     if is_secure(url) {
         match reached.secure().await {
@@ -31,10 +31,10 @@ pub(super) async fn reach(report: &mut Report, url: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// The way to `url`, which a WebSocket goes as well: it begins as HTTP.
-fn way(url: &str) -> Result<Way> {
-    let way = Endpoint::new(&as_http(url)).and_then(|endpoint| Way::to(&endpoint));
-    way.map_err(|fault| UserError::usage(fault.to_string(), "write the URL as https://host/mcp"))
+/// A probe of `url`; a WebSocket begins as HTTP, too.
+fn probe(url: &str) -> Result<Probe> {
+    let probe = Endpoint::new(&as_http(url)).and_then(|endpoint| Probe::new(&endpoint));
+    probe.map_err(|fault| UserError::usage(fault.to_string(), "write the URL as https://host/mcp"))
 }
 
 /// A URL of a WebSocket as one of HTTP.
@@ -46,7 +46,7 @@ pub(super) fn as_http(url: &str) -> String {
 }
 
 /// Where a name leads, with few words.
-fn named(way: &Way, addresses: &[IpAddr]) -> String {
+fn named(probe: &Probe, addresses: &[IpAddr]) -> String {
     const SHOWN: usize = 4;
     let different: BTreeSet<String> = addresses.iter().map(ToString::to_string).collect();
     let more = different.len().saturating_sub(SHOWN);
@@ -54,8 +54,8 @@ fn named(way: &Way, addresses: &[IpAddr]) -> String {
     if more > 0 {
         text += &format!(" and {more} more");
     }
-    match way.proxy() {
-        Some(proxy) => format!("{text}, of the proxy {proxy}, which looks for {}", way.target()),
+    match probe.proxy() {
+        Some(proxy) => format!("{text}, of the proxy {proxy}, which looks for {}", probe.target()),
         None => text,
     }
 }
@@ -107,8 +107,8 @@ fn help_for(fault: &Fault) -> String {
 
 /// Whether the port of an `http:` URL speaks TLS.
 pub(super) async fn speaks_tls(url: &str) -> bool {
-    let Ok(way) = way(url) else { return false };
-    match way.connect().await {
+    let Ok(probe) = probe(url) else { return false };
+    match probe.connect().await {
         Ok(reached) => match reached.secure().await {
             Ok(_) => true,
             // A server with an untrusted certificate speaks TLS all the same.

@@ -5,10 +5,11 @@ use std::{
     io::{self, BufRead, Write as _},
     os::unix::process::CommandExt as _,
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use anyport_service::sync::Lock;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 /// A process beside ours that ends what we have started, should ours be killed (`SIGKILL`, a lack of memory, an abort)
@@ -24,7 +25,7 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 pub struct Guard(Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner(Mutex<Option<(ChildStdin, Child)>>);
+struct Inner(Lock<Option<(ChildStdin, Child)>>);
 
 /// A group that is guarded until this is dropped.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Guard {
         let Some(input) = child.stdin.take() else { return Err(io::ErrorKind::BrokenPipe.into()) };
         // Nobody here waits for it: if it stands still, it is given up.
         rustix::io::ioctl_fionbio(&input, true)?;
-        Ok(Self(Arc::new(Inner(Mutex::new(Some((input, child)))))))
+        Ok(Self(Arc::new(Inner(Lock::new(Some((input, child)))))))
     }
 
     /// Ends the groups of processes that `input` names once `input` ends, which is when whoever wrote it has ended: those
@@ -64,7 +65,7 @@ impl Guard {
     }
 
     fn tell(&self, what: char, group: u32) {
-        let mut running = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.0.0.lock();
         let Some((input, _)) = &mut *running else { return };
         // So short a line is written as a whole or not at all.
         if let Err(error) = input.write_all(format!("{what}{group}\n").as_bytes())
@@ -87,7 +88,7 @@ impl Drop for Guarded {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let running = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let running = self.0.get_mut().take();
         if let Some((input, mut child)) = running {
             drop(input);
             // It ends at once, having nothing to guard; whoever lives on must not keep what is left of it.
@@ -201,7 +202,7 @@ mod tests {
     #[test]
     fn a_guard_that_is_gone_is_given_up_and_not_mistaken() {
         let guard = Guard::start(Command::new("/bin/true")).unwrap();
-        let is_there = || guard.0.0.lock().unwrap().is_some();
+        let is_there = || guard.0.0.lock().is_some();
         let started = Instant::now();
         while is_there() {
             assert!(started.elapsed() < Duration::from_secs(20), "its end is not seen");

@@ -1,14 +1,12 @@
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
+use anyport_service::sync::Lock;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// The last bytes of a process's standard error.
 #[derive(Clone)]
 pub(super) struct Ring {
-    bytes: Arc<Mutex<VecDeque<u8>>>,
+    bytes: Arc<Lock<VecDeque<u8>>>,
     room: usize,
 }
 
@@ -28,7 +26,7 @@ impl Ring {
 
     fn push(&self, piece: &[u8]) {
         let piece = &piece[piece.len().saturating_sub(self.room)..];
-        let mut bytes = self.lock();
+        let mut bytes = self.bytes.lock();
         let over = (bytes.len() + piece.len()).saturating_sub(self.room);
         bytes.drain(..over);
         bytes.extend(piece);
@@ -36,15 +34,11 @@ impl Ring {
 
     /// What is kept, as text; a first line that is cut is left out.
     pub(super) fn text(&self) -> String {
-        let mut bytes = self.lock();
+        let mut bytes = self.bytes.lock();
         let cut = bytes.len() == self.room;
         let kept = bytes.make_contiguous();
         let start = kept.iter().position(|byte| *byte == b'\n').filter(|_| cut).map_or(0, |end| end + 1);
         String::from_utf8_lossy(&kept[start..]).into_owned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<u8>> {
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,6 +56,6 @@ mod tests {
         assert_eq!(ring.text(), "first line\nsecond");
         let ring = Ring::new(4);
         ring.push(&[b'x'; 10_000]);
-        assert_eq!((ring.text().len(), ring.lock().len()), (4, 4));
+        assert_eq!((ring.text().len(), ring.bytes.lock().len()), (4, 4));
     }
 }

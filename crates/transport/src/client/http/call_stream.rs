@@ -15,15 +15,14 @@ use anyport_protocol::{
 };
 use anyport_service::Context;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Response, StatusCode};
 use hyper::body::Incoming as Body;
 
 use super::{
     headers::RequestHeaders,
-    received::{Broken, Messages, Refusal, failure_of},
+    received::{Broken, Messages, failure_of},
     resume::{RETRY_MIN, Resumed, pause, resume},
-    send::{Sent, deliver, post},
-    shared::{Session, Shared},
+    shared::{Session, Shared, Undelivered},
 };
 
 /// The response to the request of one call. The task of the caller polls it, so that what a caller leaves unread stays with
@@ -39,23 +38,17 @@ pub(super) struct CallStream {
 }
 
 enum Stage {
-    Sending(Pin<Box<dyn Future<Output = Sent> + Send>>),
+    Sending(Sending),
     Reading(Messages),
     /// The stream was cut for this reason, and its rest is asked for.
-    Resuming(Messages, String, Pin<Box<dyn Future<Output = Resumption> + Send>>),
+    Resuming(Messages, String, Pin<Box<dyn Future<Output = Resumed> + Send>>),
     /// The response comes on the stream that all calls share.
     Elsewhere,
     Over,
 }
 
-/// What asking for the rest of a stream has led to.
-enum Resumption {
-    Stream(Body),
-    /// It may go better next time; else this is why not.
-    Again(String),
-    /// It is in vain.
-    Ended(String),
-}
+/// The request on its way; yields the response, or `None` if that comes on the stream that all calls share.
+type Sending = Pin<Box<dyn Future<Output = Result<Option<Response<Body>>, Undelivered>> + Send>>;
 
 impl CallStream {
     /// Sends the request of a call.
@@ -68,17 +61,23 @@ impl CallStream {
         let message: Bytes = request.write(call).into();
         let revision = request.revision();
         let mut session = Session::default();
-        let sending: Pin<Box<dyn Future<Output = Sent> + Send>> = if revision.has_request_headers() {
+        let post = |headers: RequestHeaders, message| -> Sending {
+            let shared = shared.clone();
+            Box::pin(async move { shared.line.post(&shared.line.url, &headers, message).await.map(Some) })
+        };
+        let sending = if revision.has_request_headers() {
             let headers = RequestHeaders::post().of_call(revision, request, context);
-            Box::pin(post(shared.clone(), headers, message))
+            post(headers, message)
         } else {
             let route = shared.route.lock();
             match &route.post_to {
-                Some(_) => Box::pin(deliver(shared.clone(), message)),
+                Some(_) => {
+                    let shared = shared.clone();
+                    Box::pin(async move { shared.deliver(message).await.map(|()| None) })
+                }
                 None => {
                     session = route.session.clone();
-                    let headers = route.in_session(RequestHeaders::post());
-                    Box::pin(post(shared.clone(), headers, message))
+                    post(route.in_session(RequestHeaders::post()), message)
                 }
             }
         };
@@ -102,8 +101,8 @@ impl CallStream {
                     }
                 }
                 Stage::Resuming(_, _, resuming) => {
-                    let resumption = ready!(resuming.as_mut().poll(task));
-                    if let Some(input) = self.resumed(shared, resumption) {
+                    let resumed = ready!(resuming.as_mut().poll(task));
+                    if let Some(input) = self.resumed(shared, resumed) {
                         return Poll::Ready(input);
                     }
                 }
@@ -112,32 +111,32 @@ impl CallStream {
         }
     }
 
-    fn sent(&mut self, shared: &Shared, sent: Sent) -> Option<Input> {
+    fn sent(&mut self, shared: &Shared, sent: Result<Option<Response<Body>>, Undelivered>) -> Option<Input> {
         self.stage = Stage::Over;
         match sent {
-            Sent::Response(response) if response.status() == StatusCode::ACCEPTED => {
+            Ok(Some(response)) if response.status() == StatusCode::ACCEPTED => {
                 let why = "the server accepts the request and announces no answer (HTTP status 202)";
                 Some(self.failed(Failure::InvalidPeer(why.into())))
             }
-            Sent::Response(response) => match Messages::of(response, &shared.line.reading) {
+            Ok(Some(response)) => match Messages::of(response, &shared.line.reading) {
                 Ok(messages) => {
                     self.stage = Stage::Reading(messages);
                     None
                 }
                 Err(broken) => Some(self.failed(failure_of(broken))),
             },
-            Sent::Elsewhere => {
+            Ok(None) => {
                 self.stage = Stage::Elsewhere;
                 None
             }
-            Sent::Refused(refusal) if self.session.id.is_some() && refusal.is_lost_session() => {
+            Err(Undelivered::Refused(refusal)) if self.session.id.is_some() && refusal.is_lost_session() => {
                 let Session { generation, .. } = self.session;
                 let why = refusal.words().into();
                 Some(Input::SessionLost { call: self.call, generation, why })
             }
             // The server has answered so.
-            Sent::Refused(refusal) => Some(self.response(Err(refusal.into_error()))),
-            Sent::Failed(failure) => Some(self.failed(failure)),
+            Err(Undelivered::Refused(refusal)) => Some(self.response(Err(refusal.into_error()))),
+            Err(Undelivered::Unreachable(fault)) => Some(self.failed(fault.into_failure())),
         }
     }
 
@@ -176,46 +175,30 @@ impl CallStream {
             RequestHeaders::events(Some(&last_id)).in_session(self.session.id.as_ref(), route.revision)
         };
         let (shared, failures) = (shared.clone(), self.failures);
-        let resuming = async move {
-            match resume(&shared.line, &headers, pause(retry, RETRY_MIN), failures).await {
-                Resumed::Stream(body) => Resumption::Stream(body),
-                Resumed::NoStream => {
-                    Resumption::Ended("the server did not resume its stream with another one".into())
-                }
-                Resumed::Refused(response) => {
-                    let refusal = Refusal::of(response, &shared.line.reading).await;
-                    Resumption::Ended(format!("asked to go on, {}", refusal.words()))
-                }
-                Resumed::Failed(response) => {
-                    let refusal = Refusal::of(response, &shared.line.reading).await;
-                    Resumption::Again(format!("asked to go on, {}", refusal.words()))
-                }
-                Resumed::Unreachable(fault) => Resumption::Again(fault.to_string()),
-            }
-        };
+        let resuming = async move { resume(&shared.line, &headers, pause(retry, RETRY_MIN), failures).await };
         self.stage = Stage::Resuming(messages, why, Box::pin(resuming));
         None
     }
 
-    fn resumed(&mut self, shared: &Arc<Shared>, resumption: Resumption) -> Option<Input> {
+    fn resumed(&mut self, shared: &Arc<Shared>, resumed: Resumed) -> Option<Input> {
         let Stage::Resuming(mut messages, why, _) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return None;
         };
-        match resumption {
-            Resumption::Stream(body) => {
+        let again = match resumed {
+            Resumed::Stream(body) => {
                 messages.resume(body);
                 self.stage = Stage::Reading(messages);
-                None
+                return None;
             }
-            Resumption::Again(_) if self.failures < MAX_FAILURES => {
+            Resumed::Failed(_) if self.failures < MAX_FAILURES => {
                 self.failures += 1;
                 self.stage = Stage::Reading(messages);
-                self.resume(shared, why)
+                return self.resume(shared, why);
             }
-            Resumption::Again(again) | Resumption::Ended(again) => {
-                Some(self.lost(&format!("{why}; {again}")))
-            }
-        }
+            Resumed::NoStream => "the server did not resume its stream with another one".into(),
+            Resumed::Refused(again) | Resumed::Failed(again) => again,
+        };
+        Some(self.lost(&format!("{why}; {again}")))
     }
 
     fn response(&self, outcome: RpcResult) -> Input {

@@ -11,12 +11,11 @@ use std::{
 };
 
 use http::{Uri, uri::Scheme};
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
     client::{
         legacy::connect::{
-            Connected, Connection, HttpConnector,
+            HttpConnector,
             dns::Name,
             proxy::{SocksV5, Tunnel},
         },
@@ -28,15 +27,15 @@ use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::{Fault, address_policy, fault::without_secrets};
-use crate::client::{Dial, dial::Dialled};
+use super::{Fault, address_policy, fault::without_secrets, plain_stream::PlainStream};
+use crate::client::Dial;
 
 /// Makes connections: resolves names, keeps out of private networks, goes through proxies, speaks TLS.
 #[derive(Clone)]
 pub(crate) struct Connector(Arc<Shared>);
 
 struct Shared {
-    options: Options,
+    options: ConnectorOptions,
     proxies: Option<Matcher>,
     /// Made at the first `https` URL: reading the system's certificates takes some milliseconds.
     tls: OnceLock<Result<Arc<ClientConfig>, Fault>>,
@@ -44,7 +43,7 @@ struct Shared {
 
 /// How connections are made.
 #[derive(Clone, Debug)]
-pub(crate) struct Options {
+pub(crate) struct ConnectorOptions {
     /// Whether addresses of private networks are out of bounds.
     pub(crate) public_only: bool,
     /// Whether the proxies that the environment names are used.
@@ -68,21 +67,11 @@ pub(crate) enum Proxies {
     None,
 }
 
-/// A connection to a server, or through a proxy to one.
-pub(crate) struct Socket {
-    io: MaybeHttpsStream<Plain>,
-    /// Whether a proxy reads the requests, so that they must name their host in the first line.
-    proxied: bool,
-}
-
-/// What TLS is spoken on, where it is.
-pub(super) enum Plain {
-    Tcp(TokioIo<TcpStream>),
-    Dialled(TokioIo<Dialled>),
-}
+/// A connection to a server, or through a proxy to one, with TLS where the URL demands it.
+pub(crate) type Socket = MaybeHttpsStream<PlainStream>;
 
 impl Connector {
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: ConnectorOptions) -> Self {
         let proxies = match &options.proxies {
             Proxies::Environment => Some(Matcher::from_env()),
             Proxies::One(proxy) => Some(Matcher::builder().all(proxy.clone()).build()),
@@ -109,7 +98,7 @@ impl Connector {
     }
 
     async fn within(&self, uri: &Uri, tunnel: bool) -> Result<Socket, Fault> {
-        let target = Target::of(uri)?;
+        let target = HostPort::of(uri)?;
         let after = self.0.options.timeout;
         match tokio::time::timeout(after, self.open(uri, &target, tunnel)).await {
             Ok(connected) => connected,
@@ -117,31 +106,40 @@ impl Connector {
         }
     }
 
-    async fn open(&self, uri: &Uri, target: &Target, tunnel: bool) -> Result<Socket, Fault> {
+    async fn open(&self, uri: &Uri, target: &HostPort, tunnel: bool) -> Result<Socket, Fault> {
         let plain = self.reach(uri, target, tunnel).await?;
-        if uri.scheme() != Some(&Scheme::HTTPS) {
-            let proxied = !tunnel && self.proxy(uri, target).is_some_and(|proxy| is_http(&proxy));
-            return Ok(Socket { io: MaybeHttpsStream::Http(plain), proxied });
+        match uri.scheme() == Some(&Scheme::HTTPS) {
+            true => self.secure(uri, target, plain).await,
+            false => Ok(MaybeHttpsStream::Http(plain)),
         }
-        let io = self.secure(uri, target, plain).await?;
-        Ok(Socket { io, proxied: false })
     }
 
     /// Connects, without any TLS. `tunnel`: past a proxy even where it could read the requests.
-    pub(super) async fn reach(&self, uri: &Uri, target: &Target, tunnel: bool) -> Result<Plain, Fault> {
+    pub(super) async fn reach(
+        &self,
+        uri: &Uri,
+        target: &HostPort,
+        tunnel: bool,
+    ) -> Result<PlainStream, Fault> {
         self.allowed(target)?;
+        if let Some(dial) = &self.0.options.dial {
+            let unreachable = |source| Fault::Unreachable { target: target.name(), source: Arc::new(source) };
+            return dial.dial().await.map(PlainStream::dialled).map_err(unreachable);
+        }
         let proxy = self.proxy(uri, target);
         let tunnel = tunnel || uri.scheme() == Some(&Scheme::HTTPS);
-        self.plain(uri, target, proxy.as_ref(), tunnel).await
+        let tcp = self.tcp(uri, target, proxy.as_ref(), tunnel).await?;
+        let proxied = !tunnel && proxy.is_some_and(|proxy| is_http(&proxy));
+        Ok(PlainStream::tcp(tcp, proxied))
     }
 
     /// Agrees on TLS.
     pub(super) async fn secure(
         &self,
         uri: &Uri,
-        target: &Target,
-        plain: Plain,
-    ) -> Result<MaybeHttpsStream<Plain>, Fault> {
+        target: &HostPort,
+        plain: PlainStream,
+    ) -> Result<Socket, Fault> {
         let tls = self.tls()?;
         let mut parts = uri.clone().into_parts();
         // The connector speaks TLS with whom the scheme says so.
@@ -153,9 +151,9 @@ impl Connector {
     }
 
     /// The addresses that a connection would be made to.
-    pub(super) async fn resolve(&self, uri: &Uri, target: &Target) -> Result<Vec<IpAddr>, Fault> {
+    pub(super) async fn resolve(&self, uri: &Uri, target: &HostPort) -> Result<Vec<IpAddr>, Fault> {
         self.allowed(target)?;
-        let proxy = self.proxy(uri, target).map(|proxy| Target::of(proxy.uri())).transpose()?;
+        let proxy = self.proxy(uri, target).map(|proxy| HostPort::of(proxy.uri())).transpose()?;
         // Whoever set the proxy up may have it in a private network.
         let public_only = self.0.options.public_only && proxy.is_none();
         let target = proxy.as_ref().unwrap_or(target);
@@ -167,7 +165,7 @@ impl Connector {
 
     /// A host that is an address has no name to be resolved; so it is looked at here. Others are looked at when their
     /// addresses are known, or through a proxy not at all: then that one decides what may be reached.
-    fn allowed(&self, target: &Target) -> Result<(), Fault> {
+    fn allowed(&self, target: &HostPort) -> Result<(), Fault> {
         match target.address() {
             Some(address) if self.0.options.public_only && !address_policy::is_public(address) => {
                 Err(Fault::Private { host: target.host.clone(), address })
@@ -176,7 +174,7 @@ impl Connector {
         }
     }
 
-    pub(super) fn proxy(&self, uri: &Uri, target: &Target) -> Option<Intercept> {
+    pub(super) fn proxy(&self, uri: &Uri, target: &HostPort) -> Option<Intercept> {
         // As Go does: what runs on this machine is not looked for elsewhere, though the environment forgets to say so.
         let here =
             target.host == "localhost" || target.address().is_some_and(|address| address.is_loopback());
@@ -184,24 +182,10 @@ impl Connector {
         self.0.proxies.as_ref().filter(|_| ours && !here).and_then(|proxies| proxies.intercept(uri))
     }
 
-    async fn plain(
-        &self,
-        uri: &Uri,
-        target: &Target,
-        proxy: Option<&Intercept>,
-        tunnel: bool,
-    ) -> Result<Plain, Fault> {
-        if let Some(dial) = &self.0.options.dial {
-            let unreachable = |source| Fault::Unreachable { target: target.name(), source: Arc::new(source) };
-            return dial.dial().await.map(|stream| Plain::Dialled(TokioIo::new(stream))).map_err(unreachable);
-        }
-        self.tcp(uri, target, proxy, tunnel).await.map(Plain::Tcp)
-    }
-
     async fn tcp(
         &self,
         uri: &Uri,
-        target: &Target,
+        target: &HostPort,
         proxy: Option<&Intercept>,
         tunnel: bool,
     ) -> Result<TokioIo<TcpStream>, Fault> {
@@ -210,7 +194,8 @@ impl Connector {
             return tcp(resolver).call(uri.clone()).await.map_err(|error| tcp_fault(target, error));
         };
         let refused = |why: String| Fault::Proxy {
-            proxy: Target::of(proxy.uri()).map_or_else(|_| "of the environment".into(), |proxy| proxy.name()),
+            proxy: HostPort::of(proxy.uri())
+                .map_or_else(|_| "of the environment".into(), |proxy| proxy.name()),
             target: target.name(),
             why,
         };
@@ -248,7 +233,7 @@ impl Connector {
         if uri.scheme() != Some(&Scheme::HTTP) {
             return None;
         }
-        self.proxy(uri, &Target::of(uri).ok()?)?.basic_auth().cloned()
+        self.proxy(uri, &HostPort::of(uri).ok()?)?.basic_auth().cloned()
     }
 
     fn tls(&self) -> Result<Arc<ClientConfig>, Fault> {
@@ -257,12 +242,12 @@ impl Connector {
 }
 
 /// Host and port of a URL.
-pub(super) struct Target {
+pub(super) struct HostPort {
     host: String,
     port: u16,
 }
 
-impl Target {
+impl HostPort {
     pub(super) fn of(uri: &Uri) -> Result<Self, Fault> {
         let wrong = |why: &str| Fault::Url { url: without_secrets(&uri.to_string()), why: why.into() };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("it names no host"))?;
@@ -334,10 +319,10 @@ async fn resolve(host: &str, public_only: bool) -> Result<Vec<SocketAddr>, Fault
 }
 
 /// A connection that is made already, for the TLS connector.
-struct Made(Option<Plain>);
+struct Made(Option<PlainStream>);
 
 impl Service<Uri> for Made {
-    type Response = Plain;
+    type Response = PlainStream;
     type Error = io::Error;
     type Future = std::future::Ready<io::Result<Self::Response>>;
 
@@ -366,7 +351,7 @@ fn tls(roots: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, Fault> {
     Ok(Arc::new(builder.with_root_certificates(store).with_no_client_auth()))
 }
 
-fn tcp_fault(target: &Target, error: impl StdError + 'static) -> Fault {
+fn tcp_fault(target: &HostPort, error: impl StdError + 'static) -> Fault {
     if let Some(fault) = find::<Fault>(&error) {
         return fault.clone();
     }
@@ -382,7 +367,7 @@ fn tcp_fault(target: &Target, error: impl StdError + 'static) -> Fault {
     }
 }
 
-fn tls_fault(target: &Target, error: &(dyn StdError + 'static)) -> Fault {
+fn tls_fault(target: &HostPort, error: &(dyn StdError + 'static)) -> Fault {
     match find::<rustls::Error>(error) {
         Some(source) => Fault::Tls { target: target.name(), source: Arc::new(source.clone()) },
         None => {
@@ -426,7 +411,7 @@ pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
 impl Service<Uri> for Connector {
     type Response = Socket;
     type Error = Fault;
-    type Future = Pin<Box<dyn Future<Output = Result<Socket, Fault>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Fault>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Fault>> {
         Poll::Ready(Ok(()))
@@ -435,116 +420,5 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connector = self.clone();
         Box::pin(async move { connector.connect(&uri).await })
-    }
-}
-
-impl Connection for Socket {
-    fn connected(&self) -> Connected {
-        Connected::new().proxy(self.proxied)
-    }
-}
-
-impl Read for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-        to: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(task, to)
-    }
-}
-
-impl Write for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(task, from)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(task)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(task)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-        from: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(task, from)
-    }
-}
-
-impl Plain {
-    /// The address at the other end, if it has one.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(tcp) => tcp.inner().peer_addr().ok(),
-            Self::Dialled(_) => None,
-        }
-    }
-}
-
-impl Connection for Plain {
-    fn connected(&self) -> Connected {
-        match self {
-            Self::Tcp(tcp) => tcp.connected(),
-            Self::Dialled(_) => Connected::new(),
-        }
-    }
-}
-
-impl Read for Plain {
-    fn poll_read(self: Pin<&mut Self>, task: &mut Task<'_>, to: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_read(task, to),
-            Self::Dialled(dialled) => Pin::new(dialled).poll_read(task, to),
-        }
-    }
-}
-
-impl Write for Plain {
-    fn poll_write(self: Pin<&mut Self>, task: &mut Task<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write(task, from),
-            Self::Dialled(dialled) => Pin::new(dialled).poll_write(task, from),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_flush(task),
-            Self::Dialled(dialled) => Pin::new(dialled).poll_flush(task),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(task),
-            Self::Dialled(dialled) => Pin::new(dialled).poll_shutdown(task),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(tcp) => tcp.is_write_vectored(),
-            Self::Dialled(dialled) => dialled.is_write_vectored(),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-        from: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(task, from),
-            Self::Dialled(dialled) => Pin::new(dialled).poll_write_vectored(task, from),
-        }
     }
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     Fault,
-    connector::{Options, Proxies},
+    connector::{ConnectorOptions, Proxies},
     fault::without_secrets,
 };
 use crate::client::Dial;
@@ -22,7 +22,7 @@ pub struct Endpoint {
     pub(in crate::client) headers: HeaderMap,
     pub(super) redirects: usize,
     pub(super) answer_max: usize,
-    pub(in crate::client) options: Options,
+    pub(in crate::client) options: ConnectorOptions,
 }
 
 impl Endpoint {
@@ -41,7 +41,7 @@ impl Endpoint {
             let why = "it must not name a user; put credentials into a header (Authorization)".into();
             return Err(Fault::Url { url: format!("{}://..", parsed.scheme()), why });
         }
-        let options = Options {
+        let options = ConnectorOptions {
             public_only: false,
             proxies: Proxies::Environment,
             timeout: Duration::from_secs(10),

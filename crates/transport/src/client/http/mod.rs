@@ -4,7 +4,7 @@
 //! - `drive`: the driver (`client/multiplexer.rs`) of these connections; `driver`: its state, tasks and end;
 //!   `shared`: what its tasks share.
 //! - `opening`: the requests of a connection's own, which find out what the server speaks.
-//! - `send`: the request of a call; `call_stream`: the response to it; `shared_stream`: streams of the whole connection; `resume`: the rest of a
+//! - `call_stream`: the request of a call, and the response to it; `shared_stream`: streams of the whole connection; `resume`: the rest of a
 //!   stream that was cut.
 //! - `headers`: what requests carry besides their message.
 //! - `received`: responses, read as messages; `events`: streams of events.
@@ -22,10 +22,10 @@ mod fault;
 mod headers;
 mod opening;
 mod outbound;
+mod plain_stream;
 mod probe;
 mod received;
 mod resume;
-mod send;
 mod shared;
 mod shared_stream;
 
@@ -38,6 +38,6 @@ pub use fault::{Fault, without_secrets};
 pub(crate) use opening::open;
 #[cfg(feature = "client-websocket")]
 pub(crate) use outbound::{USER_AGENT, uri};
-pub use probe::{Fetched, Reached, Way};
+pub use probe::{FetchedDocument, Probe, ProbedConnection};
 #[cfg(feature = "client-websocket")]
 pub(crate) use received::{Reading, Refusal};

@@ -85,19 +85,23 @@ impl OwnRequest {
         });
     }
 
+    /// The request was refused, or failed without an answer.
+    fn undelivered(&self, why: Undelivered) {
+        self.ended(match why {
+            Undelivered::Refused(refusal) => Ok(Err(refusal.into_error())),
+            Undelivered::Unreachable(fault) => Err(fault.into_failure()),
+        });
+    }
+
     /// The server cannot be opened, whatever it speaks.
     fn give_up(&self, error: ConnectError) {
         let Some(connection) = self.connection.upgrade() else { return };
         connection.driver.give_up(&connection, error);
     }
 
-    async fn post(&self, headers: RequestHeaders) -> Result<Result<Response<Body>, Refusal>, Fault> {
+    async fn post(&self, headers: RequestHeaders) -> Result<Response<Body>, Undelivered> {
         let line = &self.shared.line;
-        let response = line.post(&line.url, &headers, self.message.clone()).await?;
-        if response.status().is_success() {
-            return Ok(Ok(response));
-        }
-        Ok(Err(Refusal::of(response, &line.reading).await))
+        line.post(&line.url, &headers, self.message.clone()).await
     }
 
     /// Sends `server/discover`.
@@ -117,19 +121,21 @@ impl OwnRequest {
             return;
         };
         match posted {
-            Ok(Ok(response)) => self.ended(match result_of(response, &self.shared.line.reading).await {
+            Ok(response) => self.ended(match result_of(response, &self.shared.line.reading).await {
                 // A server that answers something else may still know `initialize`.
                 Err(failure) if options.revision.is_none() => Ok(unknown(failure.to_string())),
                 outcome => outcome,
             }),
-            Ok(Err(refusal)) if refusal.says_nothing_of_the_era() => self.give_up(self.refused(refusal)),
-            Ok(Err(refusal)) => {
+            Err(Undelivered::Refused(refusal)) if refusal.says_nothing_of_the_era() => {
+                self.give_up(self.refused(refusal));
+            }
+            Err(Undelivered::Refused(refusal)) => {
                 let words = refusal.words();
                 self.ended(Ok(refusal.error.map_or_else(|| unknown(words), Err)));
             }
             // The same of one that breaks off.
-            Err(Fault::Lost { why, .. }) => self.ended(Ok(unknown(why))),
-            Err(fault) => self.give_up(fault.into()),
+            Err(Undelivered::Unreachable(Fault::Lost { why, .. })) => self.ended(Ok(unknown(why))),
+            Err(Undelivered::Unreachable(fault)) => self.give_up(fault.into()),
         }
     }
 
@@ -143,14 +149,12 @@ impl OwnRequest {
             return match self.shared.deliver(self.message.clone()).await {
                 // The response comes on the stream that all requests share.
                 Ok(()) => {}
-                Err(Undelivered::Refused(refusal)) => self.ended(Ok(Err(refusal.into_error()))),
-                Err(Undelivered::Unreachable(fault)) => self.ended(Err(fault.into_failure())),
+                Err(why) => self.undelivered(why),
             };
         }
         match self.post(headers).await {
-            Ok(Ok(response)) => self.ended(result_of(response, &self.shared.line.reading).await),
-            Ok(Err(refusal)) => self.ended(Ok(Err(refusal.into_error()))),
-            Err(fault) => self.ended(Err(fault.into_failure())),
+            Ok(response) => self.ended(result_of(response, &self.shared.line.reading).await),
+            Err(why) => self.undelivered(why),
         }
     }
 
@@ -161,14 +165,13 @@ impl OwnRequest {
             return self.initialize_shared().await;
         }
         let refusal = match self.post(RequestHeaders::post()).await {
-            Ok(Ok(response)) => {
+            Ok(response) => {
                 self.shared.route.lock().opened = response.headers().get(SESSION_ID).cloned();
                 return self.ended(result_of(response, &self.shared.line.reading).await);
             }
-            Ok(Err(refusal)) if is_renewal => return self.ended(Ok(Err(refusal.into_error()))),
-            Ok(Err(refusal)) => refusal,
-            Err(fault) if is_renewal => return self.ended(Err(fault.into_failure())),
-            Err(fault) => return self.give_up(fault.into()),
+            Err(why) if is_renewal => return self.undelivered(why),
+            Err(Undelivered::Refused(refusal)) => refusal,
+            Err(Undelivered::Unreachable(fault)) => return self.give_up(fault.into()),
         };
         // A client that is not let in learns so, whatever else is in the response.
         if refusal.says_nothing_of_the_era() || refusal.status == StatusCode::FORBIDDEN {

@@ -1,4 +1,4 @@
-//! The way to a server, step by step: for whoever wants to know where it ends.
+//! Diagnosis of a connection to a server: name, proxy, TCP and TLS, one step at a time.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -12,31 +12,32 @@ use tokio::time::timeout;
 
 use super::{
     Endpoint, Fault,
-    connector::{Connector, Plain, Target},
+    connector::{Connector, HostPort},
     headers::RequestHeaders,
     outbound::{Outbound, uri},
+    plain_stream::PlainStream,
     received::{Broken, collect},
 };
 
-/// The way to a server: the steps that every connection to it takes, each to be gone by itself.
+/// Makes the steps of a connection to a server one by one.
 ///
-/// They are made by what makes connections, with the same proxies, certificates and bounds.
-pub struct Way {
+/// The connector of all connections makes them, with the same proxies, certificates and bounds.
+pub struct Probe {
     connector: Connector,
     uri: Uri,
-    target: Target,
+    target: HostPort,
     limit: Duration,
 }
 
-/// A connection that nothing was said on yet.
-pub struct Reached<'a> {
-    way: &'a Way,
-    io: Plain,
+/// A connection on which nothing was sent yet.
+pub struct ProbedConnection<'a> {
+    probe: &'a Probe,
+    io: PlainStream,
 }
 
-/// What was fetched.
+/// A document about a server.
 #[derive(Clone, Debug)]
-pub struct Fetched {
+pub struct FetchedDocument {
     /// The HTTP status.
     pub status: u16,
     /// What it says that it is.
@@ -45,14 +46,14 @@ pub struct Fetched {
     pub body: Bytes,
 }
 
-impl Way {
-    /// The way to the server at `endpoint`.
+impl Probe {
+    /// A probe of the server at `endpoint`.
     ///
     /// # Errors
     /// [`Fault::Url`].
-    pub fn to(endpoint: &Endpoint) -> Result<Self, Fault> {
+    pub fn new(endpoint: &Endpoint) -> Result<Self, Fault> {
         let uri = uri(&endpoint.url)?;
-        let target = Target::of(&uri)?;
+        let target = HostPort::of(&uri)?;
         Ok(Self {
             connector: Connector::new(endpoint.options.clone()),
             uri,
@@ -64,7 +65,7 @@ impl Way {
     /// The proxy that it leads through, as `host:port`.
     pub fn proxy(&self) -> Option<String> {
         let proxy = self.connector.proxy(&self.uri, &self.target)?;
-        Target::of(proxy.uri()).ok().map(|proxy| proxy.name())
+        HostPort::of(proxy.uri()).ok().map(|proxy| proxy.name())
     }
 
     /// Where it leads, as `host:port`.
@@ -84,9 +85,9 @@ impl Way {
     ///
     /// # Errors
     /// When nobody takes the connection.
-    pub async fn connect(&self) -> Result<Reached<'_>, Fault> {
+    pub async fn connect(&self) -> Result<ProbedConnection<'_>, Fault> {
         let io = self.within(self.connector.reach(&self.uri, &self.target, false)).await?;
-        Ok(Reached { way: self, io })
+        Ok(ProbedConnection { probe: self, io })
     }
 
     async fn within<T>(&self, step: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
@@ -95,10 +96,10 @@ impl Way {
     }
 }
 
-impl Reached<'_> {
+impl ProbedConnection<'_> {
     /// The address at the other end: the proxy's, where there is one.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.io.address()
+        self.io.address
     }
 
     /// Agrees on TLS, also where the URL does not ask for it, and says which version of it is spoken.
@@ -106,8 +107,8 @@ impl Reached<'_> {
     /// # Errors
     /// [`Fault::Tls`] when the other side does not prove that it is the host, or speaks no TLS.
     pub async fn secure(self) -> Result<&'static str, Fault> {
-        let Self { way, io } = self;
-        let secured = way.within(way.connector.secure(&way.uri, &way.target, io)).await?;
+        let Self { probe, io } = self;
+        let secured = probe.within(probe.connector.secure(&probe.uri, &probe.target, io)).await?;
         let version = match &secured {
             MaybeHttpsStream::Https(io) => io.inner().get_ref().1.protocol_version(),
             MaybeHttpsStream::Http(_) => None,
@@ -125,7 +126,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// When nothing could be fetched. A status that tells of a failure is none.
-    pub async fn fetch(&self) -> Result<Fetched, Fault> {
+    pub async fn fetch(&self) -> Result<FetchedDocument, Fault> {
         let fetched = timeout(self.options.timeout, self.fetched()).await;
         fetched.unwrap_or_else(|_| {
             let why = format!("no answer within {} s", self.options.timeout.as_secs_f32());
@@ -133,7 +134,7 @@ impl Endpoint {
         })
     }
 
-    async fn fetched(&self) -> Result<Fetched, Fault> {
+    async fn fetched(&self) -> Result<FetchedDocument, Fault> {
         let headers = RequestHeaders::json();
         let response = Outbound::new(self).send(Method::GET, &self.url, &headers, Bytes::new()).await?;
         let status = response.status().as_u16();
@@ -146,7 +147,7 @@ impl Endpoint {
                 return Err(Fault::Lost { target: super::fault::shown(&self.url), why });
             }
         };
-        Ok(Fetched { status, content_type, body })
+        Ok(FetchedDocument { status, content_type, body })
     }
 }
 

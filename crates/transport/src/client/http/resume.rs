@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use http::Response;
 use hyper::body::Incoming as Body;
 
-use super::{headers::RequestHeaders, received::is_stream, shared::Line};
-use crate::client::http::Fault;
+use super::{
+    headers::RequestHeaders,
+    received::{Refusal, is_stream},
+    shared::Line,
+};
 
 /// What asking for the rest of a stream has led to.
 pub(super) enum Resumed {
@@ -14,12 +16,10 @@ pub(super) enum Resumed {
     Stream(Body),
     /// A response of success that is not an event stream.
     NoStream,
-    /// The server refuses: asking again is in vain.
-    Refused(Response<Body>),
-    /// The server has failed, and may not next time.
-    Failed(Response<Body>),
-    /// The server was not reached.
-    Unreachable(Fault),
+    /// The server refuses, in these words: asking again is in vain.
+    Refused(String),
+    /// The server has failed or was not reached, and may not next time.
+    Failed(String),
 }
 
 /// Asks for the rest of a stream, with the headers of a GET, after the pause that the stream has asked for.
@@ -29,13 +29,15 @@ pub(super) enum Resumed {
 /// milliseconds before attempting to reconnect". Each failure in a row doubles the pause.
 pub(super) async fn resume(line: &Line, headers: &RequestHeaders, pause: Duration, failures: u32) -> Resumed {
     tokio::time::sleep(pause * 2u32.pow(failures.min(MAX_DOUBLINGS))).await;
-    match line.get(headers).await {
-        Ok(response) if is_stream(&response) => Resumed::Stream(response.into_body()),
-        Ok(response) if response.status().is_success() => Resumed::NoStream,
-        Ok(response) if response.status().is_client_error() => Resumed::Refused(response),
-        Ok(response) => Resumed::Failed(response),
-        Err(fault) => Resumed::Unreachable(fault),
-    }
+    let response = match line.get(headers).await {
+        Ok(response) if is_stream(&response) => return Resumed::Stream(response.into_body()),
+        Ok(response) if response.status().is_success() => return Resumed::NoStream,
+        Ok(response) => response,
+        Err(fault) => return Resumed::Failed(fault.to_string()),
+    };
+    let is_final = response.status().is_client_error();
+    let words = format!("asked to go on, {}", Refusal::of(response, &line.reading).await.words());
+    if is_final { Resumed::Refused(words) } else { Resumed::Failed(words) }
 }
 
 /// The pause before a stream is asked for again: `retry` is the server's, which may say 0 and end each stream at once.

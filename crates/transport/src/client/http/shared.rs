@@ -57,17 +57,25 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Posts a message.
+    /// Posts a message. Returns a response of success.
+    ///
+    /// # Errors
+    /// Why it did not arrive, or was refused.
     pub(super) async fn post(
         &self,
         url: &Url,
         headers: &RequestHeaders,
         message: Bytes,
-    ) -> Result<Response<Body>, Fault> {
+    ) -> Result<Response<Body>, Undelivered> {
         if let Some(tap) = &self.reading.tap {
             tap.sent(&message);
         }
-        self.outbound.send(Verb::POST, url, headers, message).await
+        let posted = self.outbound.send(Verb::POST, url, headers, message).await;
+        let response = posted.map_err(Undelivered::Unreachable)?;
+        match response.status().is_success() {
+            true => Ok(response),
+            false => Err(Undelivered::Refused(Refusal::of(response, &self.reading).await)),
+        }
     }
 
     /// Asks for a stream of events.
@@ -85,14 +93,10 @@ impl Shared {
     /// Posts a message that has no response of its own.
     ///
     /// # Errors
-    /// Why it did not arrive.
+    /// As for [`Line::post`].
     pub(super) async fn deliver(&self, message: Bytes) -> Result<(), Undelivered> {
         let (url, headers) = self.route.lock().post(&self.line.url);
-        let response = self.line.post(&url, &headers, message).await.map_err(Undelivered::Unreachable)?;
-        match response.status().is_success() {
-            true => Ok(()),
-            false => Err(Undelivered::Refused(Refusal::of(response, &self.line.reading).await)),
-        }
+        self.line.post(&url, &headers, message).await.map(drop)
     }
 
     /// Gives the session back.
@@ -137,7 +141,7 @@ impl Route {
     }
 }
 
-/// Why a message without a response did not arrive.
+/// Why a message did not arrive.
 pub(super) enum Undelivered {
     Unreachable(Fault),
     Refused(Refusal),

@@ -109,7 +109,7 @@ async fn read_session(
             },
             // The session is over, or there is no such stream. The next call finds out which.
             Resumed::Refused(_) => return,
-            Resumed::NoStream | Resumed::Failed(_) | Resumed::Unreachable(_) => failures += 1,
+            Resumed::NoStream | Resumed::Failed(_) => failures += 1,
         }
     }
 }

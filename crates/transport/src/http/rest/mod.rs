@@ -1,4 +1,4 @@
-//! The plain interface: tools for programs that speak no MCP, in one POST.
+//! The REST interface: tools for programs that speak no MCP, in one POST.
 //!
 //! ```text
 //! POST /mcp/call   {"method": "add", "params": {"a": 1, "b": 2}, "id": 1}
@@ -7,7 +7,7 @@
 //! GET  /health     {"status":"healthy","interface":"http","protocol":"mcp"}
 //! ```
 //!
-//! It is off unless [`Config::plain`](crate::http::Config::plain) says otherwise, and no part of MCP: what is at [`Config::path`](crate::http::Config::path) stays as the
+//! It is off unless [`Config::rest`](crate::http::Config::rest) says otherwise, and no part of MCP: what is at [`Config::path`](crate::http::Config::path) stays as the
 //! specification wants it. It is another door to the same service: the same hosts, origins, tokens, limits and layers stand
 //! before it. A call is one of the newest revision, by a client that declared nothing and wants neither progress nor logs.
 //!
@@ -34,7 +34,7 @@
 //! | -32000 | the tool failed otherwise, took too long, or asks its client | `reason` |
 //! | -32603 | the server failed, is overloaded or stops | `reason` |
 //!
-//! Codes of a tool's own stay as they are. See [`ErrorKind::plain_code`](anyport_protocol::jsonrpc::ErrorKind::plain_code).
+//! Codes of a tool's own stay as they are. See [`ErrorKind::rest_code`](anyport_protocol::jsonrpc::ErrorKind::rest_code).
 //!
 //! The HTTP status is 200 for everything that was answered by a tool or about one. A body, or a single call, that cannot be
 //! read is 400; a single call that came too often 429 and one that the server has no room for 503, both with `Retry-After`;

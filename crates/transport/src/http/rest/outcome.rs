@@ -96,7 +96,7 @@ impl Lead {
 
 /// What HTTP says of an error beyond its code: whether to come back.
 pub(super) fn status(error: &Error) -> StatusCode {
-    if error.code == ErrorKind::RateLimited.plain_code() {
+    if error.code == ErrorKind::RateLimited.rest_code() {
         return StatusCode::TOO_MANY_REQUESTS;
     }
     match error.reason {
@@ -169,7 +169,7 @@ impl<'a> Parts<'a> {
         let by_schema = Members::find(says, "by") == Some("\"schema\"");
         let code = match kind {
             ErrorKind::Validation if by_schema => code::INVALID_PARAMS,
-            kind => kind.plain_code(),
+            kind => kind.rest_code(),
         };
         let mut data = Splice::new().with("reason", &Raw::string(reason.as_deref().unwrap_or(kind.as_str())));
         if let Some(wait) = Members::find(says, "retryAfterMs") {
@@ -251,7 +251,7 @@ pub(super) fn recoded(mut error: Error) -> Error {
         code::INTERNAL_ERROR if is(Reason::Timeout) => ErrorKind::Execution,
         _ => return error,
     };
-    error.code = kind.plain_code();
+    error.code = kind.rest_code();
     error
 }
 
@@ -262,7 +262,7 @@ fn asks(error: Error, endpoint: &str) -> Error {
     );
     let old = error.data.unwrap_or(Raw::EMPTY_OBJECT);
     let data = Splice::retain(&old, |key| key != "reason").with("reason", &Raw::string("asks")).finish();
-    Error::new(ErrorKind::Execution.plain_code(), words).with_data(data)
+    Error::new(ErrorKind::Execution.rest_code(), words).with_data(data)
 }
 
 #[cfg(test)]
@@ -323,7 +323,7 @@ mod tests {
         for kind in ErrorKind::ALL {
             let status = if kind == ErrorKind::RateLimited { 429 } else { 200 };
             let meta = format!(r#"{{"dev.anyport/error":{{"reason":"{kind}"}}}}"#);
-            assert_eq!(failed(&meta), plain(kind.plain_code(), kind.as_str(), status));
+            assert_eq!(failed(&meta), plain(kind.rest_code(), kind.as_str(), status));
         }
         assert_eq!(failed(r#"{"dev.anyport/error":{"reason":"new"}}"#), plain(-32000, "new", 200));
         let faults = r#"[{"field":"a","expected":"x","got":"1"},{"field":"b","expected":"y"}]"#;

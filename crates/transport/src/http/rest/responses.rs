@@ -1,4 +1,4 @@
-//! Answers of the plain interface that are not outcomes of calls.
+//! Answers of the REST interface that are not outcomes of calls.
 
 use anyport_protocol::Error;
 use bytes::Bytes;

@@ -4,7 +4,7 @@
 mod nonsense;
 mod ours;
 mod outbound;
+mod probe;
 mod script;
 mod scripted;
 mod strained;
-mod way;

@@ -5,7 +5,7 @@
 //! - `modern`: requests that carry their version.
 //! - `session`: a client that opens with `initialize`; `lifecycle`, `pushes`, `calls`, `resume`, `batch` use it.
 //! - `compat`: clients that may leave out headers.
-//! - `plain`: tools for programs that speak no MCP.
+//! - `rest`: tools for programs that speak no MCP.
 //! - `limits`, `mutation`: hostile, slow and vanishing clients.
 
 mod batch;
@@ -17,7 +17,7 @@ mod lifecycle;
 mod limits;
 mod modern;
 mod mutation;
-mod plain;
 mod pushes;
+mod rest;
 mod resume;
 mod session;

@@ -189,7 +189,7 @@ async fn ten_thousand_mutations_are_answered_or_cut_off() {
     // Half a request is waited for only this long.
     let wait = Duration::from_millis(100);
     let limits = Limits::default().header_timeout(wait).body_timeout(wait);
-    let server = Arc::new(Server::start(Config::default().limits(limits).plain(true)).await);
+    let server = Arc::new(Server::start(Config::default().limits(limits).rest(true)).await);
     let newest = Arc::new(Expectation::new(Revision::NEWEST));
     let mut bases = vec![
         (

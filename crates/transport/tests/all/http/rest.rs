@@ -1,4 +1,4 @@
-//! The plain interface as a client meets it that goes away, reads nothing, or comes while the server stops. What it answers
+//! The REST interface as a client meets it that goes away, reads nothing, or comes while the server stops. What it answers
 //! is tried in front of real servers, in `tests/tests/all/plain/`.
 
 use anyport_transport::http::Config;
@@ -10,7 +10,7 @@ use crate::common::{
 };
 
 fn config() -> Config {
-    Config::default().plain(true)
+    Config::default().rest(true)
 }
 
 fn plainly(call: &Value) -> Verb {

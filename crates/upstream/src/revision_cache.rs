@@ -1,58 +1,68 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use anyport_protocol::Revision;
+use anyport_service::sync::Lock;
+use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Target, connect};
 
-use super::{error::ConnectError, target::Target};
-
-/// What older servers were found to speak: they are opened by `initialize` at once when they are connected to again.
+/// The revisions of legacy servers that were connected to, which need no second probe.
 ///
 /// 2026-07-28, versioning §Backward Compatibility with Initialization-Based Versions: clients "SHOULD cache the result for
 /// the lifetime of the server process (stdio) or origin (HTTP), and MAY persist it across restarts of the same server
-/// configuration, re-probing if the cached assumption later fails". Of modern servers nothing needs to be known: what is
-/// asked of them first is what they answer.
+/// configuration, re-probing if the cached assumption later fails". Of modern servers nothing needs to be known: the first
+/// request that they get is one that they answer.
 ///
-/// Clones are one memory. A server is known by its URL, its command with its arguments and folder, or its socket; a URL
-/// says more than its origin, and two servers may stand behind one. At most 1,024 are remembered.
+/// Clones are the same cache. A server is known by its [`Target::identity`]: its URL says more than its origin, and two
+/// servers may stand behind one. The cache holds at most 1,024 servers.
 #[derive(Clone, Default)]
-pub struct RevisionCache(Arc<Mutex<HashMap<String, Revision>>>);
-
-impl RevisionCache {
-    /// What the server at `target` spoke, if it is an older one that was met before.
-    pub fn known(&self, target: &Target) -> Option<Revision> {
-        self.lock().get(&key(target)?).copied()
-    }
-
-    /// Remembers what the server at `target` speaks.
-    pub(super) fn learn(&self, target: &Target, revision: Revision) {
-        let Some(key) = key(target) else { return };
-        let mut known = self.lock();
-        if revision.is_stateless() {
-            known.remove(&key);
-        } else if known.len() < MAX_SERVERS || known.contains_key(&key) {
-            known.insert(key, revision);
-        }
-    }
-
-    /// Forgets what the server at `target` spoke: it does so no more.
-    pub(super) fn forget(&self, target: &Target) {
-        if let Some(key) = key(target) {
-            self.lock().remove(&key);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Revision>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub struct RevisionCache(Arc<Lock<HashMap<String, Revision>>>);
 
 const MAX_SERVERS: usize = 1024;
 
-/// Whether a server that was opened as what it used to be, and failed so, may be another one now.
-pub(super) fn may_be_another(error: &ConnectError) -> bool {
+impl RevisionCache {
+    /// Connects to the server at `target`, without a probe if it is known as a legacy server. If it is no longer what it
+    /// was, it is probed again.
+    ///
+    /// # Errors
+    /// As for [`connect`].
+    pub async fn connect(
+        &self,
+        target: &Target,
+        options: &ConnectOptions,
+    ) -> Result<Connection, ConnectError> {
+        let Some(identity) = target.identity().filter(|_| options.revision.is_none()) else {
+            return connect(target, options).await;
+        };
+        if let Some(known) = self.known(target) {
+            match connect(target, &options.clone().revision(known)).await {
+                Err(error) if may_be_another(&error) => {
+                    tracing::debug!(%error, "the server is no longer what it was; it is probed again");
+                    self.0.lock().remove(&identity);
+                }
+                opened => return opened,
+            }
+        }
+        let connection = connect(target, options).await?;
+        self.learn(identity, connection.revision());
+        Ok(connection)
+    }
+
+    /// The revision of the server at `target`, if it is known as a legacy server.
+    pub fn known(&self, target: &Target) -> Option<Revision> {
+        self.0.lock().get(&target.identity()?).copied()
+    }
+
+    fn learn(&self, identity: String, revision: Revision) {
+        let mut known = self.0.lock();
+        if revision.is_stateless() {
+            known.remove(&identity);
+        } else if known.len() < MAX_SERVERS || known.contains_key(&identity) {
+            known.insert(identity, revision);
+        }
+    }
+}
+
+/// Whether the server may be another one, or of another revision, since it could not be opened in the known one.
+fn may_be_another(error: &ConnectError) -> bool {
     match error {
         ConnectError::Refused { .. }
         | ConnectError::Failed { .. }
@@ -64,30 +74,14 @@ pub(super) fn may_be_another(error: &ConnectError) -> bool {
     }
 }
 
-/// What a server is known by. One of this process needs not be remembered: asking it costs nothing.
-fn key(target: &Target) -> Option<String> {
-    match target {
-        #[cfg(feature = "client-child")]
-        Target::Command(command) => Some(format!("{:?}", (&command.program, &command.args, &command.cwd))),
-        #[cfg(feature = "client-http")]
-        Target::Http(endpoint) => Some(endpoint.url().to_owned()),
-        #[cfg(feature = "client-websocket")]
-        Target::WebSocket(endpoint) => Some(endpoint.url()),
-        #[cfg(all(feature = "client-unix", unix))]
-        Target::Unix(path) => Some(format!("{path:?}")),
-        // Nothing says that the next stream leads to the same.
-        Target::Stream(_) | Target::Service(_) => None,
-    }
-}
-
 impl fmt::Debug for RevisionCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // URLs may hold secrets.
-        f.debug_struct("RevisionCache").field("servers", &self.lock().len()).finish()
+        f.debug_struct("RevisionCache").field("servers", &self.0.lock().len()).finish()
     }
 }
 
-#[cfg(all(test, feature = "client-unix", unix))]
+#[cfg(all(test, unix))]
 mod tests {
     use std::path::Path;
 
@@ -100,7 +94,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::client::{ConnectOptions, connect};
 
     /// Answers on a socket as servers of one revision do, and tells which methods it is asked.
     #[allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
@@ -154,29 +147,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let (target, opening) = (Target::Unix(path.clone()), ConnectOptions::default());
+        let cache = RevisionCache::default();
         let mut old = server(&path, Revision::V2025_06_18);
         for methods in [&["server/discover", "initialize"][..], &["initialize"], &["initialize"]] {
-            let connection = connect(&target, &opening).await.unwrap();
+            let connection = cache.connect(&target, &opening).await.unwrap();
             assert_eq!(connection.revision(), Revision::V2025_06_18);
             assert_eq!(all(&mut old), methods);
             connection.close().await;
         }
-        assert_eq!(opening.eras.known(&target), Some(Revision::V2025_06_18));
-        // Another memory knows nothing.
-        connect(&target, &ConnectOptions::default()).await.unwrap();
+        assert_eq!(cache.known(&target), Some(Revision::V2025_06_18));
+        // Another cache knows nothing.
+        RevisionCache::default().connect(&target, &opening).await.unwrap();
         assert_eq!(all(&mut old), ["server/discover", "initialize"]);
         drop(old);
 
         // Another old revision, then a modern one.
         let mut older = server(&path, Revision::V2024_11_05);
-        assert_eq!(connect(&target, &opening).await.unwrap().revision(), Revision::V2024_11_05);
+        assert_eq!(cache.connect(&target, &opening).await.unwrap().revision(), Revision::V2024_11_05);
         assert_eq!(all(&mut older), ["initialize", "server/discover", "initialize"]);
         drop(older);
         let mut new = server(&path, Revision::NEWEST);
-        assert_eq!(connect(&target, &opening).await.unwrap().revision(), Revision::NEWEST);
+        assert_eq!(cache.connect(&target, &opening).await.unwrap().revision(), Revision::NEWEST);
         assert_eq!(all(&mut new), ["initialize", "server/discover"]);
-        assert_eq!(opening.eras.known(&target), None);
-        assert_eq!(connect(&target, &opening).await.unwrap().revision(), Revision::NEWEST);
+        assert_eq!(cache.known(&target), None);
+        assert_eq!(cache.connect(&target, &opening).await.unwrap().revision(), Revision::NEWEST);
         assert_eq!(all(&mut new), ["server/discover"]);
     }
 
@@ -185,13 +179,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let target = Target::Unix(path.clone());
-        let opening = ConnectOptions::default();
+        let (opening, cache) = (ConnectOptions::default(), RevisionCache::default());
         let mut old = server(&path, Revision::V2025_06_18);
-        connect(&target, &opening).await.unwrap();
+        cache.connect(&target, &opening).await.unwrap();
         let demanding = opening.clone().revision(Revision::V2025_11_25);
-        let refused = connect(&target, &demanding).await.unwrap_err();
+        let refused = cache.connect(&target, &demanding).await.unwrap_err();
         assert!(matches!(refused, ConnectError::Revision { .. }), "{refused}");
         assert_eq!(all(&mut old), ["server/discover", "initialize", "initialize"]);
-        assert_eq!(opening.eras.known(&target), Some(Revision::V2025_06_18));
+        assert_eq!(cache.known(&target), Some(Revision::V2025_06_18));
     }
 }

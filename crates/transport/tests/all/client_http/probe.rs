@@ -1,10 +1,10 @@
-//! The way to a server, step by step.
+//! The steps of a connection, one by one.
 //!
 //! Invariant: `anyport doctor` reports a fault at its step, with advice.
 
 use anyport_transport::client::{
     ConnectError,
-    http::{Endpoint, Fault, Way},
+    http::{Endpoint, Fault, Probe},
 };
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -23,19 +23,19 @@ fn at(url: &str) -> Endpoint {
 async fn each_step_is_gone_by_itself_and_names_its_fault() {
     let script = Script::start(|_| String::new()).await;
     let plain = at(&script.url());
-    let way = Way::to(&plain).unwrap();
+    let way = Probe::new(&plain).unwrap();
     assert_eq!(within(way.resolve()).await.unwrap(), [script.address.ip()]);
     let reached = within(way.connect()).await.unwrap();
     assert_eq!(reached.address(), Some(script.address));
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let closed = at(&format!("http://{closed}/mcp"));
-    let gone = within(Way::to(&closed).unwrap().connect()).await.err().unwrap();
+    let gone = within(Probe::new(&closed).unwrap().connect()).await.err().unwrap();
     assert!(matches!(gone, Fault::Refused { .. }), "{gone}");
     let nowhere = at("http://no-such-name.invalid/mcp");
-    let unknown = within(Way::to(&nowhere).unwrap().resolve()).await.unwrap_err();
+    let unknown = within(Probe::new(&nowhere).unwrap().resolve()).await.unwrap_err();
     assert!(matches!(unknown, Fault::Name { .. }), "{unknown}");
     let private = at("http://127.0.0.1/mcp").public_only();
-    let private = within(Way::to(&private).unwrap().resolve()).await.unwrap_err();
+    let private = within(Probe::new(&private).unwrap().resolve()).await.unwrap_err();
     assert!(matches!(private, Fault::Private { .. }), "{private}");
 }
 
@@ -49,7 +49,7 @@ async fn what_speaks_no_tls_is_told_from_who_does_whatever_the_url_says() {
         // Not closed before the client has read it.
         _ = stream.read_to_end(&mut Vec::new()).await;
     });
-    let way = Way::to(&endpoint).unwrap();
+    let way = Probe::new(&endpoint).unwrap();
     let fault = within(within(way.connect()).await.unwrap().secure()).await.unwrap_err();
     assert!(fault.to_string().contains("does this port speak TLS?"), "{fault}");
 }
