@@ -1,13 +1,13 @@
 //! Which crate may use which.
 //!
 //! ```text
-//! proving   testing  conformance  bench  fuzz  examples                see everything; nothing sees them, but `tests`
+//! proving   testing  conformance  bench  fuzz* examples                see everything; nothing sees them, but `tests`
 //! program   cli
-//! product   console -> gateway     knowledge     mesh
+//! product   console* -> gateway    knowledge     mesh*
 //! facade    anyport                                                    re-exports, and assembly of library parts
 //! library   client -> upstream, adapters, transport    upstream -> transport, adapters    server -> macros, layers
-//!           auth -> transport
-//! ground    service -> protocol    seal -> protocol    metrics    store
+//!           auth* -> transport
+//! ground    service -> protocol    seal -> protocol    metrics    store*
 //! ```
 //!
 //! Allowed is any arrow downwards, and the sideways arrows drawn. [`check`] holds a workspace against this; it sees

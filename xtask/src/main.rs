@@ -5,13 +5,14 @@
 //!
 //! # Layout
 //! - [`steps`]: what `cargo xtask test` does, as a list.
+//! - [`test_programs`]: the step that runs the Rust tests.
 //! - [`mod@quick`]: the part of it that is for while one works.
 //! - [`conformance`]: our server, bridge and client against the official suite.
 //! - [`interop`]: our programs with other people's clients and servers.
 //! - [`mod@bench`]: what a call costs, beside other servers.
 //! - [`circles`]: which files of a crate know each other in a circle.
 //! - [`tools`]: their tools, installed below the target folder.
-//! - [`workspace`], [`process`]: where we are, and running other programs.
+//! - [`workspace`], [`process`], [`parallel`]: where we are, running other programs, and work on a list.
 
 // A command speaks to the person who typed it.
 #![allow(clippy::print_stdout)]
@@ -26,9 +27,11 @@ mod bench;
 mod circles;
 mod conformance;
 mod interop;
+mod parallel;
 mod process;
 mod quick;
 mod steps;
+mod test_programs;
 mod tools;
 mod workspace;
 

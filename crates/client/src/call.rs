@@ -12,6 +12,7 @@ use anyport_protocol::{
     json::Splice,
     types::{CompleteResult, JsonObject},
 };
+use anyport_service::Request;
 use bytestring::ByteString;
 use futures_core::Stream;
 use serde_json::Value;
@@ -50,7 +51,7 @@ pub struct Call<T> {
 }
 
 /// How a call is made, beyond sending its request once, and its answer read.
-type Finish<T> = fn(Arc<Core>, ByteString, Raw, Options) -> Made<T>;
+type Finish<T> = fn(Arc<Core>, Request, Options) -> Made<T>;
 
 /// A call that is being made.
 pub(crate) type Made<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
@@ -153,7 +154,7 @@ impl<T: Send + 'static> IntoFuture for Call<T> {
                     }
                     None => params,
                 };
-                finish(core, method, params, options)
+                finish(core, Request { method, params: params.into() }, options)
             }
         }
     }

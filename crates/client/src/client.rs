@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 
 use crate::{
     Call, CallResult, Error, List, Listen, call::Made, core::Core, decode::decode, exchange::Options,
-    request::is_safe,
 };
 
 /// A client of one server. Clones are the same client.
@@ -83,8 +82,8 @@ impl Client {
         let (name, method) = (name.into(), Method::ToolsCall);
         let params =
             object(method, &arguments).map(|arguments| json!({"name": name, "arguments": arguments}));
-        let finish = |core: Arc<Core>, _, params, options| -> Made<_> {
-            Box::pin(async move { core.call_tool(params, options).await })
+        let finish = |core: Arc<Core>, request, options| -> Made<_> {
+            Box::pin(async move { core.call_tool(request, options).await })
         };
         Call::new(self.0.clone(), ByteString::from_static(method.as_str()), params.map(Raw::from), finish)
     }
@@ -121,10 +120,8 @@ impl Client {
     pub fn request(&self, method: impl Into<String>, params: impl Serialize) -> Call<Raw> {
         let method = ByteString::from(method.into());
         let params = written(&method, &params).map(Raw::from);
-        let finish = |core: Arc<Core>, method, params, mut options| -> Made<_> {
-            Box::pin(
-                async move { Ok(core.send(&method, params, &mut options, is_safe(&method)).await?.result) },
-            )
+        let finish = |core: Arc<Core>, request, mut options| -> Made<_> {
+            Box::pin(async move { Ok(core.send(&request, &mut options).await?.result) })
         };
         Call::new(self.0.clone(), method, params, finish)
     }
@@ -143,19 +140,16 @@ impl Client {
     where
         T: serde::de::DeserializeOwned + Send + 'static,
     {
-        let finish = |core: Arc<Core>, method: ByteString, params, mut options| -> Made<_> {
-            Box::pin(async move { decode(&method, &core.cached(&method, params, &mut options).await?.0) })
+        let finish = |core: Arc<Core>, request: Request, mut options| -> Made<_> {
+            Box::pin(async move { decode(&request.method, &core.cached(&request, &mut options).await?.0) })
         };
         Call::new(self.0.clone(), ByteString::from_static(method.as_str()), params.map(Raw::from), finish)
     }
 }
 
 impl Core {
-    async fn call_tool(self: Arc<Self>, params: Raw, mut options: Options) -> Result<CallResult, Error> {
-        let method = ByteString::from_static(Method::ToolsCall.as_str());
-        let request = Request { method: method.clone(), params: params.clone().into() };
-        let safe = self.tools.is_idempotent(&request);
-        let mut answered = self.send(&method, params.clone(), &mut options, safe).await;
+    async fn call_tool(self: Arc<Self>, request: Request, mut options: Options) -> Result<CallResult, Error> {
+        let mut answered = self.send(&request, &mut options).await;
         // 2026-07-28, streamable-http §Client Behavior: on a mismatch "the client SHOULD call `tools/list` to check for
         // changes to the tool's `inputSchema`, then retry the original request with the appropriate headers".
         if let Err(Error::Refused { error, .. }) = &answered
@@ -164,9 +158,9 @@ impl Core {
         {
             self.cache.forget(&[Method::ToolsList]);
             List::<Tool>::new(self.clone()).await?;
-            answered = self.send(&method, params, &mut options, safe).await;
+            answered = self.send(&request, &mut options).await;
         }
-        let result: CallResult = decode(&method, &answered?.result)?;
+        let result: CallResult = decode(&request.method, &answered?.result)?;
         let name = request.name().unwrap_or_default();
         if options.unchecked { Ok(result) } else { self.outputs.check(&name, result) }
     }

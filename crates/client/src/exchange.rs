@@ -75,20 +75,15 @@ impl Core {
     }
 
     /// Sends a request and waits for its result. Dropping the future cancels the request.
-    pub(crate) async fn exchange(
-        &self,
-        method: &ByteString,
-        params: Raw,
-        options: &mut Options,
-    ) -> Result<Answered, Error> {
+    pub(crate) async fn exchange(&self, request: &Request, options: &mut Options) -> Result<Answered, Error> {
+        let method = &request.method;
         let wanted = options.progress.is_some() || options.timeout_max.is_some();
         let token = wanted.then(|| self.tokens.fetch_add(1, Ordering::Relaxed));
-        let request = Request { method: method.clone(), params: params.into() };
         let context = match self.is_connecting() {
             true => self.context(token),
-            false => self.tools.with_headers(&request, self.context(token)),
+            false => self.tools.with_headers(request, self.context(token)),
         };
-        let reply = match self.service.call(request, context).into_ready() {
+        let reply = match self.service.call(request.clone(), context).into_ready() {
             Ok(outcome) => return self.end(method, outcome, false),
             Err(reply) => reply,
         };

@@ -10,7 +10,7 @@ use anyport_protocol::{
         Resource, ResourceTemplate, Tool,
     },
 };
-use bytestring::ByteString;
+use anyport_service::Request;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -90,7 +90,7 @@ impl<T: Listed> List<T> {
 
     /// The list page by page, read as it is wanted.
     pub fn pages(self) -> Pages<T> {
-        Pages { list: self, next: Some(None), seen: HashSet::new(), read: 0, kept: false }
+        Pages { list: self, next: Some(None), seen: HashSet::new(), read: 0, cached: false }
     }
 
     async fn all(self) -> Result<Vec<T>, Error> {
@@ -100,7 +100,7 @@ impl<T: Listed> List<T> {
         match pages.rest().await {
             // 2026-07-28, caching §Interaction with Pagination: "If a cursor becomes invalid [...], the client SHOULD
             // discard all cached pages and re-fetch from the beginning".
-            Err(error) if pages.kept && error.code() == Some(code::INVALID_PARAMS) => {
+            Err(error) if pages.cached && error.code() == Some(code::INVALID_PARAMS) => {
                 core.cache.forget(&[T::METHOD]);
                 again.pages().rest().await
             }
@@ -134,7 +134,7 @@ pub struct Pages<T> {
     seen: HashSet<String>,
     read: usize,
     /// Whether any page came from the cache.
-    kept: bool,
+    cached: bool,
 }
 
 impl<T: Listed> Pages<T> {
@@ -146,10 +146,9 @@ impl<T: Listed> Pages<T> {
     pub async fn next(&mut self) -> Result<Option<Vec<T>>, Error> {
         let Some(cursor) = &self.next else { return Ok(None) };
         let core = &self.list.core;
-        let method = ByteString::from_static(T::METHOD.as_str());
+        let endless = |fault| Error::Endless { method: T::METHOD.as_str().into(), fault };
         if self.read >= core.max_pages {
-            let fault = format!("more than {} pages (max_pages)", core.max_pages);
-            return Err(Error::Endless { method: method.to_string(), fault });
+            return Err(endless(format!("more than {} pages (max_pages)", core.max_pages)));
         }
         let params = match cursor {
             Some(cursor) => Raw::from(json!({ "cursor": cursor })),
@@ -157,18 +156,17 @@ impl<T: Listed> Pages<T> {
         };
         let mut options =
             Options { fresh: self.list.fresh, timeout: self.list.timeout, ..Options::default() };
-        let (page, kept) = core.cached(&method, params, &mut options).await?;
+        let (page, cached) = core.cached(&Request::new(T::METHOD, params), &mut options).await?;
         let valid = (T::METHOD == Method::ToolsList).then(|| core.tools.learn(&page)).flatten();
-        let (entries, next) = T::open(decode(&method, &valid.unwrap_or(page))?);
+        let (entries, next) = T::open(decode(T::METHOD.as_str(), &valid.unwrap_or(page))?);
         entries.iter().filter_map(T::as_tool).for_each(|tool| core.outputs.learn(tool));
         if let Some(cursor) = &next
             && !self.seen.insert(cursor.clone())
         {
-            let fault = format!("the cursor {cursor:.80?} came twice");
-            return Err(Error::Endless { method: method.to_string(), fault });
+            return Err(endless(format!("the cursor {cursor:.80?} came twice")));
         }
         self.read += 1;
-        self.kept |= kept;
+        self.cached |= cached;
         self.next = next.map(Some);
         Ok(Some(entries))
     }

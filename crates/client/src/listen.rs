@@ -12,7 +12,6 @@ use anyport_protocol::{
     types::{SubscriptionFilter, SubscriptionsAcknowledgedNotificationParams},
 };
 use anyport_service::{Backoff, Event, Notification, Outcome, Reply, Request};
-use bytestring::ByteString;
 use futures_core::Stream;
 use futures_util::stream;
 use serde_json::json;
@@ -93,7 +92,7 @@ impl Listen {
             |fault: &dyn ToString| Error::Arguments { method: method.into(), fault: fault.to_string() };
         let filter = serde_json::to_value(&self.filter).map_err(|error| refused(&error))?;
         let params = Raw::from(json!({ "notifications": filter }));
-        let request = Request { method: ByteString::from_static(method), params: params.into() };
+        let request = Request::new(Method::Listen, params);
         let mut reply = self.core.service.call(request, self.core.context(None));
         let timeout = self.core.timeout;
         let first = time::timeout(timeout, acknowledged(&mut reply)).await;

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use anyport_protocol::{Method, Raw, jsonrpc::code, types::DiscoverResult};
-use bytestring::ByteString;
+use anyport_service::Request;
 
 use crate::{
     Error,
@@ -14,11 +14,10 @@ use crate::{
 };
 
 impl Core {
-    /// Asks who the server is. A service that knows no discovery offers what it offers all the same.
+    /// Requests the server's description. A service without `server/discover` has an empty one.
     pub(crate) async fn discover(&mut self) -> Result<(), Error> {
-        let method = ByteString::from_static(Method::Discover.as_str());
-        let answered = self.exchange(&method, Raw::EMPTY_OBJECT, &mut Options::default()).await;
-        match answered {
+        let request = Request::new(Method::Discover, Raw::EMPTY_OBJECT);
+        match self.exchange(&request, &mut Options::default()).await {
             Ok(answered) => self.learn(&answered.result),
             Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => {
                 self.discovered = OnceLock::from(DiscoverResult::default());
@@ -28,7 +27,7 @@ impl Core {
         }
     }
 
-    /// Takes in what the server says of itself.
+    /// Sets the server's description.
     pub(crate) fn learn(&mut self, result: &Raw) -> Result<(), Error> {
         let discovered: DiscoverResult = decode(Method::Discover.as_str(), result)?;
         self.server = server_name(&discovered);
@@ -36,49 +35,39 @@ impl Core {
         Ok(())
     }
 
-    /// The answer to a request, kept or new, and whether it was kept.
+    /// The result of a request, from the cache or from the server, and whether it is from the cache.
     pub(crate) async fn cached(
         &self,
-        method: &ByteString,
-        params: Raw,
+        request: &Request,
         options: &mut Options,
     ) -> Result<(Raw, bool), Error> {
-        let Some(cacheable) = Method::named(method).filter(|method| method.is_cacheable()) else {
-            return Ok((self.send(method, params, options, is_safe(method)).await?.result, false));
+        let Some(cacheable) = request.known().filter(|method| method.is_cacheable()) else {
+            return Ok((self.send(request, options).await?.result, false));
         };
         if !options.fresh
-            && let Some(kept) = self.cache.get(cacheable, &params)
+            && let Some(cached) = self.cache.get(cacheable, &request.params)
         {
-            return Ok((kept, true));
+            return Ok((cached, true));
         }
         let mark = self.cache.mark();
-        let Answered { result, asked } = self.send(method, params.clone(), options, true).await?;
+        let Answered { result, asked } = self.send(request, options).await?;
         // 2026-07-28, caching §Cache Key: results of requests with answers to questions "MUST NOT be cached".
         if !asked {
-            self.cache.put(mark, cacheable, &params, &result);
+            self.cache.put(mark, cacheable, &request.params, &result);
         }
         Ok((result, false))
     }
 
-    /// Sends a request, and once more if it is safe and the connection was lost under it. The upstream of a client that
-    /// connects by itself has done so already.
-    pub(crate) async fn send(
-        &self,
-        method: &ByteString,
-        params: Raw,
-        options: &mut Options,
-        safe: bool,
-    ) -> Result<Answered, Error> {
-        match self.exchange(method, params.clone(), options).await {
-            Err(Error::Closed { sent, .. }) if !self.is_connecting() && (safe || !sent) => {
-                self.exchange(method, params, options).await
+    /// Sends a request, and once more if its connection is lost and it was not sent or is idempotent. An upstream does that
+    /// by itself.
+    pub(crate) async fn send(&self, request: &Request, options: &mut Options) -> Result<Answered, Error> {
+        match self.exchange(request, options).await {
+            Err(Error::Closed { sent, .. })
+                if !self.is_connecting() && (!sent || self.tools.is_idempotent(request)) =>
+            {
+                self.exchange(request, options).await
             }
             answered => answered,
         }
     }
-}
-
-/// Whether a request only asks. What nobody here knows may do anything.
-pub(crate) fn is_safe(method: &str) -> bool {
-    Method::named(method).is_some_and(Method::only_reads)
 }

@@ -1,10 +1,8 @@
 //! How the server and the machine that it runs on are.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Instant, SystemTime},
-};
+use std::time::{Instant, SystemTime};
 
+use anyport_service::sync::Lock;
 use schemars::JsonSchema;
 use serde::Serialize;
 use sysinfo::{CpuRefreshKind, MINIMUM_CPU_UPDATE_INTERVAL, MemoryRefreshKind, RefreshKind, System};
@@ -96,7 +94,7 @@ pub struct Reading {
 #[derive(Debug)]
 pub(crate) struct Health {
     started: Instant,
-    sampled: Mutex<Sampled>,
+    sampled: Lock<Sampled>,
 }
 
 /// The machine, as it was when it was last looked at.
@@ -113,7 +111,7 @@ impl Health {
             .with_memory(MemoryRefreshKind::nothing().with_ram());
         let now = Instant::now();
         let sampled = Sampled { system: System::new_with_specifics(kinds), at: now };
-        Self { started: now, sampled: Mutex::new(sampled) }
+        Self { started: now, sampled: Lock::new(sampled) }
     }
 
     /// How everything is. It takes no longer than reading two small files.
@@ -145,7 +143,7 @@ impl Health {
 
     /// The use of the processors is the mean since the last check, so that a check does not have to wait.
     fn machine(&self) -> Machine {
-        let mut sampled = self.sampled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sampled = self.sampled.lock();
         if sampled.at.elapsed() >= MINIMUM_CPU_UPDATE_INTERVAL {
             sampled.system.refresh_cpu_usage();
             sampled.at = Instant::now();

@@ -9,7 +9,7 @@
 //! - [`json`]: text that is checked in one pass and then carried as it came.
 //! - [`jsonrpc`]: ids, errors, and the envelope around every message.
 //! - [`method`]: which methods exist, who sends them, in which revisions.
-//! - [`revision`]: the five revisions, and how a message is lifted and lowered between neighbours.
+//! - [`revision`]: the revisions, what differs between them, and how a message is lifted and lowered between neighbours.
 //! - [`meta`]: the reserved members of `_meta`.
 //! - [`schema`]: what is known of a JSON Schema without compiling it.
 //! - [`param_header`]: which arguments of a tool are mirrored into headers.
@@ -22,6 +22,10 @@
 //! - [`suggest`]: names that are similar to an unknown one.
 //! - [`types`]: the messages of 2026-07-28, typed.
 
+// First, since its macros are visible below it.
+#[macro_use]
+pub mod settings;
+
 pub mod capability;
 pub mod failure;
 pub mod json;
@@ -33,7 +37,6 @@ pub mod progress;
 pub mod revision;
 pub mod schema;
 pub mod session;
-pub mod settings;
 pub mod subscription;
 pub mod suggest;
 pub mod types;

@@ -62,7 +62,11 @@ impl SubscriptionFilter {
 
     /// What a server declares that it notifies of: every list with `listChanged`. `discovered` is a `DiscoverResult`.
     pub fn declared(discovered: &Raw) -> Self {
-        let capabilities = discovered.member("capabilities").unwrap_or(Raw::EMPTY_OBJECT);
+        Self::declared_by(&discovered.member("capabilities").unwrap_or(Raw::EMPTY_OBJECT))
+    }
+
+    /// What a server with these capabilities notifies of: every list with `listChanged`.
+    pub fn declared_by(capabilities: &Raw) -> Self {
         let declares = |list: &str| {
             let list = Members::find(capabilities.as_str(), list);
             list.and_then(|list| Members::find(list, "listChanged")) == Some("true")
@@ -73,6 +77,17 @@ impl SubscriptionFilter {
             resources: declares("resources"),
             uris: Vec::new(),
         }
+    }
+
+    /// Every change of lists, and the changes of these resources.
+    pub fn all(uris: impl IntoIterator<Item = impl Into<ByteString>>) -> Self {
+        let uris = uris.into_iter().map(Into::into).collect();
+        Self { tools: true, prompts: true, resources: true, uris }
+    }
+
+    /// Whether nothing is wanted.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 
     /// Whether the change of lists that `method` notifies of is wanted.

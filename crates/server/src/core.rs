@@ -4,12 +4,12 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use anyport_protocol::{Error, Method, Raw, jsonrpc::Params, types::JsonObject};
-use anyport_service::{Reply, Request};
+use anyport_service::{Reply, Request, sync::Lock};
 use arc_swap::ArcSwap;
 
 use crate::{
@@ -37,10 +37,10 @@ pub(crate) struct Core {
     /// The catalog. A call holds the snapshot that it loads until it has reached its handler.
     pub(crate) registry: ArcSwap<Registry>,
     /// Held while a new registry is made.
-    pub(crate) writer: Mutex<()>,
+    pub(crate) writer: Lock<()>,
     pub(crate) mounts: Vec<Mounted>,
     /// The servers in which this one is mounted.
-    pub(crate) hosts: Mutex<Vec<Weak<Self>>>,
+    pub(crate) hosts: Lock<Vec<Weak<Self>>>,
     pub(crate) discovery: Raw,
     pub(crate) offers: Offers,
     pub(crate) limits: ListenLimits,
@@ -195,7 +195,7 @@ impl Core {
 
     /// The servers in which this one is mounted.
     pub(crate) fn hosts(&self) -> Vec<Arc<Self>> {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = self.hosts.lock();
         hosts.retain(|host| host.strong_count() > 0);
         hosts.iter().filter_map(Weak::upgrade).collect()
     }
@@ -207,7 +207,7 @@ impl Core {
         }
         for mounted in &self.mounts {
             let core = mounted.core();
-            core.hosts.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(self));
+            core.hosts.lock().push(Arc::downgrade(self));
             core.events().mounted_in(self.events(), mounted.resources, mounted.visible.clone());
         }
         // They may have changed since the registry was made.
@@ -224,7 +224,7 @@ impl Core {
         let lacking = change.needs.iter().flat_map(|needed| states.lacking(needed));
         change.problems.extend(lacking);
         let changed = {
-            let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let _writer = self.writer.lock();
             let mounts = catalogs(&self.mounts);
             let (next, changed) = apply(change, &self.registry.load_full(), &mounts, self.offers)?;
             if changed.kinds != ChangedKinds::default() {
@@ -260,7 +260,7 @@ impl Core {
     /// Takes over what the mounted servers offer now.
     fn refresh(&self, kinds: ChangedKinds) {
         {
-            let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let _writer = self.writer.lock();
             let now = self.registry.load_full();
             let mut problems = Vec::new();
             let next = merge(OwnItems::of(&now, kinds), &now, &catalogs(&self.mounts), &mut problems);

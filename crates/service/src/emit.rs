@@ -4,17 +4,17 @@ use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     task::{Context as Task, Poll, Waker},
 };
 
 use futures_core::Stream;
 
-use crate::{Event, Outcome, Reply};
+use crate::{Event, Outcome, Reply, sync::Lock};
 
 /// Emits events of one reply. Clones emit into the same reply.
 #[derive(Clone, Debug, Default)]
-pub struct Emitter(Arc<Mutex<Queue>>);
+pub struct Emitter(Arc<Lock<Queue>>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -99,7 +99,7 @@ impl Emitter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn pop(&self) -> Option<Event> {
@@ -211,6 +211,8 @@ impl<F> Drop for Emitting<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use anyport_protocol::{Method, Raw};
 
     use super::*;

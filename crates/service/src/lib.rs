@@ -14,9 +14,11 @@
 //! - [`emit`]: a reply written as an async function.
 //! - [`peer`]: the other end of a session or connection, outside any call.
 //! - [`Backoff`]: how long to wait before trying again.
+//! - [`Clock`]: the time since a moment, and the moments of timers.
 //! - [`sync`]: a mutex that ignores poisoning.
 
 mod backoff;
+mod clock;
 mod context;
 pub mod emit;
 pub mod peer;
@@ -26,6 +28,7 @@ mod service;
 pub mod sync;
 
 pub use backoff::Backoff;
+pub use clock::Clock;
 pub use context::{Context, InputMode};
 pub use emit::Emitter;
 pub use peer::{Peer, PeerEvent, PeerEvents, SessionId, WeakPeer};

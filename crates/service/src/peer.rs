@@ -8,6 +8,7 @@
 //! and the reply of a call.
 
 mod channel;
+mod event;
 #[cfg(test)]
 mod tests;
 
@@ -20,11 +21,14 @@ use std::{
     },
 };
 
-use anyport_protocol::{Method, Raw, failure::CloseReason, session::client::Attribution};
+use anyport_protocol::{Raw, failure::CloseReason, session::client::Attribution};
 use bytestring::ByteString;
 
-pub use self::channel::{EVENT_QUEUE, PeerChannel, PeerEvents};
-use crate::{Notification, ServerRequest, sync::Lock};
+pub use self::{
+    channel::{EVENT_QUEUE, PeerChannel, PeerEvents},
+    event::{PeerEvent, UnsolicitedRequest},
+};
+use crate::ServerRequest;
 
 /// The id of one session or connection, unique in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,68 +168,4 @@ pub enum ToPeer {
     Notification(ByteString, Raw),
     /// A server request.
     Request(ServerRequest),
-}
-
-/// A message from the peer that belongs to no call.
-#[derive(Clone, Debug)]
-pub enum PeerEvent {
-    /// A notification: its method and its params, in the newest vocabulary.
-    Notification(ByteString, Raw),
-    /// A server request that no call carries.
-    Request(UnsolicitedRequest),
-    /// The subscriber was too slow: this many events were left out, and what it knows of the peer may be stale.
-    Lagged(u64),
-}
-
-impl PeerEvent {
-    /// The notification in it, if the specification has its method.
-    pub fn into_notification(self) -> Option<Notification> {
-        match self {
-            Self::Notification(method, params) => {
-                Method::named(&method).map(|method| Notification { method, params })
-            }
-            Self::Request(_) | Self::Lagged(_) => None,
-        }
-    }
-}
-
-/// A server request that no call carries, offered to every subscriber.
-///
-/// The first that claims it answers it. If each drops it unclaimed, it is declined.
-#[derive(Clone)]
-pub struct UnsolicitedRequest(Arc<Offer>);
-
-struct Offer {
-    method: Method,
-    params: Raw,
-    request: Lock<Option<ServerRequest>>,
-}
-
-impl UnsolicitedRequest {
-    /// Offers `request`.
-    pub fn new(request: ServerRequest) -> Self {
-        let (method, params) = (request.method, request.params.clone());
-        Self(Arc::new(Offer { method, params, request: Lock::new(Some(request)) }))
-    }
-
-    /// The method of the request.
-    pub fn method(&self) -> Method {
-        self.0.method
-    }
-
-    /// The params of the request.
-    pub fn params(&self) -> &Raw {
-        &self.0.params
-    }
-
-    /// Takes the request; `None` if another subscriber has it.
-    pub fn claim(&self) -> Option<ServerRequest> {
-        self.0.request.lock().take()
-    }
-}
-
-impl fmt::Debug for UnsolicitedRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnsolicitedRequest").field("method", &self.0.method).finish_non_exhaustive()
-    }
 }

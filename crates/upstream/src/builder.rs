@@ -1,11 +1,11 @@
-use std::sync::{Arc, Mutex, OnceLock, atomic::AtomicUsize};
+use std::sync::{Arc, OnceLock, atomic::AtomicUsize};
 
 use anyport_adapters::{
     LegacyClientAdapter, LegacyClientLimits, LegacyServerAdapter, ParkLimits, StateBinding, StateSealer,
 };
 use anyport_metrics::Metrics;
 use anyport_seal::Sealer;
-use anyport_service::peer::PeerChannel;
+use anyport_service::{peer::PeerChannel, sync::Lock};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
@@ -82,7 +82,7 @@ impl UpstreamBuilder {
             connector,
             limits,
             isolation,
-            table: Mutex::default(),
+            table: Lock::default(),
             room: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             freed: Arc::default(),
             waiting: AtomicUsize::new(0),

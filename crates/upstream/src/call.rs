@@ -1,6 +1,6 @@
 //! Calls under way, which hold their connection.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering};
+use std::sync::{Arc, atomic::Ordering};
 
 use tokio::{sync::Notify, time::Instant};
 
@@ -37,7 +37,7 @@ impl Drop for CallGuard {
         if self.asked {
             self.slot.asked.fetch_sub(1, Ordering::AcqRel);
         }
-        *self.slot.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.slot.used.lock() = Instant::now();
         if self.slot.calls.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.freed.notify_waiters();
         }

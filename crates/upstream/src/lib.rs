@@ -8,7 +8,8 @@
 //!   [`RevisionCache`]: the revisions of the servers that it was connected to.
 //! - [`Upstream`]: one server, behind as many connections as its callers need, made by [`UpstreamBuilder`];
 //!   [`UpstreamLimits`], [`IsolationPolicy`]: what it is made with.
-//! - `pool`: the connections; `connect`: how they begin and end, with backoff; `slot`: one place for a connection.
+//! - `pool`: the connections; `connect`: how they begin, with backoff; `watch`: until they end;
+//!   `capacity`: how many there may be; `slot`: one place for a connection.
 //! - `isolation`, `table`: which connection a call belongs to.
 //! - `call`, `retry`: a call under way; when it is made again.
 //! - [`ToolCatalog`]: which of the server's tools are idempotent, and which of their arguments go into headers.
@@ -17,6 +18,7 @@
 
 mod builder;
 mod call;
+mod capacity;
 mod connect;
 mod connector;
 mod deferred;
@@ -37,6 +39,7 @@ mod test_server;
 mod tools;
 mod transport_connector;
 mod upstream;
+mod watch;
 
 #[cfg(test)]
 extern crate self as anyport_upstream;

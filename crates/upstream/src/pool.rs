@@ -1,6 +1,6 @@
 //! The pool of connections to one server, below the adapters.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicUsize};
+use std::sync::{Arc, MutexGuard, OnceLock, Weak, atomic::AtomicUsize};
 
 use anyport_adapters::LegacyServerAdapter;
 use anyport_metrics::{Counter, Gauge, Metrics};
@@ -8,6 +8,7 @@ use anyport_protocol::{Method, failure::CloseReason, session::client::Attributio
 use anyport_service::{
     Context,
     peer::{PeerChannel, UnsolicitedRequest},
+    sync::Lock,
 };
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -25,7 +26,7 @@ pub(crate) struct Inner {
     pub(crate) connector: Box<dyn Connector>,
     pub(crate) limits: UpstreamLimits,
     pub(crate) isolation: IsolationPolicy,
-    pub(crate) table: Mutex<Table>,
+    pub(crate) table: Lock<Table>,
     pub(crate) room: Arc<Semaphore>,
     /// A connection may have become free.
     pub(crate) freed: Arc<Notify>,
@@ -88,7 +89,7 @@ impl Pool {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.table.lock()
     }
 
     pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {

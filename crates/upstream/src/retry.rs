@@ -15,7 +15,6 @@ use tokio::time::timeout;
 
 use crate::{
     call::CallGuard,
-    connect::BREATH,
     deferred::deferred,
     era::Era,
     pages,
@@ -23,6 +22,7 @@ use crate::{
     slot::{Slot, State, Up},
     subscriptions::resubscribe,
     tools::{is_header_mismatch, sent_headers, upstream_code},
+    watch::BREATH,
 };
 
 impl Service for Pool {

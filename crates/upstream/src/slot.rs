@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, MutexGuard, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -14,7 +14,7 @@ use anyport_protocol::{
     json::{Elements, Members},
     session::client::{Attribution, NegotiatedSession},
 };
-use anyport_service::{Context, Peer, PeerEvent, PeerEvents, Service, SessionId, WeakPeer};
+use anyport_service::{Context, Peer, PeerEvent, PeerEvents, Service, SessionId, WeakPeer, sync::Lock};
 use lru::LruCache;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, watch},
@@ -33,12 +33,12 @@ pub(crate) struct Slot {
     /// Those with an open server request.
     pub(crate) asked: AtomicUsize,
     /// The legacy sessions with calls here.
-    sessions: Mutex<HashMap<SessionId, WeakPeer>>,
+    sessions: Lock<HashMap<SessionId, WeakPeer>>,
     /// Whether calls came here of callers who cannot be reached outside them.
     strangers: AtomicBool,
     /// Which session was told of an elicitation by -32042, by the elicitation.
-    elicitations: Mutex<LruCache<String, WeakPeer>>,
-    pub(crate) used: Mutex<Instant>,
+    elicitations: Lock<LruCache<String, WeakPeer>>,
+    pub(crate) used: Lock<Instant>,
 }
 
 /// How many elicitations are remembered until they are complete.
@@ -78,6 +78,13 @@ pub(crate) struct Down {
     pub(crate) attempts: u32,
 }
 
+impl Down {
+    /// A state after which the next attempt may be made at once: none was made.
+    pub(crate) fn now(failure: Failure) -> Self {
+        Self { failure, since: jiff::Timestamp::now(), retry_at: Instant::now(), attempts: 0 }
+    }
+}
+
 impl Slot {
     pub(crate) fn new(key: ConnectionKey) -> Arc<Self> {
         Arc::new(Self {
@@ -86,10 +93,10 @@ impl Slot {
             listen: Listen::new(),
             calls: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
-            sessions: Mutex::default(),
+            sessions: Lock::default(),
             strangers: AtomicBool::new(false),
-            elicitations: Mutex::new(LruCache::unbounded()),
-            used: Mutex::new(Instant::now()),
+            elicitations: Lock::new(LruCache::unbounded()),
+            used: Lock::new(Instant::now()),
         })
     }
 
@@ -176,14 +183,14 @@ impl Slot {
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, WeakPeer>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sessions.lock()
     }
 
     /// Notes whom `error`, a -32042, sends to URLs.
     pub(crate) fn sent_to_urls(&self, context: &Context, error: &Error) {
         let (Some(peer), Some(data)) = (context.peer(), &error.data) else { return };
         let Some(all) = data.member("elicitations").filter(Raw::is_array) else { return };
-        let mut elicitations = self.elicitations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut elicitations = self.elicitations.lock();
         for elicitation in Elements::of(all.as_str()) {
             let id = Members::find(elicitation, "elicitationId").and_then(|id| all.slice(id).as_string());
             if let Some(id) = id {
@@ -197,7 +204,7 @@ impl Slot {
 
     /// The session that was sent to the URL of an elicitation that is complete.
     pub(crate) fn was_sent(&self, elicitation: &str) -> Option<Peer> {
-        self.elicitations.lock().unwrap_or_else(PoisonError::into_inner).pop(elicitation)?.upgrade()
+        self.elicitations.lock().pop(elicitation)?.upgrade()
     }
 
     /// Whether the connection is this session's own.
@@ -219,7 +226,7 @@ impl Slot {
     /// Whether the connection is idle, and since when.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let unused = self.calls.load(Ordering::Acquire) == 0 && self.listen.is_idle();
-        unused.then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
+        unused.then(|| *self.used.lock())
     }
 }
 

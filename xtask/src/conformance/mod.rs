@@ -16,6 +16,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::{Mutex, PoisonError},
 };
 
 use expected::Expected;
@@ -23,7 +24,7 @@ use requirements::{Leg, Requirements};
 use sets::{Programs, Running, SETS, Set};
 use verdict::Verdict;
 
-use crate::{Failure, tools::Suite, workspace::Workspace};
+use crate::{Failure, parallel, tools::Suite, workspace::Workspace};
 
 mod expected;
 mod requirements;
@@ -106,40 +107,30 @@ pub(crate) fn show(workspace: &Workspace, selection: &Selection) -> Result<(), F
 fn run(workspace: &Workspace, selection: &Selection, shown: bool) -> Result<(), Failure> {
     let suite = Suite::install(workspace)?;
     let expected = Expected::read(&workspace.path("conformance/expected-failures.json"))?;
-    let mut programs = Programs::new(workspace);
-
-    let (mut wrong, mut ran) = (Vec::new(), false);
+    let mut runs = Vec::new();
     for set in selection.sets() {
         for revision in selection.revisions() {
             let requirements = requirements(&suite, revision, set.leg())?;
-            if selection.scenario.as_deref().is_some_and(|scenario| !requirements.has(scenario)) {
-                continue;
-            }
-            ran = true;
-            // Processes of its own for each run: what one leaves behind must not help or hurt the next.
-            let folder = workspace.target("conformance").join(set.name).join(revision);
-            match fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                _ => fs::create_dir_all(&folder)?,
-            }
-            let running = programs.start(&set.subject, &folder)?;
-            let run = Run { suite: &suite, set, revision, running, folder, shown };
-
-            let outcome = match &selection.scenario {
-                Some(scenario) => run.one(scenario),
-                None => run.all(&requirements, &expected),
-            };
-            if let Err(failure) = outcome {
-                println!("{failure}\nmore in {}", workspace.shorten(&run.folder));
-                if shown {
-                    println!("the programs wrote:\n{}", run.running.last_words());
-                }
-                wrong.push(format!("{} {revision}", set.name));
+            if selection.scenario.as_deref().is_none_or(|scenario| requirements.has(scenario)) {
+                runs.push((set, revision, requirements));
             }
         }
     }
+    let programs = Mutex::new(Programs::new(workspace));
+    let wrong = parallel::map(&runs, |(set, revision, requirements)| {
+        let folder = workspace.target("conformance").join(set.name).join(revision);
+        let run = Run { suite: &suite, set, revision, folder, shown };
+        let outcome = run.of(&programs, selection.scenario.as_deref(), requirements, &expected);
+        outcome.err().map(|failure| {
+            println!("{failure}\nmore in {}", workspace.shorten(&run.folder));
+            format!("{} {revision}", set.name)
+        })
+    });
+    let wrong: Vec<_> = wrong.into_iter().flatten().collect();
     match &selection.scenario {
-        Some(scenario) if !ran => Err(format!("there is no scenario `{scenario}` in this selection").into()),
+        Some(scenario) if runs.is_empty() => {
+            Err(format!("there is no scenario `{scenario}` in this selection").into())
+        }
         _ if wrong.is_empty() => Ok(()),
         _ => Err(format!("not as expected: {}", wrong.join(", ")).into()),
     }
@@ -157,16 +148,46 @@ struct Run<'a> {
     suite: &'a Suite,
     set: &'a Set,
     revision: &'a str,
-    running: Running,
     /// Receives the suite's results and what it prints.
     folder: PathBuf,
     shown: bool,
 }
 
 impl Run<'_> {
+    /// Starts the programs and runs `scenario`, or all that the revision requires.
+    fn of(
+        &self,
+        programs: &Mutex<Programs<'_>>,
+        scenario: Option<&str>,
+        requirements: &Requirements,
+        expected: &Expected,
+    ) -> Result<(), Failure> {
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => fs::create_dir_all(&self.folder)?,
+        }
+        // Processes of its own for each run: what one leaves behind must not help or hurt the next. They are started one after
+        // the other, so that no two look for a free port at once.
+        let running =
+            programs.lock().unwrap_or_else(PoisonError::into_inner).start(&self.set.subject, &self.folder)?;
+        let outcome = match scenario {
+            Some(scenario) => self.one(&running, scenario),
+            None => self.all(&running, requirements, expected),
+        };
+        if self.shown && outcome.is_err() {
+            println!("the programs wrote:\n{}", running.last_words());
+        }
+        outcome
+    }
+
     /// Runs what the revision requires and compares with what is expected.
-    fn all(&self, requirements: &Requirements, expected: &Expected) -> Result<(), Failure> {
-        self.start(&["--requirements", self.revision])?;
+    fn all(
+        &self,
+        running: &Running,
+        requirements: &Requirements,
+        expected: &Expected,
+    ) -> Result<(), Failure> {
+        self.start(running, &["--requirements", self.revision])?;
 
         let results = Verdict::read_all(&self.results(), self.set.leg())?;
         let judge = |names: &[String]| -> Vec<(String, Verdict)> {
@@ -187,17 +208,17 @@ impl Run<'_> {
     }
 
     /// Runs one scenario, whatever is expected of it.
-    fn one(&self, scenario: &str) -> Result<(), Failure> {
-        self.start(&["--scenario", scenario, "--spec-version", self.revision])?;
+    fn one(&self, running: &Running, scenario: &str) -> Result<(), Failure> {
+        self.start(running, &["--scenario", scenario, "--spec-version", self.revision])?;
         let mut verdicts = Verdict::read_all(&self.results(), self.set.leg())?;
         let verdict = verdicts.remove(scenario).unwrap_or_default();
         if verdict.passed() { Ok(()) } else { Err(format!("{scenario}: {verdict}").into()) }
     }
 
     /// The suite's exit code says less than the files it leaves, so it is not looked at.
-    fn start(&self, options: &[&str]) -> Result<(), Failure> {
+    fn start(&self, running: &Running, options: &[&str]) -> Result<(), Failure> {
         let mut command = self.suite.command(self.set.leg().name());
-        match &self.running {
+        match running {
             Running::Server { url, .. } => command.args(["--url", url]),
             // A shell takes it apart.
             Running::Client(program) => command.arg("--command").arg(format!("'{}'", program.display())),

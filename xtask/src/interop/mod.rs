@@ -20,23 +20,14 @@
 //! Invariant: Clients of other projects work with our servers, over every transport and era that they
 //! support.
 
-use std::{
-    fmt,
-    num::NonZero,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Instant,
-};
+use std::{fmt, time::Instant};
 
 use dialogue::{Dialogue, Outcome};
 use meeting::Meeting;
 use stage::Stage;
 use table::Results;
 
-use crate::{Failure, workspace::Workspace};
+use crate::{Failure, parallel, workspace::Workspace};
 
 mod dialogue;
 mod meeting;
@@ -134,7 +125,8 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<(), Failure>
     );
     let meetings: Vec<_> = trials.iter().filter_map(Trial::met).collect();
     let stage = Stage::set(workspace, &meetings)?;
-    let outcomes = hold(&trials, |trial| {
+    // As many at once as there are processors: clients mostly wait for themselves to start.
+    let outcomes = parallel::map(&trials, |trial| {
         let begun = Instant::now();
         // In words: a failure itself may not change threads.
         let outcome = trial.run(&stage).map_err(|failure| failure.to_string());
@@ -187,28 +179,6 @@ impl Trial {
     fn met(&self) -> Option<Meeting> {
         if let Self::Met(meeting) = self { Some(*meeting) } else { None }
     }
-}
-
-/// Runs the trials, as many at once as there are processors: clients mostly wait for themselves to start.
-fn hold<T: Send>(trials: &[Trial], hold: impl Fn(&Trial) -> T + Sync) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(trials.len()));
-    let work = || {
-        while let Some((index, trial)) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, trials.get(index)?)))
-        {
-            let outcome = hold(trial);
-            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, outcome));
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
-            scope.spawn(work);
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 #[cfg(test)]

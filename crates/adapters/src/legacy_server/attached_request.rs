@@ -1,5 +1,5 @@
 use anyport_protocol::{
-    Method, Raw,
+    Error, Method, Raw,
     json::Splice,
     session::parked::{Attachment, Caller, Retry},
 };
@@ -19,7 +19,7 @@ pub(super) struct AttachedRequest {
 /// A command for the task of a call.
 pub(super) enum Command {
     /// The caller came back.
-    Retry { round: u32, answers: Option<Raw>, digest: [u8; 32], caller: Caller, guest: AttachedRequest },
+    Retry { round: u32, answers: Option<Raw>, digest: [u8; 32], caller: Caller, request: AttachedRequest },
     /// The program stops.
     Drain,
 }
@@ -64,10 +64,15 @@ pub(super) fn caller(context: &Context) -> Caller {
 
 /// The retry for the call's state machine, and its caller.
 pub(super) fn arrive(
-    mut guest: AttachedRequest,
+    mut request: AttachedRequest,
     attachment: Attachment,
     (round, answers, digest, caller): (u32, Option<Raw>, [u8; 32], Caller),
 ) -> (AttachedRequest, Retry) {
-    guest.attachment = attachment;
-    (guest, Retry { attachment, round, answers, digest, caller })
+    request.attachment = attachment;
+    (request, Retry { attachment, round, answers, digest, caller })
+}
+
+/// The outcome that the task of a call sends to an attached request.
+pub(super) async fn outcome_of_call(sent: oneshot::Receiver<Outcome>) -> Outcome {
+    sent.await.unwrap_or_else(|_| Outcome::Error(Error::internal("the call ended without an answer")))
 }

@@ -1,6 +1,9 @@
 //! Serves callers that retry from a service with inline requests.
 
 mod attached_request;
+mod counters;
+mod elicitations;
+mod limits;
 mod only_outcome;
 mod parked_calls;
 mod state_sealer;
@@ -17,25 +20,23 @@ use anyport_protocol::{
     Error, Method, Raw,
     json::Splice,
     jsonrpc::{Reason, code},
-    limits,
-    session::{
-        client::ServerIdentity,
-        parked::{CallRecord, Limits},
-    },
+    session::{client::ServerIdentity, parked::CallRecord},
 };
 use bytestring::ByteString;
 use tokio::sync::oneshot;
 
 pub(super) use self::state_sealer::StateOwner;
-pub use self::state_sealer::StateSealer;
 use self::{
-    attached_request::{AttachedRequest, Command, caller},
+    attached_request::{AttachedRequest, Command, caller, outcome_of_call},
+    counters::Counters,
     only_outcome::OnlyOutcome,
     parked_calls::ParkedCalls,
-    state_sealer::{Binding, Opened, Resume, digest, tampered},
+    state_sealer::{Binding, Opened, Resume, tampered},
     urls::Visited,
 };
-use anyport_metrics::{Counter, Metrics};
+pub use self::{limits::ParkLimits, state_sealer::StateSealer};
+use anyport_metrics::Metrics;
+use anyport_seal::digest;
 use anyport_service::{Context, Event, InputMode, Outcome, Relay, Reply, Request, Service, emit};
 
 /// Serves callers that retry from a service with inline requests: a connection to a server of 2025-11-25 or earlier.
@@ -51,97 +52,8 @@ use anyport_service::{Context, Event, InputMode, Outcome, Relay, Reply, Request,
 #[derive(Debug)]
 pub struct LegacyServerAdapter<S> {
     inner: Arc<S>,
-    yard: Arc<ParkedCalls>,
-    refused: Refused,
-}
-
-limits! {
-    /// The limits of parked calls; the names are those of the configuration.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct ParkLimits {
-        /// The time in which further server requests are collected before the caller receives them.
-        #[default(20 ms)]
-        pub batch_window: Duration,
-        /// The time that a parked call waits for its caller's retry.
-        #[default(10 minutes)]
-        #[limit(Seconds "park_ttl", beyond = "the call is cancelled; a retry gets -32602 `expired`")]
-        pub park_ttl: Duration,
-        /// The number of parked calls of one principal.
-        #[default(32)]
-        #[limit(
-            Count "parked_per_principal",
-            beyond = "the call that would be parked is cancelled: -32603 `overloaded`"
-        )]
-        pub parked_per_principal: usize,
-        /// The number of parked calls in all. As many ended ones are remembered.
-        #[default(1_024)]
-        #[limit(Count "parked_total", beyond = "the same")]
-        pub parked_total: usize,
-        /// The size in bytes of the server requests, and of the waiting outcome, of one parked call.
-        #[default(1 MiB)]
-        #[limit(
-            Bytes "parked_bytes", note = " a call",
-            beyond = "a server request is refused; an outcome is dropped, and the retry gets -32603 `too_large`"
-        )]
-        pub parked_bytes: usize,
-        /// The number of server requests that are open at once.
-        #[default(16)]
-        #[limit(Count "questions", note = " a round", beyond = "the server's request gets -32603")]
-        pub questions: usize,
-        /// The number of rounds of server requests in one call.
-        #[default(10)]
-        #[limit(Count "rounds", beyond = "the server's request gets -32603")]
-        pub rounds: u32,
-        /// How often a server request is repeated if its answer is missing or does not fit.
-        #[default(3)]
-        #[limit(Count "max_reprompts", beyond = "-32602 `malformed`; a valid answer is still accepted")]
-        pub max_reprompts: u32,
-        /// The time in which the same retry gets the same outcome once more.
-        #[default(30 s)]
-        #[limit(Seconds "replay", note = ", outcomes up to 64 KiB", beyond = "-32602 `consumed`")]
-        pub replay: Duration,
-        /// The size of a `requestState` in bytes.
-        #[default(64 KiB)]
-        #[limit(Bytes "state_bytes", beyond = "-32602 `tampered`")]
-        pub state_bytes: usize,
-        /// The time that a call may run. The time in which it is parked does not count.
-        #[default("none: as long as its caller waits" = None)]
-        #[set(into)]
-        pub call_timeout: Option<Duration>,
-        /// The time that a call which needs URLs to be visited waits for the server's report of the visit.
-        #[default(30 s)]
-        #[limit(
-            Seconds "elicitation_wait",
-            beyond = "the call is made although the server has not reported that the URL was visited"
-        )]
-        pub elicitation_wait: Duration,
-    }
-}
-
-impl ParkLimits {
-    fn call(&self) -> Limits {
-        let Self {
-            batch_window,
-            park_ttl,
-            parked_bytes,
-            questions,
-            rounds,
-            max_reprompts,
-            replay,
-            call_timeout,
-            ..
-        } = *self;
-        Limits {
-            batch_window,
-            park_ttl,
-            parked_bytes,
-            questions,
-            rounds,
-            max_reprompts,
-            replay,
-            call_timeout,
-        }
-    }
+    calls: Arc<ParkedCalls>,
+    counters: Counters,
 }
 
 impl<S: Service> LegacyServerAdapter<S> {
@@ -149,37 +61,32 @@ impl<S: Service> LegacyServerAdapter<S> {
     pub fn new(inner: S, seals: StateSealer, limits: ParkLimits) -> Self {
         Self {
             inner: Arc::new(inner),
-            yard: Arc::new(ParkedCalls::new(seals, limits)),
-            refused: Refused::default(),
+            calls: Arc::new(ParkedCalls::new(seals, limits)),
+            counters: Counters::new(&Metrics::new()),
         }
     }
 
-    /// Counts what the limits refuse in `metrics`.
+    /// Counts what the limits refuse, and how many calls are parked (`anyport_parked_calls`), in `metrics`.
     #[must_use]
     pub fn metrics(mut self, metrics: &Metrics) -> Self {
-        self.refused = Refused(LIMITS.iter().map(|limit| (*limit, metrics.refusals(limit))).collect());
+        self.counters = Counters::new(metrics);
         self
     }
 
     /// An elicitation of the server's is complete: it said so outside of any call, by
     /// `notifications/elicitation/complete`. A call that waits for it goes on.
     pub fn completed(&self, elicitation_id: &str) {
-        self.yard.elicited.complete(elicitation_id);
+        self.calls.elicitations.complete(elicitation_id);
     }
 
     /// The server's identity, which requests in its stead carry. May change with each connection.
     pub fn identify(&self, identity: Option<ServerIdentity>) {
-        self.yard.identify(identity);
-    }
-
-    /// How many calls have a place among those that are parked.
-    pub fn parked(&self) -> usize {
-        self.yard.lot().taken()
+        self.calls.identify(identity);
     }
 
     /// Ends parked calls, and parks no more: the program stops. Calls with an attached request continue.
     pub fn drain(&self) {
-        let mut lot = self.yard.lot();
+        let mut lot = self.calls.lot();
         lot.close();
         for handle in lot.open() {
             let _ = handle.send(Command::Drain);
@@ -189,7 +96,7 @@ impl<S: Service> LegacyServerAdapter<S> {
 
 impl<S> Clone for LegacyServerAdapter<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), yard: self.yard.clone(), refused: self.refused.clone() }
+        Self { inner: self.inner.clone(), calls: self.calls.clone(), counters: self.counters.clone() }
     }
 }
 
@@ -215,27 +122,33 @@ impl<S: Service> LegacyServerAdapter<S> {
     /// Calls, after `round` rounds in which URLs were visited.
     fn open(&self, request: Request, context: Context, binding: Binding, round: u32) -> Reply {
         let live = context.clone().with_input_mode(InputMode::Inline).with_deadline_moved(Duration::MAX);
-        let began = self.yard.now();
+        let began = self.calls.now();
         let reply = self.inner.call(request, live);
-        reply.relay(OnlyOutcome::new(self.clone(), binding, context, round, began))
+        reply.relay(OnlyOutcome::new(
+            (self.calls.clone(), self.counters.clone()),
+            binding,
+            context,
+            round,
+            began,
+        ))
     }
 
     /// Goes on with the call that a state leads to.
     fn retry(&self, request: Request, context: Context, binding: Binding, state: &Raw) -> Reply {
         let token = state.as_string().unwrap_or_default();
-        if token.len() > self.yard.limits.state_bytes {
-            self.refused.count("state_bytes");
+        if token.len() > self.calls.limits.state_bytes {
+            self.counters.refused("state_bytes");
             return Reply::error(tampered(&binding.name));
         }
-        let opened = match self.yard.seals.open(&token, &binding) {
+        let opened = match self.calls.seals.open(&token, &binding) {
             Ok(opened) => opened,
             Err(error) => return Reply::error(error),
         };
         match opened.way {
             Resume::Parked { call, round } => self.attach(&request, context, binding, opened, (call, round)),
-            Resume::Urls { .. } if self.yard.is_late(&opened) => {
+            Resume::Urls { .. } if self.calls.is_late(&opened) => {
                 let ended = CallRecord::Abandoned(Reason::Expired);
-                Reply::ready(ended.answer(self.yard.now(), 0, [0; 32], &binding.name))
+                Reply::ready(ended.answer(self.calls.now(), 0, [0; 32], &binding.name))
             }
             Resume::Urls { round, questions, elicitations } => {
                 self.visited(request, context, binding, (round, questions, elicitations))
@@ -252,20 +165,20 @@ impl<S: Service> LegacyServerAdapter<S> {
         opened: Opened,
         (call, round): (u128, u32),
     ) -> Reply {
-        let park = self.clone();
+        let adapter = self.clone();
         let answers = request.params.member("inputResponses");
-        let digest = digest(answers.as_ref());
+        let digest = digest(answers.as_ref().map_or("{}", Raw::as_str));
         emit::reply(move |emitter| {
             let (end, ended) = oneshot::channel();
-            let guest = AttachedRequest::new(&context, emitter, end);
-            let retry = Command::Retry { round, answers, digest, caller: caller(&context), guest };
-            let over = park.yard.send(call, &opened, &binding, retry);
+            let request = AttachedRequest::new(&context, emitter, end);
+            let retry = Command::Retry { round, answers, digest, caller: caller(&context), request };
+            let over = adapter.calls.send(call, &opened, &binding, retry);
             async move {
                 let outcome = match over {
                     Some(outcome) => outcome.into(),
-                    None => ended_with(ended).await,
+                    None => outcome_of_call(ended).await,
                 };
-                park.told(outcome, &binding, &context, round)
+                urls::outcome(&adapter.calls, &adapter.counters, outcome, &binding, &context, round)
             }
         })
     }
@@ -280,38 +193,32 @@ impl<S: Service> LegacyServerAdapter<S> {
     ) -> Reply {
         let answers = request.params.member("inputResponses");
         match urls::visited(&binding, &questions, &elicitations, answers.as_ref()) {
-            Visited::No(Outcome::Result(told)) => Reply::ready(Outcome::Result(self.yard.signed(told))),
+            Visited::No(Outcome::Result(told)) => Reply::ready(Outcome::Result(self.calls.signed(told))),
             Visited::No(outcome) => Reply::ready(outcome),
             Visited::NotAll => {
-                let asked = urls::again(&self.yard, &self.refused, &binding, round, questions, elicitations);
+                let asked =
+                    urls::again(&self.calls, &self.counters, &binding, round, questions, elicitations);
                 Reply::ready(asked)
             }
             Visited::All => {
-                let park = self.clone();
+                let adapter = self.clone();
                 emit::reply(move |emitter| async move {
-                    park.yard.elicited.wait(&elicitations, park.yard.limits.elicitation_wait).await;
-                    let reply = park.open(fresh(request), context, binding, round);
+                    adapter
+                        .calls
+                        .elicitations
+                        .wait(&elicitations, adapter.calls.limits.elicitation_wait)
+                        .await;
+                    let reply = adapter.open(fresh(request), context, binding, round);
                     emitter.relay(reply).await
                 })
             }
         }
     }
 
-    /// The outcome for the client.
-    fn told(&self, outcome: Outcome, binding: &Binding, context: &Context, round: u32) -> Outcome {
-        match outcome {
-            Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
-                let visits = context.profile().elicitation_url;
-                urls::ask(&self.yard, &self.refused, binding, visits, round, &error)
-            }
-            outcome => outcome,
-        }
-    }
-
     /// A call that cannot deliver server requests.
     fn unasked(&self, request: Request, context: Context) -> Reply {
         let method = request.method.clone();
-        self.inner.call(request, context).relay(Unasked { method, yard: self.yard.clone() })
+        self.inner.call(request, context).relay(Unasked { method, calls: self.calls.clone() })
     }
 }
 
@@ -321,7 +228,7 @@ impl<S: Service> LegacyServerAdapter<S> {
 /// client requests."
 struct Unasked {
     method: ByteString,
-    yard: Arc<ParkedCalls>,
+    calls: Arc<ParkedCalls>,
 }
 
 impl Relay for Unasked {
@@ -338,7 +245,7 @@ impl Relay for Unasked {
                     continue;
                 }
                 Event::Notification(told) if told.method == Method::ElicitationComplete => {
-                    self.yard.elicited.complete_by(&told.params);
+                    self.calls.elicitations.complete_by(&told.params);
                     continue;
                 }
                 Event::Outcome(outcome) => Event::Outcome(self.outcome(outcome)),
@@ -356,43 +263,6 @@ fn fresh(request: Request) -> Request {
     }
     let params = Splice::retain(request.params.raw(), |key| !hop(key)).finish();
     Request { method: request.method, params: params.into() }
-}
-
-/// A message of a call's task to an attached request.
-async fn ended_with(ended: oneshot::Receiver<Outcome>) -> Outcome {
-    ended.await.unwrap_or_else(|_| Outcome::Error(Error::internal("the call ended without an answer")))
-}
-
-/// Counters of refusals.
-#[derive(Clone, Debug, Default)]
-struct Refused(Arc<[(&'static str, Counter)]>);
-
-/// Every limit that refuses something.
-const LIMITS: &[&str] = &[
-    "parked_per_principal",
-    "parked_total",
-    "parked_bytes",
-    "parked_log_bytes",
-    "park_ttl",
-    "questions",
-    "rounds",
-    "max_reprompts",
-    "state_bytes",
-    "call_timeout",
-];
-
-impl Refused {
-    fn count(&self, limit: &str) {
-        if let Some((_, counter)) = self.0.iter().find(|(name, _)| *name == limit) {
-            counter.increment();
-        }
-    }
-}
-
-impl std::fmt::Debug for ParkedCalls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ParkedCalls").field("limits", &self.limits).finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

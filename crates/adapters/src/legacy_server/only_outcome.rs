@@ -1,12 +1,13 @@
 use std::{
     mem,
     pin::Pin,
+    sync::Arc,
     task::{Context as Task, Poll},
     time::Duration,
 };
 
 use anyport_protocol::{Raw, session::parked::Call};
-use anyport_service::{Context, Event, Outcome, Relay, Reply, Service, emit};
+use anyport_service::{Context, Event, Outcome, Relay, Reply, emit};
 use tokio::{
     sync::oneshot,
     time::{Sleep, sleep_until},
@@ -14,17 +15,19 @@ use tokio::{
 use tracing::{Instrument as _, Span};
 
 use super::{
-    LegacyServerAdapter,
-    attached_request::{AttachedRequest, caller},
-    ended_with,
+    attached_request::{AttachedRequest, caller, outcome_of_call},
+    counters::Counters,
+    parked_calls::ParkedCalls,
     state_sealer::Binding,
     task::{Happened, Open, input_required_inline},
+    urls,
 };
 
 /// A call of which nothing came yet. Most calls end with their outcome and need no more than this; any other event gives the
 /// call a task of its own, in which it can be parked.
-pub(super) struct OnlyOutcome<S> {
-    adapter: LegacyServerAdapter<S>,
+pub(super) struct OnlyOutcome {
+    calls: Arc<ParkedCalls>,
+    counters: Counters,
     binding: Binding,
     context: Context,
     round: u32,
@@ -36,17 +39,18 @@ pub(super) struct OnlyOutcome<S> {
     has_task: bool,
 }
 
-impl<S: Service> OnlyOutcome<S> {
+impl OnlyOutcome {
     /// The call of `context`, after `round` rounds in which URLs were visited.
     pub(super) fn new(
-        adapter: LegacyServerAdapter<S>,
+        (calls, counters): (Arc<ParkedCalls>, Counters),
         binding: Binding,
         context: Context,
         round: u32,
         began: Duration,
     ) -> Self {
         Self {
-            adapter,
+            calls,
+            counters,
             binding,
             context,
             round,
@@ -60,9 +64,8 @@ impl<S: Service> OnlyOutcome<S> {
     /// Whether the call has run as long as it may; else `task` is woken when it has.
     fn is_late(&mut self, task: &mut Task<'_>) -> bool {
         if self.timeout.is_none() {
-            let yard = &self.adapter.yard;
-            let due = yard.limits.call_timeout.and_then(|limit| self.began.checked_add(limit));
-            let Some(due) = due.and_then(|due| yard.instant(due)) else { return false };
+            let due = self.calls.limits.call_timeout.and_then(|limit| self.began.checked_add(limit));
+            let Some(due) = due.and_then(|due| self.calls.instant(due)) else { return false };
             self.timeout = Some(Box::pin(sleep_until(due)));
         }
         self.timeout.as_mut().is_some_and(|timeout| timeout.as_mut().poll(task).is_ready())
@@ -72,27 +75,33 @@ impl<S: Service> OnlyOutcome<S> {
     fn start_task(&mut self, reply: Reply, happened: Happened) -> Reply {
         self.has_task = true;
         self.timeout = None;
-        let (adapter, binding, context) = (self.adapter.clone(), self.binding.clone(), self.context.clone());
+        let (calls, counters) = (self.calls.clone(), self.counters.clone());
+        let (binding, context) = (self.binding.clone(), self.context.clone());
         let (round, span) = (self.round, self.span.clone());
         let name = binding.name.to_string();
-        let call = Call::new(adapter.yard.limits.call(), name, self.began, 0, caller(&context));
+        let call = Call::new(calls.limits.call(), name, self.began, 0, caller(&context));
         emit::reply(move |emitter| {
             let (end, ended) = oneshot::channel();
             let attached = AttachedRequest::new(&context, emitter, end);
-            let shared = (adapter.yard.clone(), adapter.refused.clone());
+            let shared = (calls.clone(), counters.clone());
             let mut open = Open::new(reply, call, attached, binding.clone(), shared);
             open.take(happened);
             tokio::spawn(open.run().instrument(span));
-            async move { adapter.told(ended_with(ended).await, &binding, &context, round) }
+            async move {
+                let outcome = outcome_of_call(ended).await;
+                urls::outcome(&calls, &counters, outcome, &binding, &context, round)
+            }
         })
     }
 }
 
-impl<S: Service> Relay for OnlyOutcome<S> {
+impl Relay for OnlyOutcome {
     fn outcome(&mut self, outcome: Outcome) -> Outcome {
         match outcome {
             Outcome::InputRequired(_) => Outcome::Error(input_required_inline()),
-            outcome => self.adapter.told(outcome, &self.binding, &self.context, self.round),
+            outcome => {
+                urls::outcome(&self.calls, &self.counters, outcome, &self.binding, &self.context, self.round)
+            }
         }
     }
 

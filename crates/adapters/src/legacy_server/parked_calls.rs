@@ -1,5 +1,6 @@
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    fmt,
+    sync::MutexGuard,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -14,22 +15,25 @@ use anyport_protocol::{
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    ParkLimits, StateSealer,
     attached_request::Command,
-    state_sealer::{Binding, Opened},
-    urls::Elicited,
+    elicitations::Elicitations,
+    limits::ParkLimits,
+    state_sealer::{Binding, Opened, StateSealer},
 };
-use anyport_service::Principal;
+use anyport_service::{Clock, Principal, sync::Lock};
 
 /// The shared state of all parked calls.
 pub(super) struct ParkedCalls {
     pub(super) seals: StateSealer,
     pub(super) limits: ParkLimits,
-    pub(super) elicited: Elicited,
+    pub(super) elicitations: Elicitations,
     /// The server's identity, once it is known.
-    identity: Mutex<Option<ServerIdentity>>,
+    identity: Lock<Option<ServerIdentity>>,
     clock: Clock,
-    lot: Mutex<Lot<Principal, Handle>>,
+    /// The time of day at which the clock began, in milliseconds since 1970. All times of day follow from the one clock, so
+    /// that the two cannot disagree while the process runs.
+    began: u64,
+    lot: Lock<Lot<Principal, Handle>>,
 }
 
 /// Leads to the task of a parked call.
@@ -37,31 +41,33 @@ pub(super) type Handle = mpsc::UnboundedSender<Command>;
 
 impl ParkedCalls {
     pub(super) fn new(seals: StateSealer, limits: ParkLimits) -> Self {
+        let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let lot = Lot::new(limits.parked_per_principal, limits.parked_total);
         Self {
             seals,
             limits,
-            elicited: Elicited::default(),
-            identity: Mutex::default(),
+            elicitations: Elicitations::default(),
+            identity: Lock::default(),
             clock: Clock::new(),
-            lot: Mutex::new(lot),
+            began: millis(began),
+            lot: Lock::new(lot),
         }
     }
 
     pub(super) fn identify(&self, identity: Option<ServerIdentity>) {
-        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+        *self.identity.lock() = identity;
     }
 
     /// A result that is made here in the server's stead, as one of the server's.
     pub(super) fn signed(&self, result: Raw) -> Raw {
-        match &*self.identity.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.identity.lock() {
             Some(identity) => identity.sign(result),
             None => result,
         }
     }
 
     pub(super) fn lot(&self) -> MutexGuard<'_, Lot<Principal, Handle>> {
-        self.lot.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lot.lock()
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -70,12 +76,16 @@ impl ParkedCalls {
 
     /// The time of day until which a state is good that is given out now.
     pub(super) fn expiry(&self) -> u64 {
-        self.clock.wall(self.now().saturating_add(self.limits.park_ttl))
+        self.time_of_day(self.now().saturating_add(self.limits.park_ttl))
     }
 
-    /// When it is `at`; `None` for a time that the clock cannot tell.
+    /// The moment `at`; `None` beyond the clock, which is never.
     pub(super) fn instant(&self, at: Duration) -> Option<Instant> {
-        self.clock.begun.checked_add(at)
+        self.clock.instant(at)
+    }
+
+    fn time_of_day(&self, at: Duration) -> u64 {
+        self.began.saturating_add(millis(at))
     }
 
     /// Sends `command` to the call of a state. Returns the outcome for the retry if that call is over or unknown.
@@ -95,7 +105,7 @@ impl ParkedCalls {
             Some(Slot::CallRecord(ended)) => Some(ended.answer(now, round, digest, &binding.name)),
             _ => {
                 // Of a call that another process holds, or one before this: in any case not known here.
-                let late = opened.expires <= self.clock.wall(now) && self.seals.is_here(&opened.node);
+                let late = opened.expires <= self.time_of_day(now) && self.seals.is_here(&opened.node);
                 let reason = if late { Reason::Expired } else { Reason::Lost };
                 Some(CallRecord::Abandoned(reason).answer(now, round, digest, &binding.name))
             }
@@ -104,30 +114,13 @@ impl ParkedCalls {
 
     /// Whether a state is past its time.
     pub(super) fn is_late(&self, opened: &Opened) -> bool {
-        opened.expires <= self.clock.wall(self.now())
+        opened.expires <= self.time_of_day(self.now())
     }
 }
 
-/// The time since the park began, and the time of day that follows from it: one clock, so that the two cannot disagree
-/// while the process runs.
-struct Clock {
-    begun: Instant,
-    /// Milliseconds since 1970.
-    wall: u64,
-}
-
-impl Clock {
-    fn new() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { begun: Instant::now(), wall: millis(since) }
-    }
-
-    fn now(&self) -> Duration {
-        self.begun.elapsed()
-    }
-
-    fn wall(&self, at: Duration) -> u64 {
-        self.wall.saturating_add(millis(at))
+impl fmt::Debug for ParkedCalls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParkedCalls").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 

@@ -17,11 +17,12 @@ use anyport_protocol::{
 use tokio::{sync::mpsc, time};
 
 use super::{
-    Refused,
     attached_request::{AttachedRequest, Command, arrive},
+    counters::Counters,
     parked_calls::ParkedCalls,
     state_sealer::{Binding, Resume},
 };
+use anyport_metrics::Held;
 use anyport_service::{Event, Outcome, Reply, Responder};
 
 /// One call, from its first request to its outcome.
@@ -30,15 +31,15 @@ pub(super) struct Open {
     reply: Option<Reply>,
     answerers: BTreeMap<Key, Responder>,
     call: Call,
-    guests: Vec<AttachedRequest>,
+    attached: Vec<AttachedRequest>,
     last_key: Key,
     last_attachment: Attachment,
-    /// The name under which the call is known, once it was parked, and what is sent to it there.
-    parked: Option<(u128, mpsc::UnboundedReceiver<Command>)>,
+    /// The name under which the call is known, once it was parked, what is sent to it there, and that it is counted.
+    parked: Option<(u128, mpsc::UnboundedReceiver<Command>, Held)>,
     is_over: bool,
     binding: Binding,
-    yard: Arc<ParkedCalls>,
-    refused: Refused,
+    calls: Arc<ParkedCalls>,
+    counters: Counters,
 }
 
 /// The events that the task awaits.
@@ -51,26 +52,26 @@ pub(super) enum Happened {
 }
 
 impl Open {
-    /// The call that `reply` is of; `guest` made it.
+    /// The call that `reply` is of; `request` made it.
     pub(super) fn new(
         reply: Reply,
         call: Call,
-        guest: AttachedRequest,
+        request: AttachedRequest,
         binding: Binding,
-        (yard, refused): (Arc<ParkedCalls>, Refused),
+        (calls, counters): (Arc<ParkedCalls>, Counters),
     ) -> Self {
         Self {
             reply: Some(reply),
             answerers: BTreeMap::new(),
             call,
-            guests: vec![guest],
+            attached: vec![request],
             last_key: 0,
             last_attachment: 0,
             parked: None,
             is_over: false,
             binding,
-            yard,
-            refused,
+            calls,
+            counters,
         }
     }
 
@@ -83,7 +84,7 @@ impl Open {
     }
 
     async fn next(&mut self) -> Happened {
-        let wakes = self.call.wakes().and_then(|at| self.yard.instant(at));
+        let wakes = self.call.wakes().and_then(|at| self.calls.instant(at));
         let mut sleep = pin!(async {
             match wakes {
                 Some(at) => time::sleep_until(at).await,
@@ -98,9 +99,9 @@ impl Open {
     }
 
     fn poll(&mut self, task: &mut Task<'_>) -> Poll<Happened> {
-        for guest in &mut self.guests {
-            if guest.end.poll_closed(task).is_ready() {
-                return Poll::Ready(Happened::Gone(guest.attachment));
+        for request in &mut self.attached {
+            if request.end.poll_closed(task).is_ready() {
+                return Poll::Ready(Happened::Gone(request.attachment));
             }
         }
         for (key, responder) in &mut self.answerers {
@@ -108,14 +109,14 @@ impl Open {
                 return Poll::Ready(Happened::Withdrawn(*key));
             }
         }
-        if let Some((_, commands)) = &mut self.parked
+        if let Some((_, commands, _)) = &mut self.parked
             && let Poll::Ready(Some(command)) = commands.poll_recv(task)
         {
             return Poll::Ready(Happened::Command(command));
         }
         // A client that reads slowly slows its own call down.
-        for guest in &mut self.guests {
-            std::task::ready!(guest.emitter.poll_room(&mut guest.writer, task));
+        for request in &mut self.attached {
+            std::task::ready!(request.emitter.poll_room(&mut request.writer, task));
         }
         match &mut self.reply {
             Some(reply) => reply.poll_event(task).map(Happened::CallEvent),
@@ -127,18 +128,18 @@ impl Open {
     pub(super) fn take(&mut self, happened: Happened) {
         match happened {
             Happened::Gone(attachment) => {
-                self.guests.retain(|guest| guest.attachment != attachment);
+                self.attached.retain(|request| request.attachment != attachment);
                 self.tell(CallEvent::Detached(attachment));
             }
             Happened::Withdrawn(key) => {
                 self.answerers.remove(&key);
                 self.tell(CallEvent::Withdrawn(key));
             }
-            Happened::Command(Command::Retry { round, answers, digest, caller, guest }) => {
+            Happened::Command(Command::Retry { round, answers, digest, caller, request }) => {
                 self.last_attachment += 1;
                 let came = (round, answers, digest, caller);
-                let (guest, retry) = arrive(guest, self.last_attachment, came);
-                self.guests.push(guest);
+                let (request, retry) = arrive(request, self.last_attachment, came);
+                self.attached.push(request);
                 self.tell(CallEvent::Retry(retry));
             }
             Happened::Command(Command::Drain) => self.tell(CallEvent::Drain),
@@ -156,15 +157,15 @@ impl Open {
                 self.tell(CallEvent::ServerRequest { key, method: question.method, params: question.params });
             }
             Event::Notification(told) if told.method == Method::ElicitationComplete => {
-                self.yard.elicited.complete_by(&told.params);
+                self.calls.elicitations.complete_by(&told.params);
             }
             Event::Notification(told) => {
                 self.tell(CallEvent::Notification { method: told.method, params: told.params });
             }
             // Without an attached request the notification is dropped: it may be outdated by the next retry.
             Event::Unknown { method, params } => {
-                for guest in &self.guests {
-                    guest.emitter.push(Event::Unknown { method: method.clone(), params: params.clone() });
+                for request in &self.attached {
+                    request.emitter.push(Event::Unknown { method: method.clone(), params: params.clone() });
                 }
             }
             // No transport to a client that retries has streams that can be resumed.
@@ -183,12 +184,12 @@ impl Open {
 
     /// Passes an event to the state machine, and carries out its actions.
     fn tell(&mut self, said: CallEvent) {
-        let mut effects = VecDeque::from(self.call.handle(self.yard.now(), said));
+        let mut effects = VecDeque::from(self.call.handle(self.calls.now(), said));
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Place => {
                     let placed = self.place().map_or_else(CallEvent::Full, |()| CallEvent::Placed);
-                    effects.extend(self.call.handle(self.yard.now(), placed));
+                    effects.extend(self.call.handle(self.calls.now(), placed));
                 }
                 effect => self.carry_out(effect),
             }
@@ -201,8 +202,8 @@ impl Open {
             Effect::Refuse(key, error) => self.answer(key, Err(error)),
             Effect::Cancel => self.reply = None,
             Effect::Tell(to, method, params) => {
-                if let Some(guest) = self.guests.iter().find(|guest| guest.attachment == to) {
-                    guest.tell(method, params);
+                if let Some(request) = self.attached.iter().find(|request| request.attachment == to) {
+                    request.tell(method, params);
                 }
             }
             Effect::Ask(to, round, requests) => {
@@ -210,7 +211,7 @@ impl Open {
                 self.end(to, asked.map_or_else(Outcome::Error, Outcome::InputRequired));
             }
             Effect::End(to, outcome) => self.end(to, outcome.into()),
-            Effect::Count(limit) => self.refused.count(limit),
+            Effect::Count(limit) => self.counters.refused(limit),
             Effect::Over(ended) => self.over(ended),
             // Carried out by the caller of this function.
             Effect::Place => {}
@@ -224,19 +225,19 @@ impl Open {
     }
 
     fn end(&mut self, to: Attachment, outcome: Outcome) {
-        if let Some(at) = self.guests.iter().position(|guest| guest.attachment == to) {
+        if let Some(at) = self.attached.iter().position(|request| request.attachment == to) {
             // It fails when the client is gone, which ends nothing else.
-            let _ = self.guests.swap_remove(at).end.send(outcome);
+            let _ = self.attached.swap_remove(at).end.send(outcome);
         }
     }
 
     fn asked(&self, round: u32, requests: &Raw) -> Result<Raw, Error> {
-        let Some((call, _)) = &self.parked else {
+        let Some((call, ..)) = &self.parked else {
             return Err(Error::internal("a call was asked to wait that has no place"));
         };
         let way = Resume::Parked { call: *call, round };
-        let state = self.yard.seals.seal(way, &self.binding, self.yard.expiry())?;
-        Ok(self.yard.signed(input_required(requests, &state)))
+        let state = self.calls.seals.seal(way, &self.binding, self.calls.expiry())?;
+        Ok(self.calls.signed(input_required(requests, &state)))
     }
 
     /// A place for the call among those that are parked. It keeps the one that it has.
@@ -249,21 +250,21 @@ impl Open {
         let _ = getrandom::fill(&mut id);
         let id = u128::from_le_bytes(id);
         let (handle, commands) = mpsc::unbounded_channel();
-        self.yard.lot().take(id, &self.binding.principal, handle)?;
-        self.parked = Some((id, commands));
+        self.calls.lot().take(id, &self.binding.principal, handle)?;
+        self.parked = Some((id, commands, self.counters.parked()));
         Ok(())
     }
 
     /// Gives the place back, and answers those who came in the meantime.
     fn over(&mut self, ended: CallRecord) {
         self.is_over = true;
-        let Some((id, mut commands)) = self.parked.take() else { return };
-        let now = self.yard.now();
-        self.yard.lot().end(now, id, &self.binding.principal, ended.clone());
+        let Some((id, mut commands, _counted)) = self.parked.take() else { return };
+        let now = self.calls.now();
+        self.calls.lot().end(now, id, &self.binding.principal, ended.clone());
         while let Ok(command) = commands.try_recv() {
-            if let Command::Retry { round, digest, guest, .. } = command {
+            if let Command::Retry { round, digest, request, .. } = command {
                 let told = ended.answer(now, round, digest, &self.binding.name);
-                let _ = guest.end.send(told.into());
+                let _ = request.end.send(told.into());
             }
         }
     }

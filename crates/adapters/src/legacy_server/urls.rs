@@ -1,11 +1,6 @@
 //! -32042: a server of 2025-11-25 requires that URLs are visited before a call, and returns an error. Nothing is
 //! parked: the call is repeated.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
-
 use anyport_protocol::{
     Error, Method, Raw,
     json::Splice,
@@ -13,86 +8,40 @@ use anyport_protocol::{
     session::parked::{Fault, check},
     types::ElicitAction,
 };
-use lru::LruCache;
 use serde_json::json;
-use tokio::{
-    sync::watch,
-    time::{Duration, timeout},
-};
 
 use super::{
-    Refused,
+    counters::Counters,
     parked_calls::ParkedCalls,
     state_sealer::{Binding, Resume},
     task::input_required,
 };
-use anyport_service::Outcome;
+use anyport_service::{Context, Outcome};
 
-/// Which of the elicitations that were given out are complete.
-pub(super) struct Elicited {
-    ids: Mutex<LruCache<String, bool>>,
-    completed: watch::Sender<()>,
-}
-
-/// How many are remembered. Of one that is not, the retry waits its full time.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
-
-impl Default for Elicited {
-    fn default() -> Self {
-        Self { ids: Mutex::new(LruCache::new(REMEMBERED)), completed: watch::Sender::default() }
-    }
-}
-
-impl Elicited {
-    fn lock(&self) -> MutexGuard<'_, LruCache<String, bool>> {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn expect(&self, id: &str) {
-        self.lock().get_or_insert(id.to_owned(), || false);
-    }
-
-    /// An elicitation is complete.
-    ///
-    /// 2025-11-25, client/elicitation §Completion Notifications: clients "MUST ignore notifications referencing unknown or
-    /// already-completed IDs".
-    pub(super) fn complete(&self, id: &str) {
-        if let Some(complete) = self.lock().get_mut(id) {
-            *complete = true;
+/// The outcome of a call for the client of `context`: -32042 becomes a request to visit the URLs.
+pub(super) fn outcome(
+    calls: &ParkedCalls,
+    counters: &Counters,
+    outcome: Outcome,
+    binding: &Binding,
+    context: &Context,
+    round: u32,
+) -> Outcome {
+    match outcome {
+        Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
+            let visits = context.profile().elicitation_url;
+            ask(calls, counters, binding, visits, round, &error)
         }
-        self.completed.send_replace(());
-    }
-
-    /// The elicitation that a notification with `params` names is complete.
-    pub(super) fn complete_by(&self, params: &Raw) {
-        if let Some(id) = params.member("elicitationId").and_then(|id| id.as_string()) {
-            self.complete(&id);
-        }
-    }
-
-    /// Waits until all are complete, or for `most`.
-    pub(super) async fn wait(&self, elicitations: &[(String, String)], most: Duration) {
-        let mut completed = self.completed.subscribe();
-        let all = async { while !self.are_complete(elicitations) && completed.changed().await.is_ok() {} };
-        let _ = timeout(most, all).await;
-        let mut ids = self.lock();
-        for (_, id) in elicitations {
-            ids.pop(id);
-        }
-    }
-
-    fn are_complete(&self, elicitations: &[(String, String)]) -> bool {
-        let ids = self.lock();
-        elicitations.iter().all(|(_, id)| ids.peek(id).copied().unwrap_or(false))
+        outcome => outcome,
     }
 }
 
 /// The outcome for the client instead of -32042, after `round` rounds of URLs.
 ///
 /// 2026-07-28, basic §Error Codes, has it as "2025-11-25 only": it is never passed on.
-pub(super) fn ask(
-    yard: &ParkedCalls,
-    refused: &Refused,
+fn ask(
+    calls: &ParkedCalls,
+    counters: &Counters,
     binding: &Binding,
     visits: bool,
     round: u32,
@@ -103,39 +52,39 @@ pub(super) fn ask(
         let required = Raw::from(json!({"elicitation": {"url": {}}}));
         return Outcome::Error(Error::missing_capability(&required));
     }
-    let limits = &yard.limits;
+    let limits = &calls.limits;
     if elicitations.len() > limits.questions {
-        refused.count("questions");
+        counters.refused("questions");
         return invalid();
     }
     for (_, id) in &elicitations {
-        yard.elicited.expect(id);
+        calls.elicitations.expect(id);
     }
-    again(yard, refused, binding, round, questions, elicitations)
+    again(calls, counters, binding, round, questions, elicitations)
 }
 
 /// Asks for URLs to be visited, in the round after `round`.
 pub(super) fn again(
-    yard: &ParkedCalls,
-    refused: &Refused,
+    calls: &ParkedCalls,
+    counters: &Counters,
     binding: &Binding,
     round: u32,
     questions: Raw,
     elicitations: Vec<(String, String)>,
 ) -> Outcome {
-    let limits = &yard.limits;
+    let limits = &calls.limits;
     if round >= limits.rounds {
-        refused.count("rounds");
+        counters.refused("rounds");
         let message = format!("the call asked in more than {} rounds (rounds)", limits.rounds);
         return Outcome::Error(Error::internal(message).with_reason(Reason::Rounds));
     }
     let way = Resume::Urls { round: round + 1, questions: questions.clone(), elicitations };
-    match yard.seals.seal(way, binding, yard.expiry()) {
+    match calls.seals.seal(way, binding, calls.expiry()) {
         Ok(state) if state.len() > limits.state_bytes => {
-            refused.count("state_bytes");
+            counters.refused("state_bytes");
             invalid()
         }
-        Ok(state) => Outcome::InputRequired(yard.signed(input_required(&questions, &state))),
+        Ok(state) => Outcome::InputRequired(calls.signed(input_required(&questions, &state))),
         Err(error) => Outcome::Error(error),
     }
 }

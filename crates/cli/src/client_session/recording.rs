@@ -9,12 +9,13 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Instant,
 };
 
 use anyhow::Result;
 use anyport_protocol::{Error, Method, Raw, Revision, jsonrpc::code, session::client::NegotiatedSession};
+use anyport_service::sync::Lock;
 use anyport_transport::client::MessageObserver;
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ use crate::{target::redact_json, user_error::UserError};
 /// Writes what is sent and received.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    file: Mutex<File>,
+    file: Lock<File>,
     started: Instant,
 }
 
@@ -51,7 +52,7 @@ impl Recorder {
                 UserError::failed(problem, "name a file of your own, or one that does not exist")
             })?;
         }
-        Ok(Arc::new(Self { file: Mutex::new(file), started: Instant::now() }))
+        Ok(Arc::new(Self { file: Lock::new(file), started: Instant::now() }))
     }
 
     fn write(&self, what: &str, message: &[u8]) {
@@ -61,7 +62,7 @@ impl Recorder {
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(message).into_owned()));
         redact_json(&mut message);
         let line = json!({ "at_ms": u64::try_from(at).unwrap_or(u64::MAX), what: message });
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock();
         if let Err(error) = writeln!(file, "{line}") {
             tracing::warn!(%error, "a message was not recorded");
         }

@@ -1,16 +1,16 @@
 //! The answer cache, which is valid as long as the documents do not change.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use anyport_knowledge::{Change, Knowledge};
 use anyport_layers::{CacheHandle, CacheLayer, CacheLimits};
 use anyport_server::Server;
-use anyport_service::Principal;
+use anyport_service::{Principal, sync::Lock};
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
 /// Keeps the results of the tools of `server` that only read.
 pub(super) fn layer(server: Server, knowledge: Knowledge, limits: CacheLimits) -> CacheLayer {
-    let documents = Documents { changes: Mutex::new(knowledge.changes()), knowledge, clear: OnceLock::new() };
+    let documents = Documents { changes: Lock::new(knowledge.changes()), knowledge, clear: OnceLock::new() };
     let documents = Arc::new(documents);
     let asked = documents.clone();
     let which = move |tool: &str, caller: &Principal| {
@@ -24,7 +24,7 @@ pub(super) fn layer(server: Server, knowledge: Knowledge, limits: CacheLimits) -
 
 struct Documents {
     knowledge: Knowledge,
-    changes: Mutex<Receiver<Arc<Change>>>,
+    changes: Lock<Receiver<Arc<Change>>>,
     clear: OnceLock<CacheHandle>,
 }
 
@@ -34,7 +34,7 @@ impl Documents {
     /// client's next call.
     fn are_settled(&self) -> bool {
         // First the changes: they are sent before reading and indexing are over, so no change comes in between.
-        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = self.changes.lock();
         if have_come(&mut changes)
             && let Some(clear) = self.clear.get()
         {

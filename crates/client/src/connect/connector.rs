@@ -1,10 +1,10 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
-use anyport_service::{PeerEvent, PeerEvents};
+use anyport_service::{PeerEvent, PeerEvents, sync::Lock};
 use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Target};
 use anyport_upstream::{Connected, Connector, OpenRequest, RevisionCache};
 
@@ -20,7 +20,7 @@ pub(crate) struct ClientConnector(Arc<Shared>);
 struct Shared {
     target: Target,
     options: ConnectOptions,
-    current: Mutex<Current>,
+    current: Lock<Current>,
     cache: Arc<ClientCache>,
     functions: Arc<Functions>,
     revisions: RevisionCache,
@@ -43,7 +43,7 @@ impl ClientConnector {
     ) -> Result<Self, ConnectError> {
         let connection = revisions.connect(&target, &options).await?;
         answer_unsolicited(&functions, &connection);
-        let current = Mutex::new(Current { connection, is_first: true });
+        let current = Lock::new(Current { connection, is_first: true });
         Ok(Self(Arc::new(Shared { target, options, current, cache, functions, revisions })))
     }
 
@@ -86,7 +86,7 @@ impl ClientConnector {
     }
 
     fn lock(&self) -> MutexGuard<'_, Current> {
-        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.current.lock()
     }
 }
 

@@ -40,7 +40,7 @@ const MOST: usize = 8 << 20;
 /// The largest number of stored lists. Clients choose their capabilities, and new clients come: if there is no room for
 /// a list in use, unused ones are removed.
 const LISTS: usize = 64;
-/// Changes come together: what is written after this time has most of them.
+/// The delay before the file is written, since changes come together.
 const SETTLE: Duration = Duration::from_millis(200);
 
 impl CatalogCache {
@@ -50,7 +50,7 @@ impl CatalogCache {
             Ok(contents) => Some(contents),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "what the server last offered cannot be read; it is asked again");
+                tracing::warn!(path = %path.display(), %error, "the cached description of the server cannot be read; it is requested again");
                 None
             }
         });
@@ -122,7 +122,7 @@ impl CatalogCache {
                 let contents = kept.0.contents.lock().clone();
                 let written = tokio::task::spawn_blocking(move || write(&path, &contents)).await;
                 if let Ok(Err(error)) = written {
-                    tracing::warn!(%error, "what the server offers cannot be kept: the next start will wait for it");
+                    tracing::warn!(%error, "the description of the server cannot be cached: the next start waits for the server");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Which lists were found to be other than what was answered.
+//! Lists that differ from those that the bridge answered.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,11 +17,11 @@ struct Inner {
     reading: Lock<HashMap<String, bool>>,
 }
 
-/// The most that are remembered: one for each kind and each thing that clients can do.
+/// The largest number of remembered changes: one for each kind of list and each set of capabilities.
 const MOST: usize = 1_024;
 
 impl ListVersions {
-    /// The list under `key` is another one now.
+    /// Notes that the list under `key` has changed.
     pub(super) fn changed(&self, key: &str) {
         self.0.changed.send_modify(|changed| {
             if changed.len() >= MOST {
@@ -31,12 +31,12 @@ impl ListVersions {
         });
     }
 
-    /// Reports every change from now on, and the earlier ones.
+    /// The changes, earlier ones included.
     pub(super) fn watch(&self) -> watch::Receiver<HashMap<String, Instant>> {
         self.0.changed.subscribe()
     }
 
-    /// Begins to read the list under `key` again. `false`: somebody does so already, and will once more.
+    /// Begins to read the list under `key` again. Returns `false` if that is under way; then it is read once more.
     pub(super) fn begin(&self, key: &str) -> bool {
         let mut reading = self.0.reading.lock();
         match reading.get_mut(key) {
@@ -48,7 +48,7 @@ impl ListVersions {
         }
     }
 
-    /// It was read. `true`: it is to be read once more, for what came meanwhile.
+    /// Ends the reading of a list. Returns `true` if it must be read once more, since it may have changed meanwhile.
     pub(super) fn again(&self, key: &str) -> bool {
         let mut reading = self.0.reading.lock();
         let again = reading.get_mut(key).is_some_and(std::mem::take);
@@ -59,7 +59,7 @@ impl ListVersions {
     }
 }
 
-/// The lists of which each kind of change tells.
+/// The lists that each list-changed notification is about.
 pub(super) fn lists(change: Method) -> &'static [Method] {
     match change {
         Method::ToolsChanged => &[Method::ToolsList],

@@ -32,8 +32,8 @@ use self::{
 pub struct Bridge {
     upstream: Upstream,
     supported: Arc<[Revision]>,
-    kept: CatalogCache,
-    views: ListVersions,
+    cache: CatalogCache,
+    versions: ListVersions,
 }
 
 impl Bridge {
@@ -42,19 +42,18 @@ impl Bridge {
     ///
     /// Must be called inside a tokio runtime.
     pub fn new(upstream: Upstream, supported: Arc<[Revision]>, path: Option<PathBuf>) -> Self {
-        let kept = CatalogCache::open(path);
-        kept.tools().iter().for_each(|list| _ = upstream.tools().learn(list));
-        tokio::spawn(kept.written());
-        let mut learned = upstream.server_info();
-        let keeping = kept.clone();
+        let cache = CatalogCache::open(path);
+        cache.tools().iter().for_each(|list| _ = upstream.tools().learn(list));
+        tokio::spawn(cache.written());
+        let (mut info, updated) = (upstream.server_info(), cache.clone());
         tokio::spawn(async move {
-            while learned.changed().await.is_ok() {
-                if let Some(learned) = learned.borrow_and_update().clone() {
-                    keeping.set_discovered(learned.discovered.clone());
+            while info.changed().await.is_ok() {
+                if let Some(info) = info.borrow_and_update().clone() {
+                    updated.set_discovered(info.discovered.clone());
                 }
             }
         });
-        Self { upstream, supported, kept, views: ListVersions::default() }
+        Self { upstream, supported, cache, versions: ListVersions::default() }
     }
 
     /// The server.
@@ -63,20 +62,20 @@ impl Bridge {
     }
 
     fn discover(&self, context: Context) -> Reply {
-        let learned = self.upstream.server_info().borrow().as_ref().map(|learned| learned.discovered.clone());
-        let known = learned.or_else(|| self.kept.discovered());
-        if let Some(known) = known {
+        let current = self.upstream.server_info().borrow().as_ref().map(|info| info.discovered.clone());
+        if let Some(discovered) = current.or_else(|| self.cache.discovered()) {
             self.connect(context);
-            return Reply::ready(Ok(self.told(&known)));
+            return Reply::ready(Ok(self.discover_result(&discovered)));
         }
         let bridge = self.clone();
         Reply::future(async move {
             let connected = bridge.upstream.connected(&context).await;
-            connected.map_or_else(Outcome::from, |learned| Outcome::Result(bridge.told(&learned.discovered)))
+            connected
+                .map_or_else(Outcome::from, |info| Outcome::Result(bridge.discover_result(&info.discovered)))
         })
     }
 
-    /// Connects while the client reads what was known: it is about to call.
+    /// Connects while the client reads the cached description: its first call comes soon.
     fn connect(&self, context: Context) {
         if self.upstream.is_connected(&context) {
             return;
@@ -89,42 +88,45 @@ impl Bridge {
     }
 
     /// The server's `DiscoverResult` for this endpoint: with the revisions of the bridge.
-    fn told(&self, discovered: &Raw) -> Raw {
+    fn discover_result(&self, discovered: &Raw) -> Raw {
         let names: Vec<&str> = self.supported.iter().map(|revision| revision.as_str()).collect();
         let ours = ["resultType", "supportedVersions", "ttlMs", "cacheScope"];
         let cut = discovered.member("capabilities").as_ref().and_then(without_tasks);
         let stays = |key: &str| !ours.contains(&key) && (cut.is_none() || key != "capabilities");
-        let mut told = Splice::retain(discovered, stays);
+        let mut result = Splice::retain(discovered, stays);
         if let Some(capabilities) = &cut {
-            told = told.with("capabilities", capabilities);
+            result = result.with("capabilities", capabilities);
         }
-        told.with("resultType", &Raw::string("complete"))
+        result
+            .with("resultType", &Raw::string("complete"))
             .with("supportedVersions", &Raw::from(serde_json::Value::from(names)))
             .with("ttlMs", &Raw::from(serde_json::Value::from(60_000)))
             .with("cacheScope", &Raw::string("private"))
             .finish()
     }
 
-    /// Answers a list at once if it is known and the server is not there; else asks for it.
+    /// Answers a list from the cache if the server is not connected; otherwise requests it.
     fn list(&self, method: Method, request: Request, context: Context) -> Reply {
         if let Some(cursor) = request.params.member("cursor").filter(|cursor| !cursor.is_null()) {
             return self.page(method, cursor, request, context);
         }
         if !is_plain(&request) {
-            return self.asked(method, request, context);
+            return self.request_list(method, request, context);
         }
         let key = key(method, &context);
         if self.upstream.is_connected(&context) {
-            return self.listed(method, key, request, context);
+            return self.request_and_cache(method, key, request, context);
         }
-        let Some(known) = self.kept.list(&key) else { return self.listed(method, key, request, context) };
+        let Some(list) = self.cache.list(&key) else {
+            return self.request_and_cache(method, key, request, context);
+        };
         let bridge = self.clone();
-        tokio::spawn(async move { bridge.listed(method, key, request, context).outcome().await });
+        tokio::spawn(async move { bridge.request_and_cache(method, key, request, context).outcome().await });
         // 2026-07-28, caching: it may be stale before it arrives, and it is private.
-        let known = Splice::retain(&known, |key| key != "ttlMs" && key != "cacheScope")
+        let list = Splice::retain(&list, |key| key != "ttlMs" && key != "cacheScope")
             .with("ttlMs", &Raw::from(serde_json::Value::from(0)))
             .with("cacheScope", &Raw::string("private"));
-        Reply::ready(Ok(known.finish()))
+        Reply::ready(Ok(list.finish()))
     }
 
     /// Requests a further page. A page that leads to itself would be requested without end.
@@ -137,17 +139,17 @@ impl Bridge {
         })
     }
 
-    /// Asks for a list, and keeps it.
-    fn listed(&self, method: Method, key: String, request: Request, context: Context) -> Reply {
+    /// Requests a list and caches it.
+    fn request_and_cache(&self, method: Method, key: String, request: Request, context: Context) -> Reply {
         let bridge = self.clone();
-        self.asked(method, request, context).map(move |outcome| {
-            bridge.keep(&key, &outcome);
+        self.request_list(method, request, context).map(move |outcome| {
+            bridge.update_cache(&key, &outcome);
             outcome
         })
     }
 
-    /// Asks for a list. A legacy session gets all of it in one page.
-    fn asked(&self, method: Method, request: Request, context: Context) -> Reply {
+    /// Requests a list. A legacy session gets all of it in one page.
+    fn request_list(&self, method: Method, request: Request, context: Context) -> Reply {
         if context.revision().is_stateless() {
             self.upstream.call(request, context)
         } else {
@@ -155,32 +157,32 @@ impl Bridge {
         }
     }
 
-    fn keep(&self, key: &str, outcome: &Outcome) {
+    fn update_cache(&self, key: &str, outcome: &Outcome) {
         let Outcome::Result(list) = outcome else { return };
         if pages::next(list).is_some() {
             // A page is not a whole list, and clients that follow its cursor ask the server. A stored whole list was a
             // different one.
-            if self.kept.drop_list(key) {
-                self.views.changed(key);
+            if self.cache.drop_list(key) {
+                self.versions.changed(key);
             }
             return;
         }
-        if self.kept.set_list(key.to_owned(), list.clone()) {
-            self.views.changed(key);
+        if self.cache.set_list(key.to_owned(), list.clone()) {
+            self.versions.changed(key);
         }
     }
 
-    /// The server says that lists of one kind changed. Whoever may see another list than before is told, once that is known:
-    /// of what is kept, the caller's view is read again. `false`: what this caller last saw is not kept, so it must be told.
+    /// Reads the caller's cached lists again after a list-changed notification of the server. Listeners are notified once a
+    /// list differs. Returns `false` if no list of this kind is cached for the caller, which must be notified then.
     fn reread(&self, change: Method, context: &Context) -> bool {
         let lists = list_versions::lists(change).iter().map(|method| (*method, key(*method, context)));
-        let kept: Vec<_> = lists.filter(|(_, key)| self.kept.list(key).is_some()).collect();
-        for (method, key) in &kept {
-            if self.views.begin(key) {
+        let cached: Vec<_> = lists.filter(|(_, key)| self.cache.list(key).is_some()).collect();
+        for (method, key) in &cached {
+            if self.versions.begin(key) {
                 tokio::spawn(self.clone().read_again(*method, key.clone(), context.clone()));
             }
         }
-        !kept.is_empty()
+        !cached.is_empty()
     }
 
     async fn read_again(self, method: Method, key: String, context: Context) {
@@ -188,46 +190,45 @@ impl Bridge {
             let request = Request::new(method, Raw::EMPTY_OBJECT);
             let outcome = pages::whole(&self.upstream, method, request, context.clone()).outcome().await;
             match &outcome {
-                Outcome::Result(_) => self.keep(&key, &outcome),
+                Outcome::Result(_) => self.update_cache(&key, &outcome),
                 // Unknown, so all listeners are notified.
-                _ => self.views.changed(&key),
+                _ => self.versions.changed(&key),
             }
-            if !self.views.again(&key) {
+            if !self.versions.again(&key) {
                 return;
             }
         }
     }
 
-    /// Listens to the server, and to what is found here to be another list than was answered.
+    /// Listens to the server, and reports lists that differ from those that the bridge answered.
     fn listen(&self, request: Request, context: Context) -> Reply {
         let bridge = self.clone();
         emit::reply(|emitter| async move {
-            let mut news = ListenerState::of(&request);
+            let mut listener = ListenerState::of(&request);
             loop {
                 let begun = Instant::now();
                 let reply = bridge.upstream.call(request.clone(), context.clone());
-                let outcome = bridge.hear(reply, &context, &mut news, &emitter).await;
+                let outcome = bridge.forward_changes(reply, &context, &mut listener, &emitter).await;
                 let waits = match &outcome {
                     Outcome::Error(_) => false,
                     Outcome::Failed(failure) => match failure.root() {
-                        Failure::Unavailable { .. } => news.acknowledged || !news.wants_resources(),
+                        Failure::Unavailable { .. } => listener.acknowledged || !listener.wants_resources(),
                         Failure::NotSent(_) | Failure::Disconnected(_) | Failure::Overloaded { .. } => {
-                            news.acknowledged
+                            listener.acknowledged
                         }
                         _ => false,
                     },
-                    // One of its resources is not there any more; of the rest it still wants to hear.
-                    _ => news.acknowledged,
+                    // One of its resources is gone; it still listens to the rest.
+                    _ => listener.acknowledged,
                 };
-                // A legacy session has but one stream, and does not ask for it again.
+                // A legacy session has one stream and does not request it again.
                 if !waits || context.revision().has_listen() {
                     return bridge.signed(outcome);
                 }
-                // Nor does it go on before it has its answer.
-                if !std::mem::replace(&mut news.acknowledged, true) {
-                    emitter.emit(Event::Notification(news.acknowledgement())).await;
+                // It waits for the acknowledgement.
+                if !std::mem::replace(&mut listener.acknowledged, true) {
+                    emitter.emit(Event::Notification(listener.acknowledgement())).await;
                 }
-                // While it waits it hears nothing.
                 if begun.elapsed() < AGAIN {
                     sleep(AGAIN).await;
                 }
@@ -235,28 +236,28 @@ impl Bridge {
         })
     }
 
-    /// The end of a stream that an older server knows nothing of, as one of that server's results.
+    /// Adds the server's identity to the end of a stream that a legacy server does not have.
     fn signed(&self, outcome: Outcome) -> Outcome {
-        let learned = self.upstream.server_info().borrow().clone();
-        let older = learned.filter(|learned| !learned.revision.has_identity_in_results());
-        match (outcome, older.and_then(|learned| ServerIdentity::of(&learned.discovered))) {
+        let info = self.upstream.server_info().borrow().clone();
+        let legacy = info.filter(|info| !info.revision.has_identity_in_results());
+        match (outcome, legacy.and_then(|info| ServerIdentity::of(&info.discovered))) {
             (Outcome::Result(end), Some(identity)) => Outcome::Result(identity.sign(end)),
             (outcome, _) => outcome,
         }
     }
 
-    async fn hear(
+    async fn forward_changes(
         &self,
         mut reply: Reply,
         context: &Context,
-        news: &mut ListenerState,
+        listener: &mut ListenerState,
         emitter: &Emitter,
     ) -> Outcome {
-        let mut changed = self.views.watch();
+        let mut changed = self.versions.watch();
         loop {
-            if news.acknowledged {
-                let found = news.among(&changed.borrow_and_update(), context);
-                for method in found {
+            if listener.acknowledged {
+                let changes = listener.pending(&changed.borrow_and_update(), context);
+                for method in changes {
                     let change = Notification { method, params: Raw::EMPTY_OBJECT };
                     emitter.emit(Event::Notification(change)).await;
                 }
@@ -265,23 +266,23 @@ impl Bridge {
                 event = reply.next() => match event {
                     Event::Outcome(outcome) => return outcome,
                     Event::Notification(change) if self.reread(change.method, context) => {}
-                    // The server is back, or here for the first time.
-                    Event::Notification(told) if told.method == Method::Acknowledged && news.acknowledged => {
-                        self.may_differ(news, context, emitter).await;
+                    // The server is connected, again or for the first time.
+                    Event::Notification(notification) if notification.method == Method::Acknowledged && listener.acknowledged => {
+                        self.reread_all(listener, context, emitter).await;
                     }
                     event => {
-                        news.acknowledged = true;
+                        listener.acknowledged = true;
                         emitter.emit(event).await;
                     }
                 },
-                Ok(()) = changed.changed(), if news.acknowledged => {}
+                Ok(()) = changed.changed(), if listener.acknowledged => {}
             }
         }
     }
 
-    /// What was known of the lists may be out of date: whoever has seen another one is told, as by the server itself.
-    async fn may_differ(&self, news: &ListenerState, context: &Context, emitter: &Emitter) {
-        for change in news.lists() {
+    /// Reads all lists of a listener again, since they may have changed while there was no connection.
+    async fn reread_all(&self, listener: &ListenerState, context: &Context, emitter: &Emitter) {
+        for change in listener.lists() {
             if !self.reread(change, context) {
                 let change = Notification { method: change, params: Raw::EMPTY_OBJECT };
                 emitter.emit(Event::Notification(change)).await;
@@ -290,8 +291,8 @@ impl Bridge {
     }
 }
 
-/// Whether a list is asked for without anything that the server may make another list of: such a one is not what everybody
-/// gets.
+/// Whether a list request has no members but the protocol's own. With others the server may answer another list, which must
+/// not be cached for all.
 fn is_plain(request: &Request) -> bool {
     const OF_A_CALL: [&str; 4] = [PROGRESS_TOKEN, "traceparent", "tracestate", "baggage"];
     let of_a_call = |name: &str| name.starts_with("io.modelcontextprotocol/") || OF_A_CALL.contains(&name);
@@ -302,14 +303,14 @@ fn is_plain(request: &Request) -> bool {
     })
 }
 
-/// How long a session waits before it asks again to hear of a server that is away, or that ended its stream.
+/// The pause before a legacy session listens again to a server that is away or that ended the stream.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// The extension of tasks, which 2025-11-25 has in its core; inside, both are the extension.
 const TASKS: &str = "io.modelcontextprotocol/tasks";
 
-/// Capabilities without tasks; `None` where there are none. Their requests are not carried, so neither side is told that the
-/// other could: each call is answered by its result.
+/// Capabilities without tasks; `None` if they have none. The bridge does not carry requests about tasks, so it declares them to
+/// neither side.
 fn without_tasks(capabilities: &Raw) -> Option<Raw> {
     if !capabilities.as_str().contains(TASKS) {
         return None;
@@ -336,7 +337,7 @@ impl Service for Bridge {
                 | Method::TemplatesList),
             ) => self.list(method, request, context),
             Some(Method::Listen) => self.listen(request, context),
-            // Here, since the server may be asked with other headers, or be of a transport without them.
+            // Checked here, since the server's transport may have no headers.
             Some(Method::ToolsCall) => match self.upstream.tools().check_headers(&request, &context) {
                 Ok(()) => self.upstream.call(request, context),
                 Err(error) => Reply::error(error),

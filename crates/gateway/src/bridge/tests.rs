@@ -271,8 +271,8 @@ async fn a_list_that_was_asked_for_with_more_than_others_say_is_not_what_everybo
         let list = result(bridge.call(with(params), tenant.clone()).outcome().await);
         assert_eq!(list["tools"][0]["name"], "read");
     }
-    assert_eq!(bridge.kept.list(&key(Method::ToolsList, &tenant)), None);
+    assert_eq!(bridge.cache.list(&key(Method::ToolsList, &tenant)), None);
     let plain = json!({"_meta": {"progressToken": 1, "io.modelcontextprotocol/clientCapabilities": {}}, "cursor": null});
     result(bridge.call(with(plain), tenant.clone()).outcome().await);
-    assert!(bridge.kept.list(&key(Method::ToolsList, &tenant)).is_some());
+    assert!(bridge.cache.list(&key(Method::ToolsList, &tenant)).is_some());
 }

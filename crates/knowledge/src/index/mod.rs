@@ -15,11 +15,12 @@ use std::{
     collections::HashSet,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
+use anyport_service::sync::Lock;
 use foldhash::fast::FixedState;
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy, Term};
 
@@ -68,7 +69,7 @@ pub struct Index {
     /// Whether more is to come before parts are worth merging.
     gathering: Arc<AtomicBool>,
     /// Hashes of the paths that may be in the index: what is new need not be removed first.
-    known: Mutex<HashSet<u64, FixedState>>,
+    known: Lock<HashSet<u64, FixedState>>,
     /// Dropped last, since it removes the files.
     _storage: storage::Opened,
 }
@@ -93,7 +94,7 @@ impl Index {
             queue,
             reader,
             gathering,
-            known: Mutex::default(),
+            known: Lock::default(),
             _storage: storage,
         })
     }
@@ -191,7 +192,7 @@ impl Index {
     }
 
     fn known(&self) -> MutexGuard<'_, HashSet<u64, FixedState>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 
     fn path_term(&self, path: &DocumentPath) -> Term {

@@ -14,11 +14,12 @@ mod watching;
 use std::{
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc},
+    sync::{Arc, atomic::Ordering, mpsc},
     time::Duration,
 };
 
 use anyport_protocol::settings;
+use anyport_service::sync::Lock;
 use tokio::sync::broadcast;
 
 pub use self::{change::Change, progress::Progress, state::State};
@@ -57,7 +58,7 @@ struct Handle {
     shared: Arc<Shared>,
     mailbox: Arc<Mailbox>,
     /// Fails when the thread that indexes has ended.
-    ended: Mutex<mpsc::Receiver<()>>,
+    ended: Lock<mpsc::Receiver<()>>,
 }
 
 impl Handle {
@@ -102,7 +103,7 @@ impl Knowledge {
         if let Err(error) = start("anyport-index", || indexer.run(ending)) {
             tracing::error!(%error, "cannot start the thread that indexes documents");
         }
-        Self(Arc::new(Handle { shared, mailbox: Arc::default(), ended: Mutex::new(ended) }))
+        Self(Arc::new(Handle { shared, mailbox: Arc::default(), ended: Lock::new(ended) }))
     }
 
     /// The documents in `folders`. They are read, indexed and watched in the background; few are read when this returns.
@@ -123,7 +124,7 @@ impl Knowledge {
         let (queue, indexer) = indexing::queue(&shared);
         let (ending, ended) = mpsc::channel();
         let (shared_too, mailbox_too) = (shared.clone(), mailbox.clone());
-        let handle = Handle { shared: shared_too, mailbox: mailbox_too, ended: Mutex::new(ended) };
+        let handle = Handle { shared: shared_too, mailbox: mailbox_too, ended: Lock::new(ended) };
         let (synchronizer, first) =
             Synchronizer::new(folders, settings.max_held_bytes, shared, mailbox, queue)?;
         let (ready, read) = mpsc::channel();
@@ -183,7 +184,7 @@ impl Knowledge {
     /// is being written, and what it cannot remove then, the next process does.
     pub fn close(&self) {
         self.0.stop();
-        let ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(CLOSING);
+        let ended = self.0.ended.lock().recv_timeout(CLOSING);
         debug_assert!(ended.is_err(), "nothing is ever sent");
         self.0.shared.index.store(None);
     }

@@ -1,11 +1,9 @@
 //! Notifies clients of changed documents.
 
-use std::{
-    convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{convert::Infallible, sync::Arc};
 
 use anyport_server::{Builder, Server};
+use anyport_service::sync::Lock;
 use tokio::{sync::broadcast::error::RecvError, task::JoinHandle};
 
 use super::{offer::Offer, tools};
@@ -13,16 +11,16 @@ use crate::{Document, Library, live::Change};
 
 /// Notifies clients of changes, from the start of the server to its stop.
 pub(super) fn while_it_runs(builder: Builder, offer: Arc<Offer>) -> Builder {
-    let begun: Arc<Mutex<Option<JoinHandle<()>>>> = Arc::default();
+    let begun: Arc<Lock<Option<JoinHandle<()>>>> = Arc::default();
     let ended = begun.clone();
     builder
         .on_start(move |server: Server| {
             let task = tokio::spawn(announce(offer.clone(), server));
-            *begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+            *begun.lock() = Some(task);
             async { Ok::<_, Infallible>(()) }
         })
         .on_stop(move |_: Server| {
-            if let Some(task) = ended.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            if let Some(task) = ended.lock().take() {
                 task.abort();
             }
             async {}

@@ -5,18 +5,19 @@
 //! - [`store`]: stored results, and running calls.
 
 mod key;
+mod limits;
 mod store;
 
 use std::{
     fmt,
     sync::Arc,
     task::{Context as Task, Poll, ready},
-    time::Duration,
 };
 
-use anyport_protocol::{Method, limits};
+use anyport_protocol::Method;
 use tower_layer::Layer;
 
+pub use self::limits::CacheLimits;
 use self::{
     key::Key,
     store::{Found, Leader, Store, Told, Waiting},
@@ -105,27 +106,6 @@ impl<S> Layer<S> for CacheLayer {
 impl fmt::Debug for CacheLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CacheLayer").field("store", &self.store).finish_non_exhaustive()
-    }
-}
-
-limits! {
-    /// The limits of a [`Cache`].
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct CacheLimits {
-        /// How long a result is valid, from the start of its call.
-        #[default(300 s)]
-        pub ttl: Duration,
-        /// The number of stored results.
-        #[default(1_024)]
-        #[limit(Count "cache_entries", note = " answers", beyond = "the least recently used answer is removed")]
-        pub entries: usize,
-        /// The size of all results and keys in bytes. A result larger than an eighth of it is not stored.
-        #[default(64 MiB)]
-        #[limit(
-            Bytes "cache_bytes", note = "; an eighth of it for one answer",
-            beyond = "the same; a larger answer is not cached"
-        )]
-        pub bytes: usize,
     }
 }
 

@@ -10,7 +10,7 @@ use anyport_protocol::Raw;
 use lru::LruCache;
 use tokio::{sync::watch, time::Instant};
 
-use super::{CacheLimits, Key};
+use super::{key::Key, limits::CacheLimits};
 use anyport_metrics::{Counter, Metrics};
 use anyport_service::{Outcome, sync::Lock};
 

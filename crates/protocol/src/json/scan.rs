@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::string;
 
-crate::limits! {
+limits! {
     /// The limits of a message. Each has an error of its own, so that a refusal names the limit that was hit.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Limits {

@@ -1,18 +1,18 @@
 use std::{
     cell::Cell,
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::MutexGuard,
     task::{Context as Task, Waker},
 };
 
 use anyport_protocol::{Error, Method, Raw, capability::ClientProfile, json::string, jsonrpc::Reason};
-use anyport_service::Outcome;
+use anyport_service::{Outcome, sync::Lock};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Question,
     replay::{Replay, Running},
-    state::{Binding, State, StateScope, digest_json},
+    state::{Binding, State, StateScope},
 };
 use crate::{
     params::Params,
@@ -21,7 +21,7 @@ use crate::{
 
 /// The server requests and answers of one call, so far and in this round.
 #[derive(Debug, Default)]
-pub(crate) struct Dialogue(Mutex<Round>);
+pub(crate) struct Dialogue(Lock<Round>);
 
 #[derive(Debug, Default)]
 struct Round {
@@ -80,16 +80,16 @@ impl Dialogue {
     ) -> Result<DialogueStart, Error> {
         let mut round = Round { responses: params.responses.map(|text| raw.slice(text)), ..Round::default() };
         let Some(token) = &params.state else {
-            return Ok(DialogueStart::Open(Self(Mutex::new(round)), None));
+            return Ok(DialogueStart::Open(Self(Lock::new(round)), None));
         };
         let binding = Binding::of(scope, service.principal(), method, params);
         let store = &scope.store;
         let opened = store.open(token, &binding)?;
         round.state = opened.state;
         if round.state.once.is_empty() {
-            return Ok(DialogueStart::Open(Self(Mutex::new(round)), None));
+            return Ok(DialogueStart::Open(Self(Lock::new(round)), None));
         }
-        let answers = digest_json(params.responses.unwrap_or("{}"));
+        let answers = anyport_seal::digest(params.responses.unwrap_or("{}"));
         let entered = store.replays.enter(opened.id, opened.expires, answers, store.now());
         let entered = entered.inspect_err(|error| {
             if error.reason == Some(Reason::Overloaded) {
@@ -98,12 +98,12 @@ impl Dialogue {
         })?;
         Ok(match entered {
             Replay::Known(outcome) => DialogueStart::Ended(outcome),
-            Replay::Run(running) => DialogueStart::Open(Self(Mutex::new(round)), Some(running)),
+            Replay::Run(running) => DialogueStart::Open(Self(Lock::new(round)), Some(running)),
         })
     }
 
     fn lock(&self) -> MutexGuard<'_, Round> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Answers `question` from what the client sent, or records it.

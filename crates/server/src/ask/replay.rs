@@ -2,11 +2,11 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
 use anyport_protocol::{Error, failure::Failure, jsonrpc::Reason};
-use anyport_service::Outcome;
+use anyport_service::{Outcome, sync::Lock};
 
 /// The most states that are remembered at a time; each until it expires.
 pub(crate) const MAX_REPLAYS: usize = 100_000;
@@ -21,7 +21,7 @@ pub(crate) const MAX_REPLAY_BYTES: usize = 32 << 20;
 /// 2026-07-28, patterns/mrtr §Server Requirements: "Servers for which a given `requestState` must be consumed at most
 /// once (e.g., one-time redemptions) MUST enforce that invariant server-side."
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Replays(Arc<Mutex<Table>>);
+pub(crate) struct Replays(Arc<Lock<Table>>);
 
 #[derive(Debug, Default)]
 struct Table {
@@ -93,7 +93,7 @@ impl Replays {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use anyport_metrics::Counter;
-use anyport_protocol::{Error, Method, Raw, json::canonical, jsonrpc::Reason};
-use anyport_seal::{Sealer, Unsealed};
+use anyport_protocol::{Error, Method, Raw, jsonrpc::Reason};
+use anyport_seal::{RequestIdentity, RequestState, Sealer, StateRefused};
 use anyport_service::Principal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -75,11 +75,7 @@ pub(crate) struct VerifiedState {
     pub(crate) id: [u8; 32],
 }
 
-/// The request that a state belongs to.
-///
-/// 2026-07-28, patterns/mrtr §Server Requirements: servers SHOULD include "the authenticated principal", "a short
-/// expiry" and "an identifier for the originating request, e.g. the method name and a digest of its salient
-/// parameters", and verify each on receipt.
+/// The caller and the request that a state belongs to.
 ///
 /// One key may seal for many servers: those that are mounted without keys of their own, and those that were given the
 /// same. So the request is named by the server that answers it, and as it is called where the key is.
@@ -93,19 +89,14 @@ pub(crate) struct Binding<'a> {
     pub(crate) arguments: Option<&'a str>,
 }
 
+/// What the state of a call holds.
 #[derive(Serialize, Deserialize)]
-struct Sealed {
+struct Payload {
     #[serde(default, skip_serializing_if = "Memory::is_empty")]
     answers: Memory,
     #[serde(default, skip_serializing_if = "Memory::is_empty")]
     once: Memory,
     round: u32,
-    principal: String,
-    server: String,
-    method: String,
-    name: String,
-    arguments: String,
-    expires: u64,
 }
 
 /// Seals states and opens them again.
@@ -158,20 +149,17 @@ impl StateStore {
     pub(crate) fn seal(&self, state: &State, binding: &Binding<'_>) -> Result<String, Error> {
         let owner = binding.scope.state_owner();
         let ttl = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
-        let sealed = Sealed {
-            answers: state.answers.clone(),
-            once: state.once.clone(),
-            round: state.round.saturating_add(1),
-            principal: binding.principal.to_string(),
-            server: binding.scope.server.to_string(),
-            method: binding.method.as_str().into(),
-            name: binding.scope.name_at(owner, binding.name).into_owned(),
-            arguments: binding.digest(),
+        let state = RequestState {
+            owner: binding.principal.to_string(),
+            request: binding.identity(owner),
             expires: self.clock.millis().saturating_add(ttl),
+            payload: Payload {
+                answers: state.answers.clone(),
+                once: state.once.clone(),
+                round: state.round.saturating_add(1),
+            },
         };
-        let text = Raw::of(&sealed).map_err(|error| Error::internal(format!("the state: {error}")))?;
-        let sealed = owner.store.sealer().seal(PURPOSE, text.as_str().as_bytes());
-        let sealed = sealed.map_err(|error| Error::internal(error.to_string()))?;
+        let sealed = state.seal(owner.store.sealer(), PURPOSE)?;
         if sealed.len() > self.bytes {
             self.too_long.increment();
             let message = format!("what the call must remember is over {} bytes (state_bytes)", self.bytes);
@@ -186,37 +174,23 @@ impl StateStore {
     /// -32602 with the reason. 2026-07-28, patterns/mrtr: servers "MUST treat `requestState` as an
     /// attacker-controlled input" and "MUST reject state that fails verification".
     pub(crate) fn open(&self, token: &str, binding: &Binding<'_>) -> Result<VerifiedState, Error> {
-        let tampered = || refused("is not one that we gave out", Reason::Tampered);
         if token.len() > self.bytes {
-            return Err(tampered());
+            return Err(refused(StateRefused::Tampered));
         }
-        // The key was changed or lost: to the client that is a state past its time.
-        let (mut text, mut owner) = (Err(Unsealed::OtherKey), binding.scope);
+        let principal = binding.principal.to_string();
+        let mut opened = Err(StateRefused::OtherKey);
         for scope in binding.scope.state_owners() {
-            (text, owner) = (scope.store.sealer.open(PURPOSE, token), scope);
-            if text != Err(Unsealed::OtherKey) {
+            let request = binding.identity(scope);
+            opened = RequestState::open(&scope.store.sealer, PURPOSE, token, &principal, &request);
+            if !matches!(opened, Err(StateRefused::OtherKey)) {
                 break;
             }
         }
-        let text = text.map_err(|unsealed| match unsealed {
-            Unsealed::Tampered => tampered(),
-            Unsealed::OtherKey => refused("is of a time before our key was changed", Reason::Expired),
-        })?;
-        let sealed: Sealed = serde_json::from_slice(&text).map_err(|_| tampered())?;
-        if sealed.principal != binding.principal.to_string() {
-            return Err(refused("was given to another caller", Reason::Foreign));
+        let RequestState { expires, payload, .. } = opened.map_err(refused)?;
+        if expires <= self.clock.millis() {
+            return Err(refused(StateRefused::Expired));
         }
-        let same = *sealed.server == *binding.scope.server
-            && sealed.method == binding.method.as_str()
-            && sealed.name == binding.scope.name_at(owner, binding.name)
-            && sealed.arguments == binding.digest();
-        if !same {
-            return Err(refused("was given for another request", Reason::Mismatch));
-        }
-        if sealed.expires <= self.clock.millis() {
-            return Err(refused("has expired", Reason::Expired));
-        }
-        let Sealed { answers, once, round, expires, .. } = sealed;
+        let Payload { answers, once, round } = payload;
         let id = Sha256::digest(token.as_bytes()).into();
         Ok(VerifiedState { state: State { answers, once, round }, expires, id })
     }
@@ -264,24 +238,19 @@ impl<'a> Binding<'a> {
         Self { scope, principal, method, name: &params.name, arguments: params.arguments }
     }
 
-    /// The digest of the arguments' canonical text; absent ones are `{}`.
-    fn digest(&self) -> String {
-        let digest = digest_json(self.arguments.unwrap_or("{}"));
-        digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-            use fmt::Write as _;
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    /// The identity of the request for `owner`, whose key seals.
+    fn identity(&self, owner: &StateScope) -> RequestIdentity {
+        let name = self.scope.name_at(owner, self.name);
+        RequestIdentity::new(&*self.scope.server, self.method, name).with_arguments(self.arguments)
     }
 }
 
-/// SHA-256 over the canonical text of `json`.
-pub(crate) fn digest_json(json: &str) -> [u8; 32] {
-    let text = serde_json::from_str(json).map_or_else(|_| json.into(), |value| canonical(&value));
-    Sha256::digest(&text).into()
-}
-
-fn refused(what: &str, reason: Reason) -> Error {
-    Error::invalid_params(format!("the requestState {what}; make the call anew without it"))
+fn refused(why: StateRefused) -> Error {
+    let reason = match why {
+        // The key was changed or lost: to the client that is a state past its time.
+        StateRefused::OtherKey => Reason::Expired,
+        why => why.reason(),
+    };
+    Error::invalid_params(format!("the requestState {why}; make the call anew without it"))
         .with_reason(reason)
 }

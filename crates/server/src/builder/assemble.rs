@@ -1,6 +1,6 @@
 use std::{
     mem::take,
-    sync::{Arc, Mutex, Once},
+    sync::{Arc, Once},
 };
 
 use anyport_protocol::{
@@ -8,6 +8,7 @@ use anyport_protocol::{
     types::{JsonObject, PromptsCapability, ResourcesCapability, ServerCapabilities, ToolsCapability},
 };
 use anyport_seal::{Key, NoRandomness, Sealer};
+use anyport_service::sync::Lock;
 use arc_swap::ArcSwap;
 
 use super::{
@@ -104,9 +105,9 @@ fn serve(
     let core = Arc::new(Core {
         about,
         registry: ArcSwap::from_pointee(registry),
-        writer: Mutex::new(()),
+        writer: Lock::new(()),
         mounts,
-        hosts: Mutex::default(),
+        hosts: Lock::default(),
         discovery,
         offers,
         limits,

@@ -2,23 +2,23 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     fmt,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{OnceLock, Weak},
     task::Waker,
 };
 
 use anyport_protocol::{Method, Raw, json::Splice, subscription::SubscriptionFilter, uri::contains};
-use anyport_service::{Notification, Principal};
+use anyport_service::{Notification, Principal, sync::Lock};
 use bytestring::ByteString;
 
 use crate::visibility::{Audience, VisibilityRule};
 
 #[derive(Default)]
 pub(super) struct Hub {
-    pub(super) bus: Mutex<Bus>,
+    pub(super) bus: Lock<Bus>,
     /// Says who may hear of the change of which URI; unset, everybody.
     pub(super) may_hear_of: OnceLock<Box<MayHear>>,
     /// Where it is mounted.
-    pub(super) hosts: Mutex<Vec<Host>>,
+    pub(super) hosts: Lock<Vec<Host>>,
 }
 
 type MayHear = dyn Fn(&str, &Principal) -> bool + Send + Sync;
@@ -77,7 +77,7 @@ impl Hub {
                 Some(told.map(|(id, ..)| id).collect())
             }
         };
-        for (id, listener) in &mut lock(&self.bus).listeners {
+        for (id, listener) in &mut self.bus.lock().listeners {
             let told = told.as_ref().is_none_or(|told| told.contains(id));
             if told && change.is_wanted(&listener.filter) {
                 listener.tell(change.clone());
@@ -97,7 +97,7 @@ impl Hub {
             .filter(|(_, caller, _)| seen_by.has(caller) && may_hear(caller))
             .map(|(id, _, concerned)| (id, concerned))
             .collect();
-        let mut bus = lock(&self.bus);
+        let mut bus = self.bus.lock();
         for (id, concerned) in told {
             let Some(listener) = bus.listeners.get_mut(&id) else { continue };
             for subscribed in concerned {
@@ -110,16 +110,12 @@ impl Hub {
 
     /// The listeners of which `of` makes something, and who they are.
     fn listening<T>(&self, of: impl Fn(&Listener) -> Option<T>) -> Vec<(u64, Principal, T)> {
-        let bus = lock(&self.bus);
+        let bus = self.bus.lock();
         let listeners = bus.listeners.iter();
         listeners
             .filter_map(|(id, listener)| Some((*id, listener.principal.clone(), of(listener)?)))
             .collect()
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The bytes that the URIs of a filter take.

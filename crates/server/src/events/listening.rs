@@ -10,7 +10,7 @@ use anyport_protocol::{Method, Raw, subscription::SubscriptionFilter};
 use anyport_service::{Event, Notification, Outcome};
 use futures_core::Stream;
 
-use super::hub::{Hub, bytes, lock};
+use super::hub::{Hub, bytes};
 
 /// The stream of one `subscriptions/listen`: the acknowledgement, then changes, and its result when the server closes.
 ///
@@ -31,7 +31,7 @@ impl Stream for Listening {
         if let Some(acknowledged) = self.acknowledged.take() {
             return Poll::Ready(Some(Event::Notification(acknowledged)));
         }
-        let mut bus = lock(&self.hub.bus);
+        let mut bus = self.hub.bus.lock();
         let closed = bus.closed;
         let Some(listener) = bus.listeners.get_mut(&self.id) else { return Poll::Ready(None) };
         if let Some(change) = listener.waiting.pop_front() {
@@ -51,7 +51,7 @@ impl Stream for Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        let mut bus = lock(&self.hub.bus);
+        let mut bus = self.hub.bus.lock();
         if let Some(listener) = bus.listeners.remove(&self.id) {
             bus.bytes -= bytes(&listener.filter);
         }

@@ -9,7 +9,7 @@ use anyport_protocol::{Error, Raw, jsonrpc::Reason, subscription::SubscriptionFi
 use anyport_service::Principal;
 
 use super::{
-    hub::{Change, Host, Hub, Listener, bytes, lock},
+    hub::{Change, Host, Hub, Listener, bytes},
     limits::ListenLimits,
     listening::{Listening, acknowledged},
 };
@@ -82,14 +82,14 @@ impl Events {
 
     /// Notes that the server is mounted in the one that `host` belongs to.
     pub(crate) fn mounted_in(&self, host: &Self, readable: bool, visible: Option<VisibilityRule>) {
-        let mut hosts = lock(&self.0.hosts);
+        let mut hosts = self.0.hosts.lock();
         hosts.retain(|host| host.hub.strong_count() > 0);
         hosts.push(Host { hub: Arc::downgrade(&host.0), readable, visible });
     }
 
     /// Ends all listening: every open stream gets its result, and no new one is opened.
     pub(crate) fn close(&self) {
-        let mut bus = lock(&self.0.bus);
+        let mut bus = self.0.bus.lock();
         bus.closed = true;
         bus.listeners.values_mut().for_each(Listener::wake);
     }
@@ -102,7 +102,7 @@ impl Events {
         limits: ListenLimits,
         end: Raw,
     ) -> Result<Listening, ListenError> {
-        let mut bus = lock(&self.0.bus);
+        let mut bus = self.0.bus.lock();
         if bus.closed {
             let error = Error::internal("the server is shutting down");
             return Err(ListenError::Closed(error.with_reason(Reason::ShuttingDown)));
@@ -143,7 +143,7 @@ impl Events {
         let mut hubs: Vec<(Arc<Hub>, Audience)> = Vec::new();
         let mut next = vec![(self.0.clone(), None::<VisibilityRule>)];
         while let Some((hub, visible)) = next.pop() {
-            for host in lock(&hub.hosts).iter().filter(|host| host.readable || !resources) {
+            for host in hub.hosts.lock().iter().filter(|host| host.readable || !resources) {
                 if let Some(outer) = host.hub.upgrade() {
                     next.push((outer, VisibilityRule::both(visible.clone(), host.visible.clone())));
                 }
@@ -181,11 +181,11 @@ mod tests {
             events.prompts_changed();
             events.resource_updated(&format!("a:/{index}"));
         }
-        let waiting = lock(&events.0.bus).listeners[&listening.id].waiting.len();
+        let waiting = events.0.bus.lock().listeners[&listening.id].waiting.len();
         assert!(waiting <= MAX_WAITING + 2, "{waiting}");
         assert!(listen(SubscriptionFilter::default()).is_err(), "over the limit");
         drop(listening);
-        assert!(lock(&events.0.bus).listeners.is_empty());
+        assert!(events.0.bus.lock().listeners.is_empty());
         let many = |count| SubscriptionFilter {
             uris: vec!["x".repeat(68).into(); count],
             ..SubscriptionFilter::default()

@@ -1,10 +1,10 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use anyport_protocol::{Error, Raw, suggest::similar};
-use anyport_service::Principal;
+use anyport_service::{Principal, sync::Lock};
 use indexmap::IndexMap;
 
 use super::offered::Offered;
@@ -21,7 +21,7 @@ pub(crate) struct Catalog<E> {
     /// The list of everything, written at the first request.
     whole: OnceLock<Arc<Pages>>,
     /// Lists of what some callers see, by what that is: callers who see the same share one.
-    views: Mutex<HashMap<Vec<bool>, Arc<Pages>>>,
+    views: Lock<HashMap<Vec<bool>, Arc<Pages>>>,
 }
 
 /// Names are looked up at every call, and chosen by whoever wrote the server: a hash that is seeded at random is enough
@@ -85,7 +85,7 @@ impl<E> Item<E> {
 impl<E> Catalog<E> {
     pub(crate) fn new(items: Items<E>) -> Self {
         let ruled = items.values().any(|item| item.visible.is_some());
-        Self { items, ruled, whole: OnceLock::new(), views: Mutex::default() }
+        Self { items, ruled, whole: OnceLock::new(), views: Lock::default() }
     }
 
     pub(crate) fn items(&self) -> &Items<E> {
@@ -147,7 +147,7 @@ impl<E> Catalog<E> {
             return self.whole.get_or_init(|| write(&mut self.items.values())).clone();
         }
         let seen: Vec<bool> = self.items.values().map(|item| item.is_visible(principal)).collect();
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut views = self.views.lock();
         if let Some(pages) = views.get(&seen) {
             return pages.clone();
         }

@@ -12,7 +12,7 @@ use std::{
 use anyport_protocol::failure::CloseReason;
 use futures_core::Stream;
 
-use super::PeerEvent;
+use super::event::PeerEvent;
 use crate::sync::Lock;
 
 /// Events that wait for a subscriber before it lags, where nothing else is configured.

@@ -3,9 +3,11 @@ use std::{
     task::{Context as Task, Poll, Waker},
 };
 
+use anyport_protocol::Method;
 use futures_core::Stream as _;
 
 use super::{channel::MAX_EVENT_BYTES, *};
+use crate::sync::Lock;
 
 /// A transport that keeps what it is given, up to one message.
 struct Kept {

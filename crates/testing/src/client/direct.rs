@@ -3,6 +3,7 @@ use std::{sync::Arc, time::Duration};
 use anyport_protocol::{
     Error, Method, Raw, Revision,
     meta::{Meta, key},
+    subscription::SubscriptionFilter,
 };
 use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Service};
 use serde_json::{Map, Value, json};
@@ -146,21 +147,15 @@ impl Direct {
     }
 
     pub(super) async fn listen(&mut self, uris: &[&str]) -> Result<Vec<String>, Lost> {
-        let filter = json!({
-            "toolsListChanged": true,
-            "promptsListChanged": true,
-            "resourcesListChanged": true,
-            "resourceSubscriptions": uris,
-        });
-        let reply = self.begin(Method::Listen.as_str(), json!({ "notifications": filter }));
+        let filter = value(&SubscriptionFilter::all(uris.iter().copied()).params())?;
+        let reply = self.begin(Method::Listen.as_str(), filter);
         let mut reply = reply.map_err(|error| refusal(&error))?;
         match reply.next().await {
             Event::Notification(told) if told.method == Method::Acknowledged => {
-                let agreed = value(&told.params)?;
+                let agreed = SubscriptionFilter::read(&told.params).map_err(|error| refusal(&error))?;
                 // The old stream ends with its reply.
                 self.listening = Some(reply);
-                let uris = agreed["notifications"]["resourceSubscriptions"].as_array();
-                Ok(uris.into_iter().flatten().filter_map(|uri| uri.as_str().map(str::to_owned)).collect())
+                Ok(agreed.uris.iter().map(|uri| uri.to_string()).collect())
             }
             Event::Outcome(Outcome::Error(error)) => Err(refusal(&error).into()),
             event => {

@@ -1,9 +1,10 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use anyport_protocol::{Method, Revision};
+use anyport_service::sync::Lock;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ pub struct Schema {
     root: Value,
     /// Where its definitions lie: `definitions` up to 2025-06-18, `$defs` since.
     key: &'static str,
-    compiled: Mutex<HashMap<String, Arc<Validator>>>,
+    compiled: Lock<HashMap<String, Arc<Validator>>>,
 }
 
 impl Schema {
@@ -25,14 +26,14 @@ impl Schema {
     /// # Errors
     /// When it is no JSON, which would be this crate's fault.
     pub fn of(revision: Revision) -> Result<Arc<Self>, serde_json::Error> {
-        static ALL: OnceLock<Mutex<HashMap<Revision, Arc<Schema>>>> = OnceLock::new();
-        let mut all = ALL.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        static ALL: OnceLock<Lock<HashMap<Revision, Arc<Schema>>>> = OnceLock::new();
+        let mut all = ALL.get_or_init(Lock::default).lock();
         if let Some(known) = all.get(&revision) {
             return Ok(known.clone());
         }
         let root: Value = serde_json::from_str(text(revision))?;
         let key = if root.get("$defs").is_some() { "$defs" } else { "definitions" };
-        let schema = Arc::new(Self { revision, root, key, compiled: Mutex::default() });
+        let schema = Arc::new(Self { revision, root, key, compiled: Lock::default() });
         all.insert(revision, schema.clone());
         Ok(schema)
     }
@@ -76,7 +77,7 @@ impl Schema {
     }
 
     fn validator(&self, definition: &str) -> Result<Arc<Validator>, String> {
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut compiled = self.compiled.lock();
         if let Some(known) = compiled.get(definition) {
             return Ok(known.clone());
         }

@@ -3,10 +3,10 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
-use anyport_service::Service;
+use anyport_service::{Service, sync::Lock};
 use anyport_transport::http::{Config, Listener};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
@@ -89,7 +89,7 @@ impl Http {
 
     pub(super) async fn close(self) -> io::Result<()> {
         self.open.values().for_each(AbortHandle::abort);
-        lock(&self.connections.idle).clear();
+        self.connections.idle.lock().clear();
         match self.server {
             Some(server) => server.stop().await,
             None => Ok(()),
@@ -129,7 +129,7 @@ pub(super) struct Connections {
     address: SocketAddr,
     /// Additional headers of every request.
     own: HeaderMap,
-    idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
+    idle: Arc<Lock<Vec<SendRequest<Full<Bytes>>>>>,
 }
 
 impl Connections {
@@ -191,14 +191,14 @@ impl Connections {
     /// Stores a connection with a finished response, for reuse.
     pub(super) async fn keep(&self, mut connection: SendRequest<Full<Bytes>>) {
         if connection.ready().await.is_ok() {
-            lock(&self.idle).push(connection);
+            self.idle.lock().push(connection);
         }
     }
 
     async fn connection(&self) -> Result<SendRequest<Full<Bytes>>, Broken> {
         loop {
             // Taken out in a statement of its own, so that the lock is not held any longer.
-            let idle = lock(&self.idle).pop();
+            let idle = self.idle.lock().pop();
             match idle {
                 Some(connection) if connection.is_closed() => {}
                 Some(connection) => return Ok(connection),
@@ -284,10 +284,6 @@ impl Events {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

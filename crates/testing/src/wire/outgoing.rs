@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyport_protocol::{
-    Method,
+    Method, Raw,
     meta::{encode_header, key},
+    subscription::SubscriptionFilter,
 };
 use serde_json::{Map, Value, json};
 
@@ -111,18 +112,14 @@ impl Wire {
     }
 
     pub(super) async fn listen_anew(&mut self, uris: &[&str]) -> Result<Vec<String>, Lost> {
-        let filter = json!({
-            "toolsListChanged": true,
-            "promptsListChanged": true,
-            "resourcesListChanged": true,
-            "resourceSubscriptions": uris,
-        });
-        let call = self.begin("subscriptions/listen", json!({ "notifications": filter }))?;
+        let filter = SubscriptionFilter::all(uris.iter().copied()).params();
+        let params = filter.decode().map_err(|error| Lost::Garbage(error.to_string()))?;
+        let call = self.begin("subscriptions/listen", params)?;
         let acknowledged = |change: &Value| {
             change["method"] == Method::Acknowledged.as_str()
                 && change["params"]["_meta"][key::SUBSCRIPTION_ID] == call.id
         };
-        let honoured = loop {
+        let mut honoured = loop {
             if let Some(place) = self.changes.iter().position(acknowledged) {
                 break self.changes.remove(place).unwrap_or_default();
             }
@@ -135,8 +132,9 @@ impl Wire {
         if let Some(old) = self.listening.replace(call) {
             self.cancel(old).await?;
         }
-        let uris = honoured["params"]["notifications"]["resourceSubscriptions"].as_array();
-        Ok(uris.into_iter().flatten().filter_map(|uri| uri.as_str().map(str::to_owned)).collect())
+        let honoured = SubscriptionFilter::read(&Raw::from(honoured["params"].take()));
+        let honoured = honoured.map_err(|error| Lost::Garbage(error.message.into_owned()))?;
+        Ok(honoured.uris.iter().map(|uri| uri.to_string()).collect())
     }
 
     pub(super) async fn resubscribe(&mut self, uris: &[&str]) -> Result<Vec<String>, Lost> {

@@ -26,12 +26,9 @@ use anyport_protocol::{
         ServerRequestId,
     },
 };
-use anyport_service::{Context, Peer, SessionId, peer::PeerChannel, sync::Lock};
+use anyport_service::{Clock, Context, Peer, SessionId, peer::PeerChannel, sync::Lock};
 use smallvec::SmallVec;
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep_until},
-};
+use tokio::{sync::Notify, time::sleep_until};
 
 use super::{caller::Caller, malformed::MalformedCount, opening::ConnectOptions};
 
@@ -86,7 +83,7 @@ pub(crate) struct Multiplexer<D: Driver> {
     pub(crate) options: Arc<ConnectOptions>,
     state: Lock<State>,
     /// When the connection was made.
-    begun: Instant,
+    clock: Clock,
     session: OnceLock<Arc<NegotiatedSession>>,
     pub(super) id: SessionId,
     /// What the server says outside any call, and why the connection is over: closed once nothing of the channel is left.
@@ -110,7 +107,7 @@ struct State {
 /// A connection, and when it was made: what stays the same when its channel is opened anew.
 pub(crate) struct Machine {
     connection: ClientConnection<Caller>,
-    begun: Instant,
+    clock: Clock,
 }
 
 impl Machine {
@@ -130,20 +127,20 @@ impl Machine {
             log_hold: options.log_hold,
             max_message_bytes: options.limits.bytes,
         };
-        Self { connection: ClientConnection::new(config), begun: Instant::now() }
+        Self { connection: ClientConnection::new(config), clock: Clock::new() }
     }
 }
 
 impl<D: Driver> Multiplexer<D> {
     pub(crate) fn new(driver: D, options: Arc<ConnectOptions>, machine: Machine) -> Arc<Self> {
         let events = PeerChannel::new(options.event_queue);
-        let Machine { connection, begun } = machine;
+        let Machine { connection, clock } = machine;
         let state = State { connection, wakers: CallTable::default(), withdrawals: Vec::new(), timer: None };
         Arc::new_cyclic(|this| Self {
             driver,
             options,
             state: Lock::new(state),
-            begun,
+            clock,
             session: OnceLock::new(),
             id: SessionId::next(),
             events,
@@ -159,7 +156,7 @@ impl<D: Driver> Multiplexer<D> {
         let mut over = Machine::new(&self.options, Channel::Shared).connection;
         over.close(&mut Actions::new());
         let connection = std::mem::replace(&mut self.state.lock().connection, over);
-        Machine { connection, begun: self.begun }
+        Machine { connection, clock: self.clock }
     }
 
     /// What was negotiated, once that is done.
@@ -216,7 +213,7 @@ impl<D: Driver> Multiplexer<D> {
         let mut wakers = SmallVec::<[Waker; 4]>::new();
         let mut state = self.state.lock();
         // Under the lock, so that it never goes back.
-        let now = self.begun.elapsed();
+        let now = self.clock.now();
         let result = step(&mut state.connection, now, &mut actions);
         for action in &actions {
             state.take_wakers(action, reader, &mut wakers);
@@ -364,11 +361,11 @@ impl<D: Driver> Multiplexer<D> {
             self.state.lock().timer = None;
             return;
         };
-        let (this, rearmed, begun) = (self.weak(), self.rearmed.clone(), self.begun);
+        let (this, rearmed, clock) = (self.weak(), self.rearmed.clone(), self.clock);
         runtime.spawn(async move {
             while let Some(due) = this.upgrade().and_then(|connection| connection.next_timeout()) {
                 // Beyond the clock is never.
-                let Some(due) = begun.checked_add(due) else {
+                let Some(due) = clock.instant(due) else {
                     rearmed.notified().await;
                     continue;
                 };

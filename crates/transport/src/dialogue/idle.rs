@@ -1,21 +1,22 @@
 use std::{pin::Pin, time::Duration};
 
 use anyport_protocol::session::server::{IdleTimeout, Silence};
-use tokio::time::{Instant, Sleep, sleep_until};
+use anyport_service::Clock;
+use tokio::time::{Sleep, sleep_until};
 
 /// The timer of an [`IdleTimeout`]. It is set anew when it fires, and not with every message.
 pub(super) struct IdleTimer {
     timeout: IdleTimeout,
-    /// The moment from which the timeout counts.
-    start: Instant,
+    /// Begins when the timeout does.
+    clock: Clock,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl IdleTimer {
     pub(super) fn new(first_message: Option<Duration>, idle: Option<Duration>) -> Self {
-        let start = Instant::now();
+        let clock = Clock::new();
         let mut timer =
-            Self { timeout: IdleTimeout::new(first_message, idle, Duration::ZERO), start, timer: None };
+            Self { timeout: IdleTimeout::new(first_message, idle, Duration::ZERO), clock, timer: None };
         timer.reset();
         timer
     }
@@ -23,7 +24,7 @@ impl IdleTimer {
     /// The client has sent a message.
     pub(super) fn received(&mut self) {
         let is_first = !self.timeout.has_received();
-        self.timeout.received(self.start.elapsed());
+        self.timeout.received(self.clock.now());
         if is_first {
             // Another limit applies from now on.
             self.reset();
@@ -32,7 +33,7 @@ impl IdleTimer {
 
     /// A request has ended.
     pub(super) fn finished(&mut self) {
-        self.timeout.finished(self.start.elapsed());
+        self.timeout.finished(self.clock.now());
     }
 
     /// Completes when [`check`](Self::check) is due. Cancel-safe.
@@ -45,7 +46,7 @@ impl IdleTimer {
 
     /// The limit that is exceeded, if one is; otherwise sets the timer anew.
     pub(super) fn check(&mut self, is_busy: bool) -> Option<Silence> {
-        let silence = self.timeout.check(self.start.elapsed(), is_busy);
+        let silence = self.timeout.check(self.clock.now(), is_busy);
         if silence.is_none() {
             self.reset();
         }
@@ -53,8 +54,7 @@ impl IdleTimer {
     }
 
     fn reset(&mut self) {
-        // A moment beyond the clock never comes.
-        let due = self.timeout.poll_timeout().and_then(|due| self.start.checked_add(due));
+        let due = self.timeout.poll_timeout().and_then(|due| self.clock.instant(due));
         match (due, &mut self.timer) {
             (None, timer) => *timer = None,
             (Some(due), Some(timer)) => timer.as_mut().reset(due),

@@ -13,6 +13,7 @@ use anyport_protocol::{
         NotificationStep, RequestStep, SentRequests, ServerSession, ServerSessionConfig, SubscriptionChange,
         Translation, UnsolicitedStep,
     },
+    subscription::SubscriptionFilter,
 };
 use anyport_service::{
     Context, Event, Notification, Outcome, PeerEvent, Principal, Reply, Request, Responder, ServerRequest,
@@ -223,7 +224,7 @@ impl LegacySession {
     }
 
     async fn listen(&self, wanted: &BTreeSet<ByteString>, added: &[ByteString]) -> Result<(), Error> {
-        let filter = self.machine().state().filter(wanted);
+        let filter = self.machine().state().filter(wanted).params();
         let mut reply =
             self.service.call(Request::new(Method::Listen, filter), self.context(Meta::default())?);
         let acknowledged = match reply.next().await {
@@ -232,10 +233,8 @@ impl LegacySession {
             Event::Outcome(Outcome::Failed(failure)) => return Err(failure.to_error()),
             _ => return Err(Error::internal("the server did not acknowledge the subscription")),
         };
-        let honoured = acknowledged.member("notifications").unwrap_or(Raw::EMPTY_OBJECT);
-        let uris: Vec<String> =
-            honoured.member("resourceSubscriptions").and_then(|uris| uris.decode().ok()).unwrap_or_default();
-        if let Some(refused) = added.iter().find(|uri| !uris.iter().any(|honoured| **honoured == ***uri)) {
+        let honoured = SubscriptionFilter::read(&acknowledged).unwrap_or_default();
+        if let Some(refused) = added.iter().find(|uri| !honoured.uris.contains(uri)) {
             return Err(Error::invalid_params(format!("cannot subscribe to {refused:.256}")));
         }
         self.replace(reply);

@@ -25,7 +25,7 @@
 //! - *Hosts*: the names under which the application is reached have to stand in [`Config::allow_hosts`]; loopback
 //!   names are allowed by themselves.
 //! - *Origins*: a page of the application itself may call when it is on loopback: `Origin` and `Host` must name the same
-//!   port. (The port is taken from an [`ConnectInfo`](super::ConnectInfo) in the request's extensions if there is one.) Every
+//!   port. (The port is taken from a [`ConnectInfo`](super::ConnectInfo) in the request's extensions if there is one.) Every
 //!   other origin has to stand in [`Config::allow_origins`]. Do not put a CORS layer around the MCP routes: the
 //!   endpoint answers preflights itself, and names no origin that it does not let in.
 //! - *Authentication* is [`Config::authentication`]. Nobody refuses to serve anonymous callers beyond loopback here:

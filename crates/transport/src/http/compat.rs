@@ -10,13 +10,14 @@ use std::{
     fmt,
     str::FromStr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use anyport_protocol::meta::Meta;
+use anyport_service::sync::Lock;
 use http::{HeaderMap, header};
 use tokio::time::Instant;
 
@@ -85,7 +86,7 @@ struct Forgiven {
     client: KnownClient,
     requests: AtomicU64,
     /// When it was last said.
-    said: Mutex<Option<Instant>>,
+    said: Lock<Option<Instant>>,
 }
 
 /// A client that leaves out headers does so with every request; that is worth a line now and then.
@@ -97,7 +98,7 @@ impl Compat {
         let mut forgiven: Vec<Forgiven> = Vec::new();
         for client in clients {
             if forgiven.iter().all(|known| known.client != client) {
-                forgiven.push(Forgiven { client, requests: AtomicU64::new(0), said: Mutex::new(None) });
+                forgiven.push(Forgiven { client, requests: AtomicU64::new(0), said: Lock::new(None) });
             }
         }
         Self((!forgiven.is_empty()).then(|| forgiven.into()))
@@ -137,7 +138,7 @@ impl Recognised<'_> {
         let Forgiven { client, requests, said } = self.0;
         let requests = requests.fetch_add(1, Ordering::Relaxed) + 1;
         let now = Instant::now();
-        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = said.lock();
         if said.is_none_or(|said| now.duration_since(said) >= SAY_AGAIN) {
             *said = Some(now);
             drop(said);
@@ -215,7 +216,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, "Visual Studio Code/1".parse().unwrap());
         let forgive = || compat.recognise(&headers, &Meta::default()).unwrap().forgive("tools/list");
-        let said = || *compat.0.as_ref().unwrap()[0].said.lock().unwrap();
+        let said = || *compat.0.as_ref().unwrap()[0].said.lock();
         forgive();
         let first = said().unwrap();
         tokio::time::advance(SAY_AGAIN - Duration::from_secs(1)).await;

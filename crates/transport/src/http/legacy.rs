@@ -247,7 +247,7 @@ impl Call {
     }
 }
 
-/// Writes what is left of an messages to a stream, until its answer or its cancellation.
+/// Writes the rest of a response stream, until its response or its cancellation.
 async fn carry(mut messages: ResponseStream, mut running: Running, stream: &StreamWriter) {
     let ended = tokio::select! {
         biased;

@@ -230,7 +230,7 @@ fn stream(source: Streaming, keep_alive: std::time::Duration) -> Response {
     response::events(Body::events(source, keep_alive))
 }
 
-/// An messages as an event stream. Dropping it, when the client is gone, cancels the call.
+/// A response stream as server-sent events. Dropping it, when the client is gone, cancels the call.
 ///
 /// 2026-07-28, patterns/cancellation: "The server MUST treat a client disconnect as cancellation of that request."
 struct Streaming {

@@ -1,10 +1,11 @@
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     task::{Context as Task, Poll, Waker},
     time::Duration,
 };
 
+use anyport_service::sync::Lock;
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -15,7 +16,7 @@ use super::body::{Source, SseEvent};
 /// 2025-11-25, transports §Resumability: events have ids that are unique in the session and name their stream; a
 /// GET with `Last-Event-ID` goes on after that event, on that stream only.
 #[derive(Clone, Debug)]
-pub(super) struct ReplayBuffer(Arc<Mutex<Inner>>);
+pub(super) struct ReplayBuffer(Arc<Lock<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
@@ -51,7 +52,7 @@ pub(super) struct Forgotten;
 
 impl ReplayBuffer {
     pub(super) fn new(stream: u64, limit: usize) -> Self {
-        Self(Arc::new(Mutex::new(Inner {
+        Self(Arc::new(Lock::new(Inner {
             stream,
             limit,
             entries: VecDeque::new(),
@@ -67,7 +68,7 @@ impl ReplayBuffer {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Adds a message. While a client is reading, this waits until it has taken enough of what is kept; without

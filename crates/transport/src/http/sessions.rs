@@ -1,14 +1,14 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use anyport_protocol::{Error, Id, jsonrpc::Reason, session::server::CallKind};
-use anyport_service::Principal;
+use anyport_service::{Principal, sync::Lock};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -20,7 +20,7 @@ use crate::dialogue::{InFlightRequest, LegacySession, random_id};
 /// The sessions of an endpoint: bound to who opened them, ended by DELETE, by being idle, or to make room.
 pub(super) struct Sessions {
     limits: Limits,
-    open: Mutex<Open>,
+    open: Lock<Open>,
     /// How many calls of sessions run, and streams of HTTP+SSE.
     in_flight: watch::Sender<usize>,
     /// No more are opened.
@@ -40,11 +40,11 @@ struct Open {
 pub(super) struct HttpSession {
     pub(super) dialogue: Arc<LegacySession>,
     in_flight: watch::Sender<usize>,
-    logs: Mutex<ReplayBuffers>,
+    logs: Lock<ReplayBuffers>,
     last_stream: AtomicU64,
     /// The number of the newest stream for what belongs to no call.
     last_pushes: AtomicU64,
-    last_activity: Mutex<Instant>,
+    last_activity: Lock<Instant>,
     /// Responses that the client waits for or reads. A call whose client is gone keeps no session alive.
     responses: AtomicUsize,
 }
@@ -65,7 +65,7 @@ const MAX_ENDED: usize = 64;
 impl Sessions {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
         let (in_flight, closing) = (watch::Sender::new(0), watch::Sender::new(false));
-        Arc::new(Self { limits, open: Mutex::default(), in_flight, closing })
+        Arc::new(Self { limits, open: Lock::default(), in_flight, closing })
     }
 
     /// Adds a session under an identifier of its own.
@@ -77,15 +77,15 @@ impl Sessions {
         dialogue: Arc<LegacySession>,
     ) -> Result<(String, Arc<HttpSession>), Error> {
         let id = random_id()?;
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock();
         let oldest = self.make_room(&mut open)?;
         let session = Arc::new(HttpSession {
             dialogue,
             in_flight: self.in_flight.clone(),
-            logs: Mutex::default(),
+            logs: Lock::default(),
             last_stream: AtomicU64::new(0),
             last_pushes: AtomicU64::new(0),
-            last_activity: Mutex::new(Instant::now()),
+            last_activity: Lock::new(Instant::now()),
             responses: AtomicUsize::new(0),
         });
         open.by_id.insert(id.clone(), session.clone());
@@ -106,7 +106,7 @@ impl Sessions {
     /// As of [`Sessions::add`].
     pub(super) fn register(self: &Arc<Self>, channel: Arc<Channel>) -> Result<Registered, Error> {
         let id = random_id()?;
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock();
         let oldest = self.make_room(&mut open)?;
         open.channels.insert(id.clone(), channel);
         drop(open);
@@ -118,23 +118,25 @@ impl Sessions {
 
     /// The session `id` of HTTP+SSE, if `principal` opened it.
     pub(super) fn channel(&self, id: &str, principal: &Principal) -> Option<Arc<Channel>> {
-        lock(&self.open).channels.get(id).filter(|channel| channel.principal() == principal).cloned()
+        self.open.lock().channels.get(id).filter(|channel| channel.principal() == principal).cloned()
     }
 
     /// The session `id`, if `principal` opened it. To anyone else it does not exist.
     pub(super) fn get(&self, id: &str, principal: &Principal) -> Option<Arc<HttpSession>> {
-        let session = lock(&self.open)
+        let session = self
+            .open
+            .lock()
             .by_id
             .get(id)
             .filter(|session| session.dialogue.principal() == principal)?
             .clone();
-        *lock(&session.last_activity) = Instant::now();
+        *session.last_activity.lock() = Instant::now();
         Some(session)
     }
 
     /// Ends the session `id`, if `principal` opened it.
     pub(super) fn remove(&self, id: &str, principal: &Principal) -> bool {
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock();
         if open.by_id.get(id).is_none_or(|session| session.dialogue.principal() != principal) {
             return false;
         }
@@ -151,12 +153,12 @@ impl Sessions {
     fn sweep(&self) -> bool {
         let now = Instant::now();
         let mut idle = Vec::new();
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock();
         open.by_id.retain(|_, session| {
             let stays = session.responses.load(Ordering::Relaxed) > 0
-                || now.duration_since(*lock(&session.last_activity)) < self.limits.session_idle;
+                || now.duration_since(*session.last_activity.lock()) < self.limits.session_idle;
             if stays {
-                lock(&session.logs).forget(|log| {
+                session.logs.lock().forget(|log| {
                     log.ended().is_some_and(|ended| now.duration_since(ended) >= self.limits.sse_log_ttl)
                 });
             } else {
@@ -175,7 +177,7 @@ impl Sessions {
 
     /// Opens no more, and ends the streams for what belongs to no call, which have no end of their own.
     pub(super) fn begin_close(&self) {
-        let open = lock(&self.open);
+        let open = self.open.lock();
         // Under the lock: whoever is added has come before, and is told.
         self.closing.send_replace(true);
         open.by_id.values().for_each(|session| session.dialogue.end_pushes());
@@ -194,7 +196,7 @@ impl Sessions {
 
     /// Ends all sessions.
     pub(super) fn close(&self) {
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock();
         let (sessions, channels) = (std::mem::take(&mut open.by_id), std::mem::take(&mut open.channels));
         drop(open);
         sessions.values().for_each(|session| session.end());
@@ -212,7 +214,7 @@ impl Sessions {
             return Ok(None);
         }
         let idle = open.by_id.iter().filter(|(_, session)| session.responses.load(Ordering::Relaxed) == 0);
-        let longest = idle.min_by_key(|(_, session)| *lock(&session.last_activity)).map(|(id, _)| id.clone());
+        let longest = idle.min_by_key(|(_, session)| *session.last_activity.lock()).map(|(id, _)| id.clone());
         let oldest = longest.and_then(|id| open.by_id.remove(&id));
         oldest.map(Some).ok_or_else(|| {
             let message = format!("{count} sessions are busy (max_sessions); try again later");
@@ -242,7 +244,7 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        lock(&self.sessions.open).channels.remove(&self.id);
+        self.sessions.open.lock().channels.remove(&self.id);
     }
 }
 
@@ -274,13 +276,13 @@ impl HttpSession {
     pub(super) fn stream(self: &Arc<Self>, limits: &Limits) -> StreamWriter {
         let number = self.last_stream.fetch_add(1, Ordering::Relaxed);
         let log = ReplayBuffer::new(number, limits.sse_log);
-        lock(&self.logs).by_stream.insert(number, log.clone());
+        self.logs.lock().by_stream.insert(number, log.clone());
         StreamWriter { session: self.clone(), log, number, limit: limits.sse_log }
     }
 
     /// The log of a stream that is still kept.
     pub(super) fn log(&self, stream: u64) -> Option<ReplayBuffer> {
-        lock(&self.logs).by_stream.get(&stream).cloned()
+        self.logs.lock().by_stream.get(&stream).cloned()
     }
 
     /// Puts a new stream in the place of the one for what belongs to no call, and returns its number.
@@ -304,7 +306,7 @@ impl HttpSession {
 
     /// Cancels what runs and ends what is open.
     fn end(&self) {
-        let logs = std::mem::take(&mut *lock(&self.logs));
+        let logs = std::mem::take(&mut *self.logs.lock());
         self.dialogue.close();
         logs.by_stream.values().for_each(ReplayBuffer::end);
     }
@@ -383,7 +385,7 @@ impl Drop for StreamWriter {
         self.log.end();
         // What is beyond the limit is not kept once it is read.
         let bytes = self.log.bytes().min(self.limit);
-        lock(&self.session.logs).ended(self.number, bytes, self.limit);
+        self.session.logs.lock().ended(self.number, bytes, self.limit);
     }
 }
 
@@ -392,11 +394,7 @@ pub(super) struct ActivityGuard(Arc<HttpSession>);
 
 impl Drop for ActivityGuard {
     fn drop(&mut self) {
-        *lock(&self.0.last_activity) = Instant::now();
+        *self.0.last_activity.lock() = Instant::now();
         self.0.responses.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

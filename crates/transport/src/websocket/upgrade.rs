@@ -1,11 +1,8 @@
 //! From an HTTP request to a WebSocket (RFC 6455 §4.2).
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use anyport_service::Service;
+use anyport_service::{Service, sync::Lock};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header, request::Parts};
 use hyper_util::rt::TokioIo;
@@ -22,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Sockets {
     stopping: watch::Sender<bool>,
-    tasks: Mutex<JoinSet<()>>,
+    tasks: Lock<JoinSet<()>>,
 }
 
 /// A request that may become a WebSocket.
@@ -87,7 +84,7 @@ impl Upgrade {
 
 impl Sockets {
     pub(crate) fn new() -> Self {
-        Self { stopping: watch::Sender::new(false), tasks: Mutex::default() }
+        Self { stopping: watch::Sender::new(false), tasks: Lock::default() }
     }
 
     /// Serves the client as soon as the connection is its own. Returns the headers of the answer, which is 101.
@@ -114,7 +111,7 @@ impl Sockets {
                 Err(_) => tracing::debug!("a connection did not become a WebSocket in time"),
             }
         };
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.tasks.lock();
         // What has ended is forgotten here, so that the set is no larger than what was open at once.
         while tasks.try_join_next().is_some() {}
         tasks.spawn(socket);
@@ -142,7 +139,7 @@ impl Sockets {
 
     /// Completes when all have ended, or when `drain` is over: then the rest is cut.
     pub(crate) async fn ended(&self, drain: Duration) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
         let all = async { while tasks.join_next().await.is_some() {} };
         if timeout(drain + LAST_WORDS + LAST_WORDS, all).await.is_err() {
             tracing::warn!("WebSockets were cut at the end of the drain time");

@@ -10,13 +10,13 @@ pub(crate) mod resubscribe;
 use std::{
     collections::HashMap,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     task::{Context as Task, Poll, Waker},
     time::Duration,
 };
 
 use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason, subscription::SubscriptionFilter};
-use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service};
+use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service, sync::Lock};
 use futures_core::Stream;
 use tokio::{
     sync::{Notify, Semaphore},
@@ -33,7 +33,7 @@ use self::manager::{Action, Answer, SubscriptionManager, Told};
 pub(crate) struct Listen(Arc<Shared>);
 
 struct Shared {
-    inside: Mutex<Inside>,
+    inside: Lock<Inside>,
     /// Something is due sooner than it was, or nothing is any more.
     changed: Notify,
     /// For requests at once: those of one listener must not take all that the connection has.
@@ -70,7 +70,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 impl Listen {
     pub(crate) fn new() -> Self {
         let requests = Semaphore::new(REQUESTS);
-        Self(Arc::new(Shared { inside: Mutex::default(), changed: Notify::new(), requests }))
+        Self(Arc::new(Shared { inside: Lock::default(), changed: Notify::new(), requests }))
     }
 
     /// The connection is there: `service` takes what is asked on behalf of the listeners, as calls with `context`.
@@ -174,7 +174,7 @@ impl Listen {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.0.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.inside.lock()
     }
 }
 

@@ -3,7 +3,7 @@ use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Req
 use tokio::time::{Instant, sleep};
 
 use super::end;
-use crate::{connect::HEALTHY, pool::Pool};
+use crate::{pool::Pool, watch::HEALTHY};
 
 /// Listens to a modern server: when its stream ends or is cut it is opened again, and what may have changed meanwhile is
 /// told.

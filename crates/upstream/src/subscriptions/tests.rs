@@ -1,6 +1,6 @@
 //! Invariant: Several listeners cost a legacy server one subscription, and it is restored after a loss.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Mutex};
 
 use anyport_protocol::Revision;
 use anyport_service::Principal;

@@ -7,7 +7,6 @@
 mod checklists;
 mod invariants;
 mod links;
-mod paths;
 mod revisions;
 mod snippets;
 

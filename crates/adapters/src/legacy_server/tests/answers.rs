@@ -51,7 +51,7 @@ async fn park_malformed() {
         assert_eq!((error.code, error.reason), (code::INVALID_PARAMS, Some(Reason::Malformed)));
         assert!(answer.try_recv().is_err());
     }
-    assert_eq!(world.park.parked(), 1);
+    assert_eq!(world.parked_calls(), 1);
     drop(world.retry(&asked, &format!(r#"{{"q1":{ACCEPT}}}"#)));
     assert_eq!(told(answer).await, ACCEPT);
 }
@@ -71,7 +71,7 @@ async fn park_tampered() {
     assert_refused(world.call(Method::ToolsCall, params), Reason::Tampered).await;
     assert_eq!(world.refused("state_bytes"), 1);
     assert!(answer.try_recv().is_err());
-    assert_eq!(world.park.parked(), 1);
+    assert_eq!(world.parked_calls(), 1);
 }
 
 /// Invariant: A parked state is valid for one round of one request.
@@ -86,7 +86,7 @@ async fn park_other_arguments() {
     assert_refused(world.call(Method::ToolsCall, &other), Reason::Mismatch).await;
     let other = format!(r#"{{"name":"t","arguments":{{"a":1,"b":2}},"requestState":{state}}}"#);
     assert_refused(world.call(Method::PromptsGet, &other), Reason::Mismatch).await;
-    assert_eq!(world.park.parked(), 1);
+    assert_eq!(world.parked_calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,5 +120,5 @@ async fn foreign_principal() {
     world.principal = Principal::named("eve");
     assert_refused(world.retry(&asked, &format!(r#"{{"q1":{ACCEPT}}}"#)), Reason::Foreign).await;
     assert!(answer.try_recv().is_err());
-    assert_eq!(world.park.parked(), 1);
+    assert_eq!(world.parked_calls(), 1);
 }

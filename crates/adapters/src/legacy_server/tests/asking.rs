@@ -11,12 +11,12 @@ async fn park_accept() {
         asked.requests.as_str(),
         format!(r#"{{"q1":{{"method":"elicitation/create","params":{FORM}}}}}"#)
     );
-    assert_eq!(world.park.parked(), 1);
+    assert_eq!(world.parked_calls(), 1);
     let retry = world.retry(&asked, &format!(r#"{{"q1":{ACCEPT},"other":1}}"#));
     assert_eq!(told(answer).await, ACCEPT);
     called.finish(r#"{"done":true}"#);
     assert_eq!(result(retry).await, r#"{"done":true}"#);
-    assert_eq!(world.park.parked(), 0);
+    assert_eq!(world.parked_calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,7 +86,7 @@ async fn park_three_rounds() {
         assert_ne!(next.state, question.state);
         question = next;
     }
-    assert_eq!(world.park.parked(), 0);
+    assert_eq!(world.parked_calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,7 +90,7 @@ async fn url_error_asks() {
         first.requests.as_str(),
         r#"{"q1":{"method":"elicitation/create","params":{"url":"https://a.example","message":"m","mode":"url"}}}"#
     );
-    assert_eq!(world.park.parked(), 0);
+    assert_eq!(world.parked_calls(), 0);
     // What is missing is asked again.
     let again = asked(world.retry(&first, "{}")).await;
     assert_eq!(again.requests, first.requests);

@@ -17,7 +17,7 @@ async fn park_ttl_cancels_first() {
     let error = open.remove(0).try_recv().unwrap().unwrap_err();
     assert_eq!(error.code, code::INTERNAL_ERROR);
     assert_refused(world.retry(&asked, &format!(r#"{{"q1":{ACCEPT}}}"#)), Reason::Expired).await;
-    assert_eq!((world.park.parked(), world.refused("park_ttl")), (0, 1));
+    assert_eq!((world.parked_calls(), world.refused("park_ttl")), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -33,7 +33,7 @@ async fn park_restart_says_start_over() {
     let rekeyed =
         World { park: LegacyServerAdapter::new(Scripted(send), seals, ParkLimits::default()), ..world() };
     assert_refused(rekeyed.retry(&asked, "{}"), Reason::Lost).await;
-    assert_eq!(before.park.yard.seals.node_of(&asked.state).as_deref(), Some("node"));
+    assert_eq!(before.park.calls.seals.node_of(&asked.state).as_deref(), Some("node"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,7 +52,7 @@ async fn park_limit_overload() {
         assert!(error.message.contains(limit));
         assert_eq!(answer.await.unwrap().unwrap_err().code, code::INTERNAL_ERROR);
         timeout(SECOND, called.end.closed()).await.unwrap();
-        assert_eq!((world.refused(limit), world.park.parked()), (1, 1));
+        assert_eq!((world.refused(limit), world.parked_calls()), (1, 1));
         // Who waits is not disturbed, and leaves room when it is through.
         drop(world.retry(&asked_first, &format!(r#"{{"q1":{ACCEPT}}}"#)));
         sleep(SECOND).await;
@@ -72,7 +72,7 @@ async fn park_upstream_killed() {
     drop(world.called().await);
     let attached = error(reply).await;
     assert_eq!((attached.code, attached.reason), (code::INTERNAL_ERROR, Some(Reason::UpstreamLost)));
-    assert_eq!(world.park.parked(), 0);
+    assert_eq!(world.parked_calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +153,7 @@ async fn park_disconnect_sends_cancelled() {
     drop(reply);
     timeout(SECOND, called.end.closed()).await.unwrap();
     assert_eq!(answer.await.unwrap().unwrap_err().code, code::INTERNAL_ERROR);
-    assert_eq!(world.park.parked(), 0);
+    assert_eq!(world.parked_calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -171,6 +171,11 @@ impl World {
         (called, answer, asked(reply).await)
     }
 
+    /// How many calls the metrics say are parked.
+    fn parked_calls(&self) -> i64 {
+        self.metrics.gauge("anyport_parked_calls", "").value()
+    }
+
     fn refused(&self, limit: &'static str) -> u64 {
         self.metrics.refusals(limit).value()
     }

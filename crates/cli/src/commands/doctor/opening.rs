@@ -1,11 +1,12 @@
 //! The server's first response: whether it accepts the caller, and its revision.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Result;
+use anyport_service::sync::Lock;
 use anyport_transport::client::{
     self, CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver,
 };
@@ -34,7 +35,7 @@ pub(super) async fn open(
     options: &client_session::Options,
 ) -> Result<Option<Opened>> {
     let recorder = options.record.as_deref().map(Recorder::create).transpose()?;
-    let ear = Arc::new(Ear { recorder, heard: Mutex::default() });
+    let ear = Arc::new(Ear { recorder, heard: Lock::default() });
     let started = Instant::now();
     let tried = client::connect(destination, &connect::opening(options, Some(ear.clone()))).await;
     let took = started.elapsed();
@@ -116,7 +117,7 @@ struct Finding {
 
 impl Finding {
     fn of(error: &ConnectError, server: &Server, ear: &Ear) -> Self {
-        let heard = ear.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = ear.heard.lock();
         let is_command = matches!(server, Server::Command { .. });
         let step = match error {
             ConnectError::NoProgram { .. } | ConnectError::Spawn { .. } => "start",
@@ -210,7 +211,7 @@ const GLANCE: Duration = Duration::from_secs(3);
 /// Hears what the server says before anything is agreed.
 struct Ear {
     recorder: Option<Arc<Recorder>>,
-    heard: Mutex<Heard>,
+    heard: Lock<Heard>,
 }
 
 #[derive(Default)]
@@ -233,7 +234,7 @@ impl MessageObserver for Ear {
         if let Some(recorder) = &self.recorder {
             recorder.received(message);
         }
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard.lock();
         let value: Value = serde_json::from_slice(message).unwrap_or_default();
         if value.is_array() || value.get("jsonrpc").is_some() {
             heard.messages += 1;

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use bytestring::ByteString;
 
 use super::negotiated::NegotiatedSession;
-use crate::{Method, Raw};
+use crate::{Method, subscription::SubscriptionFilter};
 
 /// The resources to which a legacy session is subscribed; a renewed session is subscribed again.
 #[derive(Debug, Default)]
@@ -30,11 +30,6 @@ impl Subscriptions {
         if session.revision().has_listen() {
             return false;
         }
-        let capabilities = session.discovered().member("capabilities").unwrap_or(Raw::EMPTY_OBJECT);
-        let announces = |list: &str| {
-            let declared = capabilities.member(list).and_then(|list| list.member("listChanged"));
-            declared.is_some_and(|declared| declared.as_str() == "true")
-        };
-        !self.0.is_empty() || ["tools", "prompts", "resources"].into_iter().any(announces)
+        !self.0.is_empty() || !SubscriptionFilter::declared(session.discovered()).is_empty()
     }
 }

@@ -196,7 +196,7 @@ impl<C, R> ServerSession<C, R> {
             }
             Some(Method::Initialized) if self.state.initialized() => {
                 let filter = self.state.filter(&BTreeSet::new());
-                NotificationStep::Ready { announces_changes: filter.as_str() != r#"{"notifications":{}}"# }
+                NotificationStep::Ready { announces_changes: !filter.is_empty() }
             }
             // A method that is unknown here may be one that client and server have agreed on between them.
             None | Some(Method::RootsChanged) if self.state.is_open() => NotificationStep::Unsolicited,

@@ -14,6 +14,7 @@ use crate::{
     meta::{LogLevel, key},
     method::{Kind, Sender},
     revision::{self, Part},
+    subscription::SubscriptionFilter,
 };
 
 /// What one session has negotiated: revision, capabilities, log level and subscriptions.
@@ -306,24 +307,11 @@ impl SessionState {
         self.subscriptions = subscriptions;
     }
 
-    /// The params of the `subscriptions/listen` that stands for this session: every kind of change that the
-    /// server announces (a legacy session gets them unasked), and `subscriptions`.
-    pub fn filter(&self, subscriptions: &BTreeSet<ByteString>) -> Raw {
-        let mut filter = serde_json::Map::new();
-        for (capability, member) in [
-            ("tools", "toolsListChanged"),
-            ("prompts", "promptsListChanged"),
-            ("resources", "resourcesListChanged"),
-        ] {
-            if self.offers(capability, "listChanged") {
-                filter.insert(member.into(), true.into());
-            }
-        }
-        if !subscriptions.is_empty() {
-            let uris: Vec<&str> = subscriptions.iter().map(|uri| &**uri).collect();
-            filter.insert("resourceSubscriptions".into(), uris.into());
-        }
-        serde_json::json!({ "notifications": filter }).into()
+    /// The filter of the `subscriptions/listen` that stands for this session: every kind of change that the server
+    /// announces, since a session gets them unsolicited, and `subscriptions`.
+    pub fn filter(&self, subscriptions: &BTreeSet<ByteString>) -> SubscriptionFilter {
+        let uris = subscriptions.iter().cloned().collect();
+        SubscriptionFilter { uris, ..SubscriptionFilter::declared_by(&self.server_capabilities) }
     }
 
     /// The resources that the session is subscribed to.

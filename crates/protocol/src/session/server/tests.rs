@@ -171,7 +171,7 @@ fn a_subscription_becomes_part_of_the_one_listen() {
     };
     let wanted = change.apply(session.subscriptions());
     assert_eq!(
-        session.filter(&wanted).as_str(),
+        session.filter(&wanted).params().as_str(),
         r#"{"notifications":{"toolsListChanged":true,"resourcesListChanged":true,"resourceSubscriptions":["a:b"]}}"#
     );
     session.subscribe(wanted);

@@ -1,0 +1,70 @@
+use std::{fmt, sync::Arc};
+
+use anyport_protocol::{Method, Raw};
+use bytestring::ByteString;
+
+use crate::{Notification, ServerRequest, sync::Lock};
+
+/// A message from the peer that belongs to no call.
+#[derive(Clone, Debug)]
+pub enum PeerEvent {
+    /// A notification: its method and its params, in the newest vocabulary.
+    Notification(ByteString, Raw),
+    /// A server request that no call carries.
+    Request(UnsolicitedRequest),
+    /// The subscriber was too slow: this many events were left out, and what it knows of the peer may be stale.
+    Lagged(u64),
+}
+
+impl PeerEvent {
+    /// The notification in it, if the specification has its method.
+    pub fn into_notification(self) -> Option<Notification> {
+        match self {
+            Self::Notification(method, params) => {
+                Method::named(&method).map(|method| Notification { method, params })
+            }
+            Self::Request(_) | Self::Lagged(_) => None,
+        }
+    }
+}
+
+/// A server request that no call carries, offered to every subscriber.
+///
+/// The first that claims it answers it. If each drops it unclaimed, it is declined.
+#[derive(Clone)]
+pub struct UnsolicitedRequest(Arc<Offer>);
+
+struct Offer {
+    method: Method,
+    params: Raw,
+    request: Lock<Option<ServerRequest>>,
+}
+
+impl UnsolicitedRequest {
+    /// Offers `request`.
+    pub fn new(request: ServerRequest) -> Self {
+        let (method, params) = (request.method, request.params.clone());
+        Self(Arc::new(Offer { method, params, request: Lock::new(Some(request)) }))
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> Method {
+        self.0.method
+    }
+
+    /// The params of the request.
+    pub fn params(&self) -> &Raw {
+        &self.0.params
+    }
+
+    /// Takes the request; `None` if another subscriber has it.
+    pub fn claim(&self) -> Option<ServerRequest> {
+        self.0.request.lock().take()
+    }
+}
+
+impl fmt::Debug for UnsolicitedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnsolicitedRequest").field("method", &self.0.method).finish_non_exhaustive()
+    }
+}

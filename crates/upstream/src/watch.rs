@@ -1,0 +1,157 @@
+//! An open connection: what the server says outside of calls, and the end.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use anyport_protocol::{Method, Revision};
+use anyport_service::{Context, Notification, PeerEvent, PeerEvents, Principal};
+use tokio::time::{Instant, interval_at, sleep_until};
+
+use crate::{
+    ConnectError, OpenRequest, WhenDown,
+    isolation::Share,
+    pool::Pool,
+    slot::{Slot, State, Up},
+};
+
+/// Longer than this no connection is idle, so that the clock can tell when it has been.
+const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How long it may take until a connection is known to be gone once a call has lost it.
+pub(crate) const BREATH: Duration = Duration::from_millis(100);
+/// A connection that lived shorter than this counts as failed: the server gets time to recover.
+pub(crate) const HEALTHY: Duration = Duration::from_secs(10);
+
+impl Pool {
+    /// Stays with a connection until it is gone.
+    pub(crate) async fn watch(
+        self,
+        slot: Arc<Slot>,
+        up: Arc<Up>,
+        client: OpenRequest,
+        mut events: PeerEvents,
+        close: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ) {
+        let _open = self.0.metrics.open.hold();
+        let mut over = self.0.over.subscribe();
+        // However much the server says meanwhile.
+        let idle = self.0.limits.idle.clamp(Duration::from_secs(1), LONGEST_IDLE);
+        let mut looks = interval_at(Instant::now() + idle, idle);
+        let closed = up.peer.closed();
+        tokio::pin!(closed);
+        let why = loop {
+            tokio::select! {
+                reason = &mut closed => break Some(reason.to_string()),
+                () = up.closing.notified() => break None,
+                _ = over.wait_for(|over| *over) => break None,
+                Some(event) = events.next() => self.heard(&slot, event),
+                _ = looks.tick() => self.close_if_idle(&slot),
+            }
+        };
+        self.attributed(&mut self.lock(), up.peer.attribution());
+        // Nothing of a connection that is over is claimed any more.
+        drop(events);
+        let (since, attempts) = (up.since, up.attempts);
+        slot.listen.lost();
+        let Some(why) = why else {
+            slot.left(&up, State::Idle);
+            close.await;
+            // There is room for another connection only now.
+            drop(up);
+            self.forget_unshared(&slot);
+            return;
+        };
+        self.0.metrics.lost.increment();
+        tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
+        // Calls that fail while a server is down are to find one that has worked back soon. Calls that wait are in no hurry,
+        // and each of them would start the server of a client anew.
+        let lost_soon = match self.0.limits.when_down {
+            WhenDown::Fail => 1,
+            WhenDown::Wait => attempts + 1,
+        };
+        let now = match since.elapsed() < HEALTHY {
+            true => State::Down(self.unreachable(&ConnectError(why), None, lost_soon)),
+            false => State::Idle,
+        };
+        let left = slot.left(&up, now);
+        drop((up, close));
+        if left {
+            self.reconnect(&slot, client).await;
+        }
+    }
+
+    /// Forgets a place that was one caller's alone, unless it is in use again: its caller may be gone for good.
+    fn forget_unshared(&self, slot: &Arc<Slot>) {
+        if slot.key.share == Share::All {
+            return;
+        }
+        // While the table is locked, no new caller comes to the slot.
+        let mut table = self.lock();
+        let unused = !slot.is_taken() && matches!(&*slot.state.borrow(), State::Idle);
+        if unused {
+            table.slots.retain(|_, other| !Arc::ptr_eq(other, slot));
+            drop(table);
+            slot.state.send_replace(State::Moved);
+        }
+    }
+
+    /// Takes what the server says outside any call.
+    fn heard(&self, slot: &Slot, event: PeerEvent) {
+        self.0.events.send(event.clone());
+        match event {
+            PeerEvent::Request(request) => self.unsolicited(slot, &request),
+            PeerEvent::Lagged(_) => slot.listen.missed(),
+            event @ PeerEvent::Notification(..) => {
+                if let Some(notification) = event.into_notification() {
+                    self.elicited(slot, &notification);
+                    slot.listen.said(&notification);
+                }
+            }
+        }
+    }
+
+    /// 2025-11-25, elicitation §Completion Notifications: the server tells "when an out-of-band interaction started by
+    /// URL mode elicitation is completed". Nothing of a modern wire says so; a parked call may wait for it.
+    fn elicited(&self, slot: &Slot, notification: &Notification) {
+        if notification.method != Method::ElicitationComplete {
+            return;
+        }
+        let Some(id) = notification.params.member("elicitationId").and_then(|id| id.as_string()) else {
+            return;
+        };
+        // Whoever was told of it by -32042 knows it by this id.
+        if let Some(peer) = slot.was_sent(&id) {
+            peer.notify(notification.method.as_str(), notification.params.clone());
+        }
+        if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
+            park.completed(&id);
+        }
+    }
+
+    /// Connects again while somebody listens; for calls alone the next one is early enough.
+    async fn reconnect(&self, slot: &Arc<Slot>, client: OpenRequest) {
+        let context =
+            Context::new(Principal::local(), Revision::NEWEST).with_client(client.capabilities, client.info);
+        while slot.listen.is_heard() && !*self.0.closed.borrow() {
+            self.begin(slot, &context);
+            match slot.settled().await {
+                // Overloaded is told without a time to wait.
+                State::Down(down) => sleep_until(down.retry_at.max(Instant::now() + BREATH)).await,
+                State::Idle => tokio::task::yield_now().await,
+                State::Up(_) | State::Connecting | State::Moved => return,
+            }
+        }
+    }
+
+    /// Closes a connection that has been idle for long, unless it is the only one.
+    fn close_if_idle(&self, slot: &Slot) {
+        let open = self.slots().iter().filter(|slot| slot.up().is_some()).count();
+        let unused = slot.idle_since().is_some_and(|since| since.elapsed() >= self.0.limits.idle);
+        if unused && open > 1 {
+            self.give_up(slot);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The Rust tests: every test program of the workspace, as many at once as there are processors, and the tests in documentation.
+//!
+//! `cargo test` runs one program after the other, and most of them wait: for children, for sockets, for a clock. Two at once use the
+//! machine. A program runs as `cargo test` runs it, in the folder of its package; what it writes is shown when it ends.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde::Deserialize;
+
+use crate::{Failure, parallel, process, workspace::Workspace};
+
+/// A line of `cargo test --no-run --message-format=json`; other kinds of message lack these members.
+#[derive(Deserialize)]
+struct Artifact {
+    manifest_path: PathBuf,
+    executable: PathBuf,
+    profile: Profile,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+/// A built test program.
+#[derive(Debug, PartialEq, Eq)]
+struct Program {
+    executable: PathBuf,
+    /// The folder of its package.
+    package: PathBuf,
+}
+
+/// Builds and runs all of them.
+///
+/// # Errors
+/// When something does not build, or a test fails; each program in which one does is named.
+pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
+    let mut build = workspace.cargo();
+    build.args([
+        "test",
+        "--workspace",
+        "--locked",
+        "--no-run",
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
+    let messages = String::from_utf8(process::stdout(&mut build)?)?;
+    let mut programs = programs(&messages);
+    // The largest have the most tests, and a long one that begins last is waited for alone.
+    programs
+        .sort_by_key(|program| fs::metadata(&program.executable).map_or(0, |found| u64::MAX - found.len()));
+    let failed = parallel::map(&programs, |program| program.run().err().map(|failure| failure.to_string()));
+    let mut failed: Vec<_> = failed.into_iter().flatten().collect();
+    if let Err(failure) = process::run(workspace.cargo().args(["test", "--workspace", "--locked", "--doc"])) {
+        failed.push(failure.to_string());
+    }
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n").into()) }
+}
+
+/// The test programs among the messages of cargo.
+fn programs(messages: &str) -> Vec<Program> {
+    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
+    let tests = artifacts.filter(|artifact| artifact.profile.test);
+    tests
+        .map(|artifact| Program {
+            package: artifact.manifest_path.parent().unwrap_or(Path::new(".")).to_owned(),
+            executable: artifact.executable,
+        })
+        .collect()
+}
+
+impl Program {
+    fn run(&self) -> Result<(), Failure> {
+        let mut command = Command::new(&self.executable);
+        command.current_dir(&self.package).env("CARGO_MANIFEST_DIR", &self.package);
+        let output = command.output().map_err(|error| format!("cannot start {self}: {error}"))?;
+        let text =
+            [output.stdout, output.stderr].map(|part| String::from_utf8_lossy(&part).into_owned()).concat();
+        println!("     Running {self}\n{text}");
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(format!("{self} ended with {}", output.status).into())
+        }
+    }
+}
+
+impl std::fmt::Display for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [name, package] =
+            [&self.executable, &self.package].map(|path| path.file_name().unwrap_or_default());
+        write!(f, "{} of {}", name.display(), package.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_programs_are_found_among_cargos_messages() {
+        let messages = r#"{"reason":"compiler-artifact","manifest_path":"/w/a/Cargo.toml","executable":null,"profile":{"test":true}}
+{"reason":"compiler-artifact","manifest_path":"/w/a/Cargo.toml","executable":"/t/a","profile":{"test":false}}
+{"reason":"compiler-artifact","manifest_path":"/w/a/Cargo.toml","executable":"/t/a-1","profile":{"test":true}}
+{"reason":"build-finished","success":true}"#;
+        let found = programs(messages);
+        assert_eq!(found, [Program { executable: "/t/a-1".into(), package: "/w/a".into() }]);
+        assert_eq!(found[0].to_string(), "a-1 of a");
+    }
+
+    #[test]
+    fn a_program_that_fails_is_named() {
+        let program = |name: &str| Program { executable: name.into(), package: std::env::temp_dir() };
+        assert!(program("true").run().is_ok());
+        assert!(program("false").run().unwrap_err().to_string().starts_with("false of "));
+        assert!(program("no-such-program").run().unwrap_err().to_string().starts_with("cannot start"));
+    }
+}
