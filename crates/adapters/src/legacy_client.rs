@@ -9,6 +9,7 @@ use std::{
 
 use anyport_protocol::{
     Error, Method, Raw,
+    failure::Failure,
     json::{Members, Splice},
     jsonrpc::Reason,
     limits,
@@ -214,7 +215,7 @@ impl<S: Service> Dialogue<S> {
         if questions.len() > self.limits.questions {
             self.refused.questions.increment();
             let message = format!("more than {} questions in one round (questions)", self.limits.questions);
-            return Err(Outcome::Error(Error::internal(message).with_reason(Reason::InvalidUpstream)));
+            return Err(Outcome::from(Failure::InvalidPeer(message)));
         }
         Ok(questions)
     }
@@ -388,9 +389,7 @@ fn cancel() -> Raw {
 }
 
 fn invalid_upstream(what: &str) -> Outcome {
-    Outcome::Error(
-        Error::internal(format!("the server answered {what}")).with_reason(Reason::InvalidUpstream),
-    )
+    Outcome::from(Failure::InvalidPeer(format!("the server answered {what}")))
 }
 
 /// How long a server is left alone that asks nothing and wants to be called again.

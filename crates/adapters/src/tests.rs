@@ -205,8 +205,8 @@ async fn shim_round_limit() {
 async fn shim_refuses_what_the_client_never_declared() {
     let shim = LegacyClientAdapter::new(Arc::new(Replaying::default()), LegacyClientLimits::default());
     let undeclared = Context::new(Principal::local(), LEGACY);
-    let Outcome::Error(error) = shim.call(call("{}"), undeclared).outcome().await else { panic!() };
-    assert_eq!(error.data.unwrap().as_str(), r#"{"reason":"invalid_upstream"}"#);
+    let Outcome::Failed(failure) = shim.call(call("{}"), undeclared).outcome().await else { panic!() };
+    assert!(matches!(*failure, anyport_protocol::failure::Failure::InvalidPeer(_)), "{failure}");
 }
 
 /// Asks once, and then says in how many seconds its caller stops waiting.

@@ -22,6 +22,14 @@ pub enum Error {
         /// The server's words, code and data.
         error: Box<ServerError>,
     },
+    /// There is no answer: a limit was reached, or the server broke the protocol.
+    #[error("{method} failed: {failure}")]
+    Failed {
+        /// What was requested.
+        method: String,
+        /// What happened, as this process knows it.
+        failure: Box<Failure>,
+    },
     /// The server's answer is not what the protocol says it must be.
     #[error(
         "the answer to {method} cannot be read at {place}: {fault}; the server is at fault, and `request` has the answer as it came"
@@ -133,7 +141,7 @@ impl Error {
             Failure::Unavailable { .. } => {
                 Self::Closed { method: method.to_owned(), fault: failure.to_string(), sent: false }
             }
-            _ => Self::Refused { method: method.to_owned(), error: Box::new(failure.to_error()) },
+            _ => Self::Failed { method: method.to_owned(), failure: Box::new(failure.clone()) },
         }
     }
 

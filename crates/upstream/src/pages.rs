@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use anyport_protocol::{
-    Error, Method, Raw,
+    Method, Raw,
+    failure::Failure,
     json::{Elements, Splice},
-    jsonrpc::Reason,
 };
 use anyport_service::{Context, Emitter, Outcome, Reply, Request, Service, emit};
 
@@ -62,7 +62,7 @@ async fn rest(
         |count: usize, bytes: usize, pages: usize| count < LIST_MAX && bytes < LIST_BYTES && pages < PAGES;
     while let Some(at) = cursor.clone().filter(|_| has_room(count, all.len(), seen.len())) {
         if !seen.insert(at.to_string()) {
-            return Outcome::Error(looping(method, &at));
+            return Outcome::from(looping(method, &at));
         }
         let params = Splice::retain(request.params.raw(), |key| key != "cursor").with("cursor", &at).finish();
         let page = Request { method: request.method.clone(), params: params.into() };
@@ -97,12 +97,11 @@ pub fn next(page: &Raw) -> Option<Raw> {
     page.member("nextCursor").filter(|cursor| !cursor.is_null())
 }
 
-/// A list with pages that lead back to one that was read.
-pub fn looping(method: Method, cursor: &Raw) -> Error {
-    let message = format!(
+/// The failure of a list with pages that lead back to one that was read.
+pub fn looping(method: Method, cursor: &Raw) -> Failure {
+    Failure::InvalidPeer(format!(
         "{} never ends: the server names the cursor {:.64} again after the page that it leads to",
         method.as_str(),
         cursor.as_str()
-    );
-    Error::internal(message).with_reason(Reason::InvalidUpstream)
+    ))
 }

@@ -98,7 +98,7 @@ impl OnlyOutcome {
 impl Relay for OnlyOutcome {
     fn outcome(&mut self, outcome: Outcome) -> Outcome {
         match outcome {
-            Outcome::InputRequired(_) => Outcome::Error(input_required_inline()),
+            Outcome::InputRequired(_) => Outcome::from(input_required_inline()),
             outcome => {
                 urls::outcome(&self.calls, &self.counters, outcome, &self.binding, &self.context, self.round)
             }

@@ -10,6 +10,7 @@ use std::{
 
 use anyport_protocol::{
     Error, Method, Raw,
+    failure::Failure,
     json::Splice,
     jsonrpc::{Reason, RpcResult},
     session::parked::{Attachment, Call, CallRecord, Effect, Event as CallEvent, Full, Key},
@@ -293,19 +294,19 @@ pub(super) fn input_required(requests: &Raw, state: &str) -> Raw {
         .finish()
 }
 
-/// The server's outcome as an event of the state machine.
+/// The server's outcome as an event of the state machine, which stores the response for a retry as it will be sent.
 fn rpc_result(outcome: Outcome) -> RpcResult {
-    match outcome {
-        Outcome::Result(result) => Ok(result),
-        Outcome::Error(error) => Err(error),
-        // The response for a retry is stored as it will be sent.
-        Outcome::Failed(failure) => Err(failure.to_error()),
-        Outcome::InputRequired(_) => Err(input_required_inline()),
-    }
+    let failure = match outcome {
+        Outcome::Result(result) => return Ok(result),
+        Outcome::Error(error) => return Err(error),
+        Outcome::Failed(failure) => *failure,
+        Outcome::InputRequired(_) => input_required_inline(),
+    };
+    Err(failure.to_error())
 }
 
-/// The error for a result that no server of the caller's revision may send.
-pub(super) fn input_required_inline() -> Error {
-    let message = "the server answered input_required to a caller whose requests it sends inline";
-    Error::internal(message).with_reason(Reason::InvalidUpstream)
+/// The failure of a call with a result that no server of the caller's revision may send.
+pub(super) fn input_required_inline() -> Failure {
+    let why = "the server answered input_required to a caller whose requests it sends inline";
+    Failure::InvalidPeer(why.into())
 }

@@ -3,6 +3,7 @@
 
 use anyport_protocol::{
     Error, Method, Raw,
+    failure::Failure,
     json::Splice,
     jsonrpc::{Reason, code},
     session::parked::{Fault, check},
@@ -141,10 +142,10 @@ pub(super) fn is_url_error(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED)
 }
 
-/// -32603 `invalid_upstream`.
+/// The server sends its client to URLs in a way that breaks the protocol.
 pub(super) fn invalid() -> Outcome {
-    let message = "the server wants URLs to be visited (-32042), in a way that nobody can be asked";
-    Outcome::Error(Error::internal(message).with_reason(Reason::InvalidUpstream))
+    let why = "the server wants URLs to be visited (-32042), in a way that nobody can be asked";
+    Outcome::from(Failure::InvalidPeer(why.into()))
 }
 
 /// The questions of the error, and the elicitation of each. Keys are not used again in later rounds.

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use anyport_client::Error as ClientError;
+use anyport_protocol::jsonrpc::code;
 use serde_json::{Value, json};
 
 use crate::{
@@ -54,6 +55,9 @@ async fn replay(session: ClientSession, mut output: Output, exchanges: &[Exchang
             Ok(raw) => Ok(raw.decode::<Value>()?),
             Err(ClientError::Refused { error, .. }) => {
                 Err(json!({"code": error.code, "message": error.message}))
+            }
+            Err(ClientError::Failed { failure, .. }) => {
+                Err(json!({"code": code::INTERNAL_ERROR, "message": failure.to_string()}))
             }
             Err(error) => return Err(errors::of_call(&error)),
         };

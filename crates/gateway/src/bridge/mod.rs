@@ -133,7 +133,7 @@ impl Bridge {
     fn page(&self, method: Method, cursor: Raw, request: Request, context: Context) -> Reply {
         self.upstream.call(request, context).map(move |outcome| match outcome {
             Outcome::Result(page) if pages::next(&page).as_ref() == Some(&cursor) => {
-                Outcome::Error(pages::looping(method, &cursor))
+                Outcome::from(pages::looping(method, &cursor))
             }
             outcome => outcome,
         })

@@ -8,7 +8,7 @@ use crate::{core::Served, events::ListenError, write::ResultWriter};
 /// Answers `subscriptions/listen`.
 ///
 /// # Errors
-/// -32602 for a filter that is none; -32603 when too many listen or the server is shutting down.
+/// -32602 for a malformed filter; -32603 when too many listen or the server is shutting down.
 pub(crate) fn listen(server: &Served, params: &Raw, principal: &Principal) -> Result<Reply, Error> {
     let asked = SubscriptionFilter::read(params)?;
     let agreed = SubscriptionFilter {

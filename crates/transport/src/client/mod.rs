@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`connect`], [`Target`], [`ConnectOptions`]: how a connection begins.
 //! - [`Connection`]: what it is then, with the [`Peer`] at its other end; [`CloseReason`]: why it is over.
-//! - `malformed`: counts what a server sends that is not a message.
+//! - `unexpected_messages`: counts what a server sends and should not.
 //! - `duplex`: one channel that carries messages both ways: standard streams, sockets, memory.
 //! - `child` (feature `client-child`): servers that are started as a child process.
 //! - `http` (feature `client-http`): servers over HTTP, in every revision.
@@ -26,7 +26,6 @@ mod duplex;
 mod error;
 #[cfg(feature = "client-http")]
 pub mod http;
-mod malformed;
 mod multiplexer;
 mod opening;
 mod peer;
@@ -36,6 +35,7 @@ mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
+mod unexpected_messages;
 #[cfg(all(feature = "client-unix", unix))]
 mod unix;
 #[cfg(feature = "client-websocket")]

@@ -30,7 +30,7 @@ use anyport_service::{Clock, Context, Peer, SessionId, peer::PeerChannel, sync::
 use smallvec::SmallVec;
 use tokio::{sync::Notify, time::sleep_until};
 
-use super::{caller::Caller, malformed::MalformedCount, opening::ConnectOptions};
+use super::{caller::Caller, opening::ConnectOptions, unexpected_messages::UnexpectedMessages};
 
 /// How the messages of one connection travel.
 pub(crate) trait Driver: Sized + Send + Sync + 'static {
@@ -89,7 +89,7 @@ pub(crate) struct Multiplexer<D: Driver> {
     /// What the server says outside any call, and why the connection is over: closed once nothing of the channel is left.
     pub(crate) events: PeerChannel,
     pub(super) attribution: Lock<Option<Attribution>>,
-    malformed: MalformedCount,
+    unexpected: UnexpectedMessages,
     rearmed: Arc<Notify>,
     this: Weak<Self>,
 }
@@ -145,7 +145,7 @@ impl<D: Driver> Multiplexer<D> {
             id: SessionId::next(),
             events,
             attribution: Lock::default(),
-            malformed: MalformedCount::default(),
+            unexpected: UnexpectedMessages::default(),
             rearmed: Arc::default(),
             this: this.clone(),
         })
@@ -175,12 +175,12 @@ impl<D: Driver> Multiplexer<D> {
 
     /// Counts what is not a message.
     pub(crate) fn count(&self, why: &str, text: &[u8]) {
-        self.malformed.note(why, text);
+        self.unexpected.note(why, text);
     }
 
     #[cfg(test)]
-    pub(crate) fn malformed(&self) -> u64 {
-        self.malformed.count()
+    pub(crate) fn unexpected(&self) -> u64 {
+        self.unexpected.count()
     }
 
     /// Takes what happened.

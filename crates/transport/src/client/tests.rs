@@ -292,7 +292,7 @@ async fn ping_is_answered_and_other_requests_refused() {
     ] {
         modern.hear(request);
     }
-    assert_eq!(modern.connection.malformed(), 3);
+    assert_eq!(modern.connection.unexpected(), 3);
     assert!(modern.outbox.waiting().is_none(), "2026-07-28: the client MUST NOT write responses");
 }
 
@@ -433,7 +433,7 @@ async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
         server.hear(line);
     }
     server.hear(r#"{"jsonrpc":"2.0","id":99,"result":{}}"#);
-    assert_eq!(server.connection.malformed(), 5);
+    assert_eq!(server.connection.unexpected(), 5);
     // What asks for an answer gets one.
     assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32600,"#));
     server.hear(r#"{"jsonrpc":"2.0","id":2,"error":{"code":1.5,"message":"x"}}"#);
@@ -449,7 +449,7 @@ async fn garbage_is_passed_over_and_a_broken_answer_ends_its_call() {
     let (mut one, mut two) = (server.call("a", caller()).await, server.call("b", caller()).await);
     server.hear(r#"[{"jsonrpc":"2.0","id":5,"result":{"content":[3]}},5,{"jsonrpc":"2.0","id":4,"result":{"content":[2]}}]"#);
     assert!(text(one.next().await).contains("[2]") && text(two.next().await).contains("[3]"));
-    assert_eq!(server.connection.malformed(), 6);
+    assert_eq!(server.connection.unexpected(), 6);
 }
 
 /// Invariant: A response in an array reaches its call in every revision, and the array is counted as
@@ -475,7 +475,7 @@ async fn an_array_is_taken_apart_and_is_counted_where_there_are_none() {
                 assert!(server.sent().await.starts_with(r#"{"jsonrpc":"2.0","id":"p","#), "{revision}");
             }
         }
-        assert_eq!(server.connection.malformed(), counted, "{revision}");
+        assert_eq!(server.connection.unexpected(), counted, "{revision}");
     }
 }
 

@@ -9,8 +9,9 @@ use std::{
 
 use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
+    failure::Failure,
     json::Splice,
-    jsonrpc::{Reason, write_error, write_result},
+    jsonrpc::{write_error, write_result},
     meta::key,
     session::{
         cancelled_params,
@@ -272,8 +273,8 @@ impl Legacy {
             Outcome::Failed(failure) => Err(failure.to_error()),
             // `LegacyClientAdapter` answers these; a service without it cannot serve this caller.
             Outcome::InputRequired(_) => {
-                Err(Error::internal("the server asked in a way that this client cannot answer")
-                    .with_reason(Reason::InvalidUpstream))
+                let why = "the server asked in a way that this client cannot answer";
+                Err(Failure::InvalidPeer(why.into()).to_error())
             }
         };
         match self.method {

@@ -128,16 +128,18 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 let id = id.filter(|id| origin == Origin::Shared || origin == Origin::Call(*id));
                 match id.filter(|id| self.is_open(*id)) {
                     Some(id) => self.respond(now, id, Err(failure), out),
-                    None => out.push(Action::Count("a message that is none")),
+                    None => out.push(Action::Count("text that is no JSON-RPC message")),
                 }
             }
             // On the call's own stream it may be what the call waits for, and then nothing else will come.
             (Intent::Unknown, Origin::Call(call)) => self.respond(now, call, Err(failure), out),
             (Intent::Request(id), _) => {
-                out.push(Action::Count("a message that is none"));
+                out.push(Action::Count("text that is no JSON-RPC message"));
                 self.send_response(id, Err(message.error), out);
             }
-            (Intent::Notification | Intent::Unknown, _) => out.push(Action::Count("a message that is none")),
+            (Intent::Notification | Intent::Unknown, _) => {
+                out.push(Action::Count("text that is no JSON-RPC message"))
+            }
         }
     }
 

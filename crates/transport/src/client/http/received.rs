@@ -28,7 +28,7 @@ use super::{
     connector::chain,
     events::{Event, Events},
 };
-use crate::client::{MessageObserver, malformed::MalformedCount};
+use crate::client::{MessageObserver, unexpected_messages::UnexpectedMessages};
 
 /// How messages are read. The responses of one connection share it.
 pub(crate) struct Reading {
@@ -37,13 +37,13 @@ pub(crate) struct Reading {
     pub(crate) tap: Option<Arc<dyn MessageObserver>>,
     /// Whether the negotiated revision has arrays of messages; before that none has.
     has_arrays: AtomicBool,
-    malformed: MalformedCount,
+    unexpected: UnexpectedMessages,
 }
 
 impl Reading {
     pub(crate) fn new(limits: Limits, answer_max: usize, tap: Option<Arc<dyn MessageObserver>>) -> Self {
-        let (has_arrays, malformed) = (AtomicBool::new(false), MalformedCount::default());
-        Self { limits, answer_max, tap, has_arrays, malformed }
+        let (has_arrays, unexpected) = (AtomicBool::new(false), UnexpectedMessages::default());
+        Self { limits, answer_max, tap, has_arrays, unexpected }
     }
 
     /// From now on messages are those of `revision`.
@@ -56,13 +56,13 @@ impl Reading {
     fn array(&self, text: &[u8]) {
         if !self.has_arrays.load(Ordering::Relaxed) {
             let why = "an array of messages, which only 2025-03-26 has; what it holds is taken";
-            self.malformed.note(why, text);
+            self.unexpected.note(why, text);
         }
     }
 
     /// Counts what is no message, and finds out what it was meant to be.
     fn malformed(&self, malformed: Malformed, text: &[u8]) -> Box<MalformedMessage> {
-        self.malformed.note(&malformed.error.message, text);
+        self.unexpected.note(&malformed.error.message, text);
         Box::new(MalformedMessage::of(malformed, Some(text)))
     }
 }
