@@ -1,4 +1,4 @@
-//! `#[arg(..)]`: what is said of one parameter.
+//! `#[arg(..)]`: the attributes of one parameter.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -56,7 +56,7 @@ pub(crate) const OF_PROMPT: Known = Known {
 };
 
 impl Arg {
-    /// Reads what is said of a parameter of type `ty`.
+    /// Reads the attributes of a parameter of type `ty`.
     pub(crate) fn read(tokens: TokenStream, ty: &Type, known: &Known) -> syn::Result<Self> {
         let mut arg = Self::default();
         let mut problems = Problems::default();

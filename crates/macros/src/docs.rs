@@ -14,7 +14,7 @@ pub(crate) fn description(attributes: &[Attribute]) -> Option<TokenStream> {
     }
     let texts: Option<Vec<String>> = values.iter().map(|value| literal(value)).collect();
     let Some(texts) = texts else {
-        // `#[doc = include_str!(..)]`: only the compiler can tell what it says.
+        // `#[doc = include_str!(..)]`: only the compiler knows the text.
         let lines = values.iter().map(|value| quote!(#value, "\n"));
         return Some(quote!(::core::concat!(#(#lines),*).trim()));
     };

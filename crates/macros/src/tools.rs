@@ -70,7 +70,7 @@ fn read(attribute: TokenStream) -> syn::Result<Option<Path>> {
     settings.first().map(crate_path).transpose()
 }
 
-/// Refuses an `impl` whose methods cannot be tools.
+/// Refuses an `impl` with methods that cannot be tools.
 fn refuse(item: &ItemImpl, problems: &mut Problems) {
     if let Some((_, path, _)) = &item.trait_ {
         let words =

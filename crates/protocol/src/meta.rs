@@ -89,7 +89,7 @@ impl Meta {
         self.protocol_version.is_some() || self.client_capabilities.is_some() || self.client_info.is_some()
     }
 
-    /// The least severe level that the client wants to hear of.
+    /// The lowest severity of log messages that the client wants.
     ///
     /// # Errors
     /// -32602 for a level that does not exist (2026-07-28, logging §Error Handling).

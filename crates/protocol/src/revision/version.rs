@@ -9,8 +9,8 @@ macro_rules! revision {
     ) => {
         /// A revision of the protocol; older ones are smaller.
         ///
-        /// What differs between revisions is asked by name, such as [`Revision::has_sessions`]. Revisions are compared in
-        /// this crate alone.
+        /// Differences between revisions are named properties, such as [`Revision::has_sessions`]. Only this crate compares
+        /// revisions.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Revision {
             $(#[doc = $oldest_doc])* $oldest,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Implementation, JsonObject, NotificationMeta, RequestMeta, ResultType};
 use crate::Id;
 
-/// Which changes a client wants to hear of.
+/// The filter of a subscription: the changes that a client wants to be notified of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionFilter {

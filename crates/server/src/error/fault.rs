@@ -20,7 +20,7 @@ pub struct Fault {
     said: Said,
 }
 
-/// How a fault is put in words.
+/// The text of a fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Said {
     /// The expectation, and the found value.
@@ -28,7 +28,7 @@ enum Said {
     Plainly,
     /// The field is missing; such faults are reported together.
     Missing,
-    /// In these words.
+    /// This text.
     As(String),
 }
 
@@ -57,7 +57,7 @@ impl Fault {
         Self { said: Said::Missing, ..Self::new(field, expected) }
     }
 
-    /// Puts it in other words than what was expected and what was found.
+    /// Sets a text other than the one made of expectation and value.
     #[must_use]
     pub(crate) fn in_words(mut self, words: impl Into<String>) -> Self {
         self.said = Said::As(words.into());

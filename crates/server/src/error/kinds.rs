@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-/// Errors that are words under a heading.
+/// Errors that are a message with a heading.
 macro_rules! named {
     ($($(#[$attribute:meta])* $name:ident: $heading:literal;)*) => { $(
         $(#[$attribute])*
@@ -8,12 +8,12 @@ macro_rules! named {
         pub struct $name(Cow<'static, str>);
 
         impl $name {
-            /// An error with words for the caller.
+            /// An error with a message for the caller.
             pub fn new(words: impl Into<Cow<'static, str>>) -> Self {
                 Self(words.into())
             }
 
-            /// The words.
+            /// The message.
             pub fn words(&self) -> &str {
                 &self.0
             }
@@ -30,7 +30,7 @@ macro_rules! named {
 }
 
 named! {
-    /// There is no such thing. The words name it: `note 7`.
+    /// Not found. The message names what is missing: `note 7`.
     ///
     /// For a resource it means that nothing has its URI.
     ///
@@ -40,7 +40,7 @@ named! {
     /// assert_eq!(NotFound::new("note 7").to_string(), "not found: note 7");
     /// ```
     NotFound: "not found";
-    /// The caller may not do this. The words say what, and what would be needed.
+    /// The caller may not do this. The message says what, and what would be needed.
     ///
     /// ```
     /// use anyport_server::PermissionDenied;
@@ -111,8 +111,8 @@ impl fmt::Display for RateLimited {
 
 impl std::error::Error for RateLimited {}
 
-/// A fault of the server's own. The caller learns that there was one, and the words; the cause is only logged, as it
-/// may tell of the inside: a path, a query, a host.
+/// An internal fault of the server. The caller gets the message; the cause is only logged, since it may contain a path, a
+/// query or a host.
 ///
 /// 2026-07-28, server/tools §Error Handling, counts "Server errors" among the protocol errors, so it ends the call
 /// with -32603 even where it is a tool's.
@@ -132,7 +132,7 @@ pub struct InternalError {
 }
 
 impl InternalError {
-    /// A fault with words that the caller may read.
+    /// A fault with a message that the caller may read.
     pub fn new(words: impl Into<Cow<'static, str>>) -> Self {
         Self { words: words.into(), cause: None }
     }
@@ -142,7 +142,7 @@ impl InternalError {
         Self { words: Cow::Borrowed(""), cause: Some(cause.into().into()) }
     }
 
-    /// Adds words that the caller may read.
+    /// Adds a message that the caller may read.
     #[must_use]
     pub fn with_words(mut self, words: impl Into<Cow<'static, str>>) -> Self {
         self.words = words.into();

@@ -1,6 +1,6 @@
 //! Errors of handlers, and their form for models and programs.
 //!
-//! Any error that can be displayed will do; its words are then all that the caller learns. The types here say more:
+//! Any error that can be displayed will do; the caller then gets its message alone. The types here say more:
 //! what kind of failure it was, so that a program can act on it as well.
 //!
 //! | type | [`ErrorKind`] | of a tool | of a resource | of a prompt |
@@ -39,7 +39,7 @@
 //! let tool = Tool::new("note").run(async |Id { id }: Id, _: Context| find(id));
 //! // A resource answers that there is none at its URI.
 //! let resource = Resource::new("notes:///7").read(async |_: Context| find(7));
-//! // Any error converts with `?`, and what it says of its kind is kept.
+//! // Any error converts with `?`, and keeps its kind.
 //! let both = Tool::new("both").run(async |Id { id }: Id, _: Context| -> Result<String, ToolError> {
 //!     let port: u16 = "not a port".parse()?;
 //!     Ok(format!("{} {port}", find(id)?))

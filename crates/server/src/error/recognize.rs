@@ -60,8 +60,8 @@ mod tests {
         Box::new(error)
     }
 
-    fn meta(told: ErrorReport) -> Value {
-        let written = ToolResult::from(told).write(&identity()).unwrap();
+    fn meta(report: ErrorReport) -> Value {
+        let written = ToolResult::from(report).write(&identity()).unwrap();
         written.decode::<Value>().unwrap()["_meta"][key::ERROR].clone()
     }
 
@@ -69,21 +69,21 @@ mod tests {
     fn an_error_is_told_as_it_displays() {
         assert_eq!(ErrorReport::of(&"no ink").words, "no ink");
         assert_eq!(ErrorReport::of(&Outer::List(NotFound::new("note 7"))).words, "the list cannot be made");
-        for told in [
+        for report in [
             ErrorReport::of(&anyhow::anyhow!("inner").context("outer")),
             ErrorReport::of(&ToolError::from(anyhow::anyhow!("inner").context("outer"))),
         ] {
-            assert_eq!((&*told.words, told.kind), ("outer: inner", ErrorKind::Execution));
+            assert_eq!((&*report.words, report.kind), ("outer: inner", ErrorKind::Execution));
         }
-        let told = ErrorReport::of(&"words");
-        assert_eq!(meta(told), Value::Null, "words alone have no reason");
+        let report = ErrorReport::of(&"words");
+        assert_eq!(meta(report), Value::Null, "words alone have no reason");
     }
 
     #[test]
     fn a_named_error_keeps_its_kind_through_every_wrapping() {
-        let check = |told: ErrorReport, words: &str| {
-            assert_eq!((&*told.words, told.kind), (words, ErrorKind::NotFound));
-            assert_eq!(meta(told), json!({"reason": "not_found"}));
+        let check = |report: ErrorReport, words: &str| {
+            assert_eq!((&*report.words, report.kind), (words, ErrorKind::NotFound));
+            assert_eq!(meta(report), json!({"reason": "not_found"}));
         };
         let missing = || NotFound::new("note 7");
         check(ErrorReport::of(&missing()), "not found: note 7");
@@ -111,17 +111,18 @@ mod tests {
 
     #[test]
     fn a_cause_that_is_repeated_is_told_once() {
-        let told = ErrorReport::of(&ToolError::from(Outer::Repeats(StateError::new("shipped"))));
-        assert_eq!((&*told.words, told.kind), ("inside: wrong state: shipped", ErrorKind::State));
+        let report = ErrorReport::of(&ToolError::from(Outer::Repeats(StateError::new("shipped"))));
+        assert_eq!((&*report.words, report.kind), ("inside: wrong state: shipped", ErrorKind::State));
     }
 
     #[test]
     fn an_internal_error_hides_its_cause_and_is_a_protocol_error() {
         let error = InternalError::hiding(io::Error::other("/var/db")).with_words("no notes");
-        for told in [ErrorReport::of(&error), ErrorReport::of(&ToolError::from(Outer::Hidden(error.clone())))]
+        for report in
+            [ErrorReport::of(&error), ErrorReport::of(&ToolError::from(Outer::Hidden(error.clone())))]
         {
-            assert!(!told.words.contains("/var/db"), "{}", told.words);
-            let failed = ToolResult::from(told).write(&identity()).unwrap_err();
+            assert!(!report.words.contains("/var/db"), "{}", report.words);
+            let failed = ToolResult::from(report).write(&identity()).unwrap_err();
             assert_eq!(failed.code, code::INTERNAL_ERROR);
             assert!(failed.message.ends_with("internal error: no notes"), "{}", failed.message);
         }
@@ -177,8 +178,8 @@ mod tests {
 
     #[test]
     fn a_resource_that_is_missing_is_named_by_its_uri() {
-        let read = |told: ErrorReport| {
-            let error = told.into_read_error("notes:///7");
+        let read = |report: ErrorReport| {
+            let error = report.into_read_error("notes:///7");
             (error.code, error.message.into_owned(), error.data.unwrap_or(Raw::NULL).to_string())
         };
         let data = || r#"{"uri":"notes:///7"}"#.to_owned();
@@ -201,8 +202,8 @@ mod tests {
     #[test]
     fn a_failure_goes_through_a_tool_error_as_it_is() {
         let failure = crate::Failure(Error::new(4711, "not today"));
-        let told = ErrorReport::of(&ToolError::from(failure.clone()));
-        assert_eq!(told.clone().into_error(), failure.0);
-        assert_eq!(told.into_read_error("a:b"), failure.0);
+        let report = ErrorReport::of(&ToolError::from(failure.clone()));
+        assert_eq!(report.clone().into_error(), failure.0);
+        assert_eq!(report.into_read_error("a:b"), failure.0);
     }
 }

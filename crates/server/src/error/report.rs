@@ -69,7 +69,7 @@ impl ErrorReport {
             let Some(error) = cause else { break };
             if depth > 0 && words.len() < MAX_CHAIN_BYTES {
                 let more = error.to_string();
-                // Many repeat their cause in their own words.
+                // Many errors repeat their cause in their message.
                 if !words.contains(&more) {
                     words.push_str(": ");
                     words.push_str(&super::cut(&more, MAX_CHAIN_BYTES));

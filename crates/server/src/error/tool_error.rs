@@ -33,12 +33,12 @@ use crate::Failure;
 pub struct ToolError(Box<ErrorReport>);
 
 impl ToolError {
-    /// An error in words that the model can read and act on.
+    /// An error with a message that the model can read and act on.
     pub fn new(words: impl Into<String>) -> Self {
         Self(Box::new(ErrorReport { words: words.into(), ..ErrorReport::default() }))
     }
 
-    /// Puts `words` before its own: what was being done.
+    /// Puts `words` before the message: what was being done.
     #[must_use]
     pub fn because(mut self, words: impl fmt::Display) -> Self {
         self.0.words.insert_str(0, &format!("{words}: "));
@@ -88,7 +88,7 @@ impl fmt::Display for ToolError {
     }
 }
 
-/// Its words, so that a test that fails on one reads well.
+/// The message, so that the output of a failed test is readable.
 impl fmt::Debug for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ToolError({}: {:?})", self.0.kind, self.0.words)

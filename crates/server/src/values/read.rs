@@ -136,7 +136,7 @@ impl<'de> Deserializer<'de> for Reader {
         visitor.visit_map(self)
     }
 
-    /// A handler that takes `()` wants none of them.
+    /// A handler that takes `()` reads no values.
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
         visitor.visit_unit()
     }

@@ -21,7 +21,7 @@ pub(crate) struct Traced {
     pub(crate) type_name: &'static str,
     /// Whether values by name can be read as it at all.
     pub(crate) is_map: bool,
-    /// Its fields that have none of the names.
+    /// The fields with other names.
     pub(crate) unknown: Vec<&'static str>,
     /// The type of each name.
     pub(crate) wanted: Vec<Wanted>,
@@ -112,7 +112,7 @@ impl de::Error for Stop {
     }
 }
 
-/// The values by name: of each, whether it is to be there or only to be asked for.
+/// The expected values by name: whether each must be there, or only be requested.
 struct Root<'a> {
     fields: &'a Cell<&'static [&'static str]>,
     is_map: &'a Cell<bool>,

@@ -55,7 +55,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         }
     }
 
-    /// Why the request cannot be asked of anybody.
+    /// The error for a request that no caller can get.
     fn refusal(&self, request: &IncomingRequest, method: Method) -> Option<Error> {
         let session = match &self.phase {
             Phase::Confirming(session) | Phase::Open(session) => session,

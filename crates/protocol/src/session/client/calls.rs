@@ -53,7 +53,7 @@ pub(super) enum Stage {
     AwaitsLevel(CallId),
     /// It waits for the session to be renewed.
     AwaitsSession,
-    /// The reader is told next to send it.
+    /// The next event of its reader is [`CallEvent::Send`].
     Due,
     Sent,
 }
@@ -103,7 +103,7 @@ impl<C: Clone + Eq> Calls<C> {
         self.table.get_mut(id)
     }
 
-    /// Removes a call whose reader is gone.
+    /// Removes a call that has lost its reader.
     pub(super) fn remove(&mut self, id: CallId) -> Option<Call<C>> {
         let call = self.table.remove(id)?;
         self.buffered -= call.bytes;
@@ -220,7 +220,7 @@ impl<C: Clone + Eq> Calls<C> {
         Some((CallEvent::Finished { outcome, undeclared: call.undeclared }, Some(call.facts)))
     }
 
-    /// The failure of a call whose connection is over.
+    /// The failure of a call when its connection is closed.
     pub(super) fn failure(stage: Stage, reason: &CloseReason) -> Failure {
         match stage {
             Stage::Sent => Failure::Disconnected(reason.clone()),
@@ -243,7 +243,7 @@ impl<C: Clone + Eq> Call<C> {
         self.outcome.is_some()
     }
 
-    /// Whether log messages may be meant for it. A subscription hears of changes alone, even if its session has a level.
+    /// Whether the call takes log messages. A subscription takes changes alone, even if its session has a log level.
     pub(super) fn wants_logs(&self) -> bool {
         self.facts.method != Some(Method::Listen) && self.facts.log_level.is_some()
     }

@@ -30,7 +30,7 @@ use crate::{
 /// [`ClientConnection::next_event`] and is woken by [`Action::Wake`]. `now` is the time since the connection was made; it
 /// never goes back. `C` is who calls: compared, never read.
 ///
-/// The request itself never enters the machine: its reader holds it and writes it when it is told [`CallEvent::Send`]. What
+/// The request itself never enters the machine: its reader holds it and writes it at [`CallEvent::Send`]. What
 /// grows with a message happens before and after, so that a lock around the machine is held for a short time only: messages
 /// are read into an [`Input`] before, and lifted into the newest vocabulary ([`NegotiatedSession`]) after.
 ///
@@ -50,7 +50,7 @@ pub struct ClientConnection<C> {
 }
 
 impl<C: Clone + Eq> ClientConnection<C> {
-    /// A connection whose channel is not open yet; see [`Input::Opened`].
+    /// A connection with a channel that is not open yet; see [`Input::Opened`].
     pub fn new(config: ConnectionConfig) -> Self {
         Self {
             channel: config.channel,
@@ -131,7 +131,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         self.session().is_some_and(|session| property(session.revision()))
     }
 
-    /// Begins a call. Its request is written when its reader is told [`CallEvent::Send`]; nearly always that is its first
+    /// Begins a call. Its request is written when its reader gets [`CallEvent::Send`]; nearly always that is its first
     /// event, and is there at once.
     ///
     /// # Errors
@@ -188,8 +188,8 @@ impl<C: Clone + Eq> ClientConnection<C> {
         self.calls.take_send(call)
     }
 
-    /// Ends a call whose reader is gone: the server is told that the call is cancelled, and then that nobody answers what
-    /// it asked about it.
+    /// Ends a call without a reader: the server gets the cancellation of the call, then refusals of its requests about the
+    /// call.
     pub fn abandon(&mut self, call: CallId, out: &mut Actions) {
         let Some(abandoned) = self.calls.remove(call) else { return };
         let is_open = !abandoned.has_outcome() && abandoned.stage == Stage::Sent;
@@ -270,7 +270,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         matches!(self.phase, Phase::Closed(_))
     }
 
-    /// Whether the connection can be closed without anybody missing it: nothing is in flight, and the server announces
+    /// Whether the connection can be closed without a loss: nothing is in flight, and the server announces
     /// nothing for which its client waits in silence.
     pub fn is_unused(&self) -> bool {
         let awaited = self.session().is_some_and(|session| self.subscriptions.are_awaited(session));

@@ -7,14 +7,14 @@ use crate::{
     revision::{self, Part, Unrepresentable},
 };
 
-/// What one hop adds to a request: its own token, and what the server is told of whom it serves.
+/// The members that one hop adds to a request: its progress token, and the client's capabilities and identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestEnvelope {
     /// The token that the server's progress notifications shall carry; `None`: none are wanted.
     pub progress_token: Option<Raw>,
-    /// What the client can be asked, in the newest vocabulary.
+    /// The client's capabilities, in the newest vocabulary.
     pub capabilities: Raw,
-    /// Who the client is: an `Implementation`.
+    /// The client's identity: an `Implementation`.
     pub client_info: Raw,
     /// From which severity on log messages of this request are wanted; `None`: none are.
     pub log_level: Option<LogLevel>,

@@ -46,11 +46,11 @@ pub struct CallFacts<C> {
     pub caller: C,
     /// Whether calls of this caller are unrelated although they compare as equal (anonymous over modern HTTP).
     pub unidentifiable: bool,
-    /// What the caller can be asked.
+    /// The capabilities of the caller for server requests.
     pub profile: ClientProfile,
     /// The least severe log messages that the caller wants; `None` if it wants none.
     pub log_level: Option<LogLevel>,
-    /// Whether the caller has left the log level to the server: a legacy server is then not told one.
+    /// Whether the caller has left the log level to the server: a legacy server then gets no `logging/setLevel`.
     pub log_level_is_default: bool,
     /// Whether the caller wants progress.
     pub progress: bool,
@@ -158,13 +158,13 @@ pub enum Action {
     Count(&'static str),
 }
 
-/// The actions of one step; kept on the stack by the caller.
+/// The actions of one step, on the stack of the caller.
 pub type Actions = SmallVec<[Action; 4]>;
 
 /// How the call of a request on a shared stream was found, from clear to doubtful: what the isolation of callers learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attribution {
-    /// Only one caller could be meant, and while its call is in flight no other may be asked on this connection.
+    /// Only one caller is possible. While its call is in flight, no other caller gets a server request on this connection.
     Single,
     /// Calls of several callers were in flight, so the request was refused.
     Ambiguous,
@@ -178,7 +178,7 @@ pub enum UnsolicitedMessage {
     /// A notification that the protocol does not have.
     UnknownNotification(ByteString, Raw),
     /// A request. It is answered, or declined with
-    /// [`ClientConnection::decline`](super::ClientConnection::decline) if there is nobody to ask.
+    /// [`ClientConnection::decline`](super::ClientConnection::decline) if no client can answer it.
     Request(ServerRequestId, Method, Raw),
 }
 
@@ -259,9 +259,9 @@ impl Outgoing {
 pub struct ConnectionConfig {
     /// How messages of the server reach us.
     pub channel: Channel,
-    /// The revision that must be spoken; `None`: the newest that both sides know.
+    /// The required revision; `None` for the newest that both sides support.
     pub revision: Option<Revision>,
-    /// What the client can be asked, in the newest vocabulary: a legacy server is told once.
+    /// The client's capabilities, in the newest vocabulary. A legacy server gets them once, in `initialize`.
     pub capabilities: Raw,
     /// Who the client is: an `Implementation`.
     pub client_info: Raw,
@@ -277,7 +277,7 @@ pub struct ConnectionConfig {
     pub call_queue_bytes: usize,
     /// Requests of the server's that may be open at once, held ones included.
     pub max_open_questions: usize,
-    /// How long a `roots/list` that came outside any call is held for the next call that may be asked.
+    /// How long a `roots/list` outside any call is held for the next call that can take it.
     pub roots_hold: Duration,
     /// How long a legacy server goes on logging after the last call that wanted its log messages.
     pub log_hold: Duration,

@@ -7,7 +7,7 @@ use crate::meta::LogLevel;
 /// the most verbose level that a call wants, and lowered some time after the last such call.
 #[derive(Debug)]
 pub(super) struct SessionLogLevel {
-    /// What the server was told last; until then it decides for itself.
+    /// The last level that the server got. Before, the server chooses the level.
     level: Option<LogLevel>,
     /// The request that raises it, until it is answered.
     raising: Option<CallId>,
@@ -29,7 +29,7 @@ impl SessionLogLevel {
         Self { level: None, raising: None, wanted: Duration::ZERO, due: None, hold: hold.max(MIN_HOLD) }
     }
 
-    /// Whether the server decides for itself: it was never told a level.
+    /// Whether the server chooses the level: it never got one.
     pub(super) fn is_server_default(&self) -> bool {
         self.level.is_none()
     }
@@ -39,7 +39,7 @@ impl SessionLogLevel {
         self.due
     }
 
-    /// A call wants log messages from `level` on. Returns whether the server is to be told so first.
+    /// A call wants log messages from `level` on. Returns whether `logging/setLevel` must precede it.
     pub(super) fn raise(&mut self, now: Duration, level: LogLevel) -> bool {
         self.wanted = now;
         if self.level.is_some_and(|now| now <= level) {
@@ -69,7 +69,7 @@ impl SessionLogLevel {
         }
     }
 
-    /// Returns the level that the server is to be told now that nobody wants log messages any more.
+    /// Returns the level to set once no call wants log messages any more.
     pub(super) fn lower(&mut self, now: Duration, still_wanted: bool) -> Option<LogLevel> {
         self.due.filter(|due| *due <= now)?;
         if still_wanted {
@@ -85,7 +85,7 @@ impl SessionLogLevel {
         self.level
     }
 
-    /// The level that a renewed session is told: a new one decides for itself again.
+    /// The level to set in a renewed session, where the server chooses again.
     pub(super) fn restored(&self) -> Option<LogLevel> {
         self.level
     }

@@ -6,22 +6,22 @@ use crate::{Error, Id, Limits, Raw, failure::Failure, json::Elements, jsonrpc::M
 /// Text of the server's that is not a message.
 #[derive(Debug)]
 pub struct MalformedMessage {
-    /// What is wrong with it, as its sender is told.
+    /// The error for its sender.
     pub error: Error,
     /// What it was meant to be.
     pub intent: Intent,
 }
 
-/// What malformed text was meant to be, as far as can be told.
+/// The kind of message that malformed text was probably meant to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
     /// A request: the server waits for an answer.
     Request(Id),
     /// A notification, or a request whose id cannot be read: there is nothing to answer.
     Notification,
-    /// The response to the request with this id, whose caller would wait for ever.
+    /// The response to the request with this id. Its caller would wait for ever.
     Response(Id),
-    /// It cannot be told.
+    /// Unknown.
     Unknown,
 }
 

@@ -10,7 +10,7 @@ use crate::{
 
 /// A message of the server's, with everything read from it that decides where it goes.
 ///
-/// Reading it walks over the params once; whoever holds a lock then no longer has to.
+/// Reading walks over the params once, so that it is not done under a lock.
 #[derive(Debug)]
 pub struct ServerMessage(pub(super) Content);
 

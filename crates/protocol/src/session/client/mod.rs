@@ -9,7 +9,7 @@
 //! - [`route_request()`]: the call that a legacy server's request on a shared channel belongs to.
 //! - [`PreparedRequest`]: the request of a call, ready to be written.
 //! - [`MalformedMessage`]: text that is not a message, and what it was meant to be.
-//! - [`CallTable`]: what is kept for each call; drivers keep theirs in one, too.
+//! - [`CallTable`]: values by call, for this machine and for drivers.
 
 mod ask;
 mod call_id;

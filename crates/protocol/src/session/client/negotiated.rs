@@ -38,7 +38,7 @@ impl NegotiatedSession {
     }
 
     /// With a server that answered `initialize`. What it said becomes a `DiscoverResult`: `serverInfo` goes into `_meta`,
-    /// its capabilities are lifted, members that nobody knows stay.
+    /// its capabilities are lifted, unknown members stay.
     ///
     /// # Errors
     /// [`Failure::InvalidPeer`] when the server chose a revision that is none, or that has no `initialize`, or left out
@@ -64,7 +64,7 @@ impl NegotiatedSession {
         Ok(Self { revision, discovered, extended, identity })
     }
 
-    /// The revision that is spoken with the server.
+    /// The negotiated revision.
     pub fn revision(&self) -> Revision {
         self.revision
     }
@@ -102,11 +102,11 @@ impl NegotiatedSession {
     }
 
     /// The outcome of a request for a caller of the newest vocabulary. `params` are those that the caller wrote; `to` is the
-    /// revision that it speaks. Only to one of the newest an older server's result says whose it is; lists do to all, so
-    /// that one that is kept is the same for all.
+    /// revision that it speaks. The result of an older server gets that server's identity if the caller's revision has it in results. Lists
+    /// get it always, so that a cached list is the same for all callers.
     ///
-    /// An old server's error -32042 stays as it is: whoever asks the user in its stead has to see it, and must not let it
-    /// go on. A caller of an older revision knows an old server's codes; give it the error as it came.
+    /// An old server's error -32042 stays as it is: the code that asks the user in the server's stead needs it, and must not
+    /// pass it on. A caller of an older revision knows an old server's codes; give it the error as it came.
     ///
     /// # Errors
     /// [`Failure::InvalidPeer`] when the result breaks the protocol.
@@ -149,7 +149,7 @@ impl NegotiatedSession {
     }
 
     /// 2026-07-28, basic §ResultType: a client that receives a type which it does not recognise must treat the response
-    /// as an error. What an extension has added is for whoever knows it.
+    /// as an error. A type that an extension adds is passed on.
     fn modern_result(&self, method: Option<Method>, result: Raw) -> Result<Raw, Failure> {
         if !result.is_object() {
             return Err(Failure::InvalidPeer("the server's result is no object".into()));
@@ -157,8 +157,8 @@ impl NegotiatedSession {
         let kind = result.member("resultType");
         match kind.as_ref().map(Raw::as_str) {
             Some("\"complete\"") => Ok(result),
-            // 2026-07-28, basic §ResultType: "clients **MUST** treat an absent `resultType` as `"complete"`", but whoever
-            // calls us "**MUST**" be told it, and some clients refuse what is not.
+            // 2026-07-28, basic §ResultType: "clients **MUST** treat an absent `resultType` as `"complete"`", but our
+            // own results "**MUST**" have it, and some clients refuse results without it.
             None => {
                 Ok(Splice::retain(&result, |_| true).with("resultType", &Raw::string("complete")).finish())
             }
@@ -179,7 +179,7 @@ impl NegotiatedSession {
     /// The params of an old server's question, in the newest vocabulary.
     ///
     /// What belongs to the server's hop is left out: its progress token, a wish for a task (never declared), and
-    /// `elicitationId`, in whose place whoever asks an old client puts its own.
+    /// `elicitationId`, which a session with an old client replaces by its own.
     ///
     /// # Errors
     /// -32602, for the server, when the question does not exist in its revision or cannot be carried.
@@ -236,7 +236,7 @@ fn signed(identity: Option<&ServerIdentity>, result: Raw) -> Raw {
 /// Completion where there is none.
 const NO_VALUES: &str = r#"{"resultType":"complete","completion":{"values":[]}}"#;
 
-/// The result of a method that nobody here knows, from an old server: its results are complete.
+/// The result of an unknown method, from an old server: its results are complete.
 fn complete(result: Raw) -> Raw {
     if !result.is_object() || result.member("resultType").is_some() {
         return result;

@@ -12,8 +12,8 @@ use crate::{
 ///
 /// 2026-07-28, transports/stdio §Backward Compatibility: clients "SHOULD probe with a `server/discover` request"; a
 /// `DiscoverResult` or a recognised modern error means a modern server, any other error or no answer within a reasonable
-/// time an older one, which `initialize` opens. Of our own: a process that ends at the probe is started again and asked
-/// with `initialize` (servers exist that end at a first request they do not know), and a `DiscoverResult` that comes
+/// time an older one, which `initialize` opens. Of our own: a process that ends at the probe is started again and gets
+/// `initialize` (servers exist that end at a first request they do not know), and a `DiscoverResult` that comes
 /// before the answer to `initialize` still means a modern server: one that was slow to start.
 #[derive(Debug)]
 pub struct VersionNegotiation {
@@ -26,7 +26,7 @@ pub struct VersionNegotiation {
     probe: Revision,
     /// Whether a probe was repeated although the server had refused its revision.
     insisted: bool,
-    /// The revision that `initialize` asked for last.
+    /// The revision that the last `initialize` requested.
     asked: Revision,
 }
 
@@ -72,7 +72,7 @@ pub enum NegotiationError {
 }
 
 impl VersionNegotiation {
-    /// Begins; `wanted` is the revision that must be spoken, if one must.
+    /// Begins the negotiation. `wanted` is the required revision, if there is one.
     pub fn begin(wanted: Option<Revision>) -> (Self, NegotiationStep) {
         let old = wanted.filter(|revision| revision.has_sessions());
         let asked = old.unwrap_or(Revision::NEWEST_LEGACY);
@@ -90,7 +90,7 @@ impl VersionNegotiation {
         match (self.stage, outcome) {
             (Stage::Over, _) => NegotiationStep::Wait,
             (_, Ok(result)) if is_discovery(&result) => self.discovered(result),
-            // An old server that answers whatever it is asked with a result of its own has not understood.
+            // An old server that answers every request with a result of its own has not understood this one.
             (Stage::Probing, Ok(_)) if self.wanted.is_some() => {
                 self.fail(NegotiationError::Revision("an older revision".into()))
             }
@@ -130,7 +130,7 @@ impl VersionNegotiation {
                     known(&supported).into_iter().filter(fits).partition(|revision| revision.is_stateless());
                 // 2026-07-28, versioning §Protocol Version Negotiation: the client "SHOULD select a mutually supported
                 // version from the `supported` list and retry the request". A server that lists the revision which it
-                // refused, or a newer one, is asked once more; then it stays so.
+                // refused, or a newer one, gets one more probe.
                 if let Some(revision) =
                     modern.into_iter().max().filter(|it| *it < self.probe || !self.insisted)
                 {

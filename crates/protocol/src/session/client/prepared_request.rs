@@ -9,7 +9,7 @@ use crate::{Method, Raw, Revision, json::string};
 
 /// The request of a call, ready to be written: in the server's revision, for one hop, without an id.
 ///
-/// The reader of the call holds it and writes it whenever it is told [`CallEvent::Send`](super::CallEvent::Send).
+/// The reader of the call holds it and writes it at each [`CallEvent::Send`](super::CallEvent::Send).
 #[derive(Clone, Debug)]
 pub struct PreparedRequest {
     method: ByteString,
@@ -22,7 +22,7 @@ pub struct PreparedRequest {
 }
 
 impl NegotiatedSession {
-    /// Prepares a request whose caller wrote `params`. With `progress`, the server is told a progress token: the id of the
+    /// Prepares a request whose caller wrote `params`. With `progress`, the request has a progress token: the id of the
     /// call, whatever token `envelope` has.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 use crate::{Error, Method};
 
-/// A call in flight, as far as it decides to whom a request of the server's belongs.
+/// The facts about a call in flight that decide whether a server request belongs to it.
 #[derive(Clone, Copy, Debug)]
 pub struct InFlightCall<'a, C> {
     /// Who calls.
@@ -49,7 +49,7 @@ pub fn route_request<C: PartialEq>(calls: &[InFlightCall<'_, C>]) -> RequestRout
 }
 
 impl RequestRoute {
-    /// The error for a server whose request `question` belongs to no call; `None` if it belongs to one.
+    /// The error for a server request that belongs to no call; `None` if it belongs to one.
     pub fn refusal(self, question: Method) -> Option<Error> {
         Some(match self {
             Self::Call(_) => return None,

@@ -13,7 +13,7 @@ pub struct ServerIdentity {
 }
 
 impl ServerIdentity {
-    /// That of the server whose `DiscoverResult` this is; `None` when it does not say.
+    /// The identity in a `DiscoverResult`; `None` if there is none.
     pub fn of(discovered: &Raw) -> Option<Self> {
         let info = discovered.member("_meta")?.member(key::SERVER_INFO).filter(Raw::is_object)?;
         Some(Self { meta: Splice::new().with(key::SERVER_INFO, &info).finish() })
@@ -24,7 +24,7 @@ impl ServerIdentity {
         &self.meta
     }
 
-    /// `result` with it, unless it says already whose it is.
+    /// `result` with the identity, unless it has one.
     #[must_use]
     pub fn sign(&self, result: Raw) -> Raw {
         let old = result.member("_meta");

@@ -34,9 +34,9 @@ pub(super) struct OpenRequest {
     pub(super) owner: Owner,
     pub(super) needs: Option<InputCapability>,
     progress_token: Option<Raw>,
-    /// How often the server was told that the request is still open.
+    /// The number of progress notifications that the server got for the request.
     told: u64,
-    /// When it is told so next, or when the request is refused if it is held.
+    /// When the next one is due, or when the request is refused if it is held.
     due: Option<Duration>,
 }
 
@@ -47,7 +47,7 @@ pub(super) enum Owner {
     Call(CallId),
     /// Whoever takes what belongs to no call; the route says why it belongs to none.
     Unsolicited(RequestRoute),
-    /// The caller of the next call that may be asked.
+    /// The caller of the next call that can take it.
     Held,
 }
 
@@ -92,7 +92,7 @@ impl ServerRequests {
         })
     }
 
-    /// Notes a request that somebody is asked.
+    /// Adds a request that a caller gets.
     pub(super) fn open(
         &mut self,
         now: Duration,
@@ -233,6 +233,6 @@ pub(super) fn undeclared(profile: &ClientProfile, method: Method, needs: InputCa
     Error::new(code, format!("the client cannot be asked {}: it did not declare {required}", method.as_str()))
 }
 
-/// How often a server that asked for progress is told that its request is still open: what it waits for is a person, and
+/// The interval of progress notifications for a server request with a progress token: it waits for a person, and
 /// its own timeout must not end the call meanwhile.
 const PROGRESS: Duration = Duration::from_secs(15);

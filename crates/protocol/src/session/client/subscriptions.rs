@@ -25,7 +25,7 @@ impl Subscriptions {
     }
 
     /// Whether the server may send a notification at any time for which its client waits in silence. A modern server does
-    /// so only while a request is in flight; a legacy one announces changes of its lists without being asked.
+    /// so only while a request is in flight; a legacy one announces changes of its lists unsolicited.
     pub(super) fn are_awaited(&self, session: &NegotiatedSession) -> bool {
         if session.revision().has_listen() {
             return false;

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 
 use super::call_id::CallId;
 
-/// What is kept for each request of ours, from oldest to newest.
+/// A table with a value for each request of the client, from oldest to newest.
 ///
 /// Ids only grow, so that a new entry goes to the end and the others are found by bisection. The table keeps its room:
 /// entries that come and go cost no allocation.

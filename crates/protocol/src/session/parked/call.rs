@@ -47,11 +47,11 @@ pub struct Limits {
 /// The wishes of an attached request, and its client's capabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// What the client can be asked.
+    /// The capabilities of the client for server requests.
     pub profile: ClientProfile,
     /// From which severity on it wants log messages.
     pub log_level: Option<LogLevel>,
-    /// Whether it wants to hear of progress.
+    /// Whether it wants progress notifications.
     pub progress: bool,
 }
 

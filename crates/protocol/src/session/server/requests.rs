@@ -28,7 +28,7 @@ pub(super) struct OpenRequest<R> {
 #[derive(Debug, Default)]
 pub struct SentRequests {
     ids: SmallVec<[Id; 1]>,
-    /// The elicitations by URL whose end this client wants to be told of.
+    /// The elicitations by URL of which the client is notified when they are complete.
     elicitations: Vec<Raw>,
 }
 

@@ -38,7 +38,7 @@ pub struct ServerSession<C, R> {
 /// The configuration of a [`ServerSession`].
 #[derive(Clone, Debug)]
 pub struct ServerSessionConfig {
-    /// The revisions that may be spoken.
+    /// The supported revisions.
     pub supported: Arc<[Revision]>,
     /// The most requests of the client in flight.
     pub max_open_requests: usize,

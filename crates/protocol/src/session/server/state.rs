@@ -215,8 +215,8 @@ impl SessionState {
             return Err(Error::invalid_params("params.capabilities must be an object"));
         }
         let roots_list_changed = ClientProfile::of(&capabilities).roots_list_changed;
-        // 2025-11-25, lifecycle §Operation: both parties MUST "Respect the negotiated protocol version". A client that asked
-        // for a newer one has declared capabilities that this one does not have, and must not be asked to use them.
+        // 2025-11-25, lifecycle §Operation: both parties MUST "Respect the negotiated protocol version". A client that requested
+        // a newer one has declared capabilities that this one does not have, and gets no requests that need them.
         let said = revision::lower(Part::ClientCapabilities, revision, capabilities);
         let lifted = said.and_then(|said| revision::lift(Part::ClientCapabilities, revision, said));
         self.capabilities = lifted.map_err(invalid_params)?;

@@ -20,7 +20,7 @@ impl SubscriptionChange {
         }
     }
 
-    /// The URIs that the client wants to be told of from now on.
+    /// The URIs that the client subscribes to with this change.
     pub fn added(&self) -> &[ByteString] {
         &self.added
     }
