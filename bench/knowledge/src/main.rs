@@ -98,7 +98,7 @@ fn ask(index: &Index, corpus: &Corpus, documents: u64, kind: Kind) -> anyhow::Re
         times.push(cpu::of_thread().saturating_sub(start));
         ensure!(kind == Kind::Typo || hits.total > 0, "nothing found for {:?}", question.query);
         let path = corpus.file(question.document).0;
-        found += usize::from(hits.hits.iter().any(|hit| *hit.path == *path));
+        found += usize::from(hits.hits.iter().any(|hit| hit.path.as_str() == path.as_str()));
     }
     Ok((times, found))
 }

@@ -259,7 +259,7 @@ impl<S: Service> Dialogue<S> {
     /// The original request once more, with the answers and the state as they came.
     fn retry(&self, answers: Raw, state: Option<&Raw>) -> Request {
         let own = |key: &str| !matches!(key, "inputResponses" | "requestState");
-        let mut params = Splice::retain(&self.request.params, own).with("inputResponses", &answers);
+        let mut params = Splice::retain(self.request.params.raw(), own).with("inputResponses", &answers);
         if let Some(state) = state {
             params = params.with("requestState", state);
         }

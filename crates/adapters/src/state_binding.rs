@@ -60,7 +60,7 @@ fn bound(seals: &StateSealer, owner: &StateOwner, outcome: Outcome) -> Outcome {
 }
 
 fn with_state(request: Request, state: &str) -> Request {
-    let params = replaced(&request.params, state);
+    let params = replaced(request.params.raw(), state);
     Request { method: request.method, params: params.into() }
 }
 

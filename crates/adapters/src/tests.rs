@@ -87,7 +87,7 @@ async fn shim_asks_in_parallel_and_replays() {
     assert_eq!(outcome(&mut reply).await, Outcome::Result(raw(r#"{"sure":{"action":"decline"}}"#)));
     let requests = inner.0.lock().unwrap();
     assert_eq!(
-        requests[1].params.as_str(),
+        requests[1].params.raw().as_str(),
         r#"{"name":"t","x":1,"inputResponses":{"name":{"action":"accept"},"city":{"role":"assistant"}},"requestState":"one"}"#
     );
 }

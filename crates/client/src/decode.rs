@@ -38,7 +38,7 @@ impl CallResult {
     /// [`Error::Decode`], when there is none, or it is no `T`.
     pub fn structured<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let wrong = |place: String, fault| Error::Decode { method: "tools/call".into(), place, fault };
-        let Some(value) = &self.structured_content else {
+        let Some(value) = self.structured_content() else {
             return Err(wrong(
                 "structuredContent".into(),
                 format!("there is none; the text is {:.200}", self.text()),

@@ -45,7 +45,7 @@ impl Core {
             return Ok((self.send(request, options).await?.result, false));
         };
         if !options.fresh
-            && let Some(cached) = self.cache.get(cacheable, &request.params)
+            && let Some(cached) = self.cache.get(cacheable, request.params.raw())
         {
             return Ok((cached, true));
         }
@@ -53,7 +53,7 @@ impl Core {
         let Answered { result, asked } = self.send(request, options).await?;
         // 2026-07-28, caching §Cache Key: results of requests with answers to questions "MUST NOT be cached".
         if !asked {
-            self.cache.put(mark, cacheable, &request.params, &result);
+            self.cache.put(mark, cacheable, request.params.raw(), &result);
         }
         Ok((result, false))
     }

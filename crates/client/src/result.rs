@@ -1,7 +1,6 @@
-use std::ops::Deref;
-
 use anyport_protocol::types::{CallToolResult, ContentBlock, ResourceContents};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The result of a tool.
 ///
@@ -17,6 +16,16 @@ impl CallResult {
         self.0.is_error == Some(true)
     }
 
+    /// The content blocks.
+    pub fn content(&self) -> &[ContentBlock] {
+        &self.0.content
+    }
+
+    /// The structured content as it arrived; [`CallResult::structured`] reads it as a type.
+    pub fn structured_content(&self) -> Option<&Value> {
+        self.0.structured_content.as_ref()
+    }
+
     /// All text of the result, one block a line; that of embedded resources too.
     pub fn text(&self) -> String {
         let texts = self.0.content.iter().filter_map(|block| match block {
@@ -30,17 +39,14 @@ impl CallResult {
         texts.collect::<Vec<_>>().join("\n")
     }
 
-    /// The result as the protocol has it.
+    /// Returns the result as the protocol has it, with its `_meta`.
+    pub fn as_inner(&self) -> &CallToolResult {
+        &self.0
+    }
+
+    /// Converts the result into what the protocol has.
     pub fn into_inner(self) -> CallToolResult {
         self.0
-    }
-}
-
-impl Deref for CallResult {
-    type Target = CallToolResult;
-
-    fn deref(&self) -> &CallToolResult {
-        &self.0
     }
 }
 

@@ -63,7 +63,7 @@ impl OutputSchemas {
             compiled.ok()
         });
         let Some(validator) = compiled else { return Ok(result) };
-        let fault = match &result.structured_content {
+        let fault = match result.structured_content() {
             Some(content) => fault(validator, content),
             None => Some("there is no structured content".into()),
         };

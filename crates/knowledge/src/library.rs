@@ -61,8 +61,8 @@ impl Library {
 
     fn add(&mut self, document: Arc<Document>) {
         let Self { documents, by_path, by_topic, hasher } = self;
-        let path_of = |at: &usize| documents.get(*at).map_or("", |document| &*document.path);
-        let path = &*document.path;
+        let path_of = |at: &usize| documents.get(*at).map_or("", |document| document.path.as_str());
+        let path = document.path.as_str();
         let place =
             by_path.entry(hasher.hash_one(path), |at| path_of(at) == path, |at| hasher.hash_one(path_of(at)));
         let Entry::Vacant(place) = place else { return };
@@ -77,7 +77,8 @@ impl Library {
 
     /// The document at `path`.
     pub fn get(&self, path: &str) -> Option<&Arc<Document>> {
-        let is_there = |at: &usize| self.documents.get(*at).is_some_and(|document| *document.path == *path);
+        let is_there =
+            |at: &usize| self.documents.get(*at).is_some_and(|document| document.path.as_str() == path);
         self.by_path.find(self.hasher.hash_one(path), is_there).and_then(|at| self.documents.get(*at))
     }
 
@@ -226,7 +227,7 @@ mod tests {
 
     fn found<'a>(library: &'a Library, language: &str, domain: &str) -> Option<&'a str> {
         match library.find(language, domain) {
-            Found::Document(document) => Some(&document.path),
+            Found::Document(document) => Some(document.path.as_str()),
             Found::Close(_) => None,
         }
     }
@@ -234,7 +235,7 @@ mod tests {
     fn close<'a>(library: &'a Library, language: &str, domain: &str) -> Vec<&'a str> {
         match library.find(language, domain) {
             Found::Document(document) => panic!("found {}", document.path),
-            Found::Close(documents) => documents.into_iter().map(|document| &*document.path).collect(),
+            Found::Close(documents) => documents.into_iter().map(|document| document.path.as_str()).collect(),
         }
     }
 
@@ -243,7 +244,10 @@ mod tests {
         let library = library(&[("b.md", "1"), ("a/c.md", "2"), ("b.md", "3")]);
         assert_eq!(library.get("b.md").unwrap().held().map(|text| &**text), Some("1"));
         assert_eq!(library.get("B.md"), None);
-        assert_eq!(library.iter().map(|document| &*document.path).collect::<Vec<_>>(), ["b.md", "a/c.md"]);
+        assert_eq!(
+            library.iter().map(|document| document.path.as_str()).collect::<Vec<_>>(),
+            ["b.md", "a/c.md"]
+        );
         assert_eq!(library.len(), 2);
         assert!(!library.is_empty());
     }

@@ -1,6 +1,6 @@
 //! The name of a document: its path below the folder, with `/` on every system.
 
-use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 /// A relative path of plain segments joined by `/`.
 ///
@@ -62,14 +62,6 @@ impl DocumentPath {
         let language = folders.rsplit('/').next();
         let names_the_folder = ["readme", "index"].contains(&name.to_lowercase().as_str());
         (language, (!names_the_folder).then_some(name))
-    }
-}
-
-impl Deref for DocumentPath {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
     }
 }
 

@@ -20,7 +20,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// The URI of the document at `path`.
 pub fn of(path: &DocumentPath) -> String {
-    format!("{PREFIX}{}", utf8_percent_encode(path, ENCODED))
+    format!("{PREFIX}{}", utf8_percent_encode(path.as_str(), ENCODED))
 }
 
 /// The URI of a section of the document at `path`: its fragment is the heading's slug.

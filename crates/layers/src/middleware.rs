@@ -190,7 +190,7 @@ impl Call {
     /// The call with other arguments.
     #[must_use]
     pub fn with_arguments(mut self, arguments: &Raw) -> Self {
-        let others = Splice::retain(&self.request.params, |key| key != "arguments");
+        let others = Splice::retain(self.request.params.raw(), |key| key != "arguments");
         self.request.params = others.with("arguments", arguments).finish().into();
         self
     }

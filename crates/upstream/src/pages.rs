@@ -64,7 +64,7 @@ async fn rest(
         if !seen.insert(at.to_string()) {
             return Outcome::from(looping(method, &at));
         }
-        let params = Splice::retain(&request.params, |key| key != "cursor").with("cursor", &at).finish();
+        let params = Splice::retain(request.params.raw(), |key| key != "cursor").with("cursor", &at).finish();
         let page = Request { method: request.method.clone(), params: params.into() };
         let page = match emitter.relay(upstream.call(page, context.clone())).await {
             Outcome::Result(page) => page,

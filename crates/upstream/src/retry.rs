@@ -56,7 +56,7 @@ impl Pool {
         if request.is_listen() {
             return match Era::of(up.session.revision()) {
                 Era::Modern => resubscribe::listen(self.clone(), request, context),
-                Era::Legacy => slot.listen.open(&request.params),
+                Era::Legacy => slot.listen.open(request.params.raw()),
             };
         }
         let sent = match Era::of(up.session.revision()) {

@@ -116,7 +116,7 @@ impl ToolCatalog {
         let given = context.param_headers().filter(|_| context.revision().has_request_headers());
         match given.and_then(|given| Some((given, self.plan(request)?))) {
             Some((given, plan)) => {
-                plan.check(given, Members::find(request.params.as_str(), "arguments").unwrap_or("{}"))
+                plan.check(given, Members::find(request.params.raw().as_str(), "arguments").unwrap_or("{}"))
             }
             None => Ok(()),
         }

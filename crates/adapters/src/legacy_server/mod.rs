@@ -261,7 +261,7 @@ fn fresh(request: Request) -> Request {
     if !request.params.members().any(|member| hop(&member.key())) {
         return request;
     }
-    let params = Splice::retain(&request.params, |key| !hop(key)).finish();
+    let params = Splice::retain(request.params.raw(), |key| !hop(key)).finish();
     Request { method: request.method, params: params.into() }
 }
 

@@ -265,7 +265,7 @@ async fn a_result_is_held_against_its_schema_and_no_schema_is_fetched() {
     client.call("sum", json!({"give": {"sum": 5}})).await.unwrap();
     let wrong = client.call("sum", json!({"give": {"sum": "five"}})).await.unwrap_err();
     assert!(wrong.to_string().contains("sum: \"five\" is not of type \"integer\""), "{wrong}");
-    assert!(matches!(wrong, Error::Output { result, .. } if result.structured_content.is_some()));
+    assert!(matches!(wrong, Error::Output { result, .. } if result.structured_content().is_some()));
     client.call("sum", json!({"give": {"sum": "five"}})).unchecked().await.unwrap();
     let none = client.call("sum", json!({"fail": false})).await.unwrap_err();
     assert!(none.to_string().contains("no structured content"), "{none}");

@@ -298,7 +298,7 @@ fn is_plain(request: &Request) -> bool {
     let of_a_call = |name: &str| name.starts_with("io.modelcontextprotocol/") || OF_A_CALL.contains(&name);
     request.params.members().all(|member| match &*member.key() {
         "cursor" => true,
-        "_meta" => request.params.slice(member.value).members().all(|member| of_a_call(&member.key())),
+        "_meta" => request.params.raw().slice(member.value).members().all(|member| of_a_call(&member.key())),
         _ => false,
     })
 }

@@ -158,7 +158,10 @@ impl Library {
         let (language, domain) = (query.language.trim(), query.domain.trim());
         let problem = format!("No stdlib document found for {}/{}", shown(language), shown(domain));
         if !close.is_empty() {
-            return Answer::none(suggest::instead(problem, close.iter().map(|document| &*document.path)));
+            return Answer::none(suggest::instead(
+                problem,
+                close.iter().map(|document| document.path.as_str()),
+            ));
         }
         let domains: BTreeSet<&str> = self
             .iter()

@@ -124,10 +124,10 @@ pub(crate) fn cursor(place: usize, document: &Document) -> String {
 pub(crate) fn after(all: &[Arc<Document>], cursor: &str) -> Option<usize> {
     let (place, path) = cursor.split_once(' ')?;
     let place: usize = place.parse().ok()?;
-    if all.get(place).is_some_and(|document| *document.path == *path) {
+    if all.get(place).is_some_and(|document| document.path.as_str() == path) {
         return Some(place + 1);
     }
-    let moved = all.iter().position(|document| *document.path == *path);
+    let moved = all.iter().position(|document| document.path.as_str() == path);
     Some(moved.map_or(place.min(all.len()), |place| place + 1))
 }
 

@@ -114,7 +114,7 @@ impl SearchAnswer {
     /// `found`, as far as it is still in `library`: a document may go between the two.
     fn of(library: &Library, progress: Progress, found: &Hits) -> Self {
         let hit = |hit: &crate::Hit| {
-            let document = library.get(&hit.path)?;
+            let document = library.get(hit.path.as_str())?;
             // A file that cannot be read now was found all the same.
             let passage = document.read_blocking().map(|text| snippet(&text, &found.words));
             Some(SearchHit::of(document, passage.unwrap_or_default(), hit.score))

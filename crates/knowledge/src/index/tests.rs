@@ -220,7 +220,7 @@ fn mistyped_words_find_what_was_meant_after_what_was_typed() {
     for query in ["kubernates", "kubernetse", "kuberntees", "kubrnetse", "qubernetes"] {
         let hits = search(query);
         assert_eq!(hits.hits.len(), 1, "{query}");
-        assert_eq!(&*hits.hits[0].path, "kubernetes.md");
+        assert_eq!(hits.hits[0].path.as_str(), "kubernetes.md");
         assert!(hits.approximate, "{query}");
     }
     assert!(!search("kubernetes").approximate);
@@ -392,7 +392,7 @@ fn a_sentence_is_found_without_the_words_that_every_document_has() {
     let asked =
         "every common example document: goroutines leak when nobody receives from unbuffered channels";
     let found = index.search(&SearchQuery::new(asked)).unwrap();
-    assert_eq!((&*found.hits[0].path, found.total), ("it.md", 1));
+    assert_eq!((found.hits[0].path.as_str(), found.total), ("it.md", 1));
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn listed(document: &Document) -> (&str, &str) {
 fn difference(before: &Library, now: &Library) -> Change {
     let mut change = Change::default();
     for document in now {
-        match before.get(&document.path) {
+        match before.get(document.path.as_str()) {
             None => change.added.push(document.path.clone()),
             Some(old) if !Arc::ptr_eq(old, document) && old != document => {
                 change.changed.push(document.path.clone())
@@ -105,7 +105,7 @@ fn difference(before: &Library, now: &Library) -> Change {
             Some(_) => {}
         }
     }
-    let gone = before.iter().filter(|document| now.get(&document.path).is_none());
+    let gone = before.iter().filter(|document| now.get(document.path.as_str()).is_none());
     change.removed.extend(gone.map(|document| document.path.clone()));
     change
 }

@@ -1,7 +1,4 @@
-use std::{
-    fmt,
-    ops::{Deref, Range},
-};
+use std::{fmt, ops::Range};
 
 use crate::json::{Member, Raw, Span};
 
@@ -62,7 +59,12 @@ impl Params {
         self.find(name).map(|value| self.raw.slice(value))
     }
 
-    /// The text, without the notes.
+    /// Returns the text.
+    pub fn raw(&self) -> &Raw {
+        &self.raw
+    }
+
+    /// Converts the params into their text, without the notes.
     pub fn into_raw(self) -> Raw {
         self.raw
     }
@@ -132,14 +134,6 @@ impl Notes {
 impl From<Raw> for Params {
     fn from(raw: Raw) -> Self {
         Self::plain(raw)
-    }
-}
-
-impl Deref for Params {
-    type Target = Raw;
-
-    fn deref(&self) -> &Raw {
-        &self.raw
     }
 }
 

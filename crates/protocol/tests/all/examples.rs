@@ -272,7 +272,7 @@ fn request<T: Wire>(text: &str) -> Value {
         panic!("no request: {text}")
     };
     let method = Method::named(&method).unwrap();
-    let params = params.as_deref().map(round_trip::<T>);
+    let params = params.as_ref().map(|params| params.raw()).map(round_trip::<T>);
     written(|out| jsonrpc::write_request(out, &id, method.as_str(), params.as_ref()))
 }
 

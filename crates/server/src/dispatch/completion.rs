@@ -28,6 +28,7 @@ pub(crate) fn complete(
     service: anyport_service::Context,
 ) -> Result<Reply, Error> {
     let read: CompleteRequestParams = params
+        .raw()
         .decode()
         .map_err(|error| Error::invalid_params(format!("completion/complete: {error:.240}")))?;
     let registry = server.core.registry.load();
@@ -35,7 +36,7 @@ pub(crate) fn complete(
         Found::Nothing => None,
         Found::Own(completers) => Some(completers),
         Found::Mounted(place, name) => {
-            let params = name.map_or_else(|| params.clone(), |name| referring(&params, name).into());
+            let params = name.map_or_else(|| params.clone(), |name| referring(params.raw(), name).into());
             return Ok(server.pass(place, Method::Complete, params, service));
         }
     };

@@ -31,7 +31,7 @@ pub(crate) fn list(
     let templates = &registry.templates;
     if !templates.items().values().any(|item| item.entry().lister().is_some()) {
         let listing = listing(server, server.core.about.ttls.resources);
-        return Ok(Reply::ready(Ok(registry.resources.page(&params, service.principal(), &listing)?)));
+        return Ok(Reply::ready(Ok(registry.resources.page(params.raw(), service.principal(), &listing)?)));
     }
     let fixed = registry.resources.pages(service.principal(), server.core.about.page_size);
     let seen = templates.seen(service.principal()).filter(|item| item.entry().lister().is_some()).cloned();
@@ -47,7 +47,7 @@ pub(crate) fn list(
         // 2026-07-28, caching §Choosing a Cache Scope: private is for "filtered list results that vary per user", and
         // whether these do, only the functions know. All pages come from here, so they have one scope.
         let page = page.and_then(|page| match page {
-            Page::Front(pages) => pages.page(&params, &listing),
+            Page::Front(pages) => pages.page(params.raw(), &listing),
             Page::Lines(lines, next) => listing.write(lines.iter(), next, false),
         });
         page.into()

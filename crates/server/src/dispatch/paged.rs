@@ -65,7 +65,7 @@ impl PagedListing {
             Some(place) => place,
             None => {
                 let front = Pages::new(whole(&fixed, listings).await?, self.size, false);
-                match front.last_page(&self.params, &self.listing())? {
+                match front.last_page(self.params.raw(), &self.listing())? {
                     None => return Ok(Page::Front(front)),
                     Some(rest) => lines.extend(rest.iter().map(|(_, written)| written.clone())),
                 }

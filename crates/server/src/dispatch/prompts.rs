@@ -36,12 +36,12 @@ pub(crate) fn get(
     let entry = match &item.target {
         Target::Own(entry) => entry,
         Target::Mounted(place, item) => {
-            return Ok(server.pass_named((*place, item), Method::PromptsGet, &params, service));
+            return Ok(server.pass_named((*place, item), Method::PromptsGet, params.raw(), service));
         }
     };
     let values = entry.values(read.arguments)?;
     let (dialogue, running) =
-        match Dialogue::open(&server.env.scope, Method::PromptsGet, &service, &read, &params)? {
+        match Dialogue::open(&server.env.scope, Method::PromptsGet, &service, &read, params.raw())? {
             DialogueStart::Ended(outcome) => return Ok(Reply::ready(outcome)),
             DialogueStart::Open(dialogue, running) => (dialogue, running),
         };

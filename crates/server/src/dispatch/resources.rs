@@ -47,7 +47,7 @@ pub(crate) fn read(
     let resource = resource.map(|item| item.entry());
     let template = template.map(|(item, values)| (item.entry(), values));
     let (dialogue, running) =
-        match Dialogue::open(&server.env.scope, Method::ResourcesRead, &service, &read, &params)? {
+        match Dialogue::open(&server.env.scope, Method::ResourcesRead, &service, &read, params.raw())? {
             DialogueStart::Ended(outcome) => return Ok(Reply::ready(outcome)),
             DialogueStart::Open(dialogue, running) => (dialogue, running),
         };

@@ -36,7 +36,7 @@ pub(crate) fn answer(server: &Arc<Served>, request: Request, context: Context) -
             list(server, (List::Prompts, ttls.prompts), |registry| &*registry.prompts, &request, &context)
         }
         Some(Method::Complete) if offers.completions => completion::complete(server, request.params, context),
-        Some(Method::Listen) => subscriptions::listen(server, &request.params, context.principal()),
+        Some(Method::Listen) => subscriptions::listen(server, request.params.raw(), context.principal()),
         Some(Method::Discover) => Ok(Reply::ready(Ok(server.core.discovery.clone()))),
         _ => Err(Error::method_not_found(&request.method)),
     }
@@ -54,6 +54,6 @@ fn list<E>(
     let (sealer, identity) = (server.env.scope.sealer(), &server.env.identity);
     let listing = Listing { list, size, ttl, sealer, identity };
     let registry = server.core.registry.load();
-    let page = catalog(&registry).page(&request.params, context.principal(), &listing)?;
+    let page = catalog(&registry).page(request.params.raw(), context.principal(), &listing)?;
     Ok(Reply::ready(Ok(page)))
 }

@@ -40,7 +40,7 @@ pub(crate) fn call(
     let entry = match &item.target {
         Target::Own(entry) => entry,
         Target::Mounted(place, item) => {
-            return Ok(server.pass_named((*place, item), Method::ToolsCall, &params, service));
+            return Ok(server.pass_named((*place, item), Method::ToolsCall, params.raw(), service));
         }
     };
     let arguments = read.arguments.unwrap_or("{}");
@@ -48,12 +48,12 @@ pub(crate) fn call(
     if let Some(given) = service.param_headers().filter(|_| service.revision().has_request_headers()) {
         entry.headers.check(given, arguments)?;
     }
-    let coerced = match entry.check(&params, read.arguments) {
+    let coerced = match entry.check(params.raw(), read.arguments) {
         Ok(coerced) => coerced,
         Err(faults) => return invalid(server, &read.name, faults, service.revision()),
     };
     let (dialogue, running) =
-        match Dialogue::open(&server.env.scope, Method::ToolsCall, &service, &read, &params)? {
+        match Dialogue::open(&server.env.scope, Method::ToolsCall, &service, &read, params.raw())? {
             DialogueStart::Ended(outcome) => return Ok(Reply::ready(outcome)),
             DialogueStart::Open(dialogue, running) => (dialogue, running),
         };
@@ -61,7 +61,7 @@ pub(crate) fn call(
     let (timeout, service) = Timeout::begin(entry.timeout, &server.env.resources, service);
     let context = Context::new(server.handle(), service, (Method::ToolsCall, params.clone()), dialogue);
     let handling = match &coerced {
-        None => entry.begin(&params, read.arguments, context.clone()),
+        None => entry.begin(params.raw(), read.arguments, context.clone()),
         Some(coerced) => entry.begin(coerced, Some(coerced.as_str()), context.clone()),
     };
     let handling = match handling {

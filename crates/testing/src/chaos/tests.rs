@@ -24,7 +24,7 @@ struct Echo;
 
 impl Service for Echo {
     fn call(&self, request: Request, _: Context) -> Reply {
-        let text = request.params.as_str().to_owned();
+        let text = request.params.raw().as_str().to_owned();
         Reply::ready(Ok(Raw::from(json!({"content": [{"type": "text", "text": text}]}))))
     }
 }

@@ -177,7 +177,8 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
             log_level: context.log_level(),
         };
         let progress = context.progress_token().is_some();
-        let prepared = match session.prepare(request.method.clone(), &request.params, envelope, progress) {
+        let prepared = match session.prepare(request.method.clone(), request.params.raw(), envelope, progress)
+        {
             Ok(prepared) => prepared,
             Err(refused) => return Reply::error(session.refused(&request.method, &refused)),
         };
@@ -186,7 +187,7 @@ impl<D: Driver> Transport for Arc<Multiplexer<D>> {
             Ok(begun) => begun,
             Err(failure) => return Reply::failed(failure),
         };
-        let params = (*request.params).clone();
+        let params = request.params.raw().clone();
         Reply::pending(CallReply::new(self.clone(), call, sends, prepared, params, context))
     }
 

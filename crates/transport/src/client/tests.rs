@@ -67,7 +67,7 @@ impl Service for Tour {
             )));
         }
         let name = request.name().unwrap_or_default();
-        let params = (*request.params).clone();
+        let params = request.params.raw().clone();
         let waiting = self.waiting.clone();
         emit::reply(|emitter| async move {
             match &*name {

@@ -288,7 +288,7 @@ impl ServerConnection {
     /// The params and the context of a stateless request.
     fn lift(&self, method: &str, params: Params, meta: Meta) -> Result<(Params, Context), Error> {
         if !meta.is_stateless() && method == Method::Initialize.as_str() {
-            return Err(modern::initialize_refused(Some(&params), &self.config.supported));
+            return Err(modern::initialize_refused(Some(params.raw()), &self.config.supported));
         }
         let revision = modern::admit(method, &meta, &self.config.supported)?;
         let (params, meta) = Translation::to(revision).lift_request(method, params, meta)?;

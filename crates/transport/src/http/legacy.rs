@@ -19,7 +19,7 @@ use super::{
     body::{Body, Response, Source, SseEvent},
     replay_buffer::{Reader, parse_id},
     response,
-    sessions::{HttpSession, Running, Writing},
+    sessions::{HttpSession, Running, StreamWriter},
     state::State,
     stream_permit::StreamPermit,
 };
@@ -207,7 +207,7 @@ impl Call {
     }
 
     /// Waits for the first thing to say. `None` when that was the answer; else the stream that it opened.
-    async fn begin(&mut self, messages: &mut ResponseStream) -> Option<Writing> {
+    async fn begin(&mut self, messages: &mut ResponseStream) -> Option<StreamWriter> {
         let silence = sleep(self.state.config.limits.keep_alive);
         tokio::pin!(silence);
         let said = loop {
@@ -226,14 +226,14 @@ impl Call {
             }
         };
         let stream = self.session.stream(&self.state.config.limits);
-        if let Ok(reader) = stream.reader(None) {
+        if let Ok(reader) = stream.log.reader(None) {
             // Priming is 2025-11-25's; older clients may take an empty event for a broken message.
             let primes = self.session.dialogue.revision().has_sse_polling();
             self.say_first(First::Stream(if primes { reader.primed() } else { reader }));
         }
         match said {
-            Some(ResponseEvent::Message(text)) => stream.push(text).await,
-            Some(ResponseEvent::Disconnect(retry)) => stream.hangup(retry),
+            Some(ResponseEvent::Message(text)) => stream.log.push(text).await,
+            Some(ResponseEvent::Disconnect(retry)) => stream.log.hangup(retry),
             _ => {}
         }
         Some(stream)
@@ -248,7 +248,7 @@ impl Call {
 }
 
 /// Writes the rest of a response stream, until its response or its cancellation.
-async fn carry(mut messages: ResponseStream, mut running: Running, stream: &Writing) {
+async fn carry(mut messages: ResponseStream, mut running: Running, stream: &StreamWriter) {
     let ended = tokio::select! {
         biased;
         () = running.cancelled() => false,
@@ -256,17 +256,17 @@ async fn carry(mut messages: ResponseStream, mut running: Running, stream: &Writ
     };
     if !ended {
         for text in messages.cancel() {
-            stream.push(text).await;
+            stream.log.push(text).await;
         }
     }
 }
 
-async fn carry_on(messages: &mut ResponseStream, stream: &Writing) {
+async fn carry_on(messages: &mut ResponseStream, stream: &StreamWriter) {
     loop {
         match messages.next().await {
-            ResponseEvent::Message(text) => stream.push(text).await,
-            ResponseEvent::Disconnect(retry) => stream.hangup(retry),
-            ResponseEvent::Response(answer) => return stream.push(answer.text).await,
+            ResponseEvent::Message(text) => stream.log.push(text).await,
+            ResponseEvent::Disconnect(retry) => stream.log.hangup(retry),
+            ResponseEvent::Response(answer) => return stream.log.push(answer.text).await,
         }
     }
 }
@@ -362,14 +362,16 @@ fn together(
     open: Vec<(ResponseStream, Running)>,
 ) -> Response {
     let stream = Arc::new(session.stream(&state.config.limits));
-    let Ok(reader) = stream.reader(None) else { return response::empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let Ok(reader) = stream.log.reader(None) else {
+        return response::empty(StatusCode::INTERNAL_SERVER_ERROR);
+    };
     for (messages, running) in open {
         let stream = stream.clone();
         tokio::spawn(async move { carry(messages, running, &stream).await });
     }
     tokio::spawn(async move {
         for answer in answers {
-            stream.push(answer).await;
+            stream.log.push(answer).await;
         }
     });
     let source = GuardedSource { source: reader, _guards: session.activity() };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyport_protocol::{
     Error, Method as McpMethod, Revision,
-    jsonrpc::{Incoming, Malformed, Message, read},
+    jsonrpc::{Incoming, Malformed, Message, Params, read},
     meta::Meta,
     session::modern::initialize_refused,
 };
@@ -210,6 +210,6 @@ fn is_initialize(request: &anyport_protocol::jsonrpc::Request) -> bool {
 
 /// Refuses `initialize` where only modern revisions are supported.
 fn modern_only(state: &State, request: &anyport_protocol::jsonrpc::Request) -> Response {
-    let error = initialize_refused(request.params.as_deref(), &state.config.supported);
+    let error = initialize_refused(request.params.as_ref().map(Params::raw), &state.config.supported);
     response::modern(refusal(Some(&request.id), &error, false))
 }

@@ -273,11 +273,11 @@ impl HttpSession {
     }
 
     /// A stream of its own number and log.
-    pub(super) fn stream(self: &Arc<Self>, limits: &Limits) -> Writing {
+    pub(super) fn stream(self: &Arc<Self>, limits: &Limits) -> StreamWriter {
         let number = self.last_stream.fetch_add(1, Ordering::Relaxed);
         let log = ReplayBuffer::new(number, limits.sse_log);
         self.logs.lock().by_stream.insert(number, log.clone());
-        Writing { session: self.clone(), log, number, limit: limits.sse_log }
+        StreamWriter { session: self.clone(), log, number, limit: limits.sse_log }
     }
 
     /// The log of a stream that is still kept.
@@ -371,23 +371,16 @@ impl Drop for InFlightGuard {
     }
 }
 
-/// A stream that is written. It ends when this is dropped, however its writer ends.
-pub(super) struct Writing {
+/// The writing end of a stream of a session. The stream ends when this is dropped, however its writer ends.
+pub(super) struct StreamWriter {
     session: Arc<HttpSession>,
-    log: ReplayBuffer,
+    /// The buffer that the stream is written to and read from.
+    pub(super) log: ReplayBuffer,
     number: u64,
     limit: usize,
 }
 
-impl std::ops::Deref for Writing {
-    type Target = ReplayBuffer;
-
-    fn deref(&self) -> &ReplayBuffer {
-        &self.log
-    }
-}
-
-impl Drop for Writing {
+impl Drop for StreamWriter {
     fn drop(&mut self) {
         self.log.end();
         // What is beyond the limit is not kept once it is read.

@@ -376,6 +376,25 @@ async fn listening_holds_through_a_loss() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_is_cut_alone_is_opened_again() {
+    let farm = Farm::new(MODERN);
+    let upstream = upstream(&farm);
+    let filter = json!({"notifications": {"toolsListChanged": true}});
+    let mut reply = upstream.call(Request::new(Method::Listen, Raw::from(filter)), plain());
+    let mut next = async || match reply.next().await {
+        Event::Notification(told) => told.method,
+        event => panic!("{event:?}"),
+    };
+    assert_eq!(next().await, Method::Acknowledged);
+    for _ in 0..2 {
+        farm.server(0).cut();
+        assert_eq!(next().await, Method::ToolsChanged);
+        assert_eq!(next().await, Method::ResourceUpdated);
+    }
+    assert_eq!((farm.connections(), farm.server(0).calls().len()), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn shutting_down_leaves_no_connection() {
     let farm = Farm::new(LEGACY);
     let upstream = upstream(&farm);

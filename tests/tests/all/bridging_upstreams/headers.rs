@@ -49,7 +49,7 @@ struct Fixed(anyport_gateway::Bridge);
 
 impl Service for Fixed {
     fn call(&self, mut request: Request, context: Context) -> Reply {
-        let mut params: Value = request.params.decode().unwrap();
+        let mut params: Value = request.params.raw().decode().unwrap();
         if params["name"] == "go" {
             params["arguments"]["place"] = "Bern".into();
             request.params = anyport::protocol::Raw::from(params).into();

@@ -104,7 +104,7 @@ async fn url_error_asks() {
     world.park.completed("e1");
     let called = world.called().await;
     assert_eq!(started.elapsed(), SECOND * 5);
-    assert_eq!(called.request.params.as_str(), r#"{"name":"t","arguments":{"a":1,"b":2}}"#);
+    assert_eq!(called.request.params.raw().as_str(), r#"{"name":"t","arguments":{"a":1,"b":2}}"#);
     called.fail(url_error());
     let Outcome::InputRequired(required) = retry.await.unwrap() else { panic!() };
     assert!(required.member("inputRequests").unwrap().member("q1").is_none(), "keys are not used again");

@@ -61,7 +61,7 @@ pub(super) async fn exchange(
     session.bar.clear();
     match result {
         Err(error) => failed(report, "call", &error),
-        Ok(result) if result.is_error == Some(true) => {
+        Ok(result) if result.is_error() => {
             let words: String = result.text().chars().take(SHOWN).collect();
             let detail = format!("{name} answers that it failed: {words}");
             match call {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Error, Id, Method, Raw, Revision,
-    jsonrpc::{Notification, Request, Response, RpcResult},
+    jsonrpc::{Notification, Params, Request, Response, RpcResult},
     meta::Meta,
     session::cancelled_id,
 };
@@ -143,7 +143,7 @@ impl<C, R> ServerSession<C, R> {
     /// As [`admit`](Self::admit).
     pub fn receive_request(&mut self, request: &Request) -> Result<RequestStep, Error> {
         self.admit(&request.id)?;
-        Ok(self.state.request(&request.method, request.params.as_deref()))
+        Ok(self.state.request(&request.method, request.params.as_ref().map(Params::raw)))
     }
 
     /// Puts a request in flight. In a closed session `cancel` is dropped at once, which cancels the call.

@@ -20,7 +20,11 @@ fn request(method: &str, params: &str) -> Request {
 
 fn admit(method: &str, params: &str) -> Result<Revision, Error> {
     let request = request(method, params);
-    modern::admit(&request.method, &Meta::of(request.params.as_deref()), &Revision::ALL)
+    modern::admit(
+        &request.method,
+        &Meta::of(request.params.as_ref().map(crate::jsonrpc::Params::raw)),
+        &Revision::ALL,
+    )
 }
 
 const META: &str =

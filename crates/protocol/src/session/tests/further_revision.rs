@@ -102,7 +102,7 @@ impl Server {
         let translation = Translation::to(revision);
         let (params, _) = translation.lift_request(&request.method, request.params.unwrap(), request.meta)?;
         let method = Method::named(&request.method).unwrap();
-        let outcome = self.call(method, &params);
+        let outcome = self.call(method, params.raw());
         translation.lower_outcome(Some(method), outcome)
     }
 

@@ -109,7 +109,7 @@ mod tests {
     fn read(text: &'static str) -> Result<(String, String), (i64, String)> {
         let id = |id: Option<Id>| id.map_or("null".to_owned(), |id| id.to_string());
         match Call::read(&Raw::parse(text.into(), &Limits::default()).unwrap()) {
-            Ok(call) => Ok((id(call.id.clone()), call.params().to_string())),
+            Ok(call) => Ok((id(call.id.clone()), call.params().raw().to_string())),
             Err(refused) => Err((refused.error.code, id(refused.id))),
         }
     }

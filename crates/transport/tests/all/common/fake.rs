@@ -241,7 +241,7 @@ impl Service for Fake {
     fn call(&self, request: Request, context: Context) -> Reply {
         match request.known() {
             Some(Method::Discover) => Reply::ready(Outcome::Result(discovered())),
-            Some(Method::Listen) => self.listen(&request.params),
+            Some(Method::Listen) => self.listen(request.params.raw()),
             Some(Method::ToolsList) => Reply::ready(Outcome::Result(
                 json!({"resultType": "complete", "tools": [], "ttlMs": 0, "cacheScope": "private"}).into(),
             )),

@@ -24,7 +24,7 @@ pub(crate) fn refused(outcome: Outcome) -> Error {
 }
 
 /// What no test waits longer for: a test that would hang fails instead.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A listener on loopback that serves a [`Fake`].
 pub(crate) struct Server {

@@ -134,7 +134,7 @@ impl World {
             }
         }
         let asked = match &message {
-            Message::Request(request) => request.params.as_ref().and_then(|params| nonce(params)),
+            Message::Request(request) => request.params.as_ref().and_then(|params| nonce(params.raw())),
             _ => None,
         };
         if let (Some(asked), Origin::Shared) = (asked, origin) {

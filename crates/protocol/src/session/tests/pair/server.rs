@@ -131,7 +131,8 @@ impl Server {
     }
 
     fn begin(&mut self, request: Request, random: &mut Random, modern: bool) -> Vec<Said> {
-        let params = request.params.as_deref().cloned().unwrap_or(Raw::EMPTY_OBJECT);
+        let params =
+            request.params.as_ref().map(crate::jsonrpc::Params::raw).cloned().unwrap_or(Raw::EMPTY_OBJECT);
         let arguments = params.member("arguments").unwrap_or(Raw::EMPTY_OBJECT);
         self.last += 1;
         let key = self.last;
