@@ -1,6 +1,6 @@
 //! What the tasks of one connection share: how bytes reach the server, and where messages go at present.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU32};
 
 use anyport_protocol::{Method, Revision};
 use anyport_service::sync::Lock;
@@ -12,6 +12,7 @@ use url::Url;
 
 use super::{
     Fault,
+    fault::SendError,
     headers::RequestHeaders,
     outbound::Outbound,
     received::{Reading, Refusal},
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     pub(super) route: Lock<Route>,
     /// The generation of the current session.
     pub(super) generation: watch::Sender<u32>,
+    /// How many sessions in a row were lost soon after they were opened.
+    pub(super) short_sessions: AtomicU32,
 }
 
 /// Where messages go at present.
@@ -80,14 +83,14 @@ impl Line {
 
     /// Asks for a stream of events.
     pub(super) async fn get(&self, headers: &RequestHeaders) -> Result<Response<Body>, Fault> {
-        self.outbound.send(Verb::GET, &self.url, headers, Bytes::new()).await
+        Ok(self.outbound.send(Verb::GET, &self.url, headers, Bytes::new()).await?)
     }
 }
 
 impl Shared {
     pub(super) fn new(line: Line) -> Self {
         let (route, generation) = (Lock::default(), watch::Sender::new(0));
-        Self { line, route, generation }
+        Self { line, route, generation, short_sessions: AtomicU32::new(0) }
     }
 
     /// Posts a message that has no response of its own.
@@ -105,8 +108,9 @@ impl Shared {
     /// DELETE"; a server that does not allow it answers 405, which is as well.
     pub(super) async fn delete_session(&self) {
         let (session, revision) = {
-            let route = self.route.lock();
-            (route.session.id.clone(), route.revision)
+            let mut route = self.route.lock();
+            // One that was opened in place of a lost one, and not used.
+            (route.opened.take().or_else(|| route.session.id.clone()), route.revision)
         };
         if session.is_none() {
             return;
@@ -116,7 +120,7 @@ impl Shared {
             Ok(response)
                 if response.status().is_success() || response.status() == StatusCode::METHOD_NOT_ALLOWED => {}
             Ok(response) => tracing::debug!(status = %response.status(), "the server keeps the session"),
-            Err(error) => tracing::debug!(%error, "the session could not be given back"),
+            Err(error) => tracing::debug!(error = %error.fault, "the session could not be given back"),
         }
     }
 }
@@ -143,7 +147,7 @@ impl Route {
 
 /// Why a message did not arrive.
 pub(super) enum Undelivered {
-    Unreachable(Fault),
+    Unreachable(SendError),
     Refused(Refusal),
 }
 
@@ -151,7 +155,7 @@ impl Undelivered {
     /// In words.
     pub(super) fn words(&self) -> String {
         match self {
-            Self::Unreachable(fault) => fault.to_string(),
+            Self::Unreachable(error) => error.fault.to_string(),
             Self::Refused(refusal) => refusal.words(),
         }
     }
@@ -161,7 +165,7 @@ impl Undelivered {
         let method = Method::Initialized.as_str();
         match self {
             Self::Refused(refusal) => ConnectError::Refused { method, error: refusal.into_error() },
-            Self::Unreachable(fault) => ConnectError::Failed { method, failure: fault.into_failure() },
+            Self::Unreachable(error) => ConnectError::Failed { method, failure: error.into_failure() },
         }
     }
 }
