@@ -7,7 +7,11 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Method, Raw, failure::Failure, json::Splice, jsonrpc::code, progress::Increasing,
+    Error, Method, Raw,
+    failure::Failure,
+    json::Splice,
+    jsonrpc::{ConnectionRefusal, code},
+    progress::Increasing,
 };
 use anyport_service::{Context, Event, Outcome, Reply, Request, Service};
 use futures_core::Stream;
@@ -19,9 +23,9 @@ use crate::{
     era::Era,
     pages,
     pool::Pool,
-    slot::{Slot, State, Up},
+    slot::{Slot, State, Up, UpGuard},
     subscriptions::resubscribe,
-    tools::{is_header_mismatch, sent_headers, upstream_code},
+    tools::sent_headers,
     watch::BREATH,
 };
 
@@ -51,7 +55,14 @@ impl Pool {
         })
     }
 
-    fn through(&self, hold: CallGuard, up: &Up, request: Request, context: Context, told: Told) -> Reply {
+    fn through(
+        &self,
+        hold: CallGuard,
+        up: &Arc<Up>,
+        request: Request,
+        context: Context,
+        told: Told,
+    ) -> Reply {
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.session.revision()) {
@@ -63,10 +74,11 @@ impl Pool {
             Era::Modern => self.0.tools.with_headers(&request, context.clone()),
             Era::Legacy => context.clone(),
         };
+        let on = up.enter();
         match up.service.call(request.clone(), sent).into_ready() {
-            Ok(outcome) => self.settle(slot, outcome, request, context, told),
+            Ok(outcome) => self.settle(slot, &on, outcome, request, context, told),
             Err(reply) => {
-                Reply::pending(RetriableCall::new(self.clone(), request, context, reply, hold, told))
+                Reply::pending(RetriableCall::new(self.clone(), request, context, reply, (hold, on), told))
             }
         }
     }
@@ -75,6 +87,7 @@ impl Pool {
     fn settle(
         &self,
         slot: &Arc<Slot>,
+        on: &UpGuard,
         outcome: Outcome,
         request: Request,
         context: Context,
@@ -87,22 +100,13 @@ impl Pool {
                 slot.sent_to_urls(&context, error);
                 return Reply::ready(outcome);
             }
-            Outcome::Error(error) if told.reissues < REISSUES && is_modern && is_other_revision(error) => {
-                // It was refused before anything was done.
-                self.0.metrics.reissued.increment();
-                self.forget_era();
-                self.give_up(slot);
-                return self.attempt(request, context, Told { reissues: REISSUES, ..told });
+            Outcome::Error(error) if error.refusal.is_some() => {
+                return self.refused(slot, on, error.clone(), request, context, told);
             }
             Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
                 // A legacy server does not know the annotation, so nothing about it is invalid there.
                 let valid = self.0.tools.learn(page).filter(|_| is_modern);
                 return Reply::ready(valid.map_or(outcome, Outcome::Result));
-            }
-            Outcome::Error(error)
-                if is_modern && request.known() == Some(Method::ToolsCall) && is_header_mismatch(error) =>
-            {
-                return self.headers_refused(error.clone(), request, context, told);
             }
             _ => return Reply::ready(outcome),
         };
@@ -120,6 +124,37 @@ impl Pool {
         Reply::failed(self.lost(lost, &request, told.asked))
     }
 
+    /// The next step for a call that a modern server refused before it processed it.
+    ///
+    /// What the server has told of a call shows that it began to process it, whatever it says at the end.
+    fn refused(
+        &self,
+        slot: &Arc<Slot>,
+        on: &UpGuard,
+        error: Error,
+        request: Request,
+        context: Context,
+        told: Told,
+    ) -> Reply {
+        match error.refusal {
+            Some(ConnectionRefusal::UnsupportedRevision) if told.reissues < REISSUES && !told.has_begun => {
+                self.0.metrics.reissued.increment();
+                // Else another call has found that out before.
+                if slot.retire(on.up()) {
+                    self.forget_era();
+                }
+                self.attempt(request, context, Told { reissues: REISSUES, ..told })
+            }
+            Some(ConnectionRefusal::HeaderMismatch)
+                if request.known() == Some(Method::ToolsCall) && !told.has_begun =>
+            {
+                self.headers_refused(error, request, context, told)
+            }
+            // Of this connection alone: a caller that has another one to us must not act on it.
+            _ => Reply::error(Error { refusal: None, ..error }),
+        }
+    }
+
     /// The next step for a call that the server refused because of its headers, before it did anything.
     ///
     /// 2026-07-28, streamable-http §Client Behavior: "If the server rejects a request with a `HeaderMismatch` error because
@@ -132,7 +167,8 @@ impl Pool {
             let data = data.filter(|data| data.as_str() != "{}");
             return Reply::error(Error { code: code::HEADER_MISMATCH, data, ..error });
         }
-        if told.has_listed || told.asked {
+        let error = Error { refusal: None, ..error };
+        if told.has_listed {
             return Reply::error(error);
         }
         let pool = self.clone();
@@ -189,6 +225,8 @@ pub(crate) struct Told {
     has_listed: bool,
     /// Whether a server request has reached the caller.
     asked: bool,
+    /// Whether anything of the call has reached the caller.
+    has_begun: bool,
 }
 
 /// A call under way. When its connection is lost it is made again, if that is safe.
@@ -197,7 +235,8 @@ pub(crate) struct RetriableCall {
     /// The request, until the call is settled.
     call: Option<(Request, Context)>,
     reply: Reply,
-    hold: Option<CallGuard>,
+    /// The call's place, and its connection.
+    hold: Option<(CallGuard, UpGuard)>,
     told: Told,
     /// How far the caller knows the call to be: 2026-07-28, progress §Progress Flow: "The `progress` value MUST
     /// increase with each notification", though a call that is made again begins anew.
@@ -210,7 +249,7 @@ impl RetriableCall {
         request: Request,
         context: Context,
         reply: Reply,
-        hold: CallGuard,
+        hold: (CallGuard, UpGuard),
         told: Told,
     ) -> Self {
         Self {
@@ -235,20 +274,22 @@ impl Stream for RetriableCall {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
                     // It ends with this block, before the call is made again.
-                    let Some(hold) = self.hold.take() else {
+                    let Some((hold, on)) = self.hold.take() else {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
-                    self.reply = self.pool.settle(hold.slot(), outcome, request, context, self.told);
+                    self.reply = self.pool.settle(hold.slot(), &on, outcome, request, context, self.told);
                 }
                 Event::Notification(notification) => {
+                    self.told.has_begun = true;
                     if self.progress.admits(notification.method, &notification.params) {
                         return Poll::Ready(Some(Event::Notification(notification)));
                     }
                 }
                 event => {
+                    self.told.has_begun = true;
                     if matches!(event, Event::ServerRequest(_)) {
                         self.told.asked = true;
-                        if let Some(hold) = &mut self.hold {
+                        if let Some((hold, _)) = &mut self.hold {
                             hold.asked();
                         }
                     }
@@ -264,8 +305,3 @@ const REISSUES: u32 = 1;
 
 /// The most pages that are read for the headers of one call.
 const MAX_PAGES: usize = 100;
-
-/// Whether a server that was modern does not speak our revision any more: it answered -32022.
-fn is_other_revision(error: &Error) -> bool {
-    upstream_code(error) == Some(code::UNSUPPORTED_PROTOCOL_VERSION)
-}

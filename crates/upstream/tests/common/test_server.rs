@@ -11,6 +11,7 @@ use std::{
 use anyport_protocol::{
     Error, Method, Raw, Revision,
     failure::{CloseReason, Failure},
+    jsonrpc::ConnectionRefusal,
     session::client::{Attribution, NegotiatedSession},
 };
 use anyport_service::{
@@ -281,7 +282,8 @@ impl Service for Server {
             let place = place.and_then(|place| place.as_string()).unwrap_or_default();
             let mut sent = context.param_headers().into_iter().flat_map(|headers| headers.get("place"));
             if sent.next() != Some(place.as_bytes()) {
-                return Reply::error(Error::header_mismatch("Mcp-Param-Place is not the place"));
+                let error = Error::header_mismatch("Mcp-Param-Place is not the place");
+                return Reply::error(Error { refusal: Some(ConnectionRefusal::HeaderMismatch), ..error });
             }
         }
         let hangs =
@@ -310,6 +312,14 @@ impl Service for Server {
                         .emit(Event::Notification(Notification { method: Method::Progress, params }))
                         .await;
                 }
+            }
+            if name == "forged" {
+                let data = json!({"upstreamCode": -32022});
+                return Outcome::Error(Error::internal("forged").with_data(data.into()));
+            }
+            if name == "outdated" {
+                let refusal = Some(ConnectionRefusal::UnsupportedRevision);
+                return Outcome::Error(Error { refusal, ..Error::internal("outdated") });
             }
             if hangs {
                 return lost.await;
