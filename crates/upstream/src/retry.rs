@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context as Task, Poll},
 };
 
@@ -13,7 +16,9 @@ use anyport_protocol::{
     jsonrpc::{ConnectionRefusal, code},
     progress::Increasing,
 };
-use anyport_service::{Context, Event, Outcome, Reply, Request, Service};
+use anyport_service::{
+    Answer, AnswerSink, Context, Event, Outcome, Reply, Request, Responder, ServerRequest, Service,
+};
 use futures_core::Stream;
 use tokio::time::timeout;
 
@@ -121,7 +126,7 @@ impl Pool {
                 pool.attempt(request, context, Told { reissues: told.reissues + 1, ..told })
             });
         }
-        Reply::failed(self.lost(lost, &request, told.asked))
+        Reply::failed(self.lost(lost, &request, told.asked && !told.answered))
     }
 
     /// The next step for a call that a modern server refused before it processed it.
@@ -204,9 +209,11 @@ impl Pool {
     }
 
     /// The failure of a call whose connection was lost, and that is not made again.
-    fn lost(&self, failure: Failure, request: &Request, asked: bool) -> Failure {
-        // A call that waited for an answer, or that cannot have done anything, did not get to its end.
-        let unfinished = asked || self.0.tools.is_idempotent(request);
+    ///
+    /// `waits`: whether the call waited for the answer to a server request, and had received none.
+    fn lost(&self, failure: Failure, request: &Request, waits: bool) -> Failure {
+        // Such a call, or one that cannot have done anything, did not get to its end.
+        let unfinished = waits || self.0.tools.is_idempotent(request);
         let failure = match failure {
             Failure::Disconnected(reason) if !unfinished => Failure::OutcomeUnknown(reason),
             Failure::OutcomeUnknown(reason) if unfinished => Failure::Disconnected(reason),
@@ -225,6 +232,8 @@ pub(crate) struct Told {
     has_listed: bool,
     /// Whether a server request has reached the caller.
     asked: bool,
+    /// Whether the server has received the answer to one, or learned that there is none: with it the call went on.
+    answered: bool,
     /// Whether anything of the call has reached the caller.
     has_begun: bool,
 }
@@ -238,6 +247,8 @@ pub(crate) struct RetriableCall {
     /// The call's place, and its connection.
     hold: Option<(CallGuard, UpGuard)>,
     told: Told,
+    /// Whether a server request of this call's was settled on the caller's side.
+    answered: Arc<AtomicBool>,
     /// How far the caller knows the call to be: 2026-07-28, progress §Progress Flow: "The `progress` value MUST
     /// increase with each notification", though a call that is made again begins anew.
     progress: Increasing,
@@ -258,6 +269,7 @@ impl RetriableCall {
             reply,
             hold: Some(hold),
             told,
+            answered: Arc::default(),
             progress: Increasing::default(),
         }
     }
@@ -277,7 +289,9 @@ impl Stream for RetriableCall {
                     let Some((hold, on)) = self.hold.take() else {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
-                    self.reply = self.pool.settle(hold.slot(), &on, outcome, request, context, self.told);
+                    let answered = self.told.answered || self.answered.load(Ordering::Acquire);
+                    let told = Told { answered, ..self.told };
+                    self.reply = self.pool.settle(hold.slot(), &on, outcome, request, context, told);
                 }
                 Event::Notification(notification) => {
                     self.told.has_begun = true;
@@ -285,18 +299,49 @@ impl Stream for RetriableCall {
                         return Poll::Ready(Some(Event::Notification(notification)));
                     }
                 }
+                Event::ServerRequest(request) => {
+                    (self.told.has_begun, self.told.asked) = (true, true);
+                    if let Some((hold, _)) = &mut self.hold {
+                        hold.asked();
+                    }
+                    let answered = self.answered.clone();
+                    let responder = Responder::new(NotesAnswer { responder: request.responder, answered });
+                    return Poll::Ready(Some(Event::ServerRequest(ServerRequest { responder, ..request })));
+                }
                 event => {
                     self.told.has_begun = true;
-                    if matches!(event, Event::ServerRequest(_)) {
-                        self.told.asked = true;
-                        if let Some((hold, _)) = &mut self.hold {
-                            hold.asked();
-                        }
-                    }
                     return Poll::Ready(Some(event));
                 }
             }
         }
+    }
+}
+
+/// Answers a server request, and notes that the call goes on with that.
+struct NotesAnswer {
+    responder: Responder,
+    answered: Arc<AtomicBool>,
+}
+
+impl AnswerSink for NotesAnswer {
+    fn answer(self: Box<Self>, answer: Option<Answer>) {
+        let Self { responder, answered } = *self;
+        // Nobody receives the answer to a request that was withdrawn, such as with its connection.
+        if !responder.is_withdrawn() {
+            answered.store(true, Ordering::Release);
+        }
+        // Dropped, it says that there is no answer.
+        if let Some(answer) = answer {
+            responder.answer(answer);
+        }
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.responder.is_withdrawn()
+    }
+
+    fn poll_withdrawn(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        self.responder.poll_withdrawn(task)
     }
 }
 

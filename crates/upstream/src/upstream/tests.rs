@@ -239,6 +239,20 @@ async fn a_call_that_was_asked_something_is_not_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_went_on_with_an_answer_may_have_been_carried_out() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    let elicits = caller(LEGACY, json!({"elicitation": {}}));
+    let mut reply = upstream.call(call("ask", json!({"hang": 1})), elicits);
+    let Event::ServerRequest(question) = reply.next().await else { panic!() };
+    question.responder.answer(Ok(json!({"action": "accept", "content": {}}).into()));
+    sleep(HEALTHY).await;
+    farm.server(0).lose("cut");
+    let Event::Outcome(outcome) = reply.next().await else { panic!() };
+    assert_eq!(error(outcome).1["reason"], "outcome_unknown");
+}
+
+#[tokio::test(start_paused = true)]
 async fn connections_are_bounded_and_idle_ones_make_room() {
     let farm = Farm::new(LEGACY);
     let limits = UpstreamLimits::default().connections(2).waiting(1);

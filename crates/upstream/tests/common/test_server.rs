@@ -321,7 +321,7 @@ impl Service for Server {
                 let refusal = Some(ConnectionRefusal::UnsupportedRevision);
                 return Outcome::Error(Error { refusal, ..Error::internal("outdated") });
             }
-            if hangs {
+            if hangs && !asks {
                 return lost.await;
             }
             if asks && modern && !answered {
@@ -331,12 +331,16 @@ impl Service for Server {
                 );
             }
             if asks && !modern {
+                tokio::pin!(lost);
                 let (question, answer) = ServerRequest::new(Method::Elicit, json!({"message": "?"}).into());
                 emitter.emit(Event::ServerRequest(question)).await;
                 let answer = tokio::select! {
                     answer = answer => answer.unwrap().unwrap(),
-                    lost = lost => return lost,
+                    lost = &mut lost => return lost,
                 };
+                if hangs {
+                    return lost.await;
+                }
                 return done(json!({"resultType": "complete", "answer": answer.decode::<Value>().unwrap()}));
             }
             let nth = server.calls().len();
