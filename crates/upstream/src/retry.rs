@@ -10,9 +10,9 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Method, Raw,
+    Error, Method, Raw, Revision,
     failure::Failure,
-    json::Splice,
+    json::{Elements, Splice},
     jsonrpc::{ConnectionRefusal, code},
     progress::Increasing,
 };
@@ -105,7 +105,7 @@ impl Pool {
                 slot.sent_to_urls(&context, error);
                 return Reply::ready(outcome);
             }
-            Outcome::Error(error) if error.refusal.is_some() => {
+            Outcome::Error(error) if refusal(slot.key.era, error).is_some() => {
                 return self.refused(slot, on, error.clone(), request, context, told);
             }
             Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
@@ -129,7 +129,7 @@ impl Pool {
         Reply::failed(self.lost(lost, &request, told.asked && !told.answered))
     }
 
-    /// The next step for a call that a modern server refused before it processed it.
+    /// The next step for a call that a server refused before it processed it, for our connection's sake.
     ///
     /// What the server has told of a call shows that it began to process it, whatever it says at the end.
     fn refused(
@@ -141,7 +141,7 @@ impl Pool {
         context: Context,
         told: Told,
     ) -> Reply {
-        match error.refusal {
+        match refusal(slot.key.era, &error) {
             Some(ConnectionRefusal::UnsupportedRevision) if told.reissues < REISSUES && !told.has_begun => {
                 self.0.metrics.reissued.increment();
                 // Else another call has found that out before.
@@ -350,3 +350,22 @@ const REISSUES: u32 = 1;
 
 /// The most pages that are read for the headers of one call.
 const MAX_PAGES: usize = 100;
+
+/// Why a server refused a request that it has not processed, where this concerns our connection to it.
+fn refusal(era: Era, error: &Error) -> Option<ConnectionRefusal> {
+    match era {
+        Era::Modern => error.refusal,
+        // The code was a server's own before; the list of revisions beside it was not.
+        Era::Legacy => {
+            let supported = error.data.as_ref().and_then(|data| data.member("supported"));
+            let is_other = error.code == code::UNSUPPORTED_PROTOCOL_VERSION
+                && supported.filter(Raw::is_array).is_some_and(|all| {
+                    Elements::of(all.as_str()).any(|one| {
+                        let named = all.slice(one).as_string().and_then(|name| name.parse::<Revision>().ok());
+                        named.is_some_and(Revision::is_stateless)
+                    })
+                });
+            is_other.then_some(ConnectionRefusal::UnsupportedRevision)
+        }
+    }
+}
