@@ -2,13 +2,13 @@ use std::{fmt, sync::Arc};
 
 use anyport_protocol::{
     Method, Raw,
+    jsonrpc::{ConnectionRefusal, code},
     types::{
         CompleteResult, DiscoverResult, GetPromptResult, Implementation, Prompt, ReadResourceResult,
         Reference, Resource, ResourceTemplate, ServerCapabilities, Tool,
     },
 };
 use anyport_service::Request;
-use anyport_upstream::is_header_mismatch;
 use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -154,6 +154,7 @@ impl Core {
         // changes to the tool's `inputSchema`, then retry the original request with the appropriate headers".
         if let Err(Error::Refused { error, .. }) = &answered
             && is_header_mismatch(error)
+            && !options.has_begun
             && !self.is_connecting()
         {
             self.cache.forget(&[Method::ToolsList]);
@@ -164,6 +165,12 @@ impl Core {
         let name = request.name().unwrap_or_default();
         if options.unchecked { Ok(result) } else { self.outputs.check(&name, result) }
     }
+}
+
+/// Whether a call was refused because of its headers. The code itself is that of a service of this process: no connection
+/// passes it on.
+fn is_header_mismatch(error: &anyport_protocol::Error) -> bool {
+    error.code == code::HEADER_MISMATCH || error.refusal == Some(ConnectionRefusal::HeaderMismatch)
 }
 
 /// What `value` is as an object; `null` is `{}`.

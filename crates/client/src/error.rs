@@ -1,12 +1,21 @@
 use std::time::Duration;
 
 use anyport_protocol::{
-    Error as ServerError, Raw,
+    Error as ServerError, Method, Raw,
     failure::{CloseReason, Failure},
     jsonrpc::Reason,
 };
 
 use crate::CallResult;
+
+/// What to do about a request whose connection is gone.
+fn what_now(method: &str, sent: bool) -> &'static str {
+    let only_reads = |method: Method| method.only_reads() || method == Method::Listen;
+    match sent && !Method::named(method).is_some_and(only_reads) {
+        true => "the server may have done what was asked, so find out before you ask again",
+        false => "connect anew",
+    }
+}
 
 /// Why a call gave no answer that can be used.
 ///
@@ -101,7 +110,7 @@ pub enum Error {
     #[error(transparent)]
     Connect(#[from] anyport_transport::client::ConnectError),
     /// The connection is gone.
-    #[error("{method}: the connection to the server is gone: {fault}; connect anew")]
+    #[error("{method}: the connection to the server is gone: {fault}; {}", what_now(method, *sent))]
     Closed {
         /// What was requested.
         method: String,

@@ -27,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) fresh: bool,
     /// Whether results are taken that do not fit their schema.
     pub(crate) unchecked: bool,
+    /// Whether the server has told or asked anything about the request, so that it began to process it.
+    pub(crate) has_begun: bool,
 }
 
 /// How far a call is.
@@ -136,8 +138,12 @@ impl Running<'_> {
                 }
                 event = reply.next() => match event {
                     Event::Outcome(outcome) => return self.core.end(self.method, outcome, self.asked),
-                    Event::Notification(told) => self.told(&told, &mut last, options),
+                    Event::Notification(told) => {
+                        options.has_begun = true;
+                        self.told(&told, &mut last, options);
+                    }
                     Event::ServerRequest(question) => {
+                        options.has_begun = true;
                         // A person's time is not the server's.
                         self.clock.stand_still();
                         self.asked = true;

@@ -1,7 +1,10 @@
 //! How connections are opened, with backoff.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -205,6 +208,8 @@ impl Pool {
             since: Instant::now(),
             attempts,
             closing: Notify::new(),
+            calls: AtomicUsize::new(0),
+            is_retired: AtomicBool::new(false),
             _room: room,
         });
         let place = {

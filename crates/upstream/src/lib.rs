@@ -49,6 +49,6 @@ pub use connector::{ConnectError, Connected, Connector, OpenRequest, ServerInfo}
 pub use isolation::IsolationPolicy;
 pub use limits::{UpstreamLimits, WhenDown};
 pub use revision_cache::RevisionCache;
-pub use tools::{ToolCatalog, is_header_mismatch};
+pub use tools::ToolCatalog;
 pub use transport_connector::TransportConnector;
 pub use upstream::Upstream;

@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context as Task, Poll},
 };
 
@@ -10,10 +13,12 @@ use anyport_protocol::{
     Error, Method, Raw, Revision,
     failure::Failure,
     json::{Elements, Splice},
-    jsonrpc::code,
+    jsonrpc::{ConnectionRefusal, code},
     progress::Increasing,
 };
-use anyport_service::{Context, Event, Outcome, Reply, Request, Service};
+use anyport_service::{
+    Answer, AnswerSink, Context, Event, Outcome, Reply, Request, Responder, ServerRequest, Service,
+};
 use futures_core::Stream;
 use tokio::time::timeout;
 
@@ -23,9 +28,9 @@ use crate::{
     era::Era,
     pages,
     pool::Pool,
-    slot::{Slot, State, Up},
+    slot::{Slot, State, Up, UpGuard},
     subscriptions::resubscribe,
-    tools::{is_header_mismatch, sent_headers, upstream_code},
+    tools::sent_headers,
     watch::BREATH,
 };
 
@@ -55,7 +60,14 @@ impl Pool {
         })
     }
 
-    fn through(&self, hold: CallGuard, up: &Up, request: Request, context: Context, told: Told) -> Reply {
+    fn through(
+        &self,
+        hold: CallGuard,
+        up: &Arc<Up>,
+        request: Request,
+        context: Context,
+        told: Told,
+    ) -> Reply {
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.session.revision()) {
@@ -67,10 +79,11 @@ impl Pool {
             Era::Modern => self.0.tools.with_headers(&request, context.clone()),
             Era::Legacy => context.clone(),
         };
+        let on = up.enter();
         match up.service.call(request.clone(), sent).into_ready() {
-            Ok(outcome) => self.settle(slot, outcome, request, context, told),
+            Ok(outcome) => self.settle(slot, &on, outcome, request, context, told),
             Err(reply) => {
-                Reply::pending(RetriableCall::new(self.clone(), request, context, reply, hold, told))
+                Reply::pending(RetriableCall::new(self.clone(), request, context, reply, (hold, on), told))
             }
         }
     }
@@ -79,6 +92,7 @@ impl Pool {
     fn settle(
         &self,
         slot: &Arc<Slot>,
+        on: &UpGuard,
         outcome: Outcome,
         request: Request,
         context: Context,
@@ -91,22 +105,13 @@ impl Pool {
                 slot.sent_to_urls(&context, error);
                 return Reply::ready(outcome);
             }
-            Outcome::Error(error) if told.reissues < REISSUES && is_other_revision(slot.key.era, error) => {
-                // It was refused before anything was done.
-                self.0.metrics.reissued.increment();
-                self.forget_era();
-                self.give_up(slot);
-                return self.attempt(request, context, Told { reissues: REISSUES, ..told });
+            Outcome::Error(error) if refusal(slot.key.era, error).is_some() => {
+                return self.refused(slot, on, error.clone(), request, context, told);
             }
             Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
                 // A legacy server does not know the annotation, so nothing about it is invalid there.
                 let valid = self.0.tools.learn(page).filter(|_| is_modern);
                 return Reply::ready(valid.map_or(outcome, Outcome::Result));
-            }
-            Outcome::Error(error)
-                if is_modern && request.known() == Some(Method::ToolsCall) && is_header_mismatch(error) =>
-            {
-                return self.headers_refused(error.clone(), request, context, told);
             }
             _ => return Reply::ready(outcome),
         };
@@ -121,7 +126,38 @@ impl Pool {
                 pool.attempt(request, context, Told { reissues: told.reissues + 1, ..told })
             });
         }
-        Reply::failed(self.lost(lost, &request, told.asked))
+        Reply::failed(self.lost(lost, &request, told.asked && !told.answered))
+    }
+
+    /// The next step for a call that a server refused before it processed it, for our connection's sake.
+    ///
+    /// What the server has told of a call shows that it began to process it, whatever it says at the end.
+    fn refused(
+        &self,
+        slot: &Arc<Slot>,
+        on: &UpGuard,
+        error: Error,
+        request: Request,
+        context: Context,
+        told: Told,
+    ) -> Reply {
+        match refusal(slot.key.era, &error) {
+            Some(ConnectionRefusal::UnsupportedRevision) if told.reissues < REISSUES && !told.has_begun => {
+                self.0.metrics.reissued.increment();
+                // Else another call has found that out before.
+                if slot.retire(on.up()) {
+                    self.forget_era();
+                }
+                self.attempt(request, context, Told { reissues: REISSUES, ..told })
+            }
+            Some(ConnectionRefusal::HeaderMismatch)
+                if request.known() == Some(Method::ToolsCall) && !told.has_begun =>
+            {
+                self.headers_refused(error, request, context, told)
+            }
+            // Of this connection alone: a caller that has another one to us must not act on it.
+            _ => Reply::error(Error { refusal: None, ..error }),
+        }
     }
 
     /// The next step for a call that the server refused because of its headers, before it did anything.
@@ -136,7 +172,8 @@ impl Pool {
             let data = data.filter(|data| data.as_str() != "{}");
             return Reply::error(Error { code: code::HEADER_MISMATCH, data, ..error });
         }
-        if told.has_listed || told.asked {
+        let error = Error { refusal: None, ..error };
+        if told.has_listed {
             return Reply::error(error);
         }
         let pool = self.clone();
@@ -172,9 +209,11 @@ impl Pool {
     }
 
     /// The failure of a call whose connection was lost, and that is not made again.
-    fn lost(&self, failure: Failure, request: &Request, asked: bool) -> Failure {
-        // A call that waited for an answer, or that cannot have done anything, did not get to its end.
-        let unfinished = asked || self.0.tools.is_idempotent(request);
+    ///
+    /// `waits`: whether the call waited for the answer to a server request, and had received none.
+    fn lost(&self, failure: Failure, request: &Request, waits: bool) -> Failure {
+        // Such a call, or one that cannot have done anything, did not get to its end.
+        let unfinished = waits || self.0.tools.is_idempotent(request);
         let failure = match failure {
             Failure::Disconnected(reason) if !unfinished => Failure::OutcomeUnknown(reason),
             Failure::OutcomeUnknown(reason) if unfinished => Failure::Disconnected(reason),
@@ -193,6 +232,10 @@ pub(crate) struct Told {
     has_listed: bool,
     /// Whether a server request has reached the caller.
     asked: bool,
+    /// Whether the server has received the answer to one, or learned that there is none: with it the call went on.
+    answered: bool,
+    /// Whether anything of the call has reached the caller.
+    has_begun: bool,
 }
 
 /// A call under way. When its connection is lost it is made again, if that is safe.
@@ -201,8 +244,11 @@ pub(crate) struct RetriableCall {
     /// The request, until the call is settled.
     call: Option<(Request, Context)>,
     reply: Reply,
-    hold: Option<CallGuard>,
+    /// The call's place, and its connection.
+    hold: Option<(CallGuard, UpGuard)>,
     told: Told,
+    /// Whether a server request of this call's was settled on the caller's side.
+    answered: Arc<AtomicBool>,
     /// How far the caller knows the call to be: 2026-07-28, progress §Progress Flow: "The `progress` value MUST
     /// increase with each notification", though a call that is made again begins anew.
     progress: Increasing,
@@ -214,7 +260,7 @@ impl RetriableCall {
         request: Request,
         context: Context,
         reply: Reply,
-        hold: CallGuard,
+        hold: (CallGuard, UpGuard),
         told: Told,
     ) -> Self {
         Self {
@@ -223,6 +269,7 @@ impl RetriableCall {
             reply,
             hold: Some(hold),
             told,
+            answered: Arc::default(),
             progress: Increasing::default(),
         }
     }
@@ -239,27 +286,62 @@ impl Stream for RetriableCall {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
                     // It ends with this block, before the call is made again.
-                    let Some(hold) = self.hold.take() else {
+                    let Some((hold, on)) = self.hold.take() else {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
-                    self.reply = self.pool.settle(hold.slot(), outcome, request, context, self.told);
+                    let answered = self.told.answered || self.answered.load(Ordering::Acquire);
+                    let told = Told { answered, ..self.told };
+                    self.reply = self.pool.settle(hold.slot(), &on, outcome, request, context, told);
                 }
                 Event::Notification(notification) => {
+                    self.told.has_begun = true;
                     if self.progress.admits(notification.method, &notification.params) {
                         return Poll::Ready(Some(Event::Notification(notification)));
                     }
                 }
-                event => {
-                    if matches!(event, Event::ServerRequest(_)) {
-                        self.told.asked = true;
-                        if let Some(hold) = &mut self.hold {
-                            hold.asked();
-                        }
+                Event::ServerRequest(request) => {
+                    (self.told.has_begun, self.told.asked) = (true, true);
+                    if let Some((hold, _)) = &mut self.hold {
+                        hold.asked();
                     }
+                    let answered = self.answered.clone();
+                    let responder = Responder::new(NotesAnswer { responder: request.responder, answered });
+                    return Poll::Ready(Some(Event::ServerRequest(ServerRequest { responder, ..request })));
+                }
+                event => {
+                    self.told.has_begun = true;
                     return Poll::Ready(Some(event));
                 }
             }
         }
+    }
+}
+
+/// Answers a server request, and notes that the call goes on with that.
+struct NotesAnswer {
+    responder: Responder,
+    answered: Arc<AtomicBool>,
+}
+
+impl AnswerSink for NotesAnswer {
+    fn answer(self: Box<Self>, answer: Option<Answer>) {
+        let Self { responder, answered } = *self;
+        // Nobody receives the answer to a request that was withdrawn, such as with its connection.
+        if !responder.is_withdrawn() {
+            answered.store(true, Ordering::Release);
+        }
+        // Dropped, it says that there is no answer.
+        if let Some(answer) = answer {
+            responder.answer(answer);
+        }
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.responder.is_withdrawn()
+    }
+
+    fn poll_withdrawn(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        self.responder.poll_withdrawn(task)
     }
 }
 
@@ -269,20 +351,21 @@ const REISSUES: u32 = 1;
 /// The most pages that are read for the headers of one call.
 const MAX_PAGES: usize = 100;
 
-/// Whether a server does not speak the revision of its connection any more: it answered -32022.
-fn is_other_revision(era: Era, error: &Error) -> bool {
+/// Why a server refused a request that it has not processed, where this concerns our connection to it.
+fn refusal(era: Era, error: &Error) -> Option<ConnectionRefusal> {
     match era {
-        Era::Modern => upstream_code(error) == Some(code::UNSUPPORTED_PROTOCOL_VERSION),
+        Era::Modern => error.refusal,
         // The code was a server's own before; the list of revisions beside it was not.
         Era::Legacy => {
             let supported = error.data.as_ref().and_then(|data| data.member("supported"));
-            error.code == code::UNSUPPORTED_PROTOCOL_VERSION
+            let is_other = error.code == code::UNSUPPORTED_PROTOCOL_VERSION
                 && supported.filter(Raw::is_array).is_some_and(|all| {
                     Elements::of(all.as_str()).any(|one| {
                         let named = all.slice(one).as_string().and_then(|name| name.parse::<Revision>().ok());
                         named.is_some_and(Revision::is_stateless)
                     })
-                })
+                });
+            is_other.then_some(ConnectionRefusal::UnsupportedRevision)
         }
     }
 }

@@ -65,7 +65,41 @@ pub(crate) struct Up {
     pub(crate) attempts: u32,
     /// Told when we close it.
     pub(crate) closing: Notify,
+    /// Calls under way on this connection. Those of its slot may be on a later one.
+    pub(crate) calls: AtomicUsize,
+    /// Whether it takes no new calls, and is closed once its calls are over.
+    pub(crate) is_retired: AtomicBool,
     pub(crate) _room: OwnedSemaphorePermit,
+}
+
+impl Up {
+    /// Notes a call on the connection.
+    pub(crate) fn enter(self: &Arc<Self>) -> UpGuard {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        UpGuard(self.clone())
+    }
+
+    fn close_if_over(&self) {
+        if self.is_retired.load(Ordering::SeqCst) && self.calls.load(Ordering::SeqCst) == 0 {
+            self.closing.notify_one();
+        }
+    }
+}
+
+/// A call under way on a connection.
+pub(crate) struct UpGuard(Arc<Up>);
+
+impl UpGuard {
+    pub(crate) fn up(&self) -> &Arc<Up> {
+        &self.0
+    }
+}
+
+impl Drop for UpGuard {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::SeqCst);
+        self.0.close_if_over();
+    }
 }
 
 /// A server that cannot be reached.
@@ -123,6 +157,15 @@ impl Slot {
             }
             is_it
         })
+    }
+
+    /// The connection `up` takes no new calls; it is closed once those under way are over. Returns whether it took calls
+    /// until now.
+    pub(crate) fn retire(&self, up: &Arc<Up>) -> bool {
+        let was_taking = self.left(up, State::Idle);
+        up.is_retired.store(true, Ordering::SeqCst);
+        up.close_if_over();
+        was_taking
     }
 
     /// Whether something would be lost with this place: a connection, those who listen to it, or how long to wait for

@@ -12,7 +12,6 @@ use std::{
 use anyport_protocol::{
     Error, Method, Raw,
     json::{Elements, Members, Splice},
-    jsonrpc::code,
     param_header::{KEYWORD, Plan},
 };
 use anyport_service::{Context, Request, sync::Lock};
@@ -157,17 +156,6 @@ pub(crate) fn sent_headers(context: &Context) -> bool {
     context.param_headers().is_some_and(|headers| !headers.is_empty())
 }
 
-/// Whether a server refused a call because of its headers: -32020, which a connection to a modern server returns as
-/// `upstreamCode`.
-pub fn is_header_mismatch(error: &Error) -> bool {
-    error.code == code::HEADER_MISMATCH || upstream_code(error) == Some(code::HEADER_MISMATCH)
-}
-
-/// The code with which a modern server refused what concerns its connection to us alone.
-pub(crate) fn upstream_code(error: &Error) -> Option<i64> {
-    error.data.as_ref()?.member("upstreamCode")?.as_str().parse().ok()
-}
-
 impl fmt::Debug for ToolCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tools = self.0.tools.lock();
@@ -177,7 +165,7 @@ impl fmt::Debug for ToolCatalog {
 
 #[cfg(test)]
 mod tests {
-    use anyport_protocol::{Revision, param_header::ParamHeaders};
+    use anyport_protocol::{Revision, jsonrpc::code, param_header::ParamHeaders};
     use anyport_service::Principal;
     use serde_json::{Value, json};
 

@@ -282,6 +282,7 @@ async fn what_was_lost_is_sent_again_only_if_that_is_safe() {
     assert_eq!(count(&asked), 3, "the list, the call and its repetition");
     let lost = client.call("pay", ()).await.unwrap_err();
     assert!(matches!(lost, Error::Closed { sent: true, .. }), "{lost}");
+    assert!(lost.to_string().ends_with("find out before you ask again"), "{lost}");
     assert_eq!(count(&asked), 4);
     client.prompt("p", ()).await.unwrap_err();
     client.call("pay", json!({"sent": false})).await.unwrap();

@@ -40,6 +40,19 @@ pub struct Error {
     /// Whether the error comes from a legacy server. A legacy client then receives it unchanged, because its code has
     /// the meaning of those revisions. Not on the wire.
     pub is_older: bool,
+    /// Why a modern server refused the request before it processed it, where this concerns our connection to it. Set by
+    /// our side of that connection, never read from the wire, and not on the wire.
+    pub refusal: Option<ConnectionRefusal>,
+}
+
+/// What a modern server found wrong with a request that the caller has not written, so that it refused it unprocessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConnectionRefusal {
+    /// -32020: the headers of the request do not match its body.
+    HeaderMismatch,
+    /// -32022: the server does not speak the revision of the connection any more.
+    UnsupportedRevision,
 }
 
 /// Why a request failed, beyond its code: `data.reason` on the wire.
@@ -125,7 +138,7 @@ impl Reason {
 impl Error {
     /// An error of any code.
     pub fn new(code: i64, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), data: None, reason: None, is_older: false }
+        Self { code, message: message.into(), data: None, reason: None, is_older: false, refusal: None }
     }
 
     /// -32600: JSON that is no valid request.

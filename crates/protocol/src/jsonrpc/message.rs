@@ -249,6 +249,7 @@ fn wire_error(raw: &Raw, text: &str) -> Result<Error, Error> {
             data: member("data"),
             reason: None,
             is_older: false,
+            refusal: None,
         }),
         _ => Err(Error::new(
             code::INVALID_REQUEST,

@@ -7,7 +7,7 @@ mod message;
 mod params;
 mod write;
 
-pub use error::{Error, Reason, code};
+pub use error::{ConnectionRefusal, Error, Reason, code};
 pub use id::Id;
 pub use kind::ErrorKind;
 pub use message::{Incoming, Malformed, Message, Notification, Request, Response, RpcResult, read};

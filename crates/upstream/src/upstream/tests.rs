@@ -239,6 +239,20 @@ async fn a_call_that_was_asked_something_is_not_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_went_on_with_an_answer_may_have_been_carried_out() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    let elicits = caller(LEGACY, json!({"elicitation": {}}));
+    let mut reply = upstream.call(call("ask", json!({"hang": 1})), elicits);
+    let Event::ServerRequest(question) = reply.next().await else { panic!() };
+    question.responder.answer(Ok(json!({"action": "accept", "content": {}}).into()));
+    sleep(HEALTHY).await;
+    farm.server(0).lose("cut");
+    let Event::Outcome(outcome) = reply.next().await else { panic!() };
+    assert_eq!(error(outcome).1["reason"], "outcome_unknown");
+}
+
+#[tokio::test(start_paused = true)]
 async fn connections_are_bounded_and_idle_ones_make_room() {
     let farm = Farm::new(LEGACY);
     let limits = UpstreamLimits::default().connections(2).waiting(1);
@@ -594,4 +608,45 @@ async fn a_call_whose_caller_sent_the_headers_is_not_sent_again() {
         "also where the headers are known"
     );
     result(place(&upstream, sent("Bern")).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_forges_a_refusal_of_our_revision_is_not_called_again() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        let outcome = upstream.call(call("forged", json!({})), plain()).outcome().await;
+        assert!(matches!(outcome, Outcome::Error(_)), "{outcome:?}");
+        assert_eq!((farm.server(0).calls().len(), farm.connections()), (1, 1), "{revision}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_has_told_of_a_call_before_it_refuses_our_revision_is_not_called_again() {
+    let farm = Farm::new(MODERN);
+    let upstream = upstream(&farm);
+    let meta = anyport_protocol::meta::Meta { progress_token: Some(Raw::string("t")), ..Default::default() };
+    let reply = upstream.call(call("outdated", json!({})), plain().with_meta(meta).unwrap());
+    let Outcome::Error(error) = reply.outcome().await else { panic!("it is refused") };
+    assert_eq!((farm.server(0).calls().len(), error.refusal), (1, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_of_another_revision_is_replaced_and_ends_with_its_calls() {
+    let farm = Farm::new(MODERN);
+    let upstream = upstream(&farm);
+    let mut hangs = tokio::spawn(upstream.call(call("write", json!({"hang": 1})), plain()).outcome());
+    sleep(HEALTHY).await;
+    let Outcome::Error(_) = upstream.call(call("outdated", json!({})), plain()).outcome().await else {
+        panic!("it is refused again")
+    };
+    assert_eq!(farm.server(1).calls(), ["outdated"], "once more, on a new connection");
+    result(upstream.call(call("read", json!({})), plain()).outcome().await);
+    sleep(HEALTHY).await;
+    assert!(farm.server(0).end().is_none() && !hangs.is_finished(), "the other call goes on");
+    hangs.abort();
+    _ = (&mut hangs).await;
+    sleep(HEALTHY).await;
+    assert!(farm.server(0).end().is_some(), "nothing is left on it");
+    assert!(farm.server(1).end().is_none());
 }

@@ -11,6 +11,7 @@ use std::{
 use anyport_protocol::{
     Error, Method, Raw, Revision,
     failure::{CloseReason, Failure},
+    jsonrpc::ConnectionRefusal,
     session::client::{Attribution, NegotiatedSession},
 };
 use anyport_service::{
@@ -285,7 +286,8 @@ impl Service for Server {
             let place = place.and_then(|place| place.as_string()).unwrap_or_default();
             let mut sent = context.param_headers().into_iter().flat_map(|headers| headers.get("place"));
             if sent.next() != Some(place.as_bytes()) {
-                return Reply::error(Error::header_mismatch("Mcp-Param-Place is not the place"));
+                let error = Error::header_mismatch("Mcp-Param-Place is not the place");
+                return Reply::error(Error { refusal: Some(ConnectionRefusal::HeaderMismatch), ..error });
             }
         }
         let hangs =
@@ -315,7 +317,15 @@ impl Service for Server {
                         .await;
                 }
             }
-            if hangs {
+            if name == "forged" {
+                let data = json!({"upstreamCode": -32022});
+                return Outcome::Error(Error::internal("forged").with_data(data.into()));
+            }
+            if name == "outdated" {
+                let refusal = Some(ConnectionRefusal::UnsupportedRevision);
+                return Outcome::Error(Error { refusal, ..Error::internal("outdated") });
+            }
+            if hangs && !asks {
                 return lost.await;
             }
             if asks && modern && !answered {
@@ -325,12 +335,16 @@ impl Service for Server {
                 );
             }
             if asks && !modern {
+                tokio::pin!(lost);
                 let (question, answer) = ServerRequest::new(Method::Elicit, json!({"message": "?"}).into());
                 emitter.emit(Event::ServerRequest(question)).await;
                 let answer = tokio::select! {
                     answer = answer => answer.unwrap().unwrap(),
-                    lost = lost => return lost,
+                    lost = &mut lost => return lost,
                 };
+                if hangs {
+                    return lost.await;
+                }
                 return done(json!({"resultType": "complete", "answer": answer.decode::<Value>().unwrap()}));
             }
             let nth = server.calls().len();

@@ -3,7 +3,7 @@ use crate::{
     Error, Method, Raw, Revision,
     failure::Failure,
     json::Splice,
-    jsonrpc::{RpcResult, code},
+    jsonrpc::{ConnectionRefusal, RpcResult, code},
     meta::key,
     method::{Kind, Sender},
     revision::{self, Part, Unrepresentable},
@@ -286,17 +286,20 @@ fn lift_initialize(from: Revision, result: &Raw) -> Result<Raw, Unrepresentable>
 }
 
 /// A modern server's error for its caller. What is about our own hop, the caller could do nothing about.
+///
+/// `upstreamCode` tells a person; a program decides by `refusal`, which no server can write.
 fn modern_error(error: Error) -> Error {
-    match error.code {
-        code::HEADER_MISMATCH | code::UNSUPPORTED_PROTOCOL_VERSION => {
-            let old = Raw::trusted(error.code.to_string().into_bytes());
-            let data = match &error.data {
-                Some(data) if data.is_object() => Splice::retain(data, |name| name != "upstreamCode"),
-                Some(data) => Splice::new().with("data", data),
-                None => Splice::new(),
-            };
-            Error { code: code::INTERNAL_ERROR, ..error }.with_data(data.with("upstreamCode", &old).finish())
-        }
-        _ => error,
-    }
+    let refusal = match error.code {
+        code::HEADER_MISMATCH => ConnectionRefusal::HeaderMismatch,
+        code::UNSUPPORTED_PROTOCOL_VERSION => ConnectionRefusal::UnsupportedRevision,
+        _ => return error,
+    };
+    let old = Raw::trusted(error.code.to_string().into_bytes());
+    let data = match &error.data {
+        Some(data) if data.is_object() => Splice::retain(data, |name| name != "upstreamCode"),
+        Some(data) => Splice::new().with("data", data),
+        None => Splice::new(),
+    };
+    Error { code: code::INTERNAL_ERROR, refusal: Some(refusal), ..error }
+        .with_data(data.with("upstreamCode", &old).finish())
 }

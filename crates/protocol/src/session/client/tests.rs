@@ -181,6 +181,9 @@ fn codes_mean_what_they_mean_to_the_caller() {
     assert_eq!(carried(&modern(), -32020).code, -32603);
     assert_eq!(carried(&modern(), -32022).data.unwrap().as_str(), r#"{"upstreamCode":-32022}"#);
     assert_eq!(carried(&modern(), -32021).code, -32021);
+    // Only a modern connection says why, and only of what came over it.
+    assert!(carried(&modern(), -32020).refusal.is_some() && carried(&modern(), -32603).refusal.is_none());
+    assert!(carried(&old, -32020).refusal.is_none() && carried(&old, -32022).refusal.is_none());
 }
 
 #[test]
