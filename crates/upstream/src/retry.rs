@@ -247,8 +247,8 @@ pub(crate) struct RetriableCall {
     /// The call's place, and its connection.
     hold: Option<(CallGuard, UpGuard)>,
     told: Told,
-    /// Whether a server request of this call's was settled on the caller's side.
-    answered: Arc<AtomicBool>,
+    /// Whether a server request of this call's was settled on the caller's side; there is none before the first.
+    answered: Option<Arc<AtomicBool>>,
     /// How far the caller knows the call to be: 2026-07-28, progress §Progress Flow: "The `progress` value MUST
     /// increase with each notification", though a call that is made again begins anew.
     progress: Increasing,
@@ -269,7 +269,7 @@ impl RetriableCall {
             reply,
             hold: Some(hold),
             told,
-            answered: Arc::default(),
+            answered: None,
             progress: Increasing::default(),
         }
     }
@@ -289,7 +289,8 @@ impl Stream for RetriableCall {
                     let Some((hold, on)) = self.hold.take() else {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
-                    let answered = self.told.answered || self.answered.load(Ordering::Acquire);
+                    let is_answered = |answered: &Arc<AtomicBool>| answered.load(Ordering::Acquire);
+                    let answered = self.told.answered || self.answered.as_ref().is_some_and(is_answered);
                     let told = Told { answered, ..self.told };
                     self.reply = self.pool.settle(hold.slot(), &on, outcome, request, context, told);
                 }
@@ -304,7 +305,7 @@ impl Stream for RetriableCall {
                     if let Some((hold, _)) = &mut self.hold {
                         hold.asked();
                     }
-                    let answered = self.answered.clone();
+                    let answered = self.answered.get_or_insert_default().clone();
                     let responder = Responder::new(NotesAnswer { responder: request.responder, answered });
                     return Poll::Ready(Some(Event::ServerRequest(ServerRequest { responder, ..request })));
                 }
