@@ -28,7 +28,7 @@ pub(super) enum Resumed {
 /// the `Last-Event-ID` header"; §Sending Messages: it "MUST respect the `retry` field, waiting the given number of
 /// milliseconds before attempting to reconnect". Each failure in a row doubles the pause.
 pub(super) async fn resume(line: &Line, headers: &RequestHeaders, pause: Duration, failures: u32) -> Resumed {
-    tokio::time::sleep(pause * 2u32.pow(failures.min(MAX_DOUBLINGS))).await;
+    tokio::time::sleep(doubled(pause, failures)).await;
     let response = match line.get(headers).await {
         Ok(response) if is_stream(&response) => return Resumed::Stream(response.into_body()),
         Ok(response) if response.status().is_success() => return Resumed::NoStream,
@@ -58,5 +58,10 @@ pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// The shortest pause, whatever the server says: a server that says 0 and sends nothing more would be asked without one.
 pub(super) const RETRY_MIN: Duration = Duration::from_millis(50);
 
+/// `pause`, doubled for each of the `failures` in a row, up to [`MAX_DOUBLINGS`].
+pub(super) fn doubled(pause: Duration, failures: u32) -> Duration {
+    pause * 2u32.pow(failures.min(MAX_DOUBLINGS))
+}
+
 /// How often a pause is doubled.
-pub(super) const MAX_DOUBLINGS: u32 = 5;
+const MAX_DOUBLINGS: u32 = 5;

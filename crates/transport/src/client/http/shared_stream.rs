@@ -16,7 +16,7 @@ use super::{
     driver::WeakConnection,
     headers::RequestHeaders,
     received::{Broken, EventStream, Messages, is_stream},
-    resume::{MAX_DOUBLINGS, RETRY, RETRY_MIN, Resumed, pause, resume},
+    resume::{RETRY, RETRY_MIN, Resumed, doubled, pause, resume},
     shared::{Session, Shared, Undelivered},
 };
 
@@ -131,7 +131,7 @@ async fn lost(connection: &WeakConnection, shared: &Shared, generation: u32, beg
     let before = if begun.elapsed() >= LONG { 0 } else { shared.short_sessions.load(Ordering::Relaxed) };
     shared.short_sessions.store(before.saturating_add(1), Ordering::Relaxed);
     if before > 0 {
-        sleep(RETRY * 2u32.pow((before - 1).min(MAX_DOUBLINGS))).await;
+        sleep(doubled(RETRY, before - 1)).await;
     }
     if let Some(connection) = connection.upgrade() {
         connection.handle(Input::SharedStreamLost { generation });
