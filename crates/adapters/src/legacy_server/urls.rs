@@ -144,7 +144,7 @@ pub(super) fn is_url_error(outcome: &Outcome) -> bool {
 
 /// The server sends its client to URLs in a way that breaks the protocol.
 pub(super) fn invalid() -> Outcome {
-    let why = "the server requires visits to URLs (-32042), but its error lacks what an elicitation needs";
+    let why = "the server requires visits to URLs (-32042) where no elicitation can ask for them";
     Outcome::from(Failure::InvalidPeer(why.into()))
 }
 
