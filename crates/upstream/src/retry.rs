@@ -31,30 +31,30 @@ use crate::{
     slot::{Slot, State, Up, UpGuard},
     subscriptions::resubscribe,
     tools::sent_headers,
-    watch::BREATH,
+    watch::DISCONNECT_GRACE,
 };
 
 impl Service for Pool {
     fn call(&self, request: Request, context: Context) -> Reply {
-        self.attempt(request, context, Told::default())
+        self.attempt(request, context, RetryState::default())
     }
 }
 
 impl Pool {
     /// Calls on the connection that is there, or once it is.
-    fn attempt(&self, request: Request, context: Context, told: Told) -> Reply {
+    fn attempt(&self, request: Request, context: Context, retried: RetryState) -> Reply {
         if *self.0.closed.borrow() {
             return Reply::failed(Failure::ShuttingDown);
         }
         let asks = request.known().is_some_and(Method::may_ask);
         let hold = self.hold(&context, asks);
         if let Some(up) = hold.slot().up() {
-            return self.through(hold, &up, request, context, told);
+            return self.through(hold, &up, request, context, retried);
         }
         let pool = self.clone();
         deferred(async move {
             match pool.up_for(hold, &context, asks).await {
-                Ok((hold, up)) => pool.through(hold, &up, request, context, told),
+                Ok((hold, up)) => pool.through(hold, &up, request, context, retried),
                 Err(failure) => Reply::failed(failure),
             }
         })
@@ -66,7 +66,7 @@ impl Pool {
         up: &Arc<Up>,
         request: Request,
         context: Context,
-        told: Told,
+        retried: RetryState,
     ) -> Reply {
         let slot = hold.slot();
         if request.is_listen() {
@@ -81,9 +81,9 @@ impl Pool {
         };
         let on = up.enter();
         match up.service.call(request.clone(), sent).into_ready() {
-            Ok(outcome) => self.settle(slot, &on, outcome, request, context, told),
+            Ok(outcome) => self.settle(slot, &on, outcome, request, context, retried),
             Err(reply) => {
-                Reply::pending(RetriableCall::new(self.clone(), request, context, reply, (hold, on), told))
+                Reply::pending(RetriableCall::new(self.clone(), request, context, reply, (hold, on), retried))
             }
         }
     }
@@ -96,7 +96,7 @@ impl Pool {
         outcome: Outcome,
         request: Request,
         context: Context,
-        told: Told,
+        retried: RetryState,
     ) -> Reply {
         let is_modern = slot.key.era == Era::Modern;
         let lost = match &outcome {
@@ -106,7 +106,7 @@ impl Pool {
                 return Reply::ready(outcome);
             }
             Outcome::Error(error) if refusal(slot.key.era, error).is_some() => {
-                return self.refused(slot, on, error.clone(), request, context, told);
+                return self.refused(slot, on, error.clone(), request, context, retried);
             }
             Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
                 // A legacy server does not know the annotation, so nothing about it is invalid there.
@@ -115,23 +115,23 @@ impl Pool {
             }
             _ => return Reply::ready(outcome),
         };
-        if told.reissues < REISSUES && !told.asked && self.is_repeatable(&lost, &request) {
+        if retried.reissues < REISSUES && !retried.asked && self.is_repeatable(&lost, &request) {
             self.0.metrics.reissued.increment();
             tracing::debug!(upstream = self.0.name, method = %request.method, "a call is made again");
             let (pool, mut state) = (self.clone(), slot.state.subscribe());
             return deferred(async move {
                 // The connection may be whole, and only this call's stream cut.
                 let gone = async { drop(state.wait_for(|state| !matches!(state, State::Up(_))).await) };
-                let _ = timeout(BREATH, gone).await;
-                pool.attempt(request, context, Told { reissues: told.reissues + 1, ..told })
+                let _ = timeout(DISCONNECT_GRACE, gone).await;
+                pool.attempt(request, context, RetryState { reissues: retried.reissues + 1, ..retried })
             });
         }
-        Reply::failed(self.lost(lost, &request, told.asked && !told.answered))
+        Reply::failed(self.lost(lost, &request, retried.asked && !retried.answered))
     }
 
     /// The next step for a call that a server refused before it processed it, for our connection's sake.
     ///
-    /// What the server has told of a call shows that it began to process it, whatever it says at the end.
+    /// What the server has sent for a call shows that it began to process it, whatever its error says.
     fn refused(
         &self,
         slot: &Arc<Slot>,
@@ -139,21 +139,23 @@ impl Pool {
         error: Error,
         request: Request,
         context: Context,
-        told: Told,
+        retried: RetryState,
     ) -> Reply {
         match refusal(slot.key.era, &error) {
-            Some(ConnectionRefusal::UnsupportedRevision) if told.reissues < REISSUES && !told.has_begun => {
+            Some(ConnectionRefusal::UnsupportedRevision)
+                if retried.reissues < REISSUES && !retried.has_begun =>
+            {
                 self.0.metrics.reissued.increment();
                 // Else another call has found that out before.
                 if slot.retire(on.up()) {
                     self.forget_era();
                 }
-                self.attempt(request, context, Told { reissues: REISSUES, ..told })
+                self.attempt(request, context, RetryState { reissues: REISSUES, ..retried })
             }
             Some(ConnectionRefusal::HeaderMismatch)
-                if request.known() == Some(Method::ToolsCall) && !told.has_begun =>
+                if request.known() == Some(Method::ToolsCall) && !retried.has_begun =>
             {
-                self.headers_refused(error, request, context, told)
+                self.headers_refused(error, request, context, retried)
             }
             // Of this connection alone: a caller that has another one to us must not act on it.
             _ => Reply::error(Error { refusal: None, ..error }),
@@ -165,7 +167,13 @@ impl Pool {
     /// 2026-07-28, streamable-http §Client Behavior: "If the server rejects a request with a `HeaderMismatch` error because
     /// required `Mcp-Param-*` headers are missing or do not match the body, the client SHOULD call `tools/list` to check for
     /// changes to the tool's `inputSchema`, then retry the original request with the appropriate headers."
-    fn headers_refused(&self, error: Error, request: Request, context: Context, told: Told) -> Reply {
+    fn headers_refused(
+        &self,
+        error: Error,
+        request: Request,
+        context: Context,
+        retried: RetryState,
+    ) -> Reply {
         if sent_headers(&context) {
             // The caller derived them from the list that it knows, so it is the client that has to read the list again.
             let data = error.data.map(|data| Splice::retain(&data, |name| name != "upstreamCode").finish());
@@ -173,13 +181,13 @@ impl Pool {
             return Reply::error(Error { code: code::HEADER_MISMATCH, data, ..error });
         }
         let error = Error { refusal: None, ..error };
-        if told.has_listed {
+        if retried.has_listed {
             return Reply::error(error);
         }
         let pool = self.clone();
         deferred(async move {
             match pool.list_tools(&context).await {
-                true => pool.attempt(request, context, Told { has_listed: true, ..told }),
+                true => pool.attempt(request, context, RetryState { has_listed: true, ..retried }),
                 false => Reply::error(error),
             }
         })
@@ -225,7 +233,7 @@ impl Pool {
 
 /// What was done for a call so far, and what of it has reached the caller.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct RetryState {
     /// How often the call was made again.
     reissues: u32,
     /// Whether the tools were listed for the headers of the call.
@@ -246,7 +254,7 @@ pub(crate) struct RetriableCall {
     reply: Reply,
     /// The call's place, and its connection.
     hold: Option<(CallGuard, UpGuard)>,
-    told: Told,
+    retried: RetryState,
     /// Whether a server request of this call's was settled on the caller's side; there is none before the first.
     answered: Option<Arc<AtomicBool>>,
     /// How far the caller knows the call to be: 2026-07-28, progress §Progress Flow: "The `progress` value MUST
@@ -261,14 +269,14 @@ impl RetriableCall {
         context: Context,
         reply: Reply,
         hold: (CallGuard, UpGuard),
-        told: Told,
+        retried: RetryState,
     ) -> Self {
         Self {
             pool,
             call: Some((request, context)),
             reply,
             hold: Some(hold),
-            told,
+            retried,
             answered: None,
             progress: Increasing::default(),
         }
@@ -290,18 +298,18 @@ impl Stream for RetriableCall {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
                     let is_answered = |answered: &Arc<AtomicBool>| answered.load(Ordering::Acquire);
-                    let answered = self.told.answered || self.answered.as_ref().is_some_and(is_answered);
-                    let told = Told { answered, ..self.told };
-                    self.reply = self.pool.settle(hold.slot(), &on, outcome, request, context, told);
+                    let answered = self.retried.answered || self.answered.as_ref().is_some_and(is_answered);
+                    let retried = RetryState { answered, ..self.retried };
+                    self.reply = self.pool.settle(hold.slot(), &on, outcome, request, context, retried);
                 }
                 Event::Notification(notification) => {
-                    self.told.has_begun = true;
+                    self.retried.has_begun = true;
                     if self.progress.admits(notification.method, &notification.params) {
                         return Poll::Ready(Some(Event::Notification(notification)));
                     }
                 }
                 Event::ServerRequest(request) => {
-                    (self.told.has_begun, self.told.asked) = (true, true);
+                    (self.retried.has_begun, self.retried.asked) = (true, true);
                     if let Some((hold, _)) = &mut self.hold {
                         hold.asked();
                     }
@@ -310,7 +318,7 @@ impl Stream for RetriableCall {
                     return Poll::Ready(Some(Event::ServerRequest(ServerRequest { responder, ..request })));
                 }
                 event => {
-                    self.told.has_begun = true;
+                    self.retried.has_begun = true;
                     return Poll::Ready(Some(event));
                 }
             }

@@ -21,7 +21,7 @@ use crate::{
 const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How long it may take until a connection is known to be gone once a call has lost it.
-pub(crate) const BREATH: Duration = Duration::from_millis(100);
+pub(crate) const DISCONNECT_GRACE: Duration = Duration::from_millis(100);
 /// A connection that lived shorter than this counts as failed: the server gets time to recover.
 pub(crate) const HEALTHY: Duration = Duration::from_secs(10);
 
@@ -139,7 +139,7 @@ impl Pool {
             self.begin(slot, &context);
             match slot.settled().await {
                 // Overloaded is told without a time to wait.
-                State::Down(down) => sleep_until(down.retry_at.max(Instant::now() + BREATH)).await,
+                State::Down(down) => sleep_until(down.retry_at.max(Instant::now() + DISCONNECT_GRACE)).await,
                 State::Idle => tokio::task::yield_now().await,
                 State::Up(_) | State::Connecting | State::Moved => return,
             }
