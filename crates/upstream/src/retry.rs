@@ -34,26 +34,21 @@ use crate::{
     watch::DISCONNECT_GRACE,
 };
 
-impl Service for Pool {
-    fn call(&self, request: Request, context: Context) -> Reply {
-        self.attempt(request, context, RetryState::default())
-    }
-}
-
 impl Pool {
     /// Calls on the connection that is there, or once it is.
-    fn attempt(&self, request: Request, context: Context, retried: RetryState) -> Reply {
+    pub(crate) fn attempt(&self, request: Request, context: Context, retried: RetryState) -> Reply {
         if *self.0.closed.borrow() {
             return Reply::failed(Failure::ShuttingDown);
         }
         let asks = request.known().is_some_and(Method::may_ask);
-        let hold = self.hold(&context, asks);
+        let preferred = retried.preferred;
+        let hold = self.hold(&context, preferred, asks);
         if let Some(up) = hold.slot().up() {
             return self.through(hold, &up, request, context, retried);
         }
         let pool = self.clone();
         deferred(async move {
-            match pool.up_for(hold, &context, asks).await {
+            match pool.up_for(hold, &context, preferred, asks).await {
                 Ok((hold, up)) => pool.through(hold, &up, request, context, retried),
                 Err(failure) => Reply::failed(failure),
             }
@@ -98,14 +93,14 @@ impl Pool {
         context: Context,
         retried: RetryState,
     ) -> Reply {
-        let is_modern = slot.key.era == Era::Modern;
+        let is_modern = !slot.is_legacy();
         let lost = match &outcome {
             Outcome::Failed(failure) if failure.is_lost_connection() => failure.root().clone(),
             Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
                 slot.sent_to_urls(&context, error);
                 return Reply::ready(outcome);
             }
-            Outcome::Error(error) if refusal(slot.key.era, error).is_some() => {
+            Outcome::Error(error) if refusal(slot, error).is_some() => {
                 return self.refused(slot, on, error.clone(), request, context, retried);
             }
             Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
@@ -141,14 +136,14 @@ impl Pool {
         context: Context,
         retried: RetryState,
     ) -> Reply {
-        match refusal(slot.key.era, &error) {
+        match refusal(slot, &error) {
             Some(ConnectionRefusal::UnsupportedRevision)
                 if retried.reissues < REISSUES && !retried.has_begun =>
             {
                 self.0.metrics.reissued.increment();
                 // Else another call has found that out before.
                 if slot.retire(on.up()) {
-                    self.forget_era();
+                    self.forget_eras();
                 }
                 self.attempt(request, context, RetryState { reissues: REISSUES, ..retried })
             }
@@ -186,7 +181,7 @@ impl Pool {
         }
         let pool = self.clone();
         deferred(async move {
-            match pool.list_tools(&context).await {
+            match pool.list_tools(&context, retried.preferred).await {
                 true => pool.attempt(request, context, RetryState { has_listed: true, ..retried }),
                 false => Reply::error(error),
             }
@@ -194,12 +189,13 @@ impl Pool {
     }
 
     /// Reads the whole list of tools, from which [`Pool::settle`] learns. Returns `false` if that failed.
-    async fn list_tools(&self, context: &Context) -> bool {
+    pub(crate) async fn list_tools(&self, context: &Context, preferred: Era) -> bool {
         let mut cursor: Option<Raw> = None;
         for _ in 0..MAX_PAGES {
             let params = cursor.iter().fold(Splice::new(), |params, cursor| params.with("cursor", cursor));
             let request = Request::new(Method::ToolsList, params.finish());
-            let Outcome::Result(page) = self.call(request, context.clone()).outcome().await else {
+            let reply = self.attempt(request, context.clone(), RetryState::new(preferred));
+            let Outcome::Result(page) = reply.outcome().await else {
                 return false;
             };
             let next = pages::next(&page);
@@ -232,8 +228,10 @@ impl Pool {
 }
 
 /// What was done for a call so far, and what of it has reached the caller.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryState {
+    /// The era that the call prefers, of a server that speaks both.
+    preferred: Era,
     /// How often the call was made again.
     reissues: u32,
     /// Whether the tools were listed for the headers of the call.
@@ -244,6 +242,20 @@ pub(crate) struct RetryState {
     answered: bool,
     /// Whether anything of the call has reached the caller.
     has_begun: bool,
+}
+
+impl RetryState {
+    /// The state of a new call.
+    pub(crate) fn new(preferred: Era) -> Self {
+        Self {
+            preferred,
+            reissues: 0,
+            has_listed: false,
+            asked: false,
+            answered: false,
+            has_begun: false,
+        }
+    }
 }
 
 /// A call under way. When its connection is lost it is made again, if that is safe.
@@ -361,11 +373,11 @@ const REISSUES: u32 = 1;
 const MAX_PAGES: usize = 100;
 
 /// Why a server refused a request that it has not processed, where this concerns our connection to it.
-fn refusal(era: Era, error: &Error) -> Option<ConnectionRefusal> {
-    match era {
-        Era::Modern => error.refusal,
+fn refusal(slot: &Slot, error: &Error) -> Option<ConnectionRefusal> {
+    match slot.is_legacy() {
+        false => error.refusal,
         // The code was a server's own before; the list of revisions beside it was not.
-        Era::Legacy => {
+        true => {
             let supported = error.data.as_ref().and_then(|data| data.member("supported"));
             let is_other = error.code == code::UNSUPPORTED_PROTOCOL_VERSION
                 && supported.filter(Raw::is_array).is_some_and(|all| {

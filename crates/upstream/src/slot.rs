@@ -21,7 +21,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{isolation::ConnectionKey, subscriptions::Listen};
+use crate::{era::Era, isolation::ConnectionKey, subscriptions::Listen};
 
 /// A place for one connection, and for those that come after it is lost.
 pub(crate) struct Slot {
@@ -132,6 +132,11 @@ impl Slot {
             elicitations: Lock::new(LruCache::unbounded()),
             used: Lock::new(Instant::now()),
         })
+    }
+
+    /// Whether the connection is, or will be, one of the legacy era: the server keeps there what it learns of a caller.
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.key.era == Some(Era::Legacy)
     }
 
     /// The connection, if it is there.

@@ -89,6 +89,11 @@ impl ToolCatalog {
         }
     }
 
+    /// Whether the tool of `request` was listed, so far as that is remembered: tools without facts are not.
+    pub(crate) fn knows(&self, request: &Request) -> bool {
+        self.facts(request).is_some()
+    }
+
     /// The context of a call with the headers that its arguments need, if the caller sent none.
     pub fn with_headers(&self, request: &Request, context: Context) -> Context {
         if sent_headers(&context) {
