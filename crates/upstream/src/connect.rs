@@ -28,7 +28,11 @@ use crate::{
 
 impl Pool {
     /// The connection for calls such as `context`'s that prefer the era `preferred`, once it is there.
-    pub(crate) async fn up(&self, context: &Context, preferred: Era) -> Result<(Arc<Slot>, Arc<Up>), Failure> {
+    pub(crate) async fn up(
+        &self,
+        context: &Context,
+        preferred: Era,
+    ) -> Result<(Arc<Slot>, Arc<Up>), Failure> {
         let hold = self.hold(context, preferred, false);
         let (hold, up) = self.up_for(hold, context, preferred, false).await?;
         Ok((hold.slot().clone(), up))

@@ -115,14 +115,12 @@ impl Relay for InOtherEra {
     fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
         loop {
             match ready!(reply.poll_event(task)) {
-                Event::Outcome(outcome) => {
-                    match (self.call.take(), quirks::of(self.tried, &outcome)) {
-                        (Some((upstream, request, context)), Some(quirk)) => {
-                            *reply = upstream.again(outcome, quirk, request, context);
-                        }
-                        _ => return Poll::Ready(Event::Outcome(outcome)),
+                Event::Outcome(outcome) => match (self.call.take(), quirks::of(self.tried, &outcome)) {
+                    (Some((upstream, request, context)), Some(quirk)) => {
+                        *reply = upstream.again(outcome, quirk, request, context);
                     }
-                }
+                    _ => return Poll::Ready(Event::Outcome(outcome)),
+                },
                 Event::Notification(said) if !self.progress.admits(said.method, &said.params) => {}
                 event => return Poll::Ready(event),
             }

@@ -21,7 +21,7 @@ pub(crate) struct Quirk {
     pub(crate) asks_in: Era,
 }
 
-static QUIRKS: [Quirk; 7] = [
+static QUIRKS: [Quirk; 8] = [
     Quirk {
         sdk: "FastMCP 4.1, `Context.elicit`",
         words: "elicitation via server-initiated requests is unavailable on 2026-07-28",
@@ -40,6 +40,11 @@ static QUIRKS: [Quirk; 7] = [
     Quirk {
         sdk: "TypeScript SDK 2.3, `UrlElicitationRequiredError`",
         words: "URL elicitation cannot be signalled by throwing UrlElicitationRequiredError on protocol revision",
+        asks_in: Era::Legacy,
+    },
+    Quirk {
+        sdk: "Rust SDK (rmcp) 3.9, requests of a `Peer<RoleServer>`: `create_elicitation`, `create_message`, `list_roots`",
+        words: "server-to-client requests are not allowed on protocol 2026-07-28",
         asks_in: Era::Legacy,
     },
     Quirk {

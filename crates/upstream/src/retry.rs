@@ -247,14 +247,7 @@ pub(crate) struct RetryState {
 impl RetryState {
     /// The state of a new call.
     pub(crate) fn new(preferred: Era) -> Self {
-        Self {
-            preferred,
-            reissues: 0,
-            has_listed: false,
-            asked: false,
-            answered: false,
-            has_begun: false,
-        }
+        Self { preferred, reissues: 0, has_listed: false, asked: false, answered: false, has_begun: false }
     }
 }
 

@@ -70,7 +70,6 @@ impl Upstream {
         Ok(ServerInfo::of(&up.session))
     }
 
-
     /// What distinguishes callers to whom a server may show other lists.
     pub fn profile(context: &Context) -> Raw {
         ConnectionKey::legacy(context.capabilities(), context.profile().roots_list_changed, Share::All)
@@ -135,7 +134,8 @@ impl Upstream {
     /// Whether a caller can be asked what a call of the era `era` may ask.
     fn can_be_asked(&self, era: Era, context: &Context) -> bool {
         let profile = context.profile();
-        let reachable = era == Era::Modern || context.input_mode() == InputMode::Inline || self.parked.is_some();
+        let reachable =
+            era == Era::Modern || context.input_mode() == InputMode::Inline || self.parked.is_some();
         reachable
             && (profile.elicitation_form || profile.elicitation_url || profile.sampling || profile.roots)
     }

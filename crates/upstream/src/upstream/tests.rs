@@ -8,8 +8,7 @@ use std::{
 
 use anyport_adapters::ParkLimits;
 use anyport_protocol::{
-    Revision, failure::CloseReason, jsonrpc::code, param_header::ParamHeaders,
-    session::client::Attribution,
+    Revision, failure::CloseReason, jsonrpc::code, param_header::ParamHeaders, session::client::Attribution,
 };
 use anyport_seal::{Key, Sealer};
 use anyport_service::{Event, Outcome, SessionId};

@@ -335,7 +335,8 @@ impl Service for Server {
             }
             if name.starts_with("pushes") && modern {
                 // As FastMCP 4 does in `Context.elicit`.
-                let text = "elicitation via server-initiated requests is unavailable on 2026-07-28 connections.";
+                let text =
+                    "elicitation via server-initiated requests is unavailable on 2026-07-28 connections.";
                 let content = json!([{"type": "text", "text": text}]);
                 return done(json!({"resultType": "complete", "content": content, "isError": true}));
             }

@@ -98,7 +98,10 @@ async fn a_call_that_may_have_done_something_says_so_and_the_next_one_asks() {
     let failed = result(upstream.call(call("pushes", json!({})), elicits(MODERN)).outcome().await);
     assert_eq!(failed["isError"], true);
     let texts: Vec<_> = failed["content"].as_array().unwrap().iter().map(|block| &block["text"]).collect();
-    assert_eq!(texts[0], "elicitation via server-initiated requests is unavailable on 2026-07-28 connections.");
+    assert_eq!(
+        texts[0],
+        "elicitation via server-initiated requests is unavailable on 2026-07-28 connections."
+    );
     assert!(texts[1].as_str().unwrap().contains("make it again if that does no harm"), "{texts:?}");
     assert_eq!(farm.connections(), 1);
     assert_eq!(answered(&upstream, "pushes", &elicits(MODERN)).await["answer"]["action"], "accept");
