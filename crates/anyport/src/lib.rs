@@ -111,9 +111,10 @@ pub mod error {
     };
 }
 
-/// The arguments of functions around every call: see [`Builder::middleware`](server::Builder::middleware).
+/// The arguments and return values of functions around every call: see [`Builder::middleware`](server::Builder::middleware).
 pub mod middleware {
     pub use anyport_layers::{Call, Next};
+    pub use anyport_server::{IntoOutcome, MiddlewareRequest};
 }
 
 /// Layers for a service that is passed to `serve_service` or to a transport: timeout, rate limit, concurrency limit,

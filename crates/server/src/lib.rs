@@ -121,6 +121,7 @@ mod visibility;
 pub mod error;
 mod failure;
 mod list;
+mod middleware;
 mod params;
 mod rename;
 mod schema;
@@ -150,6 +151,7 @@ pub use events::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_
 pub use failure::Failure;
 pub use lifecycle::{DEFAULT_DRAIN, StartError};
 pub use list::{DEFAULT_PAGE_SIZE, List};
+pub use middleware::{IntoOutcome, MiddlewareRequest};
 pub use mount::Mount;
 pub use part::Part;
 pub use prompt::{Argument, IntoMessages, Messages, Prompt, PromptHandler};
