@@ -13,7 +13,8 @@
 //! - `isolation`, `table`: which connection a call belongs to; `era`, `era_calls`: of which era it is.
 //! - `call`, `retry`: a call under way; when it is made again.
 //! - `other_era`, `quirks`: calls whose handlers can ask in one era alone, and how foreign servers say so.
-//! - [`ToolCatalog`]: which of the server's tools are idempotent, and which of their arguments go into headers.
+//! - [`ToolCatalog`]: which of the server's tools are idempotent, and which of their arguments go into headers;
+//!   `header_check`: the comparison of headers that a caller sent with the arguments.
 //! - `subscriptions`: `subscriptions/listen` for servers of both eras, also after a loss.
 //! - [`pages`]: lists that come in pages, read as a whole.
 
@@ -25,6 +26,7 @@ mod connector;
 mod deferred;
 mod era;
 mod era_calls;
+mod header_check;
 mod isolation;
 mod limits;
 mod other_era;

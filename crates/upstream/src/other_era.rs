@@ -11,6 +11,8 @@ use crate::{
     Upstream,
     deferred::deferred,
     era::Era,
+    era_calls::EraCalls,
+    header_check::list_tools,
     quirks::{self, Quirk},
 };
 
@@ -91,8 +93,11 @@ impl Upstream {
             return true;
         }
         let tools = &self.pool.0.tools;
-        if request.known() == Some(Method::ToolsCall) && !tools.knows(request) {
-            self.pool.list_tools(context, era.other()).await;
+        if request.known() == Some(Method::ToolsCall) && !tools.has_listed(request) {
+            let listing = EraCalls { pool: self.pool.clone(), era: era.other() };
+            let context = context.clone().without_param_headers();
+            // A tool that cannot be listed counts as one that is not idempotent.
+            let _ = list_tools(&listing, &context, || tools.has_listed(request)).await;
         }
         tools.is_idempotent(request)
     }

@@ -26,7 +26,8 @@ use crate::{
     call::CallGuard,
     deferred::deferred,
     era::Era,
-    pages,
+    era_calls::EraCalls,
+    header_check::list_tools,
     pool::Pool,
     slot::{Slot, State, Up, UpGuard},
     subscriptions::resubscribe,
@@ -181,30 +182,12 @@ impl Pool {
         }
         let pool = self.clone();
         deferred(async move {
-            match pool.list_tools(&context, retried.preferred).await {
-                true => pool.attempt(request, context, RetryState { has_listed: true, ..retried }),
-                false => Reply::error(error),
+            let listing = EraCalls { pool: pool.clone(), era: retried.preferred };
+            match list_tools(&listing, &context, || false).await {
+                Ok(()) => pool.attempt(request, context, RetryState { has_listed: true, ..retried }),
+                Err(_) => Reply::error(error),
             }
         })
-    }
-
-    /// Reads the whole list of tools, from which [`Pool::settle`] learns. Returns `false` if that failed.
-    pub(crate) async fn list_tools(&self, context: &Context, preferred: Era) -> bool {
-        let mut cursor: Option<Raw> = None;
-        for _ in 0..MAX_PAGES {
-            let params = cursor.iter().fold(Splice::new(), |params, cursor| params.with("cursor", cursor));
-            let request = Request::new(Method::ToolsList, params.finish());
-            let reply = self.attempt(request, context.clone(), RetryState::new(preferred));
-            let Outcome::Result(page) = reply.outcome().await else {
-                return false;
-            };
-            let next = pages::next(&page);
-            if next.is_none() || next == cursor {
-                break;
-            }
-            cursor = next;
-        }
-        true
     }
 
     /// Whether a call that was lost may be made again: the server has not seen it, or it changes nothing.
@@ -361,9 +344,6 @@ impl AnswerSink for NotesAnswer {
 
 /// How often a call is made again at most, after a lost connection or a refused revision.
 const REISSUES: u32 = 1;
-
-/// The most pages that are read for the headers of one call.
-const MAX_PAGES: usize = 100;
 
 /// Why a server refused a request that it has not processed, where this concerns our connection to it.
 fn refusal(slot: &Slot, error: &Error) -> Option<ConnectionRefusal> {
