@@ -33,7 +33,6 @@ impl<C: Clone + Eq> ClientConnection<C> {
             Content::Request(request) => self.ask(now, origin, request, out),
             Content::Cancelled(id) => self.withdraw(id.as_ref(), out),
             Content::Progress { call, progress, params } => {
-                let call = call.filter(|call| self.calls.get(*call).is_some());
                 self.progress(origin, call, progress, params, out);
             }
             Content::Log { level, params } => self.log(origin, level, params, out),
@@ -180,9 +179,10 @@ impl<C: Clone + Eq> ClientConnection<C> {
         params: Raw,
         out: &mut Actions,
     ) {
-        // On its own stream a call is known without the token.
+        // On its own stream a call is known without the token. That of another call, of another caller perhaps, counts no
+        // more there than the answer to it: see `answered`.
         let call = match origin {
-            Origin::Call(own) => call.or(Some(own)),
+            Origin::Call(own) => call.is_none_or(|named| named == own).then_some(own),
             Origin::Shared => call,
         };
         if let Some(call) = call.filter(|_| self.exists(Method::Progress))
