@@ -2,12 +2,13 @@ use std::time::Duration;
 
 use super::{
     call_id::CallId,
+    calls::Stage,
     connection::ClientConnection,
     input::{Action, Actions, Attribution, Origin, Outgoing, UnsolicitedMessage},
     message::IncomingRequest,
     phase::Phase,
     route_request::RequestRoute,
-    server_requests::{Owner, undeclared},
+    server_requests::{OpenRequest, Owner, undeclared},
 };
 use crate::{
     Error, Id, Method, Raw, Revision,
@@ -39,10 +40,10 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 if origin == Origin::Shared {
                     out.push(Action::Attributed(Attribution::Single));
                 }
-                self.give_new(now, request, method, call, out);
+                self.give_new(now, origin, request, method, call, out);
             }
             (route @ (RequestRoute::NoCall | RequestRoute::NotDuring(_)), _) if origin == Origin::Shared => {
-                let open = self.requests.open(now, request, method, Owner::Unsolicited(route));
+                let open = self.requests.open(now, request, method, Owner::Unsolicited(route), origin);
                 let message = UnsolicitedMessage::Request(open.serial, method, open.params.clone());
                 out.push(Action::Unsolicited(message));
             }
@@ -83,6 +84,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
     fn give_new(
         &mut self,
         now: Duration,
+        origin: Origin,
         request: IncomingRequest,
         method: Method,
         id: CallId,
@@ -94,7 +96,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             let error = undeclared(&call.facts.profile, method, needs);
             return self.send_response(request.id, Err(error), out);
         }
-        let open = self.requests.open(now, request, method, Owner::Call(id));
+        let open = self.requests.open(now, request, method, Owner::Call(id), origin);
         self.calls.ask(id, open.serial, method, open.params.clone());
         out.push(Action::Wake(id));
     }
@@ -108,18 +110,47 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 let error = undeclared(&call.facts.profile, held.method, needs);
                 self.send_response(held.id, Err(error), out);
             } else {
+                if held.outlived && call.stage == Stage::Due {
+                    // Else a call of a quick server would end before its caller can answer, as the one before.
+                    call.stage = Stage::AwaitsRoots(held.serial);
+                }
                 self.calls.ask(id, held.serial, held.method, held.params.clone());
                 self.requests.give(now, held, id);
             }
         }
     }
 
-    /// The server's requests about a call are void: the call is over.
-    pub(super) fn end_requests(&mut self, call: CallId, out: &mut Actions) {
+    /// The server's requests about a call are void: the call is over. A request for roots on a shared stream was the call's
+    /// only because it had to go somewhere: servers ask for roots as soon as a session begins, and never again. It goes to
+    /// the next call that may be asked.
+    pub(super) fn end_requests(&mut self, now: Duration, call: CallId, out: &mut Actions) {
+        let mut is_held = false;
         while let Some(request) = self.requests.take_of(call) {
             out.push(Action::Withdrawn(request.serial));
-            let error = Error::internal("the call that this belonged to is over");
-            self.send_response(request.id, Err(error), out);
+            match self.requests.outlive(now, request) {
+                Ok(()) => is_held = true,
+                Err(request) => {
+                    let error = Error::internal("the call that this belonged to is over");
+                    self.send_response(request.id, Err(error), out);
+                }
+            }
+        }
+        if is_held && let (RequestRoute::Call(_), Some(next)) = self.calls.route() {
+            self.give_held(now, next, out);
+            out.push(Action::Wake(next));
+        }
+    }
+
+    /// A request is not open any more: a call that waited for its answer is sent.
+    pub(super) fn settled(&mut self, request: &OpenRequest, out: &mut Actions) {
+        let Owner::Call(id) = request.owner else { return };
+        self.calls.settled(id, request.serial);
+        let renewing = self.sessions.is_renewing();
+        if let Some(call) = self.calls.get_mut(id)
+            && call.stage == Stage::AwaitsRoots(request.serial)
+        {
+            call.stage = if renewing { Stage::AwaitsSession } else { Stage::Due };
+            out.push(Action::Wake(id));
         }
     }
 

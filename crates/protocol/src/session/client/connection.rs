@@ -108,7 +108,13 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 Due::Progress(params) => {
                     out.push(Action::Send(Outgoing::notification(Method::Progress, Some(params))));
                 }
-                Due::Refuse(id, method) => self.refuse(id, method, RequestRoute::NoCall, out),
+                Due::Refuse(open) => {
+                    if let Owner::Call(_) = open.owner {
+                        self.settled(&open, out);
+                        out.push(Action::Withdrawn(open.serial));
+                    }
+                    self.refuse(open.id, open.method, RequestRoute::NoCall, out);
+                }
             }
         }
         let wanted =
@@ -190,7 +196,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
 
     /// Ends a call without a reader: the server gets the cancellation of the call, then refusals of its requests about the
     /// call.
-    pub fn abandon(&mut self, call: CallId, out: &mut Actions) {
+    pub fn abandon(&mut self, now: Duration, call: CallId, out: &mut Actions) {
         let Some(abandoned) = self.calls.remove(call) else { return };
         let is_open = !abandoned.has_outcome() && abandoned.stage == Stage::Sent;
         if is_open && !matches!(self.phase, Phase::Closed(_)) {
@@ -207,15 +213,13 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 out.push(Action::CloseStream(call));
             }
         }
-        self.end_requests(call, out);
+        self.end_requests(now, call, out);
     }
 
     /// Answers a request of the server's, in the words of its revision. A late or second answer goes nowhere.
     pub fn answer(&mut self, request: ServerRequestId, answer: RpcResult, out: &mut Actions) {
         let Some(open) = self.requests.take(request) else { return };
-        if let Owner::Call(call) = open.owner {
-            self.calls.settled(call, request);
-        }
+        self.settled(&open, out);
         self.send_response(open.id, answer, out);
     }
 
@@ -240,6 +244,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             }
             Owner::Unsolicited(route) => self.refuse(open.id, open.method, route, out),
             Owner::Held | Owner::Call(_) => {
+                self.settled(&open, out);
                 self.refuse(open.id, open.method, RequestRoute::NoCall, out);
             }
         }

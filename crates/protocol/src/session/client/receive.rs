@@ -74,7 +74,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         out: &mut Actions,
     ) {
         if self.calls.get(id).is_some() {
-            return self.end_call(id, outcome, out);
+            return self.end_call(now, id, outcome, out);
         }
         match self.own.take(id) {
             Some(request @ (OwnRequest::Probe | OwnRequest::Initialize)) => {
@@ -87,9 +87,15 @@ impl<C: Clone + Eq> ClientConnection<C> {
         }
     }
 
-    fn end_call(&mut self, id: CallId, outcome: Result<RpcResult, Failure>, out: &mut Actions) {
+    fn end_call(
+        &mut self,
+        now: Duration,
+        id: CallId,
+        outcome: Result<RpcResult, Failure>,
+        out: &mut Actions,
+    ) {
         if self.calls.end(id, outcome) {
-            self.end_requests(id, out);
+            self.end_requests(now, id, out);
             out.push(Action::Wake(id));
         }
     }
@@ -302,9 +308,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             return;
         }
         let Some(withdrawn) = id.and_then(|id| self.requests.take_named(id)) else { return };
-        if let super::server_requests::Owner::Call(call) = withdrawn.owner {
-            self.calls.settled(call, withdrawn.serial);
-        }
+        self.settled(&withdrawn, out);
         out.push(Action::Withdrawn(withdrawn.serial));
     }
 }

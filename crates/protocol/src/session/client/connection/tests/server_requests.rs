@@ -232,6 +232,61 @@ fn roots_are_held_for_the_next_call_that_may_be_asked_or_refused() {
     }
 }
 
+/// A quick server's call is over before its caller can answer, and the server asks for roots once.
+#[test]
+fn roots_that_a_call_does_not_live_to_see_answered_go_to_the_next_call_which_waits_for_the_answer() {
+    for answered in [true, false] {
+        let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+        let first = hand.sent(facts("a", Method::ToolsCall));
+        hand.hear(ROOTS);
+        let request = asked(&mut hand, first);
+        hand.did();
+        hand.now = Duration::from_secs(5);
+        hand.result(first);
+        assert_eq!(hand.did(), ["Withdrawn(ServerRequestId(1))".to_owned(), format!("wake {first}")]);
+        hand.events(first);
+        hand.connection.answer(request, Err(Error::internal("late")), &mut hand.actions);
+        assert!(hand.did().is_empty());
+
+        // A list is none of its business.
+        hand.sent(facts("a", Method::ToolsList));
+        let second = hand.call(facts("a", Method::ToolsCall));
+        let request = asked(&mut hand, second);
+        assert!(hand.next(second).is_none(), "it is not sent yet");
+        if answered {
+            hand.connection.answer(request, Ok(raw(r#"{"roots":[]}"#)), &mut hand.actions);
+            let did = hand.did();
+            assert!(
+                did.contains(&format!("wake {second}"))
+                    && did.contains(&r#"{"id":7,"result":{"roots":[]}}"#.into())
+            );
+        } else {
+            hand.time_out();
+            assert_eq!(hand.now, Duration::from_secs(45), "for the rest of its time");
+            assert!(hand.did().last().unwrap().contains(r#""id":7,"error":{"code":-32603"#));
+            assert!(!hand.connection.is_awaited(request));
+        }
+        assert_eq!(hand.events(second), ["send"]);
+    }
+}
+
+#[test]
+fn roots_of_a_call_that_is_over_go_to_another_that_runs_and_those_on_its_own_stream_to_nobody() {
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+    let first = hand.sent(facts("a", Method::ToolsCall));
+    let second = hand.sent(facts("a", Method::ToolsCall));
+    hand.hear(ROOTS);
+    asked(&mut hand, first);
+    hand.abandon(first);
+    asked(&mut hand, second);
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::PerCall);
+    let first = hand.sent(facts("a", Method::ToolsCall));
+    hand.hear_on(Origin::Call(first), ROOTS);
+    hand.did();
+    hand.result(first);
+    assert!(hand.did()[1].contains("the call that this belonged to is over"));
+}
+
 #[test]
 fn roots_that_are_declined_while_a_call_runs_go_to_its_caller() {
     for (channel, _) in channels(2) {
