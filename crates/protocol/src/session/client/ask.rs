@@ -7,6 +7,7 @@ use super::{
     input::{Action, Actions, Attribution, Origin, Outgoing, UnsolicitedMessage},
     message::IncomingRequest,
     phase::Phase,
+    recent_callers::About,
     route_request::RequestRoute,
     server_requests::{OpenRequest, Owner, undeclared},
 };
@@ -35,10 +36,13 @@ impl<C: Clone + Eq> ClientConnection<C> {
         if let Some(error) = self.refusal(&request, method) {
             return self.send_response(request.id, Err(error), out);
         }
-        match self.route(origin) {
+        match self.route(now, origin) {
             (RequestRoute::Call(_), Some(call)) => {
                 if origin == Origin::Shared {
-                    out.push(Action::Attributed(Attribution::Single));
+                    // On a connection that several use, the next request may well come when it cannot be told whose it is.
+                    let several = self.recent.are_several();
+                    let attribution = if several { Attribution::Ambiguous } else { Attribution::Single };
+                    out.push(Action::Attributed(attribution));
                 }
                 self.give_new(now, origin, request, method, call, out);
             }
@@ -71,9 +75,16 @@ impl<C: Clone + Eq> ClientConnection<C> {
     }
 
     /// To which call a request belongs: on the response stream of a call to that call, else see
-    /// [`route_request`](super::route_request()).
-    fn route(&self, origin: Origin) -> (RequestRoute, Option<CallId>) {
-        let Origin::Call(id) = origin else { return self.calls.route() };
+    /// [`route_request`](super::route_request()). A call of another caller that is over may be meant as well.
+    fn route(&self, now: Duration, origin: Origin) -> (RequestRoute, Option<CallId>) {
+        let Origin::Call(id) = origin else {
+            let (route, id) = self.calls.route();
+            let call = id.and_then(|id| self.calls.get(id));
+            return match call.is_some_and(|call| self.recent.may_be_meant(now, About::Any, &call.facts)) {
+                true => (RequestRoute::Several, None),
+                false => (route, id),
+            };
+        };
         match self.calls.get(id).filter(|call| !call.has_outcome()) {
             Some(call) if call.facts.method.is_some_and(Method::may_ask) => (RequestRoute::Call(0), Some(id)),
             Some(call) => (RequestRoute::NotDuring(call.facts.method), None),

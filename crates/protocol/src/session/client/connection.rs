@@ -11,6 +11,7 @@ use super::{
     negotiation::NegotiationError,
     own_requests::{OwnRequest, OwnRequests},
     phase::{Opening, Phase},
+    recent_callers::RecentCallers,
     route_request::RequestRoute,
     server_requests::{Due, Owner, ServerRequests},
     sessions::Sessions,
@@ -42,6 +43,7 @@ pub struct ClientConnection<C> {
     pub(super) channel: Channel,
     pub(super) phase: Phase,
     pub(super) calls: Calls<C>,
+    pub(super) recent: RecentCallers<C>,
     pub(super) own: OwnRequests,
     pub(super) requests: ServerRequests,
     pub(super) log_level: SessionLogLevel,
@@ -56,6 +58,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             channel: config.channel,
             phase: Phase::Opening(Opening::new(&config)),
             calls: Calls::new(&config),
+            recent: RecentCallers::default(),
             own: OwnRequests::default(),
             requests: ServerRequests::new(config.max_open_questions, config.roots_hold),
             log_level: SessionLogLevel::new(config.log_hold),
@@ -173,8 +176,10 @@ impl<C: Clone + Eq> ClientConnection<C> {
             None => Stage::Due,
         };
         let may_ask = facts.method.is_some_and(Method::may_ask);
+        self.recent.begins(&facts);
         self.calls.insert(id, facts, stage);
-        if may_ask {
+        // While another caller's call runs, the server would work on that one with the roots of this caller.
+        if may_ask && matches!(self.calls.route(), (RequestRoute::Call(_), _)) {
             self.give_held(now, id, out);
         }
         Ok(id)
@@ -212,6 +217,8 @@ impl<C: Clone + Eq> ClientConnection<C> {
             if self.channel == Channel::PerCall {
                 out.push(Action::CloseStream(call));
             }
+            let logs = abandoned.wants_logs();
+            self.recent.cancelled(call, abandoned.facts, logs);
         }
         self.end_requests(now, call, out);
     }

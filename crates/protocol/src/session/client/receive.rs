@@ -2,13 +2,14 @@ use std::time::Duration;
 
 use super::{
     call_id::CallId,
-    calls::Stage,
+    calls::{Call, Stage},
     connection::ClientConnection,
     input::{Action, Actions, CallEvent, Channel, Origin, UnsolicitedMessage},
     malformed::{Intent, MalformedMessage},
     message::{Content, ResponseTo},
     own_requests::OwnRequest,
     phase::Phase,
+    recent_callers::About,
 };
 use crate::{
     Id, Method, Raw, Revision,
@@ -35,7 +36,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             Content::Progress { call, progress, params } => {
                 self.progress(origin, call, progress, params, out);
             }
-            Content::Log { level, params } => self.log(origin, level, params, out),
+            Content::Log { level, params } => self.log(now, origin, level, params, out),
             Content::Notification { method, subscription, params } => {
                 self.notification(origin, method, subscription, params, out);
             }
@@ -83,7 +84,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             Some(OwnRequest::Renew) => self.renewed(outcome, out),
             Some(OwnRequest::Restore) => self.restored(out),
             Some(OwnRequest::SetLevel) => self.level_is_set(id, out),
-            None => {}
+            None => self.recent.answered_late(now, id),
         }
     }
 
@@ -95,6 +96,9 @@ impl<C: Clone + Eq> ClientConnection<C> {
         out: &mut Actions,
     ) {
         if self.calls.end(id, outcome) {
+            if let Some(call) = self.calls.get(id) {
+                self.recent.answered(now, &call.facts, call.wants_logs());
+            }
             self.end_requests(now, id, out);
             out.push(Action::Wake(id));
         }
@@ -201,8 +205,15 @@ impl<C: Clone + Eq> ClientConnection<C> {
     /// A log message on the stream of a call is that call's. On a shared stream it names no request, and is a call's only
     /// if no other could be meant: "The server **MUST NOT** emit `notifications/message` for a request that does not
     /// include this field" (2026-07-28, logging §Per-request log level), so that calls which want no log messages are never
-    /// meant. A subscription is not either: "the server **MUST NOT** deliver it on a `subscriptions/listen` stream".
-    fn log(&mut self, origin: Origin, level: Option<LogLevel>, params: Raw, out: &mut Actions) {
+    /// meant by a server of that revision. A legacy one logs for all calls alike. A subscription is not meant either: "the server **MUST NOT** deliver it on a `subscriptions/listen` stream".
+    fn log(
+        &mut self,
+        now: Duration,
+        origin: Origin,
+        level: Option<LogLevel>,
+        params: Raw,
+        out: &mut Actions,
+    ) {
         if !self.exists(Method::LogMessage) {
             return;
         }
@@ -214,7 +225,11 @@ impl<C: Clone + Eq> ClientConnection<C> {
             }
             Origin::Shared => {
                 let mut wanting = self.calls.open().filter(|(_, call)| call.wants_logs());
-                wanting.next().filter(|_| wanting.next().is_none())
+                let sole = wanting.next().filter(|_| wanting.next().is_none());
+                if sole.is_some_and(|(_, call)| self.logs_of_another(now, call)) {
+                    return out.push(Action::Count("a log message that may be about another caller's call"));
+                }
+                sole
             }
         };
         match call.map(|(id, call)| (id, call.takes_log(level, server_decides))) {
@@ -225,6 +240,16 @@ impl<C: Clone + Eq> ClientConnection<C> {
             None if origin == Origin::Shared => self.unsolicited(Method::LogMessage, params, out),
             None => {}
         }
+    }
+
+    /// Whether a log message on a shared stream may be about a call of another caller than the only one who wants some.
+    fn logs_of_another(&self, now: Duration, sole: &Call<C>) -> bool {
+        if self.negotiated(Revision::has_log_level_per_request) {
+            return self.recent.may_be_meant(now, About::Logs, &sole.facts);
+        }
+        let mut open = self.calls.open().filter(|(_, call)| call.facts.method.is_some_and(Method::may_ask));
+        open.any(|(_, call)| call.facts.caller != sole.facts.caller)
+            || self.recent.may_be_meant(now, About::Any, &sole.facts)
     }
 
     fn notification(
