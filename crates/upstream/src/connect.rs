@@ -1,7 +1,7 @@
 //! How connections are opened, with backoff.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -199,6 +199,8 @@ impl Pool {
         let Connected { service, session, peer, close } = live;
         let (revision, events) = (session.revision(), peer.subscribe());
         let up = Arc::new(Up {
+            roots_of: OnceLock::new(),
+            is_spent: AtomicBool::new(false),
             service: service.clone(),
             session: session.clone(),
             peer,

@@ -2,21 +2,23 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context as Task, Poll},
 };
 
 use anyport_protocol::{
     Error, Method, Raw, failure::Failure, json::Splice, jsonrpc::code, progress::Increasing,
 };
-use anyport_service::{Context, Event, Outcome, Reply, Request, Service};
+use anyport_service::{Answer, AnswerSink, Context, Event, Outcome, Reply, Request, Responder, Service};
 use futures_core::Stream;
 use tokio::time::timeout;
 
 use crate::{
+    IsolationPolicy,
     call::CallGuard,
     deferred::deferred,
     era::Era,
+    isolation::Share,
     pages,
     pool::Pool,
     slot::{Slot, State, Up},
@@ -51,7 +53,21 @@ impl Pool {
         })
     }
 
-    fn through(&self, hold: CallGuard, up: &Up, request: Request, context: Context, told: Told) -> Reply {
+    fn through(
+        &self,
+        mut hold: CallGuard,
+        up: &Arc<Up>,
+        request: Request,
+        context: Context,
+        told: Told,
+    ) -> Reply {
+        // It may have been given another caller's roots while this call waited for it.
+        if self.0.isolation != IsolationPolicy::Shared
+            && up.has_roots_of_another(Share::own(&context).as_ref())
+        {
+            drop(hold);
+            return self.attempt(request, context, told);
+        }
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.session.revision()) {
@@ -66,6 +82,7 @@ impl Pool {
         match up.service.call(request.clone(), sent).into_ready() {
             Ok(outcome) => self.settle(slot, outcome, request, context, told),
             Err(reply) => {
+                hold.runs(true);
                 Reply::pending(RetriableCall::new(self.clone(), request, context, reply, hold, told))
             }
         }
@@ -235,9 +252,10 @@ impl Stream for RetriableCall {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
                     // It ends with this block, before the call is made again.
-                    let Some(hold) = self.hold.take() else {
+                    let Some(mut hold) = self.hold.take() else {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
+                    hold.runs(false);
                     self.reply = self.pool.settle(hold.slot(), outcome, request, context, self.told);
                 }
                 Event::Notification(notification) => {
@@ -245,17 +263,56 @@ impl Stream for RetriableCall {
                         return Poll::Ready(Some(Event::Notification(notification)));
                     }
                 }
-                event => {
-                    if matches!(event, Event::ServerRequest(_)) {
-                        self.told.asked = true;
-                        if let Some(hold) = &mut self.hold {
-                            hold.asked();
+                Event::ServerRequest(mut request) => {
+                    self.told.asked = true;
+                    if let Some(hold) = &mut self.hold {
+                        hold.asked();
+                        if let Some((_, context)) = &self.call
+                            && let Some(up) = hold.slot().up()
+                            && request.method == Method::ListRoots
+                        {
+                            let whose = Share::own(context);
+                            request.responder = Responder::new(RootsAnswer {
+                                up: Arc::downgrade(&up),
+                                whose,
+                                to: request.responder,
+                            });
                         }
                     }
-                    return Poll::Ready(Some(event));
+                    return Poll::Ready(Some(Event::ServerRequest(request)));
                 }
+                event => return Poll::Ready(Some(event)),
             }
         }
+    }
+}
+
+/// Takes the roots of a caller: the connection is that caller's from then on.
+struct RootsAnswer {
+    up: Weak<Up>,
+    whose: Option<Share>,
+    to: Responder,
+}
+
+impl AnswerSink for RootsAnswer {
+    fn answer(self: Box<Self>, answer: Option<Answer>) {
+        // Without one, the responder that is dropped here says so.
+        if let Some(answer) = answer {
+            if answer.is_ok()
+                && let Some(up) = self.up.upgrade()
+            {
+                let _ = up.roots_of.set(self.whose);
+            }
+            self.to.answer(answer);
+        }
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.to.is_withdrawn()
+    }
+
+    fn poll_withdrawn(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        self.to.poll_withdrawn(task)
     }
 }
 
