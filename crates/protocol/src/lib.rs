@@ -18,7 +18,7 @@
 //! - [`progress`]: the rule that progress increases.
 //! - [`session`]: how a dialogue runs, stateless or after `initialize`.
 //! - [`subscription`]: the filter of `subscriptions/listen`; [`uri`]: whether a resource is a part of another.
-//! - [`settings`]: settings and limits, declared once, for every crate.
+//! - [`settings`](mod@settings): settings and limits, declared once, for every crate.
 //! - [`suggest`]: names that are similar to an unknown one.
 //! - [`types`]: the messages of 2026-07-28, typed.
 

@@ -316,8 +316,8 @@ impl AnswerSink for RootsAnswer {
     }
 }
 
-/// How often a call is made again at most.
-const REISSUES: u32 = 2;
+/// How often a call is made again at most, after a lost connection or a refused revision.
+const REISSUES: u32 = 1;
 
 /// The most pages that are read for the headers of one call.
 const MAX_PAGES: usize = 100;

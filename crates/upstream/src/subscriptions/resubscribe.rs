@@ -31,13 +31,14 @@ async fn run(pool: &Pool, request: &Request, context: &Context, emitter: &Emitte
             }
             Err(failure) => failure.into(),
         };
-        // Who was never heard hears why; who was is kept, unless the server says no to what it once granted.
+        // Who was never heard hears why; who was is kept, unless the server says no to what it once granted. A request to
+        // listen changes nothing, so a stream that was cut is as good as one that was never opened.
         let transient = match &outcome {
             Outcome::Error(_) => false,
-            Outcome::Failed(failure) => match failure.root() {
-                Failure::NotSent(_) | Failure::Disconnected(_) | Failure::Unavailable { .. } => true,
-                failure => matches!(failure, Failure::Overloaded { .. }),
-            },
+            Outcome::Failed(failure) => {
+                failure.is_lost_connection()
+                    || matches!(failure.root(), Failure::Unavailable { .. } | Failure::Overloaded { .. })
+            }
             _ => true,
         };
         if !acknowledged || !transient {

@@ -58,6 +58,8 @@ struct Wire {
     attribution: Mutex<Option<Attribution>>,
     /// The notifications of its client.
     heard: Mutex<Vec<String>>,
+    /// Cuts the streams of those who listen.
+    cut: tokio::sync::Notify,
 }
 
 impl PeerTransport for Wire {
@@ -163,6 +165,7 @@ impl Connector for Farm {
                 events: PeerChannel::default(),
                 attribution: Mutex::default(),
                 heard: Mutex::default(),
+                cut: tokio::sync::Notify::new(),
             });
             let (closing, takes) = (wire.clone(), inside.closing);
             let server = Server {
@@ -221,6 +224,11 @@ impl Server {
     /// Breaks the connection.
     pub(crate) fn lose(&self, why: &'static str) {
         self.wire.events.close(CloseReason::lost(why));
+    }
+
+    /// Cuts the streams of those who listen, as a server over HTTP does that dies: nothing else tells of it.
+    pub(crate) fn cut(&self) {
+        self.wire.cut.notify_waiters();
     }
 
     fn session(&self) -> NegotiatedSession {
@@ -288,7 +296,12 @@ impl Service for Server {
                     params: json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": ["test://a"]}}).into(),
                 };
                 emitter.emit(Event::Notification(told)).await;
-                return lost.await;
+                return tokio::select! {
+                    () = server.wire.cut.notified() => {
+                        Outcome::from(Failure::OutcomeUnknown(CloseReason::lost("cut")))
+                    }
+                    lost = lost => lost,
+                };
             }
             if context.progress_token().is_some() {
                 for progress in 1..=2 {

@@ -36,7 +36,9 @@ impl<C: Clone + Eq> ClientConnection<C> {
         let is_current = generation == self.sessions.generation;
         let Some(call) = self.calls.get_mut(id).filter(|call| !call.has_outcome()) else { return };
         if call.resent {
-            let failure = Failure::NotSent(CloseReason::Lost(why.clone()));
+            // Not as what is safe to repeat: each repetition would open another session.
+            let why = format!("the server does not know the session that it has just opened: {why}");
+            let failure = Failure::InvalidPeer(why);
             return self.respond(now, id, Err(failure), out);
         }
         call.resent = true;

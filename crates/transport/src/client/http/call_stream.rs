@@ -136,7 +136,7 @@ impl CallStream {
             }
             // The server has answered so.
             Err(Undelivered::Refused(refusal)) => Some(self.response(Err(refusal.into_error()))),
-            Err(Undelivered::Unreachable(fault)) => Some(self.failed(fault.into_failure())),
+            Err(Undelivered::Unreachable(error)) => Some(self.failed(error.into_failure())),
         }
     }
 

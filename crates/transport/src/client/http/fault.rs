@@ -114,18 +114,35 @@ impl Fault {
         matches!(self, Self::Lost { .. })
     }
 
+    /// Whether the other side speaks TLS and did not prove who it is.
+    pub fn is_certificate(&self) -> bool {
+        matches!(self, Self::Tls { source, .. } if matches!(**source, rustls::Error::InvalidCertificate(_)))
+    }
+}
+
+/// Why a request has no response.
+#[derive(Clone, Debug)]
+pub(crate) struct SendError {
+    pub(crate) fault: Fault,
+    /// Whether a server has answered the request already, by sending it on: whatever keeps it from arriving elsewhere, the
+    /// first server may have carried it out.
+    pub(crate) is_redirected: bool,
+}
+
+impl SendError {
     /// The failure of a call that this has happened to.
     pub(super) fn into_failure(self) -> Failure {
-        let reason = CloseReason::lost(self.to_string());
-        match self.may_have_arrived() {
+        let reason = CloseReason::lost(self.fault.to_string());
+        match self.is_redirected || self.fault.may_have_arrived() {
             true => Failure::OutcomeUnknown(reason),
             false => Failure::NotSent(reason),
         }
     }
+}
 
-    /// Whether the other side speaks TLS and did not prove who it is.
-    pub fn is_certificate(&self) -> bool {
-        matches!(self, Self::Tls { source, .. } if matches!(**source, rustls::Error::InvalidCertificate(_)))
+impl From<SendError> for Fault {
+    fn from(error: SendError) -> Self {
+        error.fault
     }
 }
 

@@ -17,7 +17,7 @@ use url::Url;
 use super::{
     Endpoint, Fault,
     driver::{HttpConnection, HttpDriver, WeakConnection},
-    fault::shown,
+    fault::{SendError, shown},
     headers::{RequestHeaders, SESSION_ID},
     outbound::Outbound,
     received::{EventStream, Messages, Reading, Refusal, is_stream, result_of},
@@ -89,7 +89,7 @@ impl OwnRequest {
     fn undelivered(&self, why: Undelivered) {
         self.ended(match why {
             Undelivered::Refused(refusal) => Ok(Err(refusal.into_error())),
-            Undelivered::Unreachable(fault) => Err(fault.into_failure()),
+            Undelivered::Unreachable(error) => Err(error.into_failure()),
         });
     }
 
@@ -134,8 +134,10 @@ impl OwnRequest {
                 self.ended(Ok(refusal.error.map_or_else(|| unknown(words), Err)));
             }
             // The same of one that breaks off.
-            Err(Undelivered::Unreachable(Fault::Lost { why, .. })) => self.ended(Ok(unknown(why))),
-            Err(Undelivered::Unreachable(fault)) => self.give_up(fault.into()),
+            Err(Undelivered::Unreachable(SendError { fault: Fault::Lost { why, .. }, .. })) => {
+                self.ended(Ok(unknown(why)))
+            }
+            Err(Undelivered::Unreachable(error)) => self.give_up(error.fault.into()),
         }
     }
 
@@ -171,7 +173,7 @@ impl OwnRequest {
             }
             Err(why) if is_renewal => return self.undelivered(why),
             Err(Undelivered::Refused(refusal)) => refusal,
-            Err(Undelivered::Unreachable(fault)) => return self.give_up(fault.into()),
+            Err(Undelivered::Unreachable(error)) => return self.give_up(error.fault.into()),
         };
         // A client that is not let in learns so, whatever else is in the response.
         if refusal.says_nothing_of_the_era() || refusal.status == StatusCode::FORBIDDEN {
@@ -225,7 +227,7 @@ impl OwnRequest {
             Err(Undelivered::Refused(refusal)) => {
                 self.give_up(ConnectError::Transport(format!("{at}: {}", refusal.words())));
             }
-            Err(Undelivered::Unreachable(fault)) => self.give_up(fault.into()),
+            Err(Undelivered::Unreachable(error)) => self.give_up(error.fault.into()),
         }
     }
 

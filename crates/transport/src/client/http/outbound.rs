@@ -13,7 +13,7 @@ use url::Url;
 use super::{
     Endpoint, Fault,
     connector::{Connector, chain, find},
-    fault::{shown, without_secrets},
+    fault::{SendError, shown, without_secrets},
     headers::RequestHeaders,
 };
 
@@ -70,6 +70,20 @@ impl Outbound {
         url: &Url,
         headers: &RequestHeaders,
         body: Bytes,
+    ) -> Result<Response<Incoming>, SendError> {
+        let mut is_redirected = false;
+        let sent = self.follow(method, url, headers, body, &mut is_redirected).await;
+        sent.map_err(|fault| SendError { fault, is_redirected })
+    }
+
+    /// Sends a request, and notes once a server has sent it on.
+    async fn follow(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &RequestHeaders,
+        body: Bytes,
+        is_redirected: &mut bool,
     ) -> Result<Response<Incoming>, Fault> {
         // Once led away, always away: a server that sends us back does not choose what we carry.
         let mut trusted = true;
@@ -95,6 +109,7 @@ impl Outbound {
             *request.uri_mut() = uri;
             *request.headers_mut() = carried;
             let response = self.client.request(request).await.map_err(|error| lost(at, &error))?;
+            *is_redirected |= is_redirect(&response);
             let Some(to) = redirect(at, &response)? else { return Ok(response) };
             tracing::debug!(from = shown(at), to = shown(&to), "the server sends us on");
             next = Some(to);
@@ -132,16 +147,22 @@ fn public(headers: &RequestHeaders) -> HeaderMap {
     map
 }
 
-/// Where `response` sends us.
-fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fault> {
-    // A POST stays one: what MCP posts cannot be said by GET, so 303, which demands that, is no way to go.
+/// Whether `response` sends us on.
+///
+/// A POST stays one: what MCP posts cannot be said by GET, so 303, which demands that, is no way to go.
+fn is_redirect(response: &Response<Incoming>) -> bool {
     let moved = [
         StatusCode::MOVED_PERMANENTLY,
         StatusCode::FOUND,
         StatusCode::TEMPORARY_REDIRECT,
         StatusCode::PERMANENT_REDIRECT,
     ];
-    if !moved.contains(&response.status()) {
+    moved.contains(&response.status())
+}
+
+/// Where `response` sends us.
+fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fault> {
+    if !is_redirect(response) {
         return Ok(None);
     }
     let location = response.headers().get(header::LOCATION).map(HeaderValue::to_str);

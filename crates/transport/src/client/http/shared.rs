@@ -12,6 +12,7 @@ use url::Url;
 
 use super::{
     Fault,
+    fault::SendError,
     headers::RequestHeaders,
     outbound::Outbound,
     received::{Reading, Refusal},
@@ -80,7 +81,7 @@ impl Line {
 
     /// Asks for a stream of events.
     pub(super) async fn get(&self, headers: &RequestHeaders) -> Result<Response<Body>, Fault> {
-        self.outbound.send(Verb::GET, &self.url, headers, Bytes::new()).await
+        Ok(self.outbound.send(Verb::GET, &self.url, headers, Bytes::new()).await?)
     }
 }
 
@@ -116,7 +117,7 @@ impl Shared {
             Ok(response)
                 if response.status().is_success() || response.status() == StatusCode::METHOD_NOT_ALLOWED => {}
             Ok(response) => tracing::debug!(status = %response.status(), "the server keeps the session"),
-            Err(error) => tracing::debug!(%error, "the session could not be given back"),
+            Err(error) => tracing::debug!(error = %error.fault, "the session could not be given back"),
         }
     }
 }
@@ -143,7 +144,7 @@ impl Route {
 
 /// Why a message did not arrive.
 pub(super) enum Undelivered {
-    Unreachable(Fault),
+    Unreachable(SendError),
     Refused(Refusal),
 }
 
@@ -151,7 +152,7 @@ impl Undelivered {
     /// In words.
     pub(super) fn words(&self) -> String {
         match self {
-            Self::Unreachable(fault) => fault.to_string(),
+            Self::Unreachable(error) => error.fault.to_string(),
             Self::Refused(refusal) => refusal.words(),
         }
     }
@@ -161,7 +162,7 @@ impl Undelivered {
         let method = Method::Initialized.as_str();
         match self {
             Self::Refused(refusal) => ConnectError::Refused { method, error: refusal.into_error() },
-            Self::Unreachable(fault) => ConnectError::Failed { method, failure: fault.into_failure() },
+            Self::Unreachable(error) => ConnectError::Failed { method, failure: error.into_failure() },
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use anyport_protocol::failure::Failure;
+use anyport_service::Outcome;
 use anyport_transport::client::http::Endpoint;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -76,6 +78,24 @@ async fn redirects_are_bounded_and_lead_to_the_web_only() {
         let words = failure(&at(&script.url())).await;
         assert!(words.contains("sends on to"), "{to}: {words}");
         assert_eq!(script.asked().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_sent_on_to_nowhere_may_have_been_carried_out() {
+    for to in ["/mcp", "http://127.0.0.1:1/mcp", "https://127.0.0.1:1/mcp", "ftp://127.0.0.1/mcp", "http://["]
+    {
+        let location = format!("Location: {to}");
+        let script = Script::start(move |asked| {
+            let sent_on = || response("307 Temporary Redirect", &[&location, "Content-Length: 0"], "");
+            modern(asked).unwrap_or_else(sent_on)
+        })
+        .await;
+        let connection = within(open(&at(&script.url()), &opening(None))).await.unwrap();
+        let Outcome::Failed(failure) = within(call(&connection, "echo", json!({})).outcome()).await else {
+            panic!("{to}")
+        };
+        assert!(matches!(*failure, Failure::OutcomeUnknown(_)), "{to}: {failure:?}");
     }
 }
 

@@ -64,7 +64,7 @@ fn a_lost_session_is_renewed_once_for_all_calls_and_they_are_sent_again() {
 }
 
 #[test]
-fn a_call_that_is_refused_in_the_new_session_too_is_told_and_was_not_sent() {
+fn a_call_that_is_refused_in_the_new_session_too_fails_for_good() {
     let mut hand = session();
     let call = hand.sent(facts("a", Method::ToolsCall));
     hand.input(lost(call, 0));
@@ -74,7 +74,8 @@ fn a_call_that_is_refused_in_the_new_session_too_is_told_and_was_not_sent() {
     hand.result(id(8));
     assert_eq!(hand.events(call), ["send"]);
     hand.input(lost(call, 1));
-    assert_eq!(hand.events(call), [r#"NotSent(Lost("HTTP status 404"))"#]);
+    let why = "the server does not know the session that it has just opened: HTTP status 404";
+    assert_eq!(hand.events(call), [format!("InvalidPeer({why:?})")]);
 }
 
 #[test]
