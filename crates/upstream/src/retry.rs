@@ -265,18 +265,14 @@ impl Stream for RetriableCall {
                 }
                 Event::ServerRequest(mut request) => {
                     self.told.asked = true;
+                    let whose = self.call.as_ref().map(|(_, context)| Share::own(context));
                     if let Some(hold) = &mut self.hold {
                         hold.asked();
-                        if let Some((_, context)) = &self.call
-                            && let Some(up) = hold.slot().up()
-                            && request.method == Method::ListRoots
+                        if let (Method::ListRoots, Some(whose), Some(up)) =
+                            (request.method, whose, hold.slot().up())
                         {
-                            let whose = Share::own(context);
-                            request.responder = Responder::new(RootsAnswer {
-                                up: Arc::downgrade(&up),
-                                whose,
-                                to: request.responder,
-                            });
+                            let (up, to) = (Arc::downgrade(&up), request.responder);
+                            request.responder = Responder::new(RootsAnswer { up, whose, to });
                         }
                     }
                     return Poll::Ready(Some(Event::ServerRequest(request)));
