@@ -84,7 +84,7 @@ async fn roots_after_initialized_join() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_has_the_roots_of_one_caller_is_no_other_callers() {
-    let server = Revision::NEWEST_LEGACY;
+    let server = D;
     let mut bridged = quiet(Way::Lines, server);
     let can = || json!({"roots": {}});
     let mut ada = bridged.http_client(server, can()).await;
@@ -211,6 +211,9 @@ async fn roots_changed_forwarded() {
                 assert_eq!(heard.params(), r#"{"a":1.0}"#, "{pair}");
 
                 // Of two who share a connection neither is heard as if it spoke for both.
+                let mut bridged = quiet(way, server);
+                let _first = bridged.client(client_revision, json!({"roots": {"listChanged": true}})).await;
+                let mut peer = bridged.server().await;
                 let mut second =
                     bridged.client(client_revision, json!({"roots": {"listChanged": true}})).await;
                 let listing = second.begin("tools/list", json!({})).unwrap();
