@@ -7,7 +7,11 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Method, Raw, failure::Failure, json::Splice, jsonrpc::code, progress::Increasing,
+    Error, Method, Raw, Revision,
+    failure::Failure,
+    json::{Elements, Splice},
+    jsonrpc::code,
+    progress::Increasing,
 };
 use anyport_service::{Answer, AnswerSink, Context, Event, Outcome, Reply, Request, Responder, Service};
 use futures_core::Stream;
@@ -104,7 +108,7 @@ impl Pool {
                 slot.sent_to_urls(&context, error);
                 return Reply::ready(outcome);
             }
-            Outcome::Error(error) if told.reissues < REISSUES && is_modern && is_other_revision(error) => {
+            Outcome::Error(error) if told.reissues < REISSUES && is_other_revision(slot.key.era, error) => {
                 // It was refused before anything was done.
                 self.0.metrics.reissued.increment();
                 self.forget_era();
@@ -318,7 +322,20 @@ const REISSUES: u32 = 1;
 /// The most pages that are read for the headers of one call.
 const MAX_PAGES: usize = 100;
 
-/// Whether a server that was modern does not speak our revision any more: it answered -32022.
-fn is_other_revision(error: &Error) -> bool {
-    upstream_code(error) == Some(code::UNSUPPORTED_PROTOCOL_VERSION)
+/// Whether a server does not speak the revision of its connection any more: it answered -32022.
+fn is_other_revision(era: Era, error: &Error) -> bool {
+    match era {
+        Era::Modern => upstream_code(error) == Some(code::UNSUPPORTED_PROTOCOL_VERSION),
+        // The code was a server's own before; the list of revisions beside it was not.
+        Era::Legacy => {
+            let supported = error.data.as_ref().and_then(|data| data.member("supported"));
+            error.code == code::UNSUPPORTED_PROTOCOL_VERSION
+                && supported.filter(Raw::is_array).is_some_and(|all| {
+                    Elements::of(all.as_str()).any(|one| {
+                        let named = all.slice(one).as_string().and_then(|name| name.parse::<Revision>().ok());
+                        named.is_some_and(Revision::is_stateless)
+                    })
+                })
+        }
+    }
 }

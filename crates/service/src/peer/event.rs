@@ -12,7 +12,8 @@ pub enum PeerEvent {
     Notification(ByteString, Raw),
     /// A server request that no call carries.
     Request(UnsolicitedRequest),
-    /// The subscriber was too slow: this many events were left out, and what it knows of the peer may be stale.
+    /// Events were missed, and what the subscriber knows of the peer may be stale: this many, because the subscriber was too
+    /// slow; 0 if it is not known how many, because the session with a server was lost and renewed.
     Lagged(u64),
 }
 

@@ -23,6 +23,7 @@ impl<D: Driver> Multiplexer<D> {
             UnsolicitedMessage::UnknownNotification(method, _) => {
                 tracing::debug!(method = &*method, "an unknown notification that belongs to no call");
             }
+            UnsolicitedMessage::Missed => _ = self.events.send(PeerEvent::Lagged(0)),
             UnsolicitedMessage::Request(id, method, params) => match session.question(method, params) {
                 Ok(params) => {
                     let request = self.server_request(id, method, params, true);

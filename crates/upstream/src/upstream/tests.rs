@@ -395,6 +395,21 @@ async fn a_stream_that_is_cut_alone_is_opened_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_legacy_server_that_was_upgraded_is_connected_to_anew() {
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    let refused = upstream.call(call("upgraded", json!({})), plain()).outcome().await;
+    assert!(matches!(&refused, Outcome::Error(error) if error.code == -32022), "{refused:?}");
+    assert_eq!(farm.connections(), 2, "once, not for ever");
+    farm.speak(MODERN);
+    assert_eq!(
+        result(upstream.call(call("upgraded", json!({})), plain()).outcome().await)["called"],
+        "upgraded"
+    );
+    assert_eq!(farm.connections(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn shutting_down_leaves_no_connection() {
     let farm = Farm::new(LEGACY);
     let upstream = upstream(&farm);

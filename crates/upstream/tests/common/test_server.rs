@@ -276,6 +276,10 @@ impl Service for Server {
             }
             return Reply::ready(done(json!({})));
         }
+        if name == "upgraded" && !self.revision.is_stateless() {
+            let supported = json!({"supported": ["2026-07-28"]}).into();
+            return Reply::error(Error::new(-32022, "Unsupported protocol version").with_data(supported));
+        }
         if name == "placed" {
             let place = request.params.member("arguments").and_then(|arguments| arguments.member("place"));
             let place = place.and_then(|place| place.as_string()).unwrap_or_default();

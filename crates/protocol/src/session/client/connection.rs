@@ -78,6 +78,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             Input::SessionLost { call, generation, why } => {
                 self.session_lost(now, call, generation, &why, out)
             }
+            Input::SharedStreamLost { generation } => self.shared_stream_lost(now, generation, out),
             Input::SessionReady { generation, result } => self.session_ready(generation, result, out),
             Input::SharesOneStream => self.channel = Channel::Shared,
             Input::Opened => self.opened(now, out),

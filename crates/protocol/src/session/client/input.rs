@@ -100,6 +100,12 @@ pub enum Input {
         /// The server's refusal, for the case that a new session is refused as well.
         why: Arc<str>,
     },
+    /// The shared stream of a session over Streamable HTTP was cut, and the server does not open it again: it no longer knows
+    /// the session, or is another server.
+    SharedStreamLost {
+        /// The session.
+        generation: u32,
+    },
     /// A session over Streamable HTTP is usable: the server has taken `notifications/initialized`, and the shared stream
     /// is open, was refused, or is not waited for any longer. Answers [`Action::OpenSharedStream`].
     SessionReady {
@@ -178,6 +184,8 @@ pub enum UnsolicitedMessage {
     Notification(Method, Raw),
     /// A notification that the protocol does not have.
     UnknownNotification(ByteString, Raw),
+    /// A lost session was renewed: what the server would have sent meanwhile was missed.
+    Missed,
     /// A request. It is answered, or declined with
     /// [`ClientConnection::decline`](super::ClientConnection::decline) if no client can answer it.
     Request(ServerRequestId, Method, Raw),

@@ -46,11 +46,6 @@ impl OwnRequests {
         self.open.clear();
     }
 
-    /// Forgets those for `purpose`.
-    pub(super) fn forget(&mut self, purpose: OwnRequest) {
-        self.open.retain(|(_, request)| *request != purpose);
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

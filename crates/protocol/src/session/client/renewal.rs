@@ -5,14 +5,14 @@ use super::{
     calls::Stage,
     connection::ClientConnection,
     envelope::initialize_params,
-    input::{Action, Actions, Outgoing},
+    input::{Action, Actions, Outgoing, UnsolicitedMessage},
     negotiated::NegotiatedSession,
     own_requests::OwnRequest,
     phase::Phase,
     sessions::{Renewal, RenewalStage},
 };
 use crate::{
-    Method, Raw, Revision,
+    Method, Raw,
     failure::{CloseReason, Failure},
     json::Splice,
     jsonrpc::RpcResult,
@@ -52,6 +52,18 @@ impl<C: Clone + Eq> ClientConnection<C> {
         }
     }
 
+    /// The server refuses the stream on which it would send what belongs to no call. A session of which somebody waits for
+    /// such messages is renewed at once: there may be no call for a long time that would find it lost.
+    pub(super) fn shared_stream_lost(&mut self, now: Duration, generation: u32, out: &mut Actions) {
+        let is_current = generation == self.sessions.generation && !self.sessions.is_renewing();
+        if let Phase::Open(session) = &self.phase
+            && is_current
+            && self.subscriptions.are_awaited(session)
+        {
+            self.renew(now, out);
+        }
+    }
+
     fn renew(&mut self, now: Duration, out: &mut Actions) {
         let Some(revision) = self.sessions.revision else { return };
         let give_up = now.checked_add(self.config.open_timeout);
@@ -62,17 +74,17 @@ impl<C: Clone + Eq> ClientConnection<C> {
 
     /// The `initialize` of a renewal was answered, or failed.
     pub(super) fn renewed(&mut self, outcome: Result<RpcResult, Failure>, out: &mut Actions) {
+        let first = self.session().cloned();
         let Some(Renewal { stage: stage @ RenewalStage::Initializing, .. }) = &mut self.sessions.renewal
         else {
             return;
         };
         let agreed = match outcome {
-            Ok(Ok(result)) => NegotiatedSession::legacy(&result).map_err(Err),
-            Ok(Err(error)) => Err(Ok(Err(error))),
-            Err(failure) => Err(Err(failure)),
+            Ok(Ok(result)) => NegotiatedSession::legacy(&result).map_err(|failure| failure.to_string()),
+            Ok(Err(error)) => Err(error.message.to_string()),
+            Err(failure) => Err(failure.to_string()),
         };
-        let agreed = agreed.and_then(|session| same_revision(self.sessions.revision, session.revision()));
-        match agreed {
+        match agreed.and_then(|renewed| same_server(first.as_deref(), &renewed)) {
             Ok(()) => {
                 *stage = RenewalStage::Confirming;
                 self.sessions.generation += 1;
@@ -81,7 +93,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 out.push(Action::Send(Outgoing::notification(Method::Initialized, None)));
                 out.push(Action::OpenSharedStream { generation: self.sessions.generation });
             }
-            Err(outcome) => self.renewal_failed(&outcome, out),
+            Err(why) => self.renewal_failed(&why, out),
         }
     }
 
@@ -96,7 +108,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         }
         match result {
             Ok(()) => self.restore(out),
-            Err(failure) => self.renewal_failed(&Err(failure), out),
+            Err(failure) => self.renewal_failed(&failure.to_string(), out),
         }
     }
 
@@ -137,6 +149,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
 
     fn resume_calls(&mut self, out: &mut Actions) {
         self.sessions.renewal = None;
+        out.push(Action::Unsolicited(UnsolicitedMessage::Missed));
         for (id, call) in self.calls.open_mut() {
             if call.stage == Stage::AwaitsSession {
                 call.stage = Stage::Due;
@@ -145,38 +158,36 @@ impl<C: Clone + Eq> ClientConnection<C> {
         }
     }
 
-    fn renewal_failed(&mut self, outcome: &Result<RpcResult, Failure>, out: &mut Actions) {
+    /// The server is not what the connection was negotiated with, or is not there: the connection is over, and its calls
+    /// that wait were not sent. Whoever connects anew finds out what the server speaks now.
+    ///
+    /// 2026-07-28, versioning §Backward Compatibility with Initialization-Based Versions: "re-probing if the cached
+    /// assumption later fails".
+    fn renewal_failed(&mut self, why: &str, out: &mut Actions) {
         self.sessions.renewal = None;
-        self.own.forget(OwnRequest::Renew);
-        self.own.forget(OwnRequest::Restore);
-        let waiting: Vec<_> = self
-            .calls
-            .open()
-            .filter(|(_, call)| call.stage == Stage::AwaitsSession)
-            .map(|(id, _)| id)
-            .collect();
-        for id in waiting {
-            if self.calls.end(id, outcome.clone()) {
-                out.push(Action::Wake(id));
-            }
-        }
+        self.finish(
+            CloseReason::lost(format!("the session was lost, and no new one was opened: {why}")),
+            out,
+        );
     }
 
     pub(super) fn renewal_timeout(&mut self, now: Duration, out: &mut Actions) {
         if self.sessions.timeout().is_some_and(|due| due <= now) {
-            let why = "no new session was opened in time (open_timeout)";
-            self.renewal_failed(&Err(Failure::NotSent(CloseReason::Lost(why.into()))), out);
+            self.renewal_failed("the server did not answer in time (open_timeout)", out);
         }
     }
 }
 
-/// A renewed session must speak the revision of the first: everything written for it does.
-fn same_revision(first: Option<Revision>, now: Revision) -> Result<(), Result<RpcResult, Failure>> {
+/// A renewed session must be one with the same server: everything that is known of it was read from the first.
+///
+/// # Errors
+/// What differs.
+fn same_server(first: Option<&NegotiatedSession>, renewed: &NegotiatedSession) -> Result<(), String> {
     match first {
-        Some(first) if first != now => {
-            let why = format!("the server spoke {first} and now chooses {now}; connect anew");
-            Err(Err(Failure::InvalidPeer(why)))
+        Some(first) if first.revision() != renewed.revision() => {
+            Err(format!("the server spoke {} and now chooses {}", first.revision(), renewed.revision()))
         }
+        Some(first) if first != renewed => Err("the server says something else of itself now".into()),
         _ => Ok(()),
     }
 }

@@ -21,7 +21,7 @@ use hyper::body::Incoming as Body;
 use super::{
     headers::RequestHeaders,
     received::{Broken, Messages, failure_of},
-    resume::{RETRY_MIN, Resumed, pause, resume},
+    resume::{RETRY_MIN, Resumed, pause, resume, words_of},
     shared::{Session, Shared, Undelivered},
 };
 
@@ -196,7 +196,8 @@ impl CallStream {
                 return self.resume(shared, why);
             }
             Resumed::NoStream => "the server did not resume its stream with another one".into(),
-            Resumed::Refused(again) | Resumed::Failed(again) => again,
+            Resumed::Refused(refusal) => words_of(&refusal),
+            Resumed::Failed(again) => again,
         };
         Some(self.lost(&format!("{why}; {again}")))
     }

@@ -118,6 +118,10 @@ impl HttpDriver {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return connection.events.close(reason);
         };
+        if matches!(reason, CloseReason::Lost(_)) {
+            // Whoever connects anew need not wait for what is said to a server that is gone.
+            connection.events.close(reason.clone());
+        }
         let (shared, connection) = (self.shared.clone(), connection.weak().upgrade());
         runtime.spawn(async move {
             let finish = async {

@@ -312,6 +312,13 @@ impl Refusal {
                 })
     }
 
+    /// Whether the server that has opened a shared stream before no longer does: the session is lost, or the server speaks
+    /// something else now.
+    pub(super) fn ends_session(&self) -> bool {
+        let statuses = [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
+        statuses.contains(&self.status)
+    }
+
     /// Whether this says nothing about what the server speaks: it wants to know who calls, or is broken.
     pub(crate) fn says_nothing_of_the_era(&self) -> bool {
         let who = matches!(

@@ -16,8 +16,8 @@ pub(super) enum Resumed {
     Stream(Body),
     /// A response of success that is not an event stream.
     NoStream,
-    /// The server refuses, in these words: asking again is in vain.
-    Refused(String),
+    /// The server refuses: asking again is in vain.
+    Refused(Refusal),
     /// The server has failed or was not reached, and may not next time.
     Failed(String),
 }
@@ -35,9 +35,16 @@ pub(super) async fn resume(line: &Line, headers: &RequestHeaders, pause: Duratio
         Ok(response) => response,
         Err(fault) => return Resumed::Failed(fault.to_string()),
     };
-    let is_final = response.status().is_client_error();
-    let words = format!("asked to go on, {}", Refusal::of(response, &line.reading).await.words());
-    if is_final { Resumed::Refused(words) } else { Resumed::Failed(words) }
+    let refusal = Refusal::of(response, &line.reading).await;
+    match refusal.status.is_client_error() {
+        true => Resumed::Refused(refusal),
+        false => Resumed::Failed(words_of(&refusal)),
+    }
+}
+
+/// Why there is no rest of a stream, in words.
+pub(super) fn words_of(refusal: &Refusal) -> String {
+    format!("asked to go on, {}", refusal.words())
 }
 
 /// The pause before a stream is asked for again: `retry` is the server's, which may say 0 and end each stream at once.
@@ -51,4 +58,5 @@ pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// The shortest pause, whatever the server says: a server that says 0 and sends nothing more would be asked without one.
 pub(super) const RETRY_MIN: Duration = Duration::from_millis(50);
 
-const MAX_DOUBLINGS: u32 = 5;
+/// How often a pause is doubled.
+pub(super) const MAX_DOUBLINGS: u32 = 5;

@@ -1,6 +1,6 @@
 //! What the tasks of one connection share: how bytes reach the server, and where messages go at present.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU32};
 
 use anyport_protocol::{Method, Revision};
 use anyport_service::sync::Lock;
@@ -25,6 +25,8 @@ pub(super) struct Shared {
     pub(super) route: Lock<Route>,
     /// The generation of the current session.
     pub(super) generation: watch::Sender<u32>,
+    /// How many sessions in a row were lost soon after they were opened.
+    pub(super) short_sessions: AtomicU32,
 }
 
 /// Where messages go at present.
@@ -88,7 +90,7 @@ impl Line {
 impl Shared {
     pub(super) fn new(line: Line) -> Self {
         let (route, generation) = (Lock::default(), watch::Sender::new(0));
-        Self { line, route, generation }
+        Self { line, route, generation, short_sessions: AtomicU32::new(0) }
     }
 
     /// Posts a message that has no response of its own.
@@ -106,8 +108,9 @@ impl Shared {
     /// DELETE"; a server that does not allow it answers 405, which is as well.
     pub(super) async fn delete_session(&self) {
         let (session, revision) = {
-            let route = self.route.lock();
-            (route.session.id.clone(), route.revision)
+            let mut route = self.route.lock();
+            // One that was opened in place of a lost one, and not used.
+            (route.opened.take().or_else(|| route.session.id.clone()), route.revision)
         };
         if session.is_none() {
             return;

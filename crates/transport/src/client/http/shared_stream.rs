@@ -1,19 +1,22 @@
 //! Streams of the whole connection: that of a session, and the one stream of HTTP+SSE.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use anyport_protocol::{
     failure::{CloseReason, Failure},
     jsonrpc::Message,
     session::client::{Input, Origin},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     driver::WeakConnection,
     headers::RequestHeaders,
     received::{Broken, EventStream, Messages, is_stream},
-    resume::{RETRY, RETRY_MIN, Resumed, pause, resume},
+    resume::{MAX_DOUBLINGS, RETRY, RETRY_MIN, Resumed, pause, resume},
     shared::{Session, Shared, Undelivered},
 };
 
@@ -75,6 +78,7 @@ async fn read_session(
     mut messages: Option<Messages>,
 ) {
     let mut failures = 0;
+    let begun = Instant::now();
     loop {
         while let Some(open) = &mut messages {
             match open.next().await {
@@ -107,10 +111,30 @@ async fn read_session(
                     messages = Some(Messages::of_stream(stream, &shared.line.reading));
                 }
             },
-            // The session is over, or there is no such stream. The next call finds out which.
+            // A session that was opened before this stream was: the server does not know it any more.
+            Resumed::Refused(refusal)
+                if messages.is_some() && refusal.ends_session()
+                    || session.id.is_some() && refusal.is_lost_session() =>
+            {
+                return lost(connection, shared, session.generation, begun).await;
+            }
+            // There is no such stream, or the next call finds out what is wrong.
             Resumed::Refused(_) => return,
             Resumed::NoStream | Resumed::Failed(_) => failures += 1,
         }
+    }
+}
+
+/// Tells the connection that a session is lost. If sessions keep being lost soon, that is told ever more seldom: each is
+/// opened anew.
+async fn lost(connection: &WeakConnection, shared: &Shared, generation: u32, begun: Instant) {
+    let before = if begun.elapsed() >= LONG { 0 } else { shared.short_sessions.load(Ordering::Relaxed) };
+    shared.short_sessions.store(before.saturating_add(1), Ordering::Relaxed);
+    if before > 0 {
+        sleep(RETRY * 2u32.pow((before - 1).min(MAX_DOUBLINGS))).await;
+    }
+    if let Some(connection) = connection.upgrade() {
+        connection.handle(Input::SharedStreamLost { generation });
     }
 }
 
@@ -147,3 +171,6 @@ fn take(connection: &WeakConnection, read: Result<Message, Broken>) -> bool {
 
 /// How long the first call waits for the stream of a session to be open.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A session that lived for so long was not lost soon.
+const LONG: Duration = Duration::from_secs(10);

@@ -8,8 +8,13 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Error, Method, Revision, meta::LogLevel, param_header::ParamHeaders};
-use anyport_service::{Outcome, Request, Service as _};
+use anyport_protocol::{
+    Error, Method, Revision,
+    failure::{CloseReason, Failure},
+    meta::LogLevel,
+    param_header::ParamHeaders,
+};
+use anyport_service::{Outcome, PeerEvent, Request, Service as _};
 use anyport_transport::client::{ConnectError, Connection, http::Endpoint};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -324,6 +329,52 @@ async fn a_new_session_has_the_subscriptions_of_the_old_one() {
         .map(|asked| asked.body["params"]["uri"].clone())
         .collect();
     assert_eq!(again, ["test://b"]);
+}
+
+#[tokio::test]
+async fn a_session_that_is_forgotten_between_calls_is_opened_anew_for_its_subscriptions() {
+    let sessions = AtomicUsize::new(0);
+    let script = Script::start(move |asked| {
+        if asked.method() == "initialize" {
+            sessions.fetch_add(1, Ordering::SeqCst);
+        }
+        let current = format!("s{}", sessions.load(Ordering::SeqCst));
+        let session = asked.header("mcp-session-id");
+        match (asked.verb.as_str(), asked.header("last-event-id")) {
+            // Each stream is cut once something was said on it.
+            ("GET", None) if session == Some("s1") => events("id: 1\nretry: 500\ndata: \n\n"),
+            ("GET", Some(_)) => response("404 Not Found", &["Content-Length: 0"], ""),
+            _ => legacy(asked, &current).unwrap_or_else(|| body(&answer(asked, "x"))),
+        }
+    })
+    .await;
+    let connection = to(&script).await.unwrap();
+    let mut told = connection.peer().subscribe();
+    let request = Request::new(Method::Subscribe, anyport_protocol::Raw::from(json!({"uri": "test://a"})));
+    assert!(matches!(within(connection.call(request, context()).outcome()).await, Outcome::Result(_)));
+    assert!(matches!(within(told.next()).await, Some(PeerEvent::Lagged(0))), "what may have changed");
+    let again = script.asked().into_iter().filter(|asked| {
+        asked.method() == "resources/subscribe" && asked.header("mcp-session-id") == Some("s2")
+    });
+    assert_eq!(again.count(), 1);
+}
+
+#[tokio::test]
+async fn a_session_with_another_server_ends_the_connection_and_the_call_was_not_sent() {
+    let opened = AtomicUsize::new(0);
+    let script = Script::start(move |asked| match asked.method() {
+        "initialize" => {
+            let nth = opened.fetch_add(1, Ordering::SeqCst).to_string();
+            legacy(asked, &nth).unwrap().replace("\"script\"", &format!("\"script {nth}\""))
+        }
+        _ => legacy(asked, "0").unwrap_or_else(|| response("404 Not Found", &["Content-Length: 0"], "")),
+    })
+    .await;
+    let connection = to(&script).await.unwrap();
+    let outcome = outcome(&connection).await;
+    let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+    assert!(matches!(*failure, Failure::NotSent(_)), "{failure:?}");
+    assert!(matches!(within(connection.peer().closed()).await, CloseReason::Lost(_)));
 }
 
 /// A connection to an older server that logs, which `call` answers calls for, and the levels that it is told.

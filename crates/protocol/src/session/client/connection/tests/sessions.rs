@@ -23,7 +23,7 @@ fn session() -> ByHand {
 fn initialized(hand: &mut ByHand, request: u64, revision: &str) {
     hand.hear_on(
         Origin::Call(id(request)),
-        &format!(r#"{{"jsonrpc":"2.0","id":{request},"result":{{"protocolVersion":"{revision}","capabilities":{{}}}}}}"#),
+        &format!(r#"{{"jsonrpc":"2.0","id":{request},"result":{{"protocolVersion":"{revision}","capabilities":{{"logging":{{}},"tools":{{}}}}}}}}"#),
     );
 }
 
@@ -53,7 +53,7 @@ fn a_lost_session_is_renewed_once_for_all_calls_and_they_are_sent_again() {
     hand.input(Input::CallFailed { call: id(9), failure: Failure::NotSent(CloseReason::lost("x")) });
     assert!(hand.did().is_empty());
     hand.result(id(10));
-    assert_eq!(hand.did(), ["wake 5", "wake 6", "wake 8"]);
+    assert_eq!(hand.did(), ["Unsolicited(Missed)", "wake 5", "wake 6", "wake 8"]);
     for call in [one, two, waits] {
         assert_eq!(hand.events(call), ["send"]);
     }
@@ -91,9 +91,18 @@ fn whoever_finds_the_session_lost_may_go_away_and_it_is_renewed_all_the_same() {
 }
 
 #[test]
-fn a_session_that_cannot_be_renewed_fails_the_calls_that_wait_for_it() {
+fn a_session_that_cannot_be_renewed_ends_the_connection_and_the_calls_that_wait_were_not_sent() {
     type Fail = fn(&mut ByHand);
-    let fail: [(Fail, &str); 5] = [
+    let fail: [(Fail, &str); 6] = [
+        (
+            |hand| {
+                hand.hear_on(
+                    Origin::Call(id(6)),
+                    r#"{"jsonrpc":"2.0","id":6,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}}"#,
+                )
+            },
+            "something else of itself",
+        ),
         (|hand| initialized(hand, 6, "2025-03-26"), "now chooses 2025-03-26"),
         (
             |hand| {
@@ -102,7 +111,7 @@ fn a_session_that_cannot_be_renewed_fails_the_calls_that_wait_for_it() {
                     r#"{"jsonrpc":"2.0","id":6,"error":{"code":-1,"message":"full"}}"#,
                 )
             },
-            "error full",
+            "full",
         ),
         (
             |hand| {
@@ -138,13 +147,33 @@ fn a_session_that_cannot_be_renewed_fails_the_calls_that_wait_for_it() {
         fail(&mut hand);
         let events = hand.events(call);
         assert!(events.len() == 1 && events[0].contains(words), "{events:?}");
-        // The next call tries again.
-        let call = hand.sent(facts("a", Method::ToolsCall));
-        hand.did();
-        let generation = hand.connection.sessions.generation();
-        hand.input(lost(call, generation));
-        assert!(hand.did()[0].contains(r#""method":"initialize""#));
+        assert!(events[0].starts_with("NotSent"), "{events:?}");
+        // Whoever connects anew finds out what the server speaks now.
+        assert!(hand.connection.is_closed());
     }
+}
+
+#[test]
+fn a_lost_shared_stream_renews_the_session_of_those_who_wait_for_what_it_carries() {
+    let mut hand = session();
+    hand.input(Input::SharedStreamLost { generation: 0 });
+    let did = hand.did();
+    assert!(did.len() == 1 && did[0].contains(r#""method":"initialize""#), "{did:?}");
+    hand.input(Input::SharedStreamLost { generation: 0 });
+    assert!(hand.did().is_empty(), "it is renewed once");
+    initialized(&mut hand, 5, "2025-11-25");
+    hand.did();
+    hand.input(Input::SharedStreamLost { generation: 0 });
+    hand.input(Input::SessionReady { generation: 1, result: Ok(()) });
+    assert!(hand.did().last().is_some_and(|last| last.contains("file:///a")));
+    hand.result(id(6));
+    hand.result(id(7));
+    assert_eq!(hand.did(), ["Unsolicited(Missed)"]);
+    // Where nothing is awaited, the next call finds out.
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::PerCall);
+    hand.did();
+    hand.input(Input::SharedStreamLost { generation: 0 });
+    assert!(hand.did().is_empty());
 }
 
 #[test]
