@@ -12,12 +12,14 @@ pub(crate) struct CallGuard {
     freed: Arc<Notify>,
     /// Whether a server request has reached the call's caller.
     asked: bool,
+    /// Whether the call was sent, and its outcome has not come.
+    runs: bool,
 }
 
 impl CallGuard {
     pub(crate) fn of(slot: &Arc<Slot>, freed: &Arc<Notify>) -> Self {
         slot.calls.fetch_add(1, Ordering::AcqRel);
-        Self { slot: slot.clone(), freed: freed.clone(), asked: false }
+        Self { slot: slot.clone(), freed: freed.clone(), asked: false, runs: false }
     }
 
     /// A server request has reached the call's caller.
@@ -25,6 +27,11 @@ impl CallGuard {
         if !std::mem::replace(&mut self.asked, true) {
             self.slot.asked.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    /// The call was sent, or its outcome has come.
+    pub(crate) fn runs(&mut self, runs: bool) {
+        self.runs = runs;
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {
@@ -36,6 +43,11 @@ impl Drop for CallGuard {
     fn drop(&mut self) {
         if self.asked {
             self.slot.asked.fetch_sub(1, Ordering::AcqRel);
+        }
+        if self.runs
+            && let Some(up) = self.slot.up()
+        {
+            up.is_spent.store(true, Ordering::Relaxed);
         }
         *self.slot.used.lock() = Instant::now();
         if self.slot.calls.fetch_sub(1, Ordering::AcqRel) == 1 {

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context as Task, Poll},
@@ -23,9 +23,11 @@ use futures_core::Stream;
 use tokio::time::timeout;
 
 use crate::{
+    IsolationPolicy,
     call::CallGuard,
     deferred::deferred,
     era::Era,
+    isolation::Share,
     pages,
     pool::Pool,
     slot::{Slot, State, Up, UpGuard},
@@ -62,12 +64,19 @@ impl Pool {
 
     fn through(
         &self,
-        hold: CallGuard,
+        mut hold: CallGuard,
         up: &Arc<Up>,
         request: Request,
         context: Context,
         told: Told,
     ) -> Reply {
+        // It may have been given another caller's roots while this call waited for it.
+        if self.0.isolation != IsolationPolicy::Shared
+            && up.has_roots_of_another(Share::own(&context).as_ref())
+        {
+            drop(hold);
+            return self.attempt(request, context, told);
+        }
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.session.revision()) {
@@ -83,6 +92,7 @@ impl Pool {
         match up.service.call(request.clone(), sent).into_ready() {
             Ok(outcome) => self.settle(slot, &on, outcome, request, context, told),
             Err(reply) => {
+                hold.runs(true);
                 Reply::pending(RetriableCall::new(self.clone(), request, context, reply, (hold, on), told))
             }
         }
@@ -286,9 +296,10 @@ impl Stream for RetriableCall {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
                     // It ends with this block, before the call is made again.
-                    let Some((hold, on)) = self.hold.take() else {
+                    let Some((mut hold, on)) = self.hold.take() else {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
+                    hold.runs(false);
                     let answered = self.told.answered || self.answered.load(Ordering::Acquire);
                     let told = Told { answered, ..self.told };
                     self.reply = self.pool.settle(hold.slot(), &on, outcome, request, context, told);
@@ -299,10 +310,17 @@ impl Stream for RetriableCall {
                         return Poll::Ready(Some(Event::Notification(notification)));
                     }
                 }
-                Event::ServerRequest(request) => {
+                Event::ServerRequest(mut request) => {
                     (self.told.has_begun, self.told.asked) = (true, true);
+                    let whose = self.call.as_ref().map(|(_, context)| Share::own(context));
                     if let Some((hold, _)) = &mut self.hold {
                         hold.asked();
+                        if let (Method::ListRoots, Some(whose), Some(up)) =
+                            (request.method, whose, hold.slot().up())
+                        {
+                            let (up, to) = (Arc::downgrade(&up), request.responder);
+                            request.responder = Responder::new(RootsAnswer { up, whose, to });
+                        }
                     }
                     let answered = self.answered.clone();
                     let responder = Responder::new(NotesAnswer { responder: request.responder, answered });
@@ -342,6 +360,35 @@ impl AnswerSink for NotesAnswer {
 
     fn poll_withdrawn(&mut self, task: &mut Task<'_>) -> Poll<()> {
         self.responder.poll_withdrawn(task)
+    }
+}
+
+/// Takes the roots of a caller: the connection is that caller's from then on.
+struct RootsAnswer {
+    up: Weak<Up>,
+    whose: Option<Share>,
+    to: Responder,
+}
+
+impl AnswerSink for RootsAnswer {
+    fn answer(self: Box<Self>, answer: Option<Answer>) {
+        // Without one, the responder that is dropped here says so.
+        if let Some(answer) = answer {
+            if answer.is_ok()
+                && let Some(up) = self.up.upgrade()
+            {
+                let _ = up.roots_of.set(self.whose);
+            }
+            self.to.answer(answer);
+        }
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.to.is_withdrawn()
+    }
+
+    fn poll_withdrawn(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        self.to.poll_withdrawn(task)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, MutexGuard, Weak,
+        Arc, MutexGuard, OnceLock, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -21,7 +21,10 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{isolation::ConnectionKey, subscriptions::Listen};
+use crate::{
+    isolation::{ConnectionKey, Share},
+    subscriptions::Listen,
+};
 
 /// A place for one connection, and for those that come after it is lost.
 pub(crate) struct Slot {
@@ -63,6 +66,11 @@ pub(crate) struct Up {
     pub(crate) since: Instant,
     /// Attempts that failed one after the other before this connection.
     pub(crate) attempts: u32,
+    /// Whose roots the server has: the connection is that caller's from then on. `None` inside for one that nothing tells
+    /// apart from others.
+    pub(crate) roots_of: OnceLock<Option<Share>>,
+    /// Whether a call was cancelled, so that the server may ask about it during the next one.
+    pub(crate) is_spent: AtomicBool,
     /// Told when we close it.
     pub(crate) closing: Notify,
     /// Calls under way on this connection. Those of its slot may be on a later one.
@@ -112,6 +120,13 @@ pub(crate) struct Down {
     pub(crate) attempts: u32,
 }
 
+impl Up {
+    /// Whether the server has the roots of another caller than `caller`; `None` for one that nothing tells apart from others.
+    pub(crate) fn has_roots_of_another(&self, caller: Option<&Share>) -> bool {
+        self.roots_of.get().is_some_and(|whose| whose.is_none() || whose.as_ref() != caller)
+    }
+}
+
 impl Down {
     /// A state after which the next attempt may be made at once: none was made.
     pub(crate) fn now(failure: Failure) -> Self {
@@ -140,6 +155,16 @@ impl Slot {
             State::Up(up) => Some(up.clone()),
             _ => None,
         }
+    }
+
+    /// Whether the connection that is there has the roots of another caller; see [`Up::has_roots_of_another`].
+    pub(crate) fn has_roots_of_another(&self, caller: Option<&Share>) -> bool {
+        self.up().is_some_and(|up| up.has_roots_of_another(caller))
+    }
+
+    /// Whether the connection that is there is no place for the next of the callers that nothing tells apart.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.up().is_some_and(|up| up.has_roots_of_another(None) || up.is_spent.load(Ordering::Relaxed))
     }
 
     /// How the calls of the server's requests were found so far, on the connection that is there.

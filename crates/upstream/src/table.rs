@@ -68,30 +68,32 @@ impl Table {
             IsolationPolicy::Shared => (false, false),
             IsolationPolicy::Caller => (true, true),
         };
-        if !isolated && !ambiguous {
+        if policy == IsolationPolicy::Shared {
             return Share::All;
         }
-        if !context.is_unidentifiable() {
-            return match (isolated, context.session_id()) {
-                (false, _) => Share::All,
-                (true, Some(session)) => Share::Session(session),
-                (true, None) => Share::Principal(context.principal().clone()),
-            };
-        }
         let place = |whom: &Share| self.slots.get(&all.of(whom));
+        let own = Share::own(context);
+        // The server does with the roots of a caller what its tools are for, whoever calls them.
+        let is_anothers = place(&Share::All).is_some_and(|slot| slot.has_roots_of_another(own.as_ref()));
+        if let Some(own) = own {
+            return if isolated || is_anothers { own } else { Share::All };
+        }
         let asked = || place(&Share::All).is_some_and(|slot| slot.has_asked());
-        if !asks || !(isolated || asked()) {
+        if !is_anothers && !(asks && (isolated || ambiguous && asked())) {
             return Share::All;
         }
         let lanes = || (0..=self.slots.len()).map(Share::Lane);
-        let free = lanes().find(|lane| place(lane).is_none_or(|slot| !slot.is_taken()));
+        let is_free = |slot: &Arc<Slot>| !slot.is_taken() && !slot.is_used_up();
+        let free = lanes().find(|lane| place(lane).is_none_or(is_free));
         if self.slots.values().filter(|slot| slot.is_taken()).count() < connections {
             return free.unwrap_or(Share::All);
         }
         // A connection gets free when somebody has answered a question, or nobody ever will. Most calls ask nothing, and
         // need not wait for that; one that does is refused its question.
         let mut everywhere = std::iter::once(Share::All).chain(lanes());
-        let shared = everywhere.find(|whom| place(whom).is_some_and(|slot| slot.up().is_some()));
+        let shared = everywhere.find(|whom| {
+            place(whom).is_some_and(|slot| slot.up().is_some() && !slot.has_roots_of_another(None))
+        });
         shared.or(free).unwrap_or(Share::All)
     }
 }

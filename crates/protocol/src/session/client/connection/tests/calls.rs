@@ -38,6 +38,27 @@ fn progress_that_does_not_increase_is_left_out_on_every_channel() {
 }
 
 #[test]
+fn progress_on_the_stream_of_a_call_reaches_no_other_call() {
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        let mut hand = ByHand::open(revision, Channel::PerCall);
+        let one = hand.sent(facts("one", Method::ToolsCall));
+        let two = hand.sent(facts("two", Method::ToolsCall));
+        hand.hear_on(
+            Origin::Call(one),
+            &format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{two},"progress":1}}}}"#
+            ),
+        );
+        assert!(hand.events(one).is_empty() && hand.events(two).is_empty(), "{revision}");
+        hand.hear_on(
+            Origin::Call(one),
+            r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"x","progress":1}}"#,
+        );
+        assert_eq!(hand.events(one).len(), 1, "{revision}");
+    }
+}
+
+#[test]
 fn progress_goes_to_the_call_of_its_token_and_only_if_it_wants_progress() {
     let mut hand = ByHand::open(Revision::V2026_07_28, Channel::Shared);
     let quiet = hand.sent(CallFacts { progress: false, ..facts("a", Method::ToolsCall) });
