@@ -27,8 +27,8 @@ use crate::{
     call::CallGuard,
     deferred::deferred,
     era::Era,
+    header_check::list_tools,
     isolation::Share,
-    pages,
     pool::Pool,
     slot::{Slot, State, Up, UpGuard},
     subscriptions::resubscribe,
@@ -193,29 +193,11 @@ impl Pool {
         }
         let pool = self.clone();
         deferred(async move {
-            match pool.list_tools(&context).await {
-                true => pool.attempt(request, context, RetryState { has_listed: true, ..retried }),
-                false => Reply::error(error),
+            match list_tools(&pool, &context, || false).await {
+                Ok(()) => pool.attempt(request, context, RetryState { has_listed: true, ..retried }),
+                Err(_) => Reply::error(error),
             }
         })
-    }
-
-    /// Reads the whole list of tools, from which [`Pool::settle`] learns. Returns `false` if that failed.
-    async fn list_tools(&self, context: &Context) -> bool {
-        let mut cursor: Option<Raw> = None;
-        for _ in 0..MAX_PAGES {
-            let params = cursor.iter().fold(Splice::new(), |params, cursor| params.with("cursor", cursor));
-            let request = Request::new(Method::ToolsList, params.finish());
-            let Outcome::Result(page) = self.call(request, context.clone()).outcome().await else {
-                return false;
-            };
-            let next = pages::next(&page);
-            if next.is_none() || next == cursor {
-                break;
-            }
-            cursor = next;
-        }
-        true
     }
 
     /// Whether a call that was lost may be made again: the server has not seen it, or it changes nothing.
@@ -392,9 +374,6 @@ impl AnswerSink for NotesAnswer {
 
 /// How often a call is made again at most, after a lost connection or a refused revision.
 const REISSUES: u32 = 1;
-
-/// The most pages that are read for the headers of one call.
-const MAX_PAGES: usize = 100;
 
 /// Why a server refused a request that it has not processed, where this concerns our connection to it.
 fn refusal(era: Era, error: &Error) -> Option<ConnectionRefusal> {
