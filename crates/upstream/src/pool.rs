@@ -17,6 +17,7 @@ use crate::{
     call::CallGuard,
     era::{Era, ServedEras},
     era_calls::EraCalls,
+    isolation::Share,
     other_era::OtherEraCalls,
     slot::Slot,
     table::Table,
@@ -156,6 +157,10 @@ impl Pool {
         match slot.sharers() {
             (_, Some(sole)) => {
                 if let Some(request) = request.claim() {
+                    if let Some(up) = slot.up().filter(|_| request.method == Method::ListRoots) {
+                        // It may answer at any time from now on.
+                        up.learns_roots_of(Share::Session(sole.id()));
+                    }
                     // A request that the session does not take is declined.
                     let _ = sole.request(request);
                 }
