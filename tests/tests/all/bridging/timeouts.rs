@@ -246,12 +246,13 @@ async fn one_caller_leaves_places_to_others() {
             setup.edge = EdgeLimits::default().max_concurrent_calls(4);
             let mut bridged = setup.start();
             let mut greedy = client(&mut bridged, revision, over_http, json!({})).await;
-            let mut calls = vec![greedy.begin("tools/call", json!({"name": "silent"})).unwrap()];
+            let begin = |greedy: &mut Wire| greedy.begin("tools/call", json!({"name": "silent"})).unwrap();
+            let mut calls = vec![begin(&mut greedy)];
             let mut peer = bridged.server().await;
-            peer.hears("tools/call").await;
+            let mut running = vec![peer.hears("tools/call").await];
             for _ in 0..2 {
-                calls.push(greedy.begin("tools/call", json!({"name": "silent"})).unwrap());
-                peer.hears("tools/call").await;
+                calls.push(begin(&mut greedy));
+                running.push(peer.hears("tools/call").await);
             }
             let answer = greedy.call("tools/call", json!({"name": "silent"})).await.unwrap();
             assert_eq!(refusal(&answer), (-32603, "overloaded"), "{pair}");
