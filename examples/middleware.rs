@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyport::{
     ServeError, Server,
+    error::PermissionDenied,
     middleware::{Call, Next},
-    protocol::Error,
     serve,
     service::Outcome,
     tool,
@@ -18,25 +18,26 @@ use tokio::time::Instant;
 
 /// Writes each call with its caller and outcome to standard error.
 async fn audit(call: Call, next: Next) -> Outcome {
-    let (who, what) = (call.principal().clone(), call.request.clone());
+    // The name of the tool, or of the method if it is another one.
+    let (who, what) = (call.principal().clone(), call.tool().unwrap_or(call.request.method.clone()));
     let outcome = next.run(call).await;
     let how = match &outcome {
-        Outcome::Result(_) => "answered",
         // Not the end: the client calls again, with the answers.
         Outcome::InputRequired(_) => "asked",
-        Outcome::Error(_) => "refused",
-        Outcome::Failed(_) => "failed",
+        outcome if outcome.is_error() => "failed",
+        _ => "answered",
     };
-    eprintln!("{who} {} {} {how}", what.method, what.name().unwrap_or_default());
+    eprintln!("{who} {what} {how}");
     outcome
 }
 
-/// Closes the shop for all but a process that holds our standard input, and callers that have proved their name.
-async fn known_only(call: Call, next: Next) -> Outcome {
-    if call.principal().is_anonymous() {
-        return Error::internal("only for callers that we know").into();
+/// Closes the tools for all but a process that holds our standard input, and callers that have proved their name. The model
+/// reads why.
+async fn known_only(call: Call, next: Next) -> Result<Outcome, PermissionDenied> {
+    if call.tool().is_some() && call.principal().is_anonymous() {
+        return Err(PermissionDenied::new("only for callers that we know"));
     }
-    next.run(call).await
+    Ok(next.run(call).await)
 }
 
 /// Reports slow calls.

@@ -100,7 +100,7 @@ pub mod server {
 /// The server requests that a handler can send with [`Context::ask`]: elicitation, sampling and roots. Their messages are
 /// in [`types`].
 pub mod ask {
-    pub use anyport_server::{Elicited, Form, Question, QuestionError};
+    pub use anyport_server::{Confirm, Elicited, Form, Question, QuestionError, QuestionKey};
 }
 
 /// The errors of handlers and of what handlers call: each says what kind of failure it was.
@@ -111,9 +111,10 @@ pub mod error {
     };
 }
 
-/// The arguments of functions around every call: see [`Builder::middleware`](server::Builder::middleware).
+/// The arguments and return values of functions around every call: see [`Builder::middleware`](server::Builder::middleware).
 pub mod middleware {
     pub use anyport_layers::{Call, Next};
+    pub use anyport_server::{IntoOutcome, MiddlewareRequest};
 }
 
 /// Layers for a service that is passed to `serve_service` or to a transport: timeout, rate limit, concurrency limit,

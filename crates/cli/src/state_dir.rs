@@ -41,7 +41,7 @@ fn parse(bytes: &[u8]) -> Option<Key> {
 }
 
 fn create(folder: &Path, path: &Path) -> io::Result<Key> {
-    fs::create_dir_all(folder)?;
+    private_folder(folder)?;
     let key = Key::random().map_err(io::Error::other)?;
     // Written aside and linked into place: two programs that start at once agree on the one that came first, and
     // neither reads half a key.
@@ -90,8 +90,8 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = fs::metadata(folder.join("seal.key")).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(&folder), mode(&folder.join("seal.key"))), (0o700, 0o600));
         }
         fs::write(folder.join("seal.key"), "short").unwrap();
         assert_eq!(key(&folder).unwrap_err().kind(), io::ErrorKind::InvalidData);

@@ -35,10 +35,13 @@ impl CallResult {
     /// The structured content, read as a `T`.
     ///
     /// # Errors
-    /// [`Error::Decode`], when there is none, or it is no `T`.
+    /// [`Error::ToolFailed`] if the tool failed, and [`Error::Decode`] if there is none, or it is no `T`.
     pub fn structured<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let wrong = |place: String, fault| Error::Decode { method: "tools/call".into(), place, fault };
         let Some(value) = self.structured_content() else {
+            if self.is_error() {
+                return Err(Error::ToolFailed { text: self.text() });
+            }
             return Err(wrong(
                 "structuredContent".into(),
                 format!("there is none; the text is {:.200}", self.text()),

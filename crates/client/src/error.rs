@@ -19,7 +19,8 @@ fn what_now(method: &str, sent: bool) -> &'static str {
 
 /// Why a call gave no answer that can be used.
 ///
-/// A tool that failed is none of these: it answers, and says so in its result ([`CallResult::is_error`]).
+/// A tool that failed answers, and says so in its result ([`CallResult::is_error`]); [`Error::ToolFailed`] is for code that
+/// needs its structured content.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -50,6 +51,12 @@ pub enum Error {
         place: String,
         /// What is wrong there.
         fault: String,
+    },
+    /// The tool failed, and has no structured content.
+    #[error("the tool failed: {text}")]
+    ToolFailed {
+        /// The text of its result.
+        text: String,
     },
     /// A tool's structured content is not what its output schema describes.
     #[error(

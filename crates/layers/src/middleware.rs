@@ -56,20 +56,19 @@ impl<F> fmt::Debug for MiddlewareLayer<F> {
 /// use tokio::time::Instant;
 ///
 /// async fn audit(call: Call, next: Next) -> Outcome {
-///     let (who, what) = (call.principal().clone(), call.name());
+///     let (who, what) = (call.principal().clone(), call.tool());
 ///     let outcome = next.run(call).await;
 ///     let how = match &outcome {
-///         Outcome::Result(_) => "answered",
 ///         Outcome::InputRequired(_) => "asked",
-///         Outcome::Error(_) => "refused",
-///         Outcome::Failed(_) => "failed",
+///         outcome if outcome.is_error() => "failed",
+///         _ => "answered",
 ///     };
 ///     println!("{who} {what:?} {how}");
 ///     outcome
 /// }
 ///
 /// async fn known_callers_only(call: Call, next: Next) -> Outcome {
-///     if call.principal().is_anonymous() && call.method() == "tools/call" {
+///     if call.principal().is_anonymous() && call.tool().is_some() {
 ///         return Error::internal("log in to call tools").with_reason(Reason::Forbidden).into();
 ///     }
 ///     next.run(call).await
@@ -117,31 +116,32 @@ impl<S: fmt::Debug, F> fmt::Debug for Middleware<S, F> {
     }
 }
 
-/// A function that [`Middleware`] can be made of, whichever it is: for a list of them that is walked at each call.
-pub struct Function(Box<Run>);
+/// A function that [`Middleware`] can be made of, of any type: for a list of them that is walked at each call. It may take
+/// an `X` beside the call.
+pub struct Function<X = ()>(Box<Run<X>>);
 
-type Run = dyn Fn(Call, Next) -> Running + Send + Sync;
+type Run<X> = dyn Fn(Call, Next, X) -> Running + Send + Sync;
 type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-impl Function {
+impl<X> Function<X> {
     /// This function.
     pub fn new<F, R>(function: F) -> Self
     where
-        F: Fn(Call, Next) -> R + Send + Sync + 'static,
+        F: Fn(Call, Next, X) -> R + Send + Sync + 'static,
         R: Future<Output = Outcome> + Send + 'static,
     {
-        Self(Box::new(move |call, next| Box::pin(function(call, next))))
+        Self(Box::new(move |call, next, extra| Box::pin(function(call, next, extra))))
     }
 
     /// Calls it around `inner`.
-    pub fn call(&self, inner: Arc<dyn Service>, request: Request, context: Context) -> Reply {
+    pub fn call(&self, inner: Arc<dyn Service>, request: Request, context: Context, extra: X) -> Reply {
         let next = Next::new(inner);
         let emitter = next.emitter.clone();
-        reply((self.0)(Call { request, context }, next), emitter)
+        reply((self.0)(Call { request, context }, next, extra), emitter)
     }
 }
 
-impl fmt::Debug for Function {
+impl<X> fmt::Debug for Function<X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Function")
     }
@@ -165,6 +165,11 @@ impl Call {
     /// The method, when it is one of the protocol's.
     pub fn known(&self) -> Option<Method> {
         self.request.known()
+    }
+
+    /// The name of the tool, if the call is `tools/call`.
+    pub fn tool(&self) -> Option<ByteString> {
+        self.name().filter(|_| self.known() == Some(Method::ToolsCall))
     }
 
     /// The tool's or prompt's name, the resource's URI.

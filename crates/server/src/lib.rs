@@ -66,7 +66,7 @@
 //! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers; each is a [`Part`].
 //! - [`Change`], [`Mount`]: changes while it runs, and servers in servers.
 //! - [`Context`]: the context of a call; [`State`]: values that handlers share.
-//! - [`Form`], [`Question`]: server requests.
+//! - [`Form`], [`Confirm`], [`Question`]: server requests.
 //! - [`NotFound`], [`InvalidParams`], [`ToolError`] ...: errors with a kind ([`ErrorKind`]).
 //! - [`Events`]: change notifications.
 //!
@@ -121,6 +121,7 @@ mod visibility;
 pub mod error;
 mod failure;
 mod list;
+mod middleware;
 mod params;
 mod rename;
 mod schema;
@@ -132,7 +133,10 @@ mod write;
 pub mod macros;
 
 pub use anyport_macros::{prompt, resource, tool, tools};
-pub use ask::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, QuestionError};
+pub use ask::{
+    Clock, Confirm, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, QuestionError,
+    QuestionKey,
+};
 pub use background::{BackgroundError, DEFAULT_MAX_BACKGROUND};
 pub use blocking::{BlockOnError, DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING};
 pub use builder::{Builder, DEFAULT_LIST_TTL};
@@ -147,6 +151,7 @@ pub use events::{DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_
 pub use failure::Failure;
 pub use lifecycle::{DEFAULT_DRAIN, StartError};
 pub use list::{DEFAULT_PAGE_SIZE, List};
+pub use middleware::{IntoOutcome, MiddlewareRequest};
 pub use mount::Mount;
 pub use part::Part;
 pub use prompt::{Argument, IntoMessages, Messages, Prompt, PromptHandler};

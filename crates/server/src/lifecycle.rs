@@ -19,6 +19,7 @@ use crate::{
     background::{BackgroundTasks, DEFAULT_MAX_BACKGROUND},
     blocking::{DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING, Pool},
     call_env::DEFAULT_MAX_CALL_DEPTH,
+    write::Identity,
 };
 
 /// How long [`crate::Server::stop`] waits for background work, unless [`crate::Builder::drain`] says otherwise.
@@ -34,7 +35,7 @@ pub(crate) struct LifecyclePlan<S> {
     pub(crate) max_background: usize,
     pub(crate) max_call_depth: usize,
     pub(crate) default_timeout: Option<Duration>,
-    pub(crate) middleware: Vec<Function>,
+    pub(crate) middleware: Vec<Function<Identity>>,
     pub(crate) metrics: Metrics,
 }
 
@@ -55,7 +56,7 @@ pub(crate) struct Lifecycle<S> {
     /// Starts that failed.
     failures: AtomicU64,
     /// Outermost first.
-    pub(crate) middleware: Vec<Function>,
+    pub(crate) middleware: Vec<Function<Identity>>,
     pub(crate) metrics: Metrics,
 }
 

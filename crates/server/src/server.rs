@@ -209,7 +209,7 @@ impl Service for MiddlewareChain {
             return answer(&self.server, request, context).unwrap_or_else(Reply::error);
         };
         let inner = Self { server: self.server.clone(), passed: self.passed + 1 };
-        function.call(Arc::new(inner), request, context)
+        function.call(Arc::new(inner), request, context, self.server.env.identity.clone())
     }
 }
 

@@ -78,6 +78,15 @@ impl Outcome {
             _ => Self::Result(result),
         }
     }
+
+    /// Whether the call failed: an error, a failure that is known locally, or the result of a tool with `isError`.
+    pub fn is_error(&self) -> bool {
+        match self {
+            Self::Error(_) | Self::Failed(_) => true,
+            Self::InputRequired(_) => false,
+            Self::Result(result) => Members::find(result.as_str(), "isError") == Some("true"),
+        }
+    }
 }
 
 impl From<Result<Raw, Error>> for Outcome {

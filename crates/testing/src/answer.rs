@@ -3,6 +3,8 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::Lost;
+
 /// All that came back for one call.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -58,10 +60,21 @@ impl Answer {
         all.filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n")
     }
 
-    /// Returns the result's structured content as a `T`, or `None` if there is none or it is not a `T`.
-    pub fn structured<T: DeserializeOwned>(&self) -> Option<T> {
-        let result = self.outcome.as_ref().ok()?;
-        serde_json::from_value(result.get("structuredContent")?.clone()).ok()
+    /// The structured content, read as a `T`.
+    ///
+    /// # Errors
+    /// [`Lost::Refusal`] if the call ended with an error, [`Lost::ToolFailed`] if the tool failed, and [`Lost::Garbage`] if
+    /// there is no structured content or it is no `T`.
+    pub fn structured<T: DeserializeOwned>(&self) -> Result<T, Lost> {
+        let result = self.outcome.as_ref().map_err(Clone::clone)?;
+        let garbage = |fault: String| Lost::Garbage(format!("structuredContent: {fault}"));
+        match result.get("structuredContent") {
+            Some(content) => {
+                T::deserialize(content).map_err(|error| garbage(format!("{error}: {content:.200}")))
+            }
+            None if self.is_error() => Err(Lost::ToolFailed(self.text())),
+            None => Err(garbage(format!("there is none; the text is {:.200}", self.text()))),
+        }
     }
 
     /// Whether the call failed: an error, or a result that says so.

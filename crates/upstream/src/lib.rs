@@ -12,7 +12,8 @@
 //!   `capacity`: how many there may be; `slot`: one place for a connection.
 //! - `isolation`, `table`: which connection a call belongs to.
 //! - `call`, `retry`: a call under way; when it is made again.
-//! - [`ToolCatalog`]: which of the server's tools are idempotent, and which of their arguments go into headers.
+//! - [`ToolCatalog`]: which of the server's tools are idempotent, and which of their arguments go into headers;
+//!   `header_check`: the comparison of headers that a caller sent with the arguments.
 //! - `subscriptions`: `subscriptions/listen` for servers of both eras, also after a loss.
 //! - [`pages`]: lists that come in pages, read as a whole.
 
@@ -23,6 +24,7 @@ mod connect;
 mod connector;
 mod deferred;
 mod era;
+mod header_check;
 mod isolation;
 mod limits;
 pub mod pages;

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context as Task, Poll},
@@ -23,10 +23,12 @@ use futures_core::Stream;
 use tokio::time::timeout;
 
 use crate::{
+    IsolationPolicy,
     call::CallGuard,
     deferred::deferred,
     era::Era,
-    pages,
+    header_check::list_tools,
+    isolation::Share,
     pool::Pool,
     slot::{Slot, State, Up, UpGuard},
     subscriptions::resubscribe,
@@ -68,6 +70,11 @@ impl Pool {
         context: Context,
         retried: RetryState,
     ) -> Reply {
+        // It may have been given another caller's roots while this call waited for it.
+        if self.0.isolation != IsolationPolicy::Shared && up.has_roots_of_another(&context) {
+            drop(hold);
+            return self.attempt(request, context, retried);
+        }
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.session.revision()) {
@@ -186,29 +193,11 @@ impl Pool {
         }
         let pool = self.clone();
         deferred(async move {
-            match pool.list_tools(&context).await {
-                true => pool.attempt(request, context, RetryState { has_listed: true, ..retried }),
-                false => Reply::error(error),
+            match list_tools(&pool, &context, || false).await {
+                Ok(()) => pool.attempt(request, context, RetryState { has_listed: true, ..retried }),
+                Err(_) => Reply::error(error),
             }
         })
-    }
-
-    /// Reads the whole list of tools, from which [`Pool::settle`] learns. Returns `false` if that failed.
-    async fn list_tools(&self, context: &Context) -> bool {
-        let mut cursor: Option<Raw> = None;
-        for _ in 0..MAX_PAGES {
-            let params = cursor.iter().fold(Splice::new(), |params, cursor| params.with("cursor", cursor));
-            let request = Request::new(Method::ToolsList, params.finish());
-            let Outcome::Result(page) = self.call(request, context.clone()).outcome().await else {
-                return false;
-            };
-            let next = pages::next(&page);
-            if next.is_none() || next == cursor {
-                break;
-            }
-            cursor = next;
-        }
-        true
     }
 
     /// Whether a call that was lost may be made again: the server has not seen it, or it changes nothing.
@@ -313,8 +302,17 @@ impl Stream for RetriableCall {
                     if let Some((hold, _)) = &mut self.hold {
                         hold.asked();
                     }
+                    let roots = match (request.method, &self.hold, &self.call) {
+                        (Method::ListRoots, Some((hold, on)), Some((_, context)))
+                            if hold.slot().is_legacy() =>
+                        {
+                            Some((Arc::downgrade(on.up()), Share::own(context)))
+                        }
+                        _ => None,
+                    };
                     let answered = self.answered.get_or_insert_default().clone();
-                    let responder = Responder::new(NotesAnswer { responder: request.responder, answered });
+                    let responder =
+                        Responder::new(NotesAnswer { responder: request.responder, answered, roots });
                     return Poll::Ready(Some(Event::ServerRequest(ServerRequest { responder, ..request })));
                 }
                 event => {
@@ -326,21 +324,41 @@ impl Stream for RetriableCall {
     }
 }
 
+/// A call that ends here without an outcome was cancelled. "The receiver **MAY** ignore" that (2025-11-25, cancellation
+/// §Behavior Requirements) and ask about it during the next call, whose caller would be another one.
+impl Drop for RetriableCall {
+    fn drop(&mut self) {
+        if let Some((hold, on)) = &self.hold
+            && matches!(hold.slot().key.share, Share::Lane(_))
+        {
+            hold.slot().retire(on.up());
+        }
+    }
+}
+
 /// Answers a server request, and notes that the call goes on with that.
 struct NotesAnswer {
     responder: Responder,
     answered: Arc<AtomicBool>,
+    /// The connection, and the caller of whom the server learns the roots.
+    roots: Option<(Weak<Up>, Share)>,
 }
 
 impl AnswerSink for NotesAnswer {
     fn answer(self: Box<Self>, answer: Option<Answer>) {
-        let Self { responder, answered } = *self;
+        let Self { responder, answered, roots } = *self;
         // Nobody receives the answer to a request that was withdrawn, such as with its connection.
         if !responder.is_withdrawn() {
             answered.store(true, Ordering::Release);
         }
         // Dropped, it says that there is no answer.
         if let Some(answer) = answer {
+            if answer.is_ok()
+                && let Some((up, caller)) = roots
+                && let Some(up) = up.upgrade()
+            {
+                up.learns_roots_of(caller);
+            }
             responder.answer(answer);
         }
     }
@@ -356,9 +374,6 @@ impl AnswerSink for NotesAnswer {
 
 /// How often a call is made again at most, after a lost connection or a refused revision.
 const REISSUES: u32 = 1;
-
-/// The most pages that are read for the headers of one call.
-const MAX_PAGES: usize = 100;
 
 /// Why a server refused a request that it has not processed, where this concerns our connection to it.
 fn refusal(era: Era, error: &Error) -> Option<ConnectionRefusal> {

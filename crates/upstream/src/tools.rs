@@ -36,9 +36,15 @@ struct ToolFacts {
     /// environment".
     is_idempotent: bool,
     headers: Option<Arc<Plan>>,
+    /// Whether the server has listed the tool, rather than an earlier process's cache.
+    is_listed: bool,
 }
 
-/// The most tools with facts. Of a server that lists more, the later ones count as not idempotent and without headers.
+/// The most tools that are remembered although there is nothing to know about them. Further ones are listed again before a
+/// call whose caller sent headers.
+const MAX_PLAIN_TOOLS: usize = 10_000;
+/// The most tools that are remembered besides. Of a server that lists more, the later ones count as not idempotent and
+/// without headers.
 const MAX_TOOLS: usize = 10_000;
 
 impl ToolCatalog {
@@ -47,6 +53,16 @@ impl ToolCatalog {
     /// 2026-07-28, tools §x-mcp-header: "Rejection means the client MUST exclude the invalid tool from the result of
     /// `tools/list`. Clients SHOULD log a warning when rejecting a tool definition".
     pub fn learn(&self, page: &Raw) -> Option<Raw> {
+        self.read(page, true)
+    }
+
+    /// Restores the facts from a page of `tools/list` that an earlier process has cached. The server may list other tools
+    /// by now.
+    pub fn restore(&self, page: &Raw) {
+        self.read(page, false);
+    }
+
+    fn read(&self, page: &Raw, is_listed: bool) -> Option<Raw> {
         let list = page.member("tools").filter(Raw::is_array)?;
         let is_annotated = list.as_str().contains(KEYWORD);
         let (mut valid, mut rejected) = (Vec::new(), false);
@@ -63,10 +79,9 @@ impl ToolCatalog {
             }
             let Some(name) = name else { continue };
             match facts {
-                Ok(facts) if facts == ToolFacts::default() => _ = tools.remove(&name),
-                Ok(facts) if tools.len() < MAX_TOOLS || tools.contains_key(&name) => {
+                Ok(facts) if tools.len() < facts.room() || tools.contains_key(&name) => {
                     // A copy: the name as it came keeps the whole page in memory.
-                    tools.insert(ByteString::from(&*name), facts);
+                    tools.insert(ByteString::from(&*name), ToolFacts { is_listed, ..facts });
                 }
                 Ok(_) => {}
                 Err(_) => _ = tools.remove(&name),
@@ -121,6 +136,11 @@ impl ToolCatalog {
         }
     }
 
+    /// Whether the server has listed the tool of `request`, so that its headers are known.
+    pub(crate) fn has_listed(&self, request: &Request) -> bool {
+        self.facts(request).is_some_and(|facts| facts.is_listed)
+    }
+
     fn plan(&self, request: &Request) -> Option<Arc<Plan>> {
         if !self.0.any_headers.load(Ordering::Relaxed) || request.known() != Some(Method::ToolsCall) {
             return None;
@@ -135,6 +155,12 @@ impl ToolCatalog {
 }
 
 impl ToolFacts {
+    /// How many tools may be remembered before this one is not.
+    fn room(&self) -> usize {
+        let is_plain = !self.is_idempotent && self.headers.is_none();
+        if is_plain { MAX_PLAIN_TOOLS } else { MAX_PLAIN_TOOLS + MAX_TOOLS }
+    }
+
     /// The facts about a tool as it is listed.
     ///
     /// # Errors
@@ -147,6 +173,7 @@ impl ToolFacts {
         Ok(Self {
             is_idempotent: has_hint("readOnlyHint") || has_hint("idempotentHint"),
             headers: (!plan.is_empty()).then(|| Arc::new(plan)),
+            is_listed: false,
         })
     }
 }

@@ -94,6 +94,10 @@ async fn results_come_as_the_type_that_was_asked_for() {
     assert_eq!(added.structured::<Sum>().unwrap(), Sum { sum: 3 });
     let wrong = added.structured::<Vec<u8>>().unwrap_err().to_string();
     assert!(wrong.contains("structuredContent"), "{wrong}");
+    let failed = client.call("fail", json!({})).await.unwrap();
+    let failed = failed.structured::<Sum>().unwrap_err();
+    assert!(matches!(failed, Error::ToolFailed { .. }), "{failed}");
+    assert!(failed.to_string().starts_with("the tool failed: "), "{failed}");
 
     let tools: Vec<String> = client.tools().await.unwrap().into_iter().map(|tool| tool.name).collect();
     assert_eq!(tools, ["add", "fail", "slow"]);

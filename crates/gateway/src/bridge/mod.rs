@@ -43,7 +43,7 @@ impl Bridge {
     /// Must be called inside a tokio runtime.
     pub fn new(upstream: Upstream, supported: Arc<[Revision]>, path: Option<PathBuf>) -> Self {
         let cache = CatalogCache::open(path);
-        cache.tools().iter().for_each(|list| _ = upstream.tools().learn(list));
+        cache.tools().iter().for_each(|list| upstream.tools().restore(list));
         tokio::spawn(cache.written());
         let (mut info, updated) = (upstream.server_info(), cache.clone());
         tokio::spawn(async move {
@@ -337,11 +337,7 @@ impl Service for Bridge {
                 | Method::TemplatesList),
             ) => self.list(method, request, context),
             Some(Method::Listen) => self.listen(request, context),
-            // Checked here, since the server's transport may have no headers.
-            Some(Method::ToolsCall) => match self.upstream.tools().check_headers(&request, &context) {
-                Ok(()) => self.upstream.call(request, context),
-                Err(error) => Reply::error(error),
-            },
+            Some(Method::ToolsCall) => self.upstream.call_tool(request, context),
             _ => self.upstream.call(request, context),
         }
     }

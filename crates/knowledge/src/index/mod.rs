@@ -9,7 +9,7 @@
 //! - `query`: what somebody asks for.
 //! - `search`: how it is found, in passes from strict to lenient; `query_term`: by which terms; `union_query`: by any of them; `similar`:
 //!   mistyped words.
-//! - `queue`: what waits to be indexed; `storage`: where the index lies; `merging`: when its parts become one.
+//! - `queue`: what waits to be indexed; `storage`: where the index lies; `private_directory`: its files; `merging`: when its parts become one.
 
 use std::{
     collections::HashSet,
@@ -31,6 +31,7 @@ use schema::{Fields, path_key};
 mod error;
 mod hits;
 mod merging;
+mod private_directory;
 mod query;
 mod query_term;
 mod queue;

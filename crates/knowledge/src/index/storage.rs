@@ -6,10 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tantivy::{IndexSettings, TantivyError, directory::MmapDirectory, schema::Schema};
+use tantivy::{IndexSettings, schema::Schema};
 use tempfile::TempDir;
 
-use super::{IndexError, schema::analyzers};
+use super::{
+    IndexError,
+    private_directory::{PrivateDirectory, private_file, private_folder},
+    schema::analyzers,
+};
 
 /// The name of index folders; other folders are not touched.
 const PREFIX: &str = "anyport-index-";
@@ -61,20 +65,22 @@ impl Opened {
             IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
         let index = tantivy::Index::builder().schema(schema).settings(settings).tokenizers(analyzers());
         let Some(own) = &self.own else { return Ok(index.create_in_ram()?) };
-        let directory = MmapDirectory::open(own.folder.path()).map_err(TantivyError::from)?;
-        Ok(index.open_or_create(directory)?)
+        Ok(index.open_or_create(PrivateDirectory::open(own.folder.path())?)?)
     }
 }
 
 impl Own {
     fn open(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
+        private_folder(folder)?;
         // Held while folders are created and removed, so that no process takes a new folder for an abandoned one.
         let changing = File::options().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
+        private_file(&folder.join(LOCK))?;
         changing.lock()?;
         remove_dead(folder)?;
         let own = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder)?;
+        private_folder(own.path())?;
         let lock = File::create_new(own.path().join(LOCK))?;
+        private_file(&own.path().join(LOCK))?;
         lock.lock()?;
         Ok(Self { folder: own, _lock: lock })
     }
@@ -158,6 +164,39 @@ mod tests {
         assert!(of_alive[0].exists());
         drop(alive);
         assert!(!of_alive[0].exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_an_index() {
+        use std::os::unix::fs::PermissionsExt;
+        let temporary = tempfile::tempdir().unwrap();
+        // One that an older version has made.
+        let below = temporary.path().join("index");
+        fs::create_dir(&below).unwrap();
+        fs::set_permissions(&below, PermissionsExt::from_mode(0o755)).unwrap();
+        let index = Index::new(Storage::Folder(below.clone())).unwrap();
+        for number in 0..3 {
+            let path = crate::DocumentPath::new(format!("{number}.md")).unwrap();
+            let document = crate::Document::parse(path, "words", crate::FileTimes::default());
+            index.put(&document.0, "words").unwrap();
+            index.commit().unwrap();
+        }
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let (mut waiting, mut files) = (vec![below], 0);
+        while let Some(folder) = waiting.pop() {
+            assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    waiting.push(path);
+                } else {
+                    files += 1;
+                    assert_eq!(mode(&path), 0o600, "{}", path.display());
+                }
+            }
+        }
+        assert!(files > 5, "{files}");
     }
 
     #[test]

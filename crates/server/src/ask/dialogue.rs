@@ -11,8 +11,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Question,
+    key::{QuestionDigest, QuestionKey},
     replay::{Replay, Running},
-    state::{Binding, State, StateScope},
+    state::{Binding, KnownQuestion, State, StateScope},
 };
 use crate::{
     params::Params,
@@ -29,22 +30,33 @@ struct Round {
     responses: Option<Raw>,
     state: State,
     /// The open server requests.
-    questions: Vec<(String, Method, Raw)>,
+    questions: Vec<OpenQuestion>,
     /// Why the call cannot go on at all.
     failure: Option<Outcome>,
     /// How many futures given to `once` are under way: the handler is not dropped in the middle of one.
     once: usize,
     /// Whether one of these will never end, because it sent a server request.
     stuck: bool,
-    /// Of tools that the handler called. Most call none, and a round is moved: so it is small.
-    calls: Option<Box<Calls>>,
+    /// Of tools that the handler called, and of questions without a key. Most have none, and a round is moved: so it is
+    /// small.
+    uses: Option<Box<Uses>>,
     /// Wakes the reply when a question is recorded by a task of the handler's.
     waker: Option<Waker>,
 }
 
-/// How often each tool was called by the handler, and by tools that it called.
+/// A server request of this round.
+#[derive(Debug)]
+struct OpenQuestion {
+    key: String,
+    method: Method,
+    params: Raw,
+    digest: QuestionDigest,
+}
+
+/// How often each key was used in this round that need not be unique: names of tools that the handler called, and that
+/// these called, and keys derived from questions.
 #[derive(Debug, Default)]
-struct Calls(BTreeMap<String, u32>);
+struct Uses(BTreeMap<String, u32>);
 
 /// How a request begins.
 pub(crate) enum DialogueStart {
@@ -106,49 +118,47 @@ impl Dialogue {
         self.0.lock()
     }
 
-    /// Answers `question` from what the client sent, or records it.
+    /// Answers `question` from what the client sent, or records it. Its key is `key` after `prefix`.
+    ///
+    /// An answer is given to its own question only: another one under the same key ends the call. Else the consent to
+    /// "delete a?" would be taken for that to "delete b?".
     ///
     /// 2026-07-28, patterns/mrtr §Error Handling: if necessary information is missing, "the server SHOULD respond with
     /// a new `InputRequiredResult` requesting the missing information again"; what it does not need "the server SHOULD
     /// ignore". An answer that does not fit is as good as missing.
     pub(crate) fn ask<Q: Question>(
         &self,
-        key: &str,
+        prefix: &str,
+        key: &QuestionKey<'_>,
         question: &Q,
         profile: ClientProfile,
     ) -> AskOutcome<Q::Answer> {
         if IN_ONCE.get() {
-            let message = format!("the question {key:?} is asked inside of `once`; ask before it");
+            let message = format!("the question {key} is asked inside of `once`; ask before it");
             return AskOutcome::Impossible(Error::internal(message));
         }
-        let mut round = self.lock();
-        if let Some(answer) = round.state.answers.get(key).and_then(|raw| question.read(raw).ok()) {
-            return AskOutcome::Answer(answer);
-        }
-        let response = round.responses.as_ref().and_then(|all| all.member(key));
-        if let Some(response) = response
-            && let Ok(answer) = question.read(&response)
-        {
-            round.state.answers.insert(key.to_owned(), response);
-            return AskOutcome::Answer(answer);
-        }
-        let method = question.method();
-        let params = match question.params() {
-            Ok(params) => params,
+        let (method, params) = match question.params() {
+            Ok(params) => (question.method(), params),
             Err(unfit) => {
-                return AskOutcome::Impossible(Error::internal(format!("the question {key:?}: {unfit}")));
+                return AskOutcome::Impossible(Error::internal(format!("the question {key}: {unfit}")));
             }
         };
+        let digest = QuestionDigest::of(method, &params);
+        let mut round = self.lock();
+        let key = match key.given() {
+            Some(key) => format!("{prefix}{key}"),
+            None => round.numbered(format!("{prefix}{}", digest.key())),
+        };
+        match round.answer(&key, &digest, question) {
+            Ok(Some(answer)) => return AskOutcome::Answer(answer),
+            Ok(None) => {}
+            Err(ambiguous) => return AskOutcome::Impossible(ambiguous),
+        }
         if let Some(required) = profile.lacks(method, &params) {
             return AskOutcome::Lacking(required);
         }
-        match round.questions.iter().find(|(asked, ..)| asked == key) {
-            None => round.questions.push((key.to_owned(), method, params)),
-            Some((_, same, alike)) if (*same, alike) == (method, &params) => {}
-            Some(_) => {
-                let message = format!("two different questions have the key {key:?}");
-                return AskOutcome::Impossible(Error::internal(message));
-            }
+        if round.questions.iter().all(|open| open.key != key) {
+            round.questions.push(OpenQuestion { key, method, params, digest });
         }
         round.wake();
         AskOutcome::Open
@@ -167,11 +177,7 @@ impl Dialogue {
     /// `name/`; where that is taken, since the tool is called again, `name#2/` and so on. Tools have no `#` in their
     /// names.
     pub(crate) fn prefix(&self, outer: &str, name: &str) -> String {
-        let whole = format!("{outer}{name}");
-        let mut round = self.lock();
-        let calls = round.calls.get_or_insert_default().0.entry(whole.clone()).or_default();
-        *calls += 1;
-        if *calls == 1 { whole + "/" } else { format!("{whole}#{calls}/") }
+        self.lock().numbered(format!("{outer}{name}")) + "/"
     }
 
     /// Begins a `once`.
@@ -227,6 +233,42 @@ impl Dialogue {
 }
 
 impl Round {
+    /// The answer to `question`, whose key is `key`, if the client gave one that fits.
+    ///
+    /// # Errors
+    /// If the key belongs to another question: one that is open, that was asked in the last round, or that was answered.
+    fn answer<Q: Question>(
+        &mut self,
+        key: &str,
+        digest: &QuestionDigest,
+        question: &Q,
+    ) -> Result<Option<Q::Answer>, Error> {
+        let known = self.state.questions.get(key);
+        let open = self.questions.iter().find(|open| open.key == key).map(|open| &open.digest);
+        if known.map(|known| &known.digest).into_iter().chain(open).any(|other| other != digest) {
+            let message = format!(
+                "two different questions have the key {key:?}; give each a key of its own, or `None` for a derived one"
+            );
+            return Err(Error::internal(message));
+        }
+        let answer = known.and_then(|known| question.read(known.answer.as_ref()?).ok());
+        if answer.is_some() {
+            return Ok(answer);
+        }
+        let Some(response) = self.responses.as_ref().and_then(|all| all.member(key)) else { return Ok(None) };
+        let Ok(answer) = question.read(&response) else { return Ok(None) };
+        let known = KnownQuestion { digest: digest.clone(), answer: Some(response) };
+        self.state.questions.insert(key.to_owned(), known);
+        Ok(Some(answer))
+    }
+
+    /// `key` where it is used for the first time in this round, then `key#2` and so on.
+    fn numbered(&mut self, key: String) -> String {
+        let uses = self.uses.get_or_insert_default().0.entry(key.clone()).or_default();
+        *uses += 1;
+        if *uses == 1 { key } else { format!("{key}#{uses}") }
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -235,11 +277,12 @@ impl Round {
 
     /// All questions of the round, and what must be known when their answers come.
     fn required(&self, binding: &Binding<'_>, identity: &Identity) -> Result<Raw, Error> {
-        let state = binding.scope.store.seal(&self.state, binding)?;
-        let size = self.questions.iter().map(|(key, _, params)| key.len() + params.as_str().len() + 64);
+        let open = self.questions.iter().map(|open| (open.key.clone(), open.digest.clone()));
+        let state = binding.scope.store.seal(&self.state, open, binding)?;
+        let size = self.questions.iter().map(|open| open.key.len() + open.params.as_str().len() + 64);
         let mut result = ResultWriter::input_required(state.len() + size.sum::<usize>());
         let out = result.member("inputRequests");
-        for (index, (key, method, params)) in self.questions.iter().enumerate() {
+        for (index, OpenQuestion { key, method, params, .. }) in self.questions.iter().enumerate() {
             out.push(if index == 0 { b'{' } else { b',' });
             string::write(out, key);
             out.extend_from_slice(b":{\"method\":\"");

@@ -14,11 +14,11 @@ use serde_json::Value;
 use super::fields;
 use crate::{schema::Schema, validation};
 
-/// Something to ask the client with [`crate::Context::ask`]: a [`Form`], or one of the protocol's own requests:
+/// Something to ask the client with [`crate::Context::ask`]: a [`Form`], a [`Confirm`], or one of the protocol's own requests:
 /// [`ElicitRequest`] (a form by its schema, or a URL), [`CreateMessageRequest`], [`ListRootsRequest`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no question to a client",
-    note = "ask with `Form::<T>::new(..)`, `ElicitRequest`, `CreateMessageRequest` or `ListRootsRequest`"
+    note = "ask with `Form::<T>::new(..)`, `Confirm::new(..)`, `ElicitRequest`, `CreateMessageRequest` or `ListRootsRequest`"
 )]
 pub trait Question {
     /// The client's answer.
@@ -113,6 +113,45 @@ impl<T: DeserializeOwned + JsonSchema> Question for Form<T> {
             ElicitAction::Decline => Elicited::Declined,
             ElicitAction::Cancel => Elicited::Cancelled,
         })
+    }
+}
+
+/// A yes-or-no question for the user: a form without fields, which is accepted or not.
+///
+/// ```
+/// # use anyport_server::{Confirm, Context};
+/// # async fn f(context: &Context) {
+/// if context.can_ask(&Confirm::new("Empty the bin?")) {
+///     let sure: bool = context.ask("sure", Confirm::new("Empty the bin?")).await;
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    text: String,
+}
+
+impl Confirm {
+    /// Makes a question with this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
+}
+
+impl Question for Confirm {
+    /// Whether the user accepted. Declined and cancelled are both `false`.
+    type Answer = bool;
+
+    fn method(&self) -> Method {
+        Method::Elicit
+    }
+
+    fn params(&self) -> Result<Raw, QuestionError> {
+        written(&ElicitRequest::form(self.text.clone(), RequestedSchema::default()).params)
+    }
+
+    fn read(&self, result: &Raw) -> Result<bool, QuestionError> {
+        Ok(answered(result, None)?.action == ElicitAction::Accept)
     }
 }
 

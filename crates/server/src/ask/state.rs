@@ -15,7 +15,7 @@ use anyport_service::Principal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::replay::Replays;
+use super::{key::QuestionDigest, replay::Replays};
 use crate::{mount_context::MountContext, params::Params};
 
 /// The default of [`crate::Builder::state_ttl`]: for how long a `requestState` is valid, ten minutes.
@@ -58,12 +58,21 @@ pub(crate) type Memory = BTreeMap<String, Raw>;
 /// The stored results of earlier rounds of a call.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Answers that were good.
-    pub(crate) answers: Memory,
+    /// The questions by key: those that were answered well, and those of the last round.
+    pub(crate) questions: BTreeMap<String, KnownQuestion>,
     /// Results of [`crate::Context::once`].
     pub(crate) once: Memory,
     /// How many rounds there were.
     pub(crate) round: u32,
+}
+
+/// A question of an earlier round. An answer belongs to it and to no other.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KnownQuestion {
+    pub(crate) digest: QuestionDigest,
+    /// `None` if it was asked in the last round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) answer: Option<Raw>,
 }
 
 /// A state that was verified, with the proof that it may be used.
@@ -92,8 +101,8 @@ pub(crate) struct Binding<'a> {
 /// What the state of a call holds.
 #[derive(Serialize, Deserialize)]
 struct Payload {
-    #[serde(default, skip_serializing_if = "Memory::is_empty")]
-    answers: Memory,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    questions: BTreeMap<String, KnownQuestion>,
     #[serde(default, skip_serializing_if = "Memory::is_empty")]
     once: Memory,
     round: u32,
@@ -145,19 +154,24 @@ impl StateStore {
         &self.sealer
     }
 
-    /// Seals `state` for the request that `binding` names.
-    pub(crate) fn seal(&self, state: &State, binding: &Binding<'_>) -> Result<String, Error> {
+    /// Seals `state` and the questions `open` in this round, for the request that `binding` names.
+    pub(crate) fn seal(
+        &self,
+        state: &State,
+        open: impl Iterator<Item = (String, QuestionDigest)>,
+        binding: &Binding<'_>,
+    ) -> Result<String, Error> {
+        let answered = state.questions.iter().filter(|(_, known)| known.answer.is_some());
+        let mut questions: BTreeMap<_, _> =
+            answered.map(|(key, known)| (key.clone(), known.clone())).collect();
+        questions.extend(open.map(|(key, digest)| (key, KnownQuestion { digest, answer: None })));
         let owner = binding.scope.state_owner();
         let ttl = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
         let state = RequestState {
             owner: binding.principal.to_string(),
             request: binding.identity(owner),
             expires: self.clock.millis().saturating_add(ttl),
-            payload: Payload {
-                answers: state.answers.clone(),
-                once: state.once.clone(),
-                round: state.round.saturating_add(1),
-            },
+            payload: Payload { questions, once: state.once.clone(), round: state.round.saturating_add(1) },
         };
         let sealed = state.seal(owner.store.sealer(), PURPOSE)?;
         if sealed.len() > self.bytes {
@@ -190,9 +204,9 @@ impl StateStore {
         if expires <= self.clock.millis() {
             return Err(refused(StateRefused::Expired));
         }
-        let Payload { answers, once, round } = payload;
+        let Payload { questions, once, round } = payload;
         let id = Sha256::digest(token.as_bytes()).into();
-        Ok(VerifiedState { state: State { answers, once, round }, expires, id })
+        Ok(VerifiedState { state: State { questions, once, round }, expires, id })
     }
 
     /// Milliseconds since 1970.

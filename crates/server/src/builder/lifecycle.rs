@@ -1,11 +1,13 @@
 use std::{fmt::Display, future::Future, time::Duration};
 
-use anyport_layers::{Call, Function, Next};
+use anyport_layers::{Call, Next};
 use anyport_metrics::Metrics;
-use anyport_service::Outcome;
 
 use super::definition::Builder;
-use crate::Server;
+use crate::{
+    Server,
+    middleware::{self, IntoOutcome},
+};
 
 /// Hooks, limits of calls, middleware and metrics.
 impl Builder {
@@ -96,20 +98,38 @@ impl Builder {
     /// use anyport_layers::{Call, Next};
     ///
     /// let server = Server::builder("audited", "1.0.0").middleware(async |call: Call, next: Next| {
-    ///     let (who, what) = (call.principal().clone(), call.request.clone());
+    ///     let (who, tool) = (call.principal().clone(), call.tool());
     ///     let outcome = next.run(call).await;
-    ///     println!("{who} called {} {:?}", what.method, what.name());
+    ///     println!("{who} called {tool:?}, failed: {}", outcome.is_error());
     ///     outcome
     /// });
+    /// # let _ = server;
+    /// ```
+    ///
+    /// It refuses a call with an error, as a handler does; see [`IntoOutcome`]:
+    ///
+    /// ```
+    /// use anyport_layers::{Call, Next};
+    /// use anyport_server::{PermissionDenied, Server};
+    /// use anyport_service::Outcome;
+    ///
+    /// async fn members_only(call: Call, next: Next) -> Result<Outcome, PermissionDenied> {
+    ///     if call.tool().is_some() && call.principal().is_anonymous() {
+    ///         return Err(PermissionDenied::new("log in to call tools"));
+    ///     }
+    ///     Ok(next.run(call).await)
+    /// }
+    ///
+    /// let server = Server::builder("club", "1.0.0").middleware(members_only);
     /// # let _ = server;
     /// ```
     #[must_use]
     pub fn middleware<F, R>(mut self, function: F) -> Self
     where
         F: Fn(Call, Next) -> R + Send + Sync + 'static,
-        R: Future<Output = Outcome> + Send + 'static,
+        R: Future<Output: IntoOutcome> + Send + 'static,
     {
-        self.lifecycle.middleware.push(Function::new(function));
+        self.lifecycle.middleware.push(middleware::function(function));
         self
     }
 

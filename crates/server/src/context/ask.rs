@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::call::Context;
 use crate::{
     ToolResult,
-    ask::{AskOutcome, Elicited, Form, Once, Question},
+    ask::{AskOutcome, Confirm, Elicited, Form, Once, Question, QuestionKey},
     background,
 };
 
@@ -28,19 +28,23 @@ impl Context {
     /// When the answers arrive, the handler runs again from its top, and this returns the answer. So a handler must ask
     /// the same questions under the same keys in each round, and effects belong into [`Context::once`].
     ///
-    /// `key` goes on the wire unchanged. If an answer is missing or invalid, the client is asked again.
+    /// `key` goes on the wire unchanged; `None` derives one from the question, and the same question a second time has a
+    /// second answer. Different questions need different keys, in a loop too: another question under a key that has been
+    /// used ends the call with -32603. If an answer is missing or invalid, the client is asked again.
     ///
     /// If the client did not declare the capability, the call ends: with -32021 for a caller of 2026-07-28, else with a
     /// result that `isError` (tools) or -32600. See [`Context::can_ask`].
     ///
-    /// [`Context::elicit`], [`Context::elicit_url`], [`Context::sample`] and [`Context::list_roots`] are this for one
+    /// [`Context::confirm`], [`Context::elicit`], [`Context::elicit_url`], [`Context::sample`] and [`Context::list_roots`] are this for one
     /// kind of request each.
-    pub async fn ask<Q: Question>(&self, key: &str, question: Q) -> Q::Answer {
-        if self.refuses_background(key) {
+    pub async fn ask<'k, Q: Question>(&self, key: impl Into<QuestionKey<'k>>, question: Q) -> Q::Answer {
+        let key = key.into();
+        if self.refuses_background(key.given().unwrap_or_default()) {
             return pending().await;
         }
         let dialogue = &self.root().dialogue;
-        let ask = || match dialogue.ask(&self.key(key), &question, self.profile()) {
+        let prefix = self.nested().map_or("", |nested| &nested.prefix);
+        let ask = || match dialogue.ask(prefix, &key, &question, self.profile()) {
             AskOutcome::Answer(answer) => Some(answer),
             AskOutcome::Open => None,
             AskOutcome::Lacking(required) => {
@@ -100,6 +104,27 @@ impl Context {
         }
     }
 
+    /// Asks the user to confirm `text`, and returns whether the user accepted; the code before it runs again when the answer
+    /// arrives.
+    ///
+    /// `key` and rounds are as for [`Context::ask`]. In a loop, `None` is the safe key: each text is a question of its own.
+    ///
+    /// ```
+    /// # use anyport_server::Context;
+    /// async fn delete(names: Vec<String>, context: &Context) -> usize {
+    ///     let mut deleted = 0;
+    ///     for name in names {
+    ///         if context.confirm(None, format!("Delete {name}?")).await {
+    ///             deleted += 1;
+    ///         }
+    ///     }
+    ///     deleted
+    /// }
+    /// ```
+    pub async fn confirm<'k>(&self, key: impl Into<QuestionKey<'k>>, text: impl Into<String>) -> bool {
+        self.ask(key, Confirm::new(text)).await
+    }
+
     /// Asks the user to fill in a form with the fields of `T` (elicitation); the code before it runs again when the answer
     /// arrives.
     ///
@@ -124,9 +149,9 @@ impl Context {
     ///
     /// 2026-07-28, client/elicitation: "Servers MUST NOT use form mode elicitation to request sensitive information";
     /// use [`Context::elicit_url`] for that.
-    pub async fn elicit<T: DeserializeOwned + JsonSchema>(
+    pub async fn elicit<'k, T: DeserializeOwned + JsonSchema>(
         &self,
-        key: &str,
+        key: impl Into<QuestionKey<'k>>,
         message: impl Into<String>,
     ) -> Elicited<T> {
         self.ask(key, Form::new(message)).await
@@ -136,9 +161,9 @@ impl Context {
     ///
     /// The answer says whether the user agreed to visit it, not what happened there. `message` tells the user why. `key`
     /// and rounds are as for [`Context::ask`].
-    pub async fn elicit_url(
+    pub async fn elicit_url<'k>(
         &self,
-        key: &str,
+        key: impl Into<QuestionKey<'k>>,
         message: impl Into<String>,
         url: impl Into<String>,
     ) -> ElicitAction {
@@ -148,7 +173,11 @@ impl Context {
     /// Asks the client's model for a message (sampling); the code before it runs again when the answer arrives.
     ///
     /// `key` and rounds are as for [`Context::ask`].
-    pub async fn sample(&self, key: &str, request: CreateMessageRequest) -> CreateMessageResult {
+    pub async fn sample<'k>(
+        &self,
+        key: impl Into<QuestionKey<'k>>,
+        request: CreateMessageRequest,
+    ) -> CreateMessageResult {
         self.ask(key, request).await
     }
 

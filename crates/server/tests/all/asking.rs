@@ -369,6 +369,168 @@ async fn two_questions_cannot_share_a_key() {
     assert_eq!(error(&server, Method::ToolsCall, tool("t"), modern()).await.code, -32603);
 }
 
+/// Deletes three files, asking under `key` for each, and says which are gone. `deleted` counts what was done.
+fn cleaner(key: Option<&'static str>, deleted: &Arc<AtomicU32>) -> Server {
+    let deleted = deleted.clone();
+    Server::builder("cleaner", "1")
+        .tool(Tool::new("clean").run(move |_: NoArguments, context: Context| {
+            let deleted = deleted.clone();
+            async move {
+                let mut gone = Vec::new();
+                for name in ["a", "b", "c"] {
+                    if context.confirm(key, format!("Delete {name}?")).await {
+                        deleted.fetch_add(1, Ordering::Relaxed);
+                        gone.push(name);
+                    }
+                }
+                gone.join(" ")
+            }
+        }))
+        .build()
+        .unwrap()
+}
+
+/// The only key of `questions`.
+fn only_key(questions: &Value) -> String {
+    let keys: Vec<&String> = questions.as_object().unwrap().keys().collect();
+    assert_eq!(keys.len(), 1, "{questions}");
+    keys[0].clone()
+}
+
+/// Calls the tool `name` as a legacy caller, and gives `answers` in their order. Returns the messages of the questions.
+async fn legacy_call(server: Server, name: &str, answers: &[&str]) -> (Vec<String>, Outcome) {
+    let server = LegacyClientAdapter::new(server, LegacyClientLimits::default());
+    let caller =
+        legacy(Revision::V2025_06_18).with_client(crate::common::raw(&json!({"elicitation": {}})), None);
+    let mut reply = start(&server, Method::ToolsCall, &tool(name), caller);
+    let mut messages = Vec::new();
+    loop {
+        match reply.next().await {
+            Event::ServerRequest(question) => {
+                let action = answers[messages.len()];
+                messages.push(crate::common::value(&question.params)["message"].as_str().unwrap().to_owned());
+                question.responder.answer(Ok(crate::common::raw(&json!({"action": action}))));
+            }
+            Event::Outcome(outcome) => return (messages, outcome),
+            event => panic!("{event:?}"),
+        }
+    }
+}
+
+fn is_ambiguous(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Error(error)
+        if error.code == -32603 && error.message.contains("two different questions have the key"))
+}
+
+/// Invariant: An answer is given to the question that was asked, and never to another one under the same key.
+#[tokio::test]
+async fn another_question_under_an_answered_key_ends_the_call() {
+    let deleted = Arc::new(AtomicU32::new(0));
+    let server = cleaner(Some("sure"), &deleted);
+    let (questions, state) = asked(&server, Method::ToolsCall, tool("clean"), modern()).await;
+    assert_eq!(only_key(&questions), "sure");
+    for state in [Some(&*state), None] {
+        let params = retry(tool("clean"), json!({"sure": {"action": "accept"}}), state);
+        let end = outcome(&server, Method::ToolsCall, params, modern()).await;
+        assert!(is_ambiguous(&end), "{end:?}");
+    }
+    assert_eq!(
+        deleted.swap(0, Ordering::Relaxed),
+        2,
+        "the file that was asked for, in each of the two calls"
+    );
+
+    let (messages, end) = legacy_call(server, "clean", &["accept"]).await;
+    assert!(is_ambiguous(&end), "{end:?}");
+    assert_eq!(messages, ["Delete a?"]);
+    assert_eq!(deleted.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn an_answer_is_remembered_for_its_own_question_in_later_rounds() {
+    let server = Server::builder("s", "1")
+        .tool(Tool::new("t").run(async |_: NoArguments, context: Context| {
+            context.ask("k", form("a")).await;
+            context.ask("between", form("b")).await;
+            context.ask("k", form("other")).await;
+        }))
+        .build()
+        .unwrap();
+    let (_, state) = asked(&server, Method::ToolsCall, tool("t"), modern()).await;
+    let params = retry(tool("t"), json!({"k": accept(json!({"a": "x", "other": "x"}))}), Some(&state));
+    let (questions, state) = asked(&server, Method::ToolsCall, params, modern()).await;
+    assert_eq!(only_key(&questions), "between");
+    let params = retry(tool("t"), json!({"between": accept(json!({"b": "y"}))}), Some(&state));
+    let end = outcome(&server, Method::ToolsCall, params, modern()).await;
+    assert!(is_ambiguous(&end), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_question_that_changes_between_rounds_does_not_get_the_answer() {
+    let run = Arc::new(AtomicU32::new(0));
+    let server =
+        Server::builder("s", "1")
+            .tool(Tool::new("t").run(move |_: NoArguments, context: Context| {
+                let run = run.fetch_add(1, Ordering::Relaxed);
+                async move {
+                    if context.confirm("sure", format!("Delete {run}?")).await { "deleted" } else { "kept" }
+                }
+            }))
+            .build()
+            .unwrap();
+    let (_, state) = asked(&server, Method::ToolsCall, tool("t"), modern()).await;
+    let params = retry(tool("t"), json!({"sure": {"action": "accept"}}), Some(&state));
+    let end = outcome(&server, Method::ToolsCall, params, modern()).await;
+    assert!(is_ambiguous(&end), "{end:?}");
+    let (_, end) = legacy_call(server, "t", &["accept"]).await;
+    assert!(is_ambiguous(&end), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_question_without_a_key_is_asked_for_itself() {
+    let deleted = Arc::new(AtomicU32::new(0));
+    let server = cleaner(None, &deleted);
+    let (mut params, mut keys) = (tool("clean"), Vec::new());
+    for (file, action) in [("a", "accept"), ("b", "decline"), ("c", "accept")] {
+        let (questions, state) = asked(&server, Method::ToolsCall, params, modern()).await;
+        let key = only_key(&questions);
+        assert_eq!(
+            questions[&key]["params"],
+            json!({"message": format!("Delete {file}?"), "requestedSchema": {"type": "object", "properties": {}}})
+        );
+        params = retry(tool("clean"), json!({&key: {"action": action}}), Some(&state));
+        keys.push(key);
+    }
+    assert_eq!(text(&result(&server, Method::ToolsCall, params, modern()).await), "a c");
+    keys.dedup();
+    assert_eq!(keys.len(), 3);
+
+    let (messages, end) = legacy_call(server, "clean", &["decline", "accept", "cancel"]).await;
+    let Outcome::Result(end) = end else { panic!("{end:?}") };
+    assert_eq!(text(&crate::common::value(&end)), "b");
+    assert_eq!(messages, ["Delete a?", "Delete b?", "Delete c?"]);
+}
+
+#[tokio::test]
+async fn the_same_question_without_a_key_is_asked_again_also_by_tools_that_are_called() {
+    let inner = Tool::new("inner").run(async |_: NoArguments, context: Context| {
+        let (one, other) = tokio::join!(context.confirm(None, "Go on?"), context.confirm(None, "Go on?"));
+        format!("{one} {other}")
+    });
+    let outer = Tool::new("outer").run(async |_: NoArguments, context: Context| {
+        context.confirm(None, "Go on?").await;
+        let one = context.call("inner", &json!({})).await?;
+        let other = context.call("inner", &json!({})).await?;
+        Ok::<_, anyport_server::CallError>(format!("{}, {}", one.words(), other.words()))
+    });
+    let server = Server::builder("s", "1").tool(inner).tool(outer).build().unwrap();
+    let answers = ["accept", "accept", "decline", "decline", "accept"];
+    let (messages, end) = legacy_call(server, "outer", &answers).await;
+    assert_eq!(messages.len(), 5, "{end:?}");
+    let Outcome::Result(end) = end else { panic!("{end:?}") };
+    assert_eq!(text(&crate::common::value(&end)), "true false, false true");
+}
+
 /// Charges once, asks before and after, and counts what happened.
 fn shop(charges: &Arc<AtomicU32>) -> Server {
     let charges = charges.clone();

@@ -14,7 +14,10 @@ use std::{
 use crate::common::{all, call, error, modern, outcome, raw, result, start, text, value, with_meta};
 use anyport_layers::{Call, Next};
 use anyport_protocol::{Error, Method, jsonrpc::Reason};
-use anyport_server::{BackgroundError, Builder, Context, Json, NoArguments, Server, StartError, Tool};
+use anyport_server::{
+    BackgroundError, Builder, Context, Json, NoArguments, NotFound, PermissionDenied, Server, StartError,
+    Tool, ToolError,
+};
 use anyport_service::{Event, Outcome, Principal, Service as _};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -294,6 +297,75 @@ async fn middleware_stands_around_every_call_outermost_first() {
     assert!(matches!(listening.next().await, Event::Notification(_)));
     server.close();
     assert!(matches!(listening.next().await, Event::Outcome(Outcome::Result(_))));
+}
+
+/// A server with the tool `ping`, which no caller may use: `refuse` says why.
+fn closed<E: std::fmt::Display + Send + 'static>(refuse: fn() -> E) -> Server {
+    let refusing = move |call: Call, next: Next| async move {
+        match call.known() {
+            Some(Method::ToolsList) => Ok(next.run(call).await),
+            _ => Err(refuse()),
+        }
+    };
+    builder().middleware(refusing).build().unwrap()
+}
+
+#[tokio::test]
+async fn middleware_refuses_tools_with_results_and_other_methods_with_errors() {
+    let ping = || json!({"name": "ping"});
+    let reason =
+        |result: &serde_json::Value| result["_meta"][anyport_protocol::meta::key::ERROR]["reason"].clone();
+
+    let server = closed(|| PermissionDenied::new("members only"));
+    let refused = result(&server, Method::ToolsCall, ping(), modern()).await;
+    assert_eq!((&refused["isError"], text(&refused)), (&json!(true), "permission denied: members only"));
+    assert_eq!(reason(&refused), "permission_denied");
+    assert!(!crate::common::server_info(&refused).is_null(), "it is the server's result");
+    let get = error(&server, Method::PromptsGet, json!({"name": "p"}), modern()).await;
+    assert_eq!((get.code, get.reason), (-32603, Some(Reason::Forbidden)));
+    assert!(result(&server, Method::ToolsList, json!({}), modern()).await["tools"].is_array());
+
+    let server = closed(|| NotFound::new("such a thing"));
+    assert_eq!(reason(&result(&server, Method::ToolsCall, ping(), modern()).await), "not_found");
+    let read = error(&server, Method::ResourcesRead, json!({"uri": "a:b"}), modern()).await;
+    assert_eq!((read.code, &*read.message), (-32602, "resource not found: a:b: such a thing"));
+
+    let server = closed(|| ToolError::from(PermissionDenied::new("no")).because("closed"));
+    let refused = result(&server, Method::ToolsCall, ping(), modern()).await;
+    assert_eq!(
+        (text(&refused), reason(&refused)),
+        ("closed: permission denied: no", json!("permission_denied"))
+    );
+
+    let server = closed(|| Error::new(4711, "not today"));
+    assert_eq!(error(&server, Method::ToolsCall, ping(), modern()).await.code, 4711);
+}
+
+#[tokio::test]
+async fn middleware_sees_tools_and_whether_they_failed() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = seen.clone();
+    let server = Server::builder("s", "1")
+        .tool(Tool::new("good").run(async |_: NoArguments, _: Context| "isError"))
+        .tool(Tool::new("bad").run(async |_: NoArguments, _: Context| Err::<String, _>("no")))
+        .middleware(move |call: Call, next: Next| {
+            let log = log.clone();
+            async move {
+                let tool = call.tool();
+                let outcome = next.run(call).await;
+                log.lock().unwrap().push((tool.map(|tool| tool.to_string()), outcome.is_error()));
+                outcome
+            }
+        })
+        .build()
+        .unwrap();
+    for name in ["good", "bad", "unknown"] {
+        outcome(&server, Method::ToolsCall, json!({"name": name}), modern()).await;
+    }
+    outcome(&server, Method::PromptsGet, json!({"name": "p"}), modern()).await;
+    let named = |name: &str, failed| (Some(name.to_owned()), failed);
+    let expected = [named("good", false), named("bad", true), named("unknown", true), (None, true)];
+    assert_eq!(*seen.lock().unwrap(), expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,17 +9,15 @@ use anyport_service::{Context, Event, Outcome, Principal, Reply, Request, Servic
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
+use super::Answering;
 use crate::{Answer, Lost, Question, Refusal};
-
-/// The function that answers server requests.
-pub(crate) type Answerer = dyn FnMut(&Question) -> Result<Value, Refusal> + Send;
 
 /// Calls a service as a value.
 pub(super) struct Direct {
     service: Arc<dyn Service>,
     principal: Principal,
     capabilities: Value,
-    answerer: Box<Answerer>,
+    answering: Answering,
     listening: Option<Reply>,
 }
 
@@ -31,9 +29,9 @@ impl Direct {
         service: Arc<dyn Service>,
         principal: Principal,
         capabilities: Value,
-        answerer: Box<Answerer>,
+        answering: Answering,
     ) -> Self {
-        Self { service, principal, capabilities, answerer, listening: None }
+        Self { service, principal, capabilities, answering, listening: None }
     }
 
     /// Calls, and retries with answers as long as the server sends requests.
@@ -99,7 +97,7 @@ impl Direct {
                     let params = value(&asked.params)?;
                     let question =
                         Question { method: asked.method.as_str().into(), params, key: None, round };
-                    let answered = (self.answerer)(&question);
+                    let answered = self.answering.answer(&question);
                     answer.questions.push(question);
                     asked.responder.answer(
                         answered.map(Raw::from).map_err(|refused| Error::new(refused.code, refused.message)),
@@ -137,7 +135,7 @@ impl Direct {
                 key: Some(key.clone()),
                 round,
             };
-            match (self.answerer)(&question) {
+            match self.answering.answer(&question) {
                 Ok(answered) => drop(answers.insert(key.clone(), answered)),
                 Err(_) => refused = true,
             }

@@ -1,5 +1,6 @@
 //! A client in the same process: what a test of a server usually wants.
 
+mod answering;
 mod direct;
 #[cfg(test)]
 mod tests;
@@ -7,6 +8,7 @@ mod transcript;
 
 use std::{fmt, future::IntoFuture, pin::Pin, sync::Arc};
 
+use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
 use anyport_protocol::{
     Revision,
     types::{Prompt, Resource, ResourceTemplate, Tool},
@@ -17,9 +19,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{Answer, Link, Lost, Question, Refusal, Wire};
-pub(crate) use direct::Answerer;
+use answering::{Answering, MAX_ROUNDS};
 use direct::Direct;
 pub use transcript::Transcript;
+
+/// The function that answers server requests.
+type Answerer = dyn FnMut(&Question) -> Result<Value, Refusal> + Send;
 
 /// Gives a server a client for its tests: `server.client().await?`.
 pub trait TestServer {
@@ -52,6 +57,7 @@ pub struct Connect {
 /// Calls request progress and log messages; both are in the [`Answer`].
 pub struct Client {
     way: Way,
+    answering: Answering,
     transcript: Transcript,
     calls: u64,
 }
@@ -70,7 +76,7 @@ impl Connect {
             principal: Principal::local(),
             wire: None,
             capabilities: None,
-            answerer: Box::new(|question| Err(Refusal::new(-1, format!("nobody answers {question}")))),
+            answerer: Box::new(|_| Err(Refusal::new(-1, "`Connect::answering` gives the client answers"))),
         }
     }
 
@@ -92,8 +98,12 @@ impl Connect {
         self
     }
 
-    /// Answers what the server asks with `answerer`: the result of the question, as its client would send it. Unless
-    /// set, all questions are refused.
+    /// Answers what the server asks with `answerer`: the result of the question, as its client would send it.
+    ///
+    /// An answer is checked as a client checks what its user enters: fields of a form that are left out get their default,
+    /// and an answer that does not fit ends the call with [`Lost::Answer`]. A question that remains without an answer,
+    /// because `answerer` refuses it or is not set, ends the call with [`Lost::Unanswered`]; a call that asks in more than
+    /// ten rounds ends with [`Lost::Rounds`]. So it is in all revisions. A [`Wire`] sends any answer or refusal.
     pub fn answering(
         mut self,
         answerer: impl FnMut(&Question) -> Result<Value, Refusal> + Send + 'static,
@@ -103,20 +113,24 @@ impl Connect {
     }
 
     async fn connect(self) -> Result<Client, Lost> {
-        let Self { service, principal, wire, capabilities, mut answerer } = self;
+        let Self { service, principal, wire, capabilities, answerer } = self;
+        let answering = Answering::new(answerer);
         let capabilities = capabilities.unwrap_or_else(|| everything(wire.unwrap_or(Revision::NEWEST)));
         let way = match wire {
-            None => Way::Direct(Direct::new(service, principal, capabilities, answerer)),
+            None => Way::Direct(Direct::new(service, principal, capabilities, answering.clone())),
             Some(revision) => {
-                let live = anyport_adapters::LegacyClientAdapter::new(service, Default::default());
+                // One round more than the client answers: the adapter would end the call with a result.
+                let limits = LegacyClientLimits::default().rounds(MAX_ROUNDS + 1);
+                let live = LegacyClientAdapter::new(answering.counting(service), limits);
                 let mut wire = Wire::over(Link::stdio(live)).declaring(capabilities);
-                wire.answer_with(move |question| answerer(question));
+                let answers = answering.clone();
+                wire.answer_with(move |question| answers.answer(question));
                 wire.open(revision).await?;
                 wire.log_level("debug").await?;
                 Way::Wire(wire)
             }
         };
-        Ok(Client { way, transcript: Transcript::default(), calls: 0 })
+        Ok(Client { way, answering, transcript: Transcript::default(), calls: 0 })
     }
 }
 
@@ -133,7 +147,8 @@ impl Client {
     /// Calls the tool `name`.
     ///
     /// # Errors
-    /// [`Lost`], when no answer came, or the arguments are no JSON. An error of the server's is an outcome.
+    /// [`Lost`], when no answer came, the server asked what [`Connect::answering`] does not answer, or the arguments are no
+    /// JSON. An error of the server's is an outcome.
     pub async fn call(&mut self, name: &str, arguments: impl Serialize) -> Result<Answer, Lost> {
         let arguments = serde_json::to_value(arguments).map_err(|error| Lost::Garbage(error.to_string()))?;
         self.request("tools/call", json!({"name": name, "arguments": arguments})).await
@@ -216,10 +231,15 @@ impl Client {
                 meta.entry("progressToken").or_insert(self.calls.into());
             }
         }
+        self.answering.begin();
         let answer = match &mut self.way {
-            Way::Direct(direct) => direct.call(method, params).await?,
-            Way::Wire(wire) => wire.call(method, params).await?,
+            Way::Direct(direct) => direct.call(method, params).await,
+            Way::Wire(wire) => wire.call(method, params).await,
         };
+        if let Some(fault) = self.answering.fault() {
+            return Err(fault);
+        }
+        let answer = answer?;
         self.transcript.record(method, &sent, &answer);
         Ok(answer)
     }

@@ -86,7 +86,7 @@ async fn the_same_calls_go_through_memory_and_as_messages_of_every_revision() {
             assert_eq!(greeting.text(), "Hello, Ada!", "{revision:?}");
             // Each round of a call may tell of its progress.
             assert!(!greeting.said("notifications/progress").is_empty());
-            assert_eq!(sum.structured::<Sum>(), Some(Sum { value: 3 }));
+            assert_eq!(sum.structured::<Sum>().unwrap(), Sum { value: 3 });
         }
     }
 }
@@ -107,12 +107,89 @@ async fn changes_are_heard() {
     assert!(matches!(client.change().await, Err(Lost::Silence(..))));
 }
 
+/// A server whose tools ask: `greet` once, `nag` again and again, `sample` a model.
+fn asking() -> Server {
+    let greet = Tool::new("greet").run(async |_: NoArguments, context: Context| {
+        match context.ask("who", Form::<Name>::new("Who are you?")).await.accepted() {
+            Some(Name { name }) => format!("Hello, {name}!"),
+            None => "Nobody".to_owned(),
+        }
+    });
+    let nag = Tool::new("nag").run(async |_: NoArguments, context: Context| {
+        for number in 1..=11 {
+            context.confirm(None, format!("Go on to {number}?")).await;
+        }
+    });
+    let sample = Tool::new("sample").run(async |_: NoArguments, context: Context| {
+        let asked = anyport_protocol::types::SamplingMessage::user("Hi");
+        let asked = anyport_protocol::types::CreateMessageRequest::new(vec![asked], 10);
+        context.sample("model", asked).await.content.text()
+    });
+    Server::builder("asking", "1.0.0").add(greet).add(nag).add(sample).build().unwrap()
+}
+
+/// Calls the tool `name` in memory, and as messages of a revision of each era, with `answer` to each question.
+async fn in_every_era(
+    name: &str,
+    answer: fn(&Question) -> Result<Value, Refusal>,
+) -> [Result<Answer, Lost>; 3] {
+    let mut answers = Vec::new();
+    for wire in [None, Some(Revision::V2025_11_25), Some(Revision::V2026_07_28)] {
+        let connect = asking().client().answering(answer);
+        let mut client = match wire {
+            None => connect.await.unwrap(),
+            Some(revision) => connect.wire(revision).await.unwrap(),
+        };
+        let call = tokio::time::timeout(Duration::from_secs(60), client.call(name, json!({}))).await;
+        answers.push(call.expect("the call ends"));
+        // The client is as good as before.
+        assert_eq!(client.tools().await.unwrap().len(), 3);
+    }
+    answers.try_into().unwrap()
+}
+
 #[tokio::test]
-async fn a_refused_question_ends_with_what_was_required() {
+async fn a_question_without_an_answer_fails_the_call_and_is_named() {
+    for call in in_every_era("greet", |_| Err(Refusal::new(-1, "not today"))).await {
+        let Err(Lost::Unanswered { question, refusal }) = call else { panic!("{call:?}") };
+        assert!(question.contains("elicitation/create") && question.contains("Who are you?"), "{question}");
+        assert_eq!(refusal.message, "not today");
+    }
+    let lost = asking().client().await.unwrap().call("greet", json!({})).await.unwrap_err().to_string();
+    assert!(lost.contains("Who are you?") && lost.contains("`Connect::answering`"), "{lost}");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_its_form_fails_the_call_and_names_the_field() {
+    let unfit = |_: &Question| Ok(json!({"action": "accept", "content": {"nom": "Ada"}}));
+    for call in in_every_era("greet", unfit).await {
+        let Err(Lost::Answer { question, fault, .. }) = call else { panic!("{call:?}") };
+        assert!(question.contains("Who are you?") && fault.contains("name"), "{question}: {fault}");
+    }
+    for call in in_every_era("sample", |_| Ok(json!({"role": "assistant"}))).await {
+        assert!(matches!(call, Err(Lost::Answer { .. })), "{call:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_asks_without_end_is_ended() {
+    for call in in_every_era("nag", |_| Ok(json!({"action": "accept"}))).await {
+        let Err(Lost::Rounds { question, rounds: 10 }) = call else { panic!("{call:?}") };
+        assert!(question.contains("Go on to 11?"), "{question}");
+    }
+}
+
+#[tokio::test]
+async fn the_structured_content_of_a_tool_that_failed_is_its_failure() {
     let mut client = server().client().await.unwrap();
-    let answer = client.call("greet", json!({})).await.unwrap();
-    assert_eq!(answer.outcome.unwrap()["resultType"], "input_required");
-    assert_eq!(answer.questions[0].key.as_deref(), Some("who"));
+    let failed = client.call("add", json!({"a": "one"})).await.unwrap().structured::<Sum>().unwrap_err();
+    assert!(failed.to_string().starts_with("the tool failed: "), "{failed}");
+    let none = client.call("touch", json!({})).await.unwrap().structured::<Sum>().unwrap_err();
+    assert!(none.to_string().contains("there is none"), "{none}");
+    let unknown = client.call("subtract", json!({})).await.unwrap().structured::<Sum>().unwrap_err();
+    assert!(matches!(unknown, Lost::Refusal(_)), "{unknown}");
+    let sum = client.call("add", json!({"a": 1, "b": 2})).await.unwrap();
+    assert!(sum.structured::<Vec<i64>>().is_err());
 }
 
 #[tokio::test]

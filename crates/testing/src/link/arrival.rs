@@ -27,7 +27,8 @@ pub(crate) enum Arrival {
     End,
 }
 
-/// The other end said nothing, or something that is no message.
+/// Why a call has no answer: the other end sent nothing or something that is no message, or its request remained without an
+/// answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
     /// Nothing came in time.
@@ -36,8 +37,8 @@ pub enum Lost {
     /// The other end closed the connection.
     #[error("the connection ended, while waiting for {0}")]
     Ended(String),
-    /// What came is no JSON.
-    #[error("not JSON: {0:?}")]
+    /// What came cannot be read.
+    #[error("cannot be read: {0}")]
     Garbage(String),
     /// What came answers no request.
     #[error("not an answer: {0}")]
@@ -48,6 +49,35 @@ pub enum Lost {
     /// The server answered with an error where a result was needed.
     #[error(transparent)]
     Refusal(#[from] crate::Refusal),
+    /// A server request was not answered by [`Connect::answering`](crate::Connect::answering).
+    #[error("the question {question} was not answered: {refusal}")]
+    Unanswered {
+        /// The request.
+        question: String,
+        /// The answer that refuses it.
+        refusal: crate::Refusal,
+    },
+    /// The answer to a server request does not fit it.
+    #[error("the answer {answer} to the question {question} does not fit: {fault}")]
+    Answer {
+        /// The request.
+        question: String,
+        /// The answer.
+        answer: Value,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// The server sent requests in too many rounds of one call.
+    #[error("the call asked in more than {rounds} rounds, at last {question}")]
+    Rounds {
+        /// The last request.
+        question: String,
+        /// How many rounds are answered.
+        rounds: u32,
+    },
+    /// A tool failed where its structured content was needed.
+    #[error("the tool failed: {0}")]
+    ToolFailed(String),
     /// The service could not be served, or not be reached.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -35,7 +35,7 @@ pub(super) struct Passed {
 
 /// Checks Host, then Origin.
 pub(super) fn pass(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Passed, Response> {
-    check_host(parts, config).map_err(|error| response::error(StatusCode::MISDIRECTED_REQUEST, &error))?;
+    check_host(parts, config).map_err(|(status, error)| response::error(status, &error))?;
     let origin = check_origin(parts, config, info);
     let origin = origin.map_err(|error| response::error(StatusCode::FORBIDDEN, &error))?;
     Ok(Passed { origin })
@@ -50,18 +50,24 @@ fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&HeaderValue>,
     }
 }
 
-fn check_host(parts: &Parts, config: &Config) -> Result<(), Error> {
+fn check_host(parts: &Parts, config: &Config) -> Result<(), (StatusCode, Error)> {
     let refused = |host: &str| {
-        Error::invalid_request(format!(
+        let error = Error::invalid_request(format!(
             "host {host:.128?} is not allowed; start the server with --allow-host NAME[:PORT] to allow it"
-        ))
+        ));
+        (StatusCode::MISDIRECTED_REQUEST, error)
     };
     let authority = parts.uri.authority().map(|authority| authority.as_str());
     let host = match single(&parts.headers, header::HOST) {
         Ok(Some(host)) => Some(host.to_str().map_err(|_| refused("?"))?),
         // HTTP/2 names the host in `:authority` (RFC 9113 §8.3.1).
         Ok(None) if parts.version >= Version::HTTP_2 && authority.is_some() => None,
-        _ => return Err(Error::invalid_request("exactly one Host header is needed")),
+        // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
+        // lacks a Host header field and to any request message that contains more than one Host header field line".
+        _ => {
+            let error = Error::invalid_request("exactly one Host header is needed");
+            return Err((StatusCode::BAD_REQUEST, error));
+        }
     };
     // A request line may name a host of its own, and RFC 9112 §3.2.2 lets it win.
     for host in [host, authority].into_iter().flatten() {
@@ -238,8 +244,8 @@ mod tests {
         ] {
             assert_eq!(status(&[host], &[]), 421, "{host}");
         }
-        assert_eq!(status(&[], &[]), 421);
-        assert_eq!(status(&["localhost", "localhost"], &[]), 421);
+        assert_eq!(status(&[], &[]), 400);
+        assert_eq!(status(&["localhost", "localhost"], &[]), 400);
     }
 
     #[test]

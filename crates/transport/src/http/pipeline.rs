@@ -1,6 +1,6 @@
 //! One pipeline of checks for every request; the first that fails is the answer.
 //!
-//! Host and Origin (421, 403) → token (401) → method and content type (405, 415) → size (413) → scan (400) →
+//! Framing (400) → Host and Origin (400 or 421, 403) → token (401) → method and content type (405, 415) → size (413) → scan (400) →
 //! envelope (400) → era; what follows is the era's own.
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::{
     config::Route,
     connect_info::ConnectInfo,
     legacy, modern,
-    request_body::{collect, json_body},
+    request_body::{check_framing, collect, json_body},
     response::{self, method_not_allowed},
     rest,
     routes::Target,
@@ -39,6 +39,9 @@ pub(super) async fn answer<B: Received>(
     info: ConnectInfo,
 ) -> Response {
     let (parts, body) = request.into_parts();
+    if let Err(refused) = check_framing(&parts.headers) {
+        return refused;
+    }
     let passed = match access::pass(&parts, &state.config, info) {
         Ok(passed) => passed,
         Err(refused) => return refused,

@@ -11,6 +11,23 @@ use tokio::time::timeout;
 use super::{body::Response, response, state::State};
 use crate::dialogue::refusal;
 
+/// Checks that the body of a request is framed in the one way that everybody between client and server reads alike.
+///
+/// RFC 9112 §6.1: "A server that receives a request message with a transfer coding it does not understand SHOULD respond with
+/// 501"; "A sender MUST NOT apply the chunked transfer coding more than once". The HTTP library reads everything that ends with
+/// `chunked`; what a proxy makes of the codings before it is another matter, so the connection is closed.
+pub(super) fn check_framing(headers: &HeaderMap) -> Result<(), Response> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => {
+            let error = Error::invalid_request("the one Transfer-Encoding that is read here is chunked");
+            Err(Unread { status: StatusCode::BAD_REQUEST, error, close: true }.response(false))
+        }
+    }
+}
+
 /// The body of a POST, checked in the order of the pipeline.
 pub(super) async fn json_body<B: Received>(
     state: &State,

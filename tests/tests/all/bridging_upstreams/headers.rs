@@ -121,6 +121,73 @@ async fn param_checked_not_sent() {
     }
 }
 
+/// 2026-07-28, streamable-http §Server Behavior for Custom Headers: "Any server that processes the message body MUST
+/// validate that encoded header values [...] match the corresponding values in the request body."
+#[tokio::test(start_paused = true)]
+async fn a_header_that_contradicts_its_argument_is_refused_although_nobody_has_listed_the_tools() {
+    for server in legacy().chain([M]) {
+        for way in [Way::Lines, Way::Http] {
+            let pair = format!("{server} {way:?}");
+            let mut bridged = quiet(way, server);
+            let client = bridged.client(M, json!({})).await;
+            let basel = [("mcp-param-place", "Basel")];
+            let endpoint = Endpoint::new(bridged.bridge().clone(), Config::default());
+            let calling = call(&endpoint, json!({"place": "Bern"}), &basel);
+            let serving = async {
+                let mut peer = bridged.server().await;
+                let heard = next(&mut peer, "tools/list").await;
+                assert_eq!(heard.header("mcp-param-place"), "", "{pair}: it is one of the call");
+                heard.answers(placed());
+                peer
+            };
+            let ((status, refused), mut peer) = tokio::join!(calling, serving);
+            assert_eq!((status, &refused["error"]["code"]), (400, &json!(-32020)), "{pair}: {refused}");
+            let words = refused["error"]["message"].as_str().unwrap();
+            assert!(words.contains("Mcp-Param-Place differs from the argument (place)"), "{pair}: {words}");
+            peer.hears_nothing().await;
+
+            // The list is known from now on, and one that fits goes on as it came.
+            let calling = call(bridged.endpoint(), json!({"place": "Basel"}), &basel);
+            let serving = async {
+                let heard = peer.hears("tools/call").await;
+                let has_headers = server == M && way == Way::Http;
+                let sent = if has_headers { "Basel" } else { "" };
+                assert_eq!(heard.header("mcp-param-place"), sent, "{pair}");
+                heard.answers(r#"{"resultType":"complete","content":[]}"#);
+            };
+            let ((status, answer), ()) = tokio::join!(calling, serving);
+            assert_eq!(status, 200, "{pair}: {answer}");
+            drop(client);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_with_headers_is_not_sent_if_its_tool_cannot_be_listed() {
+    let mut bridged = quiet(Way::Lines, M);
+    let client = bridged.client(M, json!({})).await;
+    let headers = [("mcp-param-place", "Basel")];
+    let endpoint = Endpoint::new(bridged.bridge().clone(), Config::default());
+    let calling = call(&endpoint, json!({"place": "Bern"}), &headers);
+    let serving = async {
+        let mut peer = bridged.server().await;
+        next(&mut peer, "tools/list").await.fails(-32603, "not now", Value::Null);
+        peer
+    };
+    let ((_, refused), mut peer) = tokio::join!(calling, serving);
+    assert_eq!(refused["error"]["message"], "not now");
+    peer.hears_nothing().await;
+    // A server without lists has no tool whose headers it could know.
+    let calling = call(bridged.endpoint(), json!({"place": "Bern"}), &headers);
+    let serving = async {
+        next(&mut peer, "tools/list").await.fails(-32601, "no such method", Value::Null);
+        next(&mut peer, "tools/call").await.answers(r#"{"resultType":"complete","content":[]}"#);
+    };
+    let ((status, answer), ()) = tokio::join!(calling, serving);
+    assert_eq!(status, 200, "{answer}");
+    drop(client);
+}
+
 #[tokio::test(start_paused = true)]
 async fn param_headers_from_arguments() {
     for client_revision in legacy() {

@@ -27,12 +27,20 @@ use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::{Fault, address_policy, fault::without_secrets, plain_stream::PlainStream};
+use super::{
+    Fault,
+    address_policy::{AddressClass, AddressRule},
+    fault::without_secrets,
+    plain_stream::{PlainStream, Way},
+};
 use crate::client::Dial;
 
 /// Makes connections: resolves names, keeps out of private networks, goes through proxies, speaks TLS.
 #[derive(Clone)]
-pub(crate) struct Connector(Arc<Shared>);
+pub(crate) struct Connector {
+    shared: Arc<Shared>,
+    rule: AddressRule,
+}
 
 struct Shared {
     options: ConnectorOptions,
@@ -77,7 +85,13 @@ impl Connector {
             Proxies::One(proxy) => Some(Matcher::builder().all(proxy.clone()).build()),
             Proxies::None => None,
         };
-        Self(Arc::new(Shared { options, proxies, tls: OnceLock::new() }))
+        let rule = AddressRule { public_only: options.public_only, class: None };
+        Self { shared: Arc::new(Shared { options, proxies, tls: OnceLock::new() }), rule }
+    }
+
+    /// The same connector, for connections to addresses of one class.
+    pub(super) fn of_class(&self, class: AddressClass) -> Self {
+        Self { rule: AddressRule { class: Some(class), ..self.rule }, ..self.clone() }
     }
 
     /// Connects to the host of `uri`.
@@ -99,7 +113,7 @@ impl Connector {
 
     async fn within(&self, uri: &Uri, tunnel: bool) -> Result<Socket, Fault> {
         let target = HostPort::of(uri)?;
-        let after = self.0.options.timeout;
+        let after = self.shared.options.timeout;
         match tokio::time::timeout(after, self.open(uri, &target, tunnel)).await {
             Ok(connected) => connected,
             Err(_) => Err(Fault::ConnectTimeout { target: target.name(), after }),
@@ -122,15 +136,18 @@ impl Connector {
         tunnel: bool,
     ) -> Result<PlainStream, Fault> {
         self.allowed(target)?;
-        if let Some(dial) = &self.0.options.dial {
+        if let Some(dial) = &self.shared.options.dial {
             let unreachable = |source| Fault::Unreachable { target: target.name(), source: Arc::new(source) };
             return dial.dial().await.map(PlainStream::dialled).map_err(unreachable);
         }
         let proxy = self.proxy(uri, target);
         let tunnel = tunnel || uri.scheme() == Some(&Scheme::HTTPS);
         let tcp = self.tcp(uri, target, proxy.as_ref(), tunnel).await?;
-        let proxied = !tunnel && proxy.is_some_and(|proxy| is_http(&proxy));
-        Ok(PlainStream::tcp(tcp, proxied))
+        let way = match &proxy {
+            None => Way::Direct,
+            Some(proxy) => Way::Proxy { reads: !tunnel && is_http(proxy) },
+        };
+        Ok(PlainStream::tcp(tcp, way))
     }
 
     /// Agrees on TLS.
@@ -155,31 +172,26 @@ impl Connector {
         self.allowed(target)?;
         let proxy = self.proxy(uri, target).map(|proxy| HostPort::of(proxy.uri())).transpose()?;
         // Whoever set the proxy up may have it in a private network.
-        let public_only = self.0.options.public_only && proxy.is_none();
+        let rule = if proxy.is_none() { self.rule } else { AddressRule::default() };
         let target = proxy.as_ref().unwrap_or(target);
         match target.address() {
             Some(address) => Ok(vec![address]),
-            None => Ok(resolve(&target.host, public_only).await?.iter().map(SocketAddr::ip).collect()),
+            None => Ok(resolve(&target.host, rule).await?.iter().map(SocketAddr::ip).collect()),
         }
     }
 
     /// A host that is an address has no name to be resolved; so it is looked at here. Others are looked at when their
     /// addresses are known, or through a proxy not at all: then that one decides what may be reached.
     fn allowed(&self, target: &HostPort) -> Result<(), Fault> {
-        match target.address() {
-            Some(address) if self.0.options.public_only && !address_policy::is_public(address) => {
-                Err(Fault::Private { host: target.host.clone(), address })
-            }
-            _ => Ok(()),
-        }
+        target.address().map_or(Ok(()), |address| self.rule.check(&target.host, address))
     }
 
     pub(super) fn proxy(&self, uri: &Uri, target: &HostPort) -> Option<Intercept> {
         // As Go does: what runs on this machine is not looked for elsewhere, though the environment forgets to say so.
         let here =
             target.host == "localhost" || target.address().is_some_and(|address| address.is_loopback());
-        let ours = self.0.options.dial.is_none();
-        self.0.proxies.as_ref().filter(|_| ours && !here).and_then(|proxies| proxies.intercept(uri))
+        let ours = self.shared.options.dial.is_none();
+        self.shared.proxies.as_ref().filter(|_| ours && !here).and_then(|proxies| proxies.intercept(uri))
     }
 
     async fn tcp(
@@ -190,7 +202,7 @@ impl Connector {
         tunnel: bool,
     ) -> Result<TokioIo<TcpStream>, Fault> {
         let Some(proxy) = proxy else {
-            let resolver = Resolver { public_only: self.0.options.public_only };
+            let resolver = Resolver(self.rule);
             return tcp(resolver).call(uri.clone()).await.map_err(|error| tcp_fault(target, error));
         };
         let refused = |why: String| Fault::Proxy {
@@ -202,7 +214,7 @@ impl Connector {
         // Without a port, the proxy would be asked for that of TLS.
         let there = target.uri()?;
         // Whoever set the proxy up may have it in a private network.
-        let mut tcp = tcp(Resolver { public_only: false });
+        let mut tcp = tcp(Resolver(AddressRule::default()));
         match proxy.uri().scheme_str() {
             Some("http") if !tunnel => {
                 tcp.call(proxy.uri().clone()).await.map_err(|error| refused(chain(&error)))
@@ -237,7 +249,7 @@ impl Connector {
     }
 
     fn tls(&self) -> Result<Arc<ClientConfig>, Fault> {
-        self.0.tls.get_or_init(|| tls(&self.0.options.roots)).clone()
+        self.shared.tls.get_or_init(|| tls(&self.shared.options.roots)).clone()
     }
 }
 
@@ -288,9 +300,7 @@ fn tcp(resolver: Resolver) -> HttpConnector<Resolver> {
 /// Resolves names, and lets none through that leads to where we may not go. The connection is made to the very
 /// addresses that were looked at, so a name that leads elsewhere a moment later gains nothing.
 #[derive(Clone)]
-struct Resolver {
-    public_only: bool,
-}
+struct Resolver(AddressRule);
 
 impl Service<Name> for Resolver {
     type Response = std::vec::IntoIter<SocketAddr>;
@@ -302,20 +312,17 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let public_only = self.public_only;
-        Box::pin(async move { Ok(resolve(name.as_str(), public_only).await?.into_iter()) })
+        let rule = self.0;
+        Box::pin(async move { Ok(resolve(name.as_str(), rule).await?.into_iter()) })
     }
 }
 
-async fn resolve(host: &str, public_only: bool) -> Result<Vec<SocketAddr>, Fault> {
+async fn resolve(host: &str, rule: AddressRule) -> Result<Vec<SocketAddr>, Fault> {
     let unknown = |source| Fault::Name { host: host.into(), source: Arc::new(source) };
     let found: Vec<_> = tokio::net::lookup_host((host, 0)).await.map_err(unknown)?.collect();
     // One private address among public ones is no accident: none of them is used.
-    let private = found.iter().map(SocketAddr::ip).find(|address| !address_policy::is_public(*address));
-    match private {
-        Some(address) if public_only => Err(Fault::Private { host: host.into(), address }),
-        _ => Ok(found),
-    }
+    found.iter().try_for_each(|address| rule.check(host, address.ip()))?;
+    Ok(found)
 }
 
 /// A connection that is made already, for the TLS connector.

@@ -8,7 +8,7 @@
 //!   stream that was cut.
 //! - `headers`: what requests carry besides their message.
 //! - `received`: responses, read as messages; `events`: streams of events.
-//! - `outbound`: requests over kept connections, with redirects; `connector`: makes connections; `address_policy`: the
+//! - `outbound`: requests over kept connections; `redirect`: which redirects are followed; `connector`: makes connections; `address_policy`: the
 //!   addresses that are out of bounds; `probe`: the steps of a connection one by one, for diagnosis.
 
 mod address_policy;
@@ -25,6 +25,7 @@ mod outbound;
 mod plain_stream;
 mod probe;
 mod received;
+mod redirect;
 mod resume;
 mod shared;
 mod shared_stream;

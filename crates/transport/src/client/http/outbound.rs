@@ -1,7 +1,10 @@
 //! Requests to servers: over kept connections, with redirects.
 
+use std::sync::Arc;
+
+use anyport_service::sync::Lock;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -12,16 +15,20 @@ use url::Url;
 
 use super::{
     Endpoint, Fault,
+    address_policy::AddressClass,
     connector::{Connector, chain, find},
-    fault::{SendError, shown, without_secrets},
+    fault::{SendError, shown},
     headers::RequestHeaders,
+    redirect::{Redirected, class_of, is_redirect, target},
 };
 
 /// Sends requests; clones share their connections.
 #[derive(Clone)]
 pub(crate) struct Outbound {
-    client: Client<Connector, Full<Bytes>>,
+    client: HttpClient,
     connector: Connector,
+    /// The client of the last redirect to another origin.
+    elsewhere: Arc<Lock<Option<Elsewhere>>>,
     /// The headers that every request to the server has: those that the user has set, and the host.
     given: HeaderMap,
     /// The origin that `given` is for.
@@ -29,6 +36,15 @@ pub(crate) struct Outbound {
     /// The address of nearly every request, prepared once.
     usual: Option<Usual>,
     redirects: usize,
+}
+
+type HttpClient = Client<Connector, Full<Bytes>>;
+
+/// Sends the requests that a server has redirected to another origin, to addresses of the server's own class.
+struct Elsewhere {
+    origin: url::Origin,
+    class: AddressClass,
+    client: HttpClient,
 }
 
 #[derive(Clone)]
@@ -42,11 +58,7 @@ struct Usual {
 impl Outbound {
     pub(crate) fn new(endpoint: &Endpoint) -> Self {
         let connector = Connector::new(endpoint.options.clone());
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .http1_max_buf_size(READ_AHEAD)
-            .build(connector.clone());
+        let client = client(connector.clone());
         let usual = uri(&endpoint.url).ok().map(|uri| {
             let credentials = connector.proxy_credentials(&uri);
             Usual { url: endpoint.url.clone(), uri, credentials }
@@ -56,14 +68,18 @@ impl Outbound {
         if let Some(host) = usual.as_ref().and_then(|usual| host(&usual.uri)) {
             given.entry(header::HOST).or_insert(host);
         }
-        Self { client, connector, given, home, usual, redirects: endpoint.redirects }
+        let elsewhere = Arc::default();
+        Self { client, connector, elsewhere, given, home, usual, redirects: endpoint.redirects }
     }
 
-    /// Sends a request and gives the response's head; its body comes as it is read. Redirects are followed, as long as
-    /// they are few and lead to where we may go; credentials go to the server's own origin only.
+    /// Sends a request and returns the head of the response; its body comes as it is read.
+    ///
+    /// Redirects are followed, as long as they are few. A request with a body is sent on to the same host only, or to its
+    /// `https`, and no request to an address of another class: see [`target`] and [`AddressClass`]. Credentials go to the
+    /// server's own origin only.
     ///
     /// # Errors
-    /// Why there is no response.
+    /// Why there is no response. The refusal of another host is an error too, which repeats nothing of it.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -87,9 +103,10 @@ impl Outbound {
     ) -> Result<Response<Incoming>, Fault> {
         // Once led away, always away: a server that sends us back does not choose what we carry.
         let mut trusted = true;
-        let mut next = None;
+        let mut sent_on: Option<(Url, Url, HttpClient)> = None;
         for _ in 0..=self.redirects {
-            let at = next.as_ref().unwrap_or(url);
+            let (from, at, client) =
+                sent_on.as_ref().map_or((url, url, &self.client), |(from, at, client)| (from, at, client));
             let usual = self.usual.as_ref().filter(|usual| trusted && usual.url == *at);
             trusted = usual.is_some() || trusted && at.origin() == self.home;
             let (uri, credentials) = match usual {
@@ -108,15 +125,42 @@ impl Outbound {
             *request.method_mut() = method.clone();
             *request.uri_mut() = uri;
             *request.headers_mut() = carried;
-            let response = self.client.request(request).await.map_err(|error| lost(at, &error))?;
+            let mut response = client.request(request).await.map_err(|error| lost(from, at, &error))?;
             *is_redirected |= is_redirect(&response);
-            let Some(to) = redirect(at, &response)? else { return Ok(response) };
+            let Some(to) = target(at, &response, !body.is_empty())? else {
+                if at.origin() != url.origin() {
+                    let redirected = Redirected::of(url, at);
+                    redirected.check(&response)?;
+                    response.extensions_mut().insert(redirected);
+                }
+                return Ok(response);
+            };
             tracing::debug!(from = shown(at), to = shown(&to), "the server sends us on");
-            next = Some(to);
+            let client = self.client_for(at, &to, &response);
+            sent_on = Some((at.clone(), to, client));
         }
         let why = "it was not the first redirect, and more are not followed";
-        let to = shown(next.as_ref().unwrap_or(url));
+        let to = shown(sent_on.as_ref().map_or(url, |(_, to, _)| to));
         Err(Fault::Redirect { from: self.home.ascii_serialization(), to, why })
+    }
+
+    /// The client that sends on to `to` what `response` of `from` has redirected.
+    ///
+    /// Another origin needs a connection of its own, whose address is looked at when it is made: a name that leads
+    /// elsewhere a moment later gains nothing.
+    fn client_for(&self, from: &Url, to: &Url, response: &Response<Incoming>) -> HttpClient {
+        let Some(class) = class_of(from, response).filter(|_| from.origin() != to.origin()) else {
+            return self.client.clone();
+        };
+        let origin = to.origin();
+        let mut elsewhere = self.elsewhere.lock();
+        if let Some(known) = elsewhere.as_ref().filter(|known| known.origin == origin && known.class == class)
+        {
+            return known.client.clone();
+        }
+        let client = client(self.connector.of_class(class));
+        *elsewhere = Some(Elsewhere { origin, class, client: client.clone() });
+        client
     }
 
     /// The headers of a request to the server itself.
@@ -129,8 +173,18 @@ impl Outbound {
     }
 }
 
-fn lost(url: &Url, error: &hyper_util::client::legacy::Error) -> Fault {
+fn client(connector: Connector) -> HttpClient {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .http1_max_buf_size(READ_AHEAD)
+        .build(connector)
+}
+
+/// Why a request to `url`, to which `from` has sent us on if that is another one, has no response.
+fn lost(from: &Url, url: &Url, error: &hyper_util::client::legacy::Error) -> Fault {
     match find::<Fault>(error) {
+        Some(Fault::Redirect { why, .. }) => Fault::Redirect { from: shown(from), to: shown(url), why },
         Some(fault) => fault.clone(),
         None => {
             let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
@@ -145,42 +199,6 @@ fn public(headers: &RequestHeaders) -> HeaderMap {
     map.insert(header::USER_AGENT, USER_AGENT);
     headers.add_public(&mut map);
     map
-}
-
-/// Whether `response` sends us on.
-///
-/// A POST stays one: what MCP posts cannot be said by GET, so 303, which demands that, is no way to go.
-fn is_redirect(response: &Response<Incoming>) -> bool {
-    let moved = [
-        StatusCode::MOVED_PERMANENTLY,
-        StatusCode::FOUND,
-        StatusCode::TEMPORARY_REDIRECT,
-        StatusCode::PERMANENT_REDIRECT,
-    ];
-    moved.contains(&response.status())
-}
-
-/// Where `response` sends us.
-fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fault> {
-    if !is_redirect(response) {
-        return Ok(None);
-    }
-    let location = response.headers().get(header::LOCATION).map(HeaderValue::to_str);
-    let Some(Ok(location)) = location else { return Ok(None) };
-    let refused = |why| Fault::Redirect {
-        from: shown(from),
-        to: without_secrets(location).chars().take(256).collect(),
-        why,
-    };
-    let to = from.join(location).map_err(|_| refused("this is no URL"))?;
-    match (from.scheme(), to.scheme()) {
-        ("https", "http") => Err(refused("what was said in private would be said in public")),
-        (_, "http" | "https") if !to.username().is_empty() || to.password().is_some() => {
-            Err(refused("it names a user"))
-        }
-        (_, "http" | "https") => Ok(Some(to)),
-        _ => Err(refused("only http:// and https:// are followed")),
-    }
 }
 
 /// The URL as the HTTP library wants it.

@@ -14,6 +14,7 @@ use hyper_util::{
 };
 use tokio::net::TcpStream;
 
+use super::address_policy::AddressClass;
 use crate::client::dial::Dialled;
 
 /// A stream to a server or a proxy: TCP, or what the caller has dialled.
@@ -21,24 +22,50 @@ pub(crate) struct PlainStream {
     io: TokioIo<Dialled>,
     /// The address at the other end, if it has one.
     pub(super) address: Option<SocketAddr>,
-    proxied: bool,
+    way: Way,
+}
+
+/// How a connection leads to its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// To the address of the server.
+    Direct,
+    /// Through a proxy. `reads`: it reads the requests, so that they must name their host in the first line.
+    Proxy {
+        /// Whether it does.
+        reads: bool,
+    },
+    /// To what the caller has dialled, wherever the URL leads.
+    Dialled,
+}
+
+/// What a response says of the connection that it came on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConnectionInfo {
+    pub(super) way: Way,
+    /// The class of the server's address, where the connection leads to that.
+    pub(super) class: Option<AddressClass>,
 }
 
 impl PlainStream {
-    /// `proxied`: whether a proxy reads the requests, so that they must name their host in the first line.
-    pub(super) fn tcp(tcp: TokioIo<TcpStream>, proxied: bool) -> Self {
+    /// A stream over TCP to the server, or to a proxy.
+    pub(super) fn tcp(tcp: TokioIo<TcpStream>, way: Way) -> Self {
         let tcp = tcp.into_inner();
-        Self { address: tcp.peer_addr().ok(), proxied, ..Self::dialled(Box::new(tcp)) }
+        Self { address: tcp.peer_addr().ok(), way, ..Self::dialled(Box::new(tcp)) }
     }
 
     pub(super) fn dialled(stream: Dialled) -> Self {
-        Self { io: TokioIo::new(stream), address: None, proxied: false }
+        Self { io: TokioIo::new(stream), address: None, way: Way::Dialled }
     }
 }
 
 impl Connection for PlainStream {
     fn connected(&self) -> Connected {
-        Connected::new().proxy(self.proxied)
+        let address = self.address.filter(|_| self.way == Way::Direct);
+        let class = address.map(|address| AddressClass::of(address.ip()));
+        Connected::new()
+            .proxy(self.way == Way::Proxy { reads: true })
+            .extra(ConnectionInfo { way: self.way, class })
     }
 }
 

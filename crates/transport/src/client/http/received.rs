@@ -27,6 +27,7 @@ use hyper::body::Incoming as Body;
 use super::{
     connector::chain,
     events::{Event, Events},
+    redirect::Redirected,
 };
 use crate::client::{MessageObserver, unexpected_messages::UnexpectedMessages};
 
@@ -275,11 +276,16 @@ pub(crate) struct Refusal {
     retry_after: Option<String>,
     /// The beginning of what it says otherwise.
     words: String,
+    /// The redirect that led to another origin, which sent this.
+    redirected: Option<Redirected>,
 }
 
 impl Refusal {
     /// Reads a response of failure, of which no more than its beginning matters.
+    ///
+    /// Of another origin only a JSON-RPC error is taken over, which the same server says there.
     pub(crate) async fn of(response: Response<Body>, reading: &Reading) -> Self {
+        let redirected = response.extensions().get::<Redirected>().cloned();
         let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let challenge = header(header::WWW_AUTHENTICATE).map(str::to_owned);
         let retry_after = header(header::RETRY_AFTER).map(str::to_owned);
@@ -295,14 +301,24 @@ impl Refusal {
             Ok(Incoming::One(Message::Response(response))) => response.outcome.err(),
             _ => None,
         };
-        Self { status, error, challenge, retry_after, words }
+        match redirected {
+            None => Self { status, error, challenge, retry_after, words, redirected },
+            Some(_) => {
+                Self { status, error, challenge: None, retry_after: None, words: String::new(), redirected }
+            }
+        }
     }
 
     /// Whether the server says that it does not know the session (any more).
     ///
     /// 2025-11-25, transports §Session Management: "it MUST respond to requests containing that session ID with HTTP 404
     /// Not Found". Servers that follow the examples of the TypeScript SDK answer 400 in words of their own.
+    ///
+    /// Another origin, to which the server sends us on, never had the id of the session.
     pub(crate) fn is_lost_session(&self) -> bool {
+        if self.redirected.is_some() {
+            return false;
+        }
         // Servers of both eras say with this status, too, that they do not know a method (2026-07-28, streamable-http).
         let no_method = self.error.as_ref().is_some_and(|error| error.code == code::METHOD_NOT_FOUND);
         self.status == StatusCode::NOT_FOUND && !no_method
@@ -316,7 +332,7 @@ impl Refusal {
     /// something else now.
     pub(super) fn ends_session(&self) -> bool {
         let statuses = [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
-        statuses.contains(&self.status)
+        self.redirected.is_none() && statuses.contains(&self.status)
     }
 
     /// Whether this says nothing about what the server speaks: it wants to know who calls, or is broken.
@@ -351,7 +367,11 @@ impl Refusal {
             (None, "") => String::new(),
             (None, words) => format!("; it says: {words}"),
         };
-        format!("the server answers HTTP status {status}: {what}{later}{said}")
+        let who = match &self.redirected {
+            Some(Redirected { from, to, .. }) => format!("{from} sends on to {to}, which"),
+            None => "the server".to_owned(),
+        };
+        format!("{who} answers HTTP status {status}: {what}{later}{said}")
     }
 
     /// As the outcome of a request.

@@ -5,6 +5,7 @@ mod nonsense;
 mod ours;
 mod outbound;
 mod probe;
+mod redirects;
 mod script;
 mod scripted;
 mod strained;

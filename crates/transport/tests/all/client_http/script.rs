@@ -42,7 +42,15 @@ impl Script {
     /// Answers each request with the bytes that `answer` makes of it, and closes the connection; an empty answer keeps
     /// it open and says nothing.
     pub(crate) async fn start(answer: impl Fn(&Asked) -> String + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1", answer).await
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) async fn start_at(
+        host: &str,
+        answer: impl Fn(&Asked) -> String + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (asked, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
         let all = asked.clone();

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::common::{
     Server,
-    client::{Response, Verb, call},
+    client::{Connection, Response, Verb, call},
+    within,
 };
 
 fn echo() -> Verb {
@@ -91,7 +92,7 @@ async fn a_request_without_one_host_goes_nowhere() {
     let server = Server::start(Config::default()).await;
     for verb in [echo().without("Host"), echo().add("Host", "localhost"), echo().add("Host", "evil.example")]
     {
-        assert_eq!(server.ask(&verb).await.status, 421, "{verb:?}");
+        assert_eq!(server.ask(&verb).await.status, 400, "{verb:?}");
     }
     // The request line may name a host as well, and it is the one that counts.
     let absolute = |target: &str| Verb { target: target.into(), ..echo() };
@@ -222,4 +223,64 @@ async fn nobody_listens_to_other_machines_without_asking_who_calls() {
     assert_eq!(server.ask(&echo().add("Authorization", "Bearer ")).await.status, 401);
     let taken = Listener::bind(server.address, Config::default(), false).await.unwrap_err();
     assert!(matches!(taken, Refused::Bind { .. }), "{taken}");
+}
+
+/// A request in raw bytes, with these lines in its head.
+fn raw(lines: &[&str], body: &str) -> Vec<u8> {
+    let lines: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
+    let head = "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
+    format!("{head}{lines}\r\n{body}").into_bytes()
+}
+
+/// RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
+/// header field and to any request message that contains more than one Host header field line".
+#[tokio::test]
+async fn a_request_has_exactly_one_host() {
+    let server = Server::start(Config::default()).await;
+    for hosts in
+        [&[][..], &["Host: localhost", "Host: localhost"], &["Host: localhost", "host: evil.example"]]
+    {
+        let lines = [hosts, &["Content-Length: 2"]].concat();
+        let mut connection = Connection::open(server.address).await;
+        connection.send(&raw(&lines, "{}")).await;
+        let answer = connection.response().await;
+        assert_eq!((answer.status, answer.code()), (400, Some(-32600)), "{hosts:?}: {answer:?}");
+        assert!(answer.text().contains("exactly one Host"), "{hosts:?}: {answer:?}");
+    }
+}
+
+/// RFC 9112 §6.1: whoever reads another coding than the last one finds another end of the request.
+#[tokio::test]
+async fn a_request_with_another_transfer_coding_is_refused_and_its_connection_closed() {
+    let server = Server::start(Config::default()).await;
+    let body = "2\r\n{}\r\n0\r\n\r\n";
+    for codings in [
+        &["Transfer-Encoding: gzip"][..],
+        &["Transfer-Encoding: identity"],
+        &["Transfer-Encoding: gzip, chunked"],
+        &["Transfer-Encoding: chunked, chunked"],
+        &["Transfer-Encoding: chunked, gzip"],
+        &["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
+        &["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+        &["Transfer-Encoding: chunked;x=1"],
+        &["Transfer-Encoding: ,chunked"],
+        &["Transfer-Encoding: xchunked"],
+        &["Transfer-Encoding:"],
+    ] {
+        let lines = [&["Host: localhost"], codings].concat();
+        let mut connection = Connection::open(server.address).await;
+        // A second request, as somebody who reads the body otherwise would smuggle it in.
+        let both = [raw(&lines, body), raw(&["Host: localhost", "Content-Length: 2"], "{}")].concat();
+        connection.send(&both).await;
+        let text = String::from_utf8(within(connection.closed()).await).unwrap();
+        assert!(text.starts_with("HTTP/1.1 400 "), "{codings:?}: {text}");
+        assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{codings:?}: {text}");
+    }
+    let mut connection = Connection::open(server.address).await;
+    connection.send(&raw(&["Host: localhost", "Transfer-Encoding: Chunked"], body)).await;
+    let answer = connection.response().await;
+    assert!(
+        answer.text().contains("jsonrpc") && answer.header("connection").is_none(),
+        "it was read: {answer:?}"
+    );
 }
