@@ -266,7 +266,7 @@ impl ServerConnection {
         if self.pushes.is_empty() {
             self.pushes.spawn(push(self.session.clone(), self.out.clone()));
         }
-        ResponseStream::legacy(&self.session, request)
+        ResponseStream::legacy(&self.session, request, None)
     }
 
     fn modern(&self, request: Request) -> ResponseStream {

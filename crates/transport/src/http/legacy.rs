@@ -9,7 +9,7 @@ use anyport_protocol::{
     Error, Method, Revision,
     jsonrpc::{Malformed, Message, Reason, Request},
 };
-use anyport_service::Principal;
+use anyport_service::{Presence, Principal};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::{sync::oneshot, time::sleep};
@@ -106,7 +106,7 @@ async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Res
         state.config.limits.max_open_requests,
     );
     let id = request.id.clone();
-    let mut messages = match ResponseStream::legacy(&dialogue, request) {
+    let mut messages = match ResponseStream::legacy(&dialogue, request, None) {
         Ok(messages) => messages,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
     };
@@ -137,9 +137,11 @@ async fn request(
     request: Request,
 ) -> Response {
     let id = request.id.clone();
-    match ResponseStream::legacy(&session.dialogue, request).map(ResponseStream::into_ready) {
+    let presence = Presence::new();
+    match ResponseStream::legacy(&session.dialogue, request, Some(&presence)).map(ResponseStream::into_ready)
+    {
         Ok(Ok(ready)) => response::legacy(ready),
-        Ok(Err(messages)) => pending(state, accept, session, messages).await,
+        Ok(Err(messages)) => pending(state, accept, session, (messages, presence)).await,
         Err(error) => response::legacy(refusal(Some(&id), &error, false)),
     }
 }
@@ -150,16 +152,18 @@ async fn pending(
     state: &Arc<State>,
     accept: Accept,
     session: &Arc<HttpSession>,
-    messages: ResponseStream,
+    (messages, presence): (ResponseStream, Presence),
 ) -> Response {
     let id = messages.id().clone();
+    // Until the response is read, or the client disconnects.
+    let _connected = presence.connected();
     // Another request may have taken the id, or the last free one, since it was looked at.
     let running = match session.begin(&id) {
         Ok(running) => running,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
     };
     let (first, opened) = oneshot::channel();
-    let call = Call { state: state.clone(), session: session.clone(), accept, first: Some(first) };
+    let call = Call { state: state.clone(), session: session.clone(), accept, presence, first: Some(first) };
     let activity = session.activity();
     tokio::spawn(call.run(messages, running));
     match opened.await {
@@ -189,6 +193,7 @@ struct Call {
     state: Arc<State>,
     session: Arc<HttpSession>,
     accept: Accept,
+    presence: Presence,
     first: Option<oneshot::Sender<First>>,
 }
 
@@ -225,7 +230,7 @@ impl Call {
                 _ => messages.withdraw_requests(),
             }
         };
-        let stream = self.session.stream(&self.state.config.limits);
+        let stream = self.session.stream(&self.state.config.limits, self.presence.clone());
         if let Ok(reader) = stream.log.reader(None) {
             // Priming is 2025-11-25's; older clients may take an empty event for a broken message.
             let primes = self.session.dialogue.revision().has_sse_polling();
@@ -303,9 +308,10 @@ pub(super) async fn batch(
         return response::json(StatusCode::BAD_REQUEST, refusal(None, &error, null_id).text);
     }
     let (mut answers, mut open) = (Vec::new(), Vec::new());
+    let presence = Presence::new();
     for message in batch {
         match message {
-            Ok(Message::Request(request)) => match member(&session, request) {
+            Ok(Message::Request(request)) => match member(&session, request, &presence) {
                 Ok(answer) => answers.push(answer.text),
                 Err(call) => open.push(call),
             },
@@ -316,9 +322,9 @@ pub(super) async fn batch(
     }
     match (open.is_empty(), accept.events) {
         (true, _) => whole(&answers),
-        (false, true) => together(state, &session, answers, open),
+        (false, true) => together(state, &session, answers, open, presence),
         (false, false) => {
-            let _activity = session.activity();
+            let (_activity, _connected) = (session.activity(), presence.connected());
             // Tasks, since the calls go on when the client is gone.
             let calls: Vec<_> =
                 open.into_iter().map(|(call, running)| tokio::spawn(answer_alone(call, running))).collect();
@@ -334,9 +340,10 @@ pub(super) async fn batch(
 fn member(
     session: &Arc<HttpSession>,
     request: Request,
+    presence: &Presence,
 ) -> Result<EncodedResponse, (ResponseStream, Running)> {
     let id = request.id.clone();
-    match ResponseStream::legacy(&session.dialogue, request).map(ResponseStream::into_ready) {
+    match ResponseStream::legacy(&session.dialogue, request, Some(presence)).map(ResponseStream::into_ready) {
         Err(error) => Ok(refusal(Some(&id), &error, false)),
         Ok(Ok(ready)) => Ok(ready),
         Ok(Err(messages)) => match session.begin(messages.id()) {
@@ -360,8 +367,9 @@ fn together(
     session: &Arc<HttpSession>,
     answers: Vec<Bytes>,
     open: Vec<(ResponseStream, Running)>,
+    presence: Presence,
 ) -> Response {
-    let stream = Arc::new(session.stream(&state.config.limits));
+    let stream = Arc::new(session.stream(&state.config.limits, presence));
     let Ok(reader) = stream.log.reader(None) else {
         return response::empty(StatusCode::INTERNAL_SERVER_ERROR);
     };
