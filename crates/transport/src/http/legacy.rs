@@ -106,7 +106,7 @@ async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Res
         state.config.limits.max_open_requests,
     );
     let id = request.id.clone();
-    let mut messages = match ResponseStream::legacy(&dialogue, request) {
+    let mut messages = match ResponseStream::legacy(&dialogue, request, &state.config.buffers) {
         Ok(messages) => messages,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
     };
@@ -137,7 +137,8 @@ async fn request(
     request: Request,
 ) -> Response {
     let id = request.id.clone();
-    match ResponseStream::legacy(&session.dialogue, request).map(ResponseStream::into_ready) {
+    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers);
+    match begun.map(ResponseStream::into_ready) {
         Ok(Ok(ready)) => response::legacy(ready),
         Ok(Err(messages)) => pending(state, accept, session, messages).await,
         Err(error) => response::legacy(refusal(Some(&id), &error, false)),
@@ -225,7 +226,7 @@ impl Call {
                 _ => messages.withdraw_requests(),
             }
         };
-        let stream = self.session.stream(&self.state.config.limits);
+        let stream = self.session.stream(&self.state.config);
         if let Ok(reader) = stream.log.reader(None) {
             // Priming is 2025-11-25's; older clients may take an empty event for a broken message.
             let primes = self.session.dialogue.revision().has_sse_polling();
@@ -305,7 +306,7 @@ pub(super) async fn batch(
     let (mut answers, mut open) = (Vec::new(), Vec::new());
     for message in batch {
         match message {
-            Ok(Message::Request(request)) => match member(&session, request) {
+            Ok(Message::Request(request)) => match member(state, &session, request) {
                 Ok(answer) => answers.push(answer.text),
                 Err(call) => open.push(call),
             },
@@ -315,7 +316,7 @@ pub(super) async fn batch(
         }
     }
     match (open.is_empty(), accept.events) {
-        (true, _) => whole(&answers),
+        (true, _) => whole(state, &answers),
         (false, true) => together(state, &session, answers, open),
         (false, false) => {
             let _activity = session.activity();
@@ -325,18 +326,20 @@ pub(super) async fn batch(
             for call in calls {
                 answers.extend(call.await.ok().flatten());
             }
-            whole(&answers)
+            whole(state, &answers)
         }
     }
 }
 
 /// One request of a batch: its answer, or the call that runs.
 fn member(
+    state: &State,
     session: &Arc<HttpSession>,
     request: Request,
 ) -> Result<EncodedResponse, (ResponseStream, Running)> {
     let id = request.id.clone();
-    match ResponseStream::legacy(&session.dialogue, request).map(ResponseStream::into_ready) {
+    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers);
+    match begun.map(ResponseStream::into_ready) {
         Err(error) => Ok(refusal(Some(&id), &error, false)),
         Ok(Ok(ready)) => Ok(ready),
         Ok(Err(messages)) => match session.begin(messages.id()) {
@@ -347,11 +350,11 @@ fn member(
 }
 
 /// Answers as one array; a batch without requests has none.
-fn whole(answers: &[Bytes]) -> Response {
+fn whole(state: &State, answers: &[Bytes]) -> Response {
     if answers.is_empty() {
         return response::empty(StatusCode::ACCEPTED);
     }
-    response::json(StatusCode::OK, array(answers))
+    response::json(StatusCode::OK, state.config.buffers.hold(array(answers)))
 }
 
 /// Answers a batch on one stream.
@@ -361,7 +364,7 @@ fn together(
     answers: Vec<Bytes>,
     open: Vec<(ResponseStream, Running)>,
 ) -> Response {
-    let stream = Arc::new(session.stream(&state.config.limits));
+    let stream = Arc::new(session.stream(&state.config));
     let Ok(reader) = stream.log.reader(None) else {
         return response::empty(StatusCode::INTERNAL_SERVER_ERROR);
     };
