@@ -21,6 +21,14 @@ limits! {
         #[default(1_024)]
         #[limit(Count "max_concurrent_calls", beyond = "-32603 `overloaded`, 503")]
         pub max_concurrent_calls: usize,
+        /// The number of calls of one caller that run at once: an authenticated principal, or else a session or connection.
+        #[default("three quarters of `max_concurrent_calls`" = None)]
+        #[limit(
+            Count "max_calls_per_caller", note = "three quarters of `max_concurrent_calls`",
+            beyond = "-32603 `overloaded`, 503; requests without a principal and a session count as one caller's"
+        )]
+        #[set(into)]
+        pub max_calls_per_caller: Option<usize>,
         /// How often each principal may call.
         #[default("no limit" = None)]
         #[set(into)]
@@ -30,6 +38,27 @@ limits! {
         #[default("no limit" = None)]
         #[set(into)]
         pub call_timeout: Option<Duration>,
+        /// The time that a call may take although it reports progress (`call_timeout_max`). If it is set, each progress
+        /// notification restarts `call_timeout`.
+        #[default("none: progress does not restart `call_timeout`" = None)]
+        #[set(into)]
+        pub call_timeout_max: Option<Duration>,
+    }
+}
+
+impl EdgeLimits {
+    /// The number of calls of one caller that run at once. It leaves places to others.
+    fn calls_per_caller(&self) -> usize {
+        let all = self.max_concurrent_calls;
+        self.max_calls_per_caller.unwrap_or(all - all / 4)
+    }
+
+    fn timeout(&self, metrics: &Metrics) -> Option<TimeoutLayer> {
+        let layer = TimeoutLayer::new(self.call_timeout?, metrics);
+        Some(match self.call_timeout_max {
+            Some(max) => layer.max(max),
+            None => layer,
+        })
     }
 }
 
@@ -62,9 +91,13 @@ pub fn edge<S: Service>(limits: &EdgeLimits, metrics: &Metrics) -> impl Layer<S,
         // Outermost, so that it sees what every other layer answers.
         .layer(TraceLayer)
         // What runs at once is bounded, so that what runs stays fast.
-        .layer(ConcurrencyLimitLayer::new(limits.max_concurrent_calls, metrics))
+        .layer(
+            ConcurrencyLimitLayer::new(limits.max_concurrent_calls, metrics)
+                // The calls of one caller never take all places.
+                .per_caller(limits.calls_per_caller()),
+        )
         // One caller alone cannot take all there is.
         .layer(optional(limits.quota.map(|quota| RateLimitLayer::new(quota, metrics))))
         // A call that hangs is ended.
-        .layer(optional(limits.call_timeout.map(|limit| TimeoutLayer::new(limit, metrics))))
+        .layer(optional(limits.timeout(metrics)))
 }

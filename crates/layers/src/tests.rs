@@ -12,7 +12,8 @@ use tower_layer::Layer;
 use super::*;
 use anyport_metrics::Metrics;
 use anyport_service::{
-    Context, Event, Notification, Outcome, Principal, Reply, Request, ServerRequest, Service, emit,
+    Context, Event, Notification, Outcome, Presence, Principal, Reply, Request, ServerRequest, Service,
+    SessionId, emit,
 };
 
 /// A service that is a function.
@@ -84,6 +85,122 @@ async fn the_timeout_stands_still_while_a_question_is_open() {
     // Ten seconds before the question, twenty after it: thirty in all, the person's five minutes aside.
     assert_eq!(started.elapsed(), Duration::from_secs(330));
     person.await.unwrap();
+}
+
+/// Reports progress every `seconds`, for ever.
+fn busy(seconds: u64) -> Reply {
+    emit::reply(move |emitter| async move {
+        loop {
+            sleep(Duration::from_secs(seconds)).await;
+            let progress = Notification { method: Method::Progress, params: Raw::EMPTY_OBJECT };
+            emitter.emit(Event::Notification(progress)).await;
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_restarts_a_timeout_with_a_maximum_and_no_other() {
+    let metrics = Metrics::new();
+    let layer = TimeoutLayer::new(Duration::from_secs(30), &metrics);
+    for (layer, seconds, expected) in [
+        (layer.clone(), 20, 30),
+        (layer.clone().max(Duration::from_secs(100)), 20, 100),
+        (layer.clone().max(Duration::from_secs(100)), 40, 30),
+        (layer.max(Duration::MAX), 40, 30),
+    ] {
+        let service = layer.layer(Fake(move |_| busy(seconds)));
+        let started = Instant::now();
+        let outcome = service.call(request(Method::ToolsCall), context()).outcome().await;
+        let ended = (reason(outcome), started.elapsed());
+        assert_eq!(ended, (Some(Reason::Timeout), Duration::from_secs(expected)));
+    }
+    let expired = |limit| metrics.refusals(limit).value();
+    assert_eq!((expired("call_timeout"), expired("call_timeout_max")), (3, 1));
+}
+
+/// Invariant: A timeout stands still while a server request is open.
+#[tokio::test(start_paused = true)]
+async fn progress_during_a_question_counts_from_its_answer_on() {
+    let asking = Fake(|_: Request| {
+        emit::reply(|emitter| async move {
+            let (question, answer) = ServerRequest::new(Method::Elicit, Raw::EMPTY_OBJECT);
+            emitter.emit(Event::ServerRequest(question)).await;
+            sleep(Duration::from_secs(50)).await;
+            let progress = Notification { method: Method::Progress, params: Raw::EMPTY_OBJECT };
+            emitter.emit(Event::Notification(progress)).await;
+            let _ = answer.await;
+            std::future::pending().await
+        })
+    });
+    let service = Timeout::new(asking, Duration::from_secs(30)).max(Duration::from_secs(1000));
+    let started = Instant::now();
+    let mut reply = service.call(request(Method::ToolsCall), context());
+    let Event::ServerRequest(question) = reply.next().await else { panic!() };
+    let person = tokio::spawn(async move {
+        sleep(Duration::from_secs(300)).await;
+        question.responder.answer(Ok(Raw::EMPTY_OBJECT));
+    });
+    assert_eq!(reason(reply.outcome().await), Some(Reason::Timeout));
+    assert_eq!(started.elapsed(), Duration::from_secs(330));
+    person.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_is_a_principal_or_else_a_session() {
+    let service = ConcurrencyLimit::new(Fake(|_| slow(1)), 10).per_caller(1);
+    let (one, two) = (SessionId::next(), SessionId::next());
+    let anonymous = || Context::new(Principal::anonymous(), Revision::NEWEST);
+    let alice = || Context::new(Principal::named("alice"), Revision::NEWEST);
+    let mut open = Vec::new();
+    for (context, fits) in [
+        (anonymous(), true),
+        (anonymous(), false),
+        (anonymous().with_session(one), true),
+        (anonymous().with_session(two), true),
+        (anonymous().with_session(two), false),
+        (alice().with_session(one), true),
+        (alice().with_session(two), false),
+    ] {
+        match service.call(request(Method::ToolsCall), context).into_ready() {
+            Ok(refused) => assert_eq!((reason(refused), fits), (Some(Reason::Overloaded), false)),
+            Err(reply) => {
+                assert!(fits);
+                open.push(reply);
+            }
+        }
+    }
+    assert_eq!(service.running(), 4);
+    drop(open);
+    assert_eq!(service.running(), 0);
+}
+
+/// Invariant: A call whose client has disconnected gives its place to a call that would be refused.
+#[tokio::test(start_paused = true)]
+async fn a_call_without_its_client_is_ended_for_one_that_would_be_refused() {
+    let service = ConcurrencyLimit::new(Fake(|_| slow(60)), 2);
+    let call = |context| service.call(request(Method::ToolsCall), context);
+    let presences = [Presence::new(), Presence::new()];
+    let mut connected: Vec<_> = presences.iter().map(|presence| Some(presence.connected())).collect();
+    let calls =
+        presences.clone().map(|presence| tokio::spawn(call(context().with_presence(presence)).outcome()));
+    tokio::task::yield_now().await;
+    assert_eq!(reason(call(context()).outcome().await), Some(Reason::Overloaded), "both are waited for");
+    // The second leaves first.
+    for number in [1, 0] {
+        connected[number] = None;
+        sleep(Duration::from_secs(1)).await;
+    }
+    let third = call(context());
+    assert_eq!(service.running(), 2);
+    let [first, second] = calls;
+    assert_eq!(reason(second.await.unwrap()), Some(Reason::Overloaded));
+    assert!(!first.is_finished());
+    // Whoever has come back is waited for.
+    connected[0] = Some(presences[0].connected());
+    assert_eq!(reason(call(context()).outcome().await), Some(Reason::Overloaded));
+    assert!(matches!(first.await.unwrap(), Outcome::Result(_)));
+    drop(third);
+    assert_eq!(service.running(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyport_metrics::{Counter, Metrics};
-use anyport_protocol::failure::Failure;
+use anyport_protocol::{Method, failure::Failure};
 use anyport_service::{Context, Event, Outcome, Relay, Reply, Request, Service, sync::Lock};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_layer::Layer;
@@ -15,14 +15,23 @@ use tower_layer::Layer;
 /// Limits how long a call may take: makes a [`Timeout`].
 #[derive(Clone, Debug)]
 pub struct TimeoutLayer {
-    limit: Duration,
-    expired: Counter,
+    limits: Limits,
+    expired: Expired,
 }
 
 impl TimeoutLayer {
     /// Gives every call at most `limit` (`call_timeout`). Calls that are ended are counted in `metrics`.
     pub fn new(limit: Duration, metrics: &Metrics) -> Self {
-        Self { limit, expired: metrics.refusals("call_timeout") }
+        let expired =
+            Expired { limit: metrics.refusals("call_timeout"), max: metrics.refusals("call_timeout_max") };
+        Self { limits: Limits { limit, max: None }, expired }
+    }
+
+    /// Lets each progress notification of a call restart its timeout, up to `max` in all (`call_timeout_max`).
+    #[must_use]
+    pub fn max(mut self, max: Duration) -> Self {
+        self.limits.max = Some(max);
+        self
     }
 }
 
@@ -30,7 +39,7 @@ impl<S> Layer<S> for TimeoutLayer {
     type Service = Timeout<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Timeout { expired: self.expired.clone(), ..Timeout::new(inner, self.limit) }
+        Timeout { inner, limits: self.limits, expired: self.expired.clone() }
     }
 }
 
@@ -41,14 +50,41 @@ impl<S> Layer<S> for TimeoutLayer {
 #[derive(Debug)]
 pub struct Timeout<S> {
     inner: S,
+    limits: Limits,
+    expired: Expired,
+}
+
+/// The limits of a call.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// The time of the whole call; with `max`, the time without progress.
     limit: Duration,
-    expired: Counter,
+    /// The time of the whole call, if progress restarts the timeout.
+    max: Option<Duration>,
+}
+
+/// Counts the calls that were ended, by the limit.
+#[derive(Clone, Debug, Default)]
+struct Expired {
+    limit: Counter,
+    max: Counter,
 }
 
 impl<S> Timeout<S> {
     /// Gives every call of `inner` at most `limit` (`call_timeout`).
     pub fn new(inner: S, limit: Duration) -> Self {
-        Self { inner, limit, expired: Counter::default() }
+        Self { inner, limits: Limits { limit, max: None }, expired: Expired::default() }
+    }
+
+    /// Lets each progress notification of a call restart its timeout, up to `max` in all (`call_timeout_max`).
+    ///
+    /// 2025-11-25, lifecycle §Timeouts: "Implementations MAY choose to reset the timeout clock when receiving a progress
+    /// notification corresponding to the request [...] However, implementations SHOULD always enforce a maximum timeout,
+    /// regardless of progress notifications".
+    #[must_use]
+    pub fn max(mut self, max: Duration) -> Self {
+        self.limits.max = Some(max);
+        self
     }
 }
 
@@ -57,58 +93,109 @@ impl<S: Service> Service for Timeout<S> {
         if request.is_listen() {
             return self.inner.call(request, context);
         }
-        // A limit beyond the clock's range is no limit.
-        let Some(deadline) = Instant::now().checked_add(self.limit) else {
-            return self.inner.call(request, context);
+        let deadlines = Deadlines::of(&self.limits);
+        let context = match self.limits.max.map_or(deadlines.limit, |_| deadlines.max) {
+            Some(end) => context.with_deadline(end),
+            None => context,
         };
-        let reply = self.inner.call(request, context.with_deadline(deadline));
-        reply.relay(Timed { deadline, limit: self.limit, expired: self.expired.clone(), timer: None })
+        let reply = self.inner.call(request, context);
+        if deadlines.next().is_none() {
+            return reply;
+        }
+        reply.relay(Timed { deadlines, limits: self.limits, expired: self.expired.clone(), timer: None })
+    }
+}
+
+/// When a call is ended. A time beyond the clock's range is no limit.
+#[derive(Clone, Copy)]
+struct Deadlines {
+    limit: Option<Instant>,
+    max: Option<Instant>,
+}
+
+impl Deadlines {
+    fn of(limits: &Limits) -> Self {
+        let now = Instant::now();
+        Self { limit: now.checked_add(limits.limit), max: limits.max.and_then(|max| now.checked_add(max)) }
+    }
+
+    /// The deadline that comes first.
+    fn next(&self) -> Option<Instant> {
+        self.limit.into_iter().chain(self.max).min()
+    }
+
+    /// Whether the deadline of the whole call comes first although there is progress.
+    fn is_max(&self) -> bool {
+        self.max.is_some_and(|max| self.limit.is_none_or(|limit| max <= limit))
+    }
+
+    fn move_by(&mut self, by: Duration) {
+        let moved = |deadline: Option<Instant>| deadline.and_then(|deadline| deadline.checked_add(by));
+        *self = Self { limit: moved(self.limit), max: moved(self.max) };
     }
 }
 
 /// Ends a reply at its deadline.
 struct Timed {
-    deadline: Instant,
-    limit: Duration,
-    expired: Counter,
+    deadlines: Deadlines,
+    limits: Limits,
+    expired: Expired,
     /// Made once the reply has to be waited for.
     timer: Option<Timer>,
 }
 
 struct Timer {
-    sleep: Pin<Box<Sleep>>,
+    /// Set for a deadline of the clock, which may have moved on since.
+    sleep: Option<Pin<Box<Sleep>>>,
     clock: Arc<Lock<Clock>>,
 }
 
 impl Timer {
-    fn new(deadline: Instant) -> Self {
-        let clock = Clock { deadline, open: 0, since: deadline, waker: None };
-        Self { sleep: Box::pin(sleep_until(deadline)), clock: Arc::new(Lock::new(clock)) }
+    fn new(deadlines: Deadlines) -> Self {
+        let clock = Clock { deadlines, open: 0, since: Instant::now(), waker: None };
+        let sleep = deadlines.next().map(|next| Box::pin(sleep_until(next)));
+        Self { sleep, clock: Arc::new(Lock::new(clock)) }
     }
 
-    /// Whether the deadline is over, as it is by now.
-    fn poll(&mut self, task: &mut Task<'_>) -> Poll<()> {
-        let deadline = {
-            let mut clock = self.clock.lock();
-            if clock.open > 0 {
-                clock.waker = Some(task.waker().clone());
+    /// Waits for the deadline, as it is by then. Returns whether it is that of the whole call although there is progress.
+    fn poll(&mut self, task: &mut Task<'_>) -> Poll<bool> {
+        loop {
+            let deadlines = {
+                let mut clock = self.clock.lock();
+                if clock.open > 0 {
+                    clock.waker = Some(task.waker().clone());
+                    return Poll::Pending;
+                }
+                clock.deadlines
+            };
+            let (Some(next), Some(sleep)) = (deadlines.next(), &mut self.sleep) else {
                 return Poll::Pending;
+            };
+            // A deadline only moves on, so the timer that is set is early at most, and is not set anew for each progress.
+            ready!(sleep.as_mut().poll(task));
+            if sleep.deadline() >= next {
+                return Poll::Ready(deadlines.is_max());
             }
-            clock.deadline
-        };
-        if self.sleep.deadline() != deadline {
-            self.sleep.as_mut().reset(deadline);
+            sleep.as_mut().reset(next);
         }
-        self.sleep.as_mut().poll(task)
     }
 }
 
-/// The call's deadline, which moves on by every moment in which a server request is open.
+/// The call's deadlines, which move on by every moment in which a server request is open.
 struct Clock {
-    deadline: Instant,
+    deadlines: Deadlines,
     open: usize,
     since: Instant,
     waker: Option<Waker>,
+}
+
+impl Clock {
+    /// The call has reported progress: its time without progress begins anew.
+    fn restart(&mut self, limit: Duration) {
+        // What is still open moves the deadline once it is settled.
+        let now = if self.open > 0 { self.since } else { Instant::now() };
+        self.deadlines.limit = now.checked_add(limit);
+    }
 }
 
 /// Held by a server request until it is settled.
@@ -131,7 +218,7 @@ impl Drop for Open {
         state.open -= 1;
         if state.open == 0 {
             let stood_still = state.since.elapsed();
-            state.deadline = state.deadline.checked_add(stood_still).unwrap_or(state.deadline);
+            state.deadlines.move_by(stood_still);
             let waker = state.waker.take();
             // A waker may run foreign code: not under the lock.
             drop(state);
@@ -146,18 +233,41 @@ impl Relay for Timed {
     }
 
     fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
-        let timer = self.timer.get_or_insert_with(|| Timer::new(self.deadline));
+        let timer = self.timer.get_or_insert_with(|| Timer::new(self.deadlines));
         if let Poll::Ready(mut event) = reply.poll_event(task) {
-            if let Event::ServerRequest(request) = &mut event {
-                request.responder.hold(Open::new(&timer.clock));
+            match &mut event {
+                Event::ServerRequest(request) => request.responder.hold(Open::new(&timer.clock)),
+                Event::Notification(notification)
+                    if notification.method == Method::Progress && self.limits.max.is_some() =>
+                {
+                    timer.clock.lock().restart(self.limits.limit);
+                }
+                _ => {}
             }
             return Poll::Ready(event);
         }
-        ready!(timer.poll(task));
-        self.expired.increment();
-        let failure = Failure::Timeout { limit: "call_timeout", after: self.limit };
+        let is_max = ready!(timer.poll(task));
         // What the call still does ends here.
-        *reply = Reply::failed(failure);
+        *reply = Reply::failed(self.expire(is_max));
         reply.poll_event(task)
+    }
+}
+
+impl Timed {
+    fn expire(&self, is_max: bool) -> Failure {
+        match self.limits.max {
+            Some(after) if is_max => {
+                self.expired.max.increment();
+                Failure::Timeout { limit: "call_timeout_max", after }
+            }
+            Some(_) => {
+                self.expired.limit.increment();
+                Failure::NoProgress { limit: "call_timeout", after: self.limits.limit }
+            }
+            None => {
+                self.expired.limit.increment();
+                Failure::Timeout { limit: "call_timeout", after: self.limits.limit }
+            }
+        }
     }
 }

@@ -49,6 +49,13 @@ pub enum Failure {
         /// The value of the limit.
         after: Duration,
     },
+    /// The call neither ended nor reported progress for the time of its limit.
+    NoProgress {
+        /// The name of the limit.
+        limit: &'static str,
+        /// The value of the limit.
+        after: Duration,
+    },
     /// The server's message breaks the protocol.
     InvalidPeer(String),
     /// This process is shutting down.
@@ -139,6 +146,11 @@ impl Failure {
                 let message = format!("the call took longer than {} ms ({limit})", after.as_millis());
                 Error::internal(message).with_reason(Reason::Timeout)
             }
+            Self::NoProgress { limit, after } => {
+                let message =
+                    format!("the call has reported no progress for {} ms ({limit})", after.as_millis());
+                Error::internal(message).with_reason(Reason::Timeout)
+            }
             Self::InvalidPeer(why) => Error::internal(why.clone()).with_reason(Reason::InvalidUpstream),
             Self::ShuttingDown => Error::internal("shutting down").with_reason(Reason::ShuttingDown),
             Self::Upstream { name, failure } => failure.error(Some(name)),
@@ -227,6 +239,11 @@ mod tests {
                 Failure::Timeout { limit: "call_timeout", after: Duration::from_secs(1) },
                 "timeout",
                 "the call took longer than 1000 ms (call_timeout)",
+            ),
+            (
+                Failure::NoProgress { limit: "call_timeout", after: Duration::from_secs(1) },
+                "timeout",
+                "the call has reported no progress for 1000 ms (call_timeout)",
             ),
             (Failure::InvalidPeer("nonsense".into()), "invalid_upstream", "nonsense"),
             (Failure::ShuttingDown, "shutting_down", "shutting down"),

@@ -8,7 +8,7 @@ use anyport_protocol::{
 };
 use tokio::time::Instant;
 
-use crate::{Peer, Principal, SessionId, WeakPeer};
+use crate::{Peer, Presence, Principal, SessionId, WeakPeer};
 
 /// The context of one call. Cheap to clone; every clone is the same call.
 #[derive(Clone, Debug)]
@@ -30,6 +30,7 @@ struct Call {
     traceparent: Option<Raw>,
     param_headers: Option<ParamHeaders>,
     deadline: Option<Instant>,
+    presence: Option<Presence>,
 }
 
 impl Call {
@@ -71,6 +72,7 @@ impl Context {
             traceparent: None,
             param_headers: None,
             deadline: None,
+            presence: None,
         }))
     }
 
@@ -178,6 +180,13 @@ impl Context {
         self
     }
 
+    /// Sets the presence of the client, in a transport whose calls outlive the connection of their client.
+    #[must_use]
+    pub fn with_presence(mut self, presence: Presence) -> Self {
+        Arc::make_mut(&mut self.0).presence = Some(presence);
+        self
+    }
+
     /// The caller's principal.
     pub fn principal(&self) -> &Principal {
         &self.0.principal
@@ -255,6 +264,11 @@ impl Context {
     /// The `Mcp-Param-*` headers; `None` when the call came over a transport without headers.
     pub fn param_headers(&self) -> Option<&ParamHeaders> {
         self.0.param_headers.as_ref()
+    }
+
+    /// Whether the client is connected to receive the response; `None` if the call is cancelled once it is not.
+    pub fn presence(&self) -> Option<&Presence> {
+        self.0.presence.as_ref()
     }
 
     /// When the caller stops waiting.

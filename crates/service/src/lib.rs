@@ -9,7 +9,7 @@
 //!
 //! # Layout
 //! - [`Service`], [`Request`]: the trait and what it takes.
-//! - [`Context`], [`Principal`]: what is known about one call.
+//! - [`Context`], [`Principal`]: what is known about one call; [`Presence`]: whether its client is connected.
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
 //! - [`peer`]: the other end of a session or connection, outside any call.
@@ -22,6 +22,7 @@ mod clock;
 mod context;
 pub mod emit;
 pub mod peer;
+mod presence;
 mod principal;
 mod reply;
 mod service;
@@ -32,6 +33,7 @@ pub use clock::Clock;
 pub use context::{Context, InputMode};
 pub use emit::Emitter;
 pub use peer::{Peer, PeerEvent, PeerEvents, SessionId, WeakPeer};
+pub use presence::{Presence, PresenceGuard};
 pub use principal::Principal;
 pub use reply::{Answer, AnswerSink, Event, Notification, Outcome, Relay, Reply, Responder, ServerRequest};
 pub use service::{Request, Service};

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicUsize},
     },
     time::Duration,
@@ -202,6 +202,7 @@ impl Pool {
         let Connected { service, session, peer, close } = live;
         let (revision, events) = (session.revision(), peer.subscribe());
         let up = Arc::new(Up {
+            roots_of: OnceLock::new(),
             service: service.clone(),
             session: session.clone(),
             peer,

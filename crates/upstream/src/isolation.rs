@@ -15,6 +15,7 @@ use crate::{OpenRequest, era::Era};
 /// | `Automatic`; it was always clear for which call the server asks | one for all callers with the same capabilities |
 /// | `Automatic`; it was not clear once, or the server asked outside any call for something other than roots while several callers shared the connection; the caller is identifiable | its own: per session, else per principal |
 /// | the same; the caller is not identifiable, and the method may ask | an exclusive one: one call at a time; if all are in use, a shared one, on which the server's request is declined |
+/// | any but `Shared`; the server was given the roots of a caller on a connection | that connection is this caller's alone: others get one of their own. Unidentifiable callers count as one |
 /// | `Shared` | one for all callers with the same capabilities |
 /// | `Caller` | as if it was never clear for which call the server asks |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,17 @@ pub(crate) enum Share {
     Principal(Principal),
     /// One call at a time, of unidentifiable callers.
     Lane(usize),
+}
+
+impl Share {
+    /// The calls that share a connection of their own with `context`'s. The unidentifiable share one: each of them might
+    /// give any roots.
+    pub(crate) fn own(context: &Context) -> Self {
+        match context.session_id() {
+            Some(session) => Self::Session(session),
+            None => Self::Principal(context.principal().clone()),
+        }
+    }
 }
 
 impl ConnectionKey {

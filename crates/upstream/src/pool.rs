@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
     Connector, IsolationPolicy, ServerInfo, ToolCatalog, UpstreamLimits, call::CallGuard, era::Era,
-    slot::Slot, table::Table,
+    isolation::Share, slot::Slot, table::Table,
 };
 
 /// The connections, below the adapters.
@@ -141,6 +141,10 @@ impl Pool {
         match slot.sharers() {
             (_, Some(sole)) => {
                 if let Some(request) = request.claim() {
+                    if let Some(up) = slot.up().filter(|_| request.method == Method::ListRoots) {
+                        // It may answer at any time from now on.
+                        up.learns_roots_of(Share::Session(sole.id()));
+                    }
                     // A request that the session does not take is declined.
                     let _ = sole.request(request);
                 }

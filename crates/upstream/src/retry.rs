@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context as Task, Poll},
@@ -23,10 +23,12 @@ use futures_core::Stream;
 use tokio::time::timeout;
 
 use crate::{
+    IsolationPolicy,
     call::CallGuard,
     deferred::deferred,
     era::Era,
     header_check::list_tools,
+    isolation::Share,
     pool::Pool,
     slot::{Slot, State, Up, UpGuard},
     subscriptions::resubscribe,
@@ -68,6 +70,11 @@ impl Pool {
         context: Context,
         retried: RetryState,
     ) -> Reply {
+        // It may have been given another caller's roots while this call waited for it.
+        if self.0.isolation != IsolationPolicy::Shared && up.has_roots_of_another(&context) {
+            drop(hold);
+            return self.attempt(request, context, retried);
+        }
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.session.revision()) {
@@ -295,8 +302,17 @@ impl Stream for RetriableCall {
                     if let Some((hold, _)) = &mut self.hold {
                         hold.asked();
                     }
+                    let roots = match (request.method, &self.hold, &self.call) {
+                        (Method::ListRoots, Some((hold, on)), Some((_, context)))
+                            if hold.slot().is_legacy() =>
+                        {
+                            Some((Arc::downgrade(on.up()), Share::own(context)))
+                        }
+                        _ => None,
+                    };
                     let answered = self.answered.get_or_insert_default().clone();
-                    let responder = Responder::new(NotesAnswer { responder: request.responder, answered });
+                    let responder =
+                        Responder::new(NotesAnswer { responder: request.responder, answered, roots });
                     return Poll::Ready(Some(Event::ServerRequest(ServerRequest { responder, ..request })));
                 }
                 event => {
@@ -308,21 +324,41 @@ impl Stream for RetriableCall {
     }
 }
 
+/// A call that ends here without an outcome was cancelled. "The receiver **MAY** ignore" that (2025-11-25, cancellation
+/// §Behavior Requirements) and ask about it during the next call, whose caller would be another one.
+impl Drop for RetriableCall {
+    fn drop(&mut self) {
+        if let Some((hold, on)) = &self.hold
+            && matches!(hold.slot().key.share, Share::Lane(_))
+        {
+            hold.slot().retire(on.up());
+        }
+    }
+}
+
 /// Answers a server request, and notes that the call goes on with that.
 struct NotesAnswer {
     responder: Responder,
     answered: Arc<AtomicBool>,
+    /// The connection, and the caller of whom the server learns the roots.
+    roots: Option<(Weak<Up>, Share)>,
 }
 
 impl AnswerSink for NotesAnswer {
     fn answer(self: Box<Self>, answer: Option<Answer>) {
-        let Self { responder, answered } = *self;
+        let Self { responder, answered, roots } = *self;
         // Nobody receives the answer to a request that was withdrawn, such as with its connection.
         if !responder.is_withdrawn() {
             answered.store(true, Ordering::Release);
         }
         // Dropped, it says that there is no answer.
         if let Some(answer) = answer {
+            if answer.is_ok()
+                && let Some((up, caller)) = roots
+                && let Some(up) = up.upgrade()
+            {
+                up.learns_roots_of(caller);
+            }
             responder.answer(answer);
         }
     }

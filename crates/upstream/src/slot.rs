@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, MutexGuard, Weak,
+        Arc, MutexGuard, OnceLock, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -21,7 +21,11 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{isolation::ConnectionKey, subscriptions::Listen};
+use crate::{
+    era::Era,
+    isolation::{ConnectionKey, Share},
+    subscriptions::Listen,
+};
 
 /// A place for one connection, and for those that come after it is lost.
 pub(crate) struct Slot {
@@ -63,6 +67,8 @@ pub(crate) struct Up {
     pub(crate) since: Instant,
     /// Attempts that failed one after the other before this connection.
     pub(crate) attempts: u32,
+    /// Whose roots the server has: the connection is that caller's from then on.
+    pub(crate) roots_of: OnceLock<Share>,
     /// Told when we close it.
     pub(crate) closing: Notify,
     /// Calls under way on this connection. Those of its slot may be on a later one.
@@ -77,6 +83,16 @@ impl Up {
     pub(crate) fn enter(self: &Arc<Self>) -> UpGuard {
         self.calls.fetch_add(1, Ordering::SeqCst);
         UpGuard(self.clone())
+    }
+
+    /// Notes that the server learns the roots of `caller`. Those of the first stay.
+    pub(crate) fn learns_roots_of(&self, caller: Share) {
+        let _ = self.roots_of.set(caller);
+    }
+
+    /// Whether the server has the roots of another caller than that of `context`.
+    pub(crate) fn has_roots_of_another(&self, context: &Context) -> bool {
+        self.roots_of.get().is_some_and(|whose| *whose != Share::own(context))
     }
 
     fn close_if_over(&self) {
@@ -134,12 +150,22 @@ impl Slot {
         })
     }
 
+    /// Whether the server keeps on a connection what it learns of a caller.
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.key.era == Era::Legacy
+    }
+
     /// The connection, if it is there.
     pub(crate) fn up(&self) -> Option<Arc<Up>> {
         match &*self.state.borrow() {
             State::Up(up) => Some(up.clone()),
             _ => None,
         }
+    }
+
+    /// Whether the connection that is there has the roots of another caller; see [`Up::has_roots_of_another`].
+    pub(crate) fn has_roots_of_another(&self, context: &Context) -> bool {
+        self.up().is_some_and(|up| up.has_roots_of_another(context))
     }
 
     /// How the calls of the server's requests were found so far, on the connection that is there.

@@ -42,7 +42,7 @@ impl Table {
                 );
                 match self.share(context, &all, asks, limits.connections, policy) {
                     Share::All => all,
-                    whom => all.of(&whom),
+                    share => all.of(&share),
                 }
             }
         };
@@ -65,33 +65,29 @@ impl Table {
     ) -> Share {
         let (isolated, ambiguous) = match policy {
             IsolationPolicy::Automatic => (self.isolated, self.ambiguous),
-            IsolationPolicy::Shared => (false, false),
+            IsolationPolicy::Shared => return Share::All,
             IsolationPolicy::Caller => (true, true),
         };
-        if !isolated && !ambiguous {
-            return Share::All;
-        }
+        // What the server's tools work on are the roots that it has, whoever calls them.
+        let is_anothers = self.slots.get(all).is_some_and(|slot| slot.has_roots_of_another(context));
         if !context.is_unidentifiable() {
-            return match (isolated, context.session_id()) {
-                (false, _) => Share::All,
-                (true, Some(session)) => Share::Session(session),
-                (true, None) => Share::Principal(context.principal().clone()),
-            };
+            return if isolated || is_anothers { Share::own(context) } else { Share::All };
         }
-        let place = |whom: &Share| self.slots.get(&all.of(whom));
-        let asked = || place(&Share::All).is_some_and(|slot| slot.has_asked());
-        if !asks || !(isolated || asked()) {
-            return Share::All;
+        let together = if is_anothers { Share::own(context) } else { Share::All };
+        let place = |share: &Share| self.slots.get(&all.of(share));
+        let asked = || place(&together).is_some_and(|slot| slot.has_asked());
+        if !(asks && (isolated || ambiguous && asked())) {
+            return together;
         }
         let lanes = || (0..=self.slots.len()).map(Share::Lane);
         let free = lanes().find(|lane| place(lane).is_none_or(|slot| !slot.is_taken()));
         if self.slots.values().filter(|slot| slot.is_taken()).count() < connections {
-            return free.unwrap_or(Share::All);
+            return free.unwrap_or(together);
         }
         // A connection gets free when somebody has answered a question, or nobody ever will. Most calls ask nothing, and
         // need not wait for that; one that does is refused its question.
-        let mut everywhere = std::iter::once(Share::All).chain(lanes());
-        let shared = everywhere.find(|whom| place(whom).is_some_and(|slot| slot.up().is_some()));
-        shared.or(free).unwrap_or(Share::All)
+        let mut everywhere = std::iter::once(together.clone()).chain(lanes());
+        let shared = everywhere.find(|share| place(share).is_some_and(|slot| slot.up().is_some()));
+        shared.or(free).unwrap_or(together)
     }
 }

@@ -36,18 +36,20 @@ mod lines;
 mod peer;
 mod text;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyport::{
     Revision,
     http::{Config, Endpoint},
+    layer::Layer as _,
     memory,
+    stack::{EdgeLimits, edge},
 };
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_gateway::Bridge;
 use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
-use anyport_service::Principal;
+use anyport_service::{Principal, Service};
 use anyport_testing::{Link, Wire};
 use anyport_transport::client::{ConnectOptions, Dial, Target, http as outbound};
 use anyport_upstream::{TransportConnector, Upstream, UpstreamLimits};
@@ -88,6 +90,8 @@ pub struct Setup {
     pub shim: LegacyClientLimits,
     /// How many connections there may be.
     pub upstream: UpstreamLimits,
+    /// The limits of the layers around the bridge.
+    pub edge: EdgeLimits,
     /// How connections are opened.
     pub opening: ConnectOptions,
     /// Revisions that the bridge speaks to clients, newest first.
@@ -100,6 +104,8 @@ pub struct Setup {
 pub struct Bridged {
     setup: Setup,
     bridge: Bridge,
+    /// The bridge within the layers of the program.
+    service: Arc<dyn Service>,
     metrics: Metrics,
     endpoint: Endpoint,
     peers: mpsc::UnboundedReceiver<Peer>,
@@ -129,6 +135,7 @@ impl Setup {
             park: ParkLimits::default(),
             shim: LegacyClientLimits::default(),
             upstream: UpstreamLimits::default(),
+            edge: EdgeLimits::default(),
             opening: ConnectOptions::default(),
             supported,
             key: [7; 32],
@@ -152,8 +159,9 @@ impl Setup {
             .build();
         let bridge = Bridge::new(upstream, self.supported.clone().into(), None);
         let config = Config::default().supported(self.supported.clone());
-        let endpoint = Endpoint::new(bridge.clone(), config);
-        Bridged { setup: self, bridge, metrics, endpoint, peers }
+        let service: Arc<dyn Service> = Arc::new(edge(&self.edge, &metrics).layer(bridge.clone()));
+        let endpoint = Endpoint::new(service.clone(), config);
+        Bridged { setup: self, bridge, service, metrics, endpoint, peers }
     }
 }
 
@@ -208,7 +216,7 @@ impl Bridged {
     /// When the bridge refuses it.
     pub async fn client_of(&mut self, principal: Principal, revision: Revision, capabilities: Value) -> Wire {
         let config = memory::Config::default().principal(principal).supported(self.setup.supported.clone());
-        opened(Link::memory(self.bridge.clone(), config), revision, capabilities).await
+        opened(Link::memory(self.service.clone(), config), revision, capabilities).await
     }
 
     /// A client over Streamable HTTP, opened; of a legacy revision it has initialized and opened its GET stream.

@@ -54,7 +54,7 @@ limits! {
         /// The time that a call may run. The time in which it is parked does not count.
         #[default("none: as long as its caller waits" = None)]
         #[set(into)]
-        pub call_timeout: Option<Duration>,
+        pub call_timeout_max: Option<Duration>,
         /// The time that a call which needs URLs to be visited waits for the server's report of the visit.
         #[default(30 s)]
         #[limit(
@@ -76,7 +76,7 @@ impl ParkLimits {
             rounds,
             max_reprompts,
             replay,
-            call_timeout,
+            call_timeout_max,
             ..
         } = *self;
         Limits {
@@ -87,7 +87,7 @@ impl ParkLimits {
             rounds,
             max_reprompts,
             replay,
-            call_timeout,
+            call_timeout_max,
         }
     }
 }

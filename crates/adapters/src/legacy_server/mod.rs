@@ -45,7 +45,7 @@ use anyport_service::{Context, Event, InputMode, Outcome, Relay, Reply, Request,
 /// that retries, stays open in a task of its own while the caller answers its requests as `input_required`; the retry
 /// delivers the answers, and receives what the call then leads to.
 /// The service may send inline requests, and has no deadline: a layer around the adapter bounds each request of the
-/// dialogue by itself, and [`ParkLimits::call_timeout`] the whole call.
+/// dialogue by itself, and [`ParkLimits::call_timeout_max`] the whole call.
 ///
 /// A server request must be an event of the reply of its call, whatever the caller declared: a request without the
 /// client's capability is refused here, and if the call then ends with an error, that error becomes -32021.

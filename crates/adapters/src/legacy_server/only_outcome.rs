@@ -64,7 +64,7 @@ impl OnlyOutcome {
     /// Whether the call has run as long as it may; else `task` is woken when it has.
     fn is_late(&mut self, task: &mut Task<'_>) -> bool {
         if self.timeout.is_none() {
-            let due = self.calls.limits.call_timeout.and_then(|limit| self.began.checked_add(limit));
+            let due = self.calls.limits.call_timeout_max.and_then(|limit| self.began.checked_add(limit));
             let Some(due) = due.and_then(|due| self.calls.instant(due)) else { return false };
             self.timeout = Some(Box::pin(sleep_until(due)));
         }

@@ -5,7 +5,7 @@ mod banner;
 mod cache_path;
 pub(crate) mod guard;
 
-use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use anyport::{
@@ -60,7 +60,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let upstream = upstream(arguments, target, &limits, Sealer::new(&key), &buffers, &metrics)?;
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
     let (closed, ended) = (upstream.clone(), upstream);
-    let serving = anyport::serve::serve_service(layered(bridge, &limits, &metrics))
+    let serving = anyport::serve::serve_service(layered(bridge, arguments, &limits, &metrics))
         // Ends the listen streams, which have no end of their own.
         .on_stopping(move |_| closed.close())
         // What was started for us ends with us.
@@ -87,8 +87,9 @@ fn upstream(
     buffers: &BufferedBytes,
     metrics: &Metrics,
 ) -> Result<Upstream> {
-    let opening =
-        ConnectOptions::default().revision(arguments.server.revision).open_timeout(arguments.server.timeout);
+    let opening = ConnectOptions::default()
+        .revision(arguments.server.revision)
+        .open_timeout(arguments.server.timeout());
     // What a client does not read is not read from the server either.
     let opening = opening.buffers(buffers.clone());
     let reach = TransportConnector::new(guard::guarded(target.server.destination()?), opening);
@@ -101,15 +102,26 @@ fn upstream(
     Ok(Upstream::builder(&target.name, reach)
         .limits(limits.upstream.connections(connections))
         .dialogues(limits.legacy_clients)
-        .park(sealer, limits.park)
+        .park(sealer, limits.park.call_timeout_max(call_timeout_max(arguments, limits)))
         .metrics(metrics)
         .build())
 }
 
+/// The time that a call may take although it reports progress: not less than one without progress may take.
+fn call_timeout_max(arguments: &Arguments, limits: &Limits) -> Duration {
+    limits.bridge.call_timeout_max.max(arguments.server.call_timeout())
+}
+
 /// The layers around the bridge, from the outside in.
-fn layered(bridge: Bridge, limits: &Limits, metrics: &Metrics) -> impl Service + use<> {
-    // No limit for the time of a call: that is between the client, who can cancel it, and the server.
-    let edge = limits.edge.quota(limits.quota);
+fn layered(
+    bridge: Bridge,
+    arguments: &Arguments,
+    limits: &Limits,
+    metrics: &Metrics,
+) -> impl Service + use<> {
+    // A server that reports progress may take longer than one that is silent.
+    let (silent, max) = (arguments.server.call_timeout(), call_timeout_max(arguments, limits));
+    let edge = limits.edge.quota(limits.quota).call_timeout(silent).call_timeout_max(max);
     ServiceBuilder::new()
         .layer(stack::edge(&edge, metrics))
         // A fault of ours fails one call, not the process.

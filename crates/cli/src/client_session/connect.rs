@@ -43,7 +43,7 @@ pub(crate) fn opening(options: &Options, tap: Option<Arc<dyn MessageObserver>>) 
         .revision(options.server.revision)
         .capabilities(json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}}))
         .client_info(json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")}))
-        .open_timeout(options.server.timeout)
+        .open_timeout(options.server.timeout())
         .tap(tap)
 }
 

@@ -208,7 +208,7 @@ async fn settle(client: &Client, mut asked: watch::Receiver<bool>) {
 /// This program as a client: its capabilities, and its answers.
 fn client(client: Builder, options: &Options, bar: &Bar) -> Builder {
     let (forms, pages) = (bar.clone(), bar.clone());
-    let timeout = options.server.timeout;
+    let timeout = options.server.timeout();
     let mut client = client
         .timeout(timeout)
         .timeout_max(timeout.max(LONGEST))

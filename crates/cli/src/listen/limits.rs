@@ -1,6 +1,6 @@
 //! The limits of a program that serves.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyport::stack::EdgeLimits;
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
@@ -48,6 +48,13 @@ limits! {
             beyond = "further callers wait for one, or share one and cannot receive requests of a legacy server"
         )]
         pub(crate) connections: Option<usize>,
+        /// The time that a call may take although it reports progress.
+        #[default(1 hour)]
+        #[limit(
+            Seconds "call_timeout_max", note = " in all, of a call through the bridge; not less than `call_timeout`",
+            beyond = "-32603 `timeout`, and the server receives a cancellation"
+        )]
+        pub(crate) call_timeout_max: Duration,
     }
 }
 
@@ -132,7 +139,10 @@ impl Limits {
         section("calls", self.quota.limits_mut());
         section("calls", of_calls);
         section("calls", self.legacy_clients.limits_mut());
-        section("connections", self.bridge.limits_mut());
+        let of_bridge = self.bridge.limits_mut().into_iter();
+        let (of_calls, of_bridge) = of_bridge.partition(|field| field.spec.name == "call_timeout_max");
+        section("calls", of_calls);
+        section("connections", of_bridge);
         section("connections", self.upstream.limits_mut());
         section("parked calls", self.park.limits_mut());
         section("cache and logs", self.cache.limits_mut());

@@ -61,9 +61,10 @@ pub(crate) struct Options {
     /// Use this revision only; else the newest that both sides support.
     #[arg(long, value_name = "REVISION", value_parser = revision())]
     pub(crate) revision: Option<Revision>,
-    /// Seconds that the server may take for a step without progress; 0 waits for ever.
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, allow_negative_numbers = true)]
-    pub(crate) timeout: Duration,
+    /// Seconds that the server may take for a step without progress, 60 unless given; 600 for a call through the bridge; 0
+    /// waits for ever.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    timeout: Option<Duration>,
     /// Start this command and speak to it over its standard input and output.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -95,6 +96,16 @@ pub(crate) struct Target {
 }
 
 impl Options {
+    /// The time that the server may take for a step without progress.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(TIMEOUT)
+    }
+
+    /// The time that a call through the bridge may take without progress.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.timeout.unwrap_or(CALL_TIMEOUT)
+    }
+
     /// Whether a command stands in place of TARGET.
     pub(crate) fn is_command(&self) -> bool {
         !self.command.is_empty()
@@ -226,6 +237,10 @@ fn hide_query(url: &str) {
     }
 }
 
+/// How long a server may take for a step without progress, unless something else is said.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a call through the bridge may take without progress, unless something else is said.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// The forms of a server's name.
 const HOW: &str = "name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
 

@@ -327,7 +327,7 @@ impl<D: Driver> Multiplexer<D> {
 
     /// Ends a call whose reader is gone.
     pub(crate) fn abandon(&self, call: CallId) {
-        self.act(&[], |connection, _, out| connection.abandon(call, out));
+        self.act(&[], |connection, now, out| connection.abandon(now, call, out));
         let waker = self.state.lock().wakers.remove(call);
         drop(waker);
     }

@@ -269,7 +269,7 @@ impl ServerConnection {
         if self.pushes.is_empty() {
             self.pushes.spawn(push(self.session.clone(), self.out.clone()));
         }
-        ResponseStream::legacy(&self.session, request, &self.config.buffers)
+        ResponseStream::legacy(&self.session, request, &self.config.buffers, None)
     }
 
     fn modern(&self, request: Request) -> ResponseStream {

@@ -18,7 +18,7 @@ use anyport_protocol::{
         server::{SentRequests, Translation},
     },
 };
-use anyport_service::{Event, Notification, Outcome, Reply, ServerRequest};
+use anyport_service::{Event, Notification, Outcome, Presence, Reply, ServerRequest};
 use bytes::Bytes;
 use tokio::task::coop::consume_budget;
 
@@ -91,7 +91,7 @@ impl ResponseStream {
         Self { id, reply, encoding, ready: VecDeque::new(), buffers: buffers.clone(), waiting: None }
     }
 
-    /// The messages of a request of `session`.
+    /// The messages of a request of `session`. `presence`: that of its client, if the call continues without its client.
     ///
     /// # Errors
     /// The id is in use, or too many requests are in flight.
@@ -99,8 +99,9 @@ impl ResponseStream {
         session: &Arc<LegacySession>,
         request: anyport_protocol::jsonrpc::Request,
         buffers: &BufferedBytes,
+        presence: Option<&Presence>,
     ) -> Result<Self, Error> {
-        let BegunReply { id, reply, translation, method } = session.begin(request)?;
+        let BegunReply { id, reply, translation, method } = session.begin(request, presence)?;
         let session = session.clone();
         let legacy = Legacy { session, translation, method, sent: SentRequests::default(), held: None };
         Ok(Self::new(id, reply, Encoding::Legacy(legacy), buffers))

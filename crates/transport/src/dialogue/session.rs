@@ -16,8 +16,8 @@ use anyport_protocol::{
     subscription::SubscriptionFilter,
 };
 use anyport_service::{
-    Context, Event, Notification, Outcome, PeerEvent, Principal, Reply, Request, Responder, ServerRequest,
-    Service, SessionId, WeakPeer,
+    Context, Event, Notification, Outcome, PeerEvent, Presence, Principal, Reply, Request, Responder,
+    ServerRequest, Service, SessionId, WeakPeer,
     peer::{PeerChannel, PeerTransport, ToPeer},
     sync::Lock,
 };
@@ -145,11 +145,15 @@ impl LegacySession {
         Ok(machine.is_stateless(&request.meta))
     }
 
-    /// Begins to answer a request.
+    /// Begins to answer a request. `presence`: that of its client, if the call continues without its client.
     ///
     /// # Errors
     /// The id is in use, or too many requests are in flight.
-    pub(super) fn begin(self: &Arc<Self>, request: jsonrpc::Request) -> Result<BegunReply, Error> {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        request: jsonrpc::Request,
+        presence: Option<&Presence>,
+    ) -> Result<BegunReply, Error> {
         let mut machine = self.machine();
         let step = machine.receive_request(&request)?;
         let translation = machine.state().translation();
@@ -162,7 +166,13 @@ impl LegacySession {
             RequestStep::Call(method, params) => {
                 let known = Method::named(&method);
                 let reply = match self.context(meta) {
-                    Ok(context) => self.service.call(Request { method, params: params.into() }, context),
+                    Ok(context) => {
+                        let context = match presence {
+                            Some(presence) => context.with_presence(presence.clone()),
+                            None => context,
+                        };
+                        self.service.call(Request { method, params: params.into() }, context)
+                    }
                     Err(error) => Reply::error(error),
                 };
                 (reply, known)

@@ -9,7 +9,7 @@ use anyport_protocol::{
     Error, Method, Revision,
     jsonrpc::{Malformed, Message, Reason, Request},
 };
-use anyport_service::Principal;
+use anyport_service::{Presence, Principal};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::{sync::oneshot, time::sleep};
@@ -106,7 +106,7 @@ async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Res
         state.config.limits.max_open_requests,
     );
     let id = request.id.clone();
-    let mut messages = match ResponseStream::legacy(&dialogue, request, &state.config.buffers) {
+    let mut messages = match ResponseStream::legacy(&dialogue, request, &state.config.buffers, None) {
         Ok(messages) => messages,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
     };
@@ -137,10 +137,11 @@ async fn request(
     request: Request,
 ) -> Response {
     let id = request.id.clone();
-    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers);
+    let presence = Presence::new();
+    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers, Some(&presence));
     match begun.map(ResponseStream::into_ready) {
         Ok(Ok(ready)) => response::legacy(ready),
-        Ok(Err(messages)) => pending(state, accept, session, messages).await,
+        Ok(Err(messages)) => pending(state, accept, session, (messages, presence)).await,
         Err(error) => response::legacy(refusal(Some(&id), &error, false)),
     }
 }
@@ -151,16 +152,18 @@ async fn pending(
     state: &Arc<State>,
     accept: Accept,
     session: &Arc<HttpSession>,
-    messages: ResponseStream,
+    (messages, presence): (ResponseStream, Presence),
 ) -> Response {
     let id = messages.id().clone();
+    // Until the response is read, or the client disconnects.
+    let _connected = presence.connected();
     // Another request may have taken the id, or the last free one, since it was looked at.
     let running = match session.begin(&id) {
         Ok(running) => running,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
     };
     let (first, opened) = oneshot::channel();
-    let call = Call { state: state.clone(), session: session.clone(), accept, first: Some(first) };
+    let call = Call { state: state.clone(), session: session.clone(), accept, presence, first: Some(first) };
     let activity = session.activity();
     tokio::spawn(call.run(messages, running));
     match opened.await {
@@ -190,6 +193,7 @@ struct Call {
     state: Arc<State>,
     session: Arc<HttpSession>,
     accept: Accept,
+    presence: Presence,
     first: Option<oneshot::Sender<First>>,
 }
 
@@ -226,7 +230,7 @@ impl Call {
                 _ => messages.withdraw_requests(),
             }
         };
-        let stream = self.session.stream(&self.state.config);
+        let stream = self.session.stream(&self.state.config, self.presence.clone());
         if let Ok(reader) = stream.log.reader(None) {
             // Priming is 2025-11-25's; older clients may take an empty event for a broken message.
             let primes = self.session.dialogue.revision().has_sse_polling();
@@ -304,9 +308,10 @@ pub(super) async fn batch(
         return response::json(StatusCode::BAD_REQUEST, refusal(None, &error, null_id).text);
     }
     let (mut answers, mut open) = (Vec::new(), Vec::new());
+    let presence = Presence::new();
     for message in batch {
         match message {
-            Ok(Message::Request(request)) => match member(state, &session, request) {
+            Ok(Message::Request(request)) => match member(state, &session, request, &presence) {
                 Ok(answer) => answers.push(answer.text),
                 Err(call) => open.push(call),
             },
@@ -317,9 +322,9 @@ pub(super) async fn batch(
     }
     match (open.is_empty(), accept.events) {
         (true, _) => whole(state, &answers),
-        (false, true) => together(state, &session, answers, open),
+        (false, true) => together(state, &session, answers, open, presence),
         (false, false) => {
-            let _activity = session.activity();
+            let (_activity, _connected) = (session.activity(), presence.connected());
             // Tasks, since the calls go on when the client is gone.
             let calls: Vec<_> =
                 open.into_iter().map(|(call, running)| tokio::spawn(answer_alone(call, running))).collect();
@@ -336,9 +341,10 @@ fn member(
     state: &State,
     session: &Arc<HttpSession>,
     request: Request,
+    presence: &Presence,
 ) -> Result<EncodedResponse, (ResponseStream, Running)> {
     let id = request.id.clone();
-    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers);
+    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers, Some(presence));
     match begun.map(ResponseStream::into_ready) {
         Err(error) => Ok(refusal(Some(&id), &error, false)),
         Ok(Ok(ready)) => Ok(ready),
@@ -363,8 +369,9 @@ fn together(
     session: &Arc<HttpSession>,
     answers: Vec<Bytes>,
     open: Vec<(ResponseStream, Running)>,
+    presence: Presence,
 ) -> Response {
-    let stream = Arc::new(session.stream(&state.config));
+    let stream = Arc::new(session.stream(&state.config, presence));
     let Ok(reader) = stream.log.reader(None) else {
         return response::empty(StatusCode::INTERNAL_SERVER_ERROR);
     };

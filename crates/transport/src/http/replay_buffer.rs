@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_service::sync::Lock;
+use anyport_service::{Presence, PresenceGuard, sync::Lock};
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -37,6 +37,8 @@ struct Inner {
     /// Entries below this were given to the newest reader.
     read: u64,
     attached: bool,
+    /// The presence of the client, which each reader notes.
+    presence: Presence,
     waker: Option<Waker>,
     writers: Vec<Waker>,
 }
@@ -54,7 +56,7 @@ struct Entry {
 pub(super) struct Forgotten;
 
 impl ReplayBuffer {
-    pub(super) fn new(stream: u64, limit: usize, buffers: BufferedBytes) -> Self {
+    pub(super) fn new(stream: u64, limit: usize, buffers: BufferedBytes, presence: Presence) -> Self {
         Self(Arc::new(Lock::new(Inner {
             stream,
             limit,
@@ -66,6 +68,7 @@ impl ReplayBuffer {
             reader: 0,
             read: 0,
             attached: false,
+            presence,
             waker: None,
             writers: Vec::new(),
         })))
@@ -132,7 +135,8 @@ impl ReplayBuffer {
         // What an earlier reader took may have been lost on its way; this one has it still before it.
         log.read = next;
         log.wake_reader();
-        Ok(Reader { log: self.clone(), number: log.reader, next, prime: false })
+        let connected = log.presence.connected();
+        Ok(Reader { log: self.clone(), number: log.reader, next, prime: false, _connected: connected })
     }
 }
 
@@ -174,6 +178,7 @@ pub(super) struct Reader {
     number: u64,
     next: u64,
     prime: bool,
+    _connected: PresenceGuard,
 }
 
 impl Reader {
@@ -250,7 +255,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_comes_back_reads_what_it_missed() {
-        let log = ReplayBuffer::new(7, 100, BufferedBytes::default());
+        let log = ReplayBuffer::new(7, 100, BufferedBytes::default(), Presence::new());
         let mut reader = log.reader(None).unwrap().primed();
         log.push("a".into()).await;
         assert_eq!(next(&mut reader).await.unwrap().0, "7-p");
@@ -267,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_reads_is_bounded_and_resuming_it_is_refused() {
-        let log = ReplayBuffer::new(0, 10, BufferedBytes::default());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         for _ in 0..5 {
             log.push("12345".into()).await;
         }
@@ -279,7 +284,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_client_came_back_for_stays_until_it_is_read_again() {
-        let log = ReplayBuffer::new(0, 10, BufferedBytes::default());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         let mut lost = log.reader(None).unwrap();
         for text in ["1234", "5678"] {
             log.push(text.into()).await;
@@ -296,7 +301,10 @@ mod tests {
     #[tokio::test]
     async fn any_number_may_stand_in_an_event_id() {
         let (_, after) = parse_id("0-18446744073709551615").unwrap();
-        assert_eq!(ReplayBuffer::new(0, 10, BufferedBytes::default()).reader(after).unwrap_err(), Forgotten);
+        assert_eq!(
+            ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new()).reader(after).unwrap_err(),
+            Forgotten
+        );
         for id in ["", "0", "-", "a-b", "0-", "-0", "0-0-0", "0-p-p", "0-18446744073709551616"] {
             assert_eq!(parse_id(id), None, "{id}");
         }
@@ -304,7 +312,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_larger_than_the_log_is_sent_but_not_kept() {
-        let log = ReplayBuffer::new(0, 10, BufferedBytes::default());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         let mut reader = log.reader(None).unwrap();
         log.push(Bytes::from(vec![b'x'; 1000])).await;
         assert_eq!(next(&mut reader).await.unwrap().1.len(), 1000);
@@ -314,7 +322,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_writer_waits_for_a_reader_that_lags() {
-        let log = ReplayBuffer::new(0, 10, BufferedBytes::default());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         let mut reader = log.reader(None).unwrap();
         log.push(Bytes::from(vec![b'x'; 20])).await;
         let (writer, more) = (log.clone(), Bytes::from_static(b"y"));
@@ -327,7 +335,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_newer_reader_cuts_the_older_off() {
-        let log = ReplayBuffer::new(0, 10, BufferedBytes::default());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         let mut old = log.reader(None).unwrap();
         let mut new = log.reader(None).unwrap();
         log.push("a".into()).await;
@@ -337,7 +345,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hangup_ends_the_connection_and_not_the_stream() {
-        let log = ReplayBuffer::new(0, 10, BufferedBytes::default());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         let mut reader = log.reader(None).unwrap();
         log.hangup(Duration::from_millis(500));
         log.push("a".into()).await;

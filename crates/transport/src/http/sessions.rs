@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyport_protocol::{Error, Id, jsonrpc::Reason, session::server::CallKind};
-use anyport_service::{Principal, sync::Lock};
+use anyport_service::{Presence, Principal, sync::Lock};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -276,11 +276,11 @@ impl HttpSession {
         Ok(Running { request, _in_flight: InFlightGuard::begin(&self.in_flight) })
     }
 
-    /// A stream of its own number and log.
-    pub(super) fn stream(self: &Arc<Self>, config: &Config) -> StreamWriter {
+    /// A stream of its own number and log, for a call of the client with `presence`.
+    pub(super) fn stream(self: &Arc<Self>, config: &Config, presence: Presence) -> StreamWriter {
         let number = self.last_stream.fetch_add(1, Ordering::Relaxed);
         let limit = config.limits.sse_log;
-        let log = ReplayBuffer::new(number, limit, config.buffers.clone());
+        let log = ReplayBuffer::new(number, limit, config.buffers.clone(), presence);
         self.logs.lock().by_stream.insert(number, log.clone());
         StreamWriter { session: self.clone(), log, number, limit }
     }

@@ -14,6 +14,7 @@ mod questions;
 mod retries;
 mod rounds;
 mod state;
+mod timeouts;
 mod unknown;
 
 use anyport::Revision;

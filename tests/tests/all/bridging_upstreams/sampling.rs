@@ -83,6 +83,49 @@ async fn roots_after_initialized_join() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_has_the_roots_of_one_caller_is_no_other_callers() {
+    let server = D;
+    let mut bridged = quiet(Way::Lines, server);
+    let can = || json!({"roots": {}});
+    let mut ada = bridged.http_client(server, can()).await;
+    let mut bob = bridged.http_client(server, can()).await;
+    let mut adas = bridged.server().await;
+    let call = ada.begin("tools/call", tool("a")).unwrap();
+    let running = adas.hears("tools/call").await;
+    let id = adas.asks("roots/list", json!({}));
+    let put = asked(&mut ada, "roots/list").await;
+    let roots = json!({"roots": [{"uri": "file:///ada", "name": "ada"}]});
+    answers(&mut ada, &put, &roots);
+    assert_eq!(adas.hears_answer(id).await.message["result"], roots);
+    running.answers(r#"{"content":[]}"#);
+    good(ada.end(call).await.unwrap());
+
+    let call = bob.begin("tools/call", tool("b")).unwrap();
+    let mut bobs = bridged.server().await;
+    bobs.hears("tools/call").await.answers(r#"{"content":[]}"#);
+    good(bob.end(call).await.unwrap());
+    // Anonymous callers without a session count as one caller, with a connection that has nobody else's roots.
+    let mut anonymous = bridged.http_client(M, can()).await;
+    let call = anonymous.begin("tools/call", tool("c")).unwrap();
+    let mut theirs = bridged.server().await;
+    let running = theirs.hears("tools/call").await;
+    let id = theirs.asks("roots/list", json!({}));
+    let put = good(anonymous.end(call).await.unwrap());
+    let again = anonymous.begin("tools/call", retry(&tool("c"), &put, json!({"q1": roots}))).unwrap();
+    assert_eq!(theirs.hears_answer(id).await.message["result"], roots);
+    running.answers(r#"{"content":[]}"#);
+    good(anonymous.end(again).await.unwrap());
+    let call = anonymous.begin("tools/call", tool("d")).unwrap();
+    theirs.hears("tools/call").await.answers(r#"{"content":[]}"#);
+    good(anonymous.end(call).await.unwrap());
+    // Whose roots it has keeps the connection, and what the server remembers there.
+    let call = ada.begin("tools/call", tool("a")).unwrap();
+    adas.hears("tools/call").await.answers(r#"{"content":[]}"#);
+    good(ada.end(call).await.unwrap());
+    assert!(bridged.connected().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn roots_held_then_refused() {
     for server in legacy() {
         for way in [Way::Lines, Way::Http].into_iter().filter(|way| server >= B || *way == Way::Lines) {
@@ -169,6 +212,9 @@ async fn roots_changed_forwarded() {
                 assert_eq!(heard.params(), r#"{"a":1.0}"#, "{pair}");
 
                 // Of two who share a connection neither is heard as if it spoke for both.
+                let mut bridged = quiet(way, server);
+                let _first = bridged.client(client_revision, json!({"roots": {"listChanged": true}})).await;
+                let mut peer = bridged.server().await;
                 let mut second =
                     bridged.client(client_revision, json!({"roots": {"listChanged": true}})).await;
                 let listing = second.begin("tools/list", json!({})).unwrap();

@@ -125,8 +125,8 @@ async fn park_bounds_questions_and_rounds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn park_call_timeout_stands_still_while_it_is_parked() {
-    let mut world = world_with(ParkLimits::default().call_timeout(SECOND * 10));
+async fn park_call_timeout_max_stands_still_while_it_is_parked() {
+    let mut world = world_with(ParkLimits::default().call_timeout_max(SECOND * 10));
     let reply = world.tool();
     let mut called = world.called().await;
     sleep(SECOND * 6).await;
@@ -140,7 +140,7 @@ async fn park_call_timeout_stands_still_while_it_is_parked() {
     let error = error(retry).await;
     assert_eq!((error.code, error.reason), (code::INTERNAL_ERROR, Some(Reason::Timeout)));
     timeout(SECOND, called.end.closed()).await.unwrap();
-    assert_eq!(world.refused("call_timeout"), 1);
+    assert_eq!(world.refused("call_timeout_max"), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,12 +2,14 @@ use std::time::Duration;
 
 use super::{
     call_id::CallId,
+    calls::Stage,
     connection::ClientConnection,
     input::{Action, Actions, Attribution, Origin, Outgoing, UnsolicitedMessage},
     message::IncomingRequest,
     phase::Phase,
+    recent_callers::About,
     route_request::RequestRoute,
-    server_requests::{Owner, undeclared},
+    server_requests::{OpenRequest, Owner, undeclared},
 };
 use crate::{
     Error, Id, Method, Raw, Revision,
@@ -37,12 +39,15 @@ impl<C: Clone + Eq> ClientConnection<C> {
         match self.route(origin) {
             (RequestRoute::Call(_), Some(call)) => {
                 if origin == Origin::Shared {
-                    out.push(Action::Attributed(Attribution::Single));
+                    // On a connection that several use, the next request may well come when it cannot be told whose it is.
+                    let several = self.recent.are_several();
+                    let attribution = if several { Attribution::Ambiguous } else { Attribution::Single };
+                    out.push(Action::Attributed(attribution));
                 }
-                self.give_new(now, request, method, call, out);
+                self.give_new(now, origin, request, method, call, out);
             }
             (route @ (RequestRoute::NoCall | RequestRoute::NotDuring(_)), _) if origin == Origin::Shared => {
-                let open = self.requests.open(now, request, method, Owner::Unsolicited(route));
+                let open = self.requests.open(now, request, method, Owner::Unsolicited(route), origin);
                 let message = UnsolicitedMessage::Request(open.serial, method, open.params.clone());
                 out.push(Action::Unsolicited(message));
             }
@@ -70,9 +75,16 @@ impl<C: Clone + Eq> ClientConnection<C> {
     }
 
     /// To which call a request belongs: on the response stream of a call to that call, else see
-    /// [`route_request`](super::route_request()).
+    /// [`route_request`](super::route_request()). A call of another caller that is over may be meant as well.
     fn route(&self, origin: Origin) -> (RequestRoute, Option<CallId>) {
-        let Origin::Call(id) = origin else { return self.calls.route() };
+        let Origin::Call(id) = origin else {
+            let (route, id) = self.calls.route();
+            let call = id.and_then(|id| self.calls.get(id));
+            return match call.is_some_and(|call| self.recent.may_be_meant(About::Any, &call.facts)) {
+                true => (RequestRoute::Several, None),
+                false => (route, id),
+            };
+        };
         match self.calls.get(id).filter(|call| !call.has_outcome()) {
             Some(call) if call.facts.method.is_some_and(Method::may_ask) => (RequestRoute::Call(0), Some(id)),
             Some(call) => (RequestRoute::NotDuring(call.facts.method), None),
@@ -83,6 +95,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
     fn give_new(
         &mut self,
         now: Duration,
+        origin: Origin,
         request: IncomingRequest,
         method: Method,
         id: CallId,
@@ -94,7 +107,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             let error = undeclared(&call.facts.profile, method, needs);
             return self.send_response(request.id, Err(error), out);
         }
-        let open = self.requests.open(now, request, method, Owner::Call(id));
+        let open = self.requests.open(now, request, method, Owner::Call(id), origin);
         self.calls.ask(id, open.serial, method, open.params.clone());
         out.push(Action::Wake(id));
     }
@@ -108,18 +121,47 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 let error = undeclared(&call.facts.profile, held.method, needs);
                 self.send_response(held.id, Err(error), out);
             } else {
+                if held.outlived && call.stage == Stage::Due {
+                    // Else a call of a quick server would end before its caller can answer, as the one before.
+                    call.stage = Stage::AwaitsRoots(held.serial);
+                }
                 self.calls.ask(id, held.serial, held.method, held.params.clone());
                 self.requests.give(now, held, id);
             }
         }
     }
 
-    /// The server's requests about a call are void: the call is over.
-    pub(super) fn end_requests(&mut self, call: CallId, out: &mut Actions) {
+    /// The server's requests about a call are void: the call is over. A request for roots on a shared stream was the call's
+    /// only because it had to go somewhere: servers ask for roots as soon as a session begins, and never again. It goes to
+    /// the next call that may be asked.
+    pub(super) fn end_requests(&mut self, now: Duration, call: CallId, out: &mut Actions) {
+        let mut is_held = false;
         while let Some(request) = self.requests.take_of(call) {
             out.push(Action::Withdrawn(request.serial));
-            let error = Error::internal("the call that this belonged to is over");
-            self.send_response(request.id, Err(error), out);
+            match self.requests.outlive(now, request) {
+                Ok(()) => is_held = true,
+                Err(request) => {
+                    let error = Error::internal("the call that this belonged to is over");
+                    self.send_response(request.id, Err(error), out);
+                }
+            }
+        }
+        if is_held && let (RequestRoute::Call(_), Some(next)) = self.calls.route() {
+            self.give_held(now, next, out);
+            out.push(Action::Wake(next));
+        }
+    }
+
+    /// A request is not open any more: a call that waited for its answer is sent.
+    pub(super) fn settled(&mut self, request: &OpenRequest, out: &mut Actions) {
+        let Owner::Call(id) = request.owner else { return };
+        self.calls.settled(id, request.serial);
+        let renewing = self.sessions.is_renewing();
+        if let Some(call) = self.calls.get_mut(id)
+            && call.stage == Stage::AwaitsRoots(request.serial)
+        {
+            call.stage = if renewing { Stage::AwaitsSession } else { Stage::Due };
+            out.push(Action::Wake(id));
         }
     }
 

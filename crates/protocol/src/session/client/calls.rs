@@ -53,6 +53,8 @@ pub(super) enum Stage {
     AwaitsLevel(CallId),
     /// It waits for the session to be renewed.
     AwaitsSession,
+    /// It waits until its caller has answered this request for roots, which an earlier call did not live to see answered.
+    AwaitsRoots(ServerRequestId),
     /// The next event of its reader is [`CallEvent::Send`].
     Due,
     Sent,

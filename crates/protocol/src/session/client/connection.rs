@@ -11,6 +11,7 @@ use super::{
     negotiation::NegotiationError,
     own_requests::{OwnRequest, OwnRequests},
     phase::{Opening, Phase},
+    recent_callers::RecentCallers,
     route_request::RequestRoute,
     server_requests::{Due, Owner, ServerRequests},
     sessions::Sessions,
@@ -42,6 +43,7 @@ pub struct ClientConnection<C> {
     pub(super) channel: Channel,
     pub(super) phase: Phase,
     pub(super) calls: Calls<C>,
+    pub(super) recent: RecentCallers<C>,
     pub(super) own: OwnRequests,
     pub(super) requests: ServerRequests,
     pub(super) log_level: SessionLogLevel,
@@ -56,6 +58,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             channel: config.channel,
             phase: Phase::Opening(Opening::new(&config)),
             calls: Calls::new(&config),
+            recent: RecentCallers::default(),
             own: OwnRequests::default(),
             requests: ServerRequests::new(config.max_open_questions, config.roots_hold),
             log_level: SessionLogLevel::new(config.log_hold),
@@ -109,7 +112,13 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 Due::Progress(params) => {
                     out.push(Action::Send(Outgoing::notification(Method::Progress, Some(params))));
                 }
-                Due::Refuse(id, method) => self.refuse(id, method, RequestRoute::NoCall, out),
+                Due::Refuse(open) => {
+                    if let Owner::Call(_) = open.owner {
+                        self.settled(&open, out);
+                        out.push(Action::Withdrawn(open.serial));
+                    }
+                    self.refuse(open.id, open.method, RequestRoute::NoCall, out);
+                }
             }
         }
         let wanted =
@@ -168,8 +177,10 @@ impl<C: Clone + Eq> ClientConnection<C> {
             None => Stage::Due,
         };
         let may_ask = facts.method.is_some_and(Method::may_ask);
+        self.recent.begins(&facts);
         self.calls.insert(id, facts, stage);
-        if may_ask {
+        // While another caller's call runs, the server would work on that one with the roots of this caller.
+        if may_ask && self.requests.has_held() && matches!(self.calls.route(), (RequestRoute::Call(_), _)) {
             self.give_held(now, id, out);
         }
         Ok(id)
@@ -191,7 +202,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
 
     /// Ends a call without a reader: the server gets the cancellation of the call, then refusals of its requests about the
     /// call.
-    pub fn abandon(&mut self, call: CallId, out: &mut Actions) {
+    pub fn abandon(&mut self, now: Duration, call: CallId, out: &mut Actions) {
         let Some(abandoned) = self.calls.remove(call) else { return };
         let is_open = !abandoned.has_outcome() && abandoned.stage == Stage::Sent;
         if is_open && !matches!(self.phase, Phase::Closed(_)) {
@@ -207,16 +218,16 @@ impl<C: Clone + Eq> ClientConnection<C> {
             if self.channel == Channel::PerCall {
                 out.push(Action::CloseStream(call));
             }
+            let logs = abandoned.wants_logs();
+            self.recent.cancelled(call, abandoned.facts, logs);
         }
-        self.end_requests(call, out);
+        self.end_requests(now, call, out);
     }
 
     /// Answers a request of the server's, in the words of its revision. A late or second answer goes nowhere.
     pub fn answer(&mut self, request: ServerRequestId, answer: RpcResult, out: &mut Actions) {
         let Some(open) = self.requests.take(request) else { return };
-        if let Owner::Call(call) = open.owner {
-            self.calls.settled(call, request);
-        }
+        self.settled(&open, out);
         self.send_response(open.id, answer, out);
     }
 
@@ -241,6 +252,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             }
             Owner::Unsolicited(route) => self.refuse(open.id, open.method, route, out),
             Owner::Held | Owner::Call(_) => {
+                self.settled(&open, out);
                 self.refuse(open.id, open.method, RequestRoute::NoCall, out);
             }
         }

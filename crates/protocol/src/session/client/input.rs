@@ -172,7 +172,8 @@ pub type Actions = SmallVec<[Action; 4]>;
 pub enum Attribution {
     /// Only one caller is possible. While its call is in flight, no other caller gets a server request on this connection.
     Single,
-    /// Calls of several callers were in flight, so the request was refused.
+    /// Calls of several callers were in flight or shortly before, so the request was refused; or several use the connection,
+    /// so that the next one may have to be.
     Ambiguous,
 }
 

@@ -27,6 +27,7 @@ mod own_requests;
 mod phase;
 mod prepared_request;
 mod receive;
+mod recent_callers;
 mod renewal;
 mod route_request;
 mod server_info;

@@ -88,6 +88,8 @@ impl<C: Clone + Eq> ClientConnection<C> {
             Ok(()) => {
                 *stage = RenewalStage::Confirming;
                 self.sessions.generation += 1;
+                // The session in which the server worked for them is no more.
+                self.recent.clear();
                 out.push(Action::Send(Outgoing::notification(Method::Initialized, None)));
                 out.push(Action::OpenSharedStream { generation: self.sessions.generation });
             }

@@ -23,7 +23,7 @@ pub enum RequestRoute {
     NoCall,
     /// None: no call in flight may ask. The method is that of one of them, if the protocol has it.
     NotDuring(Option<Method>),
-    /// Calls of several callers are in flight, and it is never guessed which one is meant.
+    /// Calls of several callers are in flight, or were shortly before, and it is never guessed which one is meant.
     Several,
 }
 
@@ -65,7 +65,7 @@ impl RequestRoute {
                 ),
             ),
             Self::Several => Error::internal(format!(
-                "calls of several callers are open, so it cannot be told whom {} is for",
+                "calls of several callers are open, or were shortly before, so it cannot be told whom {} is for",
                 question.as_str()
             )),
         })

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::{
     call_id::{CallId, ServerRequestId},
+    input::Origin,
     message::IncomingRequest,
     route_request::RequestRoute,
 };
@@ -33,6 +34,11 @@ pub(super) struct OpenRequest {
     pub(super) params: Raw,
     pub(super) owner: Owner,
     pub(super) needs: Option<InputCapability>,
+    /// Until when a request for roots on a shared stream is held for a call whose caller answers it: it belongs to the
+    /// connection, whatever call it was given to.
+    held_until: Option<Duration>,
+    /// Whether a call that it was given to ended before it was answered.
+    pub(super) outlived: bool,
     progress_token: Option<Raw>,
     /// The number of progress notifications that the server got for the request.
     told: u64,
@@ -52,12 +58,12 @@ pub(super) enum Owner {
 }
 
 /// What is due.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Due {
     /// Tell the server that its request is still open.
     Progress(Raw),
     /// Refuse a request that was held for too long.
-    Refuse(Id, Method),
+    Refuse(OpenRequest),
 }
 
 impl ServerRequests {
@@ -99,9 +105,12 @@ impl ServerRequests {
         request: IncomingRequest,
         method: Method,
         owner: Owner,
+        origin: Origin,
     ) -> &OpenRequest {
         let serial = self.next_serial();
         let due = request.progress_token.is_some().then(|| now.checked_add(PROGRESS)).flatten();
+        let is_held = method == Method::ListRoots && origin == Origin::Shared;
+        let held_until = is_held.then(|| now.checked_add(self.roots_hold)).flatten();
         self.open.push(OpenRequest {
             serial,
             id: request.id,
@@ -109,6 +118,8 @@ impl ServerRequests {
             params: request.params,
             owner,
             needs: request.needs,
+            held_until,
+            outlived: false,
             progress_token: request.progress_token,
             told: 0,
             due,
@@ -142,6 +153,11 @@ impl ServerRequests {
         self.take_where(|open| open.owner == Owner::Call(call))
     }
 
+    /// Whether a request is held for the next call that may be asked.
+    pub(super) fn has_held(&self) -> bool {
+        self.open.iter().any(|open| open.owner == Owner::Held)
+    }
+
     /// Takes one of those that are held away.
     pub(super) fn take_held(&mut self) -> Option<OpenRequest> {
         if self.open.is_empty() {
@@ -162,6 +178,17 @@ impl ServerRequests {
         Some(request)
     }
 
+    /// Holds a request again whose call is over, for the rest of its time.
+    ///
+    /// # Errors
+    /// The request, if it belongs to that call alone, or was held for long enough.
+    pub(super) fn outlive(&mut self, now: Duration, mut request: OpenRequest) -> Result<(), OpenRequest> {
+        let Some(until) = request.held_until.filter(|until| now < *until) else { return Err(request) };
+        request.outlived = true;
+        self.hold_until(Some(until), request);
+        Ok(())
+    }
+
     /// Whether a request is open.
     pub(super) fn is_open(&self, serial: ServerRequestId) -> bool {
         self.open.iter().any(|open| open.serial == serial)
@@ -170,9 +197,14 @@ impl ServerRequests {
     /// Holds a request, for the next call that may be asked. It counts as another one: whoever was offered it before must
     /// not answer for that call.
     pub(super) fn hold(&mut self, now: Duration, mut request: OpenRequest) {
+        request.held_until = now.checked_add(self.roots_hold);
+        self.hold_until(request.held_until, request);
+    }
+
+    fn hold_until(&mut self, until: Option<Duration>, mut request: OpenRequest) {
         request.serial = self.next_serial();
         request.owner = Owner::Held;
-        request.due = now.checked_add(self.roots_hold);
+        request.due = until;
         self.open.push(request);
         self.schedule();
     }
@@ -191,7 +223,12 @@ impl ServerRequests {
     /// Gives a request that was held to `call`.
     pub(super) fn give(&mut self, now: Duration, mut request: OpenRequest, call: CallId) {
         request.owner = Owner::Call(call);
-        request.due = request.progress_token.is_some().then(|| now.checked_add(PROGRESS)).flatten();
+        if request.outlived {
+            // The call waits for it, and no longer than it is held.
+            request.due = request.held_until;
+        } else {
+            request.due = request.progress_token.is_some().then(|| now.checked_add(PROGRESS)).flatten();
+        }
         self.open.push(request);
         self.schedule();
     }
@@ -199,10 +236,11 @@ impl ServerRequests {
     /// What is due at `now`, one at a time.
     pub(super) fn due(&mut self, now: Duration) -> Option<Due> {
         let place = self.open.iter().position(|open| open.due.is_some_and(|due| due <= now))?;
-        if self.open[place].owner == Owner::Held {
+        let open = &self.open[place];
+        if open.owner == Owner::Held || open.outlived && matches!(open.owner, Owner::Call(_)) {
             let request = self.open.remove(place);
             self.schedule();
-            return Some(Due::Refuse(request.id, request.method));
+            return Some(Due::Refuse(request));
         }
         let request = &mut self.open[place];
         request.told += 1;

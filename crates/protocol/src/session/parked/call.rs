@@ -41,7 +41,7 @@ pub struct Limits {
     /// How long an outcome is given out again.
     pub replay: Duration,
     /// How long the call may run; the time in which it is parked does not count. `None`: as long as it likes.
-    pub call_timeout: Option<Duration>,
+    pub call_timeout_max: Option<Duration>,
 }
 
 /// The wishes of an attached request, and its client's capabilities.
@@ -230,7 +230,9 @@ impl Call {
     pub fn wakes(&self) -> Option<Duration> {
         let timeout = |since: Duration| {
             // A time beyond the clock's range is no limit.
-            self.limits.call_timeout.and_then(|timeout| since.checked_add(timeout.saturating_sub(self.ran)))
+            self.limits
+                .call_timeout_max
+                .and_then(|timeout| since.checked_add(timeout.saturating_sub(self.ran)))
         };
         match &self.phase {
             Phase::Running { since } => timeout(*since),
@@ -535,10 +537,10 @@ impl Call {
     fn tick(&mut self, now: Duration, out: &mut Vec<Effect>) {
         match self.phase {
             Phase::Running { since } | Phase::Gathering { since, .. } if self.is_late(now, since) => {
-                let seconds = self.limits.call_timeout.unwrap_or_default().as_secs_f64();
-                let message = format!("the call took longer than {seconds} s (call_timeout)");
+                let seconds = self.limits.call_timeout_max.unwrap_or_default().as_secs_f64();
+                let message = format!("the call took longer than {seconds} s (call_timeout_max)");
                 let error = Error::internal(message).with_reason(Reason::Timeout);
-                out.push(Effect::Count("call_timeout"));
+                out.push(Effect::Count("call_timeout_max"));
                 self.fail(error, Reason::Cancelled, out);
             }
             Phase::Gathering { until, .. } if until <= now => out.push(Effect::Place),
@@ -552,7 +554,7 @@ impl Call {
 
     fn is_late(&self, now: Duration, since: Duration) -> bool {
         let ran = self.ran.saturating_add(now.saturating_sub(since));
-        self.limits.call_timeout.is_some_and(|timeout| ran >= timeout)
+        self.limits.call_timeout_max.is_some_and(|timeout| ran >= timeout)
     }
 
     fn placed(&mut self, now: Duration, out: &mut Vec<Effect>) {

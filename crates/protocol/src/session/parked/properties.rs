@@ -22,7 +22,7 @@ const LIMITS: Limits = Limits {
     rounds: 4,
     max_reprompts: 2,
     replay: Duration::from_secs(30),
-    call_timeout: Some(Duration::from_secs(60)),
+    call_timeout_max: Some(Duration::from_secs(60)),
 };
 const PER_PRINCIPAL: usize = 2;
 const TOTAL: usize = 3;

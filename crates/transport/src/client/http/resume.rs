@@ -59,6 +59,8 @@ pub(super) const RETRY: Duration = Duration::from_secs(1);
 pub(super) const RETRY_MIN: Duration = Duration::from_millis(50);
 
 /// `pause`, doubled for each of the `failures` in a row, up to [`MAX_DOUBLINGS`].
+///
+/// It is not a `Backoff`, which may wait less than its first pause: a server's `retry` must be waited for as it is.
 pub(super) fn doubled(pause: Duration, failures: u32) -> Duration {
     pause * 2u32.pow(failures.min(MAX_DOUBLINGS))
 }

@@ -135,7 +135,7 @@ impl ByHand {
     }
 
     pub(super) fn abandon(&mut self, call: CallId) {
-        self.connection.abandon(call, &mut self.actions);
+        self.connection.abandon(self.now, call, &mut self.actions);
     }
 
     /// What the connection has sent since it was last looked at; other actions in short.

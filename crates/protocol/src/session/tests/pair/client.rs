@@ -39,14 +39,15 @@ impl World {
         let call = self.act(|client, now, out| client.call(now, facts, out)).ok()?;
         self.nonces += 1;
         let nonce = self.nonces;
-        let reader = Reader { nonce, is_sent: false, asked: vec![nonce], progress: None, method };
+        let asked = std::iter::once(nonce).chain(self.shared_roots.iter().copied()).collect();
+        let reader = Reader { nonce, is_sent: false, asked, progress: None, method };
         assert!(self.readers.insert(call, reader).is_none(), "id {call} is used twice");
         Some(call)
     }
 
     pub(super) fn abandon(&mut self, call: CallId) {
         if self.readers.remove(&call).is_some() {
-            self.act(|client, _, out| client.abandon(call, out));
+            self.act(|client, now, out| client.abandon(now, call, out));
         }
         assert!(self.client.next_event(call).is_none(), "an abandoned call says nothing more");
     }

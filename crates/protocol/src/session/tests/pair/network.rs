@@ -3,7 +3,7 @@ use super::{
     world::{Event, World},
 };
 use crate::{
-    Limits, Message,
+    Limits, Message, Method,
     jsonrpc::{Incoming, read},
     session::client::{CallId, Channel, Input, Origin, Outgoing},
 };
@@ -139,6 +139,9 @@ impl World {
         };
         if let (Some(asked), Origin::Shared) = (asked, origin) {
             self.readers.values_mut().for_each(|reader| reader.asked.push(asked));
+            if matches!(&message, Message::Request(request) if request.method == Method::ListRoots.as_str()) {
+                self.shared_roots.push(asked);
+            }
         }
         self.act(|client, now, out| client.handle(now, Input::received(origin, message), out));
     }

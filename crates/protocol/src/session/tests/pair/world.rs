@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) timer: Option<Duration>,
     pub(super) calls_left: u64,
     pub(super) nonces: u64,
+    /// The calls during which the server asked for roots on a shared stream: later calls may be asked in their place.
+    pub(super) shared_roots: Vec<u64>,
 }
 
 /// What happens at some time.
@@ -108,6 +110,7 @@ impl World {
             timer: None,
             calls_left: 2 + random.below(4),
             nonces: 0,
+            shared_roots: Vec::new(),
             random,
         }
     }
@@ -219,6 +222,7 @@ impl World {
                 };
                 self.after(delay, event);
             }
+            Action::Count("a log message that may be about another caller's call") => {}
             Action::Count(why) => panic!("the server did not do so: {why}"),
             Action::Refused(_) | Action::Reopen | Action::Close(_) => {}
             Action::Withdrawn(_) | Action::Attributed(_) | Action::Unsolicited(_) => {}

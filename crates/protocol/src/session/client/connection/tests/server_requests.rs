@@ -76,9 +76,123 @@ fn two_callers_are_never_mixed_up() {
     assert!(did[1].contains("calls of several callers are open"));
     hand.abandon(two);
     hand.did();
+    // The server may have not heard of the cancellation, or may ignore it.
+    hand.now += Duration::from_secs(600);
     hand.hear(ASK);
-    assert_eq!(hand.did(), ["Attributed(Single)", "wake 2"]);
+    assert_eq!(hand.did()[0], "Attributed(Ambiguous)");
+    assert!(hand.next(one).is_none());
+    // Its answer says that it is done.
+    hand.result(two);
+    hand.now += Duration::from_secs(60);
+    hand.hear(ASK);
+    assert_eq!(hand.did(), ["Attributed(Ambiguous)".to_owned(), format!("wake {one}")]);
     asked(&mut hand, one);
+}
+
+#[test]
+fn the_second_caller_of_a_connection_is_asked_and_then_has_one_of_its_own() {
+    for channel in [Channel::Shared, Channel::PerCall] {
+        let mut hand = ByHand::open(Revision::V2025_11_25, channel);
+        let one = hand.sent(facts("one", Method::ToolsCall));
+        hand.result(one);
+        hand.events(one);
+        let two = hand.sent(facts("two", Method::ToolsCall));
+        hand.did();
+        hand.hear(ASK);
+        assert_eq!(hand.did(), ["Attributed(Ambiguous)".to_owned(), format!("wake {two}")]);
+    }
+}
+
+#[test]
+fn whoever_is_alone_on_a_connection_is_asked_whatever_was_cancelled() {
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+    for _ in 0..3 {
+        let call = hand.sent(facts("one", Method::ToolsCall));
+        hand.abandon(call);
+        let call = hand.sent(facts("one", Method::ToolsCall));
+        hand.result(call);
+        // A list of another caller runs nothing that could ask.
+        let list = hand.sent(facts("two", Method::ToolsList));
+        hand.abandon(list);
+    }
+    let call = hand.sent(facts("one", Method::ToolsCall));
+    hand.did();
+    hand.hear(ASK);
+    assert_eq!(hand.did(), ["Attributed(Single)".to_owned(), format!("wake {call}")]);
+}
+
+#[test]
+fn anonymous_callers_are_asked_one_after_the_other_but_not_while_an_answer_is_missing() {
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+    let anonymous = || CallFacts { unidentifiable: true, ..facts("", Method::ToolsCall) };
+    let first = hand.sent(anonymous());
+    hand.result(first);
+    hand.events(first);
+    let second = hand.sent(anonymous());
+    hand.did();
+    hand.hear(ASK);
+    assert_eq!(hand.did(), ["Attributed(Single)".to_owned(), format!("wake {second}")]);
+    hand.abandon(second);
+    let third = hand.sent(anonymous());
+    hand.did();
+    hand.hear(ASK);
+    assert_eq!(hand.did()[0], "Attributed(Ambiguous)");
+    assert!(hand.next(third).is_none());
+}
+
+#[test]
+fn more_cancelled_calls_than_are_remembered_leave_nobody_certain() {
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+    for _ in 0..1025 {
+        let call = hand.sent(facts("one", Method::ToolsCall));
+        hand.abandon(call);
+    }
+    let call = hand.sent(facts("two", Method::ToolsCall));
+    for cancelled in 2..1027 {
+        hand.result(id(cancelled));
+    }
+    hand.now += Duration::from_secs(600);
+    hand.did();
+    hand.hear(ASK);
+    assert_eq!(hand.did()[0], "Attributed(Ambiguous)");
+    assert!(hand.next(call).is_none());
+}
+
+#[test]
+fn a_log_message_that_may_be_another_callers_is_counted_and_reaches_nobody() {
+    const LOG: &str =
+        r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":1}}"#;
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        let mut hand = ByHand::open(revision, Channel::Shared);
+        let logging = |caller| CallFacts {
+            log_level: Some(LogLevel::Info),
+            log_level_is_default: true,
+            ..facts(caller, Method::ToolsCall)
+        };
+        let one = hand.sent(logging("one"));
+        hand.abandon(one);
+        let again = hand.sent(logging("one"));
+        hand.hear(LOG);
+        assert_eq!(hand.events(again).len(), 1, "alone it is its own");
+        hand.result(again);
+        let two = hand.sent(logging("two"));
+        hand.did();
+        hand.hear(LOG);
+        assert!(hand.did()[0].starts_with("Count"), "{revision}");
+        assert!(hand.next(two).is_none(), "{revision}");
+    }
+    // A legacy server logs for a call that wants no log messages as well; a modern one does not.
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        let mut hand = ByHand::open(revision, Channel::Shared);
+        hand.sent(facts("one", Method::ToolsCall));
+        let two = hand.sent(CallFacts {
+            log_level: Some(LogLevel::Info),
+            log_level_is_default: true,
+            ..facts("two", Method::ToolsCall)
+        });
+        hand.hear(LOG);
+        assert_eq!(hand.events(two).len(), usize::from(revision.is_stateless()));
+    }
 }
 
 #[test]
@@ -230,6 +344,61 @@ fn roots_are_held_for_the_next_call_that_may_be_asked_or_refused() {
         hand.connection.answer(request, Ok(raw(r#"{"roots":[]}"#)), &mut hand.actions);
         assert_eq!(hand.did(), [r#"{"id":7,"result":{"roots":[]}}"#]);
     }
+}
+
+/// A quick server's call is over before its caller can answer, and the server asks for roots once.
+#[test]
+fn roots_that_a_call_does_not_live_to_see_answered_go_to_the_next_call_which_waits_for_the_answer() {
+    for answered in [true, false] {
+        let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+        let first = hand.sent(facts("a", Method::ToolsCall));
+        hand.hear(ROOTS);
+        let request = asked(&mut hand, first);
+        hand.did();
+        hand.now = Duration::from_secs(5);
+        hand.result(first);
+        assert_eq!(hand.did(), ["Withdrawn(ServerRequestId(1))".to_owned(), format!("wake {first}")]);
+        hand.events(first);
+        hand.connection.answer(request, Err(Error::internal("late")), &mut hand.actions);
+        assert!(hand.did().is_empty());
+
+        // A list is none of its business.
+        hand.sent(facts("a", Method::ToolsList));
+        let second = hand.call(facts("a", Method::ToolsCall));
+        let request = asked(&mut hand, second);
+        assert!(hand.next(second).is_none(), "it is not sent yet");
+        if answered {
+            hand.connection.answer(request, Ok(raw(r#"{"roots":[]}"#)), &mut hand.actions);
+            let did = hand.did();
+            assert!(
+                did.contains(&format!("wake {second}"))
+                    && did.contains(&r#"{"id":7,"result":{"roots":[]}}"#.into())
+            );
+        } else {
+            hand.time_out();
+            assert_eq!(hand.now, Duration::from_secs(45), "for the rest of its time");
+            assert!(hand.did().last().unwrap().contains(r#""id":7,"error":{"code":-32603"#));
+            assert!(!hand.connection.is_awaited(request));
+        }
+        assert_eq!(hand.events(second), ["send"]);
+    }
+}
+
+#[test]
+fn roots_of_a_call_that_is_over_go_to_another_that_runs_and_those_on_its_own_stream_to_nobody() {
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+    let first = hand.sent(facts("a", Method::ToolsCall));
+    let second = hand.sent(facts("a", Method::ToolsCall));
+    hand.hear(ROOTS);
+    asked(&mut hand, first);
+    hand.abandon(first);
+    asked(&mut hand, second);
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::PerCall);
+    let first = hand.sent(facts("a", Method::ToolsCall));
+    hand.hear_on(Origin::Call(first), ROOTS);
+    hand.did();
+    hand.result(first);
+    assert!(hand.did()[1].contains("the call that this belonged to is over"));
 }
 
 #[test]
