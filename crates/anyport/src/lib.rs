@@ -198,7 +198,8 @@ pub fn serve(server: Server) -> serve::Serve {
 /// Wraps a service that sends requests as results, so that it serves legacy clients as well, with the default limits.
 ///
 /// A server with elicitation, sampling or roots needs this wrapper. Without it, only clients of the newest revision
-/// receive requests. [`serve()`] adds it by itself; use this function for servers that are passed to a transport by hand.
+/// receive requests. [`serve()`] and an HTTP `Endpoint` add it by themselves; use this function for servers that are passed to
+/// another transport by hand.
 pub fn with_legacy_clients<S: Service>(service: S) -> layer::LegacyClientAdapter<S> {
     layer::LegacyClientAdapter::new(service, layer::LegacyClientLimits::default())
 }
