@@ -10,6 +10,7 @@ use super::{
     allowance::{AllowedHost, AllowedOrigin},
     compat::Compat,
 };
+use crate::BufferedBytes;
 
 settings! {
     /// How to serve over HTTP.
@@ -67,6 +68,9 @@ settings! {
         /// The limits.
         #[default("those of [`Limits`]" = Limits::default())]
         pub limits: Limits,
+        /// The budget of large answers.
+        #[default("one of its own" = BufferedBytes::default())]
+        pub buffers: BufferedBytes,
     }
 }
 
