@@ -133,9 +133,15 @@ impl Caller {
             Ok(result) if result["resultType"] == "input_required" => {
                 self.violation(&format!("an answered question was left open: {result}"));
             }
-            Ok(result) if tool == "list" && result["tools"].is_array() => self.tally.call(self.kind, tool, "answered"),
+            Ok(result) if tool == "list" && result["tools"].is_array() => {
+                self.tally.call(self.kind, tool, "answered")
+            }
             Ok(_) => match answer.text().lines().last() {
                 Some(text) if text == own => self.tally.call(self.kind, tool, "answered"),
+                // Until its callers have connections of their own, it cannot be told which of them a program asks.
+                Some("declined") if tool == "ask" && self.kind == Kind::Program => {
+                    self.tally.call(self.kind, tool, "not attributable to a caller, so declined");
+                }
                 text => self.violation(&format!("{own} got {text:?}")),
             },
             Err(refusal) => {
