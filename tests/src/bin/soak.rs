@@ -6,7 +6,10 @@
 
 use std::{env, path::PathBuf, process::ExitCode, time::Duration};
 
-use anyport_tests::soak::{Fault, Plan, revisions, run, serve};
+use anyport_tests::{
+    cross_transport::Fault,
+    soak::{Plan, Report, revisions, run, serve},
+};
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Fault> {
@@ -22,7 +25,9 @@ async fn main() -> Result<ExitCode, Fault> {
             let seed = seed.first().map_or_else(|| Ok(fastrand::u64(..)), |seed| seed.parse())?;
             println!("seed {seed}");
             let time = Duration::from_secs(seconds.parse()?);
-            let violations = run(&Plan { time, program: PathBuf::from(program), seed }).await?;
+            let Report { text, violations } =
+                run(&Plan { time, program: PathBuf::from(program), seed }).await?;
+            println!("{text}");
             for violation in &violations {
                 println!("VIOLATION: {violation}");
             }

@@ -11,11 +11,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{
-    Fault,
-    tally::Tally,
-    upstream::{Kind, Upstream},
-};
+use super::{kind::Kind, tally::Tally, upstream::Upstream};
+use crate::cross_transport::Fault;
 
 /// Someone who calls through a bridge, with words that nobody else uses.
 pub(super) struct Caller {

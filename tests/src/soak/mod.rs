@@ -5,18 +5,20 @@
 //! an error that names nobody else's. When all is quiet again, each bridge must be as it was when it began.
 //!
 //! - [`server`]: what is called.
+//! - [`kind`]: the kinds of servers.
 //! - [`upstream`]: a server, its bridge, and what happens to the server.
 //! - [`caller`]: who calls.
 //! - [`tally`]: what came of the calls, and what must not have happened.
 //! - [`process`]: what a process holds: memory, descriptors, children.
 
 mod caller;
+mod kind;
 mod process;
 mod server;
 mod tally;
 mod upstream;
 
-use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     task::JoinSet,
@@ -24,14 +26,14 @@ use tokio::{
 };
 
 use caller::Caller;
+use kind::Kind;
+pub use kind::revisions;
 use process::Held;
 pub use server::serve;
 use tally::Tally;
-pub use upstream::revisions;
-use upstream::{Kind, Upstream};
+use upstream::Upstream;
 
-/// What ends a run before its time.
-pub type Fault = Box<dyn Error + Send + Sync>;
+use crate::cross_transport::Fault;
 
 /// A run.
 #[derive(Clone, Debug)]
@@ -44,17 +46,26 @@ pub struct Plan {
     pub seed: u64,
 }
 
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What came of the calls, what happened to the servers, and what the bridges held before and after.
+    pub text: String,
+    /// What must not have happened, one line each.
+    pub violations: Vec<String>,
+}
+
 /// How many callers each bridge has at once.
 const CALLERS: u64 = 6;
 
 /// How long a bridge may take, once nobody calls, to forget its callers and to let go of what they used.
 const SETTLES: Duration = Duration::from_secs(90);
 
-/// Runs it, prints what happened, and returns what must not have happened, one line each.
+/// Runs it.
 ///
 /// # Errors
 /// When something could not be started or measured.
-pub async fn run(plan: &Plan) -> Result<Vec<String>, Fault> {
+pub async fn run(plan: &Plan) -> Result<Report, Fault> {
     let mut upstreams = Vec::new();
     for kind in Kind::ALL {
         upstreams.push(Arc::new(Upstream::start(kind, &plan.program).await?));
@@ -66,10 +77,10 @@ pub async fn run(plan: &Plan) -> Result<Vec<String>, Fault> {
     call(&upstreams, &tally, plan, plan.time, true).await?;
     let goals: Vec<_> = before.iter().copied().map(Some).collect();
     let after = settled(&upstreams, &goals).await?;
-    println!("{tally}");
-    println!("{:<28} {:>12} {:>12} {:>12}", "bridge before", "MiB", "descriptors", "children");
+    let mut text =
+        format!("{tally}\n{:<28} {:>12} {:>12} {:>12}\n", "bridge before", "MiB", "descriptors", "children");
     for ((upstream, before), after) in upstreams.iter().zip(&before).zip(&after) {
-        println!("{:<28} {}", upstream.kind.name(), after.beside(before));
+        text += &format!("{:<28} {}\n", upstream.kind.name(), after.beside(before));
         for fault in after.exceeds(before) {
             tally.violation(format!("the bridge before {} {fault}", upstream.kind.name()));
         }
@@ -80,7 +91,7 @@ pub async fn run(plan: &Plan) -> Result<Vec<String>, Fault> {
             ));
         }
     }
-    Ok(tally.violations())
+    Ok(Report { text, violations: tally.violations() })
 }
 
 /// Lets callers call for `time`, while the servers fail if they `fail`.

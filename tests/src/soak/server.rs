@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use super::Fault;
+use crate::cross_transport::Fault;
 
 #[derive(Deserialize, JsonSchema)]
 struct Word {

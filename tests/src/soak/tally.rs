@@ -5,7 +5,7 @@ use std::{
 
 use anyport_service::sync::Lock;
 
-use super::upstream::Kind;
+use super::kind::Kind;
 
 /// What came of the calls.
 #[derive(Debug, Default)]
