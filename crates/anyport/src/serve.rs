@@ -33,6 +33,7 @@ use crate::{
 };
 
 pub use crate::{listen::ListenAddr, signals::Signals};
+pub use anyport_transport::{BufferLimits, BufferedBytes};
 
 /// Serves any service, as it is: no layer is put around it, and there is nothing to start or stop.
 ///
@@ -42,6 +43,7 @@ pub fn serve_service(service: impl Service) -> Serve {
         service: Arc::new(service),
         server: None,
         max_concurrent_calls: None,
+        buffers: None,
         transports: Vec::new(),
         #[cfg(feature = "http")]
         rest: false,
@@ -69,6 +71,7 @@ pub struct Serve {
     /// Started before and stopped after serving.
     server: Option<Server>,
     max_concurrent_calls: Option<usize>,
+    buffers: Option<BufferedBytes>,
     transports: Vec<Transport>,
     #[cfg(feature = "http")]
     rest: bool,
@@ -182,6 +185,13 @@ impl Serve {
         self
     }
 
+    /// The budget of large answers that clients have not read yet (`buffered_bytes`), which all transports share. Default
+    /// 256 MiB.
+    pub fn buffers(mut self, buffers: BufferedBytes) -> Self {
+        self.buffers = Some(buffers);
+        self
+    }
+
     /// Stops when `future` completes, and no longer at a signal: that is up to the program then.
     pub fn until(mut self, future: impl Future<Output = ()> + Send + 'static) -> Self {
         self.until = Some(Box::pin(future));
@@ -260,15 +270,28 @@ impl Serve {
         self.serve(listeners, shutdown).await
     }
 
+    /// The numbers of the server, if there is one.
+    fn metrics(&self) -> Metrics {
+        self.server.as_ref().map_or_else(Metrics::new, |server| server.metrics().clone())
+    }
+
     /// Takes every address.
     async fn bind(&mut self) -> Result<Vec<Listener>, ServeError> {
+        let buffers = self.buffers.take();
+        let buffers = buffers.unwrap_or_else(|| BufferedBytes::new(BufferLimits::default(), &self.metrics()));
         let mut listeners = Vec::new();
-        #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only HTTP has something to be set"))]
         for mut transport in self.transports.drain(..) {
-            #[cfg(feature = "http")]
-            #[allow(irrefutable_let_patterns, reason = "without other features it is the only one")]
-            if let Transport::Http(_, config) = &mut transport {
-                config.rest |= self.rest;
+            match &mut transport {
+                #[cfg(feature = "http")]
+                Transport::Http(_, config) => {
+                    config.rest |= self.rest;
+                    config.buffers = buffers.clone();
+                }
+                #[cfg(feature = "stdio")]
+                Transport::Stdio(config) => config.buffers = buffers.clone(),
+                #[cfg(feature = "unix")]
+                Transport::Unix(_, config) => config.buffers = buffers.clone(),
+                Transport::Custom(_) => {}
             }
             listeners.push(transport.bind(self.allow_anonymous).await?);
         }
@@ -277,8 +300,7 @@ impl Serve {
 
     /// Serves until shutdown, drains, and stops the server.
     async fn serve(mut self, listeners: Vec<Listener>, mut shutdown: Shutdown) -> Result<(), ServeError> {
-        let metrics = self.server.as_ref().map_or_else(Metrics::new, |server| server.metrics().clone());
-        let service = bounded(self.service.clone(), self.max_concurrent_calls, &metrics);
+        let service = bounded(self.service.clone(), self.max_concurrent_calls, &self.metrics());
         let (stopping, _) = watch::channel(false);
         let mut serving = JoinSet::new();
         for listener in listeners {

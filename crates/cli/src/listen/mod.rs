@@ -22,6 +22,7 @@ use anyport::{
 use anyport_protocol::Revision;
 use anyport_seal::Key;
 use anyport_transport::{
+    BufferedBytes,
     http::{self, Authentication, Compat, Token},
     stdio, unix,
 };
@@ -63,8 +64,10 @@ pub(crate) async fn serve(
     arguments: &Arguments,
     supported: Arc<[Revision]>,
     limits: &Limits,
+    buffers: BufferedBytes,
     announce: impl FnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
+    serving = serving.buffers(buffers.clone());
     if arguments.speaks(Transport::Http) {
         let address = SocketAddr::new(arguments.host, arguments.port);
         serving = serving.http_with(address, http_config(arguments, supported.clone(), limits)?);
@@ -81,7 +84,8 @@ pub(crate) async fn serve(
         .supported(supported)
         .limits(limits.http.message)
         .max_open_requests(limits.http.max_open_requests)
-        .drain(limits.http.drain);
+        .drain(limits.http.drain)
+        .buffers(buffers);
     serving = match arguments.speaks(Transport::Stdio) {
         true => serving.stdio_with(config),
         // Its end is nothing to us: what was to be served is served elsewhere.

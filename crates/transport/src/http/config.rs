@@ -10,6 +10,7 @@ use super::{
     allowance::{AllowedHost, AllowedOrigin},
     compat::Compat,
 };
+use crate::BufferedBytes;
 
 settings! {
     /// How to serve over HTTP.
@@ -64,6 +65,9 @@ settings! {
         /// The limits.
         #[default("those of [`Limits`]" = Limits::default())]
         pub limits: Limits,
+        /// The budget of large answers.
+        #[default("one of its own" = BufferedBytes::default())]
+        pub buffers: BufferedBytes,
     }
 }
 

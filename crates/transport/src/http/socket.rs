@@ -41,6 +41,7 @@ pub(super) fn open(state: &Arc<State>, parts: Parts) -> Response {
         drain: limits.drain,
         first_message: Some(config.first_message),
         idle: Some(config.connection_idle),
+        buffers: state.config.buffers.clone(),
     };
     let mut response = response::empty(StatusCode::SWITCHING_PROTOCOLS);
     let (service, config) = (state.service.clone(), config.clone());

@@ -103,6 +103,7 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
         // A stream that is idle ends as every session does, see below.
         first_message: None,
         idle: None,
+        buffers: state.config.buffers.clone(),
     };
     let peer = ServerConnection::new(state.service.clone(), connection, out);
     let (input, posted) = mpsc::channel(QUEUE);
