@@ -2,6 +2,10 @@
 //!
 //! Invariant: A server that lacks state of one of its functions cannot be built.
 
+mod functions;
+mod methods;
+mod mistakes;
+
 use crate::common::{call, error, modern, result, text};
 use anyport_protocol::Method;
 use anyport_server::{BuildError, CompletionRequest, Context, Server, State, Tool, prompt, resource, tool};
