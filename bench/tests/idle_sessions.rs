@@ -51,6 +51,7 @@ fn idle_legacy_sessions_share_the_streams_of_a_modern_server() {
 }
 
 /// Lets the sessions begin to listen, which they do after `notifications/initialized`.
+#[allow(clippy::disallowed_methods, reason = "there is no runtime here that it could block")]
 fn settle() {
     thread::sleep(Duration::from_secs(1));
 }
