@@ -10,6 +10,9 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Connector, IsolationPolicy, ToolCatalog, Upstream, UpstreamLimits,
+    era::Era,
+    era_calls::EraCalls,
+    other_era::OtherEraCalls,
     pool::{CloseOnDrop, Inner, Pool, UpstreamMetrics},
 };
 
@@ -90,15 +93,18 @@ impl UpstreamBuilder {
             tools: ToolCatalog::default(),
             parked: OnceLock::new(),
             events: PeerChannel::default(),
-            server_info: watch::Sender::new(None),
+            server_info: watch::Sender::default(),
+            other_era: OtherEraCalls::default(),
             closed: watch::Sender::new(false),
             over: watch::Sender::new(false),
             metrics: UpstreamMetrics::of(&metrics),
         }));
-        let legacy_clients = LegacyClientAdapter::new(pool.clone(), dialogues).metrics(&metrics);
+        let calls = |era| EraCalls { pool: pool.clone(), era };
+        let legacy_clients = LegacyClientAdapter::new(calls(Era::Modern), dialogues).metrics(&metrics);
         let parks = seals.map(|(seals, limits)| {
-            let bound = StateBinding::new(pool.clone(), seals.clone());
-            let parked = Arc::new(LegacyServerAdapter::new(pool.clone(), seals, limits).metrics(&metrics));
+            let bound = StateBinding::new(calls(Era::Modern), seals.clone());
+            let legacy = calls(Era::Legacy);
+            let parked = Arc::new(LegacyServerAdapter::new(legacy, seals, limits).metrics(&metrics));
             // The adapter holds the pool, so the pool must not hold the adapter.
             let _ = pool.0.parked.set(Arc::downgrade(&parked));
             (parked, Arc::new(bound))

@@ -27,9 +27,14 @@ use crate::{
 };
 
 impl Pool {
-    /// The connection for calls such as `context`'s, once it is there.
-    pub(crate) async fn up(&self, context: &Context) -> Result<(Arc<Slot>, Arc<Up>), Failure> {
-        let (hold, up) = self.up_for(self.hold(context, false), context, false).await?;
+    /// The connection for calls such as `context`'s that prefer the era `preferred`, once it is there.
+    pub(crate) async fn up(
+        &self,
+        context: &Context,
+        preferred: Era,
+    ) -> Result<(Arc<Slot>, Arc<Up>), Failure> {
+        let hold = self.hold(context, preferred, false);
+        let (hold, up) = self.up_for(hold, context, preferred, false).await?;
         Ok((hold.slot().clone(), up))
     }
 
@@ -38,6 +43,7 @@ impl Pool {
         &self,
         mut hold: CallGuard,
         context: &Context,
+        preferred: Era,
         asks: bool,
     ) -> Result<(CallGuard, Arc<Up>), Failure> {
         loop {
@@ -52,7 +58,7 @@ impl Pool {
                 State::Idle | State::Connecting | State::Moved => {}
             }
             tokio::task::yield_now().await;
-            hold = self.hold(context, asks);
+            hold = self.hold(context, preferred, asks);
         }
     }
 
@@ -120,11 +126,13 @@ impl Pool {
 
     /// Connects once, in a task of its own: a first caller that leaves does not affect the others.
     async fn connect(self, slot: Arc<Slot>, client: OpenRequest, failed: Option<Down>) {
-        let first = match self.era() {
+        let preferred = slot.key.preferred();
+        let known = self.lock().eras.has(preferred);
+        let first = match known {
             None => Some(self.0.first.lock().await),
             Some(_) => None,
         };
-        if first.is_some() && self.era() == Some(Era::Modern) && slot.key.era != Era::Modern {
+        if first.is_some() && self.is_obsolete(&slot) {
             self.moved(&slot);
             return;
         }
@@ -157,6 +165,15 @@ impl Pool {
             }
         }
         drop(first);
+    }
+
+    /// Whether calls that would come to this place go elsewhere, by what is known of the server by now.
+    fn is_obsolete(&self, slot: &Slot) -> bool {
+        let known = self.lock().eras.has(slot.key.preferred());
+        match slot.key.era {
+            None => known.is_some(),
+            Some(_) => known == Some(false),
+        }
     }
 
     pub(crate) fn unreachable(
@@ -215,18 +232,19 @@ impl Pool {
         });
         let place = {
             let mut table = self.lock();
-            table.era = Some(Era::of(revision));
-            let key = match Era::of(revision) {
-                Era::Modern => ConnectionKey::modern(),
-                Era::Legacy if slot.key.era == Era::Modern => {
+            table.eras.learn(slot.key.preferred(), Era::of(revision));
+            let key = match (Era::of(revision), slot.key.era) {
+                (Era::Modern, _) => ConnectionKey::modern(),
+                (Era::Legacy, Some(Era::Modern)) => {
                     ConnectionKey::legacy(&client.capabilities, false, Share::All)
                 }
-                Era::Legacy => slot.key.clone(),
+                (Era::Legacy, _) => slot.key.found_legacy(),
             };
             table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone(), self.0.limits)).clone()
         };
         tracing::debug!(upstream = self.0.name, revision = revision.as_str(), "connected");
-        self.0.server_info.send_replace(Some(Arc::new(ServerInfo::of(&session))));
+        let (info, eras) = (Arc::new(ServerInfo::of(&session)), self.lock().eras);
+        self.0.server_info.send_modify(|known| known.found(info, eras));
         if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
             park.identify(ServerIdentity::of(session.discovered()));
         }

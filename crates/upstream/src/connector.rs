@@ -5,9 +5,11 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use anyport_protocol::{Raw, Revision, session::client::NegotiatedSession};
 use anyport_service::{Peer, Service};
 
+use crate::era::{Era, ServedEras};
+
 /// Connects to one server, as often as asked to.
 pub trait Connector: Send + Sync + 'static {
-    /// Opens a connection on behalf of `client`.
+    /// Opens a connection on behalf of `client`, in the era that it prefers if the server has that.
     fn connect(
         &self,
         client: OpenRequest,
@@ -21,6 +23,9 @@ pub struct OpenRequest {
     pub capabilities: Raw,
     /// The client's name and version; `None`: the connector declares its own.
     pub info: Option<Raw>,
+    /// Whether a server of both eras is to speak a legacy revision on this connection. A server that has none speaks a
+    /// modern one all the same.
+    pub legacy_first: bool,
 }
 
 /// A connection. It is dropped as a whole, or closed.
@@ -43,6 +48,34 @@ pub struct ServerInfo {
     pub revision: Revision,
     /// Its `DiscoverResult`.
     pub discovered: Raw,
+}
+
+/// What a server was last found to be, which may differ for callers of either era if it speaks both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownServer {
+    for_modern: Option<Arc<ServerInfo>>,
+    for_legacy: Option<Arc<ServerInfo>>,
+}
+
+impl KnownServer {
+    /// What the server is for callers of `revision`. `None`: that is not known.
+    pub fn for_callers_of(&self, revision: Revision) -> Option<&Arc<ServerInfo>> {
+        match Era::of(revision) {
+            Era::Modern => self.for_modern.as_ref(),
+            Era::Legacy => self.for_legacy.as_ref(),
+        }
+    }
+
+    /// Learns what the server is in the era of `info`, of those that it speaks.
+    pub(crate) fn found(&mut self, info: Arc<ServerInfo>, eras: ServedEras) {
+        let era = Era::of(info.revision);
+        if eras.for_calls(Era::Modern) == Some(era) {
+            self.for_modern = Some(info.clone());
+        }
+        if eras.for_calls(Era::Legacy) == Some(era) {
+            self.for_legacy = Some(info);
+        }
+    }
 }
 
 impl ServerInfo {

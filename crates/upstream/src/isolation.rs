@@ -11,7 +11,7 @@ use crate::{OpenRequest, era::Era};
 ///
 /// | policy, and what is known of the server | connection |
 /// |---|---|
-/// | any; the server is modern | one for all calls |
+/// | any; the call is of the modern era | one for all calls |
 /// | `Automatic`; it was always clear for which call the server asks | one for all callers with the same capabilities |
 /// | `Automatic`; it was not clear once, or the server asked outside any call for something other than roots while several callers shared the connection; the caller is identifiable | its own: per session, else per principal |
 /// | the same; the caller is not identifiable, and the method may ask | an exclusive one: one call at a time; if all are in use, a shared one, on which the server's request is declined |
@@ -35,7 +35,9 @@ pub enum IsolationPolicy {
 /// learns them once, so callers with equal capabilities share a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionKey {
-    pub(crate) era: Era,
+    /// The era of the connection. `None`: it is opened for a modern caller before it is known whether the server is modern,
+    /// and is put under the key of its era then.
+    pub(crate) era: Option<Era>,
     /// The capabilities that the connection declares; `None` in the modern era.
     profile: Option<Profile>,
     pub(crate) share: Share,
@@ -75,7 +77,7 @@ impl Share {
 impl ConnectionKey {
     /// The key of the connection to a modern server.
     pub(crate) fn modern() -> Self {
-        Self { era: Era::Modern, profile: None, share: Share::All }
+        Self { era: Some(Era::Modern), profile: None, share: Share::All }
     }
 
     /// The key of a connection to a legacy server. `changes_roots`: whether the client announces when its roots change. A
@@ -83,7 +85,22 @@ impl ConnectionKey {
     pub(crate) fn legacy(capabilities: &Raw, changes_roots: bool, share: Share) -> Self {
         let client = ClientProfile { roots_list_changed: changes_roots, ..ClientProfile::of(capabilities) };
         let extensions = capabilities.member("extensions").filter(|extensions| extensions.as_str() != "{}");
-        Self { era: Era::Legacy, profile: Some(Profile { client, extensions }), share }
+        Self { era: Some(Era::Legacy), profile: Some(Profile { client, extensions }), share }
+    }
+
+    /// The key of the first connection for modern callers with these capabilities, of whatever era it will be.
+    pub(crate) fn first(capabilities: &Raw, changes_roots: bool) -> Self {
+        Self { era: None, ..Self::legacy(capabilities, changes_roots, Share::All) }
+    }
+
+    /// The key of the same connection once it is known as one of the legacy era.
+    pub(crate) fn found_legacy(&self) -> Self {
+        Self { era: Some(Era::Legacy), ..self.clone() }
+    }
+
+    /// The era that is preferred when the connection is opened: that of its callers.
+    pub(crate) fn preferred(&self) -> Era {
+        self.era.unwrap_or(Era::Modern)
     }
 
     /// The key of the connection that `share` has, of callers with the same capabilities.
@@ -97,7 +114,8 @@ impl ConnectionKey {
             None => context.capabilities().clone(),
             Some(profile) => profile.declared(),
         };
-        OpenRequest { capabilities, info: context.client_info().cloned() }
+        let legacy_first = self.preferred() == Era::Legacy;
+        OpenRequest { capabilities, info: context.client_info().cloned(), legacy_first }
     }
 }
 

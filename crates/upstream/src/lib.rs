@@ -10,8 +10,9 @@
 //!   [`UpstreamLimits`], [`IsolationPolicy`]: what it is made with.
 //! - `pool`: the connections; `connect`: how they begin, with backoff; `watch`: until they end;
 //!   `capacity`: how many there may be; `slot`: one place for a connection.
-//! - `isolation`, `table`: which connection a call belongs to.
+//! - `isolation`, `table`: which connection a call belongs to; `era`, `era_calls`: of which era it is.
 //! - `call`, `retry`: a call under way; when it is made again.
+//! - `other_era`, `quirks`: calls whose handlers can ask in one era alone, and how foreign servers say so.
 //! - [`ToolCatalog`]: which of the server's tools are idempotent, and which of their arguments go into headers;
 //!   `header_check`: the comparison of headers that a caller sent with the arguments.
 //! - `subscriptions`: `subscriptions/listen` for servers of both eras, also after a loss.
@@ -24,11 +25,14 @@ mod connect;
 mod connector;
 mod deferred;
 mod era;
+mod era_calls;
 mod header_check;
 mod isolation;
 mod limits;
+mod other_era;
 pub mod pages;
 mod pool;
+mod quirks;
 mod retry;
 mod revision_cache;
 mod slot;
@@ -47,7 +51,7 @@ mod watch;
 extern crate self as anyport_upstream;
 
 pub use builder::UpstreamBuilder;
-pub use connector::{ConnectError, Connected, Connector, OpenRequest, ServerInfo};
+pub use connector::{ConnectError, Connected, Connector, KnownServer, OpenRequest, ServerInfo};
 pub use isolation::IsolationPolicy;
 pub use limits::{UpstreamLimits, WhenDown};
 pub use revision_cache::RevisionCache;

@@ -38,10 +38,11 @@ limits! {
 }
 
 impl UpstreamLimits {
-    /// The limits of a client: one connection that stays open, and calls that wait for the next attempt to connect.
+    /// The limits of a client: one connection that stays open, a second one if a server of both eras can ask about some calls
+    /// in the other one alone, and calls that wait for the next attempt to connect.
     pub fn single() -> Self {
         Self {
-            connections: 1,
+            connections: 2,
             first_backoff: Duration::from_millis(100),
             when_down: WhenDown::Wait,
             ..Self::default()

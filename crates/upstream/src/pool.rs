@@ -13,8 +13,14 @@ use anyport_service::{
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
-    Connector, IsolationPolicy, ServerInfo, ToolCatalog, UpstreamLimits, call::CallGuard, era::Era,
-    isolation::Share, slot::Slot, table::Table,
+    Connector, IsolationPolicy, KnownServer, ToolCatalog, UpstreamLimits,
+    call::CallGuard,
+    era::{Era, ServedEras},
+    era_calls::EraCalls,
+    isolation::Share,
+    other_era::OtherEraCalls,
+    slot::Slot,
+    table::Table,
 };
 
 /// The connections, below the adapters.
@@ -35,10 +41,12 @@ pub(crate) struct Inner {
     pub(crate) first: tokio::sync::Mutex<()>,
     pub(crate) tools: ToolCatalog,
     /// The tasks that await notifications about elicitations.
-    pub(crate) parked: OnceLock<Weak<LegacyServerAdapter<Pool>>>,
+    pub(crate) parked: OnceLock<Weak<LegacyServerAdapter<EraCalls>>>,
+    /// The calls that the server was found to answer in one era alone.
+    pub(crate) other_era: OtherEraCalls,
     /// What the server says outside any call, on any connection.
     pub(crate) events: PeerChannel,
-    pub(crate) server_info: watch::Sender<Option<Arc<ServerInfo>>>,
+    pub(crate) server_info: watch::Sender<KnownServer>,
     /// Nothing new begins.
     pub(crate) closed: watch::Sender<bool>,
     /// Nothing is left: connections are closed, and those that come to be are not waited for.
@@ -80,12 +88,18 @@ impl Drop for CloseOnDrop {
 
 impl Pool {
     /// The server is not what it was.
-    pub(crate) fn forget_era(&self) {
-        self.lock().era = None;
+    pub(crate) fn forget_eras(&self) {
+        self.lock().eras = ServedEras::default();
     }
 
-    pub(crate) fn era(&self) -> Option<Era> {
-        self.lock().era
+    /// The era of the connections for calls that prefer `preferred`; `None` while that is unknown.
+    pub(crate) fn era_for_calls(&self, preferred: Era) -> Option<Era> {
+        self.lock().eras.for_calls(preferred)
+    }
+
+    /// Whether the server speaks `era`; `None` while that is unknown.
+    pub(crate) fn has_era(&self, era: Era) -> Option<bool> {
+        self.lock().eras.has(era)
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Table> {
@@ -98,26 +112,28 @@ impl Pool {
 
     /// Where calls such as `context`'s go that ask nothing.
     pub(crate) fn slot(&self, context: &Context) -> Arc<Slot> {
-        self.place(&mut self.lock(), context, false)
+        self.place(&mut self.lock(), context, Era::of(context.revision()), false)
     }
 
-    /// A place among the calls of the connection where such a call goes; `asks`: whether its caller may be asked.
-    pub(crate) fn hold(&self, context: &Context, asks: bool) -> CallGuard {
+    /// A place among the calls of the connection where a call goes that prefers the era `preferred`; `asks`: whether its
+    /// caller may be asked.
+    pub(crate) fn hold(&self, context: &Context, preferred: Era, asks: bool) -> CallGuard {
         let mut table = self.lock();
-        let slot = self.place(&mut table, context, asks);
-        if table.era != Some(Era::Modern) {
+        let slot = self.place(&mut table, context, preferred, asks);
+        if slot.is_legacy() {
             slot.used_by(context);
         }
         // Before another task looks for an idle connection.
         CallGuard::of(&slot, &self.0.freed)
     }
 
-    fn place(&self, table: &mut Table, context: &Context, asks: bool) -> Arc<Slot> {
-        if table.era != Some(Era::Modern) && !table.isolated {
-            let attribution = table.slots.values().filter_map(|slot| slot.attribution()).max();
+    fn place(&self, table: &mut Table, context: &Context, preferred: Era, asks: bool) -> Arc<Slot> {
+        if !table.isolated && table.eras.for_calls(preferred) != Some(Era::Modern) {
+            let legacy = table.slots.values().filter(|slot| slot.is_legacy());
+            let attribution = legacy.filter_map(|slot| slot.attribution()).max();
             self.attributed(table, attribution);
         }
-        table.slot(context, asks, &self.0.limits, self.0.isolation)
+        table.slot(context, preferred, asks, &self.0.limits, self.0.isolation)
     }
 
     /// Learns how the calls of the server's requests were found. Once that was not possible, every caller has a

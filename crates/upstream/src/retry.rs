@@ -27,6 +27,7 @@ use crate::{
     call::CallGuard,
     deferred::deferred,
     era::Era,
+    era_calls::EraCalls,
     header_check::list_tools,
     isolation::Share,
     pool::Pool,
@@ -36,26 +37,21 @@ use crate::{
     watch::DISCONNECT_GRACE,
 };
 
-impl Service for Pool {
-    fn call(&self, request: Request, context: Context) -> Reply {
-        self.attempt(request, context, RetryState::default())
-    }
-}
-
 impl Pool {
     /// Calls on the connection that is there, or once it is.
-    fn attempt(&self, request: Request, context: Context, retried: RetryState) -> Reply {
+    pub(crate) fn attempt(&self, request: Request, context: Context, retried: RetryState) -> Reply {
         if *self.0.closed.borrow() {
             return Reply::failed(Failure::ShuttingDown);
         }
         let asks = request.known().is_some_and(Method::may_ask);
-        let hold = self.hold(&context, asks);
+        let preferred = retried.preferred;
+        let hold = self.hold(&context, preferred, asks);
         if let Some(up) = hold.slot().up() {
             return self.through(hold, &up, request, context, retried);
         }
         let pool = self.clone();
         deferred(async move {
-            match pool.up_for(hold, &context, asks).await {
+            match pool.up_for(hold, &context, preferred, asks).await {
                 Ok((hold, up)) => pool.through(hold, &up, request, context, retried),
                 Err(failure) => Reply::failed(failure),
             }
@@ -109,14 +105,14 @@ impl Pool {
         context: Context,
         retried: RetryState,
     ) -> Reply {
-        let is_modern = slot.key.era == Era::Modern;
+        let is_modern = !slot.is_legacy();
         let lost = match &outcome {
             Outcome::Failed(failure) if failure.is_lost_connection() => failure.root().clone(),
             Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
                 slot.sent_to_urls(&context, error);
                 return Reply::ready(outcome);
             }
-            Outcome::Error(error) if refusal(slot.key.era, error).is_some() => {
+            Outcome::Error(error) if refusal(slot, error).is_some() => {
                 return self.refused(slot, on, error.clone(), request, context, retried);
             }
             Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
@@ -152,14 +148,14 @@ impl Pool {
         context: Context,
         retried: RetryState,
     ) -> Reply {
-        match refusal(slot.key.era, &error) {
+        match refusal(slot, &error) {
             Some(ConnectionRefusal::UnsupportedRevision)
                 if retried.reissues < REISSUES && !retried.has_begun =>
             {
                 self.0.metrics.reissued.increment();
                 // Else another call has found that out before.
                 if slot.retire(on.up()) {
-                    self.forget_era();
+                    self.forget_eras();
                 }
                 self.attempt(request, context, RetryState { reissues: REISSUES, ..retried })
             }
@@ -197,7 +193,8 @@ impl Pool {
         }
         let pool = self.clone();
         deferred(async move {
-            match list_tools(&pool, &context, || false).await {
+            let listing = EraCalls { pool: pool.clone(), era: retried.preferred };
+            match list_tools(&listing, &context, || false).await {
                 Ok(()) => pool.attempt(request, context, RetryState { has_listed: true, ..retried }),
                 Err(_) => Reply::error(error),
             }
@@ -225,8 +222,10 @@ impl Pool {
 }
 
 /// What was done for a call so far, and what of it has reached the caller.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryState {
+    /// The era that the call prefers, of a server that speaks both.
+    preferred: Era,
     /// How often the call was made again.
     reissues: u32,
     /// Whether the tools were listed for the headers of the call.
@@ -237,6 +236,13 @@ pub(crate) struct RetryState {
     answered: bool,
     /// Whether anything of the call has reached the caller.
     has_begun: bool,
+}
+
+impl RetryState {
+    /// The state of a new call.
+    pub(crate) fn new(preferred: Era) -> Self {
+        Self { preferred, reissues: 0, has_listed: false, asked: false, answered: false, has_begun: false }
+    }
 }
 
 /// A call under way. When its connection is lost it is made again, if that is safe.
@@ -380,11 +386,11 @@ impl AnswerSink for NotesAnswer {
 const REISSUES: u32 = 1;
 
 /// Why a server refused a request that it has not processed, where this concerns our connection to it.
-fn refusal(era: Era, error: &Error) -> Option<ConnectionRefusal> {
-    match era {
-        Era::Modern => error.refusal,
+fn refusal(slot: &Slot, error: &Error) -> Option<ConnectionRefusal> {
+    match slot.is_legacy() {
+        false => error.refusal,
         // The code was a server's own before; the list of revisions beside it was not.
-        Era::Legacy => {
+        true => {
             let supported = error.data.as_ref().and_then(|data| data.member("supported"));
             let is_other = error.code == code::UNSUPPORTED_PROTOCOL_VERSION
                 && supported.filter(Raw::is_array).is_some_and(|all| {

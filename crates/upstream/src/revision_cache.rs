@@ -29,20 +29,26 @@ impl RevisionCache {
         target: &Target,
         options: &ConnectOptions,
     ) -> Result<Connection, ConnectError> {
-        let Some(identity) = target.identity().filter(|_| options.revision.is_none()) else {
+        if options.revision.is_some() {
             return connect(target, options).await;
-        };
-        if let Some(known) = self.known(target) {
+        }
+        let identity = target.identity();
+        if let (Some(identity), Some(known)) = (&identity, self.known(target)) {
             match connect(target, &options.clone().revision(known)).await {
                 Err(error) if may_be_another(&error) => {
                     tracing::debug!(%error, "the server is no longer what it was; it is probed again");
-                    self.0.lock().remove(&identity);
+                    self.0.lock().remove(identity);
                 }
                 opened => return opened,
             }
         }
+        if options.legacy_first {
+            return legacy_first(target, options).await;
+        }
         let connection = connect(target, options).await?;
-        self.learn(identity, connection.revision());
+        if let Some(identity) = identity {
+            self.learn(identity, connection.revision());
+        }
         Ok(connection)
     }
 
@@ -58,6 +64,20 @@ impl RevisionCache {
         } else if known.len() < MAX_SERVERS || known.contains_key(&identity) {
             known.insert(identity, revision);
         }
+    }
+}
+
+/// Connects with `initialize` first. A server that does not refuse it in a way of the protocol's, over HTTP, may still be a
+/// modern one.
+///
+/// Nothing is learned of it: that a server speaks a legacy revision does not say that it speaks no other.
+async fn legacy_first(target: &Target, options: &ConnectOptions) -> Result<Connection, ConnectError> {
+    match connect(target, options).await {
+        Err(ConnectError::Transport(why)) => {
+            tracing::debug!(why, "the server was not opened with initialize; it is probed");
+            connect(target, &options.clone().legacy_first(false)).await
+        }
+        opened => opened,
     }
 }
 

@@ -154,9 +154,9 @@ impl Slot {
         })
     }
 
-    /// Whether the server keeps on a connection what it learns of a caller.
+    /// Whether the connection is, or will be, one of the legacy era: the server keeps there what it learns of a caller.
     pub(crate) fn is_legacy(&self) -> bool {
-        self.key.era == Era::Legacy
+        self.key.era == Some(Era::Legacy)
     }
 
     /// The connection, if it is there.

@@ -6,14 +6,14 @@ use anyport_service::Context;
 
 use crate::{
     IsolationPolicy, UpstreamLimits,
-    era::Era,
+    era::{Era, ServedEras},
     isolation::{ConnectionKey, Share},
     slot::Slot,
 };
 
 #[derive(Default)]
 pub(crate) struct Table {
-    pub(crate) era: Option<Era>,
+    pub(crate) eras: ServedEras,
     /// The server asks without saying whom, and was refused: from then on each caller has a connection of its own.
     pub(crate) isolated: bool,
     /// The server asks without saying whom: a connection that carries a question is no place for another call that may be
@@ -23,23 +23,22 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Where a call goes; `asks`: whether its caller may be asked. Beyond what `limits` allow, places that nobody needs are
-    /// forgotten.
+    /// Where a call goes that prefers the era `preferred`; `asks`: whether its caller may be asked. Beyond what `limits`
+    /// allow, places that nobody needs are forgotten.
     pub(crate) fn slot(
         &mut self,
         context: &Context,
+        preferred: Era,
         asks: bool,
         limits: &UpstreamLimits,
         policy: IsolationPolicy,
     ) -> Arc<Slot> {
-        let key = match self.era {
-            Some(Era::Modern) => ConnectionKey::modern(),
-            _ => {
-                let all = ConnectionKey::legacy(
-                    context.capabilities(),
-                    context.profile().roots_list_changed,
-                    Share::All,
-                );
+        let (capabilities, changes_roots) = (context.capabilities(), context.profile().roots_list_changed);
+        let key = match (self.eras.for_calls(preferred), preferred) {
+            (Some(Era::Modern), _) => ConnectionKey::modern(),
+            (None, Era::Modern) => ConnectionKey::first(capabilities, changes_roots),
+            (Some(Era::Legacy), _) | (None, Era::Legacy) => {
+                let all = ConnectionKey::legacy(capabilities, changes_roots, Share::All);
                 match self.share(context, &all, asks, limits.connections, policy) {
                     Share::All => all,
                     share => all.of(&share),

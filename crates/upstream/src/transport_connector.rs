@@ -28,6 +28,7 @@ impl Connector for TransportConnector {
     ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
         let Self { target, mut opening, revisions } = self.clone();
         opening.capabilities = client.capabilities;
+        opening.legacy_first = client.legacy_first;
         if let Some(info) = client.info {
             opening.client_info = info;
         }

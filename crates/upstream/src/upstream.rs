@@ -6,7 +6,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use anyport_adapters::{LegacyClientAdapter, LegacyServerAdapter, StateBinding};
-use anyport_protocol::{Raw, failure::Failure, json::Splice};
+use anyport_protocol::{Method, Raw, failure::Failure, json::Splice};
 use anyport_service::{Context, InputMode, PeerEvents, Reply, Request, Service};
 use tokio::{
     sync::{Semaphore, watch},
@@ -14,9 +14,10 @@ use tokio::{
 };
 
 use crate::{
-    ServerInfo, ToolCatalog,
+    KnownServer, ServerInfo, ToolCatalog,
     deferred::deferred,
     era::Era,
+    era_calls::EraCalls,
     isolation::{ConnectionKey, Share},
     pool::{CloseOnDrop, Pool},
 };
@@ -25,15 +26,16 @@ use crate::{
 ///
 /// Of a modern server there is one connection, since each request says what its caller can do. A legacy server is told
 /// that once per connection, so there is one for all callers that can do the same. Callers of either era are served: what
-/// a server asks reaches each in the way in which it can be asked.
+/// a server asks reaches each in the way in which it can be asked. A server that speaks both eras is called in that of the
+/// caller, so that nothing is worse than without us; except for what it was found to be able to ask in the other one alone.
 ///
 /// Clones are the same server. Its connections are closed when the last one is dropped.
 #[derive(Clone)]
 pub struct Upstream {
     pub(crate) pool: Pool,
-    pub(crate) legacy_clients: Arc<LegacyClientAdapter<Pool>>,
-    pub(crate) parked: Option<Arc<LegacyServerAdapter<Pool>>>,
-    pub(crate) bound: Option<Arc<StateBinding<Pool>>>,
+    pub(crate) legacy_clients: Arc<LegacyClientAdapter<EraCalls>>,
+    pub(crate) parked: Option<Arc<LegacyServerAdapter<EraCalls>>>,
+    pub(crate) bound: Option<Arc<StateBinding<EraCalls>>>,
     pub(crate) _close_on_drop: Arc<CloseOnDrop>,
 }
 
@@ -43,8 +45,8 @@ impl Upstream {
         &self.pool.0.name
     }
 
-    /// What the server was last found to be; changes with every connection. `None` before the first.
-    pub fn server_info(&self) -> watch::Receiver<Option<Arc<ServerInfo>>> {
+    /// What the server was last found to be; changes with every connection.
+    pub fn server_info(&self) -> watch::Receiver<KnownServer> {
         self.pool.0.server_info.subscribe()
     }
 
@@ -64,7 +66,7 @@ impl Upstream {
     /// # Errors
     /// [`Failure::Unavailable`] if the server cannot be reached, [`Failure::Overloaded`] if every connection is in use.
     pub async fn connected(&self, context: &Context) -> Result<ServerInfo, Failure> {
-        let (_, up) = self.pool.up(context).await?;
+        let (_, up) = self.pool.up(context, Era::of(context.revision())).await?;
         Ok(ServerInfo::of(&up.session))
     }
 
@@ -106,34 +108,83 @@ impl Upstream {
 
 impl Service for Upstream {
     fn call(&self, request: Request, context: Context) -> Reply {
-        match (self.pool.era(), context.input_mode()) {
+        self.call_in(self.preferred(&request, &context), request, context)
+    }
+}
+
+impl Upstream {
+    /// The era in which a call is made if the server speaks it: that of the caller, unless the call can be asked about in
+    /// the other one alone.
+    fn preferred(&self, request: &Request, context: &Context) -> Era {
+        let own = Era::of(context.revision());
+        if !request.known().is_some_and(Method::may_ask) {
+            return own;
+        }
+        if let Some(state) = request.params.member("requestState") {
+            // It leads to a call that waits on a legacy connection, or is the server's own of a modern one.
+            let is_parked = self.parked.as_ref().is_some_and(|parked| parked.has_sealed(&state));
+            return if is_parked { Era::Legacy } else { own };
+        }
+        match self.pool.0.other_era.era_of(request) {
+            Some(era) if self.can_be_asked(era, context) => era,
+            _ => own,
+        }
+    }
+
+    /// Whether a caller can be asked what a call of the era `era` may ask.
+    fn can_be_asked(&self, era: Era, context: &Context) -> bool {
+        let profile = context.profile();
+        let reachable =
+            era == Era::Modern || context.input_mode() == InputMode::Inline || self.parked.is_some();
+        reachable
+            && (profile.elicitation_form || profile.elicitation_url || profile.sampling || profile.roots)
+    }
+
+    /// Makes a call in the era `preferred` if the server speaks it, and in the other one if not.
+    pub(crate) fn call_in(&self, preferred: Era, request: Request, context: Context) -> Reply {
+        let Some(era) = self.pool.era_for_calls(preferred) else {
+            let upstream = self.clone();
+            return deferred(async move {
+                match upstream.pool.up(&context, preferred).await {
+                    Ok(_) => upstream.call_in(preferred, request, context),
+                    Err(failure) => Reply::failed(failure),
+                }
+            });
+        };
+        let is_first = preferred == Era::of(context.revision())
+            && self.pool.has_era(era.other()) != Some(false)
+            && request.known().is_some_and(Method::may_ask)
+            && request.params.member("requestState").is_none()
+            && self.can_be_asked(era.other(), &context);
+        if !is_first {
+            return self.converted(era, request, context);
+        }
+        let reply = self.converted(era, request.clone(), context.clone());
+        self.in_other_era(reply, era, request, context)
+    }
+
+    /// Makes a call in the era `era`, through the adapter that its caller needs there.
+    fn converted(&self, era: Era, request: Request, context: Context) -> Reply {
+        let plain = EraCalls { pool: self.pool.clone(), era };
+        match (era, context.input_mode()) {
             // A modern server asks by result: whoever is asked live is served by the shim.
-            (Some(Era::Modern), InputMode::Inline) => self.legacy_clients.call(request, context),
+            (Era::Modern, InputMode::Inline) => self.legacy_clients.call(request, context),
             // It sees us alone: what it gives to one of our callers is bound to that one.
-            (Some(Era::Modern), InputMode::InputRequired) => match &self.bound {
+            (Era::Modern, InputMode::InputRequired) => match &self.bound {
                 Some(bound) => bound.call(request, context),
-                None => self.pool.call(request, context),
+                None => plain.call(request, context),
             },
             // A legacy server asks live: its questions are kept for a caller that retries.
-            (Some(Era::Legacy), InputMode::InputRequired) => match &self.parked {
+            (Era::Legacy, InputMode::InputRequired) => match &self.parked {
                 Some(parked) => parked.call(request, context),
                 // Extensions are not asked anything by.
                 None => {
                     let (info, all) = (context.client_info().cloned(), context.capabilities());
                     let extensions = Splice::retain(all, |key| key == "extensions").finish();
-                    self.pool.call(request, context.with_client(extensions, info))
+                    plain.call(request, context.with_client(extensions, info))
                 }
             },
-            (Some(_), _) => self.pool.call(request, context),
-            (None, _) => {
-                let upstream = self.clone();
-                deferred(async move {
-                    match upstream.pool.up(&context).await {
-                        Ok(_) => upstream.call(request, context),
-                        Err(failure) => Reply::failed(failure),
-                    }
-                })
-            }
+            (Era::Legacy, InputMode::Inline) => plain.call(request, context),
         }
     }
 }

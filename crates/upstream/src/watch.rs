@@ -108,7 +108,7 @@ impl Pool {
         match event {
             PeerEvent::Request(request) => self.unsolicited(slot, &request),
             // A modern server notifies of changes on the streams that were asked for, and nowhere else.
-            _ if slot.key.era == Era::Modern => {}
+            _ if slot.key.era == Some(Era::Modern) => {}
             PeerEvent::Lagged(_) => slot.listen.missed(),
             event @ PeerEvent::Notification(..) => {
                 if let Some(notification) = event.into_notification() {

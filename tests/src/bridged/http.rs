@@ -104,6 +104,10 @@ impl Server {
         if let Some(step) = opening(&self.setup, &message) {
             return self.open(&message, step);
         }
+        if self.setup.opens && parts.method == Method::DELETE {
+            // A session that is given up, such as of a connection that showed what the server speaks, and was one too many.
+            return respond(status(200), mpsc::unbounded_channel().1);
+        }
         let (head, answered) = oneshot::channel();
         let modern = self.setup.revision.is_stateless();
         let exchange = Exchange { state: Mutex::new(State::Unanswered(head)), modern };
@@ -111,8 +115,6 @@ impl Server {
         if self.setup.opens && parts.method == Method::POST && !asks {
             // A notification, or an answer: there is nothing more to say of it.
             exchange.refuse(202, "");
-        } else if self.setup.opens && parts.method == Method::DELETE {
-            exchange.refuse(200, "");
         }
         let (verb, headers) = (parts.method.to_string(), parts.headers);
         let heard = Heard { text, message, verb, headers, back: Back::Http(exchange) };

@@ -261,6 +261,16 @@ pub(super) fn opening(setup: &Setup, message: &Value) -> Option<Opened> {
                 "serverInfo": info,
             }),
         ))),
+        // 2026-07-28, versioning §Backward Compatibility with Initialization-Based Versions: "A server that supports only
+        // modern versions SHOULD name the protocol versions it supports in any error it returns to an `initialize` request".
+        "initialize" => Some(Opened::Answer(text::failure(
+            id,
+            json!({
+                "code": -32022,
+                "message": "Unsupported protocol version",
+                "data": {"supported": [setup.revision.as_str()]},
+            }),
+        ))),
         "notifications/initialized" if !setup.revision.is_stateless() => Some(Opened::Done),
         _ => None,
     }

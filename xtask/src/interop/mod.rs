@@ -1,16 +1,18 @@
 //! Our servers, our bridge, our client and our program with other people's clients and servers.
 //!
-//! Four things are tried:
+//! Five things are tried:
 //! - other people's clients with two servers of ours, `examples/tour.rs`, which has some of everything, and
 //!   `anyport serve` over documents, over every transport, in every era that both know;
 //! - other people's clients with other people's servers, and `anyport bridge` between them: of all combinations so many
 //!   that any two things meet in one of them, or with `--all` every one;
+//! - other people's servers whose tools ask in one era alone, through `anyport bridge`, with clients of both eras;
 //! - our client with other people's servers;
 //! - our program's commands with servers of other projects.
 //!
 //! The results are tables in `docs/clients.md`; the check includes that they are still true.
 //!
 //! # Layout
+//! - `asking`: which dialogues there are with servers whose tools ask in one era alone.
 //! - `dialogue`: clients, eras, transports; which dialogues there are with our servers, and what comes of one.
 //! - `meeting`: which dialogues there are with other people's servers.
 //! - `program`: which servers the program's commands are tried with.
@@ -22,6 +24,7 @@
 
 use std::{fmt, time::Instant};
 
+use asking::Asking;
 use dialogue::{Dialogue, Outcome};
 use meeting::Meeting;
 use stage::Stage;
@@ -29,6 +32,7 @@ use table::Results;
 
 use crate::{Failure, parallel, workspace::Workspace};
 
+mod asking;
 mod dialogue;
 mod meeting;
 mod program;
@@ -96,6 +100,8 @@ enum Trial {
     Direct(Dialogue),
     /// A client with somebody's server, through a bridge or not.
     Met(Meeting),
+    /// A server whose tools ask in one era alone, with a client, through a bridge.
+    Asked(Asking),
     /// The program's commands.
     Program(program::Server),
 }
@@ -105,6 +111,7 @@ impl fmt::Display for Trial {
         match self {
             Self::Direct(dialogue) => dialogue.fmt(f),
             Self::Met(meeting) => meeting.fmt(f),
+            Self::Asked(asking) => asking.fmt(f),
             Self::Program(server) => write!(f, "the command line with {}", server.name()),
         }
     }
@@ -120,6 +127,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<(), Failure>
     let trials = wanted.pick(
         (dialogue::all().into_iter().map(Trial::Direct))
             .chain(meeting::ours().into_iter().chain(bridged).map(Trial::Met))
+            .chain(asking::all().into_iter().map(Trial::Asked))
             .chain(program::Server::ALL.map(Trial::Program))
             .collect(),
     );
@@ -172,6 +180,7 @@ impl Trial {
         match self {
             Self::Direct(dialogue) => stage.hold(dialogue),
             Self::Met(meeting) => stage.meet(meeting),
+            Self::Asked(asking) => stage.ask(asking),
             Self::Program(server) => stage.run(*server),
         }
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{
+    asking::{Asking, Sdk},
     dialogue::{Client, Dialogue, Era, Outcome, Over, Script},
     meeting::{Behind, Meeting, Server},
     program,
@@ -26,6 +27,8 @@ pub(super) struct Stage<'a> {
     javascript: JavaScript,
     /// The clients in Rust.
     rust: String,
+    /// The server in Rust whose tools ask.
+    rmcp_asking: String,
     /// The program.
     anyport: String,
     subjects: Vec<Running>,
@@ -64,12 +67,14 @@ impl<'a> Stage<'a> {
         let anyport = build("anyport-cli", "anyport")?;
         let tour = build("anyport-examples", "tour")?;
         let (rust, rmcp) = (build("anyport-interop", "interop")?, build("anyport-interop", "rmcp_tour")?);
+        let rmcp_asking = build("anyport-interop", "rmcp_asking")?;
         let python = Python::install(workspace, Packages::Newest)?;
         let javascript = JavaScript::install(workspace)?;
         let mut stage = Self {
             workspace,
             python_1: Python::install(workspace, Packages::First)?,
             rust,
+            rmcp_asking,
             subjects: Vec::new(),
             servers: Vec::new(),
             bridges: Vec::new(),
@@ -157,9 +162,10 @@ impl<'a> Stage<'a> {
     /// The options of a bridge that say which server it reaches, and how.
     fn behind(&self, server: Server, behind: Behind, state: &Path) -> Result<Vec<String>, Failure> {
         let mut words = vec!["--state-dir".to_owned(), state.display().to_string()];
-        // The revision of a modern server is found out, and so is that of a legacy one.
-        if behind.era == Era::Legacy && server.eras().len() > 1 {
-            words.extend(["--revision".into(), "2025-11-25".into()]);
+        // A server of both eras would be called in that of the client.
+        if server.eras().len() > 1 {
+            let revision = if behind.era == Era::Legacy { "2025-11-25" } else { "2026-07-28" };
+            words.extend(["--revision".into(), revision.into()]);
         }
         let running = self.server(server)?;
         match behind.over {
@@ -224,6 +230,46 @@ impl<'a> Stage<'a> {
             }
         }?;
         match meeting.checks().find(|check| !outcome.works.iter().any(|works| works == check)) {
+            Some(check) => Err(format!("`{check}` was not checked").into()),
+            None => Ok(outcome),
+        }
+    }
+
+    /// Lets a server ask a client through a bridge of their own, which knows nothing of the server.
+    ///
+    /// # Errors
+    /// As [`Stage::meet`].
+    pub(super) fn ask(&self, asking: &Asking) -> Result<Outcome, Failure> {
+        let server = match asking.server {
+            Sdk::FastMcp => self.python.words(&self.workspace.path("tests/python/fastmcp_asking.py")),
+            Sdk::Python => self.python.words(&self.workspace.path("tests/python/mcp_asking.py")),
+            Sdk::TypeScript => self.javascript.words("asking-server.mjs"),
+            Sdk::Rmcp => vec![self.rmcp_asking.clone()],
+        };
+        let mut client = self.client(asking.client);
+        client.args(asking.arguments());
+        let file = asking.file();
+        let state = self.workspace.target(&format!("interop/state/{file}")).display().to_string();
+        let bridge = [&self.anyport, "bridge", "--state-dir", &state].map(str::to_owned).to_vec();
+        let outcome = match asking.over {
+            Over::Http => {
+                let server = self.start(&format!("{file}-server"), server, &["--http"], &[])?;
+                let port = process::free_port()?;
+                let mut program = Command::new(&bridge[0]);
+                let at = format!("http://127.0.0.1:{}/mcp", server.port);
+                program.args(&bridge[1..]).args(["--port", &port.to_string(), &at]);
+                let running = process::Server::start(&mut program, port, &self.log(&file)?)?;
+                let outcome = Outcome::of(reach(&mut client, Over::Http, port, &[]));
+                outcome.map_err(|failure| {
+                    Failure::from(format!("{failure}\nthe bridge wrote:\n{}", running.last_words()))
+                })?
+            }
+            over => {
+                let command = [bridge, vec!["--stdio".into(), "--".into()], server].concat();
+                Outcome::of(reach(&mut client, over, 0, &command))?
+            }
+        };
+        match Asking::CHECKS.iter().find(|check| !outcome.works.iter().any(|works| works == *check)) {
             Some(check) => Err(format!("`{check}` was not checked").into()),
             None => Ok(outcome),
         }

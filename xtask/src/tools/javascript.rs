@@ -43,6 +43,11 @@ impl JavaScript {
         vec![self.node.display().to_string(), program.display().to_string()]
     }
 
+    /// The words that start one of the scripts in `tests/typescript`.
+    pub(crate) fn words(&self, name: &str) -> Vec<String> {
+        vec![self.node.display().to_string(), self.folder.join(name).display().to_string()]
+    }
+
     /// A command that runs one of the scripts in `tests/typescript`.
     pub(crate) fn script(&self, name: &str) -> Command {
         let mut command = Command::new(&self.node);

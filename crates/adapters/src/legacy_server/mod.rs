@@ -79,6 +79,13 @@ impl<S: Service> LegacyServerAdapter<S> {
         self.calls.elicitations.complete(elicitation_id);
     }
 
+    /// Whether this `requestState` was sealed here: it leads to a call that is or was parked, or to one that begins afresh once
+    /// URLs were visited.
+    pub fn has_sealed(&self, state: &Raw) -> bool {
+        let state = state.as_string().unwrap_or_default();
+        state.len() <= self.calls.limits.state_bytes && self.calls.seals.node_of(&state).is_some()
+    }
+
     /// The server's identity, which requests in its stead carry. May change with each connection.
     pub fn identify(&self, identity: Option<ServerIdentity>) {
         self.calls.identify(identity);

@@ -52,14 +52,16 @@ impl ClientConnector {
         self.lock().connection.clone()
     }
 
-    async fn next(&self) -> Result<Connection, ConnectError> {
+    async fn next(&self, legacy_first: bool) -> Result<Connection, ConnectError> {
         {
             let mut current = self.lock();
-            if std::mem::take(&mut current.is_first) {
+            let fits = !legacy_first || !current.connection.revision().is_stateless();
+            if fits && std::mem::take(&mut current.is_first) {
                 return Ok(current.connection.clone());
             }
         }
-        let connection = self.0.revisions.connect(&self.0.target, &self.0.options).await?;
+        let options = self.0.options.clone().legacy_first(legacy_first);
+        let connection = self.0.revisions.connect(&self.0.target, &options).await?;
         answer_unsolicited(&self.0.functions, &connection);
         // It may be another server now, and the changes of the one before were not heard meanwhile.
         self.0.cache.clear();
@@ -94,11 +96,11 @@ impl Connector for ClientConnector {
     /// The options have the client's capabilities, which are the same for all its calls.
     fn connect(
         &self,
-        _: OpenRequest,
+        client: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Connected, anyport_upstream::ConnectError>> + Send>> {
         let connector = self.clone();
         Box::pin(async move {
-            let connected = connector.next().await;
+            let connected = connector.next(client.legacy_first).await;
             let connection = connected.map_err(|error| anyport_upstream::ConnectError(error.to_string()))?;
             Ok(connection.into())
         })

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Limits, Raw};
+use anyport_protocol::{Limits, Raw, Revision};
 use anyport_service::sync::Lock;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Notify, time::sleep};
@@ -28,11 +28,21 @@ struct Inner {
 /// The file.
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Contents {
+    /// The server's description for modern clients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     discovered: Option<Raw>,
-    /// By the method and the client's capabilities, on which a list may depend.
+    /// The server's description for legacy clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    discovered_by_legacy: Option<Raw>,
+    /// By the method, the client's era and the client's capabilities, on which a list may depend.
     #[serde(default)]
     lists: BTreeMap<String, Raw>,
+}
+
+impl Contents {
+    fn discovered_by(&mut self, revision: Revision) -> &mut Option<Raw> {
+        if revision.is_stateless() { &mut self.discovered } else { &mut self.discovered_by_legacy }
+    }
 }
 
 /// The largest stored list in bytes; a larger one is requested each time.
@@ -58,8 +68,15 @@ impl CatalogCache {
         Self(Arc::new(Inner { path, contents, changed: Arc::default() }))
     }
 
-    pub(super) fn discovered(&self) -> Option<Raw> {
-        self.0.contents.lock().discovered.clone()
+    /// The server's description for clients of `revision`.
+    pub(super) fn discovered(&self, revision: Revision) -> Option<Raw> {
+        self.0.contents.lock().discovered_by(revision).clone()
+    }
+
+    /// The server's description for some clients.
+    pub(super) fn any_discovered(&self) -> Option<Raw> {
+        let contents = self.0.contents.lock();
+        contents.discovered.clone().or_else(|| contents.discovered_by_legacy.clone())
     }
 
     pub(super) fn list(&self, key: &str) -> Option<Raw> {
@@ -73,10 +90,11 @@ impl CatalogCache {
         of_tools.map(|(_, list)| list.clone()).collect()
     }
 
-    pub(super) fn set_discovered(&self, discovered: Raw) {
+    pub(super) fn set_discovered(&self, revision: Revision, discovered: Raw) {
         let mut contents = self.0.contents.lock();
-        if contents.discovered.as_ref() != Some(&discovered) {
-            contents.discovered = Some(discovered);
+        let known = contents.discovered_by(revision);
+        if known.as_ref() != Some(&discovered) {
+            *known = Some(discovered);
             self.0.changed.notify_one();
         }
     }

@@ -69,7 +69,8 @@ pub(super) fn lists(change: Method) -> &'static [Method] {
     }
 }
 
-/// The cache key of a list, which may depend on the client's capabilities.
+/// The cache key of a list, which may depend on the client's era, in which the server is called, and its capabilities.
 pub(super) fn key(method: Method, context: &Context) -> String {
-    format!("{} {}", method.as_str(), Upstream::profile(context))
+    let era = if context.revision().is_stateless() { "" } else { "legacy " };
+    format!("{} {era}{}", method.as_str(), Upstream::profile(context))
 }

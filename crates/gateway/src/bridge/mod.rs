@@ -13,7 +13,7 @@ use anyport_protocol::{
     session::client::ServerIdentity,
 };
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
-use anyport_upstream::{Upstream, pages};
+use anyport_upstream::{ServerInfo, Upstream, pages};
 use tokio::time::{Instant, sleep};
 
 use self::{
@@ -25,7 +25,8 @@ use self::{
 /// Passes everything on to one server, under its own names.
 ///
 /// The server's description and its lists are cached. While the server starts, or is away, requests are answered from
-/// the cache, so that a client that looks only once sees the tools. The first time, all clients wait.
+/// the cache, so that a client that looks only once sees the tools. The first time, all clients wait. A server that speaks
+/// both eras may describe itself differently in each, so clients of each have descriptions and lists of their own.
 ///
 /// Clones are the same bridge.
 #[derive(Clone)]
@@ -48,8 +49,11 @@ impl Bridge {
         let (mut info, updated) = (upstream.server_info(), cache.clone());
         tokio::spawn(async move {
             while info.changed().await.is_ok() {
-                if let Some(info) = info.borrow_and_update().clone() {
-                    updated.set_discovered(info.discovered.clone());
+                let known = info.borrow_and_update().clone();
+                for revision in [Revision::NEWEST, Revision::NEWEST_LEGACY] {
+                    if let Some(info) = known.for_callers_of(revision) {
+                        updated.set_discovered(revision, info.discovered.clone());
+                    }
                 }
             }
         });
@@ -61,17 +65,29 @@ impl Bridge {
         &self.upstream
     }
 
+    /// What the server was last found to be for clients of `revision`.
+    fn server_info(&self, revision: Revision) -> Option<Arc<ServerInfo>> {
+        self.upstream.server_info().borrow().for_callers_of(revision).cloned()
+    }
+
     fn discover(&self, context: Context) -> Reply {
-        let current = self.upstream.server_info().borrow().as_ref().map(|info| info.discovered.clone());
-        if let Some(discovered) = current.or_else(|| self.cache.discovered()) {
+        let revision = context.revision();
+        let current = self.server_info(revision).map(|info| info.discovered.clone());
+        if let Some(discovered) = current.or_else(|| self.cache.discovered(revision)) {
             self.connect(context);
             return Reply::ready(Ok(self.discover_result(&discovered)));
         }
         let bridge = self.clone();
         Reply::future(async move {
-            let connected = bridge.upstream.connected(&context).await;
-            connected
-                .map_or_else(Outcome::from, |info| Outcome::Result(bridge.discover_result(&info.discovered)))
+            let discovered = match bridge.upstream.connected(&context).await {
+                Ok(info) => info.discovered,
+                // What is known of the other era is better than nothing.
+                Err(failure) => match bridge.cache.any_discovered() {
+                    Some(discovered) => discovered,
+                    None => return failure.into(),
+                },
+            };
+            Outcome::Result(bridge.discover_result(&discovered))
         })
     }
 
@@ -224,7 +240,7 @@ impl Bridge {
                 };
                 // A legacy session has one stream and does not request it again.
                 if !waits || context.revision().has_listen() {
-                    return bridge.signed(outcome);
+                    return bridge.signed(outcome, context.revision());
                 }
                 // It waits for the acknowledgement.
                 if !std::mem::replace(&mut listener.acknowledged, true) {
@@ -238,8 +254,8 @@ impl Bridge {
     }
 
     /// Adds the server's identity to the end of a stream that a legacy server does not have.
-    fn signed(&self, outcome: Outcome) -> Outcome {
-        let info = self.upstream.server_info().borrow().clone();
+    fn signed(&self, outcome: Outcome, client: Revision) -> Outcome {
+        let info = self.server_info(client);
         let legacy = info.filter(|info| !info.revision.has_identity_in_results());
         match (outcome, legacy.and_then(|info| ServerIdentity::of(&info.discovered))) {
             (Outcome::Result(end), Some(identity)) => Outcome::Result(identity.sign(end)),

@@ -115,6 +115,7 @@ impl Machine {
         let config = ConnectionConfig {
             channel,
             revision: options.revision,
+            legacy_first: options.legacy_first,
             capabilities: options.capabilities.clone(),
             client_info: options.client_info.clone(),
             probe_timeout: options.probe_timeout,

@@ -10,6 +10,10 @@ settings! {
         #[default("the newest that both sides support" = None)]
         #[set(into)]
         pub revision: Option<Revision>,
+        /// Whether `initialize` is sent first, and `server/discover` only if the server refuses that or does not answer it: a
+        /// server of both eras then speaks a legacy revision. A required revision decides alone.
+        #[default("`false`: `server/discover` is sent first" = false)]
+        pub legacy_first: bool,
         /// The client's capabilities, in the newest vocabulary. A legacy server receives them when the connection is opened; a
         /// modern one receives with each call those of the call's context.
         #[default("`{}`" = Raw::EMPTY_OBJECT)]

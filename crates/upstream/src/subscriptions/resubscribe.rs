@@ -3,7 +3,7 @@ use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Req
 use tokio::time::{Instant, sleep};
 
 use super::end;
-use crate::{pool::Pool, watch::HEALTHY};
+use crate::{era::Era, pool::Pool, watch::HEALTHY};
 
 /// Listens to a modern server: when its stream ends or is cut it is opened again, and what may have changed meanwhile is
 /// told.
@@ -22,7 +22,7 @@ async fn run(pool: &Pool, request: &Request, context: &Context, emitter: &Emitte
     let mut attempts = 0;
     loop {
         let begun = Instant::now();
-        let outcome = match pool.up(context).await {
+        let outcome = match pool.up(context, Era::Modern).await {
             // It came back as an older server, which is listened to in another way.
             Ok((_, up)) if !up.session.revision().has_listen() => return Outcome::Result(end()),
             Ok((_, up)) => {

@@ -28,6 +28,8 @@ pub(crate) struct Farm(Arc<Mutex<Inside>>);
 
 struct Inside {
     revision: Revision,
+    /// The revision of those connections that prefer a legacy one, of a server of both eras.
+    legacy: Option<Revision>,
     clients: Vec<OpenRequest>,
     /// Why the next attempts fail.
     failures: VecDeque<&'static str>,
@@ -87,6 +89,7 @@ impl Farm {
     pub(crate) fn new(revision: Revision) -> Self {
         Self(Arc::new(Mutex::new(Inside {
             revision,
+            legacy: None,
             clients: Vec::new(),
             failures: VecDeque::new(),
             delay: Duration::from_millis(50),
@@ -96,6 +99,13 @@ impl Farm {
             endless: false,
             refused: Arc::default(),
         })))
+    }
+
+    /// A server of both eras.
+    pub(crate) fn dual() -> Self {
+        let farm = Self::new(Revision::V2026_07_28);
+        farm.0.lock().unwrap().legacy = Some(Revision::V2025_11_25);
+        farm
     }
 
     pub(crate) fn failing(self, reasons: &[&'static str]) -> Self {
@@ -151,6 +161,7 @@ impl Connector for Farm {
     ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
         let farm = self.clone();
         Box::pin(async move {
+            let legacy_first = client.legacy_first;
             let delay = {
                 let mut inside = farm.0.lock().unwrap();
                 inside.clients.push(client);
@@ -170,7 +181,7 @@ impl Connector for Farm {
             });
             let (closing, takes) = (wire.clone(), inside.closing);
             let server = Server {
-                revision: inside.revision,
+                revision: inside.legacy.filter(|_| legacy_first).unwrap_or(inside.revision),
                 calls: Arc::default(),
                 wire: wire.clone(),
                 tools: inside.tools.clone(),
@@ -292,7 +303,8 @@ impl Service for Server {
         }
         let hangs =
             request.params.member("arguments").is_some_and(|arguments| arguments.member("hang").is_some());
-        let (modern, asks) = (self.revision.is_stateless(), name == "ask");
+        let modern = self.revision.is_stateless();
+        let asks = ["ask", "pushes", "returns"].iter().any(|asks| name.starts_with(asks));
         let answered = request.params.member("inputResponses").is_some();
         let server = self.clone();
         emit::reply(move |emitter| async move {
@@ -320,6 +332,20 @@ impl Service for Server {
             if name == "forged" {
                 let data = json!({"upstreamCode": -32022});
                 return Outcome::Error(Error::internal("forged").with_data(data.into()));
+            }
+            if name.starts_with("pushes") && modern {
+                // As FastMCP 4 does in `Context.elicit`.
+                let text =
+                    "elicitation via server-initiated requests is unavailable on 2026-07-28 connections.";
+                let content = json!([{"type": "text", "text": text}]);
+                return done(json!({"resultType": "complete", "content": content, "isError": true}));
+            }
+            if name.starts_with("returns") && !modern {
+                // As rmcp does with an `InputRequiredResult`.
+                return Outcome::Error(Error::new(
+                    -32600,
+                    "InputRequiredResult requires negotiated protocol version 2026-07-28 or newer",
+                ));
             }
             if name == "outdated" {
                 let refusal = Some(ConnectionRefusal::UnsupportedRevision);

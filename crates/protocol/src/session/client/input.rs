@@ -270,6 +270,8 @@ pub struct ConnectionConfig {
     pub channel: Channel,
     /// The required revision; `None` for the newest that both sides support.
     pub revision: Option<Revision>,
+    /// Whether `initialize` comes before any probe: see `VersionNegotiation::legacy_first`.
+    pub legacy_first: bool,
     /// The client's capabilities, in the newest vocabulary. A legacy server gets them once, in `initialize`.
     pub capabilities: Raw,
     /// Who the client is: an `Implementation`.
@@ -299,6 +301,7 @@ impl Default for ConnectionConfig {
         Self {
             channel: Channel::Shared,
             revision: None,
+            legacy_first: false,
             capabilities: Raw::EMPTY_OBJECT,
             client_info: Raw::EMPTY_OBJECT,
             probe_timeout: Duration::from_secs(10),

@@ -15,6 +15,11 @@ use crate::{
 /// time an older one, which `initialize` opens. Of our own: a process that ends at the probe is started again and gets
 /// `initialize` (servers exist that end at a first request they do not know), and a `DiscoverResult` that comes
 /// before the answer to `initialize` still means a modern server: one that was slow to start.
+///
+/// [`VersionNegotiation::legacy_first`] asks the other way round, on behalf of a legacy client: `initialize` first, and
+/// `server/discover` if the server refuses that, ends at it, or is silent for as long as a probe may take. A server of both
+/// eras then serves the era of the client. 2026-07-28, versioning §Compatibility Matrix, of a legacy client and a dual-era
+/// server: "The server answers `initialize` and serves the client according to the negotiated legacy revision."
 #[derive(Debug)]
 pub struct VersionNegotiation {
     wanted: Option<Revision>,
@@ -28,6 +33,23 @@ pub struct VersionNegotiation {
     insisted: bool,
     /// The revision that the last `initialize` requested.
     asked: Revision,
+    /// What became of an `initialize` that came before any probe.
+    first: FirstInitialize,
+}
+
+/// What became of an `initialize` that came before any probe.
+#[derive(Debug)]
+enum FirstInitialize {
+    /// There is none.
+    None,
+    /// It was sent, and a probe follows unless it is answered.
+    Sent,
+    /// The server was silent, and was sent a probe as well; it may still answer either.
+    Silent,
+    /// The server refused it so, and was sent a probe.
+    Refused(Box<Error>),
+    /// The process ended at it, and the next one was sent a probe.
+    Ended,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +104,25 @@ impl VersionNegotiation {
             None => (Stage::Probing, NegotiationStep::Discover(probe)),
         };
         let probed = old.is_none();
-        (Self { wanted, stage, probed, probe, respawned: false, insisted: false, asked }, step)
+        let first = FirstInitialize::None;
+        (Self { wanted, stage, probed, probe, respawned: false, insisted: false, asked, first }, step)
+    }
+
+    /// Begins the negotiation with `initialize`, which a server of both eras answers, and probes a server that does not.
+    pub fn legacy_first() -> (Self, NegotiationStep) {
+        let (negotiation, _) = Self::begin(None);
+        let asked = negotiation.asked;
+        let (stage, first) = (Stage::Initializing, FirstInitialize::Sent);
+        (Self { stage, first, probed: false, ..negotiation }, NegotiationStep::Initialize(asked))
+    }
+
+    /// Whether the answer that is awaited has the time of a probe, and no longer.
+    pub fn is_timed(&self) -> bool {
+        match self.stage {
+            Stage::Probing => true,
+            Stage::Initializing => matches!(self.first, FirstInitialize::Sent),
+            Stage::Over => false,
+        }
     }
 
     /// `server/discover` was answered, however late.
@@ -160,6 +200,9 @@ impl VersionNegotiation {
     /// The time for a probe is over, and there is no answer.
     pub fn silence(&mut self) -> NegotiationStep {
         match self.stage {
+            Stage::Initializing if matches!(self.first, FirstInitialize::Sent) => {
+                self.probe_after(FirstInitialize::Silent)
+            }
             Stage::Probing if self.wanted.is_some() => self.fail(NegotiationError::Silent),
             Stage::Probing => self.initialize(),
             _ => NegotiationStep::Wait,
@@ -172,6 +215,11 @@ impl VersionNegotiation {
         if self.stage == Stage::Over {
             return NegotiationStep::Wait;
         }
+        if matches!(self.first, FirstInitialize::Sent | FirstInitialize::Silent) && !self.respawned {
+            self.respawned = true;
+            let _ = self.probe_after(FirstInitialize::Ended);
+            return NegotiationStep::Reopen;
+        }
         if !self.probed || self.respawned || !legacy {
             return self.fail(NegotiationError::Ended);
         }
@@ -183,12 +231,17 @@ impl VersionNegotiation {
 
     /// The channel was opened anew.
     pub fn reopened(&mut self) -> NegotiationStep {
-        NegotiationStep::Initialize(self.asked)
+        match self.stage {
+            Stage::Probing => NegotiationStep::Discover(self.probe),
+            _ => NegotiationStep::Initialize(self.asked),
+        }
     }
 
     /// `initialize` was answered.
     pub fn initialized(&mut self, outcome: RpcResult) -> NegotiationStep {
-        if self.stage != Stage::Initializing {
+        // A server that was silent for long may have been slow to start.
+        let late = self.stage == Stage::Probing && matches!(self.first, FirstInitialize::Silent);
+        if self.stage != Stage::Initializing && !late {
             return NegotiationStep::Wait;
         }
         match outcome {
@@ -200,6 +253,11 @@ impl VersionNegotiation {
                 Ok(agreement) => self.fail(NegotiationError::Revision(agreement.revision().to_string())),
                 Err(failure) => self.fail(NegotiationError::Failed("initialize", failure)),
             },
+            // The probe is under way.
+            Err(error) if late => {
+                self.first = FirstInitialize::Refused(Box::new(error));
+                NegotiationStep::Wait
+            }
             Err(error) => self.not_that(error),
         }
     }
@@ -212,12 +270,32 @@ impl VersionNegotiation {
         let older = supported.into_iter().filter(|revision| *revision < self.asked).max();
         match older.filter(|_| self.wanted.is_none()) {
             Some(revision) => self.ask(revision),
+            None if matches!(self.first, FirstInitialize::Sent) => {
+                self.probe_after(FirstInitialize::Refused(Box::new(error)))
+            }
             None => self.fail(NegotiationError::Refused("initialize", error)),
         }
     }
 
+    /// Probes a server that did not answer the first `initialize`.
+    fn probe_after(&mut self, first: FirstInitialize) -> NegotiationStep {
+        self.first = first;
+        self.stage = Stage::Probing;
+        self.probed = true;
+        NegotiationStep::Discover(self.probe)
+    }
+
+    /// Sends `initialize` to a server that does not know the probe, unless that was done before.
     fn initialize(&mut self) -> NegotiationStep {
-        self.ask(self.asked)
+        match std::mem::replace(&mut self.first, FirstInitialize::None) {
+            FirstInitialize::None | FirstInitialize::Sent => self.ask(self.asked),
+            FirstInitialize::Silent => {
+                self.stage = Stage::Initializing;
+                NegotiationStep::Wait
+            }
+            FirstInitialize::Refused(error) => self.fail(NegotiationError::Refused("initialize", *error)),
+            FirstInitialize::Ended => self.fail(NegotiationError::Ended),
+        }
     }
 
     fn ask(&mut self, revision: Revision) -> NegotiationStep {
@@ -281,6 +359,74 @@ mod tests {
     }
 
     const NEWEST_LEGACY: NegotiationStep = NegotiationStep::Initialize(Revision::V2025_11_25);
+
+    fn legacy_first() -> VersionNegotiation {
+        let (negotiation, step) = VersionNegotiation::legacy_first();
+        assert_eq!(step, NEWEST_LEGACY);
+        assert!(negotiation.is_timed());
+        negotiation
+    }
+
+    #[test]
+    fn a_server_of_both_eras_that_gets_initialize_first_is_a_legacy_one() {
+        let mut negotiation = legacy_first();
+        assert_eq!(agreed(negotiation.initialized(initialized("2025-06-18"))), Revision::V2025_06_18);
+        assert!(!negotiation.is_timed());
+    }
+
+    #[test]
+    fn a_modern_server_that_refuses_initialize_is_probed_on_the_same_channel() {
+        for refusal in [error(-32601, "{}"), error(-32022, r#"{"supported":["2026-07-28"]}"#)] {
+            let mut negotiation = legacy_first();
+            let step = negotiation.initialized(refusal);
+            assert_eq!(step, NegotiationStep::Discover(Revision::NEWEST));
+            assert_eq!(agreed(negotiation.discover(discovery(r#"["2026-07-28"]"#))), Revision::V2026_07_28);
+        }
+        let mut negotiation = legacy_first();
+        let older = negotiation.initialized(error(-32602, r#"{"supported":["2024-11-05"]}"#));
+        assert_eq!(older, NegotiationStep::Initialize(Revision::V2024_11_05), "it names a legacy revision");
+    }
+
+    #[test]
+    fn a_server_that_knows_neither_is_refused_with_its_words_about_initialize() {
+        let mut negotiation = legacy_first();
+        negotiation.initialized(error(-32000, r#"{"why":"first"}"#));
+        let NegotiationStep::Failed(NegotiationError::Refused("initialize", error)) =
+            negotiation.discover(error(-32601, "{}"))
+        else {
+            panic!("{negotiation:?}")
+        };
+        assert_eq!(error.code, -32000);
+    }
+
+    #[test]
+    fn a_server_that_is_silent_about_initialize_may_answer_it_or_the_probe() {
+        let probed = || {
+            let mut negotiation = legacy_first();
+            assert_eq!(negotiation.silence(), NegotiationStep::Discover(Revision::NEWEST));
+            negotiation
+        };
+        assert_eq!(agreed(probed().discover(discovery(r#"["2026-07-28"]"#))), Revision::V2026_07_28);
+        assert_eq!(agreed(probed().initialized(initialized("2025-11-25"))), Revision::V2025_11_25);
+        let mut slow = probed();
+        assert_eq!(slow.discover(error(-32601, "{}")), NegotiationStep::Wait, "it has `initialize` already");
+        assert_eq!(agreed(slow.initialized(initialized("2025-11-25"))), Revision::V2025_11_25);
+        let mut refusing = probed();
+        assert_eq!(refusing.initialized(error(-32601, "{}")), NegotiationStep::Wait);
+        assert_eq!(agreed(refusing.discover(discovery(r#"["2026-07-28"]"#))), Revision::V2026_07_28);
+    }
+
+    #[test]
+    fn a_process_that_ends_at_initialize_is_started_again_for_the_probe() {
+        let mut negotiation = legacy_first();
+        assert_eq!(negotiation.ended(), NegotiationStep::Reopen);
+        assert_eq!(negotiation.reopened(), NegotiationStep::Discover(Revision::NEWEST));
+        assert_eq!(negotiation.ended(), NegotiationStep::Failed(NegotiationError::Ended), "once");
+        let mut negotiation = legacy_first();
+        negotiation.ended();
+        negotiation.reopened();
+        assert_eq!(agreed(negotiation.discover(discovery(r#"["2026-07-28"]"#))), Revision::V2026_07_28);
+    }
 
     #[test]
     fn a_discover_result_means_modern() {

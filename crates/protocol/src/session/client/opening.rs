@@ -94,7 +94,8 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 self.request(OwnRequest::Probe, Method::Discover, params, out);
             }
             NegotiationStep::Initialize(revision) => {
-                opening.probe_ends = None;
+                let is_timed = opening.negotiation.is_timed();
+                opening.probe_ends = now.checked_add(self.config.probe_timeout).filter(|_| is_timed);
                 let params = initialize_params(revision, &self.config.capabilities, &self.config.client_info);
                 self.request(OwnRequest::Initialize, Method::Initialize, params, out);
             }

@@ -33,7 +33,10 @@ pub(super) struct Opening {
 
 impl Opening {
     pub(super) fn new(config: &ConnectionConfig) -> Self {
-        let (negotiation, first) = VersionNegotiation::begin(config.revision);
+        let (negotiation, first) = match config.revision {
+            None if config.legacy_first => VersionNegotiation::legacy_first(),
+            revision => VersionNegotiation::begin(revision),
+        };
         Self { negotiation, first: Some(first), probe_ends: None, give_up: Some(config.open_timeout) }
     }
 

@@ -179,6 +179,11 @@ impl OwnRequest {
         if refusal.says_nothing_of_the_era() || refusal.status == StatusCode::FORBIDDEN {
             return self.give_up(self.refused(refusal));
         }
+        // Only a modern server knows these, and it has no stream of HTTP+SSE.
+        let modern = [code::UNSUPPORTED_PROTOCOL_VERSION, code::HEADER_MISMATCH];
+        if let Some(error) = refusal.error.as_ref().filter(|error| modern.contains(&error.code)) {
+            return self.ended(Ok(Err(error.clone())));
+        }
         match self.open_shared_stream(&refusal).await {
             Ok(true) => return self.initialize_shared().await,
             Ok(false) => {}

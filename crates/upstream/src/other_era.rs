@@ -1,0 +1,134 @@
+//! Calls whose handlers can ask in one era alone: they are made in that one.
+
+use std::task::{Context as Task, Poll, ready};
+
+use anyport_protocol::{Method, progress::Increasing};
+use anyport_service::{Context, Event, Outcome, Relay, Reply, Request, sync::Lock};
+use bytestring::ByteString;
+use lru::LruCache;
+
+use crate::{
+    Upstream,
+    deferred::deferred,
+    era::Era,
+    era_calls::EraCalls,
+    header_check::list_tools,
+    quirks::{self, Quirk},
+};
+
+/// The tools, prompts and resources that can ask in one era alone, and in which.
+pub(crate) struct OtherEraCalls(Lock<LruCache<(Method, ByteString), Era>>);
+
+/// How many of them are remembered.
+const MAX_REMEMBERED: usize = 1_024;
+
+impl Default for OtherEraCalls {
+    fn default() -> Self {
+        Self(Lock::new(LruCache::unbounded()))
+    }
+}
+
+impl OtherEraCalls {
+    /// The era in which the handler of `request` can ask, if that is known to be one alone.
+    pub(crate) fn era_of(&self, request: &Request) -> Option<Era> {
+        let mut remembered = self.0.lock();
+        if remembered.is_empty() {
+            return None;
+        }
+        remembered.get(&key(request)?).copied()
+    }
+
+    /// Remembers that the handler of `request` can ask in `era` alone.
+    fn remember(&self, request: &Request, era: Era) {
+        let Some(key) = key(request) else { return };
+        let mut remembered = self.0.lock();
+        remembered.put(key, era);
+        while remembered.len() > MAX_REMEMBERED {
+            remembered.pop_lru();
+        }
+    }
+}
+
+/// The method and the name; a copy, since the name as it came keeps the whole request in memory.
+fn key(request: &Request) -> Option<(Method, ByteString)> {
+    let method = request.known().filter(|method| method.may_ask())?;
+    Some((method, ByteString::from(&*request.name()?)))
+}
+
+impl Upstream {
+    /// The call `request`, which `reply` answers in the era `tried`: made again in the other era if it turns out that its
+    /// handler can ask only there, and if repetition does no harm.
+    pub(crate) fn in_other_era(&self, reply: Reply, tried: Era, request: Request, context: Context) -> Reply {
+        match reply.into_ready() {
+            Ok(outcome) => match quirks::of(tried, &outcome) {
+                None => Reply::ready(outcome),
+                Some(quirk) => self.again(outcome, quirk, request, context),
+            },
+            Err(reply) => {
+                let call = Some((self.clone(), request, context));
+                reply.relay(InOtherEra { call, tried, progress: Increasing::default() })
+            }
+        }
+    }
+
+    /// The next step for a call that failed with `outcome`, of which `quirk` says in which era its handler can ask.
+    fn again(&self, outcome: Outcome, quirk: &Quirk, request: Request, context: Context) -> Reply {
+        let (name, era, sdk) = (request.name().unwrap_or_default(), quirk.asks_in, quirk.sdk);
+        tracing::info!(upstream = self.name(), %name, ?era, sdk, "it can ask in one era alone, and is called in that one");
+        self.pool.0.other_era.remember(&request, era);
+        let upstream = self.clone();
+        deferred(async move {
+            match upstream.is_repeatable(era, &request, &context).await {
+                true => upstream.call_in(era, request, context),
+                false => Reply::ready(quirks::explained(outcome, era)),
+            }
+        })
+    }
+
+    /// Whether a call may be made again in `era` that failed in the other one.
+    async fn is_repeatable(&self, era: Era, request: &Request, context: &Context) -> bool {
+        // Its handler has ended with its question. 2026-07-28, patterns/mrtr §Server Requirements: "Servers MUST NOT assume
+        // that clients will fulfill the `inputRequests` or retry the original request."
+        if era == Era::Modern {
+            return true;
+        }
+        let tools = &self.pool.0.tools;
+        if request.known() == Some(Method::ToolsCall) && !tools.has_listed(request) {
+            let listing = EraCalls { pool: self.pool.clone(), era: era.other() };
+            let context = context.clone().without_param_headers();
+            // A tool that cannot be listed counts as one that is not idempotent.
+            let _ = list_tools(&listing, &context, || tools.has_listed(request)).await;
+        }
+        tools.is_idempotent(request)
+    }
+}
+
+/// A call under way in one era, which goes on in the other if its handler can ask only there.
+struct InOtherEra {
+    /// The call, until it has ended in the first era.
+    call: Option<(Upstream, Request, Context)>,
+    tried: Era,
+    /// How far the caller knows the call to be, though it begins anew.
+    progress: Increasing,
+}
+
+impl Relay for InOtherEra {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        outcome
+    }
+
+    fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
+        loop {
+            match ready!(reply.poll_event(task)) {
+                Event::Outcome(outcome) => match (self.call.take(), quirks::of(self.tried, &outcome)) {
+                    (Some((upstream, request, context)), Some(quirk)) => {
+                        *reply = upstream.again(outcome, quirk, request, context);
+                    }
+                    _ => return Poll::Ready(Event::Outcome(outcome)),
+                },
+                Event::Notification(said) if !self.progress.admits(said.method, &said.params) => {}
+                event => return Poll::Ready(event),
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Servers that speak both eras.
+
+use super::*;
+
+fn parking(farm: &Farm) -> Upstream {
+    let sealer = Sealer::new(&Key::random().unwrap());
+    Upstream::builder("farm", farm.clone()).park(sealer, ParkLimits::default()).build()
+}
+
+fn elicits(revision: Revision) -> Context {
+    let context = caller(revision, json!({"elicitation": {}}));
+    let inline = if revision.is_stateless() { InputMode::InputRequired } else { InputMode::Inline };
+    context.with_input_mode(inline)
+}
+
+/// Answers the question of a call in the way in which its caller is asked, and returns the result.
+async fn answered(upstream: &Upstream, tool: &str, context: &Context) -> Value {
+    let mut reply = upstream.call(call(tool, json!({})), context.clone());
+    loop {
+        match reply.next().await {
+            Event::ServerRequest(question) => {
+                question.responder.answer(Ok(json!({"action": "accept", "content": {}}).into()));
+            }
+            Event::Outcome(Outcome::InputRequired(asked)) => {
+                let asked: Value = asked.decode().unwrap();
+                let (key, _) = asked["inputRequests"].as_object().unwrap().iter().next().unwrap();
+                let mut retry = json!({"name": tool, "arguments": {}});
+                retry["inputResponses"] = json!({key: {"action": "accept", "content": {}}});
+                if let Some(state) = asked.get("requestState") {
+                    retry["requestState"] = state.clone();
+                }
+                let retry = Request::new(Method::ToolsCall, Raw::from(retry));
+                reply = upstream.call(retry, context.clone());
+            }
+            Event::Outcome(outcome) => return result(outcome),
+            _ => {}
+        }
+    }
+}
+
+/// Invariant: A server that speaks both eras is called in that of its caller.
+#[tokio::test(start_paused = true)]
+async fn each_caller_gets_a_connection_of_its_own_era() {
+    for first in [LEGACY, MODERN] {
+        let farm = Farm::dual();
+        let upstream = parking(&farm);
+        let other = if first == LEGACY { MODERN } else { LEGACY };
+        for (index, revision) in [first, other, first, other].into_iter().enumerate() {
+            result(upstream.call(call("write", json!({})), elicits(revision)).outcome().await);
+            assert_eq!(farm.connections(), 2.min(index + 1));
+            let info = upstream.connected(&elicits(revision)).await.unwrap();
+            assert_eq!(info.revision, revision);
+            let known = upstream.server_info().borrow().clone();
+            assert_eq!(known.for_callers_of(revision).unwrap().revision, revision);
+        }
+        let legacy_first = [0, 1].map(|index| farm.client(index).legacy_first);
+        assert_eq!(legacy_first, [first == LEGACY, first == MODERN]);
+        assert_eq!([0, 1].map(|index| farm.server(index).calls().len()), [2, 2]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_callers_of_both_eras_at_once_open_a_connection_each() {
+    let farm = Farm::dual();
+    let upstream = parking(&farm);
+    let calls: Vec<_> = [LEGACY, MODERN, LEGACY, MODERN]
+        .map(|revision| upstream.call(call("write", json!({})), elicits(revision)))
+        .into();
+    for call in calls {
+        result(call.outcome().await);
+    }
+    assert_eq!(farm.connections(), 2);
+}
+
+/// Invariant: A handler of a server of both eras that can ask in one of them alone is called in that one, if its caller
+/// can be asked.
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_can_only_push_its_question_asks_a_modern_caller_twice_in_a_row() {
+    let farm = Farm::dual();
+    farm.set_tools(json!([{"name": "pushes", "annotations": {"readOnlyHint": true}}]));
+    let upstream = parking(&farm);
+    for _ in 0..2 {
+        assert_eq!(answered(&upstream, "pushes", &elicits(MODERN)).await["answer"]["action"], "accept");
+    }
+    assert_eq!(farm.connections(), 2);
+    // The list shows that repetition does no harm. From then on it is not called in the modern era.
+    assert_eq!(farm.server(0).calls(), ["pushes", "tools/list"]);
+    assert_eq!(farm.server(1).calls(), ["pushes", "pushes"]);
+    // Nothing else goes there.
+    result(upstream.call(call("write", json!({})), elicits(MODERN)).outcome().await);
+    assert_eq!(farm.server(0).calls().last().unwrap(), "write");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_may_have_done_something_says_so_and_the_next_one_asks() {
+    let farm = Farm::dual();
+    let upstream = parking(&farm);
+    let failed = result(upstream.call(call("pushes", json!({})), elicits(MODERN)).outcome().await);
+    assert_eq!(failed["isError"], true);
+    let texts: Vec<_> = failed["content"].as_array().unwrap().iter().map(|block| &block["text"]).collect();
+    assert_eq!(
+        texts[0],
+        "elicitation via server-initiated requests is unavailable on 2026-07-28 connections."
+    );
+    assert!(texts[1].as_str().unwrap().contains("make it again if that does no harm"), "{texts:?}");
+    assert_eq!(farm.connections(), 1);
+    assert_eq!(answered(&upstream, "pushes", &elicits(MODERN)).await["answer"]["action"], "accept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_cannot_be_asked_hears_what_the_server_says() {
+    let farm = Farm::dual();
+    let upstream = parking(&farm);
+    for _ in 0..2 {
+        let failed = result(upstream.call(call("pushes", json!({})), plain()).outcome().await);
+        assert_eq!(failed["content"].as_array().unwrap().len(), 1, "{failed}");
+    }
+    assert_eq!(farm.connections(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_can_only_return_its_question_asks_a_legacy_caller() {
+    let farm = Farm::dual();
+    let upstream = parking(&farm);
+    for _ in 0..2 {
+        result(upstream.call(call("write", json!({})), elicits(LEGACY)).outcome().await);
+        assert_eq!(answered(&upstream, "returns", &elicits(LEGACY)).await["called"], "returns");
+    }
+    assert_eq!(farm.server(0).calls(), ["write", "returns", "write"]);
+    assert_eq!(farm.server(1).calls(), ["returns"; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_can_only_push_is_left_alone_where_the_server_has_no_legacy_era() {
+    let farm = Farm::new(MODERN);
+    farm.set_tools(json!([{"name": "pushes", "annotations": {"readOnlyHint": true}}]));
+    let upstream = parking(&farm);
+    for _ in 0..3 {
+        let failed = result(upstream.call(call("pushes", json!({})), elicits(MODERN)).outcome().await);
+        assert_eq!(failed["isError"], true);
+    }
+    assert_eq!(farm.connections(), 2, "it was tried once");
+}

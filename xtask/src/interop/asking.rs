@@ -1,0 +1,96 @@
+//! Servers that others wrote, whose tools ask in one era alone, behind `anyport bridge` without `--revision`: each tool is
+//! called twice in a row by a client of either era.
+
+use std::fmt;
+
+use super::dialogue::{Client, Era, Over};
+
+/// One client and one such server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asking {
+    pub(super) server: Sdk,
+    pub(super) client: Client,
+    /// The era of the client.
+    pub(super) era: Era,
+    /// How the client reaches the bridge, and the bridge the server.
+    pub(super) over: Over,
+}
+
+/// What the server is written with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sdk {
+    /// `tests/python/fastmcp_asking.py`.
+    FastMcp,
+    /// `tests/python/mcp_asking.py`.
+    Python,
+    /// `tests/typescript/asking-server.mjs`.
+    TypeScript,
+    /// `tests/rust/src/rmcp_asking.rs`.
+    Rmcp,
+}
+
+impl Sdk {
+    const ALL: [Self; 4] = [Self::FastMcp, Self::Python, Self::TypeScript, Self::Rmcp];
+}
+
+/// Every such dialogue.
+pub(super) fn all() -> Vec<Asking> {
+    let mut all = Vec::new();
+    for server in Sdk::ALL {
+        for over in [Over::Stdio, Over::Http] {
+            for client in [Client::Python2, Client::TypeScript2] {
+                let eras = client.eras(over).iter();
+                all.extend(eras.map(|&era| Asking { server, client, era, over }));
+            }
+        }
+    }
+    all
+}
+
+impl Asking {
+    /// The checks that must hold.
+    pub(super) const CHECKS: [&str; 2] = ["push", "give"];
+
+    /// The arguments of the client's script, except for the server.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let words = [
+            ["--client", self.client.argument()],
+            ["--era", self.era.name()],
+            ["--server", "asking"],
+            ["--transport", self.over.name()],
+        ];
+        words.into_iter().flatten().map(str::to_owned).collect()
+    }
+
+    /// A name for its files.
+    pub(super) fn file(&self) -> String {
+        format!("asking-{:?}-{}-{}-{}", self.server, self.client.argument(), self.era, self.over)
+    }
+}
+
+impl fmt::Display for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, client, era, over } = self;
+        write!(f, "{}, {era}, asked over {over} through a bridge by {server:?}", client.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_server_asks_clients_of_both_eras() {
+        let all = all();
+        assert_eq!(all.len(), 32);
+        for server in Sdk::ALL {
+            for era in [Era::Modern, Era::Legacy] {
+                assert!(all.iter().any(|asking| (asking.server, asking.era) == (server, era)));
+            }
+        }
+        assert_eq!(
+            all[0].arguments().join(" "),
+            "--client mcp --era modern --server asking --transport stdio"
+        );
+    }
+}
