@@ -2,8 +2,6 @@
 //!
 //! [`serve()`](crate::serve()) and [`serve_service`] make a [`Serve`]; awaiting it serves.
 
-#[cfg(feature = "http")]
-use std::net::SocketAddr;
 use std::{
     fmt,
     future::{Future, IntoFuture},
@@ -32,7 +30,10 @@ use crate::{
     stack::{EdgeLimits, edge},
 };
 
+#[cfg(feature = "http")]
+pub use crate::listen::HttpAddr;
 pub use crate::{listen::ListenAddr, signals::Signals};
+pub use anyport_transport::{BufferLimits, BufferedBytes};
 
 /// Serves any service, as it is: no layer is put around it, and there is nothing to start or stop.
 ///
@@ -42,6 +43,7 @@ pub fn serve_service(service: impl Service) -> Serve {
         service: Arc::new(service),
         server: None,
         max_concurrent_calls: None,
+        buffers: None,
         transports: Vec::new(),
         #[cfg(feature = "http")]
         rest: false,
@@ -69,6 +71,7 @@ pub struct Serve {
     /// Started before and stopped after serving.
     server: Option<Server>,
     max_concurrent_calls: Option<usize>,
+    buffers: Option<BufferedBytes>,
     transports: Vec<Transport>,
     #[cfg(feature = "http")]
     rest: bool,
@@ -110,26 +113,26 @@ impl Serve {
         self
     }
 
-    /// Over Streamable HTTP at `address`; port 0 lets the system choose, see [`Serve::on_listening`]. The MCP endpoint is
+    /// Over Streamable HTTP at `address`, such as `"127.0.0.1:3020"`; port 0 lets the system choose, see [`Serve::on_listening`]. The MCP endpoint is
     /// `/mcp`.
     ///
     /// On loopback anyone on this machine may call. Elsewhere callers must authenticate
     /// ([`http::Config::authentication`]), unless [`Serve::allow_anonymous`] says otherwise.
     #[cfg(feature = "http")]
-    pub fn http(self, address: impl Into<SocketAddr>) -> Self {
+    pub fn http(self, address: impl Into<HttpAddr>) -> Self {
         self.http_with(address, http::Config::default())
     }
 
     /// The same, with a configuration: tokens, hosts and origins, limits, other routes.
     #[cfg(feature = "http")]
-    pub fn http_with(mut self, address: impl Into<SocketAddr>, config: http::Config) -> Self {
+    pub fn http_with(mut self, address: impl Into<HttpAddr>, config: http::Config) -> Self {
         self.transports.push(Transport::Http(address.into(), Box::new(config)));
         self
     }
 
     /// Over Streamable HTTP at `address`, and WebSockets at `/ws` beside it.
     #[cfg(feature = "websocket")]
-    pub fn websocket(self, address: impl Into<SocketAddr>) -> Self {
+    pub fn websocket(self, address: impl Into<HttpAddr>) -> Self {
         let websocket = Some(anyport_transport::websocket::Config::default());
         self.http_with(address, http::Config::default().websocket(websocket))
     }
@@ -179,6 +182,13 @@ impl Serve {
     /// [`serve_service`] has no bound unless it is given one here.
     pub fn max_concurrent_calls(mut self, limit: usize) -> Self {
         self.max_concurrent_calls = Some(limit);
+        self
+    }
+
+    /// The budget of large answers that clients have not read yet (`buffered_bytes`), which all transports share. Default
+    /// 256 MiB.
+    pub fn buffers(mut self, buffers: BufferedBytes) -> Self {
+        self.buffers = Some(buffers);
         self
     }
 
@@ -260,15 +270,28 @@ impl Serve {
         self.serve(listeners, shutdown).await
     }
 
+    /// The numbers of the server, if there is one.
+    fn metrics(&self) -> Metrics {
+        self.server.as_ref().map_or_else(Metrics::new, |server| server.metrics().clone())
+    }
+
     /// Takes every address.
     async fn bind(&mut self) -> Result<Vec<Listener>, ServeError> {
+        let buffers = self.buffers.take();
+        let buffers = buffers.unwrap_or_else(|| BufferedBytes::new(BufferLimits::default(), &self.metrics()));
         let mut listeners = Vec::new();
-        #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only HTTP has something to be set"))]
         for mut transport in self.transports.drain(..) {
-            #[cfg(feature = "http")]
-            #[allow(irrefutable_let_patterns, reason = "without other features it is the only one")]
-            if let Transport::Http(_, config) = &mut transport {
-                config.rest |= self.rest;
+            match &mut transport {
+                #[cfg(feature = "http")]
+                Transport::Http(_, config) => {
+                    config.rest |= self.rest;
+                    config.buffers = buffers.clone();
+                }
+                #[cfg(feature = "stdio")]
+                Transport::Stdio(config) => config.buffers = buffers.clone(),
+                #[cfg(feature = "unix")]
+                Transport::Unix(_, config) => config.buffers = buffers.clone(),
+                Transport::Custom(_) => {}
             }
             listeners.push(transport.bind(self.allow_anonymous).await?);
         }
@@ -277,8 +300,7 @@ impl Serve {
 
     /// Serves until shutdown, drains, and stops the server.
     async fn serve(mut self, listeners: Vec<Listener>, mut shutdown: Shutdown) -> Result<(), ServeError> {
-        let metrics = self.server.as_ref().map_or_else(Metrics::new, |server| server.metrics().clone());
-        let service = bounded(self.service.clone(), self.max_concurrent_calls, &metrics);
+        let service = bounded(self.service.clone(), self.max_concurrent_calls, &self.metrics());
         let (stopping, _) = watch::channel(false);
         let mut serving = JoinSet::new();
         for listener in listeners {

@@ -27,9 +27,9 @@ pub struct Counter(counter::Counter);
 #[derive(Clone, Debug, Default)]
 pub struct Gauge(gauge::Gauge);
 
-/// One more of what a [`Gauge`] tells, until it is dropped.
+/// So many more of what a [`Gauge`] tells, until it is dropped.
 #[derive(Debug)]
-pub struct Held(Gauge);
+pub struct Held(Gauge, i64);
 
 /// A number as it was when [`Metrics::snapshot`] looked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,8 +164,14 @@ impl Counter {
 impl Gauge {
     /// One more, until what is returned is dropped.
     pub fn hold(&self) -> Held {
-        self.0.inc();
-        Held(self.clone())
+        self.hold_many(1)
+    }
+
+    /// So many more, until what is returned is dropped.
+    pub fn hold_many(&self, count: usize) -> Held {
+        let mut held = Held(self.clone(), 0);
+        held.grow(count);
+        held
     }
 
     /// How many there are.
@@ -174,9 +180,18 @@ impl Gauge {
     }
 }
 
+impl Held {
+    /// So many more than before.
+    pub fn grow(&mut self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.0.0.inc_by(count);
+        self.1 += count;
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
-        self.0.0.dec();
+        self.0.0.dec_by(self.1);
     }
 }
 
@@ -204,7 +219,10 @@ mod tests {
             metrics.snapshot(),
             [refusals("max_others", 0), refusals("max_things", 2), sample("things", None, 1)]
         );
-        drop(held);
+        let mut many = metrics.gauge("things", "Things there are").hold_many(3);
+        many.grow(2);
+        assert_eq!(metrics.gauge("things", "Things there are").value(), 6);
+        drop((held, many));
         assert_eq!(metrics.gauge("things", "Things there are").value(), 0);
     }
 

@@ -14,10 +14,12 @@
 //! - `client` (feature of that name): the other way round, connections to servers; each is a service.
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
 //! - `accept`: accepting connections, for every listener.
+//! - [`BufferedBytes`]: the budget of large answers in memory, which the transports of a program share.
 //! - `lines`: messages on a stream of bytes; `frames`: messages on a WebSocket.
 
 #[cfg(any(feature = "http", all(feature = "unix", unix)))]
 mod accept;
+mod buffered_bytes;
 #[cfg(feature = "client")]
 pub mod client;
 mod dialogue;
@@ -34,6 +36,8 @@ pub mod stdio;
 pub mod unix;
 #[cfg(feature = "websocket")]
 pub mod websocket;
+
+pub use buffered_bytes::{BufferLimits, BufferedBytes};
 
 /// The longest time that is waited where a user says how long: nobody notices, and the clock can tell when it ends.
 #[cfg(any(feature = "http", feature = "websocket", feature = "client-websocket"))]

@@ -92,10 +92,28 @@ fn end_of(line: &[u8]) -> Bytes {
     Bytes::copy_from_slice(&line[line.len().saturating_sub(PART)..])
 }
 
-/// Fills `batch` with `first` and what else waits to be written, a line each, up to about [`BATCH`] bytes.
+/// Fills `batch` with `first` and what else waits to be written, a line each, up to about [`BATCH`] bytes. Returns a larger
+/// message, which is to be written as it is, and its line ended, after the batch: a copy of it would not be counted.
 #[cfg(any(feature = "stdio", all(feature = "unix", unix)))]
-pub(crate) fn batch(batch: &mut Vec<u8>, first: Bytes, messages: &mut tokio::sync::mpsc::Receiver<Bytes>) {
-    collect(batch, first, || messages.try_recv().ok());
+pub(crate) fn batch(
+    batch: &mut Vec<u8>,
+    first: Bytes,
+    messages: &mut tokio::sync::mpsc::Receiver<Bytes>,
+) -> Option<Bytes> {
+    let (mut large, mut next) = (None, Some(first));
+    let mut waiting = || {
+        let message = next.take().or_else(|| messages.try_recv().ok())?;
+        if message.len() <= BATCH {
+            return Some(message);
+        }
+        large = Some(message);
+        None
+    };
+    match waiting() {
+        Some(first) => collect(batch, first, waiting),
+        None => batch.clear(),
+    }
+    large
 }
 
 /// Fills `batch` with `first` and what `waiting` gives, a line each, up to about [`BATCH`] bytes.

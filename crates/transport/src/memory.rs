@@ -41,6 +41,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::{
+    BufferedBytes,
     dialogue::{ConnectionConfig, Frame, ServerConnection},
     lines::QUEUE,
 };
@@ -68,6 +69,9 @@ settings! {
         /// The time in which running calls may end after the client closed its side.
         #[default(10 s)]
         pub drain: Duration,
+        /// The budget of large answers.
+        #[default("one of its own" = BufferedBytes::default())]
+        pub buffers: BufferedBytes,
     }
 }
 
@@ -78,7 +82,7 @@ pub fn serve(
     config: Config,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> (Client, impl Future<Output = ()> + Send + 'static) {
-    let Config { supported, limits, principal, queue, max_open_requests, drain } = config;
+    let Config { supported, limits, principal, queue, max_open_requests, drain, buffers } = config;
     let (to, frames) = mpsc::channel(queue.max(1));
     let (out, from) = mpsc::channel(queue.max(1));
     let connection = ConnectionConfig {
@@ -90,6 +94,7 @@ pub fn serve(
         // The client is ours: who holds it open has a reason.
         first_message: None,
         idle: None,
+        buffers,
     };
     let peer = ServerConnection::new(Arc::new(service), connection, out);
     let serving = async move {

@@ -17,7 +17,7 @@ use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
-use anyport_transport::client::ConnectOptions;
+use anyport_transport::{BufferedBytes, client::ConnectOptions};
 use anyport_upstream::{TransportConnector, Upstream};
 
 pub(crate) use self::arguments::Arguments;
@@ -56,7 +56,8 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         Some(key) => key,
         None => Key::random().context("no key for the state of open questions")?,
     };
-    let upstream = upstream(arguments, target, &limits, Sealer::new(&key), &metrics)?;
+    let buffers = BufferedBytes::new(limits.buffers, &metrics);
+    let upstream = upstream(arguments, target, &limits, Sealer::new(&key), &buffers, &metrics)?;
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
     let (closed, ended) = (upstream.clone(), upstream);
     let serving = anyport::serve::serve_service(layered(bridge, arguments, &limits, &metrics))
@@ -64,7 +65,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         .on_stopping(move |_| closed.close())
         // What was started for us ends with us.
         .on_stopped(async move || ended.shut_down().await);
-    listen::serve(serving, &arguments.listen, supported, &limits, |address, path| {
+    listen::serve(serving, &arguments.listen, supported, &limits, buffers, |address, path| {
         let terminal = std::io::stderr().is_terminal();
         logging::notice(Banner { target, arguments, address, path, terminal });
     })
@@ -83,11 +84,14 @@ fn upstream(
     target: &Target,
     limits: &Limits,
     sealer: Sealer,
+    buffers: &BufferedBytes,
     metrics: &Metrics,
 ) -> Result<Upstream> {
     let opening = ConnectOptions::default()
         .revision(arguments.server.revision)
         .open_timeout(arguments.server.timeout());
+    // What a client does not read is not read from the server either.
+    let opening = opening.buffers(buffers.clone());
     let reach = TransportConnector::new(guard::guarded(target.server.destination()?), opening);
     let connections = match target.server {
         // Each is a process of its own.

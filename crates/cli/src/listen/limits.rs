@@ -13,7 +13,7 @@ use anyport_knowledge::{
 use anyport_layers::{CacheLimits, Quota};
 use anyport_protocol::{limits, settings::LimitField};
 use anyport_server::Builder;
-use anyport_transport::{http, unix, websocket};
+use anyport_transport::{BufferLimits, http, unix, websocket};
 use anyport_upstream::UpstreamLimits;
 
 use crate::logging::Rotation;
@@ -23,6 +23,7 @@ use crate::logging::Rotation;
 pub(crate) struct Limits {
     /// The limits of HTTP. Those of messages and open requests apply to every transport.
     pub(crate) http: http::Limits,
+    pub(crate) buffers: BufferLimits,
     pub(crate) websocket: websocket::Config,
     pub(crate) edge: EdgeLimits,
     pub(crate) quota: Quota,
@@ -129,6 +130,7 @@ impl Limits {
             fields.into_iter().for_each(|field| visit(name, field));
         };
         section("messages", self.http.message.limits_mut());
+        section("messages", self.buffers.limits_mut());
         let of_http = self.http.limits_mut().into_iter();
         let (of_calls, of_http) = of_http.partition(|field| field.spec.name == "max_open_requests");
         section("http", of_http);

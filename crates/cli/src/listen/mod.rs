@@ -22,7 +22,8 @@ use anyport::{
 use anyport_protocol::Revision;
 use anyport_seal::Key;
 use anyport_transport::{
-    http::{self, Authentication, Compat, Token},
+    BufferedBytes,
+    http::{self, Authentication, Compat, SettingNames, Token},
     stdio, unix,
 };
 use tokio::sync::oneshot;
@@ -63,8 +64,10 @@ pub(crate) async fn serve(
     arguments: &Arguments,
     supported: Arc<[Revision]>,
     limits: &Limits,
+    buffers: BufferedBytes,
     announce: impl FnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
+    serving = serving.buffers(buffers.clone());
     if arguments.speaks(Transport::Http) {
         let address = SocketAddr::new(arguments.host, arguments.port);
         serving = serving.http_with(address, http_config(arguments, supported.clone(), limits)?);
@@ -81,7 +84,8 @@ pub(crate) async fn serve(
         .supported(supported)
         .limits(limits.http.message)
         .max_open_requests(limits.http.max_open_requests)
-        .drain(limits.http.drain);
+        .drain(limits.http.drain)
+        .buffers(buffers);
     serving = match arguments.speaks(Transport::Stdio) {
         true => serving.stdio_with(config),
         // Its end is nothing to us: what was to be served is served elsewhere.
@@ -146,6 +150,10 @@ fn http_config(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limit
         .allow_hosts(allow_hosts)
         .allow_origins(allow_origins)
         .authentication(authentication)
+        .setting_names(SettingNames {
+            allow_hosts: "start the server with --allow-host NAME[:PORT]".into(),
+            allow_origins: "start the server with --allow-origin ORIGIN".into(),
+        })
         .sse(arguments.speaks(Transport::Sse))
         .public_prefix(prefix.unwrap_or_default())
         .websocket(arguments.speaks(Transport::Websocket).then_some(websocket))

@@ -16,6 +16,7 @@ use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::Service;
+use anyport_transport::BufferedBytes;
 
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
@@ -48,9 +49,9 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
     let service = layered(server.clone(), &knowledge, arguments, &limits);
-    let closed = knowledge.clone();
+    let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
     let serving = anyport::serve(server).service(service).on_stopped(async move || closed.close());
-    listen::serve(serving, &arguments.listen, supported, &limits, |address, path| {
+    listen::serve(serving, &arguments.listen, supported, &limits, buffers, |address, path| {
         let (progress, count) = (knowledge.progress(), knowledge.library().len());
         let reading = progress.reading.then_some(progress.documents);
         let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());

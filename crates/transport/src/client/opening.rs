@@ -2,6 +2,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits, Raw, Revision, settings};
 
+use crate::BufferedBytes;
+
 settings! {
     /// How a connection is opened, and its limits.
     #[derive(Clone)]
@@ -56,6 +58,10 @@ settings! {
         /// (`event_queue`). Of further ones the oldest are left out.
         #[default(256)]
         pub event_queue: usize,
+        /// The budget of large answers that are being read over HTTP. Without one they are read as they come.
+        #[default("none" = None)]
+        #[set(into)]
+        pub buffers: Option<BufferedBytes>,
         /// An observer of every message, for recordings.
         #[default("none" = None)]
         pub tap: Option<Arc<dyn MessageObserver>>,

@@ -24,6 +24,7 @@ use super::{
     session::LegacySession,
     text::{EncodedResponse, array, refusal},
 };
+use crate::buffered_bytes::BufferedBytes;
 
 /// Serves one client on a channel that carries messages both ways: standard streams, a socket.
 ///
@@ -58,6 +59,8 @@ pub(crate) struct ConnectionConfig {
     pub(crate) first_message: Option<Duration>,
     /// How long the client may be silent while no request is in flight.
     pub(crate) idle: Option<Duration>,
+    /// The budget of large answers.
+    pub(crate) buffers: BufferedBytes,
 }
 
 /// One unit of input on a channel.
@@ -266,22 +269,25 @@ impl ServerConnection {
         if self.pushes.is_empty() {
             self.pushes.spawn(push(self.session.clone(), self.out.clone()));
         }
-        ResponseStream::legacy(&self.session, request, None)
+        ResponseStream::legacy(&self.session, request, &self.config.buffers, None)
     }
 
     fn modern(&self, request: Request) -> ResponseStream {
         let Request { id, method, params, meta } = request;
         let known = Method::named(&method);
         let params = params.unwrap_or(Params::EMPTY);
+        let buffers = &self.config.buffers;
         match self.lift(&method, params, meta) {
             Ok((params, context)) => {
                 let (revision, request) = (context.revision(), anyport_service::Request { method, params });
                 let listen = request.is_listen();
                 let reply = self.service.call(request, context);
-                ResponseStream::modern(id, reply, revision, known, listen)
+                ResponseStream::modern(id, reply, revision, known, listen, buffers)
             }
             // Refusals are the same in all revisions.
-            Err(error) => ResponseStream::modern(id, Reply::error(error), Revision::NEWEST, known, false),
+            Err(error) => {
+                ResponseStream::modern(id, Reply::error(error), Revision::NEWEST, known, false, buffers)
+            }
         }
     }
 
@@ -323,7 +329,7 @@ impl ServerConnection {
                 let _ = responses.send(response.text).await;
             }
         }
-        let out = self.out.clone();
+        let (out, buffers) = (self.out.clone(), self.config.buffers.clone());
         self.tasks.spawn(async move {
             drop(responses);
             let mut all = Vec::new();
@@ -332,7 +338,7 @@ impl ServerConnection {
             }
             // 2025-03-26, transports: a batch of notifications only is not answered.
             if !all.is_empty() {
-                let _ = out.send(array(&all)).await;
+                let _ = out.send(buffers.hold(array(&all))).await;
             }
         });
     }

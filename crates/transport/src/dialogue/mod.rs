@@ -20,7 +20,7 @@ pub(crate) use in_flight::InFlightRequest;
 #[cfg(feature = "http")]
 pub(crate) use random_id::random_id;
 #[cfg(feature = "http")]
-pub(crate) use response_stream::{ResponseEvent, ResponseStream};
+pub(crate) use response_stream::{ResponseEvent, ResponseStream, size};
 #[cfg(feature = "http")]
 pub(crate) use session::LegacySession;
 #[cfg(any(feature = "http", feature = "client"))]

@@ -26,6 +26,7 @@ use super::{
     session::{BegunReply, LegacySession},
     text::{EncodedResponse, ErrorFacts, cancellation_text, notification_text, one_line},
 };
+use crate::buffered_bytes::{BufferedBytes, LARGE, RoomWait};
 
 /// The messages of one call: the service's reply, written in the caller's revision.
 pub(crate) struct ResponseStream {
@@ -34,6 +35,10 @@ pub(crate) struct ResponseStream {
     encoding: Encoding,
     /// Written messages that precede the next event of the reply.
     ready: VecDeque<ResponseEvent>,
+    /// The budget of large answers.
+    buffers: BufferedBytes,
+    /// A large outcome that waits until clients have read others.
+    waiting: Option<(Outcome, RoomWait)>,
 }
 
 enum Encoding {
@@ -76,9 +81,14 @@ impl ResponseStream {
         revision: Revision,
         method: Option<Method>,
         listen: bool,
+        buffers: &BufferedBytes,
     ) -> Self {
         let encoding = Encoding::Modern { listen, translation: Translation::to(revision), method };
-        Self { id, reply, encoding, ready: VecDeque::new() }
+        Self::new(id, reply, encoding, buffers)
+    }
+
+    fn new(id: Id, reply: Reply, encoding: Encoding, buffers: &BufferedBytes) -> Self {
+        Self { id, reply, encoding, ready: VecDeque::new(), buffers: buffers.clone(), waiting: None }
     }
 
     /// The messages of a request of `session`. `presence`: that of its client, if the call continues without its client.
@@ -88,12 +98,13 @@ impl ResponseStream {
     pub(crate) fn legacy(
         session: &Arc<LegacySession>,
         request: anyport_protocol::jsonrpc::Request,
+        buffers: &BufferedBytes,
         presence: Option<&Presence>,
     ) -> Result<Self, Error> {
         let BegunReply { id, reply, translation, method } = session.begin(request, presence)?;
         let session = session.clone();
         let legacy = Legacy { session, translation, method, sent: SentRequests::default(), held: None };
-        Ok(Self { id, reply, encoding: Encoding::Legacy(legacy), ready: VecDeque::new() })
+        Ok(Self::new(id, reply, Encoding::Legacy(legacy), buffers))
     }
 
     /// The id of the request.
@@ -109,11 +120,15 @@ impl ResponseStream {
 
     /// The response, if it is there already and nothing precedes it; else the stream itself.
     pub(crate) fn into_ready(self) -> Result<EncodedResponse, Self> {
-        let Self { id, reply, encoding, ready } = self;
-        match reply.into_ready() {
-            Ok(outcome) => Ok(encoding.response(&id, outcome)),
-            Err(reply) => Err(Self { id, reply, encoding, ready }),
-        }
+        let Self { id, reply, encoding, ready, buffers, waiting } = self;
+        let reply = match reply.into_ready() {
+            Ok(outcome) if size(&outcome) <= LARGE || buffers.has_room() => {
+                return Ok(encoding.response(&id, outcome, &buffers));
+            }
+            Ok(outcome) => Reply::ready(outcome),
+            Err(reply) => reply,
+        };
+        Err(Self { id, reply, encoding, ready, buffers, waiting })
     }
 
     /// The next step; cancel-safe.
@@ -129,6 +144,14 @@ impl ResponseStream {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Poll::Ready(event);
+            }
+            if let Some((_, room)) = &mut self.waiting {
+                let room = std::task::ready!(room.as_mut().poll(task));
+                if let Some((outcome, _)) = self.waiting.take() {
+                    let response = self.end(room.map_or_else(Outcome::from, |()| outcome));
+                    self.ready.push_back(response);
+                }
+                continue;
             }
             if let Encoding::Legacy(legacy) = &mut self.encoding {
                 std::task::ready!(legacy.poll_held(task, &mut self.ready));
@@ -160,6 +183,10 @@ impl ResponseStream {
                         self.ready.push_back(ResponseEvent::Disconnect(retry));
                     }
                 }
+                Event::Outcome(outcome) if size(&outcome) > LARGE && !self.buffers.has_room() => {
+                    let room = self.buffers.clone().room_for(size(&outcome));
+                    self.waiting = Some((outcome, Box::pin(room)));
+                }
                 Event::Outcome(outcome) => {
                     let response = self.end(outcome);
                     // Nothing precedes it, as a rule, and then there is no queue.
@@ -182,7 +209,8 @@ impl ResponseStream {
             Encoding::Legacy(legacy) => legacy.translation.lower_notification(method, params),
         };
         if let Some(params) = params {
-            self.ready.push_back(ResponseEvent::Message(notification_text(method.as_str(), &params)));
+            let text = self.buffers.hold(notification_text(method.as_str(), &params));
+            self.ready.push_back(ResponseEvent::Message(text));
         }
     }
 
@@ -205,7 +233,7 @@ impl ResponseStream {
                 legacy.end(succeeded, &mut self.ready);
             }
         }
-        ResponseEvent::Response(self.encoding.response(&self.id, outcome))
+        ResponseEvent::Response(self.encoding.response(&self.id, outcome, &self.buffers))
     }
 
     /// Withdraws the requests to the client, which gets no message before the response and so cannot answer any.
@@ -232,8 +260,17 @@ impl ResponseStream {
     }
 }
 
+/// The bytes of what makes an outcome large.
+pub(crate) fn size(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Result(result) | Outcome::InputRequired(result) => result.as_str().len(),
+        Outcome::Error(error) => error.data.as_ref().map_or(0, |data| data.as_str().len()),
+        Outcome::Failed(_) => 0,
+    }
+}
+
 impl Encoding {
-    fn response(&self, id: &Id, outcome: Outcome) -> EncodedResponse {
+    fn response(&self, id: &Id, outcome: Outcome, buffers: &BufferedBytes) -> EncodedResponse {
         let outcome = match (self, outcome) {
             (Self::Modern { listen, translation, method }, outcome) => {
                 let outcome = match outcome {
@@ -250,12 +287,12 @@ impl Encoding {
         match outcome {
             Ok(result) => {
                 write_result(&mut text, id, &result);
-                EncodedResponse { text: one_line(text), error: None }
+                EncodedResponse { text: buffers.hold(one_line(text)), error: None }
             }
             Err(error) => {
                 write_error(&mut text, Some(id), &error, false);
                 let error = ErrorFacts { code: error.code, reason: error.reason };
-                EncodedResponse { text: one_line(text), error: Some(error) }
+                EncodedResponse { text: buffers.hold(one_line(text)), error: Some(error) }
             }
         }
     }

@@ -106,7 +106,7 @@ async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Res
         state.config.limits.max_open_requests,
     );
     let id = request.id.clone();
-    let mut messages = match ResponseStream::legacy(&dialogue, request, None) {
+    let mut messages = match ResponseStream::legacy(&dialogue, request, &state.config.buffers, None) {
         Ok(messages) => messages,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
     };
@@ -138,8 +138,8 @@ async fn request(
 ) -> Response {
     let id = request.id.clone();
     let presence = Presence::new();
-    match ResponseStream::legacy(&session.dialogue, request, Some(&presence)).map(ResponseStream::into_ready)
-    {
+    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers, Some(&presence));
+    match begun.map(ResponseStream::into_ready) {
         Ok(Ok(ready)) => response::legacy(ready),
         Ok(Err(messages)) => pending(state, accept, session, (messages, presence)).await,
         Err(error) => response::legacy(refusal(Some(&id), &error, false)),
@@ -230,7 +230,7 @@ impl Call {
                 _ => messages.withdraw_requests(),
             }
         };
-        let stream = self.session.stream(&self.state.config.limits, self.presence.clone());
+        let stream = self.session.stream(&self.state.config, self.presence.clone());
         if let Ok(reader) = stream.log.reader(None) {
             // Priming is 2025-11-25's; older clients may take an empty event for a broken message.
             let primes = self.session.dialogue.revision().has_sse_polling();
@@ -311,7 +311,7 @@ pub(super) async fn batch(
     let presence = Presence::new();
     for message in batch {
         match message {
-            Ok(Message::Request(request)) => match member(&session, request, &presence) {
+            Ok(Message::Request(request)) => match member(state, &session, request, &presence) {
                 Ok(answer) => answers.push(answer.text),
                 Err(call) => open.push(call),
             },
@@ -321,7 +321,7 @@ pub(super) async fn batch(
         }
     }
     match (open.is_empty(), accept.events) {
-        (true, _) => whole(&answers),
+        (true, _) => whole(state, &answers),
         (false, true) => together(state, &session, answers, open, presence),
         (false, false) => {
             let (_activity, _connected) = (session.activity(), presence.connected());
@@ -331,19 +331,21 @@ pub(super) async fn batch(
             for call in calls {
                 answers.extend(call.await.ok().flatten());
             }
-            whole(&answers)
+            whole(state, &answers)
         }
     }
 }
 
 /// One request of a batch: its answer, or the call that runs.
 fn member(
+    state: &State,
     session: &Arc<HttpSession>,
     request: Request,
     presence: &Presence,
 ) -> Result<EncodedResponse, (ResponseStream, Running)> {
     let id = request.id.clone();
-    match ResponseStream::legacy(&session.dialogue, request, Some(presence)).map(ResponseStream::into_ready) {
+    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers, Some(presence));
+    match begun.map(ResponseStream::into_ready) {
         Err(error) => Ok(refusal(Some(&id), &error, false)),
         Ok(Ok(ready)) => Ok(ready),
         Ok(Err(messages)) => match session.begin(messages.id()) {
@@ -354,11 +356,11 @@ fn member(
 }
 
 /// Answers as one array; a batch without requests has none.
-fn whole(answers: &[Bytes]) -> Response {
+fn whole(state: &State, answers: &[Bytes]) -> Response {
     if answers.is_empty() {
         return response::empty(StatusCode::ACCEPTED);
     }
-    response::json(StatusCode::OK, array(answers))
+    response::json(StatusCode::OK, state.config.buffers.hold(array(answers)))
 }
 
 /// Answers a batch on one stream.
@@ -369,7 +371,7 @@ fn together(
     open: Vec<(ResponseStream, Running)>,
     presence: Presence,
 ) -> Response {
-    let stream = Arc::new(session.stream(&state.config.limits, presence));
+    let stream = Arc::new(session.stream(&state.config, presence));
     let Ok(reader) = stream.log.reader(None) else {
         return response::empty(StatusCode::INTERNAL_SERVER_ERROR);
     };

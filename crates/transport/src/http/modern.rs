@@ -46,7 +46,7 @@ pub(super) async fn answer(
         return listen(state, Accept::of(headers), id, call, context);
     }
     let reply = state.service.call(call, context);
-    match ResponseStream::modern(id, reply, revision, known, false).into_ready() {
+    match ResponseStream::modern(id, reply, revision, known, false, &state.config.buffers).into_ready() {
         Ok(answer) => response::modern(answer),
         // What a client takes matters only now: an answer that is ready is JSON for everyone.
         // Boxed, as all that is rare: the future of an answer that is ready stays small, and is moved often.
@@ -219,7 +219,8 @@ fn listen(
     };
     let revision = context.revision();
     let reply = state.service.call(call, context);
-    match ResponseStream::modern(id, reply, revision, Some(Method::Listen), true).into_ready() {
+    let buffers = &state.config.buffers;
+    match ResponseStream::modern(id, reply, revision, Some(Method::Listen), true, buffers).into_ready() {
         // Refused: an error is no stream.
         Ok(answer) => response::modern(answer),
         Err(messages) => stream(Streaming::new(messages, None, Some(permit)), state.config.limits.keep_alive),

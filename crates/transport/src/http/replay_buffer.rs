@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::body::{Source, SseEvent};
+use crate::buffered_bytes::{BufferedBytes, LARGE};
 
 /// What was said on one stream of a session, for a client that lost its connection and comes back.
 ///
@@ -24,6 +25,8 @@ struct Inner {
     stream: u64,
     /// How many bytes may be kept.
     limit: usize,
+    /// The budget of large answers, of which those that are kept are part.
+    buffers: BufferedBytes,
     entries: VecDeque<Entry>,
     /// The number of the first entry that is kept.
     first: u64,
@@ -53,10 +56,11 @@ struct Entry {
 pub(super) struct Forgotten;
 
 impl ReplayBuffer {
-    pub(super) fn new(stream: u64, limit: usize, presence: Presence) -> Self {
+    pub(super) fn new(stream: u64, limit: usize, buffers: BufferedBytes, presence: Presence) -> Self {
         Self(Arc::new(Lock::new(Inner {
             stream,
             limit,
+            buffers,
             entries: VecDeque::new(),
             first: 0,
             bytes: 0,
@@ -148,9 +152,12 @@ impl Inner {
         self.wake_reader();
     }
 
-    /// Forgets the oldest entries beyond the limit. What an attached reader has not taken stays.
+    /// Forgets the oldest entries beyond the limit. What an attached reader has not taken stays. Once half of the budget of
+    /// large answers is taken, what was read makes room for what was not.
     fn shrink(&mut self) {
-        while self.bytes > self.limit && (!self.attached || self.first < self.read) {
+        let is_strained = self.bytes > LARGE && self.buffers.is_strained();
+        let limit = if is_strained { self.limit.min(LARGE) } else { self.limit };
+        while self.bytes > limit && (!self.attached || self.first < self.read) {
             let Some(entry) = self.entries.pop_front() else { return };
             self.bytes -= entry.data.len();
             self.first += 1;
@@ -248,7 +255,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_comes_back_reads_what_it_missed() {
-        let log = ReplayBuffer::new(7, 100, Presence::new());
+        let log = ReplayBuffer::new(7, 100, BufferedBytes::default(), Presence::new());
         let mut reader = log.reader(None).unwrap().primed();
         log.push("a".into()).await;
         assert_eq!(next(&mut reader).await.unwrap().0, "7-p");
@@ -265,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_reads_is_bounded_and_resuming_it_is_refused() {
-        let log = ReplayBuffer::new(0, 10, Presence::new());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         for _ in 0..5 {
             log.push("12345".into()).await;
         }
@@ -277,7 +284,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_client_came_back_for_stays_until_it_is_read_again() {
-        let log = ReplayBuffer::new(0, 10, Presence::new());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         let mut lost = log.reader(None).unwrap();
         for text in ["1234", "5678"] {
             log.push(text.into()).await;
@@ -294,7 +301,10 @@ mod tests {
     #[tokio::test]
     async fn any_number_may_stand_in_an_event_id() {
         let (_, after) = parse_id("0-18446744073709551615").unwrap();
-        assert_eq!(ReplayBuffer::new(0, 10, Presence::new()).reader(after).unwrap_err(), Forgotten);
+        assert_eq!(
+            ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new()).reader(after).unwrap_err(),
+            Forgotten
+        );
         for id in ["", "0", "-", "a-b", "0-", "-0", "0-0-0", "0-p-p", "0-18446744073709551616"] {
             assert_eq!(parse_id(id), None, "{id}");
         }
@@ -302,7 +312,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_larger_than_the_log_is_sent_but_not_kept() {
-        let log = ReplayBuffer::new(0, 10, Presence::new());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         let mut reader = log.reader(None).unwrap();
         log.push(Bytes::from(vec![b'x'; 1000])).await;
         assert_eq!(next(&mut reader).await.unwrap().1.len(), 1000);
@@ -312,7 +322,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_writer_waits_for_a_reader_that_lags() {
-        let log = ReplayBuffer::new(0, 10, Presence::new());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         let mut reader = log.reader(None).unwrap();
         log.push(Bytes::from(vec![b'x'; 20])).await;
         let (writer, more) = (log.clone(), Bytes::from_static(b"y"));
@@ -325,7 +335,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_newer_reader_cuts_the_older_off() {
-        let log = ReplayBuffer::new(0, 10, Presence::new());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         let mut old = log.reader(None).unwrap();
         let mut new = log.reader(None).unwrap();
         log.push("a".into()).await;
@@ -335,7 +345,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hangup_ends_the_connection_and_not_the_stream() {
-        let log = ReplayBuffer::new(0, 10, Presence::new());
+        let log = ReplayBuffer::new(0, 10, BufferedBytes::default(), Presence::new());
         let mut reader = log.reader(None).unwrap();
         log.hangup(Duration::from_millis(500));
         log.push("a".into()).await;

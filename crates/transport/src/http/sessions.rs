@@ -14,7 +14,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{config::Limits, replay_buffer::ReplayBuffer, sse_channel::Channel};
+use super::{
+    config::{Config, Limits},
+    replay_buffer::ReplayBuffer,
+    sse_channel::Channel,
+};
 use crate::dialogue::{InFlightRequest, LegacySession, random_id};
 
 /// The sessions of an endpoint: bound to who opened them, ended by DELETE, by being idle, or to make room.
@@ -273,11 +277,12 @@ impl HttpSession {
     }
 
     /// A stream of its own number and log, for a call of the client with `presence`.
-    pub(super) fn stream(self: &Arc<Self>, limits: &Limits, presence: Presence) -> StreamWriter {
+    pub(super) fn stream(self: &Arc<Self>, config: &Config, presence: Presence) -> StreamWriter {
         let number = self.last_stream.fetch_add(1, Ordering::Relaxed);
-        let log = ReplayBuffer::new(number, limits.sse_log, presence);
+        let limit = config.limits.sse_log;
+        let log = ReplayBuffer::new(number, limit, config.buffers.clone(), presence);
         self.logs.lock().by_stream.insert(number, log.clone());
-        StreamWriter { session: self.clone(), log, number, limit: limits.sse_log }
+        StreamWriter { session: self.clone(), log, number, limit }
     }
 
     /// The log of a stream that is still kept.

@@ -57,7 +57,7 @@ const QUEUE: usize = 16;
 
 /// Answers what comes to the stream's path.
 pub(super) fn stream(state: &Arc<State>, parts: &Parts, messages: &str) -> Response {
-    let principal = match access::authenticate(&parts.headers, &state.config) {
+    let principal = match access::authenticate(parts, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };
@@ -103,6 +103,7 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
         // A stream that is idle ends as every session does, see below.
         first_message: None,
         idle: None,
+        buffers: state.config.buffers.clone(),
     };
     let peer = ServerConnection::new(state.service.clone(), connection, out);
     let (input, posted) = mpsc::channel(QUEUE);
@@ -240,7 +241,7 @@ impl Source for Stream {
 /// Takes a message that was posted. Its answer comes on the stream.
 pub(super) async fn message<B: Received>(state: &Arc<State>, parts: &Parts, body: B) -> Response {
     let headers = &parts.headers;
-    let principal = match access::authenticate(headers, &state.config) {
+    let principal = match access::authenticate(parts, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };

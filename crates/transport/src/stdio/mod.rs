@@ -20,6 +20,7 @@ use tokio::{
 };
 
 use crate::{
+    BufferedBytes,
     dialogue::{ConnectionConfig, Frame, ServerConnection},
     lines::{self, Lines, QUEUE},
 };
@@ -41,6 +42,9 @@ settings! {
         /// The time in which running calls may end after the client closed its side.
         #[default(10 s)]
         pub drain: Duration,
+        /// The budget of large answers.
+        #[default("one of its own" = BufferedBytes::default())]
+        pub buffers: BufferedBytes,
     }
 }
 
@@ -73,7 +77,7 @@ pub async fn serve_on(
         write(output, messages);
         let _ = done.send(());
     })?;
-    let Config { supported, limits, max_open_requests, drain } = config;
+    let Config { supported, limits, max_open_requests, drain, buffers } = config;
     let connection = ConnectionConfig {
         principal: Principal::local(),
         supported,
@@ -83,6 +87,7 @@ pub async fn serve_on(
         // The client started this process, and ends it when it likes.
         first_message: None,
         idle: None,
+        buffers,
     };
     let stopped = OnceLock::new();
     let stop = async {
@@ -137,8 +142,12 @@ fn fill(input: &mut impl Read, buffer: &mut BytesMut) -> io::Result<usize> {
 fn write(mut output: impl Write, mut messages: mpsc::Receiver<Bytes>) {
     let mut batch = Vec::with_capacity(CHUNK);
     while let Some(first) = messages.blocking_recv() {
-        lines::batch(&mut batch, first, &mut messages);
-        if let Err(error) = output.write_all(&batch).and_then(|()| output.flush()) {
+        let large = lines::batch(&mut batch, first, &mut messages);
+        let written = output.write_all(&batch).and_then(|()| match &large {
+            Some(large) => output.write_all(large).and_then(|()| output.write_all(b"\n")),
+            None => Ok(()),
+        });
+        if let Err(error) = written.and_then(|()| output.flush()) {
             // The client closed its end, which ends the dialogue; dropping the receiver tells the peer.
             tracing::debug!(%error, "standard output is closed");
             return;

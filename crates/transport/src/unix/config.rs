@@ -2,6 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits as MessageLimits, Revision, settings};
 
+use crate::BufferedBytes;
+
 settings! {
     /// How to serve on a Unix socket.
     #[derive(Clone, Debug)]
@@ -20,6 +22,9 @@ settings! {
         /// The limits.
         #[default("those of [`Limits`]" = Limits::default())]
         pub limits: Limits,
+        /// The budget of large answers.
+        #[default("one of its own" = BufferedBytes::default())]
+        pub buffers: BufferedBytes,
     }
 }
 

@@ -141,7 +141,7 @@ fn principal(user: u32, owner: u32, peers: &Peers) -> Option<Principal> {
 }
 
 fn connection_config(config: &Config, principal: Principal) -> ConnectionConfig {
-    let Config { supported, limits, .. } = config;
+    let Config { supported, limits, buffers, .. } = config;
     ConnectionConfig {
         principal,
         supported: supported.clone(),
@@ -150,6 +150,7 @@ fn connection_config(config: &Config, principal: Principal) -> ConnectionConfig 
         drain: limits.drain,
         first_message: Some(limits.first_message),
         idle: Some(limits.connection_idle),
+        buffers: buffers.clone(),
     }
 }
 
@@ -244,24 +245,37 @@ const CHUNK: usize = 4 * 1024;
 async fn write(mut output: OwnedWriteHalf, mut messages: mpsc::Receiver<Bytes>, limit: Duration) {
     let mut batch = Vec::new();
     while let Some(first) = messages.recv().await {
-        lines::batch(&mut batch, first, &mut messages);
-        let mut rest = batch.as_slice();
-        while !rest.is_empty() {
-            match timeout(limit, output.write(rest)).await {
-                Ok(Ok(written)) if written > 0 => rest = &rest[written..],
-                Ok(Ok(_)) => return,
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "a client is gone");
-                    return;
-                }
-                Err(_) => {
-                    tracing::debug!("a client does not read (write_timeout)");
-                    return;
-                }
-            }
+        let large = lines::batch(&mut batch, first, &mut messages);
+        let mut is_written = write_all(&mut output, &batch, limit).await;
+        if let Some(large) = large {
+            is_written = is_written
+                && write_all(&mut output, &large, limit).await
+                && write_all(&mut output, b"\n", limit).await;
+        }
+        if !is_written {
+            return;
         }
     }
     let _ = output.shutdown().await;
+}
+
+/// Writes `rest` as the client reads it. Returns `false` if it does not.
+async fn write_all(output: &mut OwnedWriteHalf, mut rest: &[u8], limit: Duration) -> bool {
+    while !rest.is_empty() {
+        match timeout(limit, output.write(rest)).await {
+            Ok(Ok(written)) if written > 0 => rest = &rest[written..],
+            Ok(Ok(_)) => return false,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a client is gone");
+                return false;
+            }
+            Err(_) => {
+                tracing::debug!("a client does not read (write_timeout)");
+                return false;
+            }
+        }
+    }
+    true
 }
 
 #[cfg(test)]

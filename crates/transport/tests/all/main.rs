@@ -9,6 +9,14 @@
 mod abrupt;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(all(
+    feature = "client-http",
+    feature = "http",
+    feature = "stdio",
+    feature = "unix",
+    feature = "websocket"
+))]
+mod buffers;
 #[cfg(all(feature = "client-http", feature = "http"))]
 mod client_http;
 #[cfg(all(feature = "client-websocket", feature = "websocket"))]

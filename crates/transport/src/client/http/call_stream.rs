@@ -152,7 +152,7 @@ impl CallStream {
                 Some(Input::Malformed { origin, message: *message })
             }
             Err(Broken::Cut(why)) => self.resume(shared, why),
-            Err(broken @ Broken::Invalid(_)) => {
+            Err(broken @ (Broken::Invalid(_) | Broken::Overloaded(_))) => {
                 self.stage = Stage::Over;
                 Some(self.failed(failure_of(broken)))
             }

@@ -142,7 +142,7 @@ impl Endpoint {
         let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = match collect(response, LONGEST).await {
             Ok(body) => body,
-            Err(Broken::Invalid(_) | Broken::Malformed(_)) => Bytes::new(),
+            Err(Broken::Invalid(_) | Broken::Malformed(_) | Broken::Overloaded(_)) => Bytes::new(),
             Err(Broken::Cut(why)) => {
                 return Err(Fault::Lost { target: super::fault::shown(&self.url), why });
             }

@@ -29,22 +29,27 @@ use super::{
     events::{Event, Events},
     redirect::Redirected,
 };
-use crate::client::{MessageObserver, unexpected_messages::UnexpectedMessages};
+use crate::{
+    buffered_bytes::{BufferedBytes, ReadGate},
+    client::{ConnectOptions, MessageObserver, unexpected_messages::UnexpectedMessages},
+};
 
 /// How messages are read. The responses of one connection share it.
 pub(crate) struct Reading {
     pub(crate) limits: Limits,
     pub(crate) answer_max: usize,
     pub(crate) tap: Option<Arc<dyn MessageObserver>>,
+    buffers: Option<BufferedBytes>,
     /// Whether the negotiated revision has arrays of messages; before that none has.
     has_arrays: AtomicBool,
     unexpected: UnexpectedMessages,
 }
 
 impl Reading {
-    pub(crate) fn new(limits: Limits, answer_max: usize, tap: Option<Arc<dyn MessageObserver>>) -> Self {
+    pub(crate) fn new(options: &ConnectOptions, answer_max: usize) -> Self {
         let (has_arrays, unexpected) = (AtomicBool::new(false), UnexpectedMessages::default());
-        Self { limits, answer_max, tap, has_arrays, unexpected }
+        let (limits, tap, buffers) = (options.limits, options.tap.clone(), options.buffers.clone());
+        Self { limits, answer_max, tap, buffers, has_arrays, unexpected }
     }
 
     /// From now on messages are those of `revision`.
@@ -77,17 +82,20 @@ pub(crate) enum Broken {
     Invalid(String),
     /// One came that is no message; others may follow.
     Malformed(Box<MalformedMessage>),
+    /// There is no room for the answer; nothing that follows is read.
+    Overloaded(Failure),
 }
 
 /// The events of a response.
 pub(crate) struct EventStream {
     body: Body,
     pub(crate) events: Events,
+    gate: ReadGate,
 }
 
 impl EventStream {
     pub(crate) fn new(body: Body, answer_max: usize) -> Self {
-        Self { body, events: Events::new(answer_max) }
+        Self { body, events: Events::new(answer_max), gate: ReadGate::default() }
     }
 
     /// The next event. Cancel-safe.
@@ -98,13 +106,20 @@ impl EventStream {
     fn poll_next(&mut self, task: &mut Task<'_>) -> Poll<Result<Event, Broken>> {
         loop {
             match self.events.next() {
-                Ok(Some(event)) => return Poll::Ready(Ok(event)),
+                Ok(Some(event)) => {
+                    self.gate.complete();
+                    return Poll::Ready(Ok(event));
+                }
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(Broken::Invalid(error.to_string()))),
+            }
+            if let Err(overloaded) = ready!(self.gate.poll_ready(task)) {
+                return Poll::Ready(Err(Broken::Overloaded(overloaded)));
             }
             match ready!(Pin::new(&mut self.body).poll_frame(task)) {
                 Some(Ok(frame)) => {
                     if let Ok(piece) = frame.into_data() {
+                        self.gate.add(piece.len());
                         self.events.feed(piece);
                     }
                 }
@@ -118,6 +133,7 @@ impl EventStream {
     pub(crate) fn resume(&mut self, body: Body) {
         self.body = body;
         self.events.restart();
+        self.gate.complete();
     }
 }
 
@@ -147,11 +163,14 @@ impl Messages {
     /// When it is neither JSON nor an event stream.
     pub(crate) fn of(response: Response<Body>, reading: &Arc<Reading>) -> Result<Self, Broken> {
         if is_type(response.headers(), "text/event-stream") {
-            let stream = EventStream::new(response.into_body(), reading.answer_max);
+            let mut stream = EventStream::new(response.into_body(), reading.answer_max);
+            // Of a stream that several calls share, all of them would wait.
+            stream.gate = ReadGate::new(reading.buffers.clone());
             return Ok(Self::new(Source::Events(stream), reading));
         }
         if is_type(response.headers(), "application/json") {
-            let collect = Collect::new(response, reading.answer_max);
+            let gate = ReadGate::new(reading.buffers.clone());
+            let collect = Collect { gate, ..Collect::new(response, reading.answer_max) };
             return Ok(Self::new(Source::Json(collect), reading));
         }
         let found = response
@@ -423,6 +442,7 @@ pub(super) fn failure_of(broken: Broken) -> Failure {
     match broken {
         Broken::Invalid(why) => Failure::InvalidPeer(why),
         Broken::Malformed(message) => message.failure(),
+        Broken::Overloaded(failure) => failure,
         Broken::Cut(why) => Failure::OutcomeUnknown(CloseReason::lost(why)),
     }
 }
@@ -462,22 +482,29 @@ struct Collect {
     announced: usize,
     first: Bytes,
     all: BytesMut,
+    gate: ReadGate,
 }
 
 impl Collect {
     fn new(response: Response<Body>, limit: usize) -> Self {
         let body = response.into_body();
         let announced = body.size_hint().exact().and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
-        Self { body, limit, announced, first: Bytes::new(), all: BytesMut::new() }
+        let (first, all, gate) = (Bytes::new(), BytesMut::new(), ReadGate::default());
+        Self { body, limit, announced, first, all, gate }
     }
 
     fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<Bytes, Broken>> {
-        while let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(task)) {
+        loop {
+            if let Err(overloaded) = ready!(self.gate.poll_ready(task)) {
+                return Poll::Ready(Err(Broken::Overloaded(overloaded)));
+            }
+            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(task)) else { break };
             let frame = match frame {
                 Ok(frame) => frame,
                 Err(error) => return Poll::Ready(Err(Broken::Cut(chain(&error)))),
             };
             let Ok(piece) = frame.into_data() else { continue };
+            self.gate.add(piece.len());
             if self.first.len() + self.all.len() + piece.len() > self.limit {
                 let limit = self.limit;
                 let why =

@@ -164,7 +164,7 @@ fn take(connection: &WeakConnection, read: Result<Message, Broken>) -> bool {
         Err(Broken::Malformed(message)) => {
             connection.handle(Input::Malformed { origin: Origin::Shared, message: *message });
         }
-        Err(Broken::Cut(_) | Broken::Invalid(_)) => {}
+        Err(Broken::Cut(_) | Broken::Invalid(_) | Broken::Overloaded(_)) => {}
     }
     true
 }

@@ -102,12 +102,11 @@ impl Upgraded<'_> {
 
     async fn refused(&self, response: Response<Incoming>, opening: &ConnectOptions) -> ConnectError {
         let at = self.0.shown();
-        let limits = opening.limits;
         let location = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
         let elsewhere = location.filter(|_| response.status().is_redirection());
         let elsewhere = elsewhere
             .map(|to| format!("it sends on to {:.256?}, and no WebSocket follows that", without_secrets(to)));
-        let reading = Reading::new(limits, limits.bytes, opening.tap.clone());
+        let reading = Reading::new(opening, opening.limits.bytes);
         let refusal = Refusal::of(response, &reading).await;
         match refusal.status {
             StatusCode::UNAUTHORIZED => ConnectError::Unauthorized { at, challenge: refusal.challenge },

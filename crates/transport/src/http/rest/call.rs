@@ -2,8 +2,8 @@
 
 use std::{iter, sync::Arc};
 
-use anyport_protocol::{Error, Method, Raw, json::Elements};
-use anyport_service::{Principal, Request};
+use anyport_protocol::{Error, Method, Raw, failure::Failure, json::Elements};
+use anyport_service::{Outcome, Principal, Request};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
@@ -16,11 +16,15 @@ use super::{
     responses::refused,
     service_call::{self, context},
 };
-use crate::http::{
-    body::{Body, Response},
-    request_body::read_body,
-    response,
-    state::State,
+use crate::{
+    buffered_bytes::LARGE,
+    dialogue::size,
+    http::{
+        body::{Body, Response},
+        request_body::read_body,
+        response,
+        state::State,
+    },
 };
 
 /// Answers one call, or an array of them.
@@ -52,7 +56,22 @@ async fn one(state: &State, headers: &HeaderMap, principal: Principal, raw: Raw,
     };
     let request = Request::new(Method::ToolsCall, call.params());
     let outcome = service_call::outcome(state.service.call(request, context(headers, principal))).await;
-    outcome::answer(lead, &call, outcome, &state.config.path)
+    let outcome = match has_room(state, &outcome).await {
+        Ok(()) => outcome,
+        Err(overloaded) => overloaded.into(),
+    };
+    let mut answer = outcome::answer(lead, &call, outcome, &state.config.path);
+    answer.text = state.config.buffers.hold(answer.text);
+    answer
+}
+
+/// Waits until there is room for a large answer.
+async fn has_room(state: &State, outcome: &Outcome) -> Result<(), Failure> {
+    let (size, buffers) = (size(outcome), &state.config.buffers);
+    match size <= LARGE || buffers.has_room() {
+        true => Ok(()),
+        false => buffers.clone().room_for(size).await,
+    }
 }
 
 /// Answers the calls of an array, in their order: an answer is written as soon as those before it are. So no more of them

@@ -2,10 +2,10 @@
 //! a script.
 
 mod nonsense;
-mod ours;
+pub(crate) mod ours;
 mod outbound;
 mod probe;
 mod redirects;
-mod script;
+pub(crate) mod script;
 mod scripted;
 mod strained;

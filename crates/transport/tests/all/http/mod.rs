@@ -20,4 +20,4 @@ mod mutation;
 mod pushes;
 mod rest;
 mod resume;
-mod session;
+pub(crate) mod session;
