@@ -75,7 +75,11 @@ impl Pool {
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.session.revision()) {
-                Era::Modern => resubscribe::listen(self.clone(), request, context),
+                // A client of 2026-07-28 holds a stream of its own to us, too.
+                Era::Modern if context.revision().has_listen() => {
+                    resubscribe::listen(self.clone(), request, context)
+                }
+                Era::Modern => slot.streams.listen(&slot.listen, &request),
                 Era::Legacy => slot.listen.open(request.params.raw()),
             };
         }
