@@ -1,0 +1,25 @@
+//! What is fed: each takes any bytes, and panics where a promise is broken.
+
+mod client;
+mod servers;
+mod texts;
+
+/// A reader of foreign bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, and that of the folder of its inputs.
+    pub name: &'static str,
+    /// Reads any bytes.
+    pub run: fn(&[u8]),
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "message", run: texts::message },
+    Target { name: "revisions", run: texts::revisions },
+    Target { name: "document", run: texts::document },
+    Target { name: "uri", run: texts::uri },
+    Target { name: "client", run: client::client },
+    Target { name: "stdio_server", run: servers::stdio },
+    Target { name: "http_server", run: servers::http },
+];
