@@ -5,7 +5,7 @@
 //! program   cli
 //! product   console* -> gateway    knowledge     mesh*
 //! facade    anyport                                                    re-exports, and assembly of library parts
-//! library   client -> upstream, adapters, transport    upstream -> transport, adapters    server -> macros, layers
+//! library   client -> upstream, adapters, transport    upstream -> transport, adapters    transport -> adapters    server -> macros, layers
 //!           auth* -> transport
 //! ground    service -> protocol    seal -> protocol    metrics    store*
 //! ```
@@ -105,6 +105,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("anyport-server", "anyport-layers"),
     ("anyport-auth", "anyport-transport"),
     ("anyport-upstream", "anyport-adapters"),
+    ("anyport-transport", "anyport-adapters"),
     ("anyport-upstream", "anyport-transport"),
     ("anyport-client", "anyport-adapters"),
     ("anyport-client", "anyport-transport"),

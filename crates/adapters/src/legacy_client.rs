@@ -20,8 +20,8 @@ use tower_layer::Layer;
 
 use anyport_metrics::{Counter, Metrics};
 use anyport_service::{
-    Answer, Backoff, Context, Emitter, Event, InputMode, Outcome, Reply, Request, ServerRequest, Service,
-    emit,
+    Answer, Backoff, Context, Emitter, Event, InputMode, Outcome, Relay, Reply, Request, ServerRequest,
+    Service, emit,
 };
 
 /// Serves callers with inline requests from a service that answers `input_required`.
@@ -120,20 +120,48 @@ impl<S: Service> Service for LegacyClientAdapter<S> {
         }
         match self.inner.call(request.clone(), context.clone()).into_ready() {
             Ok(outcome) if !matches!(outcome, Outcome::InputRequired(_)) => Reply::ready(outcome),
-            Ok(outcome) => self.dialogue(request, context, Reply::ready(outcome)),
-            Err(reply) => self.dialogue(request, context, reply),
+            Ok(outcome) => self.dialogue(request, context).reply(outcome, Increasing::default()),
+            Err(reply) => {
+                let dialogue = Some(Box::new(self.dialogue(request, context)));
+                reply.relay(FirstRound { dialogue, progress: Increasing::default() })
+            }
         }
     }
 }
 
 impl<S: Service> LegacyClientAdapter<S> {
-    fn dialogue(&self, request: Request, context: Context, first: Reply) -> Reply {
+    fn dialogue(&self, request: Request, context: Context) -> Dialogue<S> {
         let (inner, refused) = (self.inner.clone(), self.refused.clone());
-        let dialogue = Dialogue { inner, limits: self.limits, refused, request, context };
-        emit::reply(|emitter| async move {
-            let outcome = dialogue.run(first, &emitter).await;
-            outcome.unwrap_or_else(|error| error)
-        })
+        Dialogue { inner, limits: self.limits, refused, request, context }
+    }
+}
+
+/// The first round of a call. Most calls have no other, so its events pass without a queue of their own.
+struct FirstRound<S> {
+    /// Taken by the second round.
+    dialogue: Option<Box<Dialogue<S>>>,
+    progress: Increasing,
+}
+
+impl<S: Service> Relay for FirstRound<S> {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        outcome
+    }
+
+    fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
+        loop {
+            match std::task::ready!(reply.poll_event(task)) {
+                Event::Outcome(outcome @ Outcome::InputRequired(_))
+                    if let Some(dialogue) = self.dialogue.take() =>
+                {
+                    *reply = dialogue.reply(outcome, std::mem::take(&mut self.progress));
+                }
+                Event::Notification(notification)
+                    if self.dialogue.is_some()
+                        && !self.progress.admits(notification.method, &notification.params) => {}
+                event => return Poll::Ready(event),
+            }
+        }
     }
 }
 
@@ -149,11 +177,23 @@ struct Dialogue<S> {
 }
 
 impl<S: Service> Dialogue<S> {
+    /// Goes on after the `first` round, which has sent this `progress`.
+    fn reply(self, first: Outcome, progress: Increasing) -> Reply {
+        emit::reply(|emitter| async move {
+            let outcome = self.run(Reply::ready(first), progress, &emitter).await;
+            outcome.unwrap_or_else(|error| error)
+        })
+    }
+
     /// Both arms are outcomes: `Err` is the one that ends the call early.
-    async fn run(mut self, mut reply: Reply, emitter: &Emitter) -> Result<Outcome, Outcome> {
+    async fn run(
+        mut self,
+        mut reply: Reply,
+        mut progress: Increasing,
+        emitter: &Emitter,
+    ) -> Result<Outcome, Outcome> {
         let (mut rounds, mut silent) = (0, 0);
         let mut visited = Visited::default();
-        let mut progress = Increasing::default();
         loop {
             let required = match relay(&mut reply, emitter, &mut progress).await {
                 Outcome::InputRequired(required) => required,

@@ -87,13 +87,13 @@ pub use anyport_transport::websocket;
 /// The parts of a server beside the names of the root: its builder, mounts, lists, arguments and limits.
 pub mod server {
     pub use anyport_server::{
-        Argument, Builder, Change, Clock, Contents, DEFAULT_DRAIN, DEFAULT_LIST_TTL, DEFAULT_MAX_BACKGROUND,
-        DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING, DEFAULT_MAX_CALL_DEPTH, DEFAULT_MAX_LISTENERS,
-        DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_MAX_SUBSCRIPTIONS, DEFAULT_PAGE_SIZE, DEFAULT_STATE_BYTES,
-        DEFAULT_STATE_TTL, Events, Failure, IntoCompletion, IntoContents, IntoMessages, IntoResourcePage,
-        IntoResources, IntoToolResult, List, MAX_COMPLETIONS, MAX_PATTERN_BYTES, MAX_SCHEMA_DEPTH,
-        MAX_SUBSCHEMAS, Mount, NoArguments, PageQuery, Part, PromptHandler, ResourceHandler, ResourcePage,
-        TemplateHandler, ToolHandler, Values, arguments_schema,
+        Argument, Builder, Change, Clock, CompletionInput, Contents, DEFAULT_DRAIN, DEFAULT_LIST_TTL,
+        DEFAULT_MAX_BACKGROUND, DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING, DEFAULT_MAX_CALL_DEPTH,
+        DEFAULT_MAX_LISTENERS, DEFAULT_MAX_SUBSCRIPTION_BYTES, DEFAULT_MAX_SUBSCRIPTIONS, DEFAULT_PAGE_SIZE,
+        DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Events, Failure, IntoCompletion, IntoContents, IntoMessages,
+        IntoResourcePage, IntoResources, IntoToolResult, List, MAX_COMPLETIONS, MAX_PATTERN_BYTES,
+        MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS, Mount, NoArguments, PageQuery, Part, ProgressValue, PromptHandler,
+        ResourceHandler, ResourcePage, TemplateHandler, ToolHandler, Values, arguments_schema,
     };
 }
 
@@ -176,7 +176,7 @@ pub mod client {
 /// anyport::serve(server()?).stdio().await?;
 ///
 /// // For clients on this machine: over HTTP at http://127.0.0.1:3020/mcp, and on a Unix socket.
-/// anyport::serve(server()?).http(([127, 0, 0, 1], 3020)).unix("/run/user/1000/shop.sock").await?;
+/// anyport::serve(server()?).http("127.0.0.1:3020").unix("/run/user/1000/shop.sock").await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -198,7 +198,8 @@ pub fn serve(server: Server) -> serve::Serve {
 /// Wraps a service that sends requests as results, so that it serves legacy clients as well, with the default limits.
 ///
 /// A server with elicitation, sampling or roots needs this wrapper. Without it, only clients of the newest revision
-/// receive requests. [`serve()`] adds it by itself; use this function for servers that are passed to a transport by hand.
+/// receive requests. [`serve()`] and an HTTP `Endpoint` add it by themselves; use this function for servers that are passed to
+/// another transport by hand.
 pub fn with_legacy_clients<S: Service>(service: S) -> layer::LegacyClientAdapter<S> {
     layer::LegacyClientAdapter::new(service, layer::LegacyClientLimits::default())
 }

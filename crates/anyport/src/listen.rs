@@ -1,5 +1,7 @@
 //! Transports on which a server listens: their configuration, and what is open.
 
+#[cfg(feature = "http")]
+use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 use std::{fmt, future::Future, io, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc};
 
 use anyport_service::Service;
@@ -35,12 +37,76 @@ impl fmt::Display for ListenAddr {
     }
 }
 
+/// An address for an HTTP listener: a [`SocketAddr`] or what converts into one, such as `([127, 0, 0, 1], 3020)`, or text,
+/// such as `"127.0.0.1:3020"` or `"localhost:3020"`.
+#[cfg(feature = "http")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAddr(Given);
+
+#[cfg(feature = "http")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Given {
+    Address(SocketAddr),
+    /// An address or a name, with a port.
+    Text(String),
+}
+
+#[cfg(feature = "http")]
+impl HttpAddr {
+    /// The address; the first one of a name.
+    async fn resolve(self) -> Result<SocketAddr, ServeError> {
+        let given = match self.0 {
+            Given::Address(address) => return Ok(address),
+            Given::Text(given) => given,
+        };
+        let unfit = |source| ServeError::Address { given: given.clone(), source };
+        let mut addresses = tokio::net::lookup_host(given.as_str()).await.map_err(unfit)?;
+        let none = || unfit(io::Error::new(io::ErrorKind::NotFound, "it has no address"));
+        addresses.next().ok_or_else(none)
+    }
+}
+
+#[cfg(feature = "http")]
+impl<I: Into<IpAddr>> From<(I, u16)> for HttpAddr {
+    fn from(address: (I, u16)) -> Self {
+        SocketAddr::from(address).into()
+    }
+}
+
+#[cfg(feature = "http")]
+macro_rules! addresses {
+    ($($address:ty)*) => { $(
+        impl From<$address> for HttpAddr {
+            fn from(address: $address) -> Self {
+                Self(Given::Address(address.into()))
+            }
+        }
+    )* };
+}
+
+#[cfg(feature = "http")]
+addresses! { SocketAddr SocketAddrV4 SocketAddrV6 }
+
+#[cfg(feature = "http")]
+impl From<&str> for HttpAddr {
+    fn from(address: &str) -> Self {
+        address.to_owned().into()
+    }
+}
+
+#[cfg(feature = "http")]
+impl From<String> for HttpAddr {
+    fn from(address: String) -> Self {
+        Self(Given::Text(address))
+    }
+}
+
 /// A transport to listen on, and its configuration.
 pub(crate) enum Transport {
     #[cfg(feature = "stdio")]
     Stdio(stdio::Config),
     #[cfg(feature = "http")]
-    Http(SocketAddr, Box<http::Config>),
+    Http(HttpAddr, Box<http::Config>),
     #[cfg(feature = "unix")]
     Unix(PathBuf, unix::Config),
     Custom(Custom),
@@ -66,6 +132,7 @@ impl Transport {
             #[cfg(feature = "http")]
             Self::Http(address, config) => {
                 let path = config.path.clone();
+                let address = address.resolve().await?;
                 let listener = http::Listener::bind(address, *config, allow_anonymous).await?;
                 Listener::Http(Box::new(listener), path)
             }

@@ -2,8 +2,6 @@
 //!
 //! [`serve()`](crate::serve()) and [`serve_service`] make a [`Serve`]; awaiting it serves.
 
-#[cfg(feature = "http")]
-use std::net::SocketAddr;
 use std::{
     fmt,
     future::{Future, IntoFuture},
@@ -32,6 +30,8 @@ use crate::{
     stack::{EdgeLimits, edge},
 };
 
+#[cfg(feature = "http")]
+pub use crate::listen::HttpAddr;
 pub use crate::{listen::ListenAddr, signals::Signals};
 pub use anyport_transport::{BufferLimits, BufferedBytes};
 
@@ -113,26 +113,26 @@ impl Serve {
         self
     }
 
-    /// Over Streamable HTTP at `address`; port 0 lets the system choose, see [`Serve::on_listening`]. The MCP endpoint is
+    /// Over Streamable HTTP at `address`, such as `"127.0.0.1:3020"`; port 0 lets the system choose, see [`Serve::on_listening`]. The MCP endpoint is
     /// `/mcp`.
     ///
     /// On loopback anyone on this machine may call. Elsewhere callers must authenticate
     /// ([`http::Config::authentication`]), unless [`Serve::allow_anonymous`] says otherwise.
     #[cfg(feature = "http")]
-    pub fn http(self, address: impl Into<SocketAddr>) -> Self {
+    pub fn http(self, address: impl Into<HttpAddr>) -> Self {
         self.http_with(address, http::Config::default())
     }
 
     /// The same, with a configuration: tokens, hosts and origins, limits, other routes.
     #[cfg(feature = "http")]
-    pub fn http_with(mut self, address: impl Into<SocketAddr>, config: http::Config) -> Self {
+    pub fn http_with(mut self, address: impl Into<HttpAddr>, config: http::Config) -> Self {
         self.transports.push(Transport::Http(address.into(), Box::new(config)));
         self
     }
 
     /// Over Streamable HTTP at `address`, and WebSockets at `/ws` beside it.
     #[cfg(feature = "websocket")]
-    pub fn websocket(self, address: impl Into<SocketAddr>) -> Self {
+    pub fn websocket(self, address: impl Into<HttpAddr>) -> Self {
         let websocket = Some(anyport_transport::websocket::Config::default());
         self.http_with(address, http::Config::default().websocket(websocket))
     }

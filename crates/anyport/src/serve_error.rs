@@ -18,6 +18,15 @@ pub enum ServeError {
         "no client could reach the server: say how, with stdio(), http(..) or unix(..), before awaiting serve(..)"
     )]
     Nowhere,
+    /// An address to listen on is none.
+    #[cfg(feature = "http")]
+    #[error("cannot listen on {given:?}: {source}; give HOST:PORT, such as 127.0.0.1:3020")]
+    Address {
+        /// As it was given.
+        given: String,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// The HTTP listener was not opened.
     #[cfg(feature = "http")]
     #[error(transparent)]

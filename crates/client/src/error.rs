@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use anyport_protocol::{
     Error as ServerError, Method, Raw,
@@ -21,7 +21,7 @@ fn what_now(method: &str, sent: bool) -> &'static str {
 ///
 /// A tool that failed answers, and says so in its result ([`CallResult::is_error`]); [`Error::ToolFailed`] is for code that
 /// needs its structured content.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The server answered with an error.
@@ -126,6 +126,13 @@ pub enum Error {
         /// Whether the request was sent before, so that it may have been processed.
         sent: bool,
     },
+}
+
+/// The same text as `Display`: people read it when `main` returns the error.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

@@ -31,10 +31,11 @@ const SETTINGS: Known = Known {
         "version",
         "example",
         "requires",
+        "asks",
         "meta",
         "crate",
     ],
-    several: &["icon", "example", "requires"],
+    several: &["asks", "icon", "example", "requires"],
 };
 
 /// The settings of the attribute.
@@ -69,6 +70,10 @@ impl Tool {
                 "coerce" if setting.flag()? => common.call("coerce", &TokenStream::new()),
                 "timeout" => common.call("timeout", &setting.duration()?),
                 text @ ("category" | "version" | "requires") => common.call(text, &setting.text()?),
+                "asks" => {
+                    let form = setting.tokens()?;
+                    common.call("asks", &quote!(__anyport::form::<#form>()));
+                }
                 "example" => {
                     let example = setting.tokens()?;
                     common.call("example", &quote!(__anyport::json!(#example)));

@@ -141,8 +141,9 @@ pub use background::{BackgroundError, DEFAULT_MAX_BACKGROUND};
 pub use blocking::{BlockOnError, DEFAULT_MAX_BLOCKING, DEFAULT_MAX_BLOCKING_WAITING};
 pub use builder::{Builder, DEFAULT_LIST_TTL};
 pub use call_env::DEFAULT_MAX_CALL_DEPTH;
+pub use completer::CompletionInput;
 pub use completion::{Completion, CompletionRequest, IntoCompletion, MAX_COMPLETIONS};
-pub use context::Context;
+pub use context::{Context, ProgressValue};
 pub use error::{
     BuildError, ContextError, ErrorKind, Fault, InternalError, InvalidParams, NotFound, PermissionDenied,
     RateLimited, StateError, ToolError,

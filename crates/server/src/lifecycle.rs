@@ -72,7 +72,7 @@ struct Stage {
 }
 
 /// Why a server did not start.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// A hook failed. The next start goes on with this one.
@@ -84,6 +84,13 @@ pub enum StartError {
     /// The server was stopped, which is final.
     #[error("the server was stopped, and does not start again; build another")]
     Stopped,
+}
+
+/// The same text as `Display`: people read it when `main` returns the error.
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl<S: Clone + Send + 'static> Lifecycle<S> {

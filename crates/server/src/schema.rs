@@ -2,6 +2,8 @@
 //!
 //! Supported dialects: 2020-12 (the default), 2019-09, draft-07, draft-06 and draft-04.
 
+mod portable;
+
 use std::fmt::Write as _;
 
 pub use anyport_protocol::schema::{MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
@@ -93,6 +95,23 @@ impl Schema {
         validation::of_schema(&source, value, self.validator.iter_errors(value))
     }
 
+    /// Removes each `null` from `value` that stands for a member which the schema wants to be of another type. Returns
+    /// whether there was one.
+    pub(crate) fn remove_nulls(&self, value: &mut Value) -> bool {
+        let places = self.ill_typed(value);
+        let mut removed = false;
+        for (parent, name) in places.iter().filter_map(|place| place.rsplit_once('/')) {
+            let name = name.replace("~1", "/").replace("~0", "~");
+            if let Some(Value::Object(members)) = value.pointer_mut(parent)
+                && members.get(&name) == Some(&Value::Null)
+            {
+                members.shift_remove(&name);
+                removed = true;
+            }
+        }
+        removed
+    }
+
     /// Where values stand that are of another type, or none of the values that are allowed, as JSON pointers.
     pub(crate) fn ill_typed(&self, value: &Value) -> Vec<String> {
         let mut places = Vec::new();
@@ -162,7 +181,8 @@ pub(crate) fn of_fields<T: JsonSchema>() -> Value {
     )
 }
 
-/// The default dialect needs no name, and the Rust type's name is useless to a model.
+/// The default dialect needs no name, and the Rust type's name is useless to a model. The rest is portable: see
+/// [`portable`].
 fn of<T: JsonSchema>(settings: SchemaSettings) -> Value {
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     if let Value::Object(root) = &mut schema {
@@ -171,6 +191,7 @@ fn of<T: JsonSchema>(settings: SchemaSettings) -> Value {
             root.shift_remove("title");
         }
     }
+    portable::make_portable(&mut schema);
     schema
 }
 
@@ -232,7 +253,7 @@ mod tests {
         }
         assert_eq!(
             arguments_schema::<Plain>(),
-            json!({"type": "object", "properties": {"a": {"type": "integer", "format": "int64"}},
+            json!({"type": "object", "properties": {"a": {"type": "integer"}},
                    "required": ["a"], "additionalProperties": false})
         );
         assert_ne!(arguments_schema::<Open>()["additionalProperties"], json!(false));

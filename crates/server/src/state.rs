@@ -36,7 +36,7 @@ impl<T> State<T> {
 
 /// A type of which the server must have a value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StateType {
+pub struct StateType {
     id: TypeId,
     name: &'static str,
 }

@@ -341,12 +341,20 @@ fn axum_embedding() {
     }
     let response = call(&address, "visitors", json!({}));
     assert!(response.contains(r#"{"type":"text","text":"2"}"#), "{response}");
+    assert!(call(&address, "who_am_i", json!({})).contains(r#""text":"nobody""#));
+    let ada = call_with(&address, "Cookie: user=ada\r\n", "who_am_i", json!({}));
+    assert!(ada.contains(r#""text":"ada""#), "{ada}");
     child.kill().unwrap();
     child.wait().unwrap();
 }
 
 /// Calls a tool over HTTP.
 fn call(address: &str, tool: &str, arguments: Value) -> String {
+    call_with(address, "", tool, arguments)
+}
+
+/// Calls a tool over HTTP with these headers.
+fn call_with(address: &str, headers: &str, tool: &str, arguments: Value) -> String {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}
     });
@@ -354,7 +362,7 @@ fn call(address: &str, tool: &str, arguments: Value) -> String {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
     let head = format!(
         "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2026-07-28\r\n\
-         Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
+         Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\n{headers}"
     );
     http(address, &head, &body)
 }

@@ -212,6 +212,42 @@ async fn an_address_in_use_is_told_before_anything_begins() {
 }
 
 #[tokio::test]
+async fn an_http_address_may_be_text() {
+    let diary = Diary::default();
+    for address in ["127.0.0.1:0", "localhost:0"] {
+        let (listening, mut heard) = mpsc::unbounded_channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = serve(server(&diary, true))
+            .http(address)
+            .on_listening(move |address| listening.send(address.clone()).unwrap())
+            .until(async { drop(stopped.await) })
+            .into_future();
+        let serving = tokio::spawn(serving);
+        let Some(ListenAddr::Http(address, _)) = within(heard.recv()).await else { panic!("no address") };
+        assert!(address.ip().is_loopback() && address.port() != 0);
+        drop(stop);
+        within(serving).await.unwrap().unwrap();
+    }
+    for address in ["3020", "127.0.0.1", "no such host:1", ""] {
+        let error = within(serve(server(&diary, true)).http(address).into_future()).await.unwrap_err();
+        let words = error.to_string();
+        assert!(words.contains(&format!("{address:?}")) && words.contains("127.0.0.1:3020"), "{words}");
+    }
+}
+
+#[test]
+fn a_main_with_boxed_errors_prints_them_as_people_read_them() {
+    fn main() -> Result<(), Box<dyn std::error::Error>> {
+        Server::builder("", "1.0.0").build()?;
+        Ok(())
+    }
+    let error = main().unwrap_err();
+    assert_eq!(format!("{error:?}"), error.to_string());
+    let failed = anyport::client::Error::ToolFailed { text: "no ink".into() };
+    assert_eq!(format!("{failed:?}"), "the tool failed: no ink");
+}
+
+#[tokio::test]
 async fn the_world_is_let_in_only_by_saying_so() {
     let diary = Diary::default();
     let error = within(serve(server(&diary, true)).http(([0, 0, 0, 0], 0)).into_future()).await.unwrap_err();

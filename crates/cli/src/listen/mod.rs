@@ -23,7 +23,7 @@ use anyport_protocol::Revision;
 use anyport_seal::Key;
 use anyport_transport::{
     BufferedBytes,
-    http::{self, Authentication, Compat, Token},
+    http::{self, Authentication, Compat, SettingNames, Token},
     stdio, unix,
 };
 use tokio::sync::oneshot;
@@ -150,6 +150,10 @@ fn http_config(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limit
         .allow_hosts(allow_hosts)
         .allow_origins(allow_origins)
         .authentication(authentication)
+        .setting_names(SettingNames {
+            allow_hosts: "start the server with --allow-host NAME[:PORT]".into(),
+            allow_origins: "start the server with --allow-origin ORIGIN".into(),
+        })
         .sse(arguments.speaks(Transport::Sse))
         .public_prefix(prefix.unwrap_or_default())
         .websocket(arguments.speaks(Transport::Websocket).then_some(websocket))

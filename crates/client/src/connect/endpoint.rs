@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,12 +20,19 @@ pub trait IntoEndpoint {
 }
 
 /// Something was to name a server, and does not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} names no server: {why}")]
 pub struct InvalidEndpoint {
     /// Without what may be secret: users and passwords, and what stands behind a question mark.
     given: String,
     why: String,
+}
+
+/// The same text as `Display`: people read it when `main` returns the error.
+impl fmt::Debug for InvalidEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl InvalidEndpoint {

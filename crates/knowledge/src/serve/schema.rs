@@ -34,12 +34,7 @@ impl Topics {
             let argument = schema.pointer_mut(&format!("/properties/{name}")).and_then(Value::as_object_mut);
             let Some((argument, choices)) = argument.zip(choices.as_ref()) else { continue };
             argument.remove("maxLength");
-            let mut values: Vec<Value> = choices.iter().map(|choice| json!(choice)).collect();
-            if argument.get("type").is_some_and(Value::is_array) {
-                // It may be left out, and some clients send null for that.
-                values.push(Value::Null);
-            }
-            argument.insert("enum".to_owned(), Value::Array(values));
+            argument.insert("enum".to_owned(), json!(choices));
         }
         schema
     }
@@ -90,7 +85,8 @@ mod tests {
         assert_eq!(schema["additionalProperties"], false);
         assert_eq!(schema["properties"]["language"]["description"], "Programming language");
         let optional = topics.schema::<ListQuery>();
-        assert_eq!(optional["properties"]["language"]["enum"].as_array().unwrap().last(), Some(&Value::Null));
+        assert_eq!(optional["properties"]["language"]["enum"], json!(languages));
+        assert_eq!(optional["properties"]["language"]["type"], "string");
 
         let many = |count: usize| library((0..count).map(|index| format!("language{index}/testing.md")));
         let exactly = Topics::of(&many(MAX_CHOICES - 5), &Options::default()).schema::<StandardQuery>();

@@ -10,3 +10,4 @@ mod notifications;
 
 pub use call::Context;
 pub(crate) use call::{Owner, SubcallPosition};
+pub use notifications::ProgressValue;

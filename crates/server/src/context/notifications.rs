@@ -9,20 +9,54 @@ use serde::Serialize;
 use super::call::Context;
 use crate::write::write_number;
 
+/// An amount of progress: any number, or `None` for an unknown total. A number that is not finite is unknown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProgressValue(Option<f64>);
+
+impl From<Option<f64>> for ProgressValue {
+    fn from(value: Option<f64>) -> Self {
+        Self(value.filter(|value| value.is_finite()))
+    }
+}
+
+macro_rules! numbers {
+    ($($number:ty)*) => { $(
+        impl From<$number> for ProgressValue {
+            #[allow(clippy::cast_lossless, clippy::cast_precision_loss, reason = "JSON has no other numbers")]
+            fn from(value: $number) -> Self {
+                Some(value as f64).into()
+            }
+        }
+    )* };
+}
+
+numbers! { f32 f64 i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
+
 impl Context {
     /// Sends a progress notification, if the caller sent a progress token. A value that is not larger than the last one
     /// is dropped, and so is any value after the call has ended.
     ///
     /// 2026-07-28, progress §Progress Flow: "The `progress` value MUST increase with each notification, even if the
     /// total is unknown."
+    ///
+    /// ```
+    /// # use anyport_server::Context;
+    /// # async fn f(context: &Context, pages: &[String]) {
+    /// for (index, page) in pages.iter().enumerate() {
+    ///     context.progress(index + 1, pages.len(), page.as_str()).await;
+    /// }
+    /// context.progress(0.5, None, None).await;
+    /// # }
+    /// ```
     pub async fn progress<'a>(
         &self,
-        progress: f64,
-        total: impl Into<Option<f64>>,
+        progress: impl Into<ProgressValue>,
+        total: impl Into<ProgressValue>,
         message: impl Into<Option<&'a str>>,
     ) {
-        let (total, message) = (total.into(), message.into());
-        let Some(token) = self.progress_token().filter(|_| progress.is_finite() && !self.is_over()) else {
+        let (ProgressValue(progress), ProgressValue(total), message) =
+            (progress.into(), total.into(), message.into());
+        let Some((progress, token)) = progress.zip(self.progress_token()).filter(|_| !self.is_over()) else {
             return;
         };
         let mut last = self.root().progress.lock().await;
@@ -32,7 +66,7 @@ impl Context {
         *last = Some(progress);
         let mut params = format!(r#"{{"progressToken":{token},"progress":"#);
         write_number(&mut params, progress);
-        if let Some(total) = total.filter(|total| total.is_finite()) {
+        if let Some(total) = total {
             params.push_str(r#","total":"#);
             write_number(&mut params, total);
         }

@@ -310,7 +310,19 @@ impl<T> CannotRead<T> {
     }
 }
 
+/// A type whose values a schema can show as defaults.
+#[diagnostic::on_unimplemented(
+    message = "a default of the type `{Self}` cannot be shown to clients",
+    label = "`{Self}` does not implement `Serialize`",
+    note = "clients read the default in the tool's schema: derive `serde::Serialize` for `{Self}`",
+    note = "or take an `Option<{Self}>`, and choose the default in the function"
+)]
+pub trait ShownDefault: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> ShownDefault for T {}
+
 /// A default as the schema shows it.
-pub fn default_of<T: Serialize>(value: &T) -> Value {
+pub fn default_of<T: ShownDefault>(value: &T) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }

@@ -21,4 +21,4 @@ pub use serde_json::json;
 pub use crate::{Argument, Context, Failure, Prompt, Resource, Template, Tool};
 pub use arguments::*;
 pub use output::*;
-pub use probe::Probe;
+pub use probe::{Probe, form};

@@ -1,8 +1,10 @@
 use std::marker::PhantomData;
 
 use anyport_protocol::Error;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 
-use crate::{Context, Failure, State};
+use crate::{Context, Failure, Form, State};
 
 /// A type to ask what it can do.
 #[derive(Debug)]
@@ -14,6 +16,11 @@ impl<T> Probe<T> {
     pub fn of(_: &T) -> Self {
         Self::OF
     }
+}
+
+/// A form that a function declares that it asks: `#[tool(asks = T)]`.
+pub fn form<T: DeserializeOwned + JsonSchema>() -> Form<T> {
+    Form::new(String::new())
 }
 
 impl Context {

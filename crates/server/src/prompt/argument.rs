@@ -2,7 +2,7 @@ use std::future::Future;
 
 use anyport_protocol::types::PromptArgument;
 
-use crate::{CompletionRequest, Context, IntoCompletion, completer::Completer};
+use crate::{CompletionInput, CompletionRequest, IntoCompletion, completer::Completer};
 
 /// An argument of a prompt.
 #[derive(Debug)]
@@ -38,11 +38,12 @@ impl Argument {
         self
     }
 
-    /// Completes it with `function`.
+    /// Completes it with `function`, which takes what [`CompletionInput`] lists.
     #[must_use]
-    pub fn complete<F, R>(mut self, function: F) -> Self
+    pub fn complete<F, I, R>(mut self, function: F) -> Self
     where
-        F: Fn(CompletionRequest, Context) -> R + Send + Sync + 'static,
+        F: Fn(CompletionRequest, I) -> R + Send + Sync + 'static,
+        I: CompletionInput,
         R: Future<Output: IntoCompletion> + Send + 'static,
     {
         self.completer = Some(Completer::new(function));

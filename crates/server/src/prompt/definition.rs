@@ -112,6 +112,7 @@ impl<H> Prompt<H> {
     /// Adds an argument.
     #[must_use]
     pub fn argument(mut self, argument: Argument) -> Self {
+        self.needs.extend(argument.completer.as_ref().and_then(|completer| completer.need));
         self.arguments.push(argument);
         self
     }

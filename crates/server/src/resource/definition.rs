@@ -61,7 +61,7 @@ pub struct Resource<H = ResourceHandler> {
 /// let note = Template::new("notes:///{id}")
 ///     .mime_type("text/plain")
 ///     .read(async |values: Values, _: Context| format!("note {}", values.get("id").unwrap_or_default()))
-///     .complete("id", async |_, _| vec!["first", "second"]);
+///     .complete("id", async |_, _: Context| vec!["first", "second"]);
 /// # let _ = note;
 /// ```
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{coerce::Coercion, result::IntoToolResult};
 use crate::{
-    Context, Fault, ToolResult,
+    Context, Fault, Question, ToolResult,
     ask::HandlerFuture,
     blocking, schema,
     state::{StateType, needs_state},
@@ -45,6 +45,10 @@ pub struct Tool<H = ToolHandler> {
     /// Whether results are checked against the output schema; the first ones, unless said.
     pub(super) check_output: Option<bool>,
     pub(super) coerce: Option<Coercion>,
+    /// Why questions that the function asks cannot be asked.
+    pub(super) unaskable: Vec<String>,
+    /// Whether the function has a type that reads the arguments.
+    pub(super) reads_null: bool,
     pub(crate) needs: Vec<StateType>,
     pub(super) timeout: Option<Duration>,
     pub(super) uncached: bool,
@@ -74,6 +78,8 @@ impl Tool<()> {
             output_schema: None,
             check_output: None,
             coerce: None,
+            unaskable: Vec::new(),
+            reads_null: false,
             needs: Vec::new(),
             timeout: None,
             uncached: false,
@@ -91,6 +97,7 @@ impl Tool<()> {
         R: Future<Output: IntoToolResult> + Send + 'static,
     {
         self.input_schema.get_or_insert_with(schema::arguments_schema::<A>);
+        self.reads_null = true;
         self.handled::<R::Output>(ToolHandler(Box::new(move |_, arguments, context| {
             let arguments = arguments.unwrap_or("{}");
             let read = serde_json::from_str(arguments);
@@ -126,6 +133,7 @@ impl Tool<()> {
         R: IntoToolResult,
     {
         self.input_schema.get_or_insert_with(schema::arguments_schema::<A>);
+        self.reads_null = true;
         let function = Arc::new(function);
         self.handled::<R>(ToolHandler(Box::new(move |_, arguments, context| {
             let arguments = arguments.unwrap_or("{}");
@@ -139,7 +147,17 @@ impl Tool<()> {
     fn handled<T: IntoToolResult>(self, handler: ToolHandler) -> Tool {
         let output_schema = self.output_schema.or_else(T::output_schema);
         let Self {
-            definition, input_schema, check_output, coerce, needs, timeout, uncached, visible, ..
+            definition,
+            input_schema,
+            check_output,
+            coerce,
+            unaskable,
+            reads_null,
+            needs,
+            timeout,
+            uncached,
+            visible,
+            ..
         } = self;
         Tool {
             definition,
@@ -147,6 +165,8 @@ impl Tool<()> {
             output_schema,
             check_output,
             coerce,
+            unaskable,
+            reads_null,
             needs,
             timeout,
             uncached,
@@ -314,6 +334,30 @@ impl<H> Tool<H> {
     #[must_use]
     pub fn coerce(mut self) -> Self {
         self.coerce = Some(Coercion::All);
+        self
+    }
+
+    /// Declares a question that the function asks, such as a [`Form`](crate::Form), so that a server with a form that cannot be
+    /// asked is not built. Otherwise the call that asks it fails. May be called several times.
+    ///
+    /// ```
+    /// use anyport_server::{Context, Form, NoArguments, Server, Tool};
+    ///
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Trip {
+    ///     /// Forms have no lists of numbers.
+    ///     days: Vec<u8>,
+    /// }
+    ///
+    /// let book = Tool::new("book").asks(Form::<Trip>::new("Where to?")).run(async |_: NoArguments, context: Context| {
+    ///     context.elicit::<Trip>("trip", "Where to?").await;
+    /// });
+    /// let refused = Server::builder("agency", "1.0.0").add(book).build().unwrap_err();
+    /// assert!(refused.to_string().contains("the field \"days\""));
+    /// ```
+    #[must_use]
+    pub fn asks(mut self, question: impl Question) -> Self {
+        self.unaskable.extend(question.params().err().map(|unfit| unfit.to_string()));
         self
     }
 

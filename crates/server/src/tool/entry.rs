@@ -23,6 +23,8 @@ pub(crate) struct Entry {
     pub(crate) headers: Plan,
     pub(crate) timeout: Option<Duration>,
     pub(crate) coerce: Option<Coercion>,
+    /// Whether the function has a type that reads the arguments, and decides about null.
+    pub(crate) reads_null: bool,
     /// Stands for this very tool, when a cache may keep its results.
     pub(crate) cacheable: Option<u64>,
     pub(crate) handler: ToolHandler,
@@ -57,6 +59,7 @@ impl Entry {
         if schema.get("type") != Some(&json!("object")) {
             problems.push("the root of the input schema must have \"type\": \"object\"".to_owned());
         }
+        problems.extend(tool.unaskable.iter().map(|why| format!("what it asks cannot be asked: {why}")));
         let mut told = |problem: String| problems.push(problem);
         let input = Schema::compile(&schema).map_err(|error| told(format!("input schema: {error}"))).ok();
         let headers = Plan::compile(&schema).map_err(|error| told(format!("input schema: {error}"))).ok();
@@ -89,8 +92,11 @@ impl Entry {
         definition.input_schema = object(schema).unwrap_or_default();
         match (input, headers, problems.is_empty()) {
             (Some(input), Some(headers), true) => {
-                let Tool { coerce, timeout, handler, .. } = tool;
-                Ok((definition, Self { input, output, headers, coerce, timeout, cacheable, handler }))
+                let Tool { coerce, reads_null, timeout, handler, .. } = tool;
+                Ok((
+                    definition,
+                    Self { input, output, headers, coerce, reads_null, timeout, cacheable, handler },
+                ))
             }
             _ => Err(problems),
         }
@@ -104,6 +110,13 @@ impl Entry {
             .map_err(|error| vec![Fault::new("", "JSON").in_words(error.to_string())])?;
         if self.input.fits(&value) {
             return Ok(None);
+        }
+        if self.reads_null {
+            let mut without = value.clone();
+            if self.input.remove_nulls(&mut without) && self.input.fits(&without) {
+                // Some clients send null for what may be absent. The type of the function reads it, as it came.
+                return Ok(None);
+            }
         }
         let coerced = match (&self.coerce, arguments) {
             (Some(coerce), Some(text)) => coerce.coerce(&self.input, &params.slice(text), &mut value),

@@ -359,6 +359,27 @@ async fn a_form_that_is_not_flat_is_the_handlers_fault() {
 }
 
 #[tokio::test]
+async fn a_server_with_a_declared_form_that_cannot_be_asked_is_not_built() {
+    #[derive(Deserialize, JsonSchema)]
+    #[allow(dead_code, reason = "only its schema is used")]
+    struct Deep {
+        inner: Vec<i64>,
+    }
+    let build = |tool: Tool| Server::builder("s", "1").tool(tool).build();
+    let deep = Tool::new("t").asks(Form::<Name>::new("Who?")).asks(Form::<Deep>::new("Which?"));
+    let refused = build(deep.run(async |_: NoArguments, _: Context| ())).unwrap_err().to_string();
+    assert!(refused.contains("tool \"t\"") && refused.contains("the field \"inner\""), "{refused}");
+    let flat = Tool::new("t").asks(Form::<Name>::new("Who?")).run(async |_: NoArguments, _: Context| ());
+    assert!(build(flat).is_ok());
+
+    /// Asks with a form.
+    #[anyport_server::tool(asks = Deep)]
+    async fn by_macro() {}
+    let refused = Server::builder("s", "1").add(by_macro).build().unwrap_err().to_string();
+    assert!(refused.contains("tool \"by_macro\"") && refused.contains("the field \"inner\""), "{refused}");
+}
+
+#[tokio::test]
 async fn two_questions_cannot_share_a_key() {
     let server = Server::builder("s", "1")
         .tool(Tool::new("t").run(async |_: NoArguments, context: Context| {

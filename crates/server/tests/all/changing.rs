@@ -191,7 +191,7 @@ async fn what_was_not_declared_is_refused_with_words_that_help() {
     refused(server.add(resource("x:/r")), &["resource \"x:/r\"", ".dynamic([List::Resources])"]);
     refused(server.add(template("x:/{id}")), &["template", ".dynamic([List::Templates])"]);
     server.add(prompt("plain")).unwrap();
-    let completed = Argument::new("a").complete(async |_, _| vec!["b"]);
+    let completed = Argument::new("a").complete(async |_, _: Context| vec!["b"]);
     let completing = Prompt::new("q").argument(completed).get(async |_: Values, _: Context| "");
     refused(server.add(completing), &["prompt \"q\"", "completion", ".dynamic([List::Prompts])"]);
     let found = result(&server, Method::Discover, json!({}), modern()).await;

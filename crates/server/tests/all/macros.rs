@@ -84,7 +84,6 @@ async fn a_tool_is_listed_as_its_function_is_written() {
                 },
                 "days": {
                     "type": "integer",
-                    "format": "uint8",
                     "minimum": 0,
                     "maximum": 14,
                     "description": "In how many days",
@@ -96,11 +95,11 @@ async fn a_tool_is_listed_as_its_function_is_written() {
                     "default": "celsius",
                 },
                 "style": {
-                    "type": ["string", "null"],
+                    "type": "string",
                     "description": "How much to say",
-                    "enum": ["short", "long", null],
+                    "enum": ["short", "long"],
                 },
-                "type": {"type": ["array", "null"], "items": {"type": "string"}, "maxItems": 2},
+                "type": {"type": "array", "items": {"type": "string"}, "maxItems": 2},
             },
             "required": ["city"],
             "additionalProperties": false,
@@ -109,7 +108,7 @@ async fn a_tool_is_listed_as_its_function_is_written() {
         "outputSchema": {
             "type": "object",
             "properties": {
-                "degrees": {"type": "number", "format": "double", "description": "Degrees"},
+                "degrees": {"type": "number", "description": "Degrees"},
                 "unit": {"$ref": "#/$defs/Unit"},
             },
             "required": ["degrees", "unit"],

@@ -259,7 +259,7 @@ async fn a_blocking_function_over_its_time_is_told_and_goes_on() {
 /// Tools that call each other.
 fn nesting() -> Builder {
     let double = async |Number { n }: Number, context: Context| {
-        context.progress(f64::from(i32::try_from(n).unwrap()), None, None).await;
+        context.progress(n, None, None).await;
         Json(Number { n: 2 * n })
     };
     let quadruple = async |Number { n }: Number, context: Context| {

@@ -492,3 +492,47 @@ async fn a_schema_is_listed_as_it_was_given() {
     assert_eq!(bad["isError"], true);
     assert_eq!(text(&call(&server, "json_schema_2020_12_tool", json!({"phone": "1"})).await), "ok");
 }
+
+/// Options, at the top and deeper, and a field that a default fills.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Optional {
+    name: String,
+    age: Option<u8>,
+    inner: Option<Inner>,
+    #[serde(default)]
+    count: u32,
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Inner {
+    note: Option<String>,
+}
+
+#[tokio::test]
+async fn an_optional_argument_may_be_absent_or_null_though_its_schema_has_no_null() {
+    let tool = Tool::new("t").run(async |it: Optional, _: Context| {
+        let note = it.inner.and_then(|inner| inner.note);
+        format!("{} {:?} {note:?} {}", it.name, it.age, it.count)
+    });
+    let server = Server::builder("s", "1").tool(tool).build().unwrap();
+    let listed = result(&server, Method::ToolsList, json!({}), modern()).await.to_string();
+    assert!(!listed.contains("null") && !listed.contains("format"), "{listed}");
+    for arguments in [
+        json!({"name": "a"}),
+        json!({"name": "a", "age": null, "inner": null}),
+        json!({"name": "a", "inner": {}}),
+        json!({"name": "a", "age": null, "inner": {"note": null}}),
+    ] {
+        assert_eq!(text(&call(&server, "t", arguments).await), "a None None 0");
+    }
+    assert_eq!(text(&call(&server, "t", json!({"name": "a", "age": 3})).await), "a Some(3) None 0");
+    for (arguments, field) in [
+        (json!({"name": null}), "name"),
+        (json!({"name": "a", "age": 256}), "age"),
+        (json!({"name": "a", "count": null}), "count"),
+        (json!({"name": null, "age": null}), "name"),
+    ] {
+        let refused = call(&server, "t", arguments).await;
+        assert!(refused["isError"] == true && text(&refused).contains(field), "{refused}");
+    }
+}

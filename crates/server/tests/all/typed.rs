@@ -6,7 +6,7 @@ use anyport_protocol::{
     types::{ContentBlock, PromptMessage, ResourceContents, Role},
 };
 use anyport_server::{
-    Argument, BuildError, Builder, Completion, CompletionRequest, Context, Messages, Prompt, Server,
+    Argument, BuildError, Builder, Completion, CompletionRequest, Context, Messages, Prompt, Server, State,
     Template, Values,
 };
 use schemars::JsonSchema;
@@ -138,7 +138,8 @@ fn a_type_that_does_not_fit_is_found_when_the_server_is_built() {
         assert!(expected.iter().all(|part| problems.contains(part)), "{problems}");
     }
     assert!(build(template("x:{b}").read(async |_: Aliased, _: Context| "")).is_ok());
-    let prompt = Prompt::new("p").argument(Argument::new("cod")).complete("x", async |_, _| vec!["y"]);
+    let prompt =
+        Prompt::new("p").argument(Argument::new("cod")).complete("x", async |_, _: Context| vec!["y"]);
     let prompt = prompt.get(async |_: Review, _: Context| "");
     let problems = problems(Server::builder("s", "1").prompt(prompt).build());
     for part in ["prompt \"p\"", "`Review` has the field \"code\"", "is \"cod\" meant?", "no argument \"x\""]
@@ -278,6 +279,32 @@ async fn a_completer_that_fails_says_why_and_one_given_by_hand_comes_first() {
         result(&server, Method::Complete, params, modern()).await["completion"]["values"],
         json!(["k for x"])
     );
+}
+
+struct Tones(Vec<&'static str>);
+
+#[tokio::test]
+async fn a_completer_takes_the_state_of_its_server_which_is_not_built_without_it() {
+    async fn tone(typed: CompletionRequest, tones: State<Tones>) -> Completion {
+        Completion::starting_with(&typed.value, tones.0.iter().copied())
+    }
+    let builder = || {
+        let code = Argument::new("code").complete(async |_, (tones, context): (State<Tones>, Context)| {
+            vec![format!("{} for {}", tones.0.len(), context.principal())]
+        });
+        let prompt = Prompt::new("p").argument(code).argument(Argument::new("tone"));
+        Server::builder("s", "1").prompt(prompt.complete("tone", tone).get(async |_: Values, _: Context| ""))
+    };
+    let lacking = builder().build().unwrap_err().to_string();
+    assert!(lacking.contains("prompt \"p\": it needs the state") && lacking.contains("Tones"), "{lacking}");
+    let server = builder().state(Tones(vec!["kind", "curt"])).build().unwrap();
+    let completed = async |name: &str, value: &str| {
+        let argument = json!({"name": name, "value": value});
+        let params = json!({"ref": {"type": "ref/prompt", "name": "p"}, "argument": argument});
+        result(&server, Method::Complete, params, modern()).await["completion"]["values"].clone()
+    };
+    assert_eq!(completed("tone", "k").await, json!(["kind"]));
+    assert_eq!(completed("code", "").await, json!(["2 for local"]));
 }
 
 #[tokio::test]

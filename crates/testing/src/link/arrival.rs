@@ -1,6 +1,6 @@
 //! Messages that arrive on a link, and why a link is over.
 
-use std::io;
+use std::{fmt, io};
 
 use anyport_transport::{http as transport, unix};
 use serde_json::Value;
@@ -29,7 +29,7 @@ pub(crate) enum Arrival {
 
 /// Why a call has no answer: the other end sent nothing or something that is no message, or its request remained without an
 /// answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Lost {
     /// Nothing came in time.
     #[error("nothing came within {0} ms, while waiting for {1}")]
@@ -87,4 +87,11 @@ pub enum Lost {
     /// The service could not be served on a Unix socket.
     #[error(transparent)]
     Unix(#[from] unix::Refused),
+}
+
+/// The same text as `Display`: people read it when `main` returns the error.
+impl fmt::Debug for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

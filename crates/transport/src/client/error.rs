@@ -1,11 +1,11 @@
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use anyport_protocol::{Error, Revision, failure::Failure};
 
 use super::CloseReason;
 
 /// Why there is no connection, and what to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The program to start does not exist.
@@ -92,4 +92,11 @@ pub enum ConnectError {
     /// Another fault of a transport, in words that say what to do.
     #[error("{0}")]
     Transport(String),
+}
+
+/// The same text as `Display`: people read it when `main` returns the error.
+impl fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

@@ -53,7 +53,8 @@ fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&HeaderValue>,
 fn check_host(parts: &Parts, config: &Config) -> Result<(), (StatusCode, Error)> {
     let refused = |host: &str| {
         let error = Error::invalid_request(format!(
-            "host {host:.128?} is not allowed; start the server with --allow-host NAME[:PORT] to allow it"
+            "host {host:.128?} is not allowed; to allow it, {}",
+            config.setting_names.allow_hosts
         ));
         (StatusCode::MISDIRECTED_REQUEST, error)
     };
@@ -85,7 +86,8 @@ fn check_host(parts: &Parts, config: &Config) -> Result<(), (StatusCode, Error)>
 fn check_origin(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Option<HeaderValue>, Error> {
     let refused = |origin: &str| {
         Error::invalid_request(format!(
-            "origin {origin:.128?} is not allowed; start the server with --allow-origin ORIGIN to allow it"
+            "origin {origin:.128?} is not allowed; to allow it, {}",
+            config.setting_names.allow_origins
         ))
     };
     let origin = match single(&parts.headers, header::ORIGIN) {
@@ -116,13 +118,32 @@ fn our_port(parts: &Parts, info: ConnectInfo) -> u16 {
     info.port().unwrap_or_else(named)
 }
 
-/// Checks the token.
-pub(super) fn authenticate(headers: &HeaderMap, config: &Config) -> Result<Principal, Response> {
+/// A caller that the application's function has recognised.
+#[derive(Clone)]
+struct Recognized(Principal);
+
+/// Has the application's function, if there is one, recognise the caller. [`authenticate`] returns what it found.
+pub(super) async fn recognize(parts: &mut Parts, config: &Config) {
+    let Authentication::Function(function) = &config.authentication else { return };
+    if let Some(principal) = function.authenticate(parts.clone()).await {
+        parts.extensions.insert(Recognized(principal));
+    }
+}
+
+/// Checks the token, or that the application knows the caller.
+pub(super) fn authenticate(parts: &Parts, config: &Config) -> Result<Principal, Response> {
     let tokens = match &config.authentication {
         Authentication::Anonymous => return Ok(Principal::anonymous()),
         Authentication::Tokens(tokens) => tokens,
+        Authentication::Application => {
+            return parts.extensions.get::<Principal>().cloned().ok_or_else(|| unauthorized("log in first"));
+        }
+        Authentication::Function(_) => {
+            let recognized = parts.extensions.get::<Recognized>().cloned();
+            return recognized.map(|Recognized(known)| known).ok_or_else(|| unauthorized("log in first"));
+        }
     };
-    let presented = single(headers, header::AUTHORIZATION).ok().flatten().and_then(|value| {
+    let presented = single(&parts.headers, header::AUTHORIZATION).ok().flatten().and_then(|value| {
         let (scheme, token) = value.as_bytes().split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
     });
@@ -130,12 +151,14 @@ pub(super) fn authenticate(headers: &HeaderMap, config: &Config) -> Result<Princ
         // Every token is compared, so that time tells nothing of which came close.
         tokens.iter().fold(None, |found, known| known.verify(token).cloned().or(found))
     });
-    principal.ok_or_else(|| {
-        let error = Error::invalid_request("a valid bearer token is needed: Authorization: Bearer TOKEN");
-        let mut response = response::error(StatusCode::UNAUTHORIZED, &error);
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        response
-    })
+    principal.ok_or_else(|| unauthorized("a valid bearer token is needed: Authorization: Bearer TOKEN"))
+}
+
+/// 401, with the scheme that clients of MCP know.
+fn unauthorized(message: &'static str) -> Response {
+    let mut response = response::error(StatusCode::UNAUTHORIZED, &Error::invalid_request(message));
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
 }
 
 /// Answers a browser's question whether a page may send what it wants to send (Fetch standard, CORS preflight).

@@ -28,7 +28,8 @@
 //!   port. (The port is taken from a [`ConnectInfo`](super::ConnectInfo) in the request's extensions if there is one.) Every
 //!   other origin has to stand in [`Config::allow_origins`]. Do not put a CORS layer around the MCP routes: the
 //!   endpoint answers preflights itself, and names no origin that it does not let in.
-//! - *Authentication* is [`Config::authentication`]. Nobody refuses to serve anonymous callers beyond loopback here:
+//! - *Authentication* is [`Config::authentication`]; [`Authentication::Application`](super::Authentication::Application) takes
+//!   the principals of the application's own login. Nobody refuses to serve anonymous callers beyond loopback here:
 //!   choose tokens where others can reach the application.
 //! - *Connections* are the application's. `axum::serve` sets no time for a request's head to arrive and no bound on
 //!   connections; where clients are hostile, put a proxy in front, or use a listener of ours.

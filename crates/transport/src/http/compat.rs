@@ -144,7 +144,7 @@ impl Recognised<'_> {
             drop(said);
             tracing::warn!(
                 %client, method = %format_args!("{method:.64?}"), requests,
-                "required headers were missing, and forgiven (--compat)"
+                "required headers were missing, and forgiven (compat)"
             );
         }
     }

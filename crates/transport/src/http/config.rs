@@ -1,4 +1,4 @@
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits as MessageLimits, Revision, limits, settings};
 use anyport_service::Principal;
@@ -35,6 +35,9 @@ settings! {
         /// How callers are authenticated.
         #[default(Authentication::Anonymous)]
         pub authentication: Authentication,
+        /// How error messages name the settings of this endpoint: those of whoever runs it.
+        #[default("the fields of [`Config`]" = SettingNames::default())]
+        pub setting_names: SettingNames,
         /// The clients that may leave out headers which 2026-07-28 requires.
         #[default("none" = Compat::default())]
         pub compat: Compat,
@@ -182,6 +185,24 @@ limits! {
     }
 }
 
+/// How error messages name the settings that would have let a request in: the words after "to allow it,".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingNames {
+    /// For a host that is not allowed.
+    pub allow_hosts: Cow<'static, str>,
+    /// For a web origin that is not allowed.
+    pub allow_origins: Cow<'static, str>,
+}
+
+impl Default for SettingNames {
+    fn default() -> Self {
+        Self {
+            allow_hosts: "add it to `allow_hosts` of the server's `http::Config`".into(),
+            allow_origins: "add it to `allow_origins` of the server's `http::Config`".into(),
+        }
+    }
+}
+
 /// Who may call. There is no default among callers: anonymous ones are let in by choosing so.
 #[derive(Clone, Debug)]
 pub enum Authentication {
@@ -189,6 +210,56 @@ pub enum Authentication {
     Anonymous,
     /// Who presents one of these as `Authorization: Bearer`.
     Tokens(Vec<Token>),
+    /// Callers that the application has logged in: the [`Principal`] in the request's extensions, which a middleware of the
+    /// application puts there. A request without one gets 401. For an [`Endpoint`](super::Endpoint) within an application.
+    Application,
+    /// Callers that a function recognises; a request that it does not recognise gets 401.
+    Function(Authenticator),
+}
+
+impl Authentication {
+    /// Authenticates callers by `function`, which receives the head of each request: its method, URI, headers and
+    /// extensions. It runs after the checks of Host and Origin, and for no request that needs no authentication.
+    ///
+    /// ```
+    /// use anyport_service::Principal;
+    /// use anyport_transport::http::{Authentication, Config};
+    ///
+    /// # async fn user_of_session(cookie: &str) -> Option<String> { Some(cookie.to_owned()) }
+    /// let by_cookie = Authentication::by(async |head| {
+    ///     let cookie = head.headers.get("cookie")?.to_str().ok()?.to_owned();
+    ///     Some(Principal::named(&user_of_session(&cookie).await?))
+    /// });
+    /// let config = Config::default().authentication(by_cookie);
+    /// # let _ = config;
+    /// ```
+    pub fn by<F, R>(function: F) -> Self
+    where
+        F: Fn(http::request::Parts) -> R + Send + Sync + 'static,
+        R: Future<Output = Option<Principal>> + Send + 'static,
+    {
+        Self::Function(Authenticator(Arc::new(move |head| Box::pin(function(head)))))
+    }
+}
+
+/// A function that authenticates callers: see [`Authentication::by`].
+#[derive(Clone)]
+pub struct Authenticator(Arc<Authenticate>);
+
+type Authenticate =
+    dyn Fn(http::request::Parts) -> Pin<Box<dyn Future<Output = Option<Principal>> + Send>> + Send + Sync;
+
+impl Authenticator {
+    /// The principal of the caller that sent `head`.
+    pub(super) async fn authenticate(&self, head: http::request::Parts) -> Option<Principal> {
+        (self.0)(head).await
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authenticator")
+    }
 }
 
 /// A bearer token and whom it stands for. Only its digest is kept.

@@ -4,6 +4,7 @@ use std::{
     sync::{Arc, atomic::AtomicUsize},
 };
 
+use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
 use anyport_service::Service;
 use http::Request;
 use tokio::time::timeout;
@@ -27,8 +28,14 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint of `service`.
+    /// An endpoint of `service`, for clients of all revisions: those of older ones receive server requests inline, with the
+    /// default [`LegacyClientLimits`](anyport_adapters::LegacyClientLimits). A service with an adapter of its own keeps it.
     pub fn new(service: impl Service, config: Config) -> Self {
+        Self::adapted(LegacyClientAdapter::new(service, LegacyClientLimits::default()), config)
+    }
+
+    /// An endpoint of `service`, which has its adapter for legacy clients, where it needs one.
+    pub(super) fn adapted(service: impl Service, config: Config) -> Self {
         let sessions = Sessions::new(config.limits.clone());
         let (service, streams) = (Arc::new(service), Arc::new(AtomicUsize::new(0)));
         Self {

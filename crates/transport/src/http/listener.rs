@@ -92,7 +92,7 @@ impl Listener {
     pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
         let info = ConnectInfo::on(self.address()?);
         let Limits { max_connections, drain, .. } = self.config.limits;
-        let endpoint = Endpoint::new(service, self.config);
+        let endpoint = Endpoint::adapted(service, self.config);
         let acceptor = HttpAcceptor {
             listener: self.listener,
             state: endpoint.state().clone(),

@@ -62,7 +62,7 @@ mod version;
 pub use allowance::{AllowedHost, AllowedOrigin, InvalidAllowance};
 pub use body::Body;
 pub use compat::{Compat, KnownClient, UnknownClient};
-pub use config::{Authentication, Config, Limits, Route, Token};
+pub use config::{Authentication, Authenticator, Config, Limits, Route, SettingNames, Token};
 pub use connect_info::ConnectInfo;
 pub use endpoint::Endpoint;
 pub use listener::{Listener, Refused};

@@ -19,7 +19,7 @@ use super::{
     accept::Accept,
     access,
     body::{Body, Response},
-    config::Route,
+    config::{Authentication, Route},
     connect_info::ConnectInfo,
     legacy, modern,
     request_body::{check_framing, collect, json_body},
@@ -54,9 +54,15 @@ pub(super) async fn answer<B: Received>(
     response
 }
 
-async fn dispatch<B: Received>(state: &Arc<State>, parts: http::request::Parts, body: B) -> Response {
+async fn dispatch<B: Received>(state: &Arc<State>, mut parts: http::request::Parts, body: B) -> Response {
+    let target = Target::of(parts.uri.path(), &state.config);
+    if target.as_ref().is_some_and(Target::is_protected)
+        && matches!(state.config.authentication, Authentication::Function(_))
+    {
+        Box::pin(access::recognize(&mut parts, &state.config)).await;
+    }
     // Boxed, like all that is not on the way of a modern call: futures are moved, and theirs are large.
-    match Target::of(parts.uri.path(), &state.config) {
+    match target {
         Some(Target::Endpoint) => endpoint(state, parts, body).await,
         Some(Target::SseStream { base }) => sse::stream(state, &parts, &format!("{base}/messages")),
         Some(Target::SseMessages) => Box::pin(async move { sse::message(state, &parts, body).await }).await,
@@ -75,7 +81,7 @@ async fn dispatch<B: Received>(state: &Arc<State>, parts: http::request::Parts, 
 
 /// Answers a request to the MCP endpoint.
 async fn endpoint<B: Received>(state: &Arc<State>, parts: http::request::Parts, body: B) -> Response {
-    let principal = match access::authenticate(&parts.headers, &state.config) {
+    let principal = match access::authenticate(&parts, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };
@@ -119,16 +125,17 @@ fn null_id(state: &State, headers: &HeaderMap, principal: &Principal) -> bool {
 }
 
 /// Answers a request to a route of the program's own.
-async fn custom<B: Received>(state: &Arc<State>, parts: http::request::Parts, body: B) -> Response {
+async fn custom<B: Received>(state: &Arc<State>, mut parts: http::request::Parts, body: B) -> Response {
     let here = || state.config.routes.iter().filter(|route| route.path == parts.uri.path());
     let Some(route) = here().find(|route| route.method == parts.method) else {
         let methods: Vec<&str> = here().map(|route| route.method.as_str()).collect();
         return method_not_allowed(&methods.join(", "));
     };
-    if !route.open
-        && let Err(refused) = access::authenticate(&parts.headers, &state.config)
-    {
-        return refused;
+    if !route.open {
+        access::recognize(&mut parts, &state.config).await;
+        if let Err(refused) = access::authenticate(&parts, &state.config) {
+            return refused;
+        }
     }
     routed(state, route, parts, body).await
 }

@@ -20,7 +20,7 @@ use crate::{
 /// Checks the token, then the handshake, and makes the connection a WebSocket.
 pub(super) fn open(state: &Arc<State>, parts: Parts) -> Response {
     let Some(config) = &state.config.websocket else { return response::empty(StatusCode::NOT_FOUND) };
-    let principal = match access::authenticate(&parts.headers, &state.config) {
+    let principal = match access::authenticate(&parts, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };

@@ -57,7 +57,7 @@ const QUEUE: usize = 16;
 
 /// Answers what comes to the stream's path.
 pub(super) fn stream(state: &Arc<State>, parts: &Parts, messages: &str) -> Response {
-    let principal = match access::authenticate(&parts.headers, &state.config) {
+    let principal = match access::authenticate(parts, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };
@@ -241,7 +241,7 @@ impl Source for Stream {
 /// Takes a message that was posted. Its answer comes on the stream.
 pub(super) async fn message<B: Received>(state: &Arc<State>, parts: &Parts, body: B) -> Response {
     let headers = &parts.headers;
-    let principal = match access::authenticate(headers, &state.config) {
+    let principal = match access::authenticate(parts, &state.config) {
         Ok(principal) => principal,
         Err(refused) => return refused,
     };

@@ -2,7 +2,14 @@
 //!
 //! Invariant: An endpoint inside another program keeps the same invariants as on our listener.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::common::{
     PATIENCE,
@@ -11,7 +18,10 @@ use crate::common::{
     within,
 };
 use anyport_protocol::Revision;
-use anyport_transport::http::{Authentication, Config, Endpoint, Limits, Route, Token, axum::router};
+use anyport_service::Principal;
+use anyport_transport::http::{
+    Authentication, Config, Endpoint, Limits, Route, SettingNames, Token, axum::router,
+};
 use axum::{
     Router,
     extract::State,
@@ -188,6 +198,76 @@ async fn hosts_origins_and_tokens_are_checked_as_ever() {
     }
     // The application's own pages are its own business.
     assert_eq!(app.ask(&Verb::new("GET", "/").set("Host", "evil.example")).await.status, 200);
+}
+
+/// A call of the tool `who` by the user `name` of the application.
+fn who(name: Option<&str>) -> Verb {
+    let verb = call(1, "who", json!({}));
+    name.map_or(verb.clone(), |name| verb.add("X-User", name))
+}
+
+/// Invariant: Nothing but the application's own login makes a principal of an endpoint that relies on it.
+#[tokio::test]
+async fn callers_are_those_that_the_application_has_logged_in() {
+    let login = async |mut request: axum::extract::Request, next: Next| {
+        let user = request.headers().get("x-user").and_then(|user| user.to_str().ok()).map(Principal::named);
+        if let Some(user) = user {
+            request.extensions_mut().insert(user);
+        }
+        next.run(request).await
+    };
+    let config = || Config::default().authentication(Authentication::Application).rest(true);
+    let app = App::start(config(), |own, mcp| own.merge(mcp.layer(from_fn(login)))).await;
+    assert_eq!(app.ask(&who(Some("ada"))).await.json()["result"]["content"][0]["text"], "name:ada ");
+    assert_eq!(app.ask(&who(Some("bob"))).await.json()["result"]["content"][0]["text"], "name:bob ");
+    assert_eq!(app.ask(&who(None)).await.status, 401);
+    assert_eq!(app.ask(&Verb::new("GET", "/health")).await.status, 200);
+    assert_eq!(app.ask(&Verb::new("GET", "/mcp/tools")).await.status, 401);
+    // Where no middleware logs anybody in, nobody may call.
+    let bare = App::start(config(), merged).await;
+    assert_eq!(bare.ask(&who(Some("ada"))).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_function_authenticates_callers_and_is_not_asked_where_anybody_may_call() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let by_header = Authentication::by(move |head| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async move {
+            tokio::task::yield_now().await;
+            Some(Principal::named(head.headers.get("x-user")?.to_str().ok()?))
+        }
+    });
+    let open = Route::new(http::Method::GET, "/open", |_| async { http::Response::default() }).open();
+    let closed = Route::new(http::Method::GET, "/closed", |_| async { http::Response::default() });
+    let config = Config::default().authentication(by_header).rest(true).sse(true).routes(vec![open, closed]);
+    let app = App::start(config, merged).await;
+    assert_eq!(app.ask(&who(Some("ada"))).await.json()["result"]["content"][0]["text"], "name:ada ");
+    assert_eq!(calls.load(Ordering::Relaxed), 1, "once for a request");
+    for (path, status) in [("/mcp/tools", 401), ("/sse", 401), ("/closed", 401)] {
+        assert_eq!(app.ask(&Verb::new("GET", path)).await.status, status, "{path}");
+    }
+    assert_eq!(app.ask(&Verb::new("GET", "/closed").add("X-User", "ada")).await.status, 200);
+    assert_eq!(calls.load(Ordering::Relaxed), 5);
+    for path in ["/open", "/health"] {
+        assert_eq!(app.ask(&Verb::new("GET", path)).await.status, 200, "{path}");
+    }
+    assert_eq!(app.ask(&who(Some("ada")).set("Host", "evil.example")).await.status, 421);
+    assert_eq!(calls.load(Ordering::Relaxed), 5);
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_setting_of_whoever_embeds() {
+    let app = App::start(Config::default(), merged).await;
+    let host = app.ask(&who(None).set("Host", "evil.example")).await.json();
+    assert!(host["error"]["message"].as_str().unwrap().contains("`allow_hosts`"), "{host}");
+    let origin = app.ask(&who(None).add("Origin", "http://evil.example")).await.json();
+    assert!(origin["error"]["message"].as_str().unwrap().contains("`allow_origins`"), "{origin}");
+    let names = SettingNames { allow_hosts: "write it into shop.toml".into(), ..SettingNames::default() };
+    let app = App::start(Config::default().setting_names(names), merged).await;
+    let host = app.ask(&who(None).set("Host", "evil.example")).await.json();
+    assert!(host["error"]["message"].as_str().unwrap().ends_with("write it into shop.toml"), "{host}");
 }
 
 #[tokio::test]

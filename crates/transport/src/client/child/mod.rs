@@ -22,6 +22,18 @@ use std::{
 pub use self::guard::Guard;
 
 /// A program to start, and how.
+///
+/// Its environment is not this process's: it has the variables of [`Command::INHERITED`], those that [`Command::inherit`]
+/// names, or all after [`Command::inherit_all`], and those of [`Command::env`]. What it writes to standard error is kept in part for errors
+/// and logged at the level `debug` for the target `anyport::stderr`; [`Command::forward_stderr`] also writes it to this
+/// process's standard error.
+///
+/// ```
+/// use anyport_transport::client::Command;
+///
+/// let server = Command::new("uvx").arg("mcp-server-time").inherit("SSL_CERT_FILE").forward_stderr(true);
+/// # let _ = server;
+/// ```
 #[derive(Clone)]
 pub struct Command {
     /// The program: a path, or a name that is looked for in `PATH`.
@@ -33,6 +45,8 @@ pub struct Command {
     pub env: Vec<(OsString, OsString)>,
     /// Further variables of this process that it may have, by name.
     pub inherit: Vec<OsString>,
+    /// Whether it has all variables of this process, secrets included. Default `false`.
+    pub inherit_all: bool,
     /// The folder that it runs in. Default this process's.
     pub cwd: Option<PathBuf>,
     /// How long it may take to end once its input was closed (`linger`). Then it is told to. Default 2 s.
@@ -42,6 +56,8 @@ pub struct Command {
     /// How many of the last bytes that it writes to standard error are kept to be told in errors (`stderr_kept`). Default
     /// 8 KiB.
     pub stderr_kept: usize,
+    /// Whether what it writes to standard error is also written to this process's. Default `false`.
+    pub forward_stderr: bool,
     /// What ends it, and what it has started, should this process be killed without being asked. Default nothing: then a
     /// program is left that does not end with its input. On Windows the job that it runs in sees to that.
     #[cfg(unix)]
@@ -95,10 +111,12 @@ impl Command {
             args: Vec::new(),
             env: Vec::new(),
             inherit: Vec::new(),
+            inherit_all: false,
             cwd: None,
             linger: Duration::from_secs(2),
             grace: Duration::from_secs(2),
             stderr_kept: 8 * 1024,
+            forward_stderr: false,
             #[cfg(unix)]
             guard: None,
         }
@@ -125,6 +143,27 @@ impl Command {
         self
     }
 
+    /// Gives it the variable `name` of this process, if that is set.
+    #[must_use]
+    pub fn inherit(mut self, name: impl Into<OsString>) -> Self {
+        self.inherit.push(name.into());
+        self
+    }
+
+    /// Gives it all variables of this process, secrets included.
+    #[must_use]
+    pub fn inherit_all(mut self) -> Self {
+        self.inherit_all = true;
+        self
+    }
+
+    /// Sets whether what it writes to standard error is also written to this process's.
+    #[must_use]
+    pub fn forward_stderr(mut self, forward: bool) -> Self {
+        self.forward_stderr = forward;
+        self
+    }
+
     /// Sets the folder that it runs in.
     #[must_use]
     pub fn cwd(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -133,10 +172,13 @@ impl Command {
     }
 
     /// The variables of this process that it has.
-    fn inherited(&self) -> impl Iterator<Item = (&OsStr, OsString)> {
+    fn inherited(&self) -> Vec<(OsString, OsString)> {
+        if self.inherit_all {
+            return std::env::vars_os().collect();
+        }
         let always = Self::INHERITED.iter().map(OsStr::new);
         let names = always.chain(self.inherit.iter().map(OsString::as_os_str));
-        names.filter_map(|name| Some((name, std::env::var_os(name)?)))
+        names.filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?))).collect()
     }
 }
 

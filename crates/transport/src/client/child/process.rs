@@ -33,7 +33,7 @@ impl Open for Command {
             }));
         }
         if let Some(stderr) = stderr {
-            streams.error = Some(tokio::spawn(ring.clone().fill(stderr)));
+            streams.error = Some(tokio::spawn(ring.clone().fill(stderr, self.forward_stderr)));
         }
         let process = Process {
             child: Kill(child),

@@ -1,7 +1,10 @@
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, io::Write as _, sync::Arc};
 
 use anyport_service::sync::Lock;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    task::spawn_blocking,
+};
 
 /// The last bytes of a process's standard error.
 #[derive(Clone)]
@@ -15,12 +18,18 @@ impl Ring {
         Self { bytes: Arc::default(), room }
     }
 
-    /// Keeps what is written until the stream ends. It is always read on: a process that nobody reads stops.
-    pub(super) async fn fill(self, mut stream: impl AsyncRead + Unpin) {
+    /// Keeps what is written until the stream ends, and writes it to our standard error if `forward`. It is always read on: a
+    /// process that nobody reads stops.
+    pub(super) async fn fill(self, mut stream: impl AsyncRead + Unpin, forward: bool) {
         let mut piece = vec![0; 4096];
         while let Ok(read @ 1..) = stream.read(&mut piece).await {
             tracing::debug!(target: "anyport::stderr", "{}", piece[..read].escape_ascii());
             self.push(&piece[..read]);
+            if forward {
+                let piece = piece[..read].to_vec();
+                // It may block. That ours is closed is no reason to stop reading.
+                let _ = spawn_blocking(move || std::io::stderr().write_all(&piece)).await;
+            }
         }
     }
 
@@ -49,10 +58,10 @@ mod tests {
     #[tokio::test]
     async fn the_last_lines_are_kept_whole() {
         let ring = Ring::new(12);
-        ring.clone().fill(&b"first line\nsecond\nlast"[..]).await;
+        ring.clone().fill(&b"first line\nsecond\nlast"[..], false).await;
         assert_eq!(ring.text(), "second\nlast");
         let ring = Ring::new(100);
-        ring.clone().fill(&b"first line\nsecond"[..]).await;
+        ring.clone().fill(&b"first line\nsecond"[..], false).await;
         assert_eq!(ring.text(), "first line\nsecond");
         let ring = Ring::new(4);
         ring.push(&[b'x'; 10_000]);

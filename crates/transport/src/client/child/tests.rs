@@ -183,3 +183,13 @@ async fn dropping_the_last_clone_closes() {
     drop(connection);
     wait_until(|| !is_running(pid.trim())).await;
 }
+
+#[test]
+fn a_program_has_the_variables_that_it_is_given_and_no_others() {
+    // Cargo sets it for every test, and no program needs it.
+    const OURS: &str = "CARGO_MANIFEST_DIR";
+    let has = |command: Command| command.inherited().iter().any(|(name, _)| name == OURS);
+    assert!(!has(Command::new("server")));
+    assert!(has(Command::new("server").inherit(OURS)));
+    assert!(has(Command::new("server").inherit_all()));
+}

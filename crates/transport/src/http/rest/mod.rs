@@ -74,7 +74,7 @@ pub(super) async fn answer<B: Received>(
     // Load balancers have no token, and learn nothing here.
     let principal = match path {
         RestPath::Health => Principal::anonymous(),
-        RestPath::Call | RestPath::Tools => match access::authenticate(&parts.headers, &state.config) {
+        RestPath::Call | RestPath::Tools => match access::authenticate(parts, &state.config) {
             Ok(principal) => principal,
             Err(refused) => return refused,
         },
