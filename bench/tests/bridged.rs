@@ -6,23 +6,14 @@
 
 use std::{alloc::System, net::SocketAddr};
 
-use anyport::{
-    layer::{CatchPanicLayer, Quota, ServiceBuilder},
-    stack::{EdgeLimits, edge},
-};
-use anyport_adapters::ParkLimits;
 use anyport_bench::Written;
-use anyport_gateway::Bridge;
-use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
-use anyport_seal::{Key, Sealer};
-use anyport_service::Service;
-use anyport_transport::client::{ConnectOptions, Target, http::Endpoint};
-use anyport_upstream::{TransportConnector, Upstream};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
+use bridge::bridge;
 use client::{CALLS, Client};
 
+mod bridge;
 mod client;
 
 #[global_allocator]
@@ -58,23 +49,4 @@ fn a_bridged_call_allocates_little_in_every_pair_of_eras() {
 fn measure(address: SocketAddr, revision: Revision) -> usize {
     let change = client::count(&mut Client::open(address).speaking(revision), ALLOCATOR);
     (change.allocations + change.reallocations + CALLS / 2) / CALLS
-}
-
-/// What `anyport bridge` puts between its client and the server at `address`, with which it speaks `revision`.
-fn bridge(address: SocketAddr, revision: Revision) -> impl Service {
-    let endpoint = Endpoint::new(&format!("http://{address}/mcp")).unwrap();
-    let opening = ConnectOptions::default().revision(revision);
-    let (metrics, sealer) = (Metrics::new(), Sealer::new(&Key::random().unwrap()));
-    let upstream = Upstream::builder("bench", TransportConnector::new(Target::Http(endpoint), opening))
-        .park(sealer, ParkLimits::default())
-        .metrics(&metrics)
-        .build();
-    let unlimited =
-        Quota::default().per_second(1_000_000.try_into().unwrap()).burst(1_000_000.try_into().unwrap());
-    let limits = EdgeLimits::default().quota(unlimited);
-    ServiceBuilder::new().layer(edge(&limits, &metrics)).layer(CatchPanicLayer).service(Bridge::new(
-        upstream,
-        Revision::ALL.into(),
-        None,
-    ))
 }

@@ -9,6 +9,7 @@
 //! - [`bridged`]: a bridge in memory, between a server that a test plays and clients of any revision.
 //! - [`plain`]: a client of the REST interface.
 //! - [`cross_transport`]: our client at a server over real sockets and child processes, through a bridge or not.
+//! - [`soak`]: a long run through bridges whose servers fail in every way.
 //! - [`architecture`]: which of our crates may use which, and which of other people's.
 //! - [`book`]: the pages of `docs/`, whose code is compiled and run by `tests/tests/all/book/`.
 //! - [`invariants`]: what must hold, as the tests say it, and the page that lists it.
@@ -22,3 +23,4 @@ pub mod invariants;
 pub mod matrix;
 pub mod plain;
 pub mod site;
+pub mod soak;

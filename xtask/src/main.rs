@@ -9,6 +9,7 @@
 //! - [`mod@quick`]: the part of it that is for while one works.
 //! - [`conformance`]: our server, bridge and client against the official suite.
 //! - [`interop`]: our programs with other people's clients and servers.
+//! - [`mod@soak`]: a long run through bridges whose servers fail.
 //! - [`mod@bench`]: what a call costs, beside other servers.
 //! - [`circles`]: which files of a crate know each other in a circle.
 //! - [`tools`]: their tools, installed below the target folder.
@@ -30,6 +31,7 @@ mod interop;
 mod parallel;
 mod process;
 mod quick;
+mod soak;
 mod steps;
 mod test_programs;
 mod tools;
@@ -50,6 +52,8 @@ Usage: cargo xtask COMMAND
   interop [--all] [--write] [--only WORDS]
                                   run other people's clients and servers with ours: some combinations with
                                   the bridge, or all; write docs/clients.md; or only what has WORDS in its name
+  soak --minutes N [--seed N]     call through bridges whose servers are killed, stopped, upgraded, cut and slow:
+                                  each call has one outcome, and in the end nothing is left of it
   bench [--quick] [--peers] [--only calls|bridge|knowledge]
                                   measure what a call costs, beside other servers, and what a search costs;
                                   with other people's proxies beside the bridge, which it installs
@@ -76,6 +80,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["test", "--quick"] => return quick::run(&Workspace::find()?),
         ["test", "--only", names] => return steps::run(&Workspace::find()?, Some(names)),
         ["conformance", options @ ..] => conformance::show(&Workspace::find()?, &Selection::parse(options)?)?,
+        ["soak", options @ ..] => soak::run(&Workspace::find()?, options)?,
         ["bench", options @ ..] => return bench::run(&Workspace::find()?, Effort::parse(options)?),
         ["circles", names @ ..] => circles::show(&Workspace::find()?, names)?,
         ["interop", options @ ..] => interop::run(&Workspace::find()?, &interop::Wanted::parse(options)?)?,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Failure, conformance, interop, process, test_programs, tools, workspace::Workspace};
+use crate::{Failure, conformance, interop, process, soak, test_programs, tools, workspace::Workspace};
 
 /// One thing that must hold before a change goes in.
 struct Step {
@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", says: "no lint fires, in any target", run: clippy, installs: false },
     Step { name: "doc", says: "the documentation builds and its links hold", run: doc, installs: false },
     Step { name: "test", says: "every Rust test passes", run: test_programs::run, installs: false },
+    Step { name: "soak", says: "bridges hold while their servers fail", run: soak::check, installs: false },
     Step {
         name: "conformance",
         says: "the official suite finds what it requires",

@@ -95,7 +95,7 @@ impl Client {
     }
 
     /// Opens a session and returns the headers of every request in it.
-    fn initialize(&mut self, revision: Revision) -> String {
+    pub(crate) fn initialize(&mut self, revision: Revision) -> String {
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{revision}","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1"}}}}}}"#
         );

@@ -8,16 +8,12 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Method, Raw,
-    failure::Failure,
-    json::{Members, Splice},
-    jsonrpc::Reason,
-    limits,
-    progress::Increasing,
+    Error, Method, Raw, failure::Failure, json::Splice, jsonrpc::Reason, limits, progress::Increasing,
 };
 use tokio::{sync::oneshot, time};
 use tower_layer::Layer;
 
+use crate::input_required::{InputRequest, input_requests};
 use anyport_metrics::{Counter, Metrics};
 use anyport_service::{
     Answer, Backoff, Context, Emitter, Event, InputMode, Outcome, Relay, Reply, Request, ServerRequest,
@@ -165,9 +161,6 @@ impl<S: Service> Relay for FirstRound<S> {
     }
 }
 
-/// A server request: its key, its params and its method.
-type Asked = (String, Method, Raw);
-
 struct Dialogue<S> {
     inner: Arc<S>,
     limits: LegacyClientLimits,
@@ -207,9 +200,6 @@ impl<S: Service> Dialogue<S> {
             let questions = self.questions(&required)?;
             let state = required.member("requestState");
             if questions.is_empty() {
-                if state.is_none() {
-                    return Err(invalid_upstream("neither questions nor a state"));
-                }
                 time::sleep(SILENT.after(silent)).await;
                 silent += 1;
             } else {
@@ -235,23 +225,8 @@ impl<S: Service> Dialogue<S> {
     }
 
     /// The questions of a round, checked: the inner service must only ask what the client declared.
-    fn questions(&self, required: &Raw) -> Result<Vec<Asked>, Outcome> {
-        let Some(requests) = required.member("inputRequests") else { return Ok(Vec::new()) };
-        let profile = self.context.profile();
-        let mut questions = Vec::new();
-        for member in requests.members() {
-            let name = Members::find(member.value, "method").map(|name| name.trim_matches('"'));
-            let method = match name.and_then(Method::named) {
-                Some(method @ (Method::Elicit | Method::CreateMessage | Method::ListRoots)) => method,
-                _ => return Err(invalid_upstream("a question that is no question")),
-            };
-            let params = Members::find(member.value, "params").map(|params| required.slice(params));
-            let params = params.unwrap_or(Raw::EMPTY_OBJECT);
-            if let Some(lacking) = profile.lacks(method, &params) {
-                return Err(invalid_upstream(&format!("a question that needs {lacking}")));
-            }
-            questions.push((member.key().into_owned(), method, params));
-        }
+    fn questions(&self, required: &Raw) -> Result<Vec<InputRequest>, Outcome> {
+        let questions = input_requests(required, &self.context.profile())?;
         if questions.len() > self.limits.questions {
             self.refused.questions.increment();
             let message = format!("more than {} questions in one round (questions)", self.limits.questions);
@@ -262,7 +237,7 @@ impl<S: Service> Dialogue<S> {
 
     /// Puts all questions at once, and gives the answers in their order. The first that ends the call does so at once;
     /// returning drops the receivers, which withdraws what is still open.
-    async fn ask(&self, questions: Vec<Asked>, emitter: &Emitter) -> Result<Splice, Outcome> {
+    async fn ask(&self, questions: Vec<InputRequest>, emitter: &Emitter) -> Result<Splice, Outcome> {
         let mut open = Vec::with_capacity(questions.len());
         for (_, method, params) in &questions {
             let (question, answer) = ServerRequest::new(*method, params.clone());
@@ -365,7 +340,7 @@ impl Visited {
     }
 
     /// Records the accepted URLs of `asked`, and adds the repeated acceptances of `again`.
-    fn note(&mut self, asked: &[Asked], answers: Raw, again: &[Asked]) -> Raw {
+    fn note(&mut self, asked: &[InputRequest], answers: Raw, again: &[InputRequest]) -> Raw {
         for (key, method, params) in asked {
             let Some(url) = url(*method, params) else { continue };
             let action = answers.member(key).and_then(|answer| answer.member("action"));
@@ -426,10 +401,6 @@ fn refused(error: Error) -> Error {
 
 fn cancel() -> Raw {
     serde_json::json!({"action": "cancel"}).into()
-}
-
-fn invalid_upstream(what: &str) -> Outcome {
-    Outcome::from(Failure::InvalidPeer(format!("the server answered {what}")))
 }
 
 /// How long a server is left alone that asks nothing and wants to be called again.

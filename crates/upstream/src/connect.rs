@@ -240,7 +240,7 @@ impl Pool {
                 }
                 (Era::Legacy, _) => slot.key.found_legacy(),
             };
-            table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
+            table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone(), self.0.limits)).clone()
         };
         tracing::debug!(upstream = self.0.name, revision = revision.as_str(), "connected");
         let (info, eras) = (Arc::new(ServerInfo::of(&session)), self.lock().eras);
@@ -263,13 +263,17 @@ impl Pool {
                 return;
             }
         }
-        if !revision.has_listen() {
-            let info = client.info.clone();
-            let context =
-                Context::new(Principal::local(), revision).with_client(client.capabilities.clone(), info);
-            place.listen.linked(service, context, Offers::of(session.discovered()));
-        }
+        let offers = Offers::of(session.discovered());
+        let context = Context::new(Principal::local(), revision);
+        let link = if revision.has_listen() {
+            let lists = offers.lists.clone();
+            place.streams.linked(service, context.clone(), lists, place.listen.clone());
+            place.listen.linked_by(place.streams.clone(), context, offers)
+        } else {
+            let context = context.with_client(client.capabilities.clone(), client.info.clone());
+            place.listen.linked(service, context, offers)
+        };
         place.state.send_replace(State::Up(up.clone()));
-        tokio::spawn(self.clone().watch(place, up, client.clone(), events, close));
+        tokio::spawn(self.clone().watch((place, link), up, client.clone(), events, close));
     }
 }

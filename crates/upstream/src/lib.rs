@@ -54,6 +54,7 @@ pub use builder::UpstreamBuilder;
 pub use connector::{ConnectError, Connected, Connector, KnownServer, OpenRequest, ServerInfo};
 pub use isolation::IsolationPolicy;
 pub use limits::{UpstreamLimits, WhenDown};
+pub use quirks::revision_to_ask_in;
 pub use revision_cache::RevisionCache;
 pub use tools::ToolCatalog;
 pub use transport_connector::TransportConnector;

@@ -4,7 +4,7 @@
 //! of the server's own that only its text tells apart. Each text is one row of [`QUIRKS`].
 
 use anyport_protocol::{
-    Error, Raw,
+    Error, Raw, Revision,
     json::{Elements, Splice},
 };
 use anyport_service::Outcome;
@@ -77,6 +77,16 @@ pub(crate) fn of(tried: Era, outcome: &Outcome) -> Option<&'static Quirk> {
     QUIRKS.iter().find(|quirk| quirk.asks_in != tried && text.contains(quirk.words))
 }
 
+/// The revision in which a server can ask about a call that failed with `text`, if its SDK says in known words that it can
+/// only ask in the other era.
+pub fn revision_to_ask_in(text: &str) -> Option<Revision> {
+    let quirk = QUIRKS.iter().find(|quirk| text.contains(quirk.words))?;
+    Some(match quirk.asks_in {
+        Era::Modern => Revision::NEWEST,
+        Era::Legacy => Revision::NEWEST_LEGACY,
+    })
+}
+
 /// Whether this is the result of a tool that failed.
 fn is_failed_tool(result: &Raw) -> bool {
     result.as_str().len() <= MAX_SEARCHED
@@ -144,6 +154,8 @@ mod tests {
 
     #[test]
     fn what_failed_stays_and_a_sentence_follows() {
+        assert_eq!(revision_to_ask_in(QUIRKS[0].words), Some(Revision::NEWEST_LEGACY));
+        assert_eq!(revision_to_ask_in("no"), None);
         let Outcome::Result(result) = explained(failed("no"), Era::Legacy) else { panic!() };
         let result: Value = result.decode().unwrap();
         assert_eq!(result["content"][0]["text"], "no");

@@ -9,6 +9,7 @@ use std::{
     task::{Context as Task, Poll},
 };
 
+use anyport_adapters::check_input_required;
 use anyport_protocol::{
     Error, Method, Raw, Revision,
     failure::Failure,
@@ -17,7 +18,7 @@ use anyport_protocol::{
     progress::Increasing,
 };
 use anyport_service::{
-    Answer, AnswerSink, Context, Event, Outcome, Reply, Request, Responder, ServerRequest, Service,
+    Answer, AnswerSink, Context, Event, InputMode, Outcome, Reply, Request, Responder, ServerRequest, Service,
 };
 use futures_core::Stream;
 use tokio::time::timeout;
@@ -74,7 +75,11 @@ impl Pool {
         let slot = hold.slot();
         if request.is_listen() {
             return match Era::of(up.session.revision()) {
-                Era::Modern => resubscribe::listen(self.clone(), request, context),
+                // A client of 2026-07-28 holds a stream of its own to us, too.
+                Era::Modern if context.revision().has_listen() => {
+                    resubscribe::listen(self.clone(), request, context)
+                }
+                Era::Modern => slot.streams.listen(&slot.listen, &request),
                 Era::Legacy => slot.listen.open(request.params.raw()),
             };
         }
@@ -110,6 +115,11 @@ impl Pool {
             }
             Outcome::Error(error) if refusal(slot, error).is_some() => {
                 return self.refused(slot, on, error.clone(), request, context, retried);
+            }
+            // An inline caller sees nothing of it: its adapter checks it.
+            Outcome::InputRequired(required) if context.input_mode() == InputMode::InputRequired => {
+                let checked = check_input_required(required, &context);
+                return checked.map_or_else(Reply::failed, |()| Reply::ready(outcome));
             }
             Outcome::Result(page) if request.known() == Some(Method::ToolsList) => {
                 // A legacy server does not know the annotation, so nothing about it is invalid there.

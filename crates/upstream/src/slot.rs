@@ -22,9 +22,10 @@ use tokio::{
 };
 
 use crate::{
+    UpstreamLimits,
     era::Era,
     isolation::{ConnectionKey, Share},
-    subscriptions::Listen,
+    subscriptions::{Listen, SharedStreams},
 };
 
 /// A place for one connection, and for those that come after it is lost.
@@ -32,6 +33,8 @@ pub(crate) struct Slot {
     pub(crate) key: ConnectionKey,
     pub(crate) state: watch::Sender<State>,
     pub(crate) listen: Listen,
+    /// The streams of a modern server that the legacy sessions among the listeners share.
+    pub(crate) streams: SharedStreams,
     /// Calls under way.
     pub(crate) calls: AtomicUsize,
     /// Those with an open server request.
@@ -136,11 +139,12 @@ impl Down {
 }
 
 impl Slot {
-    pub(crate) fn new(key: ConnectionKey) -> Arc<Self> {
+    pub(crate) fn new(key: ConnectionKey, limits: UpstreamLimits) -> Arc<Self> {
         Arc::new(Self {
             key,
             state: watch::Sender::new(State::Idle),
             listen: Listen::new(),
+            streams: SharedStreams::new(limits),
             calls: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             sessions: Lock::default(),

@@ -48,7 +48,7 @@ impl Table {
         if self.slots.len() >= limits.places() && !self.slots.contains_key(&key) {
             self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_needed());
         }
-        self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone())).clone()
+        self.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone(), *limits)).clone()
     }
 
     /// Nothing is guessed of whom a server means that asks without saying so: then each caller has a connection of its

@@ -12,6 +12,7 @@ use tokio::time::{Instant, interval_at, sleep_until};
 
 use crate::{
     ConnectError, OpenRequest, WhenDown,
+    era::Era,
     isolation::Share,
     pool::Pool,
     slot::{Slot, State, Up},
@@ -26,10 +27,10 @@ pub(crate) const DISCONNECT_GRACE: Duration = Duration::from_millis(100);
 pub(crate) const HEALTHY: Duration = Duration::from_secs(10);
 
 impl Pool {
-    /// Stays with a connection until it is gone.
+    /// Stays with a connection until it is gone. `link`: its number among those of the slot's listeners.
     pub(crate) async fn watch(
         self,
-        slot: Arc<Slot>,
+        (slot, link): (Arc<Slot>, u64),
         up: Arc<Up>,
         client: OpenRequest,
         mut events: PeerEvents,
@@ -55,7 +56,10 @@ impl Pool {
         // Nothing of a connection that is over is claimed any more.
         drop(events);
         let (since, attempts) = (up.since, up.attempts);
-        slot.listen.lost();
+        // One that was retired may be replaced already.
+        if slot.listen.lost(link) {
+            slot.streams.lost();
+        }
         let Some(why) = why else {
             slot.left(&up, State::Idle);
             close.await;
@@ -103,6 +107,8 @@ impl Pool {
         self.0.events.send(event.clone());
         match event {
             PeerEvent::Request(request) => self.unsolicited(slot, &request),
+            // A modern server notifies of changes on the streams that were asked for, and nowhere else.
+            _ if slot.key.era == Some(Era::Modern) => {}
             PeerEvent::Lagged(_) => slot.listen.missed(),
             event @ PeerEvent::Notification(..) => {
                 if let Some(notification) = event.into_notification() {

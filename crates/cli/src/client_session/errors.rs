@@ -12,6 +12,14 @@ pub(crate) fn is_access_denied(error: &anyport_protocol::Error) -> bool {
     status.is_some_and(|status| matches!(status.as_str(), "401" | "403"))
 }
 
+/// What to do about a call that failed with `text`, if the server can ask about it only in another revision.
+pub(crate) fn other_revision(text: &str) -> Option<String> {
+    let revision = anyport_upstream::revision_to_ask_in(text)?;
+    Some(format!(
+        "the server can only ask about this in {revision}: try it in a terminal with --revision {revision}"
+    ))
+}
+
 /// A call did not work.
 pub(crate) fn of_call(error: &ClientError) -> Error {
     Error::new(user_error(error))
@@ -44,5 +52,9 @@ pub(crate) fn user_error(error: &ClientError) -> UserError {
         }
         _ => (Exit::Failed, RECORD),
     };
-    UserError::new(exit, problem, help)
+    let other = match error {
+        ClientError::Refused { error, .. } => other_revision(&error.message),
+        _ => None,
+    };
+    UserError::new(exit, problem, other.unwrap_or_else(|| help.to_owned()))
 }

@@ -3,12 +3,16 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use anyport_protocol::{suggest::did_you_mean, types::Tool};
+use anyport_protocol::{
+    suggest::did_you_mean,
+    types::{ContentBlock, Tool},
+};
 
 use super::{Words, list::some};
 use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
+    logging,
     render::{content, safe},
     tool_args,
     user_error::UserError,
@@ -61,7 +65,20 @@ async fn call(
     session.bar.clear();
     let result = result.map_err(|error| errors::of_call(&error))?.into_inner();
     output.show(|| &result, |output| Ok(content::tool_result(&result, files, output.screen)?))?;
+    if result.is_error == Some(true)
+        && let Some(help) = result.content.iter().find_map(other_revision)
+    {
+        logging::notice(help);
+    }
     Ok(if result.is_error == Some(true) { Exit::Tool } else { Exit::Done })
+}
+
+/// What to do about a failed tool whose server can ask only in another revision.
+fn other_revision(block: &ContentBlock) -> Option<String> {
+    match block {
+        ContentBlock::Text(text) => errors::other_revision(&text.text),
+        _ => None,
+    }
 }
 
 fn unknown(name: &str, tools: &[Tool]) -> anyhow::Error {

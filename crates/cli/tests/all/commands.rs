@@ -4,11 +4,11 @@
 
 use crate::support::{
     Ended, anyport, documents, folder,
-    scripted::{Scripted, modern},
+    scripted::{Scripted, document, modern, result},
     to_the_end,
 };
 use anyport_protocol::Revision;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const ERAS: [&str; 2] = ["2026-07-28", "2025-06-18"];
 
@@ -28,7 +28,7 @@ fn run(words: &[&str], revision: &str) -> Ended {
     to_the_end(command)
 }
 
-fn json(ended: &Ended) -> Value {
+fn parsed(ended: &Ended) -> Value {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"))
 }
@@ -48,26 +48,26 @@ fn lists_are_shown_to_people_and_to_programs_in_both_eras() {
         assert_eq!(tools.code, Some(0), "{tools:?}");
         assert!(tools.stdout.contains("search_docs("), "{tools:?}");
         let names = run(&["tools", "-q"], revision).stdout;
-        let listed = json(&run(&["tools", "--json"], revision));
+        let listed = parsed(&run(&["tools", "--json"], revision));
         let listed: Vec<&str> =
             listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
         assert_eq!(names.lines().collect::<Vec<_>>(), listed);
-        let resources = json(&run(&["resources", "--json"], revision));
+        let resources = parsed(&run(&["resources", "--json"], revision));
         assert!(resources["resources"][0]["uri"].as_str().unwrap().starts_with("docs:///"), "{resources}");
-        assert!(!json(&run(&["prompts", "--json"], revision))["prompts"].as_array().unwrap().is_empty());
+        assert!(!parsed(&run(&["prompts", "--json"], revision))["prompts"].as_array().unwrap().is_empty());
     }
 }
 
 #[test]
 fn a_tool_is_called_and_a_resource_read_in_both_eras() {
     for revision in ERAS {
-        let result = json(&run(&["call", "search_docs", "query=the", "limit=1", "--json"], revision));
+        let result = parsed(&run(&["call", "search_docs", "query=the", "limit=1", "--json"], revision));
         assert!(result["content"][0]["text"].is_string(), "{result}");
-        let resources = json(&run(&["resources", "--json"], revision));
+        let resources = parsed(&run(&["resources", "--json"], revision));
         let uri = resources["resources"][0]["uri"].as_str().unwrap();
         let read = run(&["read", uri], revision);
         assert_eq!(read.code, Some(0), "{read:?}");
-        let value = json(&run(&["read", uri, "--json"], revision));
+        let value = parsed(&run(&["read", uri, "--json"], revision));
         let text = value["contents"][0]["text"].as_str().unwrap();
         assert_eq!(read.stdout.trim_end(), text.replace("\r\n", "\n").trim_end());
     }
@@ -76,7 +76,7 @@ fn a_tool_is_called_and_a_resource_read_in_both_eras() {
 #[test]
 fn inspecting_tells_revision_era_and_counts() {
     for (revision, era) in ERAS.into_iter().zip(["modern", "legacy"]) {
-        let found = json(&run(&["inspect", "--json"], revision));
+        let found = parsed(&run(&["inspect", "--json"], revision));
         assert_eq!((&found["revision"], &found["era"]), (&revision.into(), &era.into()));
         assert!(found["counts"]["tools"].as_u64().unwrap() > 0, "{found}");
         assert_eq!(found["warnings"], Value::Array(Vec::new()));
@@ -196,7 +196,7 @@ fn servers_are_reached_over_http_in_both_eras() {
     let line = program.error_line(|line| line.starts_with("  http "));
     let url = line.split_whitespace().last().unwrap();
     for revision in ERAS {
-        let found = json(&bare(&["inspect", "--json", "--revision", revision, url]));
+        let found = parsed(&bare(&["inspect", "--json", "--revision", revision, url]));
         assert_eq!((&found["revision"], &found["transport"]), (&revision.into(), &"http".into()));
         let called = bare(&["call", url, "search_docs", "query=the", "limit=1", "--revision", revision]);
         assert_eq!(called.code, Some(0), "{called:?}");
@@ -268,6 +268,31 @@ fn a_server_that_takes_its_time_to_ask_for_roots_has_them_before_it_is_called() 
     let root = home.path().canonicalize().unwrap();
     let mut command = anyport(home.path());
     command.args(["call", "where", "--json", "--root"]).arg(&root).args(["--", "sh", "-c", ASKS_LATE]);
-    let said = json(&to_the_end(command));
+    let said = parsed(&to_the_end(command));
     assert_eq!(said["content"][0]["text"], root.to_str().unwrap());
+}
+
+#[test]
+fn a_tool_that_can_ask_in_another_revision_alone_fails_with_the_option_for_it() {
+    for (code, words) in [
+        (None, "elicitation via server-initiated requests is unavailable on 2026-07-28 connections."),
+        (
+            Some(-32600),
+            "Cannot send 'elicitation/create': this transport context has no back-channel for server-initiated requests.",
+        ),
+    ] {
+        let server = Scripted::start(move |asked| match (asked.body["method"].as_str(), code) {
+            (Some("tools/call"), None) => {
+                let content = json!([{"type": "text", "text": words}]);
+                result(asked, &json!({"resultType": "complete", "content": content, "isError": true}))
+            }
+            (Some("tools/call"), Some(code)) => {
+                let error = json!({"code": code, "message": words});
+                document(&json!({"jsonrpc": "2.0", "id": asked.body["id"], "error": error}))
+            }
+            _ => modern(asked),
+        });
+        let ended = bare(&["call", &format!("http://{}/mcp", server.address), "look"]);
+        assert!(ended.stderr.contains("--revision 2025-11-25"), "{ended:?}");
+    }
 }

@@ -228,10 +228,11 @@ impl Bridge {
                 let waits = match &outcome {
                     Outcome::Error(_) => false,
                     Outcome::Failed(failure) => match failure.root() {
-                        Failure::Unavailable { .. } => listener.acknowledged || !listener.wants_resources(),
-                        Failure::NotSent(_) | Failure::Disconnected(_) | Failure::Overloaded { .. } => {
-                            listener.acknowledged
-                        }
+                        Failure::Unavailable { .. }
+                        | Failure::NotSent(_)
+                        | Failure::Disconnected(_)
+                        | Failure::OutcomeUnknown(_) => listener.acknowledged || !listener.wants_resources(),
+                        Failure::Overloaded { .. } => listener.acknowledged,
                         _ => false,
                     },
                     // One of its resources is gone; it still listens to the rest.

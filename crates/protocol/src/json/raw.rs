@@ -90,6 +90,16 @@ impl Raw {
         Self(self.0.slice_ref(part))
     }
 
+    /// A copy that holds its own text alone: a part of a message holds the buffer that the message was read into. For what
+    /// outlives its message.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        match self.as_str() {
+            "{}" => Self::EMPTY_OBJECT,
+            text => Self(text.to_owned().into()),
+        }
+    }
+
     /// The member called `name`, when this is an object that has one.
     pub fn member(&self, name: &str) -> Option<Self> {
         Members::find(self.as_str(), name).map(|value| self.slice(value))

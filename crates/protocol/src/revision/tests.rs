@@ -377,11 +377,13 @@ fn tool_use_in_sampling_is_refused_below_2025_11_25() {
 }
 
 #[test]
-fn tasks_end_below_2025_11_25() {
+fn calls_have_no_tasks_and_those_of_servers_end_below_2025_11_25() {
     let meta = json!({"io.modelcontextprotocol/related-task": {"taskId": "1"}});
-    let params = json!({"name": "t", "task": {"ttl": 1}, "_meta": meta});
-    lifts(Part::Params(ToolsCall), V2025_11_25, params.clone(), params.clone());
-    lowers(Part::Params(ToolsCall), V2025_11_25, params.clone(), params.clone());
+    let params = json!({"name": "t", "task": {"ttl": 1}, "_meta": meta.clone()});
+    // They are declared to neither side.
+    let plain = json!({"name": "t", "_meta": meta});
+    lifts(Part::Params(ToolsCall), V2025_11_25, params.clone(), plain.clone());
+    lowers(Part::Params(ToolsCall), V2025_11_25, params.clone(), plain);
     lowers(Part::Params(ToolsCall), V2025_06_18, params, json!({"name": "t"}));
     refuses(TOOL, V2025_06_18, json!({"task": {"taskId": "1"}}), Unrepresentable::Task);
     for part in [FORM, SAMPLE] {

@@ -11,7 +11,7 @@ pub(super) fn lift(part: Part, value: &mut Tree) -> Result<(), Unrepresentable> 
         tool.remove("execution");
     });
     match part {
-        Part::Params(_) => remove_all(value, &hop::PARAMS),
+        Part::Params(method) => plain_params(method, value),
         Part::Result(method) => complete(method, value),
         Part::ServerCapabilities => lift_tasks(value),
         Part::ClientCapabilities => {
@@ -30,7 +30,7 @@ pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Unrepresentable>
     hop::remove_meta(value);
     tools::each_tool(part, value, lower_tool);
     match part {
-        Part::Params(_) => remove_all(value, &hop::PARAMS),
+        Part::Params(method) => plain_params(method, value),
         Part::Result(method) => {
             refuse_incomplete(value)?;
             remove_all(value, &hop::RESULT);
@@ -50,6 +50,17 @@ pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Unrepresentable>
         _ => {}
     }
     Ok(())
+}
+
+/// Removes what belongs to one hop, and the wish for a task, which is declared to neither side.
+///
+/// 2025-11-25, tasks §Task Support and Handling: "Receivers that do not declare the task capability for a request type
+/// **MUST** process requests of that type normally, ignoring any task-augmentation metadata if present."
+fn plain_params(method: Method, value: &mut Tree) {
+    remove_all(value, &hop::PARAMS);
+    if method == Method::ToolsCall {
+        value.remove("task");
+    }
 }
 
 fn remove_all(value: &mut Tree, names: &[&str]) {

@@ -23,6 +23,8 @@ pub(super) struct SubscriptionManager {
     subscriptions: BTreeMap<ByteString, Subscription>,
     last: u64,
     offers: Offers,
+    /// How long an acknowledgement waits for the server's answers.
+    acknowledge_within: Duration,
     /// Whether there is a connection.
     linked: bool,
     /// Listeners with pending notifications.
@@ -111,8 +113,6 @@ pub(super) enum Told {
     Over,
 }
 
-/// How long the acknowledgement waits for the server's answers.
-pub(super) const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a subscription outlives its last listener.
 pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// The most resources that one listener hears of; what is beyond is left out of its acknowledgement.
@@ -123,8 +123,11 @@ const PARTS: usize = 256;
 
 impl SubscriptionManager {
     /// The connection is there, or there again.
-    pub(super) fn linked(&mut self, offers: Offers) -> Vec<Action> {
+    ///
+    /// `acknowledge_within`: how long an acknowledgement waits for the server's answers.
+    pub(super) fn linked(&mut self, offers: Offers, acknowledge_within: Duration) -> Vec<Action> {
         self.linked = true;
+        self.acknowledge_within = acknowledge_within;
         self.offers = offers;
         let mut actions = Vec::new();
         for (uri, subscription) in &mut self.subscriptions {
@@ -182,7 +185,7 @@ impl SubscriptionManager {
         let listener = Listener {
             wants,
             pending,
-            acknowledge_by: now + ACKNOWLEDGE_WITHIN,
+            acknowledge_by: now + self.acknowledge_within,
             acknowledged: false,
             waiting: VecDeque::new(),
             over: false,
@@ -277,6 +280,14 @@ impl SubscriptionManager {
                 self.subscriptions.remove(uri);
                 None
             }
+        }
+    }
+
+    /// The server notifies no more of `uri`: the listeners hear the end of their streams.
+    pub(super) fn withdrawn(&mut self, uri: &ByteString) {
+        let Some(subscription) = self.subscriptions.remove(uri) else { return };
+        for id in subscription.listeners {
+            self.leave_out(id, uri);
         }
     }
 
@@ -428,9 +439,12 @@ impl SubscriptionManager {
         !self.touched.is_empty()
     }
 
-    /// The server's capabilities.
-    pub(super) fn offers(&self) -> Offers {
-        self.offers.clone()
+    /// All subscriptions are lost on a connection that is there still. Subscribing again is harmless, and its answer
+    /// notifies every listener.
+    pub(super) fn missed(&mut self) -> Vec<Action> {
+        self.lists_may_differ();
+        self.lost();
+        self.linked(self.offers.clone(), self.acknowledge_within)
     }
 
     /// How many listen.

@@ -1,11 +1,12 @@
-//! Listening to a server that knows no `subscriptions/listen`.
+//! Listening to a server: each listener has a stream of its own, and all of them cost the server one subscription.
 //!
-//! A legacy server tells of its lists on the connection as a whole, and of a resource to whoever sent
-//! `resources/subscribe`. [`Listen`] counts who wants what, asks the server once, and gives every listener a stream of
-//! its own, in the newest vocabulary.
+//! A legacy server notifies of its lists on the connection as a whole, and of a resource after `resources/subscribe`.
+//! [`Listen`] counts which listener wants what, subscribes once, and gives every listener a stream in the newest vocabulary.
+//! A modern server has streams of `subscriptions/listen`: [`SharedStreams`] has those that legacy sessions share.
 
 mod manager;
 pub(crate) mod resubscribe;
+mod shared_streams;
 
 use std::{
     collections::HashMap,
@@ -17,6 +18,7 @@ use std::{
 
 use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason, subscription::SubscriptionFilter};
 use anyport_service::{Context, Event, Notification, Outcome, Reply, Request, Service, sync::Lock};
+use bytestring::ByteString;
 use futures_core::Stream;
 use tokio::{
     sync::{Notify, Semaphore},
@@ -25,10 +27,10 @@ use tokio::{
 
 #[cfg(test)]
 use self::manager::LINGER;
-pub(crate) use self::manager::Offers;
 use self::manager::{Action, Answer, SubscriptionManager, Told};
+pub(crate) use self::{manager::Offers, shared_streams::SharedStreams};
 
-/// The listeners of one legacy connection, and of its replacements.
+/// The listeners of one connection, and of its replacements; at a modern server those of legacy sessions.
 #[derive(Clone)]
 pub(crate) struct Listen(Arc<Shared>);
 
@@ -58,12 +60,16 @@ struct Inside {
 struct Link {
     service: Arc<dyn Service>,
     context: Context,
+    /// Whether many requests at once are one to the server.
+    batches: bool,
 }
 
 /// The most that listen to one connection.
 const MAX_LISTENERS: usize = 10_000;
 /// The number of concurrent subscription requests.
 const REQUESTS: usize = 32;
+/// How long the acknowledgement of a listener waits for the answers to each `resources/subscribe`.
+const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a server may take to answer before a request counts as lost.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
@@ -74,23 +80,57 @@ impl Listen {
     }
 
     /// The connection is there: `service` takes what is asked on behalf of the listeners, as calls with `context`.
-    pub(crate) fn linked(&self, service: Arc<dyn Service>, context: Context, offers: Offers) {
-        let mut inside = self.lock();
-        inside.link = Some(Link { service, context });
-        inside.generation += 1;
-        if inside.generation > 1 {
-            inside.machine.lists_may_differ();
-        }
-        let actions = inside.machine.linked(offers);
-        self.finish(inside, actions);
+    /// Returns the number of the connection, for [`Listen::lost`].
+    pub(crate) fn linked(&self, service: Arc<dyn Service>, context: Context, offers: Offers) -> u64 {
+        let inside = self.lock();
+        let is_replaced = inside.generation > 0;
+        self.link(inside, Link { service, context, batches: false }, offers, is_replaced)
     }
 
-    /// The connection is gone.
-    pub(crate) fn lost(&self) {
+    /// The connection to a modern server is there, whose listeners share `streams`. Those say themselves which changes were
+    /// missed.
+    pub(crate) fn linked_by(&self, streams: SharedStreams, context: Context, offers: Offers) -> u64 {
+        let link = Link { service: Arc::new(streams), context, batches: true };
+        self.link(self.lock(), link, offers, false)
+    }
+
+    fn link(
+        &self,
+        mut inside: MutexGuard<'_, Inside>,
+        link: Link,
+        offers: Offers,
+        lists_may_differ: bool,
+    ) -> u64 {
+        // The answers of shared streams are the acknowledgement of the server itself.
+        let within = if link.batches { ANSWER_WITHIN * 2 } else { ACKNOWLEDGE_WITHIN };
+        inside.link = Some(link);
+        inside.generation += 1;
+        let generation = inside.generation;
+        if lists_may_differ {
+            inside.machine.lists_may_differ();
+        }
+        let actions = inside.machine.linked(offers, within);
+        self.finish(inside, actions);
+        generation
+    }
+
+    /// The server notifies no more of a resource that it has agreed to notify of.
+    pub(crate) fn withdrawn(&self, uri: &ByteString) {
         let mut inside = self.lock();
+        inside.machine.withdrawn(uri);
+        self.finish(inside, Vec::new());
+    }
+
+    /// The connection with the number `generation` is gone. Returns `false` if another one is in its place already.
+    pub(crate) fn lost(&self, generation: u64) -> bool {
+        let mut inside = self.lock();
+        if inside.generation != generation {
+            return false;
+        }
         inside.link = None;
         inside.machine.lost();
         self.finish(inside, Vec::new());
+        true
     }
 
     /// The server said something outside any call.
@@ -107,11 +147,7 @@ impl Listen {
     /// Notifications of the server were missed: listeners are notified that everything may have changed.
     pub(crate) fn missed(&self) {
         let mut inside = self.lock();
-        inside.machine.lists_may_differ();
-        inside.machine.lost();
-        let offers = inside.machine.offers();
-        // Subscribing again is harmless, and its answer tells every listener.
-        let actions = inside.machine.linked(offers);
+        let actions = inside.machine.missed();
         self.finish(inside, actions);
     }
 
@@ -186,7 +222,7 @@ async fn carry_out(listen: Listen, link: Link, generation: u64, mut action: Acti
         };
         let params = Splice::new().with("uri", &Raw::string(uri)).finish();
         // It is never closed.
-        let _one = listen.0.requests.acquire().await;
+        let _one = if link.batches { None } else { listen.0.requests.acquire().await.ok() };
         if listen.lock().generation != generation {
             return;
         }

@@ -33,15 +33,7 @@ async fn run(pool: &Pool, request: &Request, context: &Context, emitter: &Emitte
         };
         // Who was never heard hears why; who was is kept, unless the server says no to what it once granted. A request to
         // listen changes nothing, so a stream that was cut is as good as one that was never opened.
-        let transient = match &outcome {
-            Outcome::Error(_) => false,
-            Outcome::Failed(failure) => {
-                failure.is_lost_connection()
-                    || matches!(failure.root(), Failure::Unavailable { .. } | Failure::Overloaded { .. })
-            }
-            _ => true,
-        };
-        if !acknowledged || !transient {
+        if !acknowledged || !is_transient(&outcome) {
             return outcome;
         }
         attempts = if begun.elapsed() >= HEALTHY { 1 } else { attempts + 1 };
@@ -69,8 +61,20 @@ async fn relay(mut reply: Reply, emitter: &Emitter, acknowledged: &mut bool) -> 
     }
 }
 
+/// Whether a stream that ended so may be opened again.
+pub(super) fn is_transient(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Error(_) => false,
+        Outcome::Failed(failure) => {
+            failure.is_lost_connection()
+                || matches!(failure.root(), Failure::Unavailable { .. } | Failure::Overloaded { .. })
+        }
+        _ => true,
+    }
+}
+
 /// Notifications of everything that may have changed while the stream was closed.
-fn meanwhile(granted: &SubscriptionFilter) -> Vec<Notification> {
+pub(super) fn meanwhile(granted: &SubscriptionFilter) -> Vec<Notification> {
     let lists = granted.lists().map(|method| Notification { method, params: Raw::EMPTY_OBJECT });
     let resources = granted.uris.iter().map(|uri| Notification {
         method: Method::ResourceUpdated,

@@ -233,7 +233,7 @@ async fn reconnect_restores_and_notifies() {
     drop(left);
     server.requests();
 
-    listen.lost();
+    listen.lost(1);
     let mut late = listen.open(&to(&["test://b"]));
     advance(Duration::from_secs(1)).await;
     silent(&mut late).await;
@@ -253,7 +253,7 @@ async fn who_was_promised_what_cannot_be_restored_hears_the_end() {
     let listen = listening(&server);
     let mut reply = listen.open(&to(&["test://a"]));
     acknowledged(&mut reply).await;
-    listen.lost();
+    listen.lost(1);
     server.0.lock().unwrap().refuses.insert("test://a".into());
     linked(&listen, &server);
     assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));

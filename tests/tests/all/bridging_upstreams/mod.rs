@@ -14,6 +14,7 @@ mod errors;
 mod headers;
 mod lists;
 mod lost;
+mod modern_faults;
 mod sampling;
 mod subscriptions;
 mod urls;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyport_testing::{Link, Wire};
-use anyport_tests::bridged::{PATIENCE, Peer, Way, legacy, notification};
+use anyport_tests::bridged::{PATIENCE, Peer, Way, is_silent, legacy, notification};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -252,3 +252,135 @@ async fn reconnect_restores_and_notifies() {
         }
     }
 }
+
+/// Answers the next listen request with all that it asks for.
+async fn grant(peer: &mut Peer) -> anyport_tests::bridged::Heard {
+    let heard = next(peer, "subscriptions/listen").await;
+    let wanted = heard.message["params"]["notifications"].clone();
+    heard.tells(ack(&heard, &wanted));
+    heard
+}
+
+fn uris(listen: &anyport_tests::bridged::Heard) -> Value {
+    listen.message["params"]["notifications"]["resourceSubscriptions"].clone()
+}
+
+/// What `listen` says of `uri`.
+fn says_updated(listen: &anyport_tests::bridged::Heard, uri: &str) {
+    let meta = json!({"io.modelcontextprotocol/subscriptionId": listen.id()});
+    listen.tells(notification(UPDATED, json!({"uri": uri, "_meta": meta})));
+}
+
+async fn subscribe(client: &mut Wire, peer: &mut Peer, uri: &str) -> anyport_tests::bridged::Heard {
+    let call = client.begin("resources/subscribe", json!({"uri": uri})).unwrap();
+    let stream = grant(peer).await;
+    good(client.end(call).await.unwrap());
+    client.skip();
+    stream
+}
+
+/// Waits until the server has lost the reader of `stream`.
+async fn closed(peer: &mut Peer, stream: &anyport_tests::bridged::Heard, way: Way) {
+    match way {
+        Way::Http => stream.is_left().await,
+        Way::Lines => {
+            let cancelled = next(peer, "notifications/cancelled").await;
+            assert_eq!(cancelled.param("requestId"), stream.id());
+        }
+    }
+}
+
+/// Invariant: The legacy sessions before a modern server share its streams, and each hears what it subscribed to.
+#[tokio::test(start_paused = true)]
+async fn legacy_sessions_share_a_stream() {
+    for revision in legacy() {
+        for way in [Way::Lines, Way::Http] {
+            let pair = format!("{revision} {way:?}");
+            let mut bridged = quiet(way, M);
+            let mut one = bridged.client(revision, json!({})).await;
+            let mut peer = bridged.server().await;
+            let first = grant(&mut peer).await;
+            let mut two = bridged.client(revision, json!({})).await;
+            let mut three = bridged.client(revision, json!({})).await;
+            peer.hears_nothing().await;
+
+            // The filter is widened by the first that subscribes to a resource, and not by the second.
+            let second = subscribe(&mut one, &mut peer, "x:a").await;
+            assert_eq!(uris(&second), json!(["x:a"]), "{pair}");
+            closed(&mut peer, &first, way).await;
+            good(two.call("resources/subscribe", json!({"uri": "x:a"})).await.unwrap());
+            peer.hears_nothing().await;
+            let third = subscribe(&mut two, &mut peer, "x:b").await;
+            assert_eq!(uris(&third), json!(["x:a", "x:b"]), "{pair}");
+            closed(&mut peer, &second, way).await;
+            says_updated(&third, "x:b");
+            assert_eq!(two.hear().await.unwrap().message["params"]["uri"], "x:b", "{pair}");
+            says_updated(&third, "x:a");
+            for client in [&mut one, &mut two] {
+                assert_eq!(client.hear().await.unwrap().message["params"]["uri"], "x:a", "{pair}");
+            }
+            assert!(is_silent(&mut one).await && is_silent(&mut three).await, "{pair}");
+
+            // It is narrowed once nobody subscribes to a resource any more, and closed with the last session.
+            drop(two);
+            let fourth = grant(&mut peer).await;
+            assert_eq!(uris(&fourth), json!(["x:a"]), "{pair}");
+            closed(&mut peer, &third, way).await;
+            drop((one, three));
+            closed(&mut peer, &fourth, way).await;
+            peer.hears_nothing().await;
+        }
+    }
+}
+
+/// Invariant: A legacy session stays attached to a modern server whose stream ends: it is opened again, and the session is
+/// notified once of what may have changed.
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_legacy_sessions_that_is_cut_is_opened_again() {
+    for revision in legacy() {
+        for way in [Way::Lines, Way::Http] {
+            let pair = format!("{revision} {way:?}");
+            let mut bridged = quiet(way, M);
+            let mut clients =
+                [bridged.client(revision, json!({})).await, bridged.client(revision, json!({})).await];
+            let mut peer = bridged.server().await;
+            let lists = grant(&mut peer).await;
+            let mut stream = subscribe(&mut clients[0], &mut peer, "x:a").await;
+            closed(&mut peer, &lists, way).await;
+            good(clients[1].call("resources/subscribe", json!({"uri": "x:a"})).await.unwrap());
+            sleep(Duration::from_secs(20)).await;
+            for failure in ["an end", "a refusal", "an end"] {
+                clients.iter_mut().for_each(Wire::skip);
+                match (way, failure) {
+                    (Way::Http, "an end") => stream.http().close(),
+                    _ => stream.answers(r#"{"resultType":"complete"}"#),
+                }
+                if failure == "a refusal" {
+                    // As of a proxy in front of a server that is started again.
+                    let refused = next(&mut peer, "subscriptions/listen").await;
+                    refused.fails(-32603, "not yet", Value::Null);
+                }
+                stream = grant(&mut peer).await;
+                for client in &mut clients {
+                    let mut heard = Vec::new();
+                    for _ in 0..LISTS + 1 {
+                        let message = client.hear().await.unwrap().message;
+                        heard.push(message["method"].as_str().unwrap_or_default().to_owned());
+                    }
+                    heard.sort();
+                    heard.dedup();
+                    assert_eq!(heard.len(), LISTS + 1, "{pair} after {failure}: {heard:?}");
+                    assert!(heard.contains(&UPDATED.to_owned()), "{pair} after {failure}: {heard:?}");
+                    assert!(is_silent(client).await, "{pair} after {failure}");
+                }
+            }
+            says_updated(&stream, "x:a");
+            for client in &mut clients {
+                assert_eq!(client.hear().await.unwrap().message["method"], UPDATED, "{pair}");
+            }
+        }
+    }
+}
+
+/// The number of lists whose changes the server notifies of.
+const LISTS: usize = 3;

@@ -119,12 +119,16 @@ impl NegotiatedSession {
     ) -> Result<RpcResult, Failure> {
         let named = to.has_identity_in_results() || method.is_some_and(Method::is_cacheable);
         let identity = self.identity.as_ref().filter(|_| named);
+        // A result is an object in every revision: schema `Result`.
+        if outcome.as_ref().is_ok_and(|result| !result.is_object()) {
+            return Err(Failure::InvalidPeer("the server's result is no object".into()));
+        }
         match (self.revision.has_result_types(), outcome) {
             (true, Ok(result)) => {
                 let result = self.modern_result(method, result)?;
                 self.lift_result(method, result, None).map(Ok)
             }
-            (true, Err(error)) => Ok(Err(modern_error(error))),
+            (true, Err(error)) => Ok(Err(modern_error(method, params, error))),
             (false, Ok(result)) if method.is_none() => Ok(Ok(signed(identity, complete(result)))),
             (false, Ok(result)) => {
                 self.lift_result(method, result, identity.map(ServerIdentity::meta)).map(Ok)
@@ -151,9 +155,6 @@ impl NegotiatedSession {
     /// 2026-07-28, basic §ResultType: a client that receives a type which it does not recognise must treat the response
     /// as an error. A type that an extension adds is passed on.
     fn modern_result(&self, method: Option<Method>, result: Raw) -> Result<Raw, Failure> {
-        if !result.is_object() {
-            return Err(Failure::InvalidPeer("the server's result is no object".into()));
-        }
         let kind = result.member("resultType");
         match kind.as_ref().map(Raw::as_str) {
             Some("\"complete\"") => Ok(result),
@@ -285,13 +286,21 @@ fn lift_initialize(from: Revision, result: &Raw) -> Result<Raw, Unrepresentable>
         .finish())
 }
 
-/// A modern server's error for its caller. What is about our own hop, the caller could do nothing about.
+/// A modern server's error for its caller. What is about our own hop, the caller could do nothing about; and what no
+/// modern server may send, we may not send either.
+///
+/// 2026-07-28, basic §Error Codes: "Implementations **MUST NOT** emit any code from this sub-range", -32020 to -32099, "that is
+/// not defined by this specification", nor -32002 and -32042.
 ///
 /// `upstreamCode` tells a person; a program decides by `refusal`, which no server can write.
-fn modern_error(error: Error) -> Error {
+fn modern_error(method: Option<Method>, params: &Raw, error: Error) -> Error {
     let refusal = match error.code {
         code::HEADER_MISMATCH => ConnectionRefusal::HeaderMismatch,
         code::UNSUPPORTED_PROTOCOL_VERSION => ConnectionRefusal::UnsupportedRevision,
+        code::MISSING_CLIENT_CAPABILITY => return error,
+        code::RESOURCE_NOT_FOUND | -32099..=-32020 => {
+            return revision::lift_error(Revision::NEWEST_LEGACY, method, Some(params), error);
+        }
         _ => return error,
     };
     let old = Raw::trusted(error.code.to_string().into_bytes());

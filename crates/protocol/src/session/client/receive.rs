@@ -264,15 +264,30 @@ impl<C: Clone + Eq> ClientConnection<C> {
         let call = match (origin, self.negotiated(Revision::has_listen)) {
             // A legacy server announces changes to its session, whatever stream it says so on.
             (Origin::Call(_), false) if is_change => None,
+            // 2026-07-28, subscriptions §Notification Delivery: these come on the stream of a subscription, to a client that
+            // has asked for them.
+            (Origin::Call(call), true) if is_change && !self.listens(call) => {
+                return out.push(Action::Count("a change on the stream of a call that does not listen"));
+            }
             (Origin::Call(call), _) => Some(call),
             // 2026-07-28, subscriptions §Notification Delivery: on a shared channel the subscription's id stands in `_meta`.
-            (Origin::Shared, true) => subscription,
+            (Origin::Shared, true) => {
+                if is_change && subscription.is_some_and(|call| !self.listens(call)) {
+                    return out.push(Action::Count("a change for a call that does not listen"));
+                }
+                subscription
+            }
             (Origin::Shared, false) => None,
         };
         match call {
             Some(call) => self.notify_call(call, CallEvent::Notification(method, params), out),
             None => self.unsolicited(method, params, out),
         }
+    }
+
+    /// Whether a call is one that listens to changes.
+    fn listens(&self, call: CallId) -> bool {
+        self.calls.get(call).is_some_and(|call| call.facts.method == Some(Method::Listen))
     }
 
     /// A notification that the protocol does not have. On a channel that is the only one, it is the only call's; among

@@ -219,9 +219,9 @@ impl SessionState {
         // a newer one has declared capabilities that this one does not have, and gets no requests that need them.
         let said = revision::lower(Part::ClientCapabilities, revision, capabilities);
         let lifted = said.and_then(|said| revision::lift(Part::ClientCapabilities, revision, said));
-        self.capabilities = lifted.map_err(invalid_params)?;
+        self.capabilities = lifted.map_err(invalid_params)?.compact();
         self.profile = ClientProfile { roots_list_changed, ..ClientProfile::of(&self.capabilities) };
-        self.client_info = member("clientInfo").filter(|info| info.is_object());
+        self.client_info = member("clientInfo").filter(|info| info.is_object()).map(|info| info.compact());
         self.revision = revision;
         self.stage = Stage::Opening;
         Ok(())
@@ -257,7 +257,7 @@ impl SessionState {
         if meta.as_str() != "{}" {
             result = result.with("_meta", &meta);
         }
-        self.server_capabilities = capabilities;
+        self.server_capabilities = capabilities.compact();
         Ok(result.finish())
     }
 

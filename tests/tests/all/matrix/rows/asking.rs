@@ -133,9 +133,8 @@ pub(crate) fn edges() -> Topic {
                 .since(V2025_06_18)
                 .declaring(|_| json!({}))
                 .rule(|client, server| match (client.is_stateless(), server.is_stateless()) {
-                    (true, true) => Carried,
+                    (_, true) => refused(RUDE_SHIM),
                     (true, false) => refused(RUDE_NEW),
-                    (false, true) => refused(RUDE_SHIM),
                     (false, false) => refused(RUDE_OLD),
                 }),
             Row::new("The client answers sampling with an error", refusing_to_sample)
@@ -521,7 +520,6 @@ async fn withdrawn(pair: &mut Pair) -> Measured {
 async fn rude(pair: &mut Pair) -> Measured {
     let answer = pair.tool("rude").await?;
     Ok(match &answer.outcome {
-        Ok(result) if result["resultType"] == "input_required" => Carried,
         Err(refusal) if refusal.code == -32021 => {
             let required = &refusal.data["requiredCapabilities"];
             match *required == json!({"elicitation": {"form": {}}}) {

@@ -1,0 +1,143 @@
+//! A long run through bridges whose servers fail in every way: `cargo xtask soak --minutes N`.
+//!
+//! Callers of every revision call at once, each with a word of its own. The servers behind the bridges are killed, stopped,
+//! upgraded, slow, and cut in the middle of a body. Every call must have exactly one outcome, with the caller's own word or
+//! an error that names nobody else's. When all is quiet again, each bridge must be as it was when it began.
+//!
+//! - [`server`]: what is called.
+//! - [`kind`]: the kinds of servers.
+//! - [`upstream`]: a server, its bridge, and what happens to the server.
+//! - [`caller`]: who calls.
+//! - [`tally`]: what came of the calls, and what must not have happened.
+//! - [`process`]: what a process holds: memory, descriptors, children.
+
+mod caller;
+mod kind;
+mod process;
+mod server;
+mod tally;
+mod upstream;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use caller::Caller;
+use kind::Kind;
+pub use kind::revisions;
+use process::Held;
+pub use server::serve;
+use tally::Tally;
+use upstream::Upstream;
+
+use crate::cross_transport::Fault;
+
+/// A run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How long calls are made.
+    pub time: Duration,
+    /// The program `anyport`.
+    pub program: PathBuf,
+    /// The random seed of the callers and of the faults. Which of them meet is up to the system.
+    pub seed: u64,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What came of the calls, what happened to the servers, and what the bridges held before and after.
+    pub text: String,
+    /// What must not have happened, one line each.
+    pub violations: Vec<String>,
+}
+
+/// How many callers each bridge has at once.
+const CALLERS: u64 = 6;
+
+/// How long a bridge may take, once nobody calls, to forget its callers and to let go of what they used.
+const SETTLES: Duration = Duration::from_secs(90);
+
+/// Runs it.
+///
+/// # Errors
+/// When something could not be started or measured.
+pub async fn run(plan: &Plan) -> Result<Report, Fault> {
+    let mut upstreams = Vec::new();
+    for kind in Kind::ALL {
+        upstreams.push(Arc::new(Upstream::start(kind, &plan.program).await?));
+    }
+    let tally = Arc::new(Tally::default());
+    // What a bridge allocates once, for its first calls of every kind, is not what it fails to give back.
+    call(&upstreams, &tally, plan, Duration::from_secs(5), false).await?;
+    let before = settled(&upstreams, &vec![None; upstreams.len()]).await?;
+    call(&upstreams, &tally, plan, plan.time, true).await?;
+    let goals: Vec<_> = before.iter().copied().map(Some).collect();
+    let after = settled(&upstreams, &goals).await?;
+    let mut text =
+        format!("{tally}\n{:<28} {:>12} {:>12} {:>12}\n", "bridge before", "MiB", "descriptors", "children");
+    for ((upstream, before), after) in upstreams.iter().zip(&before).zip(&after) {
+        text += &format!("{:<28} {}\n", upstream.kind.name(), after.beside(before));
+        for fault in after.exceeds(before) {
+            tally.violation(format!("the bridge before {} {fault}", upstream.kind.name()));
+        }
+        for session in caller::still_open(upstream.address, &tally.sessions(upstream.kind)).await? {
+            tally.violation(format!(
+                "the bridge before {} still has the session {session}",
+                upstream.kind.name()
+            ));
+        }
+    }
+    Ok(Report { text, violations: tally.violations() })
+}
+
+/// Lets callers call for `time`, while the servers fail if they `fail`.
+async fn call(
+    upstreams: &[Arc<Upstream>],
+    tally: &Arc<Tally>,
+    plan: &Plan,
+    time: Duration,
+    fail: bool,
+) -> Result<(), Fault> {
+    let until = Instant::now() + time;
+    let mut tasks = JoinSet::new();
+    for (number, upstream) in (0..).zip(upstreams) {
+        for place in 0..CALLERS {
+            let caller = Caller::new(upstream, tally, plan.seed ^ (number * CALLERS + place + 1));
+            tasks.spawn(async move {
+                caller.call_until(until).await;
+                Ok(())
+            });
+        }
+        if fail {
+            let (upstream, tally) = (upstream.clone(), tally.clone());
+            let random = fastrand::Rng::with_seed(plan.seed ^ (1000 + number));
+            tasks.spawn(async move { upstream.fail_until(until, random, &tally).await });
+        }
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+/// What each bridge holds, as soon as that is no more than its `goal`, or when it has had its time.
+async fn settled(upstreams: &[Arc<Upstream>], goals: &[Option<Held>]) -> Result<Vec<Held>, Fault> {
+    let until = Instant::now() + SETTLES;
+    // Sessions that were left end by themselves.
+    sleep(upstream::SESSION_IDLE * 2).await;
+    loop {
+        let held = upstreams.iter().map(|upstream| upstream.held()).collect::<Result<Vec<_>, _>>()?;
+        let is_settled = held
+            .iter()
+            .zip(goals)
+            .all(|(held, goal)| goal.as_ref().is_some_and(|goal| held.exceeds(goal).is_empty()));
+        if is_settled || Instant::now() > until {
+            return Ok(held);
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+}

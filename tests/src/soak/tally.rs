@@ -1,0 +1,79 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
+
+use anyport_service::sync::Lock;
+
+use super::kind::Kind;
+
+/// What came of the calls.
+#[derive(Debug, Default)]
+pub(super) struct Tally(Lock<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// How often a call of a tool ended in this way.
+    calls: BTreeMap<(Kind, &'static str, String), u64>,
+    /// How often this happened to a server.
+    faults: BTreeMap<String, u64>,
+    /// What must not have happened.
+    violations: Vec<String>,
+    /// Some sessions that callers have left, by the kind of server.
+    sessions: HashMap<Kind, Vec<String>>,
+}
+
+/// How many sessions of a bridge are looked for at the end.
+const SESSIONS: usize = 200;
+
+/// How many violations are listed.
+const LISTED: usize = 20;
+
+impl Tally {
+    pub(super) fn call(&self, kind: Kind, tool: &'static str, outcome: impl Into<String>) {
+        *self.0.lock().calls.entry((kind, tool, outcome.into())).or_default() += 1;
+    }
+
+    pub(super) fn fault(&self, what: impl Into<String>) {
+        *self.0.lock().faults.entry(what.into()).or_default() += 1;
+    }
+
+    pub(super) fn violation(&self, what: String) {
+        self.0.lock().violations.push(what);
+    }
+
+    pub(super) fn left(&self, kind: Kind, session: &str) {
+        let mut counts = self.0.lock();
+        let sessions = counts.sessions.entry(kind).or_default();
+        if sessions.len() < SESSIONS {
+            sessions.push(session.to_owned());
+        }
+    }
+
+    pub(super) fn sessions(&self, kind: Kind) -> Vec<String> {
+        self.0.lock().sessions.get(&kind).cloned().unwrap_or_default()
+    }
+
+    /// What must not have happened; beyond some, their number.
+    pub(super) fn violations(&self) -> Vec<String> {
+        let counts = self.0.lock();
+        let mut listed: Vec<_> = counts.violations.iter().take(LISTED).cloned().collect();
+        if counts.violations.len() > LISTED {
+            listed.push(format!("and {} more", counts.violations.len() - LISTED));
+        }
+        listed
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = self.0.lock();
+        for ((kind, tool, outcome), count) in &counts.calls {
+            writeln!(f, "{:<26} {tool:<8} {count:>9}  {outcome}", kind.name())?;
+        }
+        for (fault, count) in &counts.faults {
+            writeln!(f, "{count:>45}  {fault}")?;
+        }
+        Ok(())
+    }
+}
