@@ -12,7 +12,8 @@ use anyport_transport::client::{ConnectError, ConnectOptions, Connection, Target
 /// request that they get is one that they answer.
 ///
 /// Clones are the same cache. A server is known by its [`Target::identity`]: its URL says more than its origin, and two
-/// servers may stand behind one. The cache holds at most 1,024 servers.
+/// servers may stand behind one. The cache holds at most 1,024 servers; beyond that one is
+/// forgotten for each new one.
 #[derive(Clone, Default)]
 pub struct RevisionCache(Arc<Lock<HashMap<String, Revision>>>);
 
@@ -61,7 +62,14 @@ impl RevisionCache {
         let mut known = self.0.lock();
         if revision.is_stateless() {
             known.remove(&identity);
-        } else if known.len() < MAX_SERVERS || known.contains_key(&identity) {
+        } else {
+            // Any of them: the one that is forgotten is probed once more.
+            if known.len() >= MAX_SERVERS
+                && !known.contains_key(&identity)
+                && let Some(forgotten) = known.keys().next().cloned()
+            {
+                known.remove(&forgotten);
+            }
             known.insert(identity, revision);
         }
     }
@@ -114,6 +122,17 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn a_full_cache_forgets_a_server_for_each_new_one() {
+        let cache = RevisionCache::default();
+        for number in 0..=MAX_SERVERS {
+            cache.learn(number.to_string(), Revision::V2025_11_25);
+        }
+        let known = cache.0.lock();
+        assert_eq!(known.len(), MAX_SERVERS);
+        assert!(known.contains_key(&MAX_SERVERS.to_string()), "the newest is known");
+    }
 
     /// Answers on a socket as servers of one revision do, and tells which methods it is asked.
     #[allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]

@@ -16,6 +16,7 @@ mod conformance;
 mod documents;
 mod every_revision;
 mod knowledge;
+mod limits;
 mod matrix;
 mod our_client;
 mod parked_principals;

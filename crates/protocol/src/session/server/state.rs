@@ -296,7 +296,9 @@ impl SessionState {
         }
         // The source of resource updates has a limit as well, and would silently leave out another subscription.
         if subscriptions.len() > MAX_SUBSCRIPTIONS.max(self.subscriptions.len()) {
-            let message = format!("the session has {MAX_SUBSCRIPTIONS} subscriptions; end one of them first");
+            let message = format!(
+                "the session has {MAX_SUBSCRIPTIONS} subscriptions (max_subscriptions); end one of them first"
+            );
             return RequestStep::Answer(Err(Error::internal(message).with_reason(Reason::Overloaded)));
         }
         RequestStep::Listen(SubscriptionChange::between(&self.subscriptions, &subscriptions))
