@@ -98,13 +98,17 @@ pub mod conformance;
 #[cfg(feature = "generators")]
 pub mod generators;
 mod link;
+mod lost;
 mod near_valid;
+mod refusal;
 pub mod script;
 mod wire;
 
-pub use answer::{Answer, Call, Question, Refusal};
+pub use answer::{Answer, Call, Question};
 pub use client::{Client, Connect, TestServer, Transcript};
-pub use link::{Link, Lost, remote::Remote};
+pub use link::{Link, remote::Remote};
+pub use lost::Lost;
 pub use near_valid::Fault;
+pub use refusal::Refusal;
 pub use script::Script;
 pub use wire::{Heard, Wire};

@@ -10,9 +10,9 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Connector, IsolationPolicy, ToolCatalog, Upstream, UpstreamLimits,
+    asking_eras::AskingEras,
     era::Era,
-    era_calls::EraCalls,
-    other_era::OtherEraCalls,
+    pool::EraCalls,
     pool::{CloseOnDrop, Inner, Pool, UpstreamMetrics},
 };
 
@@ -94,7 +94,7 @@ impl UpstreamBuilder {
             parked: OnceLock::new(),
             events: PeerChannel::default(),
             server_info: watch::Sender::default(),
-            other_era: OtherEraCalls::default(),
+            asking_eras: AskingEras::default(),
             closed: watch::Sender::new(false),
             over: watch::Sender::new(false),
             metrics: UpstreamMetrics::of(&metrics),

@@ -268,7 +268,7 @@ impl Pool {
         let link = if revision.has_listen() {
             let lists = offers.lists.clone();
             place.streams.linked(service, context.clone(), lists, place.listen.clone());
-            place.listen.linked_by(place.streams.clone(), context, offers)
+            place.listen.linked_by(Arc::new(place.streams.clone()), context, offers)
         } else {
             let context = context.with_client(client.capabilities.clone(), client.info.clone());
             place.listen.linked(service, context, offers)

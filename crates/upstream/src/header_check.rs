@@ -1,9 +1,9 @@
 //! The check of the `Mcp-Param-*` headers that a caller sent, before its call goes on.
 
-use anyport_protocol::{Method, Raw, json::Splice, jsonrpc::code};
+use anyport_protocol::jsonrpc::code;
 use anyport_service::{Context, Outcome, Reply, Request, Service};
 
-use crate::{Upstream, deferred::deferred, pages, tools::sent_headers};
+use crate::{Upstream, deferred::deferred, tool_listing::list_tools, tools::sent_headers};
 
 impl Upstream {
     /// Calls a tool if the `Mcp-Param-*` headers of the call match its arguments; otherwise returns -32020. The server's
@@ -42,32 +42,3 @@ impl Upstream {
         }
     }
 }
-
-/// Reads the list of tools page by page, until `is_enough`. The connections of `service` learn from each page.
-///
-/// # Errors
-/// The outcome of a page that is not a result.
-pub(crate) async fn list_tools(
-    service: &impl Service,
-    context: &Context,
-    is_enough: impl Fn() -> bool,
-) -> Result<(), Outcome> {
-    let mut cursor: Option<Raw> = None;
-    for _ in 0..MAX_PAGES {
-        let params = cursor.iter().fold(Splice::new(), |params, cursor| params.with("cursor", cursor));
-        let request = Request::new(Method::ToolsList, params.finish());
-        let page = match service.call(request, context.clone()).outcome().await {
-            Outcome::Result(page) => page,
-            outcome => return Err(outcome),
-        };
-        let next = pages::next(&page);
-        if is_enough() || next.is_none() || next == cursor {
-            break;
-        }
-        cursor = next;
-    }
-    Ok(())
-}
-
-/// The most pages of a list of tools that are read for the headers of one call.
-const MAX_PAGES: usize = 100;

@@ -10,14 +10,16 @@
 //!   [`UpstreamLimits`], [`IsolationPolicy`]: what it is made with.
 //! - `pool`: the connections; `connect`: how they begin, with backoff; `watch`: until they end;
 //!   `capacity`: how many there may be; `slot`: one place for a connection.
-//! - `isolation`, `table`: which connection a call belongs to; `era`, `era_calls`: of which era it is.
+//! - `isolation`, `table`: which connection a call belongs to; `era`: of which era it is.
 //! - `call`, `retry`: a call under way; when it is made again.
-//! - `other_era`, `quirks`: calls whose handlers can ask in one era alone, and how foreign servers say so.
+//! - `other_era`, `asking_eras`, `quirks`: calls whose handlers can ask in one era alone, which those are, and how foreign
+//!   servers say so.
 //! - [`ToolCatalog`]: which of the server's tools are idempotent, and which of their arguments go into headers;
-//!   `header_check`: the comparison of headers that a caller sent with the arguments.
+//!   `tool_listing`: how it learns of them; `header_check`: the comparison of headers that a caller sent with the arguments.
 //! - `subscriptions`: `subscriptions/listen` for servers of both eras, also after a loss.
 //! - [`pages`]: lists that come in pages, read as a whole.
 
+mod asking_eras;
 mod builder;
 mod call;
 mod capacity;
@@ -25,7 +27,6 @@ mod connect;
 mod connector;
 mod deferred;
 mod era;
-mod era_calls;
 mod header_check;
 mod isolation;
 mod limits;
@@ -42,6 +43,7 @@ mod table;
 #[path = "../tests/common/test_server.rs"]
 #[allow(dead_code, reason = "shared by tests of several crates, of which each uses a part")]
 mod test_server;
+mod tool_listing;
 mod tools;
 mod transport_connector;
 mod upstream;

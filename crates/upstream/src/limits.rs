@@ -69,3 +69,6 @@ pub enum WhenDown {
     /// It waits for the next attempt, and fails if that fails.
     Wait,
 }
+
+/// A connection that lived shorter than this counts as failed: the server gets time to recover.
+pub(crate) const HEALTHY: Duration = Duration::from_secs(10);

@@ -3,57 +3,16 @@
 use std::task::{Context as Task, Poll, ready};
 
 use anyport_protocol::{Method, progress::Increasing};
-use anyport_service::{Context, Event, Outcome, Relay, Reply, Request, sync::Lock};
-use bytestring::ByteString;
-use lru::LruCache;
+use anyport_service::{Context, Event, Outcome, Relay, Reply, Request};
 
 use crate::{
     Upstream,
     deferred::deferred,
     era::Era,
-    era_calls::EraCalls,
-    header_check::list_tools,
+    pool::EraCalls,
     quirks::{self, Quirk},
+    tool_listing::list_tools,
 };
-
-/// The tools, prompts and resources that can ask in one era alone, and in which.
-pub(crate) struct OtherEraCalls(Lock<LruCache<(Method, ByteString), Era>>);
-
-/// How many of them are remembered.
-const MAX_REMEMBERED: usize = 1_024;
-
-impl Default for OtherEraCalls {
-    fn default() -> Self {
-        Self(Lock::new(LruCache::unbounded()))
-    }
-}
-
-impl OtherEraCalls {
-    /// The era in which the handler of `request` can ask, if that is known to be one alone.
-    pub(crate) fn era_of(&self, request: &Request) -> Option<Era> {
-        let mut remembered = self.0.lock();
-        if remembered.is_empty() {
-            return None;
-        }
-        remembered.get(&key(request)?).copied()
-    }
-
-    /// Remembers that the handler of `request` can ask in `era` alone.
-    fn remember(&self, request: &Request, era: Era) {
-        let Some(key) = key(request) else { return };
-        let mut remembered = self.0.lock();
-        remembered.put(key, era);
-        while remembered.len() > MAX_REMEMBERED {
-            remembered.pop_lru();
-        }
-    }
-}
-
-/// The method and the name; a copy, since the name as it came keeps the whole request in memory.
-fn key(request: &Request) -> Option<(Method, ByteString)> {
-    let method = request.known().filter(|method| method.may_ask())?;
-    Some((method, ByteString::from(&*request.name()?)))
-}
 
 impl Upstream {
     /// The call `request`, which `reply` answers in the era `tried`: made again in the other era if it turns out that its
@@ -75,7 +34,7 @@ impl Upstream {
     fn again(&self, outcome: Outcome, quirk: &Quirk, request: Request, context: Context) -> Reply {
         let (name, era, sdk) = (request.name().unwrap_or_default(), quirk.asks_in, quirk.sdk);
         tracing::info!(upstream = self.name(), %name, ?era, sdk, "it can ask in one era alone, and is called in that one");
-        self.pool.0.other_era.remember(&request, era);
+        self.pool.0.asking_eras.remember(&request, era);
         let upstream = self.clone();
         deferred(async move {
             match upstream.is_repeatable(era, &request, &context).await {

@@ -9,8 +9,6 @@ use anyport_protocol::{
 };
 use anyport_service::{Context, Emitter, Outcome, Reply, Request, Service, emit};
 
-use crate::Upstream;
-
 /// The largest number of entries in one page (`list_max`); further ones are on the next page.
 pub const LIST_MAX: usize = 1_000;
 /// The most bytes of them.
@@ -30,12 +28,12 @@ fn entries(method: Method) -> &'static str {
 
 /// A list as one page: clients exist that never ask for the second. Of a list that is
 /// longer than may be the page goes so far, and names the next.
-pub fn whole(upstream: &Upstream, method: Method, request: Request, context: Context) -> Reply {
-    let upstream = upstream.clone();
+pub fn whole<S: Service + Clone>(server: &S, method: Method, request: Request, context: Context) -> Reply {
+    let server = server.clone();
     emit::reply(async move |emitter| {
-        match emitter.relay(upstream.call(request.clone(), context.clone())).await {
+        match emitter.relay(server.call(request.clone(), context.clone())).await {
             Outcome::Result(page) if next(&page).is_some() => {
-                rest(&upstream, method, &request, &context, page, &emitter).await
+                rest(&server, method, &request, &context, page, &emitter).await
             }
             outcome => outcome,
         }
@@ -47,7 +45,7 @@ pub fn whole(upstream: &Upstream, method: Method, request: Request, context: Con
 /// 2026-07-28, utilities/pagination: cursors are the server's own, and opaque. One that comes a second time would never
 /// end.
 async fn rest(
-    upstream: &Upstream,
+    server: &impl Service,
     method: Method,
     request: &Request,
     context: &Context,
@@ -66,7 +64,7 @@ async fn rest(
         }
         let params = Splice::retain(request.params.raw(), |key| key != "cursor").with("cursor", &at).finish();
         let page = Request { method: request.method.clone(), params: params.into() };
-        let page = match emitter.relay(upstream.call(page, context.clone())).await {
+        let page = match emitter.relay(server.call(page, context.clone())).await {
             Outcome::Result(page) => page,
             outcome => return outcome,
         };

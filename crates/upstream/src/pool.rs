@@ -14,11 +14,10 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
     Connector, IsolationPolicy, KnownServer, ToolCatalog, UpstreamLimits,
+    asking_eras::AskingEras,
     call::CallGuard,
     era::{Era, ServedEras},
-    era_calls::EraCalls,
     isolation::Share,
-    other_era::OtherEraCalls,
     slot::Slot,
     table::Table,
 };
@@ -43,7 +42,7 @@ pub(crate) struct Inner {
     /// The tasks that await notifications about elicitations.
     pub(crate) parked: OnceLock<Weak<LegacyServerAdapter<EraCalls>>>,
     /// The calls that the server was found to answer in one era alone.
-    pub(crate) other_era: OtherEraCalls,
+    pub(crate) asking_eras: AskingEras,
     /// What the server says outside any call, on any connection.
     pub(crate) events: PeerChannel,
     pub(crate) server_info: watch::Sender<KnownServer>,
@@ -73,6 +72,15 @@ impl UpstreamMetrics {
             open: metrics.gauge("anyport_upstream_connections", "Connections to servers"),
         }
     }
+}
+
+/// The calls of one era of a server: below the adapter that converts what it asks.
+///
+/// A server that does not speak the era is called in the other one.
+#[derive(Clone)]
+pub(crate) struct EraCalls {
+    pub(crate) pool: Pool,
+    pub(crate) era: Era,
 }
 
 /// Closes every connection when the last [`Upstream`](crate::Upstream) is dropped.

@@ -28,15 +28,20 @@ use crate::{
     call::CallGuard,
     deferred::deferred,
     era::Era,
-    era_calls::EraCalls,
-    header_check::list_tools,
     isolation::Share,
-    pool::Pool,
+    pool::{EraCalls, Pool},
     slot::{Slot, State, Up, UpGuard},
     subscriptions::resubscribe,
+    tool_listing::list_tools,
     tools::sent_headers,
     watch::DISCONNECT_GRACE,
 };
+
+impl Service for EraCalls {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        self.pool.attempt(request, context, RetryState::new(self.era))
+    }
+}
 
 impl Pool {
     /// Calls on the connection that is there, or once it is.

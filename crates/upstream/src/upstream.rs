@@ -17,8 +17,8 @@ use crate::{
     KnownServer, ServerInfo, ToolCatalog,
     deferred::deferred,
     era::Era,
-    era_calls::EraCalls,
     isolation::{ConnectionKey, Share},
+    pool::EraCalls,
     pool::{CloseOnDrop, Pool},
 };
 
@@ -125,7 +125,7 @@ impl Upstream {
             let is_parked = self.parked.as_ref().is_some_and(|parked| parked.has_sealed(&state));
             return if is_parked { Era::Legacy } else { own };
         }
-        match self.pool.0.other_era.era_of(request) {
+        match self.pool.0.asking_eras.era_of(request) {
             Some(era) if self.can_be_asked(era, context) => era,
             _ => own,
         }

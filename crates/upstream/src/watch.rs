@@ -14,6 +14,7 @@ use crate::{
     ConnectError, OpenRequest, WhenDown,
     era::Era,
     isolation::Share,
+    limits::HEALTHY,
     pool::Pool,
     slot::{Slot, State, Up},
 };
@@ -23,8 +24,6 @@ const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How long it may take until a connection is known to be gone once a call has lost it.
 pub(crate) const DISCONNECT_GRACE: Duration = Duration::from_millis(100);
-/// A connection that lived shorter than this counts as failed: the server gets time to recover.
-pub(crate) const HEALTHY: Duration = Duration::from_secs(10);
 
 impl Pool {
     /// Stays with a connection until it is gone. `link`: its number among those of the slot's listeners.

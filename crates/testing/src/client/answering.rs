@@ -13,8 +13,10 @@ use anyport_server::Question as _;
 use anyport_service::{Context, Reply, Request, Service, sync::Lock};
 use serde_json::Value;
 
-use super::Answerer;
 use crate::{Lost, Question, Refusal};
+
+/// The function that answers server requests.
+pub(super) type Answerer = dyn FnMut(&Question) -> Result<Value, Refusal> + Send;
 
 /// The number of rounds of server requests in one call, as for clients of older revisions.
 pub(super) const MAX_ROUNDS: u32 = 10;

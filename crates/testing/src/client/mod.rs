@@ -19,12 +19,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{Answer, Link, Lost, Question, Refusal, Wire};
-use answering::{Answering, MAX_ROUNDS};
+use answering::{Answerer, Answering, MAX_ROUNDS};
 use direct::Direct;
 pub use transcript::Transcript;
-
-/// The function that answers server requests.
-type Answerer = dyn FnMut(&Question) -> Result<Value, Refusal> + Send;
 
 /// Gives a server a client for its tests: `server.client().await?`.
 pub trait TestServer {

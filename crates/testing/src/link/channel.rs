@@ -22,7 +22,8 @@ use tokio_tungstenite::{
     tungstenite::{self, Message, client::IntoClientRequest as _},
 };
 
-use super::{Arrival, Exchange, Lost};
+use super::{Arrival, Exchange};
+use crate::Lost;
 
 /// A channel, what carries its messages, and the server at its other end.
 #[derive(Debug)]

@@ -22,7 +22,8 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
 };
 
-use super::{Arrival, Exchange, Lost};
+use super::{Arrival, Exchange};
+use crate::Lost;
 
 /// A client of one HTTP server. Connections are reused.
 #[derive(Debug)]

@@ -16,8 +16,9 @@ use anyport_service::Service;
 use anyport_transport::{http as transport, memory, stdio as standard, unix};
 use tokio::sync::mpsc;
 
-pub use arrival::Lost;
 pub(crate) use arrival::{Arrival, Exchange};
+
+use crate::Lost;
 use channel::Channel;
 use http::Http;
 use sse::Sse;

@@ -3,7 +3,8 @@ use std::net::SocketAddr;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::mpsc;
 
-use super::{Link, Lost, Way, channel::Channel, http::Http, sse::Sse};
+use super::{Link, Way, channel::Channel, http::Http, sse::Sse};
+use crate::Lost;
 
 /// A server that runs already and listens for HTTP, and the headers by which a client is known to it.
 ///

@@ -12,9 +12,10 @@ use tokio::{
 };
 
 use super::{
-    Arrival, Exchange, Lost,
+    Arrival, Exchange,
     http::{Broken, Connections, Events, Server},
 };
+use crate::Lost;
 
 /// A client of HTTP+SSE. What the server says comes on one stream; what the client says is posted, a message after the
 /// other, so that it arrives in its order.

@@ -7,7 +7,8 @@ use anyport_service::Service;
 use anyport_transport::stdio::{Config, serve_on};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{Arrival, Exchange, Lost};
+use super::{Arrival, Exchange};
+use crate::Lost;
 
 /// Standard streams in memory.
 #[derive(Debug)]

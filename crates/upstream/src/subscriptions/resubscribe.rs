@@ -1,9 +1,12 @@
-use anyport_protocol::{Method, Raw, failure::Failure, json::Splice, subscription::SubscriptionFilter};
-use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, emit};
+use anyport_protocol::{Method, subscription::SubscriptionFilter};
+use anyport_service::{Context, Emitter, Event, Outcome, Reply, Request, emit};
 use tokio::time::{Instant, sleep};
 
-use super::end;
-use crate::{era::Era, pool::Pool, watch::HEALTHY};
+use super::{
+    interruption::{is_transient, meanwhile},
+    listen::end,
+};
+use crate::{era::Era, limits::HEALTHY, pool::Pool};
 
 /// Listens to a modern server: when its stream ends or is cut it is opened again, and what may have changed meanwhile is
 /// told.
@@ -59,26 +62,4 @@ async fn relay(mut reply: Reply, emitter: &Emitter, acknowledged: &mut bool) -> 
             event => emitter.emit(event).await,
         }
     }
-}
-
-/// Whether a stream that ended so may be opened again.
-pub(super) fn is_transient(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Error(_) => false,
-        Outcome::Failed(failure) => {
-            failure.is_lost_connection()
-                || matches!(failure.root(), Failure::Unavailable { .. } | Failure::Overloaded { .. })
-        }
-        _ => true,
-    }
-}
-
-/// Notifications of everything that may have changed while the stream was closed.
-pub(super) fn meanwhile(granted: &SubscriptionFilter) -> Vec<Notification> {
-    let lists = granted.lists().map(|method| Notification { method, params: Raw::EMPTY_OBJECT });
-    let resources = granted.uris.iter().map(|uri| Notification {
-        method: Method::ResourceUpdated,
-        params: Splice::new().with("uri", &Raw::string(uri)).finish(),
-    });
-    lists.chain(resources).collect()
 }

@@ -21,11 +21,11 @@ use tokio::{
 };
 
 use super::{
-    ANSWER_WITHIN, Listen,
+    interruption::{is_transient, meanwhile},
+    listen::{ANSWER_WITHIN, Listen},
     manager::SUBSCRIPTIONS,
-    resubscribe::{is_transient, meanwhile},
 };
-use crate::{UpstreamLimits, deferred::deferred, watch::HEALTHY};
+use crate::{UpstreamLimits, deferred::deferred, limits::HEALTHY};
 
 /// The streams that the listeners of one connection to a modern server share, and those of its replacements.
 ///

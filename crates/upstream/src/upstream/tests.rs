@@ -18,8 +18,8 @@ use tokio::time::sleep;
 use super::*;
 use crate::{
     ConnectError, Connected, Connector, OpenRequest, UpstreamLimits,
+    limits::HEALTHY,
     test_server::{Farm, call, caller, error, result},
-    watch::HEALTHY,
 };
 
 const LEGACY: Revision = Revision::V2025_11_25;
