@@ -90,9 +90,9 @@ const CRATES: &[(&str, Ring)] = &[
     ("anyport-bench-knowledge", Ring::Proving),
     ("anyport-conformance", Ring::Proving),
     ("anyport-examples", Ring::Proving),
-    ("anyport-fuzz", Ring::Proving),
     ("anyport-interop", Ring::Proving),
     ("anyport-testing", Ring::Proving),
+    ("anyport-fuzz", Ring::Tests),
     ("anyport-tests", Ring::Tests),
     ("xtask", Ring::Apart),
 ];

@@ -79,7 +79,10 @@ async fn ten_thousand_abandoned_sessions_take_little_room_and_go_by_themselves()
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(ask(address, &last).await, 404);
     let after = in_use();
-    assert!(after < before + (full - before) / 10, "{after} bytes are left of {full}");
+    assert!(
+        after < before + (full - before) / 10,
+        "{after} bytes are left of {full}, {before} were there before"
+    );
 }
 
 /// Opens so many sessions, calls a tool in each, and goes away without a word. Returns the last one's id.

@@ -90,7 +90,8 @@ pub(super) fn document(input: &[u8]) {
     let Ok(path) = DocumentPath::new("a/b.md") else { return };
     let (document, _) = Document::parse(path, &text, FileTimes::default());
     assert!(document.uri().is_ascii());
-    for heading in outline(&text) {
+    // One of signs alone cannot be named.
+    for heading in outline(&text).iter().filter(|heading| !heading.slug.is_empty()) {
         let found = section(&text, &heading.slug);
         assert!(found.is_some_and(|found| text.contains(found)), "no section {:?}", heading.slug);
     }

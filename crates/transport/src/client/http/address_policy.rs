@@ -32,7 +32,7 @@ impl AddressRule {
 }
 
 /// The class of an address: how far away it can be reached from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum AddressClass {
     /// The public internet.
     Public,

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use anyport_service::sync::Lock;
 use http::{Uri, uri::Scheme};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
@@ -31,7 +32,7 @@ use super::{
     Fault,
     address_policy::{AddressClass, AddressRule},
     fault::without_secrets,
-    plain_stream::{PlainStream, Way},
+    plain_stream::{ConnectionInfo, PlainStream, Way},
 };
 use crate::client::Dial;
 
@@ -40,6 +41,9 @@ use crate::client::Dial;
 pub(crate) struct Connector {
     shared: Arc<Shared>,
     rule: AddressRule,
+    /// The host and port of the last connection, and where it leads. Each response could say that of its connection, and would
+    /// allocate for it.
+    reached: Arc<Lock<Option<(String, ConnectionInfo)>>>,
 }
 
 struct Shared {
@@ -86,12 +90,30 @@ impl Connector {
             Proxies::None => None,
         };
         let rule = AddressRule { public_only: options.public_only, class: None };
-        Self { shared: Arc::new(Shared { options, proxies, tls: OnceLock::new() }), rule }
+        let shared = Arc::new(Shared { options, proxies, tls: OnceLock::new() });
+        Self { shared, rule, reached: Arc::default() }
     }
 
     /// The same connector, for connections to addresses of one class.
     pub(super) fn of_class(&self, class: AddressClass) -> Self {
-        Self { rule: AddressRule { class: Some(class), ..self.rule }, ..self.clone() }
+        let rule = AddressRule { class: Some(class), ..self.rule };
+        Self { shared: self.shared.clone(), rule, reached: Arc::default() }
+    }
+
+    /// Where the connections to the host of `uri` lead; `None` if the last one was to another host.
+    pub(super) fn reached(&self, uri: &Uri) -> Option<ConnectionInfo> {
+        let target = HostPort::of(uri).ok()?.name();
+        self.reached.lock().as_ref().filter(|(name, _)| *name == target).map(|(_, info)| *info)
+    }
+
+    /// Notes a connection. Of addresses of several classes the class that is farthest away counts, from which the least can be
+    /// reached.
+    fn note(&self, target: &HostPort, info: ConnectionInfo) {
+        let name = target.name();
+        let mut reached = self.reached.lock();
+        let before = reached.as_ref().filter(|(known, _)| *known == name).and_then(|(_, info)| info.class);
+        let class = info.class.into_iter().chain(before).min();
+        *reached = Some((name, ConnectionInfo { class, ..info }));
     }
 
     /// Connects to the host of `uri`.
@@ -122,6 +144,7 @@ impl Connector {
 
     async fn open(&self, uri: &Uri, target: &HostPort, tunnel: bool) -> Result<Socket, Fault> {
         let plain = self.reach(uri, target, tunnel).await?;
+        self.note(target, plain.info());
         match uri.scheme() == Some(&Scheme::HTTPS) {
             true => self.secure(uri, target, plain).await,
             false => Ok(MaybeHttpsStream::Http(plain)),

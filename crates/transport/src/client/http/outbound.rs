@@ -25,8 +25,7 @@ use super::{
 /// Sends requests; clones share their connections.
 #[derive(Clone)]
 pub(crate) struct Outbound {
-    client: HttpClient,
-    connector: Connector,
+    home_client: Sender,
     /// The client of the last redirect to another origin.
     elsewhere: Arc<Lock<Option<Elsewhere>>>,
     /// The headers that every request to the server has: those that the user has set, and the host.
@@ -38,13 +37,18 @@ pub(crate) struct Outbound {
     redirects: usize,
 }
 
-type HttpClient = Client<Connector, Full<Bytes>>;
+/// Sends requests on connections of its own.
+#[derive(Clone)]
+struct Sender {
+    client: Client<Connector, Full<Bytes>>,
+    connector: Connector,
+}
 
 /// Sends the requests that a server has redirected to another origin, to addresses of the server's own class.
 struct Elsewhere {
     origin: url::Origin,
     class: AddressClass,
-    client: HttpClient,
+    client: Sender,
 }
 
 #[derive(Clone)]
@@ -58,7 +62,6 @@ struct Usual {
 impl Outbound {
     pub(crate) fn new(endpoint: &Endpoint) -> Self {
         let connector = Connector::new(endpoint.options.clone());
-        let client = client(connector.clone());
         let usual = uri(&endpoint.url).ok().map(|uri| {
             let credentials = connector.proxy_credentials(&uri);
             Usual { url: endpoint.url.clone(), uri, credentials }
@@ -68,8 +71,8 @@ impl Outbound {
         if let Some(host) = usual.as_ref().and_then(|usual| host(&usual.uri)) {
             given.entry(header::HOST).or_insert(host);
         }
-        let elsewhere = Arc::default();
-        Self { client, connector, elsewhere, given, home, usual, redirects: endpoint.redirects }
+        let (home_client, elsewhere) = (Sender::new(connector), Arc::default());
+        Self { home_client, elsewhere, given, home, usual, redirects: endpoint.redirects }
     }
 
     /// Sends a request and returns the head of the response; its body comes as it is read.
@@ -103,17 +106,18 @@ impl Outbound {
     ) -> Result<Response<Incoming>, Fault> {
         // Once led away, always away: a server that sends us back does not choose what we carry.
         let mut trusted = true;
-        let mut sent_on: Option<(Url, Url, HttpClient)> = None;
+        let mut sent_on: Option<(Url, Url, Sender)> = None;
         for _ in 0..=self.redirects {
-            let (from, at, client) =
-                sent_on.as_ref().map_or((url, url, &self.client), |(from, at, client)| (from, at, client));
+            let (from, at, sender) = sent_on
+                .as_ref()
+                .map_or((url, url, &self.home_client), |(from, at, sender)| (from, at, sender));
             let usual = self.usual.as_ref().filter(|usual| trusted && usual.url == *at);
             trusted = usual.is_some() || trusted && at.origin() == self.home;
             let (uri, credentials) = match usual {
                 Some(usual) => (usual.uri.clone(), usual.credentials.clone()),
                 None => {
                     let uri = uri(at)?;
-                    let credentials = self.connector.proxy_credentials(&uri);
+                    let credentials = self.home_client.connector.proxy_credentials(&uri);
                     (uri, credentials)
                 }
             };
@@ -125,7 +129,8 @@ impl Outbound {
             *request.method_mut() = method.clone();
             *request.uri_mut() = uri;
             *request.headers_mut() = carried;
-            let mut response = client.request(request).await.map_err(|error| lost(from, at, &error))?;
+            let mut response =
+                sender.client.request(request).await.map_err(|error| lost(from, at, &error))?;
             *is_redirected |= is_redirect(&response);
             let Some(to) = target(at, &response, !body.is_empty())? else {
                 if at.origin() != url.origin() {
@@ -136,21 +141,22 @@ impl Outbound {
                 return Ok(response);
             };
             tracing::debug!(from = shown(at), to = shown(&to), "the server sends us on");
-            let client = self.client_for(at, &to, &response);
-            sent_on = Some((at.clone(), to, client));
+            let sender = self.sender_for(at, &to, sender);
+            sent_on = Some((at.clone(), to, sender));
         }
         let why = "it was not the first redirect, and more are not followed";
         let to = shown(sent_on.as_ref().map_or(url, |(_, to, _)| to));
         Err(Fault::Redirect { from: self.home.ascii_serialization(), to, why })
     }
 
-    /// The client that sends on to `to` what `response` of `from` has redirected.
+    /// What sends on to `to`, to where `from` has redirected what `sender` sent.
     ///
     /// Another origin needs a connection of its own, whose address is looked at when it is made: a name that leads
     /// elsewhere a moment later gains nothing.
-    fn client_for(&self, from: &Url, to: &Url, response: &Response<Incoming>) -> HttpClient {
-        let Some(class) = class_of(from, response).filter(|_| from.origin() != to.origin()) else {
-            return self.client.clone();
+    fn sender_for(&self, from: &Url, to: &Url, sender: &Sender) -> Sender {
+        let info = uri(from).ok().and_then(|uri| sender.connector.reached(&uri));
+        let Some(class) = class_of(from, info).filter(|_| from.origin() != to.origin()) else {
+            return self.home_client.clone();
         };
         let origin = to.origin();
         let mut elsewhere = self.elsewhere.lock();
@@ -158,7 +164,7 @@ impl Outbound {
         {
             return known.client.clone();
         }
-        let client = client(self.connector.of_class(class));
+        let client = Sender::new(self.home_client.connector.of_class(class));
         *elsewhere = Some(Elsewhere { origin, class, client: client.clone() });
         client
     }
@@ -173,12 +179,15 @@ impl Outbound {
     }
 }
 
-fn client(connector: Connector) -> HttpClient {
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE)
-        .http1_max_buf_size(READ_AHEAD)
-        .build(connector)
+impl Sender {
+    fn new(connector: Connector) -> Self {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .http1_max_buf_size(READ_AHEAD)
+            .build(connector.clone());
+        Self { client, connector }
+    }
 }
 
 /// Why a request to `url`, to which `from` has sent us on if that is another one, has no response.

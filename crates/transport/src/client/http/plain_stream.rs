@@ -39,7 +39,7 @@ pub(super) enum Way {
     Dialled,
 }
 
-/// What a response says of the connection that it came on.
+/// Where a connection leads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConnectionInfo {
     pub(super) way: Way,
@@ -59,13 +59,16 @@ impl PlainStream {
     }
 }
 
+impl PlainStream {
+    pub(super) fn info(&self) -> ConnectionInfo {
+        let address = self.address.filter(|_| self.way == Way::Direct);
+        ConnectionInfo { way: self.way, class: address.map(|address| AddressClass::of(address.ip())) }
+    }
+}
+
 impl Connection for PlainStream {
     fn connected(&self) -> Connected {
-        let address = self.address.filter(|_| self.way == Way::Direct);
-        let class = address.map(|address| AddressClass::of(address.ip()));
-        Connected::new()
-            .proxy(self.way == Way::Proxy { reads: true })
-            .extra(ConnectionInfo { way: self.way, class })
+        Connected::new().proxy(self.way == Way::Proxy { reads: true })
     }
 }
 

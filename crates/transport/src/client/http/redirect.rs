@@ -91,10 +91,11 @@ pub(super) fn target(
     }
 }
 
-/// The class of the address that has sent `response`, a redirect; `None` if the caller dials, so that every URL leads to the
-/// same place.
-pub(super) fn class_of(from: &Url, response: &Response<Incoming>) -> Option<AddressClass> {
-    let info = response.extensions().get::<ConnectionInfo>()?;
+/// The class of the address of `from`, which has sent a redirect on a connection of which `info` is known; `None` if the caller
+/// dials, so that every URL leads to the same place.
+pub(super) fn class_of(from: &Url, info: Option<ConnectionInfo>) -> Option<AddressClass> {
+    // From the public internet the least can be reached.
+    let Some(info) = info else { return Some(AddressClass::Public) };
     match info.way {
         Way::Direct => info.class,
         // The proxy resolves names, and nobody here knows to what; it was set up for what is not of this network.
