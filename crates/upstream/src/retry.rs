@@ -349,10 +349,13 @@ impl Stream for RetriableCall {
 /// §Behavior Requirements) and ask about it during the next call, whose caller would be another one.
 impl Drop for RetriableCall {
     fn drop(&mut self) {
-        if let Some((hold, on)) = &self.hold
-            && matches!(hold.slot().key.share, Share::Lane(_))
-        {
-            hold.slot().retire(on.up());
+        let (Some((hold, on)), Some((request, _))) = (&self.hold, &self.call) else { return };
+        if !hold.slot().is_legacy() || !request.known().is_some_and(Method::may_ask) {
+            return;
+        }
+        match hold.slot().key.share {
+            Share::Lane(_) => _ = hold.slot().retire(on.up()),
+            _ => on.up().has_cancelled.store(true, Ordering::Relaxed),
         }
     }
 }

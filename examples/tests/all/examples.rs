@@ -450,7 +450,7 @@ fn long_blocking_what_outlives_its_call() {
 #[test]
 fn middleware() {
     let said = said_on_the_side(env!("CARGO_BIN_EXE_middleware"), &["open", "closed"]);
-    assert_eq!(said, ["local tools/call open answered", "local tools/call closed refused"]);
+    assert_eq!(said, ["local open answered", "local closed failed"]);
 }
 
 #[test]

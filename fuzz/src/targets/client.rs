@@ -27,6 +27,8 @@ pub(super) fn client(input: &[u8]) {
         played.read_events();
     }
     played.input(Input::Closed(anyport_protocol::failure::CloseReason::Lost("cut".into())));
+    // One that was never open is not over with its channel.
+    played.connection.close(&mut played.actions);
     played.read_events();
     assert!(played.calls.is_empty(), "calls without an outcome: {:?}", played.calls);
     assert_eq!(played.connection.open_server_requests(), 0, "server requests are left");

@@ -133,7 +133,7 @@ impl Outbound {
                 sender.client.request(request).await.map_err(|error| lost(from, at, &error))?;
             *is_redirected |= is_redirect(&response);
             let Some(to) = target(at, &response, !body.is_empty())? else {
-                if at.origin() != url.origin() {
+                if sent_on.is_some() && at.origin() != url.origin() {
                     let redirected = Redirected::of(url, at);
                     redirected.check(&response)?;
                     response.extensions_mut().insert(redirected);
