@@ -220,7 +220,6 @@ impl Pool {
         let (revision, events) = (session.revision(), peer.subscribe());
         let up = Arc::new(Up {
             roots_of: OnceLock::new(),
-            has_cancelled: AtomicBool::new(false),
             service: service.clone(),
             session: session.clone(),
             peer,

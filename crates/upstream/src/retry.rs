@@ -345,21 +345,6 @@ impl Stream for RetriableCall {
     }
 }
 
-/// A call that ends here without an outcome was cancelled. "The receiver **MAY** ignore" that (2025-11-25, cancellation
-/// §Behavior Requirements) and ask about it during the next call, whose caller would be another one.
-impl Drop for RetriableCall {
-    fn drop(&mut self) {
-        let (Some((hold, on)), Some((request, _))) = (&self.hold, &self.call) else { return };
-        if !hold.slot().is_legacy() || !request.known().is_some_and(Method::may_ask) {
-            return;
-        }
-        match hold.slot().key.share {
-            Share::Lane(_) => _ = hold.slot().retire(on.up()),
-            _ => on.up().has_cancelled.store(true, Ordering::Relaxed),
-        }
-    }
-}
-
 /// Answers a server request, and notes that the call goes on with that.
 struct NotesAnswer {
     responder: Responder,

@@ -72,8 +72,6 @@ pub(crate) struct Up {
     pub(crate) attempts: u32,
     /// Whose roots the server has: the connection is that caller's from then on.
     pub(crate) roots_of: OnceLock<Share>,
-    /// Whether a call that may be asked was cancelled, so that the server may ask about it during another one.
-    pub(crate) has_cancelled: AtomicBool,
     /// Told when we close it.
     pub(crate) closing: Notify,
     /// Calls under way on this connection. Those of its slot may be on a later one.
@@ -172,11 +170,6 @@ impl Slot {
     /// Whether the connection that is there has the roots of another caller; see [`Up::has_roots_of_another`].
     pub(crate) fn has_roots_of_another(&self, context: &Context) -> bool {
         self.up().is_some_and(|up| up.has_roots_of_another(context))
-    }
-
-    /// Whether the server may ask about a call that was cancelled, on the connection that is there.
-    pub(crate) fn has_cancelled(&self) -> bool {
-        self.up().is_some_and(|up| up.has_cancelled.load(Ordering::Relaxed))
     }
 
     /// How the calls of the server's requests were found so far, on the connection that is there.

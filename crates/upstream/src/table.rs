@@ -53,8 +53,7 @@ impl Table {
 
     /// Nothing is guessed of whom a server means that asks without saying so: then each caller has a connection of its
     /// own, and so has each call of callers that nothing tells apart. Those share one until it carries a question that
-    /// may be open for long, or a call was cancelled that the server may still ask about. `all` is the place of all who
-    /// can do the same.
+    /// may be open for long. `all` is the place of all who can do the same.
     fn share(
         &self,
         context: &Context,
@@ -75,8 +74,8 @@ impl Table {
         }
         let together = if is_anothers { Share::own(context) } else { Share::All };
         let place = |share: &Share| self.slots.get(&all.of(share));
-        let is_doubtful = || place(&together).is_some_and(|slot| slot.has_asked() || slot.has_cancelled());
-        if !(asks && (isolated || ambiguous && is_doubtful())) {
+        let asked = || place(&together).is_some_and(|slot| slot.has_asked());
+        if !(asks && (isolated || ambiguous && asked())) {
             return together;
         }
         let lanes = || (0..=self.slots.len()).map(Share::Lane);

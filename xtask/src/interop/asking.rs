@@ -38,6 +38,10 @@ pub(super) fn all() -> Vec<Asking> {
     let mut all = Vec::new();
     for server in Sdk::ALL {
         for over in [Over::Stdio, Over::Http] {
+            // Over HTTP the SDK's handler serves older clients without sessions, so it can push no question to any client.
+            if (server, over) == (Sdk::TypeScript, Over::Http) {
+                continue;
+            }
             for client in [Client::Python2, Client::TypeScript2] {
                 let eras = client.eras(over).iter();
                 all.extend(eras.map(|&era| Asking { server, client, era, over }));
@@ -82,7 +86,7 @@ mod tests {
     #[test]
     fn every_server_asks_clients_of_both_eras() {
         let all = all();
-        assert_eq!(all.len(), 32);
+        assert_eq!(all.len(), 28);
         for server in Sdk::ALL {
             for era in [Era::Modern, Era::Legacy] {
                 assert!(all.iter().any(|asking| (asking.server, asking.era) == (server, era)));

@@ -23,7 +23,6 @@ pub(super) struct RecentCallers<C> {
 #[derive(Debug)]
 struct RecentCall<C> {
     caller: C,
-    unidentifiable: bool,
     /// Whether it wanted log messages.
     logs: bool,
 }
@@ -76,14 +75,13 @@ impl<C: Clone + Eq> RecentCallers<C> {
         if self.cancelled.len() >= LIMIT {
             self.forget_oldest();
         }
-        let CallFacts { caller, unidentifiable, .. } = facts;
-        self.cancelled.push_back((id, RecentCall { caller, unidentifiable, logs }));
+        self.cancelled.push_back((id, RecentCall { caller: facts.caller, logs }));
     }
 
     fn forget_oldest(&mut self) {
-        let Some((_, RecentCall { caller, unidentifiable, .. })) = self.cancelled.pop_front() else { return };
+        let Some((_, RecentCall { caller, .. })) = self.cancelled.pop_front() else { return };
         self.forgotten = match std::mem::replace(&mut self.forgotten, Forgotten::Several) {
-            Forgotten::Nobody if !unidentifiable => Forgotten::Caller(caller),
+            Forgotten::Nobody => Forgotten::Caller(caller),
             Forgotten::Caller(known) if known == caller => Forgotten::Caller(known),
             _ => Forgotten::Several,
         };
@@ -96,7 +94,8 @@ impl<C: Clone + Eq> RecentCallers<C> {
 
     /// Whether the server may mean a call that is over, of another caller than that of `call`.
     ///
-    /// Anonymous callers that nothing tells apart are each another one.
+    /// Anonymous callers that nothing tells apart count as one: else a caller who has cancelled a call once could not be asked
+    /// any more, or would be served by another process, without what the server remembers.
     pub(super) fn may_be_meant(&self, about: About, call: &CallFacts<C>) -> bool {
         let fits = |other: &RecentCall<C>| about == About::Any || other.logs;
         let is_forgotten = match &self.forgotten {
@@ -104,10 +103,7 @@ impl<C: Clone + Eq> RecentCallers<C> {
             Forgotten::Caller(caller) => *caller != call.caller,
             Forgotten::Several => true,
         };
-        is_forgotten
-            || self.cancelled.iter().any(|(_, other)| {
-                fits(other) && (other.unidentifiable || call.unidentifiable || other.caller != call.caller)
-            })
+        is_forgotten || self.cancelled.iter().any(|(_, other)| fits(other) && other.caller != call.caller)
     }
 
     /// Forgets everybody: the session for which the server worked is no more.

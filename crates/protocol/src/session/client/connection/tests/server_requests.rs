@@ -122,7 +122,7 @@ fn whoever_is_alone_on_a_connection_is_asked_whatever_was_cancelled() {
 }
 
 #[test]
-fn anonymous_callers_are_asked_one_after_the_other_but_not_while_an_answer_is_missing() {
+fn anonymous_callers_are_asked_one_after_the_other_also_after_a_call_was_cancelled() {
     let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
     let anonymous = || CallFacts { unidentifiable: true, ..facts("", Method::ToolsCall) };
     let first = hand.sent(anonymous());
@@ -136,8 +136,14 @@ fn anonymous_callers_are_asked_one_after_the_other_but_not_while_an_answer_is_mi
     let third = hand.sent(anonymous());
     hand.did();
     hand.hear(ASK);
+    assert_eq!(hand.did(), ["Attributed(Single)".to_owned(), format!("wake {third}")]);
+    // Another caller is never asked in their place.
+    hand.abandon(third);
+    let other = hand.sent(facts("a", Method::ToolsCall));
+    hand.did();
+    hand.hear(ASK);
     assert_eq!(hand.did()[0], "Attributed(Ambiguous)");
-    assert!(hand.next(third).is_none());
+    assert!(hand.next(other).is_none());
 }
 
 #[test]
