@@ -1,7 +1,7 @@
 //! Which crate may use which.
 //!
 //! ```text
-//! proving   testing  conformance  bench  fuzz* examples                see everything; nothing sees them, but `tests`
+//! proving   testing  conformance  bench  fuzz  examples                see everything; nothing sees them, but `tests`
 //! program   cli
 //! product   console* -> gateway    knowledge     mesh*
 //! facade    anyport                                                    re-exports, and assembly of library parts

@@ -27,6 +27,11 @@ impl AskingEras {
         remembered.get(&key(request)?).copied()
     }
 
+    /// Forgets all of them: the server is not what it was.
+    pub(crate) fn clear(&self) {
+        self.0.lock().clear();
+    }
+
     /// Remembers that the handler of `request` can ask in `era` alone.
     pub(crate) fn remember(&self, request: &Request, era: Era) {
         let Some(key) = key(request) else { return };

@@ -34,14 +34,27 @@ impl Upstream {
     fn again(&self, outcome: Outcome, quirk: &Quirk, request: Request, context: Context) -> Reply {
         let (name, era, sdk) = (request.name().unwrap_or_default(), quirk.asks_in, quirk.sdk);
         tracing::info!(upstream = self.name(), %name, ?era, sdk, "it can ask in one era alone, and is called in that one");
-        self.pool.0.asking_eras.remember(&request, era);
         let upstream = self.clone();
         deferred(async move {
+            // Anybody's words may stand in the text of a failed tool.
+            if !upstream.speaks(era, &context).await {
+                return Reply::ready(outcome);
+            }
+            upstream.pool.0.asking_eras.remember(&request, era);
             match upstream.is_repeatable(era, &request, &context).await {
                 true => upstream.call_in(era, request, context),
                 false => Reply::ready(quirks::explained(outcome, era)),
             }
         })
+    }
+
+    /// Whether the server speaks `era`; connects in it if that is unknown.
+    async fn speaks(&self, era: Era, context: &Context) -> bool {
+        if self.pool.has_era(era).is_none() {
+            // Why there is no connection is not what the caller asked.
+            let _ = self.pool.up(context, era).await;
+        }
+        self.pool.era_for_calls(era) == Some(era)
     }
 
     /// Whether a call may be made again in `era` that failed in the other one.

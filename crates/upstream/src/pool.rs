@@ -98,6 +98,7 @@ impl Pool {
     /// The server is not what it was.
     pub(crate) fn forget_eras(&self) {
         self.lock().eras = ServedEras::default();
+        self.0.asking_eras.clear();
     }
 
     /// The era of the connections for calls that prefer `preferred`; `None` while that is unknown.

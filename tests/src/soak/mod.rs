@@ -4,12 +4,12 @@
 //! upgraded, slow, and cut in the middle of a body. Every call must have exactly one outcome, with the caller's own word or
 //! an error that names nobody else's. When all is quiet again, each bridge must be as it was when it began.
 //!
-//! - [`server`]: what is called.
-//! - [`kind`]: the kinds of servers.
-//! - [`upstream`]: a server, its bridge, and what happens to the server.
-//! - [`caller`]: who calls.
-//! - [`tally`]: what came of the calls, and what must not have happened.
-//! - [`process`]: what a process holds: memory, descriptors, children.
+//! - `server`: what is called.
+//! - `kind`: the kinds of servers.
+//! - `upstream`: a server, its bridge, and what happens to the server.
+//! - `caller`: who calls.
+//! - `tally`: what came of the calls, and what must not have happened.
+//! - `process`: what a process holds: memory, descriptors, children.
 
 mod caller;
 mod kind;

@@ -392,7 +392,10 @@ impl Keeper {
 
     fn settle(&self, version: u64, failure: Option<Outcome>) {
         let granted = self.granted.clone();
-        self.settles.send_replace(Status { settled: version, granted, failure });
+        self.settles.send_modify(|status| {
+            // A replacement settles what was asked for while it waited as well.
+            *status = Status { settled: version.max(status.settled), granted, failure };
+        });
     }
 
     /// Passes on what the stream says until something else is wanted, or the stream has ended. Returns `false` if nobody can

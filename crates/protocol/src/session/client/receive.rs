@@ -239,8 +239,11 @@ impl<C: Clone + Eq> ClientConnection<C> {
             return self.recent.may_be_meant(About::Logs, &sole.facts);
         }
         let mut open = self.calls.open().filter(|(_, call)| call.facts.method.is_some_and(Method::may_ask));
-        open.any(|(_, call)| call.facts.caller != sole.facts.caller)
-            || self.recent.may_be_meant(About::Any, &sole.facts)
+        let is_another = |call: &Call<C>| {
+            let is_unknown = call.facts.unidentifiable || sole.facts.unidentifiable;
+            !std::ptr::eq(call, sole) && (is_unknown || call.facts.caller != sole.facts.caller)
+        };
+        open.any(|(_, call)| is_another(call)) || self.recent.may_be_meant(About::Any, &sole.facts)
     }
 
     fn notification(

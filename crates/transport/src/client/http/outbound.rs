@@ -154,10 +154,12 @@ impl Outbound {
     /// Another origin needs a connection of its own, whose address is looked at when it is made: a name that leads
     /// elsewhere a moment later gains nothing.
     fn sender_for(&self, from: &Url, to: &Url, sender: &Sender) -> Sender {
+        if from.origin() == to.origin() {
+            // Bound to the class that it is bound to.
+            return sender.clone();
+        }
         let info = uri(from).ok().and_then(|uri| sender.connector.reached(&uri));
-        let Some(class) = class_of(from, info).filter(|_| from.origin() != to.origin()) else {
-            return self.home_client.clone();
-        };
+        let Some(class) = class_of(from, info) else { return self.home_client.clone() };
         let origin = to.origin();
         let mut elsewhere = self.elsewhere.lock();
         if let Some(known) = elsewhere.as_ref().filter(|known| known.origin == origin && known.class == class)
