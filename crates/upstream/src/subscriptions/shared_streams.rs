@@ -367,7 +367,9 @@ impl Keeper {
             if wanted.is_empty() {
                 (self.open, self.granted) = (None, Arc::default());
                 (self.missed, self.attempts) = (Missed::Nothing, 0);
-            } else if !self.is_open_with(&filter) && !self.replace(filter, wanted.version).await {
+            } else if !self.is_open_with(&filter) {
+                self.replace(filter, wanted.version).await;
+                // What is wanted may be more by now, and the version above is of the past.
                 continue;
             }
             self.settle(wanted.version, None);
@@ -392,10 +394,7 @@ impl Keeper {
 
     fn settle(&self, version: u64, failure: Option<Outcome>) {
         let granted = self.granted.clone();
-        self.settles.send_modify(|status| {
-            // A replacement settles what was asked for while it waited as well.
-            *status = Status { settled: version.max(status.settled), granted, failure };
-        });
+        self.settles.send_replace(Status { settled: version, granted, failure });
     }
 
     /// Passes on what the stream says until something else is wanted, or the stream has ended. Returns `false` if nobody can
@@ -443,17 +442,18 @@ impl Keeper {
         }
     }
 
-    /// Opens a stream with `filter` in place of the one that is open. Returns whether there is a stream.
+    /// Opens a stream with `filter` in place of the one that is open, and settles what was asked for up to `version`, unless
+    /// something else is wanted by now.
     ///
     /// 2026-07-28 has no message that changes a filter: the old stream is closed after the new one was acknowledged.
-    async fn replace(&mut self, mut filter: SubscriptionFilter, mut version: u64) -> bool {
+    async fn replace(&mut self, mut filter: SubscriptionFilter, mut version: u64) {
         if self.open.is_some() {
             // Many sessions that come at once are one change.
             sleep(BATCH_WINDOW).await;
             let wanted = self.wanted();
             (filter, version) = (wanted.filter(), wanted.version);
             if wanted.is_empty() || self.is_open_with(&filter) {
-                return false;
+                return;
             }
         }
         let request = Request::new(Method::Listen, filter.params());
@@ -466,15 +466,13 @@ impl Keeper {
             Ok(acknowledged) => {
                 self.opened(reply, filter, &acknowledged);
                 self.settle(version, None);
-                true
             }
             // The server refuses the resources that are new, whatever else it says.
-            Err(outcome) if !is_transient(&outcome) && self.deny_new(&filter) => false,
+            Err(outcome) if !is_transient(&outcome) && self.deny_new(&filter) => {}
             Err(outcome) => {
                 self.attempts += 1;
                 self.settle(version, Some(outcome.clone()));
                 self.pause(&outcome).await;
-                false
             }
         }
     }
