@@ -55,7 +55,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
         .sort_by_key(|program| fs::metadata(&program.executable).map_or(0, |found| u64::MAX - found.len()));
     let failed = parallel::map(&programs, |program| program.run().err().map(|failure| failure.to_string()));
     let mut failed: Vec<_> = failed.into_iter().flatten().collect();
-    // The examples of the macros need the server, which stands on them.
+    // The examples of the macros are compiled in the crate of the server, which stands on them.
     let documentation = ["test", "--workspace", "--locked", "--doc", "--exclude", "anyport-macros"];
     if let Err(failure) = process::run(workspace.cargo().args(documentation)) {
         failed.push(failure.to_string());

@@ -167,3 +167,16 @@ pub use state::State;
 pub use subcall::CallError;
 pub use tool::{IntoToolResult, Json, NoArguments, Tool, ToolHandler, ToolResult};
 pub use values::Values;
+
+/// The examples of the macros' documentation, which need this crate: theirs cannot depend on it.
+#[cfg(doctest)]
+mod examples_of_macros {
+    #[doc = include_str!("../../macros/docs/prompt.md")]
+    struct Prompt;
+    #[doc = include_str!("../../macros/docs/resource.md")]
+    struct Resource;
+    #[doc = include_str!("../../macros/docs/tool.md")]
+    struct Tool;
+    #[doc = include_str!("../../macros/docs/tools.md")]
+    struct Tools;
+}
