@@ -5,7 +5,7 @@
 //! an error that names nobody else's. When all is quiet again, each bridge must be as it was when it began.
 //!
 //! - `server`: what is called.
-//! - `kind`: the kinds of servers.
+//! - `plan`: what a run is asked for; `kind`: the kinds of servers.
 //! - `upstream`: a server, its bridge, and what happens to the server.
 //! - `caller`: who calls.
 //! - `tally`: what came of the calls, and what must not have happened.
@@ -13,12 +13,13 @@
 
 mod caller;
 mod kind;
+mod plan;
 mod process;
 mod server;
 mod tally;
 mod upstream;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     task::JoinSet,
@@ -28,23 +29,13 @@ use tokio::{
 use caller::Caller;
 use kind::Kind;
 pub use kind::revisions;
+pub use plan::Plan;
 use process::Held;
 pub use server::serve;
 use tally::Tally;
 use upstream::Upstream;
 
 use crate::cross_transport::Fault;
-
-/// A run.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// How long calls are made.
-    pub time: Duration,
-    /// The program `anyport`.
-    pub program: PathBuf,
-    /// The random seed of the callers and of the faults. Which of them meet is up to the system.
-    pub seed: u64,
-}
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -68,15 +59,14 @@ const SETTLES: Duration = Duration::from_secs(90);
 pub async fn run(plan: &Plan) -> Result<Report, Fault> {
     let mut upstreams = Vec::new();
     for kind in Kind::ALL {
-        upstreams.push(Arc::new(Upstream::start(kind, &plan.program).await?));
+        upstreams.push(Arc::new(Upstream::start(kind, plan).await?));
     }
     let tally = Arc::new(Tally::default());
     // What a bridge allocates once, for its first calls of every kind, is not what it fails to give back.
     call(&upstreams, &tally, plan, Duration::from_secs(5), false).await?;
-    let before = settled(&upstreams, &vec![None; upstreams.len()]).await?;
+    let before = settled(&upstreams, None).await?;
     call(&upstreams, &tally, plan, plan.time, true).await?;
-    let goals: Vec<_> = before.iter().copied().map(Some).collect();
-    let after = settled(&upstreams, &goals).await?;
+    let after = settled(&upstreams, Some(&before)).await?;
     let mut text =
         format!("{tally}\n{:<28} {:>12} {:>12} {:>12}\n", "bridge before", "MiB", "descriptors", "children");
     for ((upstream, before), after) in upstreams.iter().zip(&before).zip(&after) {
@@ -124,20 +114,23 @@ async fn call(
     Ok(())
 }
 
-/// What each bridge holds, as soon as that is no more than its `goal`, or when it has had its time.
-async fn settled(upstreams: &[Arc<Upstream>], goals: &[Option<Held>]) -> Result<Vec<Held>, Fault> {
+/// What each bridge holds, as soon as that is no more than it held `before`, and without that as soon as it does not change;
+/// or when it has had its time.
+async fn settled(upstreams: &[Arc<Upstream>], before: Option<&[Held]>) -> Result<Vec<Held>, Fault> {
     let until = Instant::now() + SETTLES;
     // Sessions that were left end by themselves.
     sleep(upstream::SESSION_IDLE * 2).await;
+    let mut last = Vec::new();
     loop {
         let held = upstreams.iter().map(|upstream| upstream.held()).collect::<Result<Vec<_>, _>>()?;
-        let is_settled = held
-            .iter()
-            .zip(goals)
-            .all(|(held, goal)| goal.as_ref().is_some_and(|goal| held.exceeds(goal).is_empty()));
+        let is_settled = match before {
+            Some(before) => held.iter().zip(before).all(|(held, before)| held.exceeds(before).is_empty()),
+            None => held == last,
+        };
         if is_settled || Instant::now() > until {
             return Ok(held);
         }
+        last = held;
         sleep(Duration::from_secs(1)).await;
     }
 }

@@ -1,7 +1,6 @@
 use std::{
     io::{BufRead as _, BufReader},
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -9,10 +8,12 @@ use std::{
 use anyport_service::sync::Lock;
 use anyport_testing::chaos::{Chaos, ChaosProxy, Cut, Faults};
 use fastrand::Rng;
+use tempfile::TempDir;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     kind::Kind,
+    plan::Plan,
     process::{Held, descendants, is_server},
     tally::Tally,
 };
@@ -32,6 +33,8 @@ pub(super) struct Upstream {
     bridge: Process,
     /// The server, where we and not the bridge have started it, its address, and the network before it.
     server: Option<(Lock<Process>, SocketAddr, ChaosProxy)>,
+    /// The state folder of the bridge.
+    _state: TempDir,
 }
 
 /// A process that ends with its owner.
@@ -51,25 +54,25 @@ impl Drop for Process {
 
 impl Upstream {
     /// Starts both.
-    pub(super) async fn start(kind: Kind, program: &Path) -> Result<Self, Fault> {
+    pub(super) async fn start(kind: Kind, plan: &Plan) -> Result<Self, Fault> {
         let this = std::env::current_exe()?;
-        let mut bridge = Command::new(program);
+        let mut bridge = Command::new(&plan.program);
         bridge.args(["bridge", "--port", "0", "--timeout", &TIMEOUT.as_secs().to_string()]);
         bridge.args(["--log-level", "error", "--limit", &format!("session_idle={}", SESSION_IDLE.as_secs())]);
-        let home = std::env::temp_dir().join(format!("anyport-soak-{}", std::process::id()));
-        bridge.arg("--state-dir").arg(home.join(format!("{kind:?}")));
+        let state = tempfile::tempdir()?;
+        bridge.arg("--state-dir").arg(state.path());
         let server = if kind == Kind::Program {
             bridge.arg("--").arg(&this).args(["serve", "legacy"]);
             None
         } else {
             let address = free_address()?;
-            let process = serve(kind.era(&mut Rng::new()), address)?;
+            let process = serve(kind.era(&mut Rng::with_seed(plan.seed)), address)?;
             let network = ChaosProxy::before(address).await?;
             bridge.arg(format!("http://{}/mcp", network.address()));
             Some((Lock::new(process), address, network))
         };
         let (bridge, address) = listening(bridge)?;
-        Ok(Self { kind, address, bridge, server })
+        Ok(Self { kind, address, bridge, server, _state: state })
     }
 
     /// What the bridge holds.
