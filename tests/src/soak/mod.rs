@@ -114,23 +114,26 @@ async fn call(
     Ok(())
 }
 
-/// What each bridge holds, as soon as that is no more than it held `before`, and without that as soon as it does not change;
-/// or when it has had its time.
+/// What each bridge holds, as soon as that is no more than it held `before`, or when it has had its time. Without that, what it
+/// holds at rest.
 async fn settled(upstreams: &[Arc<Upstream>], before: Option<&[Held]>) -> Result<Vec<Held>, Fault> {
+    let held = || upstreams.iter().map(|upstream| upstream.held()).collect::<Result<Vec<_>, _>>();
+    let Some(before) = before else {
+        sleep(REST).await;
+        return Ok(held()?);
+    };
     let until = Instant::now() + SETTLES;
     // Sessions that were left end by themselves.
     sleep(upstream::SESSION_IDLE * 2).await;
-    let mut last = Vec::new();
     loop {
-        let held = upstreams.iter().map(|upstream| upstream.held()).collect::<Result<Vec<_>, _>>()?;
-        let is_settled = match before {
-            Some(before) => held.iter().zip(before).all(|(held, before)| held.exceeds(before).is_empty()),
-            None => held == last,
-        };
+        let held = held()?;
+        let is_settled = held.iter().zip(before).all(|(held, before)| held.exceeds(before).is_empty());
         if is_settled || Instant::now() > until {
             return Ok(held);
         }
-        last = held;
         sleep(Duration::from_secs(1)).await;
     }
 }
+
+/// How long a bridge that nobody calls keeps what it may use again, and a little more: connections, for 30 s.
+const REST: Duration = Duration::from_secs(35);
