@@ -12,8 +12,7 @@ use crate::{
     Connector, IsolationPolicy, ToolCatalog, Upstream, UpstreamLimits,
     asking_eras::AskingEras,
     era::Era,
-    pool::EraCalls,
-    pool::{CloseOnDrop, Inner, Pool, UpstreamMetrics},
+    pool::{CloseOnDrop, EraCalls, Inner, Pool, UpstreamMetrics},
 };
 
 /// Builds an [`Upstream`].

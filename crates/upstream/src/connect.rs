@@ -127,7 +127,7 @@ impl Pool {
     /// Connects once, in a task of its own: a first caller that leaves does not affect the others.
     async fn connect(self, slot: Arc<Slot>, client: OpenRequest, failed: Option<Down>) {
         let preferred = slot.key.preferred();
-        let known = self.lock().eras.has(preferred);
+        let known = self.eras().has(preferred);
         let first = match known {
             None => Some(self.0.first.lock().await),
             Some(_) => None,
@@ -169,7 +169,7 @@ impl Pool {
 
     /// Whether calls that would come to this place go elsewhere, by what is known of the server by now.
     fn is_obsolete(&self, slot: &Slot) -> bool {
-        let known = self.lock().eras.has(slot.key.preferred());
+        let known = self.eras().has(slot.key.preferred());
         match slot.key.era {
             None => known.is_some(),
             Some(_) => known == Some(false),
@@ -243,7 +243,7 @@ impl Pool {
             table.slots.entry(key).or_insert_with_key(|key| Slot::new(key.clone(), self.0.limits)).clone()
         };
         tracing::debug!(upstream = self.0.name, revision = revision.as_str(), "connected");
-        let (info, eras) = (Arc::new(ServerInfo::of(&session)), self.lock().eras);
+        let (info, eras) = (Arc::new(ServerInfo::of(&session)), self.eras());
         self.0.server_info.send_modify(|known| known.found(info, eras));
         if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
             park.identify(ServerIdentity::of(session.discovered()));

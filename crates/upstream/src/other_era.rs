@@ -32,14 +32,14 @@ impl Upstream {
 
     /// The next step for a call that failed with `outcome`, of which `quirk` says in which era its handler can ask.
     fn again(&self, outcome: Outcome, quirk: &Quirk, request: Request, context: Context) -> Reply {
-        let (name, era, sdk) = (request.name().unwrap_or_default(), quirk.asks_in, quirk.sdk);
-        tracing::info!(upstream = self.name(), %name, ?era, sdk, "it can ask in one era alone, and is called in that one");
-        let upstream = self.clone();
+        let (upstream, era, sdk) = (self.clone(), quirk.asks_in, quirk.sdk);
         deferred(async move {
             // Anybody's words may stand in the text of a failed tool.
             if !upstream.speaks(era, &context).await {
                 return Reply::ready(outcome);
             }
+            let name = request.name().unwrap_or_default();
+            tracing::info!(upstream = upstream.name(), %name, ?era, sdk, "it can ask in one era alone, and is called in that one");
             upstream.pool.0.asking_eras.remember(&request, era);
             match upstream.is_repeatable(era, &request, &context).await {
                 true => upstream.call_in(era, request, context),
@@ -50,11 +50,11 @@ impl Upstream {
 
     /// Whether the server speaks `era`; connects in it if that is unknown.
     async fn speaks(&self, era: Era, context: &Context) -> bool {
-        if self.pool.has_era(era).is_none() {
+        if self.pool.eras().has(era).is_none() {
             // Why there is no connection is not what the caller asked.
             let _ = self.pool.up(context, era).await;
         }
-        self.pool.era_for_calls(era) == Some(era)
+        self.pool.eras().for_calls(era) == Some(era)
     }
 
     /// Whether a call may be made again in `era` that failed in the other one.

@@ -101,14 +101,9 @@ impl Pool {
         self.0.asking_eras.clear();
     }
 
-    /// The era of the connections for calls that prefer `preferred`; `None` while that is unknown.
-    pub(crate) fn era_for_calls(&self, preferred: Era) -> Option<Era> {
-        self.lock().eras.for_calls(preferred)
-    }
-
-    /// Whether the server speaks `era`; `None` while that is unknown.
-    pub(crate) fn has_era(&self, era: Era) -> Option<bool> {
-        self.lock().eras.has(era)
+    /// The eras that the server speaks, as far as that is known.
+    pub(crate) fn eras(&self) -> ServedEras {
+        self.lock().eras
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Table> {

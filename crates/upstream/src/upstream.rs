@@ -18,8 +18,7 @@ use crate::{
     deferred::deferred,
     era::Era,
     isolation::{ConnectionKey, Share},
-    pool::EraCalls,
-    pool::{CloseOnDrop, Pool},
+    pool::{CloseOnDrop, EraCalls, Pool},
 };
 
 /// One server: it is connected when somebody calls it, and again when the connection was lost.
@@ -142,7 +141,8 @@ impl Upstream {
 
     /// Makes a call in the era `preferred` if the server speaks it, and in the other one if not.
     pub(crate) fn call_in(&self, preferred: Era, request: Request, context: Context) -> Reply {
-        let Some(era) = self.pool.era_for_calls(preferred) else {
+        let eras = self.pool.eras();
+        let Some(era) = eras.for_calls(preferred) else {
             let upstream = self.clone();
             return deferred(async move {
                 match upstream.pool.up(&context, preferred).await {
@@ -152,7 +152,7 @@ impl Upstream {
             });
         };
         let is_first = preferred == Era::of(context.revision())
-            && self.pool.has_era(era.other()) != Some(false)
+            && eras.has(era.other()) != Some(false)
             && request.known().is_some_and(Method::may_ask)
             && request.params.member("requestState").is_none()
             && self.can_be_asked(era.other(), &context);
@@ -165,14 +165,14 @@ impl Upstream {
 
     /// Makes a call in the era `era`, through the adapter that its caller needs there.
     fn converted(&self, era: Era, request: Request, context: Context) -> Reply {
-        let plain = EraCalls { pool: self.pool.clone(), era };
+        let plain = || EraCalls { pool: self.pool.clone(), era };
         match (era, context.input_mode()) {
             // A modern server asks by result: whoever is asked live is served by the shim.
             (Era::Modern, InputMode::Inline) => self.legacy_clients.call(request, context),
             // It sees us alone: what it gives to one of our callers is bound to that one.
             (Era::Modern, InputMode::InputRequired) => match &self.bound {
                 Some(bound) => bound.call(request, context),
-                None => plain.call(request, context),
+                None => plain().call(request, context),
             },
             // A legacy server asks live: its questions are kept for a caller that retries.
             (Era::Legacy, InputMode::InputRequired) => match &self.parked {
@@ -181,10 +181,10 @@ impl Upstream {
                 None => {
                     let (info, all) = (context.client_info().cloned(), context.capabilities());
                     let extensions = Splice::retain(all, |key| key == "extensions").finish();
-                    plain.call(request, context.with_client(extensions, info))
+                    plain().call(request, context.with_client(extensions, info))
                 }
             },
-            (Era::Legacy, InputMode::Inline) => plain.call(request, context),
+            (Era::Legacy, InputMode::Inline) => plain().call(request, context),
         }
     }
 }

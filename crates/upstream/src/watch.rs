@@ -12,7 +12,6 @@ use tokio::time::{Instant, interval_at, sleep_until};
 
 use crate::{
     ConnectError, OpenRequest, WhenDown,
-    era::Era,
     isolation::Share,
     limits::HEALTHY,
     pool::Pool,
@@ -107,7 +106,7 @@ impl Pool {
         match event {
             PeerEvent::Request(request) => self.unsolicited(slot, &request),
             // A modern server notifies of changes on the streams that were asked for, and nowhere else.
-            _ if slot.key.era == Some(Era::Modern) => {}
+            _ if !slot.is_legacy() => {}
             PeerEvent::Lagged(_) => slot.listen.missed(),
             event @ PeerEvent::Notification(..) => {
                 if let Some(notification) = event.into_notification() {
