@@ -10,5 +10,5 @@
 mod request_state;
 mod sealer;
 
-pub use request_state::{RequestIdentity, RequestState, StateRefused, digest};
+pub use request_state::{RequestIdentity, RequestState, StateRefused, digest, hex};
 pub use sealer::{Key, NoRandomness, Sealer, Unsealed};

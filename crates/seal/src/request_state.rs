@@ -83,9 +83,7 @@ impl RequestIdentity {
     /// Adds the digest of the arguments; absent ones are `{}`.
     #[must_use]
     pub fn with_arguments(mut self, arguments: Option<&str>) -> Self {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let digits = digest(arguments.unwrap_or("{}")).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        self.arguments = digits.map(|digit| char::from(HEX[usize::from(digit)])).collect();
+        self.arguments = hex(&digest(arguments.unwrap_or("{}")));
         self
     }
 }
@@ -142,6 +140,13 @@ impl<P: DeserializeOwned> RequestState<P> {
 pub fn digest(json: &str) -> [u8; 32] {
     let text = serde_json::from_str(json).map_or_else(|_| json.into(), |value| canonical(&value));
     Sha256::digest(&text).into()
+}
+
+/// `bytes` in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 #[cfg(test)]

@@ -86,10 +86,10 @@ impl BufferedBytes {
         self.0.limits.bytes / 4
     }
 
-    /// Whether a further answer may be held for its client: one more is always admitted while there is room at all, so that
-    /// an answer larger than the budget is possible.
-    pub(crate) fn has_room(&self) -> bool {
-        self.0.used.lock().unread < self.max_unread()
+    /// Whether an answer of `bytes` bytes may be held for its client at once. One more is always admitted while there is room at
+    /// all, so that an answer larger than the budget is possible.
+    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
+        bytes <= LARGE || self.0.used.lock().unread < self.max_unread()
     }
 
     /// Whether half of the budget is taken, so that nothing should be held that is not needed.

@@ -52,10 +52,8 @@ pub(crate) struct QuestionDigest(String);
 impl QuestionDigest {
     /// The digest of the request `method` with `params`, however its JSON is spelled.
     pub(crate) fn of(method: Method, params: &Raw) -> Self {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let all = anyport_seal::digest(&format!("[\"{}\",{params}]", method.as_str()));
-        let digits = all.into_iter().take(16).flat_map(|byte| [byte >> 4, byte & 15]);
-        Self(digits.map(|digit| char::from(HEX[usize::from(digit)])).collect())
+        Self(anyport_seal::hex(&all[..16]))
     }
 
     /// The key of a request that was given none. No tool has a space in its name, so it is not the prefix of a nested

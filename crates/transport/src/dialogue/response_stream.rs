@@ -26,7 +26,7 @@ use super::{
     session::{BegunReply, LegacySession},
     text::{EncodedResponse, ErrorFacts, cancellation_text, notification_text, one_line},
 };
-use crate::buffered_bytes::{BufferedBytes, LARGE, RoomWait};
+use crate::buffered_bytes::{BufferedBytes, RoomWait};
 
 /// The messages of one call: the service's reply, written in the caller's revision.
 pub(crate) struct ResponseStream {
@@ -122,7 +122,7 @@ impl ResponseStream {
     pub(crate) fn into_ready(self) -> Result<EncodedResponse, Self> {
         let Self { id, reply, encoding, ready, buffers, waiting } = self;
         let reply = match reply.into_ready() {
-            Ok(outcome) if size(&outcome) <= LARGE || buffers.has_room() => {
+            Ok(outcome) if buffers.has_room_for(size(&outcome)) => {
                 return Ok(encoding.response(&id, outcome, &buffers));
             }
             Ok(outcome) => Reply::ready(outcome),
@@ -183,7 +183,7 @@ impl ResponseStream {
                         self.ready.push_back(ResponseEvent::Disconnect(retry));
                     }
                 }
-                Event::Outcome(outcome) if size(&outcome) > LARGE && !self.buffers.has_room() => {
+                Event::Outcome(outcome) if !self.buffers.has_room_for(size(&outcome)) => {
                     let room = self.buffers.clone().room_for(size(&outcome));
                     self.waiting = Some((outcome, Box::pin(room)));
                 }

@@ -17,7 +17,6 @@ use super::{
     service_call::{self, context},
 };
 use crate::{
-    buffered_bytes::LARGE,
     dialogue::size,
     http::{
         body::{Body, Response},
@@ -68,7 +67,7 @@ async fn one(state: &State, headers: &HeaderMap, principal: Principal, raw: Raw,
 /// Waits until there is room for a large answer.
 async fn has_room(state: &State, outcome: &Outcome) -> Result<(), Failure> {
     let (size, buffers) = (size(outcome), &state.config.buffers);
-    match size <= LARGE || buffers.has_room() {
+    match buffers.has_room_for(size) {
         true => Ok(()),
         false => buffers.clone().room_for(size).await,
     }
