@@ -8,30 +8,23 @@
 //! `Peer::create_elicitation` works on a connection of 2025-11-25 or earlier alone, and `InputRequiredResult` on one of
 //! 2026-07-28 alone: rmcp converts neither.
 
-use std::sync::Arc;
-
-use axum::Router;
 use rmcp::{
-    ErrorData, RoleServer, ServerHandler, ServiceExt as _,
+    RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, ElicitRequestParams, Implementation, ListToolsResult,
         PaginatedRequestParams, ServerCapabilities, ServerConfig,
     },
     service::RequestContext,
-    transport::{
-        stdio,
-        streamable_http_server::{
-            StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
-        },
-    },
 };
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use serde_json::json;
 
-type Answer<T> = Result<T, ErrorData>;
+mod rmcp_serving;
+
+use rmcp_serving::{Answer, failed, serve, typed, wire};
+
 type Caller = RequestContext<RoleServer>;
 
+#[derive(Clone)]
 struct Asking;
 
 impl ServerHandler for Asking {
@@ -74,33 +67,7 @@ impl ServerHandler for Asking {
     }
 }
 
-fn typed<T: DeserializeOwned>(found: Value) -> Answer<T> {
-    serde_json::from_value(found).map_err(failed)
-}
-
-fn wire(found: &impl Serialize) -> Answer<Value> {
-    serde_json::to_value(found).map_err(failed)
-}
-
-fn failed(error: impl std::fmt::Display) -> ErrorData {
-    ErrorData::internal_error(error.to_string(), None)
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => {
-            Asking.serve(stdio()).await?.waiting().await?;
-        }
-        ["--http", port] => {
-            let sessions = Arc::new(LocalSessionManager::default());
-            let service =
-                StreamableHttpService::new(|| Ok(Asking), sessions, StreamableHttpServerConfig::default());
-            let listener = TcpListener::bind(("127.0.0.1", port.parse()?)).await?;
-            axum::serve(listener, Router::new().route_service("/mcp", service)).await?;
-        }
-        _ => anyhow::bail!("usage: rmcp_asking [--http PORT]"),
-    }
-    Ok(())
+    serve(Asking).await
 }

@@ -12,11 +12,10 @@
 // Sampling and log messages are deprecated in the newest revision, and tried all the same.
 #![allow(deprecated)]
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use axum::{Router, serve::ListenerExt as _};
 use rmcp::{
-    ErrorData, RoleServer, ServerHandler, ServiceExt as _,
+    ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
         CreateMessageRequestParams, ElicitRequestParams, GetPromptRequestParams, GetPromptResponse,
@@ -26,18 +25,15 @@ use rmcp::{
         SetLevelRequestParams,
     },
     service::RequestContext,
-    transport::{
-        stdio,
-        streamable_http_server::{
-            StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
-        },
-    },
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use tokio::{net::TcpListener, time::sleep};
+use tokio::time::sleep;
 
-type Answer<T> = Result<T, ErrorData>;
+mod rmcp_serving;
+
+use rmcp_serving::{Answer, failed, serve, typed, wire};
+
 type Caller = RequestContext<RoleServer>;
 
 const PIXEL: &str =
@@ -45,6 +41,7 @@ const PIXEL: &str =
 const CHAPTERS: [(&str, &str); 3] =
     [("arrival", "We came by sea."), ("market", "They sell figs."), ("mountain", "The path is steep.")];
 
+#[derive(Clone)]
 struct Tour;
 
 impl ServerHandler for Tour {
@@ -243,36 +240,7 @@ fn complete<T: DeserializeOwned>(mut result: Value) -> Answer<T> {
     typed(result)
 }
 
-fn typed<T: DeserializeOwned>(found: Value) -> Answer<T> {
-    serde_json::from_value(found).map_err(failed)
-}
-
-fn wire(found: &impl Serialize) -> Answer<Value> {
-    serde_json::to_value(found).map_err(failed)
-}
-
-fn failed(error: impl std::fmt::Display) -> ErrorData {
-    ErrorData::internal_error(error.to_string(), None)
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => {
-            Tour.serve(stdio()).await?.waiting().await?;
-        }
-        ["--http", port] => {
-            let sessions = Arc::new(LocalSessionManager::default());
-            let service =
-                StreamableHttpService::new(|| Ok(Tour), sessions, StreamableHttpServerConfig::default());
-            let listener = TcpListener::bind(("127.0.0.1", port.parse()?)).await?;
-            // Else the steps of a call wait for one another and come with its answer, all at once. The TypeScript SDK drops
-            // progress that it reads together with the answer, whoever sends it.
-            let listener = listener.tap_io(|tcp| drop(tcp.set_nodelay(true)));
-            axum::serve(listener, Router::new().route_service("/mcp", service)).await?;
-        }
-        _ => anyhow::bail!("usage: rmcp_tour [--http PORT]"),
-    }
-    Ok(())
+    serve(Tour).await
 }
