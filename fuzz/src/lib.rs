@@ -1,4 +1,4 @@
-//! Feeds what reads foreign bytes with bytes that nobody writes: `cargo xtask fuzz`.
+//! Fuzz targets for the readers of foreign bytes: `cargo xtask fuzz`.
 //!
 //! A target takes any bytes and must neither panic nor break what it promises: what the scanner admits is JSON, what a
 //! revision converts is JSON again, a server that was sent nonsense still answers. [`runner`] makes inputs out of a corpus

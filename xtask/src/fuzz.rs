@@ -1,4 +1,4 @@
-//! Readers of foreign bytes, at bytes that nobody writes: see `fuzz/`.
+//! The fuzz targets: see `fuzz/`.
 
 use std::process::Command;
 

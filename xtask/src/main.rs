@@ -9,7 +9,7 @@
 //! - [`mod@quick`]: the part of it that is for while one works.
 //! - [`conformance`]: our server, bridge and client against the official suite.
 //! - [`interop`]: our programs with other people's clients and servers.
-//! - [`mod@fuzz`]: readers of foreign bytes, at bytes that nobody writes.
+//! - [`mod@fuzz`]: the fuzz targets.
 //! - [`mod@soak`]: a long run through bridges whose servers fail.
 //! - [`mod@bench`]: what a call costs, beside other servers.
 //! - [`circles`]: which files of a crate know each other in a circle.
@@ -56,7 +56,7 @@ Usage: cargo xtask COMMAND
                                   the bridge, or all; write docs/clients.md; or only what has WORDS in its name
   soak --minutes N [--seed N]     call through bridges whose servers are killed, stopped, upgraded, cut and slow:
                                   each call has one outcome, and in the end nothing is left of it
-  fuzz [SECONDS [TARGET...]]       feed every reader of foreign bytes, or these, for so many seconds each (60)
+  fuzz [SECONDS [TARGET...]]       run every fuzz target, or these, for so many seconds each (60)
   bench [--quick] [--peers] [--only calls|bridge|knowledge]
                                   measure what a call costs, beside other servers, and what a search costs;
                                   with other people's proxies beside the bridge, which it installs

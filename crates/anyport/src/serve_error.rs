@@ -18,7 +18,7 @@ pub enum ServeError {
         "no client could reach the server: say how, with stdio(), http(..) or unix(..), before awaiting serve(..)"
     )]
     Nowhere,
-    /// An address to listen on is none.
+    /// The text that was given as an address to listen on is not an address.
     #[cfg(feature = "http")]
     #[error("cannot listen on {given:?}: {source}; give HOST:PORT, such as 127.0.0.1:3020")]
     Address {

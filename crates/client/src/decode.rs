@@ -35,7 +35,7 @@ impl CallResult {
     /// The structured content, read as a `T`.
     ///
     /// # Errors
-    /// [`Error::ToolFailed`] if the tool failed, and [`Error::Decode`] if there is none, or it is no `T`.
+    /// [`Error::ToolFailed`] if the tool failed, and [`Error::Decode`] if there is no structured content or it cannot be read as a `T`.
     pub fn structured<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let wrong = |place: String, fault| Error::Decode { method: "tools/call".into(), place, fault };
         let Some(value) = self.structured_content() else {

@@ -122,7 +122,7 @@ struct Calls {
     last: u64,
 }
 
-/// To whom the calls of one caller are counted.
+/// The caller whose calls are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Caller {
     Session(SessionId),

@@ -11,7 +11,7 @@ use anyport_fuzz::{runner, targets::TARGETS};
 fn every_target_survives_its_corpus_and_what_is_made_of_it() {
     for target in TARGETS {
         assert!(!runner::corpus(target).unwrap().is_empty(), "{} has no inputs", target.name);
-        // Of some day, so that a failure comes again.
+        // A fixed seed, so that a failure can be reproduced.
         let run = runner::run(target, Duration::from_secs(8), 20_261_122).unwrap();
         assert_eq!(run.crash, None, "{} failed; `cargo xtask fuzz 1 {}` shows how", target.name, target.name);
     }

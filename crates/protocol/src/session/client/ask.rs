@@ -39,7 +39,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         match self.route(origin) {
             (RequestRoute::Call(_), Some(call)) => {
                 if origin == Origin::Shared {
-                    // On a connection that several use, the next request may well come when it cannot be told whose it is.
+                    // Several callers use the connection, so the next request may not be attributable.
                     let several = self.recent.are_several();
                     let attribution = if several { Attribution::Ambiguous } else { Attribution::Single };
                     out.push(Action::Attributed(attribution));

@@ -72,7 +72,7 @@ impl<C: Clone + Eq> RecentCallers<C> {
         if !counts(&facts) {
             return;
         }
-        if self.cancelled.len() >= LIMIT {
+        if self.cancelled.len() >= MAX_CANCELLED {
             self.forget_oldest();
         }
         self.cancelled.push_back((id, RecentCall { caller: facts.caller, logs }));
@@ -112,10 +112,10 @@ impl<C: Clone + Eq> RecentCallers<C> {
     }
 }
 
-/// Only calls that may be asked run what goes on without them.
+/// Whether a server may still send requests about such a call once it is over: a list or a read has none.
 fn counts<C>(facts: &CallFacts<C>) -> bool {
     facts.method.is_some_and(Method::may_ask)
 }
 
-/// Cancelled calls that are remembered.
-const LIMIT: usize = 1024;
+/// The number of cancelled calls that are remembered one by one.
+const MAX_CANCELLED: usize = 1024;

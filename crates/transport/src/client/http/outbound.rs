@@ -25,8 +25,8 @@ use super::{
 /// Sends requests; clones share their connections.
 #[derive(Clone)]
 pub(crate) struct Outbound {
-    home_client: Sender,
-    /// The client of the last redirect to another origin.
+    home_sender: Sender,
+    /// The sender of the last redirect to another origin.
     elsewhere: Arc<Lock<Option<Elsewhere>>>,
     /// The headers that every request to the server has: those that the user has set, and the host.
     given: HeaderMap,
@@ -48,7 +48,7 @@ struct Sender {
 struct Elsewhere {
     origin: url::Origin,
     class: AddressClass,
-    client: Sender,
+    sender: Sender,
 }
 
 #[derive(Clone)]
@@ -71,8 +71,8 @@ impl Outbound {
         if let Some(host) = usual.as_ref().and_then(|usual| host(&usual.uri)) {
             given.entry(header::HOST).or_insert(host);
         }
-        let (home_client, elsewhere) = (Sender::new(connector), Arc::default());
-        Self { home_client, elsewhere, given, home, usual, redirects: endpoint.redirects }
+        let (home_sender, elsewhere) = (Sender::new(connector), Arc::default());
+        Self { home_sender, elsewhere, given, home, usual, redirects: endpoint.redirects }
     }
 
     /// Sends a request and returns the head of the response; its body comes as it is read.
@@ -110,14 +110,14 @@ impl Outbound {
         for _ in 0..=self.redirects {
             let (from, at, sender) = sent_on
                 .as_ref()
-                .map_or((url, url, &self.home_client), |(from, at, sender)| (from, at, sender));
+                .map_or((url, url, &self.home_sender), |(from, at, sender)| (from, at, sender));
             let usual = self.usual.as_ref().filter(|usual| trusted && usual.url == *at);
             trusted = usual.is_some() || trusted && at.origin() == self.home;
             let (uri, credentials) = match usual {
                 Some(usual) => (usual.uri.clone(), usual.credentials.clone()),
                 None => {
                     let uri = uri(at)?;
-                    let credentials = self.home_client.connector.proxy_credentials(&uri);
+                    let credentials = self.home_sender.connector.proxy_credentials(&uri);
                     (uri, credentials)
                 }
             };
@@ -159,16 +159,16 @@ impl Outbound {
             return sender.clone();
         }
         let info = uri(from).ok().and_then(|uri| sender.connector.reached(&uri));
-        let Some(class) = class_of(from, info) else { return self.home_client.clone() };
+        let Some(class) = class_of(from, info) else { return self.home_sender.clone() };
         let origin = to.origin();
         let mut elsewhere = self.elsewhere.lock();
         if let Some(known) = elsewhere.as_ref().filter(|known| known.origin == origin && known.class == class)
         {
-            return known.client.clone();
+            return known.sender.clone();
         }
-        let client = Sender::new(self.home_client.connector.of_class(class));
-        *elsewhere = Some(Elsewhere { origin, class, client: client.clone() });
-        client
+        let sender = Sender::new(self.home_sender.connector.of_class(class));
+        *elsewhere = Some(Elsewhere { origin, class, sender: sender.clone() });
+        sender
     }
 
     /// The headers of a request to the server itself.
