@@ -88,14 +88,14 @@ pub(crate) fn perform<'a>(all: impl IntoIterator<Item = Work<'a>>) -> ExitCode {
     for Work { name, says, run } in all {
         println!("\n==> {name}: {says}");
         let start = Instant::now();
-        let outcome = run();
-        if let Err(failure) = &outcome {
+        let failure = run().err().map(|failure| failure.to_string());
+        if let Some(failure) = &failure {
             eprintln!("error: {name}: {failure}");
         }
-        done.push((name, start.elapsed(), outcome.is_ok()));
+        done.push((name, start.elapsed(), failure));
     }
     print!("\n{}", summary(&done));
-    if done.iter().all(|(.., passed)| *passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if done.iter().all(|(.., failure)| failure.is_none()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn select(only: Option<&str>) -> Result<Vec<&'static Step>, Failure> {
@@ -109,14 +109,20 @@ fn select(only: Option<&str>) -> Result<Vec<&'static Step>, Failure> {
     names.split(',').map(str::trim).map(find).collect()
 }
 
-fn summary(done: &[(&str, Duration, bool)]) -> String {
-    let mut table = String::new();
-    for (name, time, passed) in done {
-        let verdict = if *passed { "passed" } else { "FAILED" };
-        table += &format!("{name:<12} {:>7.1} s  {verdict}\n", time.as_secs_f64());
+/// The failures once more, since they stand far above the end of a long run, then a line for each step, and the count.
+fn summary(done: &[(&str, Duration, Option<String>)]) -> String {
+    let mut text = String::new();
+    for (name, _, failure) in done {
+        if let Some(failure) = failure {
+            text += &format!("error: {name}: {failure}\n");
+        }
     }
-    let passed = done.iter().filter(|(.., passed)| *passed).count();
-    table + &format!("{passed} passed, {} failed\n", done.len() - passed)
+    for (name, time, failure) in done {
+        let verdict = if failure.is_none() { "passed" } else { "FAILED" };
+        text += &format!("{name:<12} {:>7.1} s  {verdict}\n", time.as_secs_f64());
+    }
+    let failed = done.iter().filter(|(.., failure)| failure.is_some()).count();
+    text + &format!("{} passed, {failed} failed\n", done.len() - failed)
 }
 
 /// Whether all is formatted.
@@ -150,16 +156,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_line_counts_the_steps() {
+    fn the_end_says_what_failed_and_counts_the_steps() {
         let done = [
-            ("fmt", Duration::from_millis(1234), true),
-            ("test", Duration::from_secs(70), false),
-            ("doc", Duration::ZERO, true),
+            ("fmt", Duration::from_millis(1234), None),
+            ("test", Duration::from_secs(70), Some("all of tests: bridging::one".to_owned())),
+            ("doc", Duration::ZERO, None),
         ];
-        let text = summary(&done);
-        assert_eq!(text.lines().last(), Some("2 passed, 1 failed"));
-        assert_eq!(text.lines().next(), Some("fmt              1.2 s  passed"));
-        assert!(text.contains("FAILED"));
+        let lines = [
+            "error: test: all of tests: bridging::one",
+            "fmt              1.2 s  passed",
+            "test            70.0 s  FAILED",
+            "doc              0.0 s  passed",
+            "2 passed, 1 failed",
+        ];
+        assert_eq!(summary(&done).lines().collect::<Vec<_>>(), lines);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Instant,
 };
 
 use serde::Deserialize;
@@ -79,16 +80,25 @@ impl Program {
     fn run(&self) -> Result<(), Failure> {
         let mut command = Command::new(&self.executable);
         command.current_dir(&self.package).env("CARGO_MANIFEST_DIR", &self.package);
+        let start = Instant::now();
         let output = command.output().map_err(|error| format!("cannot start {self}: {error}"))?;
         let text =
             [output.stdout, output.stderr].map(|part| String::from_utf8_lossy(&part).into_owned()).concat();
-        println!("     Running {self}\n{text}");
+        println!("     Running {self} ({:.0} s)\n{text}", start.elapsed().as_secs_f64());
         if output.status.success() {
             Ok(())
         } else {
-            Err(format!("{self} ended with {}", output.status).into())
+            Err(format!("{self} ended with {}{}", output.status, failed_tests(&text)).into())
         }
     }
+}
+
+/// A line for each test that a program says has failed.
+fn failed_tests(text: &str) -> String {
+    let failed = text.lines().filter_map(|line| {
+        line.strip_prefix("test ")?.split(" ... ").next().filter(|_| line.ends_with("FAILED"))
+    });
+    failed.map(|name| format!("\n  {name}")).collect()
 }
 
 impl std::fmt::Display for Program {
@@ -112,6 +122,12 @@ mod tests {
         let found = programs(messages);
         assert_eq!(found, [Program { executable: "/t/a-1".into(), package: "/w/a".into() }]);
         assert_eq!(found[0].to_string(), "a-1 of a");
+    }
+
+    #[test]
+    fn the_tests_that_failed_are_named() {
+        let text = "test a::one ... ok\ntest a::two ... FAILED\ntest result: FAILED. 1 passed; 1 failed";
+        assert_eq!(failed_tests(text), "\n  a::two");
     }
 
     #[test]

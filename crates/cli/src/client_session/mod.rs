@@ -27,7 +27,7 @@ use anyport_client::{Builder, Client, Refused};
 use anyport_protocol::{Revision, meta::LogLevel, types::Root};
 use anyport_transport::client::Connection;
 use serde_json::json;
-use tokio::{sync::watch, time::timeout};
+use tokio::{sync::watch, time::sleep};
 
 pub(crate) use self::options::Options;
 use self::{output::Output, progress::Bar, recording::Recorder};
@@ -190,18 +190,24 @@ pub(crate) async fn over(
 
 /// Gives an older server the time to ask for roots, and to look at them: some ask as soon as they are initialized, and what
 /// they may do follows from the answer. Others ask only during a call, or never, and nothing in the protocol says which; so
-/// it is not waited for long. Nor does anything say when an answer was looked at: after one there are a few round trips.
+/// it is not waited for long, but until the server has read that it is initialized, as its response to a ping shows. Nor does
+/// anything say when an answer was looked at: after one there are a few round trips with pauses.
 ///
 /// 2025-11-25, ping §Behavior: "The receiver MUST respond promptly with an empty response". One that does not will say so to
 /// what the command is for.
 async fn settle(client: &Client, mut asked: watch::Receiver<bool>) {
-    if !matches!(timeout(ASKS_WITHIN, asked.wait_for(|asked| *asked)).await, Ok(Ok(_))) {
-        return;
+    let ping = async || client.request("ping", json!({})).timeout(PROMPT).await.is_ok();
+    let has_had_its_time = async { tokio::join!(sleep(ASKS_WITHIN), ping()) };
+    tokio::select! {
+        biased;
+        Ok(_) = asked.wait_for(|asked| *asked) => {}
+        _ = has_had_its_time => return,
     }
     for _ in 0..TURNS {
-        if client.request("ping", json!({})).timeout(PROMPT).await.is_err() {
+        if !ping().await {
             return;
         }
+        sleep(PAUSE).await;
     }
 }
 
@@ -231,6 +237,9 @@ const ASKS_WITHIN: Duration = Duration::from_millis(250);
 
 /// Round trips in which roots are resolved and looked at.
 const TURNS: usize = 4;
+
+/// How long a server has after each of them for what it does beside reading messages, such as looking at files.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a server may take that must answer promptly.
 const PROMPT: Duration = Duration::from_secs(5);

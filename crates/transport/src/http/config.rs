@@ -228,7 +228,7 @@ impl Authentication {
     /// # async fn user_of_session(cookie: &str) -> Option<String> { Some(cookie.to_owned()) }
     /// let by_cookie = Authentication::by(async |head| {
     ///     let cookie = head.headers.get("cookie")?.to_str().ok()?.to_owned();
-    ///     Some(Principal::named(&user_of_session(&cookie).await?))
+    ///     Some(Principal::named(user_of_session(&cookie).await?))
     /// });
     /// let config = Config::default().authentication(by_cookie);
     /// # let _ = config;

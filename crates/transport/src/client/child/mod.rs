@@ -29,7 +29,7 @@ pub use self::guard::Guard;
 /// process's standard error.
 ///
 /// ```
-/// use anyport_transport::client::Command;
+/// use anyport_transport::client::child::Command;
 ///
 /// let server = Command::new("uvx").arg("mcp-server-time").inherit("SSL_CERT_FILE").forward_stderr(true);
 /// # let _ = server;
