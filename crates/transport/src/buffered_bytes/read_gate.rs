@@ -1,7 +1,6 @@
-//! Answers that are being read from servers over HTTP.
+//! What lets a call read the answer of a server over HTTP.
 
 use std::{
-    collections::{BTreeSet, HashMap},
     sync::Arc,
     task::{Context as Task, Poll, ready},
 };
@@ -9,22 +8,7 @@ use std::{
 use anyport_metrics::Held;
 use anyport_protocol::failure::Failure;
 
-use super::{BufferedBytes, LARGE, RoomWait, Used};
-
-/// The large answers that are being read, by the server that they come from.
-#[derive(Default)]
-pub(super) struct Reads {
-    servers: HashMap<Arc<str>, ServerAnswers>,
-    last_number: u64,
-}
-
-/// The large answers that are being read from one server.
-#[derive(Default)]
-struct ServerAnswers {
-    bytes: usize,
-    /// The numbers of the answers; the oldest has the smallest.
-    numbers: BTreeSet<u64>,
-}
+use super::budget::{BufferedBytes, LARGE, RoomWait, Used};
 
 /// Lets a call read the answer of a server as long as there is room for it: what is not read stays with the server.
 #[derive(Default)]
@@ -89,17 +73,9 @@ impl ReadGate {
 
 impl Answer {
     fn new(budget: &BufferedBytes, server: &Arc<str>) -> Self {
-        let mut used = budget.0.used.lock();
-        used.reads.last_number += 1;
-        let number = used.reads.last_number;
-        used.reads.servers.entry(server.clone()).or_default().numbers.insert(number);
-        Self {
-            number,
-            server: server.clone(),
-            budget: budget.clone(),
-            bytes: 0,
-            gauge: budget.0.gauge.hold_many(0),
-        }
+        let number = budget.0.used.lock().reads.begin(server);
+        let gauge = budget.0.gauge.hold_many(0);
+        Self { number, server: server.clone(), budget: budget.clone(), bytes: 0, gauge }
     }
 
     fn set(&mut self, bytes: usize) {
@@ -120,9 +96,7 @@ impl Answer {
     fn count(&mut self, bytes: usize) {
         let mut used = self.budget.0.used.lock();
         used.pending = used.pending - self.bytes + bytes;
-        if let Some(of_server) = used.reads.servers.get_mut(&self.server) {
-            of_server.bytes = of_server.bytes - self.bytes + bytes;
-        }
+        used.reads.count(&self.server, self.bytes, bytes);
         self.bytes = bytes;
     }
 }
@@ -130,27 +104,15 @@ impl Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         self.count(0);
-        let mut used = self.budget.0.used.lock();
-        if let Some(of_server) = used.reads.servers.get_mut(&self.server) {
-            of_server.numbers.remove(&self.number);
-            if of_server.numbers.is_empty() {
-                used.reads.servers.remove(&self.server);
-            }
-        }
-        drop(used);
+        self.budget.0.used.lock().reads.end(&self.server, self.number);
         self.budget.0.freed.notify_waiters();
     }
 }
 
 impl BufferedBytes {
-    /// Whether an answer of `server` may be read on.
-    ///
-    /// A server may have as much as it leaves free: alone it gets half, each of two a third, and there is always room for
-    /// one more. The oldest answer of each server is read even so: otherwise none of them would come to its end.
+    /// Whether an answer of `server` may be read on: it needs room among those that clients have not read afterwards.
     fn may_read(&self, used: &Used, server: &str, number: u64) -> bool {
-        let Some(of_server) = used.reads.servers.get(server) else { return true };
-        let is_oldest = of_server.numbers.first() == Some(&number);
         let free = self.max_pending().saturating_sub(used.pending);
-        used.unread < self.max_unread() && (is_oldest || of_server.bytes < free)
+        used.unread < self.max_unread() && used.reads.may_go_on(server, number, free)
     }
 }

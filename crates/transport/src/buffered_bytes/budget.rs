@@ -1,4 +1,4 @@
-//! The budget of large answers in memory: those that clients have not read yet, and those that are being read from servers.
+//! The budget: how much is held, and what waits for room.
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
@@ -7,6 +7,9 @@ use anyport_protocol::{failure::Failure, limits};
 use anyport_service::sync::Lock;
 use bytes::Bytes;
 use tokio::{sync::Notify, time::timeout};
+
+#[cfg(feature = "client-http")]
+use super::reads::Reads;
 
 limits! {
     /// The limits of the large answers that a process holds in memory.
@@ -35,26 +38,26 @@ limits! {
 /// answers wait, and then are refused by the limit's name. The answers of each call are counted, so a slow reader
 /// takes nothing from small answers, which are not counted.
 #[derive(Clone)]
-pub struct BufferedBytes(Arc<Shared>);
+pub struct BufferedBytes(pub(super) Arc<Shared>);
 
-struct Shared {
+pub(super) struct Shared {
     limits: BufferLimits,
-    used: Lock<Used>,
+    pub(super) used: Lock<Used>,
     /// Notified when there may be room.
-    freed: Notify,
-    gauge: Gauge,
+    pub(super) freed: Notify,
+    pub(super) gauge: Gauge,
     refused: Counter,
 }
 
 #[derive(Default)]
-struct Used {
+pub(super) struct Used {
     /// Bytes of answers that clients have not read yet.
-    unread: usize,
+    pub(super) unread: usize,
     /// Bytes of answers that wait to be among these, or are being read from servers.
-    pending: usize,
+    pub(super) pending: usize,
     /// The answers that are being read.
     #[cfg(feature = "client-http")]
-    reads: reading::Reads,
+    pub(super) reads: Reads,
 }
 
 /// The wait until there is room for an answer.
@@ -76,12 +79,12 @@ impl BufferedBytes {
     }
 
     /// The limit of unread answers.
-    fn max_unread(&self) -> usize {
+    pub(super) fn max_unread(&self) -> usize {
         self.0.limits.bytes - self.max_pending()
     }
 
     /// The limit of answers that wait or are being read.
-    fn max_pending(&self) -> usize {
+    pub(super) fn max_pending(&self) -> usize {
         self.0.limits.bytes / 4
     }
 
@@ -129,7 +132,7 @@ impl BufferedBytes {
     ///
     /// # Errors
     /// [`Failure::Overloaded`].
-    async fn until(&self, bytes: usize, has_room: impl Fn(&Used) -> bool) -> Result<(), Failure> {
+    pub(super) async fn until(&self, bytes: usize, has_room: impl Fn(&Used) -> bool) -> Result<(), Failure> {
         loop {
             let freed = self.0.freed.notified();
             tokio::pin!(freed);
@@ -200,9 +203,3 @@ impl Drop for Pending {
         self.budget.0.freed.notify_waiters();
     }
 }
-
-#[cfg(feature = "client-http")]
-mod reading;
-
-#[cfg(feature = "client-http")]
-pub(crate) use reading::ReadGate;
