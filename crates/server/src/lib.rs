@@ -132,6 +132,9 @@ mod write;
 #[doc(hidden)]
 pub mod macros;
 
+#[doc(hidden)]
+pub use resource::fuzzing;
+
 pub use anyport_macros::{prompt, resource, tool, tools};
 pub use ask::{
     Clock, Confirmation, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, QuestionError,
