@@ -108,6 +108,7 @@ impl Pool {
             // A modern server notifies of changes on the streams that were asked for, and nowhere else.
             _ if !slot.is_legacy() => {}
             PeerEvent::Lagged(_) => slot.listen.missed(),
+            PeerEvent::Unsubscribed(uris) => uris.iter().for_each(|uri| slot.listen.withdrawn(uri)),
             event @ PeerEvent::Notification(..) => {
                 if let Some(notification) = event.into_notification() {
                     self.elicited(slot, &notification);

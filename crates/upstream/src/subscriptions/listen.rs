@@ -136,8 +136,8 @@ impl Listen {
     /// Notifications of the server were missed: listeners are notified that everything may have changed.
     pub(crate) fn missed(&self) {
         let mut inside = self.lock();
-        let actions = inside.machine.missed();
-        self.finish(inside, actions);
+        inside.machine.missed();
+        self.finish(inside, Vec::new());
     }
 
     /// Answers `subscriptions/listen`.

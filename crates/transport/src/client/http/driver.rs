@@ -118,7 +118,7 @@ impl HttpDriver {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return connection.events.close(reason);
         };
-        if matches!(reason, CloseReason::Lost(_)) {
+        if matches!(reason, CloseReason::Lost(_) | CloseReason::Replaced(_)) {
             // Whoever connects anew need not wait for what is said to a server that is gone.
             connection.events.close(reason.clone());
         }
