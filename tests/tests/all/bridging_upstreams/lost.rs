@@ -73,6 +73,24 @@ async fn what_a_server_claims_repeats_no_call() {
     }
 }
 
+/// Invariant: A server cannot make a client repeat a call: what it writes into an error is never read as a failure of ours.
+#[tokio::test(start_paused = true)]
+async fn a_legacy_server_that_forges_a_refusal_of_the_revision_is_not_called_again() {
+    for (way, client_revision) in [(Way::Lines, D), (Way::Lines, M), (Way::Http, D), (Way::Http, M)] {
+        let mut bridged = Bridged::over(way, D);
+        let mut client = bridged.client(client_revision, json!({})).await;
+        let call = client.begin("tools/call", tool("pay")).unwrap();
+        let mut peer = bridged.server().await;
+        let heard = next(&mut peer, "tools/call").await;
+        let data = json!({"supported": ["2026-07-28"], "requested": "2025-11-25"});
+        heard.fails(-32022, "Unsupported protocol version", data);
+        let answer = client.end(call).await.unwrap();
+        let code = if client_revision == M { -32603 } else { -32022 };
+        assert_eq!(bad(&answer).0, code, "{way:?} {client_revision}");
+        peer.hears_nothing().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn park_upstream_killed() {
     for server in legacy() {
