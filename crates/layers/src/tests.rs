@@ -118,6 +118,51 @@ async fn progress_restarts_a_timeout_with_a_maximum_and_no_other() {
     assert_eq!((expired("call_timeout"), expired("call_timeout_max")), (3, 1));
 }
 
+/// Says something in each moment, so that its reply always has an event.
+fn flooding(event: fn() -> Event) -> Reply {
+    emit::reply(move |emitter| async move {
+        loop {
+            emitter.emit(event()).await;
+        }
+    })
+}
+
+/// Invariant: No flood of messages keeps a call from its timeout.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_always_has_an_event_ends_in_time_and_only_progress_restarts_its_timeout() {
+    fn notification(method: Method) -> Event {
+        Event::Notification(Notification { method, params: Raw::EMPTY_OBJECT })
+    }
+    let log: fn() -> Event = || notification(Method::LogMessage);
+    let unknown: fn() -> Event = || Event::Unknown { method: "x/told".into(), params: Raw::EMPTY_OBJECT };
+    let progress: fn() -> Event = || notification(Method::Progress);
+    let metrics = Metrics::new();
+    let layer = TimeoutLayer::new(Duration::from_secs(30), &metrics);
+    let with_max = layer.clone().max(Duration::from_secs(100));
+    for (layer, event, expected) in [
+        (&layer, log, 30),
+        (&layer, progress, 30),
+        (&with_max, log, 30),
+        (&with_max, unknown, 30),
+        (&with_max, progress, 100),
+    ] {
+        let service = layer.layer(Fake(move |_| flooding(event)));
+        let started = Instant::now();
+        let mut reply = service.call(request(Method::ToolsCall), context());
+        let outcome = loop {
+            if let Event::Outcome(outcome) = reply.next().await {
+                break outcome;
+            }
+            assert!(started.elapsed() < Duration::from_secs(1_000), "it never ends");
+            tokio::time::advance(Duration::from_secs(1)).await;
+        };
+        let ended = (reason(outcome), started.elapsed());
+        assert_eq!(ended, (Some(Reason::Timeout), Duration::from_secs(expected)));
+    }
+    let expired = |limit| metrics.refusals(limit).value();
+    assert_eq!((expired("call_timeout"), expired("call_timeout_max")), (4, 1));
+}
+
 /// Invariant: A timeout stands still while a server request is open.
 #[tokio::test(start_paused = true)]
 async fn progress_during_a_question_counts_from_its_answer_on() {

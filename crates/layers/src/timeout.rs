@@ -190,11 +190,20 @@ struct Clock {
 }
 
 impl Clock {
-    /// The call has reported progress: its time without progress begins anew.
-    fn restart(&mut self, limit: Duration) {
-        // What is still open moves the deadline once it is settled.
+    /// Whether a deadline has passed by an event of the call, and if so, whether it is that of the whole call. With progress,
+    /// the call's time without any begins anew (`restart`); other events change nothing.
+    fn passed(&mut self, restart: Option<Duration>) -> Option<bool> {
+        // What is still open moves the deadlines once it is settled.
         let now = if self.open > 0 { self.since } else { Instant::now() };
-        self.deadlines.limit = now.checked_add(limit);
+        let Deadlines { limit, max } = self.deadlines;
+        let has_passed = |end: Option<Instant>| self.open == 0 && end.is_some_and(|end| end <= now);
+        if has_passed(max) || restart.is_none() && has_passed(limit) {
+            return Some(self.deadlines.is_max());
+        }
+        if let Some(restart) = restart {
+            self.deadlines.limit = now.checked_add(restart);
+        }
+        None
     }
 }
 
@@ -234,19 +243,26 @@ impl Relay for Timed {
 
     fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
         let timer = self.timer.get_or_insert_with(|| Timer::new(self.deadlines));
-        if let Poll::Ready(mut event) = reply.poll_event(task) {
-            match &mut event {
-                Event::ServerRequest(request) => request.responder.hold(Open::new(&timer.clock)),
-                Event::Notification(notification)
-                    if notification.method == Method::Progress && self.limits.max.is_some() =>
-                {
-                    timer.clock.lock().restart(self.limits.limit);
+        let is_max = match reply.poll_event(task) {
+            // It came in time, or nearly: there is nothing left to end.
+            Poll::Ready(outcome @ Event::Outcome(_)) => return Poll::Ready(outcome),
+            Poll::Ready(mut event) => {
+                let reports = matches!(&event, Event::Notification(said) if said.method == Method::Progress);
+                let restart = self.limits.max.filter(|_| reports).map(|_| self.limits.limit);
+                // A reply that always has an event would never have to wait for the timer.
+                let passed = timer.clock.lock().passed(restart);
+                match passed {
+                    Some(is_max) => is_max,
+                    None => {
+                        if let Event::ServerRequest(request) = &mut event {
+                            request.responder.hold(Open::new(&timer.clock));
+                        }
+                        return Poll::Ready(event);
+                    }
                 }
-                _ => {}
             }
-            return Poll::Ready(event);
-        }
-        let is_max = ready!(timer.poll(task));
+            Poll::Pending => ready!(timer.poll(task)),
+        };
         // What the call still does ends here.
         *reply = Reply::failed(self.expire(is_max));
         reply.poll_event(task)

@@ -1,3 +1,5 @@
+//! Which handlers of a server can ask in one era alone.
+
 use anyport_protocol::Method;
 use anyport_service::{Request, sync::Lock};
 use bytestring::ByteString;
@@ -6,10 +8,39 @@ use lru::LruCache;
 use crate::era::Era;
 
 /// The tools, prompts and resources that can ask in one era alone, and in which.
-pub(crate) struct AskingEras(Lock<LruCache<(Method, ByteString), Era>>);
+///
+/// One is remembered once it has asked there. That its SDK says so is not enough: the sentence may be anybody's. It is a
+/// reason to make one call there, if the call that failed could not be made again.
+pub(crate) struct AskingEras(Lock<LruCache<Handler, Asking>>);
 
-/// How many of them are remembered.
+/// A tool, prompt or resource: the method and the name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Handler(Method, ByteString);
+
+/// What is known of a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asking {
+    /// The era in which it asks.
+    pub(crate) era: Era,
+    /// Whether it has asked there; until then its SDK has only said so.
+    pub(crate) is_proven: bool,
+}
+
+/// How many handlers are remembered.
 const MAX_REMEMBERED: usize = 1_024;
+
+/// The length of a name beyond which a handler is not remembered, in bytes.
+const MAX_NAME: usize = 1_024;
+
+impl Handler {
+    /// The handler of `request`; `None` if it cannot ask, or its name is too long to remember.
+    pub(crate) fn of(request: &Request) -> Option<Self> {
+        let method = request.known().filter(|method| method.may_ask())?;
+        let name = request.name().filter(|name| name.len() <= MAX_NAME)?;
+        // A copy: the name as it came keeps the whole request in memory.
+        Some(Self(method, ByteString::from(&*name)))
+    }
+}
 
 impl Default for AskingEras {
     fn default() -> Self {
@@ -18,13 +49,13 @@ impl Default for AskingEras {
 }
 
 impl AskingEras {
-    /// The era in which the handler of `request` can ask, if that is known to be one alone.
-    pub(crate) fn era_of(&self, request: &Request) -> Option<Era> {
+    /// What is known of the handler of `request`.
+    pub(crate) fn of(&self, request: &Request) -> Option<Asking> {
         let mut remembered = self.0.lock();
         if remembered.is_empty() {
             return None;
         }
-        remembered.get(&key(request)?).copied()
+        remembered.get(&Handler::of(request)?).copied()
     }
 
     /// Forgets all of them: the server is not what it was.
@@ -32,19 +63,70 @@ impl AskingEras {
         self.0.lock().clear();
     }
 
-    /// Remembers that the handler of `request` can ask in `era` alone.
-    pub(crate) fn remember(&self, request: &Request, era: Era) {
-        let Some(key) = key(request) else { return };
+    /// Remembers that `handler` has asked in `era`.
+    pub(crate) fn has_asked(&self, handler: Handler, era: Era) {
+        self.put(handler, Asking { era, is_proven: true });
+    }
+
+    /// The next call of `handler` is made in `era`.
+    pub(crate) fn try_next(&self, handler: Handler, era: Era) {
+        self.put(handler, Asking { era, is_proven: false });
+    }
+
+    /// A call of `handler` has ended without a question: unless another one has asked, it is forgotten.
+    pub(crate) fn has_not_asked(&self, handler: &Handler) {
         let mut remembered = self.0.lock();
-        remembered.put(key, era);
+        if remembered.peek(handler).is_some_and(|asking| !asking.is_proven) {
+            remembered.pop(handler);
+        }
+    }
+
+    fn put(&self, handler: Handler, asking: Asking) {
+        let mut remembered = self.0.lock();
+        remembered.put(handler, asking);
         while remembered.len() > MAX_REMEMBERED {
             remembered.pop_lru();
         }
     }
 }
 
-/// The method and the name; a copy, since the name as it came keeps the whole request in memory.
-fn key(request: &Request) -> Option<(Method, ByteString)> {
-    let method = request.known().filter(|method| method.may_ask())?;
-    Some((method, ByteString::from(&*request.name()?)))
+#[cfg(test)]
+mod tests {
+    use anyport_protocol::Raw;
+    use serde_json::json;
+
+    use super::*;
+
+    fn call(name: &str) -> Request {
+        Request::new(Method::ToolsCall, Raw::from(json!({"name": name})))
+    }
+
+    #[test]
+    fn a_bounded_number_of_names_of_bounded_length_is_remembered() {
+        let eras = AskingEras::default();
+        assert_eq!(Handler::of(&call(&"x".repeat(MAX_NAME + 1))), None);
+        for number in 0..=MAX_REMEMBERED {
+            let name = format!("{number:0width$}", width = MAX_NAME);
+            eras.has_asked(Handler::of(&call(&name)).unwrap(), Era::Legacy);
+        }
+        assert_eq!(eras.0.lock().len(), MAX_REMEMBERED);
+        assert_eq!(
+            eras.of(&call(&format!("{:0width$}", 0, width = MAX_NAME))),
+            None,
+            "the oldest is forgotten"
+        );
+    }
+
+    #[test]
+    fn a_handler_that_did_not_ask_is_forgotten_unless_it_has_asked_before() {
+        let eras = AskingEras::default();
+        let handler = Handler::of(&call("book")).unwrap();
+        eras.try_next(handler.clone(), Era::Legacy);
+        assert_eq!(eras.of(&call("book")), Some(Asking { era: Era::Legacy, is_proven: false }));
+        eras.has_not_asked(&handler);
+        assert_eq!(eras.of(&call("book")), None);
+        eras.has_asked(handler.clone(), Era::Legacy);
+        eras.has_not_asked(&handler);
+        assert_eq!(eras.of(&call("book")), Some(Asking { era: Era::Legacy, is_proven: true }));
+    }
 }

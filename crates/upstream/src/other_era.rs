@@ -7,9 +7,10 @@ use anyport_service::{Context, Event, Outcome, Relay, Reply, Request};
 
 use crate::{
     Upstream,
+    asking_eras::Handler,
     deferred::deferred,
     era::Era,
-    pool::EraCalls,
+    pool::{EraCalls, Pool},
     quirks::{self, Quirk},
     tool_listing::list_tools,
 };
@@ -30,6 +31,13 @@ impl Upstream {
         }
     }
 
+    /// A call in the era `era`, in which its handler was said to ask: it is remembered if it does.
+    pub(crate) fn to_ask_in(&self, era: Era, request: Request, context: Context) -> Reply {
+        let Some(handler) = Handler::of(&request) else { return self.call_in(era, request, context) };
+        let proof = Proof { pool: self.pool.clone(), handler: Some(handler), era };
+        self.call_in(era, request, context).relay(proof)
+    }
+
     /// The next step for a call that failed with `outcome`, of which `quirk` says in which era its handler can ask.
     fn again(&self, outcome: Outcome, quirk: &Quirk, request: Request, context: Context) -> Reply {
         let (upstream, era, sdk) = (self.clone(), quirk.asks_in, quirk.sdk);
@@ -40,10 +48,16 @@ impl Upstream {
             }
             let name = request.name().unwrap_or_default();
             tracing::info!(upstream = upstream.name(), %name, ?era, sdk, "it can ask in one era alone, and is called in that one");
-            upstream.pool.0.asking_eras.remember(&request, era);
-            match upstream.is_repeatable(era, &request, &context).await {
-                true => upstream.call_in(era, request, context),
-                false => Reply::ready(quirks::explained(outcome, era)),
+            if upstream.is_repeatable(era, &request, &context).await {
+                return upstream.to_ask_in(era, request, context);
+            }
+            match Handler::of(&request) {
+                Some(handler) => {
+                    upstream.pool.0.asking_eras.try_next(handler, era);
+                    Reply::ready(quirks::explained(outcome, era))
+                }
+                // The next call would fail as this one did.
+                None => Reply::ready(outcome),
             }
         })
     }
@@ -77,7 +91,7 @@ impl Upstream {
 
 /// A call under way in one era, which goes on in the other if its handler can ask only there.
 struct InOtherEra {
-    /// The call, until it has ended in the first era.
+    /// The call, until it has ended in the first era, or has asked there.
     call: Option<(Upstream, Request, Context)>,
     tried: Era,
     /// How far the caller knows the call to be, though it begins anew.
@@ -98,9 +112,53 @@ impl Relay for InOtherEra {
                     }
                     _ => return Poll::Ready(Event::Outcome(outcome)),
                 },
+                // It can ask in this era, whatever it says later; and with the answer it may have done something.
+                request @ Event::ServerRequest(_) => {
+                    self.call = None;
+                    return Poll::Ready(request);
+                }
                 Event::Notification(said) if !self.progress.admits(said.method, &said.params) => {}
                 event => return Poll::Ready(event),
             }
         }
+    }
+}
+
+/// Notes whether a call asks in the era in which its handler was said to.
+struct Proof {
+    pool: Pool,
+    /// The handler, until the call has asked.
+    handler: Option<Handler>,
+    era: Era,
+}
+
+impl Proof {
+    fn has_asked(&mut self) {
+        if let Some(handler) = self.handler.take() {
+            self.pool.0.asking_eras.has_asked(handler, self.era);
+        }
+    }
+}
+
+impl Relay for Proof {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        match (&outcome, &self.handler) {
+            (Outcome::InputRequired(_), _) => self.has_asked(),
+            // What became of a call that was lost is unknown.
+            (Outcome::Failed(_), _) | (_, None) => {}
+            (_, Some(handler)) => self.pool.0.asking_eras.has_not_asked(handler),
+        }
+        outcome
+    }
+
+    fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
+        Poll::Ready(match ready!(reply.poll_event(task)) {
+            Event::Outcome(outcome) => Event::Outcome(self.outcome(outcome)),
+            request @ Event::ServerRequest(_) => {
+                self.has_asked();
+                request
+            }
+            event => event,
+        })
     }
 }

@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     KnownServer, ServerInfo, ToolCatalog,
+    asking_eras::Asking,
     deferred::deferred,
     era::Era,
     isolation::{ConnectionKey, Share},
@@ -107,29 +108,38 @@ impl Upstream {
 
 impl Service for Upstream {
     fn call(&self, request: Request, context: Context) -> Reply {
-        self.call_in(self.preferred(&request, &context), request, context)
-    }
-}
-
-impl Upstream {
-    /// The era in which a call is made if the server speaks it: that of the caller, unless the call can be asked about in
-    /// the other one alone.
-    fn preferred(&self, request: &Request, context: &Context) -> Era {
         let own = Era::of(context.revision());
         if !request.known().is_some_and(Method::may_ask) {
-            return own;
+            return self.call_in(own, request, context);
         }
         if let Some(state) = request.params.member("requestState") {
             // It leads to a call that waits on a legacy connection, or is the server's own of a modern one.
             let is_parked = self.parked.as_ref().is_some_and(|parked| parked.has_sealed(&state));
-            return if is_parked { Era::Legacy } else { own };
+            return self.call_in(if is_parked { Era::Legacy } else { own }, request, context);
         }
-        match self.pool.0.asking_eras.era_of(request) {
-            Some(era) if self.can_be_asked(era, context) => era,
-            _ => own,
+        match self.pool.0.asking_eras.of(&request) {
+            // What was asked without a state is answered where it was asked.
+            Some(Asking { era, is_proven })
+                if era != own && !is_retry(&request) && self.can_be_asked(era, &context) =>
+            {
+                match is_proven {
+                    true => self.call_in(era, request, context),
+                    false => self.to_ask_in(era, request, context),
+                }
+            }
+            _ => self.call_in(own, request, context),
         }
     }
+}
 
+/// Whether `request` continues a call that was asked something.
+///
+/// 2026-07-28, schema `InputRequiredResult`: `requestState` is optional, and so a retry may have `inputResponses` alone.
+fn is_retry(request: &Request) -> bool {
+    ["requestState", "inputResponses"].iter().any(|member| request.params.member(member).is_some())
+}
+
+impl Upstream {
     /// Whether a caller can be asked what a call of the era `era` may ask.
     fn can_be_asked(&self, era: Era, context: &Context) -> bool {
         let profile = context.profile();
@@ -154,7 +164,7 @@ impl Upstream {
         let is_first = preferred == Era::of(context.revision())
             && eras.has(era.other()) != Some(false)
             && request.known().is_some_and(Method::may_ask)
-            && request.params.member("requestState").is_none()
+            && !is_retry(&request)
             && self.can_be_asked(era.other(), &context);
         if !is_first {
             return self.converted(era, request, context);

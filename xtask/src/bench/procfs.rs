@@ -43,6 +43,26 @@ pub(super) fn cpu_time(pid: u32) -> Result<Duration, Failure> {
     Ok(time)
 }
 
+/// The processes that a process has started and that still run.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub(super) fn children(pid: u32) -> Result<Vec<u32>, Failure> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(child) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // One that has ended since the list has no file.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        // proc(5): the name, which may have parentheses of its own, stands in parentheses before the state and the parent.
+        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
+        children.extend(parent.filter(|parent| *parent == pid).map(|_| child));
+    }
+    Ok(children)
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
@@ -53,5 +73,14 @@ mod tests {
         assert!(resident(own).unwrap() > 100 * 1024);
         assert!(cpu_time(own).unwrap() > Duration::ZERO);
         assert!(resident(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn a_process_has_the_children_that_it_started() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(children(std::process::id()).unwrap().contains(&child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!children(std::process::id()).unwrap().contains(&child.id()));
     }
 }

@@ -410,3 +410,65 @@ async fn answers_that_are_read_at_once_do_not_wait_for_one_another_for_ever() {
     }
     assert_eq!(program.refusals(), 0);
 }
+
+/// A server over HTTP that begins an answer with `begin`, and then says nothing more.
+async fn stalling(begin: impl Fn() -> String + Send + Sync + 'static) -> Script {
+    Script::start(move |asked| script::modern(asked).unwrap_or_else(|| begin() + script::STALLS)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_of_an_event_stream_take_nothing_of_the_budget() {
+    let program = Program::start(http::Limits::default()).await;
+    let chatty = stalling(|| script::events(&": nothing yet\n".repeat(UNREAD / 14))).await;
+    let chatting = connected(&program, &chatty).await;
+    let calls: Vec<_> =
+        (0..3).map(|_| tokio::spawn(ours::call(&chatting, "chat", json!({})).outcome())).collect();
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(program.buffered(), 0);
+    let script = large_answers(2 << 20, true).await;
+    let connection = connected(&program, &script).await;
+    let outcome = within(ours::call(&connection, "big", json!({})).outcome()).await;
+    assert_eq!(ours::text(&outcome).len(), 2 << 20);
+    assert_eq!(program.refusals(), 0);
+    calls.iter().for_each(|call| call.abort());
+}
+
+/// Invariant: A server that never ends its answers does not keep those of other servers from being read.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_server_takes_the_whole_budget_of_answers_that_are_read() {
+    let begins: [fn() -> String; 2] = [
+        || script::events(&format!("data: {}", "x".repeat(100 << 10))),
+        || {
+            let type_ = "Content-Type: application/json";
+            script::response("200 OK", &[type_, "Content-Length: 9000000"], &"x".repeat(100 << 10))
+        },
+    ];
+    for begin in begins {
+        let program = Program::start(http::Limits::default()).await;
+        let slow = stalling(begin).await;
+        let stalled = connected(&program, &slow).await;
+        let calls: Vec<_> =
+            (0..10).map(|_| tokio::spawn(ours::call(&stalled, "stall", json!({})).outcome())).collect();
+        program.until("they are being read", |bytes| bytes > 100 << 10).await;
+        sleep(Duration::from_millis(100)).await;
+        // Those of ten connections that wait are read no further than to where they count.
+        let of_others = program.buffered();
+        for as_events in [false, true] {
+            let script = large_answers(2 << 20, as_events).await;
+            let connection = connected(&program, &script).await;
+            let calls = (0..3).map(|_| ours::call(&connection, "big", json!({})).outcome());
+            for outcome in within(futures_util::future::join_all(calls)).await {
+                assert_eq!(
+                    ours::text(&outcome).len(),
+                    2 << 20,
+                    "{as_events}: {of_others} bytes of another server"
+                );
+            }
+        }
+        calls.iter().for_each(|call| call.abort());
+        for call in calls {
+            _ = call.await;
+        }
+        program.until("nothing is read", |bytes| bytes == 0).await;
+    }
+}

@@ -243,6 +243,44 @@ impl Server {
         self.wire.cut.notify_waiters();
     }
 
+    /// Does what the arguments of a call say for the era of this connection: `{"modern": [..], "legacy": [..]}`. Each step is
+    /// `"ask"`, the text of a failed tool, the code and message of an error, or a result.
+    async fn scripted(&self, request: &Request, emitter: &emit::Emitter) -> Outcome {
+        let is_modern = self.revision.is_stateless();
+        let params: Value = request.params.raw().decode().unwrap();
+        let steps = &params["arguments"][if is_modern { "modern" } else { "legacy" }];
+        let is_answered = params.get("inputResponses").is_some();
+        for step in steps.as_array().unwrap() {
+            match step {
+                Value::String(ask) if ask == "ask" && is_answered => {}
+                Value::String(ask) if ask == "ask" && is_modern => {
+                    let form =
+                        json!({"message": "?", "requestedSchema": {"type": "object", "properties": {}}});
+                    let requests = json!({"q": {"method": "elicitation/create", "params": form}});
+                    let asked = json!({"resultType": "input_required", "inputRequests": requests});
+                    return Outcome::InputRequired(asked.into());
+                }
+                Value::String(ask) if ask == "ask" => {
+                    let (question, answer) =
+                        ServerRequest::new(Method::Elicit, json!({"message": "?"}).into());
+                    emitter.emit(Event::ServerRequest(question)).await;
+                    answer.await.unwrap().unwrap();
+                }
+                Value::String(text) => {
+                    let content = json!([{"type": "text", "text": text}]);
+                    let failed = json!({"resultType": "complete", "content": content, "isError": true});
+                    return Outcome::Result(failed.into());
+                }
+                Value::Array(error) => {
+                    let message = error[1].as_str().unwrap().to_owned();
+                    return Outcome::Error(Error::new(error[0].as_i64().unwrap(), message));
+                }
+                result => return Outcome::Result(result.clone().into()),
+            }
+        }
+        panic!("a script ends with an outcome")
+    }
+
     fn session(&self) -> NegotiatedSession {
         let capabilities =
             json!({"tools": {"listChanged": true}, "resources": {"subscribe": true}, "x-unknown": {"a": 1}});
@@ -339,6 +377,9 @@ impl Service for Server {
                     "elicitation via server-initiated requests is unavailable on 2026-07-28 connections.";
                 let content = json!([{"type": "text", "text": text}]);
                 return done(json!({"resultType": "complete", "content": content, "isError": true}));
+            }
+            if name == "scripted" {
+                return server.scripted(&request, &emitter).await;
             }
             if name.starts_with("returns") && !modern {
                 // As rmcp does with an `InputRequiredResult`.

@@ -92,6 +92,7 @@ fn since(row: &Measurement) -> String {
         name = first.to_lowercase().chain(rest.chars()).collect();
     }
     match (row.server_since, row.server_until) {
+        _ if row.is_of_both_eras => name,
         (Revision::V2024_11_05, Revision::NEWEST) => name,
         (since, Revision::NEWEST) => format!("{name} (since {since})"),
         (Revision::V2024_11_05, until) => format!("{name} (up to {until})"),

@@ -24,7 +24,8 @@ impl Way {
     pub(crate) const ALL: [Self; 2] = [Self::Channel, Self::Http];
 }
 
-/// A client of exactly one revision, `anyport bridge`, and a server of exactly one revision; in memory.
+/// A client of exactly one revision, `anyport bridge`, and a server of exactly one revision or of one of each era; in
+/// memory.
 pub(crate) struct Pair {
     pub(crate) client: Revision,
     pub(crate) server: Revision,
@@ -37,11 +38,10 @@ impl Pair {
     /// When they do not come to speak.
     pub(crate) async fn open(
         client: Revision,
-        server: Revision,
+        (server, peer): (Revision, Peer),
         declared: Value,
         way: Way,
     ) -> Result<Self, Lost> {
-        let peer = Peer::new(server);
         let bridge = bridge(peer.clone());
         let link = match way {
             Way::Channel => Link::memory(bridge, memory::Config::default()),

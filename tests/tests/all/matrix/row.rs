@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::matrix::{
     pair::{Pair, Way},
+    peer::Peer,
     verdict::{Carried, Measured, Verdict},
 };
 
@@ -17,6 +18,8 @@ pub(crate) struct Row {
     pub(crate) server_until: Revision,
     pub(crate) client_since: Revision,
     pub(crate) client_until: Revision,
+    /// Whether the server speaks 2026-07-28 as well.
+    pub(crate) is_of_both_eras: bool,
     rule: fn(Revision, Revision) -> Verdict,
     declares: fn(Revision) -> Value,
     measure: Box<dyn Measure>,
@@ -31,6 +34,7 @@ impl Row {
             server_until: Revision::NEWEST,
             client_since: Revision::V2024_11_05,
             client_until: Revision::NEWEST,
+            is_of_both_eras: false,
             rule: |_, _| Carried,
             declares: everything,
             measure: Box::new(measure),
@@ -47,6 +51,12 @@ impl Row {
     pub(crate) fn until(mut self, revision: Revision) -> Self {
         self.server_until = revision;
         self
+    }
+
+    /// Servers have it that speak 2026-07-28, too.
+    pub(crate) fn of_both_eras(mut self) -> Self {
+        self.is_of_both_eras = true;
+        self.until(Revision::V2025_11_25)
     }
 
     /// Clients have it since `revision`; what no client can say needs no bridge.
@@ -90,7 +100,9 @@ impl Row {
         way: Way,
     ) -> Result<Verdict, String> {
         let words = |error: anyport_testing::Lost| error.to_string();
-        let mut pair = Pair::open(client, server, (self.declares)(client), way).await.map_err(words)?;
+        let peer = if self.is_of_both_eras { Peer::of_both_eras(server) } else { Peer::new(server) };
+        let declared = (self.declares)(client);
+        let mut pair = Pair::open(client, (server, peer), declared, way).await.map_err(words)?;
         let verdict = self.measure.of(&mut pair).await.map_err(words)?;
         pair.fits()?;
         Ok(verdict)

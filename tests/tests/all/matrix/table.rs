@@ -25,6 +25,7 @@ pub(crate) struct Measurement {
     pub(crate) name: &'static str,
     pub(crate) server_since: Revision,
     pub(crate) server_until: Revision,
+    pub(crate) is_of_both_eras: bool,
     pub(crate) cells: Vec<Cell>,
     /// Cells that are not what the rule says, in words.
     pub(crate) faults: Vec<String>,
@@ -81,6 +82,7 @@ fn measure(row: &Row) -> Measurement {
         name: row.name,
         server_since: row.server_since,
         server_until: row.server_until,
+        is_of_both_eras: row.is_of_both_eras,
         cells,
         faults,
     }

@@ -9,6 +9,7 @@ mod commands;
 mod figures;
 mod measure;
 mod peers;
+mod stopped;
 mod ways;
 
 use self::{figures::Figures, peers::Peers};
@@ -45,14 +46,17 @@ pub(super) fn measure(workspace: &Workspace, effort: Effort) -> Result<(String, 
     measure::large(&ways, effort.rounds, &mut figures)?;
     let mut notes = ways.absent.clone();
     drop(ways);
+    let stopped = stopped::measure(workspace, &programs)?;
     measure::instructions(workspace, &programs, &mut figures)?;
     let commands = commands::measure(&programs, effort.starts)?;
     let mut gates = figures::gates(&figures);
+    gates.extend(stopped.iter().map(stopped::Figures::gate));
     gates.extend(commands.gates());
     if let Some(peers) = peers {
         notes.insert(0, peers.versions()?);
         notes.extend(figures::notes(&figures));
     }
     let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
-    Ok((format!("{}\n{}\n{}", figures::table(&figures), notes, commands.table()), gates))
+    let stopped = stopped.map_or_else(String::new, |figures| figures.table() + "\n");
+    Ok((format!("{}\n{notes}\n{stopped}{}", figures::table(&figures), commands.table()), gates))
 }

@@ -224,6 +224,13 @@ pub(super) fn bridge(programs: &Programs, to: u16, spoken: Era, own: u16) -> Com
     command
 }
 
+/// A bridge in front of programs, with which it speaks this.
+pub(super) fn bridge_to_program(programs: &Programs, own: u16, spoken: Era) -> Command {
+    let mut command = anyport(programs, own);
+    command.args(["--revision", spoken.revision(), "--"]).arg(&programs.server);
+    command
+}
+
 fn anyport(programs: &Programs, own: u16) -> Command {
     let mut command = Command::new(&programs.anyport);
     command.args(["bridge", "--port", &own.to_string()]);

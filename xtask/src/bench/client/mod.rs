@@ -91,10 +91,24 @@ impl Client {
         let mut connection = Connection::open(port, patience)?;
         let headers = match era {
             Era::Modern => format!("MCP-Protocol-Version: {}\r\n", era.revision()),
-            Era::Legacy => initialize(&mut connection)?,
+            Era::Legacy => initialize(&mut connection, &json!({}))?,
         };
+        Ok(Self::new(connection, headers, era, tool))
+    }
+
+    /// Connects to `port` of this machine, and opens a session that declares `capabilities`.
+    ///
+    /// # Errors
+    /// When nobody listens there, or there are no sessions.
+    pub(super) fn declaring(port: u16, capabilities: &Value, tool: Tool) -> Result<Self, Failure> {
+        let mut connection = Connection::open(port, PATIENCE)?;
+        let headers = initialize(&mut connection, capabilities)?;
+        Ok(Self::new(connection, headers, Era::Legacy, tool))
+    }
+
+    fn new(connection: Connection, headers: String, era: Era, tool: Tool) -> Self {
         let request = Request::new(&connection, &headers, era, tool);
-        Ok(Self { connection, headers, era, request })
+        Self { connection, headers, era, request }
     }
 
     /// Calls `tool` once, sees that its answer is a result with what it says, and keeps that.
@@ -154,11 +168,11 @@ impl Client {
     }
 }
 
-/// Opens a session, and returns the headers of what is sent in it.
-fn initialize(connection: &mut Connection) -> Result<String, Failure> {
+/// Opens a session that declares `capabilities`, and returns the headers of what is sent in it.
+fn initialize(connection: &mut Connection, capabilities: &Value) -> Result<String, Failure> {
     let version = Era::Legacy.revision();
     let info = json!({"name": "bench", "version": "1"});
-    let params = json!({"protocolVersion": version, "capabilities": {}, "clientInfo": info});
+    let params = json!({"protocolVersion": version, "capabilities": capabilities, "clientInfo": info});
     let open = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}).to_string();
     connection.send((connection.head("POST", "", open.len()) + &open).as_bytes())?;
     connection.receive()?;

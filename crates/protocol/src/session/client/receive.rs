@@ -293,10 +293,10 @@ impl<C: Clone + Eq> ClientConnection<C> {
         self.calls.get(call).is_some_and(|call| call.facts.method == Some(Method::Listen))
     }
 
-    /// A notification that the protocol does not have. On a channel that is the only one, it is the only call's; among
-    /// several calls it is not guessed which one is meant. The shared stream of a session is for what is no call's: "These
-    /// messages **SHOULD** be unrelated to any concurrently-running JSON-RPC _request_ from the client" (2025-11-25,
-    /// transports §Listening for Messages from the Server).
+    /// A notification that the protocol does not have. On a channel that is the only one, it is the only call's, unless it
+    /// may be about a cancelled call of another caller; among several calls it is not guessed which one is meant. The shared
+    /// stream of a session is for what is no call's: "These messages **SHOULD** be unrelated to any concurrently-running
+    /// JSON-RPC _request_ from the client" (2025-11-25, transports §Listening for Messages from the Server).
     fn unknown(&mut self, origin: Origin, method: bytestring::ByteString, params: Raw, out: &mut Actions) {
         let call = match (origin, self.channel) {
             (Origin::Call(call), _) => Some(call),
@@ -304,7 +304,13 @@ impl<C: Clone + Eq> ClientConnection<C> {
             (Origin::Shared, Channel::Shared) => {
                 let mut open =
                     self.calls.open().filter(|(_, call)| call.facts.method != Some(Method::Listen));
-                open.next().filter(|_| open.next().is_none()).map(|(id, _)| id)
+                let sole = open.next().filter(|_| open.next().is_none());
+                if sole.is_some_and(|(_, call)| self.recent.may_be_meant(About::Any, &call.facts)) {
+                    return out.push(Action::Count(
+                        "an unknown notification that may be about another caller's call",
+                    ));
+                }
+                sole.map(|(id, _)| id)
             }
         };
         match call {

@@ -99,6 +99,12 @@ impl Events {
         self.retry
     }
 
+    /// The bytes in memory of the event that has begun.
+    pub(crate) fn held(&self) -> usize {
+        let kind = self.event.as_ref().map_or(0, Bytes::len);
+        self.input.len() + self.partial.len() + kind + self.data_len()
+    }
+
     /// Goes on with another stream after this one was cut: what was half read is forgotten, the last id and the time to
     /// wait are kept.
     pub(crate) fn restart(&mut self) {
@@ -116,6 +122,10 @@ impl Events {
         let Some(end) = memchr2(b'\r', b'\n', &self.input) else {
             self.room_for(self.partial.len() + self.input.len())?;
             self.partial.extend_from_slice(&std::mem::take(&mut self.input));
+            if self.partial.first() == Some(&b':') {
+                // However long a comment is, nothing of it is kept.
+                self.partial.truncate(1);
+            }
             return Ok(None);
         };
         self.room_for(self.partial.len() + end)?;
@@ -169,6 +179,8 @@ impl Events {
             b"event" => self.event = Some(value),
             // "If the field value does not contain U+0000 NULL, then set the last event ID buffer to the field value."
             // The line is copied: it would keep the whole piece in memory for as long as the stream lives.
+            // One that would fill a request's headers is none: with it the stream could not be resumed.
+            b"id" if value.len() > MAX_ID => self.id = None,
             b"id" if !value.contains(&0) => self.id = Some(Bytes::copy_from_slice(&value)),
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
                 let number = std::str::from_utf8(&value).ok().and_then(|digits| digits.parse().ok());
@@ -204,6 +216,9 @@ impl Data {
         Self::Many(lines)
     }
 }
+
+/// The longest id of an event, in bytes: servers take 8 KiB of headers, and some less.
+const MAX_ID: usize = 4 << 10;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -343,5 +358,38 @@ mod tests {
             events.feed(Bytes::from_static(b": still working\n"));
             assert_eq!(events.next(), Ok(None));
         }
+    }
+
+    #[test]
+    fn only_what_belongs_to_an_event_is_held() {
+        let mut events = Events::new(100 << 10);
+        let mut feed = |text: &str| {
+            events.feed(Bytes::copy_from_slice(text.as_bytes()));
+            let event = events.next().unwrap();
+            (events.held(), event.map(|event| event.data.len()))
+        };
+        for _ in 0..100 {
+            assert_eq!(feed(": a comment\n"), (0, None));
+        }
+        // One without an end holds nothing either, and has no limit.
+        for _ in 0..10 {
+            let (held, event) = feed(&format!(":{}", "x".repeat(50 << 10)));
+            assert!(held <= 1 && event.is_none(), "{held}");
+        }
+        assert_eq!(feed("the end\n"), (0, None));
+        assert_eq!(feed("data: 0123456789"), (16, None));
+        assert_eq!(feed("\n: a comment\n"), (10, None));
+        assert_eq!(feed("data: more\nretry: 1\n"), (15, None));
+        assert_eq!(feed("\n"), (0, Some(15)));
+    }
+
+    #[test]
+    fn an_id_that_no_header_can_carry_is_none() {
+        let mut events = Events::new(1 << 20);
+        events.feed(Bytes::from(format!("id: 1\ndata: a\n\nid: {}\ndata: b\n\n", "x".repeat(5_000))));
+        assert!(events.next().unwrap().is_some());
+        assert_eq!(events.last_id().unwrap(), "1");
+        assert!(events.next().unwrap().is_some());
+        assert_eq!(events.last_id(), None);
     }
 }

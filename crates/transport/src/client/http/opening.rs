@@ -34,7 +34,7 @@ use crate::client::{
 /// # Errors
 /// Why there is none.
 pub(crate) async fn open(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Connection, ConnectError> {
-    let reading = Reading::new(options, endpoint.answer_max);
+    let reading = Reading::new(options, endpoint.answer_max, &endpoint.url);
     let line =
         Line { outbound: Outbound::new(endpoint), url: endpoint.url.clone(), reading: Arc::new(reading) };
     let (opened, is_open) = oneshot::channel();

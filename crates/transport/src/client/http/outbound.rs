@@ -244,3 +244,34 @@ const READ_AHEAD: usize = 128 << 10;
 
 /// How long a connection is kept that nothing is asked on; shorter than most servers keep theirs.
 const IDLE: std::time::Duration = std::time::Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Invariant: A redirect leads to no address of another class, however many redirects came before it.
+    #[tokio::test]
+    async fn a_second_redirect_within_an_origin_stays_bound_to_the_class_of_the_first() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let here = listener.local_addr().unwrap();
+        let outbound = Outbound::new(&Endpoint::new("http://server.example/mcp").unwrap().without_proxy());
+        let [first, second] =
+            ["first", "second"].map(|path| Url::parse(&format!("http://{here}/{path}")).unwrap());
+        let dial = async |sender: &Sender| sender.connector.connect(&uri(&second).unwrap()).await;
+        for class in
+            [AddressClass::Public, AddressClass::Private, AddressClass::LinkLocal, AddressClass::Loopback]
+        {
+            let bound = Sender::new(outbound.home_sender.connector.of_class(class));
+            // Between its two redirects the name of the origin may have come to mean this machine.
+            let next = outbound.sender_for(&first, &second, &bound);
+            match (class, dial(&next).await) {
+                (AddressClass::Loopback, Ok(_)) => {}
+                (_, Err(Fault::Redirect { why, .. })) => {
+                    assert_eq!(why, "it leads to this machine", "{class:?}")
+                }
+                (_, reached) => panic!("{class:?}: {:?}", reached.err()),
+            }
+        }
+        assert!(dial(&outbound.home_sender).await.is_ok(), "what no redirect binds goes there");
+    }
+}

@@ -23,6 +23,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming as Body;
+use url::Url;
 
 use super::{
     connector::chain,
@@ -40,16 +41,24 @@ pub(crate) struct Reading {
     pub(crate) answer_max: usize,
     pub(crate) tap: Option<Arc<dyn MessageObserver>>,
     buffers: Option<BufferedBytes>,
+    /// The origin of the server, which shares the budget with other servers.
+    server: Arc<str>,
     /// Whether the negotiated revision has arrays of messages; before that none has.
     has_arrays: AtomicBool,
     unexpected: UnexpectedMessages,
 }
 
 impl Reading {
-    pub(crate) fn new(options: &ConnectOptions, answer_max: usize) -> Self {
+    pub(crate) fn new(options: &ConnectOptions, answer_max: usize, server: &Url) -> Self {
         let (has_arrays, unexpected) = (AtomicBool::new(false), UnexpectedMessages::default());
         let (limits, tap, buffers) = (options.limits, options.tap.clone(), options.buffers.clone());
-        Self { limits, answer_max, tap, buffers, has_arrays, unexpected }
+        let server = server.origin().ascii_serialization().into();
+        Self { limits, answer_max, tap, buffers, server, has_arrays, unexpected }
+    }
+
+    /// What lets an answer be read.
+    fn gate(&self) -> ReadGate {
+        ReadGate::new(self.buffers.clone(), &self.server)
     }
 
     /// From now on messages are those of `revision`.
@@ -110,7 +119,8 @@ impl EventStream {
                     self.gate.complete();
                     return Poll::Ready(Ok(event));
                 }
-                Ok(None) => {}
+                // Comments, and what was read of other events, take no room.
+                Ok(None) => self.gate.set(self.events.held()),
                 Err(error) => return Poll::Ready(Err(Broken::Invalid(error.to_string()))),
             }
             if let Err(overloaded) = ready!(self.gate.poll_ready(task)) {
@@ -119,7 +129,6 @@ impl EventStream {
             match ready!(Pin::new(&mut self.body).poll_frame(task)) {
                 Some(Ok(frame)) => {
                     if let Ok(piece) = frame.into_data() {
-                        self.gate.add(piece.len());
                         self.events.feed(piece);
                     }
                 }
@@ -165,11 +174,11 @@ impl Messages {
         if is_type(response.headers(), "text/event-stream") {
             let mut stream = EventStream::new(response.into_body(), reading.answer_max);
             // Of a stream that several calls share, all of them would wait.
-            stream.gate = ReadGate::new(reading.buffers.clone());
+            stream.gate = reading.gate();
             return Ok(Self::new(Source::Events(stream), reading));
         }
         if is_type(response.headers(), "application/json") {
-            let gate = ReadGate::new(reading.buffers.clone());
+            let gate = reading.gate();
             let collect = Collect { gate, ..Collect::new(response, reading.answer_max) };
             return Ok(Self::new(Source::Json(collect), reading));
         }
@@ -504,8 +513,9 @@ impl Collect {
                 Err(error) => return Poll::Ready(Err(Broken::Cut(chain(&error)))),
             };
             let Ok(piece) = frame.into_data() else { continue };
-            self.gate.add(piece.len());
-            if self.first.len() + self.all.len() + piece.len() > self.limit {
+            let read = self.first.len() + self.all.len() + piece.len();
+            self.gate.set(read);
+            if read > self.limit {
                 let limit = self.limit;
                 let why =
                     format!("the server's answer is longer than the limit of {limit} bytes (answer_max)");

@@ -106,7 +106,7 @@ impl Upgraded<'_> {
         let elsewhere = location.filter(|_| response.status().is_redirection());
         let elsewhere = elsewhere
             .map(|to| format!("it sends on to {:.256?}, and no WebSocket follows that", without_secrets(to)));
-        let reading = Reading::new(opening, opening.limits.bytes);
+        let reading = Reading::new(opening, opening.limits.bytes, &self.0.http.url);
         let refusal = Refusal::of(response, &reading).await;
         match refusal.status {
             StatusCode::UNAUTHORIZED => ConnectError::Unauthorized { at, challenge: refusal.challenge },

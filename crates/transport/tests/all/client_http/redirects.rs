@@ -154,3 +154,27 @@ async fn nothing_is_sent_on_to_an_address_of_another_class() {
     let script = Script::start(move |_| sent_on(&url)).await;
     assert_eq!(within(at(&script.url()).fetch()).await.unwrap().body, "ok");
 }
+
+#[tokio::test]
+async fn a_chain_of_redirects_within_a_foreign_origin_leads_to_no_other_class() {
+    for (to, why) in [("/last", None), ("http://10.255.255.1/x", Some("into a private network"))] {
+        let foreign = Script::start_at("127.0.0.2", move |asked| match asked.target.as_str() {
+            "/first" => sent_on("/second"),
+            "/second" => sent_on(to),
+            _ => response("200 OK", &["Content-Length: 2"], "ok"),
+        })
+        .await;
+        let url = format!("http://{}/first", foreign.address);
+        let script = Script::start(move |_| sent_on(&url)).await;
+        let fetched = within(at(&script.url()).fetch()).await;
+        let targets: Vec<_> = foreign.asked().into_iter().map(|asked| asked.target).collect();
+        assert_eq!(targets[..2], ["/first", "/second"]);
+        match (why, fetched) {
+            (None, fetched) => assert_eq!(fetched.unwrap().body, "ok"),
+            (Some(why), fetched) => {
+                let words = fetched.unwrap_err().to_string();
+                assert!(words.contains(to) && words.contains(why), "{words}");
+            }
+        }
+    }
+}

@@ -40,7 +40,7 @@ pub(crate) struct Script {
 
 impl Script {
     /// Answers each request with the bytes that `answer` makes of it, and closes the connection; an empty answer keeps
-    /// it open and says nothing.
+    /// it open and says nothing, and one that ends with [`STALLS`] keeps it open after that.
     pub(crate) async fn start(answer: impl Fn(&Asked) -> String + Send + Sync + 'static) -> Self {
         Self::start_at("127.0.0.1", answer).await
     }
@@ -64,7 +64,11 @@ impl Script {
                     if answer.is_empty() {
                         _ = stream.read_u8().await;
                     }
-                    _ = stream.write_all(answer.as_bytes()).await;
+                    let begins = answer.strip_suffix(STALLS);
+                    _ = stream.write_all(begins.unwrap_or(&answer).as_bytes()).await;
+                    if begins.is_some() {
+                        _ = stream.read_u8().await;
+                    }
                     _ = stream.shutdown().await;
                 });
             }
@@ -114,6 +118,9 @@ pub(crate) async fn read(stream: &mut tokio::net::TcpStream) -> Option<Asked> {
     let body = serde_json::from_slice(&bytes[head + 4..]).unwrap_or_default();
     Some(Asked { verb, target, headers, body })
 }
+
+/// The end of an answer after which nothing follows, and the connection stays open.
+pub(crate) const STALLS: &str = "\0stalls";
 
 /// A response.
 pub(crate) fn response(status: &str, headers: &[&str], body: &str) -> String {

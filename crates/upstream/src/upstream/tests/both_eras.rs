@@ -15,16 +15,24 @@ fn elicits(revision: Revision) -> Context {
 
 /// Answers the question of a call in the way in which its caller is asked, and returns the result.
 async fn answered(upstream: &Upstream, tool: &str, context: &Context) -> Value {
-    let mut reply = upstream.call(call(tool, json!({})), context.clone());
+    result(completed(upstream, tool, json!({}), context).await.0)
+}
+
+/// The outcome of a call whose questions are answered in the way in which its caller is asked, and the number of questions.
+async fn completed(upstream: &Upstream, tool: &str, arguments: Value, context: &Context) -> (Outcome, usize) {
+    let mut reply = upstream.call(call(tool, arguments.clone()), context.clone());
+    let mut questions = 0;
     loop {
         match reply.next().await {
             Event::ServerRequest(question) => {
+                questions += 1;
                 question.responder.answer(Ok(json!({"action": "accept", "content": {}}).into()));
             }
             Event::Outcome(Outcome::InputRequired(asked)) => {
+                questions += 1;
                 let asked: Value = asked.decode().unwrap();
                 let (key, _) = asked["inputRequests"].as_object().unwrap().iter().next().unwrap();
-                let mut retry = json!({"name": tool, "arguments": {}});
+                let mut retry = json!({"name": tool, "arguments": arguments});
                 retry["inputResponses"] = json!({key: {"action": "accept", "content": {}}});
                 if let Some(state) = asked.get("requestState") {
                     retry["requestState"] = state.clone();
@@ -32,10 +40,31 @@ async fn answered(upstream: &Upstream, tool: &str, context: &Context) -> Value {
                 let retry = Request::new(Method::ToolsCall, Raw::from(retry));
                 reply = upstream.call(retry, context.clone());
             }
-            Event::Outcome(outcome) => return result(outcome),
+            Event::Outcome(outcome) => return (outcome, questions),
             _ => {}
         }
     }
+}
+
+/// As FastMCP 4 says it in `Context.elicit`.
+const CANNOT_PUSH: &str =
+    "elicitation via server-initiated requests is unavailable on 2026-07-28 connections.";
+
+/// As rmcp says it of an `InputRequiredResult`.
+const CANNOT_RETURN: &str = "InputRequiredResult requires negotiated protocol version 2026-07-28 or newer";
+
+/// A server of both eras with a tool that does what its arguments say.
+fn scripted(is_idempotent: bool) -> (Farm, Upstream) {
+    let farm = Farm::dual();
+    farm.set_tools(json!([{"name": "scripted", "annotations": {"idempotentHint": is_idempotent}}]));
+    let upstream = parking(&farm);
+    (farm, upstream)
+}
+
+/// The calls of the tool that each connection has received.
+fn calls_of_script(farm: &Farm) -> Vec<usize> {
+    let calls = |index| farm.server(index).calls().iter().filter(|name| *name == "scripted").count();
+    (0..farm.connections()).map(calls).collect()
 }
 
 /// Invariant: A server that speaks both eras is called in that of its caller.
@@ -141,4 +170,101 @@ async fn a_tool_that_can_only_push_is_left_alone_where_the_server_has_no_legacy_
         assert_eq!(failed["isError"], true);
     }
     assert_eq!(farm.connections(), 2, "it was tried once");
+}
+
+/// Invariant: A call whose caller was asked is not repeated in the other era, whatever its tool says.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_has_asked_is_not_made_again_in_the_other_era() {
+    let arguments = json!({"modern": ["ask", CANNOT_PUSH], "legacy": ["ask", [-32600, CANNOT_RETURN]]});
+    for revision in [LEGACY, MODERN] {
+        let (farm, upstream) = scripted(true);
+        for calls in 1..=2 {
+            let (outcome, questions) =
+                completed(&upstream, "scripted", arguments.clone(), &elicits(revision)).await;
+            match outcome {
+                Outcome::Result(failed) => assert_eq!(failed.member("isError").unwrap().as_str(), "true"),
+                outcome => assert!(matches!(outcome, Outcome::Error(_)), "{outcome:?}"),
+            }
+            assert_eq!(questions, 1, "{revision}");
+            // A modern call is made once more with the answer.
+            let made = if revision == MODERN { calls * 2 } else { calls };
+            assert_eq!(calls_of_script(&farm), [made], "{revision}: the other era is not tried");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_quotes_the_sentence_repeats_no_call() {
+    let quoted = format!("The page says: {CANNOT_PUSH}");
+    let returned = format!("The page says: {CANNOT_RETURN}");
+    for (revision, arguments) in [
+        (MODERN, json!({"modern": [quoted], "legacy": [{}]})),
+        (LEGACY, json!({"legacy": [[-32600, returned]], "modern": [{}]})),
+        // The SDKs say this in an error of the protocol, which no tool writes.
+        (LEGACY, json!({"legacy": [CANNOT_RETURN], "modern": [{}]})),
+        (LEGACY, json!({"legacy": [[-32000, CANNOT_RETURN]], "modern": [{}]})),
+    ] {
+        let (farm, upstream) = scripted(true);
+        completed(&upstream, "scripted", arguments.clone(), &elicits(revision)).await;
+        assert_eq!(calls_of_script(&farm), [1], "{arguments}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_is_remembered_only_once_it_has_asked_in_the_other_era() {
+    // It says so in the era of its caller, and asks nothing in the other one.
+    let arguments = json!({"modern": [CANNOT_PUSH], "legacy": [{}]});
+    let (farm, upstream) = scripted(true);
+    for calls in 1..=3 {
+        let (_, questions) = completed(&upstream, "scripted", arguments.clone(), &elicits(MODERN)).await;
+        assert_eq!((questions, calls_of_script(&farm)), (0, vec![calls; 2]));
+    }
+    let arguments = json!({"modern": [CANNOT_PUSH], "legacy": ["ask", {}]});
+    for calls in 4..=6 {
+        let (_, questions) = completed(&upstream, "scripted", arguments.clone(), &elicits(MODERN)).await;
+        assert_eq!((questions, calls_of_script(&farm)), (1, vec![4, calls]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_after_one_that_could_not_be_made_again_tries_the_other_era_once() {
+    let (farm, upstream) = scripted(false);
+    let arguments = json!({"modern": [CANNOT_PUSH], "legacy": [{}]});
+    // Each second call is made in the other era, where it asks nothing.
+    for made in [[1, 0], [1, 1], [2, 1], [2, 2]] {
+        completed(&upstream, "scripted", arguments.clone(), &elicits(MODERN)).await;
+        assert_eq!(calls_of_script(&farm), made);
+    }
+    // One that asks there is made there from then on.
+    let arguments = json!({"modern": [CANNOT_PUSH], "legacy": ["ask", {}]});
+    for made in [[3, 2], [3, 3], [3, 4], [3, 5]] {
+        completed(&upstream, "scripted", arguments.clone(), &elicits(MODERN)).await;
+        assert_eq!(calls_of_script(&farm), made);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_too_long_to_remember_is_promised_nothing() {
+    let farm = Farm::dual();
+    let upstream = parking(&farm);
+    let name = format!("pushes{}", "x".repeat(1_024));
+    for _ in 0..2 {
+        let failed = result(upstream.call(call(&name, json!({})), elicits(MODERN)).outcome().await);
+        assert_eq!(failed["content"].as_array().unwrap().len(), 1, "it is not said that the next call asks");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sentence_of_a_server_of_one_era_repeats_nothing() {
+    for (server, arguments) in
+        [(MODERN, json!({"modern": [CANNOT_PUSH]})), (LEGACY, json!({"legacy": [[-32600, CANNOT_RETURN]]}))]
+    {
+        let farm = Farm::new(server);
+        farm.set_tools(json!([{"name": "scripted", "annotations": {"readOnlyHint": true}}]));
+        let upstream = parking(&farm);
+        for calls in 1..=3 {
+            completed(&upstream, "scripted", arguments.clone(), &elicits(server)).await;
+            assert_eq!(calls_of_script(&farm).iter().sum::<usize>(), calls, "{server}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyport::Revision::*;
 use serde_json::{Value, json};
 
-use super::{Call, error, offers};
+use super::{Call, both_eras, error, offers};
 
 /// Tools that are called by name; their arguments are nobody's business here.
 pub(super) const TOOLS: [&str; 31] = [
@@ -59,7 +59,13 @@ pub(super) async fn answer(call: &Call) -> Result<Value, Value> {
                 // An old server may ask whenever it likes.
                 call.ask("sample", "sampling/createMessage", sampling(json!({}))).await?;
             }
-            json!({"tools": offers::tools(revision), "_meta": {"example.com/own": 1}})
+            let mut tools = offers::tools(revision);
+            if call.is_of_both_eras()
+                && let Some(tools) = tools.as_array_mut()
+            {
+                tools.extend(both_eras::tools(revision));
+            }
+            json!({"tools": tools, "_meta": {"example.com/own": 1}})
         }
         "resources/list" => json!({"resources": offers::resources(revision)}),
         "resources/templates/list" => json!({"resourceTemplates": offers::templates(revision)}),
@@ -196,6 +202,7 @@ async fn tool(call: &Call) -> Result<Value, Value> {
             let said = text(&answer.to_string());
             json!({"content": [said]})
         }),
+        name if call.is_of_both_eras() => both_eras::tool(call, name).await,
         _ => Err(error(-32602, "no such tool")),
     }
 }
@@ -330,7 +337,7 @@ fn url(call: &Call) -> Value {
     url
 }
 
-async fn sample(call: &Call, more: Value) -> Result<Value, Value> {
+pub(super) async fn sample(call: &Call, more: Value) -> Result<Value, Value> {
     call.needs("/sampling")?;
     call.ask("sample", "sampling/createMessage", sampling(more)).await
 }

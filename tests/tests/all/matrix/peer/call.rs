@@ -35,7 +35,7 @@ impl Call {
     }
 
     pub(super) async fn outcome(mut self) -> Result<Value, Value> {
-        if !self.peer.revision().is_stateless() {
+        if !self.revision().is_stateless() {
             return answers::answer(&self).await;
         }
         if let Some(state) = self.params["requestState"].as_str() {
@@ -54,7 +54,12 @@ impl Call {
     }
 
     pub(crate) fn revision(&self) -> Revision {
-        self.peer.revision()
+        self.connection.revision(&self.peer)
+    }
+
+    /// Whether the server has tools that can ask in one era alone.
+    pub(super) fn is_of_both_eras(&self) -> bool {
+        self.peer.speaks_both_eras()
     }
 
     pub(crate) fn method(&self) -> &str {

@@ -1,7 +1,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -24,6 +24,8 @@ pub(crate) struct Connection(Arc<Inside>);
 
 struct Inside {
     out: Line,
+    /// Known since the first request.
+    revision: OnceLock<Revision>,
     /// What the client declared in `initialize`.
     declared: Mutex<Value>,
     /// The least severe log message that is wanted; an older server says all before it is told.
@@ -48,6 +50,7 @@ impl Connection {
         });
         let connection = Self(Arc::new(Inside {
             out,
+            revision: OnceLock::new(),
             declared: Mutex::default(),
             level: Mutex::new("debug".into()),
             running: Mutex::default(),
@@ -65,6 +68,10 @@ impl Connection {
             }
         });
         connection
+    }
+
+    pub(super) fn revision(&self, peer: &Peer) -> Revision {
+        self.0.revision.get().copied().unwrap_or(peer.0.revision)
     }
 
     fn received(&self, peer: &Peer, message: Value) {
@@ -91,6 +98,7 @@ impl Connection {
     }
 
     fn request(&self, peer: Peer, id: Value, method: String, message: Value) {
+        self.0.revision.get_or_init(|| peer.revision_for(&method));
         let connection = self.clone();
         let key = id.to_string();
         let running = tokio::spawn(async move {
@@ -113,7 +121,7 @@ impl Connection {
         method: &str,
         params: &Value,
     ) -> Option<Result<Value, Value>> {
-        let modern = peer.revision().is_stateless();
+        let modern = self.revision(peer).is_stateless();
         let version = &params["_meta"]["io.modelcontextprotocol/protocolVersion"];
         if modern && (method == "initialize" || version.is_null()) {
             return Some(Err(error(-32602, "every request says its version")));

@@ -1,10 +1,12 @@
-//! A server of exactly one revision, which shares no code with the product.
+//! A server of exactly one revision, or of one of each era, which shares no code with the product.
 //!
 //! - [`Peer`]: one server, over as many connections as are opened to it, and what it has heard.
 //! - [`Call`]: one request, and how its answer is found: telling, asking, looking at what the client declared.
 //! - `offers`: what it lists; `answers`: what it answers. Both say what the revision has words for, and no more.
+//! - `both_eras`: the tools of a server of both eras that can ask in one of them alone.
 
 pub(crate) mod answers;
+pub(crate) mod both_eras;
 mod call;
 mod connection;
 pub(crate) mod offers;
@@ -30,6 +32,8 @@ pub(crate) struct Peer(Arc<Inside>);
 
 struct Inside {
     revision: Revision,
+    /// The older revision of a server of both eras.
+    legacy: Option<Revision>,
     /// Every message that came, in order, over all connections.
     heard: watch::Sender<Vec<Value>>,
     connections: Mutex<Vec<connection::Connection>>,
@@ -39,8 +43,18 @@ struct Inside {
 
 impl Peer {
     pub(crate) fn new(revision: Revision) -> Self {
+        Self::speaking(revision, None)
+    }
+
+    /// A server of 2026-07-28 that speaks `legacy`, too: each of its connections is of the era that its client begins with.
+    pub(crate) fn of_both_eras(legacy: Revision) -> Self {
+        Self::speaking(Revision::V2026_07_28, Some(legacy))
+    }
+
+    fn speaking(revision: Revision, legacy: Option<Revision>) -> Self {
         Self(Arc::new(Inside {
             revision,
+            legacy,
             heard: watch::Sender::default(),
             connections: Mutex::default(),
             states: Mutex::default(),
@@ -55,8 +69,13 @@ impl Peer {
         theirs
     }
 
-    pub(crate) fn revision(&self) -> Revision {
-        self.0.revision
+    /// The revision of a connection that begins with a request of `method`.
+    fn revision_for(&self, method: &str) -> Revision {
+        self.0.legacy.filter(|_| method == "initialize").unwrap_or(self.0.revision)
+    }
+
+    fn speaks_both_eras(&self) -> bool {
+        self.0.legacy.is_some()
     }
 
     /// Waits for a message that `is` what is looked for, also among those that came before.
@@ -74,6 +93,11 @@ impl Peer {
         self.0.heard.borrow().iter().any(is)
     }
 
+    /// How many such messages have come by now.
+    pub(crate) fn count(&self, is: impl Fn(&Value) -> bool) -> usize {
+        self.0.heard.borrow().iter().filter(|message| is(message)).count()
+    }
+
     /// The last request of `method`.
     pub(crate) fn last(&self, method: &str) -> Value {
         let heard = self.0.heard.borrow();
@@ -84,7 +108,7 @@ impl Peer {
     /// one those that listen to it.
     pub(crate) fn changed(&self, method: &str, params: &Value) {
         for connection in self.0.connections.lock().unwrap().iter() {
-            connection.changed(self.0.revision, method, params);
+            connection.changed(connection.revision(self), method, params);
         }
     }
 

@@ -196,7 +196,13 @@ fn unasked(pair: &Pair, answer: &Answer) -> Verdict {
 }
 
 /// Calls the tool `name`, whose one question is `method` with just these params but for `hop`, and gets the answer back.
-async fn carried(pair: &mut Pair, name: &str, method: &str, params: Value, said: Value) -> Measured {
+pub(super) async fn carried(
+    pair: &mut Pair,
+    name: &str,
+    method: &str,
+    params: Value,
+    said: Value,
+) -> Measured {
     let answer = pair.answering(name, Ok(said.clone())).await?;
     let [question] = answer.questions.as_slice() else { return Ok(unasked(pair, &answer)) };
     Ok(all([
@@ -215,7 +221,7 @@ fn got(answer: &Answer, said: &Value) -> Verdict {
 }
 
 const ELICIT: &str = "elicitation/create";
-const SAMPLE: &str = "sampling/createMessage";
+pub(super) const SAMPLE: &str = "sampling/createMessage";
 
 fn accepted(content: Value) -> Value {
     json!({"action": "accept", "content": content})
@@ -336,7 +342,7 @@ async fn url_first(pair: &mut Pair) -> Measured {
     })
 }
 
-fn model(text: &str) -> Value {
+pub(super) fn model(text: &str) -> Value {
     json!({"role": "assistant", "content": answers::text(text), "model": "a-model", "stopReason": "endTurn"})
 }
 

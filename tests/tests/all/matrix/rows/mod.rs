@@ -1,6 +1,7 @@
 //! What users care for, by topic.
 
 mod asking;
+mod both_eras;
 mod changes;
 mod content;
 mod lists;
@@ -27,6 +28,7 @@ pub(crate) fn topics() -> Vec<Topic> {
         asking::forms(),
         asking::models(),
         asking::edges(),
+        both_eras::topic(),
         requests::topic(),
         content::topic(),
         notifications::topic(),

@@ -201,6 +201,60 @@ fn a_log_message_that_may_be_another_callers_is_counted_and_reaches_nobody() {
     }
 }
 
+/// Invariant: A notification that may be about another caller's cancelled call reaches no caller.
+#[test]
+fn an_unknown_notification_that_may_be_about_a_cancelled_call_reaches_no_other_caller() {
+    const UNKNOWN: &str = r#"{"jsonrpc":"2.0","method":"x/told","params":{"of":"one"}}"#;
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        let mut hand = ByHand::open(revision, Channel::Shared);
+        let one = hand.sent(facts("one", Method::ToolsCall));
+        hand.abandon(one);
+        let again = hand.sent(facts("one", Method::ToolsCall));
+        hand.hear(UNKNOWN);
+        assert_eq!(hand.events(again).len(), 1, "{revision}: alone it is its own");
+        hand.result(again);
+        hand.events(again);
+        let two = hand.sent(facts("two", Method::ToolsCall));
+        hand.did();
+        hand.hear(UNKNOWN);
+        let did = hand.did();
+        assert!(did.len() == 1 && did[0].starts_with("Count"), "{revision}: {did:?}");
+        assert!(hand.next(two).is_none(), "{revision}");
+        // The answer says that the cancelled call is done.
+        hand.result(one);
+        hand.hear(UNKNOWN);
+        assert_eq!(hand.events(two).len(), 1, "{revision}");
+    }
+}
+
+/// Invariant: Nothing tells anonymous callers apart, so a log message of one never reaches another.
+#[test]
+fn log_messages_of_anonymous_calls_side_by_side_reach_neither() {
+    const LOG: &str =
+        r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":1}}"#;
+    let anonymous = |log_level| CallFacts {
+        unidentifiable: true,
+        log_level,
+        log_level_is_default: true,
+        ..facts("", Method::ToolsCall)
+    };
+    for other in [None, Some(LogLevel::Info)] {
+        let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+        let first = hand.sent(anonymous(Some(LogLevel::Info)));
+        hand.hear(LOG);
+        assert_eq!(hand.events(first).len(), 1, "alone it is its own");
+        let second = hand.sent(anonymous(other));
+        for _ in 0..2 {
+            hand.hear(LOG);
+        }
+        assert!(hand.next(first).is_none() && hand.next(second).is_none(), "{other:?}");
+        hand.result(second);
+        hand.events(second);
+        hand.hear(LOG);
+        assert_eq!(hand.events(first).len(), 1, "alone again");
+    }
+}
+
 #[test]
 fn a_request_on_the_stream_of_a_call_is_that_calls_whoever_else_calls() {
     let mut hand = ByHand::open(Revision::V2025_11_25, Channel::PerCall);

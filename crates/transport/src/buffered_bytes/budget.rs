@@ -1,4 +1,4 @@
-//! The budget of large answers in memory: those that clients have not read yet, and those that are being read from servers.
+//! The budget: how much is held, and what waits for room.
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
@@ -8,12 +8,16 @@ use anyport_service::sync::Lock;
 use bytes::Bytes;
 use tokio::{sync::Notify, time::timeout};
 
+#[cfg(feature = "client-http")]
+use super::reads::Reads;
+
 limits! {
     /// The limits of the large answers that a process holds in memory.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct BufferLimits {
         /// The size in bytes of all answers of more than 64 KiB. Three quarters are for answers that clients have not read
-        /// yet, the rest for those that wait for this and those that are being read from servers over HTTP.
+        /// yet, the rest for those that wait for this and those that are being read from servers over HTTP. Of this rest each
+        /// server may have as much as it leaves free.
         #[default(256 MiB)]
         #[limit(
             Bytes "buffered_bytes", note = " of answers of more than 64 KiB, in the process",
@@ -34,28 +38,26 @@ limits! {
 /// answers wait, and then are refused by the limit's name. The answers of each call are counted, so a slow reader
 /// takes nothing from small answers, which are not counted.
 #[derive(Clone)]
-pub struct BufferedBytes(Arc<Shared>);
+pub struct BufferedBytes(pub(super) Arc<Shared>);
 
-struct Shared {
+pub(super) struct Shared {
     limits: BufferLimits,
-    used: Lock<Used>,
+    pub(super) used: Lock<Used>,
     /// Notified when there may be room.
-    freed: Notify,
-    gauge: Gauge,
+    pub(super) freed: Notify,
+    pub(super) gauge: Gauge,
     refused: Counter,
 }
 
 #[derive(Default)]
-struct Used {
+pub(super) struct Used {
     /// Bytes of answers that clients have not read yet.
-    unread: usize,
+    pub(super) unread: usize,
     /// Bytes of answers that wait to be among these, or are being read from servers.
-    pending: usize,
-    /// The answers that are being read, oldest first.
+    pub(super) pending: usize,
+    /// The answers that are being read.
     #[cfg(feature = "client-http")]
-    reading: std::collections::BTreeSet<u64>,
-    #[cfg(feature = "client-http")]
-    last_reading: u64,
+    pub(super) reads: Reads,
 }
 
 /// The wait until there is room for an answer.
@@ -77,12 +79,12 @@ impl BufferedBytes {
     }
 
     /// The limit of unread answers.
-    fn max_unread(&self) -> usize {
+    pub(super) fn max_unread(&self) -> usize {
         self.0.limits.bytes - self.max_pending()
     }
 
     /// The limit of answers that wait or are being read.
-    fn max_pending(&self) -> usize {
+    pub(super) fn max_pending(&self) -> usize {
         self.0.limits.bytes / 4
     }
 
@@ -122,7 +124,7 @@ impl BufferedBytes {
         let mut used = self.0.used.lock();
         let is_admitted = used.pending + bytes <= self.max_pending();
         used.pending += if is_admitted { bytes } else { 0 };
-        is_admitted.then(|| Pending { budget: self.clone(), bytes, gauge: self.0.gauge.hold_many(bytes) })
+        is_admitted.then(|| Pending { budget: self.clone(), bytes, _gauge: self.0.gauge.hold_many(bytes) })
     }
 
     /// Waits until `has_room` for an answer of `bytes` bytes. As long as other answers come to their end, it is their turn;
@@ -130,7 +132,7 @@ impl BufferedBytes {
     ///
     /// # Errors
     /// [`Failure::Overloaded`].
-    async fn until(&self, bytes: usize, has_room: impl Fn(&Used) -> bool) -> Result<(), Failure> {
+    pub(super) async fn until(&self, bytes: usize, has_room: impl Fn(&Used) -> bool) -> Result<(), Failure> {
         loop {
             let freed = self.0.freed.notified();
             tokio::pin!(freed);
@@ -188,120 +190,16 @@ impl Drop for Unread {
     }
 }
 
-/// Bytes of an answer that waits, or is being read.
+/// Bytes of an answer that waits in memory.
 struct Pending {
     budget: BufferedBytes,
     bytes: usize,
-    #[cfg_attr(not(feature = "client-http"), allow(dead_code, reason = "only what is being read grows"))]
-    gauge: Held,
-}
-
-impl Pending {
-    #[cfg(feature = "client-http")]
-    fn grow(&mut self, bytes: usize) {
-        self.bytes += bytes;
-        self.gauge.grow(bytes);
-        self.budget.0.used.lock().pending += bytes;
-    }
+    _gauge: Held,
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
         self.budget.0.used.lock().pending -= self.bytes;
         self.budget.0.freed.notify_waiters();
-    }
-}
-
-#[cfg(feature = "client-http")]
-pub(crate) use reading::ReadGate;
-
-#[cfg(feature = "client-http")]
-mod reading {
-    //! Answers that are being read from servers.
-
-    use std::task::{Context as Task, Poll, ready};
-
-    use super::*;
-
-    /// Lets a call read the answer of a server as long as there is room for it: what is not read stays with the server.
-    #[derive(Default)]
-    pub(crate) struct ReadGate {
-        budget: Option<BufferedBytes>,
-        bytes: usize,
-        answer: Option<Answer>,
-        waiting: Option<RoomWait>,
-    }
-
-    /// A large answer that is being read.
-    struct Answer {
-        number: u64,
-        pending: Pending,
-    }
-
-    impl ReadGate {
-        /// A gate; without a budget it is always open.
-        pub(crate) fn new(budget: Option<BufferedBytes>) -> Self {
-            Self { budget, ..Self::default() }
-        }
-
-        /// Waits until more may be read. The oldest answer is read even if too many are: otherwise none would come to its
-        /// end.
-        ///
-        /// # Errors
-        /// [`Failure::Overloaded`].
-        pub(crate) fn poll_ready(&mut self, task: &mut Task<'_>) -> Poll<Result<(), Failure>> {
-            let (Some(budget), Some(answer)) = (&self.budget, &self.answer) else {
-                return Poll::Ready(Ok(()));
-            };
-            if self.waiting.is_none() && budget.may_read(&budget.0.used.lock(), answer.number) {
-                return Poll::Ready(Ok(()));
-            }
-            let waiting = self.waiting.get_or_insert_with(|| {
-                let (budget, number, bytes) = (budget.clone(), answer.number, self.bytes);
-                Box::pin(async move { budget.until(bytes, |used| budget.may_read(used, number)).await })
-            });
-            let room = ready!(waiting.as_mut().poll(task));
-            self.waiting = None;
-            Poll::Ready(room)
-        }
-
-        /// Counts bytes that were read.
-        pub(crate) fn add(&mut self, bytes: usize) {
-            self.bytes += bytes;
-            let Some(budget) = self.budget.as_ref().filter(|_| self.bytes > LARGE) else { return };
-            match &mut self.answer {
-                Some(answer) => answer.pending.grow(bytes),
-                None => self.answer = Some(budget.read(self.bytes)),
-            }
-        }
-
-        /// The answer is complete, and the next one begins.
-        pub(crate) fn complete(&mut self) {
-            (self.bytes, self.answer) = (0, None);
-        }
-    }
-
-    impl Drop for Answer {
-        fn drop(&mut self) {
-            self.pending.budget.0.used.lock().reading.remove(&self.number);
-        }
-    }
-
-    impl BufferedBytes {
-        fn may_read(&self, used: &Used, number: u64) -> bool {
-            let is_oldest = used.reading.first() == Some(&number);
-            used.unread < self.max_unread() && (is_oldest || used.pending < self.max_pending())
-        }
-
-        /// Begins to count an answer that is being read.
-        fn read(&self, bytes: usize) -> Answer {
-            let mut used = self.0.used.lock();
-            used.last_reading += 1;
-            let number = used.last_reading;
-            used.reading.insert(number);
-            used.pending += bytes;
-            let pending = Pending { budget: self.clone(), bytes, gauge: self.0.gauge.hold_many(bytes) };
-            Answer { number, pending }
-        }
     }
 }
