@@ -175,6 +175,8 @@ pub enum CloseReason {
     Closed,
     /// The other side closed it, or it broke.
     Lost(Arc<str>),
+    /// The server is there, but it is another one or speaks another revision, for the reason given here.
+    Replaced(Arc<str>),
     /// The server's process ended.
     Exited {
         /// How it ended; `None` if the system does not say.
@@ -195,7 +197,7 @@ impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("the connection was closed"),
-            Self::Lost(why) => f.write_str(why),
+            Self::Lost(why) | Self::Replaced(why) => f.write_str(why),
             Self::Exited { status, stderr } => {
                 match status {
                     Some(status) => write!(f, "the server's process ended ({status})")?,

@@ -190,21 +190,18 @@ impl Pool {
         Down { failure, since, retry_at, attempts }
     }
 
-    /// Closes a connection that is not needed now.
+    /// Closes a connection that is not needed now, unless a call has come to it meanwhile: then once that is over.
     pub(crate) fn give_up(&self, slot: &Slot) {
-        slot.state.send_if_modified(|state| {
-            let State::Up(up) = state else { return false };
-            up.closing.notify_one();
-            *state = State::Idle;
-            true
-        });
+        if let Some(up) = slot.up() {
+            slot.retire(&up);
+        }
     }
 
-    /// Forgets a place whose connection is in another one. Who listens here hears the end, and comes back there.
+    /// Forgets a place whose connection is in another one. Its listeners go on there.
     fn moved(&self, slot: &Arc<Slot>) {
         self.lock().slots.retain(|_, other| !Arc::ptr_eq(other, slot));
         slot.state.send_replace(State::Moved);
-        slot.listen.end();
+        slot.listen.moved();
     }
 
     /// A connection is there: it is put where calls will look for it.
@@ -220,12 +217,13 @@ impl Pool {
         let (revision, events) = (session.revision(), peer.subscribe());
         let up = Arc::new(Up {
             roots_of: OnceLock::new(),
-            service: service.clone(),
+            service,
             session: session.clone(),
             peer,
             since: Instant::now(),
             attempts,
             closing: Notify::new(),
+            outdated: Arc::default(),
             calls: AtomicUsize::new(0),
             is_retired: AtomicBool::new(false),
             _room: room,
@@ -253,7 +251,8 @@ impl Pool {
             let taken = place.state.send_if_modified(|state| {
                 let free = matches!(state, State::Idle | State::Down(_));
                 if free {
-                    *state = State::Up(up.clone());
+                    // Until its listeners have the connection.
+                    *state = State::Connecting;
                 }
                 free
             });
@@ -263,17 +262,13 @@ impl Pool {
                 return;
             }
         }
-        let offers = Offers::of(session.discovered());
         let context = Context::new(Principal::local(), revision);
-        let link = if revision.has_listen() {
-            let lists = offers.lists.clone();
-            place.streams.linked(service, context.clone(), lists, place.listen.clone());
-            place.listen.linked_by(Arc::new(place.streams.clone()), context, offers)
-        } else {
-            let context = context.with_client(client.capabilities.clone(), client.info.clone());
-            place.listen.linked(service, context, offers)
+        let context = match Era::of(revision) {
+            Era::Modern => context,
+            Era::Legacy => context.with_client(client.capabilities.clone(), client.info.clone()),
         };
+        let links = place.link(&up, context, Offers::of(session.discovered()));
         place.state.send_replace(State::Up(up.clone()));
-        tokio::spawn(self.clone().watch((place, link), up, client.clone(), events, close));
+        tokio::spawn(self.clone().watch((place, links), up, client.clone(), events, close));
     }
 }

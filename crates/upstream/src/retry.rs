@@ -11,9 +11,9 @@ use std::{
 
 use anyport_adapters::check_input_required;
 use anyport_protocol::{
-    Error, Method, Raw, Revision,
+    Error, Method,
     failure::Failure,
-    json::{Elements, Splice},
+    json::Splice,
     jsonrpc::{ConnectionRefusal, code},
     progress::Increasing,
 };
@@ -49,6 +49,9 @@ impl Pool {
         if *self.0.closed.borrow() {
             return Reply::failed(Failure::ShuttingDown);
         }
+        if request.is_listen() {
+            return resubscribe::listen(self.clone(), request, context);
+        }
         let asks = request.known().is_some_and(Method::may_ask);
         let preferred = retried.preferred;
         let hold = self.hold(&context, preferred, asks);
@@ -64,7 +67,8 @@ impl Pool {
         })
     }
 
-    fn through(
+    /// Makes a call on the connection `up`, or on the next one if this one takes no calls any more.
+    pub(crate) fn through(
         &self,
         hold: CallGuard,
         up: &Arc<Up>,
@@ -77,22 +81,16 @@ impl Pool {
             drop(hold);
             return self.attempt(request, context, retried);
         }
+        // Else it might be closed while the call is under way, though nobody has cancelled that.
+        let Some(on) = up.enter() else {
+            drop(hold);
+            return self.attempt(request, context, retried);
+        };
         let slot = hold.slot();
-        if request.is_listen() {
-            return match Era::of(up.session.revision()) {
-                // A client of 2026-07-28 holds a stream of its own to us, too.
-                Era::Modern if context.revision().has_listen() => {
-                    resubscribe::listen(self.clone(), request, context)
-                }
-                Era::Modern => slot.streams.listen(&slot.listen, &request),
-                Era::Legacy => slot.listen.open(request.params.raw()),
-            };
-        }
         let sent = match Era::of(up.session.revision()) {
             Era::Modern => self.0.tools.with_headers(&request, context.clone()),
             Era::Legacy => context.clone(),
         };
-        let on = up.enter();
         match up.service.call(request.clone(), sent).into_ready() {
             Ok(outcome) => self.settle(slot, &on, outcome, request, context, retried),
             Err(reply) => {
@@ -118,7 +116,7 @@ impl Pool {
                 slot.sent_to_urls(&context, error);
                 return Reply::ready(outcome);
             }
-            Outcome::Error(error) if refusal(slot, error).is_some() => {
+            Outcome::Error(error) if error.refusal.is_some() => {
                 return self.refused(slot, on, error.clone(), request, context, retried);
             }
             // An inline caller sees nothing of it: its adapter checks it.
@@ -149,6 +147,9 @@ impl Pool {
 
     /// The next step for a call that a server refused before it processed it, for our connection's sake.
     ///
+    /// Our side of the connection notes that, of modern servers alone. An error of a legacy server is the answer to its call,
+    /// whatever its code: it has agreed on a revision in `initialize`, and checks none per request.
+    ///
     /// What the server has sent for a call shows that it began to process it, whatever its error says.
     fn refused(
         &self,
@@ -159,15 +160,12 @@ impl Pool {
         context: Context,
         retried: RetryState,
     ) -> Reply {
-        match refusal(slot, &error) {
+        match error.refusal {
             Some(ConnectionRefusal::UnsupportedRevision)
                 if retried.reissues < REISSUES && !retried.has_begun =>
             {
                 self.0.metrics.reissued.increment();
-                // Else another call has found that out before.
-                if slot.retire(on.up()) {
-                    self.forget_eras();
-                }
+                self.outdated(slot, on.up());
                 self.attempt(request, context, RetryState { reissues: REISSUES, ..retried })
             }
             Some(ConnectionRefusal::HeaderMismatch)
@@ -383,22 +381,3 @@ impl AnswerSink for NotesAnswer {
 
 /// How often a call is made again at most, after a lost connection or a refused revision.
 const REISSUES: u32 = 1;
-
-/// Why a server refused a request that it has not processed, where this concerns our connection to it.
-fn refusal(slot: &Slot, error: &Error) -> Option<ConnectionRefusal> {
-    match slot.is_legacy() {
-        false => error.refusal,
-        // The code was a server's own before; the list of revisions beside it was not.
-        true => {
-            let supported = error.data.as_ref().and_then(|data| data.member("supported"));
-            let is_other = error.code == code::UNSUPPORTED_PROTOCOL_VERSION
-                && supported.filter(Raw::is_array).is_some_and(|all| {
-                    Elements::of(all.as_str()).any(|one| {
-                        let named = all.slice(one).as_string().and_then(|name| name.parse::<Revision>().ok());
-                        named.is_some_and(Revision::is_stateless)
-                    })
-                });
-            is_other.then_some(ConnectionRefusal::UnsupportedRevision)
-        }
-    }
-}

@@ -25,7 +25,7 @@ use crate::{
     UpstreamLimits,
     era::Era,
     isolation::{ConnectionKey, Share},
-    subscriptions::{Listen, SharedStreams},
+    subscriptions::{Listen, Offers, SharedStreams, StreamLink},
 };
 
 /// A place for one connection, and for those that come after it is lost.
@@ -72,8 +72,10 @@ pub(crate) struct Up {
     pub(crate) attempts: u32,
     /// Whose roots the server has: the connection is that caller's from then on.
     pub(crate) roots_of: OnceLock<Share>,
-    /// Told when we close it.
+    /// Notified when we close it.
     pub(crate) closing: Notify,
+    /// Notified when the server no longer speaks the revision of the connection.
+    pub(crate) outdated: Arc<Notify>,
     /// Calls under way on this connection. Those of its slot may be on a later one.
     pub(crate) calls: AtomicUsize,
     /// Whether it takes no new calls, and is closed once its calls are over.
@@ -82,10 +84,12 @@ pub(crate) struct Up {
 }
 
 impl Up {
-    /// Notes a call on the connection.
-    pub(crate) fn enter(self: &Arc<Self>) -> UpGuard {
+    /// Notes a call on the connection. `None` if it is retired: it may be closed at any time.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<UpGuard> {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        UpGuard(self.clone())
+        // From here on the connection stays open for this call, unless it was retired before.
+        let guard = UpGuard(self.clone());
+        (!self.is_retired.load(Ordering::SeqCst)).then_some(guard)
     }
 
     /// Notes that the server learns the roots of `caller`. Those of the first stay.
@@ -138,6 +142,14 @@ impl Down {
     }
 }
 
+/// The numbers of a connection among those that the listeners of its place had.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Links {
+    listen: u64,
+    /// Among those of the shared streams; `None` for a legacy server, which has none.
+    streams: Option<u64>,
+}
+
 impl Slot {
     pub(crate) fn new(key: ConnectionKey, limits: UpstreamLimits) -> Arc<Self> {
         Arc::new(Self {
@@ -179,9 +191,9 @@ impl Slot {
 
     /// The connection `up` is no more: in its place it is as `now` says, unless another has come there since. Returns whether
     /// that is so.
-    pub(crate) fn left(&self, up: &Arc<Up>, now: State) -> bool {
+    pub(crate) fn left(&self, up: &Up, now: State) -> bool {
         self.state.send_if_modified(|state| {
-            let is_it = matches!(state, State::Up(there) if Arc::ptr_eq(there, up));
+            let is_it = matches!(state, State::Up(there) if std::ptr::eq(&**there, up));
             if is_it {
                 *state = now;
             }
@@ -189,13 +201,41 @@ impl Slot {
         })
     }
 
-    /// The connection `up` takes no new calls; it is closed once those under way are over. Returns whether it took calls
-    /// until now.
-    pub(crate) fn retire(&self, up: &Arc<Up>) -> bool {
+    /// Retires the connection `up`: it takes no new calls, and is closed once those under way are over. Returns whether it
+    /// took calls until now.
+    pub(crate) fn retire(&self, up: &Up) -> bool {
         let was_taking = self.left(up, State::Idle);
         up.is_retired.store(true, Ordering::SeqCst);
         up.close_if_over();
         was_taking
+    }
+
+    /// Serves the listeners of the place from the connection `up`: requests on their behalf are calls with `context`.
+    pub(crate) fn link(&self, up: &Up, context: Context, offers: Offers) -> Links {
+        let service = up.service.clone();
+        if !up.session.revision().has_listen() {
+            return Links { listen: self.listen.linked(service, context, offers), streams: None };
+        }
+        // Before the requests of the listeners, which go there.
+        let lists = offers.lists.clone();
+        let link = StreamLink {
+            service,
+            context: context.clone(),
+            lists,
+            listen: self.listen.clone(),
+            outdated: up.outdated.clone(),
+        };
+        let streams = Some(self.streams.linked(link));
+        let listen = self.listen.linked_by(Arc::new(self.streams.clone()), context, offers);
+        Links { listen, streams }
+    }
+
+    /// The connection with the numbers `links` is gone. Nothing happens where another one is in its place already.
+    pub(crate) fn unlink(&self, links: Links) {
+        self.listen.lost(links.listen);
+        if let Some(streams) = links.streams {
+            self.streams.lost(streams);
+        }
     }
 
     /// Whether something would be lost with this place: a connection, those who listen to it, or how long to wait for

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_protocol::{Method, Revision};
+use anyport_protocol::{Method, Revision, failure::CloseReason};
 use anyport_service::{Context, Notification, PeerEvent, PeerEvents, Principal};
 use tokio::time::{Instant, interval_at, sleep_until};
 
@@ -15,7 +15,7 @@ use crate::{
     isolation::Share,
     limits::HEALTHY,
     pool::Pool,
-    slot::{Slot, State, Up},
+    slot::{Down, Links, Slot, State, Up},
 };
 
 /// Longer than this no connection is idle, so that the clock can tell when it has been.
@@ -25,10 +25,10 @@ const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(crate) const DISCONNECT_GRACE: Duration = Duration::from_millis(100);
 
 impl Pool {
-    /// Stays with a connection until it is gone. `link`: its number among those of the slot's listeners.
+    /// Stays with a connection until it is gone. `links`: its numbers among those of the slot's listeners.
     pub(crate) async fn watch(
         self,
-        (slot, link): (Arc<Slot>, u64),
+        (slot, links): (Arc<Slot>, Links),
         up: Arc<Up>,
         client: OpenRequest,
         mut events: PeerEvents,
@@ -43,9 +43,14 @@ impl Pool {
         tokio::pin!(closed);
         let why = loop {
             tokio::select! {
-                reason = &mut closed => break Some(reason.to_string()),
+                reason = &mut closed => break Some(reason),
                 () = up.closing.notified() => break None,
                 _ = over.wait_for(|over| *over) => break None,
+                // Calls may be under way on it for long, and listeners do not wait for them.
+                () = up.outdated.notified() => {
+                    self.retire(&slot, &up);
+                    tokio::spawn(self.clone().reconnect(slot.clone(), client.clone()));
+                }
                 Some(event) = events.next() => self.heard(&slot, event),
                 _ = looks.tick() => self.close_if_idle(&slot),
             }
@@ -55,16 +60,15 @@ impl Pool {
         drop(events);
         let (since, attempts) = (up.since, up.attempts);
         // One that was retired may be replaced already.
-        if slot.listen.lost(link) {
-            slot.streams.lost();
-        }
+        slot.unlink(links);
         let Some(why) = why else {
             slot.left(&up, State::Idle);
             close.await;
             // There is room for another connection only now.
             drop(up);
             self.forget_unshared(&slot);
-            return;
+            // Somebody may have begun to listen just as it was given up.
+            return self.reconnect(slot, client).await;
         };
         self.0.metrics.lost.increment();
         tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
@@ -75,13 +79,31 @@ impl Pool {
             WhenDown::Wait => attempts + 1,
         };
         let now = match since.elapsed() < HEALTHY {
-            true => State::Down(self.unreachable(&ConnectError(why), None, lost_soon)),
+            true => {
+                let down = self.unreachable(&ConnectError(why.to_string()), None, lost_soon);
+                // A server that was replaced is there. One that is replaced again and again is waited for.
+                let is_there = matches!(why, CloseReason::Replaced(_)) && attempts == 0;
+                State::Down(if is_there { Down { retry_at: Instant::now(), ..down } } else { down })
+            }
             false => State::Idle,
         };
         let left = slot.left(&up, now);
         drop((up, close));
         if left {
-            self.reconnect(&slot, client).await;
+            self.reconnect(slot, client).await;
+        }
+    }
+
+    /// Replaces the connection `up`, whose revision the server no longer speaks, unless that is done already. Its listeners go
+    /// on with the next connection, and its calls end on this one.
+    pub(crate) fn outdated(&self, slot: &Slot, up: &Up) {
+        self.retire(slot, up);
+        up.outdated.notify_one();
+    }
+
+    fn retire(&self, slot: &Slot, up: &Up) {
+        if slot.retire(up) {
+            self.forget_eras();
         }
     }
 
@@ -92,7 +114,8 @@ impl Pool {
         }
         // While the table is locked, no new caller comes to the slot.
         let mut table = self.lock();
-        let unused = !slot.is_taken() && matches!(&*slot.state.borrow(), State::Idle);
+        let is_idle = || matches!(&*slot.state.borrow(), State::Idle);
+        let unused = !slot.is_taken() && !slot.listen.is_heard() && is_idle();
         if unused {
             table.slots.retain(|_, other| !Arc::ptr_eq(other, slot));
             drop(table);
@@ -108,6 +131,7 @@ impl Pool {
             // A modern server notifies of changes on the streams that were asked for, and nowhere else.
             _ if !slot.is_legacy() => {}
             PeerEvent::Lagged(_) => slot.listen.missed(),
+            PeerEvent::Unsubscribed(uris) => uris.iter().for_each(|uri| slot.listen.withdrawn(uri)),
             event @ PeerEvent::Notification(..) => {
                 if let Some(notification) = event.into_notification() {
                     self.elicited(slot, &notification);
@@ -136,11 +160,11 @@ impl Pool {
     }
 
     /// Connects again while somebody listens; for calls alone the next one is early enough.
-    async fn reconnect(&self, slot: &Arc<Slot>, client: OpenRequest) {
+    async fn reconnect(self, slot: Arc<Slot>, client: OpenRequest) {
         let context =
             Context::new(Principal::local(), Revision::NEWEST).with_client(client.capabilities, client.info);
         while slot.listen.is_heard() && !*self.0.closed.borrow() {
-            self.begin(slot, &context);
+            self.begin(&slot, &context);
             match slot.settled().await {
                 // Overloaded is told without a time to wait.
                 State::Down(down) => sleep_until(down.retry_at.max(Instant::now() + DISCONNECT_GRACE)).await,

@@ -43,22 +43,24 @@ pub(super) fn cpu_time(pid: u32) -> Result<Duration, Failure> {
     Ok(time)
 }
 
-/// The processes that a process has started and that still run.
+/// The processes that a process has started from the file `program`, and that still run.
 ///
 /// # Errors
 /// When /proc cannot be read.
-pub(super) fn children(pid: u32) -> Result<Vec<u32>, Failure> {
+pub(super) fn children(pid: u32, program: &Path) -> Result<Vec<u32>, Failure> {
     let mut children = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(child) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
-        // One that has ended since the list has no file.
+        // One that has ended since the list has no files.
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
         // proc(5): the name, which may have parentheses of its own, stands in parentheses before the state and the parent.
         let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
-        children.extend(parent.filter(|parent| *parent == pid).map(|_| child));
+        if parent == Some(pid) && fs::read_link(entry.path().join("exe")).is_ok_and(|file| file == program) {
+            children.push(child);
+        }
     }
     Ok(children)
 }
@@ -78,9 +80,11 @@ mod tests {
     #[test]
     fn a_process_has_the_children_that_it_started() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        assert!(children(std::process::id()).unwrap().contains(&child.id()));
+        let file = fs::read_link(format!("/proc/{}/exe", child.id())).unwrap();
+        assert!(children(std::process::id(), &file).unwrap().contains(&child.id()));
+        assert!(children(std::process::id(), Path::new("/other")).unwrap().is_empty());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(!children(std::process::id()).unwrap().contains(&child.id()));
+        assert!(!children(std::process::id(), &file).unwrap().contains(&child.id()));
     }
 }

@@ -15,6 +15,9 @@ pub enum PeerEvent {
     /// Events were missed, and what the subscriber knows of the peer may be stale: this many, because the subscriber was too
     /// slow; 0 if it is not known how many, because the session with a server was lost and renewed.
     Lagged(u64),
+    /// The server notifies no more of the resources with these URIs: the session in place of a lost one is not subscribed to
+    /// them.
+    Unsubscribed(Arc<[ByteString]>),
 }
 
 impl PeerEvent {
@@ -24,7 +27,7 @@ impl PeerEvent {
             Self::Notification(method, params) => {
                 Method::named(&method).map(|method| Notification { method, params })
             }
-            Self::Request(_) | Self::Lagged(_) => None,
+            Self::Request(_) | Self::Lagged(_) | Self::Unsubscribed(_) => None,
         }
     }
 }

@@ -62,6 +62,7 @@ fn read(events: &mut PeerEvents) -> Vec<String> {
             Some(PeerEvent::Notification(_, params)) => all.push(params.to_string()),
             Some(PeerEvent::Request(request)) => all.push(request.method().as_str().to_owned()),
             Some(PeerEvent::Lagged(events)) => all.push(format!("lagged {events}")),
+            Some(PeerEvent::Unsubscribed(uris)) => all.extend(uris.iter().map(ToString::to_string)),
             None => {
                 all.push("end".to_owned());
                 break;

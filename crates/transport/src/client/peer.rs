@@ -24,6 +24,7 @@ impl<D: Driver> Multiplexer<D> {
                 tracing::debug!(method = &*method, "an unknown notification that belongs to no call");
             }
             UnsolicitedMessage::Missed => _ = self.events.send(PeerEvent::Lagged(0)),
+            UnsolicitedMessage::Unsubscribed(uris) => _ = self.events.send(PeerEvent::Unsubscribed(uris)),
             UnsolicitedMessage::Request(id, method, params) => match session.question(method, params) {
                 Ok(params) => {
                     let request = self.server_request(id, method, params, true);

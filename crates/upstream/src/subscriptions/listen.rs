@@ -17,7 +17,10 @@ use tokio::{
 
 #[cfg(test)]
 use super::manager::LINGER;
-use super::manager::{Action, Answer, Offers, SubscriptionManager, Told};
+use super::{
+    interruption::gone,
+    manager::{Action, Answer, Offers, SubscriptionManager, Told},
+};
 
 /// The listeners of one connection, and of its replacements; at a modern server those of legacy sessions.
 #[derive(Clone)]
@@ -43,6 +46,8 @@ struct Inside {
     /// Until when that task sleeps, unless it is woken.
     sleeps: Option<Instant>,
     ended: bool,
+    /// Whether the connection is in another place, where the listeners go on.
+    moved: bool,
 }
 
 #[derive(Clone)]
@@ -92,7 +97,10 @@ impl Listen {
     ) -> u64 {
         // The answers of shared streams are the acknowledgement of the server itself.
         let within = if link.batches { ANSWER_WITHIN * 2 } else { ACKNOWLEDGE_WITHIN };
-        inside.link = Some(link);
+        // The one before may be open still, for the calls that are under way there.
+        if inside.link.replace(link).is_some() {
+            inside.machine.lost();
+        }
         inside.generation += 1;
         let generation = inside.generation;
         if lists_may_differ {
@@ -110,16 +118,14 @@ impl Listen {
         self.finish(inside, Vec::new());
     }
 
-    /// The connection with the number `generation` is gone. Returns `false` if another one is in its place already.
-    pub(crate) fn lost(&self, generation: u64) -> bool {
+    /// The connection with the number `generation` is gone. Nothing happens if another one is in its place already.
+    pub(crate) fn lost(&self, generation: u64) {
         let mut inside = self.lock();
-        if inside.generation != generation {
-            return false;
+        if inside.generation == generation {
+            inside.link = None;
+            inside.machine.lost();
+            self.finish(inside, Vec::new());
         }
-        inside.link = None;
-        inside.machine.lost();
-        self.finish(inside, Vec::new());
-        true
     }
 
     /// The server said something outside any call.
@@ -136,8 +142,8 @@ impl Listen {
     /// Notifications of the server were missed: listeners are notified that everything may have changed.
     pub(crate) fn missed(&self) {
         let mut inside = self.lock();
-        let actions = inside.machine.missed();
-        self.finish(inside, actions);
+        inside.machine.missed();
+        self.finish(inside, Vec::new());
     }
 
     /// Answers `subscriptions/listen`.
@@ -147,6 +153,9 @@ impl Listen {
             Err(error) => return Reply::error(error),
         };
         let mut inside = self.lock();
+        if inside.moved {
+            return Reply::failed(gone());
+        }
         if inside.ended {
             return Reply::error(Error::internal("shutting down").with_reason(Reason::ShuttingDown));
         }
@@ -168,6 +177,12 @@ impl Listen {
         inside.ended = true;
         inside.machine.end();
         self.finish(inside, Vec::new());
+    }
+
+    /// Ends every stream with the failure of a lost connection: the connection is in another place.
+    pub(crate) fn moved(&self) {
+        self.lock().moved = true;
+        self.end();
     }
 
     /// Whether no listener needs the connection.
@@ -281,6 +296,7 @@ impl Stream for Listening {
         let mut inside = self.listen.lock();
         match inside.machine.next(self.id) {
             Told::Change(notification) => Poll::Ready(Some(Event::Notification(notification))),
+            Told::Over if inside.moved => Poll::Ready(Some(Event::Outcome(gone().into()))),
             // 2026-07-28, subscriptions §Graceful Closure: the server SHOULD "respond to the original
             // `subscriptions/listen` request with a completion result".
             Told::Over => Poll::Ready(Some(Event::Outcome(Outcome::Result(end())))),

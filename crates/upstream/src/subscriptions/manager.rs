@@ -439,12 +439,16 @@ impl SubscriptionManager {
         !self.touched.is_empty()
     }
 
-    /// All subscriptions are lost on a connection that is there still. Subscribing again is harmless, and its answer
-    /// notifies every listener.
-    pub(super) fn missed(&mut self) -> Vec<Action> {
+    /// Notifications of the server were missed, and its subscriptions hold: listeners are notified that everything may have
+    /// changed.
+    pub(super) fn missed(&mut self) {
         self.lists_may_differ();
-        self.lost();
-        self.linked(self.offers.clone(), self.acknowledge_within)
+        let held = self.subscriptions.iter().filter(|(_, subscription)| subscription.state == State::Held);
+        let held: Vec<_> =
+            held.map(|(uri, subscription)| (updated(uri), subscription.listeners.clone())).collect();
+        for (notification, listeners) in held {
+            listeners.into_iter().for_each(|id| self.tell(id, notification.clone()));
+        }
     }
 
     /// How many listen.

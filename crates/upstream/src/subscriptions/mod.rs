@@ -3,6 +3,7 @@
 //! A legacy server notifies of its lists on the connection as a whole, and of a resource after `resources/subscribe`.
 //! [`Listen`] counts which listener wants what, subscribes once, and gives every listener a stream in the newest vocabulary.
 //! A modern server has streams of `subscriptions/listen`: [`SharedStreams`] has those that legacy sessions share.
+//! `resubscribe` keeps a listener at the server for as long as the listener wants, whatever becomes of its connections.
 
 mod interruption;
 mod listen;
@@ -10,4 +11,8 @@ mod manager;
 pub(crate) mod resubscribe;
 mod shared_streams;
 
-pub(crate) use self::{listen::Listen, manager::Offers, shared_streams::SharedStreams};
+pub(crate) use self::{
+    listen::Listen,
+    manager::Offers,
+    shared_streams::{SharedStreams, StreamLink},
+};

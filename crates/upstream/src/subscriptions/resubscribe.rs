@@ -1,15 +1,22 @@
+use std::sync::Arc;
+
 use anyport_protocol::{Method, subscription::SubscriptionFilter};
 use anyport_service::{Context, Emitter, Event, Outcome, Reply, Request, emit};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    interruption::{is_transient, meanwhile},
+    interruption::{covers, gone, is_outdated, is_transient, meanwhile},
     listen::end,
 };
-use crate::{era::Era, limits::HEALTHY, pool::Pool};
+use crate::{
+    era::Era,
+    limits::HEALTHY,
+    pool::Pool,
+    slot::{Slot, Up},
+};
 
-/// Listens to a modern server: when its stream ends or is cut it is opened again, and what may have changed meanwhile is
-/// told.
+/// Listens to a server for as long as the listener wants: when its stream is cut, or the server comes back in the other era, a
+/// stream is opened again, and the listener is notified of what may have changed meanwhile.
 pub(crate) fn listen(pool: Pool, request: Request, context: Context) -> Reply {
     emit::reply(|emitter| async move {
         let mut closed = pool.0.closed.subscribe();
@@ -21,41 +28,95 @@ pub(crate) fn listen(pool: Pool, request: Request, context: Context) -> Reply {
 }
 
 async fn run(pool: &Pool, request: &Request, context: &Context, emitter: &Emitter) -> Outcome {
-    let mut acknowledged = false;
-    let mut attempts = 0;
+    let mut granted = None;
+    let (mut attempts, mut is_repeated) = (0, false);
     loop {
         let begun = Instant::now();
-        let outcome = match pool.up(context, Era::Modern).await {
-            // It came back as an older server, which is listened to in another way.
-            Ok((_, up)) if !up.session.revision().has_listen() => return Outcome::Result(end()),
-            Ok((_, up)) => {
-                let reply = up.service.call(request.clone(), context.clone());
-                relay(reply, emitter, &mut acknowledged).await
-            }
-            Err(failure) => failure.into(),
+        let end = match pool.up(context, Era::of(context.revision())).await {
+            Ok((slot, up)) => attend(pool, (&slot, &up), request, context, emitter, &mut granted).await,
+            Err(failure) => StreamEnd::of(failure.into()),
         };
-        // Who was never heard hears why; who was is kept, unless the server says no to what it once granted. A request to
-        // listen changes nothing, so a stream that was cut is as good as one that was never opened.
-        if !acknowledged || !is_transient(&outcome) {
-            return outcome;
+        let outcome = match end {
+            StreamEnd::Final(outcome) => return outcome,
+            StreamEnd::Interrupted(outcome) => outcome,
+        };
+        if granted.is_none() {
+            // Who was never heard hears why. A request to listen changes nothing, so one that was lost with a connection that
+            // is replaced is made once more.
+            let is_lost = matches!(&outcome, Outcome::Failed(failure) if failure.is_lost_connection());
+            if !is_lost || std::mem::replace(&mut is_repeated, true) {
+                return outcome;
+            }
+            continue;
         }
         attempts = if begun.elapsed() >= HEALTHY { 1 } else { attempts + 1 };
         sleep(pool.0.limits.backoff_after(attempts)).await;
     }
 }
 
-/// Passes on what one stream tells, until it ends.
-async fn relay(mut reply: Reply, emitter: &Emitter, acknowledged: &mut bool) -> Outcome {
+/// How a stream ended.
+enum StreamEnd {
+    /// The listener hears this.
+    Final(Outcome),
+    /// A stream is opened again.
+    Interrupted(Outcome),
+}
+
+impl StreamEnd {
+    /// The end of a stream that ended with `outcome`.
+    fn of(outcome: Outcome) -> Self {
+        match is_transient(&outcome) {
+            true => Self::Interrupted(outcome),
+            false => Self::Final(outcome),
+        }
+    }
+}
+
+/// Listens on one connection, until that ends.
+async fn attend(
+    pool: &Pool,
+    (slot, up): (&Arc<Slot>, &Arc<Up>),
+    request: &Request,
+    context: &Context,
+    emitter: &Emitter,
+    granted: &mut Option<SubscriptionFilter>,
+) -> StreamEnd {
+    let (reply, is_own) = match Era::of(up.session.revision()) {
+        // A client of 2026-07-28 holds a stream of its own to us, too.
+        Era::Modern if context.revision().has_listen() => {
+            (up.service.call(request.clone(), context.clone()), true)
+        }
+        Era::Modern => (slot.streams.listen(&slot.listen, request), false),
+        Era::Legacy => (slot.listen.open(request.params.raw()), false),
+    };
+    match relay(reply, emitter, granted).await {
+        StreamEnd::Interrupted(outcome) if is_outdated(&outcome) => {
+            pool.outdated(slot, up);
+            StreamEnd::Interrupted(gone().into())
+        }
+        // A stream of a shared subscription goes on by itself after a loss. It ends where the server takes back a resource.
+        StreamEnd::Interrupted(outcome @ Outcome::Result(_)) if !is_own => StreamEnd::Final(outcome),
+        end => end,
+    }
+}
+
+/// Passes on what one stream says, until it ends.
+async fn relay(mut reply: Reply, emitter: &Emitter, granted: &mut Option<SubscriptionFilter>) -> StreamEnd {
     loop {
         match reply.next().await {
-            Event::Outcome(outcome) => return outcome,
+            Event::Outcome(outcome) => return StreamEnd::of(outcome),
             Event::Notification(told) if told.method == Method::Acknowledged => {
-                let granted = SubscriptionFilter::read(&told.params).unwrap_or_default();
-                if !std::mem::replace(acknowledged, true) {
+                let now = SubscriptionFilter::read(&told.params).unwrap_or_default();
+                let Some(before) = granted else {
+                    *granted = Some(now);
                     emitter.emit(Event::Notification(told)).await;
                     continue;
+                };
+                // No message takes back a part of an acknowledgement.
+                if !covers(&now, before) {
+                    return StreamEnd::Final(Outcome::Result(end()));
                 }
-                for change in meanwhile(&granted) {
+                for change in meanwhile(before) {
                     emitter.emit(Event::Notification(change)).await;
                 }
             }

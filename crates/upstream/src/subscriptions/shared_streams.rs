@@ -15,13 +15,13 @@ use anyport_protocol::{
 use anyport_service::{Context, Event, Notification, Outcome, Relay, Reply, Request, Service, sync::Lock};
 use bytestring::ByteString;
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     task::AbortHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
-    interruption::{is_transient, meanwhile},
+    interruption::{gone, is_outdated, is_transient, meanwhile},
     listen::{ANSWER_WITHIN, Listen},
     manager::SUBSCRIPTIONS,
 };
@@ -40,19 +40,27 @@ struct Inner {
     /// The legacy sessions that listen.
     listeners: usize,
     /// The connection, while there is one.
-    link: Option<Link>,
+    link: Option<StreamLink>,
+    /// The number of connections so far, which is that of the last one.
+    links: u64,
     streams: Vec<SharedStream>,
     /// Whether there was a connection before: its listeners have missed what was said meanwhile.
     is_replaced: bool,
 }
 
-/// A connection, and where its notifications go.
+/// A connection to a modern server, and where its notifications go.
 #[derive(Clone)]
-struct Link {
-    service: Arc<dyn Service>,
-    context: Context,
-    lists: SubscriptionFilter,
-    listen: Listen,
+pub(crate) struct StreamLink {
+    /// The server, which takes requests to listen.
+    pub(crate) service: Arc<dyn Service>,
+    /// The context of these requests.
+    pub(crate) context: Context,
+    /// The lists whose changes the server notifies of.
+    pub(crate) lists: SubscriptionFilter,
+    /// The receiver of the notifications.
+    pub(crate) listen: Listen,
+    /// Notified when the server no longer speaks the revision of the connection.
+    pub(crate) outdated: Arc<Notify>,
 }
 
 /// A stream, and the task that keeps it open.
@@ -101,32 +109,35 @@ struct Status {
 
 impl SharedStreams {
     pub(crate) fn new(limits: UpstreamLimits) -> Self {
-        let inner = Inner { limits, listeners: 0, link: None, streams: Vec::new(), is_replaced: false };
+        let streams = Vec::new();
+        let inner = Inner { limits, listeners: 0, link: None, links: 0, streams, is_replaced: false };
         Self(Arc::new(Lock::new(inner)))
     }
 
-    /// The connection is there: `service` takes requests to listen, as calls with `context`. The server notifies of `lists`.
-    /// What it says goes to `listen`.
-    pub(crate) fn linked(
-        &self,
-        service: Arc<dyn Service>,
-        context: Context,
-        lists: SubscriptionFilter,
-        listen: Listen,
-    ) {
+    /// Opens the streams on the connection `link`. Returns its number, for [`SharedStreams::lost`].
+    pub(crate) fn linked(&self, link: StreamLink) -> u64 {
         let mut inner = self.lock();
-        inner.link = Some(Link { service, context, lists, listen });
-        inner.streams.clear();
+        inner.link = Some(link);
+        inner.links += 1;
+        inner.is_replaced = inner.links > 1;
+        let old = std::mem::take(&mut inner.streams);
         if inner.listeners > 0 {
             inner.ask();
         }
+        let number = inner.links;
+        drop(inner);
+        drop(old);
+        number
     }
 
-    /// The connection is gone.
-    pub(crate) fn lost(&self) {
+    /// Closes the streams of the connection with the number `link`, which is gone. Nothing happens if another one is in its
+    /// place already.
+    pub(crate) fn lost(&self, link: u64) {
         let mut inner = self.lock();
+        if inner.links != link {
+            return;
+        }
         inner.link = None;
-        inner.is_replaced = true;
         let streams = std::mem::take(&mut inner.streams);
         drop(inner);
         drop(streams);
@@ -191,10 +202,6 @@ impl Service for SharedStreams {
         self.lock().remove(&uri);
         Reply::ready(Ok(Raw::EMPTY_OBJECT))
     }
-}
-
-fn gone() -> Failure {
-    Failure::Disconnected(anyport_protocol::failure::CloseReason::lost("the connection was lost"))
 }
 
 /// A legacy session that listens.
@@ -329,7 +336,7 @@ impl SharedStream {
 
 /// Keeps one stream open with the filter that it is to have.
 struct Keeper {
-    link: Link,
+    link: StreamLink,
     limits: UpstreamLimits,
     wants: watch::Receiver<Wanted>,
     settles: watch::Sender<Status>,
@@ -467,14 +474,22 @@ impl Keeper {
                 self.opened(reply, filter, &acknowledged);
                 self.settle(version, None);
             }
+            // Nothing more comes on this connection, which is replaced.
+            Err(outcome) if is_outdated(&outcome) => {
+                self.link.outdated.notify_one();
+                self.failed(version, gone().into()).await;
+            }
             // The server refuses the resources that are new, whatever else it says.
             Err(outcome) if !is_transient(&outcome) && self.deny_new(&filter) => {}
-            Err(outcome) => {
-                self.attempts += 1;
-                self.settle(version, Some(outcome.clone()));
-                self.pause(&outcome).await;
-            }
+            Err(outcome) => self.failed(version, outcome).await,
         }
+    }
+
+    /// There is no stream for what was asked for up to `version`, because of `outcome`. Waits before the next attempt.
+    async fn failed(&mut self, version: u64, outcome: Outcome) {
+        self.attempts += 1;
+        self.settle(version, Some(outcome.clone()));
+        self.pause(&outcome).await;
     }
 
     /// The filter that the server acknowledges on a new stream. The old one is read meanwhile.
@@ -540,3 +555,6 @@ impl Keeper {
 
 /// The time in which further changes of a filter are collected before a stream is replaced.
 const BATCH_WINDOW: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ use super::*;
 use crate::{
     ConnectError, Connected, Connector, OpenRequest, UpstreamLimits,
     limits::HEALTHY,
+    retry::RetryState,
     test_server::{Farm, call, caller, error, result},
 };
 
@@ -27,6 +28,20 @@ const MODERN: Revision = Revision::V2026_07_28;
 
 fn upstream(farm: &Farm) -> Upstream {
     Upstream::builder("farm", farm.clone()).build()
+}
+
+/// A request to listen to a list and a resource.
+fn listens() -> Request {
+    let filter = json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": ["test://a"]}});
+    Request::new(Method::Listen, Raw::from(filter))
+}
+
+/// What a listener is notified of next.
+async fn told(reply: &mut Reply) -> Method {
+    match tokio::time::timeout(Duration::from_secs(60), reply.next()).await.expect("nothing is said") {
+        Event::Notification(told) => told.method,
+        event => panic!("{event:?}"),
+    }
 }
 
 fn plain() -> Context {
@@ -408,19 +423,76 @@ async fn a_stream_that_is_cut_alone_is_opened_again() {
     assert_eq!((farm.connections(), farm.server(0).calls().len()), (1, 3));
 }
 
+/// Invariant: A server cannot make a client repeat a call: what it writes into an error is never read as a failure of ours.
 #[tokio::test(start_paused = true)]
-async fn a_legacy_server_that_was_upgraded_is_connected_to_anew() {
+async fn an_error_of_a_legacy_server_repeats_no_call_whatever_its_code() {
     let farm = Farm::new(LEGACY);
     let upstream = upstream(&farm);
-    let refused = upstream.call(call("upgraded", json!({})), plain()).outcome().await;
-    assert!(matches!(&refused, Outcome::Error(error) if error.code == -32022), "{refused:?}");
-    assert_eq!(farm.connections(), 2, "once, not for ever");
-    farm.speak(MODERN);
-    assert_eq!(
-        result(upstream.call(call("upgraded", json!({})), plain()).outcome().await)["called"],
-        "upgraded"
-    );
-    assert_eq!(farm.connections(), 3);
+    for revision in [LEGACY, MODERN] {
+        let refused = upstream.call(call("upgraded", json!({})), caller(revision, json!({}))).outcome().await;
+        assert!(matches!(&refused, Outcome::Error(error) if error.code == -32022), "{refused:?}");
+    }
+    assert_eq!(farm.server(0).calls(), ["upgraded", "upgraded"]);
+    assert!(farm.server(0).end().is_none());
+}
+
+/// A call and a connection that is retired at that moment: nothing was sent on it.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_comes_as_its_connection_is_retired_goes_over_the_next_one() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        let (context, pool) = (plain(), &upstream.pool);
+        let hold = pool.hold(&context, Era::Modern, true);
+        let (hold, up) = pool.up_for(hold, &context, Era::Modern, true).await.unwrap();
+        hold.slot().retire(&up);
+        let request = call("write", json!({"hang": 1}));
+        let reply = pool.through(hold, &up, request, context, RetryState::new(Era::Modern));
+        let call = tokio::spawn(reply.outcome());
+        sleep(HEALTHY).await;
+        assert!(!call.is_finished(), "{revision}");
+        assert!(farm.server(0).end().is_some() && farm.server(0).calls().is_empty(), "{revision}");
+        assert_eq!(farm.server(1).calls(), ["write"], "{revision}");
+        call.abort();
+    }
+}
+
+/// The connection is retired while another call goes on there, for however long.
+#[tokio::test(start_paused = true)]
+async fn listeners_leave_a_retired_connection_at_once() {
+    for (server, session) in [(LEGACY, LEGACY), (LEGACY, MODERN), (MODERN, LEGACY)] {
+        let farm = Farm::new(server);
+        let upstream = upstream(&farm);
+        let context = caller(session, json!({}));
+        let mut reply = upstream.call(listens(), context.clone());
+        assert_eq!(told(&mut reply).await, Method::Acknowledged);
+        let hangs = tokio::spawn(upstream.call(call("write", json!({"hang": 1})), context.clone()).outcome());
+        sleep(HEALTHY).await;
+        let (slot, up) = upstream.pool.up(&context, Era::of(session)).await.unwrap();
+        upstream.pool.outdated(&slot, &up);
+        assert_eq!(told(&mut reply).await, Method::ToolsChanged, "{server} {session}");
+        assert_eq!(told(&mut reply).await, Method::ResourceUpdated, "{server} {session}");
+        assert!(!hangs.is_finished() && farm.server(0).end().is_none(), "{server} {session}");
+        assert_eq!(farm.connections(), 2, "{server} {session}");
+        hangs.abort();
+    }
+}
+
+/// A listener that comes as its connection is given up.
+#[tokio::test(start_paused = true)]
+async fn listeners_of_a_connection_that_is_given_up_go_on_with_the_next_one() {
+    for server in [LEGACY, MODERN] {
+        let farm = Farm::new(server);
+        let upstream = upstream(&farm);
+        let context = caller(LEGACY, json!({}));
+        let mut reply = upstream.call(listens(), context.clone());
+        assert_eq!(told(&mut reply).await, Method::Acknowledged);
+        sleep(HEALTHY).await;
+        upstream.pool.give_up(&upstream.pool.slot(&context));
+        assert_eq!(told(&mut reply).await, Method::ToolsChanged, "{server}");
+        assert_eq!(told(&mut reply).await, Method::ResourceUpdated, "{server}");
+        assert_eq!(farm.connections(), 2, "{server}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -495,22 +567,43 @@ async fn a_server_that_always_says_something_is_idle_all_the_same() {
     assert_eq!(open, 1, "all but the last");
 }
 
+/// Invariant: Listeners of both eras go on with a server that comes back in the other era, and are notified of what may have
+/// changed meanwhile.
 #[tokio::test(start_paused = true)]
-async fn who_listens_to_a_server_that_speaks_another_era_when_it_is_back_hears_the_end() {
+async fn listeners_go_on_with_a_server_that_comes_back_in_the_other_era() {
     for (before, after) in [(LEGACY, MODERN), (MODERN, LEGACY)] {
-        let farm = Farm::new(before);
+        for session in [LEGACY, MODERN] {
+            let pair = format!("{before} to {after}, a listener of {session}");
+            let farm = Farm::new(before);
+            let upstream = upstream(&farm);
+            let mut reply = upstream.call(listens(), caller(session, json!({})));
+            assert_eq!(told(&mut reply).await, Method::Acknowledged, "{pair}");
+            for (number, revision) in [after, before].into_iter().enumerate() {
+                sleep(HEALTHY).await;
+                farm.speak(revision);
+                farm.server(number).lose("upgraded");
+                assert_eq!(told(&mut reply).await, Method::ToolsChanged, "{pair}");
+                assert_eq!(told(&mut reply).await, Method::ResourceUpdated, "{pair}");
+                assert_eq!(farm.connections(), number + 2, "{pair}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_whose_resource_the_next_server_does_not_have_hears_the_end() {
+    for session in [LEGACY, MODERN] {
+        let farm = Farm::new(MODERN);
         let upstream = upstream(&farm);
-        let filter = json!({"notifications": {"toolsListChanged": true}});
-        let listen = || upstream.call(Request::new(Method::Listen, Raw::from(filter.clone())), plain());
-        let mut reply = listen();
-        assert!(matches!(reply.next().await, Event::Notification(_)));
+        let mut reply = upstream.call(listens(), caller(session, json!({})));
+        assert_eq!(told(&mut reply).await, Method::Acknowledged);
         sleep(HEALTHY).await;
-        farm.speak(after);
-        farm.server(0).lose("upgraded");
-        // Whoever hears the end listens anew.
+        farm.speak(LEGACY);
+        farm.refuse("test://a");
+        farm.server(0).lose("downgraded");
+        // No message takes back a part of an acknowledgement.
         let end = tokio::time::timeout(Duration::from_secs(60), reply.outcome()).await;
-        assert!(matches!(end, Ok(Outcome::Result(_))), "{before} to {after}: {end:?}");
-        assert!(matches!(listen().next().await, Event::Notification(_)), "{before} to {after}");
+        assert!(matches!(end, Ok(Outcome::Result(_))), "{session}: {end:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyport_testing::Wire;
 use anyport_tests::bridged::{Bridged, Way, legacy, question};
 use serde_json::json;
 use tokio::time::sleep;
@@ -69,6 +70,24 @@ async fn what_a_server_claims_repeats_no_call() {
                 peer.hears_nothing().await;
             }
         }
+    }
+}
+
+/// Invariant: A server cannot make a client repeat a call: what it writes into an error is never read as a failure of ours.
+#[tokio::test(start_paused = true)]
+async fn a_legacy_server_that_forges_a_refusal_of_the_revision_is_not_called_again() {
+    for (way, client_revision) in [(Way::Lines, D), (Way::Lines, M), (Way::Http, D), (Way::Http, M)] {
+        let mut bridged = Bridged::over(way, D);
+        let mut client = bridged.client(client_revision, json!({})).await;
+        let call = client.begin("tools/call", tool("pay")).unwrap();
+        let mut peer = bridged.server().await;
+        let heard = next(&mut peer, "tools/call").await;
+        let data = json!({"supported": ["2026-07-28"], "requested": "2025-11-25"});
+        heard.fails(-32022, "Unsupported protocol version", data);
+        let answer = client.end(call).await.unwrap();
+        let code = if client_revision == M { -32603 } else { -32022 };
+        assert_eq!(bad(&answer).0, code, "{way:?} {client_revision}");
+        peer.hears_nothing().await;
     }
 }
 
@@ -214,6 +233,44 @@ async fn shim_cut_between_rounds() {
     }
 }
 
+/// A resource of the lost session that the new session is refused.
+#[tokio::test(start_paused = true)]
+async fn a_listener_hears_the_end_where_a_new_session_has_no_more_of_its_resource() {
+    for server in since(B) {
+        let mut bridged = Bridged::http(server);
+        let mut client = bridged.client(M, json!({})).await;
+        for (id, uri) in [(41, "x:a"), (42, "x:b")] {
+            let filter = json!({"notifications": {"resourceSubscriptions": [uri]}});
+            client.tell(&client.message(id, "subscriptions/listen", filter).to_string()).unwrap();
+        }
+        let mut peer = bridged.server().await;
+        for _ in 0..2 {
+            peer.hears("resources/subscribe").await.answers("{}");
+        }
+        let call = client.begin("tools/call", tool("pay")).unwrap();
+        peer.hears("tools/call").await.http().refuse(404, "");
+        for _ in 0..2 {
+            let again = peer.hears("resources/subscribe").await;
+            assert_eq!(again.header("mcp-session-id"), "session-2");
+            match again.param("uri") == "x:a" {
+                true => again.fails(-32002, "no such resource", json!(null)),
+                false => again.answers("{}"),
+            }
+        }
+        peer.hears("tools/call").await.answers(r#"{"content":[]}"#);
+        good(client.end(call).await.unwrap());
+        loop {
+            let heard = client.hear().await.unwrap().message;
+            assert_ne!(heard["id"], 42, "{server}");
+            if heard["id"] == 41 {
+                assert_eq!(heard["result"]["resultType"], "complete", "{server}: {heard}");
+                break;
+            }
+        }
+        peer.hears_nothing().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn session_404_resends() {
     for server in since(B) {
@@ -246,16 +303,21 @@ async fn session_404_resends() {
                     _ => message.answers("{}"),
                 }
             };
-            assert!(heard.contains(&"resources/subscribe".to_owned()), "{heard:?}");
-            assert!(heard.contains(&"logging/setLevel".to_owned()), "{heard:?}");
+            let count = |method: &str| heard.iter().filter(|heard| *heard == method).count();
+            assert_eq!((count("resources/subscribe"), count("logging/setLevel")), (1, 1), "{heard:?}");
             sent_again.answers(r#"{"content":[]}"#);
+            client.skip();
             good(client.end(call).await.unwrap());
-            // What was missed between the sessions is unknown, so the bridge subscribes once more and tells those who listen.
-            let subscribes = |method: &String| *method == "resources/subscribe";
-            for _ in heard.into_iter().filter(subscribes).count()..2 {
-                peer.hears("resources/subscribe").await.answers("{}");
+            // What was missed between the sessions is unknown, so the bridge notifies its listeners.
+            let told = |client: &Wire| {
+                let of_resource = |heard: &&anyport_testing::Heard| heard.message["params"]["uri"] == "x:a";
+                client.heard().iter().filter(of_resource).count()
+            };
+            while told(&client) == 0 {
+                client.hear().await.unwrap();
             }
             peer.hears_nothing().await;
+            assert_eq!(told(&client), 1);
             if server == D {
                 assert_eq!(peer.streams(), 1, "the GET stream is the new session's");
             }

@@ -15,6 +15,7 @@ mod headers;
 mod lists;
 mod lost;
 mod modern_faults;
+mod replaced;
 mod sampling;
 mod subscriptions;
 mod urls;

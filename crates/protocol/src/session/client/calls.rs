@@ -206,20 +206,20 @@ impl<C: Clone + Eq> Calls<C> {
     }
 
     /// The next event of a call; takes it away, and the call with its last.
-    pub(super) fn next_event(&mut self, id: CallId) -> Option<(CallEvent, Option<CallFacts<C>>)> {
+    pub(super) fn next_event(&mut self, id: CallId) -> Option<CallEvent> {
         if self.take_send(id) {
-            return Some((CallEvent::Send, None));
+            return Some(CallEvent::Send);
         }
         let call = self.table.get_mut(id)?;
         if let Some(event) = call.events.pop_front() {
             let size = size(&event);
             call.bytes -= size;
             self.buffered -= size;
-            return Some((event, None));
+            return Some(event);
         }
         let outcome = call.outcome.take()?;
         let call = self.table.remove(id)?;
-        Some((CallEvent::Finished { outcome, undeclared: call.undeclared }, Some(call.facts)))
+        Some(CallEvent::Finished { outcome, undeclared: call.undeclared })
     }
 
     /// The failure of a call when its connection is closed.

@@ -188,11 +188,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
 
     /// Takes the next event of a call, and makes room for others. After [`CallEvent::Finished`] the call is gone.
     pub fn next_event(&mut self, call: CallId) -> Option<CallEvent> {
-        let (event, finished) = self.calls.next_event(call)?;
-        if let (CallEvent::Finished { outcome: Ok(Ok(_)), .. }, Some(facts)) = (&event, finished) {
-            self.subscriptions.granted(facts.method, facts.subscription);
-        }
-        Some(event)
+        self.calls.next_event(call)
     }
 
     /// Takes [`CallEvent::Send`], if that is next; returns whether it was.

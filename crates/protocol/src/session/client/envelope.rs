@@ -142,6 +142,13 @@ pub fn initialize_params(revision: Revision, capabilities: &Raw, client_info: &R
     Raw::trusted(parts.join())
 }
 
+/// The params of `server/discover` of a client that speaks `revision`, one of those without sessions.
+pub fn discover_params(revision: Revision, capabilities: &Raw, client_info: &Raw) -> Raw {
+    let (capabilities, client_info) = (capabilities.clone(), client_info.clone());
+    let envelope = RequestEnvelope { progress_token: None, capabilities, client_info, log_level: None };
+    envelope.lowered(revision).write(revision, &Raw::EMPTY_OBJECT)
+}
+
 /// The client's capabilities in the words of `revision`. None of today's rules refuses capabilities. Should one, a client
 /// that declares nothing is still true.
 fn lower_capabilities(revision: Revision, capabilities: Raw) -> Raw {

@@ -186,6 +186,8 @@ pub enum UnsolicitedMessage {
     UnknownNotification(ByteString, Raw),
     /// A lost session was renewed: what the server would have sent meanwhile was missed.
     Missed,
+    /// The session in place of a lost one is not subscribed to these resources: the server has refused that.
+    Unsubscribed(Arc<[ByteString]>),
     /// A request. It is answered, or declined with
     /// [`ClientConnection::decline`](super::ClientConnection::decline) if no client can answer it.
     Request(ServerRequestId, Method, Raw),

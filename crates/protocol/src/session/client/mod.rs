@@ -38,7 +38,7 @@ mod table;
 
 pub use call_id::{CallId, ServerRequestId};
 pub use connection::ClientConnection;
-pub use envelope::{RequestEnvelope, initialize_params};
+pub use envelope::{RequestEnvelope, discover_params, initialize_params};
 pub use input::{
     Action, Actions, Attribution, CallEvent, CallFacts, Channel, ConnectionConfig, Input, Origin, Outgoing,
     UnsolicitedMessage,

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     connection::ClientConnection,
-    envelope::{RequestEnvelope, initialize_params},
+    envelope::{discover_params, initialize_params},
     input::{Action, Actions, Channel, ConnectionConfig, Outgoing},
     negotiated::NegotiatedSession,
     negotiation::{NegotiationError, NegotiationStep},
@@ -10,7 +10,7 @@ use super::{
     phase::Phase,
 };
 use crate::{
-    Method, Raw, Revision,
+    Method,
     failure::{CloseReason, Failure},
     jsonrpc::RpcResult,
 };
@@ -90,7 +90,8 @@ impl<C: Clone + Eq> ClientConnection<C> {
         match step {
             NegotiationStep::Discover(revision) => {
                 opening.probe_ends = now.checked_add(self.config.probe_timeout);
-                let params = probe_params(revision, &self.config);
+                let ConnectionConfig { capabilities, client_info, .. } = &self.config;
+                let params = discover_params(revision, capabilities, client_info);
                 self.request(OwnRequest::Probe, Method::Discover, params, out);
             }
             NegotiationStep::Initialize(revision) => {
@@ -153,15 +154,4 @@ impl<C: Clone + Eq> ClientConnection<C> {
         out.push(Action::Refused(error));
         out.push(Action::Close(CloseReason::Closed));
     }
-}
-
-/// The params of `server/discover`.
-fn probe_params(revision: Revision, config: &ConnectionConfig) -> Raw {
-    let envelope = RequestEnvelope {
-        progress_token: None,
-        capabilities: config.capabilities.clone(),
-        client_info: config.client_info.clone(),
-        log_level: None,
-    };
-    envelope.lowered(revision).write(revision, &Raw::EMPTY_OBJECT)
 }

@@ -82,7 +82,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 self.negotiate(now, request, outcome, out);
             }
             Some(OwnRequest::Renew) => self.renewed(outcome, out),
-            Some(OwnRequest::Restore) => self.restored(out),
+            Some(OwnRequest::Restore) => self.restored(id, &outcome, out),
             Some(OwnRequest::SetLevel) => self.level_is_set(id, out),
             None => self.recent.answered_late(id),
         }
@@ -95,6 +95,10 @@ impl<C: Clone + Eq> ClientConnection<C> {
         outcome: Result<RpcResult, Failure>,
         out: &mut Actions,
     ) {
+        // At once, and not when its reader takes it: the session may be renewed before.
+        if let (Ok(Ok(_)), Some(call)) = (&outcome, self.calls.get(id).filter(|call| !call.has_outcome())) {
+            self.subscriptions.granted(call.facts.method, call.facts.subscription.clone());
+        }
         if self.calls.end(id, outcome) {
             self.end_requests(now, id, out);
             out.push(Action::Wake(id));

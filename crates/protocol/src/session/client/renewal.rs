@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     call_id::CallId,
@@ -82,7 +82,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
         let agreed = match outcome {
             Ok(Ok(result)) => NegotiatedSession::legacy(&result).map_err(|failure| failure.to_string()),
             Ok(Err(error)) => Err(error.message.to_string()),
-            Err(failure) => Err(failure.to_string()),
+            Err(failure) => return self.renewal_failed(CloseReason::Lost, &failure.to_string(), out),
         };
         match agreed.and_then(|renewed| same_server(first.as_deref(), &renewed)) {
             Ok(()) => {
@@ -93,7 +93,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 out.push(Action::Send(Outgoing::notification(Method::Initialized, None)));
                 out.push(Action::OpenSharedStream { generation: self.sessions.generation });
             }
-            Err(why) => self.renewal_failed(&why, out),
+            Err(why) => self.renewal_failed(CloseReason::Replaced, &why, out),
         }
     }
 
@@ -108,41 +108,48 @@ impl<C: Clone + Eq> ClientConnection<C> {
         }
         match result {
             Ok(()) => self.restore(out),
-            Err(failure) => self.renewal_failed(&failure.to_string(), out),
+            Err(failure) => self.renewal_failed(CloseReason::Lost, &failure.to_string(), out),
         }
     }
 
     /// Gives the new session what the lost one had: its log level and its subscriptions.
     fn restore(&mut self, out: &mut Actions) {
-        let mut pending = 0;
+        let mut pending = BTreeMap::new();
         if let Some(level) = self.log_level.restored() {
-            self.set_level(level, OwnRequest::Restore, out);
-            pending += 1;
+            pending.insert(self.set_level(level, OwnRequest::Restore, out), None);
         }
-        let subscribed: Vec<_> = self
-            .subscriptions
-            .uris()
-            .map(|uri| Splice::new().with("uri", &Raw::string(uri)).finish())
-            .collect();
-        for params in subscribed {
-            self.request(OwnRequest::Restore, Method::Subscribe, params, out);
-            pending += 1;
+        let subscribed: Vec<_> = self.subscriptions.uris().cloned().collect();
+        for uri in subscribed {
+            let params = Splice::new().with("uri", &Raw::string(&uri)).finish();
+            pending.insert(self.request(OwnRequest::Restore, Method::Subscribe, params, out), Some(uri));
         }
+        let is_restored = pending.is_empty();
         if let Some(renewal) = &mut self.sessions.renewal {
-            renewal.stage = RenewalStage::Restoring(pending);
+            renewal.stage = RenewalStage::Restoring { pending, refused: Vec::new() };
         }
-        if pending == 0 {
+        if is_restored {
             self.resume_calls(out);
         }
     }
 
-    /// One thing was restored, or was refused: the calls are what is wanted.
-    pub(super) fn restored(&mut self, out: &mut Actions) {
-        let Some(Renewal { stage: RenewalStage::Restoring(pending), .. }) = &mut self.sessions.renewal else {
+    /// The request `id` has restored something, or was refused. The calls are what is wanted, so they do not fail for that;
+    /// who waits for changes of a resource learns that there will be none.
+    pub(super) fn restored(&mut self, id: CallId, outcome: &Result<RpcResult, Failure>, out: &mut Actions) {
+        let Some(Renewal { stage: RenewalStage::Restoring { pending, refused }, .. }) =
+            &mut self.sessions.renewal
+        else {
             return;
         };
-        *pending -= 1;
-        if *pending == 0 {
+        let Some(uri) = pending.remove(&id) else { return };
+        if let Some(uri) = uri.filter(|_| !matches!(outcome, Ok(Ok(_)))) {
+            self.subscriptions.removed(&uri);
+            refused.push(uri);
+        }
+        if pending.is_empty() {
+            if !refused.is_empty() {
+                let refused = std::mem::take(refused).into();
+                out.push(Action::Unsolicited(UnsolicitedMessage::Unsubscribed(refused)));
+            }
             self.resume_calls(out);
         }
     }
@@ -163,17 +170,16 @@ impl<C: Clone + Eq> ClientConnection<C> {
     ///
     /// 2026-07-28, versioning §Backward Compatibility with Initialization-Based Versions: "re-probing if the cached
     /// assumption later fails".
-    fn renewal_failed(&mut self, why: &str, out: &mut Actions) {
+    fn renewal_failed(&mut self, reason: fn(Arc<str>) -> CloseReason, why: &str, out: &mut Actions) {
         self.sessions.renewal = None;
-        self.finish(
-            CloseReason::lost(format!("the session was lost, and no new one was opened: {why}")),
-            out,
-        );
+        let why = format!("the session was lost, and no new one was opened: {why}");
+        self.finish(reason(why.into()), out);
     }
 
     pub(super) fn renewal_timeout(&mut self, now: Duration, out: &mut Actions) {
         if self.sessions.timeout().is_some_and(|due| due <= now) {
-            self.renewal_failed("the server did not answer in time (open_timeout)", out);
+            let why = "the server did not answer in time (open_timeout)";
+            self.renewal_failed(CloseReason::Lost, why, out);
         }
     }
 }

@@ -1,5 +1,8 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use bytestring::ByteString;
+
+use super::call_id::CallId;
 use crate::Revision;
 
 /// The sessions of a connection over Streamable HTTP: which one is current, and how far its renewal is.
@@ -25,8 +28,13 @@ pub(super) enum RenewalStage {
     Initializing,
     /// `notifications/initialized` is under way, and the shared stream.
     Confirming,
-    /// This many requests that restore the log level and subscriptions are not answered.
-    Restoring(usize),
+    /// The log level and the subscriptions are restored.
+    Restoring {
+        /// The requests that are not answered, each with the resource that it is about.
+        pending: BTreeMap<CallId, Option<ByteString>>,
+        /// The resources to which the server has refused to subscribe the session.
+        refused: Vec<ByteString>,
+    },
 }
 
 impl Sessions {

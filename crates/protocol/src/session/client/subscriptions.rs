@@ -20,8 +20,13 @@ impl Subscriptions {
     }
 
     /// All of them.
-    pub(super) fn uris(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|uri| &**uri)
+    pub(super) fn uris(&self) -> impl Iterator<Item = &ByteString> {
+        self.0.iter()
+    }
+
+    /// Forgets a resource to which the session is not subscribed any more.
+    pub(super) fn removed(&mut self, uri: &ByteString) {
+        self.0.remove(uri);
     }
 
     /// Whether the server may send a notification at any time for which its client waits in silence. A modern server does

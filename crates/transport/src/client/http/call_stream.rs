@@ -8,9 +8,9 @@ use std::{
 };
 
 use anyport_protocol::{
-    Revision,
+    Error, Revision,
     failure::{CloseReason, Failure},
-    jsonrpc::{Id, Message, Response as RpcResponse, RpcResult},
+    jsonrpc::{ConnectionRefusal, Id, Message, Response as RpcResponse, RpcResult},
     session::client::{CallId, Input, Origin, PreparedRequest},
 };
 use anyport_service::Context;
@@ -20,8 +20,9 @@ use hyper::body::Incoming as Body;
 
 use super::{
     headers::RequestHeaders,
-    received::{Broken, Messages, failure_of},
+    received::{Broken, Messages, Refusal, failure_of},
     resume::{RETRY_MIN, Resumed, pause, resume, words_of},
+    revision_check::{is_doubtful, is_outdated},
     shared::{Session, Shared, Undelivered},
 };
 
@@ -32,6 +33,8 @@ pub(super) struct CallStream {
     revision: Revision,
     /// The session in which the request was sent.
     session: Session,
+    /// Whether the request goes to the one stream of HTTP+SSE, which ends with the server.
+    is_shared: bool,
     stage: Stage,
     /// How often in a row the stream could not be resumed.
     failures: u32,
@@ -39,6 +42,8 @@ pub(super) struct CallStream {
 
 enum Stage {
     Sending(Sending),
+    /// The server has refused the request, and is asked whether it still speaks the revision.
+    Checking(Refusal, Pin<Box<dyn Future<Output = bool> + Send>>),
     Reading(Messages),
     /// The stream was cut for this reason, and its rest is asked for.
     Resuming(Messages, String, Pin<Box<dyn Future<Output = Resumed> + Send>>),
@@ -60,7 +65,7 @@ impl CallStream {
     ) -> Self {
         let message: Bytes = request.write(call).into();
         let revision = request.revision();
-        let mut session = Session::default();
+        let (mut session, mut is_shared) = (Session::default(), false);
         let post = |headers: RequestHeaders, message| -> Sending {
             let shared = shared.clone();
             Box::pin(async move { shared.line.post(&shared.line.url, &headers, message).await.map(Some) })
@@ -72,6 +77,7 @@ impl CallStream {
             let route = shared.route.lock();
             match &route.post_to {
                 Some(_) => {
+                    is_shared = true;
                     let shared = shared.clone();
                     Box::pin(async move { shared.deliver(message).await.map(|()| None) })
                 }
@@ -81,7 +87,7 @@ impl CallStream {
                 }
             }
         };
-        Self { call, revision, session, stage: Stage::Sending(sending), failures: 0 }
+        Self { call, revision, session, is_shared, stage: Stage::Sending(sending), failures: 0 }
     }
 
     /// The next thing that happens to the call.
@@ -91,6 +97,12 @@ impl CallStream {
                 Stage::Sending(sending) => {
                     let sent = ready!(sending.as_mut().poll(task));
                     if let Some(input) = self.sent(shared, sent) {
+                        return Poll::Ready(input);
+                    }
+                }
+                Stage::Checking(_, checking) => {
+                    let is_outdated = ready!(checking.as_mut().poll(task));
+                    if let Some(input) = self.checked(is_outdated) {
                         return Poll::Ready(input);
                     }
                 }
@@ -111,7 +123,11 @@ impl CallStream {
         }
     }
 
-    fn sent(&mut self, shared: &Shared, sent: Result<Option<Response<Body>>, Undelivered>) -> Option<Input> {
+    fn sent(
+        &mut self,
+        shared: &Arc<Shared>,
+        sent: Result<Option<Response<Body>>, Undelivered>,
+    ) -> Option<Input> {
         self.stage = Stage::Over;
         match sent {
             Ok(Some(response)) if response.status() == StatusCode::ACCEPTED => {
@@ -130,14 +146,37 @@ impl CallStream {
                 None
             }
             Err(Undelivered::Refused(refusal)) if self.session.id.is_some() && refusal.is_lost_session() => {
-                let Session { generation, .. } = self.session;
-                let why = refusal.words().into();
-                Some(Input::SessionLost { call: self.call, generation, why })
+                Some(self.session_lost(&refusal))
+            }
+            Err(Undelivered::Refused(refusal)) if !self.is_shared && is_doubtful(&refusal, self.revision) => {
+                let check = is_outdated(shared.clone(), self.session.clone(), self.revision, self.call);
+                self.stage = Stage::Checking(refusal, Box::pin(check));
+                None
             }
             // The server has answered so.
             Err(Undelivered::Refused(refusal)) => Some(self.response(Err(refusal.into_error()))),
             Err(Undelivered::Unreachable(error)) => Some(self.failed(error.into_failure())),
         }
+    }
+
+    /// The next thing that happens to a call that was refused, once it is known whether the server still speaks its revision.
+    fn checked(&mut self, is_outdated: bool) -> Option<Input> {
+        let Stage::Checking(refusal, _) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return None;
+        };
+        Some(match (is_outdated, self.revision.is_stateless()) {
+            (false, _) => self.response(Err(refusal.into_error())),
+            (true, false) => self.session_lost(&refusal),
+            (true, true) => {
+                let refused = Some(ConnectionRefusal::UnsupportedRevision);
+                self.response(Err(Error { refusal: refused, ..refusal.into_error() }))
+            }
+        })
+    }
+
+    fn session_lost(&self, refusal: &Refusal) -> Input {
+        let Session { generation, .. } = self.session;
+        Input::SessionLost { call: self.call, generation, why: refusal.words().into() }
     }
 
     fn read(&mut self, shared: &Arc<Shared>, read: Result<Message, Broken>) -> Option<Input> {
@@ -163,7 +202,9 @@ impl CallStream {
     fn resume(&mut self, shared: &Arc<Shared>, why: String) -> Option<Input> {
         let messages = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Reading(messages) | Stage::Resuming(messages, ..) => messages,
-            Stage::Sending(_) | Stage::Elsewhere | Stage::Over => return Some(self.lost(&why)),
+            Stage::Sending(_) | Stage::Checking(..) | Stage::Elsewhere | Stage::Over => {
+                return Some(self.lost(&why));
+            }
         };
         let events = messages.stream().map(|stream| &stream.events);
         let resumable = events.and_then(|events| Some((events.last_id()?.clone(), events.retry())));

@@ -42,15 +42,14 @@ pub(super) struct HttpDriver {
 }
 
 impl HttpDriver {
-    pub(super) fn new(line: Line, options: &ConnectOptions, opened: oneshot::Sender<OpenResult>) -> Self {
-        let shared = Shared::new(line);
+    pub(super) fn new(line: Line, options: Arc<ConnectOptions>, opened: oneshot::Sender<OpenResult>) -> Self {
         Self {
-            shared: Arc::new(shared),
             opened: Lock::new(Some(opened)),
             confirming: Lock::default(),
             streams: Lock::default(),
             posts: Lock::default(),
             max_posts: options.max_open_requests + options.max_open_questions,
+            shared: Arc::new(Shared::new(line, options)),
         }
     }
 
@@ -118,7 +117,7 @@ impl HttpDriver {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return connection.events.close(reason);
         };
-        if matches!(reason, CloseReason::Lost(_)) {
+        if matches!(reason, CloseReason::Lost(_) | CloseReason::Replaced(_)) {
             // Whoever connects anew need not wait for what is said to a server that is gone.
             connection.events.close(reason.clone());
         }

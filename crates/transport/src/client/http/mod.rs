@@ -4,7 +4,8 @@
 //! - `drive`: the driver (`client/multiplexer.rs`) of these connections; `driver`: its state, tasks and end;
 //!   `shared`: what its tasks share.
 //! - `opening`: the requests of a connection's own, which find out what the server speaks.
-//! - `call_stream`: the request of a call, and the response to it; `shared_stream`: streams of the whole connection; `resume`: the rest of a
+//! - `call_stream`: the request of a call, and the response to it; `revision_check`: whether a server that refuses a call still
+//!   speaks the revision of the connection; `shared_stream`: streams of the whole connection; `resume`: the rest of a
 //!   stream that was cut.
 //! - `headers`: what requests carry besides their message.
 //! - `received`: responses, read as messages; `events`: streams of events.
@@ -27,6 +28,7 @@ mod probe;
 mod received;
 mod redirect;
 mod resume;
+mod revision_check;
 mod shared;
 mod shared_stream;
 

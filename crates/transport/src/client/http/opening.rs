@@ -38,8 +38,8 @@ pub(crate) async fn open(endpoint: &Endpoint, options: &ConnectOptions) -> Resul
     let line =
         Line { outbound: Outbound::new(endpoint), url: endpoint.url.clone(), reading: Arc::new(reading) };
     let (opened, is_open) = oneshot::channel();
-    let driver = HttpDriver::new(line, options, opened);
     let options = Arc::new(options.clone());
+    let driver = HttpDriver::new(line, options.clone(), opened);
     let machine = Machine::new(&options, Channel::PerCall);
     let connection = Multiplexer::new(driver, options, machine);
     let guard = CloseOnDrop(Some(connection.clone()));

@@ -356,6 +356,23 @@ impl Refusal {
                 })
     }
 
+    /// Whether a server refuses so what it takes for a request of another revision, or of a session that it does not know.
+    ///
+    /// 2026-07-28, versioning §Compatibility Matrix, of a legacy server: "the modern request returns a `4xx` without a
+    /// recognized modern error body". One that does not know a method has understood the request
+    /// (2026-07-28, streamable-http §Protocol Version Header: `404` with -32601).
+    pub(super) fn may_be_of_another_revision(&self) -> bool {
+        let statuses = [
+            StatusCode::BAD_REQUEST,
+            StatusCode::NOT_FOUND,
+            StatusCode::METHOD_NOT_ALLOWED,
+            StatusCode::GONE,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ];
+        let no_method = self.error.as_ref().is_some_and(|error| error.code == code::METHOD_NOT_FOUND);
+        self.redirected.is_none() && statuses.contains(&self.status) && !no_method
+    }
+
     /// Whether the server that has opened a shared stream before no longer does: the session is lost, or the server speaks
     /// something else now.
     pub(super) fn ends_session(&self) -> bool {

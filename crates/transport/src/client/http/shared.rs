@@ -17,11 +17,12 @@ use super::{
     outbound::Outbound,
     received::{Reading, Refusal},
 };
-use crate::client::ConnectError;
+use crate::client::{ConnectError, ConnectOptions};
 
 /// What the tasks of a connection share.
 pub(super) struct Shared {
     pub(super) line: Line,
+    pub(super) options: Arc<ConnectOptions>,
     pub(super) route: Lock<Route>,
     /// The generation of the current session.
     pub(super) generation: watch::Sender<u32>,
@@ -88,9 +89,9 @@ impl Line {
 }
 
 impl Shared {
-    pub(super) fn new(line: Line) -> Self {
+    pub(super) fn new(line: Line, options: Arc<ConnectOptions>) -> Self {
         let (route, generation) = (Lock::default(), watch::Sender::new(0));
-        Self { line, route, generation, short_sessions: AtomicU32::new(0) }
+        Self { line, options, route, generation, short_sessions: AtomicU32::new(0) }
     }
 
     /// Posts a message that has no response of its own.

@@ -6,6 +6,7 @@ pub(crate) mod ours;
 mod outbound;
 mod probe;
 mod redirects;
+mod replaced;
 pub(crate) mod script;
 mod scripted;
 mod strained;

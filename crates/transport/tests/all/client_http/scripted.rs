@@ -374,7 +374,7 @@ async fn a_session_with_another_server_ends_the_connection_and_the_call_was_not_
     let outcome = outcome(&connection).await;
     let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
     assert!(matches!(*failure, Failure::NotSent(_)), "{failure:?}");
-    assert!(matches!(within(connection.peer().closed()).await, CloseReason::Lost(_)));
+    assert!(matches!(within(connection.peer().closed()).await, CloseReason::Replaced(_)));
 }
 
 /// A connection to an older server that logs, which `call` answers calls for, and the levels that it is told.

@@ -260,6 +260,25 @@ async fn who_was_promised_what_cannot_be_restored_hears_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_missed_is_told_and_nothing_is_subscribed_to_again() {
+    let server = Server::default();
+    let listen = listening(&server);
+    let wanted = json!({"toolsListChanged": true, "resourceSubscriptions": ["test://a", "test://b"]});
+    let mut reply = listen.open(&json!({ "notifications": wanted }).into());
+    acknowledged(&mut reply).await;
+    server.requests();
+    listen.missed();
+    assert_eq!(next(&mut reply).await.0, Method::ToolsChanged);
+    assert_eq!(next(&mut reply).await, (Method::ResourceUpdated, json!({"uri": "test://a"})));
+    assert_eq!(next(&mut reply).await, (Method::ResourceUpdated, json!({"uri": "test://b"})));
+    silent(&mut reply).await;
+    assert_eq!(server.requests(), [""; 0], "the subscriptions hold");
+    // One that does not is taken back, as no message can.
+    listen.withdrawn(&"test://b".into());
+    assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_subscription_that_follows_its_end_is_asked_for_after_it() {
     let server = Server::default();
     let listen = listening(&server);

@@ -93,7 +93,8 @@ fn whoever_finds_the_session_lost_may_go_away_and_it_is_renewed_all_the_same() {
 #[test]
 fn a_session_that_cannot_be_renewed_ends_the_connection_and_the_calls_that_wait_were_not_sent() {
     type Fail = fn(&mut ByHand);
-    let fail: [(Fail, &str); 6] = [
+    let fail: [(Fail, &str); 7] = [
+        (|hand| initialized(hand, 6, "2026-07-28"), "protocol version"),
         (
             |hand| {
                 hand.hear_on(
@@ -150,6 +151,61 @@ fn a_session_that_cannot_be_renewed_ends_the_connection_and_the_calls_that_wait_
         assert!(events[0].starts_with("NotSent"), "{events:?}");
         // Whoever connects anew finds out what the server speaks now.
         assert!(hand.connection.is_closed());
+        let is_there = ["protocol version", "something else", "now chooses", "full"];
+        let is_there = is_there.iter().any(|there| words.starts_with(there));
+        let closed = format!("Close({}(", if is_there { "Replaced" } else { "Lost" });
+        let did = hand.did();
+        assert!(did.iter().any(|did| did.starts_with(&closed)), "{words}: {did:?}");
+    }
+}
+
+/// The server has let somebody subscribe who has not read that yet.
+#[test]
+fn a_subscription_is_restored_as_soon_as_it_was_granted() {
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::PerCall);
+    let uri = Some("file:///a".into());
+    let subscribe = hand.sent(CallFacts { subscription: uri, ..facts("a", Method::Subscribe) });
+    let call = hand.sent(facts("a", Method::ToolsCall));
+    hand.result(subscribe);
+    hand.input(lost(call, 0));
+    initialized(&mut hand, 4, "2025-11-25");
+    hand.did();
+    hand.input(Input::SessionReady { generation: 1, result: Ok(()) });
+    assert!(hand.did()[0].contains(r#""method":"resources/subscribe","params":{"uri":"file:///a"}"#));
+}
+
+#[test]
+fn a_subscription_that_the_new_session_is_refused_is_told_and_is_not_restored_again() {
+    let refuse: [fn(&mut ByHand); 2] = [
+        |hand| {
+            let refusal = r#"{"jsonrpc":"2.0","id":8,"error":{"code":-32602,"message":"no"}}"#;
+            hand.hear_on(Origin::Call(id(8)), refusal);
+        },
+        |hand| {
+            let failure = Failure::OutcomeUnknown(CloseReason::lost("cut"));
+            hand.input(Input::CallFailed { call: id(8), failure });
+        },
+    ];
+    for refuse in refuse {
+        let mut hand = session();
+        let call = hand.sent(facts("a", Method::ToolsCall));
+        hand.input(lost(call, 0));
+        initialized(&mut hand, 6, "2025-11-25");
+        hand.input(Input::SessionReady { generation: 1, result: Ok(()) });
+        hand.result(id(7));
+        hand.did();
+        refuse(&mut hand);
+        assert_eq!(
+            hand.did(),
+            [r#"Unsolicited(Unsubscribed(["file:///a"]))"#, "Unsolicited(Missed)", "wake 5"]
+        );
+        // The session after that one is not subscribed, either.
+        hand.events(call);
+        let next = hand.sent(facts("a", Method::ToolsCall));
+        hand.input(lost(next, 1));
+        initialized(&mut hand, 10, "2025-11-25");
+        hand.input(Input::SessionReady { generation: 2, result: Ok(()) });
+        assert!(!hand.did().iter().any(|did| did.contains("resources/subscribe")));
     }
 }
 

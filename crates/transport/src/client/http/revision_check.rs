@@ -1,0 +1,106 @@
+//! Whether a server that refuses a request still speaks the revision of the connection.
+
+use std::sync::Arc;
+
+use anyport_protocol::{
+    Id, Method, Raw, Revision,
+    json::Elements,
+    jsonrpc::{code, write_request},
+    session::client::{CallId, discover_params},
+};
+use tokio::time::timeout;
+
+use super::{
+    headers::RequestHeaders,
+    received::{Refusal, result_of},
+    shared::{Session, Shared, Undelivered},
+};
+
+/// Whether `refusal`, the response to a request of `revision`, leaves it open which revision the server speaks.
+///
+/// 2026-07-28, streamable-http §Backward Compatibility: "If the body contains a recognized modern JSON-RPC error, the server
+/// speaks a modern version of MCP"; that of a modern connection says itself what is wrong.
+pub(super) fn is_doubtful(refusal: &Refusal, revision: Revision) -> bool {
+    let recognized =
+        [code::HEADER_MISMATCH, code::MISSING_CLIENT_CAPABILITY, code::UNSUPPORTED_PROTOCOL_VERSION];
+    let is_recognized = refusal.error.as_ref().is_some_and(|error| recognized.contains(&error.code));
+    refusal.may_be_of_another_revision() && !(revision.is_stateless() && is_recognized)
+}
+
+/// Finds out whether the server no longer takes requests of `revision`, or of the session `session`, by a request that every
+/// server of that revision answers. `call` is the call that was refused.
+///
+/// A refusal alone does not say so: servers refuse invalid arguments with the same statuses.
+///
+/// 2026-07-28, versioning §Backward Compatibility with Initialization-Based Versions: clients cache the era, "re-probing if
+/// the cached assumption later fails".
+pub(super) async fn is_outdated(
+    shared: Arc<Shared>,
+    session: Session,
+    revision: Revision,
+    call: CallId,
+) -> bool {
+    let check = async {
+        match revision.is_stateless() {
+            true => lacks_revision(&shared, revision, call).await,
+            false => lacks_session(&shared, session, call).await,
+        }
+    };
+    // A server that is silent says nothing of what it speaks.
+    timeout(shared.options.probe_timeout, check).await.unwrap_or(false)
+}
+
+/// 2026-07-28, versioning §Protocol Version Negotiation: "Servers **MUST** implement `server/discover`".
+async fn lacks_revision(shared: &Shared, revision: Revision, call: CallId) -> bool {
+    let line = &shared.line;
+    let params = discover_params(revision, &shared.options.capabilities, &shared.options.client_info);
+    let message = message(call, Method::Discover, &params);
+    let headers = RequestHeaders::post().of_method(revision, Method::Discover);
+    let is_about_us = |code: i64| matches!(code, code::HEADER_MISMATCH | code::MISSING_CLIENT_CAPABILITY);
+    match line.post(&line.url, &headers, message).await {
+        Ok(response) => match result_of(response, &line.reading).await {
+            Ok(Ok(discovered)) => !names(&discovered, revision),
+            Ok(Err(error)) => !is_about_us(error.code),
+            Err(_) => false,
+        },
+        Err(Undelivered::Refused(refusal)) => match &refusal.error {
+            Some(error) if is_about_us(error.code) => false,
+            // A server that does not even know this method is a legacy one.
+            Some(error) if error.code == code::METHOD_NOT_FOUND => true,
+            _ => refusal.may_be_of_another_revision(),
+        },
+        Err(Undelivered::Unreachable(_)) => false,
+    }
+}
+
+/// 2025-11-25, utilities/ping §Behavior Requirements: "The receiver **MUST** respond promptly with an empty response".
+async fn lacks_session(shared: &Shared, session: Session, call: CallId) -> bool {
+    let line = &shared.line;
+    let message = message(call, Method::Ping, &Raw::EMPTY_OBJECT);
+    let negotiated = shared.route.lock().revision;
+    let headers = RequestHeaders::post().in_session(session.id.as_ref(), negotiated);
+    match line.post(&line.url, &headers, message).await {
+        Ok(response) => {
+            // Whatever it answers, it has taken the request. The rest is read so that the connection can be used again.
+            let _ = result_of(response, &line.reading).await;
+            false
+        }
+        Err(Undelivered::Refused(refusal)) => refusal.may_be_of_another_revision(),
+        Err(Undelivered::Unreachable(_)) => false,
+    }
+}
+
+/// The text of a request under an id that no other request has.
+fn message(call: CallId, method: Method, params: &Raw) -> bytes::Bytes {
+    let mut text = Vec::new();
+    let id = Id::of(Raw::string(&format!("{} {}", method.as_str(), call.get())));
+    write_request(&mut text, &id.unwrap_or_else(|| Id::from(call)), method.as_str(), Some(params));
+    text.into()
+}
+
+/// Whether a `DiscoverResult` names `revision`.
+fn names(discovered: &Raw, revision: Revision) -> bool {
+    let versions = discovered.member("supportedVersions").unwrap_or(Raw::NULL);
+    Elements::of(versions.as_str())
+        .any(|version| versions.slice(version).as_string().is_some_and(|name| name.parse() == Ok(revision)))
+}
