@@ -40,7 +40,7 @@ enum Room {
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct Confirmation {
+struct Consent {
     /// Book it
     sure: bool,
 }
@@ -63,7 +63,7 @@ async fn book(context: Context) -> String {
     // The next question may depend on the last answer.
     let question = Form::new(format!("{nights} nights in {city}: shall I book?"));
     match context.ask("sure", question).await.accepted() {
-        Some(Confirmation { sure: true }) => {
+        Some(Consent { sure: true }) => {
             let wishes = wishes.map(|wishes| format!(" ({wishes})")).unwrap_or_default();
             format!("Booked: {nights} nights in {city}, {room:?}{wishes}")
         }

@@ -2,8 +2,11 @@
 
 use std::{
     fs, io,
+    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
+    sync::Mutex,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -11,12 +14,14 @@ use fastrand::Rng;
 
 use crate::{mutate::mutate, targets::Target};
 
-/// What came of running one target.
+/// The result of running one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// How many inputs it was given.
+    /// The number of inputs that it read.
     pub inputs: u64,
-    /// Where the input lies at which it failed, if it did.
+    /// The time that it took.
+    pub time: Duration,
+    /// Where the input is kept that it failed at, if it did.
     pub crash: Option<PathBuf>,
 }
 
@@ -39,14 +44,14 @@ pub fn corpus(target: &Target) -> io::Result<Vec<Vec<u8>>> {
     paths.into_iter().map(fs::read).collect()
 }
 
-/// Gives `target` its corpus, and for `time` what is made of it; stops at the first failure, whose input it keeps.
+/// Gives `target` its corpus, and for `time` inputs that are made of it; stops at the first failure, whose input it keeps.
 ///
 /// # Errors
 /// When the corpus cannot be read, or the input not written.
 pub fn run(target: &Target, time: Duration, seed: u64) -> io::Result<Run> {
     let corpus = corpus(target)?;
     let (mut random, start) = (Rng::with_seed(seed), Instant::now());
-    let mut run = Run { inputs: 0, crash: None };
+    let mut run = Run { inputs: 0, time: Duration::ZERO, crash: None };
     let kept = corpus.iter().cloned();
     let made = std::iter::from_fn(|| Some(mutate(&mut random, &corpus)));
     for input in kept.chain(made) {
@@ -61,5 +66,25 @@ pub fn run(target: &Target, time: Duration, seed: u64) -> io::Result<Run> {
             break;
         }
     }
+    run.time = start.elapsed();
     Ok(run)
+}
+
+/// [Runs](run) each of `targets` for `time`, as many at once as there are processors. `done` receives each result when it is
+/// there: a target that fails does not keep the others from running.
+pub fn run_all<'a>(
+    targets: &[&'a Target],
+    time: Duration,
+    seed: u64,
+    done: impl Fn(&'a Target, io::Result<Run>) + Sync,
+) {
+    let next = Mutex::new(targets.iter());
+    let work = || {
+        let take = || next.lock().ok()?.next();
+        while let Some(target) = take() {
+            done(target, run(target, time, seed));
+        }
+    };
+    let at_once = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(targets.len());
+    thread::scope(|scope| (0..at_once).for_each(|_| drop(scope.spawn(work))));
 }

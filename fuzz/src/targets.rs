@@ -2,6 +2,9 @@
 
 mod client;
 mod servers;
+mod session;
+mod streams;
+mod templates;
 mod texts;
 
 /// A reader of foreign bytes.
@@ -19,7 +22,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "revisions", run: texts::revisions },
     Target { name: "document", run: texts::document },
     Target { name: "uri", run: texts::uri },
+    Target { name: "template", run: templates::template },
+    Target { name: "events", run: streams::events },
     Target { name: "client", run: client::client },
+    Target { name: "session", run: session::session },
     Target { name: "stdio_server", run: servers::stdio },
     Target { name: "http_server", run: servers::http },
 ];

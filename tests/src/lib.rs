@@ -5,6 +5,7 @@
 //!
 //! - [`matrix`]: every revision on every transport, one server behind them all.
 //! - [`everything`]: that server.
+//! - [`kinds`]: a server with every kind of argument and result.
 //! - [`site`]: one server for many clients.
 //! - [`bridged`]: a bridge in memory, between a server that a test plays and clients of any revision.
 //! - [`plain`]: a client of the REST interface.
@@ -20,6 +21,7 @@ pub mod bridged;
 pub mod cross_transport;
 pub mod everything;
 pub mod invariants;
+pub mod kinds;
 pub mod matrix;
 pub mod plain;
 pub mod site;

@@ -10,6 +10,7 @@ use std::{
 use anyport::{Revision, Service, http, memory, protocol::Limits, stdio, unix, with_legacy_clients};
 use anyport_protocol::settings;
 use anyport_testing::{Link, Lost, Refusal, Wire, conformance::Schema};
+use anyport_transport::BufferedBytes;
 use serde_json::{Value, json};
 
 use crate::{
@@ -59,7 +60,7 @@ pub enum Transport {
 
 settings! {
     /// The limits that every transport has.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Debug)]
     pub struct Terms {
         /// Size, depth and node count of a message.
         #[default("those of [`Limits`]" = Limits::default())]
@@ -67,21 +68,34 @@ settings! {
         /// The number of open requests of a client.
         #[default(1_024)]
         pub max_open_requests: usize,
+        /// The budget of large answers, with the metrics of what limits refuse.
+        #[default("one of its own" = BufferedBytes::default())]
+        pub buffers: BufferedBytes,
     }
 }
 
 impl Terms {
     /// Those of HTTP.
     pub fn http(self) -> http::Config {
-        let Self { message, max_open_requests } = self;
+        let Self { message, max_open_requests, buffers } = self;
         let limits = http::Limits::default().message(message).max_open_requests(max_open_requests);
-        http::Config::default().limits(limits)
+        http::Config::default().limits(limits).buffers(buffers)
+    }
+
+    fn stdio(self) -> stdio::Config {
+        let Self { message, max_open_requests, buffers } = self;
+        stdio::Config::default().limits(message).max_open_requests(max_open_requests).buffers(buffers)
+    }
+
+    fn memory(self) -> memory::Config {
+        let Self { message, max_open_requests, buffers } = self;
+        memory::Config::default().limits(message).max_open_requests(max_open_requests).buffers(buffers)
     }
 
     fn unix(self) -> unix::Config {
-        let Self { message, max_open_requests } = self;
+        let Self { message, max_open_requests, buffers } = self;
         let limits = unix::Limits::default().message(message).max_open_requests(max_open_requests);
-        unix::Config::default().limits(limits)
+        unix::Config::default().limits(limits).buffers(buffers)
     }
 }
 
@@ -116,16 +130,9 @@ impl Transport {
 
     /// Serves `service`, and reaches it. What is returned beside the link has to live as long as it is used.
     async fn link(self, service: impl Service, terms: Terms) -> Result<(Link, Option<Site>), Lost> {
-        let Terms { message: limits, max_open_requests } = terms;
         let way = match self {
-            Self::Stdio => {
-                let config = stdio::Config::default().limits(limits).max_open_requests(max_open_requests);
-                return Ok((Link::stdio_with(service, config), None));
-            }
-            Self::Memory => {
-                let config = memory::Config::default().limits(limits).max_open_requests(max_open_requests);
-                return Ok((Link::memory(service, config), None));
-            }
+            Self::Stdio => return Ok((Link::stdio_with(service, terms.stdio()), None)),
+            Self::Memory => return Ok((Link::memory(service, terms.memory()), None)),
             Self::Http => return Ok((Link::http(service, terms.http()).await?, None)),
             Self::Sse => return Ok((Link::sse(service, terms.http()).await?, None)),
             Self::Unix => return Ok((Link::unix(service, terms.unix()).await?, None)),
@@ -224,7 +231,8 @@ pub async fn within<S: Service>(
             let probe = Probe::default();
             let cell = async {
                 let service = service(&probe).map_err(|error| error.to_string())?;
-                run(service, probe.clone(), (revision, transport, terms), declared(revision), &check).await
+                run(service, probe.clone(), (revision, transport, terms.clone()), declared(revision), &check)
+                    .await
             };
             if let Err(failure) = caught(cell).await {
                 failures.push(format!("{revision} over {transport:?}: {failure}"));

@@ -123,6 +123,23 @@ impl Workspace {
             .ok_or_else(|| format!("cargo built `{package}` but named no program `{binary}`").into())
     }
 
+    /// Builds several programs of ours at once, in the dev profile; returns their paths in the order of `binaries`.
+    ///
+    /// # Errors
+    /// When there is no such program, or one does not compile.
+    pub(crate) fn build_all(&self, binaries: &[&str]) -> Result<Vec<PathBuf>, Failure> {
+        let mut cargo = self.cargo();
+        // With the features of the whole workspace: see `build`.
+        cargo.args(["build", "--locked", "--workspace", "--message-format", "json-render-diagnostics"]);
+        cargo.args(binaries.iter().flat_map(|binary| ["--bin", binary]));
+        let messages = process::stdout(&mut cargo)?;
+        let messages = String::from_utf8_lossy(&messages);
+        let find = |binary: &&str| {
+            executable(&messages, binary).ok_or_else(|| format!("cargo named no program `{binary}`").into())
+        };
+        binaries.iter().map(find).collect()
+    }
+
     /// `path` as a person in the root of the repository would write it.
     pub(crate) fn shorten<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
         path.strip_prefix(&self.root).unwrap_or(path).display()

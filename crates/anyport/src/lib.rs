@@ -100,7 +100,7 @@ pub mod server {
 /// The server requests that a handler can send with [`Context::ask`]: elicitation, sampling and roots. Their messages are
 /// in [`types`].
 pub mod ask {
-    pub use anyport_server::{Confirm, Elicited, Form, Question, QuestionError, QuestionKey};
+    pub use anyport_server::{Confirmation, Elicited, Form, Question, QuestionError, QuestionKey};
 }
 
 /// The errors of handlers and of what handlers call: each says what kind of failure it was.

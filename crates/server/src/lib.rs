@@ -66,7 +66,7 @@
 //! - [`Tool`], [`Resource`], [`Template`], [`Prompt`]: what a server offers; each is a [`Part`].
 //! - [`Change`], [`Mount`]: changes while it runs, and servers in servers.
 //! - [`Context`]: the context of a call; [`State`]: values that handlers share.
-//! - [`Form`], [`Confirm`], [`Question`]: server requests.
+//! - [`Form`], [`Confirmation`], [`Question`]: server requests.
 //! - [`NotFound`], [`InvalidParams`], [`ToolError`] ...: errors with a kind ([`ErrorKind`]).
 //! - [`Events`]: change notifications.
 //!
@@ -132,9 +132,12 @@ mod write;
 #[doc(hidden)]
 pub mod macros;
 
+#[doc(hidden)]
+pub use resource::fuzzing;
+
 pub use anyport_macros::{prompt, resource, tool, tools};
 pub use ask::{
-    Clock, Confirm, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, QuestionError,
+    Clock, Confirmation, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, QuestionError,
     QuestionKey,
 };
 pub use background::{BackgroundError, DEFAULT_MAX_BACKGROUND};

@@ -15,7 +15,7 @@
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
 //! - `accept`: accepting connections, for every listener.
 //! - [`BufferedBytes`]: the budget of large answers in memory, which the transports of a program share.
-//! - `lines`: messages on a stream of bytes; `frames`: messages on a WebSocket.
+//! - `refusals`: counts what limits refuse. `lines`: messages on a stream of bytes; `frames`: messages on a WebSocket.
 
 #[cfg(any(feature = "http", all(feature = "unix", unix)))]
 mod accept;
@@ -30,6 +30,7 @@ pub mod http;
 #[cfg_attr(not(any(feature = "stdio", feature = "client", all(feature = "unix", unix))), allow(dead_code))]
 mod lines;
 pub mod memory;
+mod refusals;
 #[cfg(feature = "stdio")]
 pub mod stdio;
 #[cfg(feature = "unix")]

@@ -17,6 +17,7 @@ impl Pool {
         }
         if inner.waiting.fetch_add(1, Ordering::AcqRel) >= inner.limits.waiting {
             inner.waiting.fetch_sub(1, Ordering::AcqRel);
+            inner.metrics.refused.increment();
             return Err(self.overloaded(""));
         }
         let _waiting = Waiting(&inner.waiting);
@@ -38,6 +39,7 @@ impl Pool {
         };
         let wait = inner.limits.connection_wait;
         timeout(wait, freed).await.unwrap_or_else(|_| {
+            inner.metrics.waited.increment();
             let asked = self.slots().iter().filter(|slot| slot.has_asked()).count();
             let asked = match asked {
                 0 => String::new(),
@@ -50,7 +52,6 @@ impl Pool {
 
     /// There is no room for a further connection.
     fn overloaded(&self, how: &str) -> Failure {
-        self.0.metrics.refused.increment();
         let why = format!(
             "{} has {} connections, all in use (connections){how}; try again later",
             self.0.name, self.0.limits.connections

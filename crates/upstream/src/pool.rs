@@ -56,7 +56,10 @@ pub(crate) struct Inner {
 /// The metrics.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UpstreamMetrics {
+    /// Calls beyond those that may wait for a connection.
     pub(crate) refused: Counter,
+    /// Calls that have waited for a connection for too long.
+    pub(crate) waited: Counter,
     pub(crate) reissued: Counter,
     pub(crate) lost: Counter,
     pub(crate) open: Gauge,
@@ -66,6 +69,7 @@ impl UpstreamMetrics {
     pub(crate) fn of(metrics: &Metrics) -> Self {
         Self {
             refused: metrics.refusals("connections"),
+            waited: metrics.refusals("connection_wait"),
             reissued: metrics
                 .counter("anyport_upstream_reissued", "Calls made again after their connection was lost"),
             lost: metrics.counter("anyport_upstream_lost", "Connections to servers that were lost"),

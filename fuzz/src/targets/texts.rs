@@ -105,6 +105,7 @@ pub(super) fn uri(input: &[u8]) {
     contains(uri, whole);
 }
 
-fn is_json(text: &[u8]) -> bool {
+/// Whether this is JSON for our scanner, or for another reader.
+pub(super) fn is_json(text: &[u8]) -> bool {
     scan(text, &Limits::default()).is_ok() || serde_json::from_slice::<serde_json::Value>(text).is_ok()
 }

@@ -25,5 +25,6 @@ mod plain;
 mod principals;
 mod programs;
 mod same_answers;
+mod schemas;
 mod subscriptions;
 mod transport_pairs;

@@ -5,6 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use anyport::{
     Context, Server, Service, Tool,
     layer::{CatchPanic, ConcurrencyLimit, Middleware, Quota, RateLimit, Timeout},
+    metrics::Metrics,
     middleware::{Call, Next},
     protocol::{Error, Limits, Reason},
     server::NoArguments,
@@ -18,6 +19,7 @@ use anyport_tests::{
     plain::Plain,
     site::Site,
 };
+use anyport_transport::{BufferLimits, BufferedBytes};
 use serde_json::{Value, json};
 
 /// What a client reads of an error: code, reason, words, and the status over HTTP.
@@ -150,6 +152,8 @@ async fn a_panic_ends_its_call_alone_and_tells_no_secret() {
 struct Guard {
     name: &'static str,
     terms: Terms,
+    /// The metrics in which it counts what it refuses, by its name.
+    counted: Option<Metrics>,
     around: fn(Box<dyn Service>) -> Box<dyn Service>,
     /// Calls that wait, and calls that were made, before it refuses.
     waiting: usize,
@@ -172,6 +176,11 @@ impl Guard {
     fn tries(&self) -> usize {
         if self.made > 0 { REFILLS } else { 1 }
     }
+
+    /// The number of refusals that it has counted, if it counts them.
+    fn refusals(&self) -> Option<u64> {
+        self.counted.as_ref().map(|metrics| metrics.refusals(self.name).value())
+    }
 }
 
 /// What trips a guard.
@@ -185,6 +194,7 @@ fn guards() -> Vec<Guard> {
     let plain = || Guard {
         name: "",
         terms: Terms::default(),
+        counted: None,
         around: |inner| inner,
         waiting: 0,
         made: 0,
@@ -196,6 +206,8 @@ fn guards() -> Vec<Guard> {
         recovers: true,
     };
     let bounded = |message: Limits| Terms::default().message(message);
+    let metrics = Metrics::new();
+    let counting = BufferedBytes::new(BufferLimits::default(), &metrics);
     let calls = || {
         let complete = json!({
             "ref": {"type": "ref/prompt", "name": "review"}, "argument": {"name": "language", "value": ""},
@@ -255,7 +267,8 @@ fn guards() -> Vec<Guard> {
         },
         Guard {
             name: "max_open_requests",
-            terms: Terms::default().max_open_requests(2),
+            terms: Terms::default().max_open_requests(2).buffers(counting),
+            counted: Some(metrics),
             waiting: 2,
             trips: calls(),
             refusal: (-32603, json!("overloaded"), "2 requests are open (max_open_requests)"),
@@ -326,7 +339,7 @@ async fn policy(call: Call, next: Next) -> Outcome {
 async fn every_guard_stands_on_every_way() {
     for guard in guards() {
         let service = |probe: &Probe| Ok((guard.around)(Box::new(with_legacy_clients(server(probe)?))));
-        within(guard.terms, service, capabilities, async |cell| trip(cell, &guard).await).await;
+        within(guard.terms.clone(), service, capabilities, async |cell| trip(cell, &guard).await).await;
         // A request of the REST interface has a connection of its own, too.
         if !guard.but_for_modern_http {
             trip_plainly(&guard).await;
@@ -350,6 +363,7 @@ async fn trip(cell: &mut Cell, guard: &Guard) -> Result<(), Lost> {
             if in_a_batch && !cell.revision.has_batches() {
                 continue;
             }
+            let refusals = guard.refusals();
             let (code, reason, words, status) = match refusal(cell, guard, trip, in_a_batch).await {
                 Err(Lost::Ended(_)) if guard.closes_websockets && cell.transport.is_websocket() => {
                     return Ok(());
@@ -363,6 +377,7 @@ async fn trip(cell: &mut Cell, guard: &Guard) -> Result<(), Lost> {
             );
             assert_eq!((code, &reason), (guard.refusal.0, &guard.refusal.1), "{}: {words}", guard.name);
             assert!(words.contains(guard.refusal.2), "{}: {words}", guard.name);
+            assert_eq!(guard.refusals(), refusals.map(|refusals| refusals + 1), "{} counts each", guard.name);
             // The answers of a batch are not the status of its response, but for a text that is refused as a whole.
             let whole = !in_a_batch || matches!(trip, Trip::Text(_));
             assert_eq!(status, cell.http.then_some(if whole { guard.status } else { 200 }), "{}", guard.name);
@@ -421,7 +436,7 @@ async fn call(cell: &mut Cell, method: &str, params: &Value, in_a_batch: bool) -
 async fn trip_plainly(guard: &Guard) {
     let probe = Probe::default();
     let service = || (guard.around)(Box::new(with_legacy_clients(server(&probe).unwrap())));
-    let config = guard.terms.http().rest(true);
+    let config = guard.terms.clone().http().rest(true);
     for site in [
         Site::listen(service(), config.clone()).await.unwrap(),
         Site::mount(service(), config).await.unwrap(),

@@ -1,12 +1,13 @@
 //! Our servers, our bridge, our client and our program with other people's clients and servers.
 //!
-//! Five things are tried:
+//! Six things are tried:
 //! - other people's clients with two servers of ours, `examples/tour.rs`, which has some of everything, and
 //!   `anyport serve` over documents, over every transport, in every era that both know;
 //! - other people's clients with other people's servers, and `anyport bridge` between them;
 //! - other people's servers whose tools ask in one era alone, through `anyport bridge`, with clients of both eras;
 //! - our client with other people's servers;
-//! - our program's commands with servers of other projects.
+//! - our program's commands with servers of other projects;
+//! - the schemas of our servers with Ajv in its strict mode, `mcp-inspector --cli --strict` and `mcporter list`.
 //!
 //! Of the combinations so many are tried that any two things meet in one of them, or with `--all` every one.
 //!
@@ -18,6 +19,7 @@
 //! - `meeting`: which dialogues there are with other people's servers.
 //! - `pairwise`: the choice among combinations.
 //! - `program`: which servers the program's commands are tried with.
+//! - `schemas`: the servers whose schemas are looked at.
 //! - `stage`: all these programs, installed and running.
 //! - `table`: what `docs/clients.md` says of it.
 //!
@@ -40,6 +42,7 @@ mod dialogue;
 mod meeting;
 mod pairwise;
 mod program;
+mod schemas;
 mod stage;
 mod table;
 
@@ -108,6 +111,8 @@ enum Trial {
     Asked(Asking),
     /// The program's commands.
     Program(program::Server),
+    /// The schemas of our servers.
+    Schemas,
 }
 
 impl fmt::Display for Trial {
@@ -117,6 +122,7 @@ impl fmt::Display for Trial {
             Self::Met(meeting) => meeting.fmt(f),
             Self::Asked(asking) => asking.fmt(f),
             Self::Program(server) => write!(f, "the command line with {}", server.name()),
+            Self::Schemas => f.write_str("schemas of our servers"),
         }
     }
 }
@@ -135,7 +141,9 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<(), Failure>
         (bridged, asking) = (pairwise(&bridged), pairwise(&asking));
     }
     let trials = wanted.pick(
-        (direct.into_iter().map(Trial::Direct))
+        // The longest first: whoever begins last is waited for.
+        std::iter::once(Trial::Schemas)
+            .chain(direct.into_iter().map(Trial::Direct))
             .chain(meeting::ours().into_iter().chain(bridged).map(Trial::Met))
             .chain(asking.into_iter().map(Trial::Asked))
             .chain(program::Server::ALL.map(Trial::Program))
@@ -192,6 +200,7 @@ impl Trial {
             Self::Met(meeting) => stage.meet(meeting),
             Self::Asked(asking) => stage.ask(asking),
             Self::Program(server) => stage.run(*server),
+            Self::Schemas => stage.look_at_schemas(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The programs that meet: installed, and running where they are reached over a socket.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     process::Command,
@@ -12,6 +13,7 @@ use super::{
     dialogue::{Client, Dialogue, Era, Outcome, Over, Script},
     meeting::{Behind, Meeting, Server},
     program,
+    schemas::EXAMPLES,
 };
 use crate::{
     Failure, process,
@@ -31,6 +33,8 @@ pub(super) struct Stage<'a> {
     rmcp_asking: String,
     /// The program.
     anyport: String,
+    /// Those servers of ours whose schemas are looked at, beside the program: by their names.
+    schemas: Vec<(&'static str, String)>,
     subjects: Vec<Running>,
     servers: Vec<(Server, Running)>,
     bridges: Vec<Bridge>,
@@ -68,6 +72,9 @@ impl<'a> Stage<'a> {
         let tour = build("anyport-examples", "tour")?;
         let (rust, rmcp) = (build("anyport-interop", "interop")?, build("anyport-interop", "rmcp_tour")?);
         let rmcp_asking = build("anyport-interop", "rmcp_asking")?;
+        let names = EXAMPLES.into_iter().chain(["kinds"]);
+        let programs = workspace.build_all(&names.clone().collect::<Vec<_>>())?;
+        let schemas = names.zip(programs.iter().map(|path| path.display().to_string())).collect();
         let python = Python::install(workspace, Packages::Newest)?;
         let javascript = JavaScript::install(workspace)?;
         let mut stage = Self {
@@ -81,6 +88,7 @@ impl<'a> Stage<'a> {
             python,
             javascript,
             anyport,
+            schemas,
         };
         stage.subjects = vec![stage.start("tour", vec![tour.clone()], &["--http"], &[])?, stage.documents()?];
         for server in Server::ALL {
@@ -101,11 +109,14 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    fn documents(&self) -> Result<Running, Failure> {
+    fn serve(&self) -> Vec<String> {
         let folder = self.workspace.path("tests/data/docs").display().to_string();
-        let serve = [&self.anyport, "serve", "--docs", &folder, "--transport"].map(str::to_owned);
+        [&self.anyport, "serve", "--docs", &folder, "--transport"].map(str::to_owned).to_vec()
+    }
+
+    fn documents(&self) -> Result<Running, Failure> {
         let over_http = ["http,sse,websocket", "--port"];
-        let mut running = self.start("documents", serve.to_vec(), &over_http, &[])?;
+        let mut running = self.start("documents", self.serve(), &over_http, &[])?;
         running.command.push("stdio".into());
         Ok(running)
     }
@@ -289,6 +300,17 @@ impl<'a> Stage<'a> {
         let mut script = self.python.script(self.workspace.path("tests/python/program.py"));
         script.args(["--anyport", &self.anyport, "--server", server.name(), "--"]).args(command);
         Outcome::of(&mut script)
+    }
+
+    /// Lets validators and clients look at the schemas of our servers.
+    ///
+    /// # Errors
+    /// When one of them complains, or a server does.
+    pub(super) fn look_at_schemas(&self) -> Result<Outcome, Failure> {
+        let documents = [self.serve(), vec!["stdio".to_owned()]].concat();
+        let servers = self.schemas.iter().map(|(name, program)| (*name, vec![program.clone()]));
+        let servers: BTreeMap<_, _> = servers.chain([("documents", documents)]).collect();
+        Outcome::of(self.javascript.script("schemas.mjs").arg(serde_json::to_string(&servers)?))
     }
 
     /// The script or program that drives a client.

@@ -243,9 +243,9 @@ fn hide_query(url: &str) {
 }
 
 /// How long a server may take for a step without progress, unless something else is said.
-const TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a call through the bridge may take without progress, unless something else is said.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// The forms of a server's name.
 const HOW: &str = "name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
 

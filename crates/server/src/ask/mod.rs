@@ -13,7 +13,7 @@ mod state;
 
 pub(crate) use dialogue::{AskOutcome, Dialogue, DialogueStart, Once};
 pub use key::QuestionKey;
-pub use question::{Confirm, Elicited, Form, Question, QuestionError};
+pub use question::{Confirmation, Elicited, Form, Question, QuestionError};
 pub(crate) use run::{HandlerFuture, run};
 pub(crate) use state::{Binding, StateScope, StateStore};
 pub use state::{Clock, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL};

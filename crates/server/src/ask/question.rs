@@ -14,11 +14,11 @@ use serde_json::Value;
 use super::fields;
 use crate::{schema::Schema, validation};
 
-/// Something to ask the client with [`crate::Context::ask`]: a [`Form`], a [`Confirm`], or one of the protocol's own requests:
+/// Something to ask the client with [`crate::Context::ask`]: a [`Form`], a [`Confirmation`], or one of the protocol's own requests:
 /// [`ElicitRequest`] (a form by its schema, or a URL), [`CreateMessageRequest`], [`ListRootsRequest`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no question to a client",
-    note = "ask with `Form::<T>::new(..)`, `Confirm::new(..)`, `ElicitRequest`, `CreateMessageRequest` or `ListRootsRequest`"
+    note = "ask with `Form::<T>::new(..)`, `Confirmation::new(..)`, `ElicitRequest`, `CreateMessageRequest` or `ListRootsRequest`"
 )]
 pub trait Question {
     /// The client's answer.
@@ -119,26 +119,26 @@ impl<T: DeserializeOwned + JsonSchema> Question for Form<T> {
 /// A yes-or-no question for the user: a form without fields, which is accepted or not.
 ///
 /// ```
-/// # use anyport_server::{Confirm, Context};
+/// # use anyport_server::{Confirmation, Context};
 /// # async fn f(context: &Context) {
-/// if context.can_ask(&Confirm::new("Empty the bin?")) {
-///     let sure: bool = context.ask("sure", Confirm::new("Empty the bin?")).await;
+/// if context.can_ask(&Confirmation::new("Empty the bin?")) {
+///     let sure: bool = context.ask("sure", Confirmation::new("Empty the bin?")).await;
 /// }
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Confirm {
+pub struct Confirmation {
     text: String,
 }
 
-impl Confirm {
+impl Confirmation {
     /// Makes a question with this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
     }
 }
 
-impl Question for Confirm {
+impl Question for Confirmation {
     /// Whether the user accepted. Declined and cancelled are both `false`.
     type Answer = bool;
 

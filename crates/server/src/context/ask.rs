@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::call::Context;
 use crate::{
     ToolResult,
-    ask::{AskOutcome, Confirm, Elicited, Form, Once, Question, QuestionKey},
+    ask::{AskOutcome, Confirmation, Elicited, Form, Once, Question, QuestionKey},
     background,
 };
 
@@ -122,7 +122,7 @@ impl Context {
     /// }
     /// ```
     pub async fn confirm<'k>(&self, key: impl Into<QuestionKey<'k>>, text: impl Into<String>) -> bool {
-        self.ask(key, Confirm::new(text)).await
+        self.ask(key, Confirmation::new(text)).await
     }
 
     /// Asks the user to fill in a form with the fields of `T` (elicitation); the code before it runs again when the answer

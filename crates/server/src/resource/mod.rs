@@ -6,6 +6,7 @@
 mod contents;
 mod definition;
 mod entry;
+pub mod fuzzing;
 mod lister;
 mod template;
 mod typed;

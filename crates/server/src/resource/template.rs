@@ -106,7 +106,7 @@ impl UriTemplate {
     }
 
     /// The same; counts how often a character was looked at.
-    fn read_counting(&self, uri: &str, steps: &mut usize) -> Option<Vec<(String, String)>> {
+    pub(super) fn read_counting(&self, uri: &str, steps: &mut usize) -> Option<Vec<(String, String)>> {
         if uri.len() > MAX_URI_BYTES || !uri.starts_with(&self.start) {
             return None;
         }

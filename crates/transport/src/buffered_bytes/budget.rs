@@ -10,6 +10,7 @@ use tokio::{sync::Notify, time::timeout};
 
 #[cfg(feature = "client-http")]
 use super::reads::Reads;
+use crate::refusals::Refusals;
 
 limits! {
     /// The limits of the large answers that a process holds in memory.
@@ -47,6 +48,7 @@ pub(super) struct Shared {
     pub(super) freed: Notify,
     pub(super) gauge: Gauge,
     refused: Counter,
+    refusals: Refusals,
 }
 
 #[derive(Default)]
@@ -67,7 +69,8 @@ pub(crate) type RoomWait = Pin<Box<dyn Future<Output = Result<(), Failure>> + Se
 pub(crate) const LARGE: usize = 64 << 10;
 
 impl BufferedBytes {
-    /// Makes a budget. Its bytes and refusals are counted in `metrics`.
+    /// Makes a budget. Its bytes and refusals are counted in `metrics`, and so is what other limits of the transports that share
+    /// it refuse.
     pub fn new(limits: BufferLimits, metrics: &Metrics) -> Self {
         Self(Arc::new(Shared {
             limits,
@@ -75,7 +78,13 @@ impl BufferedBytes {
             freed: Notify::new(),
             gauge: metrics.gauge("anyport_buffered_bytes", "Bytes of large answers in memory"),
             refused: metrics.refusals("buffered_bytes"),
+            refusals: Refusals::new(metrics),
         }))
+    }
+
+    /// The counters of what other limits refuse.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     /// The limit of unread answers.

@@ -287,10 +287,14 @@ impl<D: Driver> Multiplexer<D> {
         if let Some(failure) = self.driver.refuse(self) {
             return Err(failure);
         }
-        self.act(&[], |connection, now, out| {
+        let begun = self.act(&[], |connection, now, out| {
             let call = connection.call(now, facts, out)?;
             Ok((call, connection.take_send(call)))
-        })
+        });
+        if let (Err(Failure::Overloaded { .. }), Some(buffers)) = (&begun, &self.options.buffers) {
+            buffers.refusals().open_requests.increment();
+        }
+        begun
     }
 
     /// The next event of a call; if there is none, its reader is woken when there is one.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use anyport_metrics::Metrics;
 use anyport_protocol::{
     Limits, Method, Raw, Revision,
     meta::{LogLevel, Meta},
@@ -23,7 +24,7 @@ use super::{
     connection::Transport,
     duplex::{Duplex, Outbox, by_hand},
 };
-use crate::dialogue::Frame;
+use crate::{BufferLimits, BufferedBytes, dialogue::Frame};
 
 fn raw(text: &str) -> Raw {
     Raw::parse(text.to_owned().into(), &Limits::default()).unwrap()
@@ -548,6 +549,21 @@ async fn open_requests_and_what_waits_to_be_sent_are_bounded() {
     let first = connection.call(tool("a"), caller());
     let error = refused(connection.call(tool("b"), caller()).into_ready().unwrap());
     assert!(error.message.contains("send_queue") && error.data.unwrap().as_str().contains("overloaded"));
+    drop(first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_too_many_is_refused_and_counted() {
+    let metrics = Metrics::new();
+    let buffers = BufferedBytes::new(BufferLimits::default(), &metrics);
+    let opening = ConnectOptions::default().max_open_requests(1).buffers(buffers);
+    let (connection, _outbox) = by_hand(Revision::NEWEST, opening);
+    let first = connection.call(tool("a"), caller());
+    let error = refused(connection.call(tool("b"), caller()).into_ready().unwrap());
+    assert!(
+        error.message.contains("max_open_requests") && error.data.unwrap().as_str().contains("overloaded")
+    );
+    assert_eq!(metrics.refusals("max_open_requests").value(), 1);
     drop(first);
 }
 

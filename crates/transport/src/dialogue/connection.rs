@@ -116,9 +116,14 @@ impl From<Silence> for ConnectionEnd {
 
 impl ServerConnection {
     pub(crate) fn new(service: Arc<dyn Service>, config: ConnectionConfig, out: mpsc::Sender<Bytes>) -> Self {
-        let ConnectionConfig { principal, supported, max_open_requests, .. } = &config;
-        let session =
-            LegacySession::new(service.clone(), principal.clone(), supported.clone(), *max_open_requests);
+        let ConnectionConfig { principal, supported, max_open_requests, buffers, .. } = &config;
+        let session = LegacySession::new(
+            service.clone(),
+            principal.clone(),
+            supported.clone(),
+            *max_open_requests,
+            buffers.refusals().open_requests.clone(),
+        );
         let (tasks, pushes) = (JoinSet::new(), JoinSet::new());
         Self { service, config, id: SessionId::next(), out, session, tasks, pushes }
     }

@@ -22,7 +22,7 @@ impl InFlightRequest {
     /// The id is in use, or too many requests are in flight.
     pub(crate) fn begin(session: &Arc<LegacySession>, id: &Id, kind: CallKind) -> Result<Self, Error> {
         let (cancel, cancelled) = oneshot::channel();
-        let call = session.machine().begin(id.clone(), kind, cancel)?;
+        let call = session.put_in_flight(id.clone(), kind, cancel)?;
         Ok(Self { session: session.clone(), call, cancelled })
     }
 

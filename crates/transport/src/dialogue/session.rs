@@ -4,14 +4,15 @@ use std::{
     task::{Context as Task, Poll, Waker},
 };
 
+use anyport_metrics::Counter;
 use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
     failure::CloseReason,
-    jsonrpc::{self, Response, code},
+    jsonrpc::{self, Reason, Response, code},
     meta::{LogLevel, Meta},
     session::server::{
-        NotificationStep, RequestStep, SentRequests, ServerSession, ServerSessionConfig, SubscriptionChange,
-        Translation, UnsolicitedStep,
+        CallHandle, CallKind, NotificationStep, RequestStep, SentRequests, ServerSession,
+        ServerSessionConfig, SubscriptionChange, Translation, UnsolicitedStep,
     },
     subscription::SubscriptionFilter,
 };
@@ -36,6 +37,8 @@ use super::{
 /// writes messages outside of the machine's lock.
 pub(crate) struct LegacySession {
     machine: Lock<Machine>,
+    /// Counts the requests that are refused because too many are in flight.
+    refused: Counter,
     service: Arc<dyn Service>,
     principal: Principal,
     id: SessionId,
@@ -87,10 +90,12 @@ impl LegacySession {
         principal: Principal,
         supported: Arc<[Revision]>,
         max_open_requests: usize,
+        refused: Counter,
     ) -> Arc<Self> {
         let config = ServerSessionConfig { supported, max_open_requests, mint_elicitation_id: random_id };
         Arc::new_cyclic(|this: &Weak<Self>| Self {
             machine: Lock::new(ServerSession::new(&config)),
+            refused,
             service,
             principal,
             id: SessionId::next(),
@@ -141,8 +146,29 @@ impl LegacySession {
     /// The id is in use, or too many requests are in flight.
     pub(super) fn is_stateless(&self, request: &jsonrpc::Request) -> Result<bool, Error> {
         let machine = self.machine();
-        machine.admit(&request.id)?;
+        self.counted(machine.admit(&request.id))?;
         Ok(machine.is_stateless(&request.meta))
+    }
+
+    /// Counts a request that is refused because too many are in flight.
+    fn counted<T>(&self, admitted: Result<T, Error>) -> Result<T, Error> {
+        if admitted.as_ref().is_err_and(|error| error.reason == Some(Reason::Overloaded)) {
+            self.refused.increment();
+        }
+        admitted
+    }
+
+    /// Puts a request in flight.
+    ///
+    /// # Errors
+    /// The id is in use, or too many requests are in flight.
+    pub(super) fn put_in_flight(
+        &self,
+        id: Id,
+        kind: CallKind,
+        cancel: oneshot::Sender<()>,
+    ) -> Result<CallHandle, Error> {
+        self.counted(self.machine().begin(id, kind, cancel))
     }
 
     /// Begins to answer a request. `presence`: that of its client, if the call continues without its client.
@@ -155,7 +181,7 @@ impl LegacySession {
         presence: Option<&Presence>,
     ) -> Result<BegunReply, Error> {
         let mut machine = self.machine();
-        let step = machine.receive_request(&request)?;
+        let step = self.counted(machine.receive_request(&request))?;
         let translation = machine.state().translation();
         drop(machine);
         let jsonrpc::Request { id, meta, .. } = request;

@@ -171,11 +171,12 @@ limits! {
             beyond = "the list is marked `truncated`"
         )]
         pub max_tools_listed: usize,
-        /// The interval of the SSE keep-alive comment on a stream with nothing to send, so that no proxy closes it.
+        /// The interval of the SSE keep-alive comment on a stream with nothing to send, so that no proxy closes it. It also decides
+        /// when a JSON response becomes an event stream: after so long a silence of its call, if the client accepts one.
         #[default(15 s)]
         #[limit(
             Seconds "keep_alive",
-            beyond = "interval of the SSE keep-alive comment on a stream with nothing to send"
+            beyond = "a stream with nothing to send gets an SSE keep-alive comment; a call that was silent for so long is answered by an event stream instead of JSON"
         )]
         pub keep_alive: Duration,
         /// The time in which running calls may end after the listener begins to stop.

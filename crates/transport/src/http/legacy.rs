@@ -104,6 +104,7 @@ async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Res
         principal,
         state.config.supported.clone(),
         state.config.limits.max_open_requests,
+        state.config.buffers.refusals().open_requests.clone(),
     );
     let id = request.id.clone();
     let mut messages = match ResponseStream::legacy(&dialogue, request, &state.config.buffers, None) {

@@ -11,7 +11,11 @@ pub(super) struct StreamPermit(Arc<AtomicUsize>);
 impl StreamPermit {
     pub(super) fn take(state: &State) -> Option<Self> {
         let permit = Self(state.streams.clone());
-        (permit.0.fetch_add(1, Ordering::Relaxed) < state.config.limits.max_streams).then_some(permit)
+        let is_free = permit.0.fetch_add(1, Ordering::Relaxed) < state.config.limits.max_streams;
+        if !is_free {
+            state.config.buffers.refusals().streams.increment();
+        }
+        is_free.then_some(permit)
     }
 }
 

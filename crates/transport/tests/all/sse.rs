@@ -425,10 +425,11 @@ async fn sessions_and_streams_are_bounded_together_with_the_others() {
     drop(second);
     within(async { while server.connect().await.begin(&get("/sse")).await.status == 503 {} }).await;
 
-    let server = Server::start(limited(Limits::default().max_streams(1))).await;
+    let (server, metrics) = Server::counted(limited(Limits::default().max_streams(1))).await;
     let _first = Client::connect(&server).await;
     let refused = server.ask(&get("/mcp/sse")).await;
     assert!(refused.status == 503 && words(&refused).contains("max_streams"), "{refused:?}");
+    assert_eq!(metrics.refusals("max_streams").value(), 1);
 
     let server = Server::start(limited(Limits::default().max_open_requests(2))).await;
     let mut client = Client::open(&server, Revision::V2024_11_05).await;

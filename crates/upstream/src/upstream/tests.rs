@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyport_adapters::ParkLimits;
+use anyport_metrics::Metrics;
 use anyport_protocol::{
     Revision, failure::CloseReason, jsonrpc::code, param_header::ParamHeaders, session::client::Attribution,
 };
@@ -314,9 +315,10 @@ async fn whoever_needs_a_connection_that_a_question_holds_is_served_or_refused_i
     for answered in [true, false] {
         let farm = Farm::new(LEGACY);
         let limits = UpstreamLimits::default().connections(1);
-        let sealer = Sealer::new(&Key::random().unwrap());
+        let (sealer, metrics) = (Sealer::new(&Key::random().unwrap()), Metrics::new());
         let upstream = Upstream::builder("farm", farm.clone())
             .limits(limits)
+            .metrics(&metrics)
             .park(sealer, ParkLimits::default())
             .build();
         let elicits = caller(MODERN, json!({"elicitation": {}}));
@@ -335,6 +337,8 @@ async fn whoever_needs_a_connection_that_a_question_holds_is_served_or_refused_i
         let (message, data) = error(waits.await.unwrap());
         assert_eq!(begun.elapsed().as_secs(), limits.connection_wait.as_secs());
         assert_eq!(data["reason"], "overloaded");
+        let refused = |limit| metrics.refusals(limit).value();
+        assert_eq!((refused("connection_wait"), refused("connections")), (1, 0));
         assert_eq!(
             message,
             "farm has 1 connections, all in use (connections), 1 of them by calls that wait for somebody's answer, \

@@ -128,6 +128,24 @@ async fn url_error_asks() {
     assert_eq!(error(world.call(Method::ToolsCall, &malformed)).await.reason, Some(Reason::Malformed));
 }
 
+/// A server that never says that the user was there is called all the same, after the `elicitation_wait`.
+#[tokio::test(start_paused = true)]
+async fn url_error_waits_for_the_visit_no_longer_than_its_limit() {
+    for elicitation_wait in [SECOND * 7, ParkLimits::default().elicitation_wait] {
+        let limits = ParkLimits::default().elicitation_wait(elicitation_wait);
+        let mut world = World { capabilities: r#"{"elicitation":{"url":{}}}"#, ..world_with(limits) };
+        let reply = world.tool();
+        world.called().await.fail(url_error());
+        let asked = asked(reply).await;
+        let started = tokio::time::Instant::now();
+        let retry = tokio::spawn(world.retry(&asked, r#"{"q1":{"action":"accept"}}"#).outcome());
+        let called = world.called().await;
+        assert_eq!(started.elapsed(), elicitation_wait);
+        called.finish("{}");
+        assert_eq!(retry.await.unwrap(), Outcome::Result(raw("{}")));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn url_error_declined_on_a_read_is_an_error() {
     let mut world = World { capabilities: r#"{"elicitation":{"url":{}}}"#, ..world() };

@@ -17,7 +17,7 @@ pub(super) fn expand(template: &str, given: &Given) -> String {
     let mut rest = template;
     while let Some((literal, behind)) = rest.split_once('{') {
         encode(literal, true, &mut out);
-        let (expression, behind) = behind.split_once('}').unwrap();
+        let Some((expression, behind)) = behind.split_once('}') else { return out };
         expression_of(expression, given, &mut out);
         rest = behind;
     }

@@ -193,3 +193,34 @@ fn a_program_has_the_variables_that_it_is_given_and_no_others() {
     assert!(has(Command::new("server").inherit(OURS)));
     assert!(has(Command::new("server").inherit_all()));
 }
+
+/// A program of its own for [`standard_error_is_forwarded_exactly_if_that_is_set`], whose standard error is read there.
+#[tokio::test]
+#[ignore = "its standard error is that of a program that another test starts"]
+async fn a_server_that_complains() {
+    let forwards = std::env::var(FORWARDS).is_ok_and(|forwards| forwards == "true");
+    let complains = server(UNKNOWN, "echo 'a complaint' >&2; exit 1").forward_stderr(forwards);
+    let connection = start(complains).await;
+    assert!(error(&connection).await.contains("a complaint"), "it is kept for errors in any case");
+}
+
+#[tokio::test]
+async fn standard_error_is_forwarded_exactly_if_that_is_set() {
+    for forwards in [false, true] {
+        let mut program = tokio::process::Command::new(std::env::current_exe().unwrap());
+        program.args([
+            "--exact",
+            "client::child::tests::a_server_that_complains",
+            "--ignored",
+            "--nocapture",
+        ]);
+        let output = program.env(FORWARDS, forwards.to_string()).output().await.unwrap();
+        let (said, complained) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && said.contains("1 passed"), "{said}{complained}");
+        assert_eq!(complained.matches("a complaint").count(), usize::from(forwards), "{complained}");
+    }
+}
+
+/// Whether the server's standard error is forwarded.
+const FORWARDS: &str = "ANYPORT_TEST_FORWARDS_STDERR";

@@ -20,6 +20,8 @@ mod driver;
 mod endpoint;
 mod events;
 mod fault;
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod opening;
 mod outbound;

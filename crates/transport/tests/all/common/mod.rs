@@ -6,9 +6,13 @@ pub(crate) mod schema;
 
 use std::{net::SocketAddr, time::Duration};
 
+use anyport_metrics::Metrics;
 use anyport_protocol::Error;
 use anyport_service::Outcome;
-use anyport_transport::http::{Config, Limits, Listener};
+use anyport_transport::{
+    BufferLimits, BufferedBytes,
+    http::{Config, Limits, Listener},
+};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use client::{Connection, Response, Verb};
@@ -48,6 +52,13 @@ impl Server {
 
     pub(crate) async fn limited(limits: Limits) -> Self {
         Self::start(Config::default().limits(limits)).await
+    }
+
+    /// A server whose refusals are counted.
+    pub(crate) async fn counted(config: Config) -> (Self, Metrics) {
+        let metrics = Metrics::new();
+        let buffers = BufferedBytes::new(BufferLimits::default(), &metrics);
+        (Self::start(config.buffers(buffers)).await, metrics)
     }
 
     pub(crate) async fn connect(&self) -> Connection {

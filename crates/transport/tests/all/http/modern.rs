@@ -216,7 +216,7 @@ async fn a_refused_listen_is_an_error_and_no_stream() {
 
 #[tokio::test]
 async fn so_many_streams_are_open_at_once_and_no_more() {
-    let server = Server::limited(Limits::default().max_streams(2)).await;
+    let (server, metrics) = Server::counted(Config::default().limits(Limits::default().max_streams(2))).await;
     let mut open = Vec::new();
     for id in 0..2 {
         let mut connection = server.connect().await;
@@ -227,6 +227,7 @@ async fn so_many_streams_are_open_at_once_and_no_more() {
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     assert_eq!(refused.json()["error"]["data"]["reason"], "overloaded");
     assert!(refused.text().contains("max_streams"));
+    assert_eq!(metrics.refusals("max_streams").value(), 1);
     // Calls are no streams in this sense.
     server.canary().await;
     open.pop();

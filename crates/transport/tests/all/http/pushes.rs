@@ -99,9 +99,10 @@ async fn changes_wait_for_a_stream_and_a_newer_stream_takes_over() {
 
 #[tokio::test]
 async fn a_get_stream_counts_among_the_streams() {
-    let server = Server::limited(Limits::default().max_streams(1)).await;
+    let (server, metrics) = Server::counted(Config::default().limits(Limits::default().max_streams(1))).await;
     let session = Session::new(&server, Revision::V2025_11_25).await;
     let _open = session.stream(&server, &session.get()).await;
     let refused = server.ask(&session.get()).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert_eq!(metrics.refusals("max_streams").value(), 1);
 }
