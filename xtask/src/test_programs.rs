@@ -1,7 +1,7 @@
-//! The Rust tests: every test program of the workspace, as many at once as there are processors, and the tests in documentation.
+//! The Rust tests: every test program of the workspace, some at once, and the tests in documentation.
 //!
-//! `cargo test` runs one program after the other, and most of them wait: for children, for sockets, for a clock. Two at once use the
-//! machine. A program runs as `cargo test` runs it, in the folder of its package; what it writes is shown when it ends.
+//! `cargo test` runs one program after the other, and most of them wait: for children, for sockets, for a clock. Several at once use
+//! the machine. A program runs as `cargo test` runs it, in the folder of its package; what it writes is shown when it ends.
 
 use std::{
     fs,
@@ -54,7 +54,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     // The largest have the most tests, and a long one that begins last is waited for alone.
     programs
         .sort_by_key(|program| fs::metadata(&program.executable).map_or(0, |found| u64::MAX - found.len()));
-    let failed = parallel::map(&programs, |program| program.run().err().map(|failure| failure.to_string()));
+    // One more than there are processors, since each waits at times, and some for most of theirs.
+    let at_once = parallel::processors() + 1;
+    let run = |program: &Program| program.run().err().map(|failure| failure.to_string());
+    let failed = parallel::map(&programs, at_once, run);
     let mut failed: Vec<_> = failed.into_iter().flatten().collect();
     // The examples of the macros are compiled in the crate of the server, which stands on them.
     let documentation = ["test", "--workspace", "--locked", "--doc", "--exclude", "anyport-macros"];

@@ -14,6 +14,7 @@ mod program;
 mod reference;
 mod render;
 mod report;
+mod schema;
 mod secret_source;
 mod serve;
 mod state_dir;
@@ -48,11 +49,8 @@ enum Command {
     Serve(Box<serve::Arguments>),
     /// Put a server of any revision in front of clients of any other, over any transport.
     Bridge(Box<bridge::Arguments>),
-    /// List the tools of a server.
-    #[command(
-        override_usage = "anyport tools [OPTIONS] SERVER\n       anyport tools [OPTIONS] -- COMMAND [ARGS]..."
-    )]
-    Tools(Box<commands::list::Arguments>),
+    /// List the tools of a server, or show one of them.
+    Tools(Box<commands::tools::Arguments>),
     /// Call a tool of a server.
     Call(Box<commands::call::Arguments>),
     /// List the resources of a server.
@@ -86,9 +84,8 @@ impl Command {
     /// How the answer is written, for commands that have one.
     fn output(&self) -> Option<&client_session::output::Options> {
         let options = match self {
-            Self::Tools(plain) | Self::Resources(plain) | Self::Prompts(plain) | Self::Inspect(plain) => {
-                &plain.options
-            }
+            Self::Resources(plain) | Self::Prompts(plain) | Self::Inspect(plain) => &plain.options,
+            Self::Tools(arguments) => &arguments.options,
             Self::Call(arguments) => &arguments.words.options,
             Self::Read(arguments) => &arguments.words.options,
             Self::Prompt(arguments) => &arguments.words.options,
@@ -132,7 +129,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             logging::start(&bridge.listen.logs, bridge.listen.rotation())?;
             bridge::run(*bridge)
         }
-        Command::Tools(arguments) => commands::list::tools(&arguments),
+        Command::Tools(arguments) => commands::tools::run(&arguments),
         Command::Call(arguments) => commands::call::run(&arguments),
         Command::Resources(arguments) => commands::list::resources(&arguments),
         Command::Read(arguments) => commands::read::run(&arguments),

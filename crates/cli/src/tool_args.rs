@@ -1,15 +1,16 @@
 //! The arguments of a tool call, from words of a command line.
 //!
 //! `key=value` is read by the tool's `inputSchema`: numbers, truth values, words to choose from, lists (a key given
-//! several times, or JSON) and objects (JSON, or `key.inner=value`). `'{...}'`, `@FILE` and `-` (standard input) give a
-//! JSON object as it is; what stands after it as `key=value` replaces members of it.
+//! several times, or JSON) and objects (JSON, or `key.inner=value`). `key:=json` is JSON whatever the schema says.
+//! `'{...}'`, `@FILE` and `-` (standard input) give a JSON object as it is; what stands after it as `key=value` replaces
+//! members of it.
 
 use std::{fmt, fs, io};
 
 use anyport_protocol::suggest::did_you_mean;
 use serde_json::{Map, Number, Value};
 
-use crate::render::signature;
+use crate::{render::signature, schema::followed};
 
 /// The words cannot be read; what is wrong, and what would be right.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,9 +49,14 @@ pub(crate) fn parse(
     let mut given = Given::default();
     for word in pairs {
         let Some((key, value)) = word.split_once('=') else {
-            let problem =
-                format!("{word} is not an argument: key=value, '{{json}}', @FILE or - was expected");
+            let problem = format!(
+                "{word} is not an argument: key=value, key:=json, '{{json}}', @FILE or - was expected"
+            );
             return Err(mistake(problem, did_you_mean(word, schema.names())));
+        };
+        let (key, value) = match key.strip_suffix(':').filter(|_| schema.is_unknown(key)) {
+            Some(key) => (key, Word::Json(value)),
+            None => (key, Word::Text(value)),
         };
         let path = schema.path(key);
         if schema.is_unknown(path[0]) {
@@ -62,8 +68,15 @@ pub(crate) fn parse(
     for (path, values) in given.0 {
         let at = schema.at(&path);
         let value = match &*values {
-            [only] => schema.read(only, at),
-            several => schema.list(several, at),
+            [Word::Text(only)] => schema.read(only, at),
+            [Word::Json(only)] => json_value(only, path.join(".").as_str()),
+            several => match several.iter().copied().map(Word::text).collect::<Option<Vec<_>>>() {
+                Some(texts) => schema.list(&texts, at),
+                None => Err(Wrong {
+                    problem: format!("it was given {} times, once with :=", several.len()),
+                    hint: Some("write one := with all of it.".into()),
+                }),
+            },
         };
         let value =
             value.map_err(|wrong| mistake(format!("{}: {}", path.join("."), wrong.problem), wrong.hint))?;
@@ -102,12 +115,38 @@ fn whole(
     }
 }
 
+/// What stands after a key.
+#[derive(Clone, Copy)]
+enum Word<'a> {
+    /// After `=`: text, which the schema says how to read.
+    Text(&'a str),
+    /// After `:=`: JSON.
+    Json(&'a str),
+}
+
+impl<'a> Word<'a> {
+    fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Json(_) => None,
+        }
+    }
+}
+
+/// The value of `key:=json`.
+fn json_value(text: &str, key: &str) -> Result<Value, Wrong> {
+    serde_json::from_str(text).map_err(|error| Wrong {
+        problem: format!("{text} is no JSON: {error}"),
+        hint: Some(format!("after := stands JSON, in quotes for the shell: {key}:='[\"a\", \"b\"]'.")),
+    })
+}
+
 /// Values by where they go, in the order in which they were first named.
 #[derive(Default)]
-struct Given<'a>(Vec<(Vec<&'a str>, Vec<&'a str>)>);
+struct Given<'a>(Vec<(Vec<&'a str>, Vec<Word<'a>>)>);
 
 impl<'a> Given<'a> {
-    fn add(&mut self, path: Vec<&'a str>, value: &'a str) {
+    fn add(&mut self, path: Vec<&'a str>, value: Word<'a>) {
         match self.0.iter_mut().find(|(other, _)| *other == path) {
             Some((_, values)) => values.push(value),
             None => self.0.push((path, vec![value])),
@@ -138,7 +177,7 @@ impl Wrong {
     }
 }
 
-/// How often a schema may point to another before we stop following.
+/// How often one of several schemas may itself be one of several.
 const DEEPEST: usize = 32;
 
 /// A tool's schema, and what it says about places in it.
@@ -198,26 +237,8 @@ impl<'a> Schemas<'a> {
         value
     }
 
-    /// Follows references within the schema; none is ever fetched.
     fn followed(&self, schema: &'a Map<String, Value>) -> &'a Map<String, Value> {
-        let mut schema = schema;
-        for _ in 0..DEEPEST {
-            let pointer = schema.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix('#'));
-            let next = pointer.and_then(|pointer| match pointer {
-                "" => Some(self.root),
-                pointer => {
-                    let mut parts = pointer.strip_prefix('/')?.split('/');
-                    let first = self.root.get(parts.next()?)?;
-                    let rest: Vec<&str> = parts.collect();
-                    first.pointer(&format!("/{}", rest.join("/")))?.as_object()
-                }
-            });
-            match next {
-                Some(next) => schema = next,
-                None => break,
-            }
-        }
-        schema
+        followed(self.root, schema)
     }
 
     fn branches(&self, schema: &'a Map<String, Value>) -> Vec<&'a Map<String, Value>> {
@@ -307,6 +328,14 @@ impl<'a> Schemas<'a> {
             "null" => Err(Wrong::expected("null", text)),
             "array" => match json() {
                 Some(list @ Value::Array(_)) => Ok(list),
+                // One item with commas, or several: a guess would be wrong for one of them.
+                _ if text.contains(',') => Err(Wrong {
+                    problem: format!("a list was expected, not {text}"),
+                    hint: Some(
+                        "give the key once for each item, as in key=a key=b, or JSON, as in key:='[\"a\", \"b\"]'."
+                            .into(),
+                    ),
+                }),
                 _ => self.items(&[text], schema),
             },
             "object" => match json() {
@@ -469,6 +498,39 @@ mod tests {
             parsed(&["n=1", "n=x"], schema).unwrap_err().problem,
             "n: a whole number was expected, not x"
         );
+    }
+
+    #[test]
+    fn a_list_with_commas_is_refused_with_how_it_is_written() {
+        let schema = json!({"properties": {"t": {"type": "array", "items": {"type": "string"}}}});
+        let mistake = parsed(&["t=a,b"], schema.clone()).unwrap_err();
+        assert_eq!(mistake.problem, "t: a list was expected, not a,b");
+        assert!(
+            mistake.help.starts_with("give the key once for each item, as in key=a key=b"),
+            "{}",
+            mistake.help
+        );
+        assert_eq!(parsed(&["t:=[\"a,b\"]"], schema).unwrap(), json!({"t": ["a,b"]}));
+    }
+
+    #[test]
+    fn json_stands_after_a_colon_and_an_equals_sign() {
+        let schema = json!({"properties": {"n": {"type": "integer"}, "s": {"type": "string"}, "odd:": {"type": "string"},
+            "at": {"properties": {"x": {"type": "integer"}}}}});
+        let found = parsed(&["n:=[1]", "s:=null", "odd:=x", "at.x:=\"7\""], schema.clone());
+        assert_eq!(found.unwrap(), json!({"n": [1], "s": null, "odd:": "x", "at": {"x": "7"}}));
+        let mistake = parsed(&["s:=[a]"], schema.clone()).unwrap_err();
+        assert!(mistake.problem.starts_with("s: [a] is no JSON: expected value"), "{}", mistake.problem);
+        assert!(
+            mistake.help.starts_with("after := stands JSON, in quotes for the shell: s:='["),
+            "{}",
+            mistake.help
+        );
+        assert_eq!(
+            parsed(&["s=a", "s:=1"], schema.clone()).unwrap_err().problem,
+            "s: it was given 2 times, once with :="
+        );
+        assert_eq!(parsed(&["no:=1"], schema).unwrap_err().problem, "tool takes no argument no");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 use anyport_protocol::{schema::check_references, types::Tool};
 use anyport_service::sync::Lock;
 use jsonschema::{PatternOptions, Validator};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{CallResult, Error};
 
@@ -80,6 +80,17 @@ const MAX_PATTERN_BYTES: usize = 1 << 20;
 const MAX_FAULTS: usize = 4;
 /// How long each of them may be.
 const MAX_FAULT: usize = 240;
+
+/// Checks `arguments` of a tool against its `inputSchema`, as a server does: types, limits, patterns and what must be given.
+///
+/// A schema that cannot be used (it is none, or refers to another document) is not checked: the server has the last word.
+///
+/// # Errors
+/// What does not fit, each with its place, in words.
+pub fn check_arguments(schema: &Map<String, Value>, arguments: &Map<String, Value>) -> Result<(), String> {
+    let Ok(validator) = compile(&Value::Object(schema.clone()), false) else { return Ok(()) };
+    fault(&validator, &Value::Object(arguments.clone())).map_or(Ok(()), Err)
+}
 
 /// Compiles `schema` in its dialect; `format` is checked if `formats`.
 ///

@@ -117,7 +117,7 @@ fn run(workspace: &Workspace, selection: &Selection, shown: bool) -> Result<(), 
         }
     }
     let programs = Mutex::new(Programs::new(workspace));
-    let wrong = parallel::map(&runs, |(set, revision, requirements)| {
+    let wrong = parallel::map(&runs, parallel::processors(), |(set, revision, requirements)| {
         let folder = workspace.target("conformance").join(set.name).join(revision);
         let run = Run { suite: &suite, set, revision, folder, shown };
         let outcome = run.of(&programs, selection.scenario.as_deref(), requirements, &expected);

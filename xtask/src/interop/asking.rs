@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use super::dialogue::{Client, Era, Over};
+use super::{
+    dialogue::{Client, Era, Over},
+    pairwise::Parts,
+};
 
 /// One client and one such server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,13 @@ pub(super) fn all() -> Vec<Asking> {
         }
     }
     all
+}
+
+impl Parts for Asking {
+    fn parts(&self) -> Vec<String> {
+        let Self { server, client, era, over } = self;
+        vec![format!("{server:?}"), format!("{client:?}"), era.to_string(), over.to_string()]
+    }
 }
 
 impl Asking {

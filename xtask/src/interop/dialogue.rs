@@ -7,6 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
+use super::pairwise::Parts;
 use crate::{Failure, tools::Packages};
 
 /// One client and one server, over one transport, in one era.
@@ -30,6 +31,13 @@ pub(super) fn all() -> Vec<Dialogue> {
         }
     }
     all
+}
+
+impl Parts for Dialogue {
+    fn parts(&self) -> Vec<String> {
+        let Self { client, subject, over, era } = self;
+        vec![format!("{client:?}"), subject.to_string(), over.to_string(), era.to_string()]
+    }
 }
 
 impl Dialogue {

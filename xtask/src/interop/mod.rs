@@ -3,12 +3,13 @@
 //! Six things are tried:
 //! - other people's clients with two servers of ours, `examples/tour.rs`, which has some of everything, and
 //!   `anyport serve` over documents, over every transport, in every era that both know;
-//! - other people's clients with other people's servers, and `anyport bridge` between them: of all combinations so many
-//!   that any two things meet in one of them, or with `--all` every one;
+//! - other people's clients with other people's servers, and `anyport bridge` between them;
 //! - other people's servers whose tools ask in one era alone, through `anyport bridge`, with clients of both eras;
 //! - our client with other people's servers;
 //! - our program's commands with servers of other projects;
 //! - the schemas of our servers with Ajv in its strict mode, `mcp-inspector --cli --strict` and `mcporter list`.
+//!
+//! Of the combinations so many are tried that any two things meet in one of them, or with `--all` every one.
 //!
 //! The results are tables in `docs/clients.md`; the check includes that they are still true.
 //!
@@ -16,6 +17,7 @@
 //! - `asking`: which dialogues there are with servers whose tools ask in one era alone.
 //! - `dialogue`: clients, eras, transports; which dialogues there are with our servers, and what comes of one.
 //! - `meeting`: which dialogues there are with other people's servers.
+//! - `pairwise`: the choice among combinations.
 //! - `program`: which servers the program's commands are tried with.
 //! - `schemas`: the servers whose schemas are looked at.
 //! - `stage`: all these programs, installed and running.
@@ -27,8 +29,9 @@
 use std::{fmt, time::Instant};
 
 use asking::Asking;
-use dialogue::{Dialogue, Outcome};
+use dialogue::{Dialogue, Outcome, Subject};
 use meeting::Meeting;
+use pairwise::pairwise;
 use stage::Stage;
 use table::Results;
 
@@ -37,6 +40,7 @@ use crate::{Failure, parallel, workspace::Workspace};
 mod asking;
 mod dialogue;
 mod meeting;
+mod pairwise;
 mod program;
 mod schemas;
 mod stage;
@@ -54,7 +58,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
 /// The options of `cargo xtask interop`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// Every meeting through a bridge, not only so many that any two things meet.
+    /// Every combination, not only so many that any two things meet.
     all: bool,
     /// `docs/clients.md` is made to say what came of it.
     write: bool,
@@ -128,21 +132,27 @@ impl fmt::Display for Trial {
 /// # Errors
 /// As [`check`].
 pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<(), Failure> {
-    let bridged = meeting::bridged();
-    let bridged = if wanted.all { bridged } else { meeting::pairwise(&bridged) };
+    let mut direct = dialogue::all();
+    let (mut bridged, mut asking) = (meeting::bridged(), asking::all());
+    if !wanted.all {
+        let chosen = pairwise(&direct);
+        // The page has a row for each with the tour.
+        direct.retain(|dialogue| dialogue.subject == Subject::Tour || chosen.contains(dialogue));
+        (bridged, asking) = (pairwise(&bridged), pairwise(&asking));
+    }
     let trials = wanted.pick(
         // The longest first: whoever begins last is waited for.
         std::iter::once(Trial::Schemas)
-            .chain(dialogue::all().into_iter().map(Trial::Direct))
+            .chain(direct.into_iter().map(Trial::Direct))
             .chain(meeting::ours().into_iter().chain(bridged).map(Trial::Met))
-            .chain(asking::all().into_iter().map(Trial::Asked))
+            .chain(asking.into_iter().map(Trial::Asked))
             .chain(program::Server::ALL.map(Trial::Program))
             .collect(),
     );
     let meetings: Vec<_> = trials.iter().filter_map(Trial::met).collect();
     let stage = Stage::set(workspace, &meetings)?;
     // As many at once as there are processors: clients mostly wait for themselves to start.
-    let outcomes = parallel::map(&trials, |trial| {
+    let outcomes = parallel::map(&trials, parallel::processors(), |trial| {
         let begun = Instant::now();
         // In words: a failure itself may not change threads.
         let outcome = trial.run(&stage).map_err(|failure| failure.to_string());

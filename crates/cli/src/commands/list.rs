@@ -1,4 +1,4 @@
-//! `anyport tools`, `anyport resources`, `anyport prompts`: what a server offers.
+//! `anyport resources`, `anyport prompts`: what a server offers.
 
 use std::process::ExitCode;
 
@@ -18,11 +18,6 @@ use crate::{
 /// The arguments of these commands.
 pub(crate) type Arguments = Plain;
 
-/// Lists the tools.
-pub(crate) fn tools(arguments: &Arguments) -> Result<ExitCode> {
-    client_session::with(&arguments.options, arguments.target(), list_tools)
-}
-
 /// Lists the resources, and the forms of those that are not listed.
 pub(crate) fn resources(arguments: &Arguments) -> Result<ExitCode> {
     client_session::with(&arguments.options, arguments.target(), list_resources)
@@ -31,18 +26,6 @@ pub(crate) fn resources(arguments: &Arguments) -> Result<ExitCode> {
 /// Lists the prompts.
 pub(crate) fn prompts(arguments: &Arguments) -> Result<ExitCode> {
     client_session::with(&arguments.options, arguments.target(), list_prompts)
-}
-
-async fn list_tools(session: ClientSession, mut output: Output) -> Result<Exit> {
-    let tools = some(session.client.tools().await).map_err(|error| errors::of_call(&error))?;
-    if tools.is_empty() {
-        nothing(&output, "tools");
-    }
-    output.show(
-        || json!({ "tools": tools }),
-        |output| Ok(lists::tools(&tools, output.detail, output.screen)),
-    )?;
-    Ok(Exit::Done)
 }
 
 async fn list_resources(session: ClientSession, mut output: Output) -> Result<Exit> {
@@ -85,7 +68,7 @@ pub(super) fn some<T>(listed: Result<Vec<T>, ClientError>) -> Result<Vec<T>, Cli
 }
 
 /// Says to a person why there is nothing to see.
-fn nothing(output: &Output, what: &str) {
+pub(super) fn nothing(output: &Output, what: &str) {
     if !output.json && output.detail != Detail::Name {
         logging::notice(format!("the server has no {what}"));
     }

@@ -89,24 +89,48 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// Renders the result of a tool. Structured content that the text repeats is shown once, in the form for people.
+/// How much of a result that says the same twice is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// One answer: the text where there is some, else the structured content. Where the text is the JSON of the structured
+    /// content, that stands in its place, in the form for people.
+    One,
+    /// The text and the structured content.
+    All,
+}
+
+/// Renders the result of a tool.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub(crate) fn tool_result(result: &CallToolResult, files: &Files, screen: Screen) -> io::Result<String> {
+pub(crate) fn tool_result(
+    result: &CallToolResult,
+    answer: Answer,
+    files: &Files,
+    screen: Screen,
+) -> io::Result<String> {
     let mut out = String::new();
-    let structured =
-        result.structured_content.as_ref().filter(|value| !is_content_again(value, &result.content));
+    let mut structured = result.structured_content.as_ref();
+    if answer == Answer::One {
+        structured = structured.filter(|value| !is_content_again(value, &result.content));
+    }
+    let mut has_text = false;
     for block in &result.content {
-        let repeated = structured.is_some_and(|value| is_text_of(block, value));
+        let repeated = answer == Answer::One && structured.is_some_and(|value| is_text_of(block, value));
+        has_text |= !repeated && is_text(block);
         if !repeated {
             out += &self::block(block, files, screen)?;
         }
     }
-    if let Some(value) = structured {
+    if let Some(value) = structured.filter(|_| answer == Answer::All || !has_text) {
         out += &structured_content(value, screen);
     }
     Ok(out)
+}
+
+/// Whether it is text that says something.
+fn is_text(block: &ContentBlock) -> bool {
+    matches!(block, ContentBlock::Text(block) if !block.text.trim().is_empty())
 }
 
 /// "For backwards compatibility, a tool that returns structured content SHOULD also return the serialized JSON in a
@@ -140,7 +164,10 @@ pub(crate) fn structured_content(value: &Value, screen: Screen) -> String {
     if let Some(text) = inner.as_str() {
         return ended(safe::text(text));
     }
-    rows(inner, screen).unwrap_or_else(|| json(value))
+    // FastMCP and others wrap what is no object so, since an older revision knows only objects.
+    let is_wrapped =
+        value.as_object().is_some_and(|object| object.len() == 1 && object.contains_key("result"));
+    rows(inner, screen).unwrap_or_else(|| json(if is_wrapped { inner } else { value }))
 }
 
 /// JSON for people. Written by us, so that control characters are escaped in it already; others are made safe.
@@ -284,7 +311,12 @@ mod tests {
 
     fn result(value: Value) -> String {
         let result: CallToolResult = from_value(value).unwrap();
-        tool_result(&result, &Files::default(), Screen::PLAIN).unwrap()
+        tool_result(&result, Answer::One, &Files::default(), Screen::PLAIN).unwrap()
+    }
+
+    fn all(value: Value) -> String {
+        let result: CallToolResult = from_value(value).unwrap();
+        tool_result(&result, Answer::All, &Files::default(), Screen::PLAIN).unwrap()
     }
 
     #[test]
@@ -340,7 +372,7 @@ mod tests {
     fn what_a_server_wraps_for_its_schema_is_shown_once() {
         let text = [json!({"type": "text", "text": "a\nb"})];
         assert_eq!(result(json!({"content": text, "structuredContent": {"content": "a\nb"}})), "a\nb\n");
-        assert_eq!(result(json!({"content": text, "structuredContent": {"content": "c"}})), "a\nb\nc\n");
+        assert_eq!(all(json!({"content": text, "structuredContent": {"content": "c"}})), "a\nb\nc\n");
         let image = [json!({"type": "image", "data": "AAAA", "mimeType": "image/png"})];
         let shown = result(json!({"content": image, "structuredContent": {"content": image}}));
         assert_eq!(shown, "[image image/png 3 B]\n");
@@ -359,7 +391,24 @@ mod tests {
             json!({"content": [{"type": "text", "text": "hi"}], "structuredContent": {"result": "hi"}});
         assert_eq!(result(wrapped), "hi\n");
         let other = json!({"content": [{"type": "text", "text": "two"}], "structuredContent": [{"a": {}}]});
-        assert_eq!(result(other), "two\n[\n  {\n    \"a\": {}\n  }\n]\n");
+        assert_eq!(result(other.clone()), "two\n");
+        assert_eq!(all(other), "two\n[\n  {\n    \"a\": {}\n  }\n]\n");
+    }
+
+    #[test]
+    fn what_has_no_text_is_its_structured_content() {
+        assert_eq!(result(json!({"content": [], "structuredContent": {"result": 3}})), "3\n");
+        assert_eq!(
+            result(json!({"content": [], "structuredContent": {"result": {"a": 1}}})),
+            "{\n  \"a\": 1\n}\n"
+        );
+        assert_eq!(result(json!({"content": [], "structuredContent": {"sum": 3}})), "{\n  \"sum\": 3\n}\n");
+        let blank =
+            json!({"content": [{"type": "text", "text": " "}], "structuredContent": {"result": true}});
+        assert_eq!(result(blank), " \ntrue\n");
+        let image = json!({"content": [{"type": "image", "data": "AAAA", "mimeType": "image/png"}],
+            "structuredContent": {"result": 3}});
+        assert_eq!(result(image), "[image image/png 3 B]\n3\n");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! - [`screen`]: how wide, and with colours or not.
 //! - [`table`]: columns that fit.
 //! - [`signature`]: a tool as a function.
+//! - [`tool`]: one tool, with all that is known of it.
 //! - [`lists`]: tools, resources, templates, prompts.
 //! - [`content`]: what tools, resources and prompts are made of.
 
@@ -16,5 +17,6 @@ pub(crate) mod safe;
 pub(crate) mod screen;
 pub(crate) mod signature;
 pub(crate) mod table;
+pub(crate) mod tool;
 
 pub(crate) use screen::{Colour, Screen};

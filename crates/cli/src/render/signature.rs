@@ -3,26 +3,32 @@
 use serde_json::{Map, Value};
 
 use super::safe;
+use crate::schema::followed;
 
 /// How the tool called `name` is called, by the schema of its arguments: those that must be given come first.
 pub(crate) fn of(name: &str, schema: &Map<String, Value>) -> String {
-    let required = |name: &String| {
-        let all = schema.get("required").and_then(Value::as_array);
-        all.is_some_and(|all| all.iter().any(|other| other.as_str() == Some(name)))
-    };
-    let mut arguments: Vec<(&String, &Value)> =
-        schema.get("properties").and_then(Value::as_object).into_iter().flatten().collect();
-    arguments.sort_by_key(|(name, _)| !required(name));
-    let arguments: Vec<String> = arguments
+    let arguments: Vec<String> = members(schema)
         .into_iter()
-        .map(|(name, argument)| {
-            let mark = if required(name) { "" } else { "?" };
+        .map(|(name, argument, required)| {
+            let mark = if required { "" } else { "?" };
             let default = argument.get("default").filter(|default| !default.is_null());
             let default = default.map(|default| format!(" = {default}")).unwrap_or_default();
             format!("{name}{mark}: {}{default}", kind(argument, schema, 0))
         })
         .collect();
     safe::line(&format!("{name}({})", arguments.join(", ")))
+}
+
+/// The members of the object that `schema` describes, with their schemas and whether they must be given; those that must come
+/// first.
+pub(super) fn members(schema: &Map<String, Value>) -> Vec<(&String, &Value, bool)> {
+    let required = schema.get("required").and_then(Value::as_array);
+    let is_required =
+        |name: &str| required.is_some_and(|all| all.iter().any(|other| other.as_str() == Some(name)));
+    let all = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let mut all: Vec<_> = all.map(|(name, member)| (name, member, is_required(name))).collect();
+    all.sort_by_key(|(.., required)| !required);
+    all
 }
 
 /// More words to choose from are not written out.
@@ -32,15 +38,11 @@ const WORDS: usize = 6;
 const DEEP: usize = 3;
 
 /// The type of a value, in as few words as tell it.
-fn kind(schema: &Value, root: &Map<String, Value>, depth: usize) -> String {
+pub(super) fn kind(schema: &Value, root: &Map<String, Value>, depth: usize) -> String {
     let Some(schema) = schema.as_object().filter(|_| depth < DEEP) else { return "any".into() };
-    if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
-        let target = name.strip_prefix("#/").and_then(|path| {
-            let (first, rest) = path.split_once('/').unwrap_or((path, ""));
-            let first = root.get(first)?;
-            if rest.is_empty() { Some(first) } else { first.pointer(&format!("/{rest}")) }
-        });
-        return target.map_or_else(|| "any".into(), |target| kind(target, root, depth + 1));
+    let schema = followed(root, schema);
+    if schema.contains_key("$ref") {
+        return "any".into();
     }
     if let Some(words) = schema.get("enum").and_then(Value::as_array) {
         let mut shown: Vec<String> = words.iter().take(WORDS).map(Value::to_string).collect();

@@ -116,6 +116,11 @@ impl Options {
         (!self.is_command() && !words.is_empty()).then(|| words.remove(0))
     }
 
+    /// The words of the command after `--`; none where SERVER is given.
+    pub(crate) fn command(&self) -> &[String] {
+        &self.command
+    }
+
     /// The server that is meant by `target` and these options.
     ///
     /// # Errors

@@ -42,6 +42,71 @@ fn bare(words: &[&str]) -> Ended {
 }
 
 #[test]
+fn one_tool_is_shown_with_a_line_that_calls_it() {
+    for revision in ERAS {
+        let shown = run(&["tools", "search_docs"], revision);
+        assert_eq!(shown.code, Some(0), "{shown:?}");
+        let lines: Vec<&str> = shown.stdout.lines().collect();
+        assert_eq!(lines[0], "search_docs");
+        let limit =
+            lines.iter().find(|line| line.starts_with("limit?")).unwrap_or_else(|| panic!("{shown:?}"));
+        assert!(limit.contains("integer") && limit.contains("1 to "), "{limit}");
+        let call = lines.last().unwrap().trim();
+        assert!(call.starts_with("anyport call search_docs query=... -- "), "{call}");
+        assert!(call.contains("serve --stdio --docs"), "{call}");
+        assert_eq!(parsed(&run(&["tools", "search_docs", "--json"], revision))["name"], "search_docs");
+        let none = run(&["tools", "search_dosc"], revision);
+        assert_eq!(none.code, Some(2), "{none:?}");
+        assert!(none.stderr.contains("did you mean search_docs?"), "{none:?}");
+    }
+}
+
+#[test]
+fn tools_are_found_by_words() {
+    let revision = ERAS[0];
+    let all = run(&["tools", "-q"], revision).stdout;
+    let found = run(&["tools", "-q", "--grep", "SEARCH query"], revision);
+    assert!(found.stdout.contains("search_docs\n") && found.stdout.len() < all.len(), "{found:?}");
+    let none = run(&["tools", "--grep", "elephants"], revision);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""), "{none:?}");
+    assert!(none.stderr.contains("tools has all of these words"), "{none:?}");
+    let both = run(&["tools", "search_docs", "--grep", "search"], revision);
+    assert_eq!(both.code, Some(2), "{both:?}");
+}
+
+#[test]
+fn arguments_are_checked_before_they_are_sent() {
+    for revision in ERAS {
+        let ended = run(&["call", "search_docs", "query=x", "limit:=1000000"], revision);
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(
+            ended.stderr.contains("do not fit the tool's schema: limit: 1000000 is greater than"),
+            "{ended:?}"
+        );
+        assert!(ended.stderr.contains("--unchecked sends them as they are"), "{ended:?}");
+        // The server refuses it likewise.
+        let sent = run(&["call", "search_docs", "query=x", "limit:=1000000", "--unchecked"], revision);
+        assert!(matches!(sent.code, Some(1 | 2 | 5)) && !sent.stderr.contains("do not fit"), "{sent:?}");
+    }
+}
+
+#[test]
+fn one_answer_is_shown_and_both_if_wanted() {
+    let server = Scripted::start(|asked| match asked.body["method"].as_str() {
+        Some("tools/call") => {
+            let text = json!([{"type": "text", "text": "two"}]);
+            let both = json!({"resultType": "complete", "content": text, "structuredContent": {"result": 2}});
+            result(asked, &both)
+        }
+        _ => modern(asked),
+    });
+    let url = server.url();
+    assert_eq!(bare(&["call", &url, "look"]).stdout, "two\n");
+    assert_eq!(bare(&["call", &url, "look", "--all"]).stdout, "two\n2\n");
+    assert_eq!(parsed(&bare(&["call", &url, "look", "--json"]))["structuredContent"]["result"], 2);
+}
+
+#[test]
 fn lists_are_shown_to_people_and_to_programs_in_both_eras() {
     for revision in ERAS {
         let tools = run(&["tools"], revision);

@@ -120,6 +120,7 @@ fn every_answer_has_the_shape_that_is_documented_in_both_eras() {
             check(heading, &words, 0)
         };
         check("anyport tools --json", &["tools"]);
+        check("anyport tools TOOL --json", &["tools", "search_docs"]);
         check("anyport call --json", &["call", "search_docs", "query=the"]);
         let resources = check("anyport resources --json", &["resources"]);
         check("anyport read --json", &["read", resources["resources"][0]["uri"].as_str().unwrap()]);
