@@ -149,7 +149,8 @@ impl CallStream {
                 Some(self.session_lost(&refusal))
             }
             Err(Undelivered::Refused(refusal)) if !self.is_shared && is_doubtful(&refusal, self.revision) => {
-                let check = is_outdated(shared.clone(), self.session.clone(), self.revision, self.call);
+                let (session, kind) = (self.session.clone(), refusal.kind());
+                let check = is_outdated(shared.clone(), session, self.revision, self.call, kind);
                 self.stage = Stage::Checking(refusal, Box::pin(check));
                 None
             }

@@ -373,6 +373,26 @@ impl Refusal {
         self.redirected.is_none() && statuses.contains(&self.status) && !no_method
     }
 
+    /// Whether this is an error by which a client recognizes a modern server.
+    pub(super) fn is_recognized_modern_error(&self) -> bool {
+        let recognized =
+            [code::HEADER_MISMATCH, code::MISSING_CLIENT_CAPABILITY, code::UNSUPPORTED_PROTOCOL_VERSION];
+        self.error.as_ref().is_some_and(|error| recognized.contains(&error.code))
+    }
+
+    /// What the refusal of another request is compared with.
+    pub(super) fn kind(&self) -> RefusalKind {
+        let said = self.error.as_ref().map_or(&*self.words, |error| &*error.message).to_ascii_lowercase();
+        // The SDKs say "no valid session", "session not found", "server not initialized" and "expect initialize request".
+        let speaks_of_session = said.contains("session") || said.contains("initialize");
+        RefusalKind {
+            status: self.status,
+            code: self.error.as_ref().map(|error| error.code),
+            disowns_session: self.may_be_of_another_revision()
+                && (speaks_of_session || self.is_recognized_modern_error()),
+        }
+    }
+
     /// Whether the server that has opened a shared stream before no longer does: the session is lost, or the server speaks
     /// something else now.
     pub(super) fn ends_session(&self) -> bool {
@@ -432,6 +452,23 @@ impl Refusal {
                 Error::internal(words).with_data(data.finish())
             }
         }
+    }
+}
+
+/// What tells apart the ways in which a server refuses requests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefusalKind {
+    status: StatusCode,
+    /// The code of the JSON-RPC error in it.
+    code: Option<i64>,
+    /// Whether it says that the server does not know the session, or that the server is a modern one, which knows none.
+    pub(super) disowns_session: bool,
+}
+
+impl RefusalKind {
+    /// Whether both have the same status and the same JSON-RPC error.
+    pub(super) fn is_same_error(self, other: Self) -> bool {
+        (self.status, self.code) == (other.status, other.code)
     }
 }
 

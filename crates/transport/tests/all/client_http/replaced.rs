@@ -3,9 +3,12 @@
 //! Invariant: A refusal over HTTP counts as one of the connection's revision or session only if the server refuses as well
 //! what every server of that revision answers.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use anyport_protocol::{Error, jsonrpc::ConnectionRefusal};
@@ -44,7 +47,7 @@ fn refusal(status: &str, asked: &Asked, code: i64, data: &Value) -> String {
     if code == 0 {
         return response(status, &["Content-Type: text/plain"], "Bad Request: no valid session");
     }
-    let error = json!({"code": code, "message": "refused", "data": data});
+    let error = json!({"code": code, "message": "refused: server not initialized", "data": data});
     let answer = json!({"jsonrpc": "2.0", "id": asked.body["id"], "error": error});
     response(status, &["Content-Type: application/json"], &answer.to_string())
 }
@@ -187,5 +190,93 @@ async fn a_legacy_server_without_ping_keeps_its_session() {
         assert_eq!(error(&to(&script).await).await.code, -32602, "{status}");
         let counts = ["initialize", "tools/call", "ping"].map(|method| count(&script, method));
         assert_eq!(counts, [1, 1, 1], "{status}");
+    }
+}
+
+/// A refusal in words that speak of no session, with a JSON-RPC error of this code if it is not 0.
+fn declined(status: &str, asked: &Asked, code: i64) -> String {
+    let error =
+        json!({"jsonrpc": "2.0", "id": asked.body["id"], "error": {"code": code, "message": "declined"}});
+    let text = if code == 0 { json!({"detail": "declined"}) } else { error };
+    response(status, &["Content-Type: application/json"], &text.to_string())
+}
+
+/// Invariant: A call that a server may have carried out before it refused it is not made again.
+#[tokio::test]
+async fn a_legacy_server_that_refuses_a_call_and_ping_alike_is_called_once() {
+    for (call, ping) in [("422", "422"), ("400", "400"), ("405", "405"), ("410", "410"), ("422", "404")] {
+        for code in [0, -32000, -32602] {
+            let script = Script::start(move |asked| {
+                legacy(asked, "s").unwrap_or_else(|| {
+                    let status = if asked.method() == "ping" { ping } else { call };
+                    declined(&format!("{status} Declined"), asked, code)
+                })
+            })
+            .await;
+            let error = error(&to(&script).await).await;
+            assert_eq!(error.code, if code == 0 { -32603 } else { code }, "{call}");
+            let counts = ["initialize", "tools/call"].map(|method| count(&script, method));
+            assert_eq!(counts, [1, 1], "{call} {ping} {code}");
+        }
+    }
+}
+
+/// The first call is refused in a session that is renewed for the second one before the check of the first has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_session_that_another_call_has_renewed_is_no_ground_to_make_a_call_again() {
+    let opened = Arc::new(AtomicUsize::new(0));
+    let (pinged, renewed) = (Arc::new(AtomicBool::new(false)), opened.clone());
+    let is_checked = pinged.clone();
+    let script = Script::start(move |asked| {
+        if asked.method() == "initialize" {
+            opened.fetch_add(1, Ordering::SeqCst);
+        }
+        let is_first = asked.header("mcp-session-id") == Some("s1");
+        let session = format!("s{}", opened.load(Ordering::SeqCst));
+        legacy(asked, &session).unwrap_or_else(|| match asked.method() {
+            "ping" => {
+                pinged.store(true, Ordering::SeqCst);
+                let begun = Instant::now();
+                while opened.load(Ordering::SeqCst) < 2 && begun.elapsed() < Duration::from_secs(5) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                // Until the client has the new session.
+                std::thread::sleep(Duration::from_millis(300));
+                refusal("400 Bad Request", asked, -32600, &Value::Null)
+            }
+            _ if is_first && pinged.load(Ordering::SeqCst) => response("404 Not Found", &[], ""),
+            _ if is_first => refusal("400 Bad Request", asked, -32600, &Value::Null),
+            _ => body(&answer(asked, "again")),
+        })
+    })
+    .await;
+    let connection = to(&script).await;
+    let first = tokio::spawn(call(&connection, "echo", json!({"text": "a"})).outcome());
+    while !is_checked.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(text(&outcome(&connection).await), "again");
+    let first = within(first).await.unwrap();
+    assert!(matches!(&first, Outcome::Error(_)), "{first:?}");
+    assert_eq!((renewed.load(Ordering::SeqCst), count(&script, "tools/call")), (2, 3));
+}
+
+/// Invariant: An error of a modern server that says nothing of its revisions does not make its refusal of a call one of them.
+#[tokio::test]
+async fn a_modern_server_that_is_too_busy_to_discover_is_the_server_of_the_connection() {
+    for (status, code) in
+        [("200 OK", -32603), ("400 Bad Request", -32603), ("200 OK", -32000), ("422 Busy", 0)]
+    {
+        let discovered = AtomicUsize::new(0);
+        let script = Script::start(move |asked| match asked.method() {
+            "server/discover" if discovered.fetch_add(1, Ordering::SeqCst) > 0 => {
+                declined(status, asked, code)
+            }
+            _ => modern(asked).unwrap_or_else(|| declined("400 Bad Request", asked, -32603)),
+        })
+        .await;
+        let error = error(&to(&script).await).await;
+        assert_eq!((error.code, error.refusal), (-32603, None), "{status} {code}");
+        assert_eq!(count(&script, "tools/call"), 1, "{status} {code}");
     }
 }
