@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// is shown with all its arguments.
     #[arg(value_name = "WORDS")]
     words: Vec<String>,
-    /// Only tools with each of these words in their name, description or arguments.
+    /// Only tools whose name, title, description or names of arguments contain each of these words.
     #[arg(long, value_name = "WORDS")]
     grep: Option<String>,
     #[command(flatten)]
