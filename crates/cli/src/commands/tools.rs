@@ -102,7 +102,7 @@ fn has_words(tool: &Tool, words: &str) -> bool {
 ///
 /// # Errors
 /// When there is none, with the names that are like it.
-pub(super) fn find<'t>(tools: &'t [Tool], name: &str) -> Result<&'t Tool> {
+pub(crate) fn find<'t>(tools: &'t [Tool], name: &str) -> Result<&'t Tool> {
     tools.iter().find(|tool| tool.name == name).ok_or_else(|| {
         let names = || tools.iter().map(|tool| tool.name.as_str());
         let help = did_you_mean(name, names()).unwrap_or_else(|| match tools.len() {
