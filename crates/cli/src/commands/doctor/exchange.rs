@@ -18,7 +18,7 @@ use crate::{
     exit::Exit,
     render::safe,
     target::Target,
-    tool_args,
+    tool_args::{self, Fit},
     user_error::UserError,
 };
 
@@ -128,6 +128,6 @@ fn failed(report: &mut Report, step: &'static str, error: &ClientError) -> Resul
 
 fn arguments_of(tool: &Tool, words: &[String]) -> Result<Map<String, Value>> {
     let stdin = || std::io::read_to_string(std::io::stdin());
-    tool_args::parse(words, &tool.name, &tool.input_schema, stdin)
+    tool_args::parse(words, &tool.name, &tool.input_schema, Fit::Must, stdin)
         .map_err(|mistake| UserError::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// What is wrong; the order is that in which it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Code {
+pub(in crate::commands) enum Code {
     NameTwice,
     NameLong,
     NameSigns,
@@ -91,7 +91,7 @@ impl Code {
 
 /// A problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
+pub(in crate::commands) struct Finding {
     pub(super) code: Code,
     /// Of what: `the tool add`.
     pub(super) of: String,
