@@ -68,9 +68,6 @@ enum Command {
     /// Fill in a prompt of a server.
     Prompt(Box<commands::prompt::Arguments>),
     /// Describe a server, its tools and their cost, and problems that break clients.
-    #[command(
-        override_usage = "anyport inspect [OPTIONS] SERVER\n       anyport inspect [OPTIONS] -- COMMAND [ARGS]..."
-    )]
     Inspect(Box<commands::inspect::Arguments>),
     /// Check the connection to a server step by step, and say which step fails and what to do.
     Doctor(Box<commands::doctor::Arguments>),
@@ -84,7 +81,8 @@ impl Command {
     /// How the answer is written, for commands that have one.
     fn output(&self) -> Option<&client_session::output::Options> {
         let options = match self {
-            Self::Resources(plain) | Self::Prompts(plain) | Self::Inspect(plain) => &plain.options,
+            Self::Resources(plain) | Self::Prompts(plain) => &plain.options,
+            Self::Inspect(arguments) => &arguments.options,
             Self::Tools(arguments) => &arguments.options,
             Self::Call(arguments) => &arguments.words.options,
             Self::Read(arguments) => &arguments.words.options,

@@ -5,7 +5,7 @@
 //! `'{...}'`, `@FILE` and `-` (standard input) give a JSON object as it is; what stands after it as `key=value` replaces
 //! members of it.
 
-use std::{fmt, fs, io};
+use std::{cell::Cell, fmt, fs, io};
 
 use anyport_protocol::suggest::did_you_mean;
 use serde_json::{Map, Number, Value};
@@ -29,6 +29,15 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
+/// Whether arguments must fit the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// What does not fit is refused.
+    Must,
+    /// What does not fit is taken as JSON, or else as text.
+    May,
+}
+
 /// Reads `words` as arguments of the tool `name` with the schema `schema`.
 ///
 /// # Errors
@@ -37,6 +46,7 @@ pub(crate) fn parse(
     words: &[String],
     name: &str,
     schema: &Map<String, Value>,
+    fit: Fit,
     stdin: impl FnOnce() -> io::Result<String>,
 ) -> Result<Map<String, Value>, Mistake> {
     let takes = || format!("it is called as {}", signature::of(name, schema));
@@ -44,7 +54,7 @@ pub(crate) fn parse(
         let help = hint.map_or_else(takes, |hint| format!("{hint} {}", takes()));
         Mistake { problem, help }
     };
-    let schema = Schemas { root: schema };
+    let schema = Schemas { root: schema, steps: Cell::new(0) };
     let (mut arguments, pairs) = whole(words, stdin).map_err(|problem| mistake(problem, None))?;
     let mut given = Given::default();
     for word in pairs {
@@ -59,7 +69,7 @@ pub(crate) fn parse(
             None => (key, Word::Text(value)),
         };
         let path = schema.path(key);
-        if schema.is_unknown(path[0]) {
+        if fit == Fit::Must && schema.is_unknown(path[0]) {
             let problem = format!("{name} takes no argument {}", path[0]);
             return Err(mistake(problem, did_you_mean(path[0], schema.names())));
         }
@@ -78,12 +88,17 @@ pub(crate) fn parse(
                 }),
             },
         };
+        let value = match (value, &*values) {
+            (Err(_), [Word::Text(only)]) if fit == Fit::May => schema.read(only, None),
+            (value, _) => value,
+        };
         let value =
             value.map_err(|wrong| mistake(format!("{}: {}", path.join("."), wrong.problem), wrong.hint))?;
         put(&mut arguments, &path, value).map_err(|problem| mistake(problem, None))?;
     }
     let missing: Vec<&str> = schema.required().filter(|name| !arguments.contains_key(*name)).collect();
     match &*missing {
+        _ if fit == Fit::May => Ok(arguments),
         [] => Ok(arguments),
         [one] => Err(mistake(format!("the argument {one} is missing"), None)),
         many => Err(mistake(format!("the arguments {} are missing", many.join(", ")), None)),
@@ -183,7 +198,13 @@ const DEEPEST: usize = 32;
 /// A tool's schema, and what it says about places in it.
 struct Schemas<'a> {
     root: &'a Map<String, Value>,
+    /// How many schemas a value was held against.
+    steps: Cell<usize>,
 }
+
+/// So many schemas are tried for the values of a call. A server could write one of a few lines in which a value is held against
+/// more than anybody waits for; what is left then is text.
+const MAX_STEPS: usize = 10_000;
 
 impl<'a> Schemas<'a> {
     fn properties(&self, schema: &'a Map<String, Value>) -> Option<&'a Map<String, Value>> {
@@ -257,6 +278,10 @@ impl<'a> Schemas<'a> {
     }
 
     fn read_as(&self, text: &str, schema: &'a Map<String, Value>, depth: usize) -> Result<Value, Wrong> {
+        self.steps.set(self.steps.get() + 1);
+        if self.steps.get() > MAX_STEPS {
+            return Ok(Value::String(text.to_owned()));
+        }
         let schema = self.followed(schema);
         if let Some(words) = schema.get("enum").and_then(Value::as_array) {
             return choose(text, words);
@@ -419,7 +444,7 @@ mod tests {
     fn parsed(words: &[&str], schema: Value) -> Result<Value, Mistake> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
         let stdin = || Ok("{\"from\": \"stdin\", \"n\": 1}".to_owned());
-        parse(&words, "tool", schema.as_object().unwrap(), stdin).map(Value::Object)
+        parse(&words, "tool", schema.as_object().unwrap(), Fit::Must, stdin).map(Value::Object)
     }
 
     fn check(word: &str, property: Value, expected: Value) {
@@ -531,6 +556,25 @@ mod tests {
             "s: it was given 2 times, once with :="
         );
         assert_eq!(parsed(&["no:=1"], schema).unwrap_err().problem, "tool takes no argument no");
+    }
+
+    #[test]
+    fn what_may_not_fit_is_taken_as_it_is() {
+        let schema = json!({"required": ["n", "s"], "additionalProperties": false,
+            "properties": {"n": {"type": "integer"}, "s": {"type": "string"}, "e": {"enum": ["a"]}}});
+        let words = ["n=abc", "e=7", "other=[1]"].map(str::to_owned);
+        let none = || Ok(String::new());
+        let found = parse(&words, "tool", schema.as_object().unwrap(), Fit::May, none).unwrap();
+        assert_eq!(Value::Object(found), json!({"n": "abc", "e": 7, "other": [1]}));
+        let text = parse(&["s=7".to_owned()], "tool", schema.as_object().unwrap(), Fit::May, none).unwrap();
+        assert_eq!(text["s"], "7", "what fits is read as the schema says");
+    }
+
+    #[test]
+    fn a_schema_that_branches_without_end_is_given_up() {
+        let branch = json!({"anyOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/A"}, {"type": "integer"}]});
+        let schema = json!({"properties": {"a": branch}, "$defs": {"A": branch}});
+        assert_eq!(parsed(&["a=x"], schema).unwrap(), json!({"a": "x"}));
     }
 
     #[test]

@@ -58,23 +58,23 @@ impl AskingEras {
         remembered.get(&Handler::of(request)?).copied()
     }
 
-    /// Forgets all of them: the server is not what it was.
+    /// Forgets all of them: the server may have been replaced.
     pub(crate) fn clear(&self) {
         self.0.lock().clear();
     }
 
     /// Remembers that `handler` has asked in `era`.
-    pub(crate) fn has_asked(&self, handler: Handler, era: Era) {
+    pub(crate) fn record_asked(&self, handler: Handler, era: Era) {
         self.put(handler, Asking { era, is_proven: true });
     }
 
     /// The next call of `handler` is made in `era`.
-    pub(crate) fn try_next(&self, handler: Handler, era: Era) {
+    pub(crate) fn try_era_on_next_call(&self, handler: Handler, era: Era) {
         self.put(handler, Asking { era, is_proven: false });
     }
 
     /// A call of `handler` has ended without a question: unless another one has asked, it is forgotten.
-    pub(crate) fn has_not_asked(&self, handler: &Handler) {
+    pub(crate) fn forget_unless_asked(&self, handler: &Handler) {
         let mut remembered = self.0.lock();
         if remembered.peek(handler).is_some_and(|asking| !asking.is_proven) {
             remembered.pop(handler);
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(Handler::of(&call(&"x".repeat(MAX_NAME + 1))), None);
         for number in 0..=MAX_REMEMBERED {
             let name = format!("{number:0width$}", width = MAX_NAME);
-            eras.has_asked(Handler::of(&call(&name)).unwrap(), Era::Legacy);
+            eras.record_asked(Handler::of(&call(&name)).unwrap(), Era::Legacy);
         }
         assert_eq!(eras.0.lock().len(), MAX_REMEMBERED);
         assert_eq!(
@@ -121,12 +121,12 @@ mod tests {
     fn a_handler_that_did_not_ask_is_forgotten_unless_it_has_asked_before() {
         let eras = AskingEras::default();
         let handler = Handler::of(&call("book")).unwrap();
-        eras.try_next(handler.clone(), Era::Legacy);
+        eras.try_era_on_next_call(handler.clone(), Era::Legacy);
         assert_eq!(eras.of(&call("book")), Some(Asking { era: Era::Legacy, is_proven: false }));
-        eras.has_not_asked(&handler);
+        eras.forget_unless_asked(&handler);
         assert_eq!(eras.of(&call("book")), None);
-        eras.has_asked(handler.clone(), Era::Legacy);
-        eras.has_not_asked(&handler);
+        eras.record_asked(handler.clone(), Era::Legacy);
+        eras.forget_unless_asked(&handler);
         assert_eq!(eras.of(&call("book")), Some(Asking { era: Era::Legacy, is_proven: true }));
     }
 }

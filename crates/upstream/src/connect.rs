@@ -197,7 +197,7 @@ impl Pool {
         }
     }
 
-    /// Forgets a place whose connection is in another one. Its listeners go on there.
+    /// Removes a slot whose connection now belongs to another slot. Its listeners go on there.
     fn moved(&self, slot: &Arc<Slot>) {
         self.lock().slots.retain(|_, other| !Arc::ptr_eq(other, slot));
         slot.state.send_replace(State::Moved);

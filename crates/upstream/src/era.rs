@@ -22,7 +22,7 @@ impl Era {
     }
 }
 
-/// Which eras a server speaks, as far as that is known: what a connection was found to speak that had the choice.
+/// Which eras a server speaks, as far as that is known: learned from connections for which both were possible.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServedEras {
     modern: Option<bool>,

@@ -31,14 +31,14 @@ impl Upstream {
         }
     }
 
-    /// A call in the era `era`, in which its handler was said to ask: it is remembered if it does.
+    /// Calls in the era `era`, in which an SDK's error text said that the handler can ask. The handler is remembered if it does ask.
     pub(crate) fn to_ask_in(&self, era: Era, request: Request, context: Context) -> Reply {
         let Some(handler) = Handler::of(&request) else { return self.call_in(era, request, context) };
         let proof = Proof { pool: self.pool.clone(), handler: Some(handler), era };
         self.call_in(era, request, context).relay(proof)
     }
 
-    /// The next step for a call that failed with `outcome`, of which `quirk` says in which era its handler can ask.
+    /// Repeats a call that failed with `outcome` in the era in which `quirk` says that its handler can ask, if a repetition is safe.
     fn again(&self, outcome: Outcome, quirk: &Quirk, request: Request, context: Context) -> Reply {
         let (upstream, era, sdk) = (self.clone(), quirk.asks_in, quirk.sdk);
         deferred(async move {
@@ -53,7 +53,7 @@ impl Upstream {
             }
             match Handler::of(&request) {
                 Some(handler) => {
-                    upstream.pool.0.asking_eras.try_next(handler, era);
+                    upstream.pool.0.asking_eras.try_era_on_next_call(handler, era);
                     Reply::ready(quirks::explained(outcome, era))
                 }
                 // The next call would fail as this one did.
@@ -133,9 +133,9 @@ struct Proof {
 }
 
 impl Proof {
-    fn has_asked(&mut self) {
+    fn record_asked(&mut self) {
         if let Some(handler) = self.handler.take() {
-            self.pool.0.asking_eras.has_asked(handler, self.era);
+            self.pool.0.asking_eras.record_asked(handler, self.era);
         }
     }
 }
@@ -143,10 +143,10 @@ impl Proof {
 impl Relay for Proof {
     fn outcome(&mut self, outcome: Outcome) -> Outcome {
         match (&outcome, &self.handler) {
-            (Outcome::InputRequired(_), _) => self.has_asked(),
+            (Outcome::InputRequired(_), _) => self.record_asked(),
             // What became of a call that was lost is unknown.
             (Outcome::Failed(_), _) | (_, None) => {}
-            (_, Some(handler)) => self.pool.0.asking_eras.has_not_asked(handler),
+            (_, Some(handler)) => self.pool.0.asking_eras.forget_unless_asked(handler),
         }
         outcome
     }
@@ -155,7 +155,7 @@ impl Relay for Proof {
         Poll::Ready(match ready!(reply.poll_event(task)) {
             Event::Outcome(outcome) => Event::Outcome(self.outcome(outcome)),
             request @ Event::ServerRequest(_) => {
-                self.has_asked();
+                self.record_asked();
                 request
             }
             event => event,

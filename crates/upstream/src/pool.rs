@@ -41,7 +41,7 @@ pub(crate) struct Inner {
     pub(crate) tools: ToolCatalog,
     /// The tasks that await notifications about elicitations.
     pub(crate) parked: OnceLock<Weak<LegacyServerAdapter<EraCalls>>>,
-    /// The calls that the server was found to answer in one era alone.
+    /// The handlers that can ask in one era only.
     pub(crate) asking_eras: AskingEras,
     /// What the server says outside any call, on any connection.
     pub(crate) events: PeerChannel,
@@ -99,7 +99,7 @@ impl Drop for CloseOnDrop {
 }
 
 impl Pool {
-    /// The server is not what it was.
+    /// Forgets what is known of the server's eras: it may have been replaced.
     pub(crate) fn forget_eras(&self) {
         self.lock().eras = ServedEras::default();
         self.0.asking_eras.clear();

@@ -24,15 +24,15 @@ pub(crate) struct Quirk {
     sentence: &'static str,
     /// What the SDK puts before the sentence, depending on the handler.
     prefixes: &'static [&'static str],
-    /// Where the SDK says it.
-    place: Place,
+    /// The kind of response that has the sentence.
+    said_in: SaidIn,
     /// The era in which the handler can ask.
     pub(crate) asks_in: Era,
 }
 
-/// Where an SDK says that a handler cannot ask.
+/// The kind of response in which an SDK says that a handler cannot ask.
 #[derive(Clone, Copy)]
-enum Place {
+enum SaidIn {
     /// In an error of this code.
     Error(i64),
     /// In any error, or as the one text of a failed tool.
@@ -55,14 +55,14 @@ static QUIRKS: [Quirk; 9] = [
         sdk: "FastMCP 4.1, `Context.elicit`",
         sentence: "elicitation via server-initiated requests is unavailable on 2026-07-28 connections.",
         prefixes: FASTMCP,
-        place: Place::ErrorOrFailedTool,
+        said_in: SaidIn::ErrorOrFailedTool,
         asks_in: Era::Legacy,
     },
     Quirk {
         sdk: "Python SDK 2.3, `NoBackChannelError`: `elicit`, `create_message` and `list_roots` of a session",
         sentence: "Cannot send '<method>': this transport context has no back-channel for server-initiated requests.",
         prefixes: FASTMCP,
-        place: Place::ErrorOrFailedTool,
+        said_in: SaidIn::ErrorOrFailedTool,
         asks_in: Era::Legacy,
     },
     Quirk {
@@ -71,7 +71,7 @@ static QUIRKS: [Quirk; 9] = [
                    while serving a request on that revision. Return inputRequired({ ... }) from the handler instead — the \
                    client fulfils the embedded requests and retries the original request (multi round-trip requests).",
         prefixes: &[""],
-        place: Place::ErrorOrFailedTool,
+        said_in: SaidIn::ErrorOrFailedTool,
         asks_in: Era::Legacy,
     },
     Quirk {
@@ -81,7 +81,7 @@ static QUIRKS: [Quirk; 9] = [
                    instead. The urlElicitationRequired error (-32042) of earlier revisions is not available on this \
                    revision.",
         prefixes: &[""],
-        place: Place::Error(code::INTERNAL_ERROR),
+        said_in: SaidIn::Error(code::INTERNAL_ERROR),
         asks_in: Era::Legacy,
     },
     Quirk {
@@ -89,7 +89,7 @@ static QUIRKS: [Quirk; 9] = [
         sentence: "server-to-client requests are not allowed on protocol 2026-07-28 or later; return InputRequiredResult \
                    instead",
         prefixes: RMCP,
-        place: Place::ErrorOrFailedTool,
+        said_in: SaidIn::ErrorOrFailedTool,
         asks_in: Era::Legacy,
     },
     Quirk {
@@ -98,7 +98,7 @@ static QUIRKS: [Quirk; 9] = [
                    type (SEP-2322) only exists at MCP 2026-07-28; this connection negotiated '<revision>'. Use ctx.elicit() \
                    for server-initiated input on handshake-era connections.",
         prefixes: &[""],
-        place: Place::Error(code::INVALID_PARAMS),
+        said_in: SaidIn::Error(code::INVALID_PARAMS),
         asks_in: Era::Modern,
     },
     Quirk {
@@ -106,7 +106,7 @@ static QUIRKS: [Quirk; 9] = [
         sentence: " '<name>' returned an InputRequiredResult to request client input, but the multi-round-trip result type \
                    (SEP-2322) only exists at MCP 2026-07-28; this connection negotiated '<revision>'.",
         prefixes: &["Prompt", "Resource"],
-        place: Place::Error(code::INVALID_PARAMS),
+        said_in: SaidIn::Error(code::INVALID_PARAMS),
         asks_in: Era::Modern,
     },
     Quirk {
@@ -114,14 +114,14 @@ static QUIRKS: [Quirk; 9] = [
         sentence: "Handler for <method> returned an input-required result, but this request is served on protocol revision \
                    <revision>, which has no input_required vocabulary",
         prefixes: &[""],
-        place: Place::Error(code::INTERNAL_ERROR),
+        said_in: SaidIn::Error(code::INTERNAL_ERROR),
         asks_in: Era::Modern,
     },
     Quirk {
         sdk: "Rust SDK (rmcp) 3.9, a handler that returns `InputRequiredResult`",
         sentence: "InputRequiredResult requires negotiated protocol version 2026-07-28 or newer",
         prefixes: &[""],
-        place: Place::Error(code::INVALID_REQUEST),
+        said_in: SaidIn::Error(code::INVALID_REQUEST),
         asks_in: Era::Modern,
     },
 ];
@@ -133,13 +133,13 @@ const MAX_READ: usize = 16 << 10;
 pub(crate) fn of(tried: Era, outcome: &Outcome) -> Option<&'static Quirk> {
     let mut quirks = QUIRKS.iter().filter(|quirk| quirk.asks_in != tried);
     match outcome {
-        Outcome::Error(error) => quirks.find(|quirk| match quirk.place {
-            Place::Error(code) => code == error.code && quirk.is_said_by(&error.message),
-            Place::ErrorOrFailedTool => quirk.is_said_by(&error.message),
+        Outcome::Error(error) => quirks.find(|quirk| match quirk.said_in {
+            SaidIn::Error(code) => code == error.code && quirk.is_said_by(&error.message),
+            SaidIn::ErrorOrFailedTool => quirk.is_said_by(&error.message),
         }),
         Outcome::Result(result) => {
             let text = only_text_of_failed(result)?;
-            quirks.find(|quirk| matches!(quirk.place, Place::ErrorOrFailedTool) && quirk.is_said_by(&text))
+            quirks.find(|quirk| matches!(quirk.said_in, SaidIn::ErrorOrFailedTool) && quirk.is_said_by(&text))
         }
         _ => None,
     }
@@ -245,9 +245,9 @@ mod tests {
 
     /// Each text of a row, as its SDK says it, and the code of an error that it may stand in.
     fn said(quirk: &Quirk) -> impl Iterator<Item = (String, i64)> {
-        let code = match quirk.place {
-            Place::Error(code) => code,
-            Place::ErrorOrFailedTool => -32603,
+        let code = match quirk.said_in {
+            SaidIn::Error(code) => code,
+            SaidIn::ErrorOrFailedTool => -32603,
         };
         quirk.prefixes.iter().map(move |prefix| {
             let text = format!("{prefix}{}", quirk.sentence).replace("<name>", "book it");
@@ -258,10 +258,10 @@ mod tests {
     #[test]
     fn every_row_is_recognised_where_its_sdk_says_it_and_in_the_other_era_alone() {
         for quirk in &QUIRKS {
-            let &Quirk { sdk, asks_in: era, place, .. } = quirk;
+            let &Quirk { sdk, asks_in: era, said_in, .. } = quirk;
             for (text, code) in said(quirk) {
                 let in_tool = of(era.other(), &failed(&text)).map(|quirk| quirk.sdk);
-                assert_eq!(in_tool, matches!(place, Place::ErrorOrFailedTool).then_some(sdk), "{text}");
+                assert_eq!(in_tool, matches!(said_in, SaidIn::ErrorOrFailedTool).then_some(sdk), "{text}");
                 assert_eq!(of(era.other(), &error(code, &text)).unwrap().sdk, sdk);
                 for outcome in [failed(&text), error(code, &text)] {
                     assert!(of(era, &outcome).is_none(), "{sdk}: it was made there already");
@@ -289,7 +289,7 @@ mod tests {
                     assert!(of(era, &error(code, &text)).is_none(), "{text}");
                     assert_eq!(revision_to_ask_in(&text), None, "{text}");
                 }
-                if matches!(quirk.place, Place::Error(_)) {
+                if matches!(quirk.said_in, SaidIn::Error(_)) {
                     assert!(of(era, &error(-32000, &text)).is_none(), "{text}: another code");
                 }
             }

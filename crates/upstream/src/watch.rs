@@ -72,8 +72,8 @@ impl Pool {
         };
         self.0.metrics.lost.increment();
         tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
-        // Calls that fail while a server is down are to find one that has worked back soon. Calls that wait are in no hurry,
-        // and each of them would start the server of a client anew.
+        // With `WhenDown::Fail` a server that was healthy before is tried again quickly. Calls that wait are in no hurry, and
+        // each of them would start the server of a client anew.
         let lost_soon = match self.0.limits.when_down {
             WhenDown::Fail => 1,
             WhenDown::Wait => attempts + 1,

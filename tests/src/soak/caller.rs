@@ -11,7 +11,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{kind::Kind, tally::Tally, upstream::Upstream};
+use super::{
+    kind::Kind,
+    tally::{NOT_ATTRIBUTABLE, Tally},
+    upstream::Upstream,
+};
 use crate::cross_transport::Fault;
 
 /// Someone who calls through a bridge, with words that nobody else uses.
@@ -135,9 +139,10 @@ impl Caller {
             }
             Ok(_) => match answer.text().lines().last() {
                 Some(text) if text == own => self.tally.call(self.kind, tool, "answered"),
-                // Until its callers have connections of their own, it cannot be told which of them a program asks.
-                Some("declined") if tool == "ask" && self.kind == Kind::Program => {
-                    self.tally.call(self.kind, tool, "not attributable to a caller, so declined");
+                // Nobody is asked whom a legacy server may not mean: until its callers have connections of their own, a program
+                // says of no request for whom it is; one over HTTP says it by the stream, which may have been cut.
+                Some("declined") if tool == "ask" && self.kind != Kind::Modern => {
+                    self.tally.call(self.kind, tool, NOT_ATTRIBUTABLE);
                 }
                 text => self.violation(&format!("{own} got {text:?}")),
             },

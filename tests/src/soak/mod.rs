@@ -67,6 +67,7 @@ pub async fn run(plan: &Plan) -> Result<Report, Fault> {
     let before = settled(&upstreams, None).await?;
     call(&upstreams, &tally, plan, plan.time, true).await?;
     let after = settled(&upstreams, Some(&before)).await?;
+    tally.check_attribution();
     let mut text =
         format!("{tally}\n{:<28} {:>12} {:>12} {:>12}\n", "bridge before", "MiB", "descriptors", "children");
     for ((upstream, before), after) in upstreams.iter().zip(&before).zip(&after) {

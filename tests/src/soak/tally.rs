@@ -26,6 +26,12 @@ struct Counts {
 /// How many sessions of a bridge are looked for at the end.
 const SESSIONS: usize = 200;
 
+/// The outcome of a call whose server asked on a shared connection without saying for which call.
+pub(super) const NOT_ATTRIBUTABLE: &str = "not attributable to a caller, so declined";
+
+/// A server over HTTP says for which call it asks, unless a stream was cut: at most one of so many requests is declined.
+const ATTRIBUTABLE: u64 = 20;
+
 /// How many violations are listed.
 const LISTED: usize = 20;
 
@@ -52,6 +58,20 @@ impl Tally {
 
     pub(super) fn sessions(&self, kind: Kind) -> Vec<String> {
         self.0.lock().sessions.get(&kind).cloned().unwrap_or_default()
+    }
+
+    /// Requests that were declined too often, as if nothing ever told whom a server over HTTP asks.
+    pub(super) fn check_attribution(&self) {
+        let mut counts = self.0.lock();
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Program) {
+            let count =
+                |outcome: &str| counts.calls.get(&(kind, "ask", outcome.to_owned())).copied().unwrap_or(0);
+            let (declined, answered) = (count(NOT_ATTRIBUTABLE), count("answered"));
+            if declined * ATTRIBUTABLE > answered {
+                let what = format!("{} asked {answered} callers and not {declined}", kind.name());
+                counts.violations.push(what);
+            }
+        }
     }
 
     /// What must not have happened; beyond some, their number.

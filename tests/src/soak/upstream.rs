@@ -80,7 +80,7 @@ impl Upstream {
         Held::by(self.bridge.0.id())
     }
 
-    /// Lets the server fail in every way, one after the other, until that time; then it is well.
+    /// Injects random faults into the server, one at a time, until that time; then the server works again.
     ///
     /// # Errors
     /// When a server cannot be started again.

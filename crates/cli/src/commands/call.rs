@@ -1,10 +1,12 @@
 //! `anyport call`: calls a tool.
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use anyport_client::check_arguments;
 use anyport_protocol::types::{CallToolResult, ContentBlock, Tool};
+use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::{Words, list::some, tools::find};
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
         content::{self, Answer},
         safe, signature,
     },
-    tool_args,
+    tool_args::{self, Fit},
     user_error::UserError,
 };
 
@@ -72,10 +74,11 @@ async fn call(
 ) -> Result<CallToolResult> {
     let tools = some(session.client.tools().await).map_err(|error| errors::of_call(&error))?;
     let tool = find(&tools, name)?;
-    let given = tool_args::parse(words, name, &tool.input_schema, || io::read_to_string(io::stdin()))
+    let fit = if unchecked { Fit::May } else { Fit::Must };
+    let given = tool_args::parse(words, name, &tool.input_schema, fit, || io::read_to_string(io::stdin()))
         .map_err(|mistake| UserError::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;
     if !unchecked {
-        check_arguments(&tool.input_schema, &given).map_err(|fault| misfit(tool, &fault))?;
+        check(tool, &given).await?;
     }
     let bar = session.bar.clone();
     let call = session.client.call(name, given).progress(move |step| bar.show(&step));
@@ -83,6 +86,20 @@ async fn call(
     session.bar.clear();
     Ok(result.map_err(|error| errors::of_call(&error))?.into_inner())
 }
+
+/// Checks arguments by the tool's schema.
+async fn check(tool: &Tool, given: &Map<String, Value>) -> Result<()> {
+    let (schema, given) = (tool.input_schema.clone(), given.clone());
+    // A server could write a schema that takes for ever; then its own check has to do.
+    let checked = tokio::task::spawn_blocking(move || check_arguments(&schema, &given));
+    match timeout(LONGEST_CHECK, checked).await {
+        Ok(Ok(Err(fault))) => Err(misfit(tool, &fault)),
+        _ => Ok(()),
+    }
+}
+
+/// How long arguments are checked.
+const LONGEST_CHECK: Duration = Duration::from_secs(2);
 
 /// Arguments that the tool's schema refuses.
 fn misfit(tool: &Tool, fault: &str) -> anyhow::Error {

@@ -11,7 +11,7 @@ use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
     render::{content, safe},
-    tool_args,
+    tool_args::{self, Fit},
     user_error::UserError,
 };
 
@@ -55,7 +55,7 @@ async fn get(
         });
         UserError::usage(safe::line(&format!("the server has no prompt {name}")), safe::line(&help))
     })?;
-    let given = tool_args::parse(words, name, &schema(prompt), || io::read_to_string(io::stdin()))
+    let given = tool_args::parse(words, name, &schema(prompt), Fit::Must, || io::read_to_string(io::stdin()))
         .map_err(|mistake| UserError::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;
     let result = session.client.prompt(name, given).await.map_err(|error| errors::of_call(&error))?;
     output.show(|| &result, |output| Ok(content::prompt(&result, files, output.screen)?))?;

@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// is shown with all its arguments.
     #[arg(value_name = "WORDS")]
     words: Vec<String>,
-    /// Only tools with each of these words in their name, description or arguments.
+    /// Only tools whose name, title, description or names of arguments contain each of these words.
     #[arg(long, value_name = "WORDS")]
     grep: Option<String>,
     #[command(flatten)]
@@ -102,7 +102,7 @@ fn has_words(tool: &Tool, words: &str) -> bool {
 ///
 /// # Errors
 /// When there is none, with the names that are like it.
-pub(super) fn find<'t>(tools: &'t [Tool], name: &str) -> Result<&'t Tool> {
+pub(crate) fn find<'t>(tools: &'t [Tool], name: &str) -> Result<&'t Tool> {
     tools.iter().find(|tool| tool.name == name).ok_or_else(|| {
         let names = || tools.iter().map(|tool| tool.name.as_str());
         let help = did_you_mean(name, names()).unwrap_or_else(|| match tools.len() {

@@ -149,7 +149,8 @@ fn is_text_of(block: &ContentBlock, value: &Value) -> bool {
 /// The blocks say it better, above all where they are images.
 fn is_content_again(value: &Value, content: &[ContentBlock]) -> bool {
     let Some(Value::Array(inner)) = only_member(value) else { return false };
-    inner.len() == content.len()
+    !content.is_empty()
+        && inner.len() == content.len()
         && serde_json::to_value(content).is_ok_and(|content| content.as_array() == Some(inner))
 }
 
@@ -398,6 +399,7 @@ mod tests {
     #[test]
     fn what_has_no_text_is_its_structured_content() {
         assert_eq!(result(json!({"content": [], "structuredContent": {"result": 3}})), "3\n");
+        assert_eq!(result(json!({"content": [], "structuredContent": {"result": []}})), "[]\n");
         assert_eq!(
             result(json!({"content": [], "structuredContent": {"result": {"a": 1}}})),
             "{\n  \"a\": 1\n}\n"

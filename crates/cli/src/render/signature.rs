@@ -56,8 +56,13 @@ pub(super) fn kind(schema: &Value, root: &Map<String, Value>, depth: usize) -> S
     }
     let several = ["anyOf", "oneOf"].into_iter().find_map(|key| schema.get(key)?.as_array());
     if let Some(several) = several {
-        let mut kinds: Vec<String> = several.iter().map(|one| kind(one, root, depth + 1)).collect();
+        // Only so many, since each may have as many itself.
+        let mut kinds: Vec<String> =
+            several.iter().take(WORDS).map(|one| kind(one, root, depth + 1)).collect();
         kinds.dedup();
+        if several.len() > WORDS {
+            kinds.push("...".into());
+        }
         return kinds.join(" | ");
     }
     match schema.get("type") {

@@ -24,8 +24,12 @@ pub(crate) fn tool(tool: &Tool, server: &ServerWords, screen: Screen) -> String 
     if !hints.is_empty() {
         out += &format!("\n{}  {}\n", screen.faint("annotations"), hints.join(", "));
     }
-    let line = safe::line(&server.call(&tool.name, &example(&tool.input_schema)));
-    out + &format!("\n{}\n    {line}\n", screen.faint("call"))
+    // A name that reads like an option would be one.
+    if !tool.name.starts_with('-') {
+        let line = server.call(&tool.name, &example(&tool.input_schema));
+        out += &format!("\n{}\n    {line}\n", screen.faint("call"));
+    }
+    out
 }
 
 /// The words of a command line that name a server.
@@ -52,14 +56,16 @@ impl ServerWords {
     }
 }
 
-/// A word as a shell reads it back. Those without a sign that a shell knows stand as they are, `=` among them.
-fn quoted(word: &str) -> Cow<'_, str> {
+/// A word as a shell reads it back, with control characters made visible: a server chose it. Those without a character that a
+/// shell knows stand as they are, `=` among them.
+fn quoted(word: &str) -> String {
+    let word = safe::line(word);
     let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "_-=:./,@%+".contains(sign);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => Cow::Borrowed(word),
-        // A word with a NUL can be given to no program.
-        false => shlex::try_quote(word).unwrap_or(Cow::Borrowed(word)),
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word;
     }
+    // Only a NUL cannot be quoted, and none is left.
+    shlex::try_quote(&word).map_or_else(|_| "...".to_owned(), Cow::into_owned)
 }
 
 /// A table of an object's members: name, type, default, limits, and what they are.
@@ -80,11 +86,8 @@ fn members(heading: &str, schema: &Map<String, Value>, screen: Screen) -> String
         .collect();
     if rows.is_empty() {
         let kind = signature::kind(&Value::Object(schema.clone()), schema, 0);
-        return format!(
-            "\n{}  {}\n",
-            screen.faint(heading),
-            if heading == "arguments" { "none".into() } else { kind }
-        );
+        let kind = if heading == "arguments" { "none".to_owned() } else { safe::line(&kind) };
+        return format!("\n{}  {kind}\n", screen.faint(heading));
     }
     let headings = [heading, "type", "default", "limits", "what it is"];
     // A column that nothing stands in says nothing.
@@ -141,13 +144,35 @@ fn the_one<'a>(schema: &'a Map<String, Value>, root: &'a Map<String, Value>) -> 
 /// The arguments that must be given, each with a value of its kind.
 fn example(schema: &Map<String, Value>) -> Vec<String> {
     let required = signature::members(schema).into_iter().filter(|(.., required)| *required);
-    required.map(|(name, member, _)| word(name, member, schema)).collect()
+    let all: Vec<(&str, Value)> =
+        required.map(|(name, member, _)| (name.as_str(), value(member, schema))).collect();
+    if all.iter().all(|(name, _)| is_word(name)) {
+        return all.iter().map(|(name, value)| word(name, value)).collect();
+    }
+    let object: Map<String, Value> = all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    vec![Value::Object(object).to_string()]
+}
+
+/// Whether `name=value` is an argument. Other names, which a server chooses, could be options or files.
+fn is_word(name: &str) -> bool {
+    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-' | '.');
+    name.starts_with(|sign: char| sign.is_ascii_alphanumeric() || sign == '_') && name.chars().all(is_plain)
 }
 
 /// `key=value`, or `key:=json` for what is written as JSON.
-fn word(name: &str, schema: &Value, root: &Map<String, Value>) -> String {
+fn word(name: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{name}={text}"),
+        Value::Array(_) | Value::Object(_) => format!("{name}:={value}"),
+        value => format!("{name}={value}"),
+    }
+}
+
+/// A value that a schema suggests, or one of its kind.
+fn value(schema: &Value, root: &Map<String, Value>) -> Value {
+    let open = || Value::String("...".to_owned());
     let Some(schema) = schema.as_object().map(|schema| the_one(followed(root, schema), root)) else {
-        return format!("{name}=...");
+        return open();
     };
     let first = |key: &str| schema.get(key)?.as_array()?.first();
     let given = schema
@@ -155,21 +180,17 @@ fn word(name: &str, schema: &Value, root: &Map<String, Value>) -> String {
         .or_else(|| schema.get("default"))
         .or_else(|| first("examples"))
         .or_else(|| first("enum"));
-    match given {
-        Some(Value::String(text)) => return format!("{name}={text}"),
-        Some(value @ (Value::Number(_) | Value::Bool(_))) => return format!("{name}={value}"),
-        Some(value @ (Value::Array(_) | Value::Object(_))) => return format!("{name}:={value}"),
-        Some(Value::Null) | None => {}
+    if let Some(given) = given.filter(|given| !given.is_null()) {
+        return given.clone();
     }
     match schema.get("type").and_then(Value::as_str) {
         Some("integer" | "number") => {
-            let least = schema.get("minimum").filter(|least| least.is_number());
-            format!("{name}={}", least.map_or_else(|| "1".to_owned(), Value::to_string))
+            schema.get("minimum").filter(|least| least.is_number()).cloned().unwrap_or_else(|| 1.into())
         }
-        Some("boolean") => format!("{name}=true"),
-        Some("array") => format!("{name}:=[]"),
-        Some("object") => format!("{name}:={{}}"),
-        _ => format!("{name}=..."),
+        Some("boolean") => true.into(),
+        Some("array") => Value::Array(Vec::new()),
+        Some("object") => Value::Object(Map::new()),
+        _ => open(),
     }
 }
 
@@ -253,5 +274,32 @@ call
         let none =
             shown(json!({"name": "now", "inputSchema": {"type": "object"}}), &ServerWords::First("s".into()));
         assert_eq!(none, "now\n\narguments  none\n\ncall\n    anyport call s now\n");
+    }
+
+    #[test]
+    fn a_server_makes_no_options_commands_or_escapes_of_the_line() {
+        let server = ServerWords::First("s".into());
+        let line = |value: Value| {
+            let shown = shown(value, &server);
+            assert!(!shown.chars().any(|sign| sign.is_control() && sign != '\n'), "{shown:?}");
+            shown.lines().last().unwrap().trim().to_owned()
+        };
+        let with = |name: &str, default: &str| {
+            json!({"name": "t", "inputSchema": {"type": "object", "required": [name],
+                "properties": {name: {"type": "string", "default": default}}}})
+        };
+        assert_eq!(line(with("--bearer", "file:/a")), "anyport call s t '{\"--bearer\":\"file:/a\"}'");
+        assert_eq!(line(with("@file", "x")), "anyport call s t '{\"@file\":\"x\"}'");
+        assert_eq!(line(with("a", "x\0;touch y $(id)")), "anyport call s t \"a=x\\\\u{0};touch y \"'$(id)'");
+        assert_eq!(line(with("a", "it's")), "anyport call s t \"a=it's\"");
+        let option = json!({"name": "--record", "inputSchema": {"type": "object"}});
+        assert_eq!(line(option), "arguments  none");
+        let escape = json!({"name": "t", "inputSchema": {"type": "object"},
+            "outputSchema": {"type": "\u{1b}[2J\nfake"}});
+        assert!(
+            shown(escape.clone(), &server).contains("result  \\u{1b}[2J\\nfake"),
+            "{}",
+            shown(escape, &server)
+        );
     }
 }

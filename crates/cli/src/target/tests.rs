@@ -196,3 +196,18 @@ fn no_message_shows_what_may_be_secret_in_a_url() {
     let (problem, _) = home.refused(&["ftp://me:pw@a.example/?key=s3cret"]);
     assert!(!problem.contains("pw") && !problem.contains("s3cret"), "{problem}");
 }
+
+#[test]
+fn the_help_names_the_timeouts_of_the_code() {
+    use clap::Args as _;
+
+    let command = Options::augment_args(clap::Command::new("x"));
+    let timeout = command.get_arguments().find(|argument| argument.get_id() == "timeout").unwrap();
+    let help = timeout.get_help().unwrap().to_string();
+    for text in [
+        format!("{} unless given", TIMEOUT.as_secs()),
+        format!("{} for a call through the bridge", CALL_TIMEOUT.as_secs()),
+    ] {
+        assert!(help.contains(&text), "{help}");
+    }
+}

@@ -42,6 +42,37 @@ fn bare(words: &[&str]) -> Ended {
 }
 
 #[test]
+fn a_strict_inspection_fails_if_there_is_a_warning() {
+    let good = run(&["inspect", "--strict"], ERAS[0]);
+    assert_eq!(good.code, Some(0), "{good:?}");
+    let server = Scripted::start(|asked| match asked.body["method"].as_str() {
+        Some("tools/list") => {
+            let schema = json!({"type": "object", "properties": {"a": {"type": ["string", "null"], "format": "uint8"}}});
+            let tools =
+                ["one", "two"].map(|name| json!({"name": name, "description": "d", "inputSchema": schema}));
+            let kept = json!({"resultType": "complete", "ttlMs": 0, "cacheScope": "private", "tools": tools});
+            result(asked, &kept)
+        }
+        _ => modern(asked),
+    });
+    let url = server.url();
+    let lax = bare(&["inspect", &url]);
+    assert_eq!(lax.code, Some(0), "{lax:?}");
+    assert!(lax.stdout.contains("warning: 2 times a value that may be null"), "{lax:?}");
+    let strict = bare(&["inspect", &url, "--strict", "--json"]);
+    assert_eq!(strict.code, Some(1), "{strict:?}");
+    let found: Value = serde_json::from_str(&strict.stdout).unwrap();
+    let codes: Vec<_> = found["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(codes, ["nullable-union", "format-unknown", "nullable-union", "format-unknown"]);
+    assert_eq!(found["findings"][0]["of"], "the tool one");
+}
+
+#[test]
 fn one_tool_is_shown_with_a_line_that_calls_it() {
     for revision in ERAS {
         let shown = run(&["tools", "search_docs"], revision);

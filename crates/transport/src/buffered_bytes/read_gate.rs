@@ -1,4 +1,4 @@
-//! What lets a call read the answer of a server over HTTP.
+//! Back-pressure for answers of servers over HTTP: reading stops while the budget is used up.
 
 use std::{
     sync::Arc,

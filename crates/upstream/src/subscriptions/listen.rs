@@ -131,9 +131,9 @@ impl Listen {
     /// The server said something outside any call.
     pub(crate) fn said(&self, notification: &Notification) {
         let mut inside = self.lock();
-        let unplaced = inside.machine.unplaced;
+        let dropped_updates = inside.machine.dropped_updates;
         inside.machine.said(notification);
-        if inside.machine.unplaced > unplaced {
+        if inside.machine.dropped_updates > dropped_updates {
             tracing::debug!("a change of a resource that nobody subscribed to was dropped");
         }
         self.finish(inside, Vec::new());

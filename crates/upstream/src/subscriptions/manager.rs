@@ -31,8 +31,8 @@ pub(super) struct SubscriptionManager {
     touched: Vec<u64>,
     /// The earliest time that came to those at which something is due, since [`SubscriptionManager::sooner`] was asked.
     added: Option<Instant>,
-    /// Changes without a listener.
-    pub(super) unplaced: u64,
+    /// Resource updates that were dropped, because no listener, or more than one, could be meant.
+    pub(super) dropped_updates: u64,
 }
 
 /// What the server declared that it notifies of.
@@ -348,7 +348,7 @@ impl SubscriptionManager {
                 self.listeners.iter().filter(|(_, listener)| !listener.wants.uris.is_empty());
             match (subscribed.next(), subscribed.next()) {
                 (Some((only, _)), None) => drop(told.insert(*only)),
-                _ => self.unplaced += 1,
+                _ => self.dropped_updates += 1,
             }
         }
         for id in told {

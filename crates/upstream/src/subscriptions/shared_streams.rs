@@ -386,7 +386,7 @@ impl Keeper {
         }
     }
 
-    /// What is wanted, but for what the server has refused.
+    /// The wanted filter without the resources that the server has refused.
     fn wanted(&mut self) -> Wanted {
         let mut wanted = self.wants.borrow_and_update().clone();
         // Whoever wants a resource again asks the server again.

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 
-/// `call_timeout` and `call_timeout_max` of `anyport bridge`.
+/// `call_timeout` and `call_timeout_max` of the bridges of these tests; the program has its own.
 const SILENT: Duration = Duration::from_secs(600);
 const MAX: Duration = Duration::from_secs(3600);
 

@@ -4,18 +4,21 @@ use std::time::Instant;
 
 use anyhow::Result;
 use anyport_client::Error as ClientError;
-use anyport_protocol::{jsonrpc::code, suggest::did_you_mean, types::Tool};
+use anyport_protocol::{jsonrpc::code, types::Tool};
 use anyport_transport::client::Connection;
 use serde_json::{Map, Value, json};
 
 use super::report::Report;
 use crate::{
     client_session::{self, ClientSession, errors},
-    commands::inspect::{self, Offer},
+    commands::{
+        inspect::{self, Offer},
+        tools::find,
+    },
     exit::Exit,
     render::safe,
     target::Target,
-    tool_args,
+    tool_args::{self, Fit},
     user_error::UserError,
 };
 
@@ -37,7 +40,7 @@ pub(super) async fn exchange(
         Ok(offer) => offer,
         Err(error) => return failed(report, "list", &error),
     };
-    match inspect::warnings(&offer).len() {
+    match inspect::findings(&offer).len() {
         0 => report.ok("list", offer.counts())?,
         warnings => {
             let help = format!("`anyport inspect` tells of {warnings} that may break clients");
@@ -46,8 +49,7 @@ pub(super) async fn exchange(
     }
     let (name, given) = match call {
         Some((name, words)) => {
-            let tool = offer.tools.iter().find(|tool| tool.name == name);
-            let tool = tool.ok_or_else(|| unknown(name, &offer.tools))?;
+            let tool = find(&offer.tools, name)?;
             (name, arguments_of(tool, words)?)
         }
         None => match harmless(&offer.tools) {
@@ -124,14 +126,8 @@ fn failed(report: &mut Report, step: &'static str, error: &ClientError) -> Resul
     Ok(())
 }
 
-fn unknown(name: &str, tools: &[Tool]) -> anyhow::Error {
-    let near = did_you_mean(name, tools.iter().map(|tool| tool.name.as_str()));
-    let help = near.unwrap_or_else(|| "`anyport tools` lists what it has".into());
-    UserError::usage(safe::line(&format!("the server has no tool {name}")), safe::line(&help))
-}
-
 fn arguments_of(tool: &Tool, words: &[String]) -> Result<Map<String, Value>> {
     let stdin = || std::io::read_to_string(std::io::stdin());
-    tool_args::parse(words, &tool.name, &tool.input_schema, stdin)
+    tool_args::parse(words, &tool.name, &tool.input_schema, Fit::Must, stdin)
         .map_err(|mistake| UserError::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))
 }

@@ -371,7 +371,7 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(feed(": a comment\n"), (0, None));
         }
-        // One without an end holds nothing either, and has no limit.
+        // A comment is discarded as it arrives, so its length has no limit.
         for _ in 0..10 {
             let (held, event) = feed(&format!(":{}", "x".repeat(50 << 10)));
             assert!(held <= 1 && event.is_none(), "{held}");
