@@ -17,6 +17,7 @@ use crate::{
 
 mod finding;
 mod hidden;
+mod name;
 mod schemas;
 mod tools;
 

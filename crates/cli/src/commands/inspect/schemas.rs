@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     finding::Code,
-    tools::{LONGEST_NAME, is_plain},
+    name::{LONGEST_NAME, is_plain},
 };
 
 /// The formats that JSON Schema knows (2020-12, Validation §7.3).

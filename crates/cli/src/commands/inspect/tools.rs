@@ -7,11 +7,10 @@ use serde_json::{Value, json};
 
 use super::{
     finding::{Code, Finding},
-    hidden, schemas,
+    hidden,
+    name::{LONGEST_NAME, is_plain},
+    schemas,
 };
-
-/// Longer names are refused by clients that put the server's name before them.
-pub(super) const LONGEST_NAME: usize = 64;
 
 /// Some interfaces of models allow no more of a description (OpenAI's, for functions).
 const LONGEST_DESCRIPTION: usize = 1024;
@@ -31,12 +30,6 @@ pub(super) fn tokens(tools: &[Tool]) -> usize {
         told.to_string().chars().count().div_ceil(CHARACTERS_PER_TOKEN)
     };
     tools.iter().map(cost).sum()
-}
-
-/// Whether a name is one that models' interfaces take.
-pub(super) fn is_plain(name: &str, more: &str) -> bool {
-    !name.is_empty()
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-' || more.contains(c))
 }
 
 /// Problems of all tools.

@@ -119,16 +119,21 @@ impl Events {
                 self.input = self.input.slice(1..);
             }
         }
+        // However long a comment is, nothing of it is kept, in one piece or in several.
+        let is_comment = self.partial.first().or(self.input.first()) == Some(&b':');
         let Some(end) = memchr2(b'\r', b'\n', &self.input) else {
-            self.room_for(self.partial.len() + self.input.len())?;
+            if !is_comment {
+                self.room_for(self.partial.len() + self.input.len())?;
+            }
             self.partial.extend_from_slice(&std::mem::take(&mut self.input));
-            if self.partial.first() == Some(&b':') {
-                // However long a comment is, nothing of it is kept.
+            if is_comment {
                 self.partial.truncate(1);
             }
             return Ok(None);
         };
-        self.room_for(self.partial.len() + end)?;
+        if !is_comment {
+            self.room_for(self.partial.len() + end)?;
+        }
         self.after_cr = self.input[end] == b'\r';
         let rest = self.input.slice(end + 1..);
         let line = std::mem::replace(&mut self.input, rest).slice(..end);
