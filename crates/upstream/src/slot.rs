@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, MutexGuard, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
 };
 
@@ -25,6 +25,7 @@ use crate::{
     UpstreamLimits,
     era::Era,
     isolation::{ConnectionKey, Share},
+    limits::HEALTHY,
     subscriptions::{Listen, Offers, SharedStreams, StreamLink},
 };
 
@@ -46,6 +47,8 @@ pub(crate) struct Slot {
     /// Which session was told of an elicitation by -32042, by the elicitation.
     elicitations: Lock<LruCache<String, WeakPeer>>,
     pub(crate) used: Lock<Instant>,
+    /// How many connections in a row were outdated soon after they had begun.
+    outdated_soon: AtomicU32,
 }
 
 /// How many elicitations are remembered until they are complete.
@@ -163,6 +166,7 @@ impl Slot {
             strangers: AtomicBool::new(false),
             elicitations: Lock::new(LruCache::unbounded()),
             used: Lock::new(Instant::now()),
+            outdated_soon: AtomicU32::new(0),
         })
     }
 
@@ -208,6 +212,15 @@ impl Slot {
         up.is_retired.store(true, Ordering::SeqCst);
         up.close_if_over();
         was_taking
+    }
+
+    /// Notes that a connection which began at `since` is outdated; returns how many before it were so soon after their begin.
+    pub(crate) fn was_outdated(&self, since: Instant) -> u32 {
+        if since.elapsed() < HEALTHY {
+            return self.outdated_soon.fetch_add(1, Ordering::Relaxed);
+        }
+        self.outdated_soon.store(0, Ordering::Relaxed);
+        0
     }
 
     /// Serves the listeners of the place from the connection `up`: requests on their behalf are calls with `context`.

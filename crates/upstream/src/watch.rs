@@ -8,7 +8,7 @@ use std::{
 
 use anyport_protocol::{Method, Revision, failure::CloseReason};
 use anyport_service::{Context, Notification, PeerEvent, PeerEvents, Principal};
-use tokio::time::{Instant, interval_at, sleep_until};
+use tokio::time::{Instant, interval_at, sleep, sleep_until};
 
 use crate::{
     ConnectError, OpenRequest, WhenDown,
@@ -41,6 +41,7 @@ impl Pool {
         let mut looks = interval_at(Instant::now() + idle, idle);
         let closed = up.peer.closed();
         tokio::pin!(closed);
+        let mut is_replaced = false;
         let why = loop {
             tokio::select! {
                 reason = &mut closed => break Some(reason),
@@ -49,7 +50,9 @@ impl Pool {
                 // Calls may be under way on it for long, and listeners do not wait for them.
                 () = up.outdated.notified() => {
                     self.retire(&slot, &up);
-                    tokio::spawn(self.clone().reconnect(slot.clone(), client.clone()));
+                    is_replaced = true;
+                    let next = self.clone().replace(slot.clone(), client.clone(), slot.was_outdated(up.since));
+                    tokio::spawn(next);
                 }
                 Some(event) = events.next() => self.heard(&slot, event),
                 _ = looks.tick() => self.close_if_idle(&slot),
@@ -67,6 +70,9 @@ impl Pool {
             // There is room for another connection only now.
             drop(up);
             self.forget_unshared(&slot);
+            if is_replaced {
+                return;
+            }
             // Somebody may have begun to listen just as it was given up.
             return self.reconnect(slot, client).await;
         };
@@ -157,6 +163,15 @@ impl Pool {
         if let Some(park) = self.0.parked.get().and_then(Weak::upgrade) {
             park.completed(&id);
         }
+    }
+
+    /// Connects in place of a connection that was outdated, after `outdated_soon` others that were so soon after their begin.
+    async fn replace(self, slot: Arc<Slot>, client: OpenRequest, outdated_soon: u32) {
+        // A server may say of every connection that it is outdated, and open the next one.
+        if outdated_soon > 0 {
+            sleep(self.0.limits.backoff_after(outdated_soon)).await;
+        }
+        self.reconnect(slot, client).await;
     }
 
     /// Connects again while somebody listens; for calls alone the next one is early enough.

@@ -10,6 +10,8 @@ mod read_gate;
 mod reads;
 
 pub use budget::{BufferLimits, BufferedBytes};
-pub(crate) use budget::{LARGE, RoomWait};
+#[cfg(feature = "http")]
+pub(crate) use budget::LARGE;
+pub(crate) use budget::RoomWait;
 #[cfg(feature = "client-http")]
 pub(crate) use read_gate::ReadGate;

@@ -594,6 +594,23 @@ async fn listeners_go_on_with_a_server_that_comes_back_in_the_other_era() {
     }
 }
 
+/// Invariant: A server that refuses the listeners of each connection as of another revision is not connected to without a pause.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_listeners_again_and_again_is_given_time() {
+    for session in [LEGACY, MODERN] {
+        let farm = Farm::new(MODERN);
+        let upstream = upstream(&farm);
+        let mut reply = upstream.call(listens(), caller(session, json!({})));
+        assert_eq!(told(&mut reply).await, Method::Acknowledged);
+        sleep(HEALTHY).await;
+        farm.refuse_listeners();
+        farm.server(0).cut();
+        sleep(Duration::from_secs(60)).await;
+        let connections = farm.connections();
+        assert!(connections < 20, "{session}: {connections} connections in a minute");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_listener_whose_resource_the_next_server_does_not_have_hears_the_end() {
     for session in [LEGACY, MODERN] {

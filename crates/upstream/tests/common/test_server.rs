@@ -43,6 +43,9 @@ struct Inside {
     refused: Arc<Mutex<Vec<&'static str>>>,
 }
 
+/// What is refused where nobody may listen.
+const LISTENERS: &str = "subscriptions/listen";
+
 /// One connection, from the server's side.
 #[derive(Clone)]
 pub(crate) struct Server {
@@ -135,6 +138,11 @@ impl Farm {
     /// Nobody may subscribe to `uri` any more.
     pub(crate) fn refuse(&self, uri: &'static str) {
         self.0.lock().unwrap().refused.lock().unwrap().push(uri);
+    }
+
+    /// Refuses `subscriptions/listen` as of a revision that it does not speak.
+    pub(crate) fn refuse_listeners(&self) {
+        self.refuse(LISTENERS);
     }
 
     pub(crate) fn set_tools(&self, tools: Value) {
@@ -346,6 +354,13 @@ impl Service for Server {
         let answered = request.params.member("inputResponses").is_some();
         let server = self.clone();
         emit::reply(move |emitter| async move {
+            if request.is_listen() && server.refused.lock().unwrap().contains(&LISTENERS) {
+                let refusal = Some(ConnectionRefusal::UnsupportedRevision);
+                return Outcome::Error(Error {
+                    refusal,
+                    ..Error::new(-32022, "Unsupported protocol version")
+                });
+            }
             if request.is_listen() {
                 let told = Notification {
                     method: Method::Acknowledged,
