@@ -9,9 +9,9 @@ mod read_gate;
 #[cfg(feature = "client-http")]
 mod reads;
 
-pub use budget::{BufferLimits, BufferedBytes};
 #[cfg(feature = "http")]
 pub(crate) use budget::LARGE;
 pub(crate) use budget::RoomWait;
+pub use budget::{BufferLimits, BufferedBytes};
 #[cfg(feature = "client-http")]
 pub(crate) use read_gate::ReadGate;
