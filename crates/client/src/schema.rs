@@ -83,7 +83,7 @@ const MAX_FAULT: usize = 240;
 
 /// Checks `arguments` of a tool against its `inputSchema`, as a server does: types, limits, patterns and what must be given.
 ///
-/// A schema that cannot be used (it is none, or refers to another document) is not checked: the server has the last word.
+/// Arguments are not checked by a schema that is invalid or refers to another document: the server checks them.
 ///
 /// # Errors
 /// What does not fit, each with its place, in words.

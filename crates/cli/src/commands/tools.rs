@@ -101,7 +101,7 @@ fn has_words(tool: &Tool, words: &str) -> bool {
 /// The tool called `name`.
 ///
 /// # Errors
-/// When there is none, with the names that are like it.
+/// When the server has no tool of this name; the error suggests similar names.
 pub(crate) fn find<'t>(tools: &'t [Tool], name: &str) -> Result<&'t Tool> {
     tools.iter().find(|tool| tool.name == name).ok_or_else(|| {
         let names = || tools.iter().map(|tool| tool.name.as_str());

@@ -1,8 +1,8 @@
-//! Problems of a server's definitions, and how they are told.
+//! Problems of a server's definitions, as text and as JSON.
 
 use serde_json::{Value, json};
 
-/// What is wrong; the order is that in which it is told.
+/// The kinds of problems, in the order in which they are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::commands) enum Code {
     NameTwice,
@@ -114,7 +114,8 @@ impl Finding {
 
     /// The problem as a sentence.
     pub(super) fn text(&self) -> String {
-        format!("{} has {}", self.place(), self.code.meaning()).replace(" has listed", " is listed")
+        let verb = if self.code == Code::NameTwice { "is" } else { "has" };
+        format!("{} {verb} {}", self.place(), self.code.meaning())
     }
 }
 

@@ -61,7 +61,7 @@ impl Offer {
     /// Everything that the server lists.
     ///
     /// # Errors
-    /// When it does not answer one of the lists; that it does not know one is none.
+    /// When a request for a list fails. A list that the server does not have is empty.
     pub(super) async fn of(client: &Client) -> Result<Self, ClientError> {
         Ok(Self {
             tools: some(client.tools().await)?,

@@ -223,7 +223,7 @@ mod tests {
         for _ in 0..300 {
             deep = json!({"type": "array", "items": deep});
         }
-        let _ = leads_back(deep.as_object().unwrap());
+        assert!(!leads_back(deep.as_object().unwrap()));
         let mut search = Search::default();
         search.object(deep.as_object().unwrap(), "", 0);
         assert_eq!(search.found, []);

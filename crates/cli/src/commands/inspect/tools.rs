@@ -25,9 +25,9 @@ const DEAREST: usize = 10_000;
 pub(super) fn tokens(tools: &[Tool]) -> usize {
     const CHARACTERS_PER_TOKEN: usize = 4;
     let cost = |tool: &Tool| {
-        let told =
+        let definition =
             json!({"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema});
-        told.to_string().chars().count().div_ceil(CHARACTERS_PER_TOKEN)
+        definition.to_string().chars().count().div_ceil(CHARACTERS_PER_TOKEN)
     };
     tools.iter().map(cost).sum()
 }
@@ -38,12 +38,10 @@ pub(super) fn problems(tools: &[Tool]) -> Vec<Finding> {
     let mut names = HashSet::new();
     for tool in tools {
         let of = format!("the tool {}", tool.name);
-        let mut add =
-            |code: Code, detail: Option<String>| found.push(Finding { code, of: of.clone(), detail });
+        let mut add = |(code, detail)| found.push(Finding { code, of: of.clone(), detail });
         if !names.insert(&tool.name) {
-            add(Code::NameTwice, None);
+            add((Code::NameTwice, None));
         }
-        let mut add = |(code, detail)| add(code, detail);
         itself(tool).into_iter().for_each(&mut add);
         schemas::problems(&tool.input_schema).into_iter().for_each(&mut add);
         let output = tool.output_schema.as_ref().map(schemas::problems).unwrap_or_default();
