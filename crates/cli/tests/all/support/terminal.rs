@@ -89,7 +89,7 @@ impl Terminal {
                 return screen;
             }
             assert!(Instant::now() < deadline, "there is no {text:?} on the screen:\n{screen}");
-            thread::sleep(Duration::from_millis(10));
+            thread::park_timeout(Duration::from_millis(10));
         }
     }
 
@@ -101,7 +101,7 @@ impl Terminal {
                 break status;
             }
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.screen());
-            thread::sleep(Duration::from_millis(10));
+            thread::park_timeout(Duration::from_millis(10));
         };
         self.reader.take().unwrap().join().unwrap();
         let bytes = String::from_utf8_lossy(&self.seen.lock().unwrap().bytes).into_owned();
