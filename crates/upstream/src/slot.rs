@@ -83,6 +83,8 @@ pub(crate) struct Up {
     pub(crate) calls: AtomicUsize,
     /// Whether it takes no new calls, and is closed once its calls are over.
     pub(crate) is_retired: AtomicBool,
+    /// Whether the server has answered a call on it.
+    pub(crate) has_worked: AtomicBool,
     pub(crate) _room: OwnedSemaphorePermit,
 }
 
