@@ -2,7 +2,6 @@
 
 mod arguments;
 mod banner;
-mod cache_path;
 pub(crate) mod guard;
 mod probe;
 
@@ -27,6 +26,7 @@ use self::{
     probe::{Probe, ServerState},
 };
 use crate::{
+    cache_path,
     listen::{self, Limits, Transport},
     logging,
     program::{self, Missing},
