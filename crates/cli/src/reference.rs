@@ -116,12 +116,13 @@ fn replaced(page: &str, name: &str, part: &str) -> String {
 }
 
 /// Commands that have most of their options in common, and what they are together.
-const GROUPS: [(&str, &[&str]); 2] = [
+const GROUPS: [(&str, &[&str]); 3] = [
     (
         "Commands that speak to a server",
         &["tools", "call", "resources", "read", "prompts", "prompt", "inspect", "doctor", "replay"],
     ),
     ("Commands that serve", &["serve", "bridge"]),
+    ("Commands on configured servers", &["servers", "add", "get", "remove", "import", "install"]),
 ];
 
 /// Every command with its options; those of a whole group stand once.

@@ -22,6 +22,7 @@ pub(crate) use anyport_config::Surroundings;
 
 use self::lookup::{HOW, named};
 pub(crate) use self::{
+    configured::resolved,
     lookup::Target,
     redact::{SecretValue, redact_json, redacted},
     server::Server,
