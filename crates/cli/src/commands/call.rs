@@ -1,12 +1,11 @@
 //! `anyport call`: calls a tool.
 
-use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use anyport_client::check_arguments;
+use anyport_client::{ArgumentsError, check_arguments};
 use anyport_protocol::types::{CallToolResult, ContentBlock, Tool};
 use serde_json::{Map, Value};
-use tokio::time::timeout;
 
 use super::{Words, list::some, tools::find};
 use crate::{
@@ -90,23 +89,16 @@ async fn call(
 
 /// Checks arguments by the tool's schema.
 async fn check(tool: &Tool, given: &Map<String, Value>) -> Result<()> {
-    let (schema, given) = (tool.input_schema.clone(), given.clone());
-    // A server could write a schema that takes for ever; then its own check has to do.
-    let checked = tokio::task::spawn_blocking(move || check_arguments(&schema, &given));
-    match timeout(LONGEST_CHECK, checked).await {
-        Ok(Ok(Err(fault))) => Err(misfit(tool, &fault)),
-        Ok(Ok(Ok(()))) => Ok(()),
-        Ok(Err(_)) | Err(_) => {
-            logging::notice(
-                "the arguments are sent unchecked: checking them by the tool's schema takes too long",
-            );
+    match check_arguments(&tool.input_schema, given).await {
+        Ok(()) => Ok(()),
+        Err(ArgumentsError::Misfit(fault)) => Err(misfit(tool, &fault)),
+        // A server could write a schema that takes for ever; then its own check has to do.
+        Err(unchecked @ ArgumentsError::Unchecked(_)) => {
+            logging::notice(format!("the arguments are sent unchecked: {unchecked}"));
             Ok(())
         }
     }
 }
-
-/// How long arguments are checked.
-const LONGEST_CHECK: Duration = Duration::from_secs(2);
 
 /// Arguments that the tool's schema refuses.
 fn misfit(tool: &Tool, fault: &str) -> anyhow::Error {
