@@ -12,6 +12,7 @@ mod bridged_http;
 mod cache;
 mod coming_from;
 mod commands;
+mod configured;
 mod crash;
 mod doctor;
 mod documents;
