@@ -23,7 +23,7 @@ pub(crate) use anyport_config::Surroundings;
 use self::lookup::{HOW, named};
 pub(crate) use self::{
     configured::resolved,
-    lookup::Target,
+    lookup::{Target, configured_names},
     redact::{SecretValue, redact_json, redacted},
     server::Server,
 };

@@ -237,8 +237,21 @@ fn every_flag_that_the_book_names_exists() {
     let home = folder(&[]);
     let mut help = serve_to_the_end(&["--help"]).stdout;
     let commands = [
-        "bridge", "tools", "call", "read", "prompt", "inspect", "doctor", "replay", "completions", "servers", "add", "get",
-        "remove", "import", "install",
+        "bridge",
+        "tools",
+        "call",
+        "read",
+        "prompt",
+        "inspect",
+        "doctor",
+        "replay",
+        "completions",
+        "servers",
+        "add",
+        "get",
+        "remove",
+        "import",
+        "install",
     ];
     for name in commands {
         let mut command = anyport(home.path());

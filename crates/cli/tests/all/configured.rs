@@ -59,7 +59,11 @@ impl Home {
         fn walk(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                if path.is_dir() { walk(&path, files) } else { files.push((path.clone(), fs::read(&path).unwrap())) }
+                if path.is_dir() {
+                    walk(&path, files)
+                } else {
+                    files.push((path.clone(), fs::read(&path).unwrap()))
+                }
             }
         }
         let mut files = Vec::new();
@@ -102,7 +106,11 @@ const CASES: &[Case] = &[
         client: "vscode",
         path: ".config/Code/User/mcp.json",
         text: "{\n  /* asked for */ \"inputs\": [{\"id\": \"key\"}],\n  \"mine\": {\"x\": [1, 2]},\n  \"servers\": {\n    \"old\": {\"command\": \"old\"} // stays\n  }\n}\n",
-        kept: &["/* asked for */ \"inputs\": [{\"id\": \"key\"}]", "// stays", "\"old\": {\"command\": \"old\"}"],
+        kept: &[
+            "/* asked for */ \"inputs\": [{\"id\": \"key\"}]",
+            "// stays",
+            "\"old\": {\"command\": \"old\"}",
+        ],
     },
     Case {
         client: "cursor",
@@ -114,7 +122,11 @@ const CASES: &[Case] = &[
         client: "codex",
         path: ".codex/config.toml",
         text: "# mine\nmodel = \"m\" # the model\n\n[mcp_servers.old]\ncommand = \"old\" # stays\n\n[tui]\nnotifications = true\n",
-        kept: &["# mine\nmodel = \"m\" # the model\n", "command = \"old\" # stays\n", "[tui]\nnotifications = true\n"],
+        kept: &[
+            "# mine\nmodel = \"m\" # the model\n",
+            "command = \"old\" # stays\n",
+            "[tui]\nnotifications = true\n",
+        ],
     },
     Case {
         client: "windsurf",
@@ -126,7 +138,11 @@ const CASES: &[Case] = &[
         client: "zed",
         path: ".config/zed/settings.json",
         text: "// Zed settings\n{\n  \"mine\": {\"x\": [1, 2]},\n  \"context_servers\": {\n    // an extension\n    \"ext\": {\"settings\": {}},\n    \"old\": {\"command\": \"old\", \"args\": []},\n  },\n}\n",
-        kept: &["// Zed settings\n", "// an extension\n    \"ext\": {\"settings\": {}}", "\"mine\": {\"x\": [1, 2]}"],
+        kept: &[
+            "// Zed settings\n",
+            "// an extension\n    \"ext\": {\"settings\": {}}",
+            "\"mine\": {\"x\": [1, 2]}",
+        ],
     },
     Case {
         client: "opencode",
@@ -138,7 +154,11 @@ const CASES: &[Case] = &[
         client: "goose",
         path: ".config/goose/config.yaml",
         text: "# mine\nGOOSE_MODEL: m # the model\nextensions:\n  developer: # built in\n    type: builtin\n    name: developer\n  old:\n    type: stdio\n    cmd: old\n    args: []\n\n# after\nkeyring: true\n",
-        kept: &["# mine\nGOOSE_MODEL: m # the model\n", "  developer: # built in\n    type: builtin\n", "\n# after\nkeyring: true\n"],
+        kept: &[
+            "# mine\nGOOSE_MODEL: m # the model\n",
+            "  developer: # built in\n    type: builtin\n",
+            "\n# after\nkeyring: true\n",
+        ],
     },
     Case {
         client: "cline",
@@ -207,14 +227,16 @@ fn a_file_that_cannot_be_parsed_is_left_alone() {
         let home = Home::new();
         let broken = format!("{text}\n[ {{ : broken");
         home.write(path, &broken);
-        for command in [
-            &["install", client, "http://a.example/mcp"][..],
-            &["remove", "old", "--client", client],
-        ] {
+        for command in
+            [&["install", client, "http://a.example/mcp"][..], &["remove", "old", "--client", client]]
+        {
             let ended = home.run(command);
             assert_eq!(ended.code, Some(2), "{client}: {ended:?}");
             let place = format!("{} is no ", home.path(path).display());
-            assert!(ended.stderr.contains(&place) && ended.stderr.contains(" on line "), "{client}: {ended:?}");
+            assert!(
+                ended.stderr.contains(&place) && ended.stderr.contains(" on line "),
+                "{client}: {ended:?}"
+            );
         }
         assert_eq!(home.read(path), broken, "{client}");
         assert_eq!(home.files().len(), 1, "{client}: {:?}", home.files());
@@ -241,7 +263,10 @@ fn a_folder_that_cannot_be_written_is_said_and_nothing_changes() {
         if fs::write(folder.join("probe"), "").is_err() {
             let ended = home.run(&["install", "gemini", "http://a.example/mcp"]);
             assert_eq!(ended.code, Some(1), "{ended:?}");
-            assert!(ended.stderr.contains("cannot write") && ended.stderr.contains("nothing was changed"), "{ended:?}");
+            assert!(
+                ended.stderr.contains("cannot write") && ended.stderr.contains("nothing was changed"),
+                "{ended:?}"
+            );
             assert_eq!(home.read(".gemini/settings.json"), "{}");
         }
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
@@ -253,11 +278,25 @@ fn servers_of_ones_own_are_added_shown_called_and_removed() {
     let home = Home::new();
     let docs = documents();
     let program = env!("CARGO_BIN_EXE_anyport");
-    home.done(&["add", "guides", "-e", "KEY=env:TOKEN", "--", program, "serve", "--stdio", "--docs", docs.to_str().unwrap()]);
+    home.done(&[
+        "add",
+        "guides",
+        "-e",
+        "KEY=env:TOKEN",
+        "--",
+        program,
+        "serve",
+        "--stdio",
+        "--docs",
+        docs.to_str().unwrap(),
+    ]);
     home.done(&["add", "web", "http://127.0.0.1:9/mcp", "--header", "X-Key: s3cret-value"]);
     assert!(home.read(".config/anyport/mcp.json").contains("\"KEY\": \"${TOKEN}\""));
     let shown = home.done(&["get", "guides"]);
-    assert!(shown.contains("KEY=${TOKEN}") && shown.contains("~/.config/anyport/mcp.json (Anyport)"), "{shown}");
+    assert!(
+        shown.contains("KEY=${TOKEN}") && shown.contains("~/.config/anyport/mcp.json (Anyport)"),
+        "{shown}"
+    );
     let shown = home.done(&["get", "web"]) + &home.done(&["servers", "--json"]);
     assert!(shown.contains("X-Key=<hidden>") && !shown.contains("s3cret"), "{shown}");
     assert!(home.done(&["tools", "-q", "guides"]).contains("search_docs\n"));
@@ -298,7 +337,11 @@ fn each_server_is_checked_side_by_side() {
     let started = std::time::Instant::now();
     let ended = home.run(&["servers", "--check", "--timeout", "6", "--json"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(started.elapsed().as_secs() < 18, "two silent servers took longer than one: {:?}", started.elapsed());
+    assert!(
+        started.elapsed().as_secs() < 18,
+        "two silent servers took longer than one: {:?}",
+        started.elapsed()
+    );
     let listed: Value = serde_json::from_str(&ended.stdout).unwrap();
     let check = |at: usize, name: &str| {
         let server = &listed["servers"][at];
@@ -331,7 +374,10 @@ fn a_clients_servers_are_copied_with_their_references() {
         r#"{"mcp": {"search": {"type": "remote", "url": "https://s.example/mcp", "headers": {"Authorization": "Bearer {env:TOKEN}"}},
             "local": {"type": "local", "command": ["npx", "-y", "local"]}}}"#,
     );
-    home.write("project/.vscode/mcp.json", r#"{"servers": {"here": {"command": "${workspaceFolder}/run", "cwd": "sub"}}}"#);
+    home.write(
+        "project/.vscode/mcp.json",
+        r#"{"servers": {"here": {"command": "${workspaceFolder}/run", "cwd": "sub"}}}"#,
+    );
     let copied = home.json(&["import", "opencode", "--json"]);
     assert_eq!(copied["servers"].as_array().unwrap().len(), 2, "{copied}");
     home.done(&["import", "VS Code", "here"]);
@@ -400,7 +446,11 @@ fn the_banner_of_a_bridge_has_a_name_that_clients_accept() {
         let mut program = crate::support::Program::start(command);
         let line = program.error_line(|line| line.starts_with("{\"mcpServers\""));
         let banner: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(banner["mcpServers"].as_object().unwrap().keys().collect::<Vec<_>>(), [expected], "{line}");
+        assert_eq!(
+            banner["mcpServers"].as_object().unwrap().keys().collect::<Vec<_>>(),
+            [expected],
+            "{line}"
+        );
     };
     check(&["--", "npx", "-y", "@modelcontextprotocol/server-everything"], "everything");
     check(&["--", "python3", script.to_str().unwrap()], "weather");
