@@ -4,9 +4,12 @@
 //! libraries.
 
 mod bridge;
+mod cache_path;
 mod client_session;
 mod commands;
 mod exit;
+mod help;
+mod list_cache;
 mod listen;
 mod logging;
 mod program;
@@ -35,7 +38,7 @@ use crate::report::Reader;
     version,
     about = "Any MCP client, any MCP server.",
     arg_required_else_help = true,
-    after_help = exit::help(),
+    after_help = help::of_program(),
     max_term_width = 100
 )]
 struct Arguments {
@@ -55,14 +58,16 @@ enum Command {
     Call(Box<commands::call::Arguments>),
     /// List the resources of a server.
     #[command(
-        override_usage = "anyport resources [OPTIONS] SERVER\n       anyport resources [OPTIONS] -- COMMAND [ARGS]..."
+        override_usage = "anyport resources [OPTIONS] SERVER\n       anyport resources [OPTIONS] -- COMMAND [ARGS]...",
+        after_help = "Examples:\n  anyport resources https://example.com/mcp\n  anyport resources --json -- npx -y @example/server"
     )]
     Resources(Box<commands::list::Arguments>),
     /// Read a resource of a server.
     Read(Box<commands::read::Arguments>),
     /// List the prompts of a server.
     #[command(
-        override_usage = "anyport prompts [OPTIONS] SERVER\n       anyport prompts [OPTIONS] -- COMMAND [ARGS]..."
+        override_usage = "anyport prompts [OPTIONS] SERVER\n       anyport prompts [OPTIONS] -- COMMAND [ARGS]...",
+        after_help = "Examples:\n  anyport prompts https://example.com/mcp\n  anyport prompts -v -- npx -y @example/server"
     )]
     Prompts(Box<commands::list::Arguments>),
     /// Fill in a prompt of a server.
@@ -73,8 +78,24 @@ enum Command {
     Doctor(Box<commands::doctor::Arguments>),
     /// Send the requests of a recording again, and compare the responses.
     Replay(Box<commands::replay::Arguments>),
-    /// Write a script that completes commands and options in a shell.
+    /// List the configured servers, and check whether they answer.
+    #[command(visible_alias = "list")]
+    Servers(Box<commands::servers::list::Arguments>),
+    /// Add a server to Anyport's own configuration, under a name.
+    Add(Box<commands::servers::add::Arguments>),
+    /// Show what is configured under a name.
+    Get(Box<commands::servers::get::Arguments>),
+    /// Remove a server from a configuration.
+    Remove(Box<commands::servers::remove::Arguments>),
+    /// Copy the servers of a client into Anyport's own configuration.
+    Import(Box<commands::servers::import::Arguments>),
+    /// Write a server, or the bridge before it, into the configuration of a client.
+    Install(Box<commands::servers::install::Arguments>),
+    /// Write a script that completes commands, options, servers and tools in a shell.
     Completions(commands::completions::Arguments),
+    /// Write what can stand at a place of a command line. The scripts of `completions` call it.
+    #[command(name = "__complete", hide = true)]
+    Complete(commands::completions::complete::Arguments),
 }
 
 impl Command {
@@ -89,7 +110,13 @@ impl Command {
             Self::Prompt(arguments) => &arguments.words.options,
             Self::Doctor(arguments) => &arguments.words.options,
             Self::Replay(arguments) => &arguments.options,
-            Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) => return None,
+            Self::Servers(arguments) => return Some(&arguments.output),
+            Self::Add(arguments) => return Some(&arguments.output),
+            Self::Get(arguments) => return Some(&arguments.output),
+            Self::Remove(arguments) => return Some(&arguments.output),
+            Self::Import(arguments) => return Some(&arguments.output),
+            Self::Install(arguments) => return Some(&arguments.output),
+            Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
         Some(&options.output)
     }
@@ -136,6 +163,15 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Replay(arguments) => commands::replay::run(&arguments),
+        Command::Servers(arguments) => commands::servers::list::run(&arguments),
+        Command::Add(arguments) => commands::servers::add::run(&arguments),
+        Command::Get(arguments) => commands::servers::get::run(&arguments),
+        Command::Remove(arguments) => commands::servers::remove::run(&arguments),
+        Command::Import(arguments) => commands::servers::import::run(&arguments),
+        Command::Install(arguments) => commands::servers::install::run(&arguments),
+        Command::Complete(arguments) => {
+            commands::completions::complete::run(&arguments, Arguments::command())
+        }
         Command::Completions(arguments) => commands::completions::run(&arguments, Arguments::command()),
     }
 }

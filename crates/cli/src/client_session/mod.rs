@@ -36,6 +36,7 @@ pub(crate) use self::options::Options;
 use self::{output::Output, progress::Bar, waiting::Waiting};
 use crate::{
     exit::Exit,
+    list_cache::{self, Listed},
     logging,
     render::safe,
     target::{Server, Surroundings, Target},
@@ -52,6 +53,17 @@ pub(crate) struct ClientSession {
     /// How long connecting and negotiation took.
     pub(crate) opened: Duration,
     pub(crate) bar: Bar,
+    /// The word of the command line that names it; `None` for a command.
+    word: Option<String>,
+}
+
+impl ClientSession {
+    /// Stores a list of a server that can be named again, for the completions of shells.
+    pub(crate) fn store(&self, listed: Listed<'_>) {
+        if let Some(word) = &self.word {
+            list_cache::store(word, listed);
+        }
+    }
 }
 
 /// Runs `work` with a connection to the server that `target` names, and closes it, also when a signal ends the program.
@@ -66,12 +78,14 @@ pub(crate) fn with<F>(
 where
     F: Future<Output = Result<Exit>>,
 {
+    let word = target.map(str::to_owned);
     let target = options.server.resolve(target, &Surroundings::here())?;
     if let (Some(found), true) = (&target.found, options.output.verbose > 0) {
         logging::notice(format!("{} is in {}", safe::line(&target.name), found.display()));
     }
     run(options, async |held| {
-        let (session, connection) = open(&target, options, options.observer()?).await?;
+        let (mut session, connection) = open(&target, options, options.observer()?).await?;
+        session.word = word;
         held.hold(&connection);
         let bar = session.bar.clone();
         bar.waiting.begin(format!("waiting for {}", target.name));
@@ -193,6 +207,7 @@ pub(crate) async fn over(
         name: target.name.clone(),
         opened: started.elapsed(),
         bar,
+        word: None,
     }))
 }
 

@@ -11,6 +11,7 @@ use super::{Words, list::some, tools::find};
 use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
+    list_cache::Listed,
     logging,
     render::{
         content::{self, Answer},
@@ -31,17 +32,17 @@ use crate::{
         anyport call add numbers:='[1, 2]' -- npx -y @example/server"
 )]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    pub(crate) words: Words,
     /// Save images, audio and other files of the answer in this folder.
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Send arguments that do not fit the tool's input schema, and accept a result that does not fit its output schema.
     #[arg(long)]
     unchecked: bool,
     /// Print all of the answer: the text and the structured content, also where one says what the other does.
-    #[arg(long, help_heading = "Output")]
+    #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    pub(crate) words: Words,
 }
 
 /// Calls the tool and shows what it answers.
@@ -72,6 +73,7 @@ async fn call(
     unchecked: bool,
 ) -> Result<CallToolResult> {
     let tools = some(session.client.tools().await).map_err(|error| errors::of_call(&error))?;
+    session.store(Listed::Tools(&tools));
     let tool = find(&tools, name)?;
     let fit = if unchecked { Fit::May } else { Fit::Must };
     let given = tool_args::parse(words, name, &tool.input_schema, fit, || io::read_to_string(io::stdin()))

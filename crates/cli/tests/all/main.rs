@@ -12,6 +12,9 @@ mod bridged_http;
 mod cache;
 mod coming_from;
 mod commands;
+#[cfg(unix)]
+mod completions;
+mod configured;
 mod crash;
 mod doctor;
 mod documents;
