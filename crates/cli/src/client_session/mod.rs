@@ -2,12 +2,18 @@
 //!
 //! - [`output`]: where the answer goes.
 //! - [`progress`], [`ask`]: what happens on the terminal while a call runs.
-//! - [`errors`]: what a fault of the server's means for the program.
+//! - [`errors`], [`opening_errors`]: what a fault of the server's means for the program; [`access`], [`credential`],
+//!   [`challenge`]: where it does not let the caller in; [`network`]: where it cannot be reached.
 //! - [`recording`]: a session as lines of JSON.
 
+mod access;
 pub(crate) mod ask;
+pub(crate) mod challenge;
 pub(crate) mod connect;
+pub(crate) mod credential;
 pub(crate) mod errors;
+pub(crate) mod network;
+pub(crate) mod opening_errors;
 mod options;
 pub(crate) mod output;
 pub(crate) mod progress;
@@ -69,7 +75,8 @@ where
     }
     run(options, async |held| {
         let recorder = options.record.as_deref().map(Recorder::create).transpose()?;
-        let opened = open(&target, options, recorder).await?;
+        let located = |error| errors::located(error, &target, &options.server);
+        let opened = open(&target, options, recorder).await.map_err(located)?;
         let (session, connection) = opened;
         held.hold(&connection);
         let bar = session.bar.clone();
@@ -77,7 +84,7 @@ where
         bar.clear();
         // A process that we started ends before we do.
         close(&connection).await;
-        done
+        done.map_err(located)
     })
 }
 

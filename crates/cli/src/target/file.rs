@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use jsonc_parser::{ParseOptions, parse_to_serde_value};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
@@ -25,6 +24,16 @@ pub(crate) enum FileError {
     /// It is no JSON, with or without comments.
     #[error("{path} is no JSON: {reason}", path = .0.display(), reason = .1)]
     NoJson(PathBuf, String),
+    /// What it says is not of the expected shape.
+    #[error("{key} in {path} is {found}, and an object was expected", path = .path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The key, or that it is the whole file.
+        key: &'static str,
+        /// The kind of its value.
+        found: &'static str,
+    },
     /// The entry is not a server.
     #[error("the server {name} in {path} is wrong: {reason}", path = .path.display())]
     Entry {
@@ -32,17 +41,21 @@ pub(crate) enum FileError {
         name: String,
         /// Where it stands.
         path: PathBuf,
-        /// The fault.
+        /// The fault, with its key.
         reason: String,
+        /// The advice.
+        help: String,
     },
 }
 
 impl FileError {
     /// The advice.
-    pub(super) fn help(&self) -> &'static str {
+    pub(super) fn help(&self) -> &str {
         match self {
             Self::Unreadable(..) => "name an mcp.json as FILE#NAME",
-            Self::NoJson(..) | Self::Entry { .. } => "correct the file",
+            Self::NoJson(..) => "correct the file",
+            Self::Shape { .. } => "correct the file: {\"mcpServers\": {\"NAME\": {\"command\": \"...\"}}}",
+            Self::Entry { help, .. } => help,
         }
     }
 }
@@ -69,9 +82,17 @@ impl McpFile {
         let no_json = |reason: String| FileError::NoJson(path.to_owned(), reason);
         let value: Option<Value> =
             parse_to_serde_value(text, &options).map_err(|error| no_json(error.to_string()))?;
-        let Some(Value::Object(file)) = value else {
-            return Err(no_json("an object with mcpServers or servers was expected".into()));
+        let shape = |key, found: &Value| FileError::Shape { path: path.to_owned(), key, found: kind(found) };
+        let file = match value {
+            Some(Value::Object(file)) => file,
+            Some(other) => return Err(shape("the whole", &other)),
+            None => return Err(no_json("an object with mcpServers or servers was expected".into())),
         };
+        for key in KEYS {
+            if let Some(wrong) = file.get(key).filter(|servers| !servers.is_object() && !servers.is_null()) {
+                return Err(shape(key, wrong));
+            }
+        }
         Ok(Self { path: path.to_owned(), servers: servers(&file, cwd) })
     }
 
@@ -88,13 +109,12 @@ impl McpFile {
         workspace: &Path,
     ) -> Option<Result<Server, FileError>> {
         let entry = self.servers.get(name)?;
-        let server = Entry::deserialize(entry)
-            .map_err(|error| error.to_string())
-            .and_then(|entry| entry.server(surroundings, workspace));
-        Some(server.map_err(|reason| FileError::Entry {
+        let server = Entry::read(entry).and_then(|entry| entry.server(surroundings, workspace));
+        Some(server.map_err(|Fault { reason, help }| FileError::Entry {
             name: name.to_owned(),
             path: self.path.clone(),
             reason,
+            help,
         }))
     }
 }
@@ -118,9 +138,9 @@ const STRICT: ParseOptions = ParseOptions {
 fn servers(file: &Map<String, Value>, cwd: &Path) -> IndexMap<String, Value> {
     let mut all = IndexMap::new();
     let mut take = |of: &Map<String, Value>| {
-        for key in ["mcpServers", "servers"] {
+        for key in KEYS {
             let entries = of.get(key).and_then(Value::as_object).into_iter().flatten();
-            for (name, entry) in entries.filter(|(_, entry)| entry.is_object()) {
+            for (name, entry) in entries.filter(|(_, entry)| !entry.is_null()) {
                 all.entry(name.clone()).or_insert_with(|| entry.clone());
             }
         }
@@ -137,53 +157,166 @@ fn servers(file: &Map<String, Value>, cwd: &Path) -> IndexMap<String, Value> {
     all
 }
 
+/// The keys under which servers stand.
+const KEYS: [&str; 2] = ["mcpServers", "servers"];
+
+/// The kind of a value, for messages.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// What is wrong with an entry, with its key, and what to do.
+struct Fault {
+    reason: String,
+    help: String,
+}
+
+impl Fault {
+    fn new(reason: String) -> Self {
+        Self { reason, help: "correct the file".into() }
+    }
+
+    fn kind(key: &str, found: &Value, expected: &str) -> Self {
+        Self::new(format!("its `{key}` is {}, and {expected} was expected", kind(found)))
+    }
+
+    /// A `${...}` of `key` means nothing here.
+    fn unexpanded(key: &str, why: &Unexpanded) -> Self {
+        let help = match why {
+            Unexpanded::Unset(variable) => {
+                format!("export {variable}=..., or write ${{{variable}:-DEFAULT}} in the file")
+            }
+            Unexpanded::Input { variable, .. } => format!("export {variable}=..."),
+            Unexpanded::NoHome | Unexpanded::Foreign(_) => "write the value into the file".into(),
+        };
+        Self { reason: format!("in its `{key}`, {why}"), help }
+    }
+}
+
+/// The values of `type`.
+const TYPES: [&str; 9] = [
+    "stdio",
+    "http",
+    "sse",
+    "streamable-http",
+    "streamableHttp",
+    "streamable_http",
+    "ws",
+    "websocket",
+    "local",
+];
+
 /// One server as it stands in the file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Default)]
 struct Entry {
-    #[serde(rename = "type")]
     kind: Option<String>,
     command: Option<String>,
     args: Vec<String>,
     env: IndexMap<String, Value>,
     env_file: Option<String>,
     cwd: Option<String>,
-    #[serde(alias = "httpUrl", alias = "serverUrl")]
-    url: Option<String>,
+    /// With its key.
+    url: Option<(&'static str, String)>,
     headers: IndexMap<String, String>,
 }
 
 impl Entry {
-    fn server(self, surroundings: &Surroundings, workspace: &Path) -> Result<Server, String> {
-        let said = |error: Unexpanded| error.to_string();
-        let expand = |text: &str| expand(text, surroundings, workspace).map_err(said);
-        let path = |text: &str| expand(text).map(|path| workspace.join(path));
-        match (&self.command, &self.url, self.kind.as_deref()) {
-            (Some(command), _, None | Some("stdio")) | (Some(command), None, _) => Ok(Server::Command {
-                program: expand(command)?,
-                arguments: self.args.iter().map(|word| expand(word)).collect::<Result<_, _>>()?,
-                environment: self.environment(&expand, &path)?,
-                cwd: self.cwd.as_deref().map(path).transpose()?,
-            }),
-            (_, Some(url), _) => {
-                let header =
-                    |(name, value): (&String, &String)| Ok((name.clone(), SecretValue::new(expand(value)?)));
-                let headers = self.headers.iter().map(header).collect::<Result<_, String>>()?;
-                Server::url(&expand(url)?, headers).map_err(|error| error.to_string())
+    fn read(entry: &Value) -> Result<Self, Fault> {
+        let Value::Object(entry) = entry else {
+            return Err(Fault::new(format!("it is {}, and an object was expected", kind(entry))));
+        };
+        let given = |key: &str| entry.get(key).filter(|value| !value.is_null());
+        let text_of = |key: &str, value: &Value| match value {
+            Value::String(text) => Ok(text.clone()),
+            other => Err(Fault::kind(key, other, "a text")),
+        };
+        let text = |key: &str| given(key).map(|value| text_of(key, value)).transpose();
+        let object = |key: &str| match given(key) {
+            None => Ok(Map::new()),
+            Some(Value::Object(object)) => Ok(object.clone()),
+            Some(other) => Err(Fault::kind(key, other, "an object")),
+        };
+        let args = match given("args") {
+            None => Vec::new(),
+            Some(Value::Array(words)) => {
+                words.iter().map(|word| text_of("args[]", word)).collect::<Result<_, _>>()?
             }
-            (None, None, _) => Err("it has neither a command nor a url".into()),
+            Some(other) => return Err(Fault::kind("args", other, "a list")),
+        };
+        let mut headers = IndexMap::new();
+        for (name, value) in object("headers")? {
+            let value = text_of(&format!("headers.{name}"), &value)?;
+            headers.insert(name, value);
+        }
+        let mut url = None;
+        for key in ["url", "httpUrl", "serverUrl"] {
+            url = url.or(text(key)?.map(|text| (key, text)));
+        }
+        let kind = text("type")?;
+        if let Some(kind) = kind.as_deref().filter(|kind| !TYPES.contains(kind)) {
+            let known = TYPES.join(", ");
+            return Err(Fault::new(format!("its `type` is {kind:?}, which is not known; there are {known}")));
+        }
+        Ok(Self {
+            kind,
+            command: text("command")?,
+            args,
+            env: object("env")?.into_iter().collect(),
+            env_file: text("envFile")?,
+            cwd: text("cwd")?,
+            url,
+            headers,
+        })
+    }
+
+    fn server(self, surroundings: &Surroundings, workspace: &Path) -> Result<Server, Fault> {
+        let expand = |key: &str, text: &str| {
+            expand(text, surroundings, workspace).map_err(|why| Fault::unexpanded(key, &why))
+        };
+        let path = |key: &str, text: &str| expand(key, text).map(|path| workspace.join(path));
+        match (&self.command, &self.url, self.kind.as_deref()) {
+            (Some(command), _, None | Some("stdio" | "local")) | (Some(command), None, _) => {
+                let word = |(at, word): (usize, &String)| expand(&format!("args[{at}]"), word);
+                Ok(Server::Command {
+                    program: expand("command", command)?,
+                    arguments: self.args.iter().enumerate().map(word).collect::<Result<_, _>>()?,
+                    environment: self.environment(&expand, &path)?,
+                    cwd: self.cwd.as_deref().map(|cwd| path("cwd", cwd)).transpose()?,
+                })
+            }
+            (_, Some((key, url)), _) => {
+                let header = |(name, value): (&String, &String)| {
+                    let value = expand(&format!("headers.{name}"), value)?;
+                    Ok((name.clone(), SecretValue::new(value)))
+                };
+                let headers = self.headers.iter().map(header).collect::<Result<_, Fault>>()?;
+                Server::url(&expand(key, url)?, headers)
+                    .map_err(|error| Fault::new(format!("its `{key}`: {error}")))
+            }
+            (None, None, _) => Err(Fault {
+                reason: "it has neither a command nor a url".into(),
+                help: "correct the file: a server has a \"command\" or a \"url\"".into(),
+            }),
         }
     }
 
     fn environment(
         &self,
-        expand: &impl Fn(&str) -> Result<String, String>,
-        path: &impl Fn(&str) -> Result<PathBuf, String>,
-    ) -> Result<Vec<(String, SecretValue)>, String> {
+        expand: &impl Fn(&str, &str) -> Result<String, Fault>,
+        path: &impl Fn(&str, &str) -> Result<PathBuf, Fault>,
+    ) -> Result<Vec<(String, SecretValue)>, Fault> {
         let mut environment = IndexMap::new();
         if let Some(file) = &self.env_file {
-            let file = path(file)?;
-            let wrong = |error: dotenvy::Error| format!("its envFile {}: {error}", file.display());
+            let file = path("envFile", file)?;
+            let wrong =
+                |error: dotenvy::Error| Fault::new(format!("its envFile {}: {error}", file.display()));
             for pair in dotenvy::from_path_iter(&file).map_err(wrong)? {
                 let (name, value) = pair.map_err(wrong)?;
                 environment.insert(name, value);
@@ -191,7 +324,7 @@ impl Entry {
         }
         for (name, value) in &self.env {
             let value = match value {
-                Value::String(text) => expand(text)?,
+                Value::String(text) => expand(&format!("env.{name}"), text)?,
                 Value::Null => continue,
                 value => value.to_string(),
             };
@@ -293,7 +426,11 @@ mod tests {
         assert!(file.server("null", &surroundings(), Path::new("/")).is_none());
         let said = |name| server(&file, name).unwrap_err().to_string();
         assert_eq!(said("no"), "the server no in mcp.json is wrong: it has neither a command nor a url");
-        assert!(said("list").contains("expected a string"), "{}", said("list"));
+        assert!(
+            said("list").contains("its `command` is a list, and a text was expected"),
+            "{}",
+            said("list")
+        );
         assert!(said("u").contains("x://y"), "{}", said("u"));
         assert!(said("unset").contains("${NONE} is not set"), "{}", said("unset"));
     }

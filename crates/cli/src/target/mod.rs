@@ -106,6 +106,16 @@ impl Options {
         self.timeout.unwrap_or(CALL_TIMEOUT)
     }
 
+    /// The place of the bearer token.
+    pub(crate) fn bearer(&self) -> Option<&str> {
+        self.bearer.as_deref()
+    }
+
+    /// The names of the headers.
+    pub(crate) fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.header.iter().filter_map(|text| Some(text.split_once(':')?.0.trim()))
+    }
+
     /// Whether a command stands in place of TARGET.
     pub(crate) fn is_command(&self) -> bool {
         !self.command.is_empty()
@@ -247,7 +257,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a call through the bridge may take without progress, unless something else is said.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// The forms of a server's name.
-const HOW: &str = "name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
+const HOW: &str =
+    "SERVER comes first: name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
 
 fn idle(given: bool, option: &str, what: &str) -> Result<()> {
     match given {
@@ -275,7 +286,7 @@ fn bearer(location: &str) -> Result<String> {
             "keep the token in a variable or a file, and give --bearer env:NAME or --bearer file:PATH",
         )
     })?;
-    secret.read_given()
+    secret.read_given("--bearer")
 }
 
 /// The server that a word stands for: a URL, `FILE#NAME`, a file with one server, or the name of one.
@@ -289,15 +300,41 @@ fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
     if let Some((path, name)) = word.rsplit_once('#') {
         return in_file(Path::new(path), Some(name), surroundings);
     }
-    let path = Path::new(word);
-    if path.is_file() && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
-        return in_file(path, None, surroundings);
+    if is_file(word) {
+        return in_file(Path::new(word), None, surroundings);
     }
     look_for(word, surroundings)
 }
 
+/// Whether `word` leads to a server: it is the URL of one, or a configuration has it.
+pub(crate) fn is_server(word: &str, surroundings: &Surroundings) -> bool {
+    named(word, surroundings).is_ok()
+}
+
+/// Whether `word` is meant as a server, also where there is none: a URL of a scheme of servers, a server of a file, or one
+/// that a configuration has.
+pub(crate) fn may_be_server(word: &str, surroundings: &Surroundings) -> bool {
+    match word.split_once("://") {
+        Some((scheme, _)) => ["http", "https", "ws", "wss", "unix"].contains(&scheme),
+        None => word.contains('#') || is_file(word) || is_server(word, surroundings),
+    }
+}
+
+/// Whether `word` is the name of a configuration file, which need not be there.
+fn is_file(word: &str) -> bool {
+    Path::new(word).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
+}
+
 fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
     let absolute = surroundings.cwd.join(path);
+    if !absolute.exists() {
+        let help = "correct the path; a server of another file is FILE#NAME";
+        return Err(UserError::usage(format!("there is no file {}", path.display()), help));
+    }
+    if absolute.is_dir() {
+        let problem = format!("{} is a folder", path.display());
+        return Err(UserError::usage(problem, "name the file in it that lists servers"));
+    }
     let file = McpFile::read(&absolute, &surroundings.cwd)
         .map_err(|error| UserError::usage(error.to_string(), error.help()))?;
     let names: Vec<&str> = file.names().collect();
@@ -333,7 +370,7 @@ fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Resu
 }
 
 fn found(name: &str, server: Result<Server, file::FileError>, location: ConfigLocation) -> Result<Target> {
-    let server = server.map_err(|error| UserError::usage(error.to_string(), "correct the file"))?;
+    let server = server.map_err(|error| UserError::usage(error.to_string(), error.help()))?;
     Ok(Target { server, name: name.to_owned(), found: Some(location.path) })
 }
 

@@ -15,6 +15,7 @@ mod commands;
 mod crash;
 mod doctor;
 mod documents;
+mod failing_commands;
 mod findable;
 mod first_ten_minutes;
 mod flags;
