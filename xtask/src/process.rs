@@ -29,13 +29,23 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
 /// # Errors
 /// When it cannot start or does not succeed.
 pub(crate) fn stdout(command: &mut Command) -> Result<Vec<u8>, Failure> {
+    let (written, ended) = output(command)?;
+    ended.map(|()| written)
+}
+
+/// Runs `command` to its end and returns what it wrote to its standard output, and whether it succeeded; errors are shown.
+///
+/// # Errors
+/// When it cannot start.
+pub(crate) fn output(command: &mut Command) -> Result<(Vec<u8>, Result<(), Failure>), Failure> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| cannot_start(command, &error))?;
-    if output.status.success() {
-        Ok(output.stdout)
+    let ended = if output.status.success() {
+        Ok(())
     } else {
         Err(format!("`{}` ended with {}", show(command), output.status).into())
-    }
+    };
+    Ok((output.stdout, ended))
 }
 
 /// `command` with these words before its own; without any, as it is.

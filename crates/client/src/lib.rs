@@ -56,7 +56,8 @@ pub use anyport_transport::client::http;
 pub use anyport_transport::client::websocket;
 #[cfg(feature = "connect")]
 pub use anyport_transport::client::{
-    CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver, Target, child::Command,
+    CloseReason, ConnectError, ConnectOptions, Connection, HttpExchange, MessageObserver, Target,
+    child::{Command, LastLine},
 };
 #[cfg(feature = "connect")]
 pub use anyport_upstream::RevisionCache;

@@ -35,7 +35,10 @@ impl Pool {
     ) -> Result<(Arc<Slot>, Arc<Up>), Failure> {
         let hold = self.hold(context, preferred, false);
         let (hold, up) = self.up_for(hold, context, preferred, false).await?;
-        Ok((hold.slot().clone(), up))
+        let slot = hold.slot().clone();
+        // Another connection of the server may have been replaced since this one was opened, and the eras forgotten with it.
+        self.lock().eras.learn(slot.key.preferred(), Era::of(up.session.revision()));
+        Ok((slot, up))
     }
 
     /// The connection for a call that holds a place, once it is there; the place may be another one then.

@@ -24,6 +24,10 @@ limits! {
         /// The time after which an idle connection is closed. The last one of a server stays open, because the server's memory
         /// would go with it.
         #[default(10 minutes)]
+        #[limit(
+            Seconds "upstream_idle",
+            beyond = "an unused connection to the server is closed, unless it is the last one"
+        )]
         pub idle: Duration,
         /// The time before the second attempt to connect; it doubles with each attempt that fails.
         #[default(250 ms)]

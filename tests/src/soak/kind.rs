@@ -24,6 +24,12 @@ impl Kind {
         }
     }
 
+    /// How many descriptors more a bridge may hold at the end than at the beginning: it listens to a legacy server on a stream, to
+    /// a modern one only for those who subscribe, and this server may have become a legacy one.
+    pub(super) fn listens_later(self) -> usize {
+        usize::from(self == Self::Changing)
+    }
+
     /// The eras of the server when it starts next, as [`super::serve`] is told them.
     pub(super) fn era(self, random: &mut Rng) -> &'static str {
         match self {

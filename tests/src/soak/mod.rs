@@ -72,7 +72,7 @@ pub async fn run(plan: &Plan) -> Result<Report, Fault> {
         format!("{tally}\n{:<28} {:>12} {:>12} {:>12}\n", "bridge before", "MiB", "descriptors", "children");
     for ((upstream, before), after) in upstreams.iter().zip(&before).zip(&after) {
         text += &format!("{:<28} {}\n", upstream.kind.name(), after.beside(before));
-        for fault in after.exceeds(before) {
+        for fault in after.exceeds(before, upstream.kind.listens_later()) {
             tally.violation(format!("the bridge before {} {fault}", upstream.kind.name()));
         }
         for session in caller::still_open(upstream.address, &tally.sessions(upstream.kind)).await? {
@@ -124,11 +124,13 @@ async fn settled(upstreams: &[Arc<Upstream>], before: Option<&[Held]>) -> Result
         return Ok(held()?);
     };
     let until = Instant::now() + SETTLES;
-    // Sessions that were left end by themselves.
-    sleep(upstream::SESSION_IDLE * 2).await;
+    // Sessions that were left end by themselves, and so do connections that were theirs.
+    sleep(upstream::IDLE * 2).await;
     loop {
         let held = held()?;
-        let is_settled = held.iter().zip(before).all(|(held, before)| held.exceeds(before).is_empty());
+        let mut pairs = upstreams.iter().zip(held.iter().zip(before));
+        let is_settled = pairs
+            .all(|(upstream, (held, before))| held.exceeds(before, upstream.kind.listens_later()).is_empty());
         if is_settled || Instant::now() > until {
             return Ok(held);
         }

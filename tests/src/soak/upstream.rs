@@ -19,8 +19,8 @@ use super::{
 };
 use crate::cross_transport::Fault;
 
-/// How long a session without a request lives in the bridges.
-pub(super) const SESSION_IDLE: Duration = Duration::from_secs(5);
+/// How long a session without a request, and a connection to a server without a call, live in the bridges.
+pub(super) const IDLE: Duration = Duration::from_secs(5);
 
 /// How long a bridge waits for a server that says nothing.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,7 +58,10 @@ impl Upstream {
         let this = std::env::current_exe()?;
         let mut bridge = Command::new(&plan.program);
         bridge.args(["bridge", "--port", "0", "--timeout", &TIMEOUT.as_secs().to_string()]);
-        bridge.args(["--log-level", "error", "--limit", &format!("session_idle={}", SESSION_IDLE.as_secs())]);
+        bridge.args(["--log-level", "error"]);
+        for limit in ["session_idle", "upstream_idle"] {
+            bridge.args(["--limit", &format!("{limit}={}", IDLE.as_secs())]);
+        }
         let state = tempfile::tempdir()?;
         bridge.arg("--state-dir").arg(state.path());
         let server = if kind == Kind::Program {

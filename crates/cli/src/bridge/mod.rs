@@ -92,7 +92,8 @@ fn upstream(
         .open_timeout(arguments.server.timeout());
     // What a client does not read is not read from the server either.
     let opening = opening.buffers(buffers.clone());
-    let reach = TransportConnector::new(guard::guarded(target.server.destination()?), opening);
+    let reach =
+        TransportConnector::new(guard::guarded(arguments.server.destination(&target.server)?), opening);
     let connections = match target.server {
         // Each is a process of its own.
         Server::Command { .. } => 8,

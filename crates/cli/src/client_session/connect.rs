@@ -3,24 +3,27 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use anyport_transport::client::{self, ConnectOptions, Connection, MessageObserver};
+use anyport_transport::client::{self, ConnectOptions, Connection, MessageObserver, child::LastLine};
 use serde_json::json;
 
-use super::{Options, opening_errors::failed, recording::Recorder};
+use super::{Options, opening_errors::failed};
 use crate::target::Target;
 
-/// Connects to the server.
+/// Connects to the server; `last_line` receives what a program says last.
 ///
 /// # Errors
 /// When that fails, with what to do.
 pub(super) async fn connect(
     target: &Target,
     options: &Options,
-    recorder: Option<Arc<Recorder>>,
+    observer: Option<Arc<dyn MessageObserver>>,
+    last_line: LastLine,
 ) -> Result<Connection> {
-    let tap = recorder.map(|recorder| recorder as Arc<dyn MessageObserver>);
-    let destination = hurried(target.server.destination()?);
-    match client::connect(&destination, &opening(options, tap)).await {
+    let mut destination = hurried(options.server.destination(&target.server)?);
+    if let client::Target::Command(command) = &mut destination {
+        command.last_line = Some(last_line);
+    }
+    match client::connect(&destination, &opening(options, observer)).await {
         Ok(connection) => Ok(connection),
         Err(error) => Err(failed(&error, target, options).await),
     }

@@ -80,6 +80,7 @@ async fn call(
     if !unchecked {
         check(tool, &given).await?;
     }
+    session.bar.waiting.begin(format!("calling {name}"));
     let bar = session.bar.clone();
     let call = session.client.call(name, given).progress(move |step| bar.show(&step));
     let result = if unchecked { call.unchecked() } else { call }.await;

@@ -57,6 +57,7 @@ async fn get(
     })?;
     let given = tool_args::parse(words, name, &schema(prompt), Fit::Must, || io::read_to_string(io::stdin()))
         .map_err(|mistake| UserError::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;
+    session.bar.waiting.begin(format!("filling in {name}"));
     let result = session.client.prompt(name, given).await.map_err(|error| errors::of_call(&error))?;
     output.show(|| &result, |output| Ok(content::prompt(&result, files, output.screen)?))?;
     Ok(Exit::Done)

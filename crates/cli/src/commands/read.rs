@@ -46,6 +46,7 @@ async fn read(
     uri: String,
     files: &content::Files,
 ) -> Result<Exit> {
+    session.bar.waiting.begin(format!("reading {uri}"));
     let bar = session.bar.clone();
     let result = session.client.read(uri.as_str()).progress(move |step| bar.show(&step)).await;
     session.bar.clear();

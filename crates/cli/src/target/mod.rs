@@ -47,8 +47,12 @@ use crate::{
 #[group(skip)]
 pub(crate) struct Options {
     /// A header sent to the server, as 'Name: value'; ${NAME} is read from the environment. May be given several times.
-    #[arg(long, value_name = "NAME: VALUE")]
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     header: Vec<String>,
+    /// Accept any TLS certificate, from whomever it is. Whoever stands between can then read and change everything, the
+    /// token included.
+    #[arg(long)]
+    pub(crate) insecure: bool,
     /// Source of the bearer token: env:NAME or file:PATH.
     #[arg(long, value_name = "PLACE")]
     bearer: Option<String>,
@@ -177,6 +181,7 @@ impl Options {
             Server::Command { environment, cwd, .. } => {
                 idle(!self.header.is_empty(), "--header", "a URL")?;
                 idle(self.bearer.is_some(), "--bearer", "a URL")?;
+                idle(self.insecure, "--insecure", "a URL")?;
                 for (name, value) in given_environment {
                     environment.retain(|(other, _)| *other != name);
                     environment.push((name, value));
@@ -194,6 +199,7 @@ impl Options {
             Server::Unix(_) => {
                 idle(!self.header.is_empty(), "--header", "a URL")?;
                 idle(self.bearer.is_some(), "--bearer", "a URL")?;
+                idle(self.insecure, "--insecure", "a URL")?;
                 idle(!given_environment.is_empty(), "-e", "a command")?;
                 idle(self.cwd.is_some(), "--cwd", "a command")?;
             }

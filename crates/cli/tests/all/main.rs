@@ -31,4 +31,6 @@ mod signals;
 mod stdio;
 mod stray;
 mod support;
+#[cfg(unix)]
+mod terminal;
 mod transports;

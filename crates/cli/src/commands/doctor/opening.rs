@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use anyport_service::sync::Lock;
 use anyport_transport::client::{
-    self, CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver,
+    self, CloseReason, ConnectError, ConnectOptions, Connection, HttpExchange, MessageObserver,
 };
 use serde_json::Value;
 use url::Url;
@@ -20,7 +20,6 @@ use crate::{
         credential::Credential,
         network::over_tls,
         opening_errors::{INSTALLED, SPEAKS_STDIO, words},
-        recording::Recorder,
     },
     target::{SecretValue, Server, Target},
 };
@@ -39,8 +38,7 @@ pub(super) async fn open(
     destination: &client::Target,
     options: &client_session::Options,
 ) -> Result<Option<Opened>> {
-    let recorder = options.record.as_deref().map(Recorder::create).transpose()?;
-    let ear = Arc::new(Ear { recorder, heard: Lock::default() });
+    let ear = Arc::new(Ear { observer: options.observer()?, heard: Lock::default() });
     let started = Instant::now();
     let tried = client::connect(destination, &connect::opening(options, Some(ear.clone()))).await;
     let took = started.elapsed();
@@ -205,7 +203,7 @@ const GLANCE: Duration = Duration::from_secs(3);
 
 /// Hears what the server says before anything is agreed.
 struct Ear {
-    recorder: Option<Arc<Recorder>>,
+    observer: Option<Arc<dyn MessageObserver>>,
     heard: Lock<Heard>,
 }
 
@@ -220,14 +218,20 @@ struct Heard {
 
 impl MessageObserver for Ear {
     fn sent(&self, message: &[u8]) {
-        if let Some(recorder) = &self.recorder {
-            recorder.sent(message);
+        if let Some(observer) = &self.observer {
+            observer.sent(message);
+        }
+    }
+
+    fn http(&self, exchange: &HttpExchange<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.http(exchange);
         }
     }
 
     fn received(&self, message: &[u8]) {
-        if let Some(recorder) = &self.recorder {
-            recorder.received(message);
+        if let Some(observer) = &self.observer {
+            observer.received(message);
         }
         let mut heard = self.heard.lock();
         let value: Value = serde_json::from_slice(message).unwrap_or_default();
