@@ -73,4 +73,4 @@ pub use handler::{Answers, ElicitAnswer, Form, Handler, Page, Refused};
 pub use list::{List, Listed, Pages};
 pub use listen::{Change, Changes, Listen};
 pub use result::CallResult;
-pub use schema::check_arguments;
+pub use schema::{ArgumentsError, check_arguments};

@@ -2,7 +2,6 @@
 
 mod arguments;
 mod banner;
-mod cache_path;
 pub(crate) mod guard;
 
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
@@ -23,6 +22,7 @@ use anyport_upstream::{TransportConnector, Upstream};
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
 use crate::{
+    cache_path,
     listen::{self, Limits},
     logging,
     program::{self, Missing},

@@ -42,6 +42,7 @@ pub(crate) use self::options::Options;
 use self::{output::Output, progress::Bar, waiting::Waiting};
 use crate::{
     exit::Exit,
+    list_cache::{self, Listed},
     logging,
     render::safe,
     target::{Server, Surroundings, Target},
@@ -58,6 +59,17 @@ pub(crate) struct ClientSession {
     /// How long connecting and negotiation took.
     pub(crate) opened: Duration,
     pub(crate) bar: Bar,
+    /// The word of the command line that names it; `None` for a command.
+    word: Option<String>,
+}
+
+impl ClientSession {
+    /// Stores a list of a server that can be named again, for the completions of shells.
+    pub(crate) fn store(&self, listed: Listed<'_>) {
+        if let Some(word) = &self.word {
+            list_cache::store(word, listed);
+        }
+    }
 }
 
 /// Runs `work` with a connection to the server that `target` names, and closes it, also when a signal ends the program.
@@ -72,13 +84,15 @@ pub(crate) fn with<F>(
 where
     F: Future<Output = Result<Exit>>,
 {
+    let word = target.map(str::to_owned);
     let target = options.server.resolve(target, &Surroundings::here())?;
     if let (Some(found), true) = (&target.found, options.output.verbose > 0) {
         logging::notice(format!("{} is in {}", safe::line(&target.name), found.display()));
     }
     run(options, async |held| {
         let located = |error| errors::located(error, &target, &options.server);
-        let (session, connection) = open(&target, options, options.observer()?).await.map_err(located)?;
+        let (mut session, connection) = open(&target, options, options.observer()?).await.map_err(located)?;
+        session.word = word;
         held.hold(&connection);
         let bar = session.bar.clone();
         bar.waiting.begin(format!("waiting for {}", target.name));
@@ -200,6 +214,7 @@ pub(crate) async fn over(
         name: target.name.clone(),
         opened: started.elapsed(),
         bar,
+        word: None,
     }))
 }
 

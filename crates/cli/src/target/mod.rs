@@ -425,6 +425,21 @@ fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
     Err(UserError::usage(problem, help))
 }
 
+/// The names of the servers that are configured, the nearest first, each with the program in whose file it stands.
+pub(crate) fn configured_names(surroundings: &Surroundings) -> Vec<(String, String)> {
+    let mut names: Vec<(String, String)> = Vec::new();
+    for location in config_locations(surroundings) {
+        // A file that is broken, or not there, is no reason not to look on.
+        let Ok(file) = McpFile::read(&location.path, &surroundings.cwd) else { continue };
+        for name in file.names() {
+            if !names.iter().any(|(known, _)| known == name) {
+                names.push((name.to_owned(), location.program.to_owned()));
+            }
+        }
+    }
+    names
+}
+
 /// Whether a word looks like a URL that lacks its scheme.
 fn is_url(word: &str) -> bool {
     let host = word.split('/').next().unwrap_or(word);

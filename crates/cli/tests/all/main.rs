@@ -12,6 +12,8 @@ mod bridged_http;
 mod cache;
 mod coming_from;
 mod commands;
+#[cfg(unix)]
+mod completions;
 mod crash;
 mod doctor;
 mod documents;

@@ -1,4 +1,5 @@
 mod both_eras;
+mod listeners;
 mod outside_calls;
 
 use std::{
@@ -464,7 +465,7 @@ async fn a_call_that_comes_as_its_connection_is_retired_goes_over_the_next_one()
 /// The connection is retired while another call goes on there, for however long.
 #[tokio::test(start_paused = true)]
 async fn listeners_leave_a_retired_connection_at_once() {
-    for (server, session) in [(LEGACY, LEGACY), (LEGACY, MODERN), (MODERN, LEGACY)] {
+    for (server, session) in [(LEGACY, LEGACY), (LEGACY, MODERN), (MODERN, LEGACY), (MODERN, MODERN)] {
         let farm = Farm::new(server);
         let upstream = upstream(&farm);
         let context = caller(session, json!({}));

@@ -36,14 +36,16 @@ use crate::{
     override_usage = "anyport doctor [OPTIONS] SERVER [--call TOOL [KEY=VALUE]...]\n       \
         anyport doctor [OPTIONS] [--call TOOL [KEY=VALUE]...] -- COMMAND [ARGS]...",
     after_help = "The last step calls a read-only tool without required arguments or, if the server has no such tool, \
-        one that does not exist, which the server must refuse. The exit code is that of the failed step."
+        one that does not exist, which the server must refuse. The exit code is that of the failed step.\n\nExamples:\n  \
+        anyport doctor https://example.com/mcp --bearer env:TOKEN\n  \
+        anyport doctor --call search query=issues -- npx -y @example/server"
 )]
 pub(crate) struct Arguments {
+    /// Call this tool at the end, with the arguments that follow the server.
+    #[arg(long, value_name = "TOOL")]
+    call: Option<String>,
     #[command(flatten)]
     pub(crate) words: Words,
-    /// Call this tool at the end, with the arguments that follow the server.
-    #[arg(long, value_name = "TOOL", help_heading = "Server")]
-    call: Option<String>,
 }
 
 /// Goes the way to the server and says how far it leads.

@@ -1,4 +1,4 @@
-//! The program on a terminal: its three streams lead to a pseudo terminal, and the test sees the screen.
+//! The program on a terminal: its three streams lead to a pseudo terminal, and the test sees the screen and presses keys.
 
 use std::{
     fs::File,
@@ -22,6 +22,7 @@ use super::PATIENCE;
 /// A running program, and the terminal that it is on.
 pub(crate) struct Terminal {
     child: Child,
+    keyboard: File,
     seen: Arc<Mutex<Seen>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -68,9 +69,10 @@ impl Terminal {
         drop(command);
         let seen = Seen { screen: vt100::Parser::new(grid.0, grid.1, 0), bytes: Vec::new() };
         let seen = Arc::new(Mutex::new(seen));
-        let (output, all) = (File::from(terminal), seen.clone());
+        let keyboard = File::from(terminal);
+        let (output, all) = (keyboard.try_clone().unwrap(), seen.clone());
         let reader = thread::spawn(move || watch(output, &all));
-        Self { child, seen, reader: Some(reader) }
+        Self { child, keyboard, seen, reader: Some(reader) }
     }
 
     /// The screen as text, without empty lines at its end.
@@ -91,6 +93,11 @@ impl Terminal {
             assert!(Instant::now() < deadline, "there is no {text:?} on the screen:\n{screen}");
             thread::park_timeout(Duration::from_millis(10));
         }
+    }
+
+    /// Presses keys.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Waits until the program ends, and returns its exit code, the screen, and all that was written to the terminal.
