@@ -54,14 +54,14 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
 const MEANT: &[(&[&str], &str)] = &[
     (
         &["ls", "list-tools", "show"],
-        "`anyport tools SERVER` lists the tools of a server, `anyport resources SERVER` and `anyport prompts SERVER` the rest",
+        "`anyport servers` lists the configured servers, `anyport tools SERVER` the tools of one",
     ),
     (
         &["run", "exec", "invoke", "call-tool", "use"],
         "`anyport call SERVER TOOL` calls a tool; a server that is a program stands after --: anyport tools -- COMMAND",
     ),
     (
-        &["login", "logout", "auth", "connect"],
+        &["login", "logout", "auth"],
         "a command connects by itself: give a token with --bearer env:NAME; `anyport doctor SERVER` says where to get one",
     ),
     (&["proxy", "gateway", "forward"], "`anyport bridge SERVER` puts a server in front of other clients"),
