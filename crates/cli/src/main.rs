@@ -78,6 +78,19 @@ enum Command {
     Doctor(Box<commands::doctor::Arguments>),
     /// Send the requests of a recording again, and compare the responses.
     Replay(Box<commands::replay::Arguments>),
+    /// List the configured servers, and check whether they answer.
+    #[command(visible_alias = "list")]
+    Servers(Box<commands::servers::list::Arguments>),
+    /// Add a server to Anyport's own configuration, under a name.
+    Add(Box<commands::servers::add::Arguments>),
+    /// Show what is configured under a name.
+    Get(Box<commands::servers::get::Arguments>),
+    /// Remove a server from a configuration.
+    Remove(Box<commands::servers::remove::Arguments>),
+    /// Copy the servers of a client into Anyport's own configuration.
+    Import(Box<commands::servers::import::Arguments>),
+    /// Write a server, or the bridge before it, into the configuration of a client.
+    Install(Box<commands::servers::install::Arguments>),
     /// Write a script that completes commands, options, servers and tools in a shell.
     Completions(commands::completions::Arguments),
     /// Write what can stand at a place of a command line. The scripts of `completions` call it.
@@ -97,6 +110,12 @@ impl Command {
             Self::Prompt(arguments) => &arguments.words.options,
             Self::Doctor(arguments) => &arguments.words.options,
             Self::Replay(arguments) => &arguments.options,
+            Self::Servers(arguments) => return Some(&arguments.output),
+            Self::Add(arguments) => return Some(&arguments.output),
+            Self::Get(arguments) => return Some(&arguments.output),
+            Self::Remove(arguments) => return Some(&arguments.output),
+            Self::Import(arguments) => return Some(&arguments.output),
+            Self::Install(arguments) => return Some(&arguments.output),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
         Some(&options.output)
@@ -144,6 +163,12 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Replay(arguments) => commands::replay::run(&arguments),
+        Command::Servers(arguments) => commands::servers::list::run(&arguments),
+        Command::Add(arguments) => commands::servers::add::run(&arguments),
+        Command::Get(arguments) => commands::servers::get::run(&arguments),
+        Command::Remove(arguments) => commands::servers::remove::run(&arguments),
+        Command::Import(arguments) => commands::servers::import::run(&arguments),
+        Command::Install(arguments) => commands::servers::install::run(&arguments),
         Command::Complete(arguments) => {
             commands::completions::complete::run(&arguments, Arguments::command())
         }

@@ -8,6 +8,7 @@ pub(crate) mod list;
 pub(crate) mod prompt;
 pub(crate) mod read;
 pub(crate) mod replay;
+pub(crate) mod servers;
 pub(crate) mod tools;
 
 use anyhow::Result;

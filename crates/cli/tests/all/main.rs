@@ -14,6 +14,7 @@ mod coming_from;
 mod commands;
 #[cfg(unix)]
 mod completions;
+mod configured;
 mod crash;
 mod doctor;
 mod documents;
