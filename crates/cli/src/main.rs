@@ -23,13 +23,14 @@ mod serve;
 mod state_dir;
 mod target;
 mod tool_args;
+mod usage;
 mod user_error;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::report::Reader;
+use crate::{render::Colour, report::Reader};
 
 /// Any MCP client, any MCP server.
 #[derive(Debug, Parser)]
@@ -129,19 +130,19 @@ fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return report::report_usage(&error, wanted_by(std::env::args_os())),
+        Err(error) => {
+            let words: Vec<_> = std::env::args_os().skip(1).collect();
+            return report::report_usage(&error, &words, &Arguments::command());
+        }
     };
     let _flushed = Flushed;
-    let reader = Reader::of(arguments.command.output().is_some_and(|output| output.json));
+    let output = arguments.command.output();
+    let reader = Reader::of(output.is_some_and(|output| output.json));
+    let colour = output.map_or(Colour::Auto, |output| output.color);
     match run(arguments) {
         Ok(code) => code,
-        Err(error) => report::report(&error, reader),
+        Err(error) => report::report(&error, reader, colour),
     }
-}
-
-/// The reader of errors of an invalid command line. Words after `--` belong to another program.
-fn wanted_by(words: impl Iterator<Item = OsString>) -> Reader {
-    Reader::of(words.take_while(|word| word != "--").any(|word| word == "--json"))
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {

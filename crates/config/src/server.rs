@@ -51,7 +51,7 @@ impl ServerConfig {
     /// The variables of the environment that its texts refer to.
     pub fn variables(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
-        let gathered: Result<Self, std::convert::Infallible> = self.try_map(|text| {
+        let gathered: Result<Self, std::convert::Infallible> = self.try_map(|_, text| {
             for part in parts(text) {
                 if let Part::Variable { name, .. } = part
                     && !names.iter().any(|other| other == name)
@@ -65,30 +65,40 @@ impl ServerConfig {
         names
     }
 
-    /// Applies `change` to every text that may hold a reference to a variable.
+    /// Applies `change` to the key and the text of every value that may hold a reference to a variable: to `args[0]` and its text,
+    /// for example.
     ///
     /// # Errors
     /// The first error of `change`.
-    pub fn try_map<E>(&self, mut change: impl FnMut(&str) -> Result<String, E>) -> Result<Self, E> {
+    pub fn try_map<E>(&self, mut change: impl FnMut(&str, &str) -> Result<String, E>) -> Result<Self, E> {
         let endpoint = match &self.endpoint {
-            Endpoint::Command { program, args, env, env_file, cwd } => Endpoint::Command {
-                program: change(program)?,
-                args: args.iter().map(|word| change(word)).collect::<Result<_, _>>()?,
-                env: changed(env, &mut change)?,
-                env_file: env_file.as_deref().map(&mut change).transpose()?,
-                cwd: cwd.as_deref().map(&mut change).transpose()?,
-            },
-            Endpoint::Url { url, headers, sse } => {
-                Endpoint::Url { url: change(url)?, headers: changed(headers, &mut change)?, sse: *sse }
+            Endpoint::Command { program, args, env, env_file, cwd } => {
+                let program = change("command", program)?;
+                let words = args.iter().enumerate();
+                let args =
+                    words.map(|(at, word)| change(&format!("args[{at}]"), word)).collect::<Result<_, _>>()?;
+                Endpoint::Command {
+                    program,
+                    args,
+                    env: changed("env", env, &mut change)?,
+                    env_file: env_file.as_deref().map(|file| change("envFile", file)).transpose()?,
+                    cwd: cwd.as_deref().map(|folder| change("cwd", folder)).transpose()?,
+                }
             }
+            Endpoint::Url { url, headers, sse } => Endpoint::Url {
+                url: change("url", url)?,
+                headers: changed("headers", headers, &mut change)?,
+                sse: *sse,
+            },
         };
         Ok(Self { endpoint, disabled: self.disabled })
     }
 }
 
 fn changed<E>(
+    key: &str,
     texts: &IndexMap<String, String>,
-    change: &mut impl FnMut(&str) -> Result<String, E>,
+    change: &mut impl FnMut(&str, &str) -> Result<String, E>,
 ) -> Result<IndexMap<String, String>, E> {
-    texts.iter().map(|(name, text)| Ok((name.clone(), change(text)?))).collect()
+    texts.iter().map(|(name, text)| Ok((name.clone(), change(&format!("{key}.{name}"), text)?))).collect()
 }

@@ -31,8 +31,10 @@ pub(crate) fn resolved(
     surroundings: &Surroundings,
     workspace: &Path,
 ) -> Result<Server, String> {
-    let said = |error: Unexpanded| error.to_string();
-    let expanded = config.try_map(|text| expand(text, surroundings, workspace).map_err(said))?;
+    let expanded = config.try_map(|key, text| {
+        let said = |error: Unexpanded| format!("in its `{key}`, {error}");
+        expand(text, surroundings, workspace).map_err(said)
+    })?;
     let secret = |(name, value)| (name, SecretValue::new(value));
     match expanded.endpoint {
         Endpoint::Command { program, args, env, env_file, cwd } => {
@@ -49,7 +51,8 @@ pub(crate) fn resolved(
             })
         }
         Endpoint::Url { url, headers, .. } => {
-            Server::url(&url, headers.into_iter().map(secret).collect()).map_err(|error| error.to_string())
+            let headers = headers.into_iter().map(secret).collect();
+            Server::url(&url, headers).map_err(|error| format!("its `url`: {error}"))
         }
     }
 }

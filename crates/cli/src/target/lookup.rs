@@ -32,7 +32,8 @@ impl Target {
 }
 
 /// The forms of a server's name.
-pub(super) const HOW: &str = "name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
+pub(super) const HOW: &str =
+    "SERVER comes first: name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
 
 /// The server that a word stands for: a URL, `FILE#NAME`, a file with one server, or the name of one.
 pub(super) fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
@@ -45,15 +46,36 @@ pub(super) fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
     if let Some((path, name)) = word.rsplit_once('#') {
         return in_file(Path::new(path), Some(name), surroundings);
     }
-    let path = Path::new(word);
-    if path.is_file() && Language::is_known(path) {
-        return in_file(path, None, surroundings);
+    if Language::is_known(Path::new(word)) {
+        return in_file(Path::new(word), None, surroundings);
     }
     look_for(word, surroundings)
 }
 
+/// Whether `word` leads to a server: it is the URL of one, or a configuration has it.
+pub(crate) fn is_server(word: &str, surroundings: &Surroundings) -> bool {
+    named(word, surroundings).is_ok()
+}
+
+/// Whether `word` is meant as a server, also where there is none: a URL of a scheme of servers, a server of a file, or one
+/// that a configuration has.
+pub(crate) fn may_be_server(word: &str, surroundings: &Surroundings) -> bool {
+    match word.split_once("://") {
+        Some((scheme, _)) => ["http", "https", "ws", "wss", "unix"].contains(&scheme),
+        None => word.contains('#') || Language::is_known(Path::new(word)) || is_server(word, surroundings),
+    }
+}
+
 fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
     let absolute = surroundings.cwd.join(path);
+    if !absolute.exists() {
+        let help = "correct the path; a server of another file is FILE#NAME";
+        return Err(UserError::usage(format!("there is no file {}", path.display()), help));
+    }
+    if absolute.is_dir() {
+        let problem = format!("{} is a folder", path.display());
+        return Err(UserError::usage(problem, "name the file in it that lists servers"));
+    }
     let file = ConfigFile::read(&absolute, &surroundings.cwd)
         .map_err(|error| UserError::usage(error.to_string(), error.help()))?;
     let names: Vec<&str> = file.names().collect();

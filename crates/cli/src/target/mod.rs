@@ -23,7 +23,7 @@ pub(crate) use anyport_config::Surroundings;
 use self::lookup::{HOW, named};
 pub(crate) use self::{
     configured::resolved,
-    lookup::{Target, configured_names},
+    lookup::{Target, configured_names, is_server, may_be_server},
     redact::{SecretValue, redact_json, redacted},
     server::Server,
 };
@@ -89,6 +89,16 @@ impl Options {
     /// The time that a call through the bridge may take without progress.
     pub(crate) fn call_timeout(&self) -> Duration {
         self.timeout.unwrap_or(CALL_TIMEOUT)
+    }
+
+    /// The place of the bearer token.
+    pub(crate) fn bearer(&self) -> Option<&str> {
+        self.bearer.as_deref()
+    }
+
+    /// The names of the headers.
+    pub(crate) fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.header.iter().filter_map(|text| Some(text.split_once(':')?.0.trim()))
     }
 
     /// Whether a command stands in place of TARGET.
@@ -259,7 +269,7 @@ fn bearer(location: &str) -> Result<String> {
             "keep the token in a variable or a file, and give --bearer env:NAME or --bearer file:PATH",
         )
     })?;
-    secret.read_given()
+    secret.read_given("--bearer")
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod configured;
 mod crash;
 mod doctor;
 mod documents;
+mod failing_commands;
 mod findable;
 mod first_ten_minutes;
 mod flags;

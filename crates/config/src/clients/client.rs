@@ -217,7 +217,9 @@ mod tests {
                 let file = ConfigFile::parse(&place, &text, std::path::Path::new("/")).unwrap();
                 let found = file.server("a").unwrap().unwrap();
                 let plain = |server: &ServerConfig| {
-                    server.try_map(|text| expand(text, &surroundings(), std::path::Path::new("/"))).unwrap()
+                    server
+                        .try_map(|_, text| expand(text, &surroundings(), std::path::Path::new("/")))
+                        .unwrap()
                 };
                 assert_eq!(sorted(plain(&found)), sorted(plain(&server)), "{}: {text}", client.title);
                 assert_eq!(

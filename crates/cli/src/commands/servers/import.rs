@@ -125,7 +125,7 @@ pub(super) fn portable(
     workspace: &Path,
 ) -> Result<ServerConfig, String> {
     let mut server = server
-        .try_map(|text| expand_paths(text, surroundings, workspace))
+        .try_map(|_, text| expand_paths(text, surroundings, workspace))
         .map_err(|error| error.to_string())?;
     if let Endpoint::Command { env_file, cwd, .. } = &mut server.endpoint {
         for path in [env_file, cwd].into_iter().flatten() {
