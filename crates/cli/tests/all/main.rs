@@ -8,6 +8,7 @@
 mod bad_servers;
 mod book;
 mod bridge;
+mod bridge_start;
 mod bridged_http;
 mod cache;
 mod coming_from;
