@@ -37,4 +37,6 @@ mod stray;
 mod support;
 #[cfg(unix)]
 mod terminal;
+#[cfg(target_os = "linux")]
+mod terminal_session;
 mod transports;
